@@ -58,7 +58,7 @@ export async function openUserListeners(core: Core): Promise<UserListeners> {
 export class UserListeners {
   readonly #listeners = new Map<UserListenerName, DaemonListener>();
   readonly #users: Users;
-  /** Those of the start, for where it listens and whether with TLS. */
+  /** Settings of the start: addresses, and whether there is TLS. */
   readonly #settings: Settings;
   readonly #log: Logger;
 
@@ -116,7 +116,7 @@ export class UserListeners {
   }
 }
 
-/** Of passwords, for those who prove theirs; null: only MongoDB clients do. */
+/** Returns the secrets of passwords, for clients that prove theirs; null: only MongoDB clients do. */
 async function secretsOf({ settings, environment }: Core): Promise<PasswordSecrets | null> {
   if (settings.mongo === null) return null;
   const { PasswordSecrets } = await import("../engine/users/password-secrets.js");
@@ -173,12 +173,12 @@ async function pathOf({ settings, backends, replica, pipeline }: Core): Promise<
   if (replica !== null && replica.gateway !== null) {
     const { backend, gateway, isFinal } = replica;
     const others = () => {
-      // What is numbered there is numbered for good.
+      // Positions in the stream are permanent.
       if (isFinal) return null;
       const members = pipeline.members ?? 0;
       return settings.peers.length > 0 || members > 0 ? members : null;
     };
-    return new RecordedPath({ backend, gateway, units: localUnits, others });
+    return new RecordedPath(backend, gateway, localUnits, others);
   }
   const [backend] = backends;
   if (isSidecar(settings)) {

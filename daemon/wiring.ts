@@ -86,7 +86,7 @@ export async function wire(options: DaemonOptions, components: Components): Prom
     window,
     environment,
     log,
-    // A Redis behind the daemon has subscribers of its own.
+    // A Redis of -d has subscribers of its own.
     broadcasts: isOwnMemory(settings) ? broadcasts : null,
     inspection: new Inspection(figures),
     databases: new Databases(backends),
@@ -160,7 +160,7 @@ function boundsOf({ limits }: Settings): SeenBounds {
   return { most: limits.maxRemembered, mostBytes: limits.maxRememberedBytes };
 }
 
-/** What clients of version 2 may listen to; null: nothing. */
+/** Returns what clients of version 2 may subscribe to; null: nothing. */
 function liveHostOf({ settings, channels, backends }: Core): LiveHost | null {
   if (!isOwnMemory(settings)) return null;
   const database = backends[0] as Partial<WatchedDatabase>;
@@ -182,7 +182,7 @@ async function signersOf({ settings, log, known }: DaemonOptions): Promise<Signe
   return loadSigners(settings, log, known);
 }
 
-/** Without TLS, none of its modules is loaded. @returns what makes a listener's gate; null: no TLS */
+/** Without TLS, none of its modules is loaded. @returns makes a listener's gate; null: no TLS */
 async function addGate(
   { settings, environment, log }: DaemonOptions,
   components: Components,
@@ -219,7 +219,7 @@ async function makeWsListener(core: Core, live: LiveHost | null): Promise<WsList
   return new WsListener({ ...core, live, limits, settings: { ws, wsOrigins, wsCompress } });
 }
 
-/** With a data folder the daemon's identity is the folder's. */
+/** Returns the daemon's identity: with a data folder, the folder's. */
 async function identityOf({ settings: { data }, log }: DaemonOptions): Promise<Identity> {
   if (data === null) return makeIdentity();
   const { openDataFolder } = await import("../engine/trust/data-folder.js");
@@ -258,7 +258,7 @@ async function openReplica(context: ReplicaContext, broadcasts: Broadcasts): Pro
   return new OrderedReplica(context, order);
 }
 
-/** With --data or --peer the only backend is the replica's. */
+/** Adds the databases. With --data or --peer the only backend is the replica's. */
 function addDatabases(settings: Settings, backends: readonly Backend[], components: Components): void {
   const keys = isOwnMemory(settings) ? (backends[0] as Backend & CountedKeys) : null;
   components.add({
@@ -293,7 +293,7 @@ async function addMirror(
 }
 
 /**
- * Nothing can have been applied to an empty memory; to a Redis, by the daemon that ran before.
+ * Adds the floor: nothing can have been applied to an empty memory; to a Redis, by the daemon that ran before.
  * @param made  none without signatures, as such commands cannot be replayed
  */
 function addFloor(

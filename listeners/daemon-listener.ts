@@ -2,13 +2,13 @@
 
 import { REFUSALS } from "../engine/answers/refusals.js";
 import type { Observer } from "../engine/pipeline/observer.js";
-import type { SocketHost } from "../net/connections/connection-host.js";
+import type { ConnectionRegistry } from "../net/connections/connection-registry.js";
 import { SocketListener, type SocketListenerParts } from "../net/connections/socket-listener.js";
 import type { Limits } from "../options/limits.js";
 import type { JsonReplicaFigures } from "./replica-figures.js";
 
 /** What every connection of the daemon's listeners is given. */
-export type DaemonSocketHost = SocketHost<Limits, Observer>;
+export type DaemonSocketHost = ConnectionRegistry<Limits, Observer>;
 
 /** Of the commands of one family, since the start. */
 export interface FamilyCounts {

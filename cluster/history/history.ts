@@ -1,6 +1,7 @@
 /**
- * TIMELINE and its subcommands, on a daemon that has a timeline: answered from its own, beside everything else. They
- * change nothing, and are not recorded. What the key may do has been checked. Source: docs/protocol-v2.md "TIMELINE".
+ * TIMELINE and its subcommands, on a daemon that has a timeline: answered from its own, while it serves other
+ * commands. They change nothing, and are not recorded. The key's permissions have been checked. Source:
+ * docs/protocol-v2.md "TIMELINE".
  */
 
 import type { MirrorFace } from "../../engine/mirror/mirror-parts.js";
@@ -60,7 +61,7 @@ export class History {
     ]);
   }
 
-  /** For metrics. */
+  /** Figures for metrics. */
   get figures(): ReplicaFigures {
     return figuresOf(this);
   }
@@ -92,7 +93,7 @@ export class History {
   }
 }
 
-/** What went wrong, as the unit's answer: nothing has been changed, whatever it was. */
+/** Turns an error into the unit's answer: nothing has been changed, whatever it was. */
 function errorOf(problem: unknown): Reply {
   if (problem instanceof CommandFailure) return problem.reply;
   const reason = problem instanceof Error ? problem.message : String(problem);

@@ -17,7 +17,7 @@ export interface ReplicaFigures extends TimelineReport {
   readonly messages: Readonly<MessageFigures>;
 }
 
-/** What is told of the looks back, and what only their owner knows. */
+/** Counts of looks into the past, which only their owner knows. */
 interface Looks {
   readonly node: NodeState;
   readonly recorder: Recorder;

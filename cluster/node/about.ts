@@ -1,4 +1,4 @@
-/** What a daemon reports of itself to its members, for their dashboards: no names of keys, and no ids. */
+/** The report of a daemon to its members, for their dashboards: no names of keys, and no ids. */
 import { DiskSpace } from "../../net/process/disk-space.js";
 import { isLoopback } from "../../net/process/loopback.js";
 import { version } from "../../net/process/version.js";

@@ -17,7 +17,7 @@ import { DamagedSnapshot, readSnapshot, writeSnapshot } from "../../timeline/sna
 import { OrderedIds } from "./ordered-ids.js";
 import { datedAt, type OrderedPast, type RingEntry } from "./ordered-state.js";
 
-/** Whose state it is: of this stream, for this cluster. */
+/** The stream and the cluster that a state belongs to. */
 export interface OrderOrigin {
   /** When the stream was made. */
   readonly created: string;
@@ -29,7 +29,7 @@ interface Head extends EnvelopeDate {
   readonly created: string;
   /** Hexadecimal. */
   readonly cluster: string;
-  /** Of the message: its number, and what it is told by. */
+  /** The last message: its number, and what distinguishes it. */
   readonly message: number;
   readonly mark: string;
   /** null: there is none. */
@@ -39,9 +39,9 @@ interface Head extends EnvelopeDate {
 }
 
 const ID_BYTES = 32;
-/** Of an id: its date in seconds (4), itself. */
+/** Bytes of an id: its date in seconds (4), itself. */
 const ID_ROW_BYTES = 4 + ID_BYTES;
-/** Of an entry of the ring: `at` (8), `seq` (2), the length of the rest (4). */
+/** Bytes before an entry of the ring: `at` (8), `seq` (2), the length of the rest (4). */
 const RING_HEAD_BYTES = 14;
 const ROWS_A_CHUNK = 1000;
 const SECOND = 1000;

@@ -1,4 +1,4 @@
-/** How a daemon stands to the stream that orders its writes, and what it has made of it: its parts are handed all of it. */
+/** The stream that orders a daemon's writes, and the state that it has made of it, for its parts. */
 import type { ReplicaContext } from "../replica/replica-context.js";
 import type { TimelineBackend } from "../replica/timeline-backend.js";
 import type { OrderStream } from "./order-stream.js";
@@ -8,7 +8,7 @@ export interface OrderStanding extends ReplicaContext {
   readonly state: OrderedState;
   readonly stream: OrderStream;
   readonly backend: TimelineBackend;
-  /** Whether all has been applied that stood in the stream when the daemon came to it. */
+  /** Whether all has been applied that was in the stream when the daemon connected to it. */
   readonly hasCaughtUp: boolean;
   /** Why the stream cannot be read on; null: it can. */
   readonly failure: string | null;

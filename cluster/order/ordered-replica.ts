@@ -1,15 +1,14 @@
 /**
- * What a daemon with --order has: the stream, the state that its messages make, and what the pipeline and the listeners need of
- * them. The daemon loads this module, and with it NATS's packages, only then.
+ * The owner of everything that --order adds: the stream, the state that its messages make, and what the pipeline and
+ * the listeners need of them. The daemon loads this module, and with it NATS's packages, only then.
  */
 import type { OrderFigures } from "../../engine/pipeline/order-figures.js";
-import { hashOf } from "../../engine/trust/identity.js";
 import type { SignersFace } from "../../engine/trust/signers.js";
 import { Copies } from "../../engine/users/copies.js";
 import { LogThrottle } from "../../net/process/log-throttle.js";
 import type { OrderAddress } from "../../options/addresses/order-address.js";
 import { dateText, hexOf } from "../../protocol/version-2/envelope.js";
-import { DATABASES_DEFAULT, type Database } from "../../store/database.js";
+import type { Database } from "../../store/database.js";
 import type { Entry } from "../../timeline/entries/entry.js";
 import { isRingEntry } from "../../timeline/entries/recorded.js";
 import { KeptWrites } from "../node/kept-writes.js";
@@ -52,9 +51,12 @@ export class OrderedReplica extends KeptWrites implements StreamReader, OrderSta
   readonly #folder: OrderFolder;
   /** When the stream was made that has been met so far; null: none has. */
   #created: string | null;
-  /** Sequence of what stood there when the daemon came to it last; null: it has not come yet. */
+  /** Sequence of the last message when the daemon last connected; null: it has not connected yet. */
   #goal: number | null = null;
-  /** What the stream has lost of what was applied here, or what stands there and cannot be applied; null: nothing that is known. */
+  /**
+   * What the stream has lost of what was applied here, or a message in it that cannot be applied; null: nothing that
+   * is known.
+   */
   #lost: string | null = null;
   #timer: NodeJS.Timeout | null = null;
   readonly #clock: StandstillClock;
@@ -71,22 +73,11 @@ export class OrderedReplica extends KeptWrites implements StreamReader, OrderSta
     this.#folder = new OrderFolder(context, order);
     const { past, created } = this.#folder.load();
     this.#created = created;
-    this.state = new OrderedState({
-      check: entryCheck({ signers: this.#checking(), hash: hashOf, databases: DATABASES_DEFAULT }),
-      past,
-      databases: DATABASES_DEFAULT,
-      applying: (id) => {
-        this.backend.changes.senders = this.recording.waiting.sendersOf(id);
-      },
+    this.state = new OrderedState(past, entryCheck(this.#checking()), (id) => {
+      this.backend.changes.senders = this.recording.waiting.sendersOf(id);
     });
-    signers.follow(() => this.state.ring);
-    this.stream = new NatsStream({
-      address: order,
-      credentials: settings.orderCredentials,
-      reader: this,
-      environment,
-      log,
-    });
+    signers.follow(this.state);
+    this.stream = new NatsStream(this, order, settings.orderCredentials, context);
     this.backend = new TimelineBackend(this, environment, settings.limits.maxUnitSteps);
     const recording = new OrderRecorder(this);
     this.recording = recording;
@@ -106,7 +97,7 @@ export class OrderedReplica extends KeptWrites implements StreamReader, OrderSta
     return this.state.standstill;
   }
 
-  /** Resolves when all is applied that stands in the stream, or NATS cannot be reached, which is tried on. */
+  /** Resolves when all messages in the stream are applied, or NATS cannot be reached; it keeps trying. */
   async start(): Promise<void> {
     const { environment, log } = this;
     const startedAt = environment.uptime();
@@ -208,7 +199,7 @@ export class OrderedReplica extends KeptWrites implements StreamReader, OrderSta
     return null;
   }
 
-  /** As the stream's messages are judged: by the ring of their place, and once where a signature has been checked here. */
+  /** Checks the stream's messages: by the ring of their position, and only once if a signature has been verified here. */
   #checking(): SignersFace {
     const { signers } = this;
     return {
@@ -272,7 +263,7 @@ export class OrderedReplica extends KeptWrites implements StreamReader, OrderSta
   }
 
   #tellOfRing({ id, envelope }: Entry): void {
-    // Those of before have been told when they came.
+    // Earlier ones were logged when they were received.
     if (!this.hasCaughtUp) return;
     const by = { by: hexOf(envelope.key), at: dateText(envelope.at), id: hexOf(id) };
     this.log.warn({ ...by, commands: envelope.commands.length }, "a change of keys came through the stream");

@@ -1,41 +1,35 @@
 /**
- * Members by list: each tells the others by which list it goes, and gives the list to those that go by another. What a member
- * reports counts under the list that it has told last. Source: docs/protocol-v2.md "Members by list".
+ * Members by list: each reports by which list it goes, and sends the list to members that go by another. A member's
+ * reports count under the list that it has named last. Source: docs/protocol-v2.md "Members by list".
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { KNOWS_LISTS, type ListMessage } from "../../protocol/members/list-message.js";
 import { type Heard, joinedWatermark } from "../../timeline/members/joining-rule.js";
 import type { MemberLists } from "../members/member-lists.js";
-import type { Complaints } from "./complaints.js";
 import type { Member } from "./member.js";
 import type { Roster } from "./roster.js";
-import type { ClusterState } from "./shared/cluster-state.js";
+import { type ClusterState, factsOf } from "./shared/cluster-state.js";
 import { VouchedLists } from "./vouched-lists.js";
 
-/** Lists of one member that are looked at between two statuses: an honest one has one, or two that stand beside each other. */
-const CHECKS_MOST = 16;
+/** Lists of one member that are checked between two statuses: an honest one has one, or two next to each other. */
+const CHECKS_MAX = 16;
 
-/** What a member has told. */
+/** The list that a member goes by, and what it reported with it. */
 interface Told extends Omit<Heard, "isLive" | "watermark" | "isPulled"> {
   readonly isReporting: boolean;
   /** Its last status when it first spoke so: what that says of its watermark was said before. */
   readonly statusThen: Member["status"];
   /** How many lists of it were looked at since the last status. */
   checks: number;
-  /** Whether it was given those that are known here since then. */
+  /** Whether the lists that are known here were sent to it since then. */
   isGiven: boolean;
 }
 
-const NOTHING: Pick<Told, "list" | "isReporting" | "statusThen"> = {
-  list: "",
-  isReporting: false,
-  statusThen: null,
-};
+const NOTHING: Told = { list: "", isReporting: false, statusThen: null, checks: 0, isGiven: false };
 
 export class ListedMembers {
   readonly #cluster: ClusterState<Member>;
   readonly #roster: Roster;
-  readonly #complaints: Complaints;
   readonly #told = new Map<Member, Told>();
   readonly #vouched = new VouchedLists();
   /** Lists of members that let this daemon go, of late. */
@@ -43,10 +37,9 @@ export class ListedMembers {
   #nextAt = 0;
   #wasOutside: boolean;
 
-  constructor(cluster: ClusterState<Member>, roster: Roster, complaints: Complaints) {
+  constructor(cluster: ClusterState<Member>, roster: Roster) {
     this.#cluster = cluster;
     this.#roster = roster;
-    this.#complaints = complaints;
     this.#wasOutside = cluster.lists?.isOutside ?? false;
     if (this.#wasOutside) this.#tellOutside();
   }
@@ -111,7 +104,7 @@ export class ListedMembers {
 
   /** A list that a member sends as it closes the connection: what proves that it is left out. @param id  the member's */
   leftOut(id: ByteString, { body, signature }: ListMessage): void {
-    if (body.length === 0 || ++this.#checks > CHECKS_MOST) return;
+    if (body.length === 0 || ++this.#checks > CHECKS_MAX) return;
     this.#takeFrom(id, body, signature);
   }
 
@@ -123,7 +116,7 @@ export class ListedMembers {
     return lists.isReporting && isReporting && list === lists.told.hash;
   }
 
-  /** Those whose reports are counted. @param all  the others; null: one is not connected */
+  /** Returns the members whose reports are counted. @param all  all other members; null: one is not connected */
   reporters(all: readonly Member[] | null): readonly Member[] | null {
     const { lists } = this.#cluster;
     if (lists === undefined || lists.others === null) return all;
@@ -132,7 +125,7 @@ export class ListedMembers {
   }
 
   #of(member: Member): Told {
-    const told = this.#told.get(member) ?? { ...NOTHING, checks: 0, isGiven: false };
+    const told = this.#told.get(member) ?? { ...NOTHING };
     this.#told.set(member, told);
     return told;
   }
@@ -161,12 +154,16 @@ export class ListedMembers {
 
   #take(member: Member, body: Buffer, signature: Buffer): void {
     const told = this.#of(member);
-    if (++told.checks > CHECKS_MOST) return;
+    if (++told.checks > CHECKS_MAX) return;
     const outcome = this.#takeFrom(member.id, body, signature);
     if (outcome === "unknown-signer") member.unknown();
     else if (typeof outcome === "object" && "refused" in outcome)
       // An honest one may have it, whose signer was revoked since.
-      this.#complaints.listRefused(member, outcome.refused);
+      this.#cluster.notices.warn(
+        `list of ${member.id}`,
+        { ...factsOf(member), reason: outcome.refused },
+        LIST_REFUSED,
+      );
   }
 
   /** Takes a list that its signature proves, or most of the configured peers. @param body  with the signature, views of what came */
@@ -211,6 +208,8 @@ const CURE =
   "folder, and dbsync members replace the old id by the new one (one that was evicted: add the new one). One that is not named yet: dbsync members add it";
 const VOUCHED =
   "a list of members was taken whose signer's key is not in this daemon's key ring: most of its configured peers go by it";
+const LIST_REFUSED =
+  "a list of members that a member goes by is refused here: nothing becomes final until an administrator signs another";
 const NO_BYTES = Buffer.alloc(0);
 
 const takesLists = ({ status, connection }: Member): boolean =>

@@ -1,6 +1,6 @@
 /**
- * That this daemon is no member (any more), as it learns it when it was away then: no member gives it what says so. It is believed
- * of a daemon that has proved to be one, and only as long as no other one is connected.
+ * Learns that this daemon is no member (any more) after it was away: no member sends it the entry that says so. It
+ * believes that of an authenticated member, and only as long as no other member is connected.
  */
 
 import type { LogThrottle } from "../../net/process/log-throttle.js";
@@ -9,7 +9,7 @@ import type { MemberConnection } from "./connections/member-connection.js";
 import { type FarewellCode, isOfWord } from "./shared/farewells.js";
 
 export class Revocation {
-  /** What was said, and who has said so; null: nothing, or a member has taken this daemon for one since. */
+  /** The reason, and the member that reported it; null: none, or a member has accepted this daemon since. */
   word: { readonly code: FarewellCode; readonly by: string } | null = null;
   readonly #notices: LogThrottle;
 
@@ -22,7 +22,7 @@ export class Revocation {
     this.word = null;
   }
 
-  /** @param others  members that are still connected */
+  /** A connection has closed. @param others  the number of members that are still connected */
   left({ isProven, told, name, id }: MemberConnection, others: number): void {
     if (!isProven || told === null || !isOfWord(told) || this.word !== null || others > 0) return;
     this.word = { code: told, by: name };

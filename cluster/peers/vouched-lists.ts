@@ -1,7 +1,8 @@
 /**
- * Lists of members whose signer's key is not known here, by the peers of --peer that go by them. A daemon with an empty folder knows the
- * keys that it was started with, and members send it their key ring only once a list names it: so a list that an administrator has signed
- * who came later is proved by most of the configured peers. Source: docs/decisions/0051.
+ * Lists of members whose signer's key is not known here, by the peers of --peer that go by them. A daemon with an
+ * empty folder knows the keys that it was started with, and members send it their key ring only once a list names it.
+ * So a list that a later administrator has signed is proved by most of the configured peers. Source:
+ * docs/decisions/0051.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { HEADS_MAX } from "../../protocol/members/known-lists.js";

@@ -1,22 +1,23 @@
 /**
- * What the fold answered to entries that members gave: a client whose own copy comes after a member's is told that, as
- * if its copy had been first. Kept for the window, bounded in number and bytes; the oldest go first.
+ * Answers of the fold to entries that members sent: a client whose own copy arrives after a member's receives them,
+ * as if its copy had been first. Kept for the window, bounded in number and bytes; the oldest go first.
  */
 
 import type { Result } from "../../engine/answers/request.js";
-import { resultOf, type Standing } from "../../engine/answers/result-writer.js";
+import { finalResultOf, resultOf, type Standing } from "../../engine/answers/result-writer.js";
 import type { Taken } from "../../engine/pipeline/units.js";
 import { Waiters } from "../../engine/pipeline/waiters.js";
 import type { Environment } from "../../net/process/environment.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Entry } from "../../timeline/entries/entry.js";
+import type { Storage } from "../../timeline/entries/storage.js";
 import type { FoldedEntry } from "../../timeline/fold/fold.js";
 
-/** Answers: 10 s of 10,000 envelopes a second; a client's copy is mostly some milliseconds behind. */
-const ANSWERS_MOST = 100_000;
+/** Answers: 10 s of 10,000 envelopes a second; a client's copy mostly arrives some milliseconds later. */
+const ANSWERS_MAX = 100_000;
 /** Bytes of them. */
-const BYTES_MOST = 16 * 1024 * 1024;
-/** What one costs besides its replies' bytes. */
+const BYTES_MAX = 16 * 1024 * 1024;
+/** Bytes of an answer besides its replies. */
 const ANSWER_BYTES = 200;
 
 interface Given {
@@ -24,27 +25,25 @@ interface Given {
   readonly result: Result;
 }
 
-export interface GivenAnswersParts {
-  readonly environment: Environment;
-  /** Milliseconds that an envelope's date may lie behind the clock. */
-  readonly past: number;
-  /** When all that was put on the disk is as safe as --fsync says. */
-  readonly flushed: () => Promise<void>;
-  /** Writes them. */
-  readonly resultOf?: typeof resultOf;
-}
-
 export class GivenAnswers {
-  readonly #parts: GivenAnswersParts;
-  /** By id, in the order they came. */
+  readonly #environment: Environment;
+  readonly #past: number;
+  readonly #storage: Storage | null;
+  /** Answers by id, in the order in which they were added. */
   readonly #given = new Map<ByteString, Given>();
   #bytes = 0;
   /** Clients whose envelopes wait to be folded. */
   readonly #waiters: Waiters;
 
-  constructor(parts: GivenAnswersParts) {
-    this.#parts = parts;
-    this.#waiters = new Waiters(parts.environment);
+  /**
+   * @param past  milliseconds that an envelope's date may be before the clock
+   * @param storage  an answer waits until it is as safe as --fsync says; null: a stream keeps the entries, and answers are final
+   */
+  constructor(environment: Environment, past: number, storage: Storage | null) {
+    this.#environment = environment;
+    this.#past = past;
+    this.#storage = storage;
+    this.#waiters = new Waiters(environment);
   }
 
   get size(): number {
@@ -57,13 +56,13 @@ export class GivenAnswers {
    * @param standing  what answers of now are marked with
    */
   folded(entries: readonly Entry[], answered: readonly FoldedEntry[], standing: Standing): void {
-    const horizon = this.#parts.environment.clock() - this.#parts.past;
-    const write = this.#parts.resultOf ?? resultOf;
+    const horizon = this.#environment.clock() - this.#past;
+    const write = this.#storage === null ? finalResultOf : resultOf;
     for (const { entry, answers } of answered) {
       const { at } = entry.envelope;
-      // A daemon that catches up takes in millions that nobody will ask about.
+      // A daemon that catches up accepts millions of entries that no client will ask about.
       if (at <= horizon) continue;
-      const result = write(entry.id, answers, { room: BYTES_MOST, standing });
+      const result = write(entry.id, answers, { room: BYTES_MAX, standing });
       this.#given.set(entry.id, { at, result });
       this.#bytes += bytesOf(result);
     }
@@ -71,28 +70,28 @@ export class GivenAnswers {
     for (const { id } of entries) this.#waiters.applied(id);
   }
 
-  /** What was answered to an envelope, once its entry is on the disk; null: it is not known. */
-  async find({ id, room }: Pick<Taken, "id" | "room">): Promise<Result | null> {
+  /** Returns the answer to an envelope, once its entry is on disk; null: not known. */
+  async find({ id, room }: Taken): Promise<Result | null> {
     const result = this.#given.get(id)?.result;
     if (result === undefined || result.replies.length > room) return null;
-    await this.#parts.flushed();
+    await this.#storage?.flushed();
     return result;
   }
 
-  /** The same of an envelope whose entry is to be folded soon. */
+  /** Returns the answer to an envelope whose entry is to be folded soon. */
   async wait(taken: Taken): Promise<Result | null> {
     const { id, envelope, message } = taken;
     return (await this.#waiters.wait(id, envelope.key, message.body.length)) ? this.find(taken) : null;
   }
 
-  /** Nobody waits any longer. */
+  /** Releases all that wait. */
   stop(): void {
     this.#waiters.stop();
   }
 
   #forget(horizon: number): void {
     for (const [id, { at, result }] of this.#given) {
-      if (at > horizon && this.#given.size <= ANSWERS_MOST && this.#bytes <= BYTES_MOST) return;
+      if (at > horizon && this.#given.size <= ANSWERS_MAX && this.#bytes <= BYTES_MAX) return;
       this.#given.delete(id);
       this.#bytes -= bytesOf(result);
     }

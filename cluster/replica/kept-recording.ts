@@ -21,10 +21,10 @@ import type { GivenAnswers } from "./given-answers.js";
 import { nextTurn, type ReplicaContext } from "./replica-context.js";
 
 export abstract class KeptRecording implements Recording, EntryRecorder {
-  /** The timeline, or the stream, tells itself what it holds, from before this start too. */
+  /** The timeline, or the stream, knows what it holds, from before this start too. */
   readonly seenTo = Number.NEGATIVE_INFINITY;
   readonly localUnits: LocalUnits;
-  /** For listeners without signatures; null: there is none. */
+  /** Signs for listeners without signatures; null: there is none. */
   readonly gateway: Gateway | null;
   protected readonly audit: KeyAudit;
   protected abstract readonly given: GivenAnswers;
@@ -66,12 +66,12 @@ export abstract class KeptRecording implements Recording, EntryRecorder {
     return this.gateway?.own.introduction ?? null;
   }
 
-  /** What was answered here and is not recorded is read by nobody. */
+  /** What was answered here and is not recorded is not read later. */
   hasApplied(place: Place, heard: Heard): boolean {
     return this.isSettled(place) || heard.isApplied(place.id, place.at);
   }
 
-  /** From another daemon, whatever its date. */
+  /** It may come from another daemon, whatever its date. */
   mayCome(): boolean {
     return true;
   }
@@ -85,7 +85,7 @@ export abstract class KeptRecording implements Recording, EntryRecorder {
     return taken.isRecorded ? this.take(taken) : this.answerHere(taken);
   }
 
-  /** What is neither recorded nor for the databases. @returns null: it is for them */
+  /** Answers what is neither recorded nor for the databases. @returns null: it is for them */
   protected answerHere(_: Taken): EnvelopeAnswer | Promise<EnvelopeAnswer> | null {
     return null;
   }

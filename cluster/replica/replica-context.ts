@@ -1,4 +1,4 @@
-/** What a daemon that keeps its writes is opened with, and what it is made of. */
+/** What a daemon that records its writes is opened with, and the objects that it consists of. */
 import type { Logger } from "pino";
 import type { Identity } from "../../engine/trust/identity.js";
 import type { Signers } from "../../engine/trust/signers.js";
@@ -37,7 +37,7 @@ export interface NodeState extends ReplicaContext {
   readonly snapshots: SnapshotParts;
   /** Where it keeps what leaves its timeline. */
   readonly keeping: Keeping;
-  /** Runs steps of work that can wait, beside which clients are served. */
+  /** Runs steps of work that can wait, while clients are served. */
   readonly soon: (step: () => void) => void;
 }
 

@@ -1,6 +1,7 @@
 /**
- * The page of --admin: its files, which say nothing of this daemon, and what it is told while it is open. What the page may do is
- * written into the headers: its own scripts and styles alone, this daemon and its --ws, nothing written into it, no frame around it.
+ * The page of --admin: its files, which say nothing of this daemon, and the events that it receives while it is open.
+ * The headers restrict what the page may do: its own scripts and styles alone, this daemon and its --ws, nothing
+ * inserted into it, no frame around it.
  */
 import { readFileSync } from "node:fs";
 import type { ServerResponse } from "node:http";
@@ -11,7 +12,7 @@ import { EventStream } from "../../net/admin/event-stream.js";
 import type { Site, SitePage } from "../../net/admin/site.js";
 import type { Frames } from "./frames.js";
 
-/** By path: where the build puts it, and its type. */
+/** Files by path: where the build puts each, and its type. */
 const FILES: Readonly<Record<string, readonly [file: string, type: string]>> = {
   "/": ["dashboard/index.html", "text/html; charset=utf-8"],
   "/dashboard.css": ["dashboard/dashboard.css", "text/css; charset=utf-8"],
@@ -19,7 +20,7 @@ const FILES: Readonly<Record<string, readonly [file: string, type: string]>> = {
   "/icon.svg": ["dashboard/icon.svg", "image/svg+xml"],
   "/icon-warn.svg": ["dashboard/icon-warn.svg", "image/svg+xml"],
   "/icon-bad.svg": ["dashboard/icon-bad.svg", "image/svg+xml"],
-  // For those who sign.
+  // The client for pages that sign.
   "/dbsync.js": ["browser/dbsync.js", "text/javascript; charset=utf-8"],
 };
 

@@ -30,7 +30,7 @@ export class Signers {
   readonly makeRing: () => KeyRing;
   /** 32 bytes. */
   readonly cluster: ByteString;
-  #ringNow: () => KeyRing;
+  #ringSource: { readonly ring: KeyRing };
   readonly #applications: SignersParts["applications"];
   readonly #rsaKeys: readonly KeyObject[];
   /** `KEY ADD` may bring more. */
@@ -40,20 +40,19 @@ export class Signers {
     this.genesis = genesis;
     this.makeRing = makeRing;
     this.cluster = clusterOf(genesis);
-    const ring = makeRing();
-    this.#ringNow = () => ring;
+    this.#ringSource = { ring: makeRing() };
     this.#applications = applications;
     this.#rsaKeys = applications.map(({ key }) => key).filter((key) => key.asymmetricKeyType === "rsa");
   }
 
   /** As of now: to be asked for at each look-up. */
   get ring(): KeyRing {
-    return this.#ringNow();
+    return this.#ringSource.ring;
   }
 
-  /** From now on the ring is somebody else's, who folds it. */
-  follow(ringNow: () => KeyRing): void {
-    this.#ringNow = ringNow;
+  /** Looks keys up in the ring of a fold from now on. */
+  follow(fold: { readonly ring: KeyRing }): void {
+    this.#ringSource = fold;
   }
 
   /** The key that signed a text of version 1. */

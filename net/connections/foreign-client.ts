@@ -1,12 +1,12 @@
 /**
- * Clients of another protocol than the port's, by the first bytes that they send: what they are told, in their own protocol, and what the log
- * says. The texts are fixed: nothing of what came is repeated.
+ * Clients of another protocol than the port's, recognized by the first bytes that they send: what they are answered,
+ * in their own protocol, and what the log says. The texts are fixed: nothing that was received is repeated.
  */
 
 /** A protocol that dbsyncd speaks on some port, or that clients try there. */
 export type Spoken = keyof typeof PORTS | "tls";
 
-/** What a port serves, by its option. */
+/** Port kinds by option, with what they serve. */
 const PORTS = {
   dbsync: "dbsync's protocol (--port)",
   http: "HTTP (--admin)",
@@ -20,15 +20,18 @@ const PORTS = {
 
 export interface ForeignClient {
   readonly spoken: Spoken;
-  /** For the log, and within the answer. */
+  /** The reason, for the log and within the answer. */
   readonly detail: string;
-  /** In the client's protocol; null: it closes without a word, as that protocol has none here. */
+  /** The answer in the client's protocol; null: the connection closes without one, as that protocol has none here. */
   readonly answer: string | null;
 }
 
 /** Bytes that are examined. */
 const EXAMINED_MAX = 2048;
-/** Of a message of MongoDB: length, two ids, and the kind. Source: MongoDB's wire protocol, "Standard Message Header". */
+/**
+ * The head of a MongoDB message: length, two ids, and the kind. Source: MongoDB's wire protocol, "Standard Message
+ * Header".
+ */
 const MONGO_HEAD_BYTES = 16;
 const MONGO_KIND_AT = 12;
 const MONGO_BYTES_MAX = 48_000_000;
@@ -38,7 +41,7 @@ interface Protocol {
   readonly spoken: Spoken;
   /** Whether a connection begins so. @param head  its first bytes, a character each */
   readonly begins: (head: string, chunk: Buffer) => boolean;
-  /** Who that is, and what serves it. */
+  /** The clients, and the option that serves them. */
   readonly served: string;
   readonly answer: ((text: string) => string) | null;
 }

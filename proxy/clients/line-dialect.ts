@@ -1,7 +1,7 @@
 /** The SQL line protocol for clients of a proxy: one statement after the other, each answered by a session. */
 
-import type { SocketHost } from "../../net/connections/connection-host.js";
 import type { ConnectionObserver } from "../../net/connections/connection-observer.js";
+import type { ConnectionRegistry } from "../../net/connections/connection-registry.js";
 import { type Closing, closing, Dialect } from "../../net/connections/dialect.js";
 import { isTextByte } from "../../net/connections/first-byte.js";
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -32,10 +32,10 @@ export class LineDialect extends Dialect<ByteString> {
   isProven = false;
   isClosing = false;
   protected readonly parser = new SqlLineParser(0);
-  readonly #host: SocketHost<ClientLimits, LineObserver>;
+  readonly #host: ConnectionRegistry<ClientLimits, LineObserver>;
   readonly #session: LineSession;
 
-  constructor(host: SocketHost<ClientLimits, LineObserver>, session: LineSession) {
+  constructor(host: ConnectionRegistry<ClientLimits, LineObserver>, session: LineSession) {
     super();
     this.#host = host;
     this.#session = session;

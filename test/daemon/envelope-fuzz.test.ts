@@ -10,9 +10,7 @@ import { REFUSALS } from "../../engine/answers/refusals.js";
 import { NOBODY } from "../../engine/pipeline/observer.js";
 import type { ConnectionHost } from "../../listeners/dbsync/connection-host.js";
 import { SessionV2 } from "../../listeners/dbsync/session-v2.js";
-import { ByteBudget } from "../../net/connections/byte-budget.js";
-import { Pushes } from "../../net/connections/pushes.js";
-import { RefusalLog } from "../../net/connections/refusal-log.js";
+import { ConnectionRegistry } from "../../net/connections/connection-registry.js";
 import { FrameParser } from "../../protocol/frame.js";
 import { readDaemonMessage } from "../../protocol/version-2/messages-v2.js";
 import { amount } from "../support/amount.js";
@@ -30,29 +28,23 @@ const rsa = makeKeyPair("rsa");
 const ed25519 = makeKeyPair();
 
 function sessionOf(scene: Scene): SessionV2 {
-  const host: ConnectionHost = {
-    pipeline: scene.pipeline,
+  const registry = new ConnectionRegistry("dbsync", {
     environment: scene.environment,
-    daemon: scene.daemon,
     log,
-    limits: defaultLimits,
     observer: NOBODY,
+    limits: { ...defaultLimits, maxBufferedBytes: REQUEST_BYTES },
+    refusals: REFUSALS,
+  });
+  const host: ConnectionHost = Object.assign(registry, {
+    pipeline: scene.pipeline,
+    daemon: scene.daemon,
     members: null,
     live: null,
     slowLog: null,
     takesVersion1: true,
     closeAfterAnswer: false,
-    version: 0,
-    listener: "dbsync-v2",
-    refusals: new RefusalLog(log, scene.environment, REFUSALS),
-    budget: new ByteBudget(REQUEST_BYTES),
-    pushes: new Pushes(),
-    heard() {},
-    proved() {},
-    leave() {},
-    rejected: 0,
-    overBudget() {},
-  };
+    ...({ version: 0, listener: "dbsync-v2" } as const),
+  });
   return new SessionV2(host, NOWHERE);
 }
 

@@ -197,7 +197,7 @@ export function startDaemon(host: Host, world: World): Daemon {
         },
       })
     : null;
-  const refusesRing: RefuseRingEntry = ringEntryCheck({ signers, databases: DATABASES_DEFAULT });
+  const refusesRing: RefuseRingEntry = ringEntryCheck(signers);
   const ports = new Ports(host, world, {
     isAlive,
     says: (frame, to) => {
@@ -210,8 +210,8 @@ export function startDaemon(host: Host, world: World): Daemon {
     identity: { ...identity, sign: (bytes: Buffer) => signatureOf(identity.spki, bytes) },
     cluster: genesis.cluster,
     peers: ports.addresses,
-    order: () => order,
-    secret: () => null,
+    order,
+    secret: null,
     refusal: (id) => {
       const other = world.hosts.find(({ identity }) => identity.id === id);
       const isStranger = other === undefined || (world.isBadOut && other.isByzantine);
@@ -221,11 +221,7 @@ export function startDaemon(host: Host, world: World): Daemon {
     },
     ...(lists === null ? {} : { lists }),
     verifySignature: isSignedBy,
-    checkEntry: entryCheck({
-      signers,
-      hash: (...pieces) => sha256(Buffer.concat(pieces)),
-      databases: DATABASES_DEFAULT,
-    }),
+    checkEntry: entryCheck(signers),
     hash: sha256,
     limits: { ...PEERING_LIMITS, ...settings.peering, past: settings.window.past },
     connect: (address, owner) => ports.connect(address, owner),

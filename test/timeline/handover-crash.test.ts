@@ -121,10 +121,11 @@ test("what is lost is kept as dead letters, none at a crash before that is so, a
   try {
     const giver = await written({}, "theirs");
     const storage = new DyingStorage();
-    const parts = { data: folder, most: 1e6, log: { warn: assert.fail } };
+    const deadLetters = () => new DeadLetters(folder, 1e6);
+    const log = { info: assert.fail, warn: assert.fail, error: assert.fail };
     const options = () => ({
       snapshots: new SnapshotFiles(join(folder, "snapshots")),
-      openLetters: new DeadLetters(parts).open,
+      openLetters: deadLetters().open,
       // Nothing of it is forgotten.
       limits: {},
     });
@@ -134,7 +135,7 @@ test("what is lost is kept as dead letters, none at a crash before that is so, a
     const { count } = lettersIn(folder);
     assert.ok(count > 100 && lettersIn(folder).kinds.every((kind) => kind.startsWith("undecided")));
     storage.revive();
-    new DeadLetters(parts).decide(storage);
+    deadLetters().decide(storage, log);
     assert.equal(lettersIn(folder).count, 0);
     const again = await taker.restarted(options()).open();
     const { count: missing, entries, possible, letters } = (await adopt(again, giver)) ?? assert.fail();
@@ -147,7 +148,7 @@ test("what is lost is kept as dead letters, none at a crash before that is so, a
     assert.equal(lettersIn(folder).count, count);
     assert.ok(missing > 100 && entries.every(({ id }) => lettersIn(folder).ids.has(id)));
     // The next start finds nothing to decide.
-    new DeadLetters(parts).decide(storage);
+    deadLetters().decide(storage, log);
     assert.equal(lettersIn(folder).count, count);
   } finally {
     rmSync(folder, { recursive: true, force: true });

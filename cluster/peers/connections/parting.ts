@@ -1,4 +1,7 @@
-/** What a side says last: to a daemon that a list of members does not name, that list, as no member talks to it (any more). */
+/**
+ * The last messages of a connection: a daemon that a list of members does not name receives that list, as no member
+ * talks to it (any more).
+ */
 import {
   KNOWS_LISTS,
   LIST_BODY_BYTES_MAX,
@@ -7,9 +10,9 @@ import {
 import type { ClusterState } from "../shared/cluster-state.js";
 import type { FarewellCode } from "../shared/farewells.js";
 
-/** A hello, challenge, proof or status is shorter: a stranger cannot make us keep more. */
+/** A hello, challenge, proof or status is shorter: an unauthenticated peer cannot make this daemon keep more. */
 export const HANDSHAKE_FRAME_BYTES = 8192;
-/** Behind its proof a daemon that was called may send a list, and let go. */
+/** After its proof a daemon that was called may send a list, and close. */
 export const OPENER_FRAME_BYTES: number = HANDSHAKE_FRAME_BYTES + LIST_BODY_BYTES_MAX;
 
 /** @param knows  what the other side says that it knows */

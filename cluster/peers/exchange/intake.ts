@@ -14,25 +14,31 @@ import type { IncomingBatch } from "./incoming-batch.js";
 import { unpack } from "./packing.js";
 import { NOTHING_PROVED, Proofs } from "./proofs.js";
 import { Quarantine } from "./quarantine.js";
-import { oldestSpread, type Traces } from "./traces.js";
+import { oldestSpread, type ReplicationStates } from "./replication-states.js";
 
 /** Entries that are verified between two looks at the clock. */
 const ENTRIES_A_LOOK = 8;
-/** … and that are handed to the timeline in one step: some 1 ms. Each such step costs some as well. */
+/** Entries that are handed to the timeline in one step: about 1 ms. Each such step has a cost of its own. */
 const ENTRIES_A_STEP = 32;
-/** Of a push that long, the other threads check the signatures: of a shorter one handing them over costs more than it saves. */
+/**
+ * For a push of at least that many entries, the other threads check the signatures: for a shorter one handing them
+ * over costs more than it saves.
+ */
 const ENTRIES_FOR_THREADS = 64;
-/** … unless it is long, as an honest one is by a single entry only: handing over is one step, and copies them. */
+/**
+ * A longer push is not handed over, as an honest one is that long by a single entry only: handing over is one step,
+ * and copies the entries.
+ */
 const BYTES_FOR_THREADS = 1024 * 1024;
 
-/** Whom entries come from. */
+/** The member that entries come from. */
 export interface Giver {
   readonly id: ByteString;
   readonly bit: number;
-  /** So many entries were new. */
+  /** The given number of entries was new. */
   gave(entries: number): void;
-  /** It is on the own disk: the giver is to be told. */
-  owe(place: Place): void;
+  /** An entry is on this daemon's disk: the member is to be notified. */
+  acknowledge(place: Place): void;
   refused(reason: string): void;
   /** Its signer is not known; the ring should be compared. */
   unknown(): void;
@@ -41,7 +47,7 @@ export interface Giver {
   failed(problem: unknown): void;
 }
 
-/** What came of some entries. */
+/** The result of checking some entries. */
 interface Checked {
   readonly good: readonly Entry[];
   /** Places of those that were here before. */
@@ -53,14 +59,14 @@ interface Checked {
 export class Intake {
   readonly quarantine: Quarantine;
   readonly #cluster: ClusterState;
-  readonly #traces: Traces;
-  /** What was handed to the timeline together and is not on disk yet, by the id of its first entry. */
+  readonly #states: ReplicationStates;
+  /** Batches that were handed to the timeline together and are not on disk yet, by the id of their first entry. */
   readonly #unflushed = new Map<ByteString, IncomingBatch>();
   #heldBack = 0;
 
-  constructor(cluster: ClusterState, traces: Traces) {
+  constructor(cluster: ClusterState, states: ReplicationStates) {
     this.#cluster = cluster;
-    this.#traces = traces;
+    this.#states = states;
     this.quarantine = new Quarantine(cluster.limits, cluster.hash);
   }
 
@@ -71,7 +77,7 @@ export class Intake {
     return heldBack;
   }
 
-  /** All of a push. Generators of one giver are to be run one after the other. */
+  /** Takes a complete push. Generators of one member must run one after the other. */
   *push(message: PushMessage, giver: Giver, batch: IncomingBatch): Work {
     const entries = this.#entriesOf(message, giver);
     if (entries === null) giver.malformed(`push ${message.number} holds no entries`);
@@ -83,7 +89,7 @@ export class Intake {
   /** @returns null: there are none in it */
   #entriesOf({ entries, isDeflated, bytes }: PushMessage, giver: Giver): readonly PackedEntry[] | null {
     try {
-      const unpacked = unpack(entries, isDeflated, bytes, this.#cluster.limits.deflateMostBytes);
+      const unpacked = unpack(entries, isDeflated, bytes, this.#cluster.limits.deflateMaxBytes);
       return unpacked === null ? null : readEntries(unpacked);
     } catch (problem) {
       giver.failed(problem);
@@ -146,7 +152,7 @@ export class Intake {
     since: number,
   ): Steps<Checked> {
     const { checkEntry, timeline } = this.#cluster;
-    // By id: what was wanted may also have been given by a comparison, in one push.
+    // By id: what was requested may also have been sent by a comparison, in one push.
     const good = new Map<ByteString, Entry>();
     const held: Place[] = [];
     let unknown = 0;
@@ -165,7 +171,7 @@ export class Intake {
     return { good: [...good.values()], held, unknown };
   }
 
-  /** @param held  places of others that it gave as well, and that were here before */
+  /** @param held  order keys of other entries of the same push, which were here before */
   #store(entries: readonly Entry[], held: readonly Place[], giver: Giver, batch: IncomingBatch): void {
     const { timeline } = this.#cluster;
     this.#note(entries, giver);
@@ -183,26 +189,26 @@ export class Intake {
     }
   }
 
-  /** Before they are handed over: what others say of those that are spread counts from now on. */
+  /** Before they are handed over: what other members say of entries that are spread counts from now on. */
   #note(entries: readonly Entry[], giver: Giver): void {
     const oldest = oldestSpread(this.#cluster);
     for (const entry of entries)
-      if (entry.envelope.at >= oldest) this.#traces.of(placeOf(entry)).has |= giver.bit;
+      if (entry.envelope.at >= oldest) this.#states.of(placeOf(entry)).has |= giver.bit;
   }
 
-  /** Those that were here before: on disk, or just on the way there. */
+  /** Notifies the member of entries that were here before: on disk, or on the way there. */
   #settleHeld(places: readonly Place[], giver: Giver): void {
-    const [traces, peering] = [this.#traces, this.#cluster];
+    const [states, peering] = [this.#states, this.#cluster];
     for (const place of places) {
-      const trace = traces.of(place);
-      trace.has |= giver.bit;
-      trace.isFlushed ||= peering.timeline.read(place) !== null;
-      if (trace.isFlushed) giver.owe(place);
-      else trace.owed |= giver.bit;
+      const state = states.of(place);
+      state.has |= giver.bit;
+      state.isFlushed ||= peering.timeline.read(place) !== null;
+      if (state.isFlushed) giver.acknowledge(place);
+      else state.pendingAcks |= giver.bit;
     }
   }
 
-  /** These are on disk. @param places  of those, all of them, that the timeline has said at one time to be new */
+  /** Entries are on disk. @param places  all entries that the timeline has reported together as new */
   flushed([first]: readonly Place[]): void {
     const batch = first === undefined ? undefined : this.#unflushed.get(first.id);
     if (first === undefined || batch === undefined) return;
@@ -216,12 +222,12 @@ const areForThreads = (entries: readonly PackedEntry[]): boolean =>
   entries.length >= ENTRIES_FOR_THREADS &&
   entries.reduce((sum, { body, signature }) => sum + body.length + signature.length, 0) <= BYTES_FOR_THREADS;
 
-/** Stands for a giver that has gone. */
+/** Replaces a member that has disconnected. */
 const STRANGER = {
   id: "",
   bit: 0,
   gave() {},
-  owe() {},
+  acknowledge() {},
   refused() {},
   unknown() {},
   malformed() {},

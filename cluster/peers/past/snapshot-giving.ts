@@ -1,17 +1,15 @@
-/**
- * Gives a member the snapshot of a date, part by part as it asks, and keeps what comes behind it until the member is live.
- */
+/** Sends a member the snapshot of a date, part by part as it asks, and keeps what follows it until the member is live. */
 import type { MemberConnection } from "../connections/member-connection.js";
 import type { ClusterState } from "../shared/cluster-state.js";
 
-/** What is being given. Times are `uptime` milliseconds. */
+/** A snapshot that is being sent. Times are `uptime` milliseconds. */
 interface Giving {
   readonly at: number;
   readonly total: number;
   readonly parts: Iterator<Buffer>;
-  /** Of the part that comes next. */
+  /** Number of the part that is next. */
   number: number;
-  /** Taken out of `parts` already, to know whether another one comes behind it; null: that was all. */
+  /** The next part, already taken out of `parts` to know whether another one follows; null: that was all. */
   next: Buffer | null;
   pulledAt: number;
 }
@@ -20,7 +18,7 @@ export class SnapshotGiving {
   readonly #cluster: ClusterState;
   readonly #connection: MemberConnection;
   #giving: Giving | null = null;
-  /** Since when the member needs what this daemon keeps; null: it does not. */
+  /** When the member began to need what this daemon keeps; null: it does not. */
   #helpsSince: number | null = null;
 
   constructor(cluster: ClusterState, connection: MemberConnection) {
@@ -31,8 +29,9 @@ export class SnapshotGiving {
   /** The member asks for a part. @param at  the snapshot's date @param number  0: from the beginning */
   pull(at: number, number: number): void {
     const peering = this.#cluster;
-    // Who asks for a thousand parts in one piece is closed at the next tick, and gets no gigabyte before.
-    if (this.#connection.unsentBytes > peering.limits.mostUnsentBytes) return;
+    // A member that asks for a thousand parts in one message is closed at the next tick, and receives no gigabyte
+    // before.
+    if (this.#connection.unsentBytes > peering.limits.closeAboveUnsentBytes) return;
     try {
       this.#give(at, number);
     } catch (problem) {
@@ -48,7 +47,7 @@ export class SnapshotGiving {
     if (number === 0) this.#begin(at);
     const giving = this.#giving;
     if (giving === null || giving.next === null || at !== giving.at || number !== giving.number) {
-      // What is asked for behind the last part was asked for before that had come.
+      // What is requested after the last part was requested before that had arrived.
       if (giving === null || giving.next !== null) this.#giveNone(number);
       return;
     }
@@ -89,7 +88,7 @@ export class SnapshotGiving {
   #begin(at: number): void {
     this.#end();
     const peering = this.#cluster;
-    // Who is not live itself gives none.
+    // A daemon that is not live itself sends none.
     const given = peering.state === "live" ? (peering.timeline.handover?.givable(at) ?? null) : null;
     if (given === null) return;
     const now = peering.uptime();
@@ -106,7 +105,7 @@ export class SnapshotGiving {
   }
 }
 
-/** Chunks cut into pieces of so many bytes at most. */
+/** Cuts chunks into pieces of at most the given number of bytes. */
 function* piecesOf(chunks: Iterable<Buffer>, most: number): Generator<Buffer, undefined> {
   for (const chunk of chunks)
     for (let from = 0; from < chunk.length; from += most) yield chunk.subarray(from, from + most);

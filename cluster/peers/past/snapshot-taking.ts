@@ -1,7 +1,7 @@
 /**
- * Takes a snapshot from a live member, when entries lack here that nobody who is connected keeps any more: asks for its
- * parts, a few at a time, and has the timeline begin with it once it is whole and the one that was agreed on. One member
- * after the other is asked.
+ * Takes a snapshot from a live member, when entries are missing here that no connected member keeps any more:
+ * requests its parts, a few at a time, and has the timeline begin with it once it is complete and the one that was
+ * agreed on. Members are asked one after the other.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { CutVote } from "../../../protocol/members/cut-votes.js";
@@ -15,7 +15,7 @@ import type { ClusterState } from "../shared/cluster-state.js";
 
 /** Milliseconds between two lines of the log. */
 const PROGRESS_EVERY_MS = 5000;
-/** Strays in one line of the log. */
+/** Orphaned entries in one line of the log. */
 const STRAYS_A_LINE = 20;
 
 /** A member that could give one. */
@@ -32,7 +32,7 @@ export interface Choice {
 
 /** How far it is. */
 export interface SnapshotProgress {
-  /** Whom it is from. */
+  /** The address of its sender. */
   readonly address: string;
   readonly received: number;
   readonly total: number;
@@ -42,9 +42,9 @@ export interface SnapshotProgress {
 interface Taking extends Choice {
   staged: StagedSnapshot | null;
   received: number;
-  /** Of these, since `movedAt`. */
+  /** Bytes of these, since `movedAt`. */
   fresh: number;
-  /** Of the part that has to come next, and of the one that is to be asked for next. */
+  /** Numbers of the part that has to come next, and of the one that is to be requested next. */
   number: number;
   asked: number;
   /** Whether all has come, and is being checked and taken over: nothing can end it any more. */
@@ -54,7 +54,7 @@ interface Taking extends Choice {
 }
 
 export class SnapshotTaking {
-  /** Since the start. */
+  /** Snapshots taken since the start. */
   taken = 0;
   /** Own entries that went with snapshots, since the start. */
   strays = 0;
@@ -63,14 +63,14 @@ export class SnapshotTaking {
   readonly #cluster: ClusterState;
   readonly #onTaken: () => void;
   #taking: Taking | null = null;
-  /** Until when a member is not asked again; `uptime` milliseconds. */
+  /** When a member may be asked again; `uptime` milliseconds. */
   readonly #rests = new Map<ByteString, number>();
-  /** Of which date the last one was that a member was asked for, and that could not be had of it; milliseconds since 1970. */
+  /** The date of the last snapshot that a member was asked for and could not send; milliseconds since 1970. */
   readonly #missing = new Map<ByteString, number>();
   /** Seals of those that were taken since this daemon last served. */
   readonly #seals = new Set<ByteString>();
 
-  /** @param onTaken  the timeline has begun anew */
+  /** @param onTaken  the timeline starts from a snapshot now */
   constructor(cluster: ClusterState, onTaken: () => void) {
     this.#cluster = cluster;
     this.#onTaken = onTaken;
@@ -87,12 +87,15 @@ export class SnapshotTaking {
     return { address: giver.connection.remote, received, total: agreed.bytes };
   }
 
-  /** Of which date the last one was that a member was asked for, and that could not be had of it; -1: there was none. */
+  /** Returns the date of the last snapshot that a member was asked for and could not send; -1: there was none. */
   missingOf(id: ByteString): number {
     return this.#missing.get(id) ?? -1;
   }
 
-  /** Whether the very one was taken since this daemon last served: if that did not mend what lacks, it does not a second time. */
+  /**
+   * Whether this snapshot was taken since this daemon last served: if that did not add what is missing, it does not a
+   * second time.
+   */
   wasTaken({ seal }: CutVote): boolean {
     return this.#seals.has(seal);
   }
@@ -102,7 +105,7 @@ export class SnapshotTaking {
     this.#missing.delete(id);
   }
 
-  /** @param choices  whom one may be taken from, and which, the best one first; none: there is no need */
+  /** @param choices  members that one may be taken from, and which snapshot, the best one first; none: there is no need */
   tick(now: number, choices: readonly Choice[]): void {
     const taking = this.#taking;
     if (this.#isServing) this.#seals.clear();
@@ -125,11 +128,12 @@ export class SnapshotTaking {
   /** A member gives a part. @returns whether it was asked for */
   part(giver: SnapshotGiver, message: SnapshotPartMessage): boolean {
     const taking = this.#taking;
-    // Of one that was given up some parts may still be on their way.
+    // Parts of one that was given up may still be on their way.
     if (taking === null || taking.giver !== giver || taking.isWhole) return this.#rests.has(giver.id);
     if (message.number !== taking.number) return false;
     if (message.at !== taking.agreed.at || message.total !== taking.agreed.bytes) {
-      // Made anew of that date it may be one of other entries: what was signed there it has no more.
+      // A snapshot made again of that date may contain other entries: the member no longer has the one that was
+      // signed.
       this.#missing.set(giver.id, taking.agreed.at);
       this.#giveUp(message.at === 0 ? "it has none to give" : "it gives another one than was agreed on");
       return true;
@@ -159,7 +163,7 @@ export class SnapshotTaking {
   #moved(taking: Taking, bytes: number): void {
     const { uptime, limits } = this.#cluster;
     taking.fresh += bytes;
-    if (taking.fresh < limits.snapshotLeastBytes && taking.received < taking.agreed.bytes) return;
+    if (taking.fresh < limits.snapshotMinBytes && taking.received < taking.agreed.bytes) return;
     taking.fresh = 0;
     taking.movedAt = uptime();
   }
@@ -188,7 +192,7 @@ export class SnapshotTaking {
     this.#ask(this.#taking);
   }
 
-  /** For the first part alone, as the member may have none to give. */
+  /** Asks for the first part alone at first, as the member may have none to send. */
   #ask(taking: Taking): void {
     const { staged, giver, number, agreed } = taking;
     const until = staged === null ? 1 : number + this.#cluster.limits.snapshotParts;
@@ -251,7 +255,7 @@ export class SnapshotTaking {
     this.#rests.set(id, uptime() + limits.snapshotStuckMs);
   }
 
-  /** Never in silence: nobody else may have them. */
+  /** Logs lost entries, never in silence: no other member may have them. */
   #tellLost({ count, entries }: LostEntries, upTo: string, text: string): void {
     if (count === 0) return;
     this.strays += count;
@@ -286,7 +290,7 @@ function linesOf(entries: readonly Entry[]): string[][] {
 
 const factsOf = ({ id, connection }: SnapshotGiver) => ({ member: hexOf(id), address: connection.remote });
 
-/** Date, id, signer, and what the commands are called: their arguments are nobody's business. */
+/** Returns date, id, signer, and the commands' names: their arguments may be private. */
 function textOf({ id, envelope: { at, key, commands } }: Entry): string {
   const names = commands.map(([name]) => name).join(" ");
   return `${dateText(at)} ${hexOf(id)} by ${hexOf(key)}: ${names}`;

@@ -35,7 +35,7 @@ export const FAREWELLS = {
 
 export type FarewellCode = keyof typeof FAREWELLS;
 
-/** What a daemon that is told it takes nothing for: it is to hear it of one that has proved to be a member. */
+/** Codes by which a daemon learns that it accepts writes for nothing: it must learn that from an authenticated member. */
 const OF_WORD: ReadonlySet<FarewellCode> = new Set(["revoked", "left-out", "not-listed"]);
 
 export const isOfWord = (code: FarewellCode): boolean => OF_WORD.has(code);

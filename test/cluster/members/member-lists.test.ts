@@ -46,7 +46,7 @@ class Disk {
 }
 
 function open(own: ByteString, disk: Disk, hasServed = true): MemberLists {
-  return new MemberLists({ storage: disk as unknown as Storage, signers, own, hasServed: () => hasServed });
+  return new MemberLists(disk as unknown as Storage, signers, own, () => hasServed);
 }
 
 function after(parents: readonly KnownList[], add: string, leave = ""): KnownList {

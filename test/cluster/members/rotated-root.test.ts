@@ -65,7 +65,7 @@ function start(world: World, name: string, isEmpty: boolean): Listed {
   const signers = isEmpty
     ? started
     : { cluster, ring: rotated.ring, verify: rotated.verify.bind(rotated), ofCommand: () => undefined };
-  const lists = new MemberLists({ storage: new Disk() as unknown as Storage, signers, own, hasServed });
+  const lists = new MemberLists(new Disk() as unknown as Storage, signers, own, hasServed);
   const peers = NAMES.filter((other) => other !== name);
   const pins = peers.map((peer) => ({ pin: keyOf(peer).id }));
   const refusal = (id: string) =>

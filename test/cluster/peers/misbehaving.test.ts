@@ -232,9 +232,9 @@ for (const [name, { say, parts = {}, at }] of Object.entries(faults))
 
 test("an exception at a hello closes its connection, and nothing else", (context) => {
   const world = new World();
-  const parts = { secret: (): null => null };
-  const node = world.add("a", { parts: { secret: () => parts.secret() } });
-  const fault = context.mock.method(parts, "secret", fail, { times: 1 });
+  const parts = { refusal: (): null => null };
+  const node = world.add("a", { parts: { refusal: () => parts.refusal() } });
+  const fault = context.mock.method(parts, "refusal", fail, { times: 1 });
   const hand = new Hand(node);
   fault.mock.restore();
   checkContained(world, node, hand);
@@ -292,7 +292,7 @@ test("a member that asks for reports all the time gets some", () => {
 test("a member that does not read is closed before what waits for it fills the memory", () => {
   const world = new World();
   const { hand } = joined(world);
-  hand.unsent = PEERING_LIMITS.mostUnsentBytes;
+  hand.unsent = PEERING_LIMITS.closeAboveUnsentBytes;
   world.run(100);
   assert.ok(!hand.isClosed);
   hand.unsent++;
@@ -365,7 +365,7 @@ test("a member that asks for parts of a snapshot and takes none makes no more wa
   const ask = (number: number) => hand.say({ kind: "snapshot-pull", at: EPOCH, number });
   for (let number = 0; number < 4; number++) ask(number);
   assert.equal(partsOf(hand).length, 4);
-  hand.unsent = PEERING_LIMITS.mostUnsentBytes + 1;
+  hand.unsent = PEERING_LIMITS.closeAboveUnsentBytes + 1;
   for (let number = 4; number < 50; number++) ask(number);
   assert.equal(partsOf(hand).length, 4);
 });

@@ -21,7 +21,7 @@ const bytes = Buffer.alloc(32, 1);
 
 /** A daemon that lets in who knows its secret, and nobody else. */
 function partsOf(secret: ClusterSecret | null): Partial<ClusterState> {
-  return { secret: () => secret, refusal: (_id, knows) => (knows ? null : "not-a-member") };
+  return { secret, refusal: (_id, knows) => (knows ? null : "not-a-member") };
 }
 
 const isConnected = (node: Node) => node.peering.members.some(({ connection }) => connection === "connected");
@@ -49,12 +49,11 @@ test("a daemon with another secret is refused, and both logs say why", () => {
 
 test("who has proved a secret that is another one by now is let go", () => {
   const world = new World();
-  let secret = new ClusterSecret(bytes);
-  const a = world.add("a", { parts: { ...partsOf(null), secret: () => secret } });
+  const a = world.add("a", { parts: partsOf(new ClusterSecret(bytes)) });
   world.add("b", { peers: ["a"], parts: partsOf(new ClusterSecret(bytes)) });
   world.run(1000);
   assert.ok(isConnected(a));
-  secret = new ClusterSecret(Buffer.alloc(32, 2));
+  a.peering.setSecret(new ClusterSecret(Buffer.alloc(32, 2)));
   world.run(1100);
   assert.ok(!isConnected(a));
 });

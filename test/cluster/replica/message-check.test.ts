@@ -1,13 +1,14 @@
 /** What a daemon tells of the messages that a member hands on: judged by their bytes, whoever handed them on. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { messageCheck } from "../../../cluster/replica/message-check.js";
+import { heardMessages } from "../../../cluster/replica/message-check.js";
+import type { ReplicaContext } from "../../../cluster/replica/replica-context.js";
 import { Channels } from "../../../engine/channels/channels.js";
 import { Broadcasts } from "../../../engine/pipeline/broadcasts.js";
-import { hashOf } from "../../../engine/trust/identity.js";
 import { loadSigners } from "../../../engine/trust/load-signers.js";
 import type { EnvelopeHeader } from "../../../protocol/version-2/envelope.js";
 import { log } from "../../daemon/scene.js";
+import { double } from "../../support/double.js";
 import { makeKeyPair, type SignedEnvelope, signCommands } from "../../support/envelope-client.js";
 
 const pair = makeKeyPair();
@@ -24,14 +25,10 @@ function sceneOf() {
   channels.add("pattern", "*", { hear: ({ parts }) => heard.push(parts.at(-1) ?? ""), review() {} });
   const environment = { clock: () => now, setTimer: () => () => {} };
   const broadcasts = new Broadcasts({ channels, environment, window, most: 100 });
-  const hear = messageCheck({
-    signers,
-    hash: hashOf,
+  const { hear } = heardMessages(
+    double<ReplicaContext>({ signers, environment, settings: { window } }),
     broadcasts,
-    window,
-    databases: 16,
-    clock: environment.clock,
-  });
+  );
   const { cluster } = signers;
   const administrator = signers.ring.find(root.id) ?? assert.fail();
   return {

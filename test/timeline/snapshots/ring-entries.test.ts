@@ -203,7 +203,7 @@ test("a daemon takes no entry of the ring that nobody has signed, or that is ano
     scene.entry(app, 3, add()),
   ];
   const [first] = rightful as [Entry];
-  const refuses = ringEntryCheck({ signers, databases: DATABASES_DEFAULT });
+  const refuses = ringEntryCheck(signers);
   const readWith = (...entries: Entry[]) =>
     readAs(snapshotOf([...rightful, ...entries].sort(compareEntries), AT + 100), signers.makeRing, refuses);
   assert.equal([...readWith().ring.all()].length, 4, "what an application added is denied");

@@ -47,13 +47,13 @@ async function startNode(peers: readonly PeerAddress[], gate: DbsyncParts["gate"
     ...realEnvironment,
     timeline: timeline.real,
     peers,
-    order: () => null,
+    order: null,
     soon,
     cluster: CLUSTER,
     hash: hashOf,
     limits: PEERING_LIMITS,
     identity: { ...identity, sign: (bytes) => signEnvelope(bytes, identity.key) },
-    secret: () => null,
+    secret: null,
     refusal: () => null,
     verifySignature: (spki, bytes, signature) => {
       const key = createPublicKey({ key: Buffer.from(spki, "latin1"), format: "der", type: "spki" });

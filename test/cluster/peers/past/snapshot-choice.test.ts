@@ -42,7 +42,7 @@ function chosen(
     } as unknown as Timeline,
     clock: () => EPOCH,
     limits: PEERING_LIMITS,
-    order: () => order,
+    order,
     addresses: addressesOf(["b", "c"]),
     state: "catching-up",
     beganEmpty: false,

@@ -11,12 +11,12 @@ import { RawClient } from "../../support/raw-client.js";
 const KIB = 1024;
 const MIB = 1024 * KIB;
 const pair = makeKeyPair();
-const stranger = makeKeyPair();
+const connection = makeKeyPair();
 
 const open = (port: number, count: number) =>
   Promise.all(Array.from({ length: count }, () => RawClient.open(port)));
 
-test("half requests of strangers close neither a first large signed request nor one of who has proved something", async () => {
+test("half requests of unauthenticated close neither a first large signed request nor one of who has proved something", async () => {
   const bounds = ["--max-request-bytes", "8MiB", "--max-buffered-bytes", "16MiB"];
   await using daemon = await startDaemon(["-s", pair.file, ...bounds]);
   using known = await EnvelopeClient.open(daemon.port, pair);
@@ -38,7 +38,7 @@ test("half requests of strangers close neither a first large signed request nor 
   for (const one of attackers) one.socket.destroy();
 });
 
-test("strangers hold no more than --max-unproven-bytes of what all may hold", async () => {
+test("unauthenticated hold no more than --max-unproven-bytes of what all may hold", async () => {
   const bounds = [
     "--max-request-bytes",
     "1MiB",
@@ -58,7 +58,7 @@ test("strangers hold no more than --max-unproven-bytes of what all may hold", as
 
 const soon = () => new Promise<void>((resolve) => setImmediate(resolve));
 
-test("where --max-connections is reached silent strangers give way on every listener, and who is known stays", async () => {
+test("where --max-connections is reached silent unauthenticated give way on every listener, and who is known stays", async () => {
   using folder = makeFolder();
   const users = join(folder.path, "users.acl");
   writeFileSync(users, "user default off\nuser ann on >pw ~* +@all\n", { mode: 0o600 });
@@ -100,7 +100,7 @@ test("a hello, an unknown key and a bad signature are no proof: who has no more 
   using known = await EnvelopeClient.open(daemon.port, pair);
   await known.replies([["PING"]]);
   using greeted = await EnvelopeClient.open(daemon.port, pair);
-  using foreign = await EnvelopeClient.open(daemon.port, stranger);
+  using foreign = await EnvelopeClient.open(daemon.port, connection);
   assert.equal((await foreign.ask([["PING"]])).kind, "refused");
   using forger = await EnvelopeClient.open(daemon.port, pair);
   const { frame } = forger.sign([["PING"]]);
