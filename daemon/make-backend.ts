@@ -35,7 +35,7 @@ export async function makeBackend(
       import("../engine/sidecar/open-carrier.js"),
       import("../engine/sidecar/signing-backend.js"),
     ]);
-    const carrier = openCarrier({ specification, settings, log });
+    const carrier = openCarrier(specification, settings, log);
     return { backend: new SigningBackend(specification.name, carrier), outliving: null };
   }
   const { waitReplicas } = settings;

@@ -3,16 +3,20 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { CommandFailure } from "../../store/arguments/errors.js";
 import { type LoadedFunction, WRONG_NAME } from "./function-loader.js";
 
-export interface FunctionLibrary {
+/** The code of a library. */
+export interface LibraryCode {
   readonly name: ByteString;
   readonly code: ByteString;
   /** What is run: without the first line. */
   readonly body: ByteString;
+}
+
+export interface FunctionLibrary extends LibraryCode {
   readonly functions: ReadonlyMap<ByteString, Omit<LoadedFunction, "place">>;
 }
 
 /** Name and body of a library. @throws CommandFailure */
-export function readLibrary(code: ByteString): Pick<FunctionLibrary, "name" | "code" | "body"> {
+export function readLibrary(code: ByteString): LibraryCode {
   if (!code.startsWith("#!")) throw new CommandFailure("ERR Missing library metadata");
   const end = code.indexOf("\n");
   if (end < 0) throw new CommandFailure("ERR Invalid library metadata");

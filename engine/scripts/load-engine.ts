@@ -16,5 +16,5 @@ export function loadEngine(uptime: () => number): ScriptEngine | null {
   } catch {
     return null;
   }
-  return new ScriptEngine({ module: compiled(metered(readFileSync(path), METER)), uptime });
+  return new ScriptEngine(compiled(metered(readFileSync(path), METER)), uptime);
 }

@@ -2,6 +2,7 @@
  * The globals of a script: Lua's, without what reaches outside, and Redis's libraries. Nobody may change them: what scripts see are
  * empty tables before the real ones. Names and messages: redis-server 7.0.
  */
+import { constants } from "./constants.js";
 import { baseLibrary, type LuasOwn, stringLibrary, tableLibrary } from "./libraries/base-library.js";
 import { bitLibrary } from "./libraries/bit-library.js";
 import type { Library } from "./libraries/library.js";
@@ -42,16 +43,12 @@ setmetatable(seen, { __index = real, __newindex = refuse, __metatable = guard({ 
 return real, seen, guards
 `;
 
-export interface SandboxParts {
-  /** Redis's libraries, by name. */
-  readonly libraries: Readonly<Record<string, Library>>;
-  readonly randomness: Randomness;
-  /** Sets what of these is no function, in the table of libraries on top of the stack. */
-  readonly constants: (machine: LuaMachine, state: number) => void;
-}
-
-/** @returns the real globals, as a reference of the registry */
-export function furnish(machine: LuaMachine, { libraries, randomness, constants }: SandboxParts): number {
+/** @param libraries  Redis's, by name @returns the real globals, as a reference of the registry */
+export function furnish(
+  machine: LuaMachine,
+  libraries: Readonly<Record<string, Library>>,
+  randomness: Randomness,
+): number {
   const { lua, state } = machine;
   const guarded = new Map<number, "none" | "own">();
   const place = (library: string, name: string) => {

@@ -4,8 +4,7 @@
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { type ErrorReply, error, type Reply } from "../../protocol/reply.js";
-import { constants, redisConstants } from "./constants.js";
-import type { FunctionLibrary } from "./function-library.js";
+import type { LibraryCode } from "./function-library.js";
 import { FunctionLoader, type LoadedFunction } from "./function-loader.js";
 import { cjsonLibrary } from "./libraries/cjson-library.js";
 import { cmsgpackLibrary } from "./libraries/cmsgpack-library.js";
@@ -28,12 +27,6 @@ const SOURCE = "@user_script";
 /** Lua's own words. */
 const NO_MEMORY = "not enough memory";
 
-export interface ScriptEngineParts {
-  /** Lua, compiled. */
-  readonly module: WasmModule;
-  readonly uptime: () => number;
-}
-
 /** What a script may take. */
 export interface RunBounds {
   /** Bytes of memory, of which Lua itself takes 16 MiB. */
@@ -43,9 +36,6 @@ export interface RunBounds {
   /** Of these, what is over already. */
   readonly spent: number;
 }
-
-type Source = Pick<Script, "sha" | "body">;
-type Library = Pick<FunctionLibrary, "code" | "body">;
 
 /** Redis's, for the chunk of a library. */
 const LOAD_TIME_MS = 500;
@@ -69,14 +59,17 @@ interface Ready {
 }
 
 export class ScriptEngine {
-  readonly #parts: ScriptEngineParts;
+  readonly #module: WasmModule;
+  readonly #uptime: () => number;
   readonly #randomness = new Randomness();
   #ready: Ready | null = null;
   #run: ScriptRun | null = null;
   #runs = 0;
 
-  constructor(parts: ScriptEngineParts) {
-    this.#parts = parts;
+  /** @param module  Lua, compiled */
+  constructor(module: WasmModule, uptime: () => number) {
+    this.#module = module;
+    this.#uptime = uptime;
   }
 
   /** Bytes that Lua has in use. */
@@ -99,44 +92,52 @@ export class ScriptEngine {
   }
 
   /** @returns why a script cannot be compiled; null: it has been */
-  compile(source: Source, bounds: RunBounds): ErrorReply | null {
-    return this.#unlessBroken(() => {
+  compile(source: Script, bounds: RunBounds): ErrorReply | null {
+    try {
       const found = this.#compiled(source, bounds);
       return typeof found === "number" ? null : found;
-    });
+    } catch (problem) {
+      return this.#broken(problem);
+    }
   }
 
   run(
-    source: Source,
+    source: Script,
     keys: readonly ByteString[],
     args: readonly ByteString[],
     caller: ScriptCaller,
     bounds: RunBounds,
   ): Reply {
-    return this.#unlessBroken(() => {
+    try {
       const script = this.#compiled(source, bounds);
       if (typeof script !== "number") return script;
-      const run = new ScriptRun(caller, this.#parts.uptime, bounds);
+      const run = new ScriptRun(caller, this.#uptime, bounds);
       const call = { script, sha: source.sha, keys, args, isFunction: false };
       return this.#called(this.#machine(bounds), run, call);
-    });
+    } catch (problem) {
+      return this.#broken(problem);
+    }
   }
 
   /** Loads a library, as a trial: what it registers is forgotten if it is not kept. */
-  loadLibrary(library: Library, bounds: RunBounds): readonly LoadedFunction[] | ErrorReply {
-    return this.#unlessBroken(() => this.#loadedLibrary(library, bounds));
+  loadLibrary(library: LibraryCode, bounds: RunBounds): readonly LoadedFunction[] | ErrorReply {
+    try {
+      return this.#loadedLibrary(library, bounds);
+    } catch (problem) {
+      return this.#broken(problem);
+    }
   }
 
   /** Runs a function of a library, whose functions take their keys and arguments as tables. */
   runFunction(
-    library: Library,
+    library: LibraryCode,
     name: ByteString,
     keys: readonly ByteString[],
     args: readonly ByteString[],
     caller: ScriptCaller,
     bounds: RunBounds,
   ): Reply {
-    return this.#unlessBroken(() => {
+    try {
       let functions = this.#machine(bounds).libraries.get(library.code);
       if (functions === undefined) {
         const loaded = this.#loadedLibrary(library, bounds);
@@ -144,18 +145,20 @@ export class ScriptEngine {
         functions = new Map(loaded.map((one) => [one.name, one.place]));
         this.#machine(bounds).libraries.set(library.code, functions);
       }
-      const run = new ScriptRun(caller, this.#parts.uptime, bounds);
+      const run = new ScriptRun(caller, this.#uptime, bounds);
       const call = { script: functions.get(name) as number, sha: name, keys, args, isFunction: true };
       return this.#called(this.#machine(bounds), run, call);
-    });
+    } catch (problem) {
+      return this.#broken(problem);
+    }
   }
 
-  #loadedLibrary({ body }: Library, bounds: RunBounds): readonly LoadedFunction[] | ErrorReply {
+  #loadedLibrary({ body }: LibraryCode, bounds: RunBounds): readonly LoadedFunction[] | ErrorReply {
     const ready = this.#machine(bounds);
     const { machine, globals, handler } = ready;
-    ready.loader ??= new FunctionLoader({ machine, globals, handler, constants: redisConstants });
+    ready.loader ??= new FunctionLoader(machine, globals, handler);
     const time = Math.min(bounds.time, LOAD_TIME_MS);
-    const run = new ScriptRun(NOBODY, this.#parts.uptime, { time, spent: 0 });
+    const run = new ScriptRun(NOBODY, this.#uptime, { time, spent: 0 });
     this.#run = run;
     try {
       return ready.loader.load(body, () => run.failure?.text ?? "ERR not enough memory");
@@ -220,7 +223,7 @@ export class ScriptEngine {
     if (++this.#runs % RUNS_A_STEP === 0) lua.lua_gc(state, GC.step, RUNS_A_STEP);
   }
 
-  #compiled(source: Source, bounds: RunBounds, isAgain = false): number | ErrorReply {
+  #compiled(source: Script, bounds: RunBounds, isAgain = false): number | ErrorReply {
     const { machine, compiled } = this.#machine(bounds);
     const known = compiled.get(source.sha);
     if (known !== undefined) return known;
@@ -241,21 +244,17 @@ export class ScriptEngine {
 
   #machine({ memory }: RunBounds): Ready {
     if (this.#ready !== null && this.#ready.memory === memory) return this.#ready;
-    const { module } = this.#parts;
-    const machine = new LuaMachine(module, memory, (state) => {
+    const machine = new LuaMachine(this.#module, memory, (state) => {
       this.#run?.look(() => (state === null ? "" : machine.place(state, 0)));
     });
     const current = () => this.#run as ScriptRun;
-    const globals = furnish(machine, {
-      libraries: {
-        redis: redisLibrary(machine, current),
-        cjson: cjsonLibrary(machine),
-        cmsgpack: cmsgpackLibrary(machine),
-        struct: structLibrary(machine),
-      },
-      randomness: this.#randomness,
-      constants,
-    });
+    const libraries = {
+      redis: redisLibrary(machine, current),
+      cjson: cjsonLibrary(machine),
+      cmsgpack: cmsgpackLibrary(machine),
+      struct: structLibrary(machine),
+    };
+    const globals = furnish(machine, libraries, this.#randomness);
     const [handler] = machine.placed([(state) => noteFailure(machine, state, current())]);
     this.#ready = {
       machine,
@@ -269,16 +268,13 @@ export class ScriptEngine {
     return this.#ready;
   }
 
-  #unlessBroken<Outcome>(action: () => Outcome): Outcome | ErrorReply {
-    try {
-      return action();
-    } catch (problem) {
-      this.#ready = null;
-      this.#run = null;
-      // Of V8 a stack that is too deep, or a text that is too long.
-      if (!(problem instanceof LuaBroken || problem instanceof RangeError || isTrap(problem))) throw problem;
-      return error("ERR the script used more memory or a deeper stack than it may");
-    }
+  /** What a machine that has broken answers; the next run gets another one. @throws what is no fault of a script */
+  #broken(problem: unknown): ErrorReply {
+    this.#ready = null;
+    this.#run = null;
+    // Of V8 a stack that is too deep, or a text that is too long.
+    if (!(problem instanceof LuaBroken || problem instanceof RangeError || isTrap(problem))) throw problem;
+    return error("ERR the script used more memory or a deeper stack than it may");
   }
 }
 

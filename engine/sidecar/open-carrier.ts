@@ -15,15 +15,8 @@ const FLAGS: Readonly<Record<string, string>> = {
   ca: "--ca",
 };
 
-export interface CarrierParts {
-  readonly specification: SidecarSpecification;
-  readonly settings: Pick<Settings, "key" | "policy" | "cluster" | "ca" | "limits">;
-  readonly log: Logger;
-}
-
 /** @throws StartError  a list of servers or a key that cannot be used */
-export function openCarrier({ specification, settings, log }: CarrierParts): Carrier {
-  const { servers } = specification;
+export function openCarrier({ servers }: SidecarSpecification, settings: Settings, log: Logger): Carrier {
   const { key, policy, cluster, ca, limits } = settings;
   const options: SendOptions & { readonly servers: string } = {
     servers,

@@ -13,7 +13,7 @@ export class Allowance {
   #left: number;
 
   /** @param exceeded  called when it is used up */
-  constructor({ most }: Pick<LuaMachine, "most">, exceeded: () => never) {
+  constructor({ most }: LuaMachine, exceeded: () => never) {
     this.#left = most;
     this.#exceeded = exceeded;
   }

@@ -16,13 +16,13 @@ export interface WasmTable {
 export type WasmModule = object;
 export type WasmImports = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 
-interface WebAssemblyFace {
-  readonly Module: new (bytes: Uint8Array) => WasmModule;
-  readonly RuntimeError: new () => Error;
-  readonly Instance: new (module: WasmModule, imports: WasmImports) => { readonly exports: object };
-}
-
-const { WebAssembly } = globalThis as unknown as { WebAssembly: WebAssemblyFace };
+const { WebAssembly } = globalThis as unknown as {
+  readonly WebAssembly: {
+    readonly Module: new (bytes: Uint8Array) => WasmModule;
+    readonly RuntimeError: new () => Error;
+    readonly Instance: new (module: WasmModule, imports: WasmImports) => { readonly exports: object };
+  };
+};
 
 export function compiled(bytes: Uint8Array): WasmModule {
   return new WebAssembly.Module(bytes);
