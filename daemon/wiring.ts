@@ -82,7 +82,7 @@ export async function wire(options: DaemonOptions, components: Components): Prom
     memory,
     observer,
     floor,
-    recording: replica?.recording ?? new Unrecorded({ environment, floor }),
+    recording: replica?.recording ?? new Unrecorded(environment, floor),
     window,
     environment,
     log,
@@ -313,7 +313,7 @@ function addMemory(
   backends: readonly Backend[],
   components: Components,
 ): MemoryLimit {
-  const memory = makeMemoryLimit({ settings, backends, environment, log });
+  const memory = makeMemoryLimit(settings, backends, environment, log);
   components.add({
     service: memory,
     figures: {

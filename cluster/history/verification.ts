@@ -175,7 +175,7 @@ export class Verification {
       return;
     }
     const signer = { id: envelope.key, spki };
-    if (this.#parts.signers.verify(signer, { kind: "command", body, signature }, id)) this.#signatures++;
+    if (this.#parts.signers.verify(signer, { body, signature }, id)) this.#signatures++;
     else this.#fault("bad-signature", nameOf({ ...envelope, id }));
   }
 

@@ -1,5 +1,5 @@
 /** The lists of members of a daemon with a timeline, bound to it and to its peering: what each asks of the others. */
-import type { SignersFace } from "../../engine/trust/signers.js";
+import type { Signers } from "../../engine/trust/signers.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { DaemonState } from "../../protocol/version-2/messages-v2.js";
 import type { Storage } from "../../timeline/entries/storage.js";
@@ -8,7 +8,7 @@ import { MemberLists } from "./member-lists.js";
 /** What is read of it later: its peering is made with the lists. */
 interface Bound {
   readonly storage: Storage;
-  readonly signers: SignersFace;
+  readonly signers: Signers;
   readonly identity: { readonly id: ByteString };
   /** `published`: the low watermark that was told last; 0: none yet. */
   readonly timeline: { readonly published: number };

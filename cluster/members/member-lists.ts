@@ -4,7 +4,7 @@
  */
 
 import { hashOf } from "../../engine/trust/identity.js";
-import type { SignersFace } from "../../engine/trust/signers.js";
+import type { Signers } from "../../engine/trust/signers.js";
 import { StartError } from "../../net/process/start-error.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { takeList } from "../../protocol/members/known-lists.js";
@@ -19,7 +19,7 @@ import { type CheckedList, checkList, listOf, readVouched } from "./list-proof.j
 
 export interface MemberListsParts {
   readonly storage: Storage;
-  readonly signers: SignersFace;
+  readonly signers: Signers;
   /** The daemon's own id. */
   readonly own: ByteString;
   /** Whether it may have taken anything from clients: it is live (before its first watermark too), or was once. */

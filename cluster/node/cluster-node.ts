@@ -253,7 +253,7 @@ export class ClusterNode extends KeptWrites implements NodeState {
       lists: this.lists,
       verifySignature: (signer, bytes, signature) => signers.verifyBy(signer, bytes, signature),
       checkEntry: entryCheck({ signers, hash: hashOf, databases: DATABASES_DEFAULT }),
-      signatureThreads: signatureThreads(settings.verifyThreads, { signers, log }),
+      signatureThreads: signatureThreads(settings.verifyThreads, signers, log),
       messages: heardMessages(this, broadcasts),
       hash: hashOf,
       connect: openTransport(log),

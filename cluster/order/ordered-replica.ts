@@ -4,7 +4,6 @@
  */
 import type { OrderFigures } from "../../engine/pipeline/order-figures.js";
 import { hashOf } from "../../engine/trust/identity.js";
-import type { SignersFace } from "../../engine/trust/signers.js";
 import { Copies } from "../../engine/users/copies.js";
 import { LogThrottle } from "../../net/process/log-throttle.js";
 import type { OrderAddress } from "../../options/addresses/order-address.js";
@@ -72,7 +71,12 @@ export class OrderedReplica extends KeptWrites implements StreamReader, OrderSta
     const { past, created } = this.#folder.load();
     this.#created = created;
     this.state = new OrderedState({
-      check: entryCheck({ signers: this.#checking(), hash: hashOf, databases: DATABASES_DEFAULT }),
+      check: entryCheck({
+        signers,
+        hash: hashOf,
+        databases: DATABASES_DEFAULT,
+        isVerified: (id, signature) => this.recording.waiting.has(id, signature),
+      }),
       past,
       databases: DATABASES_DEFAULT,
       applying: (id) => {
@@ -206,20 +210,6 @@ export class OrderedReplica extends KeptWrites implements StreamReader, OrderSta
     if (first > seq + 1)
       return `the stream begins at ${first}, and this daemon has it up to ${seq}: the messages between were removed from it`;
     return null;
-  }
-
-  /** As the stream's messages are judged: by the ring of their place, and once where a signature has been checked here. */
-  #checking(): SignersFace {
-    const { signers } = this;
-    return {
-      get ring() {
-        return signers.ring;
-      },
-      cluster: signers.cluster,
-      ofCommand: (text, signature) => signers.ofCommand(text, signature),
-      verify: (signer, message, id) =>
-        this.recording.waiting.has(id, message.signature) || signers.verify(signer, message, id),
-    };
   }
 
   /** Sees to it that the daemon's own key is in the ring before clients come whose writes it signs. */

@@ -6,7 +6,7 @@
 import { type Refused, refused } from "../../engine/answers/request.js";
 import { saidBy } from "../../engine/channels/spoken.js";
 import { checkEnvelope } from "../../engine/pipeline/envelope-checks.js";
-import { knownKey, type SignersFace } from "../../engine/trust/signers.js";
+import { knownKey, type Signers } from "../../engine/trust/signers.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { MalformedFrame } from "../../protocol/errors.js";
 import type { PackedEntry } from "../../protocol/members/member-packing.js";
@@ -21,10 +21,12 @@ import type { CheckEntry, CheckedEntry, Holder, ProvedEntry } from "../peers/sha
 const INTRODUCTION_BYTES_MAX = 4096;
 
 export interface EntryCheckParts {
-  readonly signers: SignersFace;
+  readonly signers: Signers;
   readonly hash: (...pieces: readonly Buffer[]) => ByteString;
   /** How many databases there are. */
   readonly databases: number;
+  /** Whether this daemon has verified that signature before, when a client sent it. */
+  readonly isVerified?: (id: ByteString, signature: Buffer) => boolean;
 }
 
 /** @returns  a check whose buffers are kept with the entry */
@@ -44,8 +46,7 @@ export function ringEntryCheck({ signers, databases }: Omit<EntryCheckParts, "ha
   return ({ id, body, signature, envelope }, ring) => {
     const spki = ring.spkiOf(envelope);
     if (spki === undefined) return "unknown-signer";
-    if (!signers.verify({ id: envelope.key, spki }, { kind: "command", body, signature }, id))
-      return "bad-signature";
+    if (!signers.verify({ id: envelope.key, spki }, { body, signature }, id)) return "bad-signature";
     return wrongIn(envelope, body.length, "daemon", { signers, databases })?.code ?? null;
   };
 }
@@ -60,11 +61,11 @@ function wrongIn(
   if (envelope.only !== null) return refused("wrong-daemon", "it is for one daemon alone");
   if (envelope.commands.every((argv) => saidBy(argv) !== null)) return refused("malformed", ONLY_SAID);
   const here = { cluster: signers.cluster, daemon: "", databases, takesConditions: true };
-  return checkEnvelope(envelope, length, { role }, here);
+  return checkEnvelope(envelope, length, role, here);
 }
 
 function check(
-  { signers, hash, databases }: EntryCheckParts,
+  { signers, hash, databases, isVerified }: EntryCheckParts,
   { body, signature, proved }: PackedEntry & { readonly proved: ProvedEntry | null },
   timeline: Holder,
 ): CheckedEntry {
@@ -78,7 +79,8 @@ function check(
   if (!timeline.hasRoom(place, body.length + signature.length)) return "no-room";
   const spki = knownKey(ring, key) ?? introducedBy(ring, body);
   if (spki === undefined) return "unknown-signer";
-  if (proved?.spki !== spki && !signers.verify({ id: key, spki }, { kind: "command", body, signature }, id))
+  const isKnown = proved?.spki === spki || isVerified?.(id, signature) === true;
+  if (!isKnown && !signers.verify({ id: key, spki }, { body, signature }, id))
     return { refused: "bad-signature" };
   const envelope = readBody(body);
   // A key of genesis stays what it is. Of others the fold knows whose they were at the entry's place: here what has come so

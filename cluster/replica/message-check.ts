@@ -8,7 +8,7 @@ import { spokenBy } from "../../engine/channels/spoken.js";
 import type { Broadcasts } from "../../engine/pipeline/broadcasts.js";
 import { checkDate, checkEnvelope, checkValidity } from "../../engine/pipeline/envelope-checks.js";
 import { hashOf } from "../../engine/trust/identity.js";
-import type { SignersFace } from "../../engine/trust/signers.js";
+import type { Signers } from "../../engine/trust/signers.js";
 import type { DateWindow } from "../../options/date-window.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { MalformedFrame } from "../../protocol/errors.js";
@@ -21,7 +21,7 @@ import type { ClusterState, HearMessages } from "../peers/shared/cluster-state.j
 import { UNSIGNED } from "./check-entry.js";
 
 export interface MessageCheckParts {
-  readonly signers: SignersFace;
+  readonly signers: Signers;
   readonly hash: (...pieces: readonly Buffer[]) => ByteString;
   readonly broadcasts: Broadcasts;
   readonly clock: () => number;
@@ -71,7 +71,7 @@ function hear(parts: MessageCheckParts, body: Buffer, signature: Buffer): Verdic
   if (broadcasts.isKnown(id, at)) return { refused: FORGOTTEN, isLie: false };
   const signer = ring.find(key);
   if (signer === undefined) return "unknown-signer";
-  if (!signers.verify(signer, { kind: "command", body, signature }, id)) return lie("bad-signature");
+  if (!signers.verify(signer, { body, signature }, id)) return lie("bad-signature");
   const now = checkValidity(signer, clock());
   if (now !== null) return honest(now);
   return tell(parts, body, id, signer);
@@ -87,7 +87,7 @@ function tell(
   const envelope = readBody(body);
   const { at, key, as, commands } = envelope;
   const here = { cluster: signers.cluster, daemon: "", databases, takesConditions: false };
-  const wrong = checkEnvelope(envelope, body.length, signer, here);
+  const wrong = checkEnvelope(envelope, body.length, signer.role, here);
   if (wrong !== null) return lie(`${wrong.code}: ${wrong.detail}`);
   const spoken = spokenBy(envelope);
   if (spoken === null) return lie("it holds more than messages");

@@ -59,7 +59,7 @@ export class LocalUnit implements Unit {
 }
 
 export class LocalUnits {
-  readonly #environment: Pick<Environment, "clock" | "randomBytes">;
+  readonly #environment: Environment;
   readonly #newest: Newest;
   /** Tells this process's units from those of all others; a counter tells them from each other. */
   #instance: ByteString;
@@ -70,7 +70,7 @@ export class LocalUnits {
   readonly #lent = new LocalUnit();
 
   /** @param newest  raised to each unit's date */
-  constructor(environment: Pick<Environment, "clock" | "randomBytes">, newest: Newest) {
+  constructor(environment: Environment, newest: Newest) {
     this.#environment = environment;
     this.#newest = newest;
     this.#instance = environment.randomBytes(INSTANCE_BYTES);

@@ -27,11 +27,7 @@ export const commandOf = ({ kind, channel, text }: Said): readonly ByteString[] 
 ];
 
 /** What an envelope says that does nothing else; null: it does something else. */
-export function spokenBy({
-  commands,
-  multi,
-  if: conditions,
-}: Pick<Envelope, "commands" | "multi" | "if">): readonly Said[] | null {
+export function spokenBy({ commands, multi, if: conditions }: Envelope): readonly Said[] | null {
   if (multi || conditions !== null) return null;
   // Made at the first one: each signed envelope is asked, and few say anything.
   let all: Said[] | null = null;

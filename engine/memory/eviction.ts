@@ -38,25 +38,19 @@ const CHOICES: Readonly<Record<Evicting, Choice>> = {
   "volatile-ttl": firstToExpire,
 };
 
-export interface EvictorParts {
-  readonly policy: Evicting;
-  readonly database: Database;
-  readonly environment: Pick<Environment, "uptime" | "random">;
-}
-
 export class Evictor {
-  readonly #parts: EvictorParts;
+  readonly policy: Evicting;
+  readonly #database: Database;
+  readonly #environment: Environment;
   /** Bytes still to be freed; 0: it rests. */
   #left = 0;
   #evicted = 0;
   #exhausted: () => void = () => {};
 
-  constructor(parts: EvictorParts) {
-    this.#parts = parts;
-  }
-
-  get policy(): Evicting {
-    return this.#parts.policy;
+  constructor(policy: Evicting, database: Database, environment: Environment) {
+    this.policy = policy;
+    this.#database = database;
+    this.#environment = environment;
   }
 
   /** Keys, since the start. */
@@ -70,7 +64,7 @@ export class Evictor {
     this.#left = bytes;
     this.#exhausted = exhausted;
     if (isAtIt) return;
-    const { uptime } = this.#parts.environment;
+    const { uptime } = this.#environment;
     void inTurns(this.#evict(), { uptime, soon: inLaterTurn }, { milliseconds: BACKGROUND_TURN_MS });
   }
 
@@ -86,8 +80,8 @@ export class Evictor {
   }
 
   #evictOne(): void {
-    const { policy, database, environment } = this.#parts;
-    const victim = CHOICES[policy](database.keyspaces, environment.random, database.usage);
+    const database = this.#database;
+    const victim = CHOICES[this.policy](database.keyspaces, this.#environment.random, database.usage);
     if (victim === null) {
       this.#left = 0;
       this.#exhausted();

@@ -8,7 +8,7 @@ export class Signal {
   #wake: () => void = () => {};
   #wakePause: () => void = () => {};
 
-  constructor({ setTimer }: Pick<Environment, "setTimer">) {
+  constructor({ setTimer }: Environment) {
     this.#setTimer = setTimer;
   }
 

@@ -10,14 +10,6 @@ import type { CommandMessage } from "../../protocol/version-2/messages-v2.js";
 import type { Channels, Said } from "../channels/channels.js";
 import { Seen } from "./seen.js";
 
-export interface BroadcastsParts {
-  readonly channels: Channels;
-  readonly environment: Pick<Environment, "clock" | "setTimer">;
-  readonly window: DateWindow;
-  /** How many ids are remembered. */
-  readonly most: number;
-}
-
 /** Who listens is told at most so often that something may lack: milliseconds. */
 const MISSED_EVERY_MS = 1000;
 
@@ -25,22 +17,35 @@ export class Broadcasts {
   /** Hands a client's envelope on to the members; null: there are none. */
   passOn: ((message: CommandMessage) => void) | null = null;
   readonly channels: Channels;
-  readonly #parts: BroadcastsParts;
+  readonly #environment: Environment;
+  readonly #window: DateWindow;
   readonly #seen: Seen;
   /** Whether something lacks that is told a little later; null: what lacks is told at once. */
   #lacks: boolean | null = null;
 
-  constructor(parts: BroadcastsParts) {
-    this.#parts = parts;
-    this.channels = parts.channels;
+  /** @param most  how many ids are remembered */
+  constructor({
+    channels,
+    environment,
+    window,
+    most,
+  }: {
+    readonly channels: Channels;
+    readonly environment: Environment;
+    readonly window: DateWindow;
+    readonly most: number;
+  }) {
+    this.channels = channels;
+    this.#environment = environment;
+    this.#window = window;
     // What was said before this start may have been told by the daemon that ran before.
-    this.#seen = new Seen(parts.environment.clock(), { most: parts.most, mostBytes: 0 });
+    this.#seen = new Seen(environment.clock(), { most, mostBytes: 0 });
   }
 
   /** Whether an envelope has been told, or is dated so that it may have been. */
   isKnown(id: ByteString, at: number): boolean {
-    const now = this.#parts.environment.clock();
-    this.#seen.forget(now, now - this.#parts.window.past);
+    const now = this.#environment.clock();
+    this.#seen.forget(now, now - this.#window.past);
     return at <= this.#seen.floor || this.#seen.find(id, at) !== undefined;
   }
 
@@ -60,7 +65,7 @@ export class Broadcasts {
     }
     this.#lacks = false;
     this.channels.miss();
-    this.#parts.environment.setTimer(MISSED_EVERY_MS, () => {
+    this.#environment.setTimer(MISSED_EVERY_MS, () => {
       const lacks = this.#lacks;
       this.#lacks = null;
       if (lacks === true) this.miss();
@@ -69,7 +74,7 @@ export class Broadcasts {
 
   /** Remembers an envelope that was told as it was signed. */
   note(id: ByteString, at: number): void {
-    if (!this.isKnown(id, at) && this.#seen.makeRoom(this.#parts.environment.clock()) !== false)
+    if (!this.isKnown(id, at) && this.#seen.makeRoom(this.#environment.clock()) !== false)
       this.#seen.add(id, at, null);
   }
 
@@ -91,7 +96,7 @@ export class Broadcasts {
       return messages.map((said) => channels.hearersOf(said));
     }
     // As many as are remembered within one second: one that could be told twice is not told.
-    if (this.#seen.makeRoom(this.#parts.environment.clock()) === false) {
+    if (this.#seen.makeRoom(this.#environment.clock()) === false) {
       this.miss();
       return messages.map(() => 0);
     }

@@ -4,7 +4,7 @@ import type { DateWindow } from "../../options/date-window.js";
 import { MalformedFrame } from "../../protocol/errors.js";
 import { type Envelope, hexOf } from "../../protocol/version-2/envelope.js";
 import { isKeyCommand, type KeyRecord } from "../../store/key-ring.js";
-import { validity } from "../../store/rights/key-record.js";
+import { type Role, validity } from "../../store/rights/key-record.js";
 import { type Refused, refused } from "../answers/request.js";
 
 /**
@@ -26,31 +26,30 @@ export interface Audience {
 
 /**
  * Checks whether the envelope is meant for this daemon, and can be done here, as its bytes tell.
- * @param bytes   of its body
- * @param signer  null: it is not signed
+ * @param bytes  of its body
+ * @param role   of its signer; null: it is not signed
  */
 export function checkEnvelope(
   envelope: Envelope,
   bytes: number,
-  signer: Pick<KeyRecord, "role"> | null,
+  role: Role | null,
   audience: Audience,
 ): Refused | null {
   const { cluster, only, as, db } = envelope;
   if (cluster !== audience.cluster) return refused("wrong-cluster", `meant for ${hexOf(cluster)}`);
   if (only !== null && only !== audience.daemon) return refused("wrong-daemon", `meant for ${hexOf(only)}`);
-  if (as !== null && signer?.role !== "daemon")
-    return refused("not-a-daemon", `signed as ${JSON.stringify(as)}`);
+  if (as !== null && role !== "daemon") return refused("not-a-daemon", `signed as ${JSON.stringify(as)}`);
   if (db >= audience.databases) return refused("wrong-db", `database ${db}`);
   if (envelope.if !== null) {
     if (!audience.takesConditions) return refused("if-not-carried", `${envelope.if.length} conditions`);
     const wrong = envelope.if.find((condition) => condition.db >= audience.databases);
     if (wrong !== undefined) return refused("wrong-db", `database ${wrong.db} in a condition`);
   }
-  return checkRing(envelope, bytes);
+  return checkRing(envelope.commands, bytes);
 }
 
 /** Whether an envelope for the key ring is that alone, and short. @param bytes  of its body */
-export function checkRing({ commands }: Pick<Envelope, "commands">, bytes: number): Refused | null {
+export function checkRing(commands: Envelope["commands"], bytes: number): Refused | null {
   if (!commands.some(isKeyCommand)) return null;
   if (!commands.every(isKeyCommand)) return refused("not-alone", `among ${commands.length} commands`);
   if (bytes <= RING_BODY_BYTES_MAX) return null;

@@ -3,8 +3,8 @@ import type { Logger } from "pino";
 import type { Environment } from "../../net/process/environment.js";
 import type { DateWindow } from "../../options/date-window.js";
 import type { ByteString } from "../../protocol/byte-string.js";
-import type { MemoryFace } from "../memory/memory-limit.js";
-import type { SignersFace } from "../trust/signers.js";
+import type { MemoryLimit } from "../memory/memory-limit.js";
+import type { Signers } from "../trust/signers.js";
 import type { Broadcasts } from "./broadcasts.js";
 import type { Databases } from "./databases.js";
 import type { Observer } from "./observer.js";
@@ -16,7 +16,7 @@ import type { Inspecting } from "./units.js";
 export interface PipelineParts {
   readonly databases: Databases;
   /** null: a daemon without keys, which takes unsigned commands and envelopes only. */
-  readonly signers: SignersFace | null;
+  readonly signers: Signers | null;
   readonly environment: Environment;
   readonly log: Logger;
   readonly observer: Observer;
@@ -24,7 +24,7 @@ export interface PipelineParts {
   readonly daemon: ByteString;
   /** SHA-256 of all pieces together. */
   readonly hash: (...pieces: readonly Buffer[]) => ByteString;
-  readonly memory: MemoryFace;
+  readonly memory: MemoryLimit;
   readonly window: DateWindow;
   readonly remembered: SeenBounds;
   readonly floor: Floor;

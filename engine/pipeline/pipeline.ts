@@ -13,7 +13,6 @@ import type {
   EnvelopeDate,
   Wait,
 } from "../../protocol/version-2/messages-v2.js";
-import type { KeyRecord } from "../../store/key-ring.js";
 import type { Place } from "../../timeline/entries/entry.js";
 import {
   type Answer,
@@ -26,7 +25,8 @@ import {
   unknown,
 } from "../answers/request.js";
 import type { LocalUnits } from "../backends/local-units.js";
-import type { SignersFace } from "../trust/signers.js";
+import { KeyAudit } from "../trust/key-audit.js";
+import type { Signers } from "../trust/signers.js";
 import { type Audience, checkDate, checkEnvelope, checkValidity, reading } from "./envelope-checks.js";
 import { placeIn } from "./order-key.js";
 import type { PipelineParts } from "./pipeline-parts.js";
@@ -35,20 +35,19 @@ import type { Recording, ShownState } from "./recording.js";
 import { Seen } from "./seen.js";
 import { checkSigned, type Sender, senderOfEnvelope } from "./sender.js";
 import { type Taken, type UnitListener, Units } from "./units.js";
-import { Version1 } from "./version-1.js";
+import { handleVersion1 } from "./version-1.js";
 import { Waiters } from "./waiters.js";
 
 type Answered = EnvelopeAnswer | Promise<EnvelopeAnswer>;
 
 export class Pipeline {
   /** Replaced when the keys are read again. */
-  signers: SignersFace | null;
+  signers: Signers | null;
   readonly seen: Seen;
   readonly #parts: PipelineParts;
   readonly #units: Units;
   readonly #rates = new Rates();
   readonly #waiters: Waiters;
-  readonly #version1: Version1;
   readonly #recording: Recording;
   #audience: Audience;
 
@@ -60,9 +59,9 @@ export class Pipeline {
     const { numbers, takeConditions } = databases;
     this.#audience = { cluster: NO_KEY, daemon, databases: numbers, takesConditions: takeConditions };
     this.seen = new Seen(parts.recording.seenTo, parts.remembered);
-    this.#units = new Units(parts);
+    const audit = new KeyAudit(parts.log, parts.environment);
+    this.#units = new Units(parts.databases, audit, parts.broadcasts ?? null, parts.inspection ?? null);
     this.#waiters = new Waiters(parts.environment);
-    this.#version1 = new Version1(parts);
   }
 
   /** What was applied with the highest date. */
@@ -91,7 +90,7 @@ export class Pipeline {
 
   /** Version 1. */
   handle(request: Request): Answer | Promise<Answer> {
-    return this.#version1.handle(request, this.signers);
+    return handleVersion1(request, this.signers, this.#parts);
   }
 
   /** Version 2. @param room  bytes that the replies may have together @param listener  takes it instead of the databases */
@@ -189,7 +188,7 @@ export class Pipeline {
     const cluster = this.signers?.cluster ?? NO_KEY;
     // Other keys may have been read since.
     if (cluster !== this.#audience.cluster) this.#audience = { ...this.#audience, cluster };
-    const wrong = checkEnvelope(envelope, message.body.length, signer, this.#audience);
+    const wrong = checkEnvelope(envelope, message.body.length, signer?.role ?? null, this.#audience);
     return wrong ?? (signer && checkValidity(signer, envelope.at));
   }
 
@@ -312,7 +311,7 @@ export class Pipeline {
 }
 
 /** Who has no key has no rate either. */
-const UNLIMITED: Pick<KeyRecord, "id" | "rate"> = { id: NO_KEY, rate: 0 };
+const UNLIMITED = { id: NO_KEY, rate: 0 };
 
 const FORGOTTEN_EARLY =
   "remembering as many envelopes as --max-remembered says: older ones are refused from now on";

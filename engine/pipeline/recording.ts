@@ -17,9 +17,6 @@ import type { Seen } from "./seen.js";
 import type { Floor } from "./start-floor.js";
 import type { Taken } from "./units.js";
 
-/** What came to this daemon itself. */
-export type Heard = Pick<Seen, "isApplied" | "floor">;
-
 /** As operators are told: about the last three there is something else to do. */
 export type ShownState = DaemonState | "revoked" | "not-listed" | "outdated";
 
@@ -40,13 +37,13 @@ export interface Recording {
   /** How many there are at most to have the same, this one among them. */
   readonly daemons: number;
   /** Whether an envelope is recorded; others are read. */
-  records(envelope: Pick<Envelope, "commands">): boolean;
+  records(envelope: Envelope): boolean;
   /** Whether it was recorded; of what is not kept any more nobody knows, and its date says enough. */
   holds(place: Place): boolean;
   /** Whether it was applied, and what is read now knows of it. */
-  hasApplied(place: Place, heard: Heard): boolean;
+  hasApplied(place: Place, seen: Seen): boolean;
   /** Whether what was not applied may still be. */
-  mayCome(place: Place, heard: Heard): boolean;
+  mayCome(place: Place, seen: Seen): boolean;
   /** The first answer of an envelope that the pipeline has not answered; null: it is not recorded. */
   firstAnswer(taken: Taken): Promise<EnvelopeAnswer> | null;
   /** Applies an envelope of a client. @returns null: it is not recorded, and the databases are to apply it */
@@ -63,11 +60,6 @@ export interface Recording {
   stop(): void;
 }
 
-export interface UnrecordedParts {
-  readonly environment: Pick<Environment, "clock" | "randomBytes">;
-  readonly floor: Floor;
-}
-
 /** Nothing is recorded: what comes is applied here and now, and known as long as it is remembered. */
 export class Unrecorded implements Recording {
   readonly localUnits: LocalUnits;
@@ -75,20 +67,22 @@ export class Unrecorded implements Recording {
   readonly newest = new Newest();
   readonly members = null;
   readonly daemons = 1;
-  readonly #parts: UnrecordedParts;
+  readonly #environment: Environment;
+  readonly #floor: Floor;
 
-  constructor(parts: UnrecordedParts) {
-    this.#parts = parts;
-    this.localUnits = new LocalUnits(parts.environment, this.newest);
+  constructor(environment: Environment, floor: Floor) {
+    this.#environment = environment;
+    this.#floor = floor;
+    this.localUnits = new LocalUnits(environment, this.newest);
   }
 
   get seenTo(): number {
-    return this.#parts.floor.date;
+    return this.#floor.date;
   }
 
   get state(): DaemonState {
-    const { environment, floor } = this.#parts;
-    return floor.pending !== null || environment.clock() < floor.date ? "catching-up" : "live";
+    const { date, pending } = this.#floor;
+    return pending !== null || this.#environment.clock() < date ? "catching-up" : "live";
   }
 
   get shownState(): DaemonState {
@@ -103,12 +97,12 @@ export class Unrecorded implements Recording {
     return false;
   }
 
-  hasApplied({ id, at }: Place, heard: Heard): boolean {
-    return heard.isApplied(id, at);
+  hasApplied({ id, at }: Place, seen: Seen): boolean {
+    return seen.isApplied(id, at);
   }
 
-  mayCome({ at }: Place, heard: Heard): boolean {
-    return at > heard.floor;
+  mayCome({ at }: Place, seen: Seen): boolean {
+    return at > seen.floor;
   }
 
   firstAnswer(): null {

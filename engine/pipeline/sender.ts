@@ -3,26 +3,20 @@
  * signed, and one without takes only what nobody has. Source: docs/protocol-v2.md "Without a key".
  */
 
-import type { Environment } from "../../net/process/environment.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { NO_KEY, signerOf } from "../../protocol/version-2/envelope.js";
 import type { CommandMessage } from "../../protocol/version-2/messages-v2.js";
 import type { KeyRecord } from "../../store/key-ring.js";
 import { type Refused, type Request, refused } from "../answers/request.js";
-import type { SignersFace } from "../trust/signers.js";
+import type { Signers } from "../trust/signers.js";
 import { checkValidity } from "./envelope-checks.js";
-import type { Observer } from "./observer.js";
-
-export interface SenderParts {
-  readonly environment: Pick<Environment, "clock" | "uptime">;
-  readonly observer: Pick<Observer, "verified">;
-}
+import type { PipelineParts } from "./pipeline-parts.js";
 
 /** null: nobody has signed it, and nobody has to. */
 export type Sender = KeyRecord | null | Refused;
 
 /** Whether a signature is there where one is due, and none where nobody could tell whose it is. */
-export function checkSigned(isSigned: boolean, signers: SignersFace | null, what: string): Refused | null {
+export function checkSigned(isSigned: boolean, signers: Signers | null, what: string): Refused | null {
   if (isSigned === (signers !== null)) return null;
   return isSigned ? refused("not-due", `signed ${what}`) : refused("unsigned", `unsigned ${what}`);
 }
@@ -30,8 +24,8 @@ export function checkSigned(isSigned: boolean, signers: SignersFace | null, what
 /** Of version 1, which names no key. */
 export function senderOfCommand(
   { text, signature }: Request,
-  signers: SignersFace | null,
-  { environment, observer }: SenderParts,
+  signers: Signers | null,
+  { environment, observer }: PipelineParts,
 ): Sender {
   const undue = checkSigned(signature !== null, signers, "command");
   if (undue !== null || signers === null || signature === null) return undue;
@@ -50,8 +44,8 @@ export function senderOfCommand(
 export function senderOfEnvelope(
   message: CommandMessage,
   id: ByteString,
-  signers: SignersFace | null,
-  { environment, observer }: SenderParts,
+  signers: Signers | null,
+  { environment, observer }: PipelineParts,
 ): Sender {
   const { body, signature } = message;
   const key = signerOf(body);

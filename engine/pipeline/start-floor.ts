@@ -28,15 +28,6 @@ export interface TimedDatabase {
   execute(argv: readonly ByteString[]): Outcome | Promise<Outcome>;
 }
 
-export interface StartFloorParts {
-  /** Those that outlive the daemon. */
-  readonly databases: readonly TimedDatabase[];
-  /** Milliseconds that an envelope may be dated ahead. */
-  readonly future: number;
-  readonly environment: Environment;
-  readonly log: Logger;
-}
-
 /** Between two questions to a database that has not told. */
 const ASK_AGAIN_MS = 250;
 /** Clocks that NTP keeps differ by less, and an answer takes less. */
@@ -49,7 +40,10 @@ const PASS_MS_MAX = 20;
 export class StartFloor implements Floor, Service {
   date: number;
   pending: Refused | null = null;
-  readonly #parts: StartFloorParts;
+  readonly #databases: readonly TimedDatabase[];
+  readonly #future: number;
+  readonly #environment: Environment;
+  readonly #log: Logger;
   /** By `uptime`: the clock may be set right before a database answers. */
   readonly #startedAt: number;
   /** What has not told the time yet, and how envelopes are refused meanwhile. */
@@ -57,11 +51,28 @@ export class StartFloor implements Floor, Service {
   readonly #timers = new Map<TimedDatabase, () => void>();
   #isStopped = false;
 
-  constructor(parts: StartFloorParts) {
-    this.#parts = parts;
-    this.#startedAt = parts.environment.uptime();
-    this.date = parts.environment.clock() + parts.future;
-    for (const database of parts.databases) {
+  /**
+   * @param databases  those that outlive the daemon
+   * @param future     milliseconds that an envelope may be dated ahead
+   */
+  constructor({
+    databases,
+    future,
+    environment,
+    log,
+  }: {
+    readonly databases: readonly TimedDatabase[];
+    readonly future: number;
+    readonly environment: Environment;
+    readonly log: Logger;
+  }) {
+    this.#databases = databases;
+    this.#future = future;
+    this.#environment = environment;
+    this.#log = log;
+    this.#startedAt = environment.uptime();
+    this.date = environment.clock() + future;
+    for (const database of databases) {
       this.#await(database, refused("catching-up", `${database.name} has not told the time yet`));
     }
   }
@@ -71,12 +82,12 @@ export class StartFloor implements Floor, Service {
    * date has passed, so that the first client's envelope is not refused as too old.
    */
   async start(): Promise<void> {
-    for (const database of this.#parts.databases) void this.#ask(database);
-    if (this.#parts.databases.length === 0) await this.#pass();
+    for (const database of this.#databases) void this.#ask(database);
+    if (this.#databases.length === 0) await this.#pass();
   }
 
   async #pass(): Promise<void> {
-    const { environment } = this.#parts;
+    const environment = this.#environment;
     const until = environment.uptime() + PASS_MS_MAX;
     while (environment.clock() <= this.date + DATED_EARLY_MS && environment.uptime() < until)
       await new Promise<void>((resolve) => void environment.setTimer(1, resolve));
@@ -88,38 +99,35 @@ export class StartFloor implements Floor, Service {
   }
 
   async #ask(database: TimedDatabase): Promise<void> {
-    const { environment, log } = this.#parts;
-    const askedAt = environment.uptime();
+    const askedAt = this.#environment.uptime();
     const outcome = await database.execute(["TIME"]);
     if (this.#isStopped) return;
     if (outcome.kind === "failed" || isPassing(outcome)) return this.#askLater(database, outcome);
     const time = timeOf(outcome);
-    if (time === null) log.warn({ database: database.name, reason: reasonOf(outcome) }, TELLS_NO_TIME);
+    if (time === null) this.#log.warn({ database: database.name, reason: reasonOf(outcome) }, TELLS_NO_TIME);
     else this.#rise(database, time, askedAt);
     this.#awaited.delete(database);
     this.#tell();
   }
 
   #askLater(database: TimedDatabase, outcome: BackendFailure | ErrorReply): void {
-    const { environment, log } = this.#parts;
     const refusal = refusalBy(database, outcome);
     const isNew = this.#awaited.get(database)?.detail !== refusal.detail;
     // That it cannot be reached is told already.
-    if (isNew && outcome.kind === "error") log.warn({ reason: refusal.detail }, AWAITED);
+    if (isNew && outcome.kind === "error") this.#log.warn({ reason: refusal.detail }, AWAITED);
     this.#await(database, refusal);
     const ask = () => void this.#ask(database);
-    this.#timers.set(database, environment.setTimer(ASK_AGAIN_MS, ask));
+    this.#timers.set(database, this.#environment.setTimer(ASK_AGAIN_MS, ask));
   }
 
   /** @param askedAt  by `uptime`, at or before the moment of `time` */
   #rise(database: TimedDatabase, time: number, askedAt: number): void {
-    const { environment, future, log } = this.#parts;
     const startedAt = Math.ceil(time - (askedAt - this.#startedAt));
-    this.date = Math.max(this.date, startedAt + future);
-    const behindMs = time - Math.floor(environment.clock());
+    this.date = Math.max(this.date, startedAt + this.#future);
+    const behindMs = time - Math.floor(this.#environment.clock());
     if (behindMs < BEHIND_TOLD_MS) return;
     const clock = dateText(time - behindMs);
-    log.warn({ database: database.name, clock, behindMs, takesFrom: dateText(this.date + 1) }, BEHIND);
+    this.#log.warn({ database: database.name, clock, behindMs, takesFrom: dateText(this.date + 1) }, BEHIND);
   }
 
   #await(database: TimedDatabase, refusal: Refused): void {

@@ -2,8 +2,6 @@
  * An envelope's units: each is permitted by the key ring, or answered with the reason; then it goes to the key ring
  * itself (KEY, CLUSTER) or to the databases. Source: docs/protocol-v2.md "Units".
  */
-import type { Logger } from "pino";
-import type { Environment } from "../../net/process/environment.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, type ErrorReply, error, integer, NIL_ARRAY, type Reply } from "../../protocol/reply.js";
 import type { Envelope } from "../../protocol/version-2/envelope.js";
@@ -17,7 +15,7 @@ import { ResultWriter, type Standing } from "../answers/result-writer.js";
 import type { Outcome } from "../backends/backend.js";
 import type { Said } from "../channels/channels.js";
 import { spokenBy } from "../channels/spoken.js";
-import { KeyAudit } from "../trust/key-audit.js";
+import type { KeyAudit } from "../trust/key-audit.js";
 import type { Broadcasts } from "./broadcasts.js";
 import { type Databases, effectOf, replyOrFailure } from "./databases.js";
 import { unsignedRefusalOf } from "./for-administrators.js";
@@ -54,17 +52,6 @@ export interface Taken {
   readonly listener: UnitListener | null;
 }
 
-export interface UnitsParts {
-  readonly databases: Databases;
-  /** For the audit of key changes. */
-  readonly log: Logger;
-  readonly environment: Pick<Environment, "uptime">;
-  /** null or not there: messages are the databases' affair. */
-  readonly broadcasts?: Broadcasts | null;
-  /** null or not there: nobody answers for the daemon itself. */
-  readonly inspection?: Inspecting | null;
-}
-
 type Argv = readonly ByteString[];
 type Outcomes = readonly (Outcome | Promise<Outcome>)[];
 
@@ -74,11 +61,20 @@ export class Units {
   readonly #broadcasts: Broadcasts | null;
   readonly #inspection: Inspecting | null;
 
-  constructor(parts: UnitsParts) {
-    this.#databases = parts.databases;
-    this.#inspection = parts.inspection ?? null;
-    this.#broadcasts = parts.broadcasts ?? null;
-    this.#audit = new KeyAudit(parts);
+  /**
+   * @param broadcasts  null: messages are the databases' affair
+   * @param inspection  null: nobody answers for the daemon itself
+   */
+  constructor(
+    databases: Databases,
+    audit: KeyAudit,
+    broadcasts: Broadcasts | null,
+    inspection: Inspecting | null,
+  ) {
+    this.#databases = databases;
+    this.#audit = audit;
+    this.#broadcasts = broadcasts;
+    this.#inspection = inspection;
   }
 
   /** At once where all databases answer at once. @param ring  null: the daemon has no keys */
@@ -162,7 +158,7 @@ export class Units {
     if (semanticsAskedBy(argv) !== null) return HAS_NO_PLACE;
     const before = ring.changes;
     const reply = ring.execute(argv, unit, signer);
-    if (ring.changes > before) this.#audit.changed(argv, unit, signer);
+    if (ring.changes > before) this.#audit.changed(argv, unit.at, unit.id, signer);
     return reply;
   }
 

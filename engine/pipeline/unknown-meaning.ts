@@ -6,7 +6,7 @@ import { isKeyCommand, type KeyRing } from "../../store/key-ring.js";
 
 /** The answers of its units, none of which is applied; null: it is none, or its version is known. */
 export function unknownMeaning(
-  { commands, multi, if: conditions }: Pick<Envelope, "commands" | "multi" | "if">,
+  { commands, multi, if: conditions }: Envelope,
   { known }: KeyRing,
 ): ErrorReply[] | null {
   if (!isKeyCommand(commands[0] ?? [""])) return null;

@@ -20,9 +20,9 @@ export class Waiters {
   readonly #waiting = new Map<ByteString, Set<Resume>>();
   readonly #places = new Shares();
   readonly #bytes = new Shares();
-  readonly #environment: Pick<Environment, "setTimer">;
+  readonly #environment: Environment;
 
-  constructor(environment: Pick<Environment, "setTimer">) {
+  constructor(environment: Environment) {
     this.#environment = environment;
   }
 

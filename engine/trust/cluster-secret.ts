@@ -29,10 +29,7 @@ export class ClusterSecret {
 }
 
 /** @returns null: there is none. @throws StartError  a file that cannot be used, and the cure */
-export function loadClusterSecret(
-  { clusterSecret }: Pick<Settings, "clusterSecret">,
-  log: Pick<Logger, "warn">,
-): ClusterSecret | null {
+export function loadClusterSecret({ clusterSecret }: Settings, log: Logger): ClusterSecret | null {
   if (clusterSecret === null) return null;
   try {
     const { secret, warnings } = readClusterSecret(clusterSecret);

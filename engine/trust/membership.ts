@@ -11,22 +11,20 @@ import type { KeyRing } from "../../store/key-ring.js";
 /** Each a code of peers/farewells.ts. */
 export type NoMember = "no-peers" | "not-a-member" | "revoked" | "left-out" | "not-listed";
 
-export interface MembershipParts {
-  /** As it is now. */
-  readonly ring: KeyRing;
-  readonly peers: readonly Pick<PeerAddress, "pin">[];
-  /** The lists of members that were seen: where there is one its daemons are members, and no others. */
-  readonly standing: Standing;
-}
-
 /**
  * Why a daemon is no member; null: it is one. A key that was revoked is out for good, whatever else it shows.
  * @param knowsSecret  that it knows the cluster's secret
+ * @param ring         as it is now
+ * @param standing     the lists of members that were seen: where there is one its daemons are members, and no others
  */
 export function refusalOfMember(
   id: ByteString,
   knowsSecret: boolean,
-  { ring, peers, standing }: MembershipParts,
+  {
+    ring,
+    peers,
+    standing,
+  }: { readonly ring: KeyRing; readonly peers: readonly PeerAddress[]; readonly standing: Standing },
 ): NoMember | null {
   if (peers.length === 0) return "no-peers";
   const record = ring.find(id);

@@ -6,7 +6,7 @@ import { MalformedFrame } from "../../protocol/errors.js";
 import type { PackedEntry } from "../../protocol/members/member-packing.js";
 import { readHead } from "../../protocol/version-2/envelope-head.js";
 import type { KeyRing } from "../../store/key-ring.js";
-import { knownKey, type SignersFace } from "./signers.js";
+import { knownKey, type Signers } from "./signers.js";
 import { type Signed, VerifyThreads } from "./verify-threads.js";
 
 /** Of an entry whose signature holds: its id, and the SubjectPublicKeyInfo of the key that made it. */
@@ -27,7 +27,8 @@ const THREADS_BY_CORES = 3;
 /** @param asked  threads; null: by the machine's processors @returns null: there are none */
 export function signatureThreads(
   asked: number | null,
-  { signers, log }: { readonly signers: SignersFace; readonly log: Pick<Logger, "warn"> },
+  signers: Signers,
+  log: Logger,
 ): SignatureThreads | null {
   const count = asked ?? Math.min(availableParallelism() - 1, THREADS_BY_CORES);
   if (count === 0) return null;

@@ -5,38 +5,41 @@
 import { createPublicKey, type KeyObject } from "node:crypto";
 import { verifyCommand, verifyEnvelope } from "../../keys/verify.js";
 import type { ByteString } from "../../protocol/byte-string.js";
-import type { CommandMessage } from "../../protocol/version-2/messages-v2.js";
 import type { KeyRecord, KeyRing } from "../../store/key-ring.js";
 import { clusterOf, type Genesis } from "./cluster.js";
 import { KnownKeys } from "./known-keys.js";
 
-export interface SignersParts {
-  readonly genesis: Genesis;
-  /** A new ring with the keys of genesis. */
-  readonly makeRing: () => KeyRing;
-  /** Keys of -s: application keys of the ring. */
-  readonly applications: readonly { readonly id: ByteString; readonly key: KeyObject }[];
+/** A key of -s. */
+interface ApplicationKey {
+  readonly id: ByteString;
+  readonly key: KeyObject;
 }
-
-/** What is used of them. */
-export type SignersFace = Pick<Signers, "ring" | "cluster" | "ofCommand" | "verify">;
 
 /** SubjectPublicKeyInfo of a key that the ring has, or that an entry has named. */
 export const knownKey = (ring: KeyRing, key: ByteString): ByteString | undefined =>
   ring.find(key)?.spki ?? ring.named.find(key);
 
-export class Signers {
+export class Signers extends KnownKeys {
   readonly genesis: Genesis;
+  /** A new ring with the keys of genesis. */
   readonly makeRing: () => KeyRing;
   /** 32 bytes. */
   readonly cluster: ByteString;
   #ringNow: () => KeyRing;
-  readonly #applications: SignersParts["applications"];
+  readonly #applications: readonly ApplicationKey[];
   readonly #rsaKeys: readonly KeyObject[];
-  /** `KEY ADD` may bring more. */
-  readonly #keys = new KnownKeys();
 
-  constructor({ genesis, makeRing, applications }: SignersParts) {
+  /** @param applications  keys of -s: application keys of the ring */
+  constructor({
+    genesis,
+    makeRing,
+    applications,
+  }: {
+    readonly genesis: Genesis;
+    readonly makeRing: () => KeyRing;
+    readonly applications: readonly ApplicationKey[];
+  }) {
+    super();
     this.genesis = genesis;
     this.makeRing = makeRing;
     this.cluster = clusterOf(genesis);
@@ -61,11 +64,6 @@ export class Signers {
     const found = verifyCommand(text, signature, this.#rsaKeys);
     const id = this.#applications.find(({ key }) => key === found)?.id;
     return id === undefined ? undefined : this.ring.find(id);
-  }
-
-  /** Whether a key signed an envelope. @param id  SHA-256 of what is signed */
-  verify(signer: Pick<KeyRecord, "id" | "spki">, message: CommandMessage, id: ByteString): boolean {
-    return this.#keys.verify(signer, message, id);
   }
 
   /** The same by a key that need not be in the ring. @param spki  its SubjectPublicKeyInfo, DER */

@@ -26,16 +26,11 @@ const WARN_EVERY_MS = 86_400_000;
  */
 export const LOOK_EVERY_MS = 30_000;
 
-export interface TlsCertificateParts {
-  readonly files: CertificateFiles;
-  /** LOOK_EVERY_MS. */
-  readonly lookEvery: number;
-  readonly environment: Environment;
-  readonly log: Logger;
-}
-
 export class TlsCertificate implements Service {
-  readonly #parts: TlsCertificateParts;
+  /** Milliseconds between two looks at the files. */
+  readonly #lookEvery: number;
+  readonly #environment: Environment;
+  readonly #log: Logger;
   #files: CertificateFiles;
   #pair: CertificatePair;
   /** Of the files that were read last, good or bad. */
@@ -45,12 +40,23 @@ export class TlsCertificate implements Service {
   readonly #takers: ((certificate: SecureContextOptions) => void)[] = [];
 
   /** Reads the files. @throws StartError */
-  constructor(parts: TlsCertificateParts) {
-    this.#parts = parts;
-    this.#files = parts.files;
-    this.#seen = stampOf(parts.files);
-    this.#pair = readPair(parts.files);
-    const { log, environment } = parts;
+  constructor({
+    files,
+    lookEvery,
+    environment,
+    log,
+  }: {
+    readonly files: CertificateFiles;
+    readonly lookEvery: number;
+    readonly environment: Environment;
+    readonly log: Logger;
+  }) {
+    this.#files = files;
+    this.#lookEvery = lookEvery;
+    this.#environment = environment;
+    this.#log = log;
+    this.#seen = stampOf(files);
+    this.#pair = readPair(files);
     this.#throttle = new LogThrottle({ log, uptime: environment.uptime, periodMs: WARN_EVERY_MS });
     this.#tell();
   }
@@ -65,7 +71,7 @@ export class TlsCertificate implements Service {
   }
 
   async start(): Promise<void> {
-    this.#timer = setInterval(() => this.#look(), this.#parts.lookEvery).unref();
+    this.#timer = setInterval(this.#look, this.#lookEvery).unref();
   }
 
   async stop(): Promise<void> {
@@ -83,7 +89,7 @@ export class TlsCertificate implements Service {
     };
   }
 
-  #look(): void {
+  readonly #look = (): void => {
     this.#warnOfEnd();
     const stamp = stampOf(this.#files);
     if (stamp === this.#seen) return;
@@ -93,9 +99,9 @@ export class TlsCertificate implements Service {
     } catch (problem) {
       if (!(problem instanceof StartError)) throw problem;
       // Also when only one of the two files is there yet; the other will change the stamp once more.
-      this.#parts.log.error(`The old certificate stays: ${problem.message}`);
+      this.#log.error(`The old certificate stays: ${problem.message}`);
     }
-  }
+  };
 
   #take(pair: CertificatePair): void {
     if (pair.certificatePem === this.#pair.certificatePem && pair.keyPem === this.#pair.keyPem) return;
@@ -106,16 +112,15 @@ export class TlsCertificate implements Service {
   }
 
   #tell(): void {
-    const { log } = this.#parts;
     const { fingerprint, names, notAfter, warnings } = this.#pair;
-    for (const warning of warnings) log.warn(warning);
+    for (const warning of warnings) this.#log.warn(warning);
     const until = new Date(notAfter).toISOString();
-    log.info({ fingerprint: `sha256:${fingerprint}`, names, until }, "TLS with this certificate");
+    this.#log.info({ fingerprint: `sha256:${fingerprint}`, names, until }, "TLS with this certificate");
     this.#warnOfEnd();
   }
 
   #warnOfEnd(): void {
-    const now = this.#parts.environment.clock();
+    const now = this.#environment.clock();
     const { notBefore, notAfter } = this.#pair;
     if (notBefore <= now && now < notAfter - SOON_MS) return;
     const begins = `begins to be valid only at ${new Date(notBefore).toISOString()}`;

@@ -5,11 +5,12 @@
 import { Worker } from "node:worker_threads";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { type PackedEntry, writeEntries } from "../../protocol/members/member-packing.js";
+import type { PublicKey } from "./known-keys.js";
 import type { SignatureAnswer, SignatureTask } from "./verify-worker.js";
 
 /** An entry, and the key that it names. */
 export interface Signed extends PackedEntry {
-  readonly key: { readonly id: ByteString; readonly spki: ByteString };
+  readonly key: PublicKey;
 }
 
 /** Ids of those that hold; null: it does not hold, or nothing is known of it. */

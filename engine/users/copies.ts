@@ -14,15 +14,6 @@ export interface CopyPeers {
   replicated(place: Place, daemons: number): Promise<void>;
 }
 
-export interface CopiesParts {
-  readonly peers: CopyPeers;
-  /** How many other daemons are connected. */
-  readonly members: () => number;
-  /** Whether there are none, nor is this daemon to connect to any. */
-  readonly isAlone: () => boolean;
-  readonly environment: Pick<Environment, "setTimer">;
-}
-
 /** Who waits for how long. */
 export interface CopiesWait {
   /** null: nothing was written, and what is waited for is that so many are connected. */
@@ -43,21 +34,38 @@ const LOOK_MS = 100;
 const TIMER_MS_MAX = 2 ** 31 - 1;
 
 export class Copies {
-  readonly #parts: CopiesParts;
+  readonly #peers: CopyPeers;
+  readonly #environment: Environment;
+  /** How many other daemons are connected. */
+  readonly #members: () => number;
+  /** Whether there are none, nor is this daemon to connect to any. */
+  readonly #isAlone: () => boolean;
   #waiting = 0;
 
-  constructor(parts: CopiesParts) {
-    this.#parts = parts;
+  constructor({
+    peers,
+    members,
+    isAlone,
+    environment,
+  }: {
+    readonly peers: CopyPeers;
+    readonly members: () => number;
+    readonly isAlone: () => boolean;
+    readonly environment: Environment;
+  }) {
+    this.#peers = peers;
+    this.#members = members;
+    this.#isAlone = isAlone;
+    this.#environment = environment;
   }
 
   get isAlone(): boolean {
-    return this.#parts.isAlone();
+    return this.#isAlone();
   }
 
   /** Other daemons that are known to have a write. @param place  null: nothing was written, which all that are connected have */
   count(place: Place | null): number {
-    const { peers, members } = this.#parts;
-    return place === null ? members() : peers.copies(place);
+    return place === null ? this.#members() : this.#peers.copies(place);
   }
 
   /**
@@ -71,7 +79,6 @@ export class Copies {
       return () => {};
     }
     this.#waiting++;
-    const { peers, members, environment } = this.#parts;
     let cancelAsking = () => {};
     let cancelTimer = () => {};
     let isOver = false;
@@ -84,12 +91,12 @@ export class Copies {
       ended();
     };
     const ask = () => {
-      if (place === null && members() >= wanted) return end();
-      if (place !== null) peers.replicated(place, wanted + 1).then(end);
-      cancelAsking = environment.setTimer(place === null ? LOOK_MS : ASK_AGAIN_MS, ask);
+      if (place === null && this.#members() >= wanted) return end();
+      if (place !== null) this.#peers.replicated(place, wanted + 1).then(end);
+      cancelAsking = this.#environment.setTimer(place === null ? LOOK_MS : ASK_AGAIN_MS, ask);
     };
     if (milliseconds > 0 && milliseconds <= TIMER_MS_MAX)
-      cancelTimer = environment.setTimer(milliseconds, end);
+      cancelTimer = this.#environment.setTimer(milliseconds, end);
     ask();
     return end;
   }

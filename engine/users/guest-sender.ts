@@ -9,9 +9,9 @@ export class GuestSender implements CommandSender {
   readonly db = 0;
   readonly isStable = false;
   readonly #guest: Guest;
-  readonly #environment: Pick<Environment, "clock">;
+  readonly #environment: Environment;
 
-  constructor(guest: Guest, environment: Pick<Environment, "clock">) {
+  constructor(guest: Guest, environment: Environment) {
     this.#guest = guest;
     this.#environment = environment;
   }

@@ -5,26 +5,21 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { AclRefusal } from "../../store/rights/acl.js";
 import type { Command } from "../../store/rows/command.js";
-import type { MemoryFace } from "../memory/memory-limit.js";
+import type { MemoryLimit } from "../memory/memory-limit.js";
 import { refusalOf } from "./channel-rights.js";
 import type { User, Users } from "./users.js";
-
-export interface GuestParts {
-  readonly users: Users;
-  readonly memory: MemoryFace;
-}
 
 /** Why a command is not carried out: somebody has to log in first, the user's rules, or memory is full. */
 export type Denial = "no-login" | "no-memory" | AclRefusal;
 
 export class Guest {
   readonly #users: Users;
-  readonly #memory: MemoryFace;
+  readonly #memory: MemoryLimit;
   #user: User | null;
   /** Of the users, when this one was looked up. */
   #generation: number;
 
-  constructor({ users, memory }: GuestParts) {
+  constructor(users: Users, memory: MemoryLimit) {
     this.#users = users;
     this.#memory = memory;
     this.#user = users.anonymous;

@@ -37,7 +37,7 @@ export class PasswordSecrets {
   #working = 0;
   readonly #waiting: (() => void)[] = [];
 
-  constructor({ randomBytes }: Pick<Environment, "randomBytes">) {
+  constructor({ randomBytes }: Environment) {
     this.#seed = Buffer.from(randomBytes(KEY_BYTES), "latin1");
   }
 

@@ -4,12 +4,10 @@ import type { ErrorReply, Reply } from "../../protocol/reply.js";
 import { CommandFailure } from "../../store/arguments/errors.js";
 import { resolveCommand } from "../../store/command-table.js";
 import type { Called } from "../backends/called.js";
+import type { MemoryLimit } from "../memory/memory-limit.js";
 import type { CommandPath, CommandSender } from "./command-path.js";
-import { type Denial, Guest, type GuestParts } from "./guest.js";
-
-export interface UserCommandsParts extends GuestParts {
-  readonly path: CommandPath;
-}
+import { type Denial, Guest } from "./guest.js";
+import type { Users } from "./users.js";
 
 export class UserCommands {
   readonly guest: Guest;
@@ -19,9 +17,16 @@ export class UserCommands {
   #last = "";
 
   /** @param denied  returns, or throws, a denial in the listener's own words */
-  constructor(parts: UserCommandsParts, denied: (denial: Denial) => ErrorReply) {
-    this.guest = new Guest(parts);
-    this.#path = parts.path;
+  constructor(
+    {
+      users,
+      memory,
+      path,
+    }: { readonly users: Users; readonly memory: MemoryLimit; readonly path: CommandPath },
+    denied: (denial: Denial) => ErrorReply,
+  ) {
+    this.guest = new Guest(users, memory);
+    this.#path = path;
     this.#denied = denied;
   }
 
