@@ -1,6 +1,6 @@
 /** From what -d says to what applies commands. The modules of a kind that is not named are not loaded. */
 import type { Backend } from "../engine/backends/backend.js";
-import type { RedisBackendParts } from "../engine/backends/redis/redis.js";
+import type { RedisBackendParts } from "../engine/backends/redis/link.js";
 import type { TimedDatabase } from "../engine/pipeline/start-floor.js";
 import { loadWith } from "../net/process/optional-package.js";
 import type { RedisGroupSpecification } from "../options/addresses/redis-group-list.js";
@@ -49,7 +49,7 @@ export async function makeBackend(
 /** One way of talking to Redis servers, and three of finding them. */
 async function redisOf(
   specification: RedisSpecification | RedisGroupSpecification,
-  parts: Omit<RedisBackendParts, "specification">,
+  parts: Omit<RedisBackendParts<unknown>, "specification">,
 ): Promise<Backend & TimedDatabase> {
   if (specification.kind === "redis") {
     const { RedisBackend } = await import("../engine/backends/redis/redis.js");

@@ -6,24 +6,13 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import type { MirrorKey } from "./dirty-keys.js";
 import { LOOK_BYTES_MOST, type Looked, lookAt, type MirrorScene, readable } from "./looking.js";
 import { isMark } from "./mark.js";
+import type { ComparisonReport } from "./mirror-parts.js";
 import { expectedBytes, shownKey } from "./mirrored-key.js";
 import type { RedisLine } from "./redis-line.js";
 
 const SLICE_KEYS_MOST = 200;
 /** Of what differs so many are named. */
 const NAMED_MOST = 10;
-
-export interface ComparisonReport {
-  /** Counts from 1. */
-  readonly number: number;
-  readonly reason: string;
-  /** Keys looked at so far, of about so many. */
-  readonly checked: number;
-  readonly total: number;
-  readonly different: number;
-  /** The first of these. */
-  readonly named: readonly ByteString[];
-}
 
 export class Comparison {
   readonly number: number;
@@ -43,10 +32,10 @@ export class Comparison {
   /** Place of the next key of ours, downwards: what is taken away meanwhile is replaced by the last one, which was seen. */
   #ourPlace: number | null = null;
 
-  constructor(about: Pick<Comparison, "number" | "reason" | "isUrgent">, scene: MirrorScene) {
-    this.number = about.number;
-    this.reason = about.reason;
-    this.isUrgent = about.isUrgent;
+  constructor(number: number, reason: string, isUrgent: boolean, scene: MirrorScene) {
+    this.number = number;
+    this.reason = reason;
+    this.isUrgent = isUrgent;
     this.#scene = scene;
   }
 

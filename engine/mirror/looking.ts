@@ -31,7 +31,7 @@ export const LOOK_BYTES_MOST = 1024 * 1024;
  * @throws Error  the line has ended, or Redis does not let them be read
  */
 export async function lookAt(
-  line: Pick<RedisLine, "present" | "ask">,
+  line: RedisLine,
   keys: readonly MirrorKey[],
   scene: MirrorScene,
 ): Promise<Looked> {

@@ -1,10 +1,11 @@
 /** What a mirror is given, and what it tells of itself. */
+
 import type { Logger } from "pino";
 import type { Environment } from "../../net/process/environment.js";
 import type { RedisSpecification } from "../../options/database-list.js";
+import type { ByteString } from "../../protocol/byte-string.js";
 import type { Database } from "../../store/database.js";
 import type { KeyObserver } from "../backends/changes.js";
-import type { ComparisonReport } from "./comparison.js";
 
 /** The fold, as the mirror reads it. */
 export interface MirroredFold {
@@ -39,7 +40,26 @@ export interface MirrorParts {
   readonly log: Logger;
 }
 
-export interface MirrorFigures {
+export interface ComparisonReport {
+  /** Counts from 1. */
+  readonly number: number;
+  readonly reason: string;
+  /** Keys looked at so far, of about so many. */
+  readonly checked: number;
+  readonly total: number;
+  readonly different: number;
+  /** The first of these. */
+  readonly named: readonly ByteString[];
+}
+
+/** Keys since the start: written, not taken by Redis, and changed there by others. */
+export interface MirrorCounts {
+  written: number;
+  refused: number;
+  foreign: number;
+}
+
+export interface MirrorFigures extends Readonly<MirrorCounts> {
   /** Of Redis, without a password. */
   readonly name: string;
   readonly state: "connecting" | "refused" | "comparing" | "behind" | "level";
@@ -49,24 +69,9 @@ export interface MirrorFigures {
   readonly level: { readonly at: number; readonly seq: number };
   /** Keys that wait to be written. */
   readonly dirty: number;
-  /** Since the start: keys written, keys that Redis did not take, keys that others had changed there. */
-  readonly written: number;
-  readonly refused: number;
-  readonly foreign: number;
   /** Keys that comparisons have found different. */
   readonly different: number;
   readonly comparing: ComparisonReport | null;
   /** The last one that was ended, all that it found written. */
   readonly compared: (ComparisonReport & { readonly at: number }) | null;
-}
-
-/** What the rest of the daemon knows of it. */
-export interface MirrorFace {
-  readonly figures: MirrorFigures;
-  /**
-   * Compares everything from the beginning.
-   * @param takesOver  also where Redis is another's, which is lost
-   * @returns the comparison's number
-   */
-  repair(takesOver: boolean): number;
 }

@@ -10,7 +10,7 @@ import { ForeignKeys } from "./foreign-keys.js";
 import { type MirrorScene, readable } from "./looking.js";
 import { formatMark, judgeMark, MARK_DB, MARK_KEY, type Mark } from "./mark.js";
 import { MirrorLog } from "./mirror-log.js";
-import type { MirrorFace, MirrorFigures, MirrorParts } from "./mirror-parts.js";
+import type { MirrorCounts, MirrorFigures, MirrorParts } from "./mirror-parts.js";
 import type { RedisCommand } from "./mirrored-key.js";
 import { RedisLine } from "./redis-line.js";
 import { Signal } from "./signal.js";
@@ -33,7 +33,7 @@ const RUN_BYTES = 8;
 /** Redis may not be written to, though it is there. */
 class Refused extends Error {}
 
-export class Mirror implements Service, MirrorFace {
+export class Mirror implements Service {
   readonly #parts: MirrorParts;
   readonly #signal: Signal;
   readonly #scene: MirrorScene;
@@ -57,7 +57,7 @@ export class Mirror implements Service, MirrorFace {
   #flying = 0;
   #isMarkDue = false;
   #takesOver = false;
-  #counts = { written: 0, refused: 0, foreign: 0 };
+  readonly #counts: MirrorCounts = { written: 0, refused: 0, foreign: 0 };
   readonly #work = new Work();
 
   constructor(parts: MirrorParts) {
@@ -74,14 +74,9 @@ export class Mirror implements Service, MirrorFace {
       dirty: this.#dirty,
       timed: this.#work.timed,
     };
-    this.#comparing = new Comparing({
-      ...parts,
-      scene: this.#scene,
-      handled: () => this.#counts.written + this.#counts.refused,
-      ended: (report) => {
-        this.#isMarkDue = true;
-        this.#log.compared(report);
-      },
+    this.#comparing = new Comparing(parts, this.#scene, this.#counts, (report) => {
+      this.#isMarkDue = true;
+      this.#log.compared(report);
     });
   }
 
@@ -114,6 +109,11 @@ export class Mirror implements Service, MirrorFace {
     };
   }
 
+  /**
+   * Compares everything from the beginning.
+   * @param takesOver  also where Redis is another's, which is lost
+   * @returns the comparison's number
+   */
   repair(takesOver: boolean): number {
     this.#takesOver ||= takesOver;
     const number = this.#comparing.begin("it was asked for", true);
@@ -153,15 +153,7 @@ export class Mirror implements Service, MirrorFace {
   /** @returns why the line has ended; null: the daemon stops */
   async #onLine(): Promise<Error | null> {
     try {
-      this.#line = await RedisLine.open({
-        specification: this.#parts.specification,
-        timeout: this.#parts.timeout(),
-        ...(this.#parts.hearEvery === undefined ? {} : { hearEvery: this.#parts.hearEvery }),
-        setTimer: this.#parts.environment.setTimer,
-        timed: this.#scene.timed,
-        heard: (keys) => this.#heard(keys),
-        ended: this.#signal.set,
-      });
+      this.#line = await RedisLine.open(this.#parts, this.#scene.timed, this.#heard, this.#signal.set);
       await this.#claim(this.#line);
       this.#state = "up";
       while (!this.#isStopping) await this.#round(this.#line);
@@ -291,7 +283,7 @@ export class Mirror implements Service, MirrorFace {
     this.#log.foreign(different);
   }
 
-  #heard(names: readonly Buffer[] | null): void {
+  readonly #heard = (names: readonly Buffer[] | null): void => {
     if (names === null) {
       this.#log.alarm("others have emptied a database of it");
       this.#comparing.begin("others have emptied a database of it", true);
@@ -303,7 +295,7 @@ export class Mirror implements Service, MirrorFace {
         this.#comparing.begin("others change more keys than can be looked at", true);
     }
     this.#signal.set();
-  }
+  };
 
   /** Writes what is left, and that this is all. */
   async #finish(line: RedisLine): Promise<void> {

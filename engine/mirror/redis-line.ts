@@ -3,10 +3,10 @@
  * (CLIENT TRACKING by broadcast, without what the first has written). When either breaks the line has ended.
  */
 import { Command, Redis } from "ioredis";
-import type { Environment } from "../../net/process/environment.js";
-import type { RedisSpecification } from "../../options/database-list.js";
 import { connectionOptions, sentenceOf } from "../backends/redis/connection-options.js";
+import type { MirrorParts } from "./mirror-parts.js";
 import type { RedisCommand } from "./mirrored-key.js";
+import type { Work } from "./work.js";
 
 const INVALIDATIONS = "__redis__:invalidate";
 /** What a connection that subscribes may say. */
@@ -20,52 +20,57 @@ export type RedisAnswer = Buffer | string | null | Error | readonly RedisAnswer[
 /** Milliseconds between two questions on the connection that hears, which else is silent for hours: it may be half open. */
 const HEAR_EVERY_MS = 10_000;
 
-export interface LineParts {
-  readonly specification: RedisSpecification;
-  /** Milliseconds for a command, and for connecting. */
-  readonly timeout: number;
-  /** Does work that nothing else is done beside, and counts how long it takes. */
-  readonly timed: <Result>(work: () => Result) => Result;
-  /** Others have changed these keys, of whatever database; null: all. */
-  readonly heard: (keys: readonly Buffer[] | null) => void;
-  /** Milliseconds between two questions whether the connection that hears still does; if not given, ten seconds. */
-  readonly hearEvery?: number;
-  readonly setTimer: Environment["setTimer"];
-  /** The line has ended. */
-  readonly ended: () => void;
-}
-
 export class RedisLine {
   readonly #asking: Redis;
   readonly #hearing: Redis;
-  readonly #timed: LineParts["timed"];
+  readonly #timed: Work["timed"];
   #cancel = () => {};
   /** Whether it has each of those that were asked for. */
   readonly #databases = new Map<number, boolean>();
   #trouble: string | null = null;
 
-  private constructor(parts: LineParts) {
-    this.#timed = parts.timed;
-    this.#asking = new Redis(optionsOf(parts));
-    this.#hearing = new Redis(optionsOf(parts));
+  private constructor(
+    { specification, timeout }: MirrorParts,
+    timed: Work["timed"],
+    onChanged: (keys: readonly Buffer[] | null) => void,
+    onEnded: () => void,
+  ) {
+    this.#timed = timed;
+    const options = {
+      ...connectionOptions(specification, specification, timeout()),
+      // The mirror makes another line, and looks at the mark again.
+      retryStrategy: null as never,
+    };
+    this.#asking = new Redis(options);
+    this.#hearing = new Redis(options);
     for (const redis of [this.#asking, this.#hearing]) {
       redis.on("error", (problem: Error) => {
         this.#trouble ??= sentenceOf(problem);
       });
       redis.on("close", () => {
         this.#trouble ??= "the connection was lost";
-        parts.ended();
+        onEnded();
       });
     }
     // Of ioredis, for whatever a channel brings; this one brings keys, or nil.
     this.#hearing.on("messageBuffer", (_: Buffer, keys: unknown) => {
-      parts.heard(Array.isArray(keys) ? keys.filter((key) => Buffer.isBuffer(key)) : null);
+      onChanged(Array.isArray(keys) ? keys.filter((key) => Buffer.isBuffer(key)) : null);
     });
   }
 
-  /** @throws Error  why there is none */
-  static async open(parts: LineParts): Promise<RedisLine> {
-    const line = new RedisLine(parts);
+  /**
+   * @param timed      does work that nothing else is done beside, and counts how long it takes
+   * @param onChanged  others have changed these keys, of whatever database; null: all
+   * @param onEnded    the line has ended
+   * @throws Error  why there is none
+   */
+  static async open(
+    parts: MirrorParts,
+    timed: Work["timed"],
+    onChanged: (keys: readonly Buffer[] | null) => void,
+    onEnded: () => void,
+  ): Promise<RedisLine> {
+    const line = new RedisLine(parts, timed, onChanged, onEnded);
     try {
       await Promise.all([line.#asking.connect(), line.#hearing.connect()]);
       const id = await line.#askOf(line.#hearing, ["CLIENT", "ID"]);
@@ -132,11 +137,11 @@ export class RedisLine {
   }
 
   /** Asks now and then; no answer within `timeout` ends the line, and what was missed is compared on the next one. */
-  #hear({ setTimer, hearEvery = HEAR_EVERY_MS }: Pick<LineParts, "setTimer" | "hearEvery">): void {
-    this.#cancel = setTimer(hearEvery, () => {
+  #hear(parts: MirrorParts): void {
+    this.#cancel = parts.environment.setTimer(parts.hearEvery ?? HEAR_EVERY_MS, () => {
       this.#askOf(this.#hearing, ["PING"]).then(
         () => {
-          if (this.#trouble === null) this.#hear({ setTimer, hearEvery });
+          if (this.#trouble === null) this.#hear(parts);
         },
         () => {
           this.#trouble ??= "the connection that hears of others' writes does not answer";
@@ -163,12 +168,4 @@ export class RedisLine {
       throw problem;
     });
   }
-}
-
-function optionsOf({ specification, timeout }: LineParts) {
-  return {
-    ...connectionOptions(specification, specification, timeout),
-    // The mirror makes another line, and looks at the mark again.
-    retryStrategy: null as never,
-  };
 }

@@ -131,7 +131,7 @@ const MASTER_GONE = error(
 );
 
 /** Returns a number for each master, from 1 to 16383 and no number twice, that stays as long as it has its address. */
-function namesOf(masters: readonly Pick<RedisLink, "address">[]): number[] {
+function namesOf(masters: readonly RedisLink[]): number[] {
   const names = new Map<string, number>();
   const taken = new Set<number>();
   for (const place of masters.map(({ address }) => placeOf(address)).sort()) {

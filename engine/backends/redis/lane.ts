@@ -8,29 +8,14 @@
 import type { Environment } from "../../../net/process/environment.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { error } from "../../../protocol/reply.js";
-import type { Outcome } from "../backend.js";
+import type { BackendFailure, Outcome } from "../backend.js";
+import type { Finder } from "./finder.js";
 import type { Address, RedisLink } from "./link.js";
 import type { Crowd, Traffic } from "./traffic.js";
 import { type Turn, turnOf } from "./turns.js";
 
 /** Between two attempts where nothing tells when the next may go better. */
 const AGAIN_MS = 50;
-
-/** The same for all lanes. */
-export interface LaneParts {
-  /** @param ask  the server that one command was sent to; null: the place's own master @returns null: it cannot be reached now */
-  readonly linkFor: (lane: number, ask: Address | null) => RedisLink | null;
-  /** What is believed of a turn that may be a script's invention; null: it is an answer. */
-  readonly believed: (turn: Turn) => Turn | null;
-  /** A server has sent a command away. */
-  readonly turned: (turn: Turn, link: RedisLink) => void;
-  /** What becomes of a command that has waited for too long. */
-  readonly late: (lane: number, told: string | null) => Outcome;
-  readonly traffic: Traffic;
-  /** Milliseconds that a command may wait. */
-  readonly timeout: () => number;
-  readonly environment: Environment;
-}
 
 export interface Flight {
   /** Asked only once something was turned away. */
@@ -70,7 +55,9 @@ class Taken {
 
 export class Lane {
   readonly #number: number;
-  readonly #parts: LaneParts;
+  readonly #finder: Finder;
+  readonly #traffic: Traffic;
+  readonly #environment: Environment;
   #taken = 0;
   #flying = 0;
   /** Where those go that are on their way. */
@@ -79,18 +66,20 @@ export class Lane {
   readonly #waiting: Taken[] = [];
   #cancel: (() => void) | null = null;
 
-  constructor(number: number, parts: LaneParts) {
+  /** @param traffic  that of all lanes */
+  constructor(number: number, finder: Finder, traffic: Traffic, environment: Environment) {
     this.#number = number;
-    this.#parts = parts;
+    this.#finder = finder;
+    this.#traffic = traffic;
+    this.#environment = environment;
   }
 
   take(flight: Flight): Promise<Outcome> {
-    const { environment, timeout, traffic } = this.#parts;
     return new Promise((resolve) => {
       const place = {
-        crowd: traffic.enter(),
+        crowd: this.#traffic.enter(),
         number: this.#taken++,
-        until: environment.uptime() + timeout(),
+        until: this.#environment.uptime() + this.#finder.timeout,
       };
       const taken = new Taken(flight, place, resolve);
       if (this.#waiting.length === 0 && this.#launch(taken)) return;
@@ -106,7 +95,7 @@ export class Lane {
   }
 
   #launch(taken: Taken): boolean {
-    const link = this.#parts.linkFor(this.#number, taken.ask);
+    const link = this.#finder.linkFor(this.#number, taken.ask);
     if (link === null || (this.#flying > 0 && link !== this.#link)) return false;
     this.#link = link;
     this.#flying++;
@@ -117,7 +106,7 @@ export class Lane {
   #landed(taken: Taken, outcome: Outcome, link: RedisLink): void {
     this.#flying--;
     const said = outcome.kind === "error" ? turnOf(outcome.text, link.address) : null;
-    const turn = said !== null && taken.flight.isScript() ? this.#parts.believed(said) : said;
+    const turn = said !== null && taken.flight.isScript() ? this.#finder.believed(said) : said;
     if (turn !== null) this.#turn(taken, outcome.kind === "error" ? outcome.text : "", turn, link);
     // The connection had gone before it was written.
     else if (outcome.kind === "failed" && outcome.code === "database-down") {
@@ -140,7 +129,7 @@ export class Lane {
     taken.told = text;
     taken.turns += turn.kind === "later" ? 2 : 1;
     taken.ask = turn.kind === "ask" ? turn.address : null;
-    this.#parts.turned(turn, link);
+    this.#finder.turned(turn, link);
     this.#wait(taken);
   }
 
@@ -151,7 +140,7 @@ export class Lane {
 
   #goOnLater(): void {
     if (this.#cancel !== null || this.#flying > 0) return;
-    this.#cancel = this.#parts.environment.setTimer(AGAIN_MS, () => {
+    this.#cancel = this.#environment.setTimer(AGAIN_MS, () => {
       this.#cancel = null;
       this.#goOn();
     });
@@ -159,10 +148,10 @@ export class Lane {
 
   #goOn(): void {
     if (this.#cancel !== null) return;
-    const now = this.#parts.environment.uptime();
+    const now = this.#environment.uptime();
     for (let next = this.#waiting[0]; next !== undefined; next = this.#waiting[0]) {
       if (next.isOvertaken) this.#settle(next, error(`TRYAGAIN ${OVERTAKEN}: ${next.told}`));
-      else if (next.until <= now) this.#settle(next, this.#parts.late(this.#number, next.told));
+      else if (next.until <= now) this.#settle(next, lateFailure(this.#finder, this.#number, next.told));
       else if (!this.#launch(next)) break;
       this.#waiting.shift();
     }
@@ -177,5 +166,12 @@ export class Lane {
 
 const haveOneInCommon = (some: readonly ByteString[], others: readonly ByteString[]): boolean =>
   some.some((key) => others.includes(key));
+
+/** Of a command that has waited for too long. @param told  what a server has said instead of executing it */
+export function lateFailure(finder: Finder, lane: number, told: string | null): BackendFailure {
+  const { name, timeout } = finder;
+  const detail = `${name}: ${told ?? finder.reasonFor(lane)}, for ${timeout} ms (--backend-timeout)`;
+  return { kind: "failed", code: "database-down", detail, effect: "not-applied" };
+}
 
 const OVERTAKEN = "The command was not executed, and a later one has changed or read the same key";

@@ -3,6 +3,7 @@
  * without waiting for the replies before. What was sent once is never sent again: after a failure its outcome is unknown.
  */
 import { Command, Redis } from "ioredis";
+import type { Logger } from "pino";
 import type { Environment } from "../../../net/process/environment.js";
 import type { RedisAccess } from "../../../options/addresses/redis-access.js";
 import { type ByteString, bytesOfText } from "../../../protocol/byte-string.js";
@@ -29,48 +30,64 @@ export interface Address {
   readonly port: number;
 }
 
-export interface RedisLinkParts {
-  /** What failures begin with. */
-  readonly name: string;
-  readonly address: Address;
-  readonly access: RedisAccess;
+/** What a backend of Redis servers is configured with, and runs in. */
+export interface RedisBackendParts<Specification> {
+  readonly specification: Specification;
   /** Milliseconds for a command, and for connecting. */
   readonly timeout: number;
-  /** Replicas that have to confirm what is written before it is answered (`WAIT`). */
-  readonly waitReplicas: number;
+  /** Replicas that have to confirm what is written before it is answered (`WAIT`); not given: none. */
+  readonly waitReplicas?: number;
   readonly environment: Environment;
-  /** Whether a server that loads its data counts as away; if not given, it does. */
-  readonly asksWhetherReady?: boolean;
-  /** The connection can be used, or no longer. */
-  readonly changed: (isUp: boolean) => void;
+  readonly log: Logger;
 }
 
 export class RedisLink {
   readonly address: Address;
   /** Why it is not up, or was not. */
   lastError = "not connected yet";
-  readonly #parts: RedisLinkParts;
+  /** What failures begin with. */
+  readonly #name: string;
+  readonly #waitReplicas: number;
+  readonly #onChanged: (isUp: boolean) => void;
   readonly #redis: Redis;
   #confirming: Promise<BackendFailure | null> | null = null;
   #pending = 0;
 
-  constructor(parts: RedisLinkParts) {
-    this.#parts = parts;
-    this.address = parts.address;
-    this.#redis = new Redis(redisOptions(parts));
+  /**
+   * @param onChanged         the connection can be used, or no longer
+   * @param asksWhetherReady  whether a server that loads its data counts as away
+   */
+  constructor(
+    { specification, timeout, waitReplicas = 0, environment }: RedisBackendParts<{ readonly name: string }>,
+    address: Address,
+    access: RedisAccess,
+    onChanged: (isUp: boolean) => void,
+    asksWhetherReady = true,
+  ) {
+    this.address = address;
+    this.#name = specification.name;
+    this.#waitReplicas = waitReplicas;
+    this.#onChanged = onChanged;
+    this.#redis = new Redis({
+      ...connectionOptions(address, access, timeout),
+      enableReadyCheck: asksWhetherReady,
+      retryStrategy: (attempt: number) =>
+        Math.ceil(environment.random() * Math.min(RECONNECT_MOST_MS, RECONNECT_FIRST_MS * 2 ** attempt)),
+    });
   }
 
   /** Connects in the background: a server that is down at the start may come up later. */
   start(): void {
     const redis = this.#redis;
+    const changed = this.#onChanged;
     redis.on("ready", () => {
       this.lastError = "the connection was lost";
-      this.#parts.changed(true);
+      changed(true);
     });
     redis.on("error", (reason: Error) => {
       this.lastError = sentenceOf(reason);
     });
-    redis.on("close", () => this.#parts.changed(false));
+    redis.on("close", () => changed(false));
     redis.connect().catch(() => {});
   }
 
@@ -95,7 +112,7 @@ export class RedisLink {
   }
 
   get timeout(): number {
-    return this.#redis.options.commandTimeout ?? this.#parts.timeout;
+    return this.#redis.options.commandTimeout as number;
   }
 
   set timeout(timeout: number) {
@@ -145,7 +162,7 @@ export class RedisLink {
 
   failure(code: BackendFailure["code"], detail: string): BackendFailure {
     const effect = code === "database-lost" || code === "database-timeout" ? "unknown" : "not-applied";
-    return { kind: "failed", code, detail: `${this.#parts.name}: ${detail}`, effect };
+    return { kind: "failed", code, detail: `${this.#name}: ${detail}`, effect };
   }
 
   /**
@@ -168,7 +185,7 @@ export class RedisLink {
   }
 
   #isToConfirm(all: readonly Argv[]): boolean {
-    return this.#parts.waitReplicas > 0 && all.some(mayWrite);
+    return this.#waitReplicas > 0 && all.some(mayWrite);
   }
 
   async #confirmed(sent: Promise<Outcome>): Promise<Outcome> {
@@ -191,7 +208,7 @@ export class RedisLink {
   }
 
   async #wait(redis: Redis): Promise<BackendFailure | null> {
-    const { waitReplicas } = this.#parts;
+    const waitReplicas = this.#waitReplicas;
     // Less than a command may take, so that the answer comes before the connection is given up.
     const within = Math.max(1, Math.floor(this.timeout / 2));
     const outcome = await this.#send(redis, ["WAIT", String(waitReplicas), String(within)]);
@@ -238,15 +255,6 @@ const isReply = (outcome: Outcome): boolean => outcome.kind !== "failed" && outc
 function worstOf(outcomes: readonly Outcome[]): Outcome {
   const failed = outcomes.find(({ kind }) => kind === "failed");
   return failed ?? outcomes.find(({ kind }) => kind === "error") ?? (outcomes.at(-1) as Outcome);
-}
-
-function redisOptions({ address, access, timeout, environment, asksWhetherReady }: RedisLinkParts) {
-  return {
-    ...connectionOptions(address, access, timeout),
-    enableReadyCheck: asksWhetherReady ?? true,
-    retryStrategy: (attempt: number) =>
-      Math.ceil(environment.random() * Math.min(RECONNECT_MOST_MS, RECONNECT_FIRST_MS * 2 ** attempt)),
-  };
 }
 
 export function isAscii(bytes: ByteString): boolean {

@@ -1,24 +1,12 @@
 /** A Redis server as a backend. While it is away, its failures come at once. */
-import type { Logger } from "pino";
-import type { Environment } from "../../../net/process/environment.js";
 import type { RedisSpecification } from "../../../options/database-list.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { error } from "../../../protocol/reply.js";
 import type { Backend, BackendFailure, Outcome } from "../backend.js";
 import { isolationOf } from "../isolation.js";
 import { DatabaseLog } from "./database-log.js";
-import { type Argv, isAscii, RedisLink } from "./link.js";
+import { type Argv, isAscii, type RedisBackendParts, RedisLink } from "./link.js";
 import { isScan, sendScan, sendScans } from "./marked-cursors.js";
-
-export interface RedisBackendParts<Specification = RedisSpecification> {
-  readonly specification: Specification;
-  /** Milliseconds for a command, and for connecting. */
-  readonly timeout: number;
-  /** Replicas that have to confirm what is written before it is answered; not given: none. */
-  readonly waitReplicas?: number;
-  readonly environment: Environment;
-  readonly log: Logger;
-}
 
 type Waiter = (failure: BackendFailure | null) => void;
 
@@ -32,17 +20,13 @@ export class RedisBackend implements Backend {
   readonly #waiters = new Set<Waiter>();
   #stopped = false;
 
-  constructor(parts: RedisBackendParts) {
-    const { specification, waitReplicas = 0, ...rest } = parts;
+  constructor(parts: RedisBackendParts<RedisSpecification>) {
+    const { specification } = parts;
     this.name = specification.name;
     this.#log = new DatabaseLog(this.name, parts);
-    this.#link = new RedisLink({
-      ...rest,
-      waitReplicas,
-      name: this.name,
-      address: specification,
-      access: specification,
-      changed: (isUp) => (isUp ? this.#up() : this.#down()),
+    this.#link = new RedisLink(parts, specification, specification, (isUp) => {
+      if (isUp) this.#up();
+      else this.#down();
     });
   }
 
@@ -103,8 +87,9 @@ export class RedisBackend implements Backend {
         this.#waiters.delete(waiter);
         resolve(failure);
       };
-      const late = () => this.#link.failure("database-down", `no connection yet: ${this.#link.lastError}`);
-      const timer = setTimeout(() => waiter(late()), this.timeout);
+      const timer = setTimeout(() => {
+        waiter(this.#link.failure("database-down", `no connection yet: ${this.#link.lastError}`));
+      }, this.timeout);
       this.#waiters.add(waiter);
     });
   }

@@ -6,19 +6,18 @@
 import type { RedisGroupSpecification } from "../../../options/addresses/redis-group-list.js";
 import type { Reply } from "../../../protocol/reply.js";
 import { DatabaseLog } from "./database-log.js";
-import { type Finder, RedisGroupBackend, type Way } from "./group.js";
-import { type Address, RedisLink, type RedisLinkParts } from "./link.js";
-import type { RedisBackendParts } from "./redis.js";
+import type { Finder } from "./finder.js";
+import { RedisGroupBackend } from "./group.js";
+import { type Address, type RedisBackendParts, RedisLink } from "./link.js";
 import { placeOf, type Turn } from "./turns.js";
-
-type Parts = RedisBackendParts<RedisGroupSpecification>;
 
 /** Between two questions who the master is: while it serves, and while it does not. */
 const ASK_MS = 1_000;
 const ASK_SOON_MS = 100;
 
 class SentinelFinder implements Finder {
-  readonly #parts: Parts;
+  readonly name: string;
+  readonly #parts: RedisBackendParts<RedisGroupSpecification>;
   readonly #log: DatabaseLog;
   readonly #sentinels: readonly RedisLink[];
   /** What each sentinel has said last instead of naming a master. */
@@ -31,16 +30,16 @@ class SentinelFinder implements Finder {
   #cancel: (() => void) | null = null;
   #timeout: number;
 
-  constructor(parts: Parts) {
+  constructor(parts: RedisBackendParts<RedisGroupSpecification>) {
     const { specification, timeout } = parts;
+    this.name = specification.name;
     this.#parts = parts;
     this.#timeout = timeout;
-    this.#log = new DatabaseLog(specification.name, parts);
+    this.#log = new DatabaseLog(this.name, parts);
     const access = { ...specification.sentinel, db: 0 };
-    this.#sentinels = specification.nodes.map((address) => {
-      const changed = () => this.#ask();
-      return new RedisLink({ ...this.#linkParts(), address, access, changed, asksWhetherReady: false });
-    });
+    this.#sentinels = specification.nodes.map(
+      (address) => new RedisLink(parts, address, access, this.#ask, false),
+    );
   }
 
   start(): void {
@@ -74,7 +73,7 @@ class SentinelFinder implements Finder {
     for (const link of [...this.#sentinels, this.#master]) if (link !== null) link.timeout = timeout;
   }
 
-  wayOf(): Way {
+  wayOf(): number {
     return 0;
   }
 
@@ -113,20 +112,15 @@ class SentinelFinder implements Finder {
     );
   }
 
-  #linkParts(): Omit<RedisLinkParts, "address" | "access" | "changed"> {
-    const { specification, waitReplicas = 0, environment } = this.#parts;
-    return { name: specification.name, waitReplicas, environment, timeout: this.#timeout };
-  }
-
-  #ask(): void {
+  readonly #ask = (): void => {
     if (this.#isStopped) return;
     for (const sentinel of this.#sentinels)
       if (sentinel.isUp && sentinel.pending === 0) void this.#askOne(sentinel);
     if (!this.isUp && !this.#isWaiting) this.#log.down(this.reasonFor());
     this.#cancel?.();
     const wait = this.isUp ? ASK_MS : ASK_SOON_MS;
-    this.#cancel = this.#parts.environment.setTimer(wait, () => this.#ask());
-  }
+    this.#cancel = this.#parts.environment.setTimer(wait, this.#ask);
+  };
 
   async #askOne(sentinel: RedisLink): Promise<void> {
     const { master, username, password, sentinel: own } = this.#parts.specification;
@@ -161,13 +155,13 @@ class SentinelFinder implements Finder {
     this.#epoch = epoch;
     this.#isMaster = false;
     before?.stop();
-    const access = this.#parts.specification;
-    const link: RedisLink = new RedisLink({
-      ...this.#linkParts(),
+    const parts = { ...this.#parts, timeout: this.#timeout };
+    const link: RedisLink = new RedisLink(
+      parts,
       address,
-      access,
-      changed: (isUp) => void this.#changed(link, isUp),
-    });
+      parts.specification,
+      (isUp) => void this.#changed(link, isUp),
+    );
     this.#master = link;
     link.start();
   }
@@ -196,5 +190,5 @@ function factsIn(reply: Reply): ReadonlyMap<string, string> {
   return new Map(texts.flatMap((name, i) => (i % 2 === 0 ? [[name, texts[i + 1] ?? ""] as const] : [])));
 }
 
-export const redisSentinel = (parts: Parts): RedisGroupBackend =>
-  new RedisGroupBackend(parts, new SentinelFinder(parts));
+export const redisSentinel = (parts: RedisBackendParts<RedisGroupSpecification>): RedisGroupBackend =>
+  new RedisGroupBackend(new SentinelFinder(parts), parts.environment);
