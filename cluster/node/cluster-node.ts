@@ -100,7 +100,7 @@ export class ClusterNode extends KeptWrites implements NodeState {
     this.snapshots = snapshotParts(this);
     this.keeping = keepingIn(settings, storage, log);
     this.timeline = this.#makeTimeline();
-    signers.follow(() => this.timeline.ring);
+    signers.follow(this.timeline);
     this.lists = boundLists(this);
     this.peering = this.#makePeering(broadcasts);
     this.backend = new TimelineBackend(this.timeline, environment, settings.limits.maxUnitSteps);

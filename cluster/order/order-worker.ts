@@ -57,7 +57,7 @@ const state = new OrderedState({
   databases,
   applying() {},
 });
-signers.follow(() => state.ring);
+signers.follow(state);
 
 let arrive = () => {};
 let giveUp = (_: Error) => {};

@@ -83,7 +83,7 @@ export class OrderedReplica extends KeptWrites implements StreamReader, OrderSta
         this.backend.changes.senders = this.recording.waiting.sendersOf(id);
       },
     });
-    signers.follow(() => this.state.ring);
+    signers.follow(this.state);
     this.stream = new NatsStream({
       address: order,
       credentials: settings.orderCredentials,

@@ -40,15 +40,15 @@ class Touched {
 }
 
 export class Changes implements ChangeListener {
-  readonly #database: () => Database;
+  readonly #owner: { readonly database: Database };
   readonly #keyObservers = new Set<KeyObserver>();
   readonly #eventObservers = new Set<EventObserver>();
   /** Who sent the units of the envelope that is being recorded, in their order; null: it is none of ours. */
   senders: readonly { readonly lastWrite?: object | undefined }[] | null = null;
 
-  /** @param database  that serves now */
-  constructor(database: () => Database) {
-    this.#database = database;
+  /** @param owner  has the database that serves now */
+  constructor(owner: { readonly database: Database }) {
+    this.#owner = owner;
   }
 
   hearKeys(observer: KeyObserver): void {
@@ -70,7 +70,7 @@ export class Changes implements ChangeListener {
 
   /** How often keys were found, and not, that were to be read. May be set back. */
   get lookups(): Database["lookups"] {
-    return this.#database().lookups;
+    return this.#owner.database.lookups;
   }
 
   applied(heard: HeardCommand): void {
@@ -123,6 +123,6 @@ export class Changes implements ChangeListener {
 
   #listen(): void {
     const isAsked = this.#keyObservers.size + this.#eventObservers.size > 0;
-    this.#database().listener = isAsked ? this : null;
+    this.#owner.database.listener = isAsked ? this : null;
   }
 }

@@ -79,7 +79,8 @@ export class LocalUnits {
   /** With an id of its own; dated now, but never before anything that was applied. @param now  milliseconds since 1970 */
   next(db: number, now = this.#environment.clock()): Unit {
     this.#shared = null;
-    return { at: this.#date(now), db, id: this.#newId() };
+    this.#newest.raise(now, 0);
+    return { at: this.#newest.at, db, id: this.#newId() };
   }
 
   /**
@@ -92,8 +93,9 @@ export class LocalUnits {
       this.#shared = this.#newId();
       this.#step = 0;
     }
+    this.#newest.raise(sender.now, 0);
     const unit = this.#lent;
-    unit.at = this.#date(sender.now);
+    unit.at = this.#newest.at;
     unit.db = sender.db;
     unit.id = this.#shared;
     unit.step = ++this.#step;
@@ -109,12 +111,7 @@ export class LocalUnits {
   /** An envelope is being applied here: it has its place in the order, and may ask which units changed keys. */
   note(envelope: Envelope): void {
     this.#newest.note(envelope);
-    this.part();
-  }
-
-  #date(now: number): number {
-    this.#newest.raise(now, 0);
-    return this.#newest.at;
+    this.#shared = null;
   }
 
   #newId(): ByteString {

@@ -57,7 +57,7 @@ export class MemoryBackend implements Backend {
       usage: usage === null ? null : new Usage(usage, environment.random),
       forms: new StringForms(),
     });
-    this.changes = new Changes(() => this.#database);
+    this.changes = new Changes(this);
   }
 
   /** For those who know that nothing else has its data. */
@@ -85,7 +85,9 @@ export class MemoryBackend implements Backend {
   execute(argv: readonly ByteString[], unit: Unit): Reply | Promise<Reply> {
     const command = resolveCommand(argv);
     if (command instanceof CommandFailure) return command.reply;
-    const refused = this.refusalOf(command) ?? foreignCursor(command, argv);
+    const refused =
+      (this.loading === null ? null : this.refusalOf(command)) ??
+      (command.writes ? null : foreignCursor(command, argv));
     if (refused !== null) return refused;
     const { clock, uptime } = this.#environment;
     if (command.isQuery)
@@ -110,7 +112,9 @@ export class MemoryBackend implements Backend {
    */
   run(command: Command, argv: readonly ByteString[], unit: LocalUnit, now: number): Reply {
     if (command.reads) unit.at = this.#readDate(now);
-    return this.#run(command, argv, unit);
+    const reply = this.#database.run(command, argv, unit);
+    if (this.observer !== null && command.writes) this.observer.written(command, argv, unit.db, reply);
+    return reply;
   }
 
   #run(command: Command, argv: readonly ByteString[], unit: Unit): Reply {

@@ -22,7 +22,9 @@ export class Newest implements EnvelopeDate {
   /** An envelope that is being applied. One that only reads has no place in the order, and nobody has to come after it. */
   note({ at, seq, commands }: Envelope): void {
     if (at < this.at || (at === this.at && seq <= this.seq)) return;
-    if (commands.some(writes)) this.raise(at, seq);
+    if (!commands.some(writes)) return;
+    this.at = at;
+    this.seq = seq;
   }
 }
 

@@ -102,33 +102,35 @@ export class Units {
       const argv = commands[i] as Argv;
       single[0] = argv;
       // Looked up anew each time: the unit before may have changed it.
-      const by = signerIn(ring, key);
-      const unit = new EnvelopeUnit(id, envelope, i, by?.signer.acl.mayReadAll ?? true);
-      outcomes.push(
-        this.#refusalOf(judged, by) ??
-          (by !== null && isKeyCommand(argv)
-            ? this.#changeKeys(argv, unit, by)
-            : (this.#inspected(argv, by) ?? this.#databases.execute(argv, unit))),
-      );
+      const signer = ring === null ? null : (ring.find(key) as KeyRecord);
+      const unit = new EnvelopeUnit(id, envelope, i, signer?.acl.mayReadAll ?? true);
+      outcomes.push(this.#refusalOf(judged, signer, ring) ?? this.#applyOne(argv, unit, signer, ring));
     }
     return outcomes;
   }
 
-  /** Of the daemon itself whoever has signed nothing is told nothing. */
-  #inspected(argv: Argv, by: Signer | null): Reply | null {
-    return by === null ? null : (this.#inspection?.answer(argv, by.signer, by.ring) ?? null);
+  #applyOne(
+    argv: Argv,
+    unit: Unit,
+    signer: KeyRecord | null,
+    ring: KeyRing | null,
+  ): Outcome | Promise<Outcome> {
+    // Of the daemon itself whoever has signed nothing is told nothing.
+    if (signer === null || ring === null) return this.#databases.execute(argv, unit);
+    if (isKeyCommand(argv)) return this.#changeKeys(argv, unit, signer, ring);
+    return this.#inspection?.answer(argv, signer, ring) ?? this.#databases.execute(argv, unit);
   }
 
   /** The envelope is one unit: `multi`, or a command with conditions. */
   #applyWhole({ id, envelope }: Taken, ring: KeyRing | null): Outcome | Promise<Outcome> {
     const { commands, key, at, as, multi, if: conditions } = envelope;
-    const by = signerIn(ring, key);
-    const unit = new EnvelopeUnit(id, envelope, 0, by?.signer.acl.mayReadAll ?? true);
-    const denial = this.#refusalOf({ key, at, commands, conditions, as }, by);
+    const signer = ring === null ? null : (ring.find(key) as KeyRecord);
+    const unit = new EnvelopeUnit(id, envelope, 0, signer?.acl.mayReadAll ?? true);
+    const denial = this.#refusalOf({ key, at, commands, conditions, as }, signer, ring);
     if (denial !== null) return denial;
     // Either all of them are, or none is: the ring has seen to that.
-    if (by !== null && isKeyCommand(commands[0] as Argv)) {
-      return array(commands.map((argv) => this.#changeKeys(argv, unit, by)));
+    if (signer !== null && ring !== null && isKeyCommand(commands[0] as Argv)) {
+      return array(commands.map((argv) => this.#changeKeys(argv, unit, signer, ring)));
     }
     if (conditions !== null && !this.#databases.hold(conditions, unit)) return UNMET_REPLY;
     return multi
@@ -145,16 +147,16 @@ export class Units {
   ): readonly Reply[] {
     const { id, envelope, message } = taken;
     const { commands, at, key, as, only } = envelope;
-    const by = signerIn(ring, key);
+    const signer = ring === null ? null : (ring.find(key) as KeyRecord);
     const refusals = commands.map((argv) =>
-      this.#refusalOf({ key, at, commands: [argv], conditions: null, as }, by),
+      this.#refusalOf({ key, at, commands: [argv], conditions: null, as }, signer, ring),
     );
     const permitted = spoken.filter((_, place) => refusals[place] === null);
     const heard = broadcasts.tell(id, at, permitted, only === null ? message : null).values();
     return refusals.map((refusal) => refusal ?? integer(heard.next().value ?? 0));
   }
 
-  #changeKeys(argv: Argv, unit: Unit, { signer, ring }: Signer): Reply {
+  #changeKeys(argv: Argv, unit: Unit, signer: KeyRecord, ring: KeyRing): Reply {
     if (semanticsAskedBy(argv) !== null) return HAS_NO_PLACE;
     const before = ring.changes;
     const reply = ring.execute(argv, unit, signer);
@@ -162,24 +164,14 @@ export class Units {
     return reply;
   }
 
-  /** Why a unit is not permitted; null: it is. @param by  null: nobody has signed it */
-  #refusalOf(unit: JudgedUnit, by: Signer | null): ErrorReply | null {
-    if (by === null) return unsignedRefusalOf(unit.commands);
-    const refusal = refusalOf(unit, by.signer, by.ring);
-    if (refusal !== null && isDenied(refusal)) this.#audit.denied(unit.commands, by.signer, refusal.text);
+  /** Why a unit is not permitted; null: it is. @param signer  as of now; null: the daemon has no keys */
+  #refusalOf(unit: JudgedUnit, signer: KeyRecord | null, ring: KeyRing | null): ErrorReply | null {
+    if (signer === null || ring === null) return unsignedRefusalOf(unit.commands);
+    const refusal = refusalOf(unit, signer, ring);
+    if (refusal !== null && isDenied(refusal)) this.#audit.denied(unit.commands, signer, refusal.text);
     return refusal;
   }
 }
-
-/** Who has signed, as of now, and among whom. */
-interface Signer {
-  readonly signer: KeyRecord;
-  readonly ring: KeyRing;
-}
-
-/** null: the daemon has no keys. */
-const signerIn = (ring: KeyRing | null, key: ByteString): Signer | null =>
-  ring === null ? null : { signer: ring.find(key) as KeyRecord, ring };
 
 const HAS_NO_PLACE = error(
   "ERR CLUSTER SEMANTICS is for daemons with --data or --peer: without a timeline there is no place for it",

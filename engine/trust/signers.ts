@@ -25,7 +25,7 @@ export class Signers extends KnownKeys {
   readonly makeRing: () => KeyRing;
   /** 32 bytes. */
   readonly cluster: ByteString;
-  #ringNow: () => KeyRing;
+  #owner: { readonly ring: KeyRing };
   readonly #applications: readonly ApplicationKey[];
   readonly #rsaKeys: readonly KeyObject[];
 
@@ -43,20 +43,19 @@ export class Signers extends KnownKeys {
     this.genesis = genesis;
     this.makeRing = makeRing;
     this.cluster = clusterOf(genesis);
-    const ring = makeRing();
-    this.#ringNow = () => ring;
+    this.#owner = { ring: makeRing() };
     this.#applications = applications;
     this.#rsaKeys = applications.map(({ key }) => key).filter((key) => key.asymmetricKeyType === "rsa");
   }
 
   /** As of now: to be asked for at each look-up. */
   get ring(): KeyRing {
-    return this.#ringNow();
+    return this.#owner.ring;
   }
 
-  /** From now on the ring is somebody else's, who folds it. */
-  follow(ringNow: () => KeyRing): void {
-    this.#ringNow = ringNow;
+  /** From now on the ring is that of a timeline, which folds it. */
+  follow(owner: { readonly ring: KeyRing }): void {
+    this.#owner = owner;
   }
 
   /** The key that signed a text of version 1. */

@@ -37,8 +37,9 @@ export interface CommandSender extends UnitSender {
 }
 
 /** Who waits for the reply of a write that is recorded; it stands for that reply until then. */
-export interface ReplyWaiter extends Required<Pick<CommandSender, "isStable">> {
+export interface ReplyWaiter {
   readonly kind: "later";
+  readonly isStable: boolean;
   readonly replicated: CommandSender["replicated"] | undefined;
   readonly lastWrite: LastWrite | undefined;
   /** Once, and not within the call that hands it in. */

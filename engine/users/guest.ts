@@ -2,11 +2,12 @@
  * Who sends commands on a connection of a listener for users: logged in or not, looked up anew when the users change. The one
  * gate of his commands: what he may do, and whether there is memory for it. Listeners tell a denial in their own words.
  */
+
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { AclRefusal } from "../../store/rights/acl.js";
+import { forbiddenChannel } from "../../store/rights/channel-rights.js";
 import type { Command } from "../../store/rows/command.js";
 import type { MemoryLimit } from "../memory/memory-limit.js";
-import { refusalOf } from "./channel-rights.js";
 import type { User, Users } from "./users.js";
 
 /** Why a command is not carried out: somebody has to log in first, the user's rules, or memory is full. */
@@ -68,10 +69,12 @@ export class Guest {
    * @param isOpen       whether it is carried out before anybody has logged in
    */
   denial(command: Command, argv: readonly ByteString[], needsMemory: boolean, isOpen = false): Denial | null {
-    if (this.#user === null && !isOpen) return "no-login";
-    const refusal = this.refusal(command, argv);
-    if (refusal !== null) return refusal;
-    return this.lacksMemory(needsMemory) ? "no-memory" : null;
+    const user = this.#user;
+    if (user !== null) {
+      const refusal = refusalOf(user, command, argv);
+      if (refusal !== null) return refusal;
+    } else if (!isOpen) return "no-login";
+    return needsMemory && this.lacksMemory ? "no-memory" : null;
   }
 
   /** What his rules say of a command alone; null: nothing against it, as while nobody has logged in. */
@@ -80,9 +83,9 @@ export class Guest {
     return user === null ? null : refusalOf(user, command, argv);
   }
 
-  /** Whether there is no memory for what needs some, or does not. */
-  lacksMemory(needsMemory: boolean): boolean {
-    return this.#memory.isFull && this.#memory.refuses(needsMemory);
+  /** Whether there is no memory for commands that need some. */
+  get lacksMemory(): boolean {
+    return this.#memory.isFull && this.#memory.refuses(true);
   }
 
   #lookUp(): boolean {
@@ -96,4 +99,16 @@ export class Guest {
     this.user = isOn ? found : null;
     return isOn;
   }
+}
+
+/** What a user's rules say against a command, those on channels among them; null: nothing. Source: redis-server 7.0, acl.c. */
+export function refusalOf(
+  { acl, channels }: User,
+  command: Command,
+  argv: readonly ByteString[],
+): AclRefusal | null {
+  const refusal = acl.isUnlimited ? null : acl.refusal(command, argv);
+  if (refusal !== null || channels === null) return refusal;
+  const channel = forbiddenChannel(channels, command.name, argv);
+  return channel === null ? null : { what: "channel", channel };
 }

@@ -33,7 +33,7 @@ function sceneOf(unitSteps: number) {
     databases: 16,
     applying() {},
   });
-  signers.follow(() => state.ring);
+  signers.follow(state);
   const published: Buffer[] = [];
   const stream = double<OrderStream>({
     facts,

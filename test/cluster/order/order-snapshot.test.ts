@@ -23,7 +23,7 @@ function stateFrom(past: (makeRing: () => OrderedPast["ring"]) => OrderedPast) {
     databases: DATABASES,
     applying() {},
   });
-  signers.follow(() => state.ring);
+  signers.follow(state);
   return { state, signers };
 }
 

@@ -29,7 +29,7 @@ function sceneOf(known: Semantics = EARLIER_SEMANTICS) {
     databases: 16,
     applying: (id) => void applied.push(id),
   });
-  signers.follow(() => state.ring);
+  signers.follow(state);
   const sign = (
     commands: readonly (readonly string[])[],
     header: Partial<EnvelopeHeader> = {},
