@@ -340,8 +340,8 @@ function addPipeline(
     figures: {
       cluster: () => hexOf(current?.cluster ?? ""),
       ring: () => current?.ring ?? null,
-      members: () => pipeline.members,
-      state: () => pipeline.shownState,
+      members: () => pipeline.recording.members,
+      state: () => pipeline.recording.shownState,
     },
     async reload(next) {
       const loaded = current === null ? null : await signersAgain(current, settings, next, log);

@@ -7,12 +7,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { MalformedFrame } from "../../protocol/errors.js";
 import { type Envelope, NO_KEY, readBody, signedPieces } from "../../protocol/version-2/envelope.js";
 import { readHead } from "../../protocol/version-2/envelope-head.js";
-import type {
-  CommandMessage,
-  DaemonState,
-  EnvelopeDate,
-  Wait,
-} from "../../protocol/version-2/messages-v2.js";
+import type { CommandMessage, EnvelopeDate, Wait } from "../../protocol/version-2/messages-v2.js";
 import type { Place } from "../../timeline/entries/entry.js";
 import {
   type Answer,
@@ -24,14 +19,13 @@ import {
   refused,
   unknown,
 } from "../answers/request.js";
-import type { LocalUnits } from "../backends/local-units.js";
 import { KeyAudit } from "../trust/key-audit.js";
 import type { Signers } from "../trust/signers.js";
 import { type Audience, checkDate, checkEnvelope, checkValidity, reading } from "./envelope-checks.js";
 import { placeIn } from "./order-key.js";
 import type { PipelineParts } from "./pipeline-parts.js";
 import { Rates } from "./rates.js";
-import type { Recording, ShownState } from "./recording.js";
+import type { Recording } from "./recording.js";
 import { Seen } from "./seen.js";
 import { checkSigned, type Sender, senderOfEnvelope } from "./sender.js";
 import { type Taken, type UnitListener, Units } from "./units.js";
@@ -44,17 +38,18 @@ export class Pipeline {
   /** Replaced when the keys are read again. */
   signers: Signers | null;
   readonly seen: Seen;
+  /** What keeps the writes: a timeline, or nothing. */
+  readonly recording: Recording;
   readonly #parts: PipelineParts;
   readonly #units: Units;
   readonly #rates = new Rates();
   readonly #waiters: Waiters;
-  readonly #recording: Recording;
   #audience: Audience;
 
   constructor(parts: PipelineParts) {
     this.#parts = parts;
     this.signers = parts.signers;
-    this.#recording = parts.recording;
+    this.recording = parts.recording;
     const { daemon, databases } = parts;
     const { numbers, takeConditions } = databases;
     this.#audience = { cluster: NO_KEY, daemon, databases: numbers, takesConditions: takeConditions };
@@ -62,30 +57,6 @@ export class Pipeline {
     const audit = new KeyAudit(parts.log, parts.environment);
     this.#units = new Units(parts.databases, audit, parts.broadcasts ?? null, parts.inspection ?? null);
     this.#waiters = new Waiters(parts.environment);
-  }
-
-  /** What was applied with the highest date. */
-  get newest(): EnvelopeDate {
-    return this.#recording.newest;
-  }
-
-  /** How many other daemons it is connected with, to have the same; null: it stands alone. */
-  get members(): number | null {
-    return this.#recording.members;
-  }
-
-  get state(): DaemonState {
-    return this.#recording.state;
-  }
-
-  /** As operators are told. */
-  get shownState(): ShownState {
-    return this.#recording.shownState;
-  }
-
-  /** Dates and names for commands that are applied here and come without any. */
-  get localUnits(): LocalUnits {
-    return this.#recording.localUnits;
   }
 
   /** Version 1. */
@@ -106,8 +77,8 @@ export class Pipeline {
       if (problem instanceof MalformedFrame) return notApplied(id, refused("malformed", problem.message));
       throw problem;
     }
-    const isRecorded = listener === null && this.#recording.records(envelope);
-    const standing = isRecorded ? "" : this.#recording.standing;
+    const isRecorded = listener === null && this.recording.records(envelope);
+    const standing = isRecorded ? "" : this.recording.standing;
     const now = this.#parts.environment.clock();
     const answer = this.#answer({
       id,
@@ -139,7 +110,7 @@ export class Pipeline {
   /** A refusal of what came from a member before, or comes to be held meanwhile, must not say that it is not applied. */
   #asHeld(answer: EnvelopeAnswer, { at, seq }: EnvelopeDate): EnvelopeAnswer {
     const isCertain = answer.kind === "refused" && answer.effect === "not-applied";
-    return isCertain && this.#recording.holds({ at, seq, id: answer.id }) ? unknown(answer) : answer;
+    return isCertain && this.recording.holds({ at, seq, id: answer.id }) ? unknown(answer) : answer;
   }
 
   /**
@@ -160,13 +131,13 @@ export class Pipeline {
   /** Envelopes that wait for others are refused. */
   stop(): void {
     this.#waiters.stop();
-    this.#recording.stop();
+    this.recording.stop();
   }
 
   /** The result waits until what it tells is as certain as the client wants it. */
   async #confirmed(taken: Taken, wait: Wait): Promise<EnvelopeAnswer> {
     const { id, envelope, isRecorded } = taken;
-    const recording = this.#recording;
+    const recording = this.recording;
     const first = this.#firstAnswer(taken);
     const isTooMany = wait.kind === "replicated" && wait.daemons > recording.daemons;
     const refusal = notApplied(id, refused(isRecorded ? "too-few-daemons" : "cannot-wait", wait.kind));
@@ -199,7 +170,7 @@ export class Pipeline {
     const found = this.seen.find(id, envelope.at);
     if (found !== undefined)
       return found ?? unknown(notApplied(id, refused("answer-not-kept", "seen before")));
-    return isRecorded ? this.#recording.firstAnswer(taken) : null;
+    return isRecorded ? this.recording.firstAnswer(taken) : null;
   }
 
   /** From here on its id is remembered, whatever becomes of it: what was refused once must not be applied later. */
@@ -234,7 +205,7 @@ export class Pipeline {
     const floor = isRecorded ? this.seen.floor : Math.max(this.seen.floor, date);
     const early = floor - envelope.at;
     if (early < 0) return null;
-    const code = this.state === "catching-up" ? "catching-up" : "too-old";
+    const code = this.recording.state === "catching-up" ? "catching-up" : "too-old";
     return notApplied(id, refused(code, `dated ${early} ms too early`));
   }
 
@@ -293,12 +264,12 @@ export class Pipeline {
   async #held(after: ByteString, { envelope, message }: Taken): Promise<boolean> {
     const place = placeIn(after);
     if (this.#holds(place)) return true;
-    if (!this.#recording.mayCome(place, this.seen)) return false;
+    if (!this.recording.mayCome(place, this.seen)) return false;
     return (await this.#waiters.wait(place.id, envelope.key, message.body.length)) && this.#holds(place);
   }
 
   #holds(place: Place): boolean {
-    return this.#recording.hasApplied(place, this.seen);
+    return this.recording.hasApplied(place, this.seen);
   }
 
   #apply(taken: Taken): Answered {
@@ -306,7 +277,7 @@ export class Pipeline {
     // It is asked again, as it may have waited: for what keeps unsigned writes out one look is too few.
     const undue = checkSigned(taken.signer !== null, signers, "envelope");
     if (undue !== null) return notApplied(taken.id, undue);
-    return this.#recording.apply(taken) ?? this.#units.apply(taken, signers?.ring ?? null);
+    return this.recording.apply(taken) ?? this.#units.apply(taken, signers?.ring ?? null);
   }
 }
 
