@@ -1,6 +1,7 @@
 /**
- * Whose a command is, of either version, before anything else of it is looked at: a daemon with keys takes only what one of them has
- * signed, and one without takes only what nobody has. Source: docs/protocol-v2.md "Without a key".
+ * Finds the signer of a command, of either version, before anything else of it is read: a daemon with keys accepts only
+ * commands that one of them has signed, a daemon without keys only unsigned ones. Source: docs/protocol-v2.md "Without
+ * a key".
  */
 
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -12,16 +13,16 @@ import type { Signers } from "../trust/signers.js";
 import { checkValidity } from "./envelope-checks.js";
 import type { PipelineParts } from "./pipeline-parts.js";
 
-/** null: nobody has signed it, and nobody has to. */
+/** The signer; null: the command is unsigned, and this daemon has no keys. */
 export type Sender = KeyRecord | null | Refused;
 
-/** Whether a signature is there where one is due, and none where nobody could tell whose it is. */
+/** Checks that a signature is present if the daemon has keys, and absent if it has none. */
 export function checkSigned(isSigned: boolean, signers: Signers | null, what: string): Refused | null {
   if (isSigned === (signers !== null)) return null;
   return isSigned ? refused("not-due", `signed ${what}`) : refused("unsigned", `unsigned ${what}`);
 }
 
-/** Of version 1, which names no key. */
+/** Returns the signer of a command of version 1, which names no key. */
 export function senderOfCommand(
   { text, signature }: Request,
   signers: Signers | null,
@@ -40,7 +41,7 @@ export function senderOfCommand(
   return checkValidity(signer, environment.clock()) ?? signer;
 }
 
-/** Of an envelope: nothing of it is looked at but the key's id. @throws MalformedFrame */
+/** Returns the signer of an envelope; of its body only the key's id is read. @throws MalformedFrame */
 export function senderOfEnvelope(
   message: CommandMessage,
   id: ByteString,
@@ -49,7 +50,7 @@ export function senderOfEnvelope(
 ): Sender {
   const { body, signature } = message;
   const key = signerOf(body);
-  // No key has this name, so with any signature it is one that is not known.
+  // No key has this name, so with any signature it is an unknown key.
   const undue = checkSigned(key !== NO_KEY || signature.length > 0, signers, "envelope");
   if (undue !== null || signers === null) return undue;
   const signer = signers.ring.find(key);

@@ -1,6 +1,6 @@
 /**
- * An envelope's units: each is permitted by the key ring, or answered with the reason; then it goes to the key ring
- * itself (KEY, CLUSTER) or to the databases. Source: docs/protocol-v2.md "Units".
+ * Applies an envelope's units: each is permitted by the key ring, or answered with the reason; then it is executed by
+ * the key ring itself (KEY, CLUSTER) or by the databases. Source: docs/protocol-v2.md "Units".
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, type ErrorReply, error, integer, NIL_ARRAY, type Reply } from "../../protocol/reply.js";
@@ -20,35 +20,35 @@ import type { Broadcasts } from "./broadcasts.js";
 import { type Databases, effectOf, replyOrFailure } from "./databases.js";
 import { unsignedRefusalOf } from "./for-administrators.js";
 
-/** Who takes an envelope whose commands ask to be told of something, once it has been found right. */
+/** Receives an envelope whose commands request events, after it was checked. */
 export interface UnitListener {
   /** @param ring  null: the daemon has no keys @returns a reply for each command */
   listen(taken: Taken, ring: KeyRing | null): readonly Reply[];
 }
 
-/** Who answers what administrators ask of the daemon itself, which is recorded nowhere. */
+/** Answers administrators' requests about the daemon itself, which are not recorded. */
 export interface Inspecting {
-  /** @returns null: the command is the databases' affair */
+  /** @returns null: the command is for the databases */
   answer(argv: readonly ByteString[], signer: KeyRecord, ring: KeyRing): Reply | null;
 }
 
-/** An envelope whose signature, if one is due, header and date are right. */
+/** An envelope whose signature, if one is required, header and date are accepted. */
 export interface Taken {
   readonly id: ByteString;
   readonly envelope: Envelope;
   /** null: it is not signed, and the daemon has no keys. */
   readonly signer: KeyRecord | null;
-  /** As it came. */
+  /** The message as it was received. */
   readonly message: CommandMessage;
-  /** Milliseconds since 1970 when it came. */
+  /** Milliseconds since 1970 when it was received. */
   readonly now: number;
-  /** Whether the timeline keeps it. */
+  /** Whether the timeline records it. */
   readonly isRecorded: boolean;
   /** Bytes that its units' replies may have together. */
   readonly room: number;
-  /** The mark of the answers of one that is not recorded. */
+  /** The flag of its answers, if it is not recorded. */
   readonly standing: Standing;
-  /** Who takes it instead of the databases; null: it is for these. */
+  /** Receives it instead of the databases; null: it is for these. */
   readonly listener: UnitListener | null;
 }
 
@@ -62,8 +62,8 @@ export class Units {
   readonly #inspection: Inspecting | null;
 
   /**
-   * @param broadcasts  null: messages are the databases' affair
-   * @param inspection  null: nobody answers for the daemon itself
+   * @param broadcasts  null: the databases publish messages
+   * @param inspection  null: requests about the daemon itself are refused
    */
   constructor(
     databases: Databases,
@@ -77,7 +77,10 @@ export class Units {
     this.#inspection = inspection;
   }
 
-  /** At once where all databases answer at once. @param ring  null: the daemon has no keys */
+  /**
+   * Applies an envelope; returns no promise where all databases answer in this turn.
+   * @param ring  null: the daemon has no keys
+   */
   apply(taken: Taken, ring: KeyRing | null): EnvelopeAnswer | Promise<EnvelopeAnswer> {
     const { envelope, listener } = taken;
     if (listener !== null) return answerOf(taken, listener.listen(taken, ring));
@@ -101,7 +104,7 @@ export class Units {
     for (let i = 0; i < commands.length; i++) {
       const argv = commands[i] as Argv;
       single[0] = argv;
-      // Looked up anew each time: the unit before may have changed it.
+      // Look it up again for each unit: the one before may have changed it.
       const signer = ring === null ? null : (ring.find(key) as KeyRecord);
       const unit = new EnvelopeUnit(id, envelope, i, signer?.acl.mayReadAll ?? true);
       outcomes.push(this.#refusalOf(judged, signer, ring) ?? this.#applyOne(argv, unit, signer, ring));
@@ -115,20 +118,20 @@ export class Units {
     signer: KeyRecord | null,
     ring: KeyRing | null,
   ): Outcome | Promise<Outcome> {
-    // Of the daemon itself whoever has signed nothing is told nothing.
+    // Unsigned requests about the daemon itself are not answered.
     if (signer === null || ring === null) return this.#databases.execute(argv, unit);
     if (isKeyCommand(argv)) return this.#changeKeys(argv, unit, signer, ring);
     return this.#inspection?.answer(argv, signer, ring) ?? this.#databases.execute(argv, unit);
   }
 
-  /** The envelope is one unit: `multi`, or a command with conditions. */
+  /** Applies an envelope that is one unit: `multi`, or a command with conditions. */
   #applyWhole({ id, envelope }: Taken, ring: KeyRing | null): Outcome | Promise<Outcome> {
     const { commands, key, at, as, multi, if: conditions } = envelope;
     const signer = ring === null ? null : (ring.find(key) as KeyRecord);
     const unit = new EnvelopeUnit(id, envelope, 0, signer?.acl.mayReadAll ?? true);
     const denial = this.#refusalOf({ key, at, commands, conditions, as }, signer, ring);
     if (denial !== null) return denial;
-    // Either all of them are, or none is: the ring has seen to that.
+    // The ring permits KEY commands only among themselves.
     if (signer !== null && ring !== null && isKeyCommand(commands[0] as Argv)) {
       return array(commands.map((argv) => this.#changeKeys(argv, unit, signer, ring)));
     }
@@ -138,7 +141,7 @@ export class Units {
       : this.#databases.execute(commands[0] as Argv, unit);
   }
 
-  /** Messages, which are told together: an envelope of them is told once, whoever brings it. */
+  /** Publishes messages in one step: an envelope of them is published once, whatever connection it comes by. */
   #speak(
     taken: Taken,
     spoken: readonly Said[],
@@ -164,7 +167,7 @@ export class Units {
     return reply;
   }
 
-  /** Why a unit is not permitted; null: it is. @param signer  as of now; null: the daemon has no keys */
+  /** Returns why a unit is not permitted; null: it is. @param signer  as of now; null: the daemon has no keys */
   #refusalOf(unit: JudgedUnit, signer: KeyRecord | null, ring: KeyRing | null): ErrorReply | null {
     if (signer === null || ring === null) return unsignedRefusalOf(unit.commands);
     const refusal = refusalOf(unit, signer, ring);
@@ -177,7 +180,7 @@ const HAS_NO_PLACE = error(
   "ERR CLUSTER SEMANTICS is for daemons with --data or --peer: without a timeline there is no place for it",
 );
 
-/** The very object stands for the flag. */
+/** The flag is recognized by this very object. */
 const UNMET_REPLY: Reply = { ...NIL_ARRAY };
 
 function answerOf({ id, room, standing }: Taken, outcomes: readonly Outcome[]): EnvelopeAnswer {

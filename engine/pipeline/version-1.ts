@@ -1,6 +1,6 @@
 /**
- * The path of a version 1 command: verified before anything is looked at, permitted, then applied where it arrived, or
- * handed to the gateway. Its unit of work is one request.
+ * Handles a command of version 1: verified before anything is read, permitted, then applied where it arrived, or signed
+ * by the gateway.
  */
 
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -16,10 +16,16 @@ import { isForAdministrators } from "./for-administrators.js";
 import type { PipelineParts } from "./pipeline-parts.js";
 import { senderOfCommand } from "./sender.js";
 
-/** As in Redis before 7.0. A frame of 64 MiB could hold 32 million, which cost far more memory than their bytes. */
+/**
+ * Maximum arguments, as in Redis before 7.0. A frame of 64 MiB could hold 32 million, which would need far more memory
+ * than their bytes.
+ */
 const MAX_ARGUMENTS = 1024 * 1024;
 
-/** At once where all databases answer at once: a promise costs more than a command in memory. */
+/**
+ * Handles a request; returns no promise where all databases answer in this turn, since a promise costs more than a
+ * command in memory.
+ */
 export function handleVersion1(
   request: Request,
   signers: Signers | null,
@@ -48,11 +54,11 @@ function authorize(
   signer: KeyRecord | null,
   signers: Signers | null,
 ): Refused | null {
-  // Version 1 has no rules, and can be replayed for ever.
+  // Version 1 has no rules, and can be replayed at any time.
   if (isForAdministrators(argv)) return refused("not-permitted", `${argv[0]}: version 2 only`);
   if (signer === null || signers === null) return null;
   const denial = signers.ring.judge(signer, [argv], { conditions: null });
-  // What is wrong with a command otherwise the database says.
+  // The database reports any other error of a command.
   return denial === null || !isDenied(denial) ? null : refused("not-permitted", denial.text);
 }
 

@@ -1,4 +1,4 @@
-/** Says in the log who changed the ring of keys, and who tried to without the right. */
+/** Logs changes of the key ring with their signer, and attempts without permission. */
 import type { Logger } from "pino";
 import type { Environment } from "../../net/process/environment.js";
 import { type LineLog, LogThrottle } from "../../net/process/log-throttle.js";
@@ -7,10 +7,10 @@ import { dateText, hexOf } from "../../protocol/version-2/envelope.js";
 import { isKeyCommand, type KeyRecord } from "../../store/key-ring.js";
 import type { FlushedEntry } from "../../timeline/entries/entry.js";
 
-/** More than a key in PEM and its rules; longer ones are cut in the log. */
+/** Maximum characters of a command in the log: more than a key in PEM and its rules. */
 const AUDITED_CHARS = 4096;
 
-/** Lines about denials in a period; the rest is counted. */
+/** Maximum lines about denials in a period; further ones are counted. */
 const DENIALS_MAX = 20;
 const PERIOD_MS = 10_000;
 
@@ -33,7 +33,7 @@ export class KeyAudit {
     this.#log.warn({ ...what, ...whoIs(signer), unit: hexOf(unit) }, "the keys were changed");
   }
 
-  /** A unit was not permitted; of those without KEY commands nothing is said. */
+  /** Logs a unit that was not permitted, if it has KEY commands. */
   denied(unit: readonly Argv[], signer: NamedKey, reason: string): void {
     const argv = unit.find(isKeyCommand);
     if (argv === undefined) return;
@@ -42,7 +42,7 @@ export class KeyAudit {
   }
 }
 
-/** Tells of changes of keys among entries that another daemon gave. */
+/** Logs changes of keys among entries that another daemon sent. */
 export function tellReceived(entries: readonly FlushedEntry[], log: Logger): void {
   for (const { id, at, ring } of entries) {
     if (ring === null) continue;

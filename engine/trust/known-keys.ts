@@ -1,4 +1,4 @@
-/** Public keys in the form that checks signatures: made when first needed, and kept. */
+/** Public keys in the form that verifies signatures: created on first use, and stored. */
 import { createPublicKey, type KeyObject } from "node:crypto";
 import { verifyDigest, verifyEnvelope } from "../../keys/verify.js";
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -14,10 +14,10 @@ export interface PublicKey {
 }
 
 export class KnownKeys {
-  /** By key id. */
+  /** Keys by their id. */
   readonly #keys = new Map<ByteString, KeyObject>();
 
-  /** Whether a key signed an envelope. @param id  SHA-256 of what is signed */
+  /** Returns whether a key signed an envelope. @param id  SHA-256 of the signed bytes */
   verify(signer: PublicKey, { body, signature }: PackedEntry, id: ByteString): boolean {
     const key = this.#keys.get(signer.id) ?? this.#load(signer);
     if (key.asymmetricKeyType === "rsa") return verifyDigest(id, signature, key);

@@ -1,5 +1,5 @@
 /**
- * Who may sign: the key ring, and its keys in the form that checks signatures. Version 1 knows no names of keys, so
+ * The keys that may sign: the key ring, and its keys in the form that verifies signatures. Version 1 names no key, so
  * each of its signatures is tried with the RSA keys of -s.
  */
 import { createPublicKey, type KeyObject } from "node:crypto";
@@ -15,13 +15,13 @@ interface ApplicationKey {
   readonly key: KeyObject;
 }
 
-/** SubjectPublicKeyInfo of a key that the ring has, or that an entry has named. */
+/** Returns the SubjectPublicKeyInfo of a key that the ring has, or that an entry has named. */
 export const knownKey = (ring: KeyRing, key: ByteString): ByteString | undefined =>
   ring.find(key)?.spki ?? ring.named.find(key);
 
 export class Signers extends KnownKeys {
   readonly genesis: Genesis;
-  /** A new ring with the keys of genesis. */
+  /** Returns a new ring with the keys of genesis. */
   readonly makeRing: () => KeyRing;
   /** 32 bytes. */
   readonly cluster: ByteString;
@@ -29,7 +29,7 @@ export class Signers extends KnownKeys {
   readonly #applications: readonly ApplicationKey[];
   readonly #rsaKeys: readonly KeyObject[];
 
-  /** @param applications  keys of -s: application keys of the ring */
+  /** @param applications  the keys of -s: application keys of the ring */
   constructor({
     genesis,
     makeRing,
@@ -48,30 +48,33 @@ export class Signers extends KnownKeys {
     this.#rsaKeys = applications.map(({ key }) => key).filter((key) => key.asymmetricKeyType === "rsa");
   }
 
-  /** As of now: to be asked for at each look-up. */
+  /** The current ring: it may be replaced, so read it at each look-up. */
   get ring(): KeyRing {
     return this.#owner.ring;
   }
 
-  /** From now on the ring is that of a timeline, which folds it. */
+  /** Replaces the ring by that of a timeline, which folds it. */
   follow(owner: { readonly ring: KeyRing }): void {
     this.#owner = owner;
   }
 
-  /** The key that signed a text of version 1. */
+  /** Returns the key that signed a text of version 1. */
   ofCommand(text: Buffer, signature: Buffer): KeyRecord | undefined {
     const found = verifyCommand(text, signature, this.#rsaKeys);
     const id = this.#applications.find(({ key }) => key === found)?.id;
     return id === undefined ? undefined : this.ring.find(id);
   }
 
-  /** The same by a key that need not be in the ring. @param spki  its SubjectPublicKeyInfo, DER */
+  /**
+   * Returns whether a key, which need not be in the ring, signed the bytes.
+   * @param spki  its SubjectPublicKeyInfo, DER
+   */
   verifyBy(spki: ByteString, bytes: Buffer, signature: Buffer): boolean {
     try {
       const key = createPublicKey({ key: Buffer.from(spki, "latin1"), format: "der", type: "spki" });
       return verifyEnvelope(bytes, signature, key);
     } catch {
-      // Bytes that are no key, as the library says in many ways.
+      // The bytes are no key; the library reports it by various errors.
       return false;
     }
   }
