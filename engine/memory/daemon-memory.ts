@@ -1,4 +1,4 @@
-/** A daemon's limit of memory, made of its settings. */
+/** Makes a daemon's memory limit from its settings. */
 import type { Logger } from "pino";
 import type { Environment } from "../../net/process/environment.js";
 import { hasTimeline, type Settings } from "../../options/settings.js";
@@ -7,7 +7,7 @@ import { MemoryBackend } from "../backends/memory.js";
 import { HeapGauge } from "./memory-gauge.js";
 import { MemoryLimit } from "./memory-limit.js";
 
-/** What V8 needs beside live objects, as a part of them, or it collects all the time. */
+/** The memory that V8 needs in addition to live objects, as a share of them, to avoid collecting all the time. */
 const V8_SPARE = 1 / 4;
 const MIB = 1024 * 1024;
 
@@ -26,7 +26,7 @@ export function makeMemoryLimit(
     log.warn(facts, `${TOO_SMALL} NODE_OPTIONS=--max-old-space-size=${Math.ceil(wanted / MIB)}`);
   }
   const [backend] = backends;
-  // What a timeline tells of is the same everywhere.
+  // A timeline's keys are the same on all daemons, and cannot be evicted on one.
   const database = backend instanceof MemoryBackend && !hasTimeline(settings) ? backend.database : null;
   return new MemoryLimit({ bytes, policy }, database, gauge, environment);
 }

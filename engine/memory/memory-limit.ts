@@ -1,7 +1,7 @@
 /**
- * How much memory the daemon may use (--maxmemory). Above it what may need more is refused before it is recorded, in one way
- * for signed commands and for Redis clients; or keys are evicted. What is recorded or comes from a peer is always applied:
- * the fold must not know of any daemon's memory. Source: docs/limits.md "Memory"; texts: redis-server 7.0.
+ * The memory limit (--maxmemory). Above it, commands that may need more are refused before they are recorded, for
+ * signed commands and Redis clients alike; or keys are evicted. What is recorded or sent by a peer is always applied:
+ * the fold must not depend on a daemon's memory. Source: docs/limits.md "Memory"; texts: redis-server 7.0.
  */
 
 import type { Environment } from "../../net/process/environment.js";
@@ -15,46 +15,46 @@ import { type Refused, refused } from "../answers/request.js";
 import { Evictor } from "./eviction.js";
 import type { MemoryGauge } from "./memory-gauge.js";
 
-/** Milliseconds between two looks at the gauge. */
+/** Milliseconds between two readings of the gauge. */
 const LOOK_INTERVAL_MS = 50;
 /**
- * A collection is forced no sooner than so many milliseconds, and so many times its own duration, after it was last certain
- * how much there is; or, however soon, when this part of the limit has come since and nothing is refused yet, or this part of all
- * keys has gone.
+ * A collection is forced no sooner than these milliseconds, and this multiple of its own duration, after the last exact
+ * reading; or earlier, when usage has grown by this share of the limit and nothing is refused yet, or this share of all
+ * keys was dropped.
  */
 const GAP_MS = 2000;
 const GAP_COLLECTIONS = 20;
 const GROWTH = 1 / 8;
 const GONE = 1 / 2;
-/** This part of the limit is freed beyond it, so that not every collection finds it passed. */
+/** The share of the limit that is freed in addition, so that not every collection finds the limit exceeded. */
 const SPARE = 1 / 32;
 
 export class MemoryLimit implements Service {
   /** The policy at the start. */
   readonly #startPolicy: EvictionPolicy;
-  /** The database whose keys may be evicted, and whose memory is free once they go; null: there is none. */
+  /** The database whose keys may be evicted, which frees their memory; null: there is none. */
   readonly #database: Database | null;
   readonly #gauge: MemoryGauge;
   readonly #environment: Environment;
   #bytes: number;
   /** null: nothing is evicted. */
   #evictor: Evictor | null = null;
-  /** Keys that earlier policies have evicted. */
+  /** Keys evicted under earlier policies. */
   #evicted = 0;
   #isFull = false;
-  /** Takes the next look back; null: none is to come. */
+  /** Cancels the next reading; null: none is scheduled. */
   #cancelLook: (() => void) | null = null;
   #isRunning = false;
-  /** There were no more bytes than these, and when that was. */
+  /** Upper bound of the bytes in use, and when it was exact. */
   #known = 0;
   #knownAt = Number.NEGATIVE_INFINITY;
-  /** Keys at that time. */
+  /** The number of keys at that time. */
   #keys = 0;
   #collectionMs = 0;
 
   /**
    * @param bytes     0: no limit
-   * @param database  one whose keys may be evicted; null: a timeline holds them, or another server
+   * @param database  one whose keys may be evicted; null: they are a timeline's or another server's
    */
   constructor(
     { bytes, policy }: { readonly bytes: number; readonly policy: EvictionPolicy },
@@ -81,7 +81,7 @@ export class MemoryLimit implements Service {
     this.#look();
   }
 
-  /** Bytes in use, garbage among them. */
+  /** Bytes in use, garbage included. */
   get used(): number {
     return this.#gauge.used();
   }
@@ -99,14 +99,16 @@ export class MemoryLimit implements Service {
     this.#look();
   }
 
-  /** Those that can be chosen: the use of keys is kept from the start, as the policy of then needs it, or not at all. */
+  /**
+   * The policies that can be selected: the use of keys is tracked from the start for the first policy, or not at all.
+   */
   get policies(): readonly EvictionPolicy[] {
     if (this.#database === null) return ["noeviction"];
     const kept = usageKindOf(this.#startPolicy);
     return EVICTION_POLICIES.filter((one) => [null, kept].includes(usageKindOf(one)));
   }
 
-  /** How many keys were evicted. */
+  /** The number of evicted keys. */
   get evicted(): number {
     return this.#evicted + (this.#evictor?.evicted ?? 0);
   }
@@ -130,7 +132,7 @@ export class MemoryLimit implements Service {
   /** Returns whether a command is refused; measures again first. @param needsMemory  as its flag `denyoom` says */
   refuses(needsMemory: boolean): boolean {
     if (!this.#isFull || !needsMemory) return false;
-    // What has come since is garbage of refusals and reads: nothing that needs memory came.
+    // Everything since is garbage of refusals and reads: no command that needs memory was accepted.
     if (this.#isTime || this.#keysNow < this.#keys * (1 - GONE)) this.#measure();
     return this.#isFull;
   }
@@ -165,7 +167,7 @@ export class MemoryLimit implements Service {
       this.#isFull = false;
       return;
     }
-    // V8 has collected by itself what was evicted: growth counts from here.
+    // V8 has collected evicted keys by itself: growth counts from here.
     this.#known = Math.min(this.#known, used);
     if (!this.#isFull && this.#isDue(used)) this.#measure();
   }

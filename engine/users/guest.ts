@@ -1,6 +1,6 @@
 /**
- * Who sends commands on a connection of a listener for users: logged in or not, looked up anew when the users change. The one
- * gate of his commands: what he may do, and whether there is memory for it. Listeners tell a denial in their own words.
+ * The user session of a connection: logged in or not, looked up again when the users change. It is the only check of
+ * the session's commands: permission, and memory. Listeners report a denial by errors of their protocol.
  */
 
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -10,14 +10,14 @@ import type { Command } from "../../store/rows/command.js";
 import type { MemoryLimit } from "../memory/memory-limit.js";
 import type { User, Users } from "./users.js";
 
-/** Why a command is not carried out: somebody has to log in first, the user's rules, or memory is full. */
+/** Why a command is refused: a login is required, the user's rules forbid it, or memory is full. */
 export type Denial = "no-login" | "no-memory" | AclRefusal;
 
 export class Guest {
   readonly #users: Users;
   readonly #memory: MemoryLimit;
   #user: User | null;
-  /** Of the users, when this one was looked up. */
+  /** The generation of the users at the last look-up. */
   #generation: number;
 
   constructor(users: Users, memory: MemoryLimit) {
@@ -27,7 +27,7 @@ export class Guest {
     this.#generation = users.generation;
   }
 
-  /** null: nobody has logged in who has to. */
+  /** null: a login is required, and there was none. */
   get user(): User | null {
     return this.#user;
   }
@@ -37,7 +37,7 @@ export class Guest {
     this.#generation = this.#users.generation;
   }
 
-  /** As the audit names him; null: nobody. */
+  /** The user's name in the audit; null: not logged in. */
   get name(): ByteString | null {
     return this.#user?.name ?? null;
   }
@@ -46,27 +46,30 @@ export class Guest {
     return this.#user?.acl.mayReadAll ?? false;
   }
 
-  /** @returns whether it is a user's name and password; if not, he stays who he was */
+  /** Logs in. @returns whether name and password are a user's; if not, the session keeps its user */
   logIn(name: ByteString, password: ByteString): boolean {
     const user = this.#users.login(name, password);
     if (user !== null) this.user = user;
     return user !== null;
   }
 
-  /** As at the connection's beginning. */
+  /** Resets the session to its state at the connection's beginning. */
   logOut(): void {
     this.user = this.#users.anonymous;
   }
 
-  /** Looks him up if the users have changed. @returns false: who had logged in is gone or switched off, and is nobody now */
+  /**
+   * Looks the user up if the users have changed.
+   * @returns false: the user was removed or switched off, and the session is logged out
+   */
   renew(): boolean {
     return this.#generation === this.#users.generation || this.#lookUp();
   }
 
   /**
-   * The gate, for each command.
+   * Returns why a command is refused; null: it is permitted.
    * @param needsMemory  whether it is refused while memory is full, as its flag `denyoom` says
-   * @param isOpen       whether it is carried out before anybody has logged in
+   * @param isOpen       whether it is permitted before a login
    */
   denial(command: Command, argv: readonly ByteString[], needsMemory: boolean, isOpen = false): Denial | null {
     const user = this.#user;
@@ -77,13 +80,13 @@ export class Guest {
     return needsMemory && this.lacksMemory ? "no-memory" : null;
   }
 
-  /** What his rules say of a command alone; null: nothing against it, as while nobody has logged in. */
+  /** Returns what the user's rules forbid about a command; null: nothing, and before a login. */
   refusal(command: Command, argv: readonly ByteString[]): AclRefusal | null {
     const user = this.#user;
     return user === null ? null : refusalOf(user, command, argv);
   }
 
-  /** Whether there is no memory for commands that need some. */
+  /** Whether memory is missing for commands that need some. */
   get lacksMemory(): boolean {
     return this.#memory.isFull && this.#memory.refuses(true);
   }
@@ -101,7 +104,10 @@ export class Guest {
   }
 }
 
-/** What a user's rules say against a command, those on channels among them; null: nothing. Source: redis-server 7.0, acl.c. */
+/**
+ * Returns what a user's rules forbid about a command, channels included; null: nothing. Source: redis-server 7.0,
+ * acl.c.
+ */
 export function refusalOf(
   { acl, channels }: User,
   command: Command,

@@ -7,7 +7,7 @@ const HASH_DIGITS = /^[0-9a-f]{64}$/;
 
 export interface Passwords {
   takesAnyPassword: boolean;
-  /** SHA-256 each. */
+  /** The SHA-256 of each password. */
   passwords: Buffer[];
 }
 
@@ -19,8 +19,8 @@ export const wrongWord = (modifier: ByteString, problem: string, mistake: WrongR
   new WrongRule(problem, { modifier, problem, mistake });
 
 /**
- * `>password`, `#hash`; `<password` and `!hash` take one away.
- * @param heard  told of a password that is added, and of which more is known than its hash
+ * Applies a rule on passwords: `>password` and `#hash` add one, `<password` and `!hash` remove one.
+ * @param heard  called with a password that is added as a text
  */
 export function takePassword(
   draft: Passwords,

@@ -1,4 +1,7 @@
-/** The commands of one connection of a listener with users: each is looked up, permitted, given memory, and run. */
+/**
+ * The commands of one connection of a listener with users: each is looked up, permitted, checked against the memory
+ * limit, and run.
+ */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { ErrorReply, Reply } from "../../protocol/reply.js";
 import { CommandFailure } from "../../store/arguments/errors.js";
@@ -13,10 +16,10 @@ export class UserCommands {
   readonly guest: Guest;
   readonly #path: CommandPath;
   readonly #denied: (denial: Denial) => ErrorReply;
-  /** Whose name an administrator sees. */
+  /** The name that an administrator sees. */
   #last = "";
 
-  /** @param denied  returns, or throws, a denial in the listener's own words */
+  /** @param denied  returns, or throws, a denial in the listener's protocol */
   constructor(
     {
       users,
