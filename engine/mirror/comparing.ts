@@ -1,4 +1,4 @@
-/** When all is compared, how fast, and what has come of it. One at a time: a new reason begins anew. */
+/** Schedules comparisons of all keys, and reports their results. One at a time: a new reason starts over. */
 import { Comparison } from "./comparison.js";
 import type { MirrorScene } from "./looking.js";
 import type { ComparisonReport, MirrorCounts, MirrorParts } from "./mirror-parts.js";
@@ -13,15 +13,15 @@ export class Comparing {
   readonly #counts: MirrorCounts;
   readonly #onEnded: (report: ComparisonReport) => void;
   #comparison: Comparison | null = null;
-  /** How many there have been. */
+  /** The number of comparisons so far. */
   #number = 0;
-  /** How many keys will have been handled when what it has found is written; null: it still looks. */
+  /** The value of `#handled` at which everything it has found is written; null: it is still comparing. */
   #drainedAt: number | null = null;
   #different = 0;
-  /** Of `uptime`: the next slice, and the next comparison that has no other reason. */
+  /** By `uptime`: the next slice, and the next comparison without another reason. */
   #sliceAt = 0;
   #dueAt: number;
-  /** The last one that was ended, all that it found written. */
+  /** The last completed comparison, with all that it found written. */
   last: (ComparisonReport & { readonly at: number }) | null = null;
 
   constructor(
@@ -37,22 +37,22 @@ export class Comparing {
     this.#dueAt = this.#nextDue();
   }
 
-  /** Whether Redis is not known to have what the fold has. */
+  /** Whether Redis may differ from the fold in any key. */
   get isUrgent(): boolean {
     return this.#comparison?.isUrgent ?? false;
   }
 
-  /** Under way; null: none is. */
+  /** The running comparison; null: none. */
   get report(): ComparisonReport | null {
     return this.#comparison?.report ?? null;
   }
 
-  /** Keys that were found different so far. */
+  /** Keys that were found to differ so far. */
   get different(): number {
     return this.#different + (this.report?.different ?? 0);
   }
 
-  /** From the beginning. @returns its number */
+  /** Starts a comparison. @returns its number */
   begin(reason: string, isUrgent: boolean): number {
     const before = this.#comparison;
     this.#different = this.different;
@@ -64,8 +64,8 @@ export class Comparing {
   }
 
   /**
-   * A slice, if it is time for one.
-   * @returns milliseconds that may pass before the next
+   * Compares a slice, if it is time for one.
+   * @returns milliseconds until the next
    * @throws Error  the line has ended, or Redis refuses
    */
   async step(line: RedisLine): Promise<number> {
@@ -94,7 +94,7 @@ export class Comparing {
     this.#onEnded(report);
   }
 
-  /** How many keys have been written so far, or refused, of those that waited. */
+  /** The number of waiting keys that have been written or refused so far. */
   get #handled(): number {
     return this.#counts.written + this.#counts.refused;
   }

@@ -1,6 +1,6 @@
 /**
- * All of Redis held against all of the fold, slice by slice, while both go on: first the keys of Redis that the fold has not, then those of
- * the fold. Keys that differ are written anew.
+ * Compares all of Redis with all of the fold, slice by slice, while both change: first the keys of Redis that the fold
+ * does not have, then those of the fold. Keys that differ are written again.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { MirrorKey } from "./dirty-keys.js";
@@ -11,13 +11,13 @@ import { expectedBytes, shownKey } from "./mirrored-key.js";
 import type { RedisLine } from "./redis-line.js";
 
 const SLICE_KEYS_MOST = 200;
-/** Of what differs so many are named. */
+/** Maximum differing keys that a report names. */
 const NAMED_MOST = 10;
 
 export class Comparison {
   readonly number: number;
   readonly reason: string;
-  /** As fast as may be: Redis is not known to have what the fold has. */
+  /** Whether it runs at full speed, because Redis may differ in any key. */
   readonly isUrgent: boolean;
   #scene: MirrorScene;
   #checked = 0;
@@ -25,11 +25,14 @@ export class Comparison {
   #different = 0;
   #named: ByteString[] = [];
   #sliceKeys = SLICE_KEYS_MOST;
-  /** Numbers of databases of Redis that are still to be walked; null: not asked. */
+  /** Databases of Redis that are still to be scanned; null: not requested yet. */
   #theirs: number[] | null = null;
   #cursor = "0";
   #ourDb = 0;
-  /** Place of the next key of ours, downwards: what is taken away meanwhile is replaced by the last one, which was seen. */
+  /**
+   * Index of the next key of the fold, downwards: a key that is removed meanwhile is replaced by the last one, which
+   * was compared.
+   */
   #ourPlace: number | null = null;
 
   constructor(number: number, reason: string, isUrgent: boolean, scene: MirrorScene) {
@@ -55,7 +58,11 @@ export class Comparison {
     return this.#theirs?.length === 0 && this.#ourDb >= this.#scene.database().keyspaces.length;
   }
 
-  /** The next slice. @returns how many keys were looked at. @throws Error  the line has ended, or Redis refuses */
+  /**
+   * Compares the next slice.
+   * @returns the number of keys compared
+   * @throws Error  the line has ended, or Redis refuses
+   */
   async step(line: RedisLine): Promise<number> {
     this.#theirs ??= await this.#begin(line);
     const [db] = this.#theirs;

@@ -1,4 +1,4 @@
-/** Log lines about the mirror: changes immediately, what continues once a minute. */
+/** Log lines about the mirror: changes immediately, continuing conditions once a minute. */
 
 import { LogThrottle } from "../../net/process/log-throttle.js";
 import type { MirrorKey } from "./dirty-keys.js";

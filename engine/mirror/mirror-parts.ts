@@ -1,4 +1,4 @@
-/** What a mirror is given, and what it tells of itself. */
+/** Configuration, environment and figures of a mirror. */
 
 import type { Logger } from "pino";
 import type { Environment } from "../../net/process/environment.js";
@@ -10,9 +10,9 @@ import type { KeyObserver } from "../backends/changes.js";
 /** The fold, as the mirror reads it. */
 export interface MirroredFold {
   readonly database: Database;
-  /** Place in the order of the newest that it is folded from. */
+  /** Date and number of the newest entry that it was folded from. */
   readonly newest: { readonly at: number; readonly seq: number };
-  /** Count and sum of what it is folded from; "": more is recorded than folded. */
+  /** Count and sum of the entries that it was folded from; "": more is recorded than folded. */
   readonly whole: string;
   readonly changes: {
     hearKeys(observer: KeyObserver): void;
@@ -26,15 +26,15 @@ export interface MirrorParts {
   /** Hexadecimal, both. */
   readonly daemon: string;
   readonly cluster: string;
-  /** Milliseconds for a command of Redis. */
+  /** Milliseconds that a command of Redis may take. */
   readonly timeout: () => number;
-  /** Milliseconds between two questions whether what others write is still heard; if not given, ten seconds. */
+  /** Milliseconds between two checks that changes by other clients are still received; missing: ten seconds. */
   readonly hearEvery?: number;
-  /** Keys that may wait to be written. */
+  /** Maximum keys that wait to be written. */
   readonly keys: number;
-  /** Milliseconds between two comparisons of everything; 0: none is made without a reason. */
+  /** Milliseconds between two comparisons of everything; 0: only for a reason. */
   readonly compareEvery: number;
-  /** Keys a second that such a comparison looks at. */
+  /** Keys a second that such a comparison checks. */
   readonly compareRate: number;
   readonly environment: Environment;
   readonly log: Logger;
@@ -44,15 +44,15 @@ export interface ComparisonReport {
   /** Counts from 1. */
   readonly number: number;
   readonly reason: string;
-  /** Keys looked at so far, of about so many. */
+  /** Keys checked so far, of about `total`. */
   readonly checked: number;
   readonly total: number;
   readonly different: number;
-  /** The first of these. */
+  /** The first of them. */
   readonly named: readonly ByteString[];
 }
 
-/** Keys since the start: written, not taken by Redis, and changed there by others. */
+/** Keys since the start: written, refused by Redis, and changed there by other clients. */
 export interface MirrorCounts {
   written: number;
   refused: number;
@@ -60,18 +60,18 @@ export interface MirrorCounts {
 }
 
 export interface MirrorFigures extends Readonly<MirrorCounts> {
-  /** Of Redis, without a password. */
+  /** The name of Redis, without a password. */
   readonly name: string;
   readonly state: "connecting" | "refused" | "comparing" | "behind" | "level";
   /** Why it does not write; null: it does. */
   readonly trouble: string | null;
-  /** Place in the order up to which Redis has everything. */
+  /** The position in the order up to which Redis has everything. */
   readonly level: { readonly at: number; readonly seq: number };
   /** Keys that wait to be written. */
   readonly dirty: number;
-  /** Keys that comparisons have found different. */
+  /** Keys that comparisons have found to differ. */
   readonly different: number;
   readonly comparing: ComparisonReport | null;
-  /** The last one that was ended, all that it found written. */
+  /** The last completed comparison, with all that it found written. */
   readonly compared: (ComparisonReport & { readonly at: number }) | null;
 }

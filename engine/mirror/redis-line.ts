@@ -1,6 +1,7 @@
 /**
- * The mirror's line to Redis: a connection that asks and writes, and one that hears which keys others have changed there
- * (CLIENT TRACKING by broadcast, without what the first has written). When either breaks the line has ended.
+ * The mirror's line to Redis: a connection for requests and writes, and one that receives the keys that other clients
+ * have changed (CLIENT TRACKING by broadcast, without the first connection's writes). When either closes the line has
+ * ended.
  */
 import { Command, Redis } from "ioredis";
 import { connectionOptions, sentenceOf } from "../backends/redis/connection-options.js";
@@ -9,15 +10,18 @@ import type { RedisCommand } from "./mirrored-key.js";
 import type { Work } from "./work.js";
 
 const INVALIDATIONS = "__redis__:invalidate";
-/** What a connection that subscribes may say. */
+/** Commands that a subscribed connection may send. */
 const SUBSCRIBERS: ReadonlySet<string> = new Set(["SUBSCRIBE", "PING"]);
-/** Of a key's time of expiry, exactly. */
+/** The first version that reports a key's time of expiry exactly. */
 const REDIS_LEAST = 7;
 
-/** Integers come as text, errors as values. */
+/** Integers are text, errors are values. */
 export type RedisAnswer = Buffer | string | null | Error | readonly RedisAnswer[];
 
-/** Milliseconds between two questions on the connection that hears, which else is silent for hours: it may be half open. */
+/**
+ * Milliseconds between two pings on the connection that receives changes, which may be silent for hours: it may be half
+ * open.
+ */
 const HEAR_EVERY_MS = 10_000;
 
 export class RedisLine {
@@ -25,7 +29,7 @@ export class RedisLine {
   readonly #hearing: Redis;
   readonly #timed: Work["timed"];
   #cancel = () => {};
-  /** Whether it has each of those that were asked for. */
+  /** Whether Redis has each of the databases that were requested. */
   readonly #databases = new Map<number, boolean>();
   #trouble: string | null = null;
 
@@ -38,7 +42,7 @@ export class RedisLine {
     this.#timed = timed;
     const options = {
       ...connectionOptions(specification, specification, timeout()),
-      // The mirror makes another line, and looks at the mark again.
+      // The mirror opens another line, and checks the mark again.
       retryStrategy: null as never,
     };
     this.#asking = new Redis(options);
@@ -52,17 +56,17 @@ export class RedisLine {
         onEnded();
       });
     }
-    // Of ioredis, for whatever a channel brings; this one brings keys, or nil.
+    // The event of ioredis for messages of any channel; this channel's are keys, or nil.
     this.#hearing.on("messageBuffer", (_: Buffer, keys: unknown) => {
       onChanged(Array.isArray(keys) ? keys.filter((key) => Buffer.isBuffer(key)) : null);
     });
   }
 
   /**
-   * @param timed      does work that nothing else is done beside, and counts how long it takes
-   * @param onChanged  others have changed these keys, of whatever database; null: all
-   * @param onEnded    the line has ended
-   * @throws Error  why there is none
+   * @param timed      runs synchronous work, and adds its duration
+   * @param onChanged  called with keys that other clients have changed, in any database; null: all
+   * @param onEnded    called when the line has ended
+   * @throws Error  why it cannot be opened
    */
   static async open(
     parts: MirrorParts,
@@ -88,15 +92,15 @@ export class RedisLine {
     }
   }
 
-  /** Why it has ended; null: it stands. */
+  /** Why it has ended; null: it has not. */
   get trouble(): string | null {
     return this.#trouble;
   }
 
   /**
-   * Sends commands in one go.
+   * Sends commands together.
    * @returns an answer for each, in order
-   * @throws Error  the line has ended; what became of them is not known
+   * @throws Error  the line has ended; their outcome is unknown
    */
   async ask(commands: readonly RedisCommand[]): Promise<readonly RedisAnswer[]> {
     try {
@@ -110,7 +114,10 @@ export class RedisLine {
     }
   }
 
-  /** Those whose database Redis has: another one may have fewer, and would take a key into the database before. */
+  /**
+   * Returns the keys whose database Redis has: it may have fewer, and would write a key into the previously selected
+   * one.
+   */
   async present<Key extends { readonly db: number }>(keys: readonly Key[]): Promise<readonly Key[]> {
     for (const { db } of keys) {
       if (this.#databases.has(db)) continue;
@@ -120,7 +127,7 @@ export class RedisLine {
     return keys.filter(({ db }) => this.#databases.get(db));
   }
 
-  /** Of databases that are not empty. @throws Error */
+  /** Returns the number of keys of each database that is not empty. @throws Error */
   async keyCounts(): Promise<readonly { readonly db: number; readonly keys: number }[]> {
     const text = String(await this.#one(["INFO", "keyspace"]));
     return [...text.matchAll(/^db(\d+):keys=(\d+)/gm)].map(([, db, keys]) => ({
@@ -136,7 +143,7 @@ export class RedisLine {
     this.#hearing.disconnect();
   }
 
-  /** Asks now and then; no answer within `timeout` ends the line, and what was missed is compared on the next one. */
+  /** Pings regularly; no answer within `timeout` ends the line, and the next line compares what was missed. */
   #hear(parts: MirrorParts): void {
     this.#cancel = parts.environment.setTimer(parts.hearEvery ?? HEAR_EVERY_MS, () => {
       this.#askOf(this.#hearing, ["PING"]).then(
@@ -151,7 +158,7 @@ export class RedisLine {
     });
   }
 
-  /** @throws Error  also where Redis answers with one */
+  /** @throws Error  also for an error reply */
   async #one(command: RedisCommand): Promise<RedisAnswer> {
     const answer = await this.#askOf(this.#asking, command);
     if (answer instanceof Error) throw answer;
@@ -159,7 +166,7 @@ export class RedisLine {
   }
 
   #askOf(redis: Redis, [name, ...args]: RedisCommand): Promise<RedisAnswer> {
-    // An upper-case name keeps ioredis from reshaping arguments and answers, but of these it has to know.
+    // An upper-case name keeps ioredis from reshaping arguments and answers, but it must recognize these two.
     const known = SUBSCRIBERS.has(String(name)) ? String(name).toLowerCase() : String(name);
     const command = new Command(known, [...args], { replyEncoding: null });
     redis.sendCommand(command);

@@ -1,4 +1,4 @@
-/** Whether two values are the same to a client of Redis, in which the order of sets, hashes and groups says nothing. */
+/** Compares two values as a client of Redis sees them, where the order of sets, hashes and groups does not matter. */
 import { Hash } from "../../store/values/hash.js";
 import { List } from "../../store/values/list.js";
 import { MemberSet } from "../../store/values/member-set.js";

@@ -1,6 +1,6 @@
 /**
- * A Redis Cluster behind the daemon: which of its masters has which slots, as the nodes tell, a connection to each, and a lane for each
- * slot. Of commands without keys a table says what becomes of them.
+ * A Redis Cluster as a backend: its masters and their slots, as the nodes report them, a connection to each, and a lane
+ * for each slot. A table says what happens to commands without keys.
  */
 import type { RedisGroupSpecification } from "../../../options/addresses/redis-group-list.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
@@ -14,10 +14,10 @@ import { keysOf } from "./keys.js";
 import { type Address, type Argv, type RedisBackendParts, RedisLink } from "./link.js";
 import { placeOf, type Turn } from "./turns.js";
 
-/** Between two questions who has which slots: while all is well, and while something is not. */
+/** Milliseconds between two requests for the slots: while all masters are up, and while one is not. */
 const ASK_MS = 5_000;
 const ASK_SOON_MS = 100;
-/** A node that says nothing for so long is not waited for: another is asked. */
+/** Milliseconds after which a node that does not answer is given up, and another one is queried. */
 const ANSWER_MS = 1_000;
 
 class ClusterFinder implements Finder {
@@ -27,14 +27,14 @@ class ClusterFinder implements Finder {
   #timeout: number;
   readonly #links = new Map<string, RedisLink>();
   readonly #owners: (string | null)[] = Array.from({ length: SLOTS }, () => null);
-  /** In the order of their slots. */
+  /** Addresses of the masters, in the order of their slots. */
   #masters: readonly string[] = [];
   #lastAsked = 0;
   #cancel: (() => void) | null = null;
   #isAsking = false;
   #wasUp = false;
   #isStopped = false;
-  /** What a node has said instead of naming the slots. */
+  /** What a node replied instead of naming the slots. */
   #told: string | null = null;
 
   constructor(parts: RedisBackendParts<RedisGroupSpecification>) {
@@ -54,7 +54,7 @@ class ClusterFinder implements Finder {
     for (const link of this.#links.values()) link.stop();
   }
 
-  /** Of all masters; empty: none is known yet. */
+  /** The connections to all masters; empty: none is known yet. */
   get #masterLinks(): readonly RedisLink[] {
     return this.#masters.map((place) => this.#links.get(place) as RedisLink);
   }
@@ -107,14 +107,17 @@ class ClusterFinder implements Finder {
 
   turned(turn: Turn): void {
     if (turn.kind === "moved") {
-      // The slot's new master, as one node has told.
+      // The slot's new master, according to one node.
       this.#linkTo(turn.address);
       this.#owners[turn.slot] = placeOf(turn.address);
     }
     if (turn.kind !== "ask") this.#askIn(ASK_SOON_MS);
   }
 
-  /** A signer's script is not to send the password, and other clients' commands, to a server of its choice. */
+  /**
+   * Ignores an address that a script may have invented: it must not send the password, and other clients' commands, to
+   * a server of its choice.
+   */
   believed(turn: Turn): Turn | null {
     return turn.kind === "later" || this.#links.has(placeOf(turn.address)) ? turn : { kind: "later" };
   }
@@ -128,7 +131,7 @@ class ClusterFinder implements Finder {
     return `${down}: ${this.#links.get(down)?.lastError}`;
   }
 
-  /** Of a slot; of the lane of all servers any master that is up. */
+  /** Returns the owner of a slot; for the lane of all servers any master that is up. */
   #ownerOf(lane: number): RedisLink | undefined {
     if (lane === ALL) return this.#masterLinks.find(({ isUp }) => isUp);
     const place = this.#owners[lane] ?? null;
@@ -166,7 +169,7 @@ class ClusterFinder implements Finder {
 
   #isSoon = false;
 
-  /** The nodes take turns: one that is cut off from the others does not know better. */
+  /** Requests the slots from each node in turn: a node that is cut off from the cluster may be out of date. */
   async #ask(): Promise<void> {
     if (this.#isAsking || this.#isStopped) return;
     this.#isAsking = true;
@@ -202,7 +205,7 @@ class ClusterFinder implements Finder {
     });
   }
 
-  /** Those that are masters no more; whoever was named with -d is kept to be asked. */
+  /** Closes connections to servers that are no longer masters; the nodes of -d stay, to be queried. */
   #letGo(): void {
     const kept = new Set([...this.#masters, ...this.#parts.specification.nodes.map(placeOf)]);
     for (const [place, link] of this.#links) {
@@ -215,7 +218,7 @@ class ClusterFinder implements Finder {
   #tell(): void {
     if (this.#isStopped) return;
     if (this.isWhole && !this.#wasUp) this.#log.up({ masters: this.#masters });
-    // The first that is asked says why in a moment: the log hears of it once a minute.
+    // While the first node is being queried its answer is awaited: the log reports a failure once a minute.
     else if (!this.isWhole && !(this.#isAsking && this.#masters.length === 0))
       this.#log.down(this.reasonFor(ALL));
     this.#wasUp = this.isWhole;

@@ -1,43 +1,50 @@
-/** What finds the server for a command among several: in a cluster by the slot of its keys, or the one master that sentinels name. */
+/**
+ * Finds the server of a command among several: in a cluster by the slot of its keys, or the one master that sentinels
+ * name.
+ */
 import type { ErrorReply } from "../../../protocol/reply.js";
 import type { Outcome } from "../backend.js";
 import type { Address, Argv, RedisLink } from "./link.js";
 import type { Turn } from "./turns.js";
 
-/** The lane of what is for all servers. */
+/** The lane of commands for all servers. */
 export const ALL = -1;
 
-/** Where commands go: the number of a lane, to all servers at once, or nowhere. */
+/** The route of commands: the number of a lane, all servers at the same time, or an error. */
 export type Way = number | Spread | ErrorReply;
 
 /** A command for all servers. */
 export interface Spread {
   readonly kind: "spread";
-  /** Whether those behind it go after it: it writes. */
+  /** Whether it writes, so that later commands must wait for it. */
   readonly isBefore: boolean;
   readonly run: () => Promise<Outcome>;
 }
 
 export interface Finder {
-  /** What failures begin with. */
+  /** The prefix of failures. */
   readonly name: string;
   start(): void;
   stop(): void;
   readonly isUp: boolean;
-  /** Where it was found. */
+  /** The address of the server or servers. */
   readonly server: string;
   /** Milliseconds that a command may take, and wait. */
   timeout: number;
-  /** Of one command, or of several that are to go together. */
+  /** Returns the route of one command, or of several that belong together. */
   wayOf(commands: readonly Argv[]): Way;
-  /** @param ask  a server that one command was sent to; null: the lane's own @returns null: it cannot be reached now */
+  /**
+   * Returns the connection of a lane.
+   * @param ask  a server that one command was redirected to; null: the lane's own
+   * @returns null: it cannot be reached now
+   */
   linkFor(lane: number, ask: Address | null): RedisLink | null;
-  /** A server has sent a command away. */
+  /** Notes that a server has redirected or refused a command. */
   turned(turn: Turn, link: RedisLink): void;
-  /** What it believes of a turn that may be a script's invention; null: it is an answer. */
+  /** Returns what to do about a redirection that a script may have invented; null: treat it as an answer. */
   believed(turn: Turn): Turn | null;
-  /** Why a lane's server cannot be reached. */
+  /** Returns why a lane's server cannot be reached. */
   reasonFor(lane: number): string;
-  /** Whether all servers can be reached: commands for all of them wait for that. */
+  /** Whether all servers can be reached, which commands for all of them wait for. */
   readonly isWhole: boolean;
 }

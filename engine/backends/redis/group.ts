@@ -1,6 +1,6 @@
 /**
- * Several Redis servers as one backend: who has a command's keys now is found (cluster.ts, sentinel.ts), and its commands
- * go there by lanes, so that they keep their order. While no such server is there they wait, up to --backend-timeout.
+ * Several Redis servers as one backend: a finder (cluster.ts, sentinel.ts) knows which one has a command's keys now,
+ * and lanes keep the commands in order. While that server is away they wait, up to --backend-timeout.
  */
 
 import type { Environment } from "../../../net/process/environment.js";
@@ -26,7 +26,7 @@ export class RedisGroupBackend implements Backend {
   readonly #finder: Finder;
   readonly #lanes = new Map<number, Lane>();
   readonly #traffic = new Traffic();
-  /** While a write for all servers waits for those before it: those behind it wait for this. */
+  /** Set while a write for all servers waits for the commands before it: later commands wait for this. */
   #gate: Promise<void> | null = null;
   #isStopped = false;
 
@@ -82,7 +82,7 @@ export class RedisGroupBackend implements Backend {
     });
   }
 
-  /** As MULTI and EXEC, written without anything in between, to one server. */
+  /** Sends MULTI, the commands and EXEC to one server, without other commands between them. */
   async executeTogether(commands: readonly Argv[]): Promise<Outcome> {
     const refused = notShared(commands);
     if (refused !== null) return refused;
@@ -95,7 +95,7 @@ export class RedisGroupBackend implements Backend {
     const all = [["MULTI"], ...commands, ["EXEC"]];
     return this.#take(way, {
       keys: () => commands.flatMap(keysOf),
-      // What a script in it says stands in the answer of EXEC.
+      // Errors of a script are inside the answer of EXEC.
       isScript: () => false,
       send: (link, asks) => link.sendInOrder(asks ? [["ASKING"], ...all] : all),
     });
@@ -104,12 +104,12 @@ export class RedisGroupBackend implements Backend {
   #take(way: Way, flight: Flight): Outcome | Promise<Outcome> {
     if (this.#isStopped) return this.#down("the daemon is stopping");
     if (typeof way !== "number" && way.kind === "error") return way;
-    // What comes later comes later here too.
+    // Later commands keep their order here too.
     if (this.#gate !== null) return this.#gate.then(() => this.#take(way, flight));
     return typeof way === "number" ? this.#laneOf(way).take(flight) : this.#spread(way);
   }
 
-  /** Once all before it are answered: none of them is then sent elsewhere behind it. */
+  /** Runs a command once all before it are answered, so that none of them is redirected after it. */
   #spread({ isBefore, run }: Spread): Promise<Outcome> {
     const ready = Promise.all([this.#whole(), this.#traffic.passed()]);
     const ran = ready.then(([isWhole]) => (isWhole ? run() : lateFailure(this.#finder, ALL, null)));
@@ -130,7 +130,7 @@ export class RedisGroupBackend implements Backend {
     return true;
   }
 
-  /** Blocking commands hold up no lane. */
+  /** Runs a blocking command on a connection of its own, without blocking its lane. */
   async #executeAlone(argv: Argv, way: number): Promise<Outcome> {
     const until = this.#environment.uptime() + this.timeout;
     let ask: Address | null = null;

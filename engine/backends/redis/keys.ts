@@ -1,10 +1,10 @@
-/** Where a command's keys are, told from its bytes: as our own table has it where they stand at fixed places, else as ioredis does. */
+/** Finds a command's keys: by this product's own table if they are at fixed positions, otherwise as ioredis does. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { commands } from "../../../store/command-table.js";
 import type { KeyRange } from "../../../store/rows/key-spec.js";
 import { type Argv, commandOf } from "./link.js";
 
-/** Of commands with one key, which most are: its place. */
+/** For commands with one key, as most have: its index. */
 const PLACES: ReadonlyMap<string, number> = new Map(
   commands.flatMap(({ name, keys }) => {
     const [range, ...more] = Array.isArray(keys) ? (keys as readonly KeyRange[]) : [];
@@ -13,7 +13,7 @@ const PLACES: ReadonlyMap<string, number> = new Map(
   }),
 );
 
-/** Of commands that say how many keys they have: where they say so. ioredis believes any number, and runs out of memory. */
+/** For commands with a number of keys: its index. ioredis accepts any number, and runs out of memory. */
 const COUNTED: ReadonlyMap<string, number> = new Map([
   ...at(2, "EVAL EVAL_RO EVALSHA EVALSHA_RO FCALL FCALL_RO BLMPOP BZMPOP ZUNIONSTORE ZINTERSTORE ZDIFFSTORE"),
   ...at(1, "SDIFFCARD SINTERCARD SUNIONCARD ZINTERCARD LMPOP ZMPOP ZUNION ZINTER ZDIFF MSETEX"),
@@ -23,7 +23,7 @@ function at(place: number, names: string): [string, number][] {
   return names.split(" ").map((name) => [name, place]);
 }
 
-/** Of commands that neither knows none. */
+/** Returns the keys of a command; empty for commands that neither table nor ioredis knows. */
 export function keysOf(argv: Argv): ByteString[] {
   const name = (argv[0] as ByteString).toUpperCase();
   if (Number(argv[COUNTED.get(name) ?? argv.length]) > argv.length) return [];

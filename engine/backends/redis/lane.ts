@@ -1,8 +1,8 @@
 /**
- * Commands for one place (a slot of a cluster; a master that sentinels name) in the order in which they came, while servers come, go
- * and send elsewhere. Usually each is written at once. Once a server has turned one away, those behind it wait until all that are on
- * their way have come back; then they go on, in order, the ones that were turned away first. Only what is certain not to have been
- * executed goes twice.
+ * Commands for one destination (a slot of a cluster; a master that sentinels name) in the order of arrival, while
+ * servers come, go and redirect. Usually each is written immediately. Once a server has redirected one, later commands
+ * wait until all running ones have returned; then they continue in order, the redirected ones first. A command is sent
+ * twice only if it was certainly not executed.
  */
 
 import type { Environment } from "../../../net/process/environment.js";
@@ -14,30 +14,30 @@ import type { Address, RedisLink } from "./link.js";
 import type { Crowd, Traffic } from "./traffic.js";
 import { type Turn, turnOf } from "./turns.js";
 
-/** Between two attempts where nothing tells when the next may go better. */
+/** Milliseconds between two attempts if nothing indicates when the next may succeed. */
 const AGAIN_MS = 50;
 
 export interface Flight {
-  /** Asked only once something was turned away. */
+  /** Called only after a redirection. */
   readonly keys: () => readonly ByteString[];
-  /** Whether its errors may be a script's: asked only of an error. */
+  /** Whether its errors may come from a script: called only for an error. */
   readonly isScript: () => boolean;
   readonly send: (link: RedisLink, asks: boolean) => Promise<Outcome>;
 }
 
-/** A class, as there is one for each command: all are of one shape. */
+/** A command in a lane. A class, because there is one for each command, and all have one shape. */
 class Taken {
   readonly flight: Flight;
   readonly crowd: Crowd;
   readonly number: number;
   readonly until: number;
   readonly resolve: (outcome: Outcome) => void;
-  /** The server that it was sent to for this once. */
+  /** The server that this command was redirected to once. */
   ask: Address | null = null;
   /** Why it was not executed; null: it was not sent yet. */
   told: string | null = null;
   turns = 0;
-  /** Whether one that came later has been executed, and has a key in common. */
+  /** Whether a later command with a common key was executed. */
   isOvertaken = false;
 
   constructor(
@@ -60,13 +60,13 @@ export class Lane {
   readonly #environment: Environment;
   #taken = 0;
   #flying = 0;
-  /** Where those go that are on their way. */
+  /** The connection of the running commands. */
   #link: RedisLink | null = null;
-  /** In the order in which they came. */
+  /** Waiting commands, in the order of arrival. */
   readonly #waiting: Taken[] = [];
   #cancel: (() => void) | null = null;
 
-  /** @param traffic  that of all lanes */
+  /** @param traffic  counts the commands of all lanes */
   constructor(number: number, finder: Finder, traffic: Traffic, environment: Environment) {
     this.#number = number;
     this.#finder = finder;
@@ -88,7 +88,7 @@ export class Lane {
     });
   }
 
-  /** All that wait are answered so. */
+  /** Answers all waiting commands with an outcome. */
   stop(outcome: Outcome): void {
     this.#cancel?.();
     for (const taken of this.#waiting.splice(0)) this.#settle(taken, outcome);
@@ -108,7 +108,7 @@ export class Lane {
     const said = outcome.kind === "error" ? turnOf(outcome.text, link.address) : null;
     const turn = said !== null && taken.flight.isScript() ? this.#finder.believed(said) : said;
     if (turn !== null) this.#turn(taken, outcome.kind === "error" ? outcome.text : "", turn, link);
-    // The connection had gone before it was written.
+    // The connection was closed before the command was written.
     else if (outcome.kind === "failed" && outcome.code === "database-down") {
       this.#wait(taken);
       this.#goOnLater();
@@ -120,7 +120,7 @@ export class Lane {
     }
     if (this.#flying > 0) return;
     const next = this.#waiting[0];
-    // Two servers may each name the other, for as long as they learn of a change.
+    // Two servers may redirect to each other until both know of a change.
     if (next !== undefined && next.turns > 1) this.#goOnLater();
     else this.#goOn();
   }
@@ -167,7 +167,10 @@ export class Lane {
 const haveOneInCommon = (some: readonly ByteString[], others: readonly ByteString[]): boolean =>
   some.some((key) => others.includes(key));
 
-/** Of a command that has waited for too long. @param told  what a server has said instead of executing it */
+/**
+ * Returns the failure of a command that has waited for too long.
+ * @param told  what a server replied instead of executing it
+ */
 export function lateFailure(finder: Finder, lane: number, told: string | null): BackendFailure {
   const { name, timeout } = finder;
   const detail = `${name}: ${told ?? finder.reasonFor(lane)}, for ${timeout} ms (--backend-timeout)`;

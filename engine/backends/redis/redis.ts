@@ -1,4 +1,4 @@
-/** A Redis server as a backend. While it is away, its failures come at once. */
+/** A Redis server as a backend. While it is away, commands fail immediately. */
 import type { RedisSpecification } from "../../../options/database-list.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { error } from "../../../protocol/reply.js";
@@ -12,11 +12,11 @@ type Waiter = (failure: BackendFailure | null) => void;
 
 export class RedisBackend implements Backend {
   readonly name: string;
-  /** The one that the connection is on; others would need a connection each. */
+  /** The database of the connection; further ones would need a connection each. */
   readonly databases = 1;
   readonly #link: RedisLink;
   readonly #log: DatabaseLog;
-  /** Requests that came while a connection was being made. */
+  /** Requests that arrived while the connection was being opened. */
   readonly #waiters = new Set<Waiter>();
   #stopped = false;
 
@@ -66,7 +66,7 @@ export class RedisBackend implements Backend {
     return this.#whenReady().then((failure) => failure ?? this.#link.send(argv));
   }
 
-  /** As MULTI and EXEC, written without anything in between. */
+  /** Sends MULTI, the commands and EXEC without other commands between them. */
   async executeTogether(commands: readonly Argv[]): Promise<Outcome> {
     const refused = notShared(commands);
     if (refused !== null) return refused;
@@ -109,7 +109,7 @@ export class RedisBackend implements Backend {
   }
 }
 
-/** What a transaction cannot hold; null: nothing. */
+/** Returns the error for a command that a transaction cannot contain; null: there is none. */
 export function notShared(commands: readonly Argv[]): Outcome | null {
   for (const argv of commands) {
     const isolation = isolationOf((argv[0] as ByteString).toUpperCase(), argv);

@@ -1,6 +1,6 @@
 /**
- * A Redis that sentinels watch: the master that they name, and after a failover the next one. All sentinels are asked; whose word is
- * newest (`config-epoch`) counts, as one that is cut off from the others does not know better.
+ * A Redis under sentinels: the master that they name, and after a failover the next one. All sentinels are queried; the
+ * newest answer (`config-epoch`) counts, as a sentinel that is cut off may be out of date.
  */
 
 import type { RedisGroupSpecification } from "../../../options/addresses/redis-group-list.js";
@@ -11,7 +11,7 @@ import { RedisGroupBackend } from "./group.js";
 import { type Address, type RedisBackendParts, RedisLink } from "./link.js";
 import { placeOf, type Turn } from "./turns.js";
 
-/** Between two questions who the master is: while it serves, and while it does not. */
+/** Milliseconds between two queries for the master: while it serves, and while it does not. */
 const ASK_MS = 1_000;
 const ASK_SOON_MS = 100;
 
@@ -20,10 +20,10 @@ class SentinelFinder implements Finder {
   readonly #parts: RedisBackendParts<RedisGroupSpecification>;
   readonly #log: DatabaseLog;
   readonly #sentinels: readonly RedisLink[];
-  /** What each sentinel has said last instead of naming a master. */
+  /** The last reply of each sentinel that named no master. */
   readonly #told = new Map<RedisLink, string>();
   #master: RedisLink | null = null;
-  /** Whether the server has said itself that it is a master, on this connection. */
+  /** Whether the server has confirmed, on this connection, that it is a master. */
   #isMaster = false;
   #epoch = -1;
   #isStopped = false;
@@ -81,13 +81,16 @@ class SentinelFinder implements Finder {
     return this.isUp ? this.#master : null;
   }
 
-  /** It says itself that it is no master any more, or not yet. */
+  /** Notes that the server itself says that it is no master, or not yet. */
   turned(_turn: Turn, link: RedisLink): void {
     this.#isMaster = false;
     link.drop("it is no master any more");
   }
 
-  /** A signer's script is not to break the connection of all: other commands tell as well. */
+  /**
+   * Ignores a redirection that a script may have invented, as it must not close the shared connection: other commands
+   * report it too.
+   */
   believed(): null {
     return null;
   }
@@ -104,7 +107,7 @@ class SentinelFinder implements Finder {
     return `no sentinel names the master "${master}": ${said.join("; ")}`;
   }
 
-  /** A sentinel is asked for the first time: the log, which hears of it once a minute, is to say what it answers. */
+  /** Whether the first query of a sentinel is running: its reply belongs into the log, which reports once a minute. */
   get #isWaiting(): boolean {
     return (
       this.#master === null &&
@@ -138,7 +141,7 @@ class SentinelFinder implements Finder {
       return;
     }
     const text = outcome.kind === "error" ? outcome.text : "it is no sentinel";
-    // One that has no password of its own may have the servers'.
+    // A sentinel without a password of its own may have the servers'.
     if (!/^NOAUTH/.test(text) || own.password !== null || password === null) {
       this.#told.set(sentinel, text);
       return;
@@ -150,7 +153,7 @@ class SentinelFinder implements Finder {
   #take(address: Address, epoch: number): void {
     const before = this.#master;
     const isSame = before !== null && placeOf(before.address) === placeOf(address);
-    // An older word counts while there is nothing else.
+    // An older answer counts while there is no other.
     if (isSame || (before !== null && epoch <= this.#epoch)) return;
     this.#epoch = epoch;
     this.#isMaster = false;
@@ -173,7 +176,7 @@ class SentinelFinder implements Finder {
     const outcome = await link.ask(["ROLE"]);
     if (this.#isStopped || link !== this.#master || outcome.kind === "failed") return;
     const [role] = outcome.kind === "array" ? outcome.items : [];
-    // A user who may not ask for it is told by READONLY.
+    // If the user may not run ROLE, READONLY will show it.
     if (role?.kind === "bulk" && role.bytes !== "master") link.drop(`its role is ${role.bytes}`);
     else {
       this.#isMaster = true;
@@ -182,7 +185,7 @@ class SentinelFinder implements Finder {
   }
 }
 
-/** Names and values in turn. */
+/** Parses alternating names and values. */
 function factsIn(reply: Reply): ReadonlyMap<string, string> {
   const texts = (reply.kind === "array" ? reply.items : []).map((item) =>
     item.kind === "bulk" ? item.bytes : "",
