@@ -1,4 +1,7 @@
-/** Loads a library of functions into a machine: its chunk is run once, and registers them. Messages: redis-server 7.0, function_lua.c. */
+/**
+ * Loads a library of functions into a machine: its chunk runs once, and registers them. Messages: redis-server 7.0,
+ * function_lua.c.
+ */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { type ErrorReply, error } from "../../protocol/reply.js";
 import { redisConstants } from "./constants.js";
@@ -6,12 +9,12 @@ import { pushError } from "./lua/conversions.js";
 import { REGISTRY, TYPE } from "./lua/lua-exports.js";
 import type { LuaMachine } from "./lua/lua-machine.js";
 
-/** A function as its library has registered it. */
+/** A function that its library has registered. */
 export interface LoadedFunction {
   readonly name: ByteString;
   readonly description: ByteString | null;
   readonly flags: readonly ByteString[];
-  /** Its place in the machine that has loaded it. */
+  /** Its reference in the machine that has loaded it. */
   readonly place: number;
 }
 
@@ -31,16 +34,16 @@ export class FunctionLoader {
   readonly #machine: LuaMachine;
   readonly #globals: number;
   readonly #handler: number;
-  /** What stands before `redis`, by its metatable, and what is behind it at other times. */
+  /** The metatable of the guard of `redis`, and the table that it guards outside of loading. */
   readonly #guard: number;
   readonly #redis: number;
-  /** `redis`, as long as a library is being loaded. */
+  /** The table `redis` while a library is being loaded. */
   readonly #loading: number;
   #found: Map<ByteString, LoadedFunction> = new Map();
 
   /**
    * @param globals  the real globals, as a reference
-   * @param handler  the function that notes what a chunk failed with
+   * @param handler  the function that records a chunk's failure
    */
   constructor(machine: LuaMachine, globals: number, handler: number) {
     this.#machine = machine;
@@ -78,7 +81,7 @@ export class FunctionLoader {
     lua.lua_settop(state, 0);
   }
 
-  /** @param failure  what the chunk has failed with */
+  /** Runs a library's chunk. @param failure  returns the chunk's failure */
   load(body: ByteString, failure: () => ByteString): readonly LoadedFunction[] | ErrorReply {
     const machine = this.#machine;
     const { lua, state } = machine;
@@ -195,7 +198,7 @@ export class FunctionLoader {
     return flags;
   }
 
-  /** Of the function on top. */
+  /** Registers the function on top of the stack. */
   #add(state: number, one: Omit<LoadedFunction, "place">): void {
     if (!NAME.test(one.name)) this.#refuse(state, WRONG_NAME);
     if (this.#found.has(one.name)) this.#refuse(state, "Function already exists in the library");

@@ -1,4 +1,4 @@
-/** Finds Lua in the package that has it, and compiles it: some milliseconds, at the first script. */
+/** Finds the package with Lua and compiles it: some milliseconds, at the first script. */
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { METER } from "./lua/lua-machine.js";

@@ -1,6 +1,6 @@
 /**
- * The globals of a script: Lua's, without what reaches outside, and Redis's libraries. Nobody may change them: what scripts see are
- * empty tables before the real ones. Names and messages: redis-server 7.0.
+ * The globals of a script: Lua's, without access to the outside, and Redis's libraries. They are read-only: scripts see
+ * empty tables in front of the real ones. Names and messages: redis-server 7.0.
  */
 import { constants } from "./constants.js";
 import { baseLibrary, type LuasOwn, stringLibrary, tableLibrary } from "./libraries/base-library.js";
@@ -10,11 +10,14 @@ import { type Randomness, randomLibrary } from "./libraries/random-library.js";
 import { GLOBALS, REGISTRY } from "./lua/lua-exports.js";
 import type { LuaMachine } from "./lua/lua-machine.js";
 
-/** Of Lua's own functions those that scripts have. */
+/** The functions of Lua that scripts may call. */
 const KEPT = "assert collectgarbage error gcinfo ipairs rawequal select tostring type unpack xpcall _VERSION";
 const KEPT_LIBRARIES = ["coroutine", "math", "string", "table"];
 
-/** Builds the globals: what is real behind what is seen. Given our functions; answers the real globals and the guards. */
+/**
+ * Builds the globals, with guards in front of the real tables. Receives our functions; returns the real globals, the
+ * visible ones and the guards.
+ */
 const PRELUDE = `
 local ours, kept, libraries = ...
 local seen, real, guards = _G, {}, {}
@@ -43,7 +46,11 @@ setmetatable(seen, { __index = real, __newindex = refuse, __metatable = guard({ 
 return real, seen, guards
 `;
 
-/** @param libraries  Redis's, by name @returns the real globals, as a reference of the registry */
+/**
+ * Builds the globals of a machine.
+ * @param libraries  Redis's, by name
+ * @returns the real globals, as a reference of the registry
+ */
 export function furnish(
   machine: LuaMachine,
   libraries: Readonly<Record<string, Library>>,

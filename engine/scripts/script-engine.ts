@@ -1,6 +1,6 @@
 /**
- * Runs scripts in a Lua of its own, which is made at the first one and anew whenever it has grown large or broken: what scripts
- * are is kept here, compiled there. Knows nothing of connections.
+ * Runs scripts in a Lua machine of its own, which is created at the first one and replaced when it has grown large or
+ * broken; compiled scripts are compiled again there. It knows no connections.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { type ErrorReply, error, type Reply } from "../../protocol/reply.js";
@@ -19,42 +19,42 @@ import { isTrap, type WasmModule } from "./lua/web-assembly.js";
 import { furnish } from "./sandbox.js";
 import type { Script } from "./script.js";
 
-/** A machine that has grown beyond it is not kept: its memory would never be given back. */
+/** A machine that has grown beyond these bytes is dropped: its memory would never be released. */
 const KEPT_BYTES = 16 * 1024 * 1024;
-/** Runs between two steps of collecting garbage, and how large these are; Redis's. */
+/** Runs between two steps of garbage collection, and the size of these steps, as in Redis. */
 const RUNS_A_STEP = 50;
 const SOURCE = "@user_script";
-/** Lua's own words. */
+/** Lua's own message. */
 const NO_MEMORY = "not enough memory";
 
-/** What a script may take. */
+/** The limits of a run. */
 export interface RunBounds {
   /** Bytes of memory, of which Lua itself takes 16 MiB. */
   readonly memory: number;
   /** Milliseconds. */
   readonly time: number;
-  /** Of these, what is over already. */
+  /** Milliseconds of these that have passed already. */
   readonly spent: number;
 }
 
-/** Redis's, for the chunk of a library. */
+/** Milliseconds for the chunk of a library, as in Redis. */
 const LOAD_TIME_MS = 500;
-/** A library that is being loaded calls no commands. */
+/** The caller of a library that is being loaded, which may run no commands. */
 const NOBODY: ScriptCaller = { call: () => error("ERR not while loading"), may: () => null, log: () => {} };
 
-/** A machine, and what it has compiled. */
+/** A machine, and the scripts that it has compiled. */
 interface Ready {
   readonly machine: LuaMachine;
-  /** Bytes that it was made for. */
+  /** Its limit in bytes. */
   readonly memory: number;
   /** The real globals, as a reference. */
   readonly globals: number;
   readonly compiled: Map<string, number>;
-  /** Of libraries that are loaded, by their code, their functions' places. */
+  /** For each loaded library, by its code, the references of its functions. */
   readonly libraries: Map<ByteString, ReadonlyMap<ByteString, number>>;
-  /** null: nothing has been loaded. */
+  /** null: no library was loaded. */
   loader: FunctionLoader | null;
-  /** The function that tells what a script failed with. */
+  /** The function that records a script's failure. */
   readonly handler: number;
 }
 
@@ -77,12 +77,12 @@ export class ScriptEngine {
     return this.#ready?.machine.used ?? 0;
   }
 
-  /** Whatever has been compiled is forgotten. */
+  /** Drops all compiled scripts. */
   flush(): void {
     this.#ready = null;
   }
 
-  /** What has been compiled of one is forgotten. */
+  /** Drops one compiled script. */
   forget(sha: string): void {
     const place = this.#ready?.compiled.get(sha);
     if (this.#ready === null || place === undefined) return;
@@ -91,7 +91,7 @@ export class ScriptEngine {
     machine.lua.luaL_unref(machine.state, REGISTRY, place);
   }
 
-  /** @returns why a script cannot be compiled; null: it has been */
+  /** Compiles a script. @returns the error; null: it is compiled */
   compile(source: Script, bounds: RunBounds): ErrorReply | null {
     try {
       const found = this.#compiled(source, bounds);
@@ -119,7 +119,7 @@ export class ScriptEngine {
     }
   }
 
-  /** Loads a library, as a trial: what it registers is forgotten if it is not kept. */
+  /** Loads a library as a trial: its functions are registered only if it is stored afterwards. */
   loadLibrary(library: LibraryCode, bounds: RunBounds): readonly LoadedFunction[] | ErrorReply {
     try {
       return this.#loadedLibrary(library, bounds);
@@ -128,7 +128,7 @@ export class ScriptEngine {
     }
   }
 
-  /** Runs a function of a library, whose functions take their keys and arguments as tables. */
+  /** Runs a function of a library; functions receive their keys and arguments as tables. */
   runFunction(
     library: LibraryCode,
     name: ByteString,
@@ -232,7 +232,7 @@ export class ScriptEngine {
     if (!machine.load(state, source.body, SOURCE)) {
       const text = machine.text(state, -1);
       if (text !== NO_MEMORY) return error(`ERR Error compiling script (new function): ${text}`);
-      // What others have been compiled to fills it: they are compiled again when they are run.
+      // Other compiled scripts fill it: they will be compiled again when they run.
       this.#ready = null;
       if (!isAgain) return this.#compiled(source, bounds, true);
       return error(`ERR Error compiling script (new function): ${text}`);
@@ -268,11 +268,14 @@ export class ScriptEngine {
     return this.#ready;
   }
 
-  /** What a machine that has broken answers; the next run gets another one. @throws what is no fault of a script */
+  /**
+   * Drops a machine that has broken, so that the next run gets another one.
+   * @throws the problem, if the script did not cause it
+   */
   #broken(problem: unknown): ErrorReply {
     this.#ready = null;
     this.#run = null;
-    // Of V8 a stack that is too deep, or a text that is too long.
+    // V8 throws a RangeError for a stack that is too deep, or a text that is too long.
     if (!(problem instanceof LuaBroken || problem instanceof RangeError || isTrap(problem))) throw problem;
     return error("ERR the script used more memory or a deeper stack than it may");
   }
@@ -287,7 +290,7 @@ function pushTexts(machine: LuaMachine, texts: readonly ByteString[]): void {
   }
 }
 
-/** What went wrong, and where, while the calls still stand. */
+/** Records the error and its place, before the stack unwinds. */
 function noteFailure(machine: LuaMachine, state: number, run: ScriptRun): number {
   const { lua } = machine;
   let text = "ERR unknown error";

@@ -1,9 +1,9 @@
-/** The reading half of `cmsgpack`. */
+/** The decoder of `cmsgpack`. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { LuaMachine } from "../lua/lua-machine.js";
 import { floatAt, integerAt } from "./bytes.js";
 
-/** Tables within tables that are read: more would be a stack of ours. */
+/** Maximum depth of tables that are read, each of which uses this program's stack. */
 const DEPTH_MOST = 1000;
 
 export class CmsgpackReader {
@@ -93,7 +93,7 @@ export class CmsgpackReader {
     return Number(BigInt.asIntN(size * 8, integerAt(this.#text, this.#taken(size), size, false)));
   }
 
-  /** @returns where they begin */
+  /** Takes bytes. @returns their start */
   #taken(bytes: number): number {
     const { at } = this;
     if (at + bytes > this.#text.length) this.#machine.failThere(this.#state, "Missing bytes in input.");
