@@ -19,7 +19,7 @@ export interface Replies {
   readonly replies: readonly Exclude<Reply, { kind: "error" }>[];
 }
 
-/** The command was not executed, or its outcome is not known; the code tells which. */
+/** The command was not executed, or its outcome is not known; the code says which. */
 export interface Refused {
   readonly kind: "refused";
   readonly code: RefusalCode;

@@ -67,7 +67,7 @@ export class LocalUnit implements Unit {
 export class LocalUnits {
   readonly #environment: Environment;
   readonly #newest: Newest;
-  /** Distinguishes this process's units from those of all others; a counter numbers them. */
+  /** Distinguishes this process's units from those of other processes; a counter numbers them. */
   #instance: ByteString;
   #counter = 0;
   /** The id that units share; null: the next one begins a new id. */

@@ -9,7 +9,7 @@ export interface WriteObserver {
   written(command: Command, argv: readonly ByteString[], db: number, reply: Reply): void;
   /** Whether it observes commands that are being recorded. */
   readonly awaits: boolean;
-  /** Commands are being recorded, as one unit or each alone: `changed` follows when they, or others, were applied. */
+  /** Commands are being recorded, as one unit or each alone: `changed` follows when commands were applied. */
   sent(calls: readonly Called[], db: number): void;
   /** Data has changed; which keys is unknown. */
   changed(): void;

@@ -12,7 +12,7 @@ const ARGUMENTS = 3;
 
 /** Returns the message of a command; null: it is no PUBLISH or SPUBLISH, or has another number of arguments. */
 export function saidBy(argv: readonly ByteString[]): Said | null {
-  // This runs for each signed command: allocate nothing for the others.
+  // This runs for each signed command: allocate nothing for most of them.
   const name = argv[0] ?? "";
   if (name.length < SHORTEST || name.length > LONGEST || argv.length !== ARGUMENTS) return null;
   const kind = KINDS[name.toUpperCase()];

@@ -1,4 +1,4 @@
-/** Combines the databases behind the daemon: each receives every command. */
+/** Combines the databases of the daemon: each receives every command. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { error, type Reply } from "../../protocol/reply.js";
 import type { Condition } from "../../protocol/version-2/envelope.js";

@@ -38,7 +38,7 @@ export class Pipeline {
   /** Replaced when the keys are read again. */
   signers: Signers | null;
   readonly seen: Seen;
-  /** What keeps the writes: a timeline, or nothing. */
+  /** Keeps the writes: a timeline, or nothing. */
   readonly recording: Recording;
   readonly #parts: PipelineParts;
   readonly #units: Units;
@@ -133,7 +133,7 @@ export class Pipeline {
     for (const id of ids) this.#waiters.applied(id);
   }
 
-  /** Refuses the envelopes that wait for others. */
+  /** Refuses the envelopes that wait for another one. */
   stop(): void {
     this.#waiters.stop();
     this.recording.stop();

@@ -35,7 +35,7 @@ export interface TimedDatabase {
 /** Milliseconds between two requests to a database that has not answered with its time. */
 const ASK_AGAIN_MS = 250;
 /**
- * Milliseconds behind a database's clock that are logged: clocks that NTP keeps differ by less, and an answer takes
+ * The lag after a database's clock, in milliseconds, from which on it is logged: clocks that NTP keeps differ by less, and an answer takes
  * less.
  */
 const BEHIND_TOLD_MS = 1000;

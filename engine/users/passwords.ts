@@ -20,12 +20,12 @@ export const wrongWord = (modifier: ByteString, problem: string, mistake: WrongR
 
 /**
  * Applies a rule on passwords: `>password` and `#hash` add one, `<password` and `!hash` remove one.
- * @param heard  called with a password that is added as a text
+ * @param onPassword  called with a password that is added as a text
  */
 export function takePassword(
   draft: Passwords,
   word: ByteString,
-  heard: (hash: Buffer, password: ByteString) => void,
+  onPassword: (hash: Buffer, password: ByteString) => void,
 ): boolean {
   const sign = word[0];
   if (sign !== ">" && sign !== "#" && sign !== "<" && sign !== "!") return false;
@@ -42,6 +42,6 @@ export function takePassword(
     draft.passwords.push(hash);
     draft.takesAnyPassword = false;
   }
-  if (sign === ">") heard(hash, rest);
+  if (sign === ">") onPassword(hash, rest);
   return true;
 }

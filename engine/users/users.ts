@@ -223,7 +223,7 @@ function drafted(
   // An envelope names its user.
   if (name.length > USER_BYTES_MAX)
     throw new CommandFailure(`ERR a user's name of ${name.length} bytes, above ${USER_BYTES_MAX}`);
-  const heard = (hash: Buffer, password: ByteString) => secrets?.keep(name, hash, password);
+  const onPassword = (hash: Buffer, password: ByteString) => secrets?.keep(name, hash, password);
   let draft = start;
   let isInSelector = false;
   for (const [index, word] of words.entries()) {
@@ -234,7 +234,7 @@ function drafted(
       draft.rules.push(withoutChannels(word));
       isInSelector = !word.endsWith(")");
     } else if (word.toLowerCase() === "reset") draft = { ...blank(), isSanitizing: true };
-    else if (!takeSwitch(draft, word) && !takePassword(draft, word, heard)) draft.rules.push(word);
+    else if (!takeSwitch(draft, word) && !takePassword(draft, word, onPassword)) draft.rules.push(word);
   }
   const { rules, ...others } = draft;
   return { name, ...others, acl: new Acl(rules, { all: () => commands, find: findCommand }) };

@@ -17,7 +17,7 @@ import { placeOf, type Turn } from "./turns.js";
 /** Milliseconds between two requests for the slots: while all masters are up, and while one is not. */
 const ASK_MS = 5_000;
 const ASK_SOON_MS = 100;
-/** Milliseconds after which a node that does not answer is given up, and another one is queried. */
+/** Milliseconds that a node may take to answer before another one is queried. */
 const ANSWER_MS = 1_000;
 
 class ClusterFinder implements Finder {

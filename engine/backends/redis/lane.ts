@@ -34,8 +34,8 @@ class Taken {
   readonly resolve: (outcome: Outcome) => void;
   /** The server that this command was redirected to once. */
   ask: Address | null = null;
-  /** Why it was not executed; null: it was not sent yet. */
-  told: string | null = null;
+  /** What a server replied instead of executing it; null: it was not sent yet. */
+  reply: string | null = null;
   turns = 0;
   /** Whether a later command with a common key was executed. */
   isOvertaken = false;
@@ -126,7 +126,7 @@ export class Lane {
   }
 
   #turn(taken: Taken, text: string, turn: Turn, link: RedisLink): void {
-    taken.told = text;
+    taken.reply = text;
     taken.turns += turn.kind === "later" ? 2 : 1;
     taken.ask = turn.kind === "ask" ? turn.address : null;
     this.#finder.turned(turn, link);
@@ -150,8 +150,8 @@ export class Lane {
     if (this.#cancel !== null) return;
     const now = this.#environment.uptime();
     for (let next = this.#waiting[0]; next !== undefined; next = this.#waiting[0]) {
-      if (next.isOvertaken) this.#settle(next, error(`TRYAGAIN ${OVERTAKEN}: ${next.told}`));
-      else if (next.until <= now) this.#settle(next, lateFailure(this.#finder, this.#number, next.told));
+      if (next.isOvertaken) this.#settle(next, error(`TRYAGAIN ${OVERTAKEN}: ${next.reply}`));
+      else if (next.until <= now) this.#settle(next, lateFailure(this.#finder, this.#number, next.reply));
       else if (!this.#launch(next)) break;
       this.#waiting.shift();
     }
@@ -169,11 +169,11 @@ const haveOneInCommon = (some: readonly ByteString[], others: readonly ByteStrin
 
 /**
  * Returns the failure of a command that has waited for too long.
- * @param told  what a server replied instead of executing it
+ * @param reply  what a server replied instead of executing it
  */
-export function lateFailure(finder: Finder, lane: number, told: string | null): BackendFailure {
+export function lateFailure(finder: Finder, lane: number, reply: string | null): BackendFailure {
   const { name, timeout } = finder;
-  const detail = `${name}: ${told ?? finder.reasonFor(lane)}, for ${timeout} ms (--backend-timeout)`;
+  const detail = `${name}: ${reply ?? finder.reasonFor(lane)}, for ${timeout} ms (--backend-timeout)`;
   return { kind: "failed", code: "database-down", detail, effect: "not-applied" };
 }
 

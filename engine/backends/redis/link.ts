@@ -138,7 +138,7 @@ export class RedisLink {
     return this.#isToConfirm([argv]) ? this.#confirmed(sent) : sent;
   }
 
-  /** Sends commands without others between them; returns the last outcome, or the first failure or error. */
+  /** Sends commands in direct succession; returns the last outcome, or the first failure or error. */
   sendInOrder(all: readonly Argv[]): Promise<Outcome> {
     const sent = Promise.all(all.map((argv) => this.#send(this.#redis, argv))).then(worstOf);
     return this.#isToConfirm(all) ? this.#confirmed(sent) : sent;

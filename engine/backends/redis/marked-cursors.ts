@@ -1,5 +1,5 @@
 /**
- * Cursors of a Redis behind the daemon. Each Redis hashes names by a key of its own, so a cursor would skip keys on
+ * Cursors of the Redis in which a daemon's data is. Each Redis hashes names by a key of its own, so a cursor would skip keys on
  * another Redis, which a client of several daemons may reach. Clients receive the server's cursor prefixed by the
  * number of this daemon's process; a cursor with another number is an error.
  */
