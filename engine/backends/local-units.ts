@@ -11,9 +11,9 @@ import type { Unit } from "../../store/keyspace/unit.js";
 import type { Newest } from "./newest.js";
 
 const INSTANCE_BYTES = 32;
-const COUNTER_MOST = 0xffffffff;
+const COUNTER_MAX = 0xffffffff;
 /** Maximum units that share an id: a higher number would no longer be a small integer to V8. */
-const STEP_MOST = 2 ** 30;
+const STEP_MAX = 2 ** 30;
 
 /** The sender of a unit; the state of a connection may serve as one. */
 export interface UnitSender {
@@ -98,7 +98,7 @@ export class LocalUnits {
    * @returns the same object each time
    */
   joined(sender: UnitSender): LocalUnit {
-    if (this.#shared === null || this.#step === STEP_MOST) {
+    if (this.#shared === null || this.#step === STEP_MAX) {
       this.#shared = this.#newId();
       this.#step = 0;
     }
@@ -124,7 +124,7 @@ export class LocalUnits {
   }
 
   #newId(): ByteString {
-    if (this.#counter === COUNTER_MOST) {
+    if (this.#counter === COUNTER_MAX) {
       this.#instance = this.#environment.randomBytes(INSTANCE_BYTES);
       this.#counter = 0;
     }

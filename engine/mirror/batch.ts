@@ -8,9 +8,9 @@ import { MARK_DB, MARK_KEY } from "./mark.js";
 import { commandFor, type RedisCommand } from "./mirrored-key.js";
 import type { RedisAnswer, RedisLine } from "./redis-line.js";
 
-const BATCH_KEYS_MOST = 500;
+const BATCH_KEYS_MAX = 500;
 /** Bytes of values after which a batch takes no more keys. */
-const BATCH_BYTES_MOST = 1024 * 1024;
+const BATCH_BYTES_MAX = 1024 * 1024;
 
 /** Takes waiting keys, with their current values in the fold. */
 export const takeBatch = (scene: MirrorScene): Map<MirrorKey, RedisCommand> =>
@@ -20,7 +20,7 @@ function taken({ dirty, database, clock }: MirrorScene): Map<MirrorKey, RedisCom
   const commands = new Map<MirrorKey, RedisCommand>();
   const now = Math.floor(clock());
   let bytes = 0;
-  while (commands.size < BATCH_KEYS_MOST && bytes < BATCH_BYTES_MOST) {
+  while (commands.size < BATCH_KEYS_MAX && bytes < BATCH_BYTES_MAX) {
     const key = dirty.shift();
     if (key === undefined) break;
     const command = commandFor(key, database(), now);

@@ -4,15 +4,15 @@
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { MirrorKey } from "./dirty-keys.js";
-import { LOOK_BYTES_MOST, type Looked, lookAt, type MirrorScene, readable } from "./looking.js";
+import { LOOK_BYTES_MAX, type Looked, lookAt, type MirrorScene, readable } from "./looking.js";
 import { isMark } from "./mark.js";
 import type { ComparisonReport } from "./mirror-parts.js";
 import { expectedBytes, shownKey } from "./mirrored-key.js";
 import type { RedisLine } from "./redis-line.js";
 
-const SLICE_KEYS_MOST = 200;
+const SLICE_KEYS_MAX = 200;
 /** Maximum differing keys that a report names. */
-const NAMED_MOST = 10;
+const NAMED_MAX = 10;
 
 export class Comparison {
   readonly number: number;
@@ -24,7 +24,7 @@ export class Comparison {
   #total = 0;
   #different = 0;
   #named: ByteString[] = [];
-  #sliceKeys = SLICE_KEYS_MOST;
+  #sliceKeys = SLICE_KEYS_MAX;
   /** Databases of Redis that are still to be scanned; null: not requested yet. */
   #theirs: number[] | null = null;
   #cursor = "0";
@@ -108,7 +108,7 @@ export class Comparison {
     const slice: MirrorKey[] = [];
     const now = Math.floor(this.#scene.clock());
     let bytes = 0;
-    while (slice.length < this.#sliceKeys && bytes < LOOK_BYTES_MOST && this.#ourDb < keyspaces.length) {
+    while (slice.length < this.#sliceKeys && bytes < LOOK_BYTES_MAX && this.#ourDb < keyspaces.length) {
       const entries = keyspaces[this.#ourDb]?.entries ?? [];
       const place = Math.min(this.#ourPlace ?? entries.length, entries.length) - 1;
       const entry = entries[place];
@@ -127,9 +127,9 @@ export class Comparison {
 
   #note({ different, unreadable, bytes }: Looked): void {
     this.#different += different.length;
-    for (const key of different.slice(0, NAMED_MOST - this.#named.length)) this.#named.push(shownKey(key));
+    for (const key of different.slice(0, NAMED_MAX - this.#named.length)) this.#named.push(shownKey(key));
     this.#scene.dirty.add([...different, ...unreadable]);
-    const next = bytes > LOOK_BYTES_MOST ? this.#sliceKeys / 2 : this.#sliceKeys * 2;
-    this.#sliceKeys = Math.min(SLICE_KEYS_MOST, Math.max(1, Math.floor(next)));
+    const next = bytes > LOOK_BYTES_MAX ? this.#sliceKeys / 2 : this.#sliceKeys * 2;
+    this.#sliceKeys = Math.min(SLICE_KEYS_MAX, Math.max(1, Math.floor(next)));
   }
 }

@@ -11,7 +11,7 @@ export interface MirrorKey {
 }
 
 /** Maximum bytes of all names; beyond it a comparison finds the keys. */
-const NAME_BYTES_MOST = 64 * 1024 * 1024;
+const NAME_BYTES_MAX = 64 * 1024 * 1024;
 
 export class DirtyKeys implements KeyObserver {
   readonly #keys = new Map<string, MirrorKey>();
@@ -44,7 +44,7 @@ export class DirtyKeys implements KeyObserver {
   keyChanged(db: number, key: ByteString): void {
     if (this.#lost !== null || isMark(db, key)) return;
     this.#keep(nameOf(db, key), { db, key });
-    if (this.#keys.size > this.#most || this.#bytes > NAME_BYTES_MOST)
+    if (this.#keys.size > this.#most || this.#bytes > NAME_BYTES_MAX)
       this.lose("more keys changed than --mirror-keys before they could be written");
   }
 

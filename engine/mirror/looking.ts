@@ -24,7 +24,7 @@ export interface Looked {
 }
 
 /** Maximum bytes of values in one request: a longer value is requested alone. */
-export const LOOK_BYTES_MOST = 1024 * 1024;
+export const LOOK_BYTES_MAX = 1024 * 1024;
 
 /**
  * Compares keys. A key that changes meanwhile is left out, since it will be written anyway; so no write may be on its
@@ -64,7 +64,7 @@ function pieceOf(all: readonly MirrorKey[], from: number, { database, clock }: M
   for (const key of all.slice(from)) {
     const expected = expectedBytes(key, database(), now);
     bytes += expected ?? 0;
-    if (keys.length > 0 && bytes > LOOK_BYTES_MOST) break;
+    if (keys.length > 0 && bytes > LOOK_BYTES_MAX) break;
     keys.push(key);
     commands.push(...commandsOf(key, expected !== null));
   }

@@ -19,7 +19,7 @@ import { Work } from "./work.js";
 
 /** Milliseconds between two attempts: the first, and the maximum. */
 const AGAIN_FIRST_MS = 50;
-const AGAIN_MOST_MS = 2000;
+const AGAIN_MS_MAX = 2000;
 /** Milliseconds to wait where Redis is another daemon's, and where it is full. */
 const REFUSED_PAUSE_MS = 1000;
 const FULL_PAUSE_MS = 500;
@@ -149,7 +149,7 @@ export class Mirror implements Service {
       this.#state = problem instanceof Refused ? "refused" : "connecting";
       this.#trouble = problem.message;
       this.#log.trouble(problem.message);
-      const bound = Math.min(AGAIN_MOST_MS, AGAIN_FIRST_MS * 2 ** attempt);
+      const bound = Math.min(AGAIN_MS_MAX, AGAIN_FIRST_MS * 2 ** attempt);
       if (!this.#isStopping)
         await this.#signal.pause(
           problem instanceof Refused && !this.#takesOver ? REFUSED_PAUSE_MS : Math.ceil(random() * bound),

@@ -13,7 +13,7 @@ const INVALIDATIONS = "__redis__:invalidate";
 /** Commands that a subscribed connection may send. */
 const SUBSCRIBERS: ReadonlySet<string> = new Set(["SUBSCRIBE", "PING"]);
 /** The first version that reports a key's time of expiry exactly. */
-const REDIS_LEAST = 7;
+const REDIS_MIN = 7;
 
 /** Integers are text, errors are values. */
 export type RedisAnswer = Buffer | string | null | Error | readonly RedisAnswer[];
@@ -80,8 +80,8 @@ export class RedisLine {
       const id = await line.#askOf(line.#hearing, ["CLIENT", "ID"]);
       await line.#askOf(line.#hearing, ["SUBSCRIBE", INVALIDATIONS]);
       const version = /redis_version:(\d+)/.exec(String(await line.#one(["INFO", "server"])))?.[1] ?? "0";
-      if (Number(version) < REDIS_LEAST)
-        throw new Error(`it is Redis ${version}, and a mirror needs ${REDIS_LEAST}.0 or later`);
+      if (Number(version) < REDIS_MIN)
+        throw new Error(`it is Redis ${version}, and a mirror needs ${REDIS_MIN}.0 or later`);
       await line.#one(["CLIENT", "TRACKING", "ON", "REDIRECT", String(id), "BCAST", "NOLOOP"]);
       line.#hear(parts);
       return line;

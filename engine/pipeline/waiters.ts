@@ -7,16 +7,16 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { Shares } from "./shares.js";
 
 /** Maximum envelopes that wait. */
-const WAITERS_MOST = 1024;
+const WAITERS_MAX = 1024;
 /** Maximum bytes of them, which stay in memory after their connection has closed. */
-const WAITING_BYTES_MOST = 64 * 1024 * 1024;
+const WAITING_BYTES_MAX = 64 * 1024 * 1024;
 /**
  * Maximum bytes that one envelope counts as: what a single key may hold, so that a longer one can wait while no other
  * does.
  */
-const COUNTED_BYTES_MOST = WAITING_BYTES_MOST / 2;
+const COUNTED_BYTES_MAX = WAITING_BYTES_MAX / 2;
 /** Milliseconds: the longest deadline of a client. */
-const WAIT_MOST_MS = 20_000;
+const WAIT_MS_MAX = 20_000;
 
 type Resume = (came: boolean) => void;
 
@@ -37,9 +37,9 @@ export class Waiters {
    * @param bytes  of it
    */
   wait(id: ByteString, key: ByteString, bytes: number): Promise<boolean> {
-    const counted = Math.min(bytes, COUNTED_BYTES_MOST);
-    if (!this.#places.take(key, 1, WAITERS_MOST)) return Promise.resolve(false);
-    if (!this.#bytes.take(key, counted, WAITING_BYTES_MOST)) {
+    const counted = Math.min(bytes, COUNTED_BYTES_MAX);
+    if (!this.#places.take(key, 1, WAITERS_MAX)) return Promise.resolve(false);
+    if (!this.#bytes.take(key, counted, WAITING_BYTES_MAX)) {
       this.#places.give(key, 1);
       return Promise.resolve(false);
     }
@@ -54,7 +54,7 @@ export class Waiters {
         if (waiting.size === 0) this.#waiting.delete(id);
         resolve(came);
       };
-      const cancel = this.#environment.setTimer(WAIT_MOST_MS, () => resume(false));
+      const cancel = this.#environment.setTimer(WAIT_MS_MAX, () => resume(false));
       waiting.add(resume);
     });
   }

@@ -15,7 +15,7 @@ const NOT_INSTALLED = new CommandFailure(
  * Maximum scripts that came with EVAL alone, and their bytes: beyond it the oldest are dropped, since clients send them
  * again.
  */
-const UNNAMED_MOST = 2000;
+const UNNAMED_MAX = 2000;
 const UNNAMED_BYTES = 16 * 1024 * 1024;
 
 export class Scripts {
@@ -133,10 +133,7 @@ export class Scripts {
     this.#unnamed.add(text);
     this.#unnamedBytes += text.length;
     // The latest one stays, whatever its length.
-    while (
-      this.#unnamed.size > UNNAMED_MOST ||
-      (this.#unnamedBytes > UNNAMED_BYTES && this.#unnamed.size > 1)
-    )
+    while (this.#unnamed.size > UNNAMED_MAX || (this.#unnamedBytes > UNNAMED_BYTES && this.#unnamed.size > 1))
       this.#forgetOldest();
   }
 

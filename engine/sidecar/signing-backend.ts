@@ -74,9 +74,9 @@ export class SigningBackend implements Backend {
 }
 
 /** The longest timeout: daemons would refuse an older envelope. */
-const TIMEOUT_MOST_MS = 20_000;
+const TIMEOUT_MS_MAX = 20_000;
 
 /** Returns --backend-timeout, limited to what a signed command may take. */
 export function boundedTimeout(timeout: number): number {
-  return Math.min(timeout, TIMEOUT_MOST_MS);
+  return Math.min(timeout, TIMEOUT_MS_MAX);
 }

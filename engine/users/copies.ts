@@ -25,7 +25,7 @@ export interface CopiesWait {
 }
 
 /** Maximum clients that wait. */
-const WAITING_MOST = 10_000;
+const WAITING_MAX = 10_000;
 /** Milliseconds after which the request to the peers is repeated: they forget it. */
 const ASK_AGAIN_MS = 15_000;
 /** Milliseconds between two checks of the connected daemons. */
@@ -77,7 +77,7 @@ export class Copies {
    * @returns a function that ends the wait before that; it does no harm afterwards
    */
   wait({ place, wanted, milliseconds }: CopiesWait, ended: () => void): () => void {
-    if (this.#waiting >= WAITING_MOST) {
+    if (this.#waiting >= WAITING_MAX) {
       ended();
       return () => {};
     }

@@ -27,7 +27,7 @@ export function slotOf(key: ByteString): number {
 }
 
 /** Maximum keys and slots that a refusal names. */
-const NAMED_MOST = 4;
+const NAMED_MAX = 4;
 const NAMED_CHARS = 64;
 
 /** Returns the slot of all keys, or the error if they have several. @param keys  at least one */
@@ -35,8 +35,8 @@ export function oneSlotOf(keys: readonly ByteString[]): number | ErrorReply {
   const slot = slotOf(keys[0] as ByteString);
   if (keys.every((key) => slotOf(key) === slot)) return slot;
   const bySlot = new Map(keys.map((key) => [slotOf(key), key]));
-  const named = [...bySlot].slice(0, NAMED_MOST).map(([at, key]) => `${shown(key)} in ${at}`);
-  const more = bySlot.size > NAMED_MOST ? `, and ${bySlot.size - NAMED_MOST} slots more` : "";
+  const named = [...bySlot].slice(0, NAMED_MAX).map(([at, key]) => `${shown(key)} in ${at}`);
+  const more = bySlot.size > NAMED_MAX ? `, and ${bySlot.size - NAMED_MAX} slots more` : "";
   return error(
     `CROSSSLOT Keys in request don't hash to the same slot: ${named.join(", ")}${more}; a part of their names in braces ` +
       "that they share keeps keys together",

@@ -18,7 +18,7 @@ import { mayWrite } from "./writes.js";
  * Reconnects with full jitter: after a random time up to a bound that doubles with each attempt, between these limits.
  */
 const RECONNECT_FIRST_MS = 50;
-const RECONNECT_MOST_MS = 2000;
+const RECONNECT_MS_MAX = 2000;
 
 /** The message of ioredis after its `commandTimeout`. */
 const TIMED_OUT = "Command timed out";
@@ -72,7 +72,7 @@ export class RedisLink {
       ...connectionOptions(address, access, timeout),
       enableReadyCheck: asksWhetherReady,
       retryStrategy: (attempt: number) =>
-        Math.ceil(environment.random() * Math.min(RECONNECT_MOST_MS, RECONNECT_FIRST_MS * 2 ** attempt)),
+        Math.ceil(environment.random() * Math.min(RECONNECT_MS_MAX, RECONNECT_FIRST_MS * 2 ** attempt)),
     });
   }
 

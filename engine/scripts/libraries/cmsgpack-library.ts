@@ -9,7 +9,7 @@ import { CmsgpackReader } from "./cmsgpack-reader.js";
 import type { Library } from "./library.js";
 
 /** Maximum depth of tables; deeper ones are nil. */
-const DEPTH_MOST = 16;
+const DEPTH_MAX = 16;
 const INT64 = 2 ** 63;
 
 export function cmsgpackLibrary(machine: LuaMachine): Library {
@@ -87,7 +87,7 @@ function packedTop(machine: LuaMachine, state: number, depth: number, allowance:
   if (type === TYPE.string) packed = packedText(allowance.take(machine.text(state, -1)));
   else if (type === TYPE.boolean) packed = lua.lua_toboolean(state, -1) === 1 ? "\xc3" : "\xc2";
   else if (type === TYPE.number) packed = packedNumber(lua.lua_tonumber(state, -1));
-  else if (type === TYPE.table && depth < DEPTH_MOST) packed = packedTable(machine, state, depth, allowance);
+  else if (type === TYPE.table && depth < DEPTH_MAX) packed = packedTable(machine, state, depth, allowance);
   else packed = "\xc0";
   if (type !== TYPE.string) allowance.take("");
   lua.lua_settop(state, -2);

@@ -4,7 +4,7 @@ import type { LuaMachine } from "../lua/lua-machine.js";
 import { floatAt, integerAt } from "./bytes.js";
 
 /** Maximum depth of tables that are read, each of which uses this program's stack. */
-const DEPTH_MOST = 1000;
+const DEPTH_MAX = 1000;
 
 export class CmsgpackReader {
   readonly #machine: LuaMachine;
@@ -80,7 +80,7 @@ export class CmsgpackReader {
 
   #begin(depth: number): void {
     const { lua } = this.#machine;
-    if (depth > DEPTH_MOST || lua.lua_checkstack(this.#state, 4) === 0)
+    if (depth > DEPTH_MAX || lua.lua_checkstack(this.#state, 4) === 0)
       this.#machine.failThere(this.#state, "too many nested data structures");
     lua.lua_createtable(this.#state, 0, 0);
   }

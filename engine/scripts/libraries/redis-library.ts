@@ -10,7 +10,7 @@ import type { ScriptRun } from "../lua/script-run.js";
 import type { Library } from "./library.js";
 
 /** The last of LOG_DEBUG, LOG_VERBOSE, LOG_NOTICE and LOG_WARNING. */
-const LEVEL_MOST = 3;
+const LEVEL_MAX = 3;
 const REPL_ALL = 3;
 
 export const REDIS_NUMBERS: Readonly<Record<string, number>> = {
@@ -104,7 +104,7 @@ function logged(
   if (lua.lua_type(state, 1) !== TYPE.number)
     return raise(state, "First argument must be a number (log level).");
   const level = Math.trunc(lua.lua_tonumber(state, 1));
-  if (level < 0 || level > LEVEL_MOST) return raise(state, "Invalid debug level.");
+  if (level < 0 || level > LEVEL_MAX) return raise(state, "Invalid debug level.");
   const words: ByteString[] = [];
   for (let i = 2; i <= lua.lua_gettop(state); i++)
     if (lua.lua_isstring(state, i) === 1) words.push(machine.text(state, i));

@@ -9,7 +9,7 @@ import type { LuaMachine } from "../lua/lua-machine.js";
 import { floatAt, floatBytes, integerAt, integerBytes } from "./bytes.js";
 import type { Library } from "./library.js";
 
-const INT_MOST = 32;
+const INT_MAX = 32;
 const ALIGNMENT = 8;
 const SIZES: Readonly<Record<string, number>> = {
   b: 1,
@@ -52,8 +52,8 @@ class Format {
     if (letter === "c") return this.#number(NATURAL.c);
     if (letter !== "i" && letter !== "I") return 0;
     const asked = this.#number(NATURAL.i);
-    if (asked > INT_MOST)
-      this.#machine.failThere(this.#state, `integral size ${asked} is larger than limit of ${INT_MOST}`);
+    if (asked > INT_MAX)
+      this.#machine.failThere(this.#state, `integral size ${asked} is larger than limit of ${INT_MAX}`);
     return asked;
   }
 

@@ -10,7 +10,7 @@ export type Protocol = 2 | 3;
 /** Slots that a level needs on Lua's stack. */
 export const DEPTH_SLOTS = 6;
 /** Maximum depth of a reply: no client reads deeper ones. */
-export const DEPTH_MOST = 1000;
+export const DEPTH_MAX = 1000;
 
 /** Pushes a command's reply. */
 export function pushReply(machine: LuaMachine, state: number, reply: Reply, protocol: Protocol): void {

@@ -14,7 +14,7 @@ import {
 } from "../../../protocol/reply.js";
 import { Allowance } from "./allowance.js";
 import { integerOf } from "./c-numbers.js";
-import { DEPTH_MOST, DEPTH_SLOTS, type Protocol } from "./conversions.js";
+import { DEPTH_MAX, DEPTH_SLOTS, type Protocol } from "./conversions.js";
 import { TYPE } from "./lua-exports.js";
 import { LuaBroken, type LuaMachine } from "./lua-machine.js";
 
@@ -41,7 +41,7 @@ interface Answer {
 function replyOf(answer: Answer, index: number, depth: number): Reply {
   const { machine, state, protocol, allowance } = answer;
   const { lua } = machine;
-  if (depth > DEPTH_MOST || lua.lua_checkstack(state, DEPTH_SLOTS) === 0)
+  if (depth > DEPTH_MAX || lua.lua_checkstack(state, DEPTH_SLOTS) === 0)
     return error("ERR reached lua stack limit");
   switch (lua.lua_type(state, index)) {
     case TYPE.string:

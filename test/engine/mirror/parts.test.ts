@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { DirtyKeys } from "../../../engine/mirror/dirty-keys.js";
-import { LOOK_BYTES_MOST, lookAt } from "../../../engine/mirror/looking.js";
+import { LOOK_BYTES_MAX, lookAt } from "../../../engine/mirror/looking.js";
 import { type Claimant, formatMark, judgeMark, MARK_KEY, parseMark } from "../../../engine/mirror/mark.js";
 import { compareKey, type RedisCommand } from "../../../engine/mirror/mirrored-key.js";
 import type { RedisLine } from "../../../engine/mirror/redis-line.js";
@@ -155,7 +155,7 @@ test("keys are asked for by the bytes of their values, and what should not be th
   assert.equal(different.length, 2 * count);
   for (const commands of asked) {
     const dumps = commands.filter(([name]) => name === "DUMP").length;
-    assert.ok(dumps * length <= LOOK_BYTES_MOST, `${dumps}`);
+    assert.ok(dumps * length <= LOOK_BYTES_MAX, `${dumps}`);
     for (const [name, key] of commands) if (name === "DUMP") assert.match(String(key), /^k\d+$/);
   }
   assert.ok(asked.length < count, `${asked.length}`);
