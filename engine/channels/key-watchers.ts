@@ -54,16 +54,16 @@ export class KeyWatchers implements KeyObserver, EventObserver {
       this.#changes.hearEvents(this);
     }
     const watchers = this.#watchers[kind];
-    const others = watchers.get(placeOf(db, name));
-    if (others === undefined) watchers.set(placeOf(db, name), new Set([watcher]));
+    const others = watchers.get(qualifiedName(db, name));
+    if (others === undefined) watchers.set(qualifiedName(db, name), new Set([watcher]));
     else others.add(watcher);
   }
 
   remove(kind: WatchKind, db: number, name: ByteString, watcher: KeyWatcher): void {
     const watchers = this.#watchers[kind];
-    const others = watchers.get(placeOf(db, name));
+    const others = watchers.get(qualifiedName(db, name));
     others?.delete(watcher);
-    if (others?.size === 0) watchers.delete(placeOf(db, name));
+    if (others?.size === 0) watchers.delete(qualifiedName(db, name));
     if (this.#isEmpty) this.#changes.forget(this);
   }
 
@@ -83,10 +83,10 @@ export class KeyWatchers implements KeyObserver, EventObserver {
 
   #tell(db: number, key: ByteString, by: GoneBy | null): void {
     const { key: byName, prefix: byBeginning } = this.#watchers;
-    const place = placeOf(db, key);
-    for (const watcher of byName.get(place) ?? []) watcher.keyChanged(db, key, by);
+    const name = qualifiedName(db, key);
+    for (const watcher of byName.get(name) ?? []) watcher.keyChanged(db, key, by);
     if (byBeginning.size === 0) return;
-    for (const watchers of byBeginning.of(place))
+    for (const watchers of byBeginning.of(name))
       for (const watcher of watchers) watcher.keyChanged(db, key, by);
   }
 
@@ -95,4 +95,4 @@ export class KeyWatchers implements KeyObserver, EventObserver {
   }
 }
 
-const placeOf = (db: number, name: ByteString): ByteString => `${db} ${name}`;
+const qualifiedName = (db: number, name: ByteString): ByteString => `${db} ${name}`;

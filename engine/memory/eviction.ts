@@ -116,20 +116,20 @@ function leastUsed(choose: Choice): Choice {
 }
 
 function anyKey(keyspaces: readonly Keyspace[], random: () => number): Victim | null {
-  let place = Math.floor(random() * keyspaces.reduce((sum, { size }) => sum + size, 0));
+  let index = Math.floor(random() * keyspaces.reduce((sum, { size }) => sum + size, 0));
   for (const [db, { entries, size }] of keyspaces.entries()) {
-    if (place < size) return { db, entry: entries[place] as Entry };
-    place -= size;
+    if (index < size) return { db, entry: entries[index] as Entry };
+    index -= size;
   }
   return null;
 }
 
 function anyExpiring(keyspaces: readonly Keyspace[], random: () => number): Victim | null {
   for (let tries = 0; tries < TRIES; tries++) {
-    let place = Math.floor(random() * keyspaces.reduce((sum, { expiring }) => sum + expiring, 0));
+    let index = Math.floor(random() * keyspaces.reduce((sum, { expiring }) => sum + expiring, 0));
     for (const [db, keyspace] of keyspaces.entries()) {
-      if (place >= keyspace.expiring) {
-        place -= keyspace.expiring;
+      if (index >= keyspace.expiring) {
+        index -= keyspace.expiring;
         continue;
       }
       const entry = keyspace.sampleExpiring(random());

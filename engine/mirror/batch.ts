@@ -101,8 +101,8 @@ export async function removeGone(
 
 /** @param done  two answers for each key */
 function refusedOf(keys: readonly MirrorKey[], done: readonly RedisAnswer[]): readonly RefusedKey[] {
-  return keys.flatMap((key, place) => {
-    const answer = done[2 * place + 1];
+  return keys.flatMap((key, index) => {
+    const answer = done[2 * index + 1];
     return answer instanceof Error ? [{ key, reason: answer.message }] : [];
   });
 }

@@ -33,7 +33,7 @@ export class Comparison {
    * Index of the next key of the fold, downwards: a key that is removed meanwhile is replaced by the last one, which
    * was compared.
    */
-  #ourPlace: number | null = null;
+  #ourIndex: number | null = null;
 
   constructor(number: number, reason: string, isUrgent: boolean, scene: MirrorScene) {
     this.number = number;
@@ -110,13 +110,13 @@ export class Comparison {
     let bytes = 0;
     while (slice.length < this.#sliceKeys && bytes < LOOK_BYTES_MAX && this.#ourDb < keyspaces.length) {
       const entries = keyspaces[this.#ourDb]?.entries ?? [];
-      const place = Math.min(this.#ourPlace ?? entries.length, entries.length) - 1;
-      const entry = entries[place];
+      const index = Math.min(this.#ourIndex ?? entries.length, entries.length) - 1;
+      const entry = entries[index];
       if (entry === undefined) {
         this.#ourDb++;
-        this.#ourPlace = null;
+        this.#ourIndex = null;
       } else {
-        this.#ourPlace = place;
+        this.#ourIndex = index;
         const key = { db: this.#ourDb, key: entry.key };
         bytes += expectedBytes(key, this.#scene.database(), now) ?? 0;
         slice.push(key);

@@ -80,8 +80,8 @@ function compareAll(
   const unreadable: MirrorKey[] = [];
   let bytes = 0;
   const now = Math.floor(clock());
-  for (const [place, key] of asked.entries()) {
-    const [, dump, expire] = answers.slice(3 * place, 3 * place + 3).map(readable);
+  for (const [index, key] of asked.entries()) {
+    const [, dump, expire] = answers.slice(3 * index, 3 * index + 3).map(readable);
     const found = { dump: dumpIn(dump), expire: Number(expire) };
     bytes += found.dump?.length ?? 0;
     if (dirty.has(key)) continue;

@@ -21,14 +21,14 @@ export function isSameValue(one: Value, other: Value): boolean {
 
 function isSameList(one: List, other: List): boolean {
   const elements = other.slice();
-  return one.slice().every((element, place) => element === elements[place]);
+  return one.slice().every((element, index) => element === elements[index]);
 }
 
 function isSameHash({ fields, values }: Hash, other: Hash): boolean {
   const theirs = other.values;
-  return fields.every((field, place) => {
+  return fields.every((field, index) => {
     const found = other.find(field);
-    return found >= 0 && theirs[found] === values[place];
+    return found >= 0 && theirs[found] === values[index];
   });
 }
 

@@ -154,7 +154,7 @@ export class Units {
     const refusals = commands.map((argv) =>
       this.#refusalOf({ key, at, commands: [argv], conditions: null, as }, signer, ring),
     );
-    const permitted = spoken.filter((_, place) => refusals[place] === null);
+    const permitted = spoken.filter((_, index) => refusals[index] === null);
     const heard = broadcasts.tell(id, at, permitted, only === null ? message : null).values();
     return refusals.map((refusal) => refusal ?? integer(heard.next().value ?? 0));
   }

@@ -23,7 +23,7 @@ type Resume = (came: boolean) => void;
 export class Waiters {
   /** Waiting envelopes by the id that they wait for. */
   readonly #waiting = new Map<ByteString, Set<Resume>>();
-  readonly #places = new Shares();
+  readonly #counts = new Shares();
   readonly #bytes = new Shares();
   readonly #environment: Environment;
 
@@ -38,9 +38,9 @@ export class Waiters {
    */
   wait(id: ByteString, key: ByteString, bytes: number): Promise<boolean> {
     const counted = Math.min(bytes, COUNTED_BYTES_MAX);
-    if (!this.#places.take(key, 1, WAITERS_MAX)) return Promise.resolve(false);
+    if (!this.#counts.take(key, 1, WAITERS_MAX)) return Promise.resolve(false);
     if (!this.#bytes.take(key, counted, WAITING_BYTES_MAX)) {
-      this.#places.give(key, 1);
+      this.#counts.give(key, 1);
       return Promise.resolve(false);
     }
     return new Promise((resolve) => {
@@ -48,7 +48,7 @@ export class Waiters {
       this.#waiting.set(id, waiting);
       const resume: Resume = (came) => {
         cancel();
-        this.#places.give(key, 1);
+        this.#counts.give(key, 1);
         this.#bytes.give(key, counted);
         waiting.delete(resume);
         if (waiting.size === 0) this.#waiting.delete(id);
@@ -61,7 +61,7 @@ export class Waiters {
 
   /** Resumes those that wait for an envelope, which was applied. */
   applied(id: ByteString): void {
-    if (this.#places.total > 0) for (const resume of [...(this.#waiting.get(id) ?? [])]) resume(true);
+    if (this.#counts.total > 0) for (const resume of [...(this.#waiting.get(id) ?? [])]) resume(true);
   }
 
   /** Ends all waiting. */

@@ -12,7 +12,7 @@ export interface LibraryCode {
 }
 
 export interface FunctionLibrary extends LibraryCode {
-  readonly functions: ReadonlyMap<ByteString, Omit<LoadedFunction, "place">>;
+  readonly functions: ReadonlyMap<ByteString, Omit<LoadedFunction, "reference">>;
 }
 
 /** Parses a library's first line. @throws CommandFailure */

@@ -15,7 +15,7 @@ export interface LoadedFunction {
   readonly description: ByteString | null;
   readonly flags: readonly ByteString[];
   /** Its reference in the machine that has loaded it. */
-  readonly place: number;
+  readonly reference: number;
 }
 
 const SOURCE = "@user_function";
@@ -60,7 +60,7 @@ export class FunctionLoader {
     this.#redis = lua.luaL_ref(state, REGISTRY);
     this.#guard = lua.luaL_ref(state, REGISTRY);
     lua.lua_settop(state, 1);
-    const [register, missing] = machine.placed([
+    const [register, missing] = machine.addFunctions([
       (at) => this.#register(at),
       (at) => machine.failThere(at, missingName(machine, at)),
     ]);
@@ -199,10 +199,10 @@ export class FunctionLoader {
   }
 
   /** Registers the function on top of the stack. */
-  #add(state: number, one: Omit<LoadedFunction, "place">): void {
+  #add(state: number, one: Omit<LoadedFunction, "reference">): void {
     if (!NAME.test(one.name)) this.#refuse(state, WRONG_NAME);
     if (this.#found.has(one.name)) this.#refuse(state, "Function already exists in the library");
-    this.#found.set(one.name, { ...one, place: this.#machine.lua.luaL_ref(state, REGISTRY) });
+    this.#found.set(one.name, { ...one, reference: this.#machine.lua.luaL_ref(state, REGISTRY) });
   }
 
   #refuse(state: number, text: string): never {

@@ -58,7 +58,7 @@ export function furnish(
 ): number {
   const { lua, state } = machine;
   const guarded = new Map<number, "none" | "own">();
-  const place = (library: string, name: string) => {
+  const index = (library: string, name: string) => {
     machine.push(state, library);
     lua.lua_rawget(state, GLOBALS);
     machine.push(state, name);
@@ -67,8 +67,8 @@ export function furnish(
     lua.lua_settop(state, -3);
     return found;
   };
-  const original = (library: string, name: string) => lua.__indirect_function_table.get(place(library, name));
-  const own: LuasOwn = { original, place };
+  const original = (library: string, name: string) => lua.__indirect_function_table.get(index(library, name));
+  const own: LuasOwn = { original, index };
   const all: Record<string, Library> = {
     base: baseLibrary(machine, own, guarded),
     string: stringLibrary(machine, own),
@@ -97,13 +97,13 @@ export function furnish(
 function pushLibraries(machine: LuaMachine, libraries: Readonly<Record<string, Library>>): void {
   const { lua, state } = machine;
   const functions = Object.values(libraries).flatMap((library) => Object.values(library));
-  const places = machine.placed(functions);
+  const indexes = machine.addFunctions(functions);
   let next = 0;
   lua.lua_createtable(state, 0, 8);
   for (const [name, library] of Object.entries(libraries)) {
     lua.lua_createtable(state, 0, 16);
     for (const field of Object.keys(library)) {
-      lua.lua_pushcclosure(state, places[next++] as number, 0);
+      lua.lua_pushcclosure(state, indexes[next++] as number, 0);
       machine.setField(state, field);
     }
     machine.setField(state, name);

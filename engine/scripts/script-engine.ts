@@ -84,11 +84,11 @@ export class ScriptEngine {
 
   /** Drops one compiled script. */
   forget(sha: string): void {
-    const place = this.#ready?.compiled.get(sha);
-    if (this.#ready === null || place === undefined) return;
+    const reference = this.#ready?.compiled.get(sha);
+    if (this.#ready === null || reference === undefined) return;
     const { machine, compiled } = this.#ready;
     compiled.delete(sha);
-    machine.lua.luaL_unref(machine.state, REGISTRY, place);
+    machine.lua.luaL_unref(machine.state, REGISTRY, reference);
   }
 
   /** Compiles a script. @returns the error; null: it is compiled */
@@ -142,7 +142,7 @@ export class ScriptEngine {
       if (functions === undefined) {
         const loaded = this.#loadedLibrary(library, bounds);
         if ("kind" in loaded) return loaded;
-        functions = new Map(loaded.map((one) => [one.name, one.place]));
+        functions = new Map(loaded.map((one) => [one.name, one.reference]));
         this.#machine(bounds).libraries.set(library.code, functions);
       }
       const run = new ScriptRun(caller, this.#uptime, bounds);
@@ -237,15 +237,15 @@ export class ScriptEngine {
       if (!isAgain) return this.#compiled(source, bounds, true);
       return error(`ERR Error compiling script (new function): ${text}`);
     }
-    const place = lua.luaL_ref(state, REGISTRY);
-    compiled.set(source.sha, place);
-    return place;
+    const reference = lua.luaL_ref(state, REGISTRY);
+    compiled.set(source.sha, reference);
+    return reference;
   }
 
   #machine({ memory }: RunBounds): Ready {
     if (this.#ready !== null && this.#ready.memory === memory) return this.#ready;
     const machine = new LuaMachine(this.#module, memory, (state) => {
-      this.#run?.look(() => (state === null ? "" : machine.place(state, 0)));
+      this.#run?.look(() => (state === null ? "" : machine.position(state, 0)));
     });
     const current = () => this.#run as ScriptRun;
     const libraries = {
@@ -255,7 +255,7 @@ export class ScriptEngine {
       struct: structLibrary(machine),
     };
     const globals = furnish(machine, libraries, this.#randomness);
-    const [handler] = machine.placed([(state) => noteFailure(machine, state, current())]);
+    const [handler] = machine.addFunctions([(state) => noteFailure(machine, state, current())]);
     this.#ready = {
       machine,
       memory,
@@ -290,7 +290,7 @@ function pushTexts(machine: LuaMachine, texts: readonly ByteString[]): void {
   }
 }
 
-/** Records the error and its place, before the stack unwinds. */
+/** Records the error and its reference, before the stack unwinds. */
 function noteFailure(machine: LuaMachine, state: number, run: ScriptRun): number {
   const { lua } = machine;
   let text = "ERR unknown error";
@@ -305,11 +305,11 @@ function noteFailure(machine: LuaMachine, state: number, run: ScriptRun): number
     lua.lua_settop(state, 1);
   }
   const first = machine.where(state, 1);
-  run.failure = { text, place: machine.place(state, first === null || first.isLua ? 1 : 2) };
+  run.failure = { text, position: machine.position(state, first === null || first.isLua ? 1 : 2) };
   return 1;
 }
 
 function failureText({ failure }: ScriptRun, name: string, isMemory: boolean): ByteString {
   if (isMemory || failure === null) return `ERR not enough memory script: ${name}`;
-  return `${oneLine(failure.text)} script: ${name}${failure.place}`;
+  return `${oneLine(failure.text)} script: ${name}${failure.position}`;
 }

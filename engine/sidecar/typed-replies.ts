@@ -59,7 +59,7 @@ const asPositions = ofItems((items) => array(items.map(asDoubles)));
  * Converts the requested properties of each member, among them a list of longitude and latitude; without any there are
  * names alone.
  */
-const asPlaces = ofItems((items) => array(items.map(asPositions)));
+const asLocations = ofItems((items) => array(items.map(asPositions)));
 /** Converts a map of which some values are maps. */
 const asMapWith = (names: Readonly<Record<string, Making>>) =>
   ofItems((items) =>
@@ -102,11 +102,11 @@ const scoresOfRange = withWord("WITHSCORES", asScores, behind(4));
 /** Converters of commands whose reply depends on the arguments. */
 const MAKINGS: Readonly<Record<string, (argv: readonly ByteString[]) => Making>> = {
   GEOPOS: always(asPositions),
-  GEORADIUS: always(asPlaces),
-  GEORADIUSBYMEMBER: always(asPlaces),
-  GEORADIUSBYMEMBER_RO: always(asPlaces),
-  GEORADIUS_RO: always(asPlaces),
-  GEOSEARCH: always(asPlaces),
+  GEORADIUS: always(asLocations),
+  GEORADIUSBYMEMBER: always(asLocations),
+  GEORADIUSBYMEMBER_RO: always(asLocations),
+  GEORADIUS_RO: always(asLocations),
+  GEOSEARCH: always(asLocations),
   HGETALL: always(asMap),
   HRANDFIELD: withWord("WITHVALUES", asPairs, behind(3)),
   LCS: withWord("IDX", asMap, behind(3)),

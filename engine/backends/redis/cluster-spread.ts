@@ -7,7 +7,7 @@ import { array, bulk, error, integer, NIL, type Reply } from "../../../protocol/
 import type { BackendFailure, Outcome } from "../backend.js";
 import { numberIn, SLOTS, slotOf } from "./cluster-slots.js";
 import type { Argv, RedisLink } from "./link.js";
-import { placeOf } from "./turns.js";
+import { addressText } from "./turns.js";
 
 /** @param masters  in the order of their slots, all up */
 type Run = (masters: readonly RedisLink[], argv: Argv) => Promise<Outcome>;
@@ -134,13 +134,13 @@ const MASTER_GONE = error(
 function namesOf(masters: readonly RedisLink[]): number[] {
   const names = new Map<string, number>();
   const taken = new Set<number>();
-  for (const place of masters.map(({ address }) => placeOf(address)).sort()) {
-    let name = slotOf(place);
+  for (const server of masters.map(({ address }) => addressText(address)).sort()) {
+    let name = slotOf(server);
     while (name === 0 || taken.has(name)) name = (name + 1) % SLOTS;
     taken.add(name);
-    names.set(place, name);
+    names.set(server, name);
   }
-  return masters.map(({ address }) => names.get(placeOf(address)) as number);
+  return masters.map(({ address }) => names.get(addressText(address)) as number);
 }
 
 const scanned = (cursor: string, found: Reply): Reply => array([bulk(cursor), found]);

@@ -12,7 +12,7 @@ import { ALL, type Finder, type Way } from "./finder.js";
 import { RedisGroupBackend } from "./group.js";
 import { keysOf } from "./keys.js";
 import { type Address, type Argv, type RedisBackendParts, RedisLink } from "./link.js";
-import { placeOf, type Turn } from "./turns.js";
+import { addressText, type Turn } from "./turns.js";
 
 /** Milliseconds between two requests for the slots: while all masters are up, and while one is not. */
 const ASK_MS = 5_000;
@@ -56,7 +56,7 @@ class ClusterFinder implements Finder {
 
   /** The connections to all masters; empty: none is known yet. */
   get #masterLinks(): readonly RedisLink[] {
-    return this.#masters.map((place) => this.#links.get(place) as RedisLink);
+    return this.#masters.map((name) => this.#links.get(name) as RedisLink);
   }
 
   get isUp(): boolean {
@@ -109,7 +109,7 @@ class ClusterFinder implements Finder {
     if (turn.kind === "moved") {
       // The slot's new master, according to one node.
       this.#linkTo(turn.address);
-      this.#owners[turn.slot] = placeOf(turn.address);
+      this.#owners[turn.slot] = addressText(turn.address);
     }
     if (turn.kind !== "ask") this.#askIn(ASK_SOON_MS);
   }
@@ -119,13 +119,13 @@ class ClusterFinder implements Finder {
    * a server of its choice.
    */
   believed(turn: Turn): Turn | null {
-    return turn.kind === "later" || this.#links.has(placeOf(turn.address)) ? turn : { kind: "later" };
+    return turn.kind === "later" || this.#links.has(addressText(turn.address)) ? turn : { kind: "later" };
   }
 
   reasonFor(lane: number): string {
     if (this.#masters.length === 0) return this.#told ?? this.#unreached();
-    const places = lane === ALL ? this.#masters : [this.#owners[lane] ?? null];
-    const down = places.find((place) => place === null || this.#links.get(place)?.isUp !== true);
+    const names = lane === ALL ? this.#masters : [this.#owners[lane] ?? null];
+    const down = names.find((name) => name === null || this.#links.get(name)?.isUp !== true);
     if (down === undefined) return "the masters change";
     if (down === null) return `no node has slot ${lane}`;
     return `${down}: ${this.#links.get(down)?.lastError}`;
@@ -134,19 +134,19 @@ class ClusterFinder implements Finder {
   /** Returns the owner of a slot; for the lane of all servers any master that is up. */
   #ownerOf(lane: number): RedisLink | undefined {
     if (lane === ALL) return this.#masterLinks.find(({ isUp }) => isUp);
-    const place = this.#owners[lane] ?? null;
-    return place === null ? undefined : this.#links.get(place);
+    const name = this.#owners[lane] ?? null;
+    return name === null ? undefined : this.#links.get(name);
   }
 
   #unreached(): string {
     return [...this.#links]
-      .map(([place, { isUp, lastError }]) => `${place}: ${isUp ? "it has not answered yet" : lastError}`)
+      .map(([name, { isUp, lastError }]) => `${name}: ${isUp ? "it has not answered yet" : lastError}`)
       .join("; ");
   }
 
   #linkTo(address: Address): RedisLink {
-    const place = placeOf(address);
-    let link = this.#links.get(place);
+    const name = addressText(address);
+    let link = this.#links.get(name);
     if (link !== undefined) return link;
     const parts = { ...this.#parts, timeout: this.#timeout };
     link = new RedisLink(parts, address, parts.specification, (isUp) => {
@@ -154,7 +154,7 @@ class ClusterFinder implements Finder {
       else this.#askIn(ASK_SOON_MS);
       this.#tell();
     });
-    this.#links.set(place, link);
+    this.#links.set(name, link);
     link.start();
     return link;
   }
@@ -187,15 +187,15 @@ class ClusterFinder implements Finder {
     if (this.#isStopped || outcome === null || outcome.kind === "failed") return;
     const ranges = readSlots(outcome, link.address);
     if (ranges.length === 0) {
-      this.#told = `${placeOf(link.address)} ${sentenceFor(outcome.kind === "error" ? outcome.text : "")}`;
+      this.#told = `${addressText(link.address)} ${sentenceFor(outcome.kind === "error" ? outcome.text : "")}`;
       return;
     }
     this.#owners.fill(null);
     for (const { first, last, master } of ranges) {
       this.#linkTo(master);
-      this.#owners.fill(placeOf(master), first, last + 1);
+      this.#owners.fill(addressText(master), first, last + 1);
     }
-    this.#masters = [...new Set(ranges.map(({ master }) => placeOf(master)))];
+    this.#masters = [...new Set(ranges.map(({ master }) => addressText(master)))];
     this.#letGo();
   }
 
@@ -207,10 +207,10 @@ class ClusterFinder implements Finder {
 
   /** Closes connections to servers that are no longer masters; the nodes of -d stay, to be queried. */
   #letGo(): void {
-    const kept = new Set([...this.#masters, ...this.#parts.specification.nodes.map(placeOf)]);
-    for (const [place, link] of this.#links) {
-      if (kept.has(place) || link.pending > 0) continue;
-      this.#links.delete(place);
+    const kept = new Set([...this.#masters, ...this.#parts.specification.nodes.map(addressText)]);
+    for (const [name, link] of this.#links) {
+      if (kept.has(name) || link.pending > 0) continue;
+      this.#links.delete(name);
       link.stop();
     }
   }

@@ -5,7 +5,7 @@ import type { KeyRange } from "../../../store/rows/key-spec.js";
 import { type Argv, commandOf } from "./link.js";
 
 /** For commands with one key, as most have: its index. */
-const PLACES: ReadonlyMap<string, number> = new Map(
+const INDEXES: ReadonlyMap<string, number> = new Map(
   commands.flatMap(({ name, keys }) => {
     const [range, ...more] = Array.isArray(keys) ? (keys as readonly KeyRange[]) : [];
     const isOne = range !== undefined && more.length === 0 && range.first === range.last;
@@ -19,16 +19,16 @@ const COUNTED: ReadonlyMap<string, number> = new Map([
   ...at(1, "SDIFFCARD SINTERCARD SUNIONCARD ZINTERCARD LMPOP ZMPOP ZUNION ZINTER ZDIFF MSETEX"),
 ]);
 
-function at(place: number, names: string): [string, number][] {
-  return names.split(" ").map((name) => [name, place]);
+function at(index: number, names: string): [string, number][] {
+  return names.split(" ").map((name) => [name, index]);
 }
 
 /** Returns the keys of a command; empty for commands that neither table nor ioredis knows. */
 export function keysOf(argv: Argv): ByteString[] {
   const name = (argv[0] as ByteString).toUpperCase();
   if (Number(argv[COUNTED.get(name) ?? argv.length]) > argv.length) return [];
-  const place = PLACES.get(name);
-  const key = place === undefined ? undefined : argv[place];
+  const index = INDEXES.get(name);
+  const key = index === undefined ? undefined : argv[index];
   if (key !== undefined) return [key];
   return commandOf(argv)
     .getKeys()

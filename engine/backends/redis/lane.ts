@@ -42,13 +42,13 @@ class Taken {
 
   constructor(
     flight: Flight,
-    place: { readonly crowd: Crowd; readonly number: number; readonly until: number },
+    position: { readonly crowd: Crowd; readonly number: number; readonly until: number },
     resolve: (outcome: Outcome) => void,
   ) {
     this.flight = flight;
-    this.crowd = place.crowd;
-    this.number = place.number;
-    this.until = place.until;
+    this.crowd = position.crowd;
+    this.number = position.number;
+    this.until = position.until;
     this.resolve = resolve;
   }
 }
@@ -76,12 +76,12 @@ export class Lane {
 
   take(flight: Flight): Promise<Outcome> {
     return new Promise((resolve) => {
-      const place = {
+      const position = {
         crowd: this.#traffic.enter(),
         number: this.#taken++,
         until: this.#environment.uptime() + this.#finder.timeout,
       };
-      const taken = new Taken(flight, place, resolve);
+      const taken = new Taken(flight, position, resolve);
       if (this.#waiting.length === 0 && this.#launch(taken)) return;
       this.#waiting.push(taken);
       this.#goOnLater();
@@ -134,8 +134,8 @@ export class Lane {
   }
 
   #wait(taken: Taken): void {
-    const place = this.#waiting.findIndex(({ number }) => number > taken.number);
-    this.#waiting.splice(place === -1 ? this.#waiting.length : place, 0, taken);
+    const index = this.#waiting.findIndex(({ number }) => number > taken.number);
+    this.#waiting.splice(index === -1 ? this.#waiting.length : index, 0, taken);
   }
 
   #goOnLater(): void {

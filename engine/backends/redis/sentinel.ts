@@ -9,7 +9,7 @@ import { DatabaseLog } from "./database-log.js";
 import type { Finder } from "./finder.js";
 import { RedisGroupBackend } from "./group.js";
 import { type Address, type RedisBackendParts, RedisLink } from "./link.js";
-import { placeOf, type Turn } from "./turns.js";
+import { addressText, type Turn } from "./turns.js";
 
 /** Milliseconds between two queries for the master: while it serves, and while it does not. */
 const ASK_MS = 1_000;
@@ -61,7 +61,7 @@ class SentinelFinder implements Finder {
   }
 
   get server(): string {
-    return this.#master === null ? "" : placeOf(this.#master.address);
+    return this.#master === null ? "" : addressText(this.#master.address);
   }
 
   get timeout(): number {
@@ -96,13 +96,13 @@ class SentinelFinder implements Finder {
   }
 
   reasonFor(): string {
-    if (this.#master !== null) return `${placeOf(this.#master.address)}: ${this.#master.lastError}`;
+    if (this.#master !== null) return `${addressText(this.#master.address)}: ${this.#master.lastError}`;
     const { master } = this.#parts.specification;
     const said = this.#sentinels.map((sentinel) => {
       const why = sentinel.isUp
         ? (this.#told.get(sentinel) ?? "it has not answered yet")
         : sentinel.lastError;
-      return `${placeOf(sentinel.address)}: ${why}`;
+      return `${addressText(sentinel.address)}: ${why}`;
     });
     return `no sentinel names the master "${master}": ${said.join("; ")}`;
   }
@@ -152,7 +152,7 @@ class SentinelFinder implements Finder {
 
   #take(address: Address, epoch: number): void {
     const before = this.#master;
-    const isSame = before !== null && placeOf(before.address) === placeOf(address);
+    const isSame = before !== null && addressText(before.address) === addressText(address);
     // An older answer counts while there is no other.
     if (isSame || (before !== null && epoch <= this.#epoch)) return;
     this.#epoch = epoch;

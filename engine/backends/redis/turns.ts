@@ -38,5 +38,5 @@ const SCRIPTS = /^(?:EVAL|EVALSHA|FCALL)(?:_RO)?$/i;
 /** Whether a command writes its own errors, so that redirections in them may be invented. */
 export const isScript = ([name = ""]: readonly ByteString[]): boolean => SCRIPTS.test(name);
 
-export const placeOf = ({ host, port }: Address): string =>
+export const addressText = ({ host, port }: Address): string =>
   host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;

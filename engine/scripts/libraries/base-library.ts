@@ -14,13 +14,13 @@ const BYTECODE = "\x1b";
 export interface LuasOwn {
   readonly original: (library: string, name: string) => (state: number) => number;
   /** Returns a function's index, to push it. */
-  readonly place: (library: string, name: string) => number;
+  readonly index: (library: string, name: string) => number;
 }
 
 /** Guards of read-only tables, by address, and the metatable that a script sees of them. */
 export type Guarded = ReadonlyMap<number, "none" | "own">;
 
-export function baseLibrary(machine: LuaMachine, { original, place }: LuasOwn, guarded: Guarded): Library {
+export function baseLibrary(machine: LuaMachine, { original, index }: LuasOwn, guarded: Guarded): Library {
   const { lua } = machine;
   const [setmetatable, getmetatable, rawset, loadstring, load, tonumber] = [
     original("_G", "setmetatable"),
@@ -30,7 +30,7 @@ export function baseLibrary(machine: LuaMachine, { original, place }: LuasOwn, g
     original("_G", "load"),
     original("_G", "tonumber"),
   ];
-  const [rawget, next, nextPlace] = [original("_G", "rawget"), original("_G", "next"), place("_G", "next")];
+  const [rawget, next, nextIndex] = [original("_G", "rawget"), original("_G", "next"), index("_G", "next")];
   /** Replaces the first argument by the real table if it is a guard. */
   const behindGuard = (state: number): number => {
     if (!guarded.has(lua.lua_topointer(state, 1))) return state;
@@ -56,7 +56,7 @@ export function baseLibrary(machine: LuaMachine, { original, place }: LuasOwn, g
       lua.luaL_checktype(state, 1, TYPE.table);
       lua.lua_settop(state, 1);
       behindGuard(state);
-      lua.lua_pushcclosure(state, nextPlace, 0);
+      lua.lua_pushcclosure(state, nextIndex, 0);
       lua.lua_insert(state, 1);
       lua.lua_pushnil(state);
       return 3;

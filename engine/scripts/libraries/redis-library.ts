@@ -128,7 +128,7 @@ function commandOf(machine: LuaMachine, state: number): ByteString[] | string {
 }
 
 function answered(machine: LuaMachine, state: number, run: ScriptRun, raises: boolean): number {
-  run.look(() => machine.place(state, 1));
+  run.look(() => machine.position(state, 1));
   const argv = commandOf(machine, state);
   machine.lua.lua_settop(state, 0);
   const reply = typeof argv === "string" ? error(`ERR ${argv}`) : run.caller.call(argv);

@@ -54,9 +54,9 @@ export function unsigned(text: string, base: number): number | null {
   const digits = (prefix !== "" && base !== 16 ? prefix + body : body).toLowerCase();
   let value = 0n;
   for (const digit of digits) {
-    const place = DIGITS.indexOf(digit);
-    if (place < 0 || place >= base) return null;
-    value = value * BigInt(base) + BigInt(place);
+    const digitValue = DIGITS.indexOf(digit);
+    if (digitValue < 0 || digitValue >= base) return null;
+    value = value * BigInt(base) + BigInt(digitValue);
     if (value > MOST) value = MOST + 1n;
   }
   if (value > MOST) return Number(MOST);

@@ -67,8 +67,8 @@ export class LuaMachine {
       look(state);
       return 0;
     };
-    const [hookPlace] = this.#placed([hook], "hook") as [number];
-    this.lua.lua_sethook(this.state, hookPlace, MASK_COUNT, HOOK_INSTRUCTIONS);
+    const [hookIndex] = this.#addFunctions([hook], "hook") as [number];
+    this.lua.lua_sethook(this.state, hookIndex, MASK_COUNT, HOOK_INSTRUCTIONS);
   }
 
   /** The size of its memory in bytes. */
@@ -82,8 +82,8 @@ export class LuaMachine {
   }
 
   /** Places host functions in Lua's table. @returns their indexes, by which they can be pushed */
-  placed(functions: readonly HostFunction[]): readonly number[] {
-    return this.#placed(functions, "function");
+  addFunctions(functions: readonly HostFunction[]): readonly number[] {
+    return this.#addFunctions(functions, "function");
   }
 
   push(state: number, text: ByteString): void {
@@ -198,9 +198,9 @@ export class LuaMachine {
   }
 
   /** Returns the position as the suffix of a message. */
-  place(state: number, level: number): string {
-    const place = this.where(state, level);
-    return place === null ? "" : `, on ${place.source}:${place.line}.`;
+  position(state: number, level: number): string {
+    const found = this.where(state, level);
+    return found === null ? "" : `, on ${found.source}:${found.line}.`;
   }
 
   /** Returns whether a value's type is table. */
@@ -208,7 +208,7 @@ export class LuaMachine {
     return this.lua.lua_type(state, index) === TYPE.table;
   }
 
-  #placed(functions: readonly HostFunction[], kind: "function" | "hook"): readonly number[] {
+  #addFunctions(functions: readonly HostFunction[], kind: "function" | "hook"): readonly number[] {
     const { __indirect_function_table: table } = this.lua;
     const first = table.grow(functions.length);
     return typed(functions, kind).map((one, i) => {

@@ -126,7 +126,7 @@ export function metered(module: Uint8Array, asked: string): Uint8Array {
   while (reader.at < module.length) {
     const id = reader.byte();
     let content = reader.take(reader.number());
-    if (id === SECTION.imports) called = placeOf(content, asked);
+    if (id === SECTION.imports) called = importIndex(content, asked);
     if (id === SECTION.globals) {
       const { count, rest } = counted(content);
       meter = Uint8Array.from(meterOf(count, called));
@@ -176,7 +176,7 @@ function counted(content: Uint8Array): { readonly count: number; readonly rest: 
  * Returns the index of an imported function; -1: there is none.
  * @throws Error  the module imports something other than functions
  */
-function placeOf(content: Uint8Array, asked: string): number {
+function importIndex(content: Uint8Array, asked: string): number {
   const reader = new Reader(content);
   let found = -1;
   const count = reader.number();

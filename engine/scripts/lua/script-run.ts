@@ -20,8 +20,8 @@ export class ScriptRun {
   protocol: Protocol = 2;
   /** Whether its time was over before it ended. */
   isStopped = false;
-  /** The error and its place. */
-  failure: { readonly text: ByteString; readonly place: string } | null = null;
+  /** The error and its position. */
+  failure: { readonly text: ByteString; readonly position: string } | null = null;
 
   readonly #uptime: () => number;
   readonly #deadline: number;
@@ -40,11 +40,11 @@ export class ScriptRun {
   }
 
   /** Stops the script if its time is over: not by an error of Lua, which it could catch, or handle without end. */
-  look(place: () => string): void {
+  look(position: () => string): void {
     if (this.#uptime() <= this.#deadline) return;
     this.isStopped = true;
     const text = `ERR Script stopped: it took more than ${this.#time} ms (lua-time-limit)`;
-    this.failure = { text, place: place() };
+    this.failure = { text, position: position() };
     throw new LuaBroken("its time is over");
   }
 }
