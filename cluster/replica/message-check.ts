@@ -65,7 +65,7 @@ function hear(parts: MessageCheckParts, body: Buffer, signature: Buffer): Verdic
   const { key, at } = readHead(body);
   if (key === NO_KEY) return lie(UNSIGNED);
   const id = hash(...signedPieces(body));
-  if (broadcasts.wasTold(id, at)) return "known";
+  if (broadcasts.wasPublished(id, at)) return "known";
   const late = checkDate(at, clock(), window);
   if (late !== null) return honest(late);
   if (broadcasts.isKnown(id, at)) return { refused: FORGOTTEN, isLie: false };
@@ -99,7 +99,7 @@ function tell(
     ) === null;
   const permitted = spoken.filter(isPermitted);
   if (permitted.length === 0) return { refused: "not permitted to its key", isLie: false };
-  broadcasts.tell(id, at, permitted, null);
+  broadcasts.publish(id, at, permitted, null);
   return "told";
 }
 

@@ -49,7 +49,7 @@ export class Mirror implements Service {
   #live: Promise<void> | null = null;
   #line: RedisLine | null = null;
   /** The line whose first write was logged. */
-  #toldOf: RedisLine | null = null;
+  #loggedLine: RedisLine | null = null;
   #isStopping = false;
   #state: "connecting" | "refused" | "up" = "connecting";
   #trouble: string | null = null;
@@ -262,8 +262,8 @@ export class Mirror implements Service {
       this.#marks = [to];
       this.#level = level;
       this.#trouble = null;
-      if (this.#toldOf !== line) this.#log.up();
-      this.#toldOf = line;
+      if (this.#loggedLine !== line) this.#log.up();
+      this.#loggedLine = line;
       this.#note([...batch.keys()], there, outcome.refused);
       return outcome;
     } catch (problem) {

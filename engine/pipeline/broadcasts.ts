@@ -50,7 +50,7 @@ export class Broadcasts {
   }
 
   /** Returns whether this daemon remembers that it published an envelope; `isKnown` also covers forgotten ones. */
-  wasTold(id: ByteString, at: number): boolean {
+  wasPublished(id: ByteString, at: number): boolean {
     return this.#seen.find(id, at) !== undefined;
   }
 
@@ -84,7 +84,7 @@ export class Broadcasts {
    * @param from  the client's envelope, to be passed on; null: it came from a member, or is for this daemon alone
    * @returns for each message how many subscribers received it here; of a known one, how many the channel has now
    */
-  tell(
+  publish(
     id: ByteString,
     at: number,
     messages: readonly Said[],
@@ -93,7 +93,7 @@ export class Broadcasts {
     const { channels } = this;
     if (messages.length === 0) return [];
     if (this.isKnown(id, at)) {
-      if (!this.wasTold(id, at)) this.miss();
+      if (!this.wasPublished(id, at)) this.miss();
       return messages.map((said) => channels.hearersOf(said));
     }
     // All ids that fit are of this second: a message that might be published twice is not published.

@@ -155,7 +155,7 @@ export class Units {
       this.#refusalOf({ key, at, commands: [argv], conditions: null, as }, signer, ring),
     );
     const permitted = spoken.filter((_, index) => refusals[index] === null);
-    const heard = broadcasts.tell(id, at, permitted, only === null ? message : null).values();
+    const heard = broadcasts.publish(id, at, permitted, only === null ? message : null).values();
     return refusals.map((refusal) => refusal ?? integer(heard.next().value ?? 0));
   }
 

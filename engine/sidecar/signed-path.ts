@@ -111,10 +111,10 @@ export class SignedPath implements CommandPath {
     const asked = this.#promised(asItCame, (reply) =>
       this.#carrier.send(["WRITERS", ...keys], sender, reply),
     );
-    return asked.then((told) => {
-      if (told.kind === "error") return told;
-      return told.kind === "array"
-        ? told.items.map((item) => (item.kind === "bulk" ? item.bytes : ""))
+    return asked.then((reply) => {
+      if (reply.kind === "error") return reply;
+      return reply.kind === "array"
+        ? reply.items.map((item) => (item.kind === "bulk" ? item.bytes : ""))
         : NO_WRITERS;
     });
   }

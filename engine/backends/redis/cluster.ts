@@ -35,7 +35,7 @@ class ClusterFinder implements Finder {
   #wasUp = false;
   #isStopped = false;
   /** What a node replied instead of naming the slots. */
-  #told: string | null = null;
+  #lastReply: string | null = null;
 
   constructor(parts: RedisBackendParts<RedisGroupSpecification>) {
     this.name = parts.specification.name;
@@ -123,7 +123,7 @@ class ClusterFinder implements Finder {
   }
 
   reasonFor(lane: number): string {
-    if (this.#masters.length === 0) return this.#told ?? this.#unreached();
+    if (this.#masters.length === 0) return this.#lastReply ?? this.#unreached();
     const names = lane === ALL ? this.#masters : [this.#owners[lane] ?? null];
     const down = names.find((name) => name === null || this.#links.get(name)?.isUp !== true);
     if (down === undefined) return "the masters change";
@@ -187,7 +187,7 @@ class ClusterFinder implements Finder {
     if (this.#isStopped || outcome === null || outcome.kind === "failed") return;
     const ranges = readSlots(outcome, link.address);
     if (ranges.length === 0) {
-      this.#told = `${addressText(link.address)} ${sentenceFor(outcome.kind === "error" ? outcome.text : "")}`;
+      this.#lastReply = `${addressText(link.address)} ${sentenceFor(outcome.kind === "error" ? outcome.text : "")}`;
       return;
     }
     this.#owners.fill(null);

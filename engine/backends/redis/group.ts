@@ -134,17 +134,18 @@ export class RedisGroupBackend implements Backend {
   async #executeAlone(argv: Argv, way: number): Promise<Outcome> {
     const until = this.#environment.uptime() + this.timeout;
     let ask: Address | null = null;
-    for (let told: string | null = null; ; ) {
+    for (let reply: string | null = null; ; ) {
       const link = this.#finder.linkFor(way, ask);
       if (link !== null) {
         const outcome = await link.sendAlone(ask === null ? [argv] : [["ASKING"], argv]);
         const turn = outcome.kind === "error" ? turnOf(outcome.text, link.address) : null;
         if (turn === null && !(outcome.kind === "failed" && outcome.code === "database-down")) return outcome;
-        if (outcome.kind === "error") told = outcome.text;
+        if (outcome.kind === "error") reply = outcome.text;
         ask = turn?.kind === "ask" ? turn.address : null;
         if (turn !== null) this.#finder.turned(turn, link);
       }
-      if (this.#isStopped || this.#environment.uptime() >= until) return lateFailure(this.#finder, way, told);
+      if (this.#isStopped || this.#environment.uptime() >= until)
+        return lateFailure(this.#finder, way, reply);
       await this.#pause();
     }
   }

@@ -222,9 +222,9 @@ export class RedisLink {
     if (outcome.kind === "failed")
       return outcome.effect === "unknown" ? outcome : this.failure("database-lost", this.lastError);
     if (outcome.kind === "integer" && Number(outcome.value) >= waitReplicas) return null;
-    const told =
+    const confirmed =
       outcome.kind === "integer" ? `${outcome.value} of ${waitReplicas} replicas have confirmed` : "";
-    const reason = outcome.kind === "error" ? outcome.text : told;
+    const reason = outcome.kind === "error" ? outcome.text : confirmed;
     return this.failure("database-timeout", `it is written, but ${reason} (--wait-replicas)`);
   }
 

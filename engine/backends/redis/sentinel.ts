@@ -21,7 +21,7 @@ class SentinelFinder implements Finder {
   readonly #log: DatabaseLog;
   readonly #sentinels: readonly RedisLink[];
   /** The last reply of each sentinel that named no master. */
-  readonly #told = new Map<RedisLink, string>();
+  readonly #replies = new Map<RedisLink, string>();
   #master: RedisLink | null = null;
   /** Whether the server has confirmed, on this connection, that it is a master. */
   #isMaster = false;
@@ -100,7 +100,7 @@ class SentinelFinder implements Finder {
     const { master } = this.#parts.specification;
     const said = this.#sentinels.map((sentinel) => {
       const why = sentinel.isUp
-        ? (this.#told.get(sentinel) ?? "it has not answered yet")
+        ? (this.#replies.get(sentinel) ?? "it has not answered yet")
         : sentinel.lastError;
       return `${addressText(sentinel.address)}: ${why}`;
     });
@@ -111,7 +111,7 @@ class SentinelFinder implements Finder {
   get #isWaiting(): boolean {
     return (
       this.#master === null &&
-      this.#sentinels.some((one) => one.isUp && one.pending > 0 && !this.#told.has(one))
+      this.#sentinels.some((one) => one.isUp && one.pending > 0 && !this.#replies.has(one))
     );
   }
 
@@ -128,7 +128,7 @@ class SentinelFinder implements Finder {
   async #askOne(sentinel: RedisLink): Promise<void> {
     const { master, username, password, sentinel: own } = this.#parts.specification;
     const outcome = await sentinel.ask(["SENTINEL", "MASTER", master]);
-    if (outcome.kind === "failed") this.#told.set(sentinel, "it does not answer");
+    if (outcome.kind === "failed") this.#replies.set(sentinel, "it does not answer");
     if (this.#isStopped || outcome.kind === "failed") return;
     const facts = factsIn(outcome);
     const [host, port, epoch] = [
@@ -143,11 +143,11 @@ class SentinelFinder implements Finder {
     const text = outcome.kind === "error" ? outcome.text : "it is no sentinel";
     // A sentinel without a password of its own may have the servers'.
     if (!/^NOAUTH/.test(text) || own.password !== null || password === null) {
-      this.#told.set(sentinel, text);
+      this.#replies.set(sentinel, text);
       return;
     }
     const login = await sentinel.ask(["AUTH", ...(username === null ? [] : [username]), password]);
-    if (login.kind === "error") this.#told.set(sentinel, login.text);
+    if (login.kind === "error") this.#replies.set(sentinel, login.text);
   }
 
   #take(address: Address, epoch: number): void {

@@ -44,7 +44,7 @@ class Scene {
 
   tell(id: string, at: number, isClients = true): readonly number[] {
     const message = { kind: "command", body: Buffer.alloc(0), signature: Buffer.alloc(0) } as const;
-    return this.broadcasts.tell(id, at, [NEWS], isClients ? message : null);
+    return this.broadcasts.publish(id, at, [NEWS], isClients ? message : null);
   }
 }
 
