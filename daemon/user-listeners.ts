@@ -154,13 +154,13 @@ function faceOf(
       return listeners.address(name)?.port ?? 0;
     },
     get members() {
-      return pipeline.members ?? 0;
+      return pipeline.recording.members ?? 0;
     },
     get jsonReplicas() {
       return listeners.jsonReplicas;
     },
     get state() {
-      return pipeline.state;
+      return pipeline.recording.state;
     },
     get failure() {
       return replica?.failure ?? null;
@@ -169,13 +169,13 @@ function faceOf(
 }
 
 async function pathOf({ settings, backends, replica, pipeline }: Core): Promise<CommandPath> {
-  const { localUnits } = pipeline;
+  const { localUnits } = pipeline.recording;
   if (replica !== null && replica.gateway !== null) {
     const { backend, gateway, isFinal } = replica;
     const others = () => {
       // Positions in the stream are permanent.
       if (isFinal) return null;
-      const members = pipeline.members ?? 0;
+      const members = pipeline.recording.members ?? 0;
       return settings.peers.length > 0 || members > 0 ? members : null;
     };
     return new RecordedPath(backend, gateway, localUnits, others);
@@ -195,7 +195,7 @@ function loadingPathOf({ settings, backends, pipeline }: Core, listeners: UserLi
   const [backend] = backends;
   if (settings.jsonReplicas.length === 0 || !(backend instanceof MemoryBackend)) return null;
   backend.loading = () => listeners.loading;
-  return new LoadingPath(backend, pipeline.localUnits);
+  return new LoadingPath(backend, pipeline.recording.localUnits);
 }
 
 const OPEN =

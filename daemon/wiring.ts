@@ -82,7 +82,7 @@ export async function wire(options: DaemonOptions, components: Components): Prom
     memory,
     observer,
     floor,
-    recording: replica?.recording ?? new Unrecorded({ environment, floor }),
+    recording: replica?.recording ?? new Unrecorded(environment, floor),
     window,
     environment,
     log,
@@ -313,7 +313,7 @@ function addMemory(
   backends: readonly Backend[],
   components: Components,
 ): MemoryLimit {
-  const memory = makeMemoryLimit({ settings, backends, environment, log });
+  const memory = makeMemoryLimit(settings, backends, environment, log);
   components.add({
     service: memory,
     figures: {
@@ -340,8 +340,8 @@ function addPipeline(
     figures: {
       cluster: () => hexOf(current?.cluster ?? ""),
       ring: () => current?.ring ?? null,
-      members: () => pipeline.members,
-      state: () => pipeline.shownState,
+      members: () => pipeline.recording.members,
+      state: () => pipeline.recording.shownState,
     },
     async reload(next) {
       const loaded = current === null ? null : await signersAgain(current, settings, next, log);

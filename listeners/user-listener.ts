@@ -1,6 +1,6 @@
 /** A listener whose clients have names and passwords instead of keys. What is its own is a `UserProtocol`. */
 import type { Socket } from "node:net";
-import type { MemoryFace } from "../engine/memory/memory-limit.js";
+import type { MemoryLimit } from "../engine/memory/memory-limit.js";
 import type { CommandPath } from "../engine/users/command-path.js";
 import type { Users } from "../engine/users/users.js";
 import { ClientConnection } from "../net/connections/client-connection.js";
@@ -15,14 +15,14 @@ export interface UserListenerParts
   readonly path: CommandPath;
   readonly users: Users;
   readonly daemon: DaemonFace;
-  readonly memory: MemoryFace;
+  readonly memory: MemoryLimit;
 }
 
 /** What every connection of such a listener is given. */
 export interface UserSocketHost extends DaemonSocketHost {
   readonly path: CommandPath;
   readonly users: Users;
-  readonly memory: MemoryFace;
+  readonly memory: MemoryLimit;
 }
 
 export interface UserProtocol<Request> {

@@ -4,7 +4,7 @@
  * docs/protocol-v2.md "TIMELINE".
  */
 
-import type { MirrorFace } from "../../engine/mirror/mirror-parts.js";
+import type { Mirror } from "../../engine/mirror/mirror.js";
 import { hashOf } from "../../engine/trust/identity.js";
 import { type ByteString, bytesOfText } from "../../protocol/byte-string.js";
 import { error, type Reply } from "../../protocol/reply.js";
@@ -33,7 +33,7 @@ export class History {
   /** When the daemon was started, by its clock then; milliseconds since 1970. */
   readonly startedAt: number;
   /** The Redis that follows the fold; null: none does. */
-  mirror: MirrorFace | null = null;
+  mirror: Mirror | null = null;
   readonly #handlers: ReadonlyMap<string, Handler>;
 
   constructor(node: NodeState, recorder: Recorder) {

@@ -248,7 +248,7 @@ export class ClusterNode extends KeptWrites implements NodeState {
       lists: this.lists,
       verifySignature: (signer, bytes, signature) => signers.verifyBy(signer, bytes, signature),
       checkEntry: entryCheck(signers),
-      signatureThreads: signatureThreads(settings.verifyThreads, { signers, log }),
+      signatureThreads: signatureThreads(settings.verifyThreads, signers, log),
       messages: heardMessages(this, broadcasts),
       hash: hashOf,
       connect: openTransport(log),

@@ -66,7 +66,7 @@ export class TimelineBackend implements Backend {
   constructor(timeline: TimelineState, environment: Environment, unitSteps = UNIT_STEPS_DEFAULT) {
     this.unitSteps = unitSteps;
     this.#timeline = timeline;
-    this.changes = new Changes(() => timeline.database);
+    this.changes = new Changes(timeline);
     this.#environment = environment;
   }
 

@@ -1,7 +1,7 @@
 /**
- * Every reason for which the daemon does not answer a request: code → sentence, and for version 2, which can say it,
- * what it means for the client. Version 1 closes the connection, and the log has the reason.
- * The table of docs/protocol-v2.md says the same.
+ * Every reason for which the daemon refuses a request: code → sentence, and for version 2, which can report it, its
+ * effect and cure. Version 1 closes the connection, and the reason is in the log. The table of docs/protocol-v2.md says
+ * the same.
  */
 import { CONNECTION_REFUSALS } from "../../net/connections/connection-refusals.js";
 
@@ -10,7 +10,7 @@ export type Effect = "not-applied" | "unknown" | "varies";
 
 export interface Refusal {
   readonly sentence: string;
-  /** Of codes that version 2 tells its clients. */
+  /** For codes that version 2 sends to its clients. */
   readonly wire?: { readonly effect: Effect; readonly cure: string };
 }
 

@@ -1,7 +1,7 @@
-/** The latest commands that took long, whichever way they came. Shortened as Redis shortens them. */
+/** The latest slow commands, of all protocols. Shortened as in Redis. */
 import { type ByteString, detached } from "../../protocol/byte-string.js";
 
-/** Arguments of an entry, the note of the others among them, and characters of an argument. */
+/** Maximum arguments of an entry, the note about the omitted ones included, and maximum characters of an argument. */
 const ARGUMENTS_MAX = 32;
 const ARGUMENT_CHARS_MAX = 128;
 
@@ -17,7 +17,7 @@ export interface SlowEntry {
 }
 
 export class SlowLog {
-  /** The newest first. */
+  /** Newest first. */
   #entries: SlowEntry[] = [];
   #nextId = 0;
 
@@ -25,7 +25,7 @@ export class SlowLog {
     return this.#entries;
   }
 
-  /** @param most  how many are kept */
+  /** @param most  maximum entries that are stored */
   add(entry: Omit<SlowEntry, "id">, most: number): void {
     const argv = shortened(entry.argv);
     this.#entries.unshift({ ...entry, argv, id: this.#nextId++ });
@@ -37,7 +37,7 @@ export class SlowLog {
   }
 }
 
-/** As much of a command as is shown where it may be long; nothing of the rest is kept alive. */
+/** Returns a command as it is shown where it may be long; the omitted part is not kept alive. */
 export function shortened(argv: readonly ByteString[]): ByteString[] {
   const shown = argv.length > ARGUMENTS_MAX ? argv.slice(0, ARGUMENTS_MAX - 1) : argv;
   const words = shown.map((word) => {

@@ -148,8 +148,9 @@ export class SessionV2 implements Session {
 
   #hello({ knows: asked = [] }: Hello): string {
     const { pipeline, environment, daemon, takesVersion1, live } = this.#host;
-    const { signers, state } = pipeline;
-    const members = pipeline.members ?? undefined;
+    const { signers, recording } = pipeline;
+    const { state } = recording;
+    const members = recording.members ?? undefined;
     const hasKey = !asked.includes(KNOWS_UNSIGNED);
     // Whoever signs is told that there is no key to check by.
     const versions = signers === null && hasKey ? [1] : takesVersion1 ? [1, VERSION] : [VERSION];
@@ -174,7 +175,7 @@ export class SessionV2 implements Session {
       const { id, units, errors, replies } = answer;
       const { pipeline, environment, daemon, observer } = this.#host;
       observer.served(this.listener, units, errors);
-      const head = { id, daemon, clock: environment.clock(), newest: pipeline.newest, units };
+      const head = { id, daemon, clock: environment.clock(), newest: pipeline.recording.newest, units };
       return writeFrame(writeResult(head, replies), VERSION);
     }
     const { code, detail } = answer;

@@ -3,9 +3,12 @@
  * Statements in, frames out; knows nothing of sockets. Who has to log in sends `login name password` first.
  */
 
+import type { MemoryLimit } from "../../engine/memory/memory-limit.js";
+import type { CommandPath } from "../../engine/users/command-path.js";
 import type { Denial } from "../../engine/users/guest.js";
 import { GuestSender } from "../../engine/users/guest-sender.js";
-import { UserCommands, type UserCommandsParts } from "../../engine/users/user-commands.js";
+import { UserCommands } from "../../engine/users/user-commands.js";
+import type { Users } from "../../engine/users/users.js";
 import type { ClientDoing } from "../../net/connections/dialect.js";
 import type { Environment } from "../../net/process/environment.js";
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -20,8 +23,11 @@ import { parseEither } from "../../store/sql/parse.js";
 import { PAGE_ROWS, type RelationReply, relationFrame } from "./frames.js";
 import { doneText, MESSAGES, type SqlLanguage } from "./words.js";
 
-export interface SqlSessionHost extends UserCommandsParts {
-  readonly environment: Pick<Environment, "clock" | "uptime">;
+export interface SqlSessionHost {
+  readonly users: Users;
+  readonly memory: MemoryLimit;
+  readonly path: CommandPath;
+  readonly environment: Environment;
   readonly limits: { readonly maxOutputBytes: number };
   readonly language: SqlLanguage;
 }

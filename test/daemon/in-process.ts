@@ -1,6 +1,6 @@
 /** A listener and its pipeline in the test's own process, around backends that the test can reach. */
 import type { Backend } from "../../engine/backends/backend.js";
-import { type MemoryFace, UNBOUNDED } from "../../engine/memory/memory-limit.js";
+import type { MemoryLimit } from "../../engine/memory/memory-limit.js";
 import { Databases } from "../../engine/pipeline/databases.js";
 import { NOBODY, type Observer } from "../../engine/pipeline/observer.js";
 import { Pipeline } from "../../engine/pipeline/pipeline.js";
@@ -15,6 +15,7 @@ import { DATE_WINDOW_DEFAULT, type DateWindow } from "../../options/date-window.
 import { LIMITS, type LimitName, type Limits } from "../../options/limits.js";
 import type { LogLine } from "../support/daemon-process.js";
 import { keepLog } from "../support/log-lines.js";
+import { UNBOUNDED } from "../support/unbounded-memory.js";
 
 export const defaultLimits: Limits = Object.fromEntries(
   Object.entries(LIMITS).map(([name, row]) => [name, row.fallback]),
@@ -31,7 +32,7 @@ export interface InProcessOptions {
   readonly closeAfterAnswer?: boolean;
   readonly environment?: Environment;
   readonly gate?: DbsyncParts["gate"];
-  readonly memory?: MemoryFace;
+  readonly memory?: MemoryLimit;
   /** --ws beside it. */
   readonly ws?: Partial<WsSettings>;
   readonly observer?: Observer;
@@ -74,7 +75,7 @@ export async function startInProcess(options: InProcessOptions): Promise<InProce
     window,
     remembered: { most: bounds.maxRemembered, mostBytes: bounds.maxRememberedBytes },
     floor,
-    recording: new Unrecorded({ environment, floor }),
+    recording: new Unrecorded(environment, floor),
     environment,
     log,
     daemon,

@@ -2,7 +2,7 @@
 import { LocalUnits } from "../../engine/backends/local-units.js";
 import { MemoryBackend } from "../../engine/backends/memory.js";
 import { Newest } from "../../engine/backends/newest.js";
-import { type MemoryFace, UNBOUNDED } from "../../engine/memory/memory-limit.js";
+import type { MemoryLimit } from "../../engine/memory/memory-limit.js";
 import { NOBODY } from "../../engine/pipeline/observer.js";
 import { LocalPath } from "../../engine/users/local-path.js";
 import { PasswordSecrets } from "../../engine/users/password-secrets.js";
@@ -15,13 +15,14 @@ import { defaultLimits } from "../daemon/in-process.js";
 import type { LogLine } from "../support/daemon-process.js";
 import { keepLog } from "../support/log-lines.js";
 import { RawClient } from "../support/raw-client.js";
+import { UNBOUNDED } from "../support/unbounded-memory.js";
 import { withFile } from "./resp/scene.js";
 
 export interface UserSceneOptions {
   readonly limits?: Partial<Limits>;
   /** Lines of an ACL file. */
   readonly users?: readonly string[];
-  readonly memory?: MemoryFace;
+  readonly memory?: MemoryLimit;
 }
 
 export interface UserScene<Listener> extends AsyncDisposable {

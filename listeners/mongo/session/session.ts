@@ -4,10 +4,11 @@
  */
 
 import { foundInTurns } from "../../../engine/backends/steps-in-turns.js";
-import type { LastWrite } from "../../../engine/users/command-path.js";
+import type { MemoryLimit } from "../../../engine/memory/memory-limit.js";
+import type { CommandPath, LastWrite } from "../../../engine/users/command-path.js";
 import type { Denial, Guest } from "../../../engine/users/guest.js";
 import { GuestSender } from "../../../engine/users/guest-sender.js";
-import { UserCommands, type UserCommandsParts } from "../../../engine/users/user-commands.js";
+import { UserCommands } from "../../../engine/users/user-commands.js";
 import type { ClientDoing } from "../../../net/connections/dialect.js";
 import type { Environment } from "../../../net/process/environment.js";
 import { type ByteString, textOfBytes } from "../../../protocol/byte-string.js";
@@ -21,7 +22,9 @@ import type { CommandHost, MongoCommand, MongoServer } from "./command-host.js";
 import { GuestLogin } from "./login.js";
 import { waited, writeConcernOf } from "./write-concern.js";
 
-export interface MongoSessionHost extends MongoServer, UserCommandsParts {
+export interface MongoSessionHost extends MongoServer {
+  readonly memory: MemoryLimit;
+  readonly path: CommandPath;
   /** By their names, all of them. */
   readonly commands: ReadonlyMap<string, MongoCommand>;
 }
@@ -141,9 +144,9 @@ export class MongoSession implements CommandHost {
 class MongoSender extends GuestSender {
   /** Long answers are found in steps, between which other connections are served. */
   readonly takesSteps = true;
-  readonly #parts: readonly [Guest, Pick<Environment, "clock">];
+  readonly #parts: readonly [Guest, Environment];
 
-  constructor(guest: Guest, environment: Pick<Environment, "clock">) {
+  constructor(guest: Guest, environment: Environment) {
     super(guest, environment);
     this.#parts = [guest, environment];
   }

@@ -1,6 +1,6 @@
 /** ACL: the users of the listener, who they are and what they may. Texts: redis-server 7.0. */
 
-import { refusalOf } from "../../../engine/users/channel-rights.js";
+import { refusalOf } from "../../../engine/users/guest.js";
 import { checkDoors, readUsersAgain } from "../../../engine/users/read-users.js";
 import { DEFAULT_USER, flagsOf, userLine } from "../../../engine/users/users.js";
 import { StartError } from "../../../net/process/start-error.js";

@@ -50,7 +50,7 @@ function calling(readsOnly: boolean): SessionHandler {
     const writesNothing = flags.includes("no-writes");
     if (readsOnly && !writesNothing) return NOT_READING;
     const mayFill = flags.includes("allow-oom") || writesNothing;
-    if (!mayFill && session.guest.lacksMemory(true)) return NOT_FULL;
+    if (!mayFill && session.guest.lacksMemory) return NOT_FULL;
     const keys = argv.slice(3, 3 + count);
     const args = argv.slice(3 + count);
     return inSteps(session, (run) => {

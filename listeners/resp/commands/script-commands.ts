@@ -95,7 +95,7 @@ function refusalOf(
 ): Reply | null {
   if (allowsFull === null) return null;
   if (readsOnly && !writesNothing) return NOT_READING;
-  return !allowsFull && guest.lacksMemory(true) ? NOT_FULL : null;
+  return !allowsFull && guest.lacksMemory ? NOT_FULL : null;
 }
 
 /** Within EXEC, whose steps these are, or as a unit of its own. The script may choose another database, for itself. */

@@ -88,7 +88,7 @@ export class SessionCaller implements ScriptCaller {
       return REFUSED[refused.what];
     }
     const isFull = found.needsMemory && !this.#rights.mayFill && !this.#hasWritten;
-    if (isFull && session.guest.lacksMemory(true)) return OUT_OF_MEMORY;
+    if (isFull && session.guest.lacksMemory) return OUT_OF_MEMORY;
     return found.mayWait && waits(argv)
       ? error(`ERR ${command.name.toLowerCase()} command is not allowed with BLOCK option from scripts`)
       : null;

@@ -5,6 +5,7 @@
 
 import { foundInTurns } from "../../../engine/backends/steps-in-turns.js";
 import type { Channels } from "../../../engine/channels/channels.js";
+import type { MemoryLimit } from "../../../engine/memory/memory-limit.js";
 import type { Scripts } from "../../../engine/scripts/scripts.js";
 import type {
   CommandPath,
@@ -12,8 +13,8 @@ import type {
   StepRunner,
   WaitingSender,
 } from "../../../engine/users/command-path.js";
-import { type Denial, Guest, type GuestParts } from "../../../engine/users/guest.js";
-import type { User } from "../../../engine/users/users.js";
+import { type Denial, Guest } from "../../../engine/users/guest.js";
+import type { User, Users } from "../../../engine/users/users.js";
 import type { Answer } from "../../../net/connections/dialect.js";
 import type { Environment } from "../../../net/process/environment.js";
 import type { Limits } from "../../../options/limits.js";
@@ -67,7 +68,9 @@ export interface Route {
   readonly needsMemory: boolean;
 }
 
-export interface SessionHost extends GuestParts {
+export interface SessionHost {
+  readonly users: Users;
+  readonly memory: MemoryLimit;
   readonly path: CommandPath;
   readonly routes: {
     /** @param argv  at least the name */
@@ -149,7 +152,7 @@ export class RespSession implements WaitingSender<AwaitedCommand> {
     this.host = host;
     this.client = client;
     this.watched = new WatchedKeys(host.absentKeys);
-    this.guest = new Guest(host);
+    this.guest = new Guest(host.users, host.memory);
   }
 
   /** Who has logged in; null: nobody, and somebody has to. */

@@ -6,7 +6,7 @@ import { LocalUnits } from "../../../engine/backends/local-units.js";
 import { MemoryBackend } from "../../../engine/backends/memory.js";
 import { Newest } from "../../../engine/backends/newest.js";
 import { Channels } from "../../../engine/channels/channels.js";
-import { type MemoryFace, UNBOUNDED } from "../../../engine/memory/memory-limit.js";
+import type { MemoryLimit } from "../../../engine/memory/memory-limit.js";
 import { NOBODY } from "../../../engine/pipeline/observer.js";
 import { SlowLog } from "../../../engine/slow-log/slow-log.js";
 import type { CommandPath } from "../../../engine/users/command-path.js";
@@ -23,6 +23,7 @@ import type { LogLine } from "../../support/daemon-process.js";
 import { freePort } from "../../support/free-port.js";
 import { keepLog } from "../../support/log-lines.js";
 import { RawClient } from "../../support/raw-client.js";
+import { UNBOUNDED } from "../../support/unbounded-memory.js";
 
 const NOWHERE = Object.fromEntries(USER_LISTENER_NAMES.map((name) => [name, null])) as Record<
   UserListenerName,
@@ -40,7 +41,7 @@ export interface SceneOptions {
   readonly limits?: Partial<Limits>;
   /** Lines of an ACL file. */
   readonly users?: readonly string[];
-  readonly memory?: MemoryFace;
+  readonly memory?: MemoryLimit;
   readonly copies?: DaemonFace["copies"];
   /** Default: nobody. */
   readonly enableDebugCommand?: DaemonFace["settings"]["enableDebugCommand"];
