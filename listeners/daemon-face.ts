@@ -5,7 +5,7 @@ import type { SlowLog } from "../engine/slow-log/slow-log.js";
 import type { Copies } from "../engine/users/copies.js";
 import type { LogLevel } from "../net/process/log.js";
 import type { EvictionPolicy } from "../options/eviction-policy.js";
-import type { Settings, UserListenerName } from "../options/settings.js";
+import type { Settings } from "../options/settings.js";
 import type { JsonReplicaFigures } from "./replica-figures.js";
 
 /** What CONFIG and INFO know of the limit of memory. */
@@ -22,19 +22,7 @@ export interface MemorySettings {
 }
 
 export interface DaemonFace {
-  readonly settings: Pick<
-    Settings,
-    | UserListenerName
-    | "aclFile"
-    | "allowAnonymous"
-    | "enableDebugCommand"
-    | "data"
-    | "fsync"
-    | "jsonReplicas"
-    | "notifyKeyspaceEvents"
-    | "peers"
-    | "sqlLanguage"
-  >;
+  readonly settings: Settings;
   readonly memory: MemorySettings;
   readonly channels: Channels;
   /** Of commands that came in any way. */
@@ -51,7 +39,7 @@ export interface DaemonFace {
   /** Servers of --json-replica; null: none. */
   readonly jsonReplicas: JsonReplicaFigures | null;
   /** What other daemons have of the writes; null: nothing is recorded. */
-  readonly copies: Pick<Copies, "isAlone" | "count" | "wait"> | null;
+  readonly copies: Copies | null;
   /** As clients are told. */
   readonly state: string;
   /** Why nothing is written any more; null: all is well. */

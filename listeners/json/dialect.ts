@@ -8,8 +8,12 @@ import { isTextByte } from "../../net/connections/first-byte.js";
 import { type ForeignClient, foreignClient } from "../../net/connections/foreign-client.js";
 import { JsonLineParser } from "../../protocol/json/json-lines.js";
 import { SessionDialect } from "../session-dialect.js";
+import type { UserSocketHost } from "../user-listener.js";
+import type { RefusedRequests } from "./actions/passed-on.js";
 import { ANSWER_END, bounded, ERROR_HEAD, failure, type Text } from "./messages/answers.js";
-import { type JsonHost, JsonSession } from "./session.js";
+import type { PieceOutput } from "./piece-output.js";
+import type { JsonReplicas } from "./replicas/replicas.js";
+import { JsonSession } from "./session.js";
 
 export const JSON_LISTENER = "json";
 const TOO_LONG = "The line is longer than this server takes (--max-request-bytes).";
@@ -20,14 +24,22 @@ const STRANGER_TOO_LONG = "The line is longer than this server takes of a client
 export class JsonDialect extends SessionDialect<Buffer, Text> {
   readonly listener = JSON_LISTENER;
   protected readonly parser: JsonLineParser;
-  readonly #host: JsonHost;
+  readonly #host: UserSocketHost;
+  readonly #output: PieceOutput;
   readonly #maxRequestBytes: number;
   readonly #session: JsonSession;
 
-  constructor(host: JsonHost) {
-    const session = new JsonSession(host);
+  /** @param replicas  original servers that are sent the writes; null: none */
+  constructor(
+    host: UserSocketHost,
+    replicas: JsonReplicas | null,
+    refused: RefusedRequests,
+    output: PieceOutput,
+  ) {
+    const session = new JsonSession(host, replicas, refused);
     super(host, session);
     this.#host = host;
+    this.#output = output;
     this.#session = session;
     this.#maxRequestBytes = host.limits.maxRequestBytes;
     this.parser = new JsonLineParser(this.#maxRequestBytes);
@@ -67,9 +79,8 @@ export class JsonDialect extends SessionDialect<Buffer, Text> {
   }
 
   protected written(whole: Text): Answer {
-    const { limits, output } = this.#host;
-    const answer = bounded(whole, limits.maxOutputBytes);
-    return typeof answer === "string" ? answer + ANSWER_END : output.long([...answer, ANSWER_END]);
+    const answer = bounded(whole, this.#host.limits.maxOutputBytes);
+    return typeof answer === "string" ? answer + ANSWER_END : this.#output.long([...answer, ANSWER_END]);
   }
 
   protected isError(answer: string): boolean {

@@ -1,6 +1,5 @@
 /** The JSON listener: what clients of the replicated memory database connect to. */
 
-import type { ReplicaPlace } from "../../net/process/place.js";
 import type { Limits } from "../../options/limits.js";
 import type { JsonReplicaFigures } from "../replica-figures.js";
 import { UserListener, type UserListenerParts } from "../user-listener.js";
@@ -9,31 +8,29 @@ import { JSON_LISTENER, JsonDialect } from "./dialect.js";
 import { ANSWER_END, failure } from "./messages/answers.js";
 import { PieceOutput } from "./piece-output.js";
 import { DocumentStore } from "./replicas/document-store.js";
-import { JsonReplicas } from "./replicas/replicas.js";
+import { ReplicaContact } from "./replicas/replica-contact.js";
+import { boundsOf, JsonReplicas } from "./replicas/replicas.js";
 
 const PASSED_ON_REFUSED =
   'a request with "replicate":false is refused: if another server has passed it on, the two differ now';
 
-export interface JsonListenerParts extends Omit<UserListenerParts, "daemon"> {
-  readonly daemon: { readonly settings: { readonly jsonReplicas: readonly ReplicaPlace[] } };
-}
-
 export class JsonListener extends UserListener<Buffer> {
   readonly #replicas: JsonReplicas | null;
 
-  constructor(parts: JsonListenerParts) {
-    const { path, daemon, environment } = parts;
+  constructor(parts: UserListenerParts) {
+    const { path, daemon, environment, log } = parts;
     const { jsonReplicas: places } = daemon.settings;
-    const refused = new RefusedRequests(parts.log, environment, PASSED_ON_REFUSED);
+    const refused = new RefusedRequests(log, environment, PASSED_ON_REFUSED);
     const store = new DocumentStore(path, environment);
-    const replicas = places.length === 0 ? null : new JsonReplicas({ ...parts, places, store });
+    const bounds = boundsOf(parts.limits);
+    const contacts = places.map((place) => new ReplicaContact(place, bounds, log, environment));
+    const replicas = places.length === 0 ? null : new JsonReplicas(contacts, store, bounds, log);
+    const output = new PieceOutput();
     super(parts, {
       name: JSON_LISTENER,
       fullText: failure("Too many clients.") + ANSWER_END,
-      dialects(host) {
-        const whole = Object.assign(host, { replicas, refused, output: new PieceOutput() });
-        return () => new JsonDialect(whole);
-      },
+      makeServer: (host) => host,
+      makeDialect: (host) => new JsonDialect(host, replicas, refused, output),
     });
     this.#replicas = replicas;
   }

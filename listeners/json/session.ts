@@ -1,17 +1,12 @@
 /** What is remembered of a JSON connection: who has logged in. Requests in, answers out; knows nothing of bytes. */
 
 import { isUtf8 } from "node:buffer";
-import type { Denial, Guest } from "../../engine/users/guest.js";
-import { GuestSender } from "../../engine/users/guest-sender.js";
-import { UserCommands } from "../../engine/users/user-commands.js";
 import type { ClientDoing } from "../../net/connections/dialect.js";
-import { type ByteString, textOfBytes } from "../../protocol/byte-string.js";
+import { textOfBytes } from "../../protocol/byte-string.js";
 import { MalformedJson, NOT_UTF8 } from "../../protocol/json/json-reader.js";
-import { type ErrorReply, error, type Reply } from "../../protocol/reply.js";
-import { inTurns } from "../../protocol/steps.js";
 import type { UserSocketHost } from "../user-listener.js";
-import type { Action, ActionHost, Written } from "./actions/action-host.js";
 import { actions } from "./actions/actions.js";
+import { type Action, DocumentClient } from "./actions/document-client.js";
 import { isPassedOn, type RefusedRequests } from "./actions/passed-on.js";
 import {
   ERROR_HEAD,
@@ -24,64 +19,46 @@ import {
 import { coded } from "./messages/error-codes.js";
 import { memberFault } from "./messages/members.js";
 import { type JsonRequest, readRequest, textOfLine } from "./messages/request.js";
-import type { PieceOutput } from "./piece-output.js";
 import { PROBE_ACTION } from "./replicas/replica-connection.js";
 import type { JsonReplicas } from "./replicas/replicas.js";
-
-export interface JsonHost extends UserSocketHost {
-  /** Original servers that are sent the writes; null: none. */
-  readonly replicas: JsonReplicas | null;
-  readonly refused: RefusedRequests;
-  readonly output: PieceOutput;
-}
 
 /** Closes the connection, without an answer. */
 export const QUIT = "quit";
 /** What browsers send that were led here by a page: what they post would be done, where nobody has to log in. */
 const HTTP = /^(?:[A-Z]+ \S+ HTTP\/|Host:)/i;
-const NOT_PERMITTED = error("NOPERM this user has no permissions for this action or document.");
 /** Milliseconds that a request of another server waits for this daemon to be ready. */
 const PASSED_ON_WAIT_MS = 500;
 /** An original goes through this member of an answer to `getall`, which it does not expect to be an error. */
 const NO_DOCUMENTS: Member = ["documents", "[]"];
-const OUT_OF_MEMORY = error("OOM No memory is left for more data.");
 
-export class JsonSession implements ActionHost {
-  readonly #host: JsonHost;
-  readonly #guest: Guest;
-  readonly #commands: UserCommands;
-  readonly #sender: GuestSender;
+export class JsonSession {
+  readonly #client: DocumentClient;
+  readonly #replicas: JsonReplicas | null;
+  readonly #refused: RefusedRequests;
   /** Whether errors are told with codes, which the client has asked for. */
   #hasCodes = false;
   /** Of the request that is served. */
   #action: string | undefined;
-  #isGone = false;
 
-  constructor(host: JsonHost) {
-    this.#host = host;
-    this.#commands = new UserCommands(host, denied);
-    this.#guest = this.#commands.guest;
-    this.#sender = new GuestSender(this.#guest, host.environment);
-  }
-
-  get ids(): ActionHost["ids"] {
-    const { records, carries } = this.#host.path;
-    if (!records) return "moving";
-    return carries ? "long" : "counted";
+  /** @param replicas  original servers that are sent the writes; null: none */
+  constructor(host: UserSocketHost, replicas: JsonReplicas | null, refused: RefusedRequests) {
+    this.#client = new DocumentClient(host, replicas);
+    this.#replicas = replicas;
+    this.#refused = refused;
   }
 
   get doing(): ClientDoing {
-    return this.#commands.doing;
+    return this.#client.doing;
   }
 
   /** Whether nobody has logged in who has to. */
   get isStranger(): boolean {
-    return this.#guest.user === null;
+    return this.#client.isStranger;
   }
 
-  /** Nobody is there any more whom long answers would reach: clients that ask and go would have them made side by side. */
+  /** The connection is no more. */
   leave(): void {
-    this.#isGone = true;
+    this.#client.leave();
   }
 
   /** @param line  without blanks around it @returns the answer; null: the connection is to be closed */
@@ -98,7 +75,7 @@ export class JsonSession implements ActionHost {
   #answerTo(line: Buffer): Text | Promise<Text> | null {
     const text = textOfLine(line, isUtf8);
     if (text === QUIT) return null;
-    this.#guest.renew();
+    this.#client.renew();
     let request: JsonRequest;
     try {
       request = readRequest(text);
@@ -113,34 +90,32 @@ export class JsonSession implements ActionHost {
     if (request.isOn("codes")) this.#hasCodes = true;
     if (action === undefined) return failure("No action key provided.");
     const run = actions.get(action);
-    if (action === PROBE_ACTION && request.id !== undefined) this.#host.replicas?.recognize(request.id);
+    if (action === PROBE_ACTION && request.id !== undefined) this.#replicas?.recognize(request.id);
     if (run === undefined) return failure(`The action '${action}' provided is not valid.`);
     if (this.isStranger && action !== "auth") return failure("Authentication required.");
-    const serve = () => this.#run(action, run, request);
-    return this.#isServed(action, request)
-      ? serve()
-      : this.#whenServed(action, request).then((late) => late ?? serve());
+    if (this.#isServed(action, request)) return this.#run(action, run, request);
+    return this.#whenServed(action, request).then((late) => late ?? this.#run(action, run, request));
   }
 
   #run(action: string, run: Action, request: JsonRequest): Text | Promise<Text> {
     const fault = memberFault(action, request);
     if (fault !== null) return failure(fault);
-    const answer = withinStrings(() => run(this, request));
-    if (typeof answer === "string" && answer.startsWith(ERROR_HEAD) && isPassedOn(this, request))
-      this.#host.refused.note({ action, document: textOfBytes(request.document ?? "") }, answer);
+    const answer = withinStrings(() => run(this.#client, request));
+    if (typeof answer === "string" && answer.startsWith(ERROR_HEAD) && isPassedOn(this.#client, request))
+      this.#refused.note({ action, document: textOfBytes(request.document ?? "") }, answer);
     return answer;
   }
 
   /** Whether the servers of --json-replica have given their documents, or the action needs none. */
   #isServed(action: string, request: JsonRequest): boolean {
-    const { replicas } = this.#host;
+    const replicas = this.#replicas;
     if (replicas === null || replicas.isReady || action === "auth") return true;
     return request.document === undefined && action === PROBE_ACTION;
   }
 
   /** Waits until the daemon is ready, for as long as a server may be silent. @returns an error's answer if it is not; null: it is */
   async #whenServed(action: string, request: JsonRequest): Promise<string | null> {
-    const replicas = this.#host.replicas as JsonReplicas;
+    const replicas = this.#replicas as JsonReplicas;
     const isPassed = request.isOff("replicate");
     // An original that passes a request on, or asks for all documents at its start, serves nothing else until it is answered: the fetch waits for it too.
     if (await replicas.whenReady(isPassed ? PASSED_ON_WAIT_MS : undefined)) return null;
@@ -149,39 +124,4 @@ export class JsonSession implements ActionHost {
     replicas.noteRefused();
     return failure(replicas.notReady);
   }
-
-  inTurns<A>(work: Iterator<void, A>): A | Promise<A> {
-    const clock = { uptime: this.#host.environment.uptime, soon: setImmediate };
-    return inTurns(work, clock, { isWanted: () => !this.#isGone });
-  }
-
-  read(argv: readonly ByteString[]): Reply | Promise<Reply> {
-    return this.#commands.run(argv, this.#sender);
-  }
-
-  write(argv: readonly ByteString[], request: JsonRequest): Written | Promise<Written> {
-    const called = this.#commands.permitted(argv);
-    if ("kind" in called) return { reply: called, replicated: null };
-    const { path, replicas } = this.#host;
-    const isLocal = request.isOff("replicate");
-    if (replicas !== null && !isLocal) {
-      const { reply, forwarded } = replicas.write(argv, request);
-      return forwarded === null
-        ? { reply, replicated: null }
-        : forwarded.then((replicated) => ({ reply, replicated }));
-    }
-    let replicated: boolean | null = isLocal || path.others !== null ? false : null;
-    const waits = !isLocal && path.others !== null && path.others > 0;
-    const sender = waits ? this.#sender.awaiting((came) => (replicated = came)) : this.#sender;
-    const reply = path.execute(called.command, argv, sender);
-    return reply instanceof Promise
-      ? reply.then((settled) => ({ reply: settled, replicated }))
-      : { reply, replicated };
-  }
-
-  logIn(name: ByteString, password: ByteString): boolean {
-    return this.#guest.logIn(name, password);
-  }
 }
-
-const denied = (denial: Denial): ErrorReply => (denial === "no-memory" ? OUT_OF_MEMORY : NOT_PERMITTED);

@@ -4,11 +4,12 @@ import { UserListener, type UserListenerParts } from "../user-listener.js";
 import { MEMCACHED_LISTENER, MemcachedDialect } from "./dialect.js";
 
 export class MemcachedListener extends UserListener<MemcachedRequest> {
-  constructor(parts: Omit<UserListenerParts, "daemon">) {
+  constructor(parts: UserListenerParts) {
     super(parts, {
       name: MEMCACHED_LISTENER,
       fullText: "ERROR Too many open connections\r\n",
-      dialects: (host) => () => new MemcachedDialect(host),
+      makeServer: (host) => host,
+      makeDialect: (host) => new MemcachedDialect(host),
     });
   }
 }

@@ -9,31 +9,26 @@ import { MESSAGE_BYTES_MAX } from "../../protocol/mongo/message.js";
 import { MongoMessageParser } from "../../protocol/mongo/message-parser.js";
 import type { DaemonSocketHost } from "../daemon-listener.js";
 import { SessionDialect } from "../session-dialect.js";
+import { mongoCommandsByName } from "./commands/command-table.js";
 import { isRefused } from "./messages/answers.js";
-import { MongoSession, type MongoSessionHost } from "./session/session.js";
+import type { MongoServer } from "./session/server.js";
+import { MongoSession } from "./session/session.js";
 
 export const MONGO_LISTENER = "mongo";
 /** While nobody has logged in who has to: greetings and logins are no longer. */
 const STRANGER_BYTES_MAX = 16 * 1024;
 
-export type MongoHost = DaemonSocketHost &
-  MongoSessionHost & {
-    readonly nextId: () => number;
-    /** Whether what is said to a client cannot be heard by others. */
-    readonly isPrivate: (connection: Pick<ClientConnection<MongoMessage>, "address">) => boolean;
-  };
-
 export class MongoDialect extends SessionDialect<MongoMessage> {
   readonly listener = MONGO_LISTENER;
   protected readonly parser = new MongoMessageParser(0);
-  readonly #host: MongoHost;
+  readonly #host: DaemonSocketHost;
   readonly #session: MongoSession;
 
-  constructor(host: MongoHost, connection: ClientConnection<MongoMessage>) {
-    const isPrivate = host.isPrivate(connection);
-    const session = new MongoSession(host, { remote: connection.remote, id: host.nextId(), isPrivate });
-    super(host, session);
-    this.#host = host;
+  /** @param isPrivate  whether what is said to the client cannot be heard by others */
+  constructor(server: MongoServer, { remote }: ClientConnection<MongoMessage>, isPrivate: boolean) {
+    const session = new MongoSession(server, mongoCommandsByName, { remote, id: server.nextId(), isPrivate });
+    super(server.host, session);
+    this.#host = server.host;
     this.#session = session;
   }
 

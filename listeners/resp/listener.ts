@@ -9,7 +9,7 @@ import { UserListener, type UserListenerParts } from "../user-listener.js";
 import { CommandRoutes } from "./commands/command-routes.js";
 import { sessionHandlers } from "./commands/session-handlers.js";
 import { type Argv, RespDialect } from "./dialect.js";
-import { RESP_LISTENER } from "./resp-host.js";
+import { RESP_LISTENER, type RespHost } from "./resp-host.js";
 import { KeyspaceNotices } from "./session/keyspace-notices.js";
 import type { Pulse } from "./session/pulse.js";
 import { ServerState } from "./session/server-state.js";
@@ -22,7 +22,7 @@ import { SharedOutput } from "./shared-output.js";
 const KEEP_ALIVE_SECONDS = 300;
 const MILLISECONDS = 1000;
 
-export class RespListener extends UserListener<Argv> {
+export class RespListener extends UserListener<Argv, RespHost> {
   readonly #pulse: Pulse;
   readonly #counts: ServerState["counts"];
   readonly #keepFunctions: () => Promise<void>;
@@ -59,12 +59,10 @@ export class RespListener extends UserListener<Argv> {
     super(parts, {
       name: RESP_LISTENER,
       fullText: writeReply(error("ERR max number of clients reached")),
-      dialects(host) {
-        const whole = Object.assign(host, own);
-        return (one) => new RespDialect(whole, one);
-      },
+      makeServer: (host) => Object.assign(host, own),
+      makeDialect: (host, connection) => new RespDialect(host, connection),
       // Finds clients that wait for data here and have disappeared.
-      prepare(socket) {
+      prepare(_, socket) {
         const seconds = state.numberOf("tcp-keepalive", KEEP_ALIVE_SECONDS);
         if (seconds > 0) socket.setKeepAlive(true, seconds * 1000);
       },

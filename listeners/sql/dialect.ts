@@ -7,26 +7,26 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { ERROR_HEAD, errorFrame } from "../../protocol/sql-frames.js";
 import { SqlLineParser } from "../../protocol/sql-lines.js";
 import { STATEMENT_BYTES_MAX } from "../../store/sql/parse.js";
-import type { DaemonSocketHost } from "../daemon-listener.js";
 import { SessionDialect } from "../session-dialect.js";
-import { SqlSession, type SqlSessionHost } from "./session.js";
-import { MESSAGES } from "./words.js";
+import type { UserSocketHost } from "../user-listener.js";
+import { SqlSession } from "./session.js";
+import { MESSAGES, type SqlLanguage } from "./words.js";
 
 export const SQL_LISTENER = "sql";
 /** While nobody has logged in who has to: a login is no longer. */
 const STRANGER_BYTES_MAX = 2048;
 const REFUSAL = `RESULT_MESSAGE\n${ERROR_HEAD}`;
 
-export type SqlHost = DaemonSocketHost & SqlSessionHost;
-
 export class SqlDialect extends SessionDialect<ByteString> {
   readonly listener = SQL_LISTENER;
   protected readonly parser = new SqlLineParser(0);
-  readonly #host: SqlHost;
+  readonly #host: UserSocketHost;
+  readonly #language: SqlLanguage;
 
-  constructor(host: SqlHost) {
-    super(host, new SqlSession(host));
+  constructor(host: UserSocketHost, language: SqlLanguage) {
+    super(host, new SqlSession(host, language));
     this.#host = host;
+    this.#language = language;
   }
 
   override foreignClient(chunk: Buffer): ForeignClient | null {
@@ -55,7 +55,7 @@ export class SqlDialect extends SessionDialect<ByteString> {
 
   problem(): Closing | null {
     if (!this.parser.isTooLong) return null;
-    const words = errorFrame(MESSAGES.tooLong[this.#host.language]);
+    const words = errorFrame(MESSAGES.tooLong[this.#language]);
     return closing("malformed", "a statement longer than any may be", words);
   }
 

@@ -5,9 +5,8 @@
 
 import type { Denial } from "../../engine/users/guest.js";
 import { GuestSender } from "../../engine/users/guest-sender.js";
-import { UserCommands, type UserCommandsParts } from "../../engine/users/user-commands.js";
+import { UserCommands } from "../../engine/users/user-commands.js";
 import type { ClientDoing } from "../../net/connections/dialect.js";
-import type { Environment } from "../../net/process/environment.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { type ErrorReply, error, type Reply } from "../../protocol/reply.js";
 import { errorFrame, messageFrame } from "../../protocol/sql-frames.js";
@@ -17,25 +16,22 @@ import { inTurns } from "../../protocol/steps.js";
 import { CommandFailure } from "../../store/arguments/errors.js";
 import { SqlMistake } from "../../store/sql/mistake.js";
 import { parseEither } from "../../store/sql/parse.js";
+import type { UserSocketHost } from "../user-listener.js";
 import { PAGE_ROWS, type RelationReply, relationFrame } from "./frames.js";
 import { doneText, MESSAGES, type SqlLanguage } from "./words.js";
 
-export interface SqlSessionHost extends UserCommandsParts {
-  readonly environment: Pick<Environment, "clock" | "uptime">;
-  readonly limits: { readonly maxOutputBytes: number };
-  readonly language: SqlLanguage;
-}
-
 export class SqlSession {
-  readonly #host: SqlSessionHost;
+  readonly #host: UserSocketHost;
+  readonly #language: SqlLanguage;
   readonly #commands: UserCommands;
   readonly #sender: GuestSender;
   /** Empty: none is chosen. */
   #database: ByteString = "";
   #pageRows = PAGE_ROWS;
 
-  constructor(host: SqlSessionHost) {
+  constructor(host: UserSocketHost, language: SqlLanguage) {
     this.#host = host;
+    this.#language = language;
     this.#commands = new UserCommands(host, (denial) => this.#denied(denial));
     this.#sender = new SteppedSender(this.#commands.guest, host.environment);
   }
@@ -83,7 +79,7 @@ export class SqlSession {
     const { statement } = parseEither(text);
     if (statement instanceof SqlMistake) return messageFrame("");
     if (statement.kind === "use") this.#database = statement.name;
-    return messageFrame(doneText(statement, reply, this.#host.language));
+    return messageFrame(doneText(statement, reply, this.#language));
   }
 
   /** In steps, between which other connections are served. */
@@ -106,7 +102,7 @@ export class SqlSession {
   }
 
   #says(what: keyof typeof MESSAGES): ByteString {
-    return MESSAGES[what][this.#host.language];
+    return MESSAGES[what][this.#language];
   }
 
   #refuses(what: keyof typeof MESSAGES): ByteString {

@@ -17,7 +17,7 @@ import { StepReply } from "../../../protocol/step-reply.js";
 import { finish } from "../../../protocol/steps.js";
 import { failure, lengthOf, type Member, sentenceOf, success } from "../messages/answers.js";
 import { bytesOf, itemsOf } from "../messages/reply-parts.js";
-import type { Answer } from "./action-host.js";
+import type { Answer } from "./document-client.js";
 
 /** Entries of one step: to look at the clock takes as long as to write some. */
 const STEP_ENTRIES = 4 * ENTRIES_TOGETHER;

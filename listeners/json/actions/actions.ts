@@ -33,41 +33,41 @@ import {
   namesPieces,
   then,
 } from "./action-answers.js";
-import type { Action, ActionHost, Answer } from "./action-host.js";
+import type { Action, Answer, DocumentClient } from "./document-client.js";
 import { change, changeIndex, changeMember, insert, remove, update } from "./write-actions.js";
 
 export const actions: ReadonlyMap<string, Action> = new Map(
   Object.entries({
-    create: (host, request) => change(host, request, "DOC.CREATE"),
+    create: (client, request) => change(client, request, "DOC.CREATE"),
     insert,
     get,
     getkeys: getKeys,
-    update: (host, request) => explained(host, request) ?? update(host, request),
-    delete: (host, request) => explained(host, request) ?? remove(host, request),
+    update: (client, request) => explained(client, request) ?? update(client, request),
+    delete: (client, request) => explained(client, request) ?? remove(client, request),
     count,
-    empty: (host, request) => change(host, request, "DOC.EMPTY"),
-    drop: (host, request) => change(host, request, "DOC.DROP"),
-    list: (host) =>
-      then(host.read(["DOC.LIST"]), (reply) =>
+    empty: (client, request) => change(client, request, "DOC.EMPTY"),
+    drop: (client, request) => change(client, request, "DOC.DROP"),
+    list: (client) =>
+      then(client.read(["DOC.LIST"]), (reply) =>
         reply.kind === "error"
           ? failure(sentenceOf(reply))
-          : then(host.inTurns(namesPieces(reply)), (names) => longSuccess([["documents", names]])),
+          : then(client.inTurns(namesPieces(reply)), (names) => longSuccess([["documents", names]])),
       ),
     getall: getAll,
-    createindex: (host, request) => changeIndex(host, request, "CREATE"),
-    dropindex: (host, request) => changeIndex(host, request, "DROP"),
+    createindex: (client, request) => changeIndex(client, request, "CREATE"),
+    dropindex: (client, request) => changeIndex(client, request, "DROP"),
     listindexes: listIndexes,
-    addmember: (host, request) => changeMember(host, request, "ADD"),
-    dropmember: (host, request) => changeMember(host, request, "DROP"),
+    addmember: (client, request) => changeMember(client, request, "ADD"),
+    dropmember: (client, request) => changeMember(client, request, "DROP"),
     auth: logIn,
   } satisfies Record<string, Action>),
 );
 
-function get(host: ActionHost, request: JsonRequest): Answer {
+function get(client: DocumentClient, request: JsonRequest): Answer {
   const { document, id } = request;
   if (document === undefined) return failure(NO_DOCUMENT);
-  if (request.isOn("explain")) return explain(host, request, document);
-  if (id === undefined) return getSeveral(host, request, document);
+  if (request.isOn("explain")) return explain(client, request, document);
+  if (id === undefined) return getSeveral(client, request, document);
   const argv = [
     "DOC.GET",
     document,
@@ -77,39 +77,39 @@ function get(host: ActionHost, request: JsonRequest): Answer {
     ...orderWords(request),
     ...shapeWords(request),
   ];
-  return then(host.read(argv), (reply) => {
+  return then(client.read(argv), (reply) => {
     const isFound = reply.kind !== "map" || itemsOf(reply).length > 0;
     // What is no number and no entry's key is as if it were not given.
     return isFound || isNumeric(id)
       ? good(reply, () => dataOf(reply, request))
-      : getSeveral(host, request, document);
+      : getSeveral(client, request, document);
   });
 }
 
 /** How `get` would find the entries. */
-function explain(host: ActionHost, request: JsonRequest, document: ByteString): Answer {
+function explain(client: DocumentClient, request: JsonRequest, document: ByteString): Answer {
   const chosen =
     request.id === undefined ? [...filterWords(request), ...orderWords(request)] : ["ID", request.id];
-  return explanation(host, ["DOC.GET", document, ...chosen]);
+  return explanation(client, ["DOC.GET", document, ...chosen]);
 }
 
 const ONE_ENTRY =
   "Nothing chooses entries: without where, query, sort and limit there is nothing to explain.";
 
 /** How a write would find the entries: nothing is written. @returns null: it is to be done */
-function explained(host: ActionHost, request: JsonRequest): Answer | null {
+function explained(client: DocumentClient, request: JsonRequest): Answer | null {
   if (!request.isOn("explain")) return null;
   const { document, id } = request;
   if (document === undefined) return failure(NO_DOCUMENT);
   if (request.action === "delete" && id === undefined && request.get("where") === undefined)
     return failure(NO_ID);
   const isChosen = filterWords(request).length + orderWords(request).length > 0;
-  return id === undefined && !isChosen ? failure(ONE_ENTRY) : explain(host, request, document);
+  return id === undefined && !isChosen ? failure(ONE_ENTRY) : explain(client, request, document);
 }
 
 /** @param argv  a read, which says how entries are found in the place of its answer */
-function explanation(host: ActionHost, argv: readonly ByteString[]): Answer {
-  return then(host.read([...argv, "EXPLAIN"]), (reply) =>
+function explanation(client: DocumentClient, argv: readonly ByteString[]): Answer {
+  return then(client.read([...argv, "EXPLAIN"]), (reply) =>
     good(reply, () => {
       const [, reads, , indexes, , entries, , of, , order] = itemsOf(reply);
       const number = (one: Reply | undefined) => (one?.kind === "integer" ? String(one.value) : "0");
@@ -126,12 +126,12 @@ function explanation(host: ActionHost, argv: readonly ByteString[]): Answer {
 const named = (request: JsonRequest) =>
   filterWords(request).slice(request.get("query") === undefined ? 0 : 2);
 
-function getSeveral(host: ActionHost, request: JsonRequest, document: ByteString): Answer {
+function getSeveral(client: DocumentClient, request: JsonRequest, document: ByteString): Answer {
   const words = [...filterWords(request), ...orderWords(request)];
-  return then(host.read(["DOC.GET", document, ...words, ...shapeWords(request)]), (reply) => {
+  return then(client.read(["DOC.GET", document, ...words, ...shapeWords(request)]), (reply) => {
     if (!(reply instanceof EntriesReply && isLong(reply)))
       return good(reply, () => dataOf(reply, request, words.length === 0));
-    return then(host.inTurns(longMembers(reply, request, words.length === 0)), longSuccess);
+    return then(client.inTurns(longMembers(reply, request, words.length === 0)), longSuccess);
   });
 }
 
@@ -148,10 +148,10 @@ function* longMembers(
   return members;
 }
 
-function getKeys(host: ActionHost, request: JsonRequest): Answer {
+function getKeys(client: DocumentClient, request: JsonRequest): Answer {
   const { document } = request;
   if (document === undefined) return failure(NO_DOCUMENT);
-  return then(host.read(["DOC.GETKEYS", document]), (reply) =>
+  return then(client.read(["DOC.GETKEYS", document]), (reply) =>
     good(reply, () => {
       const [first, names] = itemsOf(reply);
       return [
@@ -162,38 +162,38 @@ function getKeys(host: ActionHost, request: JsonRequest): Answer {
   );
 }
 
-function count(host: ActionHost, request: JsonRequest): Answer {
+function count(client: DocumentClient, request: JsonRequest): Answer {
   const { document } = request;
   if (document === undefined) return failure(NO_DOCUMENT, ["count", "0"]);
   const argv = ["DOC.COUNT", document, ...filterWords(request)];
-  if (request.isOn("explain")) return explanation(host, argv);
-  return then(host.read(argv), (reply) =>
+  if (request.isOn("explain")) return explanation(client, argv);
+  return then(client.read(argv), (reply) =>
     reply instanceof CountReply
-      ? then(host.inTurns(reply.entries.steps()), ({ texts }) => success(["count", String(texts.length)]))
+      ? then(client.inTurns(reply.entries.steps()), ({ texts }) => success(["count", String(texts.length)]))
       : good(reply, () => [["count", reply.kind === "integer" ? String(reply.value) : "0"]]),
   );
 }
 
-function listIndexes(host: ActionHost, { document }: JsonRequest): Answer {
+function listIndexes(client: DocumentClient, { document }: JsonRequest): Answer {
   if (document === undefined) return failure(NO_DOCUMENT);
-  return then(host.read(["DOC.INDEX", "LIST", document]), (reply) =>
+  return then(client.read(["DOC.INDEX", "LIST", document]), (reply) =>
     good(reply, () => [["indexes", listOf(bulksOf(reply), keyJson)]]),
   );
 }
 
 /** `replicated` says here what was asked for: nothing was written. */
-function getAll(host: ActionHost, request: JsonRequest): Answer {
-  return then(host.read(["DOC.GETALL"]), (reply) => {
+function getAll(client: DocumentClient, request: JsonRequest): Answer {
+  return then(client.read(["DOC.GETALL"]), (reply) => {
     if (reply.kind === "error") return failure(sentenceOf(reply));
     const asked: Member = ["replicated", String(!request.isOff("replicate"))];
-    return then(host.inTurns(documentsPieces(reply)), (data) => longSuccess([["documents", data], asked]));
+    return then(client.inTurns(documentsPieces(reply)), (data) => longSuccess([["documents", data], asked]));
   });
 }
 
-function logIn(host: ActionHost, request: JsonRequest): Answer {
+function logIn(client: DocumentClient, request: JsonRequest): Answer {
   const [user, password] = [request.get("user") ?? "default", request.get("password")];
   if (typeof user !== "string" || typeof password !== "string") return failure("No password provided.");
-  return host.logIn(bytesOfText(user), bytesOfText(password))
+  return client.logIn(bytesOfText(user), bytesOfText(password))
     ? success()
     : failure("invalid username-password pair or user is disabled.");
 }

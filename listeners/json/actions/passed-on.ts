@@ -22,26 +22,26 @@ import { failure, sentenceOf } from "../messages/answers.js";
 import { bulksOf, bytesOf, itemsOf } from "../messages/reply-parts.js";
 import type { JsonRequest } from "../messages/request.js";
 import { good, isNumeric, keyJson, listOf, NOT_THERE, replicatedMember } from "./action-answers.js";
-import type { ActionHost, Answer } from "./action-host.js";
+import type { Answer, DocumentClient } from "./document-client.js";
 
 /** The entry whose members all others may have. */
 const FIRST = "0";
 const [NO_DOCUMENT_THERE, NO_ENTRY] = [...NOT_THERE] as [string, string];
 
-export function isPassedOn(host: ActionHost, request: JsonRequest): boolean {
-  return host.ids === "moving" && request.isOff("replicate");
+export function isPassedOn(client: DocumentClient, request: JsonRequest): boolean {
+  return client.ids === "moving" && request.isOff("replicate");
 }
 
 /** The original lets members be missing, and looks at the entry 0 only. @returns words of DOC.INSERT */
 export function checkWords(
-  host: ActionHost,
+  client: DocumentClient,
   document: ByteString,
   data: JsonContainer,
   isNumbered: boolean,
 ): ByteString[] {
   const values = memberValues(data);
-  const first = entryOf(host, document, FIRST);
-  const isEmpty = itemsOf(atOnce(host.read(["DOC.GET", document, "LIMIT", "0", "1"]))).length === 0;
+  const first = entryOf(client, document, FIRST);
+  const isEmpty = itemsOf(atOnce(client.read(["DOC.GET", document, "LIMIT", "0", "1"]))).length === 0;
   const model = first ?? (isEmpty && isNumbered ? values[0] : undefined);
   const names = isContainer(model) ? new Set(memberNames(model)) : null;
   const isTaken = (value: JsonValue) =>
@@ -51,11 +51,11 @@ export function checkWords(
 
 /** An id that is no number is for `update` the number that it begins with. */
 export function idOf(
-  host: ActionHost,
+  client: DocumentClient,
   document: ByteString,
   id: ByteString | undefined,
 ): ByteString | undefined {
-  if (id === undefined || isNumeric(id) || entryOf(host, document, id) !== undefined) return id;
+  if (id === undefined || isNumeric(id) || entryOf(client, document, id) !== undefined) return id;
   return String(Number.parseInt(textOfBytes(id), 10) || 0);
 }
 
@@ -68,7 +68,7 @@ export function isReplacing(id: ByteString | undefined, data: JsonValue): data i
 
 /** The members of an object become the entries. */
 export function replaceAll(
-  host: ActionHost,
+  client: DocumentClient,
   request: JsonRequest,
   {
     document,
@@ -76,19 +76,19 @@ export function replaceAll(
     data,
   }: { readonly document: ByteString; readonly id: ByteString; readonly data: JsonObject },
 ): Answer {
-  const found = atOnce(host.read(["DOC.GET", document, "ID", id]));
+  const found = atOnce(client.read(["DOC.GET", document, "ID", id]));
   if (found.kind === "error") return failure(NO_DOCUMENT_THERE);
   if (itemsOf(found).length === 0) return failure(NO_ENTRY);
-  const keys = bulksOf(itemsOf(atOnce(host.read(["DOC.GETKEYS", document])))[1]);
+  const keys = bulksOf(itemsOf(atOnce(client.read(["DOC.GETKEYS", document])))[1]);
   // Whoever may not insert, or has no memory for it, is told so before anything is gone.
-  const tried = write(host, request, ["DOC.INSERT", document, "NOCHECK"]);
+  const tried = write(client, request, ["DOC.INSERT", document, "NOCHECK"]);
   if (tried.kind === "error") return failure(sentenceOf(tried));
-  write(host, request, ["DOC.EMPTY", document]);
+  write(client, request, ["DOC.EMPTY", document]);
   const entries = data.names.flatMap((name, at) => [
     bytesOfText(name),
     bytesOfText(writeJson(data.values[at] as JsonValue)),
   ]);
-  const reply = write(host, request, ["DOC.INSERT", document, "NOCHECK", "KEYS", ...entries]);
+  const reply = write(client, request, ["DOC.INSERT", document, "NOCHECK", "KEYS", ...entries]);
   return good(reply, () => [
     ["document_keys", listOf(keys, keyJson)],
     ...replicatedMember(false),
@@ -97,21 +97,21 @@ export function replaceAll(
 }
 
 /** The original numbers all entries anew at a deletion, those with keys of clients' own too. */
-export function countAnew(host: ActionHost, request: JsonRequest, document: ByteString): void {
-  const items = itemsOf(atOnce(host.read(["DOC.GET", document])));
+export function countAnew(client: DocumentClient, request: JsonRequest, document: ByteString): void {
+  const items = itemsOf(atOnce(client.read(["DOC.GET", document])));
   const isCounted = items.every((item, at) => at % 2 === 1 || bytesOf(item) === String(at / 2));
   if (isCounted) return;
   const texts = items.filter((_, at) => at % 2 === 1).map(bytesOf);
-  write(host, request, ["DOC.UPDATE", document, `[${texts.join(",")}]`]);
+  write(client, request, ["DOC.UPDATE", document, `[${texts.join(",")}]`]);
 }
 
-function entryOf(host: ActionHost, document: ByteString, id: ByteString): JsonValue | undefined {
-  const [, entry] = itemsOf(atOnce(host.read(["DOC.GET", document, "ID", id])));
+function entryOf(client: DocumentClient, document: ByteString, id: ByteString): JsonValue | undefined {
+  const [, entry] = itemsOf(atOnce(client.read(["DOC.GET", document, "ID", id])));
   return entry === undefined ? undefined : parseJson(textOfBytes(bytesOf(entry)));
 }
 
-function write(host: ActionHost, request: JsonRequest, argv: readonly ByteString[]): Reply {
-  const written = host.write(argv, request);
+function write(client: DocumentClient, request: JsonRequest, argv: readonly ByteString[]): Reply {
+  const written = client.write(argv, request);
   if (written instanceof Promise) throw new Error("a daemon in memory alone writes at once");
   return written.reply;
 }

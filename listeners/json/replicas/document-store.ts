@@ -54,6 +54,19 @@ export class DocumentStore {
     return entries;
   }
 
+  /** The id of a document's first entry; "": it has none. */
+  firstKey(document: ByteString): ByteString {
+    return bytesOf(itemsOf(this.run(["DOC.GETKEYS", document]))[0]);
+  }
+
+  /** Whether the ids of a document are 0, 1, 2, …, where an entry was deleted just now: if the highest one is there, no others are. */
+  isCounted(document: ByteString): boolean {
+    const count = this.run(["DOC.COUNT", document]);
+    if (count.kind !== "integer" || Number(count.value) === 0) return count.kind === "integer";
+    const last = String(Number(count.value) - 1);
+    return itemsOf(this.run(["DOC.GET", document, "ID", last])).length > 0;
+  }
+
   /** Gives a document other contents in one turn: no client sees a part of it. If this fails, the document stays as it was. @returns an error, or the last reply */
   replace(document: ByteString, contents: Contents): Reply {
     const before = this.contentsOf(document);

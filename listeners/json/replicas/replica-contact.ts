@@ -7,15 +7,6 @@ import { type ReplicaBounds, ReplicaConnection } from "./replica-connection.js";
 /** `self`: the daemon's own listener. */
 export type ReplicaKind = "original" | "dbsyncd" | "self";
 
-export interface ContactParts {
-  readonly place: ReplicaPlace;
-  readonly bounds: ReplicaBounds;
-  readonly log: Logger;
-  readonly environment: Environment;
-  /** Called when the server has closed the connection. */
-  readonly closed: () => void;
-}
-
 /** The port of -p unless it is given. */
 const DAEMON_PORT = 1111;
 /** Bytes of a mark, which no other program guesses. */
@@ -36,7 +27,11 @@ export class DbsyncdReplica extends Error {
 class OwnAddress extends Error {}
 
 export class ReplicaContact {
-  readonly #parts: ContactParts;
+  /** Called when the server has closed the connection. */
+  onClosed: () => void = () => {};
+  readonly #place: ReplicaPlace;
+  readonly #log: Logger;
+  readonly #environment: Environment;
   #bounds: ReplicaBounds;
   #connection: ReplicaConnection | null = null;
   #kind: ReplicaKind | null = null;
@@ -52,9 +47,11 @@ export class ReplicaContact {
   /** Why it was not reached. */
   problem: unknown = new Error("not reached yet");
 
-  constructor(parts: ContactParts) {
-    this.#parts = parts;
-    this.#bounds = parts.bounds;
+  constructor(place: ReplicaPlace, bounds: ReplicaBounds, log: Logger, environment: Environment) {
+    this.#place = place;
+    this.#bounds = bounds;
+    this.#log = log;
+    this.#environment = environment;
   }
 
   /** Holds for the open connection, too. */
@@ -78,7 +75,7 @@ export class ReplicaContact {
 
   /** host:port */
   get name(): string {
-    return placeName(this.#parts.place);
+    return placeName(this.#place);
   }
 
   /** null: there is none. */
@@ -121,7 +118,7 @@ export class ReplicaContact {
   reportAway(problem: unknown): void {
     this.problem = problem;
     const reason = problem instanceof Error ? problem.message : String(problem);
-    const { log } = this.#parts;
+    const log = this.#log;
     if (!this.#isAway && problem instanceof DbsyncdReplica)
       log.error({ replica: this.name, reason }, "nothing is sent to a server of --json-replica");
     else if (!this.#isAway)
@@ -142,12 +139,12 @@ export class ReplicaContact {
   }
 
   async #open(): Promise<ReplicaConnection> {
-    const { place, environment, closed } = this.#parts;
-    this.#mark = Buffer.from(environment.randomBytes(MARK_BYTES), "latin1").toString("hex");
+    const place = this.#place;
+    this.#mark = Buffer.from(this.#environment.randomBytes(MARK_BYTES), "latin1").toString("hex");
     this.#isOwn = false;
     this.isCompared = false;
     const connection = await ReplicaConnection.open(place, this.#mark, this.#bounds, () => {
-      if (this.#connection?.isLost === true) closed();
+      if (this.#connection?.isLost === true) this.onClosed();
     }).catch((problem) => {
       this.#kind = null;
       throw problem;

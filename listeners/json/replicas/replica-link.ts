@@ -3,15 +3,13 @@
  * or refused something are sent complete until it has them; none that it has not sent or confirmed replaces one of its own.
  */
 import type { Logger } from "pino";
-import type { Environment } from "../../../net/process/environment.js";
-import type { ReplicaPlace } from "../../../net/process/place.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { JsonObject } from "../../../protocol/json/json-value.js";
 import type { DocumentStore } from "./document-store.js";
 import { MissedDocuments } from "./missed-documents.js";
 import { differing } from "./replica-comparison.js";
-import { isSilence, objectOf, type ReplicaBounds, type ReplicaConnection } from "./replica-connection.js";
-import { ReplicaContact } from "./replica-contact.js";
+import { isSilence, objectOf, type ReplicaConnection } from "./replica-connection.js";
+import type { ReplicaContact } from "./replica-contact.js";
 import { ReplicaDelivery } from "./replica-delivery.js";
 import type { Forwarded } from "./replica-requests.js";
 import { SerialWork } from "./serial-work.js";
@@ -28,21 +26,16 @@ export interface ForwardedWrite {
   translated(): Forwarded;
 }
 
-export interface ReplicaLinkParts {
-  readonly place: ReplicaPlace;
-  readonly bounds: ReplicaBounds;
-  readonly store: DocumentStore;
-  readonly log: Logger;
-  readonly environment: Environment;
-  /** The server has other contents of documents of which it missed nothing. */
-  readonly differs: (link: ReplicaLink, documents: readonly ByteString[]) => void;
-}
+/** Called when the server has other contents of documents of which it missed nothing. */
+export type OnDiffers = (link: ReplicaLink, documents: readonly ByteString[]) => void;
 
 export class ReplicaLink {
   readonly contact: ReplicaContact;
   /** Documents of which it may not have all. */
   readonly missed: MissedDocuments;
-  readonly #parts: ReplicaLinkParts;
+  readonly #store: DocumentStore;
+  readonly #log: Logger;
+  readonly #onDiffers: OnDiffers;
   readonly #delivery: ReplicaDelivery;
   /** Documents that it should have: it sent them, or confirmed writes of them. */
   readonly #known = new Set<ByteString>();
@@ -57,12 +50,14 @@ export class ReplicaLink {
   #isSilent = false;
   #isStopped = false;
 
-  constructor(parts: ReplicaLinkParts) {
-    const { store, log } = parts;
-    this.#parts = parts;
-    this.contact = new ReplicaContact({ ...parts, closed: () => this.#closed() });
-    this.missed = new MissedDocuments(() => this.refresh());
-    this.#delivery = new ReplicaDelivery(this.contact, this.missed, store, log);
+  constructor(contact: ReplicaContact, store: DocumentStore, log: Logger, onDiffers: OnDiffers) {
+    this.contact = contact;
+    this.#store = store;
+    this.#log = log;
+    this.#onDiffers = onDiffers;
+    this.missed = new MissedDocuments(this.refresh);
+    this.#delivery = new ReplicaDelivery(contact, this.missed, store, log);
+    contact.onClosed = this.#retryClosed;
   }
 
   /** It has sent its documents. @param documents  that it is known to have */
@@ -100,12 +95,12 @@ export class ReplicaLink {
   }
 
   /** Brings it up to date; no caller waits for it. */
-  refresh(): void {
+  readonly refresh = (): void => {
     if (this.#retry !== null) clearTimeout(this.#retry);
     this.#retry = null;
     if (this.#isStopped || this.contact.isSelf) return;
-    void this.#behind(() => this.#catchUp());
-  }
+    void this.#behind(this.#catchUp);
+  };
 
   stop(): void {
     this.#isStopped = true;
@@ -156,7 +151,7 @@ export class ReplicaLink {
 
   /** Sends documents as they are now: all writes before are part of them. */
   async #sendMissed(): Promise<void> {
-    const { store, log } = this.#parts;
+    const [store, log] = [this.#store, this.#log];
     for (const document of this.missed.due) {
       if (!this.contact.isTaking) return this.#retrySoon();
       if (await this.#isForeign(document)) {
@@ -180,21 +175,21 @@ export class ReplicaLink {
   /** Whether the server has a document of this name with other contents that this daemon never received. @throws Error  the connection */
   async #isForeign(document: ByteString): Promise<boolean> {
     if (this.#known.has(document)) return false;
-    const { others } = await differing(await this.contact.connected(), this.#parts.store, [document]);
+    const { others } = await differing(await this.contact.connected(), this.#store, [document]);
     return others.length > 0;
   }
 
   /** Reports documents whose contents differ there. The retries that follow do not report them again. */
   #differs(documents: readonly ByteString[]): void {
     for (const document of documents) this.#reported.add(document);
-    this.#parts.differs(this, documents);
+    this.#onDiffers(this, documents);
   }
 
   /** Reaches the server, and compares its documents once. @throws Error  the connection */
   async #ready(): Promise<void> {
     const connection = await this.#connected();
     if (this.contact.isCompared || !this.contact.isTaking) return;
-    const { absent, others } = await differing(connection, this.#parts.store, this.#known);
+    const { absent, others } = await differing(connection, this.#store, this.#known);
     for (const document of absent) this.missed.add(document);
     const unexplained = others.filter((document) => !this.missed.has(document));
     if (unexplained.length > 0) this.#differs(unexplained);
@@ -208,11 +203,11 @@ export class ReplicaLink {
   }
 
   /** The server has closed the connection while nothing was sent. */
-  #closed(): void {
+  readonly #retryClosed = (): void => {
     if (this.#isStopped) return;
     this.missed.retry();
     this.#retrySoon();
-  }
+  };
 
   /** @param connection  that was lost; null: there was none */
   #lost(problem: unknown, connection: ReplicaConnection | null): void {
@@ -226,10 +221,10 @@ export class ReplicaLink {
   }
 
   #retrySoon(): void {
-    if (!this.#isStopped) this.#retry ??= setTimeout(() => this.refresh(), RETRY_MS).unref();
+    if (!this.#isStopped) this.#retry ??= setTimeout(this.refresh, RETRY_MS).unref();
   }
 
-  async #catchUp(): Promise<void> {
+  readonly #catchUp = async (): Promise<void> => {
     if (this.#isStopped) return;
     try {
       await this.#ready();
@@ -237,5 +232,5 @@ export class ReplicaLink {
     } catch (problem) {
       this.#lost(problem, this.contact.connection);
     }
-  }
+  };
 }

@@ -19,7 +19,7 @@ import {
 } from "../../../protocol/json/json-writer.js";
 import { phpNumeric } from "../../../protocol/json/php-number.js";
 import type { JsonRequest } from "../messages/request.js";
-import type { Contents, Entry } from "./document-store.js";
+import type { Contents, DocumentStore, Entry } from "./document-store.js";
 
 /** Characters of a request: the original takes what one read brings, 64 KiB at most, for one. */
 export const REQUEST_CHARS_MAX = 60_000;
@@ -36,32 +36,24 @@ export interface Forwarded {
   readonly dropsFirst: boolean;
 }
 
-/** A document, with the request done. */
-export interface Changed {
-  readonly contents: () => Contents;
-  /** The id of its first entry; "": it has none that others could be compared with. */
-  readonly firstKey: () => ByteString;
-  /** Whether the ids are 0, 1, 2, …, where an entry was deleted just now. */
-  readonly isCounted: () => boolean;
-}
-
-/** For a server of the original's kind, which knows nothing of indexes. */
-export function translated(request: JsonRequest, document: ByteString, changed: Changed): Forwarded {
+/** For a server of the original's kind, which knows nothing of indexes. @param store  with the request done */
+export function translated(request: JsonRequest, document: ByteString, store: DocumentStore): Forwarded {
   const { action } = request;
   if (action === "createindex" || action === "dropindex") return { requests: [], dropsFirst: false };
   const name = textOfBytes(document);
   if (action === "insert") return { requests: insertOf(request, name), dropsFirst: false };
   if (action === "create" || action === "drop" || action === "empty")
     return { requests: [asked(action, name)], dropsFirst: false };
-  if (action === "addmember" || action === "dropmember") return wholeDocument(document, changed.contents());
-  const more = action === "delete" ? deletionOf(request, changed) : entryUpdateOf(request, changed);
-  if (more === null) return wholeDocument(document, changed.contents());
+  const isWhole = action === "addmember" || action === "dropmember";
+  const changeOf = action === "delete" ? deletionOf : entryUpdateOf;
+  const more = isWhole ? null : changeOf(request, document, store);
+  if (more === null) return wholeDocument(document, store.contentsOf(document));
   return { requests: [asked(action ?? "", name, more)], dropsFirst: false };
 }
 
 /** The original numbers entries anew at a deletion. @returns null: that would not be the same */
-function deletionOf({ id = "" }: JsonRequest, { isCounted }: Changed): string | null {
-  if (phpNumeric(textOfBytes(id)) === undefined || !isCounted()) return null;
+function deletionOf({ id = "" }: JsonRequest, document: ByteString, store: DocumentStore): string | null {
+  if (phpNumeric(textOfBytes(id)) === undefined || !store.isCounted(document)) return null;
   return `"id":${writePhpString(textOfBytes(id))}`;
 }
 
@@ -70,14 +62,15 @@ function deletionOf({ id = "" }: JsonRequest, { isCounted }: Changed): string | 
  * replaces all entries. It asks the entry 0 for the names of members. Source: test/vectors/json, "update-with-nonnumeric-id-edits-fields".
  * @returns null: it cannot be asked to change one entry
  */
-function entryUpdateOf(request: JsonRequest, { firstKey }: Changed): string | null {
+function entryUpdateOf(request: JsonRequest, document: ByteString, store: DocumentStore): string | null {
   const { id } = request;
   const data = request.get("data");
   if (BEYOND.some((name) => request.get(name) !== undefined)) return null;
   const isEntry =
     data instanceof JsonObject &&
     (data.names.length === 0 || (!isListLike(data.names) && data.names[0]?.startsWith("$") !== true));
-  if (!isEntry || (id !== undefined && !ENTRY_NUMBER.test(id)) || firstKey() !== "0") return null;
+  if (!isEntry || (id !== undefined && !ENTRY_NUMBER.test(id))) return null;
+  if (store.firstKey(document) !== "0") return null;
   return `"data":${writePhpJson(data)}${id === undefined ? "" : `,"id":"${id}x"`}`;
 }
 

@@ -3,30 +3,20 @@
  * are not here yet. Source: test/vectors/json, "Replication"; docs/json-documents.md "Original servers".
  */
 import type { Logger } from "pino";
-import type { Environment } from "../../../net/process/environment.js";
-import type { ReplicaPlace } from "../../../net/process/place.js";
 import type { Limits } from "../../../options/limits.js";
 import { type ByteString, textOfBytes } from "../../../protocol/byte-string.js";
 import type { Reply } from "../../../protocol/reply.js";
 import type { JsonReplicaFigures } from "../../replica-figures.js";
-import { bytesOf, itemsOf } from "../messages/reply-parts.js";
 import type { JsonRequest } from "../messages/request.js";
 import type { DocumentStore } from "./document-store.js";
 import { FirstFetch } from "./first-fetch.js";
 import type { ReplicaBounds } from "./replica-connection.js";
-import { ReplicaLink } from "./replica-link.js";
+import type { ReplicaContact } from "./replica-contact.js";
+import { type OnDiffers, ReplicaLink } from "./replica-link.js";
 import { type Forwarded, translated } from "./replica-requests.js";
 
 /** Commands whose document follows a second word. */
 const CONTAINERS: ReadonlySet<ByteString> = new Set(["DOC.INDEX", "DOC.MEMBER"]);
-
-export interface JsonReplicasParts {
-  readonly places: readonly ReplicaPlace[];
-  readonly store: DocumentStore;
-  readonly limits: Limits;
-  readonly log: Logger;
-  readonly environment: Environment;
-}
 
 /** How the error begins by which clients are refused before the daemon is ready. */
 const NOT_READY = "This daemon has not fetched yet the";
@@ -39,14 +29,11 @@ export class JsonReplicas {
   readonly #differences = new Map<ReplicaLink, number>();
   #bounds: ReplicaBounds;
 
-  constructor(parts: JsonReplicasParts) {
-    const { places, store, limits, log } = parts;
+  constructor(contacts: readonly ReplicaContact[], store: DocumentStore, bounds: ReplicaBounds, log: Logger) {
     this.#store = store;
     this.#log = log;
-    const bounds = boundsOf(limits);
     this.#bounds = bounds;
-    const differs = (link: ReplicaLink, documents: readonly ByteString[]) => this.#differs(link, documents);
-    this.#links = places.map((place) => new ReplicaLink({ ...parts, place, bounds, differs }));
+    this.#links = contacts.map((contact) => new ReplicaLink(contact, store, log, this.#noteDifferent));
     this.#firstFetch = new FirstFetch(this.#links, store, log);
   }
 
@@ -119,40 +106,27 @@ export class JsonReplicas {
   /** @returns whether a server has confirmed it */
   async #forward(argv: readonly ByteString[], request: JsonRequest): Promise<boolean> {
     const document = (CONTAINERS.has(argv[0] ?? "") ? argv[2] : argv[1]) as ByteString;
-    const changed = {
-      contents: () => this.#store.contentsOf(document),
-      firstKey: () => bytesOf(itemsOf(this.#store.run(["DOC.GETKEYS", document]))[0]),
-      isCounted: () => this.#isCounted(document),
-    };
     let words: Forwarded | null = null;
     const write = {
       document,
       isDrop: argv[0] === "DOC.DROP",
-      translated: () => (words ??= translated(request, document, changed)),
+      translated: () => (words ??= translated(request, document, this.#store)),
     };
     const all = await Promise.all(this.#links.map((link) => link.forward(write)));
     return all.includes(true);
   }
 
-  #differs(link: ReplicaLink, documents: readonly ByteString[]): void {
+  readonly #noteDifferent: OnDiffers = (link, documents) => {
     const count = documents.length;
     this.#differences.set(link, (this.#differences.get(link) ?? 0) + count);
     this.#log.warn(
       { replica: link.contact.name, documents: documents.slice(0, 10).map(textOfBytes), count },
       "a JSON replica has other contents than are here",
     );
-  }
-
-  /** Whether the ids are 0, 1, 2, …: the original numbers all entries again at a deletion. If the highest one is there, no others are. */
-  #isCounted(document: ByteString): boolean {
-    const count = this.#store.run(["DOC.COUNT", document]);
-    if (count.kind !== "integer" || Number(count.value) === 0) return count.kind === "integer";
-    const last = String(Number(count.value) - 1);
-    return itemsOf(this.#store.run(["DOC.GET", document, "ID", last])).length > 0;
-  }
+  };
 }
 
-function boundsOf(limits: Limits): ReplicaBounds {
+export function boundsOf(limits: Limits): ReplicaBounds {
   return { silenceMs: limits.jsonReplicaTimeout, maxBytes: limits.maxOutputBytes };
 }
 

@@ -5,7 +5,7 @@ import { CommandDocument } from "../messages/command-document.js";
 import { failure } from "../messages/failure.js";
 import { checkMembers, type Fields } from "../messages/fields.js";
 import { documentsOf, firstBatch } from "../session/batches.js";
-import type { CommandHost, MongoCommand } from "../session/command-host.js";
+import type { MongoCommand, MongoSession } from "../session/session.js";
 import { countOf, databaseOf, namespaceOf, placeOf } from "./arguments.js";
 import { membersOfReply } from "./refused-documents.js";
 
@@ -57,21 +57,22 @@ export const collectionCommands: readonly MongoCommand[] = [
     group: "collections",
     summary: "makes a collection, which the first document would make too",
     fields: { ...WRITES, ...KINDS },
-    run: (host, command) => host.write(command, ["MDB.CREATE", ...placeOf(command)], () => ""),
+    run: (session, command) => session.write(command, ["MDB.CREATE", ...placeOf(command)], () => ""),
   },
   {
     names: ["drop"],
     group: "collections",
     summary: "removes a collection",
     fields: WRITES,
-    run: (host, command) => host.write(command, ["MDB.DROP", ...placeOf(command)], membersOfReply),
+    run: (session, command) => session.write(command, ["MDB.DROP", ...placeOf(command)], membersOfReply),
   },
   {
     names: ["dropDatabase"],
     group: "collections",
     summary: "removes all collections of a database",
     fields: WRITES,
-    run: (host, command) => host.write(command, ["MDB.DROPDATABASE", databaseOf(command)], membersOfReply),
+    run: (session, command) =>
+      session.write(command, ["MDB.DROPDATABASE", databaseOf(command)], membersOfReply),
   },
   {
     names: ["createIndexes"],
@@ -86,16 +87,20 @@ export const collectionCommands: readonly MongoCommand[] = [
     group: "collections",
     summary: "removes indexes",
     fields: { ...WRITES, index: "taken" },
-    run: (host, command) =>
-      host.write(command, ["MDB.DROPINDEXES", ...placeOf(command), command.only(["index"])], membersOfReply),
+    run: (session, command) =>
+      session.write(
+        command,
+        ["MDB.DROPINDEXES", ...placeOf(command), command.only(["index"])],
+        membersOfReply,
+      ),
   },
   {
     names: ["listIndexes"],
     group: "collections",
     summary: "the indexes of a collection",
     fields: { cursor: "taken" },
-    run: (host, command) =>
-      listed(host, command, namespaceOf(command), ["MDB.LISTINDEXES", ...placeOf(command)]),
+    run: (session, command) =>
+      listed(session, command, namespaceOf(command), ["MDB.LISTINDEXES", ...placeOf(command)]),
   },
   {
     names: ["listCollections"],
@@ -117,28 +122,28 @@ export const collectionCommands: readonly MongoCommand[] = [
     group: "collections",
     summary: "documents, bytes and indexes of a collection",
     fields: { scale: "ignored" },
-    run: (host, command) => host.run(["MDB.STATS", ...placeOf(command)], membersOfReply),
+    run: (session, command) => session.run(["MDB.STATS", ...placeOf(command)], membersOfReply),
   },
   {
     names: ["dbStats", "dbstats"],
     group: "collections",
     summary: "collections, documents and bytes of a database",
     fields: { scale: "ignored", freeStorage: "ignored" },
-    run: (host, command) => host.run(["MDB.STATS", databaseOf(command)], membersOfReply),
+    run: (session, command) => session.run(["MDB.STATS", databaseOf(command)], membersOfReply),
   },
   {
     names: ["listDatabases"],
     group: "collections",
     summary: "the databases",
     fields: { filter: "taken", nameOnly: "taken", authorizedDatabases: "ignored" },
-    run: (host, command) =>
-      host.run(["MDB.LISTDATABASES", command.only(["filter", "nameOnly"])], (reply) =>
+    run: (session, command) =>
+      session.run(["MDB.LISTDATABASES", command.only(["filter", "nameOnly"])], (reply) =>
         elements({ databases: list(documentsOf(reply).map(embedded)) }),
       ),
   },
 ];
 
-function rename(host: CommandHost, command: CommandDocument): ByteString | Promise<ByteString> {
+function rename(session: MongoSession, command: CommandDocument): ByteString | Promise<ByteString> {
   const names = [command.name, "to"].map((field) => {
     const [, database, collection] = /^([^.]+)\.(.+)$/s.exec(command.text(field) ?? "") ?? [];
     if (database === undefined || collection === undefined)
@@ -146,10 +151,10 @@ function rename(host: CommandHost, command: CommandDocument): ByteString | Promi
     return [database, collection] as const;
   });
   const argv = ["MDB.RENAME", ...names.flat(), command.flag("dropTarget") ? "1" : "0"];
-  return host.write(command, argv, () => "");
+  return session.write(command, argv, () => "");
 }
 
-function createIndexes(host: CommandHost, command: CommandDocument): ByteString | Promise<ByteString> {
+function createIndexes(session: MongoSession, command: CommandDocument): ByteString | Promise<ByteString> {
   const indexes = command.documents("indexes", INDEXES_MOST) ?? [];
   if (indexes.length === 0) throw failure(2, "Must specify at least one index to create");
   const asked = indexes.map((one) => {
@@ -158,24 +163,28 @@ function createIndexes(host: CommandHost, command: CommandDocument): ByteString 
     return index.only(INDEX_FIELDS);
   });
   const argv = ["MDB.CREATEINDEXES", ...placeOf(command), ...asked];
-  return host.write(command, argv, membersOfReply);
+  return session.write(command, argv, membersOfReply);
 }
 
-function listCollections(host: CommandHost, command: CommandDocument): ByteString | Promise<ByteString> {
+function listCollections(session: MongoSession, command: CommandDocument): ByteString | Promise<ByteString> {
   const database = databaseOf(command);
   const spec = command.only(["filter", "nameOnly"]);
-  return listed(host, command, `${database}.$cmd.listCollections`, ["MDB.LISTCOLLECTIONS", database, spec]);
+  return listed(session, command, `${database}.$cmd.listCollections`, [
+    "MDB.LISTCOLLECTIONS",
+    database,
+    spec,
+  ]);
 }
 
 /** Carries out what lists documents of our own making. */
 function listed(
-  host: CommandHost,
+  session: MongoSession,
   command: CommandDocument,
   namespace: ByteString,
   argv: readonly ByteString[],
 ): ByteString | Promise<ByteString> {
   const wish = wishOf(command);
-  return host.run(argv, (reply) => firstBatch(host, { namespace, argv }, documentsOf(reply), wish));
+  return session.run(argv, (reply) => firstBatch(session, { namespace, argv }, documentsOf(reply), wish));
 }
 
 function wishOf(command: CommandDocument) {

@@ -1,5 +1,5 @@
 /** Every command that MongoDB clients may send; docs/mongo.md shows it. What is not there is CommandNotFound. */
-import type { MongoCommand } from "../session/command-host.js";
+import type { MongoCommand } from "../session/session.js";
 import { collectionCommands } from "./collections.js";
 import { cursorCommands } from "./cursors.js";
 import { greetings } from "./greeting.js";

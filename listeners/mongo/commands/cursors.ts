@@ -4,8 +4,8 @@ import { elements, int64, list } from "../../../protocol/mongo/bson-writer.js";
 import type { CommandDocument } from "../messages/command-document.js";
 import { failure } from "../messages/failure.js";
 import { nextBatch } from "../session/batches.js";
-import type { CommandHost, MongoCommand } from "../session/command-host.js";
 import type { Cursor } from "../session/cursors.js";
+import type { MongoCommand, MongoSession } from "../session/session.js";
 import { countOf, namespaceOf } from "./arguments.js";
 
 /** Ids that one command may name. */
@@ -28,23 +28,23 @@ export const cursorCommands: readonly MongoCommand[] = [
   },
 ];
 
-function getMore(host: CommandHost, command: CommandDocument): ByteString {
+function getMore(session: MongoSession, command: CommandDocument): ByteString {
   const id = command.int64("getMore") ?? 0n;
-  const cursor = cursorOf(host, id);
+  const cursor = cursorOf(session, id);
   if (cursor === null) throw failure(43, `cursor id ${id} not found`);
   const namespace = namespaceOf(command, "collection");
   if (cursor.namespace !== namespace) throw failure(13, "the cursor is of another collection");
-  host.check(cursor.asked);
-  return nextBatch(host, cursor, countOf(command, "batchSize") || null);
+  session.check(cursor.asked);
+  return nextBatch(session, cursor, countOf(command, "batchSize") || null);
 }
 
-function killCursors(host: CommandHost, command: CommandDocument): ByteString {
+function killCursors(session: MongoSession, command: CommandDocument): ByteString {
   const ids = (command.values("cursors", KILLED_MOST) ?? []).map((one) => one.int64("") ?? 0n);
   const killed: bigint[] = [];
   const absent: bigint[] = [];
   for (const id of ids) {
-    const cursor = cursorOf(host, id);
-    if (cursor !== null) host.server.cursors.close(cursor);
+    const cursor = cursorOf(session, id);
+    if (cursor !== null) session.server.cursors.close(cursor);
     (cursor === null ? absent : killed).push(id);
   }
   return elements({
@@ -56,7 +56,7 @@ function killCursors(host: CommandHost, command: CommandDocument): ByteString {
 }
 
 /** null: it is not there, or somebody else's. */
-function cursorOf({ server, login }: CommandHost, id: bigint): Cursor | null {
+function cursorOf({ server, login }: MongoSession, id: bigint): Cursor | null {
   const cursor = server.cursors.find(id);
   return cursor !== undefined && cursor.user === login.name ? cursor : null;
 }

@@ -23,7 +23,8 @@ import {
 } from "../../../protocol/mongo/message.js";
 import type { CommandDocument } from "../messages/command-document.js";
 import { failure } from "../messages/failure.js";
-import type { CommandHost, MongoCommand } from "../session/command-host.js";
+import type { MongoServer } from "../session/server.js";
+import type { MongoCommand, MongoSession } from "../session/session.js";
 import { MECHANISMS, startLogin } from "./login.js";
 
 /** Whose commands are spoken, and by which number drivers know it: MongoDB 7.0. */
@@ -41,7 +42,7 @@ export const greetings: readonly MongoCommand[] = [
     // New drivers tell more than old servers know.
     fields: "any",
     isOpen: true,
-    run: (host, command) => greet(host, command, "isWritablePrimary"),
+    run: (session, command) => greet(session, command, "isWritablePrimary"),
   },
   {
     names: ["isMaster", "ismaster"],
@@ -49,7 +50,7 @@ export const greetings: readonly MongoCommand[] = [
     summary: "the same to older drivers",
     fields: "any",
     isOpen: true,
-    run: (host, command) => greet(host, command, "ismaster"),
+    run: (session, command) => greet(session, command, "ismaster"),
   },
   {
     names: ["ping"],
@@ -99,16 +100,16 @@ export const greetings: readonly MongoCommand[] = [
   },
 ];
 
-function greet(host: CommandHost, command: CommandDocument, isPrimary: string) {
-  const { server, id } = host;
-  const messageBytes = Math.min(MESSAGE_BYTES_MAX, server.limits.maxRequestBytes);
+function greet(session: MongoSession, command: CommandDocument, isPrimary: string) {
+  const { server, id } = session;
+  const messageBytes = Math.min(MESSAGE_BYTES_MAX, server.host.limits.maxRequestBytes);
   const hello = elements({
     helloOk: boolean(true),
     [isPrimary]: boolean(true),
     maxBsonObjectSize: int32(Math.min(DOCUMENT_BYTES_MAX, messageBytes)),
     maxMessageSizeBytes: int32(messageBytes),
     maxWriteBatchSize: int32(BATCH_DOCUMENTS_MAX),
-    localTime: date(server.environment.clock()),
+    localTime: date(server.host.environment.clock()),
     ...(isOneOfSeveral(server.daemon) ? { msg: text("isdbgrid") } : SESSIONS),
     connectionId: int32(id),
     minWireVersion: int32(WIRE_VERSION_MIN),
@@ -120,7 +121,7 @@ function greet(host: CommandHost, command: CommandDocument, isPrimary: string) {
     : "";
   const asked = command.within("speculativeAuthenticate");
   if (asked === null) return `${hello}${mechanisms}`;
-  return startLogin(host, asked).then(
+  return startLogin(session, asked).then(
     (begun) => `${hello}${mechanisms}${element("speculativeAuthenticate", embedded(framed(begun)))}`,
     // It is asked for again, and told why not.
     () => `${hello}${mechanisms}`,
@@ -134,7 +135,7 @@ const SESSIONS = { logicalSessionTimeoutMinutes: int32(SESSION_MINUTES) };
  * Whether drivers are to treat the daemon as one of several equal servers (a mongos), between which they choose, and fail over, by
  * themselves. Such a server has no sessions here: with them drivers would send transaction numbers, by which a write is repeated.
  */
-const isOneOfSeveral = ({ settings, members }: CommandHost["server"]["daemon"]): boolean =>
+const isOneOfSeveral = ({ settings, members }: MongoServer["daemon"]): boolean =>
   settings.peers.length > 0 || members > 1;
 
 const VERSION_PARAMETER = "featureCompatibilityVersion";
@@ -145,7 +146,7 @@ function parameters(command: CommandDocument) {
   return elements({ [VERSION_PARAMETER]: written(known) });
 }
 
-function status({ environment, daemon }: CommandHost["server"]) {
+function status({ host: { environment }, daemon }: MongoServer) {
   return elements({
     host: words(`${daemon.address}:${daemon.port}`),
     version: text(SPOKEN.slice(0, 3).join(".")),

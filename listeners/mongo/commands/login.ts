@@ -11,8 +11,8 @@ import {
 } from "../../../protocol/mongo/bson-writer.js";
 import type { CommandDocument } from "../messages/command-document.js";
 import { failure } from "../messages/failure.js";
-import type { CommandHost, MongoCommand } from "../session/command-host.js";
 import { ScramLogin, scramStart } from "../session/scram.js";
+import type { MongoCommand, MongoSession } from "../session/session.js";
 
 const SCRAM = "SCRAM-SHA-256";
 const PLAIN = "PLAIN";
@@ -74,35 +74,30 @@ export const logins: readonly MongoCommand[] = [
 const refused = () => failure(18, "Authentication failed.");
 
 /** @returns the elements of the answer. @throws MongoFailure */
-export async function startLogin(host: CommandHost, command: CommandDocument): Promise<ByteString> {
-  const { login } = host;
+export async function startLogin(session: MongoSession, command: CommandDocument): Promise<ByteString> {
+  const { login } = session;
   login.conversation = null;
   const mechanism = command.words("mechanism");
   const payload = payloadOf(command);
   if (mechanism === PLAIN) {
-    logInPlainly(host, payload);
+    logInPlainly(session, payload);
     return step("", true);
   }
   if (mechanism !== SCRAM)
     throw failure(334, `Received authentication for mechanism ${mechanism} which is not enabled`);
   const start = scramStart(payload);
   if (start === null) throw refused();
-  const { users, environment } = host.server;
+  const { users, environment } = session.server.host;
   const user = users.find(start.user);
   const salt = users.secrets?.saltOf(start.user) ?? "";
   const secrets = user === undefined ? [] : ((await users.secrets?.of(user)) ?? []);
-  const scram = new ScramLogin({
-    ...start,
-    salt,
-    secrets,
-    randomBytes: (count) => environment.randomBytes(count),
-  });
+  const scram = new ScramLogin(start, salt, secrets, environment);
   const skipsLast = command.within("options")?.flag("skipEmptyExchange") ?? false;
   login.conversation = { scram, skipsLast, isProved: false };
   return step(scram.challenge, false);
 }
 
-function logInPlainly({ login }: CommandHost, payload: ByteString): void {
+function logInPlainly({ login }: MongoSession, payload: ByteString): void {
   if (!login.isPrivate)
     throw failure(334, "PLAIN sends the password itself: it is taken over TLS, and from this machine");
   const [, name, password, ...more] = payload.split("\0");
@@ -110,7 +105,7 @@ function logInPlainly({ login }: CommandHost, payload: ByteString): void {
     throw refused();
 }
 
-function continueLogin({ login }: CommandHost, command: CommandDocument): ByteString {
+function continueLogin({ login }: MongoSession, command: CommandDocument): ByteString {
   const { conversation } = login;
   login.conversation = null;
   if (conversation === null || command.number("conversationId") !== CONVERSATION)

@@ -6,7 +6,7 @@ import { CommandDocument } from "../messages/command-document.js";
 import { failure } from "../messages/failure.js";
 import type { Fields } from "../messages/fields.js";
 import { documentsOf, firstBatch } from "../session/batches.js";
-import type { CommandHost, MongoCommand } from "../session/command-host.js";
+import type { MongoCommand, MongoSession } from "../session/session.js";
 import { collectionOf, countOf, databaseOf, namespaceOf, placeOf } from "./arguments.js";
 import { membersOfReply } from "./refused-documents.js";
 
@@ -69,8 +69,8 @@ export const readCommands: readonly MongoCommand[] = [
     group: "documents",
     summary: "how many documents match",
     fields: { ...OF_READS, query: "taken", limit: "taken", skip: "taken", fields: "ignored" },
-    run: (host, command) =>
-      host.run(["MDB.COUNT", ...placeOf(command), command.only(["query", "skip", "limit"])], (reply) =>
+    run: (session, command) =>
+      session.run(["MDB.COUNT", ...placeOf(command), command.only(["query", "skip", "limit"])], (reply) =>
         elements({ n: int32(reply.kind === "integer" ? Number(reply.value) : 0) }),
       ),
   },
@@ -79,8 +79,8 @@ export const readCommands: readonly MongoCommand[] = [
     group: "documents",
     summary: "the different values of a field in documents that match",
     fields: { ...OF_READS, key: "taken", query: "taken" },
-    run: (host, command) =>
-      host.run(["MDB.DISTINCT", ...placeOf(command), command.only(["key", "query"])], (reply) => {
+    run: (session, command) =>
+      session.run(["MDB.DISTINCT", ...placeOf(command), command.only(["key", "query"])], (reply) => {
         const members = membersOfReply(reply);
         if (members.length <= DOCUMENT_BYTES_MAX) return members;
         throw failure(10334, `distinct too big, ${DOCUMENT_BYTES_MAX} bytes at most`);
@@ -111,26 +111,26 @@ function ofFirst(command: CommandDocument, field: string, name = "q"): ByteStrin
   return first === undefined ? "" : named(new CommandDocument(first), name, "filter");
 }
 
-function explain(host: CommandHost, command: CommandDocument): ByteString | Promise<ByteString> {
+function explain(session: MongoSession, command: CommandDocument): ByteString | Promise<ByteString> {
   const inner = command.within("explain");
   const specOf = EXPLAINED.get(inner?.name ?? "");
   if (inner === null || specOf === undefined)
     throw failure(59, `Explain failed due to unknown command: ${inner?.name ?? ""}`);
   const argv = ["MDB.EXPLAIN", databaseOf(command), collectionOf(inner), specOf(inner)];
-  return host.run(argv, (reply) => membersOfReply(reply) + SERVER_INFO);
+  return session.run(argv, (reply) => membersOfReply(reply) + SERVER_INFO);
 }
 
 const SERVER_INFO = element("serverInfo", document({ version: text("7.0.0") }));
 
-function find(host: CommandHost, command: CommandDocument): ByteString | Promise<ByteString> {
+function find(session: MongoSession, command: CommandDocument): ByteString | Promise<ByteString> {
   const namespace = namespaceOf(command);
   const wish = { size: countOf(command, "batchSize"), isSingle: command.flag("singleBatch") };
   const spec = command.only(["filter", "sort", "projection", "skip", "limit", "let"]);
   const argv = ["MDB.FIND", ...placeOf(command), spec];
-  return host.run(argv, (reply) => firstBatch(host, { namespace, argv }, documentsOf(reply), wish));
+  return session.run(argv, (reply) => firstBatch(session, { namespace, argv }, documentsOf(reply), wish));
 }
 
-function aggregate(host: CommandHost, command: CommandDocument): ByteString | Promise<ByteString> {
+function aggregate(session: MongoSession, command: CommandDocument): ByteString | Promise<ByteString> {
   if (!command.isText("aggregate"))
     throw failure(73, "aggregate works on a collection here, not on a whole database");
   const namespace = namespaceOf(command);
@@ -139,5 +139,5 @@ function aggregate(host: CommandHost, command: CommandDocument): ByteString | Pr
   const wish = { size: countOf(cursor, "batchSize"), isSingle: false };
   const spec = command.only(["pipeline", "let"]);
   const argv = ["MDB.AGGREGATE", ...placeOf(command), spec];
-  return host.run(argv, (reply) => firstBatch(host, { namespace, argv }, documentsOf(reply), wish));
+  return session.run(argv, (reply) => firstBatch(session, { namespace, argv }, documentsOf(reply), wish));
 }

@@ -1,7 +1,7 @@
 /** Logical sessions, which drivers begin and end by themselves; nothing is remembered of them. Transactions are refused as a server that stands alone refuses them. */
 import { binary, date, document, elements, int32 } from "../../../protocol/mongo/bson-writer.js";
 import { failure } from "../messages/failure.js";
-import type { MongoCommand } from "../session/command-host.js";
+import type { MongoCommand } from "../session/session.js";
 
 const UUID = 4;
 const UUID_BYTES = 16;
@@ -17,7 +17,11 @@ export const sessionCommands: readonly MongoCommand[] = [
     group: "connection",
     summary: "an id for a session",
     fields: {},
-    run: ({ server: { environment } }) =>
+    run: ({
+      server: {
+        host: { environment },
+      },
+    }) =>
       elements({
         id: document({ id: binary(UUID, environment.randomBytes(UUID_BYTES)) }),
         timeoutMinutes: int32(SESSION_MINUTES),

@@ -6,7 +6,7 @@ import { BATCH_DOCUMENTS_MAX, DOCUMENT_BYTES_MAX } from "../../../protocol/mongo
 import { CommandDocument } from "../messages/command-document.js";
 import { failure, type MongoFailure } from "../messages/failure.js";
 import { checkMembers, type Fields } from "../messages/fields.js";
-import type { CommandHost, MongoCommand } from "../session/command-host.js";
+import type { MongoCommand, MongoSession } from "../session/session.js";
 import { placeOf } from "./arguments.js";
 import { membersOfReply, Refusals, refusedId, refusedUpsertId } from "./refused-documents.js";
 
@@ -55,11 +55,11 @@ export const writeCommands: readonly MongoCommand[] = [
     group: "documents",
     summary: "adds documents; those without `_id` are given an ObjectId",
     fields: { ...OF_WRITES, documents: "taken" },
-    run: (host, command) =>
-      batch(host, command, {
+    run: (session, command) =>
+      batch(session, command, {
         verb: "MDB.INSERT",
         field: "documents",
-        argument: (bytes) => withId(bytes, host),
+        argument: (bytes) => withId(bytes, session),
         refusal: refusedId,
       }),
   },
@@ -69,11 +69,11 @@ export const writeCommands: readonly MongoCommand[] = [
     summary:
       "changes or replaces documents that match, one or (`multi`) all; `upsert` adds what is not there",
     fields: { ...OF_WRITES, updates: "taken" },
-    run: (host, command) =>
-      batch(host, command, {
+    run: (session, command) =>
+      batch(session, command, {
         verb: "MDB.UPDATE",
         field: "updates",
-        argument: (bytes) => updateStatement(bytes, host, command.element("let")),
+        argument: (bytes) => updateStatement(bytes, session, command.element("let")),
         refusal: (bytes) => refusedUpsertId(bytes, "q", "u"),
       }),
   },
@@ -82,8 +82,8 @@ export const writeCommands: readonly MongoCommand[] = [
     group: "documents",
     summary: "removes documents that match, one or all",
     fields: { ...OF_WRITES, deletes: "taken" },
-    run: (host, command) =>
-      batch(host, command, {
+    run: (session, command) =>
+      batch(session, command, {
         verb: "MDB.DELETE",
         field: "deletes",
         argument: (bytes) =>
@@ -112,7 +112,7 @@ interface Batch {
 }
 
 function batch(
-  host: CommandHost,
+  session: MongoSession,
   command: CommandDocument,
   { verb, field, argument, refusal = () => null }: Batch,
 ): ByteString | Promise<ByteString> {
@@ -123,27 +123,27 @@ function batch(
   const refused = new Refusals(documents, refusal, ordered === "1");
   const { left } = refused;
   if (left.length === 0) return refused.alone;
-  return host.write(command, [verb, ...placeOf(command), ordered, ...left.map(argument)], (reply) =>
+  return session.write(command, [verb, ...placeOf(command), ordered, ...left.map(argument)], (reply) =>
     refused.isEmpty ? membersOfReply(reply) : refused.joined(reply),
   );
 }
 
-function findAndModify(host: CommandHost, command: CommandDocument): ByteString | Promise<ByteString> {
+function findAndModify(session: MongoSession, command: CommandDocument): ByteString | Promise<ByteString> {
   const names = ["query", "sort", "remove", "update", "new", "fields", "upsert", "arrayFilters"];
   const refusal = command.flag("upsert")
     ? refusedUpsertId(Buffer.from(command.only(names), "latin1"), "query", "update")
     : null;
   if (refusal !== null) throw refusal;
   const isLater = command.element("fields").includes("$");
-  const spec = inDialect(upsertable(command, names, host), command.element("let"), isLater);
-  return host.write(command, ["MDB.FINDANDMODIFY", ...placeOf(command), spec], membersOfReply);
+  const spec = inDialect(upsertable(command, names, session), command.element("let"), isLater);
+  return session.write(command, ["MDB.FINDANDMODIFY", ...placeOf(command), spec], membersOfReply);
 }
 
 const UPDATE_NAMES = ["q", "u", "multi", "upsert", "arrayFilters"];
 
-function updateStatement(bytes: Buffer, host: CommandHost, variables: ByteString): ByteString {
+function updateStatement(bytes: Buffer, session: MongoSession, variables: ByteString): ByteString {
   const document = statement(bytes, OF_UPDATES, "update.updates");
-  return inDialect(upsertable(document, UPDATE_NAMES, host), variables);
+  return inDialect(upsertable(document, UPDATE_NAMES, session), variables);
 }
 
 /** What releases before `dialect: 2` do not know: a statement with none of it is recorded as they know it. */
@@ -163,13 +163,13 @@ function statement(bytes: Buffer, fields: Fields, where: ByteString): CommandDoc
 }
 
 /** With an id for what may be added. */
-function upsertable(document: CommandDocument, names: readonly string[], host: CommandHost): ByteString {
-  const id = document.flag("upsert") ? element(UPSERT_ID, host.server.objectIds.next()) : "";
+function upsertable(document: CommandDocument, names: readonly string[], session: MongoSession): ByteString {
+  const id = document.flag("upsert") ? element(UPSERT_ID, session.server.objectIds.next()) : "";
   return framed(names.map((name) => document.element(name)).join("") + id);
 }
 
 /** @throws MongoFailure */
-function withId(bytes: Buffer, { server }: CommandHost): ByteString {
+function withId(bytes: Buffer, { server }: MongoSession): ByteString {
   if (bytes.length > DOCUMENT_BYTES_MAX)
     throw failure(10334, `a document of ${bytes.length} bytes; ${DOCUMENT_BYTES_MAX} at most`);
   return hasId(bytes) ? bytesOf(bytes) : preceded(bytes, server.objectIds.next());

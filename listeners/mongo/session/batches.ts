@@ -4,8 +4,8 @@ import { document, elements, embedded, int64, list, text } from "../../../protoc
 import { DOCUMENT_BYTES_MAX } from "../../../protocol/mongo/message.js";
 import type { Reply } from "../../../protocol/reply.js";
 import { failure } from "../messages/failure.js";
-import type { CommandHost } from "./command-host.js";
 import type { Cursor } from "./cursors.js";
+import type { MongoSession } from "./session.js";
 
 /** MongoDB's, of a first answer. */
 const FIRST_DOCUMENTS = 101;
@@ -30,7 +30,7 @@ export interface Asked {
 
 /** @returns elements. @throws MongoFailure */
 export function firstBatch(
-  { server, login }: CommandHost,
+  { server, login }: MongoSession,
   { namespace, argv }: Asked,
   documents: readonly ByteString[],
   { size, isSingle }: BatchWish,
@@ -49,7 +49,7 @@ export function firstBatch(
 }
 
 /** @param size  null: as many as fit */
-export function nextBatch({ server }: CommandHost, cursor: Cursor, size: number | null): ByteString {
+export function nextBatch({ server }: MongoSession, cursor: Cursor, size: number | null): ByteString {
   const { documents, at, namespace } = cursor;
   cursor.at = batchEnd(documents, at, size ?? documents.length);
   const isOver = cursor.at === documents.length;

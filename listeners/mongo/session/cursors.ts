@@ -4,23 +4,16 @@
  * nobody asks for goes.
  */
 
-import type { Environment } from "../../../net/process/environment.js";
-import type { Limits } from "../../../options/limits.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
+import type { DaemonSocketHost } from "../../daemon-listener.js";
 
 /** What a document takes besides its bytes. */
 const DOCUMENT_COST = 64;
 /** Above 2^53 not all clients tell ids apart. */
 const ID_BITS = 53;
 
-export interface CursorHost {
-  readonly environment: Pick<Environment, "uptime" | "randomBytes" | "setTimer">;
-  /** Replaced when the configuration is read again. */
-  readonly limits: Pick<Limits, "mongoCursors" | "mongoCursorBytes" | "mongoCursorTimeout">;
-}
-
-export interface Cursor {
-  readonly id: bigint;
+/** The documents of a long answer, of which the first ones have been sent. */
+export interface FoundDocuments {
   /** Database and collection. */
   readonly namespace: ByteString;
   /** Who asked; null: nobody has to log in. */
@@ -30,6 +23,10 @@ export interface Cursor {
   /** Documents that were not fetched begin at `at`. */
   readonly documents: readonly ByteString[];
   at: number;
+}
+
+export interface Cursor extends FoundDocuments {
+  readonly id: bigint;
   /** Of all documents, fetched ones too: they go together. */
   readonly bytes: number;
   usedAt: number;
@@ -42,7 +39,7 @@ interface Share {
 }
 
 export class Cursors {
-  readonly #host: CursorHost;
+  readonly #host: DaemonSocketHost;
   /** Those that were asked for lately are last. */
   readonly #open = new Map<bigint, Cursor>();
   /** By user, of those that have any. */
@@ -50,7 +47,7 @@ export class Cursors {
   #bytes = 0;
   #stop: (() => void) | null = null;
 
-  constructor(host: CursorHost) {
+  constructor(host: DaemonSocketHost) {
     this.#host = host;
   }
 
@@ -63,11 +60,11 @@ export class Cursors {
   }
 
   /** @returns null: so much is kept for nobody */
-  open(cursor: Pick<Cursor, "namespace" | "user" | "asked" | "documents" | "at">): Cursor | null {
+  open(found: FoundDocuments): Cursor | null {
     const { limits, environment } = this.#host;
-    const bytes = bytesOf(cursor.documents) + bytesOf(cursor.asked);
+    const bytes = bytesOf(found.documents) + bytesOf(found.asked);
     if (bytes > limits.mongoCursorBytes || limits.mongoCursors === 0) return null;
-    const opened = { ...cursor, id: this.#freeId(), bytes, usedAt: environment.uptime() };
+    const opened = { ...found, id: this.#freeId(), bytes, usedAt: environment.uptime() };
     this.#open.set(opened.id, opened);
     this.#count(opened, 1);
     while (this.#open.size > limits.mongoCursors) this.#closeOldestOf(this.#userWithMost("cursors"));

@@ -3,10 +3,20 @@
 import type { Guest } from "../../../engine/users/guest.js";
 import type { Users } from "../../../engine/users/users.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
-import type { Conversation, MongoLogin } from "./command-host.js";
+import type { ScramLogin } from "./scram.js";
 
-export class GuestLogin implements MongoLogin {
+/** A login by proof that is under way. */
+export interface Conversation {
+  readonly scram: ScramLogin;
+  /** Whether the client wants no further exchange behind the proofs. */
+  readonly skipsLast: boolean;
+  readonly isProved: boolean;
+}
+
+export class MongoLogin {
+  /** Whether what is said here cannot be heard by others. */
   readonly isPrivate: boolean;
+  /** null: none is under way. */
   conversation: Conversation | null = null;
   readonly #guest: Guest;
   readonly #users: Users;
@@ -18,6 +28,7 @@ export class GuestLogin implements MongoLogin {
     this.isPrivate = isPrivate;
   }
 
+  /** null: nobody. */
   get name(): ByteString | null {
     return this.#hasLoggedIn ? this.#guest.name : null;
   }
@@ -28,6 +39,7 @@ export class GuestLogin implements MongoLogin {
     return isIn;
   }
 
+  /** A user has proved who he is. @returns whether he may come in */
   enter(name: ByteString): boolean {
     const user = this.#users.find(name);
     if (user?.isOn !== true) return false;

@@ -5,6 +5,7 @@
  */
 import { createHash, createHmac, timingSafeEqual } from "node:crypto";
 import { PASSWORD_ITERATIONS, type PasswordSecret } from "../../../engine/users/password-secrets.js";
+import type { Environment } from "../../../net/process/environment.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 
 /** Of a client's first message; names have 100 bytes or so. */
@@ -38,39 +39,39 @@ export function scramStart(message: ByteString): ScramStart | null {
   return { user, gs2, bare, nonce };
 }
 
-export interface ScramParts extends ScramStart {
-  readonly salt: ByteString;
-  /** What was made of the user's passwords; empty: he has none, or is not there. */
-  readonly secrets: readonly PasswordSecret[];
-  readonly randomBytes: (count: number) => ByteString;
-}
-
 export class ScramLogin {
   readonly user: ByteString;
   /** The server's first message. */
   readonly challenge: ByteString;
-  readonly #parts: ScramParts;
+  readonly #start: ScramStart;
+  readonly #secrets: readonly PasswordSecret[];
   readonly #nonce: ByteString;
 
-  constructor(parts: ScramParts) {
-    this.#parts = parts;
-    this.user = parts.user;
-    this.#nonce = `${parts.nonce}${base64(parts.randomBytes(NONCE_BYTES))}`;
-    this.challenge = `r=${this.#nonce},s=${base64(parts.salt)},i=${PASSWORD_ITERATIONS}`;
+  /** @param secrets  derived from the user's passwords; empty: the user has none, or does not exist */
+  constructor(
+    start: ScramStart,
+    salt: ByteString,
+    secrets: readonly PasswordSecret[],
+    environment: Environment,
+  ) {
+    this.#start = start;
+    this.#secrets = secrets;
+    this.user = start.user;
+    this.#nonce = `${start.nonce}${base64(environment.randomBytes(NONCE_BYTES))}`;
+    this.challenge = `r=${this.#nonce},s=${base64(salt)},i=${PASSWORD_ITERATIONS}`;
   }
 
   /** @param message  the client's last one @returns the server's; null: it does not prove anything */
   finish(message: ByteString): ByteString | null {
-    const { gs2, bare, secrets } = this.#parts;
+    const { gs2, bare } = this.#start;
+    const secrets = this.#secrets.length > 0 ? this.#secrets : NOBODYS;
     const [, unproved, binding, nonce, proof] =
       (message.length <= MESSAGE_BYTES_MAX && LAST.exec(message)) || [];
     if (unproved === undefined || binding !== base64(gs2) || nonce !== this.#nonce) return null;
     const proved = Buffer.from(proof as string, "base64");
     if (proved.length !== PROOF_BYTES) return null;
     const signed = `${bare},${this.challenge},${unproved}`;
-    const known = (secrets.length > 0 ? secrets : NOBODYS).find(({ storedKey }) =>
-      isProof(proved, storedKey, signed),
-    );
+    const known = secrets.find(({ storedKey }) => isProof(proved, storedKey, signed));
     return known === undefined ? null : `v=${hmac(known.serverKey, signed).toString("base64")}`;
   }
 }

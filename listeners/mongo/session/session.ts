@@ -7,23 +7,31 @@ import { foundInTurns } from "../../../engine/backends/steps-in-turns.js";
 import type { LastWrite } from "../../../engine/users/command-path.js";
 import type { Denial, Guest } from "../../../engine/users/guest.js";
 import { GuestSender } from "../../../engine/users/guest-sender.js";
-import { UserCommands, type UserCommandsParts } from "../../../engine/users/user-commands.js";
+import { UserCommands } from "../../../engine/users/user-commands.js";
 import type { ClientDoing } from "../../../net/connections/dialect.js";
-import type { Environment } from "../../../net/process/environment.js";
 import { type ByteString, textOfBytes } from "../../../protocol/byte-string.js";
 import type { MongoMessage } from "../../../protocol/mongo/message.js";
 import type { Reply } from "../../../protocol/reply.js";
 import { doneAnswer, refusedAnswer, written } from "../messages/answers.js";
 import { CommandDocument } from "../messages/command-document.js";
 import { failure, failureOf, MongoFailure } from "../messages/failure.js";
-import { checkFields } from "../messages/fields.js";
-import type { CommandHost, MongoCommand, MongoServer } from "./command-host.js";
-import { GuestLogin } from "./login.js";
+import { checkFields, type Fields } from "../messages/fields.js";
+import { MongoLogin } from "./login.js";
+import type { MongoServer } from "./server.js";
 import { waited, writeConcernOf } from "./write-concern.js";
 
-export interface MongoSessionHost extends MongoServer, UserCommandsParts {
-  /** By their names, all of them. */
-  readonly commands: ReadonlyMap<string, MongoCommand>;
+/** A command: a row of what this listener knows. */
+export interface MongoCommand {
+  /** As clients write it; further ones are other names of the same. */
+  readonly names: readonly [string, ...string[]];
+  readonly group: "connection" | "login" | "documents" | "collections" | "cursors";
+  /** For docs/mongo.md. */
+  readonly summary: string;
+  readonly fields: Fields | "any";
+  /** Whether it is carried out before anybody has logged in. */
+  readonly isOpen?: true;
+  /** @returns the elements of the answer. @throws MongoFailure */
+  readonly run: (session: MongoSession, command: CommandDocument) => ByteString | Promise<ByteString>;
 }
 
 /** Of the connection. */
@@ -37,25 +45,33 @@ export interface MongoConnection {
 /** Of the collection whose queries greet. */
 const GREETED = /\.\$cmd$/;
 
-export class MongoSession implements CommandHost {
+export class MongoSession {
   readonly server: MongoServer;
-  readonly login: GuestLogin;
+  readonly login: MongoLogin;
+  /** Address and port of the client. */
   readonly remote: string;
+  /** Of the connection. */
   readonly id: number;
-  readonly #host: MongoSessionHost;
+  readonly #table: ReadonlyMap<string, MongoCommand>;
   readonly #guest: Guest;
   readonly #commands: UserCommands;
   readonly #sender: MongoSender;
   /** Of what an answer waits for besides its write. */
   #endWait = () => {};
 
-  constructor(host: MongoSessionHost, { remote, id, isPrivate }: MongoConnection) {
-    this.#host = host;
-    this.server = host;
+  /** @param table  all commands, by their names */
+  constructor(
+    server: MongoServer,
+    table: ReadonlyMap<string, MongoCommand>,
+    { remote, id, isPrivate }: MongoConnection,
+  ) {
+    const { host } = server;
+    this.server = server;
+    this.#table = table;
     this.#commands = new UserCommands(host, denied);
     this.#guest = this.#commands.guest;
     this.#sender = new MongoSender(this.#guest, host.environment);
-    this.login = new GuestLogin(this.#guest, host.users, isPrivate);
+    this.login = new MongoLogin(this.#guest, host.users, isPrivate);
     [this.remote, this.id] = [remote, id];
   }
 
@@ -81,23 +97,30 @@ export class MongoSession implements CommandHost {
     return typeof answer === "string" ? told(answer) : answer.then(told);
   }
 
+  /** Checks whether the user may give a command of the database now. @throws MongoFailure  he may not */
   check(argv: readonly ByteString[]): void {
     const called = this.#commands.permitted(argv);
     if ("kind" in called) throw failureOf(called);
   }
 
+  /**
+   * Carries out a command of the database, if the user may.
+   * @param told  what is answered to a reply that is no error
+   * @throws MongoFailure
+   */
   run<Answer>(
     argv: readonly ByteString[],
     told: (reply: Reply) => Answer,
     sender = this.#sender,
   ): Answer | Promise<Answer> {
-    const { uptime } = this.#host.environment;
+    const { uptime } = this.server.host.environment;
     const sent = this.#commands.run(argv, sender);
     const reply =
       sent instanceof Promise ? sent.then((one) => foundInTurns(one, uptime)) : foundInTurns(sent, uptime);
     return reply instanceof Promise ? reply.then((one) => good(one, told)) : good(reply, told);
   }
 
+  /** As `run`, for what writes: the answer waits as its `writeConcern` says. */
   write(
     command: CommandDocument,
     argv: readonly ByteString[],
@@ -105,7 +128,7 @@ export class MongoSession implements CommandHost {
   ): ByteString | Promise<ByteString> {
     const concern = writeConcernOf(command, this.server.daemon);
     if (concern.others === 0) return this.run(argv, told);
-    const sender = this.#sender.remembering();
+    const sender = new AwaitedSender(this.#guest, this.server.host.environment);
     const wait = (answer: ByteString) =>
       waited(concern, sender.lastWrite.place, answer, (end) => {
         this.#endWait = end;
@@ -126,7 +149,7 @@ export class MongoSession implements CommandHost {
 
   #carriedOut({ kind, collection, body, sequences }: MongoMessage): ByteString | Promise<ByteString> {
     const document = new CommandDocument(body, sequences);
-    const command = this.#host.commands.get(document.name);
+    const command = this.#table.get(document.name);
     if (kind === "query" && !(GREETED.test(collection) && command?.names.some(isGreeting)))
       throw failure(59, "OP_QUERY is taken to greet; commands come in OP_MSG");
     if (command === undefined) throw failure(59, `no such command: '${textOfBytes(document.name)}'`);
@@ -141,17 +164,11 @@ export class MongoSession implements CommandHost {
 class MongoSender extends GuestSender {
   /** Long answers are found in steps, between which other connections are served. */
   readonly takesSteps = true;
-  readonly #parts: readonly [Guest, Pick<Environment, "clock">];
+}
 
-  constructor(guest: Guest, environment: Pick<Environment, "clock">) {
-    super(guest, environment);
-    this.#parts = [guest, environment];
-  }
-
-  /** The same for one command, whose place is asked for afterwards. */
-  remembering(): MongoSender & { readonly lastWrite: LastWrite } {
-    return Object.assign(new MongoSender(...this.#parts), { lastWrite: { place: null } });
-  }
+/** The sender of one write, whose place in the log is asked for afterwards. */
+class AwaitedSender extends MongoSender {
+  readonly lastWrite: LastWrite = { place: null };
 }
 
 const isGreeting = (name: string) => /^(hello|ismaster)$/i.test(name);

@@ -5,16 +5,16 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { boolean, document, element, int32, text } from "../../../protocol/mongo/bson-writer.js";
 import type { Place } from "../../../timeline/entries/entry.js";
+import type { DaemonFace } from "../../daemon-face.js";
 import type { CommandDocument } from "../messages/command-document.js";
 import { failure } from "../messages/failure.js";
-import type { MongoDaemon } from "./command-host.js";
 
 export interface WriteConcern {
   /** Daemons besides this one that are to have it. */
   readonly others: number;
   /** Milliseconds; 0: for ever. */
   readonly timeout: number;
-  readonly copies: MongoDaemon["copies"];
+  readonly copies: DaemonFace["copies"];
 }
 
 /** What a write concern may say; where it was from is of no interest. */
@@ -25,7 +25,7 @@ const DAEMONS_MOST = 50;
 /** @throws MongoFailure  it asks for what is not there */
 export function writeConcernOf(
   command: CommandDocument,
-  { copies, settings, members }: MongoDaemon,
+  { copies, settings, members }: DaemonFace,
 ): WriteConcern {
   const asked = command.within("writeConcern");
   if (asked === null) return { others: 0, timeout: 0, copies };
@@ -38,7 +38,7 @@ export function writeConcernOf(
   return { others: othersOf(asked, copies, Math.max(settings.peers.length, members)), timeout, copies };
 }
 
-function othersOf(asked: CommandDocument, copies: MongoDaemon["copies"], peers: number): number {
+function othersOf(asked: CommandDocument, copies: DaemonFace["copies"], peers: number): number {
   const isAlone = copies === null || copies.isAlone;
   if (asked.isText("w")) {
     const word = asked.words("w");

@@ -20,6 +20,7 @@ import type { Limits } from "../../../options/limits.js";
 import { USER_LISTENER_NAMES, type UserListenerName } from "../../../options/settings.js";
 import { defaultLimits } from "../../daemon/in-process.js";
 import type { LogLine } from "../../support/daemon-process.js";
+import { double } from "../../support/double.js";
 import { freePort } from "../../support/free-port.js";
 import { keepLog } from "../../support/log-lines.js";
 import { RawClient } from "../../support/raw-client.js";
@@ -65,7 +66,7 @@ export async function startResp({
   const port = () => listener.address.port;
   const channels = new Channels();
   known.whenChanged = () => channels.review();
-  const daemon: DaemonFace = {
+  const daemon = double<DaemonFace>({
     channels,
     slowLog: new SlowLog(),
     settings: {
@@ -93,7 +94,7 @@ export async function startResp({
     state: "live",
     failure: null,
     shutDown: null,
-  };
+  });
   const listener: RespListener = new RespListener({
     daemon,
     address: "127.0.0.1",
