@@ -15,14 +15,15 @@ import { isTextByte } from "../../net/connections/first-byte.js";
 import { type ForeignClient, foreignClient } from "../../net/connections/foreign-client.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { error, type Reply } from "../../protocol/reply.js";
-import type { RespRequestParser } from "../../protocol/resp/resp-request-parser.js";
+import { RespRequestParser } from "../../protocol/resp/resp-request-parser.js";
 import { bulkHead, writeReply } from "../../protocol/resp/resp-writer.js";
-import { parserFor, RESP_LISTENER, type RespHost } from "./resp-host.js";
 import { answerBytes, argumentBytes } from "./session/answers.js";
 import type { AwaitedCommand } from "./session/awaited-command.js";
-import { ConnectedClient } from "./session/connected-client.js";
-import { RespSession } from "./session/session.js";
-import { LONG_BYTES } from "./shared-output.js";
+import type { RespServer } from "./session/server.js";
+import { RespSession, type Routes } from "./session/session.js";
+import { LONG_BYTES, type SharedOutput } from "./shared-output.js";
+
+export const RESP_LISTENER = "resp";
 
 /** Requests of a connection that may wait for their answers. */
 const UNANSWERED_MOST = 4096;
@@ -38,9 +39,9 @@ export class RespDialect extends Dialect<Argv> {
   override readonly requestsPerLook = 16;
   isProven = false;
   protected readonly parser: RespRequestParser;
-  readonly #host: RespHost;
+  readonly #server: RespServer;
+  readonly #output: SharedOutput;
   readonly #connection: ClientConnection<Argv>;
-  readonly #client: ConnectedClient;
   readonly #session: RespSession;
   /** A command that waits until all before it are answered, or for the end of a pause. */
   #heldBack: Argv | null = null;
@@ -49,24 +50,15 @@ export class RespDialect extends Dialect<Argv> {
   #served = 0;
   #errors = 0;
 
-  constructor(host: RespHost, connection: ClientConnection<Argv>) {
+  constructor(server: RespServer, routes: Routes, output: SharedOutput, connection: ClientConnection<Argv>) {
     super();
-    this.#host = host;
+    const { limits } = server.host;
+    const bounds = { bulkBytes: limits.maxBulkBytes, requestBytes: limits.maxQueryBytes };
+    this.#server = server;
+    this.#output = output;
     this.#connection = connection;
-    this.parser = parserFor(host);
-    this.#client = new ConnectedClient(
-      {
-        id: host.nextId(),
-        socket: connection.socket,
-        kill: () => connection.destroy(),
-        activeAt: () => connection.activeAt,
-        requestBytes: () => this.parser.heldBytes,
-        push: (bytes) => connection.push(bytes),
-      },
-      (client) => new RespSession(host, client),
-    );
-    this.#session = this.#client.session;
-    this.#session.waitsLate = () => connection.listenOn();
+    this.parser = new RespRequestParser(bounds, server.strings);
+    this.#session = new RespSession(server, routes, connection, this.parser);
     this.#session.answerOf = (reply) => this.#told(reply);
     this.parser.trusted = this.#session.user !== null;
     // Where nobody has to log in a first command may be as long as any.
@@ -74,7 +66,7 @@ export class RespDialect extends Dialect<Argv> {
   }
 
   override get doing(): ClientDoing {
-    return { name: this.#session.guest.name ?? "", command: this.#client.lastCommand ?? "" };
+    return { name: this.#session.guest.name ?? "", command: this.#session.lastCommand ?? "" };
   }
 
   /** Lines such as those of memcached are inline commands of Redis. */
@@ -108,14 +100,14 @@ export class RespDialect extends Dialect<Argv> {
   }
 
   override push(chunk: Buffer): boolean {
-    this.#host.state.inputBytes += chunk.length;
+    this.#server.inputBytes += chunk.length;
     return super.push(chunk);
   }
 
   override keep(): void {
     this.parser.keep();
     const { heldBytes } = this.parser;
-    if (this.listensOn && heldBytes > this.#host.limits.maxQueryBytes)
+    if (this.listensOn && heldBytes > this.#server.host.limits.maxQueryBytes)
       this.#connection.drop("too-much-behind", `${heldBytes} bytes`);
   }
 
@@ -124,11 +116,11 @@ export class RespDialect extends Dialect<Argv> {
   }
 
   override next(pending: number): Argv | null {
-    this.#host.tracking.sayBehind();
+    this.#server.tracking.sayBehind();
     const argv = this.#heldBack ?? this.parser.next();
     if (argv === null) return null;
     this.#heldBack = argv;
-    const { pause } = this.#host.state;
+    const { pause } = this.#server;
     if (pause.mode !== null && this.#session.isPaused(argv)) {
       this.#isPaused = true;
       pause.hold(this.#resume);
@@ -141,7 +133,7 @@ export class RespDialect extends Dialect<Argv> {
 
   get silenceMost(): number {
     const { subscriptions } = this.#session;
-    return subscriptions?.isEmpty === false ? 0 : this.#host.limits.respIdleTimeout;
+    return subscriptions?.isEmpty === false ? 0 : this.#server.host.limits.respIdleTimeout;
   }
 
   bytesOf(argv: Argv): number {
@@ -149,8 +141,8 @@ export class RespDialect extends Dialect<Argv> {
   }
 
   override begin(now: number): void {
-    this.#host.state.mark = now;
-    this.#session.now = this.#host.environment.clock();
+    this.#server.mark = now;
+    this.#session.now = this.#server.environment.clock();
   }
 
   serve(argv: Argv): Answer | AwaitedCommand {
@@ -174,17 +166,16 @@ export class RespDialect extends Dialect<Argv> {
   }
 
   override end(): void {
-    const { observer, state } = this.#host;
     const isKnown = this.#session.user !== null;
-    if (this.#served > 0) observer.served(RESP_LISTENER, this.#served, this.#errors);
-    state.commands += this.#served;
+    if (this.#served > 0) this.#server.host.observer.served(RESP_LISTENER, this.#served, this.#errors);
+    this.#server.commands += this.#served;
     this.parser.trusted = isKnown;
     this.isProven ||= isKnown && this.#served > 0;
     this.#served = this.#errors = 0;
   }
 
   override sent(characters: number): void {
-    this.#host.state.outputBytes += characters;
+    this.#server.outputBytes += characters;
   }
 
   problem(): Closing | null {
@@ -197,8 +188,8 @@ export class RespDialect extends Dialect<Argv> {
   }
 
   override gone(): void {
-    this.#client.gone();
-    this.#host.state.pause.forget(this.#resume);
+    this.#session.gone();
+    this.#server.pause.forget(this.#resume);
   }
 
   readonly #resume = (): void => {
@@ -207,12 +198,11 @@ export class RespDialect extends Dialect<Argv> {
   };
 
   #told(reply: Reply): Answer {
-    const { limits, output, state } = this.#host;
-    if (reply.kind === "error") state.failed(reply.text);
-    const most = limits.maxOutputBytes;
+    if (reply.kind === "error") this.#server.failed(reply.text);
+    const most = this.#server.host.limits.maxOutputBytes;
     // A long value goes to the socket by itself.
     if (reply.kind === "bulk" && reply.bytes.length >= LONG_BYTES && reply.bytes.length <= most)
-      return output.long(bulkHead(reply.bytes.length), reply.bytes, END);
+      return this.#output.long(bulkHead(reply.bytes.length), reply.bytes, END);
     const bytes = answerBytes(reply, this.#session.protocol, most);
     // Without words: who reads replies one by one would take any for this one.
     return bytes ?? closing("answer-too-long", `one answer of more than ${most} bytes`, null);

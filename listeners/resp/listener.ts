@@ -1,85 +1,40 @@
 /** The RESP listener: what Redis clients connect to. */
 
-import { Scripts } from "../../engine/scripts/scripts.js";
 import { error } from "../../protocol/reply.js";
 import { writeReply } from "../../protocol/resp/resp-writer.js";
-import { ShortStrings } from "../../protocol/resp/short-strings.js";
 import type { FamilyCounts } from "../daemon-listener.js";
 import { UserListener, type UserListenerParts } from "../user-listener.js";
 import { CommandRoutes } from "./commands/command-routes.js";
 import { sessionHandlers } from "./commands/session-handlers.js";
-import { type Argv, RespDialect } from "./dialect.js";
-import { RESP_LISTENER, type RespHost } from "./resp-host.js";
-import { KeyspaceNotices } from "./session/keyspace-notices.js";
-import type { Pulse } from "./session/pulse.js";
-import { ServerState } from "./session/server-state.js";
-import { TrackingTable } from "./session/tracking-table.js";
-import { WaitingClients } from "./session/waiting.js";
-import { AbsentKeys } from "./session/watched-keys.js";
+import { type Argv, RESP_LISTENER, RespDialect } from "./dialect.js";
+import { RespServer } from "./session/server.js";
 import { SharedOutput } from "./shared-output.js";
 
 /** Redis's tcp-keepalive. */
 const KEEP_ALIVE_SECONDS = 300;
 const MILLISECONDS = 1000;
 
-export class RespListener extends UserListener<Argv, RespHost> {
-  readonly #pulse: Pulse;
-  readonly #counts: ServerState["counts"];
-  readonly #keepFunctions: () => Promise<void>;
-
+export class RespListener extends UserListener<Argv, RespServer> {
   constructor(parts: UserListenerParts) {
-    const { path, daemon, environment } = parts;
-    let id = 0;
+    const { path, daemon } = parts;
     const routes = new CommandRoutes(sessionHandlers, path.uncarried);
-    const state = new ServerState(environment, daemon, routes.counts);
-    const waiters = new WaitingClients(path, environment);
-    const absentKeys = new AbsentKeys(path);
-    const { channels } = daemon;
-    const notices = new KeyspaceNotices(path.changes, channels);
-    notices.flags = daemon.settings.notifyKeyspaceEvents;
-    const scripts = new Scripts(environment.uptime);
-    const tracking = new TrackingTable(path.changes, (id) => state.clients.find(id));
-    const heard = { channels, notices, tracking };
-    const shared = { ...heard, scripts, routes, state, waiters, absentKeys };
-    const own = { ...shared, strings: new ShortStrings(), output: new SharedOutput(), nextId: () => ++id };
-    path.tellOf({
-      written(command, argv, db, reply) {
-        absentKeys.written(command, argv, db);
-        waiters.written(command, argv, db, reply);
-      },
-      get awaits() {
-        return waiters.size > 0;
-      },
-      sent: (calls, db) => waiters.sent(calls, db),
-      changed() {
-        absentKeys.changed();
-        waiters.changed();
-      },
-    });
+    const output = new SharedOutput();
     super(parts, {
       name: RESP_LISTENER,
       fullText: writeReply(error("ERR max number of clients reached")),
-      makeServer: (host) => Object.assign(host, own),
-      makeDialect: (host, connection) => new RespDialect(host, connection),
+      makeServer: (host) => new RespServer(host, daemon, routes.counts),
+      makeDialect: (server, connection) => new RespDialect(server, routes, output, connection),
       // Finds clients that wait for data here and have disappeared.
-      prepare(_, socket) {
-        const seconds = state.numberOf("tcp-keepalive", KEEP_ALIVE_SECONDS);
+      prepare(server, socket) {
+        const seconds = server.numberOf("tcp-keepalive", KEEP_ALIVE_SECONDS);
         if (seconds > 0) socket.setKeepAlive(true, seconds * 1000);
       },
     });
-    this.#pulse = state.pulse;
-    this.#counts = state.counts;
-    this.#keepFunctions = async () => {
-      const { data } = daemon.settings;
-      const { luaMemory: memory, luaTimeLimit: time } = parts.limits;
-      const lost = data === null ? null : await scripts.keepFunctions(data, { memory, time, spent: 0 });
-      if (lost !== null) parts.log.error(lost, NOT_LOADED);
-    };
   }
 
   override get families(): readonly FamilyCounts[] {
     const families = new Map<string, { calls: number; failed: number; seconds: number }>();
-    for (const [{ group }, { calls, failed, milliseconds }] of this.#counts) {
+    for (const [{ group }, { calls, failed, milliseconds }] of this.server.counts) {
       if (calls === 0) continue;
       const sums = families.get(group) ?? { calls: 0, failed: 0, seconds: 0 };
       sums.calls += calls;
@@ -93,12 +48,20 @@ export class RespListener extends UserListener<Argv, RespHost> {
   override async start(): Promise<void> {
     await this.#keepFunctions();
     await super.start();
-    this.#pulse.start();
+    this.server.pulse.start();
   }
 
   override async stop(): Promise<void> {
-    this.#pulse.stop();
+    this.server.pulse.stop();
     await super.stop();
+  }
+
+  async #keepFunctions(): Promise<void> {
+    const { daemon, host, scripts } = this.server;
+    const { data } = daemon.settings;
+    const { luaMemory: memory, luaTimeLimit: time } = host.limits;
+    const lost = data === null ? null : await scripts.keepFunctions(data, { memory, time, spent: 0 });
+    if (lost !== null) host.log.error(lost, NOT_LOADED);
   }
 }
 

@@ -20,19 +20,19 @@ export const channelHandlers: readonly (readonly [string, SessionHandler])[] = [
   ["PUBLISH", saying("channel")],
   ["SPUBLISH", saying("shard")],
   ["PUBSUB|CHANNELS", listing("channel")],
-  ["PUBSUB|NUMPAT", ({ host }) => integer(host.channels.size("pattern"))],
+  ["PUBSUB|NUMPAT", ({ server }) => integer(server.channels.size("pattern"))],
   ["PUBSUB|NUMSUB", counting("channel")],
   ["PUBSUB|SHARDCHANNELS", listing("shard")],
   ["PUBSUB|SHARDNUMSUB", counting("shard")],
 ];
 
 function saying(kind: Said["kind"]): SessionHandler {
-  return ({ host }, [, channel = "", text = ""]) => integer(host.channels.say({ kind, channel, text }));
+  return ({ server }, [, channel = "", text = ""]) => integer(server.channels.say({ kind, channel, text }));
 }
 
 function subscribing(kind: ChannelKind, word: ByteString): SessionHandler {
   return (session, [, ...names]) => {
-    session.subscriptions ??= new Subscriptions(session.host.channels, session.client, session.guest);
+    session.subscriptions ??= new Subscriptions(session.server.channels, session, session.guest);
     const { subscriptions } = session;
     return told(session, names, (name) => {
       subscriptions.add(kind, name);
@@ -65,25 +65,25 @@ function told(
 ): Reply | null {
   const replies = names.map(change);
   const last = session.isExecuting ? (replies.pop() as Reply) : null;
-  const { protocol, host, client } = session;
-  const most = host.limits.maxOutputBytes;
-  client.push(replies.map((reply) => answerBytes(reply, protocol, most) ?? "").join(""));
+  const { protocol } = session;
+  const most = session.server.host.limits.maxOutputBytes;
+  session.push(replies.map((reply) => answerBytes(reply, protocol, most) ?? "").join(""));
   return last;
 }
 
 /** `PUBSUB CHANNELS [pattern]` */
 function listing(kind: ChannelKind): SessionHandler {
-  return ({ host }, [, subcommand, pattern, more]) => {
+  return ({ server }, [, subcommand, pattern, more]) => {
     if (more !== undefined)
       throw custom(
         `ERR unknown subcommand or wrong number of arguments for '${subcommand}'. Try PUBSUB HELP.`,
       );
-    const names = [...host.channels.names(kind)];
+    const names = [...server.channels.names(kind)];
     return bulks(pattern === undefined ? names : names.filter((name) => globMatches(pattern, name)));
   };
 }
 
 function counting(kind: ChannelKind): SessionHandler {
-  return ({ host }, [, , ...names]) =>
-    array(names.flatMap((name) => [bulk(name), integer(host.channels.subscribersOf(kind, name))]));
+  return ({ server }, [, , ...names]) =>
+    array(names.flatMap((name) => [bulk(name), integer(server.channels.subscribersOf(kind, name))]));
 }

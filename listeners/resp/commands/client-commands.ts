@@ -10,7 +10,7 @@ import { checkedName, NAME_BYTES_MAX } from "./greeting.js";
 
 export const clientHandlers: readonly (readonly [string, SessionHandler])[] = [
   ["CLIENT|GETNAME", ({ name }) => (name === "" ? NIL : bulk(name))],
-  ["CLIENT|ID", ({ client }) => integer(client.id)],
+  ["CLIENT|ID", ({ id }) => integer(id)],
   ["CLIENT|INFO", (session, argv) => verbatim(`${ownLine(session, argv)}\n`)],
   ["CLIENT|KILL", kill],
   ["CLIENT|LIST", list],
@@ -31,14 +31,14 @@ const typeOf = (client: Client) => (hears(client) ? "pubsub" : "normal");
 const PAUSE_MS_MAX = 2 ** 31 - 1;
 
 /** The command itself stands in the buffer there while it runs. */
-function ownLine({ client, host }: RespSession, argv: readonly ByteString[]): ByteString {
-  const requestBytes = client.requestBytes + writeCommand(argv).length;
-  return clientLine(client, host.environment.uptime(), requestBytes);
+function ownLine(session: RespSession, argv: readonly ByteString[]): ByteString {
+  const requestBytes = session.requestBytes + writeCommand(argv).length;
+  return clientLine(session, session.server.environment.uptime(), requestBytes);
 }
 
 /** `CLIENT LIST [TYPE type | ID id …]` */
 function list(session: RespSession, argv: readonly ByteString[]): Reply {
-  const { clients } = session.host.state;
+  const { clients } = session.server;
   const option = argv[2]?.toUpperCase();
   let chosen = clients.all();
   if (option === "TYPE" && argv.length === 4) {
@@ -49,8 +49,8 @@ function list(session: RespSession, argv: readonly ByteString[]): Reply {
     if (ids.some((id) => id === undefined)) throw custom("ERR Invalid client ID");
     chosen = ids.flatMap((id) => clients.find(Number(id)) ?? []);
   } else if (argv.length > 2) throw syntaxError();
-  const now = session.host.environment.uptime();
-  const lines = chosen.map((one) => (one === session.client ? ownLine(session, argv) : clientLine(one, now)));
+  const now = session.server.environment.uptime();
+  const lines = chosen.map((one) => (one === session ? ownLine(session, argv) : clientLine(one, now)));
   return verbatim(lines.map((line) => `${line}\n`).join(""));
 }
 
@@ -76,12 +76,11 @@ function kill(session: RespSession, argv: readonly ByteString[]): Reply {
   else
     for (let i = 2; i < argv.length; i += 2)
       choose(session, chosen, argv[i] as ByteString, argv[i + 1] as ByteString);
-  const { client, host } = session;
-  const meant = host.state.clients
+  const meant = session.server.clients
     .all()
-    .filter((one) => chosen.matches.every((fits) => fits(one)) && !(chosen.skipsSelf && one === client));
+    .filter((one) => chosen.matches.every((fits) => fits(one)) && !(chosen.skipsSelf && one === session));
   for (const one of meant) {
-    if (one === client) one.endAfterAnswer();
+    if (one === session) one.endAfterAnswer();
     else one.kill();
   }
   if (argv.length > 3) return integer(meant.length);
@@ -89,7 +88,7 @@ function kill(session: RespSession, argv: readonly ByteString[]): Reply {
   return OK;
 }
 
-function choose({ host }: RespSession, chosen: Chosen, option: ByteString, value: ByteString): void {
+function choose({ server }: RespSession, chosen: Chosen, option: ByteString, value: ByteString): void {
   switch (option.toUpperCase()) {
     case "ID": {
       const id = parseInteger(value);
@@ -103,7 +102,7 @@ function choose({ host }: RespSession, chosen: Chosen, option: ByteString, value
       break;
     }
     case "USER":
-      if (host.users.find(value) === undefined) throw custom(`ERR No such user '${value}'`);
+      if (server.host.users.find(value) === undefined) throw custom(`ERR No such user '${value}'`);
       chosen.matches.push(({ userName }) => userName === value);
       break;
     case "ADDR":
@@ -131,19 +130,19 @@ function onOrOff(_: RespSession, argv: readonly ByteString[]): Reply {
 }
 
 /** `CLIENT PAUSE milliseconds [WRITE|ALL]` */
-function pause({ host }: RespSession, argv: readonly ByteString[]): Reply {
+function pause({ server }: RespSession, argv: readonly ByteString[]): Reply {
   const mode = argv[3]?.toLowerCase() ?? "all";
   if (argv.length > 4 || (mode !== "all" && mode !== "write"))
     throw custom("ERR CLIENT PAUSE mode must be WRITE or ALL");
   const milliseconds = parseInteger(argv[2] as ByteString);
   if (milliseconds === undefined) throw custom("ERR timeout is not an integer or out of range");
   if (milliseconds < 0) throw custom("ERR timeout is negative");
-  host.state.pause.begin(mode, Math.min(Number(milliseconds), PAUSE_MS_MAX));
+  server.pause.begin(mode, Math.min(Number(milliseconds), PAUSE_MS_MAX));
   return OK;
 }
 
-function unpause({ host }: RespSession): Reply {
-  host.state.pause.end();
+function unpause({ server }: RespSession): Reply {
+  server.pause.end();
   return OK;
 }
 
@@ -185,12 +184,12 @@ function setInfo(session: RespSession, argv: readonly ByteString[]): Reply {
 }
 
 /** `CLIENT UNBLOCK id [TIMEOUT|ERROR]` */
-function unblock({ host }: RespSession, argv: readonly ByteString[]): Reply {
+function unblock({ server }: RespSession, argv: readonly ByteString[]): Reply {
   const how = argv[3]?.toLowerCase() ?? "timeout";
   if (argv.length > 4) throw syntaxError();
   if (how !== "timeout" && how !== "error")
     throw custom("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR");
   const id = parseInteger(argv[2] as ByteString);
   if (id === undefined) throw notInteger();
-  return host.state.clients.find(Number(id))?.unblock(how) ? ONE : ZERO;
+  return server.clients.find(Number(id))?.unblock(how) ? ONE : ZERO;
 }

@@ -58,9 +58,9 @@ function refusal(name: ByteString, problem: string) {
   return custom(`ERR CONFIG SET failed (possibly related to argument '${name}') - ${problem}`);
 }
 
-function resetStat({ host }: RespSession): Reply {
-  host.state.resetCounts();
-  if (host.path.changes !== null) Object.assign(host.path.changes.lookups, { hits: 0, misses: 0 });
-  host.rejected = 0;
+function resetStat({ server }: RespSession): Reply {
+  server.resetCounts();
+  if (server.path.changes !== null) Object.assign(server.path.changes.lookups, { hits: 0, misses: 0 });
+  server.host.rejected = 0;
   return OK;
 }

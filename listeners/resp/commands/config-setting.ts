@@ -68,16 +68,16 @@ export function limit({ limit: name, scale, isMemory = undefined, mayBeNegative 
     isMemory: isMemory === true,
   };
   return {
-    text: ({ host }) => {
-      const value = host.limits[name];
+    text: ({ server }) => {
+      const value = server.host.limits[name];
       return mayBeNegative && value === Number.POSITIVE_INFINITY ? "-1" : String(Math.round(value / scale));
     },
-    prepare: ({ host }, text) => {
+    prepare: ({ server }, text) => {
       const value = parseNumber(text, bounds);
       if (typeof value === "string") return value;
       const changed = value < 0 ? Number.POSITIVE_INFINITY : Number(value) * scale;
       return () => {
-        host.limits = { ...host.limits, [name]: changed };
+        server.host.limits = { ...server.host.limits, [name]: changed };
       };
     },
   };
@@ -95,10 +95,10 @@ export function fixed(text: Setting["text"]): Setting {
 /** A number that is taken and told, and means nothing here. */
 export function kept(name: string, fallback: number, bounds: NumberBounds): Setting {
   return {
-    text: ({ host }) => host.state.settings.get(name) ?? String(fallback),
-    prepare: ({ host }, text) => {
+    text: ({ server }) => server.settings.get(name) ?? String(fallback),
+    prepare: ({ server }, text) => {
       const value = parseNumber(text, bounds);
-      return typeof value === "string" ? value : () => host.state.settings.set(name, String(value));
+      return typeof value === "string" ? value : () => server.settings.set(name, String(value));
     },
   };
 }
@@ -106,11 +106,11 @@ export function kept(name: string, fallback: number, bounds: NumberBounds): Sett
 /** The same of a switch. */
 export function keptSwitch(name: string, fallback: boolean): Setting {
   return {
-    text: ({ host }) => host.state.settings.get(name) ?? (fallback ? "yes" : "no"),
-    prepare: ({ host }, text) => {
+    text: ({ server }) => server.settings.get(name) ?? (fallback ? "yes" : "no"),
+    prepare: ({ server }, text) => {
       const word = text.toLowerCase();
       if (word !== "yes" && word !== "no") return "argument must be 'yes' or 'no'";
-      return () => host.state.settings.set(name, word);
+      return () => server.settings.set(name, word);
     },
   };
 }

@@ -38,13 +38,13 @@ const REDIS_LEVELS: Readonly<Record<string, LogLevel>> = {
 };
 
 const loglevel: Setting = {
-  text: ({ host }) => LEVELS[host.state.daemon.logLevel],
-  prepare: ({ host }, value) => {
+  text: ({ server }) => LEVELS[server.daemon.logLevel],
+  prepare: ({ server }, value) => {
     const level = REDIS_LEVELS[value.toLowerCase()];
     if (level === undefined)
       return `argument(s) must be one of the following: ${Object.keys(REDIS_LEVELS).join(", ")}`;
     return () => {
-      host.state.daemon.logLevel = level;
+      server.daemon.logLevel = level;
     };
   },
 };
@@ -52,20 +52,20 @@ const loglevel: Setting = {
 /** What is kept is the commands, where there is a data folder; the switch is told as it was set. */
 const appendonly: Setting = {
   ...keptSwitch("appendonly", false),
-  text: ({ host }) =>
-    host.state.settings.get("appendonly") ?? (host.state.daemon.settings.data === null ? "no" : "yes"),
+  text: ({ server }) =>
+    server.settings.get("appendonly") ?? (server.daemon.settings.data === null ? "no" : "yes"),
 };
 
 const always = (value: ByteString): Setting => fixed(() => value);
 
 /** --maxmemory. */
 const maxmemory: Setting = {
-  text: ({ host }) => String(host.state.daemon.memory.bytes),
-  prepare: ({ host }, value) => {
+  text: ({ server }) => String(server.daemon.memory.bytes),
+  prepare: ({ server }, value) => {
     const bytes = parseMemory(value);
     if (bytes === undefined) return "argument must be a memory value";
     return () => {
-      host.state.daemon.memory.bytes = bytes;
+      server.daemon.memory.bytes = bytes;
     };
   },
 };
@@ -74,9 +74,9 @@ const maxmemory: Setting = {
  * --maxmemory-policy. Where commands are recorded there is one only; and how keys are used is kept from the start or not at all.
  */
 const maxmemoryPolicy: Setting = {
-  text: ({ host }) => host.state.daemon.memory.policy,
-  prepare: ({ host }, value) => {
-    const { memory } = host.state.daemon;
+  text: ({ server }) => server.daemon.memory.policy,
+  prepare: ({ server }, value) => {
+    const { memory } = server.daemon;
     const policy = memory.policies.find((one) => one === value.toLowerCase());
     if (policy === undefined) {
       const kind = /^(?:allkeys|volatile)-(lru|lfu)$/i.exec(value)?.[1]?.toUpperCase();
@@ -100,7 +100,7 @@ const trackingTableMaxKeys: Setting = {
     if (typeof keep === "string") return keep;
     return () => {
       keep();
-      session.host.tracking.most = Number(value);
+      session.server.tracking.most = Number(value);
     };
   },
 };
@@ -116,18 +116,21 @@ const maxmemoryClients: Setting = {
 
 /** The default user's password, which is kept readable for this alone. */
 const requirepass: Setting = {
-  text: ({ host }) => host.state.settings.get("requirepass") ?? "",
-  prepare: ({ host }, value) => {
-    const users = host.users.changed(DEFAULT_USER, value === "" ? ["nopass"] : ["resetpass", `>${value}`]);
+  text: ({ server }) => server.settings.get("requirepass") ?? "",
+  prepare: ({ server }, value) => {
+    const users = server.host.users.changed(
+      DEFAULT_USER,
+      value === "" ? ["nopass"] : ["resetpass", `>${value}`],
+    );
     try {
-      checkDoors(users, host.state.daemon.settings);
+      checkDoors(users, server.daemon.settings);
     } catch (problem) {
       if (!(problem instanceof StartError)) throw problem;
       return problem.message;
     }
     return () => {
-      host.users.become(users);
-      host.state.settings.set("requirepass", value);
+      server.host.users.become(users);
+      server.settings.set("requirepass", value);
     };
   },
 };
@@ -155,18 +158,18 @@ const AS_IT_IS: Readonly<Record<string, ByteString>> = {
 export const SETTINGS: Readonly<Record<string, Setting>> = {
   ...TUNING_SETTINGS,
   ...Object.fromEntries(Object.entries(AS_IT_IS).map(([name, value]) => [name, always(value)])),
-  aclfile: fixed(({ host }) => host.state.daemon.settings.aclFile ?? ""),
-  appendfsync: fixed(({ host }) => {
-    const { fsync } = host.state.daemon.settings;
+  aclfile: fixed(({ server }) => server.daemon.settings.aclFile ?? ""),
+  appendfsync: fixed(({ server }) => {
+    const { fsync } = server.daemon.settings;
     return fsync === "always" ? fsync : fsync === "never" ? "no" : "everysec";
   }),
   appendonly,
-  bind: fixed(({ host }) => host.state.daemon.address),
+  bind: fixed(({ server }) => server.daemon.address),
   "client-output-buffer-limit": clientOutputBufferLimit,
   "client-query-buffer-limit": limit({ limit: "maxQueryBytes", scale: 1, isMemory: true }),
-  databases: fixed(({ host }) => String(host.path.databases)),
-  dir: fixed(({ host }) => host.state.daemon.settings.data ?? ""),
-  "enable-debug-command": fixed(({ host }) => host.state.daemon.settings.enableDebugCommand),
+  databases: fixed(({ server }) => String(server.path.databases)),
+  dir: fixed(({ server }) => server.daemon.settings.data ?? ""),
+  "enable-debug-command": fixed(({ server }) => server.daemon.settings.enableDebugCommand),
   "latency-monitor-threshold": limit({ limit: "latencyTime", scale: 1 }),
   [PERCENTILES]: latencyPercentiles,
   loglevel,
@@ -175,7 +178,7 @@ export const SETTINGS: Readonly<Record<string, Setting>> = {
   "maxmemory-policy": maxmemoryPolicy,
   "maxmemory-clients": maxmemoryClients,
   "notify-keyspace-events": notifyKeyspaceEvents,
-  port: fixed(({ host }) => String(host.state.daemon.port)),
+  port: fixed(({ server }) => String(server.daemon.port)),
   "proto-max-bulk-len": limit({ limit: "maxBulkBytes", scale: 1, isMemory: true }),
   requirepass,
   save,

@@ -67,9 +67,9 @@ const NOT_ALLOWED =
   "otherwise you need to set this option in the configuration file, and then restart the server.";
 
 /** Whether --enable-debug-command permits it to a client. */
-function mayDebug({ host, client }: RespSession): boolean {
-  const { enableDebugCommand } = host.state.daemon.settings;
-  const address = client.remote.slice(0, client.remote.lastIndexOf(":"));
+function mayDebug({ server, remote }: RespSession): boolean {
+  const { enableDebugCommand } = server.daemon.settings;
+  const address = remote.slice(0, remote.lastIndexOf(":"));
   return enableDebugCommand === "yes" || (enableDebugCommand === "local" && isLoopback(address) === true);
 }
 
@@ -110,8 +110,8 @@ function printed(session: RespSession, argv: readonly ByteString[], encoding: st
 }
 
 /** `DEBUG LOG text` */
-function say({ host }: RespSession, argv: readonly ByteString[]): Reply {
-  host.state.daemon.say("info", `DEBUG LOG: ${argv[2]}`);
+function say({ server }: RespSession, argv: readonly ByteString[]): Reply {
+  server.daemon.say("info", `DEBUG LOG: ${argv[2]}`);
   return OK;
 }
 
@@ -127,14 +127,14 @@ function fail(_: RespSession, argv: readonly ByteString[]): never {
 }
 
 /** Counts as a slow command, as if it had held up everybody. */
-function sleep({ host, client }: RespSession, argv: readonly ByteString[]): Promise<Reply> {
+function sleep(session: RespSession, argv: readonly ByteString[]): Promise<Reply> {
   const seconds = parseDouble(argv[2] as ByteString);
   if (seconds === undefined || !(seconds >= 0)) throw custom("ERR value is not a valid float");
   const milliseconds = Math.min(seconds * 1000, SLEEP_MS_MAX);
   const command = findCommand("DEBUG") as Command;
   return new Promise((resolve) => {
-    host.environment.setTimer(milliseconds, () => {
-      host.state.tookLong({ command, argv, client, milliseconds }, host.limits);
+    session.server.environment.setTimer(milliseconds, () => {
+      session.server.tookLong({ command, argv, client: session, milliseconds });
       resolve(OK);
     });
   });
@@ -156,7 +156,7 @@ function object(session: RespSession, argv: readonly ByteString[]): Reply {
 /** `DEBUG DIGEST`: the same for databases with the same contents, of this server only. */
 function digest(session: RespSession): Reply {
   const all = createHash("sha1");
-  for (let db = 0; db < session.host.path.databases; db++) {
+  for (let db = 0; db < session.server.path.databases; db++) {
     const keys = asked(session, ["KEYS", "*"], db);
     const names =
       keys.kind === "array" ? keys.items.map((key) => (key.kind === "bulk" ? key.bytes : "")) : [];
@@ -200,7 +200,7 @@ async function fill(
   for (let i = 0; i < count; i++) {
     const value = `value:${i}`;
     const padded = size === 0 ? value : value.slice(0, size).padEnd(size, "\0");
-    const reply = session.host.path.execute(command, ["SETNX", `${prefix}:${i}`, padded], session);
+    const reply = session.server.path.execute(command, ["SETNX", `${prefix}:${i}`, padded], session);
     const settled = reply instanceof Promise ? await reply : reply;
     if (settled.kind === "error") return settled;
   }
@@ -225,7 +225,7 @@ function reload(_: RespSession, argv: readonly ByteString[]): Reply {
 function asked(session: RespSession, argv: readonly ByteString[], db = session.db): Reply {
   const command = resolveCommand(argv);
   if (command instanceof CommandFailure) throw command;
-  const { as, now, readsAll, isStable, encoding, host } = session;
-  const reply = host.path.execute(command, argv, { db, as, now, readsAll, isStable, encoding });
+  const { as, now, readsAll, isStable, encoding, server } = session;
+  const reply = server.path.execute(command, argv, { db, as, now, readsAll, isStable, encoding });
   return reply instanceof Promise ? error("ERR not at once") : reply;
 }

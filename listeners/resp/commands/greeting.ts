@@ -48,7 +48,7 @@ function hello(session: RespSession, argv: readonly ByteString[]): Reply {
     ...[bulk("server"), bulk("redis")],
     ...[bulk("version"), bulk(REDIS_VERSION)],
     ...[bulk("proto"), integer(protocol)],
-    ...[bulk("id"), integer(session.client.id)],
+    ...[bulk("id"), integer(session.id)],
     ...[bulk("mode"), bulk("standalone")],
     ...[bulk("role"), bulk("master")],
     ...[bulk("modules"), array([])],
@@ -69,7 +69,7 @@ export function checkedName(name: ByteString): ByteString {
 /** `AUTH [user] password` */
 function auth(session: RespSession, argv: readonly ByteString[]): Reply {
   if (argv.length > 3) throw syntaxError();
-  if (argv.length === 2 && session.host.users.isOpen) throw custom(NO_PASSWORD);
+  if (argv.length === 2 && session.server.host.users.isOpen) throw custom(NO_PASSWORD);
   const [user, password] = argv.length === 2 ? [DEFAULT_USER, argv[1]] : [argv[1], argv[2]];
   logIn(session, user as ByteString, password as ByteString);
   return OK;
@@ -83,7 +83,7 @@ function logIn(session: RespSession, name: ByteString, password: ByteString): vo
 
 function select(session: RespSession, argv: readonly ByteString[]): Reply {
   const db = int32Argument(argv[1] as ByteString);
-  if (db < 0 || db >= session.host.path.databases) throw dbIndexOutOfRange();
+  if (db < 0 || db >= session.server.path.databases) throw dbIndexOutOfRange();
   session.db = db;
   return OK;
 }
@@ -102,7 +102,7 @@ function reset(session: RespSession): Reply {
 function chooseReply(session: RespSession, argv: readonly ByteString[]): Reply {
   const word = (argv[2] as ByteString).toLowerCase();
   if (word !== "provisional" && word !== "stable") throw syntaxError();
-  if (word === "stable" && !session.host.path.records)
+  if (word === "stable" && !session.server.path.records)
     throw custom("ERR nothing is recorded here, so every answer is final at once (--data, --peer)");
   session.isStable = word === "stable";
   return OK;

@@ -57,9 +57,9 @@ function text({ title, fields }: Section, session: RespSession): ByteString {
   return `# ${title}\r\n${lines.join("")}`;
 }
 
-function serverFields({ host }: RespSession): Fields {
-  const { state, environment } = host;
-  const seconds = Math.floor((environment.uptime() - state.startedAt) / 1000);
+function serverFields({ server }: RespSession): Fields {
+  const { environment } = server;
+  const seconds = Math.floor((environment.uptime() - server.startedAt) / 1000);
   return {
     redis_version: REDIS_VERSION,
     // As of a Redis that was not built from a repository.
@@ -71,8 +71,8 @@ function serverFields({ host }: RespSession): Fields {
     arch_bits: 64,
     node_version: process.versions.node,
     process_id: process.pid,
-    run_id: state.runId,
-    tcp_port: state.daemon.port,
+    run_id: server.runId,
+    tcp_port: server.daemon.port,
     server_time_usec: Math.round(environment.clock() * 1000),
     uptime_in_seconds: seconds,
     uptime_in_days: Math.floor(seconds / SECONDS_PER_DAY),
@@ -82,21 +82,21 @@ function serverFields({ host }: RespSession): Fields {
   };
 }
 
-function clientFields({ host }: RespSession): Fields {
-  const { clients } = host.state;
+function clientFields({ server }: RespSession): Fields {
+  const { clients } = server;
   return {
     connected_clients: clients.size,
-    maxclients: host.limits.maxConnections,
-    blocked_clients: clients.all().filter(({ isWaiting }) => isWaiting).length + host.state.pause.held,
-    tracking_clients: host.tracking.figures.clients,
+    maxclients: server.host.limits.maxConnections,
+    blocked_clients: clients.all().filter(({ isWaiting }) => isWaiting).length + server.pause.held,
+    tracking_clients: server.tracking.figures.clients,
   };
 }
 
-function memoryFields({ host }: RespSession): Fields {
-  const { bytes: maxmemory, policy, used } = host.state.daemon.memory;
+function memoryFields({ server }: RespSession): Fields {
+  const { bytes: maxmemory, policy, used } = server.daemon.memory;
   const { rss, heapTotal, external } = process.memoryUsage();
   const total = totalmem();
-  const peak = Math.max(host.state.pulse.peakBytes, used);
+  const peak = Math.max(server.pulse.peakBytes, used);
   return {
     used_memory: used,
     used_memory_human: human(used),
@@ -111,7 +111,7 @@ function memoryFields({ host }: RespSession): Fields {
     total_system_memory_human: human(total),
     maxmemory,
     maxmemory_human: human(maxmemory),
-    ...scriptFields(host.scripts),
+    ...scriptFields(server.scripts),
     maxmemory_policy: policy,
     mem_fragmentation_ratio: (rss / used).toFixed(2),
     mem_allocator: "v8",
@@ -145,8 +145,8 @@ function human(bytes: number): string {
 }
 
 /** What is acknowledged is on the disk as --fsync says: nothing waits for a save. */
-function persistenceFields({ host }: RespSession): Fields {
-  const { daemon, seconds } = host.state;
+function persistenceFields({ server }: RespSession): Fields {
+  const { daemon, seconds } = server;
   const isKept = daemon.settings.data !== null;
   return {
     // Whoever can ask is served reads, also of what is not complete or not written any more: clients that wait for 0 get them.
@@ -161,43 +161,42 @@ function persistenceFields({ host }: RespSession): Fields {
 }
 
 function statFields(session: RespSession): Fields {
-  const { host } = session;
-  const { state } = host;
-  const { rates } = state.pulse;
-  const tracked = host.tracking.figures;
+  const { server } = session;
+  const { rates } = server.pulse;
+  const tracked = server.tracking.figures;
   return {
-    total_connections_received: state.clients.total,
-    total_commands_processed: state.commands,
+    total_connections_received: server.clients.total,
+    total_commands_processed: server.commands,
     instantaneous_ops_per_sec: Math.round(rates.commands),
-    total_net_input_bytes: state.inputBytes,
-    total_net_output_bytes: state.outputBytes,
+    total_net_input_bytes: server.inputBytes,
+    total_net_output_bytes: server.outputBytes,
     instantaneous_input_kbps: (rates.inputBytes / 1024).toFixed(2),
     instantaneous_output_kbps: (rates.outputBytes / 1024).toFixed(2),
-    rejected_connections: host.rejected,
-    expired_keys: host.path.expiredKeys,
-    evicted_keys: state.daemon.memory.evicted,
+    rejected_connections: server.host.rejected,
+    expired_keys: server.path.expiredKeys,
+    evicted_keys: server.daemon.memory.evicted,
     ...lookupFields(session),
-    pubsub_channels: host.channels.size("channel"),
-    pubsub_patterns: host.channels.size("pattern"),
-    pubsubshard_channels: host.channels.size("shard"),
+    pubsub_channels: server.channels.size("channel"),
+    pubsub_patterns: server.channels.size("pattern"),
+    pubsubshard_channels: server.channels.size("shard"),
     tracking_total_keys: tracked.keys,
     tracking_total_items: tracked.items,
     tracking_total_prefixes: tracked.prefixes,
-    total_error_replies: state.errorReplies,
+    total_error_replies: server.errorReplies,
   };
 }
 
 /** How often keys were found that were to be read; where others have them, they count. */
-function lookupFields({ host }: RespSession): Fields {
-  const { changes } = host.path;
+function lookupFields({ server }: RespSession): Fields {
+  const { changes } = server.path;
   if (changes === null) return {};
   const { hits, misses } = changes.lookups;
   return { keyspace_hits: hits, keyspace_misses: misses };
 }
 
 /** Every daemon takes writes; its peers are no replicas of Redis's kind. */
-function replicationFields({ host }: RespSession): Fields {
-  const { daemon, runId } = host.state;
+function replicationFields({ server }: RespSession): Fields {
+  const { daemon, runId } = server;
   return {
     role: "master",
     connected_slaves: 0,
@@ -211,7 +210,7 @@ function replicationFields({ host }: RespSession): Fields {
 }
 
 /** Of the servers of --json-replica. */
-function jsonFields(figures: RespSession["host"]["state"]["daemon"]["jsonReplicas"]): Fields {
+function jsonFields(figures: RespSession["server"]["daemon"]["jsonReplicas"]): Fields {
   if (figures === null) return {};
   const rows = figures.servers.map(({ replica, missing, refused, different, ...server }, place) => [
     `json_replica${place}`,
@@ -236,8 +235,8 @@ function cpuFields(): Fields {
   return { used_cpu_sys: (system / 1e6).toFixed(6), used_cpu_user: (user / 1e6).toFixed(6) };
 }
 
-function commandFields({ host }: RespSession): Fields {
-  const called = [...host.state.counts].filter(([, { calls, rejected }]) => calls + rejected > 0);
+function commandFields({ server }: RespSession): Fields {
+  const called = [...server.counts].filter(([, { calls, rejected }]) => calls + rejected > 0);
   return Object.fromEntries(
     called.map(([{ name }, { calls, microseconds, rejected, failed }]) => [
       `cmdstat_${name.toLowerCase()}`,
@@ -249,27 +248,27 @@ function commandFields({ host }: RespSession): Fields {
 
 /** To the next power of two. */
 function latencyFields(session: RespSession): Fields {
-  const { state } = session.host;
-  if (state.settings.get("latency-tracking") === "no") return {};
+  const { server } = session;
+  if (server.settings.get("latency-tracking") === "no") return {};
   const percentiles = percentilesOf(session);
   const told = (counts: CommandCounts) =>
     percentiles.map((one) => `p${one}=${counts.percentile(Number(one) / 100).toFixed(3)}`).join(",");
   return Object.fromEntries(
-    [...state.counts]
+    [...server.counts]
       .filter(([, { calls }]) => calls > 0)
       .map(([{ name }, counts]) => [`latency_percentiles_usec_${name.toLowerCase()}`, told(counts)]),
   );
 }
 
-function errorFields({ host }: RespSession): Fields {
+function errorFields({ server }: RespSession): Fields {
   return Object.fromEntries(
-    [...host.state.errors].sort().map(([kind, count]) => [`errorstat_${kind}`, `count=${count}`]),
+    [...server.errors].sort().map(([kind, count]) => [`errorstat_${kind}`, `count=${count}`]),
   );
 }
 
-function keyspaceFields({ host }: RespSession): Fields {
+function keyspaceFields({ server }: RespSession): Fields {
   return Object.fromEntries(
-    host.path.keyCounts.map(({ db, keys, expiring, ttl }) => [
+    server.path.keyCounts.map(({ db, keys, expiring, ttl }) => [
       `db${db}`,
       `keys=${keys},expires=${expiring},avg_ttl=${ttl}`,
     ]),

@@ -28,11 +28,11 @@ function heapStatistics(): Reply {
   return verbatim(lines.join(""));
 }
 
-function statistics({ host }: RespSession): Reply {
+function statistics({ server }: RespSession): Reply {
   const { rss, heapUsed, heapTotal, external } = process.memoryUsage();
   const used = heapUsed + external;
-  const keys = host.path.keyCounts.reduce((sum, counts) => sum + counts.keys, 0);
-  const clients = host.state.clients.all();
+  const keys = server.path.keyCounts.reduce((sum, counts) => sum + counts.keys, 0);
+  const clients = server.clients.all();
   const buffered = clients.reduce(
     (sum, { requestBytes, answerBytes }) => sum + requestBytes + answerBytes,
     0,

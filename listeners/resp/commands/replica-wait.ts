@@ -10,7 +10,7 @@ export const replicaWaitHandlers: readonly (readonly [string, SessionHandler])[]
 /** `WAIT numreplicas milliseconds` */
 function wait(session: RespSession, argv: readonly ByteString[]): Reply | Promise<Reply> {
   const { replicas, milliseconds } = waitArguments(argv);
-  const { copies } = session.host.state.daemon;
+  const { copies } = session.server.daemon;
   if (copies === null || copies.isAlone) return ZERO;
   const { place } = session.lastWrite;
   const count = copies.count(place);

@@ -62,16 +62,15 @@ function configure(session: RespSession, argv: readonly ByteString[]): Reply {
 /** The file stands behind its length, and nothing behind it. */
 function dumpAll(session: RespSession): null {
   if (!wantsFile.has(session)) noReplica();
-  const { client, host } = session;
-  const file = fileOf(session, host.limits.maxOutputBytes);
-  client.push(`$${file.length}\r\n${file}`);
+  const file = fileOf(session, session.server.host.limits.maxOutputBytes);
+  session.push(`$${file.length}\r\n${file}`);
   session.isClosing = true;
   return null;
 }
 
 /** All at one moment. @throws CommandFailure  it would be longer than any answer may be, or a key has no form of Redis's */
 function fileOf(session: RespSession, most: number): ByteString {
-  const { path } = session.host;
+  const { path } = session.server;
   if (path.carries) throw custom("ERR other daemons have the keys: take the dump there");
   const file = new RdbFile();
   for (let db = 0; db < path.databases; db++) {
@@ -94,9 +93,9 @@ function fileOf(session: RespSession, most: number): ByteString {
 }
 
 /** Of what is in memory, which answers at once. */
-function asked({ host, now, as }: RespSession, db: number, ...argv: readonly [string, ByteString]): Reply {
+function asked({ server, now, as }: RespSession, db: number, ...argv: readonly [string, ByteString]): Reply {
   const sender = { db, now, as, readsAll: true, isStable: false };
-  const reply = host.path.execute(findCommand(argv[0]) as Command, argv, sender);
+  const reply = server.path.execute(findCommand(argv[0]) as Command, argv, sender);
   if (reply instanceof Promise) throw new Error(`${argv[0]} was to be answered at once`);
   return settled(reply);
 }

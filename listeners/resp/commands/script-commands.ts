@@ -35,7 +35,7 @@ export function onceReady(
   handler: (session: RespSession, argv: readonly ByteString[]) => Reply | Promise<Reply>,
 ): SessionHandler {
   return (session, argv) => {
-    const { scripts } = session.host;
+    const { scripts } = session.server;
     if (scripts.isReady) return handler(session, argv);
     return scripts
       .load()
@@ -47,15 +47,15 @@ export function onceReady(
   };
 }
 
-export const boundsOf = ({ host: { limits, environment }, scriptsSince }: RespSession): RunBounds => ({
-  memory: limits.luaMemory,
-  time: limits.luaTimeLimit,
+export const boundsOf = ({ server: { host, environment }, scriptsSince }: RespSession): RunBounds => ({
+  memory: host.limits.luaMemory,
+  time: host.limits.luaTimeLimit,
   spent: scriptsSince === null ? 0 : environment.uptime() - scriptsSince,
 });
 
 function evaluating({ bySha, readsOnly }: { bySha: boolean; readsOnly: boolean }): SessionHandler {
   return onceReady((session, argv) => {
-    const { scripts } = session.host;
+    const { scripts } = session.server;
     const count = keyCount(argv);
     const text = argv[1] as ByteString;
     const script = bySha ? scripts.find(text) : scripts.add(text, false, boundsOf(session));
@@ -110,19 +110,19 @@ export function inSteps(session: RespSession, program: (run: StepRunner) => Repl
       session.db = db;
     }
   };
-  return steps === null ? session.host.path.executeInSteps(contained, [], session) : contained(steps);
+  return steps === null ? session.server.path.executeInSteps(contained, [], session) : contained(steps);
 }
 
 function load(session: RespSession, argv: readonly ByteString[]): Reply {
-  return bulk(session.host.scripts.add(argv[2] as ByteString, true, boundsOf(session)).sha);
+  return bulk(session.server.scripts.add(argv[2] as ByteString, true, boundsOf(session)).sha);
 }
 
-function exists({ host: { scripts } }: RespSession, argv: readonly ByteString[]): Reply {
+function exists({ server: { scripts } }: RespSession, argv: readonly ByteString[]): Reply {
   return array(argv.slice(2).map((sha) => (scripts.find(sha) === undefined ? ZERO : ONE)));
 }
 
 /** `SCRIPT FLUSH [ASYNC|SYNC]` */
-function flush({ host: { scripts } }: RespSession, [, , mode, ...more]: readonly ByteString[]): Reply {
+function flush({ server: { scripts } }: RespSession, [, , mode, ...more]: readonly ByteString[]): Reply {
   if (more.length > 0 || (mode !== undefined && !/^a?sync$/i.test(mode)))
     throw custom("ERR SCRIPT FLUSH only support SYNC|ASYNC option");
   scripts.flush();

@@ -3,8 +3,8 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, bulk, integer, map, OK, type Reply, set } from "../../../protocol/reply.js";
 import { custom, notInteger, syntaxError } from "../../../store/arguments/errors.js";
 import { parseInteger } from "../../../store/arguments/numbers.js";
+import type { TrackingMode } from "../session/clients.js";
 import type { RespSession, SessionHandler } from "../session/session.js";
-import type { TrackingMode } from "../session/tracker.js";
 
 export const trackingHandlers: readonly (readonly [string, SessionHandler])[] = [
   ["CLIENT|CACHING", choose],
@@ -13,19 +13,19 @@ export const trackingHandlers: readonly (readonly [string, SessionHandler])[] = 
   ["CLIENT|TRACKINGINFO", tell],
 ];
 
-const modeOf = ({ client, host }: RespSession) => host.tracking.of(client)?.mode ?? null;
+const modeOf = (session: RespSession) => session.server.tracking.of(session)?.mode ?? null;
 
 /** `CLIENT TRACKING ON|OFF [REDIRECT id] [PREFIX prefix …] [BCAST] [OPTIN] [OPTOUT] [NOLOOP]` */
 function track(session: RespSession, argv: readonly ByteString[]): Reply {
-  const { host, client, lastWrite } = session;
+  const { server, lastWrite } = session;
   const options = optionsOf(session, argv);
   const word = (argv[2] as ByteString).toUpperCase();
   if (word === "OFF") {
-    host.tracking.end(client);
+    server.tracking.end(session);
     return OK;
   }
   if (word !== "ON") throw syntaxError();
-  if (!host.tracking.isPossible)
+  if (!server.tracking.isPossible)
     throw custom("ERR client-side caching needs the keys here: other daemons have them, and tell of none");
   const old = modeOf(session);
   checkOptions(options, old);
@@ -34,7 +34,7 @@ function track(session: RespSession, argv: readonly ByteString[]): Reply {
   // One that names none is told of all.
   if (isBroadcast && given.length === 0) prefixes?.add("");
   const choice = isOptin ? "optin" : isOptout ? "optout" : "all";
-  host.tracking.begin(client, lastWrite, { prefixes, choice, noLoop, redirect });
+  server.tracking.begin(session, lastWrite, { prefixes, choice, noLoop, redirect });
   return OK;
 }
 
@@ -47,7 +47,7 @@ interface Options {
   readonly prefixes: ByteString[];
 }
 
-function optionsOf({ host }: RespSession, argv: readonly ByteString[]): Options {
+function optionsOf({ server }: RespSession, argv: readonly ByteString[]): Options {
   const options: Options = {
     isBroadcast: false,
     isOptin: false,
@@ -60,7 +60,7 @@ function optionsOf({ host }: RespSession, argv: readonly ByteString[]): Options 
     const word = (argv[i] as ByteString).toUpperCase();
     const hasMore = i + 1 < argv.length;
     if (word === "REDIRECT" && hasMore)
-      options.redirect = redirection(host, options, argv[++i] as ByteString);
+      options.redirect = redirection(server, options, argv[++i] as ByteString);
     else if (word === "PREFIX" && hasMore) options.prefixes.push(argv[++i] as ByteString);
     else if (word === "BCAST") options.isBroadcast = true;
     else if (word === "OPTIN") options.isOptin = true;
@@ -71,11 +71,11 @@ function optionsOf({ host }: RespSession, argv: readonly ByteString[]): Options 
   return options;
 }
 
-function redirection({ state }: RespSession["host"], { redirect }: Options, word: ByteString): number {
+function redirection({ clients }: RespSession["server"], { redirect }: Options, word: ByteString): number {
   if (redirect !== 0) throw custom("ERR A client can only redirect to a single other client");
   const id = parseInteger(word);
   if (id === undefined) throw notInteger();
-  if (state.clients.find(Number(id)) === undefined)
+  if (clients.find(Number(id)) === undefined)
     throw custom("ERR The client ID you want redirect to does not exist");
   return Number(id);
 }
@@ -125,8 +125,8 @@ function overlappingOf(prefixes: readonly ByteString[]): ReadonlySet<ByteString>
 const overlap = (a: ByteString, b: ByteString) => a.startsWith(b) || b.startsWith(a);
 
 /** `CLIENT CACHING YES|NO`: of what the next command reads. */
-function choose({ host, client }: RespSession, argv: readonly ByteString[]): Reply {
-  const tracker = host.tracking.of(client);
+function choose(session: RespSession, argv: readonly ByteString[]): Reply {
+  const tracker = session.server.tracking.of(session);
   const mode = tracker?.mode ?? null;
   if (tracker === undefined || mode === null) throw custom(NOT_TRACKING);
   const word = (argv[2] as ByteString).toUpperCase();
@@ -144,8 +144,8 @@ const NOT_TRACKING =
   "ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled";
 
 /** `CLIENT TRACKINGINFO` */
-function tell({ host, client }: RespSession): Reply {
-  const tracker = host.tracking.of(client);
+function tell(session: RespSession): Reply {
+  const tracker = session.server.tracking.of(session);
   const mode = tracker?.mode ?? null;
   const flags = mode === null ? ["off"] : ["on"];
   if (mode !== null && mode.prefixes !== null) flags.push("bcast");

@@ -42,7 +42,7 @@ const WATCHED_MAX = 1024;
 
 export const transactionHandlers: readonly (readonly [string, SessionHandler])[] = [
   ["MULTI", multi],
-  ["EXEC", (session) => exec(session, session.host.scripts.isReady)],
+  ["EXEC", (session) => exec(session, session.server.scripts.isReady)],
   ["DISCARD", discard],
   ["WATCH", watch],
   ["UNWATCH", unwatch],
@@ -62,16 +62,16 @@ function discard(session: RespSession): Reply {
 
 function watch(session: RespSession, argv: readonly ByteString[]): Reply | Promise<Reply> {
   if (session.queued !== null) throw custom("ERR WATCH inside MULTI is not allowed");
-  const { db, host, watched } = session;
+  const { db, server, watched } = session;
   const fresh = [...new Set(argv.slice(1).filter((key) => !watched.has(db, key)))];
-  if (host.path.records && watched.size + fresh.length > WATCHED_MAX)
+  if (server.path.records && watched.size + fresh.length > WATCHED_MAX)
     throw custom(`ERR at most ${WATCHED_MAX} keys can be watched where commands are recorded`);
   if (fresh.length === 0) return OK;
   const noted = (writers: Writers): Reply => {
     for (const [at, key] of fresh.entries()) watched.add({ db, key, writer: writers[at] ?? "" });
     return OK;
   };
-  const writers = host.path.writersOf(db, fresh);
+  const writers = server.path.writersOf(db, fresh);
   if (!(writers instanceof Promise)) return noted(writers);
   return writers.then((told) => ("kind" in told ? told : noted(told)));
 }
@@ -83,22 +83,22 @@ function unwatch({ watched }: RespSession): Reply {
 
 /** @param isReady  whether scripts can be run, or cannot at all */
 function exec(session: RespSession, isReady: boolean): Reply | Promise<Reply> {
-  const { queued, isSpoilt, host } = session;
+  const { queued, isSpoilt, server } = session;
   if (queued === null) throw custom("ERR EXEC without MULTI");
   const hasScripts = queued.some(({ route }) => SCRIPTS.has(route.command.name));
   if (hasScripts && !isReady)
-    return host.scripts.load().then(
+    return server.scripts.load().then(
       () => exec(session, true),
       () => exec(session, true),
     );
   const { conditions, hasChanged } = session.watched;
   session.leaveTransaction();
   if (isSpoilt) return ABORTED;
-  if (hasChanged || !host.path.hold(conditions)) return NIL_ARRAY;
+  if (hasChanged || !server.path.hold(conditions)) return NIL_ARRAY;
   session.isExecuting = true;
-  if (hasScripts) session.scriptsSince = host.environment.uptime();
+  if (hasScripts) session.scriptsSince = server.environment.uptime();
   try {
-    const reply = !host.path.records
+    const reply = !server.path.records
       ? execHere(session, queued)
       : hasScripts
         ? execInSteps(session, queued, conditions)
@@ -112,15 +112,15 @@ function exec(session: RespSession, isReady: boolean): Reply | Promise<Reply> {
 }
 
 /** INFO counts the errors of commands one by one; the answer's own is counted where it is sent. */
-function withErrorsCounted({ host }: RespSession, reply: Reply): Reply {
+function withErrorsCounted({ server }: RespSession, reply: Reply): Reply {
   if (reply.kind === "array")
-    for (const item of reply.items) if (item.kind === "error") host.state.failed(item.text);
+    for (const item of reply.items) if (item.kind === "error") server.failed(item.text);
   return reply;
 }
 
 /** In this turn, one by one. */
 function execHere(session: RespSession, queued: readonly Queued[]): Reply | Promise<Reply> {
-  return session.host.path.sharing(() => joined(queued.map((one) => runOne(session, one))));
+  return session.server.path.sharing(() => joined(queued.map((one) => runOne(session, one))));
 }
 
 function runOne(session: RespSession, { route, argv }: Queued): Reply | Promise<Reply> {
@@ -136,9 +136,8 @@ function execInSteps(
   queued: readonly Queued[],
   conditions: readonly Condition[],
 ): Reply | Promise<Reply> {
-  const { db, user } = session;
-  const sender = senderOf(session, { db, user });
-  return session.host.path.executeInSteps(
+  const sender = senderOf(session, session);
+  return session.server.path.executeInSteps(
     (run) => {
       session.steps = run;
       try {
@@ -222,12 +221,12 @@ function execRecorded(
   const merge = (reply: Reply): Reply | Promise<Reply> => {
     if (reply.kind !== "array") return aborted(reply);
     for (const [i, { place }] of calls.entries()) replies[place] = reply.items[i] ?? NIL;
-    const { tracking } = session.host;
+    const { tracking } = session.server;
     if (tracking.size > 0)
-      for (const { route, argv } of calls) tracking.ranBefore(session.client, route.command, argv);
+      for (const { route, argv } of calls) tracking.ranBefore(session, route.command, argv);
     return withSaid();
   };
-  const unit = session.host.path.executeTogether(
+  const unit = session.server.path.executeTogether(
     calls.map(({ route: { command }, argv }) => ({ command, argv })),
     conditions,
     senderOf(session, first),
@@ -237,7 +236,7 @@ function execRecorded(
 
 function senderOf(
   { now, isStable, lastWrite, encoding }: RespSession,
-  { db, user }: Pick<QueuedCall, "db" | "user">,
+  { db, user }: RespSession | QueuedCall,
 ): CommandSender {
   return {
     db,

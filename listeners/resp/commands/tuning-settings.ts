@@ -103,12 +103,12 @@ const ALIASES: Readonly<Record<string, string>> = {
 
 function encodingLimit(name: keyof EncodingLimits, isMemory: boolean): Setting {
   return {
-    text: ({ host: { state } }) => String(state.encoding[name]),
-    prepare: ({ host: { state } }, text) => {
+    text: ({ server }) => String(server.encoding[name]),
+    prepare: ({ server }, text) => {
       const value = parseNumber(text, { least: 0, most: MANY, isMemory });
       if (typeof value === "string") return value;
       return () => {
-        state.encoding = { ...state.encoding, [name]: Number(value) };
+        server.encoding = { ...server.encoding, [name]: Number(value) };
       };
     },
   };

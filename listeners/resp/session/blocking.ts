@@ -12,6 +12,7 @@ import { findCommand } from "../../../store/command-table.js";
 import { XREADGROUP_OUTLOOK } from "../../../store/commands/streams/group-reads.js";
 import { Database } from "../../../store/database.js";
 import type { Command } from "../../../store/rows/command.js";
+import type { RespServer } from "./server.js";
 import { WAIT_SHAPES, type WaitShape, type WaitShapeOf, withLastIds } from "./wait-shapes.js";
 import { isNothing, OVERDUE, type WaitingClients } from "./waiting.js";
 
@@ -31,35 +32,30 @@ export interface BlockableSender<Waiter extends ReplyWaiter> extends WaitingSend
   readonly waitsLate: (() => void) | null;
 }
 
-interface WaitingParts {
-  readonly path: CommandPath;
-  readonly waiters: WaitingClients;
-}
-
 export function mayWait({ name }: Command): boolean {
   return Object.hasOwn(WAIT_SHAPES, name);
 }
 
 export function runOrWait<Waiter extends ReplyWaiter>(
-  parts: WaitingParts,
+  server: RespServer,
   command: Command,
   argv: readonly ByteString[],
   sender: BlockableSender<Waiter>,
 ): Reply | Promise<Reply> | Waiter {
-  const { path } = parts;
-  if (path.records || path.carries) return runAndRecordOrWait(parts, command, argv, sender);
+  const { path } = server;
+  if (path.records || path.carries) return runAndRecordOrWait(server, command, argv, sender);
   // It is answered at once, and says itself what is wrong with it.
   const reply = path.execute(command, argv, sender) as Reply;
   if (!isNothing(reply)) return reply;
   const shape = shapeOf(path, command, argv, sender);
   if (shape === null) return reply;
   const waiter = sender.waiter();
-  wait(parts.waiters, { command, shape }, sender, (answer) => waiter.answered(answer));
+  wait(server.waiters, { command, shape }, sender, (answer) => waiter.answered(answer));
   return waiter;
 }
 
 function runAndRecordOrWait<Waiter extends ReplyWaiter>(
-  { path, waiters }: WaitingParts,
+  { path, waiters }: RespServer,
   command: Command,
   argv: readonly ByteString[],
   sender: BlockableSender<Waiter>,

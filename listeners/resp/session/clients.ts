@@ -1,18 +1,12 @@
 /** The connections of the RESP listener, as the CLIENT commands see them. */
 import type { ByteString } from "../../../protocol/byte-string.js";
+import { writeInvalidation, writeLostRedirection } from "../../../protocol/resp/push.js";
 
 /** How many of each it hears. */
 export interface Heard {
   readonly channels: number;
   readonly patterns: number;
   readonly shards: number;
-}
-
-/** How it is told of changes of what it keeps copies of. */
-export interface TrackerFace {
-  /** null: it keeps none now. */
-  readonly mode: { readonly prefixes: ReadonlySet<ByteString> | null; readonly redirect: number } | null;
-  readonly isBroken: boolean;
 }
 
 export interface Client {
@@ -34,7 +28,7 @@ export interface Client {
   readonly isMonitor: boolean;
   readonly heard: Heard;
   /** null: it has never kept copies. */
-  readonly tracker: TrackerFace | null;
+  readonly tracker: Tracker | null;
   /** `uptime` milliseconds. */
   readonly connectedAt: number;
   readonly activeAt: number;
@@ -78,6 +72,64 @@ export class Clients {
 
   get size(): number {
     return this.#clients.size;
+  }
+}
+
+/** What CLIENT TRACKING ON has chosen. */
+export interface TrackingMode {
+  /** Told of all keys that begin so, read or not. null: only of what it has read. */
+  readonly prefixes: ReadonlySet<ByteString> | null;
+  /** Of what it has read, which: all; what CLIENT CACHING YES stands before; all but what CLIENT CACHING NO stands before. */
+  readonly choice: "all" | "optin" | "optout";
+  /** Whether it is not told of what it has changed itself. */
+  readonly noLoop: boolean;
+  /** Number of the client that is told in its place; 0: it is told itself. */
+  readonly redirect: number;
+}
+
+/** A connection that keeps copies of what it reads, and is told when they are none any more. Forms: redis-server 7.0, tracking.c. */
+export class Tracker {
+  /** null: it has gone. */
+  client: Client | null;
+  /** By which changes name who made them; null: it has gone. */
+  by: object | null;
+  /** null: it keeps no copies now. */
+  mode: TrackingMode | null = null;
+  /** Whether CLIENT CACHING stands before the command at hand. */
+  isChosen = false;
+  /** Whether the client that was to be told in its place has gone. */
+  isBroken = false;
+  readonly #clients: Clients;
+
+  constructor(client: Client, by: object, clients: Clients) {
+    this.client = client;
+    this.by = by;
+    this.#clients = clients;
+  }
+
+  /** Lets go of the connection, which is no more: it is still among those of the keys that it has read. */
+  release(): void {
+    this.client = this.by = null;
+  }
+
+  /** Whether what is read now is noted. */
+  get notes(): boolean {
+    const { mode } = this;
+    if (mode === null || mode.prefixes !== null) return false;
+    return mode.choice === "all" || (mode.choice === "optin") === this.isChosen;
+  }
+
+  /** @param keys  null: all that it has */
+  tell(keys: readonly ByteString[] | null): void {
+    const { client } = this;
+    if (client === null) return;
+    const redirect = this.mode?.redirect ?? 0;
+    const told = redirect === 0 ? client : this.#clients.find(redirect);
+    if (told === undefined) {
+      this.isBroken = true;
+      if (client.protocol === 3) client.push(writeLostRedirection(redirect));
+    } else if (told.protocol === 3 || (redirect !== 0 && hears(told)))
+      told.push(writeInvalidation(keys, told.protocol));
   }
 }
 

@@ -9,12 +9,12 @@ import { type EventFlags, NO_EVENTS } from "../../../options/event-flags.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 
 export class KeyspaceNotices implements EventObserver {
-  readonly #changes: Pick<Changes, "hearEvents" | "forget"> | null;
-  readonly #channels: Pick<Channels, "tell">;
+  readonly #changes: Changes | null;
+  readonly #channels: Channels;
   #flags = NO_EVENTS;
 
   /** @param changes  null: what is done to keys is not known here */
-  constructor(changes: Pick<Changes, "hearEvents" | "forget"> | null, channels: Pick<Channels, "tell">) {
+  constructor(changes: Changes | null, channels: Channels) {
     this.#changes = changes;
     this.#channels = channels;
   }

@@ -4,14 +4,14 @@ import type { Environment } from "../../../net/process/environment.js";
 export type PauseMode = "all" | "write";
 
 export class Pause {
-  readonly #environment: Pick<Environment, "uptime" | "setTimer">;
+  readonly #environment: Environment;
   readonly #held = new Set<() => void>();
   #mode: PauseMode | null = null;
   /** `uptime` milliseconds. */
   #until = 0;
   #cancel: () => void = () => {};
 
-  constructor(environment: Pick<Environment, "uptime" | "setTimer">) {
+  constructor(environment: Environment) {
     this.#environment = environment;
   }
 
@@ -30,17 +30,17 @@ export class Pause {
     if (this.#mode !== "all") this.#mode = mode;
     this.#until = Math.max(this.#until, this.#environment.uptime() + milliseconds);
     this.#cancel();
-    this.#cancel = this.#environment.setTimer(this.#until - this.#environment.uptime(), () => this.end());
+    this.#cancel = this.#environment.setTimer(this.#until - this.#environment.uptime(), this.end);
   }
 
-  end(): void {
+  readonly end = (): void => {
     this.#cancel();
     this.#mode = null;
     this.#until = 0;
     const held = [...this.#held];
     this.#held.clear();
     for (const resume of held) resume();
-  }
+  };
 
   /** Called once the pause is over. */
   hold(resume: () => void): void {

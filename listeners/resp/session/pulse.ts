@@ -21,7 +21,7 @@ export interface Rates {
 export class Pulse {
   /** The most bytes in use that a sample has seen. */
   peakBytes = 0;
-  readonly #environment: Pick<Environment, "uptime">;
+  readonly #environment: Environment;
   readonly #counted: Counted;
   readonly #usedBytes: () => number;
   /** Of each sample, in a ring. */
@@ -32,7 +32,7 @@ export class Pulse {
   #timer: NodeJS.Timeout | null = null;
 
   /** @param counted  asked again and again */
-  constructor(environment: Pick<Environment, "uptime">, counted: Counted, usedBytes: () => number) {
+  constructor(environment: Environment, counted: Counted, usedBytes: () => number) {
     this.#environment = environment;
     this.#counted = counted;
     this.#usedBytes = usedBytes;
@@ -40,7 +40,7 @@ export class Pulse {
 
   start(): void {
     this.sample();
-    this.#timer = setInterval(() => this.sample(), SAMPLE_MS).unref();
+    this.#timer = setInterval(this.sample, SAMPLE_MS).unref();
   }
 
   stop(): void {
@@ -48,7 +48,7 @@ export class Pulse {
     this.#timer = null;
   }
 
-  sample(): void {
+  readonly sample = (): void => {
     this.peakBytes = Math.max(this.peakBytes, this.#usedBytes());
     const { commands, inputBytes, outputBytes } = this.#counted;
     // The counts may have begun anew since.
@@ -59,7 +59,7 @@ export class Pulse {
     this.#output.push(outputBytes);
     if (this.#times.length > SAMPLES)
       for (const ring of [this.#times, this.#commands, this.#input, this.#output]) ring.shift();
-  }
+  };
 
   get rates(): Rates {
     const seconds = span(this.#times) / 1000;

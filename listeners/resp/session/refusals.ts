@@ -6,15 +6,14 @@ import type { AclRefusal } from "../../../store/rights/acl.js";
 import type { Command } from "../../../store/rows/command.js";
 import { type Client, clientLine } from "./clients.js";
 import type { Denied } from "./denied-log.js";
-import type { ServerState } from "./server-state.js";
+import type { RespServer } from "./server.js";
 
 /** A connection, as far as it matters here. */
-export interface DeniedSession {
-  readonly host: { readonly state: ServerState };
+export interface DeniedSession extends Client {
+  readonly server: RespServer;
   /** null: no transaction is open. */
   readonly queued: readonly unknown[] | null;
   readonly isExecuting: boolean;
-  readonly client: Client;
   readonly as: ByteString | null;
 }
 
@@ -23,19 +22,20 @@ const DENIED_DEFAULT = 128;
 
 /** Keeps for ACL LOG what was denied to whom. @param object  what it was about */
 export function noteDenied(
-  { host: { state }, queued, isExecuting, client }: DeniedSession,
+  session: DeniedSession,
   reason: Denied["reason"],
   object: ByteString,
   userName: ByteString,
   within: Denied["context"] | null = null,
 ): void {
-  const { environment } = state;
+  const { server, queued, isExecuting } = session;
+  const { environment } = server;
   const context = within ?? (queued === null && !isExecuting ? "toplevel" : "multi");
-  const line = clientLine(client, environment.uptime());
-  state.denied.add(
+  const line = clientLine(session, environment.uptime());
+  server.denied.add(
     { reason, context, object, userName, client: line },
     environment.clock(),
-    state.numberOf("acllog-max-len", DENIED_DEFAULT),
+    server.numberOf("acllog-max-len", DENIED_DEFAULT),
   );
 }
 

@@ -49,7 +49,7 @@ export class SessionCaller implements ScriptCaller {
   }
 
   call(argv: readonly ByteString[]): Reply {
-    const { routes } = this.#session.host;
+    const { routes } = this.#session;
     const found = routes.find(argv);
     if (found instanceof CommandFailure) return routes.named(argv) === undefined ? UNKNOWN : WRONG_NUMBER;
     const refusal = this.#refusal(found, argv);
@@ -59,22 +59,22 @@ export class SessionCaller implements ScriptCaller {
     }
     if (found.writes) this.#hasWritten = true;
     const { command, handler } = found;
-    const { tracking, state } = this.#session.host;
-    if (tracking.size > 0) tracking.ran(this.#session, command, argv);
+    const { server } = this.#session;
+    if (server.tracking.size > 0) server.tracking.ran(this.#session, command, argv);
     const reply = handler === null ? this.#ran(command, argv) : this.#handled(found, argv);
     found.counts.add(0, reply.kind === "error");
-    if (state.monitors.size > 0) state.show(command, argv, this.#session.client, "lua");
+    if (server.monitors.size > 0) server.show(command, argv, this.#session, "lua");
     return reply;
   }
 
   may(argv: readonly ByteString[]): boolean | null {
-    const { host, guest } = this.#session;
-    const found = host.routes.find(argv);
+    const { routes, guest } = this.#session;
+    const found = routes.find(argv);
     return found instanceof CommandFailure ? null : guest.refusal(found.command, argv) === null;
   }
 
   log(level: number, text: ByteString): void {
-    this.#session.host.state.daemon.say(LEVELS[level] ?? "info", text);
+    this.#session.server.daemon.say(LEVELS[level] ?? "info", text);
   }
 
   #refusal(found: Route, argv: readonly ByteString[]): ErrorReply | null {

@@ -4,21 +4,15 @@
  */
 
 import { foundInTurns } from "../../../engine/backends/steps-in-turns.js";
-import type { Channels } from "../../../engine/channels/channels.js";
-import type { Scripts } from "../../../engine/scripts/scripts.js";
-import type {
-  CommandPath,
-  LastWrite,
-  StepRunner,
-  WaitingSender,
-} from "../../../engine/users/command-path.js";
-import { type Denial, Guest, type GuestParts } from "../../../engine/users/guest.js";
+import type { ChannelKind } from "../../../engine/channels/channels.js";
+import type { LastWrite, StepRunner, WaitingSender } from "../../../engine/users/command-path.js";
+import { type Denial, Guest } from "../../../engine/users/guest.js";
 import type { User } from "../../../engine/users/users.js";
+import type { ClientConnection } from "../../../net/connections/client-connection.js";
 import type { Answer } from "../../../net/connections/dialect.js";
-import type { Environment } from "../../../net/process/environment.js";
-import type { Limits } from "../../../options/limits.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { type ErrorReply, error, type Reply, status } from "../../../protocol/reply.js";
+import type { RespRequestParser } from "../../../protocol/resp/resp-request-parser.js";
 import { StepReply } from "../../../protocol/step-reply.js";
 import { CommandFailure } from "../../../store/arguments/errors.js";
 import type { EncodingLimits } from "../../../store/keyspace/encoding-name.js";
@@ -26,15 +20,12 @@ import type { Command } from "../../../store/rows/command.js";
 import { queuedBytes } from "./answers.js";
 import { AwaitedCommand } from "./awaited-command.js";
 import { runOrWait } from "./blocking.js";
-import type { Client } from "./clients.js";
+import type { Client, Heard, Tracker } from "./clients.js";
 import type { CommandCounts } from "./command-counts.js";
-import type { KeyspaceNotices } from "./keyspace-notices.js";
 import { refusalReply } from "./refusals.js";
-import type { ServerState } from "./server-state.js";
+import type { RespServer } from "./server.js";
 import type { Subscriptions } from "./subscriptions.js";
-import type { TrackingTable } from "./tracking-table.js";
-import type { WaitingClients } from "./waiting.js";
-import { type AbsentKeys, WatchedKeys } from "./watched-keys.js";
+import { WatchedKeys } from "./watched-keys.js";
 
 /**
  * Runs a connection's command, whose arity has been checked; it may throw CommandFailure.
@@ -67,26 +58,12 @@ export interface Route {
   readonly needsMemory: boolean;
 }
 
-export interface SessionHost extends GuestParts {
-  readonly path: CommandPath;
-  readonly routes: {
-    /** @param argv  at least the name */
-    find(argv: readonly ByteString[]): Route | CommandFailure;
-    /** Whatever the number of its arguments. */
-    named(argv: readonly ByteString[]): Route | undefined;
-  };
-  readonly environment: Environment;
-  readonly state: ServerState;
-  readonly channels: Channels;
-  readonly notices: KeyspaceNotices;
-  readonly tracking: TrackingTable;
-  readonly waiters: WaitingClients;
-  readonly scripts: Scripts;
-  readonly absentKeys: AbsentKeys;
-  /** Connections that were not let in, since there were too many. */
-  rejected: number;
-  /** Replaced when the configuration is read again, and by CONFIG SET. */
-  limits: Limits;
+/** From the words of a request to its command. */
+export interface Routes {
+  /** @param argv  at least the name */
+  find(argv: readonly ByteString[]): Route | CommandFailure;
+  /** Whatever the number of its arguments. */
+  named(argv: readonly ByteString[]): Route | undefined;
 }
 
 /** A command that MULTI has queued. */
@@ -104,8 +81,14 @@ const NEVER_FULL: ReadonlySet<string> = new Set(["DISCARD", "QUIT", "RESET"]);
 /** What browsers send that were led here by a page; Redis hangs up as well. */
 const HTTP = /^(post|host:)$/i;
 
-export class RespSession implements WaitingSender<AwaitedCommand> {
-  readonly host: SessionHost;
+export class RespSession implements Client, WaitingSender<AwaitedCommand> {
+  readonly server: RespServer;
+  readonly routes: Routes;
+  readonly id: number;
+  readonly remote: string;
+  readonly local: string;
+  readonly #connection: ClientConnection<readonly ByteString[]>;
+  readonly #parser: RespRequestParser;
   db = 0;
   now = 0;
   protocol: 2 | 3 = 2;
@@ -120,10 +103,7 @@ export class RespSession implements WaitingSender<AwaitedCommand> {
   /** Ends its waiting, if the command at hand waits; null: it does not. @returns whether that could still be done */
   waiting: ((how: "timeout" | "error") => boolean) | null = null;
   whenServed: (() => void) | null = null;
-  waitsLate: (() => void) | null = null;
   answerOf: (reply: Reply) => Answer = () => "";
-  /** As others see the connection. */
-  readonly client: Client;
   isStable = false;
   /** null: it has never heard anything. */
   subscriptions: Subscriptions | null = null;
@@ -145,11 +125,88 @@ export class RespSession implements WaitingSender<AwaitedCommand> {
   isClosing = false;
   readonly guest: Guest;
 
-  constructor(host: SessionHost, client: Client) {
-    this.host = host;
-    this.client = client;
-    this.watched = new WatchedKeys(host.absentKeys);
-    this.guest = new Guest(host);
+  constructor(
+    server: RespServer,
+    routes: Routes,
+    connection: ClientConnection<readonly ByteString[]>,
+    parser: RespRequestParser,
+  ) {
+    const { localAddress, localPort } = connection.socket;
+    this.server = server;
+    this.routes = routes;
+    this.id = server.nextId();
+    this.remote = connection.remote;
+    this.local = `${localAddress}:${localPort}`;
+    this.#connection = connection;
+    this.#parser = parser;
+    this.watched = new WatchedKeys(server.absentKeys);
+    this.guest = new Guest(server.host);
+    server.clients.add(this);
+  }
+
+  get userName(): ByteString | null {
+    return this.guest.name;
+  }
+
+  get queuedCount(): number {
+    return this.queued?.length ?? -1;
+  }
+
+  get isWaiting(): boolean {
+    return this.waiting !== null;
+  }
+
+  get isMonitor(): boolean {
+    return this.server.monitors.has(this);
+  }
+
+  get heard(): Heard {
+    const size = (kind: ChannelKind) => this.subscriptions?.size(kind) ?? 0;
+    return { channels: size("channel"), patterns: size("pattern"), shards: size("shard") };
+  }
+
+  get tracker(): Tracker | null {
+    return this.server.tracking.of(this) ?? null;
+  }
+
+  get connectedAt(): number {
+    return this.#connection.openedAt;
+  }
+
+  get activeAt(): number {
+    return this.#connection.activeAt;
+  }
+
+  get requestBytes(): number {
+    return this.#parser.heldBytes;
+  }
+
+  get answerBytes(): number {
+    return this.#connection.socket.writableLength;
+  }
+
+  get lastCommand(): string | null {
+    return this.last?.command.name.toLowerCase() ?? null;
+  }
+
+  kill(): void {
+    this.#connection.destroy();
+  }
+
+  endAfterAnswer(): void {
+    this.isClosing = true;
+  }
+
+  push(bytes: ByteString): void {
+    this.#connection.push(bytes);
+  }
+
+  unblock(how: "timeout" | "error"): boolean {
+    return this.waiting?.(how) ?? false;
+  }
+
+  waitsLate(): void {
+    this.#connection.listenOn();
   }
 
   /** Who has logged in; null: nobody, and somebody has to. */
@@ -171,7 +228,7 @@ export class RespSession implements WaitingSender<AwaitedCommand> {
   }
 
   get encoding(): EncodingLimits {
-    return this.host.state.encoding;
+    return this.server.encoding;
   }
 
   /**
@@ -179,7 +236,7 @@ export class RespSession implements WaitingSender<AwaitedCommand> {
    * @returns null: there is no answer
    */
   serve(argv: readonly ByteString[]): Served {
-    const found = this.host.routes.find(argv);
+    const found = this.routes.find(argv);
     // Who is gone or switched off has to go, as in Redis.
     if (!this.guest.renew()) this.isClosing = true;
     if (found instanceof CommandFailure) {
@@ -201,14 +258,15 @@ export class RespSession implements WaitingSender<AwaitedCommand> {
 
   /** Runs what was found and permitted. */
   call(route: Route, argv: readonly ByteString[]): Served {
-    const { state, environment, waiters, tracking } = this.host;
-    const startedAt = state.mark;
-    const isShown = state.monitors.size > 0 && state.showScript(route.command, argv, this.client);
+    const { server } = this;
+    const { environment, waiters, tracking, monitors } = server;
+    const startedAt = server.mark;
+    const isShown = monitors.size > 0 && server.showScript(route.command, argv, this);
     const reply = this.#run(route, argv);
-    state.mark = environment.uptime();
-    const milliseconds = state.mark - startedAt;
+    server.mark = environment.uptime();
+    const milliseconds = server.mark - startedAt;
     route.counts.add(milliseconds, reply !== null && "kind" in reply && reply.kind === "error");
-    if (state.monitors.size > 0 && !isShown) state.show(route.command, argv, this.client);
+    if (monitors.size > 0 && !isShown) server.show(route.command, argv, this);
     if (tracking.size > 0) tracking.ran(this, route.command, argv);
     if (this.waiting === null) this.#noteTime(route, argv, milliseconds);
     // The waiting itself does not count.
@@ -216,7 +274,7 @@ export class RespSession implements WaitingSender<AwaitedCommand> {
     // Before anybody's next command, as in Redis; those of a transaction count as one.
     if (waiters.hasReady && !this.isExecuting) {
       waiters.serve();
-      state.mark = environment.uptime();
+      server.mark = environment.uptime();
     }
     return reply;
   }
@@ -228,15 +286,15 @@ export class RespSession implements WaitingSender<AwaitedCommand> {
 
   /** By the limits that the command has left. */
   #noteTime({ command }: Route, argv: readonly ByteString[], milliseconds: number): void {
-    const { state, limits } = this.host;
+    const { limits } = this.server.host;
     if (milliseconds >= limits.slowlogTime || (limits.latencyTime > 0 && milliseconds >= limits.latencyTime))
-      state.tookLong({ command, argv, client: this.client, milliseconds }, limits);
+      this.server.tookLong({ command, argv, client: this, milliseconds });
   }
 
   #run({ command, handler, mayWait }: Route, argv: readonly ByteString[]): Served {
     if (handler === null)
       return mayWait && !this.isExecuting
-        ? runOrWait(this.host, command, argv, this)
+        ? runOrWait(this.server, command, argv, this)
         : this.#sent(command, argv);
     try {
       return handler(this, argv);
@@ -247,10 +305,10 @@ export class RespSession implements WaitingSender<AwaitedCommand> {
   }
 
   #sent(command: Command, argv: readonly ByteString[]): Served {
-    const reply = this.host.path.send(command, argv, this);
+    const reply = this.server.path.send(command, argv, this);
     // EXEC takes the steps itself: no other command comes between.
     return reply instanceof StepReply && !this.isExecuting
-      ? foundInTurns(reply, this.host.environment.uptime)
+      ? foundInTurns(reply, this.server.environment.uptime)
       : reply;
   }
 
@@ -261,16 +319,16 @@ export class RespSession implements WaitingSender<AwaitedCommand> {
 
   /** Whether a command may be sent on while answers are still to come: writes behind writes, which are recorded in order, or whatever is carried in order. */
   mayRunBeside(argv: readonly ByteString[]): boolean {
-    const { carries } = this.host.path;
+    const { carries } = this.server.path;
     if (this.last === null || !isPlain(this.last, carries)) return false;
-    const found = this.host.routes.find(argv);
+    const found = this.routes.find(argv);
     return found instanceof CommandFailure || (this.queued === null && isPlain(found, carries));
   }
 
   /** Whether a command has to wait for the end of CLIENT PAUSE. */
   isPaused(argv: readonly ByteString[]): boolean {
-    if (this.host.state.pause.mode === "all") return true;
-    const found = this.host.routes.find(argv);
+    if (this.server.pause.mode === "all") return true;
+    const found = this.routes.find(argv);
     if (found instanceof CommandFailure) return false;
     if (found.command.name === "EXEC") return this.queued?.some(({ route }) => route.writes) ?? false;
     return this.queued === null && (found.writes || found.command.name === "PFCOUNT");
@@ -283,9 +341,19 @@ export class RespSession implements WaitingSender<AwaitedCommand> {
     return true;
   }
 
-  /** The connection is no more. */
+  /** Nobody waits for data any longer. */
   leave(): void {
     this.waiting?.("timeout");
+  }
+
+  /** The connection is no more. */
+  gone(): void {
+    this.leave();
+    this.leaveTransaction();
+    this.subscriptions?.clear();
+    this.server.clients.remove(this);
+    this.server.monitors.delete(this);
+    this.server.tracking.gone(this);
   }
 
   /** As at the connection's beginning. */
@@ -297,8 +365,8 @@ export class RespSession implements WaitingSender<AwaitedCommand> {
     this.name = "";
     this.replies = "on";
     this.isStable = false;
-    this.host.state.monitors.delete(this.client);
-    this.host.tracking.end(this.client);
+    this.server.monitors.delete(this);
+    this.server.tracking.end(this);
     this.guest.logOut();
   }
 
@@ -319,7 +387,7 @@ export class RespSession implements WaitingSender<AwaitedCommand> {
 
   /** What could not be queued spoils the transaction; EXEC itself ends it. */
   #reject(argv: readonly ByteString[], reply: ErrorReply): ErrorReply {
-    const route = this.host.routes.named(argv);
+    const route = this.routes.named(argv);
     if (route !== undefined) route.counts.rejected++;
     if (argv[0]?.toUpperCase() === "EXEC") {
       this.leaveTransaction();

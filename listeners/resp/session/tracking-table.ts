@@ -9,8 +9,7 @@ import { Beginnings } from "../../../engine/channels/beginnings.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Command } from "../../../store/rows/command.js";
 import { touchesOf } from "../../../store/rows/key-spec.js";
-import type { Client } from "./clients.js";
-import { Tracker, type TrackingMode } from "./tracker.js";
+import { type Client, type Clients, Tracker, type TrackingMode } from "./clients.js";
 
 /** Bytes of keys' names, and of who keeps them, that are noted at most, whatever their number. */
 const NOTED_BYTES_MAX = 256 * 1024 * 1024;
@@ -28,16 +27,15 @@ interface Prefix {
 }
 
 /** Who has run a command: a connection's session. */
-interface Reader {
-  readonly client: Client;
+interface Reader extends Client {
   /** null: it is in no transaction. */
   readonly queued: readonly object[] | null;
   readonly isExecuting: boolean;
 }
 
 export class TrackingTable implements KeyObserver {
-  readonly #changes: Pick<Changes, "hearKeys" | "forget"> | null;
-  readonly #find: (id: number) => Client | undefined;
+  readonly #changes: Changes | null;
+  readonly #clients: Clients;
   /** In the order in which they were noted first. Databases are not told apart. */
   readonly #keys = new Map<ByteString, Set<Tracker>>();
   readonly #prefixes = new Beginnings<Prefix>();
@@ -50,13 +48,10 @@ export class TrackingTable implements KeyObserver {
   /** What those are told behind the answer to their command who have changed keys themselves. */
   #behind: (() => void)[] = [];
 
-  /** @param changes  null: what is done to keys is not known here  @param find  a client that is connected, by its number */
-  constructor(
-    changes: Pick<Changes, "hearKeys" | "forget"> | null,
-    find: (id: number) => Client | undefined,
-  ) {
+  /** @param changes  null: what is done to keys is not known here */
+  constructor(changes: Changes | null, clients: Clients) {
     this.#changes = changes;
-    this.#find = find;
+    this.#clients = clients;
   }
 
   /** Whether connections can be told at all. */
@@ -88,7 +83,7 @@ export class TrackingTable implements KeyObserver {
   /** @param by  by which changes name the connection */
   begin(client: Client, by: object, mode: TrackingMode): void {
     if (this.#trackers.size === 0) this.#changes?.hearKeys(this);
-    const tracker = this.of(client) ?? new Tracker(client, by, this.#find);
+    const tracker = this.of(client) ?? new Tracker(client, by, this.#clients);
     this.#trackers.set(client, tracker);
     tracker.mode = mode;
     tracker.isBroken = false;
@@ -124,11 +119,12 @@ export class TrackingTable implements KeyObserver {
   }
 
   /** A command has been run: what it has read is noted. What CLIENT CACHING chooses holds for a whole transaction. */
-  ran({ client, queued, isExecuting }: Reader, command: Command, argv: readonly ByteString[]): void {
-    const tracker = this.of(client);
+  ran(reader: Reader, command: Command, argv: readonly ByteString[]): void {
+    const tracker = this.of(reader);
     if (tracker === undefined) return;
     if (command.reads && tracker.notes) for (const key of keysRead(command, argv)) this.#note(tracker, key);
-    if (queued === null && !isExecuting && !command.name.startsWith("CLIENT")) tracker.isChosen = false;
+    const isAlone = reader.queued === null && !reader.isExecuting;
+    if (isAlone && !command.name.startsWith("CLIENT")) tracker.isChosen = false;
   }
 
   /** A command has read what may have changed since: what it was answered is no copy to keep. */
@@ -162,12 +158,12 @@ export class TrackingTable implements KeyObserver {
   }
 
   /** Says what waits for an answer, which has been given. */
-  sayBehind(): void {
+  readonly sayBehind = (): void => {
     if (this.#behind.length === 0) return;
     const behind = this.#behind;
     this.#behind = [];
     for (const say of behind) say();
-  }
+  };
 
   /** In order, all that has changed in this turn together. */
   readonly #tellPrefixes = (): void => {
@@ -189,7 +185,7 @@ export class TrackingTable implements KeyObserver {
       tracker.tell(keys);
       return;
     }
-    if (this.#behind.length === 0) queueMicrotask(() => this.sayBehind());
+    if (this.#behind.length === 0) queueMicrotask(this.sayBehind);
     this.#behind.push(() => tracker.tell(keys));
   }
 

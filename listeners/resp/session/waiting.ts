@@ -52,7 +52,7 @@ const AT_ONCE = Promise.resolve();
 
 export class WaitingClients {
   readonly #path: CommandPath;
-  readonly #environment: Pick<Environment, "setTimer" | "clock">;
+  readonly #environment: Environment;
   /** By database. */
   readonly #awaited: (Map<ByteString, AwaitedKey> | undefined)[] = [];
   readonly #ready = new Set<AwaitedKey>();
@@ -62,7 +62,7 @@ export class WaitingClients {
   #isServing = false;
   #willServe = false;
 
-  constructor(path: CommandPath, environment: Pick<Environment, "setTimer" | "clock">) {
+  constructor(path: CommandPath, environment: Environment) {
     this.#path = path;
     this.#environment = environment;
   }

@@ -61,11 +61,11 @@ export class WatchedKeys {
 
 /** The keys that somebody watches while they are absent, of all connections. */
 export class AbsentKeys {
-  readonly #path: Pick<CommandPath, "hold">;
+  readonly #path: CommandPath;
   /** By database and key. */
   readonly #watchers = new Map<string, Set<WatchedKeys>>();
 
-  constructor(path: Pick<CommandPath, "hold">) {
+  constructor(path: CommandPath) {
     this.#path = path;
   }
 

@@ -1,22 +1,33 @@
-/** What the connections of the RESP listener share beside the databases: what INFO, CLIENT, SLOWLOG and others tell of. */
+/** The state that all connections of the RESP listener share, beside the databases. */
 
+import type { Called } from "../../../engine/backends/called.js";
+import type { WriteObserver } from "../../../engine/backends/write-observer.js";
+import type { Channels } from "../../../engine/channels/channels.js";
+import { Scripts } from "../../../engine/scripts/scripts.js";
 import { withoutSecrets } from "../../../engine/slow-log/secrets.js";
 import { shortened } from "../../../engine/slow-log/slow-log.js";
+import type { CommandPath } from "../../../engine/users/command-path.js";
 import type { Environment } from "../../../net/process/environment.js";
-import type { Limits } from "../../../options/limits.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
+import type { Reply } from "../../../protocol/reply.js";
 import { quotedWord } from "../../../protocol/resp/inline-command.js";
+import { ShortStrings } from "../../../protocol/resp/short-strings.js";
 import { hexOf } from "../../../protocol/version-2/envelope.js";
 import { ENCODING_LIMITS } from "../../../store/keyspace/encoding-name.js";
 import type { Command } from "../../../store/rows/command.js";
 import type { DaemonFace } from "../../daemon-face.js";
+import type { UserSocketHost } from "../../user-listener.js";
 import { argumentBytes } from "./answers.js";
 import { type Client, Clients } from "./clients.js";
 import type { CommandCounts } from "./command-counts.js";
 import { DeniedLog } from "./denied-log.js";
+import { KeyspaceNotices } from "./keyspace-notices.js";
 import { LatencyLog } from "./latency-log.js";
 import { Pause } from "./pause.js";
 import { Pulse } from "./pulse.js";
+import { TrackingTable } from "./tracking-table.js";
+import { WaitingClients } from "./waiting.js";
+import { AbsentKeys } from "./watched-keys.js";
 
 const RUN_ID_BYTES = 20;
 /** Kinds of errors that are counted by name, and bytes of a name: scripts choose both. */
@@ -27,19 +38,27 @@ const SHOWN_BYTES_MAX = 64 * 1024;
 
 const RUNS_SCRIPT = /^(?:EVAL|FCALL)/;
 
-type Shown = Pick<Client, "db" | "remote">;
-
 /** A command that has been run. */
 export interface Ran {
   readonly command: Command;
   readonly argv: readonly ByteString[];
-  readonly client: Pick<Client, "remote" | "name">;
+  readonly client: Client;
   readonly milliseconds: number;
 }
 
-export class ServerState {
+export class RespServer implements WriteObserver {
+  /** The listener's own, with the limits, which CONFIG SET replaces. */
+  readonly host: UserSocketHost;
   readonly environment: Environment;
+  readonly path: CommandPath;
   readonly daemon: DaemonFace;
+  readonly channels: Channels;
+  readonly notices: KeyspaceNotices;
+  readonly tracking: TrackingTable;
+  readonly waiters: WaitingClients;
+  readonly absentKeys: AbsentKeys;
+  readonly scripts: Scripts;
+  readonly strings = new ShortStrings();
   readonly runId: string;
   /** `uptime` milliseconds. */
   readonly startedAt: number;
@@ -64,15 +83,50 @@ export class ServerState {
   outputBytes = 0;
   /** When the last lap began; `uptime` milliseconds. Commands follow one another, so one reading ends and begins. */
   mark = 0;
+  #lastId = 0;
 
-  constructor(environment: Environment, daemon: DaemonFace, counts: ReadonlyMap<Command, CommandCounts>) {
-    this.counts = counts;
+  constructor(host: UserSocketHost, daemon: DaemonFace, counts: ReadonlyMap<Command, CommandCounts>) {
+    const { environment, path } = host;
+    this.host = host;
     this.environment = environment;
+    this.path = path;
     this.daemon = daemon;
+    this.channels = daemon.channels;
+    this.counts = counts;
+    this.notices = new KeyspaceNotices(path.changes, daemon.channels);
+    this.notices.flags = daemon.settings.notifyKeyspaceEvents;
+    this.tracking = new TrackingTable(path.changes, this.clients);
+    this.waiters = new WaitingClients(path, environment);
+    this.absentKeys = new AbsentKeys(path);
+    this.scripts = new Scripts(environment.uptime);
     this.runId = hexOf(environment.randomBytes(RUN_ID_BYTES));
     this.startedAt = environment.uptime();
     this.pause = new Pause(environment);
     this.pulse = new Pulse(environment, this, () => daemon.memory.used);
+    path.tellOf(this);
+  }
+
+  /** Returns the number of a new connection. */
+  nextId(): number {
+    return ++this.#lastId;
+  }
+
+  written(command: Command, argv: readonly ByteString[], db: number, reply: Reply): void {
+    this.absentKeys.written(command, argv, db);
+    this.waiters.written(command, argv, db, reply);
+  }
+
+  get awaits(): boolean {
+    return this.waiters.size > 0;
+  }
+
+  sent(calls: readonly Called[], db: number): void {
+    this.waiters.sent(calls, db);
+  }
+
+  changed(): void {
+    this.absentKeys.changed();
+    this.waiters.changed();
   }
 
   /** Unix seconds. */
@@ -102,7 +156,7 @@ export class ServerState {
   }
 
   /** Shows a command that has been run to the monitors: EXEC after what it ran. @param from  an address, or `lua` */
-  show(command: Command, argv: readonly ByteString[], { db, remote }: Shown, from = remote): void {
+  show(command: Command, argv: readonly ByteString[], { db, remote }: Client, from = remote): void {
     // As in Redis, where QUIT is answered before it is a command.
     if (command.flags.includes("admin") || command.name === "QUIT") return;
     const microseconds = Math.round(this.environment.clock() * 1000);
@@ -114,7 +168,8 @@ export class ServerState {
   }
 
   /** A command took long, as far as the limits say. */
-  tookLong({ command, argv, client, milliseconds }: Ran, limits: Limits): void {
+  tookLong({ command, argv, client, milliseconds }: Ran): void {
+    const { limits } = this.host;
     if (milliseconds >= limits.slowlogTime && isLogged(command)) {
       const { remote, name } = client;
       const microseconds = Math.round(milliseconds * 1000);
