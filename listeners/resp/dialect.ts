@@ -14,7 +14,7 @@ import {
 import { isTextByte } from "../../net/connections/first-byte.js";
 import { type ForeignClient, foreignClient } from "../../net/connections/foreign-client.js";
 import type { ByteString } from "../../protocol/byte-string.js";
-import { error, type Reply } from "../../protocol/reply.js";
+import { error, OK, type Reply } from "../../protocol/reply.js";
 import { RespRequestParser } from "../../protocol/resp/resp-request-parser.js";
 import { bulkHead, writeReply } from "../../protocol/resp/resp-writer.js";
 import { answerBytes, argumentBytes } from "./session/answers.js";
@@ -60,7 +60,7 @@ export class RespDialect extends Dialect<Argv> {
     this.parser = new RespRequestParser(bounds, server.strings);
     this.#session = new RespSession(server, routes, connection, this.parser);
     this.#session.answerOf = (reply) => this.#told(reply);
-    this.parser.trusted = this.#session.user !== null;
+    this.parser.trusted = this.#session.guest.user !== null;
     // Where nobody has to log in a first command may be as long as any.
     if (this.parser.trusted) connection.trust();
   }
@@ -149,7 +149,7 @@ export class RespDialect extends Dialect<Argv> {
     const session = this.#session;
     const reply = session.serve(argv);
     this.#served++;
-    if (!this.parser.trusted) this.parser.trusted = session.user !== null;
+    if (!this.parser.trusted) this.parser.trusted = session.guest.user !== null;
     const isMuted = session.replies !== "on" && session.mute();
     if (reply === null) return "";
     if (reply instanceof Promise || reply.kind === "later") return this.#awaited(reply, isMuted);
@@ -166,7 +166,7 @@ export class RespDialect extends Dialect<Argv> {
   }
 
   override end(): void {
-    const isKnown = this.#session.user !== null;
+    const isKnown = this.#session.guest.user !== null;
     if (this.#served > 0) this.#server.host.observer.served(RESP_LISTENER, this.#served, this.#errors);
     this.#server.commands += this.#served;
     this.parser.trusted = isKnown;
@@ -198,6 +198,7 @@ export class RespDialect extends Dialect<Argv> {
   };
 
   #told(reply: Reply): Answer {
+    if (reply === OK) return "+OK\r\n";
     if (reply.kind === "error") this.#server.failed(reply.text);
     const most = this.#server.host.limits.maxOutputBytes;
     // A long value goes to the socket by itself.

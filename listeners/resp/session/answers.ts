@@ -1,12 +1,11 @@
 /** Replies as a connection's bytes, and what its requests weigh. */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { OK, type Reply } from "../../../protocol/reply.js";
+import type { Reply } from "../../../protocol/reply.js";
 import { writeReply } from "../../../protocol/resp/resp-writer.js";
 import { writeReply3 } from "../../../protocol/resp/resp3-writer.js";
 
 /** @returns null: it is longer than any may be */
 export function answerBytes(reply: Reply, protocol: 2 | 3, most: number): ByteString | null {
-  if (reply === OK) return "+OK\r\n";
   try {
     const bytes = protocol === 3 ? writeReply3(reply) : writeReply(reply);
     return bytes.length <= most ? bytes : null;

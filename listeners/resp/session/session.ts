@@ -247,7 +247,8 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
     if (this.queued !== null && found.inTransaction === "refused") return this.#reject(argv, NOT_TOGETHER);
     const heldUp = this.subscriptions?.answer(found.command, argv) ?? null;
     if (heldUp !== null) return heldUp.kind === "error" ? this.#reject(argv, heldUp) : heldUp;
-    const denial = this.guest.denial(found.command, argv, this.#needsMemory(found), found.isOpen);
+    const needsMemory = this.queued === null ? found.needsMemory : this.#queueNeedsMemory(found);
+    const denial = this.guest.denial(found.command, argv, needsMemory, found.isOpen);
     if (denial !== null) return this.#reject(argv, this.#told(denial, found, argv));
     this.last = found;
     if (this.queued === null || found.inTransaction === "at-once") return this.call(found, argv);
@@ -292,24 +293,20 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
   }
 
   #run({ command, handler, mayWait }: Route, argv: readonly ByteString[]): Served {
-    if (handler === null)
-      return mayWait && !this.isExecuting
-        ? runOrWait(this.server, command, argv, this)
-        : this.#sent(command, argv);
+    if (handler === null) {
+      if (mayWait && !this.isExecuting) return runOrWait(this.server, command, argv, this);
+      const reply = this.server.path.send(command, argv, this);
+      // EXEC takes the steps itself: no other command comes between.
+      return reply instanceof StepReply && !this.isExecuting
+        ? foundInTurns(reply, this.server.environment.uptime)
+        : reply;
+    }
     try {
       return handler(this, argv);
     } catch (failure) {
       if (failure instanceof CommandFailure) return failure.reply;
       throw failure;
     }
-  }
-
-  #sent(command: Command, argv: readonly ByteString[]): Served {
-    const reply = this.server.path.send(command, argv, this);
-    // EXEC takes the steps itself: no other command comes between.
-    return reply instanceof StepReply && !this.isExecuting
-      ? foundInTurns(reply, this.server.environment.uptime)
-      : reply;
   }
 
   /** For the latest command. */
@@ -398,9 +395,8 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
   }
 
   /** What is queued fills the memory as well, whatever it does; a transaction can always be ended. */
-  #needsMemory({ command: { name }, needsMemory }: Route): boolean {
-    if (this.queued === null) return needsMemory;
-    if (name === "EXEC") return this.queued.some(({ route }) => route.needsMemory);
+  #queueNeedsMemory({ command: { name } }: Route): boolean {
+    if (name === "EXEC") return this.queued?.some(({ route }) => route.needsMemory) ?? false;
     return !NEVER_FULL.has(name);
   }
 }
