@@ -1,15 +1,24 @@
 /** What a connection of versions 1 and 2 is given. */
 import type { Socket } from "node:net";
+import type { Channels } from "../../engine/channels/channels.js";
+import type { KeyWatchers } from "../../engine/channels/key-watchers.js";
 import type { Pipeline } from "../../engine/pipeline/pipeline.js";
 import type { SlowLog } from "../../engine/slow-log/slow-log.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Version } from "../../protocol/frame.js";
 import type { Hello } from "../../protocol/version-2/messages-v2.js";
 import type { DaemonSocketHost } from "../daemon-listener.js";
-import type { LiveHost } from "./live-session.js";
 
 /** Nobody listens to the socket any more, and nothing has come behind the hello. */
 export type TakeMember = (socket: Socket, hello: Hello) => void;
+
+export interface LiveHost {
+  readonly channels: Channels;
+  /** null: what is behind the daemon does not tell of keys. */
+  readonly keys: KeyWatchers | null;
+  /** Whether a key is there now. */
+  readonly exists: (db: number, key: ByteString) => boolean;
+}
 
 export interface ConnectionHost extends DaemonSocketHost {
   readonly pipeline: Pipeline;

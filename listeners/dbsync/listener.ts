@@ -6,9 +6,8 @@ import { ClientConnection } from "../../net/connections/client-connection.js";
 import { SharedInput } from "../../net/connections/shared-input.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { DaemonListener, type DaemonListenerParts } from "../daemon-listener.js";
-import type { TakeMember } from "./connection-host.js";
+import type { LiveHost, TakeMember } from "./connection-host.js";
 import { DbsyncDialect } from "./dialect.js";
-import type { LiveHost } from "./live-session.js";
 
 export interface DbsyncParts
   extends Omit<DaemonListenerParts, "name" | "options" | "fullText" | "connector"> {

@@ -3,37 +3,20 @@
  * have changed. Judged when it is asked for, and again whenever the key's record is another. Source: docs/protocol-v2.md "Events".
  */
 
-import type { ChannelKind, Channels, Subscriber } from "../../engine/channels/channels.js";
-import type { GoneBy, KeyWatcher, KeyWatchers, WatchKind } from "../../engine/channels/key-watchers.js";
+import { REFUSALS } from "../../engine/answers/refusals.js";
+import type { ChannelKind, Subscriber } from "../../engine/channels/channels.js";
+import type { GoneBy, KeyWatcher, WatchKind } from "../../engine/channels/key-watchers.js";
 import type { Message } from "../../engine/channels/message.js";
 import type { Taken, UnitListener } from "../../engine/pipeline/units.js";
+import type { ClientConnection } from "../../net/connections/client-connection.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { writeFrame } from "../../protocol/frame.js";
 import { error, integer, type Reply } from "../../protocol/reply.js";
-import { writeEvent } from "../../protocol/version-2/messages-v2.js";
+import { writeEvent, writeRefused } from "../../protocol/version-2/messages-v2.js";
 import { refusalOf } from "../../store/judgement.js";
 import type { KeyRecord, KeyRing } from "../../store/key-ring.js";
+import type { ConnectionHost, LiveHost } from "./connection-host.js";
 import { type ListenWord, listenWordOf } from "./listen-words.js";
-
-export interface LiveHost {
-  readonly channels: Channels;
-  /** null: what is behind the daemon does not tell of keys. */
-  readonly keys: KeyWatchers | null;
-  /** Whether a key is there now. */
-  readonly exists: (db: number, key: ByteString) => boolean;
-}
-
-export interface LiveParts {
-  readonly host: LiveHost;
-  /** As it is now; null: the daemon has no keys, and everybody may hear everything. */
-  readonly ring: () => KeyRing | null;
-  readonly clock: () => number;
-  /** A whole frame, between the answers. */
-  readonly push: (frame: ByteString) => void;
-  readonly close: (code: "events-not-taken" | "no-longer-permitted", detail: string) => void;
-  /** Runs a step in a later turn of the event loop. */
-  readonly soon: (step: () => void) => void;
-}
 
 /** What one connection may ask to be told of. */
 const NAMES_MOST = 10_000;
@@ -55,7 +38,9 @@ interface Listening {
 }
 
 export class LiveSession implements Subscriber, KeyWatcher, UnitListener {
-  readonly #parts: LiveParts;
+  readonly #live: LiveHost;
+  readonly #host: ConnectionHost;
+  readonly #connection: ClientConnection<Buffer>;
   readonly #names = new Map<string, Listening>();
   /** By whose key it listens; null: by nobody's, or nobody's yet. */
   #record: KeyRecord | null = null;
@@ -67,8 +52,10 @@ export class LiveSession implements Subscriber, KeyWatcher, UnitListener {
   /** That they hold, roughly. */
   bytes = 0;
 
-  constructor(parts: LiveParts) {
-    this.#parts = parts;
+  constructor(live: LiveHost, host: ConnectionHost, connection: ClientConnection<Buffer>) {
+    this.#live = live;
+    this.#host = host;
+    this.#connection = connection;
   }
 
   get isEmpty(): boolean {
@@ -86,7 +73,7 @@ export class LiveSession implements Subscriber, KeyWatcher, UnitListener {
   }
 
   hear(message: Message): void {
-    if (this.#isPermitted()) this.#parts.push(message.event);
+    if (this.#isPermitted()) this.#push(message.event);
   }
 
   miss(): void {
@@ -128,7 +115,7 @@ export class LiveSession implements Subscriber, KeyWatcher, UnitListener {
       for (const name of names) this.#forget({ word, db, name });
       return integer(this.#names.size);
     }
-    if (word.of === "keys" && this.#parts.host.keys === null) return NO_KEYS;
+    if (word.of === "keys" && this.#live.keys === null) return NO_KEYS;
     const denial = ring === null ? null : this.#denial(argv, word, ring, envelope.at);
     if (denial !== null) return denial;
     if (this.#names.size + names.length > NAMES_MOST) return TOO_MANY;
@@ -152,7 +139,7 @@ export class LiveSession implements Subscriber, KeyWatcher, UnitListener {
     if (this.#names.has(place)) return;
     this.#names.set(place, listening);
     this.bytes += NAME_BYTES + name.length;
-    const { channels, keys } = this.#parts.host;
+    const { channels, keys } = this.#live;
     if (word.of === "channels") channels.add(word.kind as ChannelKind, name, this);
     else keys?.add(word.kind as WatchKind, db, name, this);
   }
@@ -165,7 +152,7 @@ export class LiveSession implements Subscriber, KeyWatcher, UnitListener {
   }
 
   #remove({ word, db, name }: Listening): void {
-    const { channels, keys } = this.#parts.host;
+    const { channels, keys } = this.#live;
     if (word.of === "channels") channels.remove(word.kind as ChannelKind, name, this);
     else keys?.remove(word.kind as WatchKind, db, name, this);
   }
@@ -174,10 +161,10 @@ export class LiveSession implements Subscriber, KeyWatcher, UnitListener {
   #tellSoon(): void {
     if (this.#isTelling) return;
     this.#isTelling = true;
-    this.#parts.soon(() => this.#tellChanges());
+    setImmediate(this.#tellChanges);
   }
 
-  #tellChanges(): void {
+  readonly #tellChanges = (): void => {
     this.#isTelling = false;
     const changed = [...this.#changed.values()];
     const replaced = this.#replaced;
@@ -186,23 +173,24 @@ export class LiveSession implements Subscriber, KeyWatcher, UnitListener {
     if (this.isEmpty || !this.#isPermitted()) return;
     if (replaced !== null)
       this.#tell(["gap", "keys", ...(replaced === "all" ? [] : [[...replaced].join(" ")])]);
-    const { exists } = this.#parts.host;
+    const { exists } = this.#live;
     for (const { db, key, by } of changed)
       if (replaced !== "all" && !replaced?.has(db))
         this.#tell([exists(db, key) ? "changed" : (by ?? "deleted"), String(db), key]);
-  }
+  };
 
   #tell(words: readonly ByteString[]): void {
-    this.#parts.push(writeFrame(writeEvent(words), 2));
+    this.#push(writeFrame(writeEvent(words), 2));
   }
 
   /** Whether the key may still hear what it hears; if not, the connection closes. */
   #isPermitted(): boolean {
     const before = this.#record;
-    const ring = this.#parts.ring();
+    const { pipeline, environment } = this.#host;
+    const ring = pipeline.signers?.ring ?? null;
     if (before === null && ring === null) return true;
     const record = before === null ? undefined : ring?.find(before.id);
-    const now = this.#parts.clock();
+    const now = environment.clock();
     if (ring === null || record === undefined || ring.validity(record, now) !== "valid") return this.#end();
     if (record === before) return true;
     this.#record = record;
@@ -213,15 +201,36 @@ export class LiveSession implements Subscriber, KeyWatcher, UnitListener {
 
   #end(): false {
     if (this.isEmpty) return false;
-    this.clear();
-    this.#parts.close("no-longer-permitted", "its key was revoked, has expired, or has other rules");
+    this.#close("no-longer-permitted", "its key was revoked, has expired, or has other rules");
     return false;
+  }
+
+  /** Sends a frame between the answers. */
+  #push(frame: ByteString): void {
+    const connection = this.#connection;
+    connection.push(frame);
+    const bytes = connection.socket.writableLength;
+    if (bytes > this.#host.limits.maxEventBytes) this.#close("events-not-taken", `${bytes} bytes wait`);
+  }
+
+  #close(code: "events-not-taken" | "no-longer-permitted", detail: string): void {
+    const { sentence } = REFUSALS[code];
+    const clock = this.#host.environment.clock();
+    const refusal = writeRefused({ id: "", code, sentence, clock, effect: "not-applied" });
+    this.clear();
+    this.#connection.drop(code, detail, writeFrame(refusal, 2));
   }
 }
 
 const placeOf = ({ word, db, name }: Listening): string =>
   `${word.kind} ${word.of === "keys" ? db : ""} ${name}`;
 
+/** Refuses to listen, where the daemon has no events. */
+export const NOBODY_LISTENS: UnitListener = {
+  listen: ({ envelope }) => envelope.commands.map(() => NOTHING_TOLD),
+};
+
+const NOTHING_TOLD = error("ERR this daemon stands before databases that tell nothing by themselves");
 const FOR_ONE = error('ERR the header names the one daemon that is listened to ("only")');
 const OTHER_KEY = error("ERR another key listens on this connection");
 const NO_LISTENING = error(

@@ -6,6 +6,7 @@
 import { REFUSALS } from "../../engine/answers/refusals.js";
 import type { EnvelopeAnswer, RefusedEnvelope } from "../../engine/answers/request.js";
 import { noteSlowEnvelope } from "../../engine/slow-log/slow-envelope.js";
+import type { ClientConnection } from "../../net/connections/client-connection.js";
 import { type ClientDoing, type Closing, closing } from "../../net/connections/dialect.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { MalformedFrame } from "../../protocol/errors.js";
@@ -24,9 +25,8 @@ import {
   writeRefused,
   writeResult,
 } from "../../protocol/version-2/messages-v2.js";
-import type { ConnectionHost } from "./connection-host.js";
-import type { LiveHost, LiveSession } from "./live-session.js";
-import { type LiveConnection, liveSessionFor, NOBODY_LISTENS } from "./live-sessions.js";
+import type { ConnectionHost, LiveHost } from "./connection-host.js";
+import { LiveSession, NOBODY_LISTENS } from "./live-session.js";
 import { isProof } from "./proof.js";
 import type { MembersHello, Session, Spoken } from "./session.js";
 
@@ -47,7 +47,7 @@ export class SessionV2 implements Session {
   readonly closeAfterAnswer = false;
   isProven = false;
   readonly #host: ConnectionHost;
-  readonly #connection: LiveConnection;
+  readonly #connection: ClientConnection<Buffer>;
   /** A copy of the beginning of the last accepted envelope, made in place; a view would keep its whole chunk in memory. */
   readonly #last = Buffer.allocUnsafeSlow(HEAD_SHOWN_BYTES);
   #lastBytes = 0;
@@ -57,7 +57,7 @@ export class SessionV2 implements Session {
   /** How many answers wait for other daemons, which is not to hold up those that do not. */
   #waiting = 0;
 
-  constructor(host: ConnectionHost, connection: LiveConnection) {
+  constructor(host: ConnectionHost, connection: ClientConnection<Buffer>) {
     this.listener = host.listener;
     this.#host = host;
     this.#connection = connection;
@@ -142,7 +142,7 @@ export class SessionV2 implements Session {
   }
 
   #liveOf(host: LiveHost): LiveSession {
-    this.#live ??= liveSessionFor(host, this.#host, this.#connection);
+    this.#live ??= new LiveSession(host, this.#host, this.#connection);
     return this.#live;
   }
 

@@ -6,7 +6,7 @@ import { ClientConnection } from "../../net/connections/client-connection.js";
 import type { ListenPlace } from "../../net/process/place.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { DaemonListener, type DaemonListenerParts } from "../daemon-listener.js";
-import type { LiveHost } from "../dbsync/live-session.js";
+import type { LiveHost } from "../dbsync/connection-host.js";
 import { WsDialect } from "./dialect.js";
 import { Doorway } from "./doorway.js";
 import { Heartbeats } from "./heartbeats.js";

@@ -45,9 +45,8 @@ export class MessageSocket extends EventEmitter implements ClientSocket {
     this.remotePort = raw.remotePort;
     this.#containReading();
     raw.on("data", this.#asked);
-    raw.on("timeout", () => this.emit("timeout"));
     raw.on("error", (reason) => this.emit("error", reason));
-    raw.once("close", () => this.emit("close"));
+    for (const event of ["timeout", "close"]) raw.on(event, this.emit.bind(this, event));
   }
 
   /** The client has changed over. */
@@ -114,7 +113,7 @@ export class MessageSocket extends EventEmitter implements ClientSocket {
       if (last !== "") this.write(last, encoding);
       messages.close(this.#closeCode);
     }
-    process.nextTick(() => this.emit("finish"));
+    process.nextTick(this.emit.bind(this, "finish"));
   }
 
   destroy(): void {

@@ -24,7 +24,7 @@ export function refusedAnswer(
 }
 
 /** The whole message. */
-export function written(request: Pick<MongoMessage, "id" | "kind">, answer: ByteString): ByteString {
+export function written(request: MongoMessage, answer: ByteString): ByteString {
   const isError = answer.startsWith(REFUSED, LENGTH_BYTES);
   return `${bytesOf(answerHead(request, answer.length, isError))}${answer}`;
 }
