@@ -1,4 +1,4 @@
-/** What a connection of versions 1 and 2 is given. */
+/** The listener as connections of versions 1 and 2 see it. */
 import type { Socket } from "node:net";
 import type { Channels } from "../../engine/channels/channels.js";
 import type { KeyWatchers } from "../../engine/channels/key-watchers.js";
@@ -9,14 +9,14 @@ import type { Version } from "../../protocol/frame.js";
 import type { Hello } from "../../protocol/version-2/messages-v2.js";
 import type { DaemonSocketHost } from "../daemon-listener.js";
 
-/** Nobody listens to the socket any more, and nothing has come behind the hello. */
+/** Takes over the socket of another daemon. No listener is left on it, and no byte has followed the hello. */
 export type TakeMember = (socket: Socket, hello: Hello) => void;
 
 export interface LiveHost {
   readonly channels: Channels;
-  /** null: what is behind the daemon does not tell of keys. */
+  /** null: the database does not report which keys change. */
   readonly keys: KeyWatchers | null;
-  /** Whether a key is there now. */
+  /** Whether a key exists now. */
   readonly exists: (db: number, key: ByteString) => boolean;
 }
 
@@ -24,17 +24,17 @@ export interface ConnectionHost extends DaemonSocketHost {
   readonly pipeline: Pipeline;
   /** The daemon's id, 32 bytes. */
   readonly daemon: ByteString;
-  /** Whether --require leaves version 1 on. */
+  /** Whether --require permits version 1. */
   readonly takesVersion1: boolean;
-  /** Takes connections of other daemons, behind their hello; null: this daemon has no members. */
+  /** Takes the connections of other daemons after their hello; null: this daemon has no members. */
   readonly members: TakeMember | null;
-  /** What is spoken; 0: the first frame tells. */
+  /** The version that clients speak; 0: the first frame decides. */
   readonly version: Version | 0;
-  /** What version 2 is called in metrics. */
+  /** The name of version 2 in metrics. */
   readonly listener: "dbsync-v2" | "ws";
-  /** What clients may ask to be told of; null: nothing. */
+  /** The sources of events that clients may subscribe to; null: there are none. */
   readonly live: LiveHost | null;
-  /** Of commands that held up all others; null: none is kept. */
+  /** The log of slow commands; null: none is written. */
   readonly slowLog: SlowLog | null;
   /** php-dbsync's -c; version 1 only. */
   readonly closeAfterAnswer: boolean;

@@ -1,4 +1,4 @@
-/** Versions 1 and 2 as their connections see them: frames in, frames out; what is in them is the session's, one for each version. */
+/** The dialect of versions 1 and 2: frames in, frames out. A session for each version carries out their payloads. */
 import { Socket } from "node:net";
 import type { ClientConnection } from "../../net/connections/client-connection.js";
 import type { ClientSocket } from "../../net/connections/client-socket.js";
@@ -17,7 +17,7 @@ import { SessionV1 } from "./session-v1.js";
 import { SessionV2 } from "./session-v2.js";
 
 export class DbsyncDialect extends Dialect<Buffer> {
-  /** Answers of version 2 go out as they are ready; version 1 knows no two at a time. */
+  /** Answers of version 2 are sent when they are ready; version 1 has only one request at a time. */
   override readonly isInOrder = false;
   isClosing = false;
   protected readonly parser: FrameQueue;
@@ -44,13 +44,13 @@ export class DbsyncDialect extends Dialect<Buffer> {
     return foreignClient(chunk, "dbsync");
   }
 
-  /** A frame has --idle-timeout as a whole, in how many pieces ever. */
+  /** A complete frame has to arrive within --idle-timeout, whatever the number of its pieces. */
   override push(chunk: Buffer): boolean {
     return this.parser.push(chunk);
   }
 
   override takes(pending: number): boolean {
-    // Either version serves a request that would wait for none.
+    // Both versions serve a request when no other is pending.
     return pending === 0 || this.#session === null || this.#session.takes(pending);
   }
 
@@ -92,12 +92,12 @@ export class DbsyncDialect extends Dialect<Buffer> {
       : null;
   }
 
-  /** Who sends nothing for --idle-timeout is let go, as by the original. */
+  /** A client that sends nothing for --idle-timeout is disconnected, as by the original. */
   get silenceMost(): number {
     return this.#host.limits.idleTimeout;
   }
 
-  /** Of the version that the first frame has chosen. */
+  /** Returns the session of the version that the first frame has chosen. */
   #sessionOf(): Session {
     const host = this.#host;
     this.#session ??= this.parser.version === 2 ? new SessionV2(host, this.#connection) : new SessionV1(host);

@@ -1,15 +1,15 @@
-/** Commands of envelopes that ask to be told of something, or no more. */
+/** Commands in envelopes that subscribe to events or unsubscribe. */
 
 import type { ChannelKind } from "../../engine/channels/channels.js";
 import type { WatchKind } from "../../engine/channels/key-watchers.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 
 export interface ListenWord {
-  /** Which asks for it. */
+  /** The command's name. */
   readonly name: string;
   readonly of: "channels" | "keys";
   readonly kind: ChannelKind | WatchKind;
-  /** Whether it asks to be told, and not to be told any more. */
+  /** Whether it subscribes; else it unsubscribes. */
   readonly adds: boolean;
 }
 
@@ -26,7 +26,7 @@ const WORDS: ReadonlyMap<string, ListenWord> = new Map([
   ...asking("WATCHPREFIX", "keys", "prefix"),
 ]);
 
-/** null: it is none, or names nothing. */
+/** Returns the row of a command; null: it is no such command, or names nothing. */
 export function listenWordOf(argv: readonly ByteString[]): ListenWord | null {
   return argv.length < 2 ? null : (WORDS.get((argv[0] as ByteString).toUpperCase()) ?? null);
 }

@@ -15,11 +15,11 @@ export interface DbsyncParts
   readonly takesVersion1: boolean;
   /** The daemon's id, 32 bytes. */
   readonly daemon: ByteString;
-  /** Takes connections of other daemons; without it they are served as clients. */
+  /** Takes the connections of other daemons; absent: they are served as clients. */
   readonly members?: TakeMember | null;
-  /** What clients may ask to be told of; without it nothing. */
+  /** The sources of events that clients may subscribe to; absent: there are none. */
   readonly live?: LiveHost | null;
-  /** Without it none is kept. */
+  /** The log of slow commands; absent: none is written. */
   readonly slowLog?: SlowLog | null;
   readonly pipeline: Pipeline;
 }
@@ -40,13 +40,13 @@ export class DbsyncListener extends DaemonListener {
     };
     super({
       ...parts,
-      // Which version a connection speaks is seen only at its first frame.
+      // The version of a connection is known only after its first frame.
       name: "dbsync",
       options: { address: "-b", port: "-p" },
       fullText: "",
       connector(host) {
         const whole = Object.assign(host, own);
-        // Copies: envelopes may wait, be recorded or handed on, and a member's connection goes on to others.
+        // Copies input: envelopes may wait, be recorded or be forwarded, and a member's connection is handed over.
         const input = new SharedInput(true);
         const dialectOf = (connection: ClientConnection<Buffer>) => new DbsyncDialect(whole, connection);
         return (accepted) => new ClientConnection(input.take(accepted), whole, dialectOf);

@@ -1,6 +1,7 @@
 /**
- * What a connection of version 2 has asked to be told of, as events between its answers: what is said on channels, and which keys
- * have changed. Judged when it is asked for, and again whenever the key's record is another. Source: docs/protocol-v2.md "Events".
+ * The subscriptions of a connection of version 2: messages on channels, and keys that change, sent as events between
+ * the answers. Rights are checked at the subscription, and again whenever the key's record has changed. Source:
+ * docs/protocol-v2.md "Events".
  */
 
 import { REFUSALS } from "../../engine/answers/refusals.js";
@@ -18,11 +19,11 @@ import type { KeyRecord, KeyRing } from "../../store/key-ring.js";
 import type { ConnectionHost, LiveHost } from "./connection-host.js";
 import { type ListenWord, listenWordOf } from "./listen-words.js";
 
-/** What one connection may ask to be told of. */
+/** Subscriptions of one connection. */
 const NAMES_MOST = 10_000;
-/** What one of them holds besides its name, roughly. */
+/** Memory of a subscription besides its name, in bytes, roughly. */
 const NAME_BYTES = 200;
-/** A change of so many keys in one turn is told as one of all. */
+/** Changed keys in one turn, above which one event reports that all have changed. */
 const CHANGES_MOST = 10_000;
 
 interface Changed {
@@ -42,14 +43,14 @@ export class LiveSession implements Subscriber, KeyWatcher, UnitListener {
   readonly #host: ConnectionHost;
   readonly #connection: ClientConnection<Buffer>;
   readonly #names = new Map<string, Listening>();
-  /** By whose key it listens; null: by nobody's, or nobody's yet. */
+  /** The key whose rights apply; null: the daemon has no keys, or the connection no subscription yet. */
   #record: KeyRecord | null = null;
-  /** Keys that have changed and are not told, by number of the database and name. */
+  /** Changed keys that have not been reported, by database number and name. */
   readonly #changed = new Map<string, Changed>();
-  /** Databases all keys of which may have; null: none. */
+  /** Databases in which all keys may have changed; null: none. */
   #replaced: ReadonlySet<number> | "all" | null = null;
   #isTelling = false;
-  /** That they hold, roughly. */
+  /** Memory of the subscriptions in bytes, roughly. */
   bytes = 0;
 
   constructor(live: LiveHost, host: ConnectionHost, connection: ClientConnection<Buffer>) {
@@ -64,7 +65,7 @@ export class LiveSession implements Subscriber, KeyWatcher, UnitListener {
 
   listen(taken: Taken, ring: KeyRing | null): readonly Reply[] {
     const { envelope, signer } = taken;
-    // The same bytes would be heard at other daemons by whoever has seen them.
+    // Without `only`, an attacker could replay the same bytes to another daemon and subscribe there.
     if (envelope.only === null) return envelope.commands.map(() => FOR_ONE);
     if (this.#record !== null && this.#record.id !== signer?.id)
       return envelope.commands.map(() => OTHER_KEY);
@@ -80,7 +81,7 @@ export class LiveSession implements Subscriber, KeyWatcher, UnitListener {
     this.#tell(["gap", "members"]);
   }
 
-  /** Of users; a key's rules are looked at whenever something is told. */
+  /** Concerns users; a key's rights are checked whenever an event is sent. */
   review(): void {}
 
   keyChanged(db: number, key: ByteString, by: GoneBy | null): void {
@@ -99,7 +100,7 @@ export class LiveSession implements Subscriber, KeyWatcher, UnitListener {
     this.#tellSoon();
   }
 
-  /** The connection is no more, or the key may not listen any more. */
+  /** Ends all subscriptions: the connection is closed, or the key has lost its rights. */
   clear(): void {
     for (const listening of this.#names.values()) this.#remove(listening);
     this.#names.clear();
@@ -157,7 +158,7 @@ export class LiveSession implements Subscriber, KeyWatcher, UnitListener {
     else keys?.remove(word.kind as WatchKind, db, name, this);
   }
 
-  /** When what changes them is done: within it nobody else could see what they are. */
+  /** Reports after the unit that changes the keys is complete: within it other connections do not see its state. */
   #tellSoon(): void {
     if (this.#isTelling) return;
     this.#isTelling = true;
@@ -183,7 +184,7 @@ export class LiveSession implements Subscriber, KeyWatcher, UnitListener {
     this.#push(writeFrame(writeEvent(words), 2));
   }
 
-  /** Whether the key may still hear what it hears; if not, the connection closes. */
+  /** Whether the key still has the rights for its subscriptions; if not, closes the connection. */
   #isPermitted(): boolean {
     const before = this.#record;
     const { pipeline, environment } = this.#host;
@@ -205,7 +206,7 @@ export class LiveSession implements Subscriber, KeyWatcher, UnitListener {
     return false;
   }
 
-  /** Sends a frame between the answers. */
+  /** Sends a frame between the answers. Closes the connection if the client does not read its events. */
   #push(frame: ByteString): void {
     const connection = this.#connection;
     connection.push(frame);
@@ -225,7 +226,7 @@ export class LiveSession implements Subscriber, KeyWatcher, UnitListener {
 const placeOf = ({ word, db, name }: Listening): string =>
   `${word.kind} ${word.of === "keys" ? db : ""} ${name}`;
 
-/** Refuses to listen, where the daemon has no events. */
+/** Refuses subscriptions where the daemon has no events. */
 export const NOBODY_LISTENS: UnitListener = {
   listen: ({ envelope }) => envelope.commands.map(() => NOTHING_TOLD),
 };

@@ -1,4 +1,7 @@
-/** Version 1: one answer for each request, in order; whatever cannot be answered closes the connection. */
+/**
+ * The session of version 1: one answer for each request, in order. A request that cannot be answered closes the
+ * connection.
+ */
 
 import type { Answer } from "../../engine/answers/request.js";
 import { type Closing, closing } from "../../net/connections/dialect.js";
@@ -18,7 +21,7 @@ export class SessionV1 implements Session {
     this.closeAfterAnswer = host.closeAfterAnswer;
   }
 
-  /** A request waits until the one before is answered: answers name none. */
+  /** A request waits until the one before it is answered: answers carry no id. */
   takes(pending: number): boolean {
     return pending === 0;
   }
@@ -29,7 +32,7 @@ export class SessionV1 implements Session {
     const request = requestOf(payload, pipeline.signers !== null);
     const startedAt = environment.uptime();
     const answer = "kind" in request ? request : pipeline.handle(request);
-    // Nobody waits for a database before its signature holds.
+    // A request waits for a database only once its signature has been verified.
     this.isProven ||= answer instanceof Promise || isProof(answer);
     return answer instanceof Promise
       ? answer.then((one) => this.#speak(one, startedAt))

@@ -1,6 +1,6 @@
 /**
- * Version 2: envelopes and hellos in, results, refusals and hellos out; answers go out as they are ready. Only a message
- * that is none closes the connection. Source: docs/protocol-v2.md "Messages".
+ * The session of version 2: envelopes and hellos in, results, refusals and hellos out. Answers are sent when they are
+ * ready. Only a malformed message closes the connection. Source: docs/protocol-v2.md "Messages".
  */
 
 import { REFUSALS } from "../../engine/answers/refusals.js";
@@ -31,15 +31,15 @@ import { isProof } from "./proof.js";
 import type { MembersHello, Session, Spoken } from "./session.js";
 
 const VERSION = 2;
-/** Of a key's id, where it has no label. */
+/** Digits of a key's id that are shown for a key without a label. */
 const KEY_DIGITS = 12;
-/** Of an envelope: its header, and the name of its first command. */
+/** Bytes of an envelope that are stored to show it: its header, and the name of its first command. */
 const HEAD_SHOWN_BYTES = 512;
-/** Bytes of a result besides its replies; 200 would do. */
+/** Bytes of a result besides its replies; 200 would suffice. */
 const HEAD_BYTES = 1024;
-/** Requests of a connection that may wait for their answers, besides those that wait for other daemons. */
+/** Requests of a connection that may be pending, besides those that wait for other daemons. */
 const UNANSWERED_MOST = 1024;
-/** Answers of a connection that may wait for other daemons; more count as those that do not. */
+/** Answers of a connection that may wait for other daemons; further ones count as pending requests. */
 const WAITING_MOST = 1024;
 
 export class SessionV2 implements Session {
@@ -48,13 +48,16 @@ export class SessionV2 implements Session {
   isProven = false;
   readonly #host: ConnectionHost;
   readonly #connection: ClientConnection<Buffer>;
-  /** A copy of the beginning of the last accepted envelope, made in place; a view would keep its whole chunk in memory. */
+  /**
+   * A copy of the beginning of the last accepted envelope, written in place; a view would hold its whole chunk in
+   * memory.
+   */
   readonly #last = Buffer.allocUnsafeSlow(HEAD_SHOWN_BYTES);
   #lastBytes = 0;
-  /** null: its client has not asked to be told anything. */
+  /** null: the client has not subscribed to anything. */
   #live: LiveSession | null = null;
   #hasServed = false;
-  /** How many answers wait for other daemons, which is not to hold up those that do not. */
+  /** Answers that wait for other daemons; they do not delay the remaining ones. */
   #waiting = 0;
 
   constructor(host: ConnectionHost, connection: ClientConnection<Buffer>) {
@@ -106,7 +109,7 @@ export class SessionV2 implements Session {
       observer.answered(worked);
       return this.#speak(answer, body);
     }
-    // Who waits for no other daemon waits behind all that proves something; of others the answer tells.
+    // A request that does not wait for other daemons is pending only after a check that proves the client's right; otherwise the answer shows it.
     this.isProven ||= wait === undefined;
     const waits = wait !== undefined && this.#waiting < WAITING_MOST ? 1 : 0;
     this.#waiting += waits;
@@ -117,7 +120,7 @@ export class SessionV2 implements Session {
     });
   }
 
-  /** It has held up everybody else for so long; what was refused may be anybody's. */
+  /** Logs an envelope that delayed all other clients. A refused one is not logged: anyone can send it. */
   #noteSlow(body: Buffer, milliseconds: number, answer: EnvelopeAnswer | Promise<EnvelopeAnswer>): void {
     const { slowLog, environment, limits } = this.#host;
     if (slowLog === null || (!(answer instanceof Promise) && answer.kind === "refused")) return;
@@ -131,7 +134,7 @@ export class SessionV2 implements Session {
     return closing("malformed", detail, frame);
   }
 
-  /** Its commands are for this connection alone: whoever sends the same bytes elsewhere is told nothing. */
+  /** Subscribes this connection. The commands name this daemon, so the same bytes subscribe to nothing elsewhere. */
   #listen({ body, signature }: ListenMessage): Spoken | Promise<Spoken> {
     const { pipeline, live, limits } = this.#host;
     const listener = live === null ? NOBODY_LISTENS : this.#liveOf(live);
@@ -151,11 +154,11 @@ export class SessionV2 implements Session {
     const { signers, state } = pipeline;
     const members = pipeline.members ?? undefined;
     const hasKey = !asked.includes(KNOWS_UNSIGNED);
-    // Whoever signs is told that there is no key to check by.
+    // A client with a key learns that the daemon has no key to check signatures by.
     const versions = signers === null && hasKey ? [1] : takesVersion1 ? [1, VERSION] : [VERSION];
     const cluster = signers?.cluster ?? "";
     const clock = environment.clock();
-    // Clients of older versions are told nothing that they would not know.
+    // Clients of older versions receive only words that they know.
     const words = [
       ...(asked.includes(KNOWS_LISTEN) && live !== null ? [KNOWS_LISTEN] : []),
       ...(hasKey ? [] : [signers === null ? KNOWS_UNSIGNED : KNOWS_SIGNED]),
@@ -183,7 +186,7 @@ export class SessionV2 implements Session {
     return this.#refuse(answer);
   }
 
-  /** For the log: the key that the header names, which with `bad-signature` has signed nothing. */
+  /** Returns the signing key that the header names, for the log. With `bad-signature` it has signed nothing. */
   #signerOf(body: Buffer): { key?: string; label?: ByteString } {
     try {
       const id = signerOf(body);

@@ -1,33 +1,33 @@
-/** What a connection speaks: payloads of frames in, whole frames out. There is one for each version. */
+/** The session of a connection, one class for each version: payloads of frames in, complete frames out. */
 
 import type { ClientDoing, Closing } from "../../net/connections/dialect.js";
 import type { Hello } from "../../protocol/version-2/messages-v2.js";
 import type { ConnectionHost } from "./connection-host.js";
 
-/** A frame, or why the connection closes. */
+/** A frame, or the reason why the connection closes. */
 export type Spoken = string | Closing;
 
-/** The connection is one between members: from here on it is theirs. */
+/** The hello of another daemon, whose connection is handed over. */
 export interface MembersHello {
   readonly kind: "members-hello";
   readonly hello: Hello;
 }
 
 export interface Session {
-  /** For metrics. */
+  /** The listener's name in metrics. */
   readonly listener: "dbsync-v1" | ConnectionHost["listener"];
   /** php-dbsync's -c. */
   readonly closeAfterAnswer: boolean;
   /** Whether its client has shown that it may send commands here. */
   readonly isProven: boolean;
-  /** Whether requests are served beside so many that have not been answered. */
+  /** Whether another request is served while the given number is pending. */
   takes(pending: number): boolean;
   serve(payload: Buffer): Spoken | MembersHello | Promise<Spoken>;
   readonly doing?: ClientDoing;
-  /** Bytes of what it remembers for its client. */
+  /** Bytes held for the client. */
   readonly heldBytes?: number;
-  /** The connection is no more. */
+  /** Called when the connection has closed. */
   gone?(): void;
-  /** How to say good-bye to a stream that has gone wrong. */
+  /** Returns the close reason of a malformed stream. */
   malformed(detail: string): Closing;
 }

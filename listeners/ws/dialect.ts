@@ -1,4 +1,7 @@
-/** Version 2 in messages: the same bytes as on TCP, of which the package may hold some that are no message yet. */
+/**
+ * The dialect of version 2 in WebSocket messages: the same bytes as on TCP. The package `ws` may hold bytes of an
+ * incomplete message.
+ */
 import type { ClientConnection } from "../../net/connections/client-connection.js";
 import { type Closing, closing } from "../../net/connections/dialect.js";
 import type { ConnectionHost } from "../dbsync/connection-host.js";
@@ -14,7 +17,7 @@ export class WsDialect extends DbsyncDialect {
     this.#socket = socket;
   }
 
-  /** What is here has changed over to WebSocket already. */
+  /** Returns null: the client has switched from HTTP to WebSocket already. */
   override foreignClient(): null {
     return null;
   }
@@ -33,7 +36,7 @@ export class WsDialect extends DbsyncDialect {
     if (socket.failure !== undefined) throw socket.failure;
     const isNew = socket.isMidMessage && !this.#wasMidMessage && !super.isMidRequest;
     this.#wasMidMessage = socket.isMidMessage;
-    // Whoever has proved nothing has to say something else than that he is there.
+    // A pong keeps the connection open only for clients that have proved their right to send commands.
     const isAlive = socket.hasPonged && this.isProven;
     socket.hasPonged = false;
     return isNew || isAlive;

@@ -1,4 +1,4 @@
-/** The listener for browsers, and whoever else speaks WebSocket: the frames of version 2 as binary messages. */
+/** The listener for browsers and other WebSocket clients: the frames of version 2 as binary messages. */
 
 import type { Pipeline } from "../../engine/pipeline/pipeline.js";
 import type { SlowLog } from "../../engine/slow-log/slow-log.js";
@@ -11,7 +11,7 @@ import { WsDialect } from "./dialect.js";
 import { Doorway } from "./doorway.js";
 import { Heartbeats } from "./heartbeats.js";
 
-/** What is known of the settings. */
+/** The settings of --ws. */
 export interface WsSettings {
   readonly ws: ListenPlace;
   readonly wsOrigins: readonly string[];
@@ -26,9 +26,9 @@ export interface WsParts
   readonly pipeline: Pipeline;
   /** The daemon's id, 32 bytes. */
   readonly daemon: ByteString;
-  /** What clients may ask to be told of; null: nothing. */
+  /** The sources of events that clients may subscribe to; null: there are none. */
   readonly live: LiveHost | null;
-  /** Without it none is kept. */
+  /** The log of slow commands; absent: none is written. */
   readonly slowLog?: SlowLog | null;
   readonly settings: WsSettings;
 }
@@ -38,7 +38,7 @@ export class WsListener extends DaemonListener {
     const { pipeline, daemon, live, slowLog = null, settings } = parts;
     const { address } = settings.ws;
     if (settings.wsCompress === true) parts.log.warn(NO_COMPRESSION);
-    // Version 1 is not signed as version 2 is, and members have a port of their own.
+    // Version 1 is signed in another way, and members have their own port.
     const own = {
       ...({ version: 2, listener: "ws" } as const),
       pipeline,
