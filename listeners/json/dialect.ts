@@ -1,6 +1,6 @@
 /**
- * --json as its connections see it: lines in, answers out, one after the other; what they mean is the session's. Clients may be
- * silent for as long as they like, as with the original, but not in the middle of a line.
+ * The dialect of --json: lines in, answers out, one after the other, carried out by the session. As with the
+ * original, clients may be silent between lines for any time, but not within one.
  */
 
 import { type Answer, type Closing, closing } from "../../net/connections/dialect.js";
@@ -17,7 +17,7 @@ import { JsonSession } from "./session.js";
 
 export const JSON_LISTENER = "json";
 const TOO_LONG = "The line is longer than this server takes (--max-request-bytes).";
-/** Of a line while nobody has logged in who has to: no more than a login needs, and than one read brings. */
+/** The longest line of a client that has not logged in: a login needs no more, and one read brings no more. */
 const STRANGER_LINE_BYTES_MAX = 256 * 1024;
 const STRANGER_TOO_LONG = "The line is longer than this server takes of a client that has not logged in.";
 
@@ -49,7 +49,7 @@ export class JsonDialect extends SessionDialect<Buffer, Text> {
     return foreignClient(chunk, "json");
   }
 
-  /** The original's clients may begin with NULs, which it trims. */
+  /** Accepts NUL as well: the original trims it at the beginning. */
   override isFirstByte(byte: number): boolean {
     return isTextByte(byte) || byte === 0;
   }

@@ -1,4 +1,4 @@
-/** The JSON listener: what clients of the replicated memory database connect to. */
+/** The JSON listener, for clients of the replicated memory database. */
 
 import type { Limits } from "../../options/limits.js";
 import type { JsonReplicaFigures } from "../replica-figures.js";

@@ -1,4 +1,4 @@
-/** What is remembered of a JSON connection: who has logged in. Requests in, answers out; knows nothing of bytes. */
+/** The session of a JSON connection: requests in, answers out. It knows nothing of bytes. */
 
 import { isUtf8 } from "node:buffer";
 import type { ClientDoing } from "../../net/connections/dialect.js";
@@ -24,20 +24,23 @@ import type { JsonReplicas } from "./replicas/replicas.js";
 
 /** Closes the connection, without an answer. */
 export const QUIT = "quit";
-/** What browsers send that were led here by a page: what they post would be done, where nobody has to log in. */
+/**
+ * Matches HTTP of browsers that another site's page has directed here: without logins, their posts would be carried
+ * out.
+ */
 const HTTP = /^(?:[A-Z]+ \S+ HTTP\/|Host:)/i;
-/** Milliseconds that a request of another server waits for this daemon to be ready. */
+/** Milliseconds that another server's request waits for the daemon to be ready. */
 const PASSED_ON_WAIT_MS = 500;
-/** An original goes through this member of an answer to `getall`, which it does not expect to be an error. */
+/** The member that an original reads of each answer to `getall`: it does not expect an error. */
 const NO_DOCUMENTS: Member = ["documents", "[]"];
 
 export class JsonSession {
   readonly #client: DocumentClient;
   readonly #replicas: JsonReplicas | null;
   readonly #refused: RefusedRequests;
-  /** Whether errors are told with codes, which the client has asked for. */
+  /** Whether the client has requested codes of errors. */
   #hasCodes = false;
-  /** Of the request that is served. */
+  /** The action of the current request. */
   #action: string | undefined;
 
   /** @param replicas  original servers that are sent the writes; null: none */
@@ -51,17 +54,17 @@ export class JsonSession {
     return this.#client.doing;
   }
 
-  /** Whether nobody has logged in who has to. */
+  /** Whether the client still has to log in. */
   get isStranger(): boolean {
     return this.#client.isStranger;
   }
 
-  /** The connection is no more. */
+  /** Ends long answers: the connection has closed. */
   leave(): void {
     this.#client.leave();
   }
 
-  /** @param line  without blanks around it @returns the answer; null: the connection is to be closed */
+  /** @param line  without surrounding spaces @returns the answer; null: the connection closes */
   serve(line: Buffer): Text | Promise<Text> | null {
     this.#action = undefined;
     const answer = this.#answerTo(line);
@@ -106,7 +109,7 @@ export class JsonSession {
     return answer;
   }
 
-  /** Whether the servers of --json-replica have given their documents, or the action needs none. */
+  /** Whether the servers of --json-replica have sent their documents, or the action needs none. */
   #isServed(action: string, request: JsonRequest): boolean {
     const replicas = this.#replicas;
     if (replicas === null || replicas.isReady || action === "auth") return true;
@@ -117,7 +120,7 @@ export class JsonSession {
   async #whenServed(action: string, request: JsonRequest): Promise<string | null> {
     const replicas = this.#replicas as JsonReplicas;
     const isPassed = request.isOff("replicate");
-    // An original that passes a request on, or asks for all documents at its start, serves nothing else until it is answered: the fetch waits for it too.
+    // An original that forwards a request, or fetches all documents at its start, serves nothing until it is answered; the fetch would wait for it as well.
     if (await replicas.whenReady(isPassed ? PASSED_ON_WAIT_MS : undefined)) return null;
     if (!isPassed) return failure(replicas.notReady);
     if (action === "getall") return failure(replicas.notReady, NO_DOCUMENTS);

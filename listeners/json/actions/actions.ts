@@ -1,6 +1,6 @@
 /**
- * What clients of the JSON protocol can ask for: a row for each action, which turns members into a command on documents and its
- * reply into members. Order of the checks and of the members: test/vectors/json; docs/json-documents.md.
+ * The actions of the JSON protocol, a row for each: it turns the members of a request into a command on documents,
+ * and the reply into members. Order of the checks and of the members: test/vectors/json; docs/json-documents.md.
  */
 import { type ByteString, bytesOfText, textOfBytes } from "../../../protocol/byte-string.js";
 import { CountReply, EntriesReply } from "../../../protocol/entries-reply.js";
@@ -79,14 +79,14 @@ function get(client: DocumentClient, request: JsonRequest): Answer {
   ];
   return then(client.read(argv), (reply) => {
     const isFound = reply.kind !== "map" || itemsOf(reply).length > 0;
-    // What is no number and no entry's key is as if it were not given.
+    // An id that is neither a number nor an entry's key is ignored.
     return isFound || isNumeric(id)
       ? good(reply, () => dataOf(reply, request))
       : getSeveral(client, request, document);
   });
 }
 
-/** How `get` would find the entries. */
+/** Explains how `get` would find the entries. */
 function explain(client: DocumentClient, request: JsonRequest, document: ByteString): Answer {
   const chosen =
     request.id === undefined ? [...filterWords(request), ...orderWords(request)] : ["ID", request.id];
@@ -96,7 +96,7 @@ function explain(client: DocumentClient, request: JsonRequest, document: ByteStr
 const ONE_ENTRY =
   "Nothing chooses entries: without where, query, sort and limit there is nothing to explain.";
 
-/** How a write would find the entries: nothing is written. @returns null: it is to be done */
+/** Explains how a write would find the entries, and writes nothing. @returns null: no explanation is requested */
 function explained(client: DocumentClient, request: JsonRequest): Answer | null {
   if (!request.isOn("explain")) return null;
   const { document, id } = request;
@@ -107,7 +107,7 @@ function explained(client: DocumentClient, request: JsonRequest): Answer | null 
   return id === undefined && !isChosen ? failure(ONE_ENTRY) : explain(client, request, document);
 }
 
-/** @param argv  a read, which says how entries are found in the place of its answer */
+/** @param argv  a read, which reports how entries are found instead of reading them */
 function explanation(client: DocumentClient, argv: readonly ByteString[]): Answer {
   return then(client.read([...argv, "EXPLAIN"]), (reply) =>
     good(reply, () => {
@@ -122,7 +122,10 @@ function explanation(client: DocumentClient, argv: readonly ByteString[]): Answe
   );
 }
 
-/** With an id the original passes over a query; what it does not know is refused. */
+/**
+ * Returns the conditions of a request with an id: like the original it ignores a query; unknown conditions are
+ * refused.
+ */
 const named = (request: JsonRequest) =>
   filterWords(request).slice(request.get("query") === undefined ? 0 : 2);
 
@@ -135,7 +138,7 @@ function getSeveral(client: DocumentClient, request: JsonRequest, document: Byte
   });
 }
 
-/** As `dataOf`, in steps. */
+/** Returns what `dataOf` does, in steps. */
 function* longMembers(
   reply: EntriesReply,
   request: JsonRequest,
@@ -181,7 +184,7 @@ function listIndexes(client: DocumentClient, { document }: JsonRequest): Answer 
   );
 }
 
-/** `replicated` says here what was asked for: nothing was written. */
+/** Answers all documents. `replicated` only repeats the request: nothing was written. */
 function getAll(client: DocumentClient, request: JsonRequest): Answer {
   return then(client.read(["DOC.GETALL"]), (reply) => {
     if (reply.kind === "error") return failure(sentenceOf(reply));
@@ -198,7 +201,10 @@ function logIn(client: DocumentClient, request: JsonRequest): Answer {
     : failure("invalid username-password pair or user is disabled.");
 }
 
-/** What is found; a client is told nothing of nothing, unless all was asked for. */
+/**
+ * Returns the members for the entries found. If there are none, the members are left out, unless all entries were
+ * requested.
+ */
 function dataOf(reply: Reply, request: JsonRequest, isAll = false): Member[] {
   const count = reply instanceof EntriesReply ? reply.size : itemsOf(reply).length;
   if (count === 0 && !(isAll && !hasDetails(request))) return [];
@@ -210,7 +216,7 @@ function dataOf(reply: Reply, request: JsonRequest, isAll = false): Member[] {
   return members;
 }
 
-/** Some languages put members whose names are numbers in an order of their own. */
+/** Returns the ids in order, for languages that sort members with numeric names. */
 const idsOf = (reply: Reply, request: JsonRequest): Member[] =>
   request.get("sort") === undefined ? [] : [["ids", listOf(keysOf(itemsOf(reply)), idJson)]];
 

@@ -14,7 +14,7 @@ import type { JsonReplicas } from "../replicas/replicas.js";
 const NOT_PERMITTED = error("NOPERM this user has no permissions for this action or document.");
 const OUT_OF_MEMORY = error("OOM No memory is left for more data.");
 
-/** A command's reply, and what the client is to be told of its replicas; null: nothing. */
+/** A command's reply, and whether a replica has the write; null: the answer says nothing of replicas. */
 export interface Written {
   readonly reply: Reply;
   readonly replicated: boolean | null;
@@ -42,14 +42,15 @@ export class DocumentClient {
     return this.#commands.doing;
   }
 
-  /** Whether nobody has logged in who has to. */
+  /** Whether the client still has to log in. */
   get isStranger(): boolean {
     return this.#commands.guest.user === null;
   }
 
   /**
-   * Ids of entries without keys. `moving`: 0, 1, 2, …; a deletion moves the later ones down. `counted`: the same, but no deletion changes
-   * another entry's id. `long`: numbers of 19 digits, of a sidecar, whose writes are not dated after everything that the daemons have applied.
+   * The ids of entries without keys. `moving`: 0, 1, 2, …; a deletion renumbers the later ones. `counted`: the same,
+   * but a deletion changes no other id. `long`: numbers of 19 digits, of a sidecar, whose writes are not dated after
+   * everything that the daemons have applied.
    */
   get ids(): "moving" | "counted" | "long" {
     const { records, carries } = this.#host.path;
@@ -90,13 +91,16 @@ export class DocumentClient {
       : { reply, replicated };
   }
 
-  /** What long work returns: at once if it takes no longer than a turn, else others are served between its steps. */
+  /**
+   * Runs long work in steps, between which other clients are served; within one turn if it is short. @returns its
+   * result
+   */
   inTurns<A>(work: Iterator<void, A>): A | Promise<A> {
     const clock = { uptime: this.#host.environment.uptime, soon: setImmediate };
     return inTurns(work, clock, { isWanted: () => !this.#isGone });
   }
 
-  /** Nobody is there any more whom long answers would reach: clients that ask and go would have them made side by side. */
+  /** Ends long answers: the client has gone, and would otherwise have its answers made side by side. */
   leave(): void {
     this.#isGone = true;
   }

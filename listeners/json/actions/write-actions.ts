@@ -1,4 +1,7 @@
-/** Actions that change documents: members into a command, its reply into members. Source: test/vectors/json; docs/json-documents.md. */
+/**
+ * The actions that change documents: members become a command, and its reply members. Source: test/vectors/json;
+ * docs/json-documents.md.
+ */
 import { type ByteString, bytesOfText } from "../../../protocol/byte-string.js";
 import { isContainer, memberNames, memberValues } from "../../../protocol/json/json-value.js";
 import {
@@ -34,7 +37,7 @@ export function change(client: DocumentClient, request: JsonRequest, command: st
   const { document } = request;
   if (document === undefined) return failure(NO_DOCUMENT);
   return then(client.write([command, document], request), ({ reply, replicated }) =>
-    // Of a document that is not there nothing was emptied, and nothing was replicated.
+    // A document that does not exist was not emptied, and nothing was replicated.
     good(reply, () => replicatedMember(reply.kind === "integer" && reply.value === 0 ? null : replicated)),
   );
 }
@@ -68,17 +71,17 @@ export function insert(client: DocumentClient, request: JsonRequest): Answer {
   });
 }
 
-/** As the original spells it. */
+/** The name of the member, as the original spells it. */
 const INSERTED = "data_interted";
 
-/** Of data that has no entries, where there is such a document. */
+/** Answers an insertion whose data has no entries; another mistake if the document does not exist. */
 function insertFailure(client: DocumentClient, document: ByteString): Answer {
   return then(client.read(["DOC.GET", document, "LIMIT", "0", "0"]), (reply) =>
     failure(reply.kind === "error" && NOT_THERE.has(sentenceOf(reply)) ? sentenceOf(reply) : NOT_MEMBERS),
   );
 }
 
-/** @param names  null: they are numbered */
+/** @param names  null: the entries are numbered */
 function insertedJson(texts: readonly ByteString[], names: readonly string[] | null): string {
   return names === null ? `[${writePhpEntries(null, texts)}]` : writePhpMembers(names, texts.map(phpFormOf));
 }
@@ -116,7 +119,7 @@ export function update(client: DocumentClient, request: JsonRequest): Answer {
   });
 }
 
-/** Where the data is wrong, what would be right stands beside. */
+/** Answers a failed update. If the data has wrong members, the answer lists the right ones. */
 function updateFailure(client: DocumentClient, document: ByteString, sentence: string): Answer {
   if (sentence !== NOT_MEMBERS && !sentence.startsWith("The required keys")) return failure(sentence);
   return then(client.read(["DOC.GETKEYS", document]), (reply) =>
@@ -159,7 +162,7 @@ export function remove(client: DocumentClient, request: JsonRequest): Answer {
   );
 }
 
-/** Members of all entries: added later with a value, null unless given, or dropped. */
+/** Adds a member to all entries, with a value or null, or drops one. */
 export function changeMember(client: DocumentClient, request: JsonRequest, does: "ADD" | "DROP"): Answer {
   const { document } = request;
   const field = request.get("field");

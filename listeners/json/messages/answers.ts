@@ -10,23 +10,23 @@ export type Text = string | readonly string[];
 export type Member = readonly [name: string, json: string];
 export type LongMember = readonly [name: string, json: Text];
 
-/** What an answer begins with that says what is wrong. */
+/** The beginning of an answer that reports an error. */
 export const ERROR_HEAD = '{"status":"error"';
-/** Behind each, in this order. */
+/** The end of each answer: LF, then CR. */
 export const ANSWER_END = "\n\r";
 
-/** Of an answer that would be longer than any, or than --max-output-bytes. */
+/** The error for an answer longer than --max-output-bytes, or than any string. */
 const ANSWER_TOO_LONG =
   "The answer is longer than this server sends (--max-output-bytes): ask for less at once. What was to be written is written.";
 
-/** Characters of a request that are repeated to who sent it. */
+/** Characters of a request that its error repeats. */
 const ECHO_CHARS_MAX = 8192;
 
 export function success(...members: readonly Member[]): string {
   return `{"status":"success"${members.map(written).join("")}}`;
 }
 
-/** The same, of values that may be long. */
+/** Returns a successful answer whose values may be long. */
 export function longSuccess(members: readonly LongMember[]): readonly string[] {
   const pieces = ['{"status":"success"'];
   for (const [name, json] of members) {
@@ -40,7 +40,7 @@ export function longSuccess(members: readonly LongMember[]): readonly string[] {
 
 export const whole = (text: Text): string => (typeof text === "string" ? text : text.join(""));
 
-/** Characters. */
+/** Returns the length of a text in characters. */
 export function lengthOf(text: Text): number {
   if (typeof text === "string") return text.length;
   let length = 0;
@@ -48,17 +48,17 @@ export function lengthOf(text: Text): number {
   return length;
 }
 
-/** @param members  what is known besides, before the message */
+/** Returns an answer that reports an error. @param members  further members, before the message */
 export function failure(message: string, ...members: readonly Member[]): string {
   return `${ERROR_HEAD}${members.map(written).join("")},"message":${writePhpString(message)}}`;
 }
 
-/** An answer, or an error in its place where it cannot be sent whole. */
+/** Returns an answer, or an error if the answer is too long to be sent. */
 export function bounded(answer: Text, most: number): Text {
   return lengthOf(answer) + ANSWER_END.length > most ? failure(ANSWER_TOO_LONG) : answer;
 }
 
-/** @param make  makes an answer, which may be longer than any string */
+/** Returns an answer, or an error if it is longer than a string can be. @param make  makes the answer */
 export function withinStrings<A extends Text>(make: () => A | Promise<A>): A | string | Promise<A | string> {
   try {
     const answer = make();
@@ -68,7 +68,7 @@ export function withinStrings<A extends Text>(make: () => A | Promise<A>): A | s
   }
 }
 
-/** @throws the problem, if it is another */
+/** Returns the error for a string that is too long. @throws  any other problem */
 function tooLong(problem: unknown): string {
   if (problem instanceof RangeError && problem.message === "Invalid string length")
     return failure(ANSWER_TOO_LONG);
@@ -77,7 +77,7 @@ function tooLong(problem: unknown): string {
 
 const written = ([name, json]: Member) => `,"${name}":${json}`;
 
-/** The sentence of a command's error, without its code. */
+/** Returns the sentence of a command's error, without its code. */
 export function sentenceOf({ text }: ErrorReply): string {
   return textOfBytes(text.replace(/^[A-Z]+ /, ""));
 }
@@ -93,7 +93,7 @@ const FAULTS: Readonly<Record<JsonFault, (text: string) => string>> = {
   values: () => `More than ${JSON_VALUES_MAX} values in one request: send several.`,
 };
 
-/** What is wrong with a request that cannot be read. */
+/** Returns the sentence for a request that cannot be read. */
 export function faultSentence(fault: JsonFault, text: string): string {
   return FAULTS[fault](text);
 }

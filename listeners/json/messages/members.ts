@@ -1,16 +1,16 @@
 /**
- * Which members a request may have. The original passes over what it does not know; here that is an error where the member could have
- * meant that something else is to be found or changed. Source: docs/json-documents.md "Differences from the original".
+ * The members that a request may have. The original ignores unknown members; here they are an error where one could
+ * have meant other entries or another change. Source: docs/json-documents.md "Differences from the original".
  */
 import type { JsonRequest } from "./request.js";
 
-/** Passed over by actions that have no use for them, as in the original. */
+/** Members that actions ignore if they have no use for them, as in the original. */
 const ORIGINAL = ["action", "document", "data", "id", "query", "auto-increment", "replicate"] as const;
-/** Taken by all: how errors are told. */
+/** Members of all actions: whether errors have codes. */
 const EVERYWHERE = ["codes"];
 const ORDER = ["sort", "limit", "offset"] as const;
 
-/** What each action takes, the original's members by which it is meant first. */
+/** The members of each action, the original's first. */
 const TAKEN: Readonly<Record<string, readonly string[]>> = {
   list: [],
   getall: ["replicate"],
@@ -42,7 +42,7 @@ const TAKEN: Readonly<Record<string, readonly string[]>> = {
   dropmember: ["document", "field", "replicate"],
   auth: ["user", "password"],
 };
-/** Actions that find and change no entries by what they are given: of these strange members are passed over that mean nothing anywhere. */
+/** Actions that select no entries: their unknown members are ignored, unless another action has them. */
 const LENIENT: ReadonlySet<string> = new Set([
   "list",
   "getall",
@@ -52,7 +52,7 @@ const LENIENT: ReadonlySet<string> = new Set([
   "drop",
   "count",
 ]);
-/** What other databases call members that we have: nobody sends them for nothing. */
+/** Names that other databases use for members that we have: a client that sends them expects an effect. */
 const MEANT = ["skip", "filter", "condition", "match", "order", "orderby", "order_by", "page", "top"];
 
 const ORIGINALS: ReadonlySet<string> = new Set(ORIGINAL);
@@ -61,7 +61,7 @@ const takenBy: ReadonlyMap<string, ReadonlySet<string>> = new Map(
 );
 const takenByAny: ReadonlySet<string> = new Set([...Object.values(TAKEN).flat(), ...MEANT]);
 
-/** @returns what is wrong; null: it has no member that its action does not take */
+/** Returns the error for a member that its action does not have; null: there is none. */
 export function memberFault(action: string, request: JsonRequest): string | null {
   const taken = takenBy.get(action) ?? ORIGINALS;
   const { names } = request;
@@ -76,7 +76,7 @@ export function memberFault(action: string, request: JsonRequest): string | null
   return null;
 }
 
-/** Characters of a name that are repeated. */
+/** Characters of a name that its error repeats. */
 const NAME_CHARS_MAX = 128;
 
 const shown = (name: string) => (name.length <= NAME_CHARS_MAX ? name : `${name.slice(0, NAME_CHARS_MAX)}…`);

@@ -6,7 +6,7 @@ import { formatPhpNumber, phpNumberOf } from "../../../protocol/json/php-number.
 import { isTrue } from "../../../store/commands/documents/loose-equality.js";
 
 export class JsonRequest {
-  /** As it was sent, without blanks around it. */
+  /** The request as it was sent, without surrounding spaces. */
   readonly text: string;
   readonly #members: JsonObject;
 
@@ -15,34 +15,34 @@ export class JsonRequest {
     this.#members = value instanceof JsonObject ? value : new JsonObject();
   }
 
-  /** Of the members, each once. */
+  /** The names of the members, each once. */
   get names(): readonly string[] {
     return this.#members.names;
   }
 
-  /** A member's value; undefined: it is not given, or null. */
+  /** The value of a member; undefined: it is absent, or null. */
   get(name: string): JsonValue | undefined {
     return this.#members.get(name) ?? undefined;
   }
 
-  /** What is to be done; undefined: the request does not say. */
+  /** The requested action; undefined: there is none. */
   get action(): string | undefined {
     const value = this.get("action");
     if (value === undefined) return undefined;
     return isContainer(value) ? "Array" : phpText(value);
   }
 
-  /** The document's name; undefined: none is given. */
+  /** The document's name; undefined: there is none. */
   get document(): ByteString | undefined {
     const value = this.get("document");
     if (value === undefined || isContainer(value)) return undefined;
     if (!(value instanceof JsonNumber)) return bytesOfText(value === false ? "0" : phpText(value));
     const number = phpNumberOf(value.text);
-    // PHP cuts what an array's member is named by: the fraction, and what is above 64 bits.
+    // PHP truncates the number that names an array's member: the fraction, and bits above 64.
     return String(BigInt.asIntN(64, typeof number === "bigint" ? number : BigInt(Math.trunc(number))));
   }
 
-  /** An entry's id; undefined: none is given that could be one. */
+  /** An entry's id; undefined: there is none, or it cannot be one. */
   get id(): ByteString | undefined {
     const value = this.get("id");
     if (typeof value === "string") return bytesOfText(value);
@@ -62,19 +62,21 @@ export class JsonRequest {
   }
 }
 
-/** As PHP turns it into a string. */
+/** Returns the string to which PHP converts a value. */
 function phpText(value: boolean | string | JsonNumber | null): string {
   if (typeof value === "string") return value;
   if (value instanceof JsonNumber) return formatPhpNumber(phpNumberOf(value.text));
   return value === true ? "1" : "";
 }
 
-/** @throws MalformedJson */
+/** Parses a request. @throws MalformedJson */
 export function readRequest(text: string): JsonRequest {
   return new JsonRequest(text, parseForeignJson(text));
 }
 
-/** A line's text up to its first byte that is not UTF-8, which a mark stands for. @param isUtf8  of node:buffer */
+/**
+ * Returns a line's text up to its first byte that is not UTF-8, which a mark replaces. @param isUtf8  of node:buffer
+ */
 export function textOfLine(line: Buffer, isUtf8: (bytes: Buffer) => boolean): string {
   const text = line.toString("utf8");
   if (isUtf8(line)) return text;

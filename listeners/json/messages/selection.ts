@@ -1,17 +1,17 @@
 /**
- * Members of a request that the original does not know and passes over, as words of the commands on documents: which entries are meant,
- * in which order, what of them; how long they stay; which revision they must have. Source: docs/json-documents.md.
+ * Members that the original does not have, as arguments of the commands on documents: which entries, in which order,
+ * what of them, for how long, at which revision. Source: docs/json-documents.md.
  */
 import { type ByteString, bytesOfText } from "../../../protocol/byte-string.js";
 import { JsonNumber, type JsonValue } from "../../../protocol/json/json-value.js";
 import { writeJson } from "../../../protocol/json/json-writer.js";
 import type { JsonRequest } from "./request.js";
 
-/** What COUNT skips to, where only `offset` is given. */
+/** The count for a request with only `offset`. */
 const ALL = String(Number.MAX_SAFE_INTEGER);
 
 const jsonOf = (value: JsonValue): ByteString => bytesOfText(writeJson(value));
-/** A scalar as it is; what is none the command refuses. */
+/** Returns a scalar as an argument; the command refuses other values. */
 export const wordOf = (value: JsonValue): ByteString =>
   typeof value === "string" ? bytesOfText(value) : value instanceof JsonNumber ? value.text : jsonOf(value);
 
@@ -20,12 +20,12 @@ function named(request: JsonRequest, name: string, word: string): ByteString[] {
   return value === undefined ? [] : [word, jsonOf(value)];
 }
 
-/** `query` and `where`. */
+/** Returns the arguments for `query` and `where`. */
 export function filterWords(request: JsonRequest): ByteString[] {
   return [...named(request, "query", "QUERY"), ...named(request, "where", "WHERE")];
 }
 
-/** `sort`, `limit` and `offset`. */
+/** Returns the arguments for `sort`, `limit` and `offset`. */
 export function orderWords(request: JsonRequest): ByteString[] {
   const [limit, offset] = [request.get("limit"), request.get("offset")];
   const isWhole = limit === undefined && offset === undefined;
@@ -37,17 +37,20 @@ export function orderWords(request: JsonRequest): ByteString[] {
   ];
 }
 
-/** `fields` and `details`. */
+/** Returns the arguments for `fields` and `details`. */
 export function shapeWords(request: JsonRequest): ByteString[] {
   return [...named(request, "fields", "FIELDS"), ...(hasDetails(request) ? ["DETAILS"] : [])];
 }
 
-/** Whether revisions and expiry times are asked for. */
+/** Whether the request has `details`: revisions and expiry times. */
 export function hasDetails(request: JsonRequest): boolean {
   return request.isOn("details");
 }
 
-/** `ttl`, seconds, 0: the entry stays. @param forGood  how the command says so, if it must be told */
+/**
+ * Returns the arguments for `ttl`, in seconds; 0: the entry stays. @param forGood  the command's words for that, if
+ * it needs any
+ */
 export function lifetimeWords(request: JsonRequest, forGood: readonly ByteString[]): readonly ByteString[] {
   const ttl = request.get("ttl");
   if (ttl === undefined) return [];
@@ -55,7 +58,7 @@ export function lifetimeWords(request: JsonRequest, forGood: readonly ByteString
   return seconds === "0" ? forGood : ["EX", seconds];
 }
 
-/** `revision` */
+/** Returns the arguments for `revision`. */
 export function revisionWords(request: JsonRequest): ByteString[] {
   const revision = request.get("revision");
   return revision === undefined ? [] : ["REVISION", wordOf(revision)];

@@ -1,13 +1,13 @@
-/** What is known of a server of --json-replica, and the connection to it. Only an original server is sent anything. */
+/** A server of --json-replica and the connection to it. Only an original server receives anything. */
 import type { Logger } from "pino";
 import type { Environment } from "../../../net/process/environment.js";
 import { placeName, type ReplicaPlace } from "../../../net/process/place.js";
 import { type ReplicaBounds, ReplicaConnection } from "./replica-connection.js";
 
-/** `self`: the daemon's own listener. */
+/** The kind of a server; `self`: the daemon's own listener. */
 export type ReplicaKind = "original" | "dbsyncd" | "self";
 
-/** The port of -p unless it is given. */
+/** The default port of -p. */
 const DAEMON_PORT = 1111;
 /** Bytes of a mark, which no other program guesses. */
 const MARK_BYTES = 16;
@@ -42,9 +42,9 @@ export class ReplicaContact {
   #isAway = false;
   /** Whether its contents have been compared since it was reached. */
   isCompared = false;
-  /** Whether it has sent its documents since the daemon's start: it is sent nothing before. */
+  /** Whether it has sent its documents since the daemon's start: before that it receives nothing. */
   hasGiven = false;
-  /** Why it was not reached. */
+  /** The reason why it was not reached. */
   problem: unknown = new Error("not reached yet");
 
   constructor(place: ReplicaPlace, bounds: ReplicaBounds, log: Logger, environment: Environment) {
@@ -78,7 +78,7 @@ export class ReplicaContact {
     return placeName(this.#place);
   }
 
-  /** null: there is none. */
+  /** The connection; null: there is none. */
   get connection(): ReplicaConnection | null {
     return this.#connection;
   }
@@ -96,7 +96,7 @@ export class ReplicaContact {
     return this.#kind === "original" && this.#connection?.isLost === false;
   }
 
-  /** Whether it may be sent writes. */
+  /** Whether writes may be sent to it. */
   get isTaking(): boolean {
     return this.hasGiven && this.#kind === "original";
   }
@@ -114,7 +114,7 @@ export class ReplicaContact {
     return this.#connection;
   }
 
-  /** Reports once, until the server answers again, that it is away. */
+  /** Logs once, until the server answers again, that it is away. */
   reportAway(problem: unknown): void {
     this.problem = problem;
     const reason = problem instanceof Error ? problem.message : String(problem);
@@ -126,7 +126,7 @@ export class ReplicaContact {
     this.#isAway = true;
   }
 
-  /** The server has answered a write. */
+  /** Notes that the server has answered a write. */
   reportThere(): void {
     this.#isAway = false;
   }

@@ -60,14 +60,14 @@ export class ReplicaLink {
     contact.onClosed = this.#retryClosed;
   }
 
-  /** It has sent its documents. @param documents  that it is known to have */
+  /** Begins to send writes: the server has sent its documents. @param documents  that it is known to have */
   given(documents: readonly ByteString[]): void {
     this.contact.hasGiven = true;
     for (const document of documents) this.#known.add(document);
     this.refresh();
   }
 
-  /** @returns whether the server has confirmed the write */
+  /** Sends a write. @returns whether the server has confirmed it */
   async forward(write: ForwardedWrite): Promise<boolean> {
     if (this.contact.isSelf) return false;
     const isTaken = await this.#inTurn(write);
@@ -81,7 +81,7 @@ export class ReplicaLink {
     return objectOf(await (await this.#connected()).ask(request));
   }
 
-  /** @returns whether an original is there */
+  /** Connects to the server. @returns whether it is an original */
   async meet(): Promise<boolean> {
     return await this.#behind(async () => {
       try {
@@ -94,7 +94,7 @@ export class ReplicaLink {
     });
   }
 
-  /** Brings it up to date; no caller waits for it. */
+  /** Sends what the server has missed; no caller waits for it. */
   readonly refresh = (): void => {
     if (this.#retry !== null) clearTimeout(this.#retry);
     this.#retry = null;
@@ -126,7 +126,7 @@ export class ReplicaLink {
     return result;
   }
 
-  /** @param translated  null: the document is sent complete */
+  /** Sends a write in its turn. @param translated  null: the document is sent complete */
   async #forward(document: ByteString, translated: Forwarded | null, number: number): Promise<boolean> {
     const whole = this.#whole.get(document);
     if (whole !== undefined && number <= whole.upTo) return whole.isTaken;
@@ -202,14 +202,14 @@ export class ReplicaLink {
     return connection;
   }
 
-  /** The server has closed the connection while nothing was sent. */
+  /** Reconnects after the server has closed an idle connection. */
   readonly #retryClosed = (): void => {
     if (this.#isStopped) return;
     this.missed.retry();
     this.#retrySoon();
   };
 
-  /** @param connection  that was lost; null: there was none */
+  /** Notes a lost connection. @param connection  the lost one; null: there was none */
   #lost(problem: unknown, connection: ReplicaConnection | null): void {
     // Each request that was not answered reports the same connection.
     if (this.contact.isSelf || this.contact.connection !== connection) return;

@@ -1,6 +1,6 @@
 /**
- * What is sent to a server of the original's kind so that its documents become as ours: the client's own request where both do
- * the same with it, else the document as a whole. Source: test/vectors/json; docs/json-documents.md "Differences".
+ * Requests that make the documents of an original server equal to ours: the client's own request where it has the
+ * same effect there, else the complete document. Source: test/vectors/json; docs/json-documents.md "Differences".
  */
 import { type ByteString, textOfBytes } from "../../../protocol/byte-string.js";
 import {
@@ -21,22 +21,22 @@ import { phpNumeric } from "../../../protocol/json/php-number.js";
 import type { JsonRequest } from "../messages/request.js";
 import type { Contents, DocumentStore, Entry } from "./document-store.js";
 
-/** Characters of a request: the original takes what one read brings, 64 KiB at most, for one. */
+/** Characters of a request: the original treats what one read brings, at most 64 KiB, as one request. */
 export const REQUEST_CHARS_MAX = 60_000;
 
-/** Members of an update by which others than the entry 0 are chosen, or made. */
+/** Members of an update that select or add entries besides the entry 0. */
 const BEYOND = ["query", "where", "sort", "limit", "offset", "upsert"];
-/** An id that can be no other entry's. */
+/** Matches an id that can only be the entry's own. */
 const ENTRY_NUMBER = /^(?:0|[1-9]\d{0,14})$/;
 
-/** What is sent for a write, one after the other. */
+/** The requests sent for a write, one after the other. */
 export interface Forwarded {
   readonly requests: readonly string[];
-  /** Whether the first one may be refused: it drops what need not be there. */
+  /** Whether the first request may be refused: it drops a document that need not exist. */
   readonly dropsFirst: boolean;
 }
 
-/** For a server of the original's kind, which knows nothing of indexes. @param store  with the request done */
+/** Returns the requests for an original server, which knows no indexes. @param store  after the write */
 export function translated(request: JsonRequest, document: ByteString, store: DocumentStore): Forwarded {
   const { action } = request;
   if (action === "createindex" || action === "dropindex") return { requests: [], dropsFirst: false };
@@ -51,16 +51,19 @@ export function translated(request: JsonRequest, document: ByteString, store: Do
   return { requests: [asked(action ?? "", name, more)], dropsFirst: false };
 }
 
-/** The original numbers entries anew at a deletion. @returns null: that would not be the same */
+/**
+ * Returns the members of a deletion. The original renumbers entries after it. @returns null: the result would differ
+ */
 function deletionOf({ id = "" }: JsonRequest, document: ByteString, store: DocumentStore): string | null {
   if (phpNumeric(textOfBytes(id)) === undefined || !store.isCounted(document)) return null;
   return `"id":${writePhpString(textOfBytes(id))}`;
 }
 
 /**
- * The original changes the entry 0 if it is given no id, another one by an id that begins with its number and is none itself; by a number it
- * replaces all entries. It asks the entry 0 for the names of members. Source: test/vectors/json, "update-with-nonnumeric-id-edits-fields".
- * @returns null: it cannot be asked to change one entry
+ * Returns the members of an update of one entry. Without an id the original changes the entry 0; with an id that
+ * begins with a number but is none, the entry of that number; with a number it replaces all entries. It takes the
+ * permitted members from the entry 0. Source: test/vectors/json, "update-with-nonnumeric-id-edits-fields".
+ * @returns null: no request changes this entry alone
  */
 function entryUpdateOf(request: JsonRequest, document: ByteString, store: DocumentStore): string | null {
   const { id } = request;
@@ -74,7 +77,7 @@ function entryUpdateOf(request: JsonRequest, document: ByteString, store: Docume
   return `"data":${writePhpJson(data)}${id === undefined ? "" : `,"id":"${id}x"`}`;
 }
 
-/** What makes a document what it is here, without indexes and lifetimes, which an original does not know. */
+/** Returns the requests that copy a document, without indexes and lifetimes, which an original does not know. */
 export function wholeDocument(document: ByteString, contents: Contents): Forwarded {
   const name = textOfBytes(document);
   const drop = asked("drop", name);
@@ -91,7 +94,7 @@ export function wholeDocument(document: ByteString, contents: Contents): Forward
 function insertOf(request: JsonRequest, document: string): string[] {
   const data = request.get("data");
   if (!isContainer(data)) return [];
-  // It is asked to insert nothing, too: it confirms that the document is there.
+  // An empty insertion is sent as well: its answer confirms that the document exists.
   if (memberValues(data).length === 0) return [asked("insert", document, '"data":[]')];
   const names = request.isOff("auto-increment") ? memberNames(data) : null;
   return inserting(
@@ -103,7 +106,7 @@ function insertOf(request: JsonRequest, document: string): string[] {
 
 const isNumbered = (entries: readonly Entry[]) => entries.every(({ key }, place) => key === String(place));
 
-/** @param names  null: they are numbered */
+/** Returns requests that insert entries. @param names  null: the entries are numbered */
 function inserting(document: string, names: readonly string[] | null, texts: readonly string[]): string[] {
   const requests: string[] = [];
   for (let from = 0; from < texts.length; ) {

@@ -15,10 +15,10 @@ import type { ReplicaContact } from "./replica-contact.js";
 import { type OnDiffers, ReplicaLink } from "./replica-link.js";
 import { type Forwarded, translated } from "./replica-requests.js";
 
-/** Commands whose document follows a second word. */
+/** Commands whose document follows a second argument. */
 const CONTAINERS: ReadonlySet<ByteString> = new Set(["DOC.INDEX", "DOC.MEMBER"]);
 
-/** How the error begins by which clients are refused before the daemon is ready. */
+/** The beginning of the error for clients before the daemon is ready. */
 const NOT_READY = "This daemon has not fetched yet the";
 
 export class JsonReplicas {
@@ -56,17 +56,20 @@ export class JsonReplicas {
     return this.#firstFetch.whenReady(mostMs);
   }
 
-  /** Why clients' requests are refused before it is ready. */
+  /** The error for clients before the daemon is ready. */
   get notReady(): string {
     return `${NOT_READY} documents of ${this.#firstFetch.pending}. Try again later.`;
   }
 
-  /** A write that another server passed on was refused: the fetch that is running may not have it. */
+  /** Notes a refused write that another server has forwarded: the running fetch may not contain it. */
   noteRefused(): void {
     this.#firstFetch.noteRefused();
   }
 
-  /** The daemon's own listener has received the first request of a connection to a server of a list. */
+  /**
+   * Compares the mark of a request that the daemon's own listener has received: the daemon may have connected to
+   * itself.
+   */
   recognize(mark: ByteString): void {
     for (const { contact } of this.#links) contact.recognize(mark);
   }
@@ -103,7 +106,7 @@ export class JsonReplicas {
     for (const link of this.#links) link.stop();
   }
 
-  /** @returns whether a server has confirmed it */
+  /** @returns whether a server has confirmed the write */
   async #forward(argv: readonly ByteString[], request: JsonRequest): Promise<boolean> {
     const document = (CONTAINERS.has(argv[0] ?? "") ? argv[2] : argv[1]) as ByteString;
     let words: Forwarded | null = null;
@@ -130,7 +133,7 @@ export function boundsOf(limits: Limits): ReplicaBounds {
   return { silenceMs: limits.jsonReplicaTimeout, maxBytes: limits.maxOutputBytes };
 }
 
-/** An error changes nothing, and neither does emptying a document that is not there. */
+/** Whether a write has changed something: an error has not, nor has emptying an absent document. */
 function hasChanged(reply: Reply): boolean {
   return reply.kind !== "error" && !(reply.kind === "integer" && reply.value === 0);
 }
