@@ -1,4 +1,4 @@
-/** The MongoDB wire protocol as its connections see it: one message after the other; what they mean is the session's. */
+/** The dialect of the MongoDB wire protocol: one message after the other, carried out by the session. */
 
 import type { ClientConnection } from "../../net/connections/client-connection.js";
 import { type Closing, closing } from "../../net/connections/dialect.js";
@@ -15,7 +15,7 @@ import type { MongoServer } from "./session/server.js";
 import { MongoSession } from "./session/session.js";
 
 export const MONGO_LISTENER = "mongo";
-/** While nobody has logged in who has to: greetings and logins are no longer. */
+/** The longest message of a client that has not logged in: greetings and logins fit into it. */
 const STRANGER_BYTES_MAX = 16 * 1024;
 
 export class MongoDialect extends SessionDialect<MongoMessage> {
@@ -24,7 +24,7 @@ export class MongoDialect extends SessionDialect<MongoMessage> {
   readonly #host: DaemonSocketHost;
   readonly #session: MongoSession;
 
-  /** @param isPrivate  whether what is said to the client cannot be heard by others */
+  /** @param isPrivate  whether the connection is safe from eavesdroppers */
   constructor(server: MongoServer, { remote }: ClientConnection<MongoMessage>, isPrivate: boolean) {
     const session = new MongoSession(server, mongoCommandsByName, { remote, id: server.nextId(), isPrivate });
     super(server.host, session);

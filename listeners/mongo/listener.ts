@@ -20,7 +20,7 @@ export class MongoListener extends UserListener<MongoMessage, MongoServer> {
     });
   }
 
-  /** With what cursors keep. */
+  /** Bytes of connections and of cursors. */
   override get bufferedBytes(): number {
     return super.bufferedBytes + this.server.cursors.bytes;
   }

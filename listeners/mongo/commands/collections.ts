@@ -9,11 +9,11 @@ import type { MongoCommand, MongoSession } from "../session/session.js";
 import { countOf, databaseOf, namespaceOf, placeOf } from "./arguments.js";
 import { membersOfReply } from "./refused-documents.js";
 
-/** Of one command. */
+/** Indexes in one command. */
 const INDEXES_MOST = 64;
 
 const WRITES: Fields = { writeConcern: "taken" };
-/** What collections can be besides plain ones. */
+/** Options of collections other than plain ones. */
 const KINDS: Fields = {
   capped: "default",
   size: "default",
@@ -35,7 +35,7 @@ const KINDS: Fields = {
 };
 
 const INDEX_FIELDS = ["key", "name", "unique", "sparse", "v", "background", "expireAfterSeconds"] as const;
-/** What an index can be besides a plain one. */
+/** Fields of indexes, and options of indexes other than plain ones. */
 const INDEX: Fields = {
   ...Object.fromEntries(INDEX_FIELDS.map((name) => [name, "taken"] as const)),
   weights: "default",
@@ -176,7 +176,7 @@ function listCollections(session: MongoSession, command: CommandDocument): ByteS
   ]);
 }
 
-/** Carries out what lists documents of our own making. */
+/** Runs a command that lists documents made by the store. */
 function listed(
   session: MongoSession,
   command: CommandDocument,

@@ -1,4 +1,4 @@
-/** Every command that MongoDB clients may send; docs/mongo.md shows it. What is not there is CommandNotFound. */
+/** All commands of MongoDB clients, as docs/mongo.md lists them. Any other is CommandNotFound. */
 import type { MongoCommand } from "../session/session.js";
 import { collectionCommands } from "./collections.js";
 import { cursorCommands } from "./cursors.js";

@@ -1,4 +1,4 @@
-/** What follows on a first answer: further documents, or that they are not wanted. */
+/** Commands that follow a first answer: they fetch further documents, or end the cursor. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { elements, int64, list } from "../../../protocol/mongo/bson-writer.js";
 import type { CommandDocument } from "../messages/command-document.js";
@@ -8,7 +8,7 @@ import type { Cursor } from "../session/cursors.js";
 import type { MongoCommand, MongoSession } from "../session/session.js";
 import { countOf, namespaceOf } from "./arguments.js";
 
-/** Ids that one command may name. */
+/** Cursor ids in one command. */
 const KILLED_MOST = 10_000;
 
 export const cursorCommands: readonly MongoCommand[] = [
@@ -55,7 +55,7 @@ function killCursors(session: MongoSession, command: CommandDocument): ByteStrin
   });
 }
 
-/** null: it is not there, or somebody else's. */
+/** Returns the client's cursor; null: there is none, or it is another user's. */
 function cursorOf({ server, login }: MongoSession, id: bigint): Cursor | null {
   const cursor = server.cursors.find(id);
   return cursor !== undefined && cursor.user === login.name ? cursor : null;

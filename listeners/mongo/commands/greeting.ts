@@ -1,4 +1,4 @@
-/** What drivers ask a server before and between commands: what it is, and whether it is there. */
+/** Commands by which drivers learn what the server is, and whether it is alive. */
 
 import { version } from "../../../net/process/version.js";
 import { bytesOfText } from "../../../protocol/byte-string.js";
@@ -27,10 +27,10 @@ import type { MongoServer } from "../session/server.js";
 import type { MongoCommand, MongoSession } from "../session/session.js";
 import { MECHANISMS, startLogin } from "./login.js";
 
-/** Whose commands are spoken, and by which number drivers know it: MongoDB 7.0. */
+/** The server whose commands are spoken, and the number by which drivers know it: MongoDB 7.0. */
 const SPOKEN = [7, 0, 0, 0];
 const WIRE_VERSION = 21;
-/** Oldest drivers that are served: OP_MSG. */
+/** The oldest wire version that is served: OP_MSG. */
 const WIRE_VERSION_MIN = 0;
 
 export const greetings: readonly MongoCommand[] = [
@@ -39,7 +39,7 @@ export const greetings: readonly MongoCommand[] = [
     group: "connection",
     summary:
       "what the server is: one that stands alone, or with peers one of several equal ones (a mongos, to drivers)",
-    // New drivers tell more than old servers know.
+    // New drivers send fields that old servers do not know.
     fields: "any",
     isOpen: true,
     run: (session, command) => greet(session, command, "isWritablePrimary"),
@@ -123,7 +123,7 @@ function greet(session: MongoSession, command: CommandDocument, isPrimary: strin
   if (asked === null) return `${hello}${mechanisms}`;
   return startLogin(session, asked).then(
     (begun) => `${hello}${mechanisms}${element("speculativeAuthenticate", embedded(framed(begun)))}`,
-    // It is asked for again, and told why not.
+    // The driver sends saslStart next, and receives the error then.
     () => `${hello}${mechanisms}`,
   );
 }
@@ -132,8 +132,9 @@ const SESSION_MINUTES = 30;
 const SESSIONS = { logicalSessionTimeoutMinutes: int32(SESSION_MINUTES) };
 
 /**
- * Whether drivers are to treat the daemon as one of several equal servers (a mongos), between which they choose, and fail over, by
- * themselves. Such a server has no sessions here: with them drivers would send transaction numbers, by which a write is repeated.
+ * Whether drivers are to treat the daemon as one of several equal servers (a mongos), between which they choose and
+ * fail over. Such a server has no sessions here: with sessions drivers would send transaction numbers to repeat
+ * writes.
  */
 const isOneOfSeveral = ({ settings, members }: MongoServer["daemon"]): boolean =>
   settings.peers.length > 0 || members > 1;

@@ -1,4 +1,4 @@
-/** Logins: SCRAM-SHA-256, and PLAIN where nobody else can hear it. Users are those of --acl-file. */
+/** Logins: SCRAM-SHA-256, and PLAIN over private connections. Users are those of --acl-file. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import {
   binary,
@@ -16,11 +16,11 @@ import type { MongoCommand, MongoSession } from "../session/session.js";
 
 const SCRAM = "SCRAM-SHA-256";
 const PLAIN = "PLAIN";
-/** What a driver chooses from that was told none. */
+/** The mechanisms that drivers may choose. */
 export const MECHANISMS: readonly string[] = [SCRAM];
-/** One login is under way on a connection. */
+/** The id of a login: a connection has one at a time. */
 const CONVERSATION = 1;
-/** Of a payload: bytes of any kind. */
+/** The BSON subtype of a payload: bytes of any kind. */
 const GENERIC = 0;
 
 export const logins: readonly MongoCommand[] = [
@@ -73,7 +73,7 @@ export const logins: readonly MongoCommand[] = [
 
 const refused = () => failure(18, "Authentication failed.");
 
-/** @returns the elements of the answer. @throws MongoFailure */
+/** Begins a login. @returns the elements of the answer. @throws MongoFailure */
 export async function startLogin(session: MongoSession, command: CommandDocument): Promise<ByteString> {
   const { login } = session;
   login.conversation = null;
@@ -115,7 +115,7 @@ function continueLogin({ login }: MongoSession, command: CommandDocument): ByteS
   const { scram, skipsLast } = conversation;
   const proof = scram.finish(payload);
   if (proof === null || !login.enter(scram.user)) throw refused();
-  // Older drivers want one more, empty exchange.
+  // Older drivers send one more, empty exchange.
   if (!skipsLast) login.conversation = { ...conversation, isProved: true };
   return step(proof, skipsLast);
 }
@@ -128,7 +128,7 @@ function step(payload: ByteString, done: boolean): ByteString {
   });
 }
 
-/** @throws MongoFailure */
+/** Returns the payload of a login message. @throws MongoFailure */
 function payloadOf(command: CommandDocument): ByteString {
   const bytes = command.payload("payload");
   if (bytes === null) throw refused();

@@ -88,7 +88,7 @@ export const readCommands: readonly MongoCommand[] = [
   },
 ];
 
-/** How a command of another kind is explained as a search. */
+/** Returns the search that a command of another kind is explained as. */
 const EXPLAINED: ReadonlyMap<string, (command: CommandDocument) => ByteString> = new Map([
   ["find", (command) => command.only(["filter", "sort"])],
   ["count", (command) => framed(named(command, "query", "filter"))],
@@ -99,13 +99,13 @@ const EXPLAINED: ReadonlyMap<string, (command: CommandDocument) => ByteString> =
   ["aggregate", (command) => framed(ofFirst(command, "pipeline", "$match"))],
 ]);
 
-/** A document among a command's members, under another name. */
+/** Returns a document among a command's members under another name. */
 function named(command: CommandDocument, name: string, other: string): ByteString {
   const [written, head] = [command.element(name), name.length + 2];
   return written === "" ? "" : `${written.charAt(0)}${other}\0${written.slice(head)}`;
 }
 
-/** The filter of the first statement, or of a pipeline's first stage. */
+/** Returns the filter of the first statement, or of a pipeline's first stage. */
 function ofFirst(command: CommandDocument, field: string, name = "q"): ByteString {
   const [first] = command.documents(field, BATCH_DOCUMENTS_MAX) ?? [];
   return first === undefined ? "" : named(new CommandDocument(first), name, "filter");

@@ -1,4 +1,7 @@
-/** Logical sessions, which drivers begin and end by themselves; nothing is remembered of them. Transactions are refused as a server that stands alone refuses them. */
+/**
+ * Logical sessions, which drivers begin and end themselves; the daemon stores nothing for them. Transactions are
+ * refused as a standalone server refuses them.
+ */
 import { binary, date, document, elements, int32 } from "../../../protocol/mongo/bson-writer.js";
 import { failure } from "../messages/failure.js";
 import type { MongoCommand } from "../session/session.js";

@@ -102,12 +102,12 @@ export const writeCommands: readonly MongoCommand[] = [
   },
 ];
 
-/** How a command's documents become arguments of the store's command. */
+/** The way in which a command's documents become arguments of the store's command. */
 interface Batch {
   readonly verb: string;
   readonly field: string;
   readonly argument: (document: Buffer) => ByteString;
-  /** Why a document is never handed to the store; null: it is. */
+  /** Returns why a document is refused before it reaches the store; null: it is accepted. */
   readonly refusal?: (document: Buffer) => MongoFailure | null;
 }
 
@@ -146,7 +146,7 @@ function updateStatement(bytes: Buffer, session: MongoSession, variables: ByteSt
   return inDialect(upsertable(document, UPDATE_NAMES, session), variables);
 }
 
-/** What releases before `dialect: 2` do not know: a statement with none of it is recorded as they know it. */
+/** Names that releases before `dialect: 2` do not know: a statement without them is recorded in the older form. */
 const LATER = ["$expr\0", "$bit\0", ".$", "arrayFilters\0", "\x04u\0", "\x04update\0"];
 const SECOND_DIALECT = element("dialect", int32(2));
 
@@ -162,13 +162,13 @@ function statement(bytes: Buffer, fields: Fields, where: ByteString): CommandDoc
   return document;
 }
 
-/** With an id for what may be added. */
+/** Adds an id for the document that an upsert may add. */
 function upsertable(document: CommandDocument, names: readonly string[], session: MongoSession): ByteString {
   const id = document.flag("upsert") ? element(UPSERT_ID, session.server.objectIds.next()) : "";
   return framed(names.map((name) => document.element(name)).join("") + id);
 }
 
-/** @throws MongoFailure */
+/** Returns a document with an id. @throws MongoFailure */
 function withId(bytes: Buffer, { server }: MongoSession): ByteString {
   if (bytes.length > DOCUMENT_BYTES_MAX)
     throw failure(10334, `a document of ${bytes.length} bytes; ${DOCUMENT_BYTES_MAX} at most`);

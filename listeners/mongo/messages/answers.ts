@@ -1,4 +1,4 @@
-/** Answers to commands, as documents: what was done with `ok: 1` behind it, or why not, with `ok: 0` in front. */
+/** Answers to commands as documents: results end with `ok: 1`, failures begin with `ok: 0`. */
 import { type ByteString, bytesOf } from "../../../protocol/byte-string.js";
 import { double, element, elements, framed, int32, text } from "../../../protocol/mongo/bson-writer.js";
 import { answerHead, type MongoMessage } from "../../../protocol/mongo/message.js";
@@ -8,12 +8,15 @@ const DONE = element("ok", double(1));
 const REFUSED = element("ok", double(0));
 const LENGTH_BYTES = 4;
 
-/** @param written  the elements of what is told */
+/** Returns the answer of a successful command. @param written  its elements */
 export function doneAnswer(written: ByteString): ByteString {
   return framed(`${written}${DONE}`);
 }
 
-/** @param kind  of the message: drivers read `$err` of a failed query of the old kind */
+/**
+ * Returns the answer of a failed command. @param kind  of the message: drivers read `$err` of a failed query of the
+ * old kind
+ */
 export function refusedAnswer(
   { code, codeName, sentence, details }: MongoFailure,
   kind: MongoMessage["kind"],
@@ -23,13 +26,13 @@ export function refusedAnswer(
   return framed(`${REFUSED}${old}${told}${details}`);
 }
 
-/** The whole message. */
+/** Returns the complete message. */
 export function written(request: MongoMessage, answer: ByteString): ByteString {
   const isError = answer.startsWith(REFUSED, LENGTH_BYTES);
   return `${bytesOf(answerHead(request, answer.length, isError))}${answer}`;
 }
 
-/** Whether a message says that something is wrong. */
+/** Whether a message reports a failure. */
 export function isRefused(message: ByteString): boolean {
   return [...HEADS].some((head) => message.startsWith(REFUSED, head + LENGTH_BYTES));
 }

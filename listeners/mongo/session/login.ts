@@ -1,4 +1,4 @@
-/** Who a connection's client is: nobody, or a user of --acl-file who has given his password or proved that he knows it. */
+/** The user of a connection: none, or a user of --acl-file after a login by password or by proof. */
 
 import type { Guest } from "../../../engine/users/guest.js";
 import type { Users } from "../../../engine/users/users.js";
@@ -8,15 +8,15 @@ import type { ScramLogin } from "./scram.js";
 /** A login by proof that is under way. */
 export interface Conversation {
   readonly scram: ScramLogin;
-  /** Whether the client wants no further exchange behind the proofs. */
+  /** Whether the client expects no exchange after the proofs. */
   readonly skipsLast: boolean;
   readonly isProved: boolean;
 }
 
 export class MongoLogin {
-  /** Whether what is said here cannot be heard by others. */
+  /** Whether the connection is safe from eavesdroppers. */
   readonly isPrivate: boolean;
-  /** null: none is under way. */
+  /** The login by proof that is under way; null: none. */
   conversation: Conversation | null = null;
   readonly #guest: Guest;
   readonly #users: Users;
@@ -28,7 +28,7 @@ export class MongoLogin {
     this.isPrivate = isPrivate;
   }
 
-  /** null: nobody. */
+  /** The user's name; null: no user has logged in. */
   get name(): ByteString | null {
     return this.#hasLoggedIn ? this.#guest.name : null;
   }
@@ -39,7 +39,7 @@ export class MongoLogin {
     return isIn;
   }
 
-  /** A user has proved who he is. @returns whether he may come in */
+  /** Logs in a user whose proof is valid. @returns whether the user exists and is on */
   enter(name: ByteString): boolean {
     const user = this.#users.find(name);
     if (user?.isOn !== true) return false;

@@ -1,4 +1,7 @@
-/** Ids of documents whose clients give them none. Source: MongoDB's specification of ObjectId: seconds, five random bytes, a counter. */
+/**
+ * Ids for documents that clients send without one. Source: MongoDB's specification of ObjectId: seconds, five random
+ * bytes, a counter.
+ */
 
 import type { Environment } from "../../../net/process/environment.js";
 import { type ByteString, bytesOf } from "../../../protocol/byte-string.js";

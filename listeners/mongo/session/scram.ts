@@ -1,6 +1,6 @@
 /**
- * A login by SCRAM-SHA-256 as the server sees it: the client proves that it knows the password, and is proved to that the server has what
- * was made of it. A user who is not there is answered as one who is. Messages in, messages out.
+ * The server's side of a login by SCRAM-SHA-256: the client proves that it knows the password, and the server that it
+ * has the secret derived from it. An unknown user is answered like a known one. Messages in, messages out.
  * Source: RFC 5802 and 7677.
  */
 import { createHash, createHmac, timingSafeEqual } from "node:crypto";
@@ -8,10 +8,10 @@ import { PASSWORD_ITERATIONS, type PasswordSecret } from "../../../engine/users/
 import type { Environment } from "../../../net/process/environment.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 
-/** Of a client's first message; names have 100 bytes or so. */
+/** Bytes of a client's message; names have about 100. */
 const MESSAGE_BYTES_MAX = 4096;
 const NONCE_BYTES = 24;
-/** `n,,` or `y,,`: no channel is bound. */
+/** Matches a first message, which begins with `n,,` or `y,,`: no channel is bound. */
 const FIRST = /^([ny],(?:a=[^,]*)?,)(n=([^,]*),r=([!-+\--~]+))(?:,.*)?$/s;
 const LAST = /^(c=([^,]+),r=([^,]+)),p=([A-Za-z0-9+/]+=*)$/;
 const PROOF_BYTES = 32;
@@ -19,11 +19,11 @@ const PROOF_BYTES = 32;
 const hmac = (key: Buffer, data: ByteString) => createHmac("sha256", key).update(data, "latin1").digest();
 const base64 = (bytes: ByteString) => Buffer.from(bytes, "latin1").toString("base64");
 
-/** Of who is not there: no proof is right, and it is looked at all the same. */
+/** The secret of an unknown user: no proof matches it, but the check takes the same time. */
 const NOBODYS: readonly PasswordSecret[] = [{ storedKey: Buffer.alloc(32), serverKey: Buffer.alloc(32) }];
 
 export interface ScramStart {
-  /** As the client writes it, decoded; UTF-8. */
+  /** The user's name, decoded; UTF-8. */
   readonly user: ByteString;
   readonly gs2: ByteString;
   /** Signed by both sides. */
@@ -31,7 +31,7 @@ export interface ScramStart {
   readonly nonce: ByteString;
 }
 
-/** A client's first message; null: it is none. */
+/** Parses a client's first message; null: it is malformed. */
 export function scramStart(message: ByteString): ScramStart | null {
   const [, gs2, bare, name, nonce] = (message.length <= MESSAGE_BYTES_MAX && FIRST.exec(message)) || [];
   if (gs2 === undefined || bare === undefined || name === undefined || nonce === undefined) return null;
@@ -61,7 +61,7 @@ export class ScramLogin {
     this.challenge = `r=${this.#nonce},s=${base64(salt)},i=${PASSWORD_ITERATIONS}`;
   }
 
-  /** @param message  the client's last one @returns the server's; null: it does not prove anything */
+  /** @param message  the client's last one @returns the server's; null: the proof is invalid */
   finish(message: ByteString): ByteString | null {
     const { gs2, bare } = this.#start;
     const secrets = this.#secrets.length > 0 ? this.#secrets : NOBODYS;

@@ -1,6 +1,6 @@
 /**
- * What a connection of a MongoDB client asks for: a command at a time, of those that the table has. Messages in, messages out; knows
- * nothing of sockets.
+ * The session of a MongoDB client: messages in, messages out, each a command of the table. It knows nothing of
+ * sockets.
  */
 
 import { foundInTurns } from "../../../engine/backends/steps-in-turns.js";
@@ -20,29 +20,29 @@ import { MongoLogin } from "./login.js";
 import type { MongoServer } from "./server.js";
 import { waited, writeConcernOf } from "./write-concern.js";
 
-/** A command: a row of what this listener knows. */
+/** A command: a row of the table. */
 export interface MongoCommand {
-  /** As clients write it; further ones are other names of the same. */
+  /** The name as clients write it, and other names of the same command. */
   readonly names: readonly [string, ...string[]];
   readonly group: "connection" | "login" | "documents" | "collections" | "cursors";
-  /** For docs/mongo.md. */
+  /** The sentence for docs/mongo.md. */
   readonly summary: string;
   readonly fields: Fields | "any";
-  /** Whether it is carried out before anybody has logged in. */
+  /** Whether it is carried out before a login. */
   readonly isOpen?: true;
-  /** @returns the elements of the answer. @throws MongoFailure */
+  /** Carries out the command. @returns the elements of the answer. @throws MongoFailure */
   readonly run: (session: MongoSession, command: CommandDocument) => ByteString | Promise<ByteString>;
 }
 
-/** Of the connection. */
+/** A connection, as its session sees it. */
 export interface MongoConnection {
   readonly remote: string;
   readonly id: number;
-  /** Whether what is said there cannot be heard by others. */
+  /** Whether the connection is safe from eavesdroppers. */
   readonly isPrivate: boolean;
 }
 
-/** Of the collection whose queries greet. */
+/** Matches the collection whose queries are greetings. */
 const GREETED = /\.\$cmd$/;
 
 export class MongoSession {
@@ -50,13 +50,13 @@ export class MongoSession {
   readonly login: MongoLogin;
   /** Address and port of the client. */
   readonly remote: string;
-  /** Of the connection. */
+  /** The connection's id. */
   readonly id: number;
   readonly #table: ReadonlyMap<string, MongoCommand>;
   readonly #guest: Guest;
   readonly #commands: UserCommands;
   readonly #sender: MongoSender;
-  /** Of what an answer waits for besides its write. */
+  /** Ends the wait for other daemons, if an answer waits for them. */
   #endWait = () => {};
 
   /** @param table  all commands, by their names */
@@ -75,21 +75,21 @@ export class MongoSession {
     [this.remote, this.id] = [remote, id];
   }
 
-  /** Whether nobody has logged in who has to. */
   get doing(): ClientDoing {
     return this.#commands.doing;
   }
 
+  /** Whether the client still has to log in. */
   get isStranger(): boolean {
     return this.#guest.user === null;
   }
 
-  /** Nobody is there any more. */
+  /** Ends what waits: the connection is closed. */
   leave(): void {
     this.#endWait();
   }
 
-  /** @returns the answer, "" if none is wanted */
+  /** Serves a message. @returns the answer, "" for a message without one */
   serve(request: MongoMessage): ByteString | Promise<ByteString> {
     this.#guest.renew();
     const answer = this.#answer(request);
@@ -97,15 +97,15 @@ export class MongoSession {
     return typeof answer === "string" ? told(answer) : answer.then(told);
   }
 
-  /** Checks whether the user may give a command of the database now. @throws MongoFailure  he may not */
+  /** Checks that the user may run a command of the store now. @throws MongoFailure  the user may not */
   check(argv: readonly ByteString[]): void {
     const called = this.#commands.permitted(argv);
     if ("kind" in called) throw failureOf(called);
   }
 
   /**
-   * Carries out a command of the database, if the user may.
-   * @param told  what is answered to a reply that is no error
+   * Runs a command of the store, if the user may.
+   * @param answered  makes the answer of a reply that is no error
    * @throws MongoFailure
    */
   run<Answer>(
@@ -120,7 +120,7 @@ export class MongoSession {
     return reply instanceof Promise ? reply.then((one) => good(one, told)) : good(reply, told);
   }
 
-  /** As `run`, for what writes: the answer waits as its `writeConcern` says. */
+  /** Runs a command that writes; the answer waits as its `writeConcern` requires. */
   write(
     command: CommandDocument,
     argv: readonly ByteString[],
@@ -162,7 +162,7 @@ export class MongoSession {
 
 /** A MongoDB client as the sender of commands. */
 class MongoSender extends GuestSender {
-  /** Long answers are found in steps, between which other connections are served. */
+  /** Finds long answers in steps, between which other connections are served. */
   readonly takesSteps = true;
 }
 
@@ -178,13 +178,13 @@ function good<Answer>(reply: Reply, told: (reply: Reply) => Answer): Answer {
   return told(reply);
 }
 
-/** @throws the problem, if it is no failure */
+/** @throws  the problem, if it is no MongoFailure */
 function refusalOf(problem: unknown, { kind }: MongoMessage): ByteString {
   if (problem instanceof MongoFailure) return refusedAnswer(problem, kind);
   throw problem;
 }
 
-/** @throws MongoFailure */
+/** Throws the failure for a denial. @throws MongoFailure */
 function denied(denial: Denial): never {
   throw denial === "no-memory"
     ? failure(146, "no memory is left for more data")
