@@ -1,4 +1,4 @@
-/** ACL: the users of the listener, who they are and what they may. Texts: redis-server 7.0. */
+/** ACL: the users of the listener, and their rights. Texts: redis-server 7.0. */
 
 import { refusalOf } from "../../../engine/users/channel-rights.js";
 import { checkDoors, readUsersAgain } from "../../../engine/users/read-users.js";
@@ -145,7 +145,7 @@ function makePassword({ server }: RespSession, argv: readonly ByteString[]): Rep
   return bulk(Buffer.from(bytes, "latin1").toString("hex").slice(0, digits));
 }
 
-/** The file that users are read from. @throws CommandFailure  there is none */
+/** Returns the file of users. @throws CommandFailure  there is none */
 function aclFile({ server }: RespSession): string {
   const { aclFile: file } = server.daemon.settings;
   if (file === null) throw custom("ERR this daemon has no file of users: --acl-file names one");

@@ -1,4 +1,4 @@
-/** Channels: who hears them, and what is said on them. Order and texts: redis-server 7.0, pubsub.c. */
+/** Channels: subscriptions, and messages. Order and texts: redis-server 7.0, pubsub.c. */
 
 import type { ChannelKind, Said } from "../../../engine/channels/channels.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
@@ -55,8 +55,8 @@ function unsubscribing(kind: ChannelKind, word: ByteString): SessionHandler {
 }
 
 /**
- * A message for each name, whether or not the client wants answers. Within EXEC, whose answer has one place for them, the last is that
- * one and the others stand before it.
+ * Sends a message for each name, even to a client without replies (CLIENT REPLY OFF). Within EXEC, whose array has
+ * one element for the command, the last message is that element and is returned; the earlier ones are sent.
  */
 function told(
   session: RespSession,

@@ -24,13 +24,13 @@ export const clientHandlers: readonly (readonly [string, SessionHandler])[] = [
   ["CLIENT|UNPAUSE", unpause],
 ];
 
-/** What the types are called that Redis has. */
+/** The types of clients in Redis. */
 const TYPES: readonly string[] = ["normal", "master", "slave", "replica", "pubsub"];
 const typeOf = (client: Client) => (hears(client) ? "pubsub" : "normal");
-/** Longer pauses are no pauses. */
+/** The longest pause in milliseconds. */
 const PAUSE_MS_MAX = 2 ** 31 - 1;
 
-/** The command itself stands in the buffer there while it runs. */
+/** Returns the client's own line: while the command runs, its bytes are still in the buffer. */
 function ownLine(session: RespSession, argv: readonly ByteString[]): ByteString {
   const requestBytes = session.requestBytes + writeCommand(argv).length;
   return clientLine(session, session.server.environment.uptime(), requestBytes);
@@ -60,7 +60,7 @@ function checkedType(word: ByteString): string {
   return type;
 }
 
-/** Which clients CLIENT KILL means. */
+/** The clients that CLIENT KILL selects. */
 interface Chosen {
   readonly matches: ((client: Client) => boolean)[];
   skipsSelf: boolean;
@@ -156,7 +156,7 @@ function chooseReplies(session: RespSession, argv: readonly ByteString[]): Reply
       session.replies = "off";
       return null;
     case "SKIP":
-      // The connection asks at the end of this command, too.
+      // The connection checks at the end of this command as well.
       if (session.replies !== "off") session.replies = "skip";
       return null;
     default:

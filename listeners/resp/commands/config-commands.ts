@@ -25,12 +25,12 @@ function get(session: RespSession, argv: readonly ByteString[]): Reply {
   const found = Object.entries(SETTINGS).filter(([name]) =>
     patterns.some((pattern) => globMatches(pattern, name)),
   );
-  // A name is answered as it was asked for.
+  // The reply repeats a name as the client spelled it.
   const asked = new Map(argv.slice(2).map((name) => [name.toLowerCase(), name]));
   return map(found.flatMap(([name, { text }]) => [bulk(asked.get(name) ?? name), bulk(text(session))]));
 }
 
-/** `CONFIG SET name value [name value …]`: all of them, or none. */
+/** `CONFIG SET name value [name value …]`: sets all of them, or none. */
 function setAll(session: RespSession, argv: readonly ByteString[]): Reply {
   if (argv.length % 2 === 1) throw syntaxError();
   const names = argv.filter((_, i) => i >= 2 && i % 2 === 0);

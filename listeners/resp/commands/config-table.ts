@@ -1,6 +1,7 @@
 /**
- * What CONFIG GET and CONFIG SET know: Redis's names for settings that this daemon really has, whose one value is true of it,
- * or that mean nothing here. What is set lasts until the daemon stops or reads its own configuration anew.
+ * The settings of CONFIG GET and CONFIG SET: those that the daemon has under Redis's names, those with one possible
+ * value, and those without effect here. A changed value lasts until the daemon stops or reads its own configuration
+ * again.
  */
 
 import { checkDoors } from "../../../engine/users/read-users.js";
@@ -49,7 +50,10 @@ const loglevel: Setting = {
   },
 };
 
-/** What is kept is the commands, where there is a data folder; the switch is told as it was set. */
+/**
+ * The switch for persistence: with a data folder commands are always stored; CONFIG GET repeats the value that was
+ * set.
+ */
 const appendonly: Setting = {
   ...keptSwitch("appendonly", false),
   text: ({ server }) =>
@@ -71,7 +75,8 @@ const maxmemory: Setting = {
 };
 
 /**
- * --maxmemory-policy. Where commands are recorded there is one only; and how keys are used is kept from the start or not at all.
+ * --maxmemory-policy. Where commands are recorded there is only one policy; the use of keys is recorded from the
+ * start or not at all.
  */
 const maxmemoryPolicy: Setting = {
   text: ({ server }) => server.daemon.memory.policy,
@@ -91,7 +96,7 @@ const maxmemoryPolicy: Setting = {
   },
 };
 
-/** Keys that clients keep copies of: those beyond it are told to have changed. */
+/** The number of tracked keys: beyond it, clients receive invalidations for the oldest ones. */
 const mostTracked = kept("tracking-table-max-keys", TRACKED_KEYS_MAX, { least: 0, most: INT64_MAX });
 const trackingTableMaxKeys: Setting = {
   ...mostTracked,
@@ -105,7 +110,7 @@ const trackingTableMaxKeys: Setting = {
   },
 };
 
-/** Clients are closed by --max-buffered-bytes, of all memory together. */
+/** The limit of clients' memory: --max-buffered-bytes limits the memory of all of them. */
 const maxmemoryClients: Setting = {
   ...always("0"),
   prepare: (session, value) =>
@@ -114,7 +119,7 @@ const maxmemoryClients: Setting = {
       : always("0").prepare(session, value),
 };
 
-/** The default user's password, which is kept readable for this alone. */
+/** The default user's password, stored in readable form for this setting alone. */
 const requirepass: Setting = {
   text: ({ server }) => server.settings.get("requirepass") ?? "",
   prepare: ({ server }, value) => {
@@ -135,7 +140,7 @@ const requirepass: Setting = {
   },
 };
 
-/** What Redis lets one choose, and is so here. */
+/** Settings that are variable in Redis and fixed here. */
 const AS_IT_IS: Readonly<Record<string, ByteString>> = {
   "acl-pubsub-default": "resetchannels",
   "cluster-enabled": "no",
@@ -146,7 +151,7 @@ const AS_IT_IS: Readonly<Record<string, ByteString>> = {
   masteruser: "",
   "min-replicas-to-write": "0",
   "min-slaves-to-write": "0",
-  // No start, and no user that is changed, leaves a listener open to other machines.
+  // Neither a start nor a change of users opens a listener to other machines without a password.
   "protected-mode": "yes",
   rdbchecksum: "yes",
   replicaof: "",

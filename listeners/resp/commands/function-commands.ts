@@ -1,4 +1,7 @@
-/** FCALL and FUNCTION. Libraries are this daemon's own: neither recorded nor told to others. Order and texts: redis-server 7.0, functions.c. */
+/**
+ * FCALL and FUNCTION. Libraries belong to this daemon alone: they are neither recorded nor sent to other daemons.
+ * Order and texts: redis-server 7.0, functions.c.
+ */
 
 import type { RestorePolicy } from "../../../engine/scripts/function-libraries.js";
 import type { FunctionLibrary } from "../../../engine/scripts/function-library.js";
@@ -146,7 +149,7 @@ function libraryReply({ name, code, functions }: FunctionLibrary, withCode: bool
   ]);
 }
 
-/** None runs while anything else is answered. */
+/** Answers FUNCTION STATS: no function runs while another command is answered. */
 function stats({ server }: RespSession): Reply {
   const { functions } = server.scripts;
   const counts = map([

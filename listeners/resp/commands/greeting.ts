@@ -1,4 +1,4 @@
-/** How a connection begins, changes what it is, and ends. Texts: redis-server 7.0. */
+/** Commands that begin a connection, change its state, and end it. Texts: redis-server 7.0. */
 
 import { DEFAULT_USER } from "../../../engine/users/users.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
@@ -8,7 +8,7 @@ import { int32Argument, parseInteger } from "../../../store/arguments/numbers.js
 import { noteDenied } from "../session/refusals.js";
 import type { RespSession, SessionHandler } from "../session/session.js";
 
-/** Whose commands and texts these are: clients ask before they use what is new. */
+/** The Redis version whose commands and texts these are: clients check it before they use newer ones. */
 export const REDIS_VERSION = "7.0.15";
 
 const HELLO_FIRST =
@@ -55,10 +55,10 @@ function hello(session: RespSession, argv: readonly ByteString[]): Reply {
   ]);
 }
 
-/** Bytes of a name: CLIENT LIST shows those of all connections, and a string has an end. */
+/** Bytes of a name: CLIENT LIST shows the names of all connections, and a string has a maximum length. */
 export const NAME_BYTES_MAX = 1024;
 
-/** A connection's name. @throws CommandFailure  of what CLIENT LIST could not show */
+/** Returns a connection's name. @throws CommandFailure  CLIENT LIST could not show it */
 export function checkedName(name: ByteString): ByteString {
   if (name.length > NAME_BYTES_MAX)
     throw custom(`ERR Client names have at most ${NAME_BYTES_MAX} bytes here.`);

@@ -1,6 +1,4 @@
-/**
- * INFO: what clients and dashboards read, by sections. A field that Redis has is here if its value is known or plainly so.
- */
+/** INFO: what clients and dashboards read, by sections. It has each field of Redis whose value is known or obvious. */
 import { availableParallelism, release, totalmem, type } from "node:os";
 import type { Scripts } from "../../../engine/scripts/scripts.js";
 import { version } from "../../../net/process/version.js";
@@ -15,14 +13,14 @@ type Fields = Readonly<Record<string, string | number>>;
 
 interface Section {
   readonly title: string;
-  /** Whether INFO without a section tells it. */
+  /** Whether INFO without an argument contains the section. */
   readonly isUsual: boolean;
   readonly fields: (session: RespSession) => Fields;
 }
 
 const SECONDS_PER_DAY = 86_400;
 
-/** By the names that INFO takes. */
+/** The sections by their names in INFO's arguments. */
 const SECTIONS: Readonly<Record<string, Section>> = {
   server: { title: "Server", isUsual: true, fields: serverFields },
   clients: { title: "Clients", isUsual: true, fields: clientFields },
@@ -62,7 +60,7 @@ function serverFields({ server }: RespSession): Fields {
   const seconds = Math.floor((environment.uptime() - server.startedAt) / 1000);
   return {
     redis_version: REDIS_VERSION,
-    // As of a Redis that was not built from a repository.
+    // A Redis that was not built from a repository shows these.
     redis_git_sha1: "00000000",
     redis_git_dirty: 0,
     dbsync_version: version,
@@ -119,7 +117,7 @@ function memoryFields({ server }: RespSession): Fields {
   };
 }
 
-/** Scripts and functions share one Lua. */
+/** Returns the fields of scripts and functions, which share one Lua state. */
 function scriptFields({ luaBytes, size, textBytes, functions }: Scripts): Fields {
   return {
     used_memory_lua: luaBytes,
@@ -138,18 +136,21 @@ function scriptFields({ luaBytes, size, textBytes, functions }: Scripts): Fields
   };
 }
 
-/** As Redis writes sizes: 1.50M. */
+/** Returns a size in Redis's form: 1.50M. */
 function human(bytes: number): string {
   const power = bytes < 1024 ? 0 : Math.min(4, Math.floor(Math.log2(bytes) / 10));
   return power === 0 ? `${bytes}B` : `${(bytes / 1024 ** power).toFixed(2)}${"BKMGT"[power]}`;
 }
 
-/** What is acknowledged is on the disk as --fsync says: nothing waits for a save. */
+/**
+ * Returns the fields of persistence: acknowledged writes are on the disk as --fsync says, and nothing waits for a
+ * save.
+ */
 function persistenceFields({ server }: RespSession): Fields {
   const { daemon, seconds } = server;
   const isKept = daemon.settings.data !== null;
   return {
-    // Whoever can ask is served reads, also of what is not complete or not written any more: clients that wait for 0 get them.
+    // The daemon serves reads even while its data is incomplete or writes have failed: clients that wait for 0 are served.
     loading: 0,
     ...(isKept ? { aof_last_write_status: daemon.failure === null ? "ok" : "err" } : {}),
     rdb_changes_since_last_save: 0,
@@ -186,7 +187,7 @@ function statFields(session: RespSession): Fields {
   };
 }
 
-/** How often keys were found that were to be read; where others have them, they count. */
+/** Returns how many reads found their key; where other daemons have the keys, those count. */
 function lookupFields({ server }: RespSession): Fields {
   const { changes } = server.path;
   if (changes === null) return {};
@@ -194,7 +195,7 @@ function lookupFields({ server }: RespSession): Fields {
   return { keyspace_hits: hits, keyspace_misses: misses };
 }
 
-/** Every daemon takes writes; its peers are no replicas of Redis's kind. */
+/** Returns the fields of replication. Every daemon accepts writes; its peers are no replicas in Redis's sense. */
 function replicationFields({ server }: RespSession): Fields {
   const { daemon, runId } = server;
   return {
@@ -209,7 +210,7 @@ function replicationFields({ server }: RespSession): Fields {
   };
 }
 
-/** Of the servers of --json-replica. */
+/** Returns the fields of the servers of --json-replica. */
 function jsonFields(figures: RespSession["server"]["daemon"]["jsonReplicas"]): Fields {
   if (figures === null) return {};
   const rows = figures.servers.map(({ replica, missing, refused, different, ...server }, place) => [
@@ -219,7 +220,7 @@ function jsonFields(figures: RespSession["server"]["daemon"]["jsonReplicas"]): F
   return { json_ready: Number(figures.isReady), ...Object.fromEntries(rows) };
 }
 
-/** `dbsyncd`: the server is no original, and is sent nothing. */
+/** Returns the state of a server; `dbsyncd`: it is no original, and receives nothing. */
 function stateOf({
   isConnected,
   isDbsyncd,
@@ -246,7 +247,7 @@ function commandFields({ server }: RespSession): Fields {
   );
 }
 
-/** To the next power of two. */
+/** Returns percentiles, rounded up to a power of two. */
 function latencyFields(session: RespSession): Fields {
   const { server } = session;
   if (server.settings.get("latency-tracking") === "no") return {};

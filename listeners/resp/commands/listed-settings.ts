@@ -1,6 +1,7 @@
 /**
- * Settings of Redis whose values are lists: taken in Redis's form and told in its order. Of what they ask only the events that are told of, and the bound of what
- * may wait for a client, have an effect here. Forms and texts: redis-server 7.0, config.c, notify.c.
+ * Settings of Redis whose values are lists, accepted in Redis's form and shown in its order. Only the notified
+ * events, and the limit of bytes that wait for a client, have an effect here. Forms and texts: redis-server 7.0,
+ * config.c, notify.c.
  */
 
 import { parseEventFlags } from "../../../options/event-flags.js";
@@ -32,7 +33,7 @@ const CLASS_NAMES: Readonly<Record<string, (typeof CLASSES)[number]>> = {
   replica: "slave",
   pubsub: "pubsub",
 };
-/** What a class is said to have: bytes, bytes for so many seconds. */
+/** The limits of a class of clients: bytes, and bytes for a number of seconds. */
 type Bounds = readonly [hard: number, soft: number, seconds: number];
 
 const OUTPUT = "client-output-buffer-limit";
@@ -52,7 +53,7 @@ function outputBounds({ server }: RespSession): Record<(typeof CLASSES)[number],
 const boundsText = (all: ReturnType<typeof outputBounds>): ByteString =>
   CLASSES.map((name) => `${name} ${all[name].join(" ")}`).join(" ");
 
-/** Of normal clients the hard bound counts; 0, Redis's default, leaves it as it is. */
+/** The output limits: only the hard limit of normal clients has an effect; 0, Redis's default, changes nothing. */
 export const clientOutputBufferLimit: Setting = {
   text: (session) => boundsText(outputBounds(session)),
   prepare: (session, value) => {
@@ -81,7 +82,7 @@ export const clientOutputBufferLimit: Setting = {
   },
 };
 
-/** What is acknowledged is on the disk: nothing is saved at times. */
+/** The times of saves: acknowledged writes are on the disk, and nothing is saved at intervals. */
 export const save: Setting = {
   text: ({ server }) => server.settings.get("save") ?? "",
   prepare: ({ server }, value) => {
@@ -93,7 +94,7 @@ export const save: Setting = {
   },
 };
 
-/** Of INFO latencystats. */
+/** The percentiles in INFO latencystats. */
 export const PERCENTILES = "latency-tracking-info-percentiles";
 const PERCENTILES_DEFAULT = "50 99 99.9";
 

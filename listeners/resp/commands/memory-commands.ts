@@ -1,4 +1,4 @@
-/** MEMORY's subcommands that are about the process. What is told is V8's own account; Redis's allocator is another thing. */
+/** MEMORY's subcommands about the process. Figures are V8's own, which differ from those of Redis's allocator. */
 import { getHeapStatistics } from "node:v8";
 import { bulk, double, integer, map, OK, type Reply, verbatim } from "../../../protocol/reply.js";
 import type { RespSession, SessionHandler } from "../session/session.js";
@@ -10,7 +10,7 @@ export const memoryHandlers: readonly (readonly [string, SessionHandler])[] = [
   ["MEMORY|STATS", statistics],
 ];
 
-/** Of the heap's limit; above it V8 collects most of the time. */
+/** The share of the heap's limit above which V8 spends most of its time on collections. */
 const CROWDED = 0.8;
 
 function doctor(): Reply {

@@ -1,4 +1,4 @@
-/** What the process is asked to do and to be: to save, to stop, to be a replica, to show what it does. */
+/** Commands about the process: save, stop, replicate, and show commands. */
 
 import { version } from "../../../net/process/version.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
@@ -33,7 +33,7 @@ export const processHandlers: readonly (readonly [string, SessionHandler])[] = [
 
 const KEPT = status("Nothing waits to be saved: commands are on the disk as they come");
 
-/** @throws CommandFailure  without --data */
+/** Checks that data is stored on a disk. @throws CommandFailure  without --data */
 function checkKept({ server }: RespSession): void {
   if (server.daemon.settings.data === null)
     throw custom("ERR nothing is kept on a disk here: --data does that");
@@ -55,7 +55,7 @@ function saveInBackground(session: RespSession, argv: readonly ByteString[]): Re
   return inBackground(session);
 }
 
-/** Without a disk the state of the start, which was empty, is the last that was saved. */
+/** Answers LASTSAVE. Without a disk, the last saved state is the empty one of the start. */
 function lastSave({ server }: RespSession): Reply {
   const { environment } = server;
   if (server.daemon.settings.data !== null) return integer(server.seconds);

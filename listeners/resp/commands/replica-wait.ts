@@ -1,4 +1,4 @@
-/** WAIT: how many other daemons have the connection's last write on their disks. Texts: redis-server 7.0. */
+/** WAIT: counts the other daemons that have the connection's last write on their disks. Texts: redis-server 7.0. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { integer, type Reply, ZERO } from "../../../protocol/reply.js";
 import { waitArguments } from "../../../store/commands/timeout.js";

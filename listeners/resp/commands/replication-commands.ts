@@ -1,6 +1,6 @@
 /**
- * What Redis's replicas, clusters and modules ask of a server that has none of these. SYNC gives what `redis-cli --rdb` wants: all keys in
- * one file. Texts: redis-server 7.0.
+ * Commands of Redis's replicas, clusters and modules, for a server without these. SYNC sends what `redis-cli --rdb`
+ * expects: all keys in one file. Texts: redis-server 7.0.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { EMPTY_ARRAY, OK, type Reply } from "../../../protocol/reply.js";
@@ -48,7 +48,7 @@ function noReplica(): never {
   );
 }
 
-/** Who has said that a file is all it wants: whoever else asks for one would wait for all that is written after it. */
+/** Sessions that have requested a file only: other clients of SYNC would wait for later writes. */
 const wantsFile = new WeakSet<RespSession>();
 
 /** `REPLCONF option value …` */
@@ -59,7 +59,7 @@ function configure(session: RespSession, argv: readonly ByteString[]): Reply {
   return OK;
 }
 
-/** The file stands behind its length, and nothing behind it. */
+/** Sends the file after its length, and nothing more. */
 function dumpAll(session: RespSession): null {
   if (!wantsFile.has(session)) noReplica();
   const file = fileOf(session, session.server.host.limits.maxOutputBytes);
@@ -68,7 +68,10 @@ function dumpAll(session: RespSession): null {
   return null;
 }
 
-/** All at one moment. @throws CommandFailure  it would be longer than any answer may be, or a key has no form of Redis's */
+/**
+ * Returns the file, of one moment. @throws CommandFailure  it is longer than any answer may be, or a key has no form
+ * in Redis
+ */
 function fileOf(session: RespSession, most: number): ByteString {
   const { path } = session.server;
   if (path.carries) throw custom("ERR other daemons have the keys: take the dump there");
@@ -92,7 +95,7 @@ function fileOf(session: RespSession, most: number): ByteString {
   return file.end();
 }
 
-/** Of what is in memory, which answers at once. */
+/** Returns the reply to a read of memory, which comes immediately. */
 function asked({ server, now, as }: RespSession, db: number, ...argv: readonly [string, ByteString]): Reply {
   const sender = { db, now, as, readsAll: true, isStable: false };
   const reply = server.path.execute(findCommand(argv[0]) as Command, argv, sender);

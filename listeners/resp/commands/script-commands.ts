@@ -1,6 +1,6 @@
 /**
- * EVAL and its like, and SCRIPT. A script runs once, here; where writes are recorded, what it wrote is one unit. Order and texts:
- * redis-server 7.0, eval.c.
+ * EVAL and its variants, and SCRIPT. A script runs once, here; where writes are recorded, its writes are one unit.
+ * Order and texts: redis-server 7.0, eval.c.
  */
 
 import type { Script } from "../../../engine/scripts/script.js";
@@ -30,7 +30,7 @@ export const scriptHandlers: readonly (readonly [string, SessionHandler])[] = [
   ["SCRIPT|LOAD", onceReady(load)],
 ];
 
-/** What runs scripts is loaded at the first one. */
+/** Loads the script engine before the first script, then calls the handler. */
 export function onceReady(
   handler: (session: RespSession, argv: readonly ByteString[]) => Reply | Promise<Reply>,
 ): SessionHandler {
@@ -79,7 +79,7 @@ function evaluating({ bySha, readsOnly }: { bySha: boolean; readsOnly: boolean }
   });
 }
 
-/** `numkeys`, behind the script. */
+/** Returns `numkeys`, the argument after the script. */
 export function keyCount(argv: readonly ByteString[]): number {
   const count = Number(integerArgument(argv[2] as ByteString));
   if (count > argv.length - 3) throw custom("ERR Number of keys can't be greater than number of args");
@@ -87,7 +87,7 @@ export function keyCount(argv: readonly ByteString[]): number {
   return count;
 }
 
-/** Of one that says by its first line what it does. */
+/** Returns why a script is refused that declares its effects in its first line; null: it is not refused. */
 function refusalOf(
   { guest }: RespSession,
   { writesNothing, allowsFull }: Script,
@@ -98,7 +98,7 @@ function refusalOf(
   return !allowsFull && guest.lacksMemory(true) ? NOT_FULL : null;
 }
 
-/** Within EXEC, whose steps these are, or as a unit of its own. The script may choose another database, for itself. */
+/** Runs a script as a step of EXEC, or as a unit of its own. The script may select another database for itself. */
 export function inSteps(session: RespSession, program: (run: StepRunner) => Reply): Reply | Promise<Reply> {
   const { db, isExecuting, steps } = session;
   const contained = (run: StepRunner): Reply => {

@@ -56,7 +56,7 @@ function doctor({ server }: RespSession): Reply {
   return verbatim(`${lines.join("")}SLOWLOG GET shows which commands took longest.\n`);
 }
 
-/** `LATENCY HISTOGRAM [command …]`: of those that were called; a container stands for its subcommands. */
+/** `LATENCY HISTOGRAM [command …]`: only commands that were called; a container selects its subcommands. */
 function histogram({ server }: RespSession, argv: readonly ByteString[]): Reply {
   const asked = argv.slice(2).map((name) => findCommand(name)?.name ?? "");
   const items: Reply[] = [];

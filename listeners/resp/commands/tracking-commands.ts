@@ -1,4 +1,4 @@
-/** CLIENT TRACKING and what belongs to it: connections that keep copies of what they read. Texts: redis-server 7.0. */
+/** CLIENT TRACKING and related commands: connections that cache what they read. Texts: redis-server 7.0. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, bulk, integer, map, OK, type Reply, set } from "../../../protocol/reply.js";
 import { custom, notInteger, syntaxError } from "../../../store/arguments/errors.js";
@@ -31,7 +31,7 @@ function track(session: RespSession, argv: readonly ByteString[]): Reply {
   checkOptions(options, old);
   const { isBroadcast, prefixes: given, isOptin, isOptout, noLoop, redirect } = options;
   const prefixes = isBroadcast ? new Set([...(old?.prefixes ?? []), ...given]) : null;
-  // One that names none is told of all.
+  // A client without prefixes is notified of all keys.
   if (isBroadcast && given.length === 0) prefixes?.add("");
   const choice = isOptin ? "optin" : isOptout ? "optout" : "all";
   server.tracking.begin(session, lastWrite, { prefixes, choice, noLoop, redirect });
@@ -80,7 +80,7 @@ function redirection({ clients }: RespSession["server"], { redirect }: Options, 
   return Number(id);
 }
 
-/** @throws CommandFailure  they do not go together, or not with what is so already */
+/** Checks options. @throws CommandFailure  they exclude each other, or the present mode */
 function checkOptions({ isBroadcast, isOptin, isOptout, prefixes }: Options, old: TrackingMode | null): void {
   if (!isBroadcast && prefixes.length > 0)
     throw custom("ERR PREFIX option requires BCAST mode to be enabled");
@@ -111,7 +111,10 @@ function checkPrefixes(prefixes: readonly ByteString[], old: readonly ByteString
   }
 }
 
-/** Those that overlap with another: in order, what begins as another stands behind that, and what lies between them begins so too. */
+/**
+ * Returns the prefixes that overlap with another. In sorted order a longer one follows its own beginning, and all
+ * between them begin alike.
+ */
 function overlappingOf(prefixes: readonly ByteString[]): ReadonlySet<ByteString> {
   const found = new Set<ByteString>();
   let first: ByteString | null = null;
@@ -124,7 +127,7 @@ function overlappingOf(prefixes: readonly ByteString[]): ReadonlySet<ByteString>
 
 const overlap = (a: ByteString, b: ByteString) => a.startsWith(b) || b.startsWith(a);
 
-/** `CLIENT CACHING YES|NO`: of what the next command reads. */
+/** `CLIENT CACHING YES|NO`: for the keys of the next command. */
 function choose(session: RespSession, argv: readonly ByteString[]): Reply {
   const tracker = session.server.tracking.of(session);
   const mode = tracker?.mode ?? null;

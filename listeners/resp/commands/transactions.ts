@@ -1,6 +1,6 @@
 /**
- * MULTI, EXEC, DISCARD, WATCH, UNWATCH. What was queued is run in one step; where writes are recorded it is one unit, an
- * envelope with `multi`, and what was watched its `if`. Texts: redis-server 7.0.
+ * MULTI, EXEC, DISCARD, WATCH, UNWATCH. Queued commands run in one step; where writes are recorded they are one unit,
+ * an envelope with `multi`, and watched keys are its `if`. Texts: redis-server 7.0.
  */
 
 import type { CommandSender, StepRunner, Writers } from "../../../engine/users/command-path.js";
@@ -25,7 +25,7 @@ const TOO_MANY = error(
   `EXECABORT Transaction discarded: where commands are recorded, one that writes has at most ${COMMANDS_MAX} commands`,
 );
 const NOT_WITH_SCRIPTS = error("ERR where commands are recorded, it cannot be in a transaction with scripts");
-/** What runs scripts. */
+/** Commands that run scripts. */
 const SCRIPTS: ReadonlySet<string> = new Set([
   "EVAL",
   "EVALSHA",
@@ -37,7 +37,7 @@ const SCRIPTS: ReadonlySet<string> = new Set([
 const NO_LONGER_ALLOWED =
   "NOPERM ACLs rules changed between the moment the transaction was accumulated and the EXEC call. " +
   "This command is no longer allowed for the following reason: ";
-/** Conditions that an envelope may have. */
+/** Conditions in an envelope. */
 const WATCHED_MAX = 1024;
 
 export const transactionHandlers: readonly (readonly [string, SessionHandler])[] = [
@@ -81,7 +81,7 @@ function unwatch({ watched }: RespSession): Reply {
   return OK;
 }
 
-/** @param isReady  whether scripts can be run, or cannot at all */
+/** @param isReady  whether scripts can run, or cannot be loaded */
 function exec(session: RespSession, isReady: boolean): Reply | Promise<Reply> {
   const { queued, isSpoilt, server } = session;
   if (queued === null) throw custom("ERR EXEC without MULTI");
@@ -111,14 +111,14 @@ function exec(session: RespSession, isReady: boolean): Reply | Promise<Reply> {
   }
 }
 
-/** INFO counts the errors of commands one by one; the answer's own is counted where it is sent. */
+/** Counts the errors of a transaction's commands for INFO; the answer's own error is counted where it is sent. */
 function withErrorsCounted({ server }: RespSession, reply: Reply): Reply {
   if (reply.kind === "array")
     for (const item of reply.items) if (item.kind === "error") server.failed(item.text);
   return reply;
 }
 
-/** In this turn, one by one. */
+/** Runs the queued commands in this turn, one by one. */
 function execHere(session: RespSession, queued: readonly Queued[]): Reply | Promise<Reply> {
   return session.server.path.sharing(() => joined(queued.map((one) => runOne(session, one))));
 }
@@ -130,7 +130,7 @@ function runOne(session: RespSession, { route, argv }: Queued): Reply | Promise<
   return settled(served);
 }
 
-/** Scripts see what the commands before them wrote, so that it is found out one by one what the unit is. */
+/** Runs a transaction with scripts. They see what earlier commands wrote, so the unit is collected step by step. */
 function execInSteps(
   session: RespSession,
   queued: readonly Queued[],
@@ -159,7 +159,7 @@ function stepOf(session: RespSession, { route, argv }: Queued, run: StepRunner):
   return reply instanceof Promise ? NOT_WITH_SCRIPTS : reply;
 }
 
-/** Who the connection is may have changed since a command was queued, or what he may do. */
+/** Checks the rights again: since a command was queued, the user or the user's rights may have changed. */
 function denialOf(session: RespSession, { route, argv }: Queued): Reply | null {
   const refusal = session.guest.refusal(route.command, argv);
   if (refusal === null) return null;
@@ -173,18 +173,18 @@ const REFUSED: Readonly<Record<AclRefusal["what"], string>> = {
   channel: "no permission to access one of the channels used as arguments",
 };
 
-/** One for the databases, and as whom it was called. */
+/** A call for the databases, with the user that made it. */
 interface QueuedCall extends Queued {
-  /** Of its answer. */
+  /** The index of its reply in the transaction's array. */
   readonly place: number;
   readonly db: number;
   readonly user: User | null;
 }
 
-/** Who hears these may act on them at once: they are said when the unit is carried out, and only then. */
+/** Messages: subscribers may react immediately, so messages are published once the unit has been carried out. */
 const SAID_BEHIND: ReadonlySet<string> = new Set(["PUBLISH", "SPUBLISH"]);
 
-/** What else the connection does itself is done now, and the rest is one unit. */
+/** Runs a recorded transaction. The connection carries out its own commands now; the remaining ones are one unit. */
 function execRecorded(
   session: RespSession,
   queued: readonly Queued[],
