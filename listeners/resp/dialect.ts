@@ -1,6 +1,6 @@
 /**
- * --resp as its connections see it: commands in, replies out; what they mean is the session's. As Redis it goes on reading while
- * its client does not, up to a bound: clients send long pipelines before they read the first answer.
+ * The dialect of --resp: commands in, replies out, carried out by the session. Like Redis it reads on while the
+ * client does not read, up to a limit: clients send long pipelines before they read the first answer.
  */
 
 import type { ClientConnection } from "../../net/connections/client-connection.js";
@@ -25,17 +25,17 @@ import { LONG_BYTES, type SharedOutput } from "./shared-output.js";
 
 export const RESP_LISTENER = "resp";
 
-/** Requests of a connection that may wait for their answers. */
+/** Pending requests of a connection. */
 const UNANSWERED_MOST = 4096;
 const END = "\r\n";
 
-/** The words of a command. */
+/** A command's name and arguments. */
 export type Argv = readonly ByteString[];
 
 export class RespDialect extends Dialect<Argv> {
   readonly listener = RESP_LISTENER;
   override readonly readsOn = true;
-  /** Commands are shorter than a look at the clock. */
+  /** A command takes less time than reading the clock. */
   override readonly requestsPerLook = 16;
   isProven = false;
   protected readonly parser: RespRequestParser;
@@ -43,10 +43,10 @@ export class RespDialect extends Dialect<Argv> {
   readonly #output: SharedOutput;
   readonly #connection: ClientConnection<Argv>;
   readonly #session: RespSession;
-  /** A command that waits until all before it are answered, or for the end of a pause. */
+  /** A command that waits for the answers to earlier ones, or for the end of a pause. */
   #heldBack: Argv | null = null;
   #isPaused = false;
-  /** Of this turn. */
+  /** Commands served in this turn, and their errors. */
   #served = 0;
   #errors = 0;
 
@@ -61,7 +61,7 @@ export class RespDialect extends Dialect<Argv> {
     this.#session = new RespSession(server, routes, connection, this.parser);
     this.#session.answerOf = (reply) => this.#told(reply);
     this.parser.trusted = this.#session.guest.user !== null;
-    // Where nobody has to log in a first command may be as long as any.
+    // Without logins, even the first command may have the full length.
     if (this.parser.trusted) connection.trust();
   }
 
@@ -69,7 +69,7 @@ export class RespDialect extends Dialect<Argv> {
     return { name: this.#session.guest.name ?? "", command: this.#session.lastCommand ?? "" };
   }
 
-  /** Lines such as those of memcached are inline commands of Redis. */
+  /** Recognizes other protocols, except memcached's: its lines are inline commands of Redis. */
   override foreignClient(chunk: Buffer): ForeignClient | null {
     return foreignClient(chunk, "resp", ["memcached"]);
   }
@@ -86,7 +86,7 @@ export class RespDialect extends Dialect<Argv> {
     return this.#session.isClosing;
   }
 
-  /** As with Redis the rest of a command may be awaited for as long as the next one. */
+  /** Returns false: as in Redis, the rest of a command may take as long as the next command. */
   override get isMidRequest(): boolean {
     return false;
   }
@@ -201,11 +201,11 @@ export class RespDialect extends Dialect<Argv> {
     if (reply === OK) return "+OK\r\n";
     if (reply.kind === "error") this.#server.failed(reply.text);
     const most = this.#server.host.limits.maxOutputBytes;
-    // A long value goes to the socket by itself.
+    // A long value is written to the socket separately.
     if (reply.kind === "bulk" && reply.bytes.length >= LONG_BYTES && reply.bytes.length <= most)
       return this.#output.long(bulkHead(reply.bytes.length), reply.bytes, END);
     const bytes = answerBytes(reply, this.#session.protocol, most);
-    // Without words: who reads replies one by one would take any for this one.
+    // Closes without an error: a client that reads reply by reply would take it for this reply.
     return bytes ?? closing("answer-too-long", `one answer of more than ${most} bytes`, null);
   }
 }

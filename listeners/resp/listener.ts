@@ -1,4 +1,4 @@
-/** The RESP listener: what Redis clients connect to. */
+/** The RESP listener, to which Redis clients connect. */
 
 import { error } from "../../protocol/reply.js";
 import { writeReply } from "../../protocol/resp/resp-writer.js";
@@ -24,7 +24,7 @@ export class RespListener extends UserListener<Argv, RespServer> {
       fullText: writeReply(error("ERR max number of clients reached")),
       makeServer: (host) => new RespServer(host, daemon, routes.counts),
       makeDialect: (server, connection) => new RespDialect(server, routes, output, connection),
-      // Finds clients that wait for data here and have disappeared.
+      // Detects lost clients among those that wait for data.
       prepare(server, socket) {
         const seconds = server.numberOf("tcp-keepalive", KEEP_ALIVE_SECONDS);
         if (seconds > 0) socket.setKeepAlive(true, seconds * 1000);

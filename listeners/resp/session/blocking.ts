@@ -1,4 +1,4 @@
-/** Runs a command that may wait: at once if there is something, else when there is. Texts: redis-server 7.0. */
+/** Runs a command that may wait: immediately if there is data, otherwise when it arrives. Texts: redis-server 7.0. */
 
 import type {
   CommandPath,
@@ -16,19 +16,19 @@ import type { RespServer } from "./server.js";
 import { WAIT_SHAPES, type WaitShape, type WaitShapeOf, withLastIds } from "./wait-shapes.js";
 import { isNothing, OVERDUE, type WaitingClients } from "./waiting.js";
 
-/** For whom CLIENT UNBLOCK ends the waiting with an error. */
+/** The answer to a client whose waiting CLIENT UNBLOCK ends with an error. */
 export const UNBLOCKED = error("UNBLOCKED client unblocked via CLIENT UNBLOCK");
 
-/** Always empty: says what is wrong with a command before anybody waits. */
+/** An empty database: it reports mistakes in a command before the client waits. */
 const EMPTY = new Database({ databases: 1 });
 
-/** Who may wait. */
+/** A sender that may wait for data. */
 export interface BlockableSender<Waiter extends ReplyWaiter> extends WaitingSender<Waiter> {
-  /** Ends the waiting; null: it does not wait. @returns whether that could still be done */
+  /** Ends the waiting; null: the sender does not wait. @returns whether it still waited */
   waiting: ((how: "timeout" | "error") => boolean) | null;
-  /** Called when what it waited for has come. */
+  /** Called when the awaited data has come. */
   whenServed: (() => void) | null;
-  /** Called when it begins to wait after all, which took longer than the turn in which the command was served. */
+  /** Called when it begins to wait in a later turn than that of the command. */
   readonly waitsLate: (() => void) | null;
 }
 
@@ -44,7 +44,7 @@ export function runOrWait<Waiter extends ReplyWaiter>(
 ): Reply | Promise<Reply> | Waiter {
   const { path } = server;
   if (path.records || path.carries) return runAndRecordOrWait(server, command, argv, sender);
-  // It is answered at once, and says itself what is wrong with it.
+  // The reply comes immediately, and reports mistakes.
   const reply = path.execute(command, argv, sender) as Reply;
   if (!isNothing(reply)) return reply;
   const shape = shapeOf(path, command, argv, sender);
@@ -61,7 +61,7 @@ function runAndRecordOrWait<Waiter extends ReplyWaiter>(
   sender: BlockableSender<Waiter>,
 ): Reply | Promise<Reply> {
   const isOfGroup = command.name === "XREADGROUP";
-  // What is wrong with a group is known only where that is.
+  // Mistakes about a group are known only where the group is.
   const mistake = isOfGroup ? NIL_ARRAY : EMPTY.run(command, argv, { at: 0, db: 0, id: "" });
   if (mistake.kind === "error") return mistake;
   const waitFor = () => {
@@ -74,7 +74,7 @@ function runAndRecordOrWait<Waiter extends ReplyWaiter>(
     sender.waitsLate?.();
     return waited;
   };
-  // Where it would be recorded, a command that finds nothing is not worth a record.
+  // A recorded command that finds nothing would be a useless entry.
   if (path.records && isOfGroup) {
     const outlook = path.execute(XREADGROUP_OUTLOOK, argv, sender);
     if (!(outlook instanceof Promise) && outlook.kind === "error") return outlook;
@@ -85,7 +85,7 @@ function runAndRecordOrWait<Waiter extends ReplyWaiter>(
   return isNothing(reply) ? waitFor() : reply;
 }
 
-/** null: this call does not wait. */
+/** Returns what a call waits for; null: it does not wait. */
 function shapeOf(
   path: CommandPath,
   { name }: Command,
@@ -96,7 +96,7 @@ function shapeOf(
   return WAIT_SHAPES[name]?.(called) ?? null;
 }
 
-/** Begins to. @param resolve  is told the answer, not within this call */
+/** Begins to wait. @param resolve  receives the answer, in a later call */
 function wait<Waiter extends ReplyWaiter>(
   waiters: WaitingClients,
   { command, shape }: { readonly command: Command; readonly shape: WaitShape },

@@ -2,7 +2,7 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { writeInvalidation, writeLostRedirection } from "../../../protocol/resp/push.js";
 
-/** How many of each it hears. */
+/** The numbers of subscriptions of each kind. */
 export interface Heard {
   readonly channels: number;
   readonly patterns: number;
@@ -11,14 +11,14 @@ export interface Heard {
 
 export interface Client {
   readonly id: number;
-  /** Address and port of the client, and of the listener. */
+  /** The addresses and ports of the client and of the listener. */
   readonly remote: string;
   readonly local: string;
   readonly name: ByteString;
-  /** Name and version of its library, as it said. */
+  /** Name and version of the client's library, as the client has sent them. */
   readonly library: ByteString;
   readonly libraryVersion: ByteString;
-  /** null: has not logged in. */
+  /** The user; null: the client has not logged in. */
   readonly userName: ByteString | null;
   readonly db: number;
   readonly protocol: 2 | 3;
@@ -27,7 +27,7 @@ export interface Client {
   readonly isWaiting: boolean;
   readonly isMonitor: boolean;
   readonly heard: Heard;
-  /** null: it has never kept copies. */
+  /** null: the client has never cached anything. */
   readonly tracker: Tracker | null;
   /** `uptime` milliseconds. */
   readonly connectedAt: number;
@@ -35,22 +35,22 @@ export interface Client {
   /** Bytes of requests that have not been served, and of answers that have not been taken. */
   readonly requestBytes: number;
   readonly answerBytes: number;
-  /** Its latest command in lower case; null: none yet. */
+  /** The latest command in lower case; null: none yet. */
   readonly lastCommand: string | null;
-  /** Closes it at once. */
+  /** Closes the connection immediately. */
   kill(): void;
-  /** Closes it once the command at hand is answered. */
+  /** Closes the connection after the answer to the current command. */
   endAfterAnswer(): void;
-  /** Sends what answers no command. */
+  /** Sends bytes that answer no command. */
   push(bytes: ByteString): void;
-  /** Ends its waiting. @returns whether it waited */
+  /** Ends the client's waiting. @returns whether it waited */
   unblock(how: "timeout" | "error"): boolean;
 }
 
 /** All connections, in the order in which they came. */
 export class Clients {
   readonly #clients = new Map<number, Client>();
-  /** Since the start. */
+  /** Connections since the start. */
   total = 0;
 
   add(client: Client): void {
@@ -75,29 +75,32 @@ export class Clients {
   }
 }
 
-/** What CLIENT TRACKING ON has chosen. */
+/** The options of CLIENT TRACKING ON. */
 export interface TrackingMode {
-  /** Told of all keys that begin so, read or not. null: only of what it has read. */
+  /** Prefixes of keys whose changes are reported, read or not; null: only keys that the client has read. */
   readonly prefixes: ReadonlySet<ByteString> | null;
-  /** Of what it has read, which: all; what CLIENT CACHING YES stands before; all but what CLIENT CACHING NO stands before. */
+  /**
+   * The keys read that are tracked: all; those read after CLIENT CACHING YES; all except those after CLIENT CACHING
+   * NO.
+   */
   readonly choice: "all" | "optin" | "optout";
-  /** Whether it is not told of what it has changed itself. */
+  /** Whether the client's own changes are not reported to it. */
   readonly noLoop: boolean;
-  /** Number of the client that is told in its place; 0: it is told itself. */
+  /** The id of the client that receives the invalidations; 0: this client. */
   readonly redirect: number;
 }
 
-/** A connection that keeps copies of what it reads, and is told when they are none any more. Forms: redis-server 7.0, tracking.c. */
+/** A connection that caches what it reads, and receives invalidations. Forms: redis-server 7.0, tracking.c. */
 export class Tracker {
-  /** null: it has gone. */
+  /** null: the connection has closed. */
   client: Client | null;
-  /** By which changes name who made them; null: it has gone. */
+  /** The object by which changes name their sender; null: the connection has closed. */
   by: object | null;
-  /** null: it keeps no copies now. */
+  /** The options; null: the client caches nothing now. */
   mode: TrackingMode | null = null;
-  /** Whether CLIENT CACHING stands before the command at hand. */
+  /** Whether CLIENT CACHING precedes the current command. */
   isChosen = false;
-  /** Whether the client that was to be told in its place has gone. */
+  /** Whether the client that receives the invalidations has closed. */
   isBroken = false;
   readonly #clients: Clients;
 
@@ -107,19 +110,19 @@ export class Tracker {
     this.#clients = clients;
   }
 
-  /** Lets go of the connection, which is no more: it is still among those of the keys that it has read. */
+  /** Releases the closed connection: keys that it has read still refer to this tracker. */
   release(): void {
     this.client = this.by = null;
   }
 
-  /** Whether what is read now is noted. */
+  /** Whether keys are tracked when they are read now. */
   get notes(): boolean {
     const { mode } = this;
     if (mode === null || mode.prefixes !== null) return false;
     return mode.choice === "all" || (mode.choice === "optin") === this.isChosen;
   }
 
-  /** @param keys  null: all that it has */
+  /** Sends an invalidation. @param keys  null: all keys */
   tell(keys: readonly ByteString[] | null): void {
     const { client } = this;
     if (client === null) return;
@@ -134,9 +137,9 @@ export class Tracker {
 }
 
 /**
- * A line of CLIENT LIST. What has no meaning here is 0.
+ * Returns a line of CLIENT LIST. Fields without a meaning here are 0.
  * @param now           `uptime` milliseconds
- * @param requestBytes  with the command that is being served, where it is the client's own
+ * @param requestBytes  with the current command, in the client's own line
  */
 export function clientLine(
   client: Client,
@@ -181,7 +184,7 @@ export function clientLine(
     .join(" ");
 }
 
-/** Whether it hears anything. */
+/** Whether the client has subscriptions. */
 export function hears({ heard: { channels, patterns, shards } }: Client): boolean {
   return channels + patterns + shards > 0;
 }

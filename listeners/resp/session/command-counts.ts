@@ -1,15 +1,18 @@
-/** How often a command was called, and how long that took: for INFO and LATENCY HISTOGRAM. On the path of every command. */
+/** Counts a command's calls and their times, for INFO and LATENCY HISTOGRAM. It is on the path of every command. */
 
-/** A call of 2^k microseconds or less, and more than the half of it, counts at place k; the last place takes longer ones. */
+/**
+ * A call of at most 2^k microseconds, and more than half of it, counts in bucket k; the last bucket has all longer
+ * ones.
+ */
 const PLACES = 32;
 const MICROSECONDS = 1000;
 
 export class CommandCounts {
   calls = 0;
   milliseconds = 0;
-  /** Answered with an error. */
+  /** Calls answered with an error. */
   failed = 0;
-  /** Not run: too few or too many arguments, a user who may not, no memory, … */
+  /** Calls that were not run: wrong number of arguments, a user without the right, no memory, … */
   rejected = 0;
   #places: Uint32Array | null = null;
 
@@ -22,7 +25,7 @@ export class CommandCounts {
     this.#places[32 - Math.clz32(microseconds)]!++;
   }
 
-  /** One that was added while its answer was still to come was answered with an error. */
+  /** Notes that a call, counted before its answer came, has failed. */
   addFailure(): void {
     this.failed++;
   }
@@ -42,7 +45,7 @@ export class CommandCounts {
     return found;
   }
 
-  /** About how many microseconds a share of the calls took at most. @param share  0 to 1 */
+  /** Returns the microseconds that a share of the calls took at most, roughly. @param share  0 to 1 */
   percentile(share: number): number {
     const wanted = Math.max(1, Math.ceil(share * this.calls));
     return this.distribution.find(([, calls]) => calls >= wanted)?.[0] ?? 0;

@@ -1,17 +1,17 @@
-/** How busy the listener is now: what INFO tells as of a moment, from samples of the last seconds. As Redis's serverCron. */
+/** The listener's load in the last seconds, from samples, for INFO. Like Redis's serverCron. */
 import type { Environment } from "../../../net/process/environment.js";
 
 const SAMPLE_MS = 100;
 const SAMPLES = 16;
 
-/** What is counted since the start. */
+/** Counts since the start. */
 export interface Counted {
   readonly commands: number;
   readonly inputBytes: number;
   readonly outputBytes: number;
 }
 
-/** Each by the second. */
+/** Counts per second. */
 export interface Rates {
   readonly commands: number;
   readonly inputBytes: number;
@@ -19,19 +19,19 @@ export interface Rates {
 }
 
 export class Pulse {
-  /** The most bytes in use that a sample has seen. */
+  /** The highest memory use in a sample, in bytes. */
   peakBytes = 0;
   readonly #environment: Environment;
   readonly #counted: Counted;
   readonly #usedBytes: () => number;
-  /** Of each sample, in a ring. */
+  /** The time and counts of each sample, in rings. */
   readonly #times: number[] = [];
   readonly #commands: number[] = [];
   readonly #input: number[] = [];
   readonly #output: number[] = [];
   #timer: NodeJS.Timeout | null = null;
 
-  /** @param counted  asked again and again */
+  /** @param counted  read at each sample */
   constructor(environment: Environment, counted: Counted, usedBytes: () => number) {
     this.#environment = environment;
     this.#counted = counted;
@@ -51,7 +51,7 @@ export class Pulse {
   readonly sample = (): void => {
     this.peakBytes = Math.max(this.peakBytes, this.#usedBytes());
     const { commands, inputBytes, outputBytes } = this.#counted;
-    // The counts may have begun anew since.
+    // CONFIG RESETSTAT may have reset the counts since.
     if (commands < (this.#commands.at(-1) ?? 0) || inputBytes < (this.#input.at(-1) ?? 0)) this.#clear();
     this.#times.push(this.#environment.uptime());
     this.#commands.push(commands);

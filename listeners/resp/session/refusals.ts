@@ -1,4 +1,4 @@
-/** What is denied to whom, as it is told, and kept for ACL LOG. Source: redis-server 7.0, acl.c, sort.c. */
+/** Refused commands: the error for the client, and the entry of ACL LOG. Source: redis-server 7.0, acl.c, sort.c. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { type ErrorReply, error } from "../../../protocol/reply.js";
 import { patternOption } from "../../../store/commands/sort.js";
@@ -8,7 +8,7 @@ import { type Client, clientLine } from "./clients.js";
 import type { Denied } from "./denied-log.js";
 import type { RespServer } from "./server.js";
 
-/** A connection, as far as it matters here. */
+/** The session of a refused command. */
 export interface DeniedSession extends Client {
   readonly server: RespServer;
   /** null: no transaction is open. */
@@ -20,7 +20,7 @@ export interface DeniedSession extends Client {
 /** Redis's acllog-max-len. */
 const DENIED_DEFAULT = 128;
 
-/** Keeps for ACL LOG what was denied to whom. @param object  what it was about */
+/** Adds an entry to ACL LOG. @param object  the refused command, key or login */
 export function noteDenied(
   session: DeniedSession,
   reason: Denied["reason"],
@@ -39,13 +39,13 @@ export function noteDenied(
   );
 }
 
-/** What a user's rules have refused: the key, the channel, or the command's name. */
+/** Returns what a user's rights refuse: the key, the channel, or the command's name. */
 export function objectOf({ name }: Command, refusal: AclRefusal): ByteString {
   if (refusal.what === "key") return refusal.key;
   return refusal.what === "channel" ? refusal.channel : name.toLowerCase();
 }
 
-/** Keeps for ACL LOG what a user's rules have refused. */
+/** Adds a refusal by a user's rights to ACL LOG. */
 export function noteRefusal(
   session: DeniedSession,
   command: Command,
@@ -60,7 +60,10 @@ const NO_CHANNEL = error(
   "NOPERM this user has no permissions to access one of the channels used as arguments",
 );
 
-/** What a user's rules have refused, as it is told; kept for ACL LOG, but as in Redis not what an option of SORT would read. */
+/**
+ * Returns the error for a refusal by a user's rights, and adds it to ACL LOG; as in Redis, a pattern of SORT is not
+ * added.
+ */
 export function refusalReply(
   session: DeniedSession,
   command: Command,

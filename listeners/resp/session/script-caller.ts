@@ -1,4 +1,7 @@
-/** The commands of a script: found, permitted to its user, and run. Order and texts: redis-server 7.0, script.c. */
+/**
+ * Runs the commands of a script: finds them, checks the user's rights, and carries them out. Order and texts:
+ * redis-server 7.0, script.c.
+ */
 
 import type { ScriptCaller } from "../../../engine/scripts/lua/script-run.js";
 import type { StepRunner } from "../../../engine/users/command-path.js";
@@ -27,7 +30,7 @@ const REFUSED: Readonly<Record<AclRefusal["what"], ErrorReply>> = {
   channel: error("ERR The user executing the script can't publish to the channel mentioned in the command"),
 };
 
-/** Of Redis, by number. */
+/** Redis's log levels by number. */
 const LEVELS: readonly LogLevel[] = ["debug", "debug", "info", "warn"];
 
 export interface ScriptRights {
@@ -94,7 +97,10 @@ export class SessionCaller implements ScriptCaller {
       : null;
   }
 
-  /** As in Redis: what SORT would answer of a set in no order it answers a script sorted, as scripts answer the same everywhere. */
+  /**
+   * Runs a command. As in Redis, SORT without an order sorts a set for scripts, which must return the same
+   * everywhere.
+   */
   #ran(command: Command, argv: readonly ByteString[]): Reply {
     const { db } = this.#session;
     const sorted = sortedInstead(command.name, argv);
@@ -103,7 +109,7 @@ export class SessionCaller implements ScriptCaller {
     return this.#run(command, type.kind === "status" && type.text === "set" ? sorted : argv, db);
   }
 
-  /** What the connection does itself; nothing of that takes its time. */
+  /** Carries out a command of the connection itself, which never takes long. */
   #handled({ handler }: Route, argv: readonly ByteString[]): Reply {
     try {
       const reply = handler?.(this.#session, argv) ?? NIL;
@@ -115,7 +121,7 @@ export class SessionCaller implements ScriptCaller {
   }
 }
 
-/** XREAD and its like wait where they are told to. */
+/** Whether a call of XREAD or XREADGROUP may wait: it has BLOCK. */
 function waits(argv: readonly ByteString[]): boolean {
   for (const word of argv) {
     const upper = word.toUpperCase();

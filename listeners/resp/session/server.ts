@@ -1,4 +1,4 @@
-/** The state that all connections of the RESP listener share, beside the databases. */
+/** The state that all connections of the RESP listener share, besides the databases. */
 
 import type { Called } from "../../../engine/backends/called.js";
 import type { WriteObserver } from "../../../engine/backends/write-observer.js";
@@ -30,10 +30,13 @@ import { WaitingClients } from "./waiting.js";
 import { AbsentKeys } from "./watched-keys.js";
 
 const RUN_ID_BYTES = 20;
-/** Kinds of errors that are counted by name, and bytes of a name: scripts choose both. */
+/** Kinds of errors that are counted by name, and bytes of a name: scripts can choose both. */
 const ERROR_KINDS_MAX = 128;
 const ERROR_KIND_BYTES_MAX = 64;
-/** Of a command that monitors are shown whole: quoted, it takes four times as much, and a string has an end. */
+/**
+ * Bytes of a command that monitors receive completely: quoting makes it up to four times as long, and a string has a
+ * maximum length.
+ */
 const SHOWN_BYTES_MAX = 64 * 1024;
 
 const RUNS_SCRIPT = /^(?:EVAL|FCALL)/;
@@ -47,7 +50,7 @@ export interface Ran {
 }
 
 export class RespServer implements WriteObserver {
-  /** The listener's own, with the limits, which CONFIG SET replaces. */
+  /** The listener as connections see it. CONFIG SET replaces its limits. */
   readonly host: UserSocketHost;
   readonly environment: Environment;
   readonly path: CommandPath;
@@ -69,19 +72,22 @@ export class RespServer implements WriteObserver {
   readonly pulse: Pulse;
   /** Connections that see every command. */
   readonly monitors = new Set<Client>();
-  /** Of each command, those that were never called among them. */
+  /** The counts of all commands. */
   readonly counts: ReadonlyMap<Command, CommandCounts>;
-  /** Of CONFIG SET, what is nowhere else. */
+  /** Values of CONFIG SET without an object of their own. */
   readonly settings = new Map<string, ByteString>();
-  /** Likewise, by what limits encodings are named. */
+  /** The limits by which encodings are named, as CONFIG SET has changed them. */
   encoding = ENCODING_LIMITS;
-  /** By the first word of the error. */
+  /** The number of errors, by their first word. */
   readonly errors = new Map<string, number>();
   errorReplies = 0;
   commands = 0;
   inputBytes = 0;
   outputBytes = 0;
-  /** When the last lap began; `uptime` milliseconds. Commands follow one another, so one reading ends and begins. */
+  /**
+   * The start of the current command; `uptime` milliseconds. Commands follow one another, so one reading of the clock
+   * ends one and begins the next.
+   */
   mark = 0;
   #lastId = 0;
 
@@ -134,30 +140,30 @@ export class RespServer implements WriteObserver {
     return Math.floor(this.environment.clock() / 1000);
   }
 
-  /** A number that CONFIG SET has set. @param fallback  until it has */
+  /** Returns a number set by CONFIG SET. @param fallback  used until then */
   numberOf(name: string, fallback: number): number {
     return Number(this.settings.get(name) ?? fallback);
   }
 
   failed(text: ByteString): void {
     this.errorReplies++;
-    // As in Redis: of an error of one word it is ERR.
+    // As in Redis, an error of one word counts as ERR.
     const end = text.indexOf(" ");
     const kind = end > 0 && end <= ERROR_KIND_BYTES_MAX ? text.slice(0, end) : "ERR";
     const count = this.errors.get(kind) ?? 0;
     if (count > 0 || this.errors.size < ERROR_KINDS_MAX) this.errors.set(kind, count + 1);
   }
 
-  /** Shows a command to the monitors if it runs a script: before the script's commands. @returns whether it does */
+  /** Shows a command to the monitors before it runs, if it runs a script. @returns whether it does */
   showScript(command: Command, argv: readonly ByteString[], client: Client): boolean {
     const isScript = RUNS_SCRIPT.test(command.name);
     if (isScript) this.show(command, argv, client);
     return isScript;
   }
 
-  /** Shows a command that has been run to the monitors: EXEC after what it ran. @param from  an address, or `lua` */
+  /** Shows a command to the monitors after it has run: EXEC after its commands. @param from  an address, or `lua` */
   show(command: Command, argv: readonly ByteString[], { db, remote }: Client, from = remote): void {
-    // As in Redis, where QUIT is answered before it is a command.
+    // Redis answers QUIT before it is a command.
     if (command.flags.includes("admin") || command.name === "QUIT") return;
     const microseconds = Math.round(this.environment.clock() * 1000);
     const at = `${Math.floor(microseconds / 1e6)}.${String(microseconds % 1e6).padStart(6, "0")}`;
@@ -167,7 +173,7 @@ export class RespServer implements WriteObserver {
     for (const monitor of this.monitors) monitor.push(line);
   }
 
-  /** A command took long, as far as the limits say. */
+  /** Logs a command if its time is above the limits. */
   tookLong({ command, argv, client, milliseconds }: Ran): void {
     const { limits } = this.host;
     if (milliseconds >= limits.slowlogTime && isLogged(command)) {
@@ -184,7 +190,7 @@ export class RespServer implements WriteObserver {
     }
   }
 
-  /** What INFO counts begins anew. */
+  /** Resets the counts of INFO. */
   resetCounts(): void {
     for (const counts of this.counts.values()) counts.reset();
     this.errors.clear();
@@ -196,7 +202,7 @@ export class RespServer implements WriteObserver {
   }
 }
 
-/** What only stands for others is not in the slow log. */
+/** Whether a command is in the slow log: EXEC is not, its commands are. */
 function isLogged({ name }: Command): boolean {
   return name !== "EXEC";
 }

@@ -1,6 +1,7 @@
 /**
- * What is remembered of a RESP connection, and the way of its commands: found, permitted, queued or run. Knows nothing of
- * bytes. Order of the checks and texts: redis-server 7.0, processCommand; test/listeners/resp.
+ * The session of a RESP connection: its state, and the path of its commands, which are found, checked, and queued or
+ * run. It knows nothing of bytes. Order of the checks and texts: redis-server 7.0, processCommand;
+ * test/listeners/resp.
  */
 
 import { foundInTurns } from "../../../engine/backends/steps-in-turns.js";
@@ -28,41 +29,41 @@ import type { Subscriptions } from "./subscriptions.js";
 import { WatchedKeys } from "./watched-keys.js";
 
 /**
- * Runs a connection's command, whose arity has been checked; it may throw CommandFailure.
- * @returns null: there is no answer, as to a client that wants none
+ * Runs a command whose number of arguments has been checked; may throw CommandFailure.
+ * @returns null: there is no reply
  */
 export type SessionHandler = (
   session: RespSession,
   argv: readonly ByteString[],
 ) => Reply | Promise<Reply> | null;
 
-/** What serving a command comes to; null: there is no answer. */
+/** The result of serving a command; null: there is no reply. */
 export type Served = Reply | Promise<Reply> | AwaitedCommand | null;
 
 /** A command, and what a connection does with it. */
 export interface Route {
   readonly command: Command;
-  /** null: it goes to the databases. */
+  /** null: the databases carry it out. */
   readonly handler: SessionHandler | null;
   readonly writes: boolean;
-  /** Served before anybody has logged in. */
+  /** Whether it is permitted before a login. */
   readonly isOpen: boolean;
-  /** What becomes of it between MULTI and EXEC. */
+  /** Its treatment between MULTI and EXEC. */
   readonly inTransaction: "queued" | "at-once" | "refused";
   /** Whether it waits for data, outside of transactions. */
   readonly mayWait: boolean;
   readonly counts: CommandCounts;
   /** Whether scripts may call it. */
   readonly inScript: boolean;
-  /** Refused while memory is full. */
+  /** Whether it is refused while memory is full. */
   readonly needsMemory: boolean;
 }
 
-/** From the words of a request to its command. */
+/** Finds the route of a request. */
 export interface Routes {
   /** @param argv  at least the name */
   find(argv: readonly ByteString[]): Route | CommandFailure;
-  /** Whatever the number of its arguments. */
+  /** Returns a route whatever the number of arguments. */
   named(argv: readonly ByteString[]): Route | undefined;
 }
 
@@ -76,9 +77,9 @@ const QUEUED = status("QUEUED");
 const NO_AUTH = error("NOAUTH Authentication required.");
 const NOT_TOGETHER = error("ERR Command not allowed inside a transaction");
 const OUT_OF_MEMORY = error("OOM command not allowed when used memory > 'maxmemory'.");
-/** What ends a transaction without running it. */
+/** Commands that end a transaction without running it. */
 const NEVER_FULL: ReadonlySet<string> = new Set(["DISCARD", "QUIT", "RESET"]);
-/** What browsers send that were led here by a page; Redis hangs up as well. */
+/** Matches HTTP of browsers that another site's page has directed here; Redis closes as well. */
 const HTTP = /^(post|host:)$/i;
 
 export class RespSession implements Client, WaitingSender<AwaitedCommand> {
@@ -92,36 +93,36 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
   db = 0;
   now = 0;
   protocol: 2 | 3 = 2;
-  /** CLIENT SETNAME and SETINFO. */
+  /** The texts of CLIENT SETNAME and SETINFO. */
   name: ByteString = "";
   library: ByteString = "";
   libraryVersion: ByteString = "";
-  /** CLIENT REPLY: whether commands are answered; `skip`: not the next one; `skipping`: not this one. */
+  /** The mode of CLIENT REPLY: whether commands are answered; `skip`: not the next one; `skipping`: not this one. */
   replies: "on" | "off" | "skip" | "skipping" = "on";
   /** The latest command; null: none yet. */
   last: Route | null = null;
-  /** Ends its waiting, if the command at hand waits; null: it does not. @returns whether that could still be done */
+  /** Ends the waiting of the current command; null: it does not wait. @returns whether it still waited */
   waiting: ((how: "timeout" | "error") => boolean) | null = null;
   whenServed: (() => void) | null = null;
   answerOf: (reply: Reply) => Answer = () => "";
   isStable = false;
-  /** null: it has never heard anything. */
+  /** null: the client has never subscribed. */
   subscriptions: Subscriptions | null = null;
   readonly lastWrite: LastWrite = { place: null };
   /** Commands since MULTI; null: no transaction is open. */
   queued: Queued[] | null = null;
-  /** That the queued ones hold, roughly. */
+  /** Memory of the queued commands in bytes, roughly. */
   queuedBytes = 0;
   /** Whether a command could not be queued, so that EXEC refuses. */
   isSpoilt = false;
   readonly watched: WatchedKeys;
   /** Whether EXEC is running its commands: none of them may wait. */
   isExecuting = false;
-  /** What runs the commands of EXEC one by one, if those of scripts are among them. */
+  /** Runs the commands of EXEC one by one, if scripts are among them. */
   steps: StepRunner | null = null;
-  /** Since when it executes a transaction with scripts, which have their time together; `uptime` milliseconds. */
+  /** The start of a transaction with scripts, which share one time limit; `uptime` milliseconds. */
   scriptsSince: number | null = null;
-  /** The connection closes behind the next answer. */
+  /** Whether the connection closes after the next answer. */
   isClosing = false;
   readonly guest: Guest;
 
@@ -209,7 +210,7 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
     this.#connection.listenOn();
   }
 
-  /** Who has logged in; null: nobody, and somebody has to. */
+  /** The user that has logged in; null: the client still has to log in. */
   get user(): User | null {
     return this.guest.user;
   }
@@ -222,7 +223,7 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
     return this.guest.readsAll;
   }
 
-  /** Whether a query may yield to other clients; not in EXEC. */
+  /** Whether a query may yield to other clients; not within EXEC. */
   get takesSteps(): boolean {
     return !this.isExecuting;
   }
@@ -232,12 +233,12 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
   }
 
   /**
-   * One command. @param argv  at least the name
-   * @returns null: there is no answer
+   * Serves one command. @param argv  at least the name
+   * @returns null: there is no reply
    */
   serve(argv: readonly ByteString[]): Served {
     const found = this.routes.find(argv);
-    // Who is gone or switched off has to go, as in Redis.
+    // As in Redis, a client whose user was removed or switched off is disconnected.
     if (!this.guest.renew()) this.isClosing = true;
     if (found instanceof CommandFailure) {
       if (!HTTP.test(argv[0] as ByteString)) return this.#reject(argv, found.reply);
@@ -257,7 +258,7 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
     return QUEUED;
   }
 
-  /** Runs what was found and permitted. */
+  /** Runs a command that has been found and permitted. */
   call(route: Route, argv: readonly ByteString[]): Served {
     const { server } = this;
     const { environment, waiters, tracking, monitors } = server;
@@ -270,9 +271,9 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
     if (monitors.size > 0 && !isShown) server.show(route.command, argv, this);
     if (tracking.size > 0) tracking.ran(this, route.command, argv);
     if (this.waiting === null) this.#noteTime(route, argv, milliseconds);
-    // The waiting itself does not count.
+    // The time spent waiting does not count.
     else this.#noteTimeWhenServed(route, argv, milliseconds);
-    // Before anybody's next command, as in Redis; those of a transaction count as one.
+    // Waiting clients are served before the next command of any client, as in Redis; a transaction counts as one command.
     if (waiters.hasReady && !this.isExecuting) {
       waiters.serve();
       server.mark = environment.uptime();
@@ -280,12 +281,12 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
     return reply;
   }
 
-  /** By itself: where a function is made, what it knows is kept in an object, also when it is not made. */
+  /** A separate method: a method that contains a closure allocates its context on every call. */
   #noteTimeWhenServed(route: Route, argv: readonly ByteString[], milliseconds: number): void {
     this.whenServed = () => this.#noteTime(route, argv, milliseconds);
   }
 
-  /** By the limits that the command has left. */
+  /** Logs a slow command, by the limits after the command. */
   #noteTime({ command }: Route, argv: readonly ByteString[], milliseconds: number): void {
     const { limits } = this.server.host;
     if (milliseconds >= limits.slowlogTime || (limits.latencyTime > 0 && milliseconds >= limits.latencyTime))
@@ -296,7 +297,7 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
     if (handler === null) {
       if (mayWait && !this.isExecuting) return runOrWait(this.server, command, argv, this);
       const reply = this.server.path.send(command, argv, this);
-      // EXEC takes the steps itself: no other command comes between.
+      // EXEC takes the steps itself: no other command runs between.
       return reply instanceof StepReply && !this.isExecuting
         ? foundInTurns(reply, this.server.environment.uptime)
         : reply;
@@ -309,12 +310,15 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
     }
   }
 
-  /** For the latest command. */
+  /** Makes the object that waits for the reply to the latest command. */
   waiter(): AwaitedCommand {
     return new AwaitedCommand(this, (this.last as Route).counts);
   }
 
-  /** Whether a command may be sent on while answers are still to come: writes behind writes, which are recorded in order, or whatever is carried in order. */
+  /**
+   * Whether a command may run while replies are pending: writes after writes, which are recorded in order, or any
+   * command of a path that keeps the order.
+   */
   mayRunBeside(argv: readonly ByteString[]): boolean {
     const { carries } = this.server.path;
     if (this.last === null || !isPlain(this.last, carries)) return false;
@@ -322,7 +326,7 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
     return found instanceof CommandFailure || (this.queued === null && isPlain(found, carries));
   }
 
-  /** Whether a command has to wait for the end of CLIENT PAUSE. */
+  /** Whether CLIENT PAUSE delays a command. */
   isPaused(argv: readonly ByteString[]): boolean {
     if (this.server.pause.mode === "all") return true;
     const found = this.routes.find(argv);
@@ -331,19 +335,19 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
     return this.queued === null && (found.writes || found.command.name === "PFCOUNT");
   }
 
-  /** Whether CLIENT REPLY keeps the answer back of the command that was just served; asked once for each. */
+  /** Whether CLIENT REPLY drops the answer to the command just served; called once for each. */
   mute(): boolean {
     if (this.replies === "skip") this.replies = "skipping";
     else if (this.replies === "skipping") this.replies = "on";
     return true;
   }
 
-  /** Nobody waits for data any longer. */
+  /** Ends the waiting for data. */
   leave(): void {
     this.waiting?.("timeout");
   }
 
-  /** The connection is no more. */
+  /** Releases everything: the connection has closed. */
   gone(): void {
     this.leave();
     this.leaveTransaction();
@@ -353,7 +357,7 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
     this.server.tracking.gone(this);
   }
 
-  /** As at the connection's beginning. */
+  /** Resets the session to its state at the beginning. */
   reset(): void {
     this.subscriptions?.clear();
     this.leaveTransaction();
@@ -367,7 +371,7 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
     this.guest.logOut();
   }
 
-  /** Nothing is queued or watched any more. */
+  /** Ends the transaction: nothing is queued or watched any more. */
   leaveTransaction(): void {
     this.queued = null;
     this.queuedBytes = 0;
@@ -382,7 +386,7 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
     return OUT_OF_MEMORY;
   }
 
-  /** What could not be queued spoils the transaction; EXEC itself ends it. */
+  /** Rejects a command. One that cannot be queued makes EXEC fail; EXEC itself ends the transaction. */
   #reject(argv: readonly ByteString[], reply: ErrorReply): ErrorReply {
     const route = this.routes.named(argv);
     if (route !== undefined) route.counts.rejected++;
@@ -394,7 +398,10 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
     return reply;
   }
 
-  /** What is queued fills the memory as well, whatever it does; a transaction can always be ended. */
+  /**
+   * Whether a command in a transaction needs memory: queuing does, whatever the command; a transaction can always be
+   * ended.
+   */
   #queueNeedsMemory({ command: { name } }: Route): boolean {
     if (name === "EXEC") return this.queued?.some(({ route }) => route.needsMemory) ?? false;
     return !NEVER_FULL.has(name);
@@ -403,7 +410,7 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
 
 /**
  * Whether a command is answered without waiting for data, a time or other daemons, in the order in which it is sent.
- * @param carries  whether reads are, too
+ * @param carries  whether reads are as well
  */
 function isPlain({ writes, handler, mayWait }: Route, carries: boolean): boolean {
   return (writes || carries) && handler === null && !mayWait;

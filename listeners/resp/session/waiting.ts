@@ -1,7 +1,7 @@
 /**
- * Clients that wait until a key has something: served in the order in which they began, as soon as what filled the key is
- * done. What is run then is the command itself, of the one key: where writes are recorded it goes the same way as any other.
- * Queues hand over tens of thousands of elements a second so: no promise, no name and no set is made for one.
+ * Clients that wait for data at keys. They are served in the order in which they began, when the command that adds
+ * the data is complete. Then the waiting command itself runs, for the one key; where writes are recorded it takes the
+ * usual path. Queues deliver tens of thousands of elements a second this way: none costs a promise, a name or a set.
  */
 
 import type { Called } from "../../../engine/backends/called.js";
@@ -16,14 +16,14 @@ import { touchesOf } from "../../../store/rows/key-spec.js";
 import { AwaitedKey, type Waiter, Waiting } from "./awaited-key.js";
 import type { AwaitedType, WaitShape } from "./wait-shapes.js";
 
-/** When the time is over, whatever the command answers else where there is nothing. */
+/** The answer after the time limit, whatever the command's usual empty reply is. */
 export const OVERDUE = NIL_ARRAY;
-/** A timer takes no longer times; who waits for longer waits for ever. */
+/** The longest time of a timer; clients with a longer one wait without limit. */
 const TIMER_MS_MAX = 2 ** 31 - 1;
 const commandNamed = (name: string): Command => findCommand(name) as Command;
 const TYPE = commandNamed("TYPE");
 const PTTL = commandNamed("PTTL");
-/** Its answer of a key that is not there. */
+/** PTTL's answer for an absent key. */
 const PTTL_ABSENT = -2;
 const SIZE_OF = {
   list: commandNamed("LLEN"),
@@ -31,32 +31,32 @@ const SIZE_OF = {
   stream: null,
   group: null,
 } as const;
-/** For whom a group's stream, or the group, is there no more. */
+/** Errors for clients whose group, or its stream, was removed. */
 const NO_STREAM = error("UNBLOCKED the stream key no longer exists");
 const NO_GROUP = error("NOGROUP the consumer group this client was blocked on no longer exists");
-/** They write into streams, and leave nobody anything to read but SETID, behind which Redis looks at nobody either. */
+/** Commands that write to streams and add nothing to read. SETID does, but Redis serves no client after it either. */
 const SERVE_NOBODY: ReadonlySet<string> = new Set([
   ...["XACK", "XAUTOCLAIM", "XCLAIM", "XDEL", "XREADGROUP", "XSETID", "XTRIM"],
   ...["CREATE", "CREATECONSUMER", "DELCONSUMER", "SETID"].map((name) => `XGROUP|${name}`),
 ]);
 /**
- * Commands that answer 0 or nil where they leave nothing to anybody who waits. (Others change keys even then, as what stores an
- * empty set.)
+ * Commands that answer 0 or nil if they have added nothing. (Other commands change keys even then, such as one that
+ * stores an empty set.)
  */
 const MAY_LEAVE_NOTHING: ReadonlySet<string> = new Set([
   ...["COPY", "MOVE", "MSETNX", "RENAMENX", "SET", "SETNX", "XGROUP|DESTROY"],
 ]);
-/** Commands that change when a key ends. */
+/** Commands that change the expiry of a key. */
 const TIMES: ReadonlySet<string> = new Set(["EXPIRE", "EXPIREAT", "PERSIST", "PEXPIRE", "PEXPIREAT"]);
 const AT_ONCE = Promise.resolve();
 
 export class WaitingClients {
   readonly #path: CommandPath;
   readonly #environment: Environment;
-  /** By database. */
+  /** Awaited keys by name, for each database. */
   readonly #awaited: (Map<ByteString, AwaitedKey> | undefined)[] = [];
   readonly #ready = new Set<AwaitedKey>();
-  /** Keys that somebody waits for and a command on its way names, in the order in which it does. */
+  /** Awaited keys named by commands that are on their way, in the order of these commands. */
   readonly #expected = new Set<AwaitedKey>();
   #size = 0;
   #isServing = false;
@@ -67,7 +67,10 @@ export class WaitingClients {
     this.#environment = environment;
   }
 
-  /** @returns what ends the waiting with an answer; false: its command is on its way, and its answer will come */
+  /**
+   * Adds a waiting client. @returns a function that ends the waiting with an answer; false: its command is running,
+   * and its answer will come
+   */
   add(waiter: Waiter): (reply: Reply) => boolean {
     const waiting = new Waiting(waiter);
     const { milliseconds, keys } = waiter.shape;
@@ -82,7 +85,7 @@ export class WaitingClients {
     return (reply) => this.#giveUp(waiting, reply);
   }
 
-  /** A command that writes has been run: whoever waits for its keys is served in this turn, or by `serve`. */
+  /** Marks the keys of a write: clients that wait for them are served in this turn, or by `serve`. */
   written(command: Command, argv: readonly ByteString[], db: number, reply: Reply): void {
     const { name } = command;
     if (this.#size === 0 || SERVE_NOBODY.has(name)) return;
@@ -93,12 +96,12 @@ export class WaitingClients {
     }
   }
 
-  /** Keys for which somebody waits. */
+  /** The number of awaited keys. */
   get size(): number {
     return this.#size;
   }
 
-  /** Commands are on their way: once they have been run, whoever waits for their keys is served in the order of these. */
+  /** Notes commands that are on their way: after them, clients that wait for their keys are served in their order. */
   sent(calls: readonly Called[], db: number): void {
     if (this.#size === 0) return;
     const named = calls.flatMap(({ command, argv }) =>
@@ -108,7 +111,7 @@ export class WaitingClients {
     for (const awaited of named) this.#expected.add(awaited);
   }
 
-  /** Nobody knows which keys have changed. */
+  /** Marks all awaited keys: it is not known which have changed. */
   changed(): void {
     for (const awaited of this.#expected) {
       if (awaited.waiting.length > 0) this.#mark(awaited);
@@ -136,7 +139,7 @@ export class WaitingClients {
     if (this.#awaited[db]?.delete(key) === true) this.#size--;
   }
 
-  /** The keys that somebody waits for and a command may write. */
+  /** Returns the awaited keys that a command may write. */
   #namedBy(command: Command, argv: readonly ByteString[], db: number): readonly AwaitedKey[] {
     const named: AwaitedKey[] = [];
     for (const touch of touchesOf(command.keys, argv)) {
@@ -153,11 +156,11 @@ export class WaitingClients {
     return named;
   }
 
-  /** Serves whom the keys that are ready can serve. */
+  /** Serves the clients that the ready keys have data for. */
   serve(): void {
     if (this.#isServing) return;
     this.#isServing = true;
-    // Serving one may make another key ready.
+    // Serving one key may make another one ready.
     for (const awaited of this.#ready) {
       this.#ready.delete(awaited);
       this.#serveKey(awaited);
@@ -186,10 +189,10 @@ export class WaitingClients {
     const { db, key, waiting: all } = awaited;
     const [first] = all;
     if (first === undefined) return;
-    // Its time may be another now.
+    // Its expiry may have changed.
     if (first.waiter.shape.type === "group") this.#watchEnd(first, awaited);
     let empty: AwaitedType | null = null;
-    // Some are taken out as they are served.
+    // Clients are removed from the list as they are served.
     for (const waiting of all.length === 1 ? [first] : [...all]) {
       const { command, shape } = waiting.waiter;
       if (waiting.isUnderWay || waiting.isAnswered || shape.type === empty) continue;
@@ -197,7 +200,7 @@ export class WaitingClients {
       const sender = this.#senderIn(waiting.waiter.sender, db);
       const outlook = this.#outlook(shape, key, argv, sender);
       if (typeof outlook !== "boolean") this.#finish(waiting, outlook);
-      // Nor has it anything for others, of whom there may be thousands; of streams each may have read as far as he likes.
+      // The key has nothing for the remaining clients either, of which there may be thousands; in streams each client has its own position.
       if (outlook === false && SIZE_OF[shape.type] !== null) empty = shape.type;
       if (outlook !== true) continue;
       this.#expected.delete(awaited);
@@ -208,7 +211,7 @@ export class WaitingClients {
       }
       waiting.isUnderWay = true;
       reply.then((settled) => this.#settled(waiting, awaited, settled));
-      // What it leaves to the others is known when it is done.
+      // What remains for other clients is known when the command is done.
       return;
     }
   }
@@ -217,12 +220,12 @@ export class WaitingClients {
     waiting.isUnderWay = false;
     if (!isNothing(reply)) this.#finish(waiting, reply);
     else if (waiting.overdue !== null) this.#finish(waiting, waiting.overdue);
-    // Others may have begun to wait for it since.
+    // Further clients may have begun to wait since.
     const awaited = this.#find(db, key);
     if (awaited !== undefined) this.#mark(awaited);
   }
 
-  /** Whether a key has something for one that waits; an error: it never will. @param argv  what would be run */
+  /** Whether a key has data for a waiting client; an error: it never will. @param argv  the command that would run */
   #outlook(
     { type }: WaitShape,
     key: ByteString,
@@ -243,7 +246,7 @@ export class WaitingClients {
     return elements?.kind === "integer" && elements.value > 0;
   }
 
-  /** Reads of what is in memory are answered at once. */
+  /** Runs a read of memory, which is answered immediately. @returns null: it was not */
   #ask(command: Command, argv: readonly ByteString[], sender: CommandSender): Reply | null {
     const reply = this.#path.execute(command, argv, sender);
     return reply instanceof Promise ? null : reply;
@@ -258,7 +261,7 @@ export class WaitingClients {
     return true;
   }
 
-  /** Who waits, in the database that it waited in, and as of now. */
+  /** Returns the sender of the waiting command, in the database of that time, with the time of now. */
   #senderIn({ as, readsAll, isStable, lastWrite }: CommandSender, db: number): CommandSender {
     const now = this.#environment.clock();
     return lastWrite === undefined
@@ -277,19 +280,22 @@ export class WaitingClients {
       awaited.waiting.splice(place, 1);
       if (awaited.waiting.length > 0) continue;
       this.#endWatch(awaited);
-      // Whoever waits for it next has its place.
+      // The next client that waits for it takes the same object.
       if (!this.#expected.has(awaited)) this.#forget(awaited);
     }
     waiter.resolve(reply);
   }
 
-  /** When a key ends may be another time now: it serves nobody unless it has ended at once. */
+  /** Handles a changed expiry: it adds no data, unless the key has expired immediately. */
   #retimed(awaited: AwaitedKey): void {
     const first = awaited.waiting.find(({ waiter }) => waiter.shape.type === "group");
     if (first !== undefined && this.#watchEnd(first, awaited) === PTTL_ABSENT) this.#mark(awaited);
   }
 
-  /** Looks at a key again when its time is over: who waits for a group of it is told. @returns what PTTL answers; NaN: unknown yet */
+  /**
+   * Checks a key again after its expiry, and notifies clients that wait for a group of it. @returns PTTL's answer;
+   * NaN: not known yet
+   */
   #watchEnd({ waiter }: Waiting, awaited: AwaitedKey): number {
     this.#endWatch(awaited);
     const asker = this.#senderIn(waiter.sender, awaited.db);
@@ -307,12 +313,12 @@ export class WaitingClients {
   }
 }
 
-/** Whether a command says that it has done nothing. */
+/** Whether a reply says that the command has done nothing. */
 function isNoneOrNothing(reply: Reply): boolean {
   return reply.kind === "integer" ? Number(reply.value) === 0 : isNothing(reply);
 }
 
-/** Whether a command found nothing to take. */
+/** Whether a command has found nothing to take. */
 export function isNothing({ kind }: Reply): boolean {
   return kind === "nil" || kind === "nil-array";
 }
