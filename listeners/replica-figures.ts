@@ -1,4 +1,4 @@
-/** What a daemon reports of the servers of its --json-replica: in metrics, INFO and /healthz. */
+/** A server of --json-replica, as metrics, INFO and /healthz report it. */
 export interface JsonReplicaServer {
   /** host:port */
   readonly replica: string;
@@ -7,17 +7,17 @@ export interface JsonReplicaServer {
   readonly isDbsyncd: boolean;
   /** Whether it has sent its documents since the start. */
   readonly hasGiven: boolean;
-  /** Documents of which it may not have all. */
+  /** Documents that may be incomplete there. */
   readonly missing: number;
-  /** How many of those it has refused, for now. */
+  /** Missing documents that the server has refused for now. */
   readonly refused: number;
-  /** Documents that had other contents than here without a reason. */
+  /** Documents that differed from the daemon's for no known reason. */
   readonly different: number;
 }
 
 export interface JsonReplicaFigures {
   /** Whether clients are served: all servers have sent their documents. */
   readonly isReady: boolean;
-  /** Without the daemon itself. */
+  /** The servers, without the daemon itself. */
   readonly servers: readonly JsonReplicaServer[];
 }

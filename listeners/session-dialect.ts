@@ -1,12 +1,15 @@
-/** A dialect whose requests a session answers, one after the other: who has to log in does so there. What was served is counted. */
+/**
+ * A dialect with a session, which also handles logins and answers one request after the other. Counts what was
+ * served.
+ */
 import { type Answer, type ClientDoing, Dialect } from "../net/connections/dialect.js";
 import type { DaemonSocketHost } from "./daemon-listener.js";
 
 export interface AnsweringSession<Request, Given> {
-  /** Whether nobody has logged in who has to. */
+  /** Whether the client still has to log in. */
   readonly isStranger: boolean;
   readonly doing: ClientDoing;
-  /** @returns null: the connection is to be closed, without an answer */
+  /** Serves a request. @returns the answer; null: the connection closes without one */
   serve(request: Request): Given | Promise<Given> | null;
 }
 
@@ -41,10 +44,10 @@ export abstract class SessionDialect<Request, Given = string> extends Dialect<Re
     return this.#session.isStranger;
   }
 
-  /** What the session gave, as it goes out. */
+  /** Returns the bytes of the session's answer. */
   protected abstract written(given: Given): Answer;
 
-  /** Whether a text that goes out says that something is wrong. */
+  /** Whether an answer is an error. */
   protected abstract isError(text: string): boolean;
 
   readonly #told = (given: Given): Answer => {

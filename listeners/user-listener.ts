@@ -1,4 +1,7 @@
-/** A listener whose clients have names and passwords instead of keys. What is its own is a `UserProtocol`. */
+/**
+ * A listener whose clients have names and passwords instead of keys. What differs between protocols is a
+ * `UserProtocol`.
+ */
 import type { Socket } from "node:net";
 import type { MemoryFace } from "../engine/memory/memory-limit.js";
 import type { CommandPath } from "../engine/users/command-path.js";
@@ -18,7 +21,7 @@ export interface UserListenerParts
   readonly memory: MemoryFace;
 }
 
-/** What every connection of such a listener is given. */
+/** The listener as its connections see it. */
 export interface UserSocketHost extends DaemonSocketHost {
   readonly path: CommandPath;
   readonly users: Users;
@@ -29,7 +32,7 @@ export interface UserSocketHost extends DaemonSocketHost {
 export interface UserProtocol<Request, Server> {
   /** The name of its option, and of its metrics. */
   readonly name: UserListenerName;
-  /** What a client is sent that is one too many; "": nothing. */
+  /** The text sent to a client above the limit of connections; "": nothing. */
   readonly fullText: string;
   /** Makes the state that all connections share. Called once. */
   readonly makeServer: (host: UserSocketHost) => Server;

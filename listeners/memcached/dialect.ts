@@ -1,4 +1,4 @@
-/** memcached's text protocol as its connections see it: one request after the other; what they mean is the session's. */
+/** The dialect of memcached's text protocol: one request after the other, carried out by the session. */
 
 import { type Closing, closing } from "../../net/connections/dialect.js";
 import { isTextByte } from "../../net/connections/first-byte.js";
@@ -9,7 +9,7 @@ import type { UserSocketHost } from "../user-listener.js";
 import { MemcachedSession } from "./session.js";
 
 export const MEMCACHED_LISTENER = "memcached";
-/** Of an item while nobody has logged in who has to: a login is no longer. */
+/** The longest item of a client that has not logged in: a login fits into it. */
 const STRANGER_ITEM_BYTES_MAX = 2048;
 const BINARY_REQUEST = 0x80;
 const REFUSALS = /^(?:ERROR|CLIENT_ERROR|SERVER_ERROR)/;

@@ -1,6 +1,7 @@
 /**
- * What a connection of memcached's text protocol asks for, carried out by the string commands. Requests in, answers out; knows
- * nothing of bytes. Who has to log in does it as with `memcached -Y`: by a first `set` whose data are name and password.
+ * The session of a connection of memcached's text protocol: requests in, answers out, carried out by the string
+ * commands. It knows nothing of bytes. A client logs in as with `memcached -Y`: by a first `set` whose data are name
+ * and password.
  */
 
 import type { Denial } from "../../engine/users/guest.js";
@@ -16,17 +17,17 @@ import type { Command } from "../../store/rows/command.js";
 import type { UserSocketHost } from "../user-listener.js";
 import { expiryOf, itemOf, stringOf, uniqueOf } from "./item.js";
 
-/** What needs a user. */
+/** A request that needs a user. */
 type CommandRequest = Exclude<MemcachedRequest, { readonly kind: "quit" | "http" | "wrong" | "version" }>;
 
 type CountRequest = MemcachedRequest & { readonly kind: "count" };
 
-/** The memcached whose answers these are, first: clients parse it, and some refuse a major version of 0. */
+/** The version of memcached that answers follow, first: clients parse it, and some refuse a major version of 0. */
 export const VERSION: string = `1.6.18-dbsync-${version}`;
 const WRITERS = findCommand("WRITERS") as Command;
-/** How often a number is counted on that others change meanwhile. */
+/** Attempts to change a number that other clients change meanwhile. */
 const COUNT_TRIES = 100;
-/** In place of an answer. */
+/** The result of an attempt that another client's write prevented. */
 const OTHERS_DID = "";
 const NO_MEMORY = error("out of memory storing object");
 const NOT_PERMITTED = error("this user has no permissions for this command or key");
@@ -49,12 +50,12 @@ export class MemcachedSession {
     return this.#commands.doing;
   }
 
-  /** Whether nobody has logged in who has to. */
+  /** Whether the client still has to log in. */
   get isStranger(): boolean {
     return this.#commands.guest.user === null;
   }
 
-  /** @returns the answer, "" if none is wanted; null: the connection is to be closed */
+  /** Serves a request. @returns the answer, "" for a request without one; null: the connection closes */
   serve(request: MemcachedRequest): string | Promise<string> | null {
     if (request.kind === "quit" || request.kind === "http") return null;
     if (request.kind === "wrong") return request.answer;
@@ -105,7 +106,7 @@ export class MemcachedSession {
       const { flags, data } = itemOf(value.bytes);
       const unique = writers === null ? "" : ` ${uniqueOf(bytesOf(writers[at]))}`;
       items += `VALUE ${keys[at]} ${flags} ${data.length}${unique}\r\n${data}\r\n`;
-      // One long value may be named often: its answer is never made.
+      // A request may name one long value many times: such an answer is never built.
       if (items.length > this.#host.limits.maxOutputBytes) return TOO_LONG;
     }
     return `${items}END\r\n`;
@@ -125,7 +126,7 @@ export class MemcachedSession {
     });
   }
 
-  /** Reads, adds, and writes if nobody else has meanwhile; all dates stay. */
+  /** Reads, adds, and writes if no other client has written meanwhile; expiry dates stay. */
   async #count(request: CountRequest): Promise<string> {
     for (let left = COUNT_TRIES; left > 0; left--) {
       const answer = await this.#readWithWriters([request.key], ([value], [writer]) =>
@@ -151,7 +152,7 @@ export class MemcachedSession {
     return this.#runIf(argv, writer, (reply) => (reply === null ? OTHERS_DID : `${now}\r\n`));
   }
 
-  /** Values, and who wrote each last, at one moment and at one place. */
+  /** Reads the values and the last writer of each key in one step. @param answered  makes the answer of them */
   #readWithWriters(
     keys: readonly ByteString[],
     told: (values: readonly Reply[], writers: readonly Reply[]) => string | Promise<string>,
@@ -168,7 +169,7 @@ export class MemcachedSession {
     return reply instanceof Promise ? reply.then(read) : read(reply);
   }
 
-  /** @param told  the answer to a reply that is no error */
+  /** @param answered  makes the answer of a reply that is no error */
   #run(argv: readonly ByteString[], told: (reply: Reply) => string): string | Promise<string> {
     const reply = this.#commands.run(argv, this.#sender);
     return reply instanceof Promise
@@ -176,7 +177,7 @@ export class MemcachedSession {
       : answerOf(reply, told);
   }
 
-  /** @param told  is given null if others have changed the key since */
+  /** @param answered  receives null if another client has changed the key since */
   #runIf(
     argv: readonly ByteString[],
     writer: ByteString,

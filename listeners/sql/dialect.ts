@@ -1,4 +1,4 @@
-/** The SQL line protocol as its connections see it: one statement after the other; what they mean is the session's. */
+/** The dialect of the SQL line protocol: one statement after the other, carried out by the session. */
 
 import { type Closing, closing } from "../../net/connections/dialect.js";
 import { isTextByte } from "../../net/connections/first-byte.js";
@@ -13,7 +13,7 @@ import { SqlSession } from "./session.js";
 import { MESSAGES, type SqlLanguage } from "./words.js";
 
 export const SQL_LISTENER = "sql";
-/** While nobody has logged in who has to: a login is no longer. */
+/** The longest statement of a client that has not logged in: a login fits into it. */
 const STRANGER_BYTES_MAX = 2048;
 const REFUSAL = `RESULT_MESSAGE\n${ERROR_HEAD}`;
 
@@ -37,14 +37,14 @@ export class SqlDialect extends SessionDialect<ByteString> {
     return isTextByte(byte);
   }
 
-  /** What stands behind a login in one chunk is no stranger's any more. */
+  /** A statement that follows a login in the same chunk has the limits of a logged-in client. */
   override next(pending: number): ByteString | null {
     const most = Math.min(this.#host.limits.maxRequestBytes, STATEMENT_BYTES_MAX);
     this.parser.maxBytes = this.isStranger ? STRANGER_BYTES_MAX : most;
     return super.next(pending);
   }
 
-  /** What has no `;` behind it is a statement, if nothing more comes. */
+  /** Text without a final `;` is a statement once the client has ended its stream. */
   override sendsNoMore(): void {
     this.parser.end();
   }

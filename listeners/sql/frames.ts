@@ -5,20 +5,20 @@ import { messageFrame } from "../../protocol/sql-frames.js";
 import { numberText } from "../../protocol/sql-numbers.js";
 import { STEP_ITEMS } from "../../protocol/steps.js";
 
-/** The original's. */
+/** Rows of a page in the original. */
 export const PAGE_ROWS = 20;
-/** How a connection wants relations. */
+/** The form in which a connection receives relations. */
 export interface PageForm {
-  /** On each page, which says the columns again. */
+  /** Rows of each page; each page repeats the columns. */
   readonly pageRows: number;
-  /** Characters; a string has an end. */
+  /** The longest answer, in characters. */
   readonly most: number;
 }
 
-/** Of a query: a map of name, columns and rows. */
+/** A query's reply: a map of name, columns and rows. */
 export type RelationReply = Extract<Reply, { kind: "map" }>;
 
-/** Returns the frame, found in steps. @returns null: it is longer than `most` @throws RangeError  a row alone is longer than any string */
+/** Makes the frame of a relation, in steps. @returns null: it is longer than `most` @throws RangeError  a row alone is longer than any string */
 export function* relationFrame(
   reply: RelationReply,
   { pageRows, most }: PageForm,
@@ -62,7 +62,7 @@ function cellsText(cells: readonly Reply[]): ByteString {
 
 const itemsOf = (reply: Reply): readonly Reply[] => ("items" in reply ? reply.items : []);
 
-/** Bytes of texts stay as they are: what JSON escapes is ASCII. */
+/** Returns a cell as JSON. The bytes of texts stay as they are: JSON escapes only ASCII. */
 function cellText(cell: Reply): ByteString {
   switch (cell.kind) {
     case "bulk":

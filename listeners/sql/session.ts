@@ -1,6 +1,6 @@
 /**
- * What a connection of the SQL line protocol asks for: statements, carried out by SQL in the database that the connection has chosen.
- * Statements in, frames out; knows nothing of sockets. Who has to log in sends `login name password` first.
+ * The session of a connection of the SQL line protocol: statements in, frames out, carried out by SQL in the database
+ * that the client has chosen. It knows nothing of sockets. A client logs in with `login name password`.
  */
 
 import type { Denial } from "../../engine/users/guest.js";
@@ -25,7 +25,7 @@ export class SqlSession {
   readonly #language: SqlLanguage;
   readonly #commands: UserCommands;
   readonly #sender: GuestSender;
-  /** Empty: none is chosen. */
+  /** The chosen database; empty: none. */
   #database: ByteString = "";
   #pageRows = PAGE_ROWS;
 
@@ -40,12 +40,12 @@ export class SqlSession {
     return this.#commands.doing;
   }
 
-  /** Whether nobody has logged in who has to. */
+  /** Whether the client still has to log in. */
   get isStranger(): boolean {
     return this.#commands.guest.user === null;
   }
 
-  /** @returns the answer; null: the connection is to be closed */
+  /** Serves a statement. @returns the answer; null: the connection closes */
   serve(statement: ByteString): ByteString | Promise<ByteString> | null {
     this.#commands.guest.renew();
     const aside = readAside(statement);
@@ -82,7 +82,7 @@ export class SqlSession {
     return messageFrame(doneText(statement, reply, this.#language));
   }
 
-  /** In steps, between which other connections are served. */
+  /** Writes the frame in steps, between which other connections are served. */
   *#frameOf(reply: RelationReply): Generator<void, ByteString> {
     const form = { pageRows: this.#pageRows, most: this.#host.limits.maxOutputBytes };
     try {
@@ -114,5 +114,5 @@ class SteppedSender extends GuestSender {
   readonly takesSteps = true;
 }
 
-/** The word before an error is Redis's, which these clients do not expect. */
+/** Returns an error without Redis's first word, which these clients do not expect. */
 const errorOf = (text: ByteString) => errorFrame(text.replace(/^ERR /, ""));

@@ -1,14 +1,14 @@
-/** What a connection is told of what was done, and of its login: as the original says it, or in English. */
+/** The texts for finished statements and for logins, in the original's words or in English. */
 import { type ByteString, bytesOfText } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
 import type { Statement } from "../../store/sql/tree.js";
 
-/** Of --sql-language. */
+/** A value of --sql-language. */
 export type SqlLanguage = "mg" | "en";
 
 const OBJECTS = { table: "tabilao", domain: "efitra", view: "jery", database: "tahiry" } as const;
 
-/** What is said of a statement that is no query. */
+/** Returns the text that answers a statement other than a query. */
 export function doneText(statement: Statement, reply: Reply, language: SqlLanguage): ByteString {
   switch (statement.kind) {
     case "use":
