@@ -16,8 +16,8 @@ import { StartFloor } from "../engine/pipeline/start-floor.js";
 import { hashOf, type Identity, makeIdentity } from "../engine/trust/identity.js";
 import type { Signers } from "../engine/trust/signers.js";
 import type { LiveHost } from "../listeners/dbsync/connection-host.js";
-import { DbsyncListener } from "../listeners/dbsync/listener.js";
-import type { WsListener } from "../listeners/ws/listener.js";
+import { DbsyncListener } from "../listeners/dbsync/dbsync-listener.js";
+import type { WsListener } from "../listeners/ws/ws-listener.js";
 import type { AdminServer } from "../net/admin/server.js";
 import { loadWith } from "../net/process/optional-package.js";
 import { bindAddressOf } from "../options/reach.js";
@@ -214,7 +214,7 @@ async function addAdmin(
 async function makeWsListener(core: Core, live: LiveHost | null): Promise<WsListener | null> {
   const { ws, wsOrigins, wsCompress, limits } = core.settings;
   if (ws === null) return null;
-  const load = () => import("../listeners/ws/listener.js");
+  const load = () => import("../listeners/ws/ws-listener.js");
   const { WsListener } = await loadWith("ws", "--ws", load);
   return new WsListener({ ...core, live, limits, settings: { ws, wsOrigins, wsCompress } });
 }

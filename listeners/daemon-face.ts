@@ -6,7 +6,7 @@ import type { Copies } from "../engine/users/copies.js";
 import type { LogLevel } from "../net/process/log.js";
 import type { EvictionPolicy } from "../options/eviction-policy.js";
 import type { Settings } from "../options/settings.js";
-import type { JsonReplicaFigures } from "./replica-figures.js";
+import type { JsonReplicaFigures } from "./json-replica-figures.js";
 
 /** The limit of memory, as CONFIG and INFO show it. */
 export interface MemorySettings {

@@ -5,7 +5,7 @@ import type { Observer } from "../engine/pipeline/observer.js";
 import type { SocketHost } from "../net/connections/connection-host.js";
 import { SocketListener, type SocketListenerParts } from "../net/connections/socket-listener.js";
 import type { Limits } from "../options/limits.js";
-import type { JsonReplicaFigures } from "./replica-figures.js";
+import type { JsonReplicaFigures } from "./json-replica-figures.js";
 
 /** The listener as its connections see it. */
 export type DaemonSocketHost = SocketHost<Limits, Observer>;

@@ -17,7 +17,7 @@ import { writeEvent, writeRefused } from "../../protocol/version-2/messages-v2.j
 import { refusalOf } from "../../store/judgement.js";
 import type { KeyRecord, KeyRing } from "../../store/key-ring.js";
 import type { ConnectionHost, LiveHost } from "./connection-host.js";
-import { type ListenWord, listenWordOf } from "./listen-words.js";
+import { type ListenWord, listenWordOf } from "./listen-commands.js";
 
 /** Subscriptions of one connection. */
 const NAMES_MOST = 10_000;

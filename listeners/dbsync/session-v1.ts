@@ -7,8 +7,8 @@ import type { Answer } from "../../engine/answers/request.js";
 import { type Closing, closing } from "../../net/connections/dialect.js";
 import { answerFrame, requestOf } from "./codec-v1.js";
 import type { ConnectionHost } from "./connection-host.js";
+import type { Session, Spoken } from "./dbsync-session.js";
 import { isProof } from "./proof.js";
-import type { Session, Spoken } from "./session.js";
 
 export class SessionV1 implements Session {
   readonly listener = "dbsync-v1";

@@ -26,9 +26,9 @@ import {
   writeResult,
 } from "../../protocol/version-2/messages-v2.js";
 import type { ConnectionHost, LiveHost } from "./connection-host.js";
+import type { MembersHello, Session, Spoken } from "./dbsync-session.js";
 import { LiveSession, NOBODY_LISTENS } from "./live-session.js";
 import { isProof } from "./proof.js";
-import type { MembersHello, Session, Spoken } from "./session.js";
 
 const VERSION = 2;
 /** Digits of a key's id that are shown for a key without a label. */

@@ -5,7 +5,7 @@
  */
 import type { ClientSocket } from "../../net/connections/client-socket.js";
 import type { LongAnswer } from "../../net/connections/dialect.js";
-import { lengthOf } from "./messages/answers.js";
+import { lengthOf } from "./messages/json-answers.js";
 
 const BUFFER_BYTES = 64 * 1024;
 /** Bytes written in a turn, before other clients are served. */

@@ -276,7 +276,7 @@ export const sqlMutants: readonly Mutant[] = [
   },
   {
     name: "SQL: who has not logged in sends statements of any length",
-    file: "listeners/sql/dialect.js",
+    file: "listeners/sql/sql-dialect.js",
     find: "this.isStranger ? STRANGER_BYTES_MAX : most",
     replace: "most",
     test: LISTENER,

@@ -15,7 +15,7 @@ import { phpNumeric } from "../../../protocol/json/php-number.js";
 import type { Reply } from "../../../protocol/reply.js";
 import { StepReply } from "../../../protocol/step-reply.js";
 import { finish } from "../../../protocol/steps.js";
-import { failure, lengthOf, type Member, sentenceOf, success } from "../messages/answers.js";
+import { failure, lengthOf, type Member, sentenceOf, success } from "../messages/json-answers.js";
 import { bytesOf, itemsOf } from "../messages/reply-parts.js";
 import type { Answer } from "./document-client.js";
 

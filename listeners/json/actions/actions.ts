@@ -13,10 +13,10 @@ import {
   type Member,
   sentenceOf,
   success,
-} from "../messages/answers.js";
+} from "../messages/json-answers.js";
+import type { JsonRequest } from "../messages/json-request.js";
 import { bulksOf, bytesOf, itemsOf } from "../messages/reply-parts.js";
-import type { JsonRequest } from "../messages/request.js";
-import { filterWords, hasDetails, orderWords, shapeWords } from "../messages/selection.js";
+import { filterWords, hasDetails, orderWords, shapeWords } from "../messages/selection-arguments.js";
 import {
   documentsPieces,
   entriesJson,

@@ -7,8 +7,8 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import { type ErrorReply, error, type Reply } from "../../../protocol/reply.js";
 import { inTurns } from "../../../protocol/steps.js";
 import type { UserSocketHost } from "../../user-listener.js";
-import type { Text } from "../messages/answers.js";
-import type { JsonRequest } from "../messages/request.js";
+import type { Text } from "../messages/json-answers.js";
+import type { JsonRequest } from "../messages/json-request.js";
 import type { JsonReplicas } from "../replicas/replicas.js";
 
 const NOT_PERMITTED = error("NOPERM this user has no permissions for this action or document.");

@@ -10,10 +10,10 @@ import {
   writePhpEntries,
   writePhpMembers,
 } from "../../../protocol/json/json-writer.js";
-import { failure, longSuccess, type Member, sentenceOf, success } from "../messages/answers.js";
+import { failure, longSuccess, type Member, sentenceOf, success } from "../messages/json-answers.js";
+import type { JsonRequest } from "../messages/json-request.js";
 import { bulksOf, bytesOf, itemsOf } from "../messages/reply-parts.js";
-import type { JsonRequest } from "../messages/request.js";
-import { filterWords, lifetimeWords, orderWords, revisionWords } from "../messages/selection.js";
+import { filterWords, lifetimeWords, orderWords, revisionWords } from "../messages/selection-arguments.js";
 import {
   entriesJson,
   good,

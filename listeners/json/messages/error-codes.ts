@@ -3,7 +3,7 @@
  * Each sentence has a code.
  * Source: docs/json-documents.md "Codes of errors".
  */
-import { ERROR_HEAD, type Text } from "./answers.js";
+import { ERROR_HEAD, type Text } from "./json-answers.js";
 
 interface Row {
   /** The beginnings of its sentences. */

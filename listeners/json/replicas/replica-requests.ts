@@ -18,7 +18,7 @@ import {
   writePhpString,
 } from "../../../protocol/json/json-writer.js";
 import { phpNumeric } from "../../../protocol/json/php-number.js";
-import type { JsonRequest } from "../messages/request.js";
+import type { JsonRequest } from "../messages/json-request.js";
 import type { Contents, DocumentStore, Entry } from "./document-store.js";
 
 /** Characters of a request: the original treats what one read brings, at most 64 KiB, as one request. */

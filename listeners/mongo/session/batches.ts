@@ -5,7 +5,7 @@ import { DOCUMENT_BYTES_MAX } from "../../../protocol/mongo/message.js";
 import type { Reply } from "../../../protocol/reply.js";
 import { failure } from "../messages/failure.js";
 import type { Cursor } from "./cursors.js";
-import type { MongoSession } from "./session.js";
+import type { MongoSession } from "./mongo-session.js";
 
 /** Documents of a first answer, as in MongoDB. */
 const FIRST_DOCUMENTS = 101;

@@ -6,8 +6,8 @@ import { array, bulk, bulks, integer, type Reply } from "../../../protocol/reply
 import { subscriptionReply } from "../../../protocol/resp/push.js";
 import { custom } from "../../../store/arguments/errors.js";
 import { globMatches } from "../../../store/patterns/glob.js";
-import { answerBytes } from "../session/answers.js";
-import type { RespSession, SessionHandler } from "../session/session.js";
+import { answerBytes } from "../session/reply-bytes.js";
+import type { RespSession, SessionHandler } from "../session/resp-session.js";
 import { Subscriptions } from "../session/subscriptions.js";
 
 export const channelHandlers: readonly (readonly [string, SessionHandler])[] = [

@@ -5,8 +5,8 @@ import { writeCommand } from "../../../protocol/resp/resp-writer.js";
 import { custom, notInteger, syntaxError } from "../../../store/arguments/errors.js";
 import { parseInteger } from "../../../store/arguments/numbers.js";
 import { type Client, clientLine, hears } from "../session/clients.js";
-import type { RespSession, SessionHandler } from "../session/session.js";
-import { checkedName, NAME_BYTES_MAX } from "./greeting.js";
+import type { RespSession, SessionHandler } from "../session/resp-session.js";
+import { checkedName, NAME_BYTES_MAX } from "./connection-commands.js";
 
 export const clientHandlers: readonly (readonly [string, SessionHandler])[] = [
   ["CLIENT|GETNAME", ({ name }) => (name === "" ? NIL : bulk(name))],

@@ -9,7 +9,7 @@ import { isKeyCommand } from "../../../store/key-ring.js";
 import type { Command } from "../../../store/rows/command.js";
 import { mayWait } from "../session/blocking.js";
 import { CommandCounts } from "../session/command-counts.js";
-import type { Route, SessionHandler } from "../session/session.js";
+import type { Route, SessionHandler } from "../session/resp-session.js";
 
 /** Handlers by the names of the command table; subcommands are `CONTAINER|NAME`. */
 export type SessionHandlers = ReadonlyMap<string, SessionHandler>;

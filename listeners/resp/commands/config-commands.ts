@@ -3,7 +3,7 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import { bulk, map, OK, type Reply } from "../../../protocol/reply.js";
 import { custom, syntaxError } from "../../../store/arguments/errors.js";
 import { globMatches } from "../../../store/patterns/glob.js";
-import type { RespSession, SessionHandler } from "../session/session.js";
+import type { RespSession, SessionHandler } from "../session/resp-session.js";
 import type { Setting } from "./config-setting.js";
 import { SETTINGS } from "./config-table.js";
 

@@ -3,7 +3,7 @@
 import { LIMITS, type LimitName } from "../../../options/limits.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { parseInteger } from "../../../store/arguments/numbers.js";
-import type { RespSession } from "../session/session.js";
+import type { RespSession } from "../session/resp-session.js";
 
 export interface Setting {
   /** Returns the value for CONFIG GET. */

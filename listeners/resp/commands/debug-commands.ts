@@ -10,7 +10,7 @@ import { CommandFailure, custom, echoed, noSuchKey } from "../../../store/argume
 import { parseDouble, parseInteger } from "../../../store/arguments/numbers.js";
 import { findCommand, resolveCommand } from "../../../store/command-table.js";
 import type { Command } from "../../../store/rows/command.js";
-import type { RespSession, SessionHandler } from "../session/session.js";
+import type { RespSession, SessionHandler } from "../session/resp-session.js";
 import { parseMemory } from "./config-setting.js";
 import { sample } from "./debug-samples.js";
 

@@ -21,8 +21,8 @@ import {
 import { CommandFailure, custom, echoed } from "../../../store/arguments/errors.js";
 import { parseInteger } from "../../../store/arguments/numbers.js";
 import { globMatches } from "../../../store/patterns/glob.js";
+import type { RespSession, SessionHandler } from "../session/resp-session.js";
 import { SessionCaller } from "../session/script-caller.js";
-import type { RespSession, SessionHandler } from "../session/session.js";
 import { boundsOf, inSteps, onceReady } from "./script-commands.js";
 
 const NOT_FULL = error(

@@ -5,8 +5,8 @@ import { version } from "../../../net/process/version.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { type Reply, verbatim } from "../../../protocol/reply.js";
 import type { CommandCounts } from "../session/command-counts.js";
-import type { RespSession, SessionHandler } from "../session/session.js";
-import { REDIS_VERSION } from "./greeting.js";
+import type { RespSession, SessionHandler } from "../session/resp-session.js";
+import { REDIS_VERSION } from "./connection-commands.js";
 import { percentilesOf } from "./listed-settings.js";
 
 type Fields = Readonly<Record<string, string | number>>;

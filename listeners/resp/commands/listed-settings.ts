@@ -7,7 +7,7 @@
 import { parseEventFlags } from "../../../options/event-flags.js";
 import { LIMITS } from "../../../options/limits.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
-import type { RespSession } from "../session/session.js";
+import type { RespSession } from "../session/resp-session.js";
 import { parseMemory, type Setting } from "./config-setting.js";
 
 export const notifyKeyspaceEvents: Setting = {

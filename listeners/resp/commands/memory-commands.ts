@@ -1,7 +1,7 @@
 /** MEMORY's subcommands about the process. Figures are V8's own, which differ from those of Redis's allocator. */
 import { getHeapStatistics } from "node:v8";
 import { bulk, double, integer, map, OK, type Reply, verbatim } from "../../../protocol/reply.js";
-import type { RespSession, SessionHandler } from "../session/session.js";
+import type { RespSession, SessionHandler } from "../session/resp-session.js";
 
 export const memoryHandlers: readonly (readonly [string, SessionHandler])[] = [
   ["MEMORY|DOCTOR", doctor],

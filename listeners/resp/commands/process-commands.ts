@@ -15,8 +15,8 @@ import {
 } from "../../../protocol/reply.js";
 import { custom, syntaxError } from "../../../store/arguments/errors.js";
 import { integerArgument } from "../../../store/arguments/numbers.js";
-import type { RespSession, SessionHandler } from "../session/session.js";
-import { REDIS_VERSION } from "./greeting.js";
+import type { RespSession, SessionHandler } from "../session/resp-session.js";
+import { REDIS_VERSION } from "./connection-commands.js";
 
 export const processHandlers: readonly (readonly [string, SessionHandler])[] = [
   ["BGREWRITEAOF", inBackground],

@@ -3,7 +3,7 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import { integer, type Reply, ZERO } from "../../../protocol/reply.js";
 import { waitArguments } from "../../../store/commands/timeout.js";
 import { UNBLOCKED } from "../session/blocking.js";
-import type { RespSession, SessionHandler } from "../session/session.js";
+import type { RespSession, SessionHandler } from "../session/resp-session.js";
 
 export const replicaWaitHandlers: readonly (readonly [string, SessionHandler])[] = [["WAIT", wait]];
 

@@ -9,7 +9,7 @@ import { custom, syntaxError } from "../../../store/arguments/errors.js";
 import { findCommand } from "../../../store/command-table.js";
 import { RdbFile } from "../../../store/rdb/rdb-file.js";
 import type { Command } from "../../../store/rows/command.js";
-import type { RespSession, SessionHandler } from "../session/session.js";
+import type { RespSession, SessionHandler } from "../session/resp-session.js";
 
 export const replicationHandlers: readonly (readonly [string, SessionHandler])[] = [
   ["ASKING", noCluster],

@@ -10,8 +10,8 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, bulk, error, OK, ONE, type Reply, ZERO } from "../../../protocol/reply.js";
 import { CommandFailure, custom } from "../../../store/arguments/errors.js";
 import { integerArgument } from "../../../store/arguments/numbers.js";
+import type { RespSession, SessionHandler } from "../session/resp-session.js";
 import { SessionCaller } from "../session/script-caller.js";
-import type { RespSession, SessionHandler } from "../session/session.js";
 
 const NO_SCRIPT = new CommandFailure("NOSCRIPT No matching script. Please use EVAL.");
 const NOT_FULL = error(

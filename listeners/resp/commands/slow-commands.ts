@@ -4,7 +4,7 @@ import { slowLogReply } from "../../../engine/slow-log/slow-log-reply.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, bulk, integer, map, OK, type Reply, verbatim } from "../../../protocol/reply.js";
 import { findCommand } from "../../../store/command-table.js";
-import type { RespSession, Route, SessionHandler } from "../session/session.js";
+import type { RespSession, Route, SessionHandler } from "../session/resp-session.js";
 
 export const slowHandlers: readonly (readonly [string, SessionHandler])[] = [
   ["SLOWLOG|GET", ({ server }, argv) => slowLogReply(argv, server.daemon.slowLog)],

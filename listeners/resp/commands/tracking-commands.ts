@@ -4,7 +4,7 @@ import { array, bulk, integer, map, OK, type Reply, set } from "../../../protoco
 import { custom, notInteger, syntaxError } from "../../../store/arguments/errors.js";
 import { parseInteger } from "../../../store/arguments/numbers.js";
 import type { TrackingMode } from "../session/clients.js";
-import type { RespSession, SessionHandler } from "../session/session.js";
+import type { RespSession, SessionHandler } from "../session/resp-session.js";
 
 export const trackingHandlers: readonly (readonly [string, SessionHandler])[] = [
   ["CLIENT|CACHING", choose],

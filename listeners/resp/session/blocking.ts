@@ -12,9 +12,9 @@ import { findCommand } from "../../../store/command-table.js";
 import { XREADGROUP_OUTLOOK } from "../../../store/commands/streams/group-reads.js";
 import { Database } from "../../../store/database.js";
 import type { Command } from "../../../store/rows/command.js";
-import type { RespServer } from "./server.js";
+import type { RespServer } from "./resp-server.js";
 import { WAIT_SHAPES, type WaitShape, type WaitShapeOf, withLastIds } from "./wait-shapes.js";
-import { isNothing, OVERDUE, type WaitingClients } from "./waiting.js";
+import { isNothing, OVERDUE, type WaitingClients } from "./waiting-clients.js";
 
 /** The answer to a client whose waiting CLIENT UNBLOCK ends with an error. */
 export const UNBLOCKED = error("UNBLOCKED client unblocked via CLIENT UNBLOCK");

@@ -13,8 +13,8 @@ import { findCommand } from "../../../store/command-table.js";
 import { sortedInstead } from "../../../store/commands/sort.js";
 import type { AclRefusal } from "../../../store/rights/acl.js";
 import type { Command } from "../../../store/rows/command.js";
-import { noteRefusal } from "./refusals.js";
-import type { RespSession, Route } from "./session.js";
+import { noteRefusal } from "./denials.js";
+import type { RespSession, Route } from "./resp-session.js";
 
 const TYPE = findCommand("TYPE") as Command;
 const UNKNOWN = error("ERR Unknown Redis command called from script");

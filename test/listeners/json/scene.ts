@@ -1,7 +1,7 @@
 /** A JSON listener in the test's own process, before a memory of its own. */
 import type { DaemonFace } from "../../../listeners/daemon-face.js";
-import { JsonListener } from "../../../listeners/json/listener.js";
-import type { JsonReplicaFigures } from "../../../listeners/replica-figures.js";
+import { JsonListener } from "../../../listeners/json/json-listener.js";
+import type { JsonReplicaFigures } from "../../../listeners/json-replica-figures.js";
 import type { Limits } from "../../../options/limits.js";
 import { defaultLimits } from "../../daemon/in-process.js";
 import { until } from "../../daemon/replicas.js";

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { UNBOUNDED } from "../../../engine/memory/memory-limit.js";
-import { VERSION } from "../../../listeners/memcached/session.js";
+import { VERSION } from "../../../listeners/memcached/memcached-session.js";
 import { makeFolder, startReplica } from "../../daemon/replicas.js";
 import { RawClient } from "../../support/raw-client.js";
 import { RedisConnection } from "../../support/redis-connection.js";

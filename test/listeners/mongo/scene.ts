@@ -1,7 +1,7 @@
 /** A listener for MongoDB clients in the test's own process, before a memory of its own. */
 import { MongoClient, type MongoClientOptions } from "mongodb";
 import type { DaemonFace } from "../../../listeners/daemon-face.js";
-import { MongoListener } from "../../../listeners/mongo/listener.js";
+import { MongoListener } from "../../../listeners/mongo/mongo-listener.js";
 import type { Environment } from "../../../net/process/environment.js";
 import { double } from "../../support/double.js";
 import { startUserListener, type UserScene, type UserSceneOptions } from "../user-scene.js";

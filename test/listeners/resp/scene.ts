@@ -13,7 +13,7 @@ import type { CommandPath } from "../../../engine/users/command-path.js";
 import { LocalPath } from "../../../engine/users/local-path.js";
 import { Users } from "../../../engine/users/users.js";
 import type { DaemonFace } from "../../../listeners/daemon-face.js";
-import { RespListener } from "../../../listeners/resp/listener.js";
+import { RespListener } from "../../../listeners/resp/resp-listener.js";
 import { type Environment, realEnvironment } from "../../../net/process/environment.js";
 import { NO_EVENTS } from "../../../options/event-flags.js";
 import type { Limits } from "../../../options/limits.js";

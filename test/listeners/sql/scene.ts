@@ -1,7 +1,7 @@
 /** An SQL listener in the test's own process, before a memory of its own. */
 import type { DaemonFace } from "../../../listeners/daemon-face.js";
-import { SqlListener } from "../../../listeners/sql/listener.js";
-import type { SqlLanguage } from "../../../listeners/sql/words.js";
+import { SqlListener } from "../../../listeners/sql/sql-listener.js";
+import type { SqlLanguage } from "../../../listeners/sql/sql-messages.js";
 import { double } from "../../support/double.js";
 import { startUserListener, type UserScene, type UserSceneOptions } from "../user-scene.js";
 

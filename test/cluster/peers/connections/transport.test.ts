@@ -12,7 +12,7 @@ import { hashOf, type Identity, makeIdentity } from "../../../../engine/trust/id
 import { TlsCertificate } from "../../../../engine/trust/tls.js";
 import { signEnvelope } from "../../../../keys/sign.js";
 import { verifyEnvelope } from "../../../../keys/verify.js";
-import { DbsyncListener, type DbsyncParts } from "../../../../listeners/dbsync/listener.js";
+import { DbsyncListener, type DbsyncParts } from "../../../../listeners/dbsync/dbsync-listener.js";
 import { TlsGate } from "../../../../net/connections/tls-gate.js";
 import { realEnvironment } from "../../../../net/process/environment.js";
 import type { PeerAddress } from "../../../../options/peer-address.js";

@@ -1,7 +1,7 @@
 /** The listener of --memcached. */
 import type { MemcachedRequest } from "../../protocol/memcached-requests.js";
 import { UserListener, type UserListenerParts } from "../user-listener.js";
-import { MEMCACHED_LISTENER, MemcachedDialect } from "./dialect.js";
+import { MEMCACHED_LISTENER, MemcachedDialect } from "./memcached-dialect.js";
 
 export class MemcachedListener extends UserListener<MemcachedRequest> {
   constructor(parts: UserListenerParts) {

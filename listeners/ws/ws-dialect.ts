@@ -5,7 +5,7 @@
 import type { ClientConnection } from "../../net/connections/client-connection.js";
 import { type Closing, closing } from "../../net/connections/dialect.js";
 import type { ConnectionHost } from "../dbsync/connection-host.js";
-import { DbsyncDialect } from "../dbsync/dialect.js";
+import { DbsyncDialect } from "../dbsync/dbsync-dialect.js";
 import type { MessageSocket } from "./message-socket.js";
 
 export class WsDialect extends DbsyncDialect {

@@ -2,7 +2,7 @@
  * The members that a request may have. The original ignores unknown members; here they are an error where one could
  * have meant other entries or another change. Source: docs/json-documents.md "Differences from the original".
  */
-import type { JsonRequest } from "./request.js";
+import type { JsonRequest } from "./json-request.js";
 
 /** Members that actions ignore if they have no use for them, as in the original. */
 const ORIGINAL = ["action", "document", "data", "id", "query", "auto-increment", "replicate"] as const;

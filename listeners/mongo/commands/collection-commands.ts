@@ -5,7 +5,7 @@ import { CommandDocument } from "../messages/command-document.js";
 import { failure } from "../messages/failure.js";
 import { checkMembers, type Fields } from "../messages/fields.js";
 import { documentsOf, firstBatch } from "../session/batches.js";
-import type { MongoCommand, MongoSession } from "../session/session.js";
+import type { MongoCommand, MongoSession } from "../session/mongo-session.js";
 import { countOf, databaseOf, namespaceOf, placeOf } from "./arguments.js";
 import { membersOfReply } from "./refused-documents.js";
 

@@ -9,8 +9,8 @@ import { SqlLineParser } from "../../protocol/sql-lines.js";
 import { STATEMENT_BYTES_MAX } from "../../store/sql/parse.js";
 import { SessionDialect } from "../session-dialect.js";
 import type { UserSocketHost } from "../user-listener.js";
-import { SqlSession } from "./session.js";
-import { MESSAGES, type SqlLanguage } from "./words.js";
+import { MESSAGES, type SqlLanguage } from "./sql-messages.js";
+import { SqlSession } from "./sql-session.js";
 
 export const SQL_LISTENER = "sql";
 /** The longest statement of a client that has not logged in: a login fits into it. */

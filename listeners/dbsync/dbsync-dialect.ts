@@ -12,7 +12,7 @@ import {
 import { type ForeignClient, foreignClient } from "../../net/connections/foreign-client.js";
 import { FrameQueue } from "../../protocol/frame-queue.js";
 import type { ConnectionHost } from "./connection-host.js";
-import type { Session } from "./session.js";
+import type { Session } from "./dbsync-session.js";
 import { SessionV1 } from "./session-v1.js";
 import { SessionV2 } from "./session-v2.js";
 

@@ -1,12 +1,12 @@
 /** All commands of MongoDB clients, as docs/mongo.md lists them. Any other is CommandNotFound. */
-import type { MongoCommand } from "../session/session.js";
-import { collectionCommands } from "./collections.js";
-import { cursorCommands } from "./cursors.js";
-import { greetings } from "./greeting.js";
-import { logins } from "./login.js";
-import { readCommands } from "./reads.js";
-import { sessionCommands } from "./sessions.js";
-import { writeCommands } from "./writes.js";
+import type { MongoCommand } from "../session/mongo-session.js";
+import { collectionCommands } from "./collection-commands.js";
+import { cursorCommands } from "./cursor-commands.js";
+import { greetings } from "./greeting-commands.js";
+import { logins } from "./login-commands.js";
+import { readCommands } from "./read-commands.js";
+import { sessionCommands } from "./session-commands.js";
+import { writeCommands } from "./write-commands.js";
 
 export const mongoCommands: readonly MongoCommand[] = [
   ...greetings,

@@ -6,7 +6,7 @@ import { BATCH_DOCUMENTS_MAX, DOCUMENT_BYTES_MAX } from "../../../protocol/mongo
 import { CommandDocument } from "../messages/command-document.js";
 import { failure, type MongoFailure } from "../messages/failure.js";
 import { checkMembers, type Fields } from "../messages/fields.js";
-import type { MongoCommand, MongoSession } from "../session/session.js";
+import type { MongoCommand, MongoSession } from "../session/mongo-session.js";
 import { placeOf } from "./arguments.js";
 import { membersOfReply, Refusals, refusedId, refusedUpsertId } from "./refused-documents.js";
 

@@ -4,7 +4,7 @@
  */
 import { binary, date, document, elements, int32 } from "../../../protocol/mongo/bson-writer.js";
 import { failure } from "../messages/failure.js";
-import type { MongoCommand } from "../session/session.js";
+import type { MongoCommand } from "../session/mongo-session.js";
 
 const UUID = 4;
 const UUID_BYTES = 16;

@@ -5,7 +5,7 @@
 import { type ByteString, bytesOfText } from "../../../protocol/byte-string.js";
 import { JsonNumber, type JsonValue } from "../../../protocol/json/json-value.js";
 import { writeJson } from "../../../protocol/json/json-writer.js";
-import type { JsonRequest } from "./request.js";
+import type { JsonRequest } from "./json-request.js";
 
 /** The count for a request with only `offset`. */
 const ALL = String(Number.MAX_SAFE_INTEGER);

@@ -7,7 +7,7 @@ import { SharedInput } from "../../net/connections/shared-input.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { DaemonListener, type DaemonListenerParts } from "../daemon-listener.js";
 import type { LiveHost, TakeMember } from "./connection-host.js";
-import { DbsyncDialect } from "./dialect.js";
+import { DbsyncDialect } from "./dbsync-dialect.js";
 
 export interface DbsyncParts
   extends Omit<DaemonListenerParts, "name" | "options" | "fullText" | "connector"> {

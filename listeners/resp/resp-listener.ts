@@ -6,8 +6,8 @@ import type { FamilyCounts } from "../daemon-listener.js";
 import { UserListener, type UserListenerParts } from "../user-listener.js";
 import { CommandRoutes } from "./commands/command-routes.js";
 import { sessionHandlers } from "./commands/session-handlers.js";
-import { type Argv, RESP_LISTENER, RespDialect } from "./dialect.js";
-import { RespServer } from "./session/server.js";
+import { type Argv, RESP_LISTENER, RespDialect } from "./resp-dialect.js";
+import { RespServer } from "./session/resp-server.js";
 import { SharedOutput } from "./shared-output.js";
 
 /** Redis's tcp-keepalive. */

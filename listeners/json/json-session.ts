@@ -8,6 +8,7 @@ import type { UserSocketHost } from "../user-listener.js";
 import { actions } from "./actions/actions.js";
 import { type Action, DocumentClient } from "./actions/document-client.js";
 import { isPassedOn, type RefusedRequests } from "./actions/passed-on.js";
+import { coded } from "./messages/error-codes.js";
 import {
   ERROR_HEAD,
   failure,
@@ -15,10 +16,9 @@ import {
   type Member,
   type Text,
   withinStrings,
-} from "./messages/answers.js";
-import { coded } from "./messages/error-codes.js";
-import { memberFault } from "./messages/members.js";
-import { type JsonRequest, readRequest, textOfLine } from "./messages/request.js";
+} from "./messages/json-answers.js";
+import { type JsonRequest, readRequest, textOfLine } from "./messages/json-request.js";
+import { memberFault } from "./messages/request-members.js";
 import { PROBE_ACTION } from "./replicas/replica-connection.js";
 import type { JsonReplicas } from "./replicas/replicas.js";
 

@@ -23,9 +23,9 @@ import {
 } from "../../../protocol/mongo/message.js";
 import type { CommandDocument } from "../messages/command-document.js";
 import { failure } from "../messages/failure.js";
-import type { MongoServer } from "../session/server.js";
-import type { MongoCommand, MongoSession } from "../session/session.js";
-import { MECHANISMS, startLogin } from "./login.js";
+import type { MongoServer } from "../session/mongo-server.js";
+import type { MongoCommand, MongoSession } from "../session/mongo-session.js";
+import { MECHANISMS, startLogin } from "./login-commands.js";
 
 /** The server whose commands are spoken, and the number by which drivers know it: MongoDB 7.0. */
 const SPOKEN = [7, 0, 0, 0];

@@ -10,10 +10,10 @@ import { JsonLineParser } from "../../protocol/json/json-lines.js";
 import { SessionDialect } from "../session-dialect.js";
 import type { UserSocketHost } from "../user-listener.js";
 import type { RefusedRequests } from "./actions/passed-on.js";
-import { ANSWER_END, bounded, ERROR_HEAD, failure, type Text } from "./messages/answers.js";
+import { JsonSession } from "./json-session.js";
+import { ANSWER_END, bounded, ERROR_HEAD, failure, type Text } from "./messages/json-answers.js";
 import type { PieceOutput } from "./piece-output.js";
 import type { JsonReplicas } from "./replicas/replicas.js";
-import { JsonSession } from "./session.js";
 
 export const JSON_LISTENER = "json";
 const TOO_LONG = "The line is longer than this server takes (--max-request-bytes).";

@@ -6,7 +6,7 @@ import { type ForeignClient, foreignClient } from "../../net/connections/foreign
 import { MemcachedParser, type MemcachedRequest } from "../../protocol/memcached-requests.js";
 import { SessionDialect } from "../session-dialect.js";
 import type { UserSocketHost } from "../user-listener.js";
-import { MemcachedSession } from "./session.js";
+import { MemcachedSession } from "./memcached-session.js";
 
 export const MEMCACHED_LISTENER = "memcached";
 /** The longest item of a client that has not logged in: a login fits into it. */

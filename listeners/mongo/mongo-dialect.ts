@@ -9,10 +9,10 @@ import { MESSAGE_BYTES_MAX } from "../../protocol/mongo/message.js";
 import { MongoMessageParser } from "../../protocol/mongo/message-parser.js";
 import type { DaemonSocketHost } from "../daemon-listener.js";
 import { SessionDialect } from "../session-dialect.js";
-import { mongoCommandsByName } from "./commands/command-table.js";
-import { isRefused } from "./messages/answers.js";
-import type { MongoServer } from "./session/server.js";
-import { MongoSession } from "./session/session.js";
+import { mongoCommandsByName } from "./commands/mongo-commands.js";
+import { isRefused } from "./messages/mongo-answers.js";
+import type { MongoServer } from "./session/mongo-server.js";
+import { MongoSession } from "./session/mongo-session.js";
 
 export const MONGO_LISTENER = "mongo";
 /** The longest message of a client that has not logged in: greetings and logins fit into it. */

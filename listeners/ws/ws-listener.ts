@@ -7,9 +7,9 @@ import type { ListenPlace } from "../../net/process/place.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { DaemonListener, type DaemonListenerParts } from "../daemon-listener.js";
 import type { LiveHost } from "../dbsync/connection-host.js";
-import { WsDialect } from "./dialect.js";
 import { Doorway } from "./doorway.js";
 import { Heartbeats } from "./heartbeats.js";
+import { WsDialect } from "./ws-dialect.js";
 
 /** The settings of --ws. */
 export interface WsSettings {

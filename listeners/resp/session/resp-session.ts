@@ -18,13 +18,13 @@ import { StepReply } from "../../../protocol/step-reply.js";
 import { CommandFailure } from "../../../store/arguments/errors.js";
 import type { EncodingLimits } from "../../../store/keyspace/encoding-name.js";
 import type { Command } from "../../../store/rows/command.js";
-import { queuedBytes } from "./answers.js";
 import { AwaitedCommand } from "./awaited-command.js";
 import { runOrWait } from "./blocking.js";
 import type { Client, Heard, Tracker } from "./clients.js";
 import type { CommandCounts } from "./command-counts.js";
-import { refusalReply } from "./refusals.js";
-import type { RespServer } from "./server.js";
+import { refusalReply } from "./denials.js";
+import { queuedBytes } from "./reply-bytes.js";
+import type { RespServer } from "./resp-server.js";
 import type { Subscriptions } from "./subscriptions.js";
 import { WatchedKeys } from "./watched-keys.js";
 

@@ -12,12 +12,12 @@ import type { ClientDoing } from "../../../net/connections/dialect.js";
 import { type ByteString, textOfBytes } from "../../../protocol/byte-string.js";
 import type { MongoMessage } from "../../../protocol/mongo/message.js";
 import type { Reply } from "../../../protocol/reply.js";
-import { doneAnswer, refusedAnswer, written } from "../messages/answers.js";
 import { CommandDocument } from "../messages/command-document.js";
 import { failure, failureOf, MongoFailure } from "../messages/failure.js";
 import { checkFields, type Fields } from "../messages/fields.js";
+import { doneAnswer, refusedAnswer, written } from "../messages/mongo-answers.js";
 import { MongoLogin } from "./login.js";
-import type { MongoServer } from "./server.js";
+import type { MongoServer } from "./mongo-server.js";
 import { waited, writeConcernOf } from "./write-concern.js";
 
 /** A command: a row of the table. */

@@ -5,8 +5,8 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, bulk, integer, map, OK, type Reply, status } from "../../../protocol/reply.js";
 import { custom, dbIndexOutOfRange, syntaxError } from "../../../store/arguments/errors.js";
 import { int32Argument, parseInteger } from "../../../store/arguments/numbers.js";
-import { noteDenied } from "../session/refusals.js";
-import type { RespSession, SessionHandler } from "../session/session.js";
+import { noteDenied } from "../session/denials.js";
+import type { RespSession, SessionHandler } from "../session/resp-session.js";
 
 /** The Redis version whose commands and texts these are: clients check it before they use newer ones. */
 export const REDIS_VERSION = "7.0.15";

@@ -1,11 +1,11 @@
 /** The JSON listener, for clients of the replicated memory database. */
 
 import type { Limits } from "../../options/limits.js";
-import type { JsonReplicaFigures } from "../replica-figures.js";
+import type { JsonReplicaFigures } from "../json-replica-figures.js";
 import { UserListener, type UserListenerParts } from "../user-listener.js";
 import { RefusedRequests } from "./actions/passed-on.js";
-import { JSON_LISTENER, JsonDialect } from "./dialect.js";
-import { ANSWER_END, failure } from "./messages/answers.js";
+import { JSON_LISTENER, JsonDialect } from "./json-dialect.js";
+import { ANSWER_END, failure } from "./messages/json-answers.js";
 import { PieceOutput } from "./piece-output.js";
 import { DocumentStore } from "./replicas/document-store.js";
 import { ReplicaContact } from "./replicas/replica-contact.js";

@@ -2,7 +2,7 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import { FULL_FRAME } from "../../protocol/sql-frames.js";
 import { UserListener, type UserListenerParts } from "../user-listener.js";
-import { SQL_LISTENER, SqlDialect } from "./dialect.js";
+import { SQL_LISTENER, SqlDialect } from "./sql-dialect.js";
 
 export class SqlListener extends UserListener<ByteString> {
   constructor(parts: UserListenerParts) {

@@ -11,8 +11,8 @@ import {
 } from "../../../protocol/mongo/bson-writer.js";
 import type { CommandDocument } from "../messages/command-document.js";
 import { failure } from "../messages/failure.js";
+import type { MongoCommand, MongoSession } from "../session/mongo-session.js";
 import { ScramLogin, scramStart } from "../session/scram.js";
-import type { MongoCommand, MongoSession } from "../session/session.js";
 
 const SCRAM = "SCRAM-SHA-256";
 const PLAIN = "PLAIN";

@@ -6,7 +6,7 @@ import type { AclRefusal } from "../../../store/rights/acl.js";
 import type { Command } from "../../../store/rows/command.js";
 import { type Client, clientLine } from "./clients.js";
 import type { Denied } from "./denied-log.js";
-import type { RespServer } from "./server.js";
+import type { RespServer } from "./resp-server.js";
 
 /** The session of a refused command. */
 export interface DeniedSession extends Client {

@@ -3,8 +3,8 @@
 import { isLoopback } from "../../net/process/loopback.js";
 import type { MongoMessage } from "../../protocol/mongo/message.js";
 import { UserListener, type UserListenerParts } from "../user-listener.js";
-import { MONGO_LISTENER, MongoDialect } from "./dialect.js";
-import { MongoServer } from "./session/server.js";
+import { MONGO_LISTENER, MongoDialect } from "./mongo-dialect.js";
+import { MongoServer } from "./session/mongo-server.js";
 
 export class MongoListener extends UserListener<MongoMessage, MongoServer> {
   constructor(parts: UserListenerParts) {

@@ -17,8 +17,8 @@ import { CommandFailure } from "../../store/arguments/errors.js";
 import { SqlMistake } from "../../store/sql/mistake.js";
 import { parseEither } from "../../store/sql/parse.js";
 import type { UserSocketHost } from "../user-listener.js";
-import { PAGE_ROWS, type RelationReply, relationFrame } from "./frames.js";
-import { doneText, MESSAGES, type SqlLanguage } from "./words.js";
+import { PAGE_ROWS, type RelationReply, relationFrame } from "./relation-frames.js";
+import { doneText, MESSAGES, type SqlLanguage } from "./sql-messages.js";
 
 export class SqlSession {
   readonly #host: UserSocketHost;

@@ -5,7 +5,7 @@ import type { CommandDocument } from "../messages/command-document.js";
 import { failure } from "../messages/failure.js";
 import { nextBatch } from "../session/batches.js";
 import type { Cursor } from "../session/cursors.js";
-import type { MongoCommand, MongoSession } from "../session/session.js";
+import type { MongoCommand, MongoSession } from "../session/mongo-session.js";
 import { countOf, namespaceOf } from "./arguments.js";
 
 /** Cursor ids in one command. */
