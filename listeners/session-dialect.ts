@@ -7,7 +7,7 @@ import type { DaemonSocketHost } from "./daemon-listener.js";
 
 export interface AnsweringSession<Request, Given> {
   /** Whether the client still has to log in. */
-  readonly isStranger: boolean;
+  readonly needsLogin: boolean;
   readonly doing: ClientDoing;
   /** Serves a request. @returns the answer; null: the connection closes without one */
   serve(request: Request): Given | Promise<Given> | null;
@@ -40,8 +40,8 @@ export abstract class SessionDialect<Request, Given = string> extends Dialect<Re
     return given instanceof Promise ? given.then(this.#told) : this.#told(given);
   }
 
-  protected get isStranger(): boolean {
-    return this.#session.isStranger;
+  protected get needsLogin(): boolean {
+    return this.#session.needsLogin;
   }
 
   /** Returns the bytes of the session's answer. */
@@ -51,7 +51,7 @@ export abstract class SessionDialect<Request, Given = string> extends Dialect<Re
   protected abstract isError(text: string): boolean;
 
   readonly #told = (given: Given): Answer => {
-    this.isProven ||= !this.#session.isStranger;
+    this.isProven ||= !this.#session.needsLogin;
     const answer = this.written(given);
     const isError = typeof answer === "string" && this.isError(answer);
     this.#host.observer.served(this.listener, 1, isError ? 1 : 0);

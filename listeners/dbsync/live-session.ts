@@ -20,11 +20,11 @@ import type { ConnectionHost, LiveHost } from "./connection-host.js";
 import { type ListenWord, listenWordOf } from "./listen-commands.js";
 
 /** Subscriptions of one connection. */
-const NAMES_MOST = 10_000;
+const NAMES_MAX = 10_000;
 /** Memory of a subscription besides its name, in bytes, roughly. */
 const NAME_BYTES = 200;
 /** Changed keys in one turn, above which one event reports that all have changed. */
-const CHANGES_MOST = 10_000;
+const CHANGES_MAX = 10_000;
 
 interface Changed {
   readonly db: number;
@@ -86,7 +86,7 @@ export class LiveSession implements Subscriber, KeyWatcher, UnitListener {
 
   keyChanged(db: number, key: ByteString, by: GoneBy | null): void {
     if (this.#replaced === "all" || this.#replaced?.has(db)) return;
-    if (this.#changed.size >= CHANGES_MOST) this.allChanged(new Set([db]));
+    if (this.#changed.size >= CHANGES_MAX) this.allChanged(new Set([db]));
     else {
       const before = this.#changed.get(`${db} ${key}`);
       this.#changed.set(`${db} ${key}`, { db, key, by: by ?? before?.by ?? null });
@@ -119,7 +119,7 @@ export class LiveSession implements Subscriber, KeyWatcher, UnitListener {
     if (word.of === "keys" && this.#live.keys === null) return NO_KEYS;
     const denial = ring === null ? null : this.#denial(argv, word, ring, envelope.at);
     if (denial !== null) return denial;
-    if (this.#names.size + names.length > NAMES_MOST) return TOO_MANY;
+    if (this.#names.size + names.length > NAMES_MAX) return TOO_MANY;
     for (const name of names) this.#add({ word, db, name });
     return integer(this.#names.size);
   }
@@ -238,5 +238,5 @@ const NO_LISTENING = error(
   "ERR expected SUBSCRIBE, PSUBSCRIBE, SSUBSCRIBE, WATCH, WATCHPREFIX or their opposites, with names",
 );
 const NO_KEYS = error("ERR what this daemon stands before does not tell which keys change");
-const TOO_MANY = error(`ERR a connection may listen to ${NAMES_MOST} names`);
+const TOO_MANY = error(`ERR a connection may listen to ${NAMES_MAX} names`);
 const MAY_NOT_READ = error("NOPERM this key may not read all of what it would be told of");

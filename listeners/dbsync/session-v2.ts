@@ -38,9 +38,9 @@ const HEAD_SHOWN_BYTES = 512;
 /** Bytes of a result besides its replies; 200 would suffice. */
 const HEAD_BYTES = 1024;
 /** Requests of a connection that may be pending, besides those that wait for other daemons. */
-const UNANSWERED_MOST = 1024;
+const UNANSWERED_MAX = 1024;
 /** Answers of a connection that may wait for other daemons; further ones count as pending requests. */
-const WAITING_MOST = 1024;
+const WAITING_MAX = 1024;
 
 export class SessionV2 implements Session {
   readonly listener: ConnectionHost["listener"];
@@ -81,7 +81,7 @@ export class SessionV2 implements Session {
   }
 
   takes(pending: number): boolean {
-    return pending - this.#waiting < UNANSWERED_MOST;
+    return pending - this.#waiting < UNANSWERED_MAX;
   }
 
   serve(payload: Buffer): Spoken | MembersHello | Promise<Spoken> {
@@ -111,7 +111,7 @@ export class SessionV2 implements Session {
     }
     // A request that does not wait for other daemons is pending only after a check that proves the client's right; otherwise the answer shows it.
     this.isProven ||= wait === undefined;
-    const waits = wait !== undefined && this.#waiting < WAITING_MOST ? 1 : 0;
+    const waits = wait !== undefined && this.#waiting < WAITING_MAX ? 1 : 0;
     this.#waiting += waits;
     return answer.then((one) => {
       this.#waiting -= waits;

@@ -18,8 +18,8 @@ import type { JsonReplicas } from "./replicas/replicas.js";
 export const JSON_LISTENER = "json";
 const TOO_LONG = "The line is longer than this server takes (--max-request-bytes).";
 /** The longest line of a client that has not logged in: a login needs no more, and one read brings no more. */
-const STRANGER_LINE_BYTES_MAX = 256 * 1024;
-const STRANGER_TOO_LONG = "The line is longer than this server takes of a client that has not logged in.";
+const LOGIN_LINE_BYTES_MAX = 256 * 1024;
+const LOGIN_TOO_LONG = "The line is longer than this server takes of a client that has not logged in.";
 
 export class JsonDialect extends SessionDialect<Buffer, Text> {
   readonly listener = JSON_LISTENER;
@@ -60,7 +60,7 @@ export class JsonDialect extends SessionDialect<Buffer, Text> {
 
   override push(chunk: Buffer): boolean {
     const most = this.#maxRequestBytes;
-    this.parser.maxBytes = this.isStranger ? Math.min(STRANGER_LINE_BYTES_MAX, most) : most;
+    this.parser.maxBytes = this.needsLogin ? Math.min(LOGIN_LINE_BYTES_MAX, most) : most;
     return super.push(chunk);
   }
 
@@ -70,7 +70,7 @@ export class JsonDialect extends SessionDialect<Buffer, Text> {
 
   problem(): Closing | null {
     if (!this.parser.isTooLong) return null;
-    const words = failure(this.isStranger ? STRANGER_TOO_LONG : TOO_LONG) + ANSWER_END;
+    const words = failure(this.needsLogin ? LOGIN_TOO_LONG : TOO_LONG) + ANSWER_END;
     return closing("malformed", "a line above --max-request-bytes", words);
   }
 

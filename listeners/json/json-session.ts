@@ -55,8 +55,8 @@ export class JsonSession {
   }
 
   /** Whether the client still has to log in. */
-  get isStranger(): boolean {
-    return this.#client.isStranger;
+  get needsLogin(): boolean {
+    return this.#client.needsLogin;
   }
 
   /** Ends long answers: the connection has closed. */
@@ -95,7 +95,7 @@ export class JsonSession {
     const run = actions.get(action);
     if (action === PROBE_ACTION && request.id !== undefined) this.#replicas?.recognize(request.id);
     if (run === undefined) return failure(`The action '${action}' provided is not valid.`);
-    if (this.isStranger && action !== "auth") return failure("Authentication required.");
+    if (this.needsLogin && action !== "auth") return failure("Authentication required.");
     if (this.#isServed(action, request)) return this.#run(action, run, request);
     return this.#whenServed(action, request).then((late) => late ?? this.#run(action, run, request));
   }

@@ -10,7 +10,7 @@ import { MemcachedSession } from "./memcached-session.js";
 
 export const MEMCACHED_LISTENER = "memcached";
 /** The longest item of a client that has not logged in: a login fits into it. */
-const STRANGER_ITEM_BYTES_MAX = 2048;
+const LOGIN_ITEM_BYTES_MAX = 2048;
 const BINARY_REQUEST = 0x80;
 const REFUSALS = /^(?:ERROR|CLIENT_ERROR|SERVER_ERROR)/;
 
@@ -35,7 +35,7 @@ export class MemcachedDialect extends SessionDialect<MemcachedRequest> {
 
   override next(pending: number): MemcachedRequest | null {
     const { maxRequestBytes } = this.#host.limits;
-    this.parser.maxItemBytes = this.isStranger ? STRANGER_ITEM_BYTES_MAX : maxRequestBytes;
+    this.parser.maxItemBytes = this.needsLogin ? LOGIN_ITEM_BYTES_MAX : maxRequestBytes;
     return super.next(pending);
   }
 

@@ -51,7 +51,7 @@ export class MemcachedSession {
   }
 
   /** Whether the client still has to log in. */
-  get isStranger(): boolean {
+  get needsLogin(): boolean {
     return this.#commands.guest.user === null;
   }
 
@@ -61,7 +61,7 @@ export class MemcachedSession {
     if (request.kind === "wrong") return request.answer;
     if (request.kind === "version") return `VERSION ${VERSION}\r\n`;
     this.#commands.guest.renew();
-    const answer = this.isStranger ? this.#logIn(request) : this.#answer(request);
+    const answer = this.needsLogin ? this.#logIn(request) : this.#answer(request);
     if (request.kind === "get" || !request.isSilent) return answer;
     return answer instanceof Promise ? answer.then(() => "") : "";
   }

@@ -16,7 +16,7 @@ import { MongoSession } from "./session/mongo-session.js";
 
 export const MONGO_LISTENER = "mongo";
 /** The longest message of a client that has not logged in: greetings and logins fit into it. */
-const STRANGER_BYTES_MAX = 16 * 1024;
+const LOGIN_BYTES_MAX = 16 * 1024;
 
 export class MongoDialect extends SessionDialect<MongoMessage> {
   readonly listener = MONGO_LISTENER;
@@ -38,7 +38,7 @@ export class MongoDialect extends SessionDialect<MongoMessage> {
 
   override next(pending: number): MongoMessage | null {
     const most = Math.min(this.#host.limits.maxRequestBytes, MESSAGE_BYTES_MAX);
-    this.parser.maxBytes = this.isStranger ? Math.min(most, STRANGER_BYTES_MAX) : most;
+    this.parser.maxBytes = this.needsLogin ? Math.min(most, LOGIN_BYTES_MAX) : most;
     return super.next(pending);
   }
 

@@ -26,7 +26,7 @@ import { LONG_BYTES, type SharedOutput } from "./shared-output.js";
 export const RESP_LISTENER = "resp";
 
 /** Pending requests of a connection. */
-const UNANSWERED_MOST = 4096;
+const UNANSWERED_MAX = 4096;
 const END = "\r\n";
 
 /** A command's name and arguments. */
@@ -126,7 +126,7 @@ export class RespDialect extends Dialect<Argv> {
       pause.hold(this.#resume);
       return null;
     }
-    if (pending > 0 && (pending >= UNANSWERED_MOST || !this.#session.mayRunBeside(argv))) return null;
+    if (pending > 0 && (pending >= UNANSWERED_MAX || !this.#session.mayRunBeside(argv))) return null;
     this.#heldBack = null;
     return argv;
   }

@@ -14,7 +14,7 @@ import { SqlSession } from "./sql-session.js";
 
 export const SQL_LISTENER = "sql";
 /** The longest statement of a client that has not logged in: a login fits into it. */
-const STRANGER_BYTES_MAX = 2048;
+const LOGIN_BYTES_MAX = 2048;
 const REFUSAL = `RESULT_MESSAGE\n${ERROR_HEAD}`;
 
 export class SqlDialect extends SessionDialect<ByteString> {
@@ -40,7 +40,7 @@ export class SqlDialect extends SessionDialect<ByteString> {
   /** A statement that follows a login in the same chunk has the limits of a logged-in client. */
   override next(pending: number): ByteString | null {
     const most = Math.min(this.#host.limits.maxRequestBytes, STATEMENT_BYTES_MAX);
-    this.parser.maxBytes = this.isStranger ? STRANGER_BYTES_MAX : most;
+    this.parser.maxBytes = this.needsLogin ? LOGIN_BYTES_MAX : most;
     return super.next(pending);
   }
 

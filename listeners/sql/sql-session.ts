@@ -41,7 +41,7 @@ export class SqlSession {
   }
 
   /** Whether the client still has to log in. */
-  get isStranger(): boolean {
+  get needsLogin(): boolean {
     return this.#commands.guest.user === null;
   }
 

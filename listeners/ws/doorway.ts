@@ -20,7 +20,7 @@ const PROTOCOL = "dbsync2";
 /** Bytes of a request's head; browsers send fewer. */
 const HEAD_BYTES = 8 * 1024;
 /** Fragments of a message; browsers send few. */
-const PIECES_MOST = 1024;
+const PIECES_MAX = 1024;
 /** Bytes of a frame before its payload. */
 const FRAME_HEAD_BYTES = 16;
 
@@ -42,7 +42,7 @@ export class Doorway {
       noServer: true,
       clientTracking: false,
       autoPong: false,
-      maxFragments: PIECES_MOST,
+      maxFragments: PIECES_MAX,
       handleProtocols: (offered) => offered.has(PROTOCOL) && PROTOCOL,
       // The package inflates in callbacks whose exceptions end the process: docs/decisions/0050-browsers-get-no-compression.md.
       perMessageDeflate: false,

@@ -15,13 +15,13 @@ const LENGTH = 0x7f;
 const MASK_BYTES = 4;
 /** Further bytes of a head for its length, by the length in its second byte. */
 const LONGER: Readonly<Record<number, number>> = { 126: 2, 127: 8 };
-const HEAD_MOST = 14;
+const HEAD_MAX = 14;
 
 export class MessageGauge {
   /** Bytes of the incomplete message, with heads and pieces. */
   bytes = 0;
   #isMidMessage = false;
-  readonly #head = Buffer.alloc(HEAD_MOST);
+  readonly #head = Buffer.alloc(HEAD_MAX);
   #headLength = 0;
   /** Bytes of the present fragment that are still to arrive. */
   #missing = 0;

@@ -277,7 +277,7 @@ export const sqlMutants: readonly Mutant[] = [
   {
     name: "SQL: who has not logged in sends statements of any length",
     file: "listeners/sql/sql-dialect.js",
-    find: "this.isStranger ? STRANGER_BYTES_MAX : most",
+    find: "this.needsLogin ? LOGIN_BYTES_MAX : most",
     replace: "most",
     test: LISTENER,
   },

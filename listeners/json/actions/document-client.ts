@@ -43,7 +43,7 @@ export class DocumentClient {
   }
 
   /** Whether the client still has to log in. */
-  get isStranger(): boolean {
+  get needsLogin(): boolean {
     return this.#commands.guest.user === null;
   }
 

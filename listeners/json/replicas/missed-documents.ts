@@ -6,7 +6,7 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 
 /** Milliseconds before a refused document is sent again; each delay is twice the one before. */
 const REFUSED_MS = 5_000;
-const REFUSED_MOST_MS = 60_000;
+const REFUSED_MAX_MS = 60_000;
 
 export class MissedDocuments {
   readonly #all = new Set<ByteString>();
@@ -55,7 +55,7 @@ export class MissedDocuments {
     this.#all.add(document);
     this.#refused.add(document);
     this.#timer ??= setTimeout(() => {
-      this.#refusedMs = Math.min(2 * this.#refusedMs, REFUSED_MOST_MS);
+      this.#refusedMs = Math.min(2 * this.#refusedMs, REFUSED_MAX_MS);
       this.retry();
       this.#again();
     }, this.#refusedMs).unref();

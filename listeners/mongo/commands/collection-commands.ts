@@ -10,7 +10,7 @@ import { countOf, databaseOf, namespaceOf, placeOf } from "./arguments.js";
 import { membersOfReply } from "./refused-documents.js";
 
 /** Indexes in one command. */
-const INDEXES_MOST = 64;
+const INDEXES_MAX = 64;
 
 const WRITES: Fields = { writeConcern: "taken" };
 /** Options of collections other than plain ones. */
@@ -155,7 +155,7 @@ function rename(session: MongoSession, command: CommandDocument): ByteString | P
 }
 
 function createIndexes(session: MongoSession, command: CommandDocument): ByteString | Promise<ByteString> {
-  const indexes = command.documents("indexes", INDEXES_MOST) ?? [];
+  const indexes = command.documents("indexes", INDEXES_MAX) ?? [];
   if (indexes.length === 0) throw failure(2, "Must specify at least one index to create");
   const asked = indexes.map((one) => {
     const index = new CommandDocument(one);

@@ -9,7 +9,7 @@ import type { MongoCommand, MongoSession } from "../session/mongo-session.js";
 import { countOf, namespaceOf } from "./arguments.js";
 
 /** Cursor ids in one command. */
-const KILLED_MOST = 10_000;
+const KILLED_MAX = 10_000;
 
 export const cursorCommands: readonly MongoCommand[] = [
   {
@@ -39,7 +39,7 @@ function getMore(session: MongoSession, command: CommandDocument): ByteString {
 }
 
 function killCursors(session: MongoSession, command: CommandDocument): ByteString {
-  const ids = (command.values("cursors", KILLED_MOST) ?? []).map((one) => one.int64("") ?? 0n);
+  const ids = (command.values("cursors", KILLED_MAX) ?? []).map((one) => one.int64("") ?? 0n);
   const killed: bigint[] = [];
   const absent: bigint[] = [];
   for (const id of ids) {

@@ -10,7 +10,7 @@ import type { DocumentSequence } from "../../../protocol/mongo/message.js";
 import { failure } from "./failure.js";
 
 /** Members of a command. */
-const MEMBERS_MOST = 1000;
+const MEMBERS_MAX = 1000;
 const NUMBERS: ReadonlySet<number> = new Set([BSON.int32, BSON.int64, BSON.double]);
 
 export class CommandDocument {
@@ -22,7 +22,7 @@ export class CommandDocument {
   /** @throws MongoFailure */
   constructor(bytes: Buffer, sequences: readonly DocumentSequence[] = []) {
     this.#bytes = bytes;
-    this.members = listed(bytes, MEMBERS_MOST);
+    this.members = listed(bytes, MEMBERS_MAX);
     for (const member of this.members) {
       if (this.#byName.has(member.name))
         throw failure(40413, `BSON field '${textOfBytes(member.name)}' is a duplicate field`);

@@ -80,7 +80,7 @@ export class MongoSession {
   }
 
   /** Whether the client still has to log in. */
-  get isStranger(): boolean {
+  get needsLogin(): boolean {
     return this.#guest.user === null;
   }
 
@@ -153,7 +153,7 @@ export class MongoSession {
     if (kind === "query" && !(GREETED.test(collection) && command?.names.some(isGreeting)))
       throw failure(59, "OP_QUERY is taken to greet; commands come in OP_MSG");
     if (command === undefined) throw failure(59, `no such command: '${textOfBytes(document.name)}'`);
-    if (this.isStranger && command.isOpen !== true)
+    if (this.needsLogin && command.isOpen !== true)
       throw failure(13, `Command ${command.names[0]} requires authentication`);
     if (command.fields !== "any") checkFields(document, command.fields);
     return command.run(this, document);

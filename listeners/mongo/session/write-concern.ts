@@ -20,7 +20,7 @@ export interface WriteConcern {
 /** The fields of a write concern; its provenance is ignored. */
 const KNOWN: readonly string[] = ["w", "j", "wtimeout", "wtimeoutMS", "fsync", "provenance"];
 const MAJORITY = "majority";
-const DAEMONS_MOST = 50;
+const DAEMONS_MAX = 50;
 
 /** @throws MongoFailure  it requests what the daemon does not have */
 export function writeConcernOf(
@@ -47,8 +47,8 @@ function othersOf(asked: CommandDocument, copies: DaemonFace["copies"], peers: n
     return isAlone ? 0 : Math.floor((peers + 1) / 2);
   }
   const daemons = asked.number("w") ?? 1;
-  if (!Number.isInteger(daemons) || daemons < 0 || daemons > DAEMONS_MOST)
-    throw failure(9, `w has to be a number from 0 to ${DAEMONS_MOST}, or "${MAJORITY}"`);
+  if (!Number.isInteger(daemons) || daemons < 0 || daemons > DAEMONS_MAX)
+    throw failure(9, `w has to be a number from 0 to ${DAEMONS_MAX}, or "${MAJORITY}"`);
   if (daemons > 1 && isAlone) throw failure(2, "cannot use 'w' > 1 when a host is not replicated");
   return Math.max(0, daemons - 1);
 }
