@@ -37,7 +37,7 @@ export abstract class SessionDialect<Request, Given = string> extends Dialect<Re
     const given = this.#session.serve(request);
     this.isClosing = given === null;
     if (given === null) return "";
-    return given instanceof Promise ? given.then(this.#told) : this.#told(given);
+    return given instanceof Promise ? given.then(this.#answerOf) : this.#answerOf(given);
   }
 
   protected get needsLogin(): boolean {
@@ -50,7 +50,7 @@ export abstract class SessionDialect<Request, Given = string> extends Dialect<Re
   /** Whether an answer is an error. */
   protected abstract isError(text: string): boolean;
 
-  readonly #told = (given: Given): Answer => {
+  readonly #answerOf = (given: Given): Answer => {
     this.isProven ||= !this.#session.needsLogin;
     const answer = this.written(given);
     const isError = typeof answer === "string" && this.isError(answer);

@@ -95,11 +95,15 @@ export class MemcachedSession {
 
   #get(keys: readonly ByteString[], tellsUnique: boolean): string | Promise<string> {
     if (tellsUnique)
-      return this.#readWithWriters(keys, (values, writers) => this.#told(keys, values, writers));
-    return this.#run(["MGET", ...keys], (reply) => this.#told(keys, itemsOf(reply), null));
+      return this.#readWithWriters(keys, (values, writers) => this.#itemsAnswer(keys, values, writers));
+    return this.#run(["MGET", ...keys], (reply) => this.#itemsAnswer(keys, itemsOf(reply), null));
   }
 
-  #told(keys: readonly ByteString[], values: readonly Reply[], writers: readonly Reply[] | null): string {
+  #itemsAnswer(
+    keys: readonly ByteString[],
+    values: readonly Reply[],
+    writers: readonly Reply[] | null,
+  ): string {
     let items = "";
     for (const [at, value] of values.entries()) {
       if (value.kind !== "bulk") continue;
@@ -118,8 +122,8 @@ export class MemcachedSession {
     const argv = ["SET", key, stringOf(request), ...condition, ...expiryOf(exptime, this.#sender.now, [])];
     if (verb !== "cas")
       return this.#run(argv, (reply) => (reply.kind === "nil" ? "NOT_STORED\r\n" : "STORED\r\n"));
-    return this.#readWithWriters([key], (_, [told]) => {
-      const writer = bytesOf(told);
+    return this.#readWithWriters([key], (_, [last]) => {
+      const writer = bytesOf(last);
       if (writer === "") return NOT_FOUND;
       if (uniqueOf(writer) !== unique) return "EXISTS\r\n";
       return this.#runIf(argv, writer, (reply) => (reply === null ? "EXISTS\r\n" : "STORED\r\n"));
@@ -155,7 +159,7 @@ export class MemcachedSession {
   /** Reads the values and the last writer of each key in one step. @param answered  makes the answer of them */
   #readWithWriters(
     keys: readonly ByteString[],
-    told: (values: readonly Reply[], writers: readonly Reply[]) => string | Promise<string>,
+    answered: (values: readonly Reply[], writers: readonly Reply[]) => string | Promise<string>,
   ): string | Promise<string> {
     const values = this.#commands.permitted(["MGET", ...keys]);
     if ("kind" in values) return answerOf(values, () => "");
@@ -164,32 +168,32 @@ export class MemcachedSession {
     const read = (both: Reply): string | Promise<string> => {
       const [who, what] = itemsOf(both);
       const problem = [both, who, what].find((one) => one?.kind === "error");
-      return problem === undefined ? told(itemsOf(what), itemsOf(who)) : answerOf(problem, () => "");
+      return problem === undefined ? answered(itemsOf(what), itemsOf(who)) : answerOf(problem, () => "");
     };
     return reply instanceof Promise ? reply.then(read) : read(reply);
   }
 
   /** @param answered  makes the answer of a reply that is no error */
-  #run(argv: readonly ByteString[], told: (reply: Reply) => string): string | Promise<string> {
+  #run(argv: readonly ByteString[], answered: (reply: Reply) => string): string | Promise<string> {
     const reply = this.#commands.run(argv, this.#sender);
     return reply instanceof Promise
-      ? reply.then((settled) => answerOf(settled, told))
-      : answerOf(reply, told);
+      ? reply.then((settled) => answerOf(settled, answered))
+      : answerOf(reply, answered);
   }
 
   /** @param answered  receives null if another client has changed the key since */
   #runIf(
     argv: readonly ByteString[],
     writer: ByteString,
-    told: (reply: Reply | null) => string,
+    answered: (reply: Reply | null) => string,
   ): string | Promise<string> {
     const called = this.#commands.permitted(argv);
     if ("kind" in called) return answerOf(called, () => "");
     const conditions = [{ db: this.#sender.db, key: argv[1] ?? "", writer }];
     const reply = this.#host.path.executeTogether([called], conditions, this.#sender);
     const ofOne = (all: Reply) => {
-      if (all.kind === "nil-array") return told(null);
-      return answerOf(all.kind === "array" ? (all.items[0] ?? all) : all, told);
+      if (all.kind === "nil-array") return answered(null);
+      return answerOf(all.kind === "array" ? (all.items[0] ?? all) : all, answered);
     };
     return reply instanceof Promise ? reply.then(ofOne) : ofOne(reply);
   }
@@ -197,9 +201,9 @@ export class MemcachedSession {
 
 const denied = (denial: Denial): ErrorReply => (denial === "no-memory" ? NO_MEMORY : NOT_PERMITTED);
 
-function answerOf(reply: Reply, told: (reply: Reply) => string): string {
+function answerOf(reply: Reply, answered: (reply: Reply) => string): string {
   if (reply === NOT_PERMITTED) return `CLIENT_ERROR ${NOT_PERMITTED.text}\r\n`;
-  return reply.kind === "error" ? `SERVER_ERROR ${reply.text}\r\n` : told(reply);
+  return reply.kind === "error" ? `SERVER_ERROR ${reply.text}\r\n` : answered(reply);
 }
 
 const itemsOf = (reply: Reply | undefined): readonly Reply[] => (reply?.kind === "array" ? reply.items : []);

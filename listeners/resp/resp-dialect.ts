@@ -59,7 +59,7 @@ export class RespDialect extends Dialect<Argv> {
     this.#connection = connection;
     this.parser = new RespRequestParser(bounds, server.strings);
     this.#session = new RespSession(server, routes, connection, this.parser);
-    this.#session.answerOf = (reply) => this.#told(reply);
+    this.#session.answerOf = (reply) => this.#answer(reply);
     this.parser.trusted = this.#session.guest.user !== null;
     // Without logins, even the first command may have the full length.
     if (this.parser.trusted) connection.trust();
@@ -155,7 +155,7 @@ export class RespDialect extends Dialect<Argv> {
     if (reply instanceof Promise || reply.kind === "later") return this.#awaited(reply, isMuted);
     if (isMuted) return "";
     if (reply.kind === "error") this.#errors++;
-    return this.#told(reply);
+    return this.#answer(reply);
   }
 
   #awaited(reply: Promise<Reply> | AwaitedCommand, isMuted: boolean): AwaitedCommand {
@@ -197,7 +197,7 @@ export class RespDialect extends Dialect<Argv> {
     this.#connection.nextTurn();
   };
 
-  #told(reply: Reply): Answer {
+  #answer(reply: Reply): Answer {
     if (reply === OK) return "+OK\r\n";
     if (reply.kind === "error") this.#server.failed(reply.text);
     const most = this.#server.host.limits.maxOutputBytes;

@@ -52,8 +52,8 @@ export class SqlSession {
     if (aside !== null) return this.#setUp(aside);
     const reply = this.#commands.run(["SQL", this.#database, statement], this.#sender);
     return reply instanceof Promise
-      ? reply.then((settled) => this.#told(statement, settled))
-      : this.#told(statement, reply);
+      ? reply.then((settled) => this.#answerOf(statement, settled))
+      : this.#answerOf(statement, reply);
   }
 
   #setUp(aside: SqlAside): ByteString | null {
@@ -70,7 +70,7 @@ export class SqlSession {
     }
   }
 
-  #told(text: ByteString, reply: Reply): ByteString | Promise<ByteString> {
+  #answerOf(text: ByteString, reply: Reply): ByteString | Promise<ByteString> {
     if (reply.kind === "error") return errorOf(reply.text);
     if (reply.kind === "map") {
       const clock = { uptime: this.#host.environment.uptime, soon: setImmediate };

@@ -169,8 +169,8 @@ export class Refusals {
 }
 
 function written(index: number, { code, sentence }: MongoFailure): WriteError {
-  const told = { index: int32(index), code: int32(code), errmsg: text(sentence) };
-  return { index, bytes: document(told).bytes };
+  const members = { index: int32(index), code: int32(code), errmsg: text(sentence) };
+  return { index, bytes: document(members).bytes };
 }
 
 const errorsOf = (errors: readonly WriteError[]): ByteString =>

@@ -22,8 +22,8 @@ export function refusedAnswer(
   kind: MongoMessage["kind"],
 ): ByteString {
   const old = kind === "query" ? element("$err", text(sentence)) : "";
-  const told = elements({ errmsg: text(sentence), code: int32(code), codeName: text(codeName) });
-  return framed(`${REFUSED}${old}${told}${details}`);
+  const members = elements({ errmsg: text(sentence), code: int32(code), codeName: text(codeName) });
+  return framed(`${REFUSED}${old}${members}${details}`);
 }
 
 /** Returns the complete message. */

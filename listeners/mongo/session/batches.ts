@@ -45,7 +45,7 @@ export function firstBatch(
       146,
       "more is found than is kept for one client (--mongo-cursor-bytes, --mongo-cursors): narrow the filter, or set a limit",
     );
-  return told(cursor?.id ?? 0n, namespace, "firstBatch", documents.slice(0, at));
+  return cursorMembers(cursor?.id ?? 0n, namespace, "firstBatch", documents.slice(0, at));
 }
 
 /** Returns the elements of a further answer. @param size  documents; null: as many as fit */
@@ -55,10 +55,10 @@ export function nextBatch({ server }: MongoSession, cursor: Cursor, size: number
   const isOver = cursor.at === documents.length;
   if (isOver) server.cursors.close(cursor);
   else server.cursors.used(cursor);
-  return told(isOver ? 0n : cursor.id, namespace, "nextBatch", documents.slice(at, cursor.at));
+  return cursorMembers(isOver ? 0n : cursor.id, namespace, "nextBatch", documents.slice(at, cursor.at));
 }
 
-function told(
+function cursorMembers(
   id: bigint,
   namespace: ByteString,
   batch: "firstBatch" | "nextBatch",

@@ -93,8 +93,8 @@ export class MongoSession {
   serve(request: MongoMessage): ByteString | Promise<ByteString> {
     this.#guest.renew();
     const answer = this.#answer(request);
-    const told = (done: ByteString) => (request.isSilent ? "" : written(request, done));
-    return typeof answer === "string" ? told(answer) : answer.then(told);
+    const message = (done: ByteString) => (request.isSilent ? "" : written(request, done));
+    return typeof answer === "string" ? message(answer) : answer.then(message);
   }
 
   /** Checks that the user may run a command of the store now. @throws MongoFailure  the user may not */
@@ -110,30 +110,30 @@ export class MongoSession {
    */
   run<Answer>(
     argv: readonly ByteString[],
-    told: (reply: Reply) => Answer,
+    answered: (reply: Reply) => Answer,
     sender = this.#sender,
   ): Answer | Promise<Answer> {
     const { uptime } = this.server.host.environment;
     const sent = this.#commands.run(argv, sender);
     const reply =
       sent instanceof Promise ? sent.then((one) => foundInTurns(one, uptime)) : foundInTurns(sent, uptime);
-    return reply instanceof Promise ? reply.then((one) => good(one, told)) : good(reply, told);
+    return reply instanceof Promise ? reply.then((one) => good(one, answered)) : good(reply, answered);
   }
 
   /** Runs a command that writes; the answer waits as its `writeConcern` requires. */
   write(
     command: CommandDocument,
     argv: readonly ByteString[],
-    told: (reply: Reply) => ByteString,
+    answered: (reply: Reply) => ByteString,
   ): ByteString | Promise<ByteString> {
     const concern = writeConcernOf(command, this.server.daemon);
-    if (concern.others === 0) return this.run(argv, told);
+    if (concern.others === 0) return this.run(argv, answered);
     const sender = new AwaitedSender(this.#guest, this.server.host.environment);
     const wait = (answer: ByteString) =>
       waited(concern, sender.lastWrite.place, answer, (end) => {
         this.#endWait = end;
       });
-    const answer = this.run(argv, told, sender);
+    const answer = this.run(argv, answered, sender);
     return typeof answer === "string" ? wait(answer) : answer.then(wait);
   }
 
@@ -173,9 +173,9 @@ class AwaitedSender extends MongoSender {
 
 const isGreeting = (name: string) => /^(hello|ismaster)$/i.test(name);
 
-function good<Answer>(reply: Reply, told: (reply: Reply) => Answer): Answer {
+function good<Answer>(reply: Reply, answered: (reply: Reply) => Answer): Answer {
   if (reply.kind === "error") throw failureOf(reply);
-  return told(reply);
+  return answered(reply);
 }
 
 /** @throws  the problem, if it is no MongoFailure */

@@ -34,7 +34,7 @@ function subscribing(kind: ChannelKind, word: ByteString): SessionHandler {
   return (session, [, ...names]) => {
     session.subscriptions ??= new Subscriptions(session.server.channels, session, session.guest);
     const { subscriptions } = session;
-    return told(session, names, (name) => {
+    return confirmed(session, names, (name) => {
       subscriptions.add(kind, name);
       return subscriptionReply(word, name, subscriptions.countBeside(kind));
     });
@@ -46,8 +46,8 @@ function unsubscribing(kind: ChannelKind, word: ByteString): SessionHandler {
     const { subscriptions } = session;
     const names = named.length > 0 ? named : (subscriptions?.all(kind) ?? []);
     const none = () => subscriptionReply(word, null, subscriptions?.countBeside(kind) ?? 0);
-    if (names.length === 0) return told(session, [""], none);
-    return told(session, names, (name) => {
+    if (names.length === 0) return confirmed(session, [""], none);
+    return confirmed(session, names, (name) => {
       subscriptions?.remove(kind, name);
       return subscriptionReply(word, name, subscriptions?.countBeside(kind) ?? 0);
     });
@@ -58,7 +58,7 @@ function unsubscribing(kind: ChannelKind, word: ByteString): SessionHandler {
  * Sends a message for each name, even to a client without replies (CLIENT REPLY OFF). Within EXEC, whose array has
  * one element for the command, the last message is that element and is returned; the earlier ones are sent.
  */
-function told(
+function confirmed(
   session: RespSession,
   names: readonly ByteString[],
   change: (name: ByteString) => Reply,

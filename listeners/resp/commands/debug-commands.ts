@@ -106,9 +106,9 @@ function packedThreshold(_: RespSession, argv: readonly ByteString[]): Reply {
  * only the reply.
  */
 function printed(session: RespSession, argv: readonly ByteString[], encoding: string, title: string): Reply {
-  const told = asked(session, ["OBJECT", "ENCODING", argv[2] as ByteString]);
-  if (told.kind !== "bulk") throw noSuchKey();
-  if (told.bytes !== encoding) throw custom(`ERR Not a ${encoding} encoded object.`);
+  const reply = asked(session, ["OBJECT", "ENCODING", argv[2] as ByteString]);
+  if (reply.kind !== "bulk") throw noSuchKey();
+  if (reply.bytes !== encoding) throw custom(`ERR Not a ${encoding} encoded object.`);
   return status(`${title} structure printed on stdout`);
 }
 

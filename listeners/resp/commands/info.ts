@@ -252,12 +252,12 @@ function latencyFields(session: RespSession): Fields {
   const { server } = session;
   if (server.settings.get("latency-tracking") === "no") return {};
   const percentiles = percentilesOf(session);
-  const told = (counts: CommandCounts) =>
+  const shown = (counts: CommandCounts) =>
     percentiles.map((one) => `p${one}=${counts.percentile(Number(one) / 100).toFixed(3)}`).join(",");
   return Object.fromEntries(
     [...server.counts]
       .filter(([, { calls }]) => calls > 0)
-      .map(([{ name }, counts]) => [`latency_percentiles_usec_${name.toLowerCase()}`, told(counts)]),
+      .map(([{ name }, counts]) => [`latency_percentiles_usec_${name.toLowerCase()}`, shown(counts)]),
   );
 }
 

@@ -73,7 +73,7 @@ function watch(session: RespSession, argv: readonly ByteString[]): Reply | Promi
   };
   const writers = server.path.writersOf(db, fresh);
   if (!(writers instanceof Promise)) return noted(writers);
-  return writers.then((told) => ("kind" in told ? told : noted(told)));
+  return writers.then((found) => ("kind" in found ? found : noted(found)));
 }
 
 function unwatch({ watched }: RespSession): Reply {

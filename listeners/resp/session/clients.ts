@@ -127,12 +127,12 @@ export class Tracker {
     const { client } = this;
     if (client === null) return;
     const redirect = this.mode?.redirect ?? 0;
-    const told = redirect === 0 ? client : this.#clients.find(redirect);
-    if (told === undefined) {
+    const receiver = redirect === 0 ? client : this.#clients.find(redirect);
+    if (receiver === undefined) {
       this.isBroken = true;
       if (client.protocol === 3) client.push(writeLostRedirection(redirect));
-    } else if (told.protocol === 3 || (redirect !== 0 && hears(told)))
-      told.push(writeInvalidation(keys, told.protocol));
+    } else if (receiver.protocol === 3 || (redirect !== 0 && hears(receiver)))
+      receiver.push(writeInvalidation(keys, receiver.protocol));
   }
 }
 

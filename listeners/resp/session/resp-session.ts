@@ -250,7 +250,7 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
     if (heldUp !== null) return heldUp.kind === "error" ? this.#reject(argv, heldUp) : heldUp;
     const needsMemory = this.queued === null ? found.needsMemory : this.#queueNeedsMemory(found);
     const denial = this.guest.denial(found.command, argv, needsMemory, found.isOpen);
-    if (denial !== null) return this.#reject(argv, this.#told(denial, found, argv));
+    if (denial !== null) return this.#reject(argv, this.#denied(denial, found, argv));
     this.last = found;
     if (this.queued === null || found.inTransaction === "at-once") return this.call(found, argv);
     this.queued.push({ route: found, argv });
@@ -379,7 +379,7 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
     this.watched.clear();
   }
 
-  #told(denial: Denial, found: Route, argv: readonly ByteString[]): ErrorReply {
+  #denied(denial: Denial, found: Route, argv: readonly ByteString[]): ErrorReply {
     if (denial === "no-login") return NO_AUTH;
     if (denial !== "no-memory") return refusalReply(this, found.command, argv, denial);
     this.last = found;
