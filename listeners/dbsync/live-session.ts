@@ -17,7 +17,7 @@ import { writeEvent, writeRefused } from "../../protocol/version-2/messages-v2.j
 import { refusalOf } from "../../store/judgement.js";
 import type { KeyRecord, KeyRing } from "../../store/key-ring.js";
 import type { ConnectionHost, LiveHost } from "./connection-host.js";
-import { type ListenWord, listenWordOf } from "./listen-commands.js";
+import { type ListenCommand, listenCommandOf } from "./listen-commands.js";
 
 /** Subscriptions of one connection. */
 const NAMES_MAX = 10_000;
@@ -33,7 +33,7 @@ interface Changed {
 }
 
 interface Listening {
-  readonly word: ListenWord;
+  readonly word: ListenCommand;
   readonly db: number;
   readonly name: ByteString;
 }
@@ -49,7 +49,7 @@ export class LiveSession implements Subscriber, KeyWatcher, UnitListener {
   readonly #changed = new Map<string, Changed>();
   /** Databases in which all keys may have changed; null: none. */
   #replaced: ReadonlySet<number> | "all" | null = null;
-  #isTelling = false;
+  #willReport = false;
   /** Memory of the subscriptions in bytes, roughly. */
   bytes = 0;
 
@@ -78,7 +78,7 @@ export class LiveSession implements Subscriber, KeyWatcher, UnitListener {
   }
 
   miss(): void {
-    this.#tell(["gap", "members"]);
+    this.#sendEvent(["gap", "members"]);
   }
 
   /** Concerns users; a key's rights are checked whenever an event is sent. */
@@ -91,13 +91,13 @@ export class LiveSession implements Subscriber, KeyWatcher, UnitListener {
       const before = this.#changed.get(`${db} ${key}`);
       this.#changed.set(`${db} ${key}`, { db, key, by: by ?? before?.by ?? null });
     }
-    this.#tellSoon();
+    this.#reportSoon();
   }
 
   allChanged(dbs: ReadonlySet<number> | null): void {
     if (dbs === null || this.#replaced === "all") this.#replaced = "all";
     else this.#replaced = new Set([...(this.#replaced ?? []), ...dbs]);
-    this.#tellSoon();
+    this.#reportSoon();
   }
 
   /** Ends all subscriptions: the connection is closed, or the key has lost its rights. */
@@ -108,7 +108,7 @@ export class LiveSession implements Subscriber, KeyWatcher, UnitListener {
   }
 
   #take(argv: readonly ByteString[], { envelope }: Taken, ring: KeyRing | null): Reply {
-    const word = listenWordOf(argv);
+    const word = listenCommandOf(argv);
     if (word === null) return NO_LISTENING;
     const { db } = envelope;
     const names = argv.slice(1);
@@ -124,7 +124,7 @@ export class LiveSession implements Subscriber, KeyWatcher, UnitListener {
     return integer(this.#names.size);
   }
 
-  #denial(argv: readonly ByteString[], word: ListenWord, ring: KeyRing, at: number): Reply | null {
+  #denial(argv: readonly ByteString[], word: ListenCommand, ring: KeyRing, at: number): Reply | null {
     const record = this.#record as KeyRecord;
     if (word.of === "channels")
       return refusalOf({ key: record.id, at, commands: [argv], conditions: null, as: null }, record, ring);
@@ -136,9 +136,9 @@ export class LiveSession implements Subscriber, KeyWatcher, UnitListener {
 
   #add(listening: Listening): void {
     const { word, db, name } = listening;
-    const place = placeOf(listening);
-    if (this.#names.has(place)) return;
-    this.#names.set(place, listening);
+    const id = idOf(listening);
+    if (this.#names.has(id)) return;
+    this.#names.set(id, listening);
     this.bytes += NAME_BYTES + name.length;
     const { channels, keys } = this.#live;
     if (word.of === "channels") channels.add(word.kind as ChannelKind, name, this);
@@ -146,8 +146,8 @@ export class LiveSession implements Subscriber, KeyWatcher, UnitListener {
   }
 
   #forget(listening: Listening): void {
-    const place = placeOf(listening);
-    if (!this.#names.delete(place)) return;
+    const id = idOf(listening);
+    if (!this.#names.delete(id)) return;
     this.bytes -= NAME_BYTES + listening.name.length;
     this.#remove(listening);
   }
@@ -159,28 +159,28 @@ export class LiveSession implements Subscriber, KeyWatcher, UnitListener {
   }
 
   /** Reports after the unit that changes the keys is complete: within it other connections do not see its state. */
-  #tellSoon(): void {
-    if (this.#isTelling) return;
-    this.#isTelling = true;
-    setImmediate(this.#tellChanges);
+  #reportSoon(): void {
+    if (this.#willReport) return;
+    this.#willReport = true;
+    setImmediate(this.#reportChanges);
   }
 
-  readonly #tellChanges = (): void => {
-    this.#isTelling = false;
+  readonly #reportChanges = (): void => {
+    this.#willReport = false;
     const changed = [...this.#changed.values()];
     const replaced = this.#replaced;
     this.#changed.clear();
     this.#replaced = null;
     if (this.isEmpty || !this.#isPermitted()) return;
     if (replaced !== null)
-      this.#tell(["gap", "keys", ...(replaced === "all" ? [] : [[...replaced].join(" ")])]);
+      this.#sendEvent(["gap", "keys", ...(replaced === "all" ? [] : [[...replaced].join(" ")])]);
     const { exists } = this.#live;
     for (const { db, key, by } of changed)
       if (replaced !== "all" && !replaced?.has(db))
-        this.#tell([exists(db, key) ? "changed" : (by ?? "deleted"), String(db), key]);
+        this.#sendEvent([exists(db, key) ? "changed" : (by ?? "deleted"), String(db), key]);
   };
 
-  #tell(words: readonly ByteString[]): void {
+  #sendEvent(words: readonly ByteString[]): void {
     this.#push(writeFrame(writeEvent(words), 2));
   }
 
@@ -223,7 +223,7 @@ export class LiveSession implements Subscriber, KeyWatcher, UnitListener {
   }
 }
 
-const placeOf = ({ word, db, name }: Listening): string =>
+const idOf = ({ word, db, name }: Listening): string =>
   `${word.kind} ${word.of === "keys" ? db : ""} ${name}`;
 
 /** Refuses subscriptions where the daemon has no events. */

@@ -19,12 +19,12 @@ export class JsonListener extends UserListener<Buffer> {
 
   constructor(parts: UserListenerParts) {
     const { path, daemon, environment, log } = parts;
-    const { jsonReplicas: places } = daemon.settings;
+    const { jsonReplicas: addresses } = daemon.settings;
     const refused = new RefusedRequests(log, environment, PASSED_ON_REFUSED);
     const store = new DocumentStore(path, environment);
     const bounds = boundsOf(parts.limits);
-    const contacts = places.map((place) => new ReplicaContact(place, bounds, log, environment));
-    const replicas = places.length === 0 ? null : new JsonReplicas(contacts, store, bounds, log);
+    const contacts = addresses.map((address) => new ReplicaContact(address, bounds, log, environment));
+    const replicas = addresses.length === 0 ? null : new JsonReplicas(contacts, store, bounds, log);
     const output = new PieceOutput();
     super(parts, {
       name: JSON_LISTENER,

@@ -166,9 +166,9 @@ export class MemcachedSession {
     const writers = { command: WRITERS, argv: [WRITERS.name, ...keys] };
     const reply = this.#host.path.executeTogether([writers, values], [], this.#sender);
     const read = (both: Reply): string | Promise<string> => {
-      const [who, what] = itemsOf(both);
-      const problem = [both, who, what].find((one) => one?.kind === "error");
-      return problem === undefined ? answered(itemsOf(what), itemsOf(who)) : answerOf(problem, () => "");
+      const [writers, what] = itemsOf(both);
+      const problem = [both, writers, what].find((one) => one?.kind === "error");
+      return problem === undefined ? answered(itemsOf(what), itemsOf(writers)) : answerOf(problem, () => "");
     };
     return reply instanceof Promise ? reply.then(read) : read(reply);
   }

@@ -116,7 +116,7 @@ export class RespDialect extends Dialect<Argv> {
   }
 
   override next(pending: number): Argv | null {
-    this.#server.tracking.sayBehind();
+    this.#server.tracking.sendDeferred();
     const argv = this.#heldBack ?? this.parser.next();
     if (argv === null) return null;
     this.#heldBack = argv;
@@ -126,7 +126,7 @@ export class RespDialect extends Dialect<Argv> {
       pause.hold(this.#resume);
       return null;
     }
-    if (pending > 0 && (pending >= UNANSWERED_MAX || !this.#session.mayRunBeside(argv))) return null;
+    if (pending > 0 && (pending >= UNANSWERED_MAX || !this.#session.mayRunConcurrently(argv))) return null;
     this.#heldBack = null;
     return argv;
   }

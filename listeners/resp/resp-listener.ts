@@ -48,11 +48,11 @@ export class RespListener extends UserListener<Argv, RespServer> {
   override async start(): Promise<void> {
     await this.#keepFunctions();
     await super.start();
-    this.server.pulse.start();
+    this.server.load.start();
   }
 
   override async stop(): Promise<void> {
-    this.server.pulse.stop();
+    this.server.load.stop();
     await super.stop();
   }
 

@@ -19,10 +19,10 @@ export class SharedOutput {
   #buffer = Buffer.allocUnsafeSlow(PART_BYTES + AROUND_BYTES_MAX);
 
   /** Returns an answer that is written as `write` does, after the answers before it. */
-  long(before: ByteString, value: ByteString, behind: ByteString): LongAnswer {
+  long(before: ByteString, value: ByteString, after: ByteString): LongAnswer {
     const write: LongAnswer["write"] = (socket, sent) => {
-      sent(before + value + behind);
-      this.write(socket, before, value, behind);
+      sent(before + value + after);
+      this.write(socket, before, value, after);
       return true;
     };
     return { kind: "long", left: 0, write };
@@ -30,10 +30,10 @@ export class SharedOutput {
 
   /**
    * Writes a value.
-   * @param before  text before the value, ASCII; at most `AROUND_BYTES_MAX` bytes together with `behind`
+   * @param before  text before the value, ASCII; at most `AROUND_BYTES_MAX` bytes together with `after`
    * @returns as `socket.write`
    */
-  write(socket: ClientSocket, before: ByteString, value: ByteString, behind: ByteString): boolean {
+  write(socket: ClientSocket, before: ByteString, value: ByteString, after: ByteString): boolean {
     let at = 0;
     let head = before;
     while (socket.writableLength === 0) {
@@ -42,13 +42,13 @@ export class SharedOutput {
       const buffer = this.#buffer;
       let end = head === "" ? 0 : buffer.write(head, 0, "latin1");
       end += buffer.write(part, end, "latin1");
-      if (at === value.length) end += buffer.write(behind, end, "latin1");
+      if (at === value.length) end += buffer.write(after, end, "latin1");
       const isTaken = socket.write(buffer.subarray(0, end));
       // Bytes that the system has not taken stay in their buffer until it does.
       if (socket.writableLength > 0) this.#buffer = Buffer.allocUnsafeSlow(buffer.length);
       if (at === value.length) return isTaken;
       head = "";
     }
-    return socket.write(head + value.substring(at) + behind, "latin1");
+    return socket.write(head + value.substring(at) + after, "latin1");
   }
 }

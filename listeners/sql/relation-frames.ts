@@ -26,11 +26,11 @@ export function* relationFrame(
   const [, name, , columns, , rows] = reply.items as readonly [Reply, Reply, Reply, Reply, Reply, Reply];
   const all = itemsOf(rows);
   const pages = Math.max(1, Math.ceil(all.length / pageRows));
-  const behind = `"totalPages":${pages},"columns":[${headsText(columns)}],"rows":[`;
+  const rest = `"totalPages":${pages},"columns":[${headsText(columns)}],"rows":[`;
   const kind = `{"type":"relation","name":${cellText(name)},"page":`;
   let text = "";
   for (let page = 1; page <= pages; page++) {
-    text += `RELATION_JSON_PAGE ${page}/${pages}\n${kind}${page},${behind}`;
+    text += `RELATION_JSON_PAGE ${page}/${pages}\n${kind}${page},${rest}`;
     const from = (page - 1) * pageRows;
     const end = Math.min(all.length, from + pageRows);
     for (let i = from; i < end; i++) {

@@ -73,7 +73,7 @@ function keptJson(reply: EntriesReply): string {
 /** Writes entries in steps. Most of the texts are already as PHP would write them, many at a time. */
 export function* entriesPieces(reply: EntriesReply): Generator<void, readonly string[]> {
   const { keys, texts } = yield* reply.steps();
-  const isList = keys === null || keys.every((key, place) => key === place || key === String(place));
+  const isList = keys === null || keys.every((key, index) => key === index || key === String(index));
   const pieces: string[] = [isList ? "[" : "{"];
   for (let from = 0; from < texts.length; from += ENTRIES_TOGETHER) {
     const to = from + ENTRIES_TOGETHER;

@@ -29,7 +29,7 @@ class OwnAddress extends Error {}
 export class ReplicaContact {
   /** Called when the server has closed the connection. */
   onClosed: () => void = () => {};
-  readonly #place: ReplicaPlace;
+  readonly #address: ReplicaPlace;
   readonly #log: Logger;
   readonly #environment: Environment;
   #bounds: ReplicaBounds;
@@ -47,8 +47,8 @@ export class ReplicaContact {
   /** The reason why it was not reached. */
   problem: unknown = new Error("not reached yet");
 
-  constructor(place: ReplicaPlace, bounds: ReplicaBounds, log: Logger, environment: Environment) {
-    this.#place = place;
+  constructor(address: ReplicaPlace, bounds: ReplicaBounds, log: Logger, environment: Environment) {
+    this.#address = address;
     this.#bounds = bounds;
     this.#log = log;
     this.#environment = environment;
@@ -75,7 +75,7 @@ export class ReplicaContact {
 
   /** host:port */
   get name(): string {
-    return placeName(this.#place);
+    return placeName(this.#address);
   }
 
   /** The connection; null: there is none. */
@@ -139,11 +139,11 @@ export class ReplicaContact {
   }
 
   async #open(): Promise<ReplicaConnection> {
-    const place = this.#place;
+    const address = this.#address;
     this.#mark = Buffer.from(this.#environment.randomBytes(MARK_BYTES), "latin1").toString("hex");
     this.#isOwn = false;
     this.isCompared = false;
-    const connection = await ReplicaConnection.open(place, this.#mark, this.#bounds, () => {
+    const connection = await ReplicaConnection.open(address, this.#mark, this.#bounds, () => {
       if (this.#connection?.isLost === true) this.onClosed();
     }).catch((problem) => {
       this.#kind = null;
@@ -152,6 +152,6 @@ export class ReplicaContact {
     this.#kind = this.#isOwn ? "self" : connection.isDbsyncd ? "dbsyncd" : "original";
     if (this.#kind === "original") return connection;
     connection.destroy();
-    throw this.isSelf ? new OwnAddress("it is this daemon") : new DbsyncdReplica(place);
+    throw this.isSelf ? new OwnAddress("it is this daemon") : new DbsyncdReplica(address);
   }
 }

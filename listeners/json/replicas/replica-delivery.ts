@@ -26,10 +26,10 @@ export class ReplicaDelivery {
   /** Sends requests one after the other. @returns whether the server did all of them @throws Error  the connection */
   async send(document: ByteString, { requests, dropsFirst }: Forwarded): Promise<boolean> {
     let areTaken = requests.length > 0;
-    for (const [place, request] of requests.entries()) {
+    for (const [index, request] of requests.entries()) {
       const connection = await this.#contact.connected();
       const answer = await connection.ask(request);
-      if ((dropsFirst && place === 0) || this.#isTaken(document, answer)) continue;
+      if ((dropsFirst && index === 0) || this.#isTaken(document, answer)) continue;
       areTaken = false;
       // To the original a request that needs several of its reads is several requests: more answers may come.
       if (request.length > REQUEST_CHARS_MAX) this.#contact.disconnect();

@@ -83,7 +83,7 @@ export class ReplicaLink {
 
   /** Connects to the server. @returns whether it is an original */
   async meet(): Promise<boolean> {
-    return await this.#behind(async () => {
+    return await this.#inOrder(async () => {
       try {
         await this.#connected();
         return true;
@@ -99,7 +99,7 @@ export class ReplicaLink {
     if (this.#retry !== null) clearTimeout(this.#retry);
     this.#retry = null;
     if (this.#isStopped || this.contact.isSelf) return;
-    void this.#behind(this.#catchUp);
+    void this.#inOrder(this.#catchUp);
   };
 
   stop(): void {
@@ -117,10 +117,10 @@ export class ReplicaLink {
     }
     const isNeeded = !this.missed.areDue && !this.missed.has(write.document);
     const translated = isNeeded ? write.translated() : null;
-    return await this.#behind(() => this.#forward(write.document, translated, number));
+    return await this.#inOrder(() => this.#forward(write.document, translated, number));
   }
 
-  async #behind<A>(step: () => Promise<A>): Promise<A> {
+  async #inOrder<A>(step: () => Promise<A>): Promise<A> {
     const result = await this.#work.run(step);
     if (this.#work.isIdle) this.#whole.clear();
     return result;

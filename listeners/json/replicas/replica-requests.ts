@@ -104,7 +104,7 @@ function insertOf(request: JsonRequest, document: string): string[] {
   );
 }
 
-const isNumbered = (entries: readonly Entry[]) => entries.every(({ key }, place) => key === String(place));
+const isNumbered = (entries: readonly Entry[]) => entries.every(({ key }, index) => key === String(index));
 
 /** Returns requests that insert entries. @param names  null: the entries are numbered */
 function inserting(document: string, names: readonly string[] | null, texts: readonly string[]): string[] {

@@ -25,7 +25,7 @@ export function namespaceOf(command: CommandDocument, field = command.name): Byt
 }
 
 /** Returns database and collection as arguments of the store's commands. */
-export function placeOf(command: CommandDocument): readonly [ByteString, ByteString] {
+export function collectionArguments(command: CommandDocument): readonly [ByteString, ByteString] {
   return [databaseOf(command), collectionOf(command)];
 }
 

@@ -6,7 +6,7 @@ import { failure } from "../messages/failure.js";
 import { checkMembers, type Fields } from "../messages/fields.js";
 import { documentsOf, firstBatch } from "../session/batches.js";
 import type { MongoCommand, MongoSession } from "../session/mongo-session.js";
-import { countOf, databaseOf, namespaceOf, placeOf } from "./arguments.js";
+import { collectionArguments, countOf, databaseOf, namespaceOf } from "./arguments.js";
 import { membersOfReply } from "./refused-documents.js";
 
 /** Indexes in one command. */
@@ -57,14 +57,16 @@ export const collectionCommands: readonly MongoCommand[] = [
     group: "collections",
     summary: "makes a collection, which the first document would make too",
     fields: { ...WRITES, ...KINDS },
-    run: (session, command) => session.write(command, ["MDB.CREATE", ...placeOf(command)], () => ""),
+    run: (session, command) =>
+      session.write(command, ["MDB.CREATE", ...collectionArguments(command)], () => ""),
   },
   {
     names: ["drop"],
     group: "collections",
     summary: "removes a collection",
     fields: WRITES,
-    run: (session, command) => session.write(command, ["MDB.DROP", ...placeOf(command)], membersOfReply),
+    run: (session, command) =>
+      session.write(command, ["MDB.DROP", ...collectionArguments(command)], membersOfReply),
   },
   {
     names: ["dropDatabase"],
@@ -90,7 +92,7 @@ export const collectionCommands: readonly MongoCommand[] = [
     run: (session, command) =>
       session.write(
         command,
-        ["MDB.DROPINDEXES", ...placeOf(command), command.only(["index"])],
+        ["MDB.DROPINDEXES", ...collectionArguments(command), command.only(["index"])],
         membersOfReply,
       ),
   },
@@ -100,7 +102,7 @@ export const collectionCommands: readonly MongoCommand[] = [
     summary: "the indexes of a collection",
     fields: { cursor: "taken" },
     run: (session, command) =>
-      listed(session, command, namespaceOf(command), ["MDB.LISTINDEXES", ...placeOf(command)]),
+      listed(session, command, namespaceOf(command), ["MDB.LISTINDEXES", ...collectionArguments(command)]),
   },
   {
     names: ["listCollections"],
@@ -122,7 +124,7 @@ export const collectionCommands: readonly MongoCommand[] = [
     group: "collections",
     summary: "documents, bytes and indexes of a collection",
     fields: { scale: "ignored" },
-    run: (session, command) => session.run(["MDB.STATS", ...placeOf(command)], membersOfReply),
+    run: (session, command) => session.run(["MDB.STATS", ...collectionArguments(command)], membersOfReply),
   },
   {
     names: ["dbStats", "dbstats"],
@@ -162,7 +164,7 @@ function createIndexes(session: MongoSession, command: CommandDocument): ByteStr
     checkMembers(index, INDEX, "createIndexes.indexes");
     return index.only(INDEX_FIELDS);
   });
-  const argv = ["MDB.CREATEINDEXES", ...placeOf(command), ...asked];
+  const argv = ["MDB.CREATEINDEXES", ...collectionArguments(command), ...asked];
   return session.write(command, argv, membersOfReply);
 }
 

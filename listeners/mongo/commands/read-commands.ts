@@ -7,7 +7,7 @@ import { failure } from "../messages/failure.js";
 import type { Fields } from "../messages/fields.js";
 import { documentsOf, firstBatch } from "../session/batches.js";
 import type { MongoCommand, MongoSession } from "../session/mongo-session.js";
-import { collectionOf, countOf, databaseOf, namespaceOf, placeOf } from "./arguments.js";
+import { collectionArguments, collectionOf, countOf, databaseOf, namespaceOf } from "./arguments.js";
 import { membersOfReply } from "./refused-documents.js";
 
 const OF_READS: Fields = { collation: "default", hint: "ignored", allowDiskUse: "ignored" };
@@ -70,8 +70,9 @@ export const readCommands: readonly MongoCommand[] = [
     summary: "how many documents match",
     fields: { ...OF_READS, query: "taken", limit: "taken", skip: "taken", fields: "ignored" },
     run: (session, command) =>
-      session.run(["MDB.COUNT", ...placeOf(command), command.only(["query", "skip", "limit"])], (reply) =>
-        elements({ n: int32(reply.kind === "integer" ? Number(reply.value) : 0) }),
+      session.run(
+        ["MDB.COUNT", ...collectionArguments(command), command.only(["query", "skip", "limit"])],
+        (reply) => elements({ n: int32(reply.kind === "integer" ? Number(reply.value) : 0) }),
       ),
   },
   {
@@ -80,11 +81,14 @@ export const readCommands: readonly MongoCommand[] = [
     summary: "the different values of a field in documents that match",
     fields: { ...OF_READS, key: "taken", query: "taken" },
     run: (session, command) =>
-      session.run(["MDB.DISTINCT", ...placeOf(command), command.only(["key", "query"])], (reply) => {
-        const members = membersOfReply(reply);
-        if (members.length <= DOCUMENT_BYTES_MAX) return members;
-        throw failure(10334, `distinct too big, ${DOCUMENT_BYTES_MAX} bytes at most`);
-      }),
+      session.run(
+        ["MDB.DISTINCT", ...collectionArguments(command), command.only(["key", "query"])],
+        (reply) => {
+          const members = membersOfReply(reply);
+          if (members.length <= DOCUMENT_BYTES_MAX) return members;
+          throw failure(10334, `distinct too big, ${DOCUMENT_BYTES_MAX} bytes at most`);
+        },
+      ),
   },
 ];
 
@@ -126,7 +130,7 @@ function find(session: MongoSession, command: CommandDocument): ByteString | Pro
   const namespace = namespaceOf(command);
   const wish = { size: countOf(command, "batchSize"), isSingle: command.flag("singleBatch") };
   const spec = command.only(["filter", "sort", "projection", "skip", "limit", "let"]);
-  const argv = ["MDB.FIND", ...placeOf(command), spec];
+  const argv = ["MDB.FIND", ...collectionArguments(command), spec];
   return session.run(argv, (reply) => firstBatch(session, { namespace, argv }, documentsOf(reply), wish));
 }
 
@@ -138,6 +142,6 @@ function aggregate(session: MongoSession, command: CommandDocument): ByteString 
   if (cursor === null) throw failure(9, "The 'cursor' option is required");
   const wish = { size: countOf(cursor, "batchSize"), isSingle: false };
   const spec = command.only(["pipeline", "let"]);
-  const argv = ["MDB.AGGREGATE", ...placeOf(command), spec];
+  const argv = ["MDB.AGGREGATE", ...collectionArguments(command), spec];
   return session.run(argv, (reply) => firstBatch(session, { namespace, argv }, documentsOf(reply), wish));
 }

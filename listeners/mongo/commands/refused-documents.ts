@@ -109,7 +109,7 @@ export class Refusals {
   /** The documents that are passed on to the store. */
   readonly left: readonly Buffer[];
   readonly #isOrdered: boolean;
-  readonly #places: readonly number[];
+  readonly #indexes: readonly number[];
   readonly #refused: readonly WriteError[];
 
   /** @param isOrdered  whether documents after a refused one are dropped */
@@ -118,18 +118,19 @@ export class Refusals {
     refusal: (document: Buffer) => MongoFailure | null,
     isOrdered: boolean,
   ) {
-    const places: number[] = [];
+    const indexes: number[] = [];
     const refused: WriteError[] = [];
     for (const [index, one] of documents.entries()) {
       const why = refusal(one);
-      if (why === null) places.push(index);
+      if (why === null) indexes.push(index);
       else refused.push(written(index, why));
       if (why !== null && isOrdered) break;
     }
     this.#isOrdered = isOrdered;
-    this.#places = places;
+    this.#indexes = indexes;
     this.#refused = refused;
-    this.left = places.length === documents.length ? documents : places.map((at) => documents[at] as Buffer);
+    this.left =
+      indexes.length === documents.length ? documents : indexes.map((at) => documents[at] as Buffer);
   }
 
   get isEmpty(): boolean {
@@ -161,7 +162,7 @@ export class Refusals {
       const one = array.subarray(from, end);
       const at = [...membersOf(one)].find(({ name }) => name === INDEX)?.from ?? -1;
       if (at < 0) return { index: 0, bytes: bytesOf(one) };
-      const index = this.#places[one.readInt32LE(at)] ?? 0;
+      const index = this.#indexes[one.readInt32LE(at)] ?? 0;
       const bytes = bytesOf(one, 0, at) + int32Bytes(index) + bytesOf(one, at + LENGTH_BYTES, one.length);
       return { index, bytes };
     });

@@ -7,7 +7,7 @@ import { CommandDocument } from "../messages/command-document.js";
 import { failure, type MongoFailure } from "../messages/failure.js";
 import { checkMembers, type Fields } from "../messages/fields.js";
 import type { MongoCommand, MongoSession } from "../session/mongo-session.js";
-import { placeOf } from "./arguments.js";
+import { collectionArguments } from "./arguments.js";
 import { membersOfReply, Refusals, refusedId, refusedUpsertId } from "./refused-documents.js";
 
 const ID = "_id";
@@ -123,8 +123,10 @@ function batch(
   const refused = new Refusals(documents, refusal, ordered === "1");
   const { left } = refused;
   if (left.length === 0) return refused.alone;
-  return session.write(command, [verb, ...placeOf(command), ordered, ...left.map(argument)], (reply) =>
-    refused.isEmpty ? membersOfReply(reply) : refused.joined(reply),
+  return session.write(
+    command,
+    [verb, ...collectionArguments(command), ordered, ...left.map(argument)],
+    (reply) => (refused.isEmpty ? membersOfReply(reply) : refused.joined(reply)),
   );
 }
 
@@ -136,7 +138,7 @@ function findAndModify(session: MongoSession, command: CommandDocument): ByteStr
   if (refusal !== null) throw refusal;
   const isLater = command.element("fields").includes("$");
   const spec = inDialect(upsertable(command, names, session), command.element("let"), isLater);
-  return session.write(command, ["MDB.FINDANDMODIFY", ...placeOf(command), spec], membersOfReply);
+  return session.write(command, ["MDB.FINDANDMODIFY", ...collectionArguments(command), spec], membersOfReply);
 }
 
 const UPDATE_NAMES = ["q", "u", "multi", "upsert", "arrayFilters"];

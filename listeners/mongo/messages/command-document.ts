@@ -121,8 +121,8 @@ export class CommandDocument {
    * @param most  more are a failure
    */
   documents(name: string, most: number): readonly Buffer[] | null {
-    const beside = this.#sequences.get(name);
-    if (beside !== undefined) return bounded(beside, most);
+    const sequence = this.#sequences.get(name);
+    if (sequence !== undefined) return bounded(sequence, most);
     const member = this.#typed(name, (type) => type === BSON.array, "array");
     if (member === null) return null;
     const array = this.#bytes.subarray(member.from, member.end);

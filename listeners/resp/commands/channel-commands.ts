@@ -36,7 +36,7 @@ function subscribing(kind: ChannelKind, word: ByteString): SessionHandler {
     const { subscriptions } = session;
     return confirmed(session, names, (name) => {
       subscriptions.add(kind, name);
-      return subscriptionReply(word, name, subscriptions.countBeside(kind));
+      return subscriptionReply(word, name, subscriptions.countShown(kind));
     });
   };
 }
@@ -45,11 +45,11 @@ function unsubscribing(kind: ChannelKind, word: ByteString): SessionHandler {
   return (session, [, ...named]) => {
     const { subscriptions } = session;
     const names = named.length > 0 ? named : (subscriptions?.all(kind) ?? []);
-    const none = () => subscriptionReply(word, null, subscriptions?.countBeside(kind) ?? 0);
+    const none = () => subscriptionReply(word, null, subscriptions?.countShown(kind) ?? 0);
     if (names.length === 0) return confirmed(session, [""], none);
     return confirmed(session, names, (name) => {
       subscriptions?.remove(kind, name);
-      return subscriptionReply(word, name, subscriptions?.countBeside(kind) ?? 0);
+      return subscriptionReply(word, name, subscriptions?.countShown(kind) ?? 0);
     });
   };
 }

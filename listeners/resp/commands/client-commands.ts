@@ -4,7 +4,7 @@ import { bulk, integer, NIL, OK, ONE, type Reply, verbatim, ZERO } from "../../.
 import { writeCommand } from "../../../protocol/resp/resp-writer.js";
 import { custom, notInteger, syntaxError } from "../../../store/arguments/errors.js";
 import { parseInteger } from "../../../store/arguments/numbers.js";
-import { type Client, clientLine, hears } from "../session/clients.js";
+import { type Client, clientLine, hasSubscriptions } from "../session/clients.js";
 import type { RespSession, SessionHandler } from "../session/resp-session.js";
 import { checkedName, NAME_BYTES_MAX } from "./connection-commands.js";
 
@@ -26,7 +26,7 @@ export const clientHandlers: readonly (readonly [string, SessionHandler])[] = [
 
 /** The types of clients in Redis. */
 const TYPES: readonly string[] = ["normal", "master", "slave", "replica", "pubsub"];
-const typeOf = (client: Client) => (hears(client) ? "pubsub" : "normal");
+const typeOf = (client: Client) => (hasSubscriptions(client) ? "pubsub" : "normal");
 /** The longest pause in milliseconds. */
 const PAUSE_MS_MAX = 2 ** 31 - 1;
 

@@ -94,7 +94,7 @@ function memoryFields({ server }: RespSession): Fields {
   const { bytes: maxmemory, policy, used } = server.daemon.memory;
   const { rss, heapTotal, external } = process.memoryUsage();
   const total = totalmem();
-  const peak = Math.max(server.pulse.peakBytes, used);
+  const peak = Math.max(server.load.peakBytes, used);
   return {
     used_memory: used,
     used_memory_human: human(used),
@@ -163,7 +163,7 @@ function persistenceFields({ server }: RespSession): Fields {
 
 function statFields(session: RespSession): Fields {
   const { server } = session;
-  const { rates } = server.pulse;
+  const { rates } = server.load;
   const tracked = server.tracking.figures;
   return {
     total_connections_received: server.clients.total,
@@ -213,8 +213,8 @@ function replicationFields({ server }: RespSession): Fields {
 /** Returns the fields of the servers of --json-replica. */
 function jsonFields(figures: RespSession["server"]["daemon"]["jsonReplicas"]): Fields {
   if (figures === null) return {};
-  const rows = figures.servers.map(({ replica, missing, refused, different, ...server }, place) => [
-    `json_replica${place}`,
+  const rows = figures.servers.map(({ replica, missing, refused, different, ...server }, index) => [
+    `json_replica${index}`,
     `server=${replica},state=${stateOf(server)},missing_documents=${missing},refused_documents=${refused},different_documents=${different}`,
   ]);
   return { json_ready: Number(figures.isReady), ...Object.fromEntries(rows) };

@@ -40,10 +40,10 @@ const OUTPUT = "client-output-buffer-limit";
 
 function outputBounds({ server }: RespSession): Record<(typeof CLASSES)[number], Bounds> {
   const numbers = (server.settings.get(OUTPUT) ?? "").match(/\d+/g)?.map(Number) ?? [];
-  const of = (place: number): Bounds => [
-    numbers[3 * place] ?? 0,
-    numbers[3 * place + 1] ?? 0,
-    numbers[3 * place + 2] ?? 0,
+  const of = (index: number): Bounds => [
+    numbers[3 * index] ?? 0,
+    numbers[3 * index + 1] ?? 0,
+    numbers[3 * index + 2] ?? 0,
   ];
   const normal = of(0);
   const hard = server.settings.has(OUTPUT) && normal[0] === 0 ? 0 : server.host.limits.maxOutputBytes;

@@ -10,7 +10,7 @@ export const trackingHandlers: readonly (readonly [string, SessionHandler])[] = 
   ["CLIENT|CACHING", choose],
   ["CLIENT|GETREDIR", (session) => integer(modeOf(session)?.redirect ?? -1)],
   ["CLIENT|TRACKING", track],
-  ["CLIENT|TRACKINGINFO", tell],
+  ["CLIENT|TRACKINGINFO", describe],
 ];
 
 const modeOf = (session: RespSession) => session.server.tracking.of(session)?.mode ?? null;
@@ -105,7 +105,7 @@ function checkPrefixes(prefixes: readonly ByteString[], old: readonly ByteString
     const known = old.find((one) => overlap(one, prefix));
     if (known !== undefined)
       throw custom(`ERR Prefix '${prefix}' overlaps with an existing prefix '${known}'. ${NEVER}`);
-    const other = prefixes.find((one, place) => place > i && overlap(one, prefix));
+    const other = prefixes.find((one, index) => index > i && overlap(one, prefix));
     if (other !== undefined)
       throw custom(`ERR Prefix '${prefix}' overlaps with another provided prefix '${other}'. ${NEVER}`);
   }
@@ -147,7 +147,7 @@ const NOT_TRACKING =
   "ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled";
 
 /** `CLIENT TRACKINGINFO` */
-function tell(session: RespSession): Reply {
+function describe(session: RespSession): Reply {
   const tracker = session.server.tracking.of(session);
   const mode = tracker?.mode ?? null;
   const flags = mode === null ? ["off"] : ["on"];

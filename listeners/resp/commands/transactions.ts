@@ -176,13 +176,13 @@ const REFUSED: Readonly<Record<AclRefusal["what"], string>> = {
 /** A call for the databases, with the user that made it. */
 interface QueuedCall extends Queued {
   /** The index of its reply in the transaction's array. */
-  readonly place: number;
+  readonly index: number;
   readonly db: number;
   readonly user: User | null;
 }
 
 /** Messages: subscribers may react immediately, so messages are published once the unit has been carried out. */
-const SAID_BEHIND: ReadonlySet<string> = new Set(["PUBLISH", "SPUBLISH"]);
+const PUBLISHED_LAST: ReadonlySet<string> = new Set(["PUBLISH", "SPUBLISH"]);
 
 /** Runs a recorded transaction. The connection carries out its own commands now; the remaining ones are one unit. */
 function execRecorded(
@@ -193,23 +193,23 @@ function execRecorded(
   const { db: dbBefore, user: userBefore } = session;
   const replies: (Reply | Promise<Reply>)[] = [];
   const calls: QueuedCall[] = [];
-  const behind: (Queued & { readonly place: number })[] = [];
-  const withSaid = (): Reply | Promise<Reply> => {
-    for (const { place, ...one } of behind) replies[place] = runOne(session, one);
+  const published: (Queued & { readonly index: number })[] = [];
+  const withPublished = (): Reply | Promise<Reply> => {
+    for (const { index, ...one } of published) replies[index] = runOne(session, one);
     return joined(replies);
   };
-  for (const [place, one] of queued.entries()) {
-    if (SAID_BEHIND.has(one.route.command.name)) {
-      behind.push({ ...one, place });
+  for (const [index, one] of queued.entries()) {
+    if (PUBLISHED_LAST.has(one.route.command.name)) {
+      published.push({ ...one, index });
       continue;
     }
     const denial = denialOf(session, one);
     if (denial === null && one.route.handler === null)
-      calls.push({ ...one, place, db: session.db, user: session.user });
-    else replies[place] = denial ?? runOne(session, one);
+      calls.push({ ...one, index, db: session.db, user: session.user });
+    else replies[index] = denial ?? runOne(session, one);
   }
   const [first] = calls;
-  if (first === undefined) return withSaid();
+  if (first === undefined) return withPublished();
   const aborted = (reply: Reply): Reply => {
     session.db = dbBefore;
     session.guest.user = userBefore;
@@ -220,11 +220,11 @@ function execRecorded(
   if (calls.length > COMMANDS_MAX && calls.some(({ route }) => route.writes)) return aborted(TOO_MANY);
   const merge = (reply: Reply): Reply | Promise<Reply> => {
     if (reply.kind !== "array") return aborted(reply);
-    for (const [i, { place }] of calls.entries()) replies[place] = reply.items[i] ?? NIL;
+    for (const [i, { index }] of calls.entries()) replies[index] = reply.items[i] ?? NIL;
     const { tracking } = session.server;
     if (tracking.size > 0)
       for (const { route, argv } of calls) tracking.ranBefore(session, route.command, argv);
-    return withSaid();
+    return withPublished();
   };
   const unit = session.server.path.executeTogether(
     calls.map(({ route: { command }, argv }) => ({ command, argv })),

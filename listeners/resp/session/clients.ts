@@ -3,7 +3,7 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import { writeInvalidation, writeLostRedirection } from "../../../protocol/resp/push.js";
 
 /** The numbers of subscriptions of each kind. */
-export interface Heard {
+export interface SubscriptionCounts {
   readonly channels: number;
   readonly patterns: number;
   readonly shards: number;
@@ -26,7 +26,7 @@ export interface Client {
   readonly queuedCount: number;
   readonly isWaiting: boolean;
   readonly isMonitor: boolean;
-  readonly heard: Heard;
+  readonly subscriptionCounts: SubscriptionCounts;
   /** null: the client has never cached anything. */
   readonly tracker: Tracker | null;
   /** `uptime` milliseconds. */
@@ -123,7 +123,7 @@ export class Tracker {
   }
 
   /** Sends an invalidation. @param keys  null: all keys */
-  tell(keys: readonly ByteString[] | null): void {
+  invalidate(keys: readonly ByteString[] | null): void {
     const { client } = this;
     if (client === null) return;
     const redirect = this.mode?.redirect ?? 0;
@@ -131,7 +131,7 @@ export class Tracker {
     if (receiver === undefined) {
       this.isBroken = true;
       if (client.protocol === 3) client.push(writeLostRedirection(redirect));
-    } else if (receiver.protocol === 3 || (redirect !== 0 && hears(receiver)))
+    } else if (receiver.protocol === 3 || (redirect !== 0 && hasSubscriptions(receiver)))
       receiver.push(writeInvalidation(keys, receiver.protocol));
   }
 }
@@ -157,9 +157,9 @@ export function clientLine(
     idle: seconds(client.activeAt),
     flags: flagsOf(client),
     db: client.db,
-    sub: client.heard.channels,
-    psub: client.heard.patterns,
-    ssub: client.heard.shards,
+    sub: client.subscriptionCounts.channels,
+    psub: client.subscriptionCounts.patterns,
+    ssub: client.subscriptionCounts.shards,
     multi: client.queuedCount,
     qbuf: requestBytes,
     "qbuf-free": 0,
@@ -185,7 +185,7 @@ export function clientLine(
 }
 
 /** Whether the client has subscriptions. */
-export function hears({ heard: { channels, patterns, shards } }: Client): boolean {
+export function hasSubscriptions({ subscriptionCounts: { channels, patterns, shards } }: Client): boolean {
   return channels + patterns + shards > 0;
 }
 
@@ -193,7 +193,7 @@ function flagsOf(client: Client): string {
   const { isMonitor, isWaiting, queuedCount, tracker } = client;
   const mode = tracker?.mode ?? null;
   const flags =
-    `${isMonitor ? "O" : ""}${hears(client) ? "P" : ""}${isWaiting ? "b" : ""}${queuedCount >= 0 ? "x" : ""}` +
+    `${isMonitor ? "O" : ""}${hasSubscriptions(client) ? "P" : ""}${isWaiting ? "b" : ""}${queuedCount >= 0 ? "x" : ""}` +
     `${mode === null ? "" : "t"}${tracker?.isBroken ? "R" : ""}${(mode?.prefixes ?? null) === null ? "" : "B"}`;
   return flags === "" ? "N" : flags;
 }

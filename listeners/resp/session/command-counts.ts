@@ -4,7 +4,7 @@
  * A call of at most 2^k microseconds, and more than half of it, counts in bucket k; the last bucket has all longer
  * ones.
  */
-const PLACES = 32;
+const BUCKETS = 32;
 const MICROSECONDS = 1000;
 
 export class CommandCounts {
@@ -14,15 +14,15 @@ export class CommandCounts {
   failed = 0;
   /** Calls that were not run: wrong number of arguments, a user without the right, no memory, … */
   rejected = 0;
-  #places: Uint32Array | null = null;
+  #buckets: Uint32Array | null = null;
 
   add(milliseconds: number, hasFailed: boolean): void {
     this.calls++;
     this.milliseconds += milliseconds;
     if (hasFailed) this.failed++;
-    this.#places ??= new Uint32Array(PLACES);
+    this.#buckets ??= new Uint32Array(BUCKETS);
     const microseconds = (milliseconds * MICROSECONDS) | 0;
-    this.#places[32 - Math.clz32(microseconds)]!++;
+    this.#buckets[32 - Math.clz32(microseconds)]!++;
   }
 
   /** Notes that a call, counted before its answer came, has failed. */
@@ -38,9 +38,9 @@ export class CommandCounts {
   get distribution(): readonly (readonly [bound: number, calls: number])[] {
     const found: [number, number][] = [];
     let sum = 0;
-    for (const [place, count] of (this.#places ?? []).entries()) {
+    for (const [bucket, count] of (this.#buckets ?? []).entries()) {
       sum += count;
-      if (count > 0) found.push([2 ** place, sum]);
+      if (count > 0) found.push([2 ** bucket, sum]);
     }
     return found;
   }
@@ -56,6 +56,6 @@ export class CommandCounts {
     this.milliseconds = 0;
     this.failed = 0;
     this.rejected = 0;
-    this.#places = null;
+    this.#buckets = null;
   }
 }

@@ -18,7 +18,7 @@ export interface Rates {
   readonly outputBytes: number;
 }
 
-export class Pulse {
+export class LoadSamples {
   /** The highest memory use in a sample, in bytes. */
   peakBytes = 0;
   readonly #environment: Environment;

@@ -22,7 +22,7 @@ import type { CommandCounts } from "./command-counts.js";
 import { DeniedLog } from "./denied-log.js";
 import { KeyspaceNotices } from "./keyspace-notices.js";
 import { LatencyLog } from "./latency-log.js";
-import { Pulse } from "./load-samples.js";
+import { LoadSamples } from "./load-samples.js";
 import { Pause } from "./pause.js";
 import { argumentBytes } from "./reply-bytes.js";
 import { TrackingTable } from "./tracking-table.js";
@@ -69,7 +69,7 @@ export class RespServer implements WriteObserver {
   readonly latency = new LatencyLog();
   readonly denied = new DeniedLog();
   readonly pause: Pause;
-  readonly pulse: Pulse;
+  readonly load: LoadSamples;
   /** Connections that see every command. */
   readonly monitors = new Set<Client>();
   /** The counts of all commands. */
@@ -108,7 +108,7 @@ export class RespServer implements WriteObserver {
     this.runId = hexOf(environment.randomBytes(RUN_ID_BYTES));
     this.startedAt = environment.uptime();
     this.pause = new Pause(environment);
-    this.pulse = new Pulse(environment, this, () => daemon.memory.used);
+    this.load = new LoadSamples(environment, this, () => daemon.memory.used);
     path.tellOf(this);
   }
 

@@ -20,7 +20,7 @@ import type { EncodingLimits } from "../../../store/keyspace/encoding-name.js";
 import type { Command } from "../../../store/rows/command.js";
 import { AwaitedCommand } from "./awaited-command.js";
 import { runOrWait } from "./blocking.js";
-import type { Client, Heard, Tracker } from "./clients.js";
+import type { Client, SubscriptionCounts, Tracker } from "./clients.js";
 import type { CommandCounts } from "./command-counts.js";
 import { refusalReply } from "./denials.js";
 import { queuedBytes } from "./reply-bytes.js";
@@ -161,7 +161,7 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
     return this.server.monitors.has(this);
   }
 
-  get heard(): Heard {
+  get subscriptionCounts(): SubscriptionCounts {
     const size = (kind: ChannelKind) => this.subscriptions?.size(kind) ?? 0;
     return { channels: size("channel"), patterns: size("pattern"), shards: size("shard") };
   }
@@ -319,7 +319,7 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
    * Whether a command may run while replies are pending: writes after writes, which are recorded in order, or any
    * command of a path that keeps the order.
    */
-  mayRunBeside(argv: readonly ByteString[]): boolean {
+  mayRunConcurrently(argv: readonly ByteString[]): boolean {
     const { carries } = this.server.path;
     if (this.last === null || !isPlain(this.last, carries)) return false;
     const found = this.routes.find(argv);

@@ -15,7 +15,7 @@ import type { Command } from "../../../store/rows/command.js";
 import type { Client } from "./clients.js";
 
 /** Commands of a RESP2 connection with subscriptions: any other reply could be taken for a message. */
-const WHILE_HEARING: ReadonlySet<string> = new Set([
+const WHILE_SUBSCRIBED: ReadonlySet<string> = new Set([
   ...["SUBSCRIBE", "PSUBSCRIBE", "SSUBSCRIBE", "UNSUBSCRIBE", "PUNSUBSCRIBE", "SUNSUBSCRIBE"],
   ...["PING", "QUIT", "RESET"],
 ]);
@@ -64,7 +64,7 @@ export class Subscriptions implements Subscriber {
   }
 
   /** Returns the number of subscriptions in the reply to one: shard channels are counted separately. */
-  countBeside(kind: ChannelKind): number {
+  countShown(kind: ChannelKind): number {
     return kind === "shard" ? this.size("shard") : this.size("channel") + this.size("pattern");
   }
 
@@ -79,7 +79,7 @@ export class Subscriptions implements Subscriber {
   /** Returns the reply to a command that RESP2 subscriptions do not permit, or change; null: it is carried out. */
   answer({ name }: Command, argv: readonly ByteString[]): Reply | null {
     if (this.isEmpty || this.#client.protocol === 3) return null;
-    if (!WHILE_HEARING.has(name)) return error(`ERR Can't execute '${name.toLowerCase()}': ${ONLY}`);
+    if (!WHILE_SUBSCRIBED.has(name)) return error(`ERR Can't execute '${name.toLowerCase()}': ${ONLY}`);
     return name === "PING" && argv.length <= 2 ? bulks(["pong", argv[1] ?? ""]) : null;
   }
 

@@ -47,7 +47,7 @@ export class TrackingTable implements KeyObserver {
   #items = 0;
   #bytes = 0;
   /** Invalidations for clients that have changed keys themselves: they follow the answer to the command. */
-  #behind: (() => void)[] = [];
+  #deferred: (() => void)[] = [];
 
   /** @param changes  null: changes of keys are not known here */
   constructor(changes: Changes | null, clients: Clients) {
@@ -133,12 +133,12 @@ export class TrackingTable implements KeyObserver {
     const tracker = this.of(client);
     if (tracker === undefined || !command.reads || !tracker.notes) return;
     const keys = keysRead(command, argv);
-    if (keys.length > 0) setImmediate(() => tracker.tell(keys));
+    if (keys.length > 0) setImmediate(() => tracker.invalidate(keys));
   }
 
   keyChanged(_: number, key: ByteString, by: object | null): void {
     for (const prefix of this.#prefixes.size === 0 ? [] : this.#prefixes.of(key)) {
-      if (this.#changed.size === 0) queueMicrotask(this.#tellPrefixes);
+      if (this.#changed.size === 0) queueMicrotask(this.#reportPrefixes);
       this.#changed.add(prefix);
       const { changed } = prefix;
       changed.set(key, changed.has(key) && changed.get(key) !== by ? null : by);
@@ -149,45 +149,45 @@ export class TrackingTable implements KeyObserver {
     for (const tracker of trackers) {
       const { mode } = tracker;
       if (mode === null || mode.prefixes !== null || (mode.noLoop && tracker.by === by)) continue;
-      this.#tell(tracker, [key], by);
+      this.#report(tracker, [key], by);
     }
   }
 
   allChanged(_: ReadonlySet<number> | null, by: object | null): void {
     this.#clear();
-    for (const tracker of this.#trackers.values()) if (tracker.mode !== null) this.#tell(tracker, null, by);
+    for (const tracker of this.#trackers.values()) if (tracker.mode !== null) this.#report(tracker, null, by);
   }
 
   /** Sends invalidations that waited for the answer to a command, which has been sent. */
-  readonly sayBehind = (): void => {
-    if (this.#behind.length === 0) return;
-    const behind = this.#behind;
-    this.#behind = [];
-    for (const say of behind) say();
+  readonly sendDeferred = (): void => {
+    if (this.#deferred.length === 0) return;
+    const deferred = this.#deferred;
+    this.#deferred = [];
+    for (const say of deferred) say();
   };
 
   /** Sends the changes of prefixes of this turn, in order and together. */
-  readonly #tellPrefixes = (): void => {
-    this.sayBehind();
+  readonly #reportPrefixes = (): void => {
+    this.sendDeferred();
     const inOrder = [...this.#changed].sort((a, b) => (a.beginning < b.beginning ? -1 : 1));
     this.#changed.clear();
     for (const { trackers, changed } of inOrder) {
       const keys = [...changed.keys()].sort();
       for (const tracker of trackers) {
-        const others = tracker.mode?.noLoop ? keys.filter((key) => changed.get(key) !== tracker.by) : keys;
-        if (others.length > 0) tracker.tell(others);
+        const foreign = tracker.mode?.noLoop ? keys.filter((key) => changed.get(key) !== tracker.by) : keys;
+        if (foreign.length > 0) tracker.invalidate(foreign);
       }
       changed.clear();
     }
   };
 
-  #tell(tracker: Tracker, keys: readonly ByteString[] | null, by: object | null): void {
+  #report(tracker: Tracker, keys: readonly ByteString[] | null, by: object | null): void {
     if (tracker.by !== by) {
-      tracker.tell(keys);
+      tracker.invalidate(keys);
       return;
     }
-    if (this.#behind.length === 0) queueMicrotask(this.sayBehind);
-    this.#behind.push(() => tracker.tell(keys));
+    if (this.#deferred.length === 0) queueMicrotask(this.sendDeferred);
+    this.#deferred.push(() => tracker.invalidate(keys));
   }
 
   #note(tracker: Tracker, key: ByteString): void {
@@ -217,7 +217,7 @@ export class TrackingTable implements KeyObserver {
     for (const [key, trackers] of this.#keys) {
       if (this.#keys.size <= this.#most && this.#bytes <= NOTED_BYTES_MAX) return;
       this.#drop(key, trackers);
-      for (const tracker of trackers) if (tracker.mode?.prefixes === null) this.#tell(tracker, [key], null);
+      for (const tracker of trackers) if (tracker.mode?.prefixes === null) this.#report(tracker, [key], null);
     }
   }
 }

@@ -275,9 +275,9 @@ export class WaitingClients {
     waiting.cancelTimer();
     for (const key of waiter.shape.keys) {
       const awaited = this.#find(waiter.db, key);
-      const place = awaited?.waiting.indexOf(waiting) ?? -1;
-      if (awaited === undefined || place < 0) continue;
-      awaited.waiting.splice(place, 1);
+      const index = awaited?.waiting.indexOf(waiting) ?? -1;
+      if (awaited === undefined || index < 0) continue;
+      awaited.waiting.splice(index, 1);
       if (awaited.waiting.length > 0) continue;
       this.#endWatch(awaited);
       // The next client that waits for it takes the same object.

@@ -13,5 +13,5 @@ test("a connection that has gone is held by none of the keys that it has read", 
   table.gone(client);
   assert.equal(tracker?.client, null);
   assert.equal(tracker.by, null);
-  tracker.tell(["k"]);
+  tracker.invalidate(["k"]);
 });
