@@ -11,7 +11,7 @@ import {
 } from "../../net/connections/dialect.js";
 import { type ForeignClient, foreignClient } from "../../net/connections/foreign-client.js";
 import { FrameQueue } from "../../protocol/frame-queue.js";
-import type { ConnectionHost } from "./connection-host.js";
+import type { DbsyncServer } from "./dbsync-server.js";
 import type { Session } from "./dbsync-session.js";
 import { SessionV1 } from "./session-v1.js";
 import { SessionV2 } from "./session-v2.js";
@@ -21,15 +21,15 @@ export class DbsyncDialect extends Dialect<Buffer> {
   override readonly isInOrder = false;
   isClosing = false;
   protected readonly parser: FrameQueue;
-  readonly #host: ConnectionHost;
+  readonly #server: DbsyncServer;
   readonly #connection: ClientConnection<Buffer>;
   #session: Session | null = null;
 
-  constructor(host: ConnectionHost, connection: ClientConnection<Buffer>) {
+  constructor(server: DbsyncServer, connection: ClientConnection<Buffer>) {
     super();
-    this.#host = host;
+    this.#server = server;
     this.#connection = connection;
-    this.parser = new FrameQueue(host.limits.maxRequestBytes, host.version);
+    this.parser = new FrameQueue(server.host.limits.maxRequestBytes, server.version);
   }
 
   get listener(): string {
@@ -78,7 +78,7 @@ export class DbsyncDialect extends Dialect<Buffer> {
     const { hello } = served;
     const otherwise = closing("malformed", "something came right behind a daemon's hello");
     const take = (socket: ClientSocket) => {
-      if (socket instanceof Socket) this.#host.members?.(socket, hello);
+      if (socket instanceof Socket) this.#server.service.members?.(socket, hello);
     };
     return { kind: "hand-over", take, otherwise };
   }
@@ -94,13 +94,13 @@ export class DbsyncDialect extends Dialect<Buffer> {
 
   /** A client that sends nothing for --idle-timeout is disconnected, as by the original. */
   get silenceMost(): number {
-    return this.#host.limits.idleTimeout;
+    return this.#server.host.limits.idleTimeout;
   }
 
   /** Returns the session of the version that the first frame has chosen. */
   #sessionOf(): Session {
-    const host = this.#host;
-    this.#session ??= this.parser.version === 2 ? new SessionV2(host, this.#connection) : new SessionV1(host);
+    this.#session ??=
+      this.parser.version === 2 ? new SessionV2(this.#server, this.#connection) : new SessionV1(this.#server);
     return this.#session;
   }
 }

@@ -2,7 +2,7 @@
 
 import type { ClientDoing, Closing } from "../../net/connections/dialect.js";
 import type { Hello } from "../../protocol/version-2/messages-v2.js";
-import type { ConnectionHost } from "./connection-host.js";
+import type { DbsyncServer } from "./dbsync-server.js";
 
 /** A frame, or the reason why the connection closes. */
 export type Spoken = string | Closing;
@@ -15,7 +15,7 @@ export interface MembersHello {
 
 export interface Session {
   /** The listener's name in metrics. */
-  readonly listener: "dbsync-v1" | ConnectionHost["listener"];
+  readonly listener: "dbsync-v1" | DbsyncServer["listener"];
   /** php-dbsync's -c. */
   readonly closeAfterAnswer: boolean;
   /** Whether its client has shown that it may send commands here. */

@@ -16,7 +16,8 @@ import { error, integer, type Reply } from "../../protocol/reply.js";
 import { writeEvent, writeRefused } from "../../protocol/version-2/messages-v2.js";
 import { refusalOf } from "../../store/judgement.js";
 import type { KeyRecord, KeyRing } from "../../store/key-ring.js";
-import type { ConnectionHost, LiveHost } from "./connection-host.js";
+import type { DbsyncServer } from "./dbsync-server.js";
+import type { EventSources } from "./event-sources.js";
 import { type ListenCommand, listenCommandOf } from "./listen-commands.js";
 
 /** Subscriptions of one connection. */
@@ -39,8 +40,8 @@ interface Listening {
 }
 
 export class LiveSession implements Subscriber, KeyWatcher, UnitListener {
-  readonly #live: LiveHost;
-  readonly #host: ConnectionHost;
+  readonly #sources: EventSources;
+  readonly #server: DbsyncServer;
   readonly #connection: ClientConnection<Buffer>;
   readonly #names = new Map<string, Listening>();
   /** The key whose rights apply; null: the daemon has no keys, or the connection no subscription yet. */
@@ -53,9 +54,9 @@ export class LiveSession implements Subscriber, KeyWatcher, UnitListener {
   /** Memory of the subscriptions in bytes, roughly. */
   bytes = 0;
 
-  constructor(live: LiveHost, host: ConnectionHost, connection: ClientConnection<Buffer>) {
-    this.#live = live;
-    this.#host = host;
+  constructor(sources: EventSources, server: DbsyncServer, connection: ClientConnection<Buffer>) {
+    this.#sources = sources;
+    this.#server = server;
     this.#connection = connection;
   }
 
@@ -116,7 +117,7 @@ export class LiveSession implements Subscriber, KeyWatcher, UnitListener {
       for (const name of names) this.#forget({ word, db, name });
       return integer(this.#names.size);
     }
-    if (word.of === "keys" && this.#live.keys === null) return NO_KEYS;
+    if (word.of === "keys" && this.#sources.keys === null) return NO_KEYS;
     const denial = ring === null ? null : this.#denial(argv, word, ring, envelope.at);
     if (denial !== null) return denial;
     if (this.#names.size + names.length > NAMES_MAX) return TOO_MANY;
@@ -140,7 +141,7 @@ export class LiveSession implements Subscriber, KeyWatcher, UnitListener {
     if (this.#names.has(id)) return;
     this.#names.set(id, listening);
     this.bytes += NAME_BYTES + name.length;
-    const { channels, keys } = this.#live;
+    const { channels, keys } = this.#sources;
     if (word.of === "channels") channels.add(word.kind as ChannelKind, name, this);
     else keys?.add(word.kind as WatchKind, db, name, this);
   }
@@ -153,7 +154,7 @@ export class LiveSession implements Subscriber, KeyWatcher, UnitListener {
   }
 
   #remove({ word, db, name }: Listening): void {
-    const { channels, keys } = this.#live;
+    const { channels, keys } = this.#sources;
     if (word.of === "channels") channels.remove(word.kind as ChannelKind, name, this);
     else keys?.remove(word.kind as WatchKind, db, name, this);
   }
@@ -174,10 +175,9 @@ export class LiveSession implements Subscriber, KeyWatcher, UnitListener {
     if (this.isEmpty || !this.#isPermitted()) return;
     if (replaced !== null)
       this.#sendEvent(["gap", "keys", ...(replaced === "all" ? [] : [[...replaced].join(" ")])]);
-    const { exists } = this.#live;
     for (const { db, key, by } of changed)
       if (replaced !== "all" && !replaced?.has(db))
-        this.#sendEvent([exists(db, key) ? "changed" : (by ?? "deleted"), String(db), key]);
+        this.#sendEvent([this.#sources.exists(db, key) ? "changed" : (by ?? "deleted"), String(db), key]);
   };
 
   #sendEvent(words: readonly ByteString[]): void {
@@ -187,11 +187,10 @@ export class LiveSession implements Subscriber, KeyWatcher, UnitListener {
   /** Whether the key still has the rights for its subscriptions; if not, closes the connection. */
   #isPermitted(): boolean {
     const before = this.#record;
-    const { pipeline, environment } = this.#host;
-    const ring = pipeline.signers?.ring ?? null;
+    const ring = this.#server.service.pipeline.signers?.ring ?? null;
     if (before === null && ring === null) return true;
     const record = before === null ? undefined : ring?.find(before.id);
-    const now = environment.clock();
+    const now = this.#server.host.environment.clock();
     if (ring === null || record === undefined || ring.validity(record, now) !== "valid") return this.#end();
     if (record === before) return true;
     this.#record = record;
@@ -211,12 +210,13 @@ export class LiveSession implements Subscriber, KeyWatcher, UnitListener {
     const connection = this.#connection;
     connection.push(frame);
     const bytes = connection.socket.writableLength;
-    if (bytes > this.#host.limits.maxEventBytes) this.#close("events-not-taken", `${bytes} bytes wait`);
+    if (bytes > this.#server.host.limits.maxEventBytes)
+      this.#close("events-not-taken", `${bytes} bytes wait`);
   }
 
   #close(code: "events-not-taken" | "no-longer-permitted", detail: string): void {
     const { sentence } = REFUSALS[code];
-    const clock = this.#host.environment.clock();
+    const clock = this.#server.host.environment.clock();
     const refusal = writeRefused({ id: "", code, sentence, clock, effect: "not-applied" });
     this.clear();
     this.#connection.drop(code, detail, writeFrame(refusal, 2));

@@ -25,8 +25,9 @@ import {
   writeRefused,
   writeResult,
 } from "../../protocol/version-2/messages-v2.js";
-import type { ConnectionHost, LiveHost } from "./connection-host.js";
+import type { DbsyncServer } from "./dbsync-server.js";
 import type { MembersHello, Session, Spoken } from "./dbsync-session.js";
+import type { EventSources } from "./event-sources.js";
 import { LiveSession, NOBODY_LISTENS } from "./live-session.js";
 import { isProof } from "./proof.js";
 
@@ -43,10 +44,10 @@ const UNANSWERED_MAX = 1024;
 const WAITING_MAX = 1024;
 
 export class SessionV2 implements Session {
-  readonly listener: ConnectionHost["listener"];
+  readonly listener: DbsyncServer["listener"];
   readonly closeAfterAnswer = false;
   isProven = false;
-  readonly #host: ConnectionHost;
+  readonly #server: DbsyncServer;
   readonly #connection: ClientConnection<Buffer>;
   /**
    * A copy of the beginning of the last accepted envelope, written in place; a view would hold its whole chunk in
@@ -60,9 +61,9 @@ export class SessionV2 implements Session {
   /** Answers that wait for other daemons; they do not delay the remaining ones. */
   #waiting = 0;
 
-  constructor(host: ConnectionHost, connection: ClientConnection<Buffer>) {
-    this.listener = host.listener;
-    this.#host = host;
+  constructor(server: DbsyncServer, connection: ClientConnection<Buffer>) {
+    this.listener = server.listener;
+    this.#server = server;
     this.#connection = connection;
   }
 
@@ -95,12 +96,13 @@ export class SessionV2 implements Session {
       throw problem;
     }
     if (message.kind === "hello") {
-      const isMember = isFirst && message.role === "daemon" && this.#host.members !== null;
+      const isMember = isFirst && message.role === "daemon" && this.#server.service.members !== null;
       return isMember ? { kind: "members-hello", hello: message } : this.#hello(message);
     }
     if (message.kind === "listen") return this.#listen(message);
     const { body, wait } = message;
-    const { pipeline, limits, environment, observer } = this.#host;
+    const { pipeline } = this.#server.service;
+    const { limits, environment, observer } = this.#server.host;
     const startedAt = environment.uptime();
     const answer = pipeline.take(message, limits.maxOutputBytes - HEAD_BYTES);
     const worked = environment.uptime() - startedAt;
@@ -122,7 +124,8 @@ export class SessionV2 implements Session {
 
   /** Logs an envelope that delayed all other clients. A refused one is not logged: anyone can send it. */
   #noteSlow(body: Buffer, milliseconds: number, answer: EnvelopeAnswer | Promise<EnvelopeAnswer>): void {
-    const { slowLog, environment, limits } = this.#host;
+    const { slowLog } = this.#server.service;
+    const { environment, limits } = this.#server.host;
     if (slowLog === null || (!(answer instanceof Promise) && answer.kind === "refused")) return;
     const { key = "", label = key.slice(0, KEY_DIGITS) } = this.#signerOf(body);
     const envelope = { body, remote: this.#connection.remote, name: label, milliseconds };
@@ -136,21 +139,23 @@ export class SessionV2 implements Session {
 
   /** Subscribes this connection. The commands name this daemon, so the same bytes subscribe to nothing elsewhere. */
   #listen({ body, signature }: ListenMessage): Spoken | Promise<Spoken> {
-    const { pipeline, live, limits } = this.#host;
-    const listener = live === null ? NOBODY_LISTENS : this.#liveOf(live);
+    const { pipeline, events } = this.#server.service;
+    const { limits } = this.#server.host;
+    const listener = events === null ? NOBODY_LISTENS : this.#liveOf(events);
     const answer = pipeline.take({ kind: "command", body, signature }, limits.maxOutputBytes, listener);
     return answer instanceof Promise
       ? answer.then((one) => this.#speak(one, body))
       : this.#speak(answer, body);
   }
 
-  #liveOf(host: LiveHost): LiveSession {
-    this.#live ??= new LiveSession(host, this.#host, this.#connection);
+  #liveOf(events: EventSources): LiveSession {
+    this.#live ??= new LiveSession(events, this.#server, this.#connection);
     return this.#live;
   }
 
   #hello({ knows: asked = [] }: Hello): string {
-    const { pipeline, environment, daemon, takesVersion1, live } = this.#host;
+    const { pipeline, daemon, takesVersion1, events } = this.#server.service;
+    const { environment } = this.#server.host;
     const { signers, state } = pipeline;
     const members = pipeline.members ?? undefined;
     const hasKey = !asked.includes(KNOWS_UNSIGNED);
@@ -160,7 +165,7 @@ export class SessionV2 implements Session {
     const clock = environment.clock();
     // Clients of older versions receive only words that they know.
     const words = [
-      ...(asked.includes(KNOWS_LISTEN) && live !== null ? [KNOWS_LISTEN] : []),
+      ...(asked.includes(KNOWS_LISTEN) && events !== null ? [KNOWS_LISTEN] : []),
       ...(hasKey ? [] : [signers === null ? KNOWS_UNSIGNED : KNOWS_SIGNED]),
     ];
     const knows = words.length === 0 ? undefined : words;
@@ -175,14 +180,16 @@ export class SessionV2 implements Session {
     if (answer.kind === "result") {
       this.#lastBytes = body.copy(this.#last, 0, 0, HEAD_SHOWN_BYTES);
       const { id, units, errors, replies } = answer;
-      const { pipeline, environment, daemon, observer } = this.#host;
+      const { pipeline, daemon } = this.#server.service;
+      const { environment, observer } = this.#server.host;
       observer.served(this.listener, units, errors);
       const head = { id, daemon, clock: environment.clock(), newest: pipeline.newest, units };
       return writeFrame(writeResult(head, replies), VERSION);
     }
     const { code, detail } = answer;
-    this.#host.refusals.note(code, { remote: this.#connection.remote, detail, ...this.#signerOf(body) });
-    this.#host.observer.refused(this.listener, code);
+    const { refusals, observer } = this.#server.host;
+    refusals.note(code, { remote: this.#connection.remote, detail, ...this.#signerOf(body) });
+    observer.refused(this.listener, code);
     return this.#refuse(answer);
   }
 
@@ -191,7 +198,7 @@ export class SessionV2 implements Session {
     try {
       const id = signerOf(body);
       if (id === NO_KEY) return {};
-      const label = this.#host.pipeline.signers?.ring.find(id)?.label ?? "";
+      const label = this.#server.service.pipeline.signers?.ring.find(id)?.label ?? "";
       return label === "" ? { key: hexOf(id) } : { key: hexOf(id), label };
     } catch (problem) {
       if (problem instanceof MalformedFrame) return {};
@@ -201,7 +208,7 @@ export class SessionV2 implements Session {
 
   #refuse({ id, code, effect }: RefusedEnvelope): string {
     const { sentence } = REFUSALS[code];
-    const clock = this.#host.environment.clock();
+    const clock = this.#server.host.environment.clock();
     return writeFrame(writeRefused({ id, code, sentence, clock, effect }), VERSION);
   }
 }

@@ -4,16 +4,16 @@
  */
 import type { ClientConnection } from "../../net/connections/client-connection.js";
 import { type Closing, closing } from "../../net/connections/dialect.js";
-import type { ConnectionHost } from "../dbsync/connection-host.js";
 import { DbsyncDialect } from "../dbsync/dbsync-dialect.js";
+import type { DbsyncServer } from "../dbsync/dbsync-server.js";
 import type { MessageSocket } from "./message-socket.js";
 
 export class WsDialect extends DbsyncDialect {
   readonly #socket: MessageSocket;
   #wasMidMessage = false;
 
-  constructor(host: ConnectionHost, connection: ClientConnection<Buffer>, socket: MessageSocket) {
-    super(host, connection);
+  constructor(server: DbsyncServer, connection: ClientConnection<Buffer>, socket: MessageSocket) {
+    super(server, connection);
     this.#socket = socket;
   }
 

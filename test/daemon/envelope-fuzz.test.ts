@@ -8,7 +8,8 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { REFUSALS } from "../../engine/answers/refusals.js";
 import { NOBODY } from "../../engine/pipeline/observer.js";
-import type { ConnectionHost } from "../../listeners/dbsync/connection-host.js";
+import type { DaemonSocketHost } from "../../listeners/daemon-listener.js";
+import { DbsyncServer } from "../../listeners/dbsync/dbsync-server.js";
 import { SessionV2 } from "../../listeners/dbsync/session-v2.js";
 import { ByteBudget } from "../../net/connections/byte-budget.js";
 import { Pushes } from "../../net/connections/pushes.js";
@@ -30,20 +31,20 @@ const rsa = makeKeyPair("rsa");
 const ed25519 = makeKeyPair();
 
 function sessionOf(scene: Scene): SessionV2 {
-  const host: ConnectionHost = {
+  const service = {
     pipeline: scene.pipeline,
-    environment: scene.environment,
     daemon: scene.daemon,
-    log,
-    limits: defaultLimits,
-    observer: NOBODY,
     members: null,
-    live: null,
+    events: null,
     slowLog: null,
     takesVersion1: true,
     closeAfterAnswer: false,
-    version: 0,
-    listener: "dbsync-v2",
+  };
+  const host: DaemonSocketHost = {
+    environment: scene.environment,
+    log,
+    limits: defaultLimits,
+    observer: NOBODY,
     refusals: new RefusalLog(log, scene.environment, REFUSALS),
     budget: new ByteBudget(REQUEST_BYTES),
     pushes: new Pushes(),
@@ -53,7 +54,7 @@ function sessionOf(scene: Scene): SessionV2 {
     rejected: 0,
     overBudget() {},
   };
-  return new SessionV2(host, NOWHERE);
+  return new SessionV2(new DbsyncServer(host, service, 0), NOWHERE);
 }
 
 /** The codes of what comes back for a stream of its own. */

@@ -4,7 +4,8 @@ import { test } from "node:test";
 import { REFUSALS } from "../../../engine/answers/refusals.js";
 import type { EnvelopeAnswer } from "../../../engine/answers/request.js";
 import { NOBODY } from "../../../engine/pipeline/observer.js";
-import type { ConnectionHost } from "../../../listeners/dbsync/connection-host.js";
+import type { DaemonSocketHost } from "../../../listeners/daemon-listener.js";
+import { DbsyncServer } from "../../../listeners/dbsync/dbsync-server.js";
 import { SessionV2 } from "../../../listeners/dbsync/session-v2.js";
 import { ByteBudget } from "../../../net/connections/byte-budget.js";
 import { Pushes } from "../../../net/connections/pushes.js";
@@ -19,20 +20,20 @@ test("a session counts what waits for other daemons, up to a bound, until it is 
   const scene = makeScene({ clock: { now: 1_790_000_000_000 }, pair: makeKeyPair() });
   const answers: ((answer: EnvelopeAnswer) => void)[] = [];
   scene.pipeline.take = () => new Promise((resolve) => answers.push(resolve));
-  const host: ConnectionHost = {
+  const service = {
     pipeline: scene.pipeline,
-    environment: scene.environment,
     daemon: scene.daemon,
-    log,
-    limits: defaultLimits,
-    observer: NOBODY,
     members: null,
-    live: null,
+    events: null,
     slowLog: null,
     takesVersion1: true,
     closeAfterAnswer: false,
-    version: 0,
-    listener: "dbsync-v2",
+  };
+  const host: DaemonSocketHost = {
+    environment: scene.environment,
+    log,
+    limits: defaultLimits,
+    observer: NOBODY,
     refusals: new RefusalLog(log, scene.environment, REFUSALS),
     budget: new ByteBudget(1),
     pushes: new Pushes(),
@@ -42,7 +43,7 @@ test("a session counts what waits for other daemons, up to a bound, until it is 
     rejected: 0,
     overBudget() {},
   };
-  const session = new SessionV2(host, NOWHERE);
+  const session = new SessionV2(new DbsyncServer(host, service, 0), NOWHERE);
   const { body, signature } = scene.sign([["SET", "k", "v"]]);
   const texts = [body.toString("latin1"), signature.toString("latin1")] as const;
   const plain = Buffer.from(writeCommandMessage(...texts), "latin1");
