@@ -14,7 +14,7 @@ import { readersOf, readUsers, readUsersAgain } from "../engine/users/read-users
 import type { Users } from "../engine/users/users.js";
 import type { DaemonFace } from "../listeners/daemon-face.js";
 import type { DaemonListener, FamilyCounts } from "../listeners/daemon-listener.js";
-import type { JsonReplicaFigures } from "../listeners/replica-figures.js";
+import type { JsonReplicaFigures } from "../listeners/json-replica-figures.js";
 import type { UserListenerParts } from "../listeners/user-listener.js";
 import type { LogLevel } from "../net/process/log.js";
 import { isLoopback } from "../net/process/loopback.js";
@@ -27,11 +27,11 @@ import type { Core } from "./core.js";
 type Load = () => Promise<new (parts: UserListenerParts) => DaemonListener>;
 
 const LISTENERS: Readonly<Record<UserListenerName, Load>> = {
-  resp: async () => (await import("../listeners/resp/listener.js")).RespListener,
-  json: async () => (await import("../listeners/json/listener.js")).JsonListener,
-  memcached: async () => (await import("../listeners/memcached/listener.js")).MemcachedListener,
-  sql: async () => (await import("../listeners/sql/listener.js")).SqlListener,
-  mongo: async () => (await import("../listeners/mongo/listener.js")).MongoListener,
+  resp: async () => (await import("../listeners/resp/resp-listener.js")).RespListener,
+  json: async () => (await import("../listeners/json/json-listener.js")).JsonListener,
+  memcached: async () => (await import("../listeners/memcached/memcached-listener.js")).MemcachedListener,
+  sql: async () => (await import("../listeners/sql/sql-listener.js")).SqlListener,
+  mongo: async () => (await import("../listeners/mongo/mongo-listener.js")).MongoListener,
 };
 
 /** Reads the users, starts nothing. @throws StartError */

@@ -221,7 +221,7 @@ export const budgetMutants: readonly Mutant[] = [
   },
   {
     name: "budgets: a MongoDB client's reads take one step",
-    file: "listeners/mongo/session/session.js",
+    file: "listeners/mongo/session/mongo-session.js",
     find: "takesSteps = true;",
     replace: "takesSteps = false;",
     test: "test/listeners/mongo/long-reads.test.js",

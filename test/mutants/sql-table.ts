@@ -276,8 +276,8 @@ export const sqlMutants: readonly Mutant[] = [
   },
   {
     name: "SQL: who has not logged in sends statements of any length",
-    file: "listeners/sql/dialect.js",
-    find: "this.isStranger ? STRANGER_BYTES_MAX : most",
+    file: "listeners/sql/sql-dialect.js",
+    find: "this.needsLogin ? LOGIN_BYTES_MAX : most",
     replace: "most",
     test: LISTENER,
   },

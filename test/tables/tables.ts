@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { REFUSAL_CURES } from "../../client/shared/refusal-cures.js";
 import { METRICS } from "../../daemon/admin/metric-table.js";
-import { mongoCommands } from "../../listeners/mongo/commands/command-table.js";
+import { mongoCommands } from "../../listeners/mongo/commands/mongo-commands.js";
 import type { Metrics } from "../../net/admin/metric.js";
 import { formatLimit } from "../../options/limit-text.js";
 import { LIMITS } from "../../options/limits.js";

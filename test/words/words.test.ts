@@ -18,7 +18,7 @@ const COMMENTS_MAX: Readonly<Record<string, number>> = {
   engine: 1,
   examples: 1,
   keys: 1,
-  listeners: 29,
+  listeners: 1,
   net: 1,
   options: 1,
   protocol: 1,
