@@ -13,6 +13,8 @@ const DEFAULT_PORT = 3948;
 const CONNECT_MS = 10_000;
 /** Columns are told anew on each page: the original's have 20 rows. */
 const PAGE_ROWS = 1_000;
+/** How a dbsyncd answers a client of SQL at a port for other clients. */
+const WRONG_PORT = /(this port serves .*)$/;
 
 export const DEFAULT_PLACE = `127.0.0.1:${DEFAULT_PORT}`;
 
@@ -66,11 +68,19 @@ export class SqlServer implements Disposable {
     if (login !== null) {
       const { user, password } = login;
       if (/[\s;'"]/.test(user + password) || password === "")
-        throw new Error("blanks, quotes and ; cannot stand in a login, and it needs a password");
-      const answer = await this.#send(`login ${user} ${password}`);
+        throw new Error("a login has a password, and neither spaces, quotes nor ;");
+      const answer = await this.#first(`login ${user} ${password}`);
       if (answer.kind !== "message") throw new Error(`${user} is not let in`);
     }
-    this.#isOurs = (await this.#send(`pages ${PAGE_ROWS}`)).kind === "message";
+    this.#isOurs = (await this.#first(`pages ${PAGE_ROWS}`)).kind === "message";
+  }
+
+  /** @throws Error  a dbsyncd answers that its port serves other clients */
+  async #first(statement: string): Promise<SqlAnswer> {
+    const answer = await this.#send(statement);
+    const [, wrongPort] = answer.kind === "error" ? (WRONG_PORT.exec(answer.text) ?? []) : [];
+    if (wrongPort !== undefined) throw new Error(wrongPort);
+    return answer;
   }
 
   #send(statement: string): Promise<SqlAnswer> {

@@ -153,7 +153,7 @@ const QUERY_FAILURE = 2;
  * @param isError  whether it says why the command was refused
  */
 export function answerHead(
-  { id, kind }: Pick<MongoMessage, "id" | "kind">,
+  { id, kind }: { readonly id: number; readonly kind: MongoMessage["kind"] },
   length: number,
   isError = false,
 ): Buffer {

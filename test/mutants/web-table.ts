@@ -173,7 +173,7 @@ export const webMutants: readonly Mutant[] = [
   {
     name: "listeners: a client at the wrong port is not told which option serves it",
     file: "net/connections/foreign-client.js",
-    find: "answer?.(detail) ?? null",
+    find: "answer?.(detail, chunk) ?? null",
     replace: "null",
     test: "test/listeners/first-bytes.test.js",
   },

@@ -11,9 +11,9 @@ import { UserCommands, type UserCommandsParts } from "../../../engine/users/user
 import type { ClientDoing } from "../../../net/connections/dialect.js";
 import type { Environment } from "../../../net/process/environment.js";
 import { type ByteString, textOfBytes } from "../../../protocol/byte-string.js";
+import { doneAnswer, refusedAnswer, written } from "../../../protocol/mongo/answers.js";
 import type { MongoMessage } from "../../../protocol/mongo/message.js";
 import type { Reply } from "../../../protocol/reply.js";
-import { doneAnswer, refusedAnswer, written } from "../messages/answers.js";
 import { CommandDocument } from "../messages/command-document.js";
 import { failure, failureOf, MongoFailure } from "../messages/failure.js";
 import { checkFields } from "../messages/fields.js";
