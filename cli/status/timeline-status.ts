@@ -25,8 +25,10 @@ export interface TimelineStatus extends DiagnosedTimeline {
    */
   readonly authorize: string | null;
   readonly entries: number;
-  /** Of all of them: equal where the same is held. */
+  /** A sum of the ids of all entries: equal on daemons that hold the same ones. */
   readonly fingerprint: string;
+  /** The date up to which `settledFingerprint` was taken, in milliseconds since 1970; null: not compared. */
+  readonly settledUpto: number | null;
 }
 
 export interface TimelineAnswer {
@@ -114,6 +116,7 @@ export function timelineOf(reply: ReplyValue, id: string): TimelineStatus {
     entries: ringEntries + dataEntries,
     fingerprint: `${dataSum}${ringSum}`,
     settledFingerprint: upto === 0 ? null : `${dataUpto} ${ringUpto}`,
+    settledUpto: upto === 0 ? null : upto,
     members: report.members.map(withAddress),
   };
 }
