@@ -125,7 +125,7 @@ export class Strip {
     column.mark.setAttribute("cy", y.toFixed(1));
   }
 
-  #describe({ elsewhere, stable }: Pick<FrameTimeline, "elsewhere" | "stable">, now: number): void {
+  #describe({ elsewhere, stable }: FrameTimeline, now: number): void {
     const all = [...this.#columns.values()];
     const late = all.reduce((sum, column) => sum + column.late, 0);
     const sum = all.reduce((sum, column) => sum + sumOf(column), 0);

@@ -16,7 +16,7 @@ export async function behindOf(settings: Settings, client: CallingClient): Promi
   return told.size > 0 ? [...told].join("; ") : await shownBy(client);
 }
 
-function toldBy({ figures, members }: Pick<DaemonStatus, "figures" | "members">): string | null {
+function toldBy({ figures, members }: DaemonStatus): string | null {
   if (figures === null) return null;
   const { order, backends } = figures;
   if (order !== null) return "memory, ordered by a stream";

@@ -37,14 +37,14 @@ export interface LoadResult {
 export class Load {
   readonly result: LoadResult;
   readonly #plan: LoadPlan;
-  readonly #environment: Pick<Environment, "now" | "random" | "setTimer">;
+  readonly #environment: Environment;
   #startedAt = 0;
   #endsAt = 0;
   /** Since when nothing but arrivals has been seen to. */
   #busySince = 0;
   #wake: () => void = () => {};
 
-  constructor(plan: LoadPlan, environment: Pick<Environment, "now" | "random" | "setTimer">) {
+  constructor(plan: LoadPlan, environment: Environment) {
     this.#plan = plan;
     this.#environment = environment;
     this.result = { latencies: new LatencyHistogram(), errors: new Map(), failed: 0, ms: 0, pending: 0 };

@@ -33,7 +33,7 @@ export interface TerminalStreams {
 /** Until the user leaves. An error does not end it. */
 export async function converse(
   session: ReplSession,
-  history: Pick<HistoryFile, "lines" | "add">,
+  history: HistoryFile,
   { input, output }: TerminalStreams,
 ): Promise<void> {
   const style = (format: "gray" | "red", text: string) =>

@@ -22,7 +22,7 @@ export interface TerminalStreams {
 export interface Talk {
   readonly session: SqlSession;
   readonly isJson: boolean;
-  readonly history: Pick<HistoryFile, "lines" | "add">;
+  readonly history: HistoryFile;
 }
 
 /** Until the user leaves. */

@@ -68,7 +68,8 @@ export const DAEMON_COLUMNS: readonly Column<ShownDaemon>[] = [
   },
 ];
 
-interface ShownFigures extends Pick<ShownDaemon, "address"> {
+interface ShownFigures {
+  readonly address: string;
   readonly figures: DaemonFigures;
 }
 
@@ -103,7 +104,8 @@ export const FIGURE_COLUMNS: readonly Column<ShownFigures>[] = [
   },
 ];
 
-interface ShownOrder extends Pick<ShownDaemon, "address"> {
+interface ShownOrder {
+  readonly address: string;
   readonly order: OrderFigures;
 }
 
@@ -147,7 +149,7 @@ export function formatDaemons(daemons: readonly ShownDaemon[], columns: number):
 }
 
 /** In a word. */
-export function stateOf({ state, stage, lacksDatabase }: Omit<ShownDaemon, "ok" | "address">): string {
+export function stateOf({ state, stage, lacksDatabase }: ShownDaemon): string {
   return lacksDatabase ? NO_DATABASE : (state ?? stage ?? "-");
 }
 

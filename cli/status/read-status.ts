@@ -146,13 +146,7 @@ export async function readStatus(settings: Settings): Promise<DaemonStatus[]> {
   });
 }
 
-function factsOf(
-  greeting: Greeting,
-): Pick<
-  DaemonStatus,
-  | ("versions" | "daemon" | "cluster" | "state" | "members")
-  | ("clockDifference" | "roundTrip" | "stage" | "detail")
-> {
+function factsOf(greeting: Greeting) {
   const unknown = {
     versions: [],
     daemon: null,

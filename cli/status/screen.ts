@@ -13,7 +13,7 @@ const COLUMNS_USUAL = 80;
 const ROWS_USUAL = 24;
 
 /** Whether somebody watches there, and the cursor can be moved. */
-export function isScreen(stream: Pick<WriteStream, "isTTY">): boolean {
+export function isScreen(stream: WriteStream): boolean {
   return stream.isTTY && process.env["TERM"] !== "dumb";
 }
 

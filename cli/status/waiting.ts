@@ -12,10 +12,7 @@ const COLUMNS_USUAL = 80;
 const CLEAR_LINE = "\r\x1b[K";
 
 /** @returns ends it, and clears the line */
-export function showWaiting(
-  { servers, key, envelope }: Pick<Settings, "servers" | "key" | "envelope">,
-  stream: WriteStream,
-): () => void {
+export function showWaiting({ servers, key, envelope }: Settings, stream: WriteStream): () => void {
   const wait = envelope?.wait ?? null;
   if (wait === null || !isScreen(stream)) return () => {};
   const startedAt = realEnvironment.now();

@@ -29,7 +29,7 @@ export class Activities {
   readonly #rates = new Map<string, number[]>();
 
   /** @param now  milliseconds that never jump */
-  look(daemons: readonly Pick<DaemonStatus, "address" | "figures">[], now: number): void {
+  look(daemons: readonly DaemonStatus[], now: number): void {
     for (const { address, figures } of daemons) {
       const before = this.#last.get(address);
       this.#last.delete(address);

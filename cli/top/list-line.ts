@@ -2,9 +2,7 @@
 import type { DaemonStatus } from "../status/daemon-status.js";
 
 /** @returns null: no daemon tells of a list */
-export function listLine(
-  daemons: readonly Pick<DaemonStatus, "address" | "daemon" | "timeline">[],
-): string | null {
+export function listLine(daemons: readonly DaemonStatus[]): string | null {
   const told = daemons.flatMap(({ timeline, ...daemon }) =>
     timeline === null ? [] : [{ ...daemon, timeline }],
   );
