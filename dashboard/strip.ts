@@ -80,7 +80,8 @@ export class Strip {
     this.#columns.clear();
   }
 
-  draw({ elsewhere, stable, published: watermark }: FrameTimeline, now: number): void {
+  draw(timeline: FrameTimeline, now: number): void {
+    const { stable, published: watermark } = timeline;
     const width = Math.max(1, this.#svg.clientWidth);
     this.#svg.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
     const x = (at: number) =>
@@ -112,7 +113,7 @@ export class Strip {
       text.setAttribute("x", String(Math.max(18, x(now - (index + 1) * EVERY_MS))));
       text.setAttribute("visibility", isNarrow && index % 2 === 0 ? "hidden" : "visible");
     }
-    this.#describe({ elsewhere, stable }, now);
+    this.#describe(timeline, now);
   }
 
   /** A new one falls, where motion is welcome. */
