@@ -177,4 +177,11 @@ export const webMutants: readonly Mutant[] = [
     replace: "null",
     test: "test/listeners/first-bytes.test.js",
   },
+  {
+    name: "mongo: drivers choose a daemon that is catching up",
+    file: "listeners/mongo/commands/greeting.js",
+    find: 'server.daemon.state === "catching-up"',
+    replace: "false",
+    test: "test/listeners/mongo/several-daemons.test.js",
+  },
 ];

@@ -13,7 +13,7 @@ import type { ObjectIds } from "./object-ids.js";
 import type { ScramLogin } from "./scram.js";
 
 /** What is asked of the daemon. */
-export interface MongoDaemon extends Pick<DaemonFace, "address" | "port" | "copies" | "members"> {
+export interface MongoDaemon extends Pick<DaemonFace, "address" | "port" | "copies" | "members" | "state"> {
   readonly settings: Pick<DaemonFace["settings"], "data" | "fsync" | "peers">;
 }
 

@@ -12,6 +12,7 @@ const ALONE: MongoDaemon = {
   port: 0,
   copies: null,
   members: 0,
+  state: "live",
   settings: { data: null, fsync: "always", peers: [] },
 };
 
