@@ -69,6 +69,13 @@ export const listMutants: readonly Mutant[] = [
     test: "test/cli/status/trio-status.test.js",
   },
   {
+    name: "status: a disk that is nearly full is not reported",
+    file: "net/process/disk-space.js",
+    find: "this.last.free < bytes",
+    replace: "false",
+    test: "test/daemon/nearly-full-disk.test.js",
+  },
+  {
     name: "status: which daemons are ready is shown by --wait alone",
     file: "cli/status/status-text.js",
     find: "daemons.length < 2",
