@@ -1,4 +1,4 @@
-/** What is wrong, at the top of the page, in its title and its icon: in the sentences of dbsync doctor. */
+/** Problems at the top of the page, in its title and its icon: in the sentences of dbsync doctor. */
 import type { Severity } from "../protocol/figures/problem.js";
 import type { DashboardFrame } from "../protocol/json/dashboard-frame.js";
 import { at, made, say } from "./elements.js";

@@ -13,26 +13,26 @@ import { drawn, say } from "./elements.js";
 import { countText, spanText } from "./texts.js";
 
 const HEIGHT = 144;
-/** Above the columns, for names; below them, for times. */
+/** Pixels above the columns, for names, and below them, for times. */
 const HEAD = 22;
 const FOOT = 18;
 const FULL = HEIGHT - HEAD - FOOT;
 const EVERY_MS = 10_000;
-/** What a name takes, roughly. */
+/** Pixels of a name, roughly. */
 const NAME_WIDE = 56;
 
 interface Column {
   clients: number;
   members: number;
   late: number;
-  /** null: nothing of it was late. */
+  /** The mark of a column with late entries; null: there were none. */
   mark: SVGElement | null;
 }
 
 export class Strip {
   readonly #svg: SVGElement;
   readonly #words: Element;
-  /** By bin; those in sight. */
+  /** Columns in sight, by bin. */
   readonly #columns = new Map<number, Column>();
   readonly #final = drawn("rect", { class: "final", x: 0, y: HEAD, height: FULL });
   readonly #clients = drawn("path", { class: "clients" });
@@ -57,7 +57,7 @@ export class Strip {
     for (const edge of Object.values(this.#edges)) svg.append(edge.line, edge.name);
   }
 
-  /** Each bin comes with all that it counts, of several times the greatest. */
+  /** Adds arrivals. Each bin comes with all that it counts; of several counts the greatest is valid. */
   add(arrivals: readonly Arrival[], now: number): void {
     for (const [bin, clients, members, late] of arrivals) {
       const column = this.#columns.get(bin) ?? { clients: 0, members: 0, late: 0, mark: null };

@@ -1,4 +1,4 @@
-/** A connection to a server of the SQL line protocol: dbsyncd with --sql, the original, or what stands in front of one. */
+/** A connection to a server of the SQL line protocol: dbsyncd with --sql, the original, or a proxy in front of one. */
 import type { Socket } from "node:net";
 import type { ServerAddress } from "../../client/shared/server-url.js";
 import { bytesOfText } from "../../protocol/byte-string.js";
@@ -11,9 +11,9 @@ import { type SqlAnswer, SqlAnswerReader } from "./answer.js";
 const SCHEME = "sql";
 const DEFAULT_PORT = 3948;
 const CONNECT_MS = 10_000;
-/** Columns are told anew on each page: the original's have 20 rows. */
+/** Rows of a page. Each page repeats the columns, and the original's has 20 rows. */
 const PAGE_ROWS = 1_000;
-/** How a dbsyncd answers a client of SQL at a port for other clients. */
+/** The answer of a dbsyncd to a client of SQL at a port for other clients. */
 const WRONG_PORT = /(this port serves .*)$/;
 
 export const DEFAULT_PLACE = `127.0.0.1:${DEFAULT_PORT}`;
@@ -33,7 +33,7 @@ export class SqlServer implements Disposable {
     this.#client = new RequestClient({ socket, reader: new SqlAnswerReader(), setTimer, answerMs: 0 });
   }
 
-  /** Connects, and logs in. @throws Error  nobody listens, it is no such server, or the login is refused */
+  /** Connects, and logs in. @throws Error  there is no such server, or it refuses the login */
   static async open(address: ServerAddress): Promise<SqlServer> {
     const socket = await connected(address, CONNECT_MS, `${SCHEME}://`);
     const server = new SqlServer(socket);
@@ -51,8 +51,8 @@ export class SqlServer implements Disposable {
   }
 
   /**
-   * @param statement  without the `;` behind it
-   * @throws Error  the connection broke, and whether it was carried out is not known
+   * @param statement  without the `;` that ends it
+   * @throws Error  the connection broke, and whether the statement was applied is not known
    */
   async ask(statement: string): Promise<SqlAnswer> {
     if (!this.#isOurs) {

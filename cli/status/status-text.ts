@@ -1,4 +1,4 @@
-/** What `dbsync status` prints for people: tables, and below them what is wrong. */
+/** The output of `dbsync status` for people: tables, and below them the problems. */
 import { realEnvironment } from "../../client/shared/environment.js";
 import { painted, type Tone } from "../../net/terminal/colours.js";
 import { shown } from "../../net/terminal/shown-text.js";
@@ -66,7 +66,7 @@ export const readyText = (daemons: readonly DaemonStatus[]): string =>
 export const progressText = (daemons: readonly DaemonStatus[]): string | null =>
   inOneLine(daemons, ({ progress }) => progress);
 
-/** As `progressText`, with what is wrong: all that `dbsync status --wait` waits for. */
+/** Returns all that `dbsync status --wait` waits for, in one line: work under way, and what is wrong; null: nothing. */
 export const waitingText = (daemons: readonly DaemonStatus[]): string | null =>
   inOneLine(daemons, ({ problems, progress, remarks }) => [
     ...problems,

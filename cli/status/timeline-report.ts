@@ -10,7 +10,7 @@ import type { MemberStatus, TimelineStatus } from "./timeline-status.js";
 const SHORT_DIGITS = 6;
 
 export interface ShownTimeline {
-  /** Of the daemon. */
+  /** The daemon's address. */
   readonly address: string;
   /** The daemon's id, hexadecimal; null: not known. */
   readonly daemon: string | null;
@@ -105,7 +105,7 @@ export function sameText(
   return [own, theirs].some(({ state }) => state === "catching-up") ? "under way" : "no";
 }
 
-/** Where the time of day is in a date as `dateText` writes it. */
+/** The range of the time of day in a date as `dateText` writes it. */
 const TIME_OF_DAY = [11, 19] as const;
 
 /**

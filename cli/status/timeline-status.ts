@@ -17,7 +17,7 @@ import { readFigures } from "./read-figures.js";
 
 export type MemberStatus = MemberReport;
 
-/** What a daemon reports, and what follows from it. */
+/** The report of a daemon's timeline, and what follows from it. */
 export interface TimelineStatus extends DiagnosedTimeline {
   /**
    * The command that authorizes its key, by which it signs for clients without keys; null: there are none, or it is authorized;
@@ -33,13 +33,13 @@ export interface TimelineStatus extends DiagnosedTimeline {
 
 export interface TimelineAnswer {
   readonly timeline: TimelineStatus | null;
-  /** Why more is not known; null: there is no more, or it is known. */
+  /** The reason why more is not known; null: there is no more, or it is known. */
   readonly note: string | null;
 }
 
 const COMMAND = ["TIMELINE", "STATUS"];
 const SECOND_MS = 1000;
-/** Of an id, where no address is known. */
+/** Hexadecimal digits of an id, where no address is known. */
 const ID_DIGITS = 16;
 const NOTHING: TimelineAnswer = { timeline: null, note: null };
 

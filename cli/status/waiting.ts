@@ -1,4 +1,4 @@
-/** On a terminal: that a call waits until daemons agree, for how long by now, and what those daemons say of themselves. */
+/** A line on a terminal while a call waits until daemons agree: for how long, and the states of those daemons. */
 import type { WriteStream } from "node:tty";
 import type { Settings } from "../../client/settings/options.js";
 import { realEnvironment } from "../../client/shared/environment.js";

@@ -1,4 +1,4 @@
-/** What `dbsync status --watch` shows on a terminal: as much as fits, and no line longer than it is wide. */
+/** The screen of `dbsync status --watch`: as much as fits, and no line longer than the terminal is wide. */
 
 import type { Tone } from "../../net/terminal/colours.js";
 import { shown as shownText } from "../../net/terminal/shown-text.js";
@@ -24,7 +24,7 @@ interface Look {
   readonly entries: number;
 }
 
-/** How much each daemon has recorded in the seconds between looks. Bounded: the last looks at daemons of the list. */
+/** Entries that each daemon has recorded per second between two updates. Bounded: the last updates of the listed daemons. */
 export class Rates {
   readonly #last = new Map<string, Look>();
   readonly #rates = new Map<string, number[]>();
@@ -53,7 +53,7 @@ export interface WatchedScene {
   readonly rates: Rates;
   /** Milliseconds since 1970. */
   readonly now: number;
-  /** Of the terminal. */
+  /** The terminal's width. */
   readonly columns: number;
 }
 
