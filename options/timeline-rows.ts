@@ -248,6 +248,17 @@ export const TIMELINE_LIMITS = {
     reason: "beyond the window and some seconds of lost connections; each unit in it costs some 500 bytes",
     restart: true,
   },
+  minDiskFree: {
+    flag: "min-disk-free",
+    unit: "bytes",
+    fallback: 1024 * MIB,
+    least: 0,
+    most: 1024 * 1024 * KIB * MIB,
+    summary:
+      "with --data: below so many free bytes on the disk of the data folder, the daemon reports it as nearly full; 0: never",
+    reason: "a snapshot is written alongside the one before it, and a disk that is full ends all writes",
+    restart: true,
+  },
   inlineWriteMicros: {
     flag: "inline-write-us",
     unit: "count",

@@ -103,15 +103,24 @@ function isShapedAlike(table: CommandIndex, newest: CommandIndex): boolean {
 
 /**
  * Returns the row that a command found in `commandTable` has in another table. A command that is in no table, such as the outlook of
- * XREADGROUP, means the same by each of them.
+ * XREADGROUP, means the same by each of them, and so does one that only reads and came later: reads alone are not recorded.
  */
 export function rowIn(
   table: CommandIndex,
   command: Command,
   argv: readonly ByteString[],
 ): Command | CommandFailure {
-  if (table.has(command)) return command;
-  return commandTable.find(command.name) === command ? table.resolve(argv) : command;
+  if (table.has(command) || commandTable.find(command.name) !== command) return command;
+  const row = table.resolve(argv);
+  return row instanceof CommandFailure && !command.writes ? command : row;
+}
+
+/** Returns the row of a command that is executed and not recorded: one that only reads is there although the table does not have it. */
+export function readRow(table: CommandIndex, argv: readonly ByteString[]): Command | CommandFailure {
+  const row = table.resolve(argv);
+  if (!(row instanceof CommandFailure)) return row;
+  const newest = commandTable.resolve(argv);
+  return newest instanceof CommandFailure || newest.writes ? row : newest;
 }
 
 function isOrdinary(command: Command, tables: readonly CommandIndex[]): boolean {

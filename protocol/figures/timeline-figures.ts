@@ -215,6 +215,25 @@ export const TIMELINE_FIGURES = {
     },
   },
   durable: { kind: "flag", help: "whether the timeline outlives the process" },
+  diskFree: {
+    kind: "number-or-nil",
+    help: "free bytes of the file system of the data folder; nil: not known",
+    metric: {
+      name: "dbsyncd_disk_free_bytes",
+      type: "gauge",
+      help: "Free bytes of the file system of the data folder.",
+    },
+  },
+  diskSize: { kind: "number-or-nil", help: "all bytes of that file system" },
+  diskLow: {
+    kind: "flag",
+    help: "whether fewer bytes of it are free than `--min-disk-free`",
+    metric: {
+      name: "dbsyncd_disk_low",
+      type: "gauge",
+      help: "1 while fewer bytes of that file system are free than --min-disk-free, else 0.",
+    },
+  },
   watermark: { kind: "number", help: "nothing dated at or before it is accepted from clients" },
   published: {
     kind: "number",

@@ -66,9 +66,9 @@ export function diagnose(
   const found = { problems: [], remarks: [], progress: [] };
   const adders = addersTo(found, false);
   const { bad, warn, passing } = adders;
-  const { failure, skewed, members, quarantined, dropped, waiting, durable } = timeline;
+  const { skewed, members, quarantined, dropped, waiting, durable } = timeline;
   const { taking, order, lostGroups, revoked } = timeline;
-  if (failure !== null) bad(`its disk has failed (${failure})`, "free or mend the disk, then start it again");
+  diagnoseDisk(timeline, adders);
   if (revoked !== null)
     bad(
       `its own key was revoked (${revoked} says so), so it takes no writes, and is no member any more`,
@@ -127,6 +127,20 @@ export function diagnose(
     );
   return found;
 }
+
+function diagnoseDisk(
+  { failure, diskLow, diskFree, diskSize }: DiagnosedTimeline,
+  { bad, warn }: Adders,
+): void {
+  if (failure !== null) bad(`its disk has failed (${failure})`, "free or mend the disk, then start it again");
+  else if (diskLow)
+    warn(
+      `its disk is nearly full: ${mebibytes(diskFree)} of ${mebibytes(diskSize)} MiB are free`,
+      "free space there, or move its data folder to a larger disk; a full disk ends all writes",
+    );
+}
+
+const mebibytes = (bytes: number | null): number => Math.floor((bytes ?? 0) / 1024 ** 2);
 
 const LOG_TELLS = "its log says how far it is";
 const KEYS_CURE = "do all daemons have the same keys? dbsync keys list";

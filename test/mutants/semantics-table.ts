@@ -59,6 +59,13 @@ export const semanticsMutants: readonly Mutant[] = [
     test: COLLECTIONS,
   },
   {
+    name: "semantics: what only reads is not there before its version",
+    file: "store/semantics.js",
+    find: "row instanceof CommandFailure && !command.writes",
+    replace: "false",
+    test: "test/listeners/mongo/recorded.test.js",
+  },
+  {
     name: "semantics: an unknown version is the last one known",
     file: "timeline/fold/apply.js",
     find: "if (table === null)\n        return notApplied(unit);",

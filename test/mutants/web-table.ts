@@ -173,8 +173,15 @@ export const webMutants: readonly Mutant[] = [
   {
     name: "listeners: a client at the wrong port is not told which option serves it",
     file: "net/connections/foreign-client.js",
-    find: "answer?.(detail) ?? null",
+    find: "answer?.(detail, chunk) ?? null",
     replace: "null",
     test: "test/listeners/first-bytes.test.js",
+  },
+  {
+    name: "mongo: drivers choose a daemon that is catching up",
+    file: "listeners/mongo/commands/greeting.js",
+    find: 'server.daemon.state === "catching-up"',
+    replace: "false",
+    test: "test/listeners/mongo/several-daemons.test.js",
   },
 ];

@@ -62,6 +62,14 @@ export const ALARMS: Readonly<Record<string, Alarm>> = {
     says: ["its disk has failed (…)"],
     page: "Make room or repair the disk, then restart it: [a disk dies](runbooks.md#a-disk-dies)",
   },
+  DbsyncDiskLow: {
+    expr: "dbsyncd_disk_low == 1",
+    lasting: "5m",
+    severity: "warning",
+    summary: "The disk of {{ $labels.instance }} is nearly full",
+    says: ["its disk is nearly full: … of … MiB are free"],
+    page: "Free space there, or move the data folder to a larger disk, before [writes end](runbooks.md#a-disk-dies): `retain` limits what a daemon stores. The limit is `--min-disk-free`",
+  },
   DbsyncWritesLost: {
     expr: "dbsyncd_log_groups_lost > 0 or increase(dbsyncd_strays_total[1h]) > 0",
     lasting: null,

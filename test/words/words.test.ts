@@ -10,11 +10,11 @@ import { type Count, countComments, countPage, rateOf } from "./words.js";
 /** Folder → replaced words per 1,000 words of comments, at most. The goal is 3 for all. */
 const COMMENTS_MAX: Readonly<Record<string, number>> = {
   bench: 17,
-  cli: 17,
+  cli: 2,
   client: 22,
   cluster: 2,
   daemon: 1,
-  dashboard: 6,
+  dashboard: 1,
   engine: 1,
   examples: 1,
   keys: 1,

@@ -102,6 +102,12 @@ export const greetings: readonly MongoCommand[] = [
 
 function greet(session: MongoSession, command: CommandDocument, isPrimary: string) {
   const { server, id } = session;
+  // A driver that has other servers sends nothing to one whose greeting fails.
+  if (isOneOfSeveral(server.daemon) && server.daemon.state === "catching-up")
+    throw failure(
+      13436,
+      "this daemon is catching up with its peers: use another one, or try again in some seconds",
+    );
   const messageBytes = Math.min(MESSAGE_BYTES_MAX, server.host.limits.maxRequestBytes);
   const hello = elements({
     helloOk: boolean(true),

@@ -27,6 +27,7 @@ export const CODE_NAMES = {
   323: "APIStrictError",
   334: "MechanismUnavailable",
   10334: "BSONObjectTooLarge",
+  13436: "NotPrimaryOrSecondary",
   40413: "Location40413",
   40414: "Location40414",
   40415: "Location40415",
@@ -55,8 +56,8 @@ export function failure(code: FailureCode, sentence: string): MongoFailure {
 
 /** The form of the store's errors about the client's request. */
 const TOLD = /^MONGO (\d+) (\w+) (.*)$/s;
-/** The daemon's own errors, by their first word. */
-const CODES: Readonly<Record<string, FailureCode>> = { NOPERM: 13, OOM: 146, TOOMUCH: 146 };
+/** Errors of the daemon itself, by the first word. After NotPrimaryOrSecondary drivers choose another server. */
+const CODES: Readonly<Record<string, FailureCode>> = { NOPERM: 13, OOM: 146, TOOMUCH: 146, LOADING: 13436 };
 
 export function failureOf({ text, details }: ErrorReply): MongoFailure {
   const [, code, codeName, sentence] = TOLD.exec(text) ?? [];

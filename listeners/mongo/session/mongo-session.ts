@@ -10,12 +10,12 @@ import { GuestSender } from "../../../engine/users/guest-sender.js";
 import { UserCommands } from "../../../engine/users/user-commands.js";
 import type { ClientDoing } from "../../../net/connections/dialect.js";
 import { type ByteString, textOfBytes } from "../../../protocol/byte-string.js";
+import { doneAnswer, refusedAnswer, written } from "../../../protocol/mongo/answers.js";
 import type { MongoMessage } from "../../../protocol/mongo/message.js";
 import type { Reply } from "../../../protocol/reply.js";
 import { CommandDocument } from "../messages/command-document.js";
 import { failure, failureOf, MongoFailure } from "../messages/failure.js";
 import { checkFields, type Fields } from "../messages/fields.js";
-import { doneAnswer, refusedAnswer, written } from "../messages/mongo-answers.js";
 import { MongoLogin } from "./login.js";
 import type { MongoServer } from "./mongo-server.js";
 import { waited, writeConcernOf } from "./write-concern.js";
@@ -93,7 +93,7 @@ export class MongoSession {
   serve(request: MongoMessage): ByteString | Promise<ByteString> {
     this.#guest.renew();
     const answer = this.#answer(request);
-    const message = (done: ByteString) => (request.isSilent ? "" : written(request, done));
+    const message = (done: ByteString) => (request.isSilent ? "" : written(request.id, request.kind, done));
     return typeof answer === "string" ? message(answer) : answer.then(message);
   }
 

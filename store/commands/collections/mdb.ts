@@ -225,6 +225,9 @@ export const recordedCollections: readonly Command[] = collections.flatMap((comm
 });
 
 /** Commands that are not there before CLUSTER SEMANTICS 3, and what is answered then. */
-export const laterCollections: ReadonlyMap<string, CommandFailure> = new Map([
-  ["MDB.RENAME", new CommandFailure(`ERR MDB.RENAME ${FROM_THIRD}`)],
-]);
+export const laterCollections: ReadonlyMap<string, CommandFailure> = new Map(
+  ["MDB.EXPLAIN", "MDB.RENAME", "MDB.STATS"].map((name) => [
+    name,
+    new CommandFailure(`ERR ${name} ${FROM_THIRD}`),
+  ]),
+);

@@ -13,6 +13,7 @@ const ALONE = double<DaemonFace>({
   port: 0,
   copies: null,
   members: 0,
+  state: "live",
   settings: { data: null, fsync: "always", peers: [] },
 });
 
