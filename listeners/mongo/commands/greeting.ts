@@ -37,7 +37,7 @@ export const greetings: readonly MongoCommand[] = [
     names: ["hello"],
     group: "connection",
     summary:
-      "what the server is: one that stands alone, or with peers one of several equal ones (a mongos, to drivers)",
+      "what the server is: a standalone one, or with peers one of several equal ones (a mongos, to drivers)",
     // New drivers tell more than old servers know.
     fields: "any",
     isOpen: true,
@@ -54,7 +54,7 @@ export const greetings: readonly MongoCommand[] = [
   {
     names: ["ping"],
     group: "connection",
-    summary: "whether it is there",
+    summary: "checks that the server answers",
     fields: {},
     isOpen: true,
     run: () => "",
