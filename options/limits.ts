@@ -54,7 +54,7 @@ export const LIMITS = {
     least: 1,
     most: 1_000_000,
     summary:
-      "clients at a time; above it those that have proved nothing give way, else further ones are closed at once",
+      "clients at a time; above it those that have proved nothing give way, else further ones are closed immediately",
     reason: "an idle connection costs some 5 KiB here; the system's limit of open files must be higher",
   },
   maxEventBytes: {
@@ -102,7 +102,7 @@ export const LIMITS = {
     least: MIB,
     most: 1024 * KIB * MIB,
     summary:
-      "RESP: largest command, as far as it has come; what may stand behind one that waits (Redis's client-query-buffer-limit)",
+      "RESP: largest command, as far as it has arrived; bytes that may follow one that waits (Redis's client-query-buffer-limit)",
     reason: "Redis's; --max-buffered-bytes, for all clients together, is usually less",
   },
   jsonReplicaTimeout: {
