@@ -43,7 +43,7 @@ export const connection = family("connection", {
       since: "",
       complexity: "O(1)",
       summary:
-        "What this connection's writes are answered: provisional, at once; stable, once their place is final.",
+        "When this connection's writes are answered: provisional, immediately; stable, once their position is final.",
       run: refuseWithoutConnection,
     },
   }),

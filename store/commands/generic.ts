@@ -63,7 +63,7 @@ export const generic = family("keyspace", {
     keys: [write(1)],
     since: "1.0.0",
     complexity: "O(1)",
-    summary: "Lets a key expire in so many seconds.",
+    summary: "Lets a key expire after a number of seconds.",
     run: (data, argv, unit) => expire(data, argv, unit, SECONDS, "expire"),
   },
   EXPIREAT: {
@@ -120,7 +120,7 @@ export const generic = family("keyspace", {
     keys: [write(1)],
     since: "2.6.0",
     complexity: "O(1)",
-    summary: "Lets a key expire in so many milliseconds.",
+    summary: "Lets a key expire after a number of milliseconds.",
     run: (data, argv, unit) => expire(data, argv, unit, MILLISECONDS, "pexpire"),
   },
   PEXPIREAT: {

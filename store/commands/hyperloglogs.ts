@@ -46,7 +46,7 @@ export const hyperloglogs = family("hyperloglog", {
     keys: [update(1), read(2, -1)],
     since: "2.8.9",
     complexity: "O(N), N: keys",
-    summary: "Adds to a HyperLogLog what others have seen.",
+    summary: "Merges HyperLogLogs into one.",
     run: (data, argv) => told(() => pfmerge(data, argv)),
   },
   PFSELFTEST: {
@@ -55,7 +55,7 @@ export const hyperloglogs = family("hyperloglog", {
     keys: none,
     since: "2.8.9",
     complexity: "O(1)",
-    summary: "Whether registers keep what they are given.",
+    summary: "Whether registers keep the values written to them.",
     run: (data) => pfselftest(data),
   },
 });

@@ -100,7 +100,7 @@ const rows: Readonly<Record<string, KeyRow>> = {
   "KEY|REVOKE": {
     arity: 3,
     complexity: "O(N), N: keys",
-    summary: "Ends a key for good; it stays in the list.",
+    summary: "Ends a key permanently; it stays in the list.",
     run: revoke,
   },
   "KEY|RULES": {

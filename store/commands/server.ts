@@ -56,7 +56,8 @@ export const server = family("connection", {
     keys: none,
     since: "3.0.0",
     complexity: "O(1)",
-    summary: "How many other daemons have the connection's last write on their disks, once so many do.",
+    summary:
+      "Waits until a number of other daemons have the connection's last write on their disks, and says how many do.",
     run: wait,
   },
 }).concat(

@@ -55,14 +55,14 @@ export const timeline = (table: Pick<CommandTable, "find">): readonly Command[] 
         keys: allDbs("read"),
         complexity: "O(N), N: dead letters",
         summary:
-          "Writes that this daemon had acknowledged and had to let go of: TIMELINE DEADLETTERS [FROM ms] [LIMIT n].",
+          "Writes that this daemon had acknowledged and then had to drop: TIMELINE DEADLETTERS [FROM ms] [LIMIT n].",
       },
       "TIMELINE|FATE": {
         arity: -4,
         keys: none,
         complexity: "O(N), N: places",
         summary:
-          "What became of what a daemon that the list of members leaves out had taken: TIMELINE FATE daemon place [place ...].",
+          "The outcome of entries of a daemon that the list of members leaves out: TIMELINE FATE daemon place [place ...].",
       },
       "TIMELINE|GET": {
         arity: -4,
@@ -81,9 +81,9 @@ export const timeline = (table: Pick<CommandTable, "find">): readonly Command[] 
       "TIMELINE|REPAIR": {
         arity: -2,
         keys: none,
-        complexity: "O(1), beside O(N) of work in the background, N: keys",
+        complexity: "O(1), and O(N) of work in the background, N: keys",
         summary:
-          "Compares the Redis that mirrors the state with it, and mends what differs: TIMELINE REPAIR [TAKEOVER].",
+          "Compares the Redis that mirrors the state with it, and repairs what differs: TIMELINE REPAIR [TAKEOVER].",
       },
       "TIMELINE|STATUS": {
         arity: -2,

@@ -135,7 +135,7 @@ export const documents = family("document", {
     since: "",
     complexity: "O(M), M: entries added",
     summary:
-      "Adds entries to a document, under numbers or given keys, for a time or for good: all of them, or none.",
+      "Adds entries to a document, under numbers or given keys, for a time or permanently: all of them, or none.",
     run: insert,
   },
   "DOC.LIST": {

@@ -42,8 +42,7 @@ export const relations = family("sql", {
     since: "",
     complexity:
       "of changes O(N), N: rows of the table, or those that an equality leaves; of INSERT O(M), M: rows added",
-    summary:
-      "Carries out a statement over the tables of a database; what stands behind it takes the places of its ?.",
+    summary: "Carries out a statement over the tables of a database; the arguments after it replace its ?.",
     otherRow: (argv) => (onlyReads(argv) ? READ_ROW : null),
     run: (data, argv, unit) => execute(data, argv, unit, EXTENDED),
   },
