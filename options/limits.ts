@@ -101,7 +101,7 @@ export const LIMITS = {
     least: MIB,
     most: 1024 * KIB * MIB,
     summary:
-      "RESP: largest command, as far as it has come; what may follow one that waits (Redis's client-query-buffer-limit)",
+      "RESP: largest command, as far as it has arrived; bytes that may follow one that waits (Redis's client-query-buffer-limit)",
     reason: "Redis's; --max-buffered-bytes, for all clients together, is usually less",
   },
   jsonReplicaTimeout: {

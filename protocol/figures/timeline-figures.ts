@@ -308,11 +308,11 @@ export const TIMELINE_FIGURES = {
   },
   redone: {
     kind: "number",
-    help: "units that were undone and applied again because others came late",
+    help: "units that were undone and applied again because earlier ones came late",
     metric: {
       name: "dbsyncd_timeline_redone_total",
       type: "counter",
-      help: "Units that were undone and applied again because others came late.",
+      help: "Units that were undone and applied again because earlier ones came late.",
     },
   },
   waiting: {
@@ -447,7 +447,7 @@ export const TIMELINE_FIGURES = {
 export const UPTO_FIGURES = {
   upto: { kind: "number", help: "the second" },
   ringUpto: { kind: "text", help: "envelopes on keys" },
-  dataUpto: { kind: "text", help: "all others" },
+  dataUpto: { kind: "text", help: "all other entries" },
 } as const satisfies FigureTable;
 
 export type TimelineReport = Figures<typeof TIMELINE_FIGURES>;

@@ -1,10 +1,10 @@
 /** What commands that Redis has do otherwise here. Names of the command table. */
 export const DIFFERENCES: Readonly<Record<string, string>> = {
   "ACL|GETUSER": "As ACL LIST.",
-  "ACL|LIST": "Rules on commands are listed in the order in which they were set, each once, as in Redis 7.2.",
+  "ACL|LIST": "Rules on commands are in the order in which they were set, each once, as in Redis 7.2.",
   "ACL|SAVE": "Writes --acl-file.",
   PUBLISH:
-    "Received on all connected daemons (consistency.md); the answer counts subscribers of this one. Signed it may share an envelope with other messages only. In a transaction messages to its own connection precede EXEC's answer, as RESP3 requires, and are not within it.",
+    "Delivered on all daemons that are connected (consistency.md); the answer counts subscribers of this one. A signed one is in an envelope with other messages alone. In a transaction messages to its own connection come before EXEC's answer, as RESP3 requires, not within.",
   SPUBLISH: "As PUBLISH.",
   "ACL|SETUSER":
     "First arguments (+select|0) are not distinguished; commands of Redis that are not here may be named. A user that is switched off is logged out immediately.",
@@ -17,27 +17,27 @@ export const DIFFERENCES: Readonly<Record<string, string>> = {
 
   "CLIENT|SETNAME": "Names have 1024 bytes at most.",
   "CLIENT|TRACKING":
-    "A sidecar, whose keys are on other daemons, refuses ON. Keys beyond tracking-table-max-keys are invalidated in the order in which they were noted.",
+    "A sidecar, which holds no keys itself, refuses ON. Keys beyond tracking-table-max-keys are reported as changed in the order in which they were noted.",
   COMMAND: "Of our own table.",
   "COMMAND|DOCS": "Without arguments and history, in our words.",
   "CONFIG|GET": "Of the settings that there are.",
   "CONFIG|REWRITE": "An error: the configuration file is never written.",
   "CONFIG|SET":
-    "Limits of the listener and of memory, and the default user's password, until the daemon stops or reloads its configuration. How Redis keeps values, tidies up, saves (appendonly, save) and replicates is accepted and answered again, and changes nothing here but what OBJECT ENCODING says and how small collections are scanned. loglevel, notify-keyspace-events, tcp-keepalive, acllog-max-len, latency-tracking and the hard limit of normal clients (client-output-buffer-limit; 0 leaves --max-output-bytes) have their effect. Other settings only to what they are.",
+    "Limits of the listener and of memory, and the default user's password, until the daemon stops or reads its configuration again. Settings of how Redis stores values, tidies up, saves (appendonly, save) and replicates are accepted and returned, and change nothing here except what OBJECT ENCODING says and how small collections are scanned. loglevel, notify-keyspace-events, tcp-keepalive, acllog-max-len, latency-tracking and the hard limit of normal clients (client-output-buffer-limit; 0 leaves --max-output-bytes) have their effect. Other settings only to what they are.",
   DEBUG:
-    "AOF-FLUSH-SLEEP, CHANGE-REPL-ID, DIGEST, DIGEST-VALUE, ERROR, HELP, LISTPACK, LOADAOF, LOG, OBJECT, PAUSE-CRON, POPULATE, PROTOCOL, QUICKLIST, QUICKLIST-PACKED-THRESHOLD, RELOAD, REPLYBUFFER, SET-ACTIVE-EXPIRE, SET-DISABLE-DENY-SCRIPTS, SET-SKIP-CHECKSUM-VALIDATION, SLEEP, STRINGMATCH-TEST. As in Redis none unless --enable-debug-command permits it. SLEEP holds up its own connection only; digests are ours; what is about how Redis keeps values changes nothing.",
+    "AOF-FLUSH-SLEEP, CHANGE-REPL-ID, DIGEST, DIGEST-VALUE, ERROR, HELP, LISTPACK, LOADAOF, LOG, OBJECT, PAUSE-CRON, POPULATE, PROTOCOL, QUICKLIST, QUICKLIST-PACKED-THRESHOLD, RELOAD, REPLYBUFFER, SET-ACTIVE-EXPIRE, SET-DISABLE-DENY-SCRIPTS, SET-SKIP-CHECKSUM-VALIDATION, SLEEP, STRINGMATCH-TEST. As in Redis none unless --enable-debug-command permits it. SLEEP delays its own connection only; digests are ours; subcommands on how Redis stores values change nothing.",
   INFO: "Fields whose values are known. Times of latencystats are rounded up to powers of two.",
   "MODULE|LOAD": "There are no modules.",
   PSYNC: "An error: daemons are each other's peers (--peer).",
   REPLCONF: "Only rdb-only is heeded.",
-  SYNC: "After REPLCONF rdb-only 1, as redis-cli --rdb says it: all keys in one answer, of --max-output-bytes at most. An error to a client that would replicate, and where documents, tables or collections are among the keys.",
+  SYNC: "After REPLCONF rdb-only 1, as redis-cli --rdb sends it: all keys in one answer, of --max-output-bytes at most. An error to a client that would replicate, and where documents, tables or collections are among the keys.",
   LASTSAVE: "With --data now: what is acknowledged is on the disk.",
   EVAL: "A script that takes longer than --lua-time-limit is stopped by an error, and no other client is answered before; what it wrote stays. With --data or --peer it writes to one database, 4096 commands at most, and what it wrote is recorded as one unit (consistency.md). redis.set_repl and redis.debug have no effect.",
   EVALSHA: "As EVAL.",
   FCALL: "As EVAL.",
   "FUNCTION|LIST": "In the order in which they were loaded.",
   "FUNCTION|LOAD":
-    "Libraries belong to the daemon that received them: neither recorded nor sent to other daemons; kept in its data folder (`--data`), else gone when it stops. What a function keeps in a local of its library may be gone between two calls.",
+    "Libraries belong to the daemon that loaded them: neither recorded nor sent to other daemons; stored in its data folder (`--data`), else gone when it stops. What a function keeps in a local of its library may be gone between two calls.",
   "SCRIPT|DEBUG": "There is no debugger: YES and SYNC are errors.",
   "SCRIPT|KILL": "An error: when it is read no script runs any more.",
   "FUNCTION|KILL": "As SCRIPT KILL.",
@@ -53,7 +53,7 @@ export const DIFFERENCES: Readonly<Record<string, string>> = {
   MONITOR:
     "Commands of Redis clients; not those of signed envelopes. Those above 64 KiB are shortened as in SLOWLOG.",
   "OBJECT|ENCODING":
-    "What Redis would call it in a value that is newly made with these contents, by the limits that CONFIG SET has set here; for Redis clients of a memory alone also in a string that was changed in place.",
+    "What Redis would call it in a new value with these contents, by the limits that CONFIG SET has set here; for Redis clients of a memory alone also in a string that was changed in place.",
   "OBJECT|IDLETIME": "An error without an LRU --maxmemory-policy: when a key was last used is not kept then.",
   PFCOUNT: "Changes nothing; in Redis it keeps its result in the key.",
   REPLICAOF: "NO ONE is answered OK, all else is an error.",

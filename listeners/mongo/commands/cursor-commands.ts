@@ -22,7 +22,7 @@ export const cursorCommands: readonly MongoCommand[] = [
   {
     names: ["killCursors"],
     group: "cursors",
-    summary: "the rest is not wanted",
+    summary: "ends cursors: their remaining documents are dropped",
     fields: { cursors: "taken" },
     run: killCursors,
   },

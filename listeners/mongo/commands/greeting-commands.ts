@@ -55,7 +55,7 @@ export const greetings: readonly MongoCommand[] = [
   {
     names: ["ping"],
     group: "connection",
-    summary: "whether it is there",
+    summary: "checks that the server answers",
     fields: {},
     isOpen: true,
     run: () => "",

@@ -27,7 +27,7 @@ export const readCommands: readonly MongoCommand[] = [
   {
     names: ["explain"],
     group: "documents",
-    summary: "which index a command goes by, without carrying it out; there are no execution times",
+    summary: "which index a command uses, without carrying it out; there are no execution times",
     fields: { verbosity: "ignored" },
     run: explain,
   },

@@ -53,7 +53,7 @@ export const writeCommands: readonly MongoCommand[] = [
   {
     names: ["insert"],
     group: "documents",
-    summary: "adds documents; those without `_id` are given an ObjectId",
+    summary: "adds documents; those without `_id` get an ObjectId",
     fields: { ...OF_WRITES, documents: "taken" },
     run: (session, command) =>
       batch(session, command, {
@@ -96,7 +96,7 @@ export const writeCommands: readonly MongoCommand[] = [
   {
     names: ["findAndModify", "findandmodify"],
     group: "documents",
-    summary: "changes, replaces or removes one document, and answers it as it was or (`new`) is",
+    summary: "changes, replaces or removes one document, and returns it as it was before or (`new`) after",
     fields: FIND_AND_MODIFY,
     run: findAndModify,
   },
