@@ -38,16 +38,20 @@ export function createClient(options: BrowserOptions): BrowserClient {
     ...call
   } = options;
   const servers = readServers(given);
-  const usual = { timeout: MAX_TIMEOUT_MS, policy: "usual", format: "text", envelope: null } as const;
+  const usual = {
+    timeout: MAX_TIMEOUT_MS,
+    policy: "usual",
+    format: "text",
+    envelope: null,
+    traceparent: null,
+  } as const;
   const base = { ...usual, buffers: false, servers };
-  const client = new WebClient({
-    settings: { ...base, ...readCallOptions(call as object, base), cluster: cluster.toLowerCase() },
-    environment: new WebEnvironment((makeSocket as MakeSocket | undefined) ?? browserSocket),
-    key: typeof key === "string" ? openKey(key) : Promise.resolve<WebKey>(key),
-    keyName: typeof key === "string" ? key : null,
-    changed,
-    recovered,
-  });
+  const own = { cluster: cluster.toLowerCase(), keyName: typeof key === "string" ? key : null };
+  const client = new WebClient(
+    { ...base, ...readCallOptions(call as object, base), ...own, changed, recovered },
+    new WebEnvironment((makeSocket as MakeSocket | undefined) ?? browserSocket),
+    typeof key === "string" ? openKey(key) : Promise.resolve<WebKey>(key),
+  );
   (globalThis as Partial<EventTarget>).addEventListener?.("online", () => client.retry());
   return client;
 }
