@@ -4,8 +4,9 @@
  */
 import type { ByteString } from "../protocol/byte-string.js";
 import { bytesOfHex, COMMANDS_MAX, HASH_BYTES, hexOf, orderKey } from "../protocol/version-2/envelope.js";
+import { isTraceparent } from "../protocol/version-2/traceparent.js";
 import { Call, type CallOwner, type Delivery } from "./calls/call.js";
-import { isTraced, tracedCall } from "./calls/channels.js";
+import { type CallMessage, isTraced, tracedCall } from "./calls/channels.js";
 import { type Carrying, PendingCall } from "./calls/pending-call.js";
 import type { CallingClient } from "./client.js";
 import type { FanOutParts } from "./fan-out-parts.js";
@@ -43,7 +44,12 @@ import { asksForWriters, writersAsText } from "./writers.js";
  */
 const DELIVERY_LINGER_MS = 500;
 
-type Executor<Result> = (resolve: (result: Result) => void, reject: (error: Error) => void) => void;
+/** Starts a call. @param message  of `dbsync:call`; undefined: nothing subscribes */
+type Executor<Result> = (
+  resolve: (result: Result) => void,
+  reject: (error: Error) => void,
+  message?: CallMessage,
+) => void;
 
 export class FanOutClient implements CallingClient, CallOwner, PoolOwner, OutboxOwner {
   readonly #settings: Settings;
@@ -100,14 +106,14 @@ export class FanOutClient implements CallingClient, CallOwner, PoolOwner, Outbox
 
   /** As `send`, with options that are read already. */
   sendWith(command: CommandInput, settings: CallSettings): Promise<string | null> {
-    return this.#promise([command], (resolve, reject) =>
-      this.#start("text", command, settings, resolve, reject),
+    return this.#promise([command], (resolve, reject, message) =>
+      this.#start("text", command, traced(settings, message), resolve, reject),
     );
   }
 
   call(command: CommandInput, options: TypedCallOptions = {}): Promise<ReplyValue> {
-    return this.#promise([command], (resolve: (reply: ReplyValue) => void, reject) => {
-      const settings = readCallOptions(options, this.#settings);
+    return this.#promise([command], (resolve: (reply: ReplyValue) => void, reject, message) => {
+      const settings = traced(readCallOptions(options, this.#settings), message);
       if (settings.buffers || !asksForWriters(command))
         this.#start(settings.buffers ? "buffers" : "value", command, settings, resolve, reject);
       else this.#start("buffers", command, settings, (reply) => resolve(writersAsText(reply)), reject);
@@ -115,17 +121,17 @@ export class FanOutClient implements CallingClient, CallOwner, PoolOwner, Outbox
   }
 
   multi(commands: readonly CommandInput[], options: TypedCallOptions = {}): Promise<ReplyValue[] | null> {
-    return this.#promise(commands, (resolve, reject) => {
-      const settings = readCallOptions(options, this.#settings);
+    return this.#promise(commands, (resolve, reject, message) => {
+      const settings = traced(readCallOptions(options, this.#settings), message);
       const envelope = { ...settings.envelope, multi: true };
       this.#startMulti(commands, { ...settings, envelope }, resolve, reject);
     });
   }
 
   sendAll(command: CommandInput, options?: CallOptions): Promise<{ outcomes: Outcome[] }> {
-    return this.#promise([command], (resolve, reject) => {
+    return this.#promise([command], (resolve, reject, message) => {
       const settings = options === undefined ? this.#settings : readCallOptions(options, this.#settings);
-      this.#start("outcomes", command, settings, resolve, reject);
+      this.#start("outcomes", command, traced(settings, message), resolve, reject);
     });
   }
 
@@ -224,8 +230,9 @@ export class FanOutClient implements CallingClient, CallOwner, PoolOwner, Outbox
   /** A call's promise, traced if `dbsync:call` has subscribers. */
   #promise<Result>(commands: readonly CommandInput[], start: Executor<Result>): Promise<Result> {
     if (!isTraced()) return new Promise(start);
-    const message = { command: toldCommands(commands), servers: this.#addresses.map(({ text }) => text) };
-    return tracedCall(message, () => new Promise(start));
+    const servers = this.#addresses.map(({ text }) => text);
+    const message: CallMessage = { command: toldCommands(commands), servers };
+    return tracedCall(message, () => new Promise((resolve, reject) => start(resolve, reject, message)));
   }
 
   /** Throws before anything is sent, or leaves it all to the call. */
@@ -324,4 +331,11 @@ export class FanOutClient implements CallingClient, CallOwner, PoolOwner, Outbox
     // In a process that lives on, a daemon that wakes may still be sent what is queued for it.
     this.#lingerUntil = this.#deliveries > 0 ? now + DELIVERY_LINGER_MS : Number.POSITIVE_INFINITY;
   }
+}
+
+/** Returns a call's settings with the trace context that a subscriber of `dbsync:call` has set, unless the call has one. */
+function traced(settings: CallSettings, message: CallMessage | undefined): CallSettings {
+  const traceparent = message?.traceparent;
+  if (settings.traceparent !== null || !isTraceparent(traceparent)) return settings;
+  return { ...settings, traceparent };
 }

@@ -19,6 +19,11 @@ export interface CallMessage {
   /** What the call resolved with, or its error: set before `asyncStart`. */
   readonly result?: unknown;
   readonly error?: unknown;
+  /**
+   * The call's trace context. A subscriber of `start` may set it to the `traceparent` of its span, unless the call has the option;
+   * what is not of the form of W3C Trace Context is ignored.
+   */
+  traceparent?: string | undefined;
 }
 
 /** A daemon has answered or failed: one message for an envelope, or for a version 1 command. */

@@ -36,6 +36,7 @@ export interface SentBatch {
   readonly unsettled: number;
   readonly signatures: number;
   readonly wait: Wait | null;
+  readonly traceparent: string | null;
   readonly envelope: SignedEnvelope | null;
   readonly calls: readonly PendingCall[];
   readonly sendings: readonly Sending[];

@@ -50,6 +50,7 @@ export interface LiveConnectionOwner {
 
 export class LiveConnection implements ConnectionV2Owner<DaemonMessage | EventMessage> {
   readonly address: Address;
+  readonly knows: readonly string[];
   /** Whether it has answered something that it was asked. */
   wasHeard = false;
   readonly #environment: Environment;
@@ -57,7 +58,6 @@ export class LiveConnection implements ConnectionV2Owner<DaemonMessage | EventMe
   readonly #owner: LiveConnectionOwner;
   readonly #connection: ConnectionV2<DaemonMessage | EventMessage>;
   readonly #asked = new Map<ByteString, readonly Asking[]>();
-  readonly #knows: readonly string[];
   #timer: Timer;
   #hello: Hello | null = null;
   /** The daemon's clock less `now`. */
@@ -74,7 +74,7 @@ export class LiveConnection implements ConnectionV2Owner<DaemonMessage | EventMe
     this.#sealer = sealer;
     this.#owner = owner;
     this.#heardAt = environment.now();
-    this.#knows = [KNOWS_LISTEN, ...(unsignedWords(sealer) ?? [])];
+    this.knows = [KNOWS_LISTEN, ...(unsignedWords(sealer) ?? [])];
     this.#connection = new ConnectionV2<DaemonMessage | EventMessage>({
       address,
       environment,
@@ -82,7 +82,6 @@ export class LiveConnection implements ConnectionV2Owner<DaemonMessage | EventMe
       trace: null,
       now: this.#heardAt,
       read: readToldMessage,
-      knows: this.#knows,
     });
     this.#timer = environment.setTimer(ASK_EVERY_MS, this.#look);
   }
@@ -177,7 +176,7 @@ export class LiveConnection implements ConnectionV2Owner<DaemonMessage | EventMe
     this.#ahead = hello.clock - this.#environment.now();
     if (this.#hello !== null) return;
     const { cluster } = this;
-    const problem = disagreement(hello, this.#knows);
+    const problem = disagreement(hello, this.knows);
     if (problem !== null && problem !== "version-1") this.#lose(problem);
     else if (cluster !== "" && hello.cluster !== cluster)
       this.#lose(`it is of cluster ${hexOf(hello.cluster)}`);

@@ -16,6 +16,7 @@ export const ALLOWED = {
   only: `${2 * HASH_BYTES} hexadecimal digits, as the daemon prints them`,
   stable: EITHER,
   replicated: `a number of daemons, 1 to ${DAEMONS_MOST}`,
+  traceparent: "a traceparent of W3C Trace Context, 55 characters",
   servers: "",
   key: "a file's path, PEM text, a KeyObject, or false for unsigned",
   ca: "a file's path, or PEM text",

@@ -1,4 +1,5 @@
 /** What a caller may ask for of one call: checked, and with nothing left open. */
+import { isTraceparent } from "../../protocol/version-2/traceparent.js";
 import { badOption, badSecret, DbsyncError } from "../shared/errors.js";
 import type { Form } from "../shared/outcome.js";
 import type { GivenPolicy, Policy } from "../shared/policy.js";
@@ -19,6 +20,8 @@ export interface CallOptions extends HeaderOptions {
    * more than half of the servers report. See policy.ts.
    */
   readonly policy?: Policy | undefined;
+  /** `traceparent` of W3C Trace Context, 55 characters, which the daemons' slow logs show; daemons that do not support it do not receive it. */
+  readonly traceparent?: string | undefined;
 }
 
 /** Of `call` and `multi`. */
@@ -34,6 +37,8 @@ export interface CallSettings {
   readonly format: Form;
   readonly envelope: EnvelopeOptions | null;
   readonly buffers: boolean;
+  /** null: the call is not traced. */
+  readonly traceparent: string | null;
 }
 
 /** Whether an option may have that value. */
@@ -43,6 +48,7 @@ export const CALL_CHECKS = {
   timeout: (value) => typeof value === "number" && value >= 1 && value <= STABLE_TIMEOUT_MS,
   policy: (value) => POLICIES.includes(value) || (Number.isSafeInteger(value) && Number(value) >= 1),
   buffers: (value) => typeof value === "boolean",
+  traceparent: isTraceparent,
   ...HEADER_CHECKS,
 } satisfies Record<keyof TypedCallOptions, (value: unknown) => boolean>;
 
@@ -60,6 +66,7 @@ export function readCallOptions(
     format: base.format,
     envelope: readHeaderOptions(options, base.envelope),
     buffers: options.buffers ?? false,
+    traceparent: options.traceparent ?? base.traceparent,
   };
 }
 

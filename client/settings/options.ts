@@ -118,6 +118,7 @@ export function readOptions(options: SendOptions | string, defaults: () => Defau
     debug: given.debug ?? null,
     envelope: readHeaderOptions(given),
     buffers: false,
+    traceparent: given.traceparent ?? null,
   };
 }
 

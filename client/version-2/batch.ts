@@ -75,6 +75,8 @@ export class Batch implements SentBatch {
   readonly number: number;
   /** Calls it was made for. */
   units = 0;
+  /** Trace context of its first call that has one; null: none. */
+  traceparent: string | null = null;
   readonly #owner: BatchOwner;
   readonly #alarm: Alarm;
   /** The rule of its calls that give no policy. */
@@ -115,6 +117,7 @@ export class Batch implements SentBatch {
     this.calls.push(call);
     this.unsettled++;
     this.units++;
+    this.traceparent ??= call.settings.traceparent;
     // A call with a list of commands is alone, and may be as long as it likes.
     this.bytes += call.size;
     if (call.deadline > this.deadline) this.deadline = call.deadline;

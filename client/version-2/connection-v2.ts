@@ -25,6 +25,8 @@ const MAX_MESSAGE_BYTES = 512 * 1024 * 1024;
 export interface ConnectionV2Owner<Message = DaemonMessage> {
   /** For the hello: what the client was told, or "". */
   readonly cluster: string;
+  /** Capabilities for the hello; undefined: none. */
+  readonly knows: readonly string[] | undefined;
   /** Its hello is written; the answer is due. */
   opened(now: number): void;
   /** @throws MalformedFrame  the message cannot be what it says */
@@ -45,7 +47,6 @@ export class ConnectionV2<Message extends DaemonMessage | EventMessage = DaemonM
   readonly #environment: Environment;
   readonly #owner: ConnectionV2Owner<Message>;
   readonly #read: (payload: Buffer) => Message;
-  readonly #knows: readonly string[] | undefined;
   readonly #trace: FrameTracer | null;
   readonly #socket: ClientSocket;
   readonly #parser: FrameParser;
@@ -56,8 +57,6 @@ export class ConnectionV2<Message extends DaemonMessage | EventMessage = DaemonM
     owner: ConnectionV2Owner<Message>;
     /** What a daemon sends. */
     read: (payload: Buffer) => Message;
-    /** For the hello. */
-    knows?: readonly string[] | undefined;
     trace: FrameTracer | null;
     now: number;
     /** Default `MAX_MESSAGE_BYTES`. */
@@ -67,7 +66,6 @@ export class ConnectionV2<Message extends DaemonMessage | EventMessage = DaemonM
     this.#environment = parts.environment;
     this.#owner = parts.owner;
     this.#read = parts.read;
-    this.#knows = parts.knows;
     this.#trace = parts.trace;
     this.since = parts.now;
     this.#parser = new FrameParser(parts.maxMessageBytes ?? MAX_MESSAGE_BYTES, 2);
@@ -85,10 +83,10 @@ export class ConnectionV2<Message extends DaemonMessage | EventMessage = DaemonM
 
   /** Writes a hello. */
   greet(): void {
-    const { cluster } = this.#owner;
+    const { cluster, knows } = this.#owner;
     const clock = Math.floor(this.#environment.wallClock());
     const mine = { kind: "hello", versions: [2], daemon: "", cluster, clock, state: "" } as const;
-    const hello = { ...mine, role: "client", knows: this.#knows } as const;
+    const hello = { ...mine, role: "client", knows } as const;
     this.write(Buffer.from(writeFrame(writeHello(hello), 2), "latin1"));
   }
 
@@ -122,7 +120,7 @@ export class ConnectionV2<Message extends DaemonMessage | EventMessage = DaemonM
         isReading = true;
         const message = this.#read(payload);
         isReading = false;
-        const isWelcome = message.kind === "hello" && disagreement(message, this.#knows) === null;
+        const isWelcome = message.kind === "hello" && disagreement(message, this.#owner.knows) === null;
         if (isWelcome && this.state === "greeting") this.state = "speaking";
         this.#owner.told(message, now);
         if (this.state === "closed") return;

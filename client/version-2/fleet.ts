@@ -120,6 +120,11 @@ export class Fleet implements LinkOwner<Link> {
     return this.links.every(({ version }) => version.known === 1);
   }
 
+  /** Asks the daemons whether they accept trace contexts. */
+  trace(): void {
+    for (const link of this.links) link.trace();
+  }
+
   /** Begins to ask the daemons for their version and cluster. */
   greet(now: number, insist = this.isBackingOff(now)): void {
     for (const link of this.links) if (link.version.known !== 1) link.want(now, insist);

@@ -56,6 +56,7 @@ export function greet(
 
 class Greeter implements ConnectionV2Owner {
   readonly cluster = "";
+  readonly knows: readonly string[] | undefined;
   readonly #environment: Environment;
   readonly #done: (greeting: Greeting) => void;
   readonly #connection: ConnectionV2;
@@ -76,12 +77,12 @@ class Greeter implements ConnectionV2Owner {
     this.#environment = environment;
     this.#done = done;
     this.#startedAt = environment.now();
+    this.knows = hasKey ? undefined : [KNOWS_UNSIGNED];
     this.#connection = new ConnectionV2({
       address,
       environment,
       owner: this,
       read: readDaemonMessage,
-      knows: hasKey ? undefined : [KNOWS_UNSIGNED],
       trace: null,
       now: this.#startedAt,
       maxMessageBytes: MAX_MESSAGE_BYTES,

@@ -4,7 +4,13 @@
  * What was written when a connection is lost is written again, the same bytes: a daemon applies them once.
  * Source: docs/protocol-v2.md "hello", "Retrying".
  */
-import { type DaemonMessage, type Hello, readDaemonMessage } from "../../protocol/version-2/messages-v2.js";
+import {
+  type DaemonMessage,
+  type Hello,
+  KNOWS_TRACE,
+  readDaemonMessage,
+  tracedFrame,
+} from "../../protocol/version-2/messages-v2.js";
 import type { Sending } from "../calls/sending.js";
 import { BackOff } from "../shared/back-off.js";
 import type { Stage } from "../shared/errors.js";
@@ -47,6 +53,10 @@ export class Link implements ConnectionV2Owner {
   #greetedAt = Number.NEGATIVE_INFINITY;
   /** What the daemon said to the whole connection. */
   #complaint = "";
+  /** Whether its hellos ask for trace contexts. */
+  #isTraced = false;
+  /** Whether the daemon has said on this connection that it accepts trace contexts. */
+  #takesTrace = false;
 
   constructor(parts: LinkParts<Link>) {
     this.#parts = parts;
@@ -61,6 +71,19 @@ export class Link implements ConnectionV2Owner {
 
   get cluster(): string {
     return this.#parts.knows === undefined ? this.#owner.cluster : "";
+  }
+
+  /** Capabilities for the hello; undefined: none. */
+  get knows(): readonly string[] | undefined {
+    const { knows } = this.#parts;
+    return this.#isTraced ? [...(knows ?? []), KNOWS_TRACE] : knows;
+  }
+
+  /** Asks the daemon, now or by its next hello, whether it accepts trace contexts. Until it answers, envelopes go without. */
+  trace(): void {
+    if (this.#isTraced) return;
+    this.#isTraced = true;
+    if (this.state === "greeting" || this.state === "speaking") this.#connection?.greet();
   }
 
   /** Whether a sending would be refused without an attempt to connect. */
@@ -199,18 +222,20 @@ export class Link implements ConnectionV2Owner {
 
   #connect(now: number): void {
     this.#complaint = "";
+    this.#takesTrace = false;
     this.#parts.alarm.ringBy(now + CONNECT_MS);
     this.#connection = new ConnectionV2({ ...this.#parts, owner: this, read: readDaemonMessage, now });
   }
 
   #greeted(hello: Hello, now: number): void {
     this.#backOff.succeeded();
-    const problem = disagreement(hello, this.#parts.knows);
+    const problem = disagreement(hello, this.knows);
     if (problem !== null) {
       if (problem === "version-1") this.#turnOut1(now);
       else this.#lose("refused", problem, now);
       return;
     }
+    this.#takesTrace = hello.knows?.includes(KNOWS_TRACE) === true;
     this.version.spoke2();
     this.lastAnswerAt = now;
     this.#greetedAt = now;
@@ -286,9 +311,15 @@ export class Link implements ConnectionV2Owner {
     while (this.#onTheWay.hasRoom && this.#queue.length > 0) {
       const sending = this.#queue.shift() as Sending;
       this.#activeAt = now;
-      if (this.#onTheWay.takes(sending)) this.#connection?.write(this.#onTheWay.add(sending, now));
+      if (this.#onTheWay.takes(sending)) this.#write(sending, now);
       else this.#fail(sending, "busy", "too many answers wait", now);
     }
+  }
+
+  #write(sending: Sending, now: number): void {
+    const frame = this.#onTheWay.add(sending, now);
+    const { traceparent } = sending.batch;
+    this.#connection?.write(this.#takesTrace && traceparent ? tracedFrame(frame, traceparent) : frame);
   }
 
   #isStalled(now: number): boolean {

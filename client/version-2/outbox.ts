@@ -102,6 +102,7 @@ export class Outbox implements BatchOwner, FleetOwner {
     this.#waitingCalls++;
     this.#waitingBytes += bytes;
     this.fleet.deliver1(batch, call, now);
+    if (call.settings.traceparent) this.fleet.trace();
     if (this.fleet.cluster === "") {
       this.fleet.greet(now, this.#isPatient ? false : undefined);
       // Those that speak version 1 have it; the others are left alone for a while.

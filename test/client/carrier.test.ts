@@ -12,7 +12,14 @@ function policiesOf(policy: GivenPolicy, sent: readonly (readonly [command: stri
   const client: Pick<FanOutClient, "carry"> = {
     carry: (_bytes, _company, settings) => void policies.push(settings.policy),
   };
-  const settings: CallSettings = { timeout: 1, policy, format: "text", envelope: null, buffers: false };
+  const settings: CallSettings = {
+    timeout: 1,
+    policy,
+    format: "text",
+    envelope: null,
+    buffers: false,
+    traceparent: null,
+  };
   const carrier = new Carrier(client as FanOutClient, settings);
   const carrying = { resolve: () => {}, reject: () => {} };
   for (const [command, size] of sent)

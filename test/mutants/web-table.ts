@@ -66,6 +66,13 @@ export const webMutants: readonly Mutant[] = [
     test: "test/examples/recipes/tracing.test.js",
   },
   {
+    name: "tracing: a daemon that does not support it receives a trace context",
+    file: "client/version-2/link.js",
+    find: "this.#takesTrace && traceparent",
+    replace: "traceparent",
+    test: "test/client/trace-context.test.js",
+  },
+  {
     name: "calls that wait for a daemon: nobody wakes the client when an attempt may be made again",
     file: "client/version-2/outbox.js",
     find: "if (this.#waitsForCluster)\n            time = Math.min(time, this.fleet.nextGreeting());",
