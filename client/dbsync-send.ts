@@ -85,9 +85,8 @@ export function openClient(
   const key = loadSigningKey(settings);
   for (const warning of key.warnings) warned(warning);
   const trace = frameTracer(process.env);
-  const { sign, signer } = key;
   const Class = (settings.debug ?? trace !== null) ? TracedClient : ListeningClient;
-  return { client: new Class({ settings, environment, sign, signer, isSession, trace, warn: warned }), key };
+  return { client: new Class(settings, environment, key, { isSession, trace, warn: warned }), key };
 }
 
 /** Whoever may sign the daemons' certificates is read with the keys. @throws DbsyncError `bad-option` */

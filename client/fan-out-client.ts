@@ -5,11 +5,10 @@
 import type { ByteString } from "../protocol/byte-string.js";
 import { bytesOfHex, COMMANDS_MAX, HASH_BYTES, hexOf, orderKey } from "../protocol/version-2/envelope.js";
 import { isTraceparent } from "../protocol/version-2/traceparent.js";
-import { Call, type CallOwner, type Delivery } from "./calls/call.js";
+import type { CallsOwner } from "./calls/calls-owner.js";
 import { type CallMessage, isTraced, tracedCall } from "./calls/channels.js";
 import { type Carrying, PendingCall } from "./calls/pending-call.js";
 import type { CallingClient } from "./client.js";
-import type { FanOutParts } from "./fan-out-parts.js";
 import {
   type CallOptions,
   type CallSettings,
@@ -18,7 +17,7 @@ import {
 } from "./settings/call-options.js";
 import { KeySealer, UnsignedSealer } from "./settings/key-sealer.js";
 import type { Settings } from "./settings/options.js";
-import { frameOf, type Signer } from "./settings/signing-key.js";
+import { frameOf, type Signer, type Signing } from "./settings/signing-key.js";
 import { Alarm } from "./shared/alarm.js";
 import {
   type CommandInput,
@@ -28,14 +27,15 @@ import {
   isReadCommand,
   textArguments,
 } from "./shared/command.js";
+import type { FrameTracer } from "./shared/debug.js";
 import type { Environment } from "./shared/environment.js";
-import { closedClient, DbsyncError, needsVersion2, type Outcome, type Stage } from "./shared/errors.js";
+import { closedClient, DbsyncError, needsVersion2, type Outcome } from "./shared/errors.js";
 import type { ReplyValue, Shape, Waiter } from "./shared/reply-value.js";
 import type { Address } from "./shared/servers.js";
 import { toldCommand, toldCommands } from "./shared/told-command.js";
-import { Pool, type PoolOwner } from "./version-1/pool.js";
+import { Version1Calls } from "./version-1/calls.js";
 import { Version1Deliveries } from "./version-1/version-1-deliveries.js";
-import { Outbox, type OutboxOwner } from "./version-2/outbox.js";
+import { Outbox } from "./version-2/outbox.js";
 import { asksForWriters, writersAsText } from "./writers.js";
 
 /**
@@ -51,17 +51,16 @@ type Executor<Result> = (
   message?: CallMessage,
 ) => void;
 
-export class FanOutClient implements CallingClient, CallOwner, PoolOwner, OutboxOwner {
+export class FanOutClient implements CallingClient, CallsOwner {
   readonly #settings: Settings;
   readonly #environment: Environment;
   readonly #sign: Signer | null;
   readonly #addresses: readonly Address[];
-  readonly #pools: readonly Pool[];
+  readonly #version1: Version1Calls;
   readonly #outbox: Outbox;
   readonly #hasKey: boolean;
   readonly #alarm: Alarm;
-  /** Version 1's calls that have not settled, and the number of all such calls. */
-  readonly #calls = new Set<Call>();
+  /** Calls that have not settled. */
   #unsettled = 0;
   /** Deliveries, and envelopes' sendings, that have not ended; of settled calls too. */
   #deliveries = 0;
@@ -70,32 +69,42 @@ export class FanOutClient implements CallingClient, CallOwner, PoolOwner, Outbox
   #moment = 0;
   #closedBy: "closed" | "reset" | null = null;
 
-  constructor(parts: FanOutParts) {
-    const { settings, environment, sign, signer = null, isSession = false, trace, warn = () => {} } = parts;
+  /**
+   * @param options.isSession  whether reads must see the client's acknowledged writes; default false
+   * @param options.warn  receives warnings
+   */
+  constructor(
+    settings: Settings,
+    environment: Environment,
+    { sign, signer }: Signing,
+    options: { isSession?: boolean; trace?: FrameTracer | null; warn?: (warning: string) => void } = {},
+  ) {
+    const { isSession = false, trace = null, warn = () => {} } = options;
     const { servers: addresses, keepalive, versions } = settings;
     this.#settings = settings;
     this.#environment = environment;
     this.#sign = sign;
     this.#addresses = addresses;
     this.#alarm = new Alarm(environment, () => this.#tick());
-    this.#pools = addresses.map(
-      (address) => new Pool({ address, environment, owner: this, trace, keepalive }),
-    );
+    const shared = { owner: this, alarm: this.#alarm, environment, trace };
+    this.#version1 = new Version1Calls({ ...shared, addresses, keepalive });
     this.#hasKey = signer !== null;
     this.#outbox = new Outbox({
-      environment,
-      addresses,
-      keepalive,
-      isSession,
-      trace,
-      warn,
-      alarm: this.#alarm,
-      outboxOwner: this,
-      version1: this.#pools.map((pool) => new Version1Deliveries(pool, sign, this.#hasKey, environment)),
+      ...shared,
       sealer: signer === null ? new UnsignedSealer() : new KeySealer(signer),
-      cluster: bytesOfHex(settings.cluster, HASH_BYTES) ?? "",
-      // What is not signed gains nothing by a version that cannot be replayed: whoever wants it may have it.
-      versions: versions ?? (signer === null ? "1,2" : null),
+      settings: {
+        addresses,
+        cluster: bytesOfHex(settings.cluster, HASH_BYTES) ?? "",
+        // An unsigned call can be replayed in either version, so version 1 needs no permission.
+        versions: versions ?? (signer === null ? "1,2" : null),
+        keepalive,
+        isPatient: false,
+        isSession,
+      },
+      version1: this.#version1.pools.map(
+        (pool) => new Version1Deliveries(pool, sign, this.#hasKey, environment),
+      ),
+      warn,
     });
   }
 
@@ -185,9 +194,8 @@ export class FanOutClient implements CallingClient, CallOwner, PoolOwner, Outbox
     if (this.#closedBy !== null) return;
     this.#closedBy = code;
     const now = this.#environment.now();
-    for (const call of this.#calls) call.cutOff(code, now);
     this.#outbox.close(code, now);
-    for (const pool of this.#pools) pool.close(now);
+    this.#version1.close(code, now);
     this.#alarm.stop();
   }
 
@@ -204,11 +212,6 @@ export class FanOutClient implements CallingClient, CallOwner, PoolOwner, Outbox
     this.#alarm.ringBy(this.#lingerUntil, now);
   }
 
-  settledCall(call: Call): void {
-    this.#calls.delete(call);
-    this.settled(1);
-  }
-
   started(sendings: number): void {
     this.#deliveries += sendings;
   }
@@ -216,15 +219,6 @@ export class FanOutClient implements CallingClient, CallOwner, PoolOwner, Outbox
   ended(sendings: number): void {
     this.#deliveries -= sendings;
     if (this.#deliveries === 0 && this.#unsettled === 0) this.#alarm.hold(false);
-  }
-
-  reasonOfSilence(delivery: Delivery): { readonly stage: Stage; readonly detail: string } {
-    const pool = this.#pools[this.#addresses.indexOf(delivery.address)] as Pool;
-    return pool.reasonOfSilence(delivery);
-  }
-
-  othersAnsweredSince(pool: Pool, time: number): boolean {
-    return this.#pools.some((other) => other !== pool && other.lastAnswerAt > time);
   }
 
   /** A call's promise, traced if `dbsync:call` has subscribers. */
@@ -290,16 +284,8 @@ export class FanOutClient implements CallingClient, CallOwner, PoolOwner, Outbox
       throw new DbsyncError("bad-key", "every daemon speaks version 1, which takes RSA keys only");
     const frame = frameOf(textArguments(command), this.#sign, command);
     const isRead = isReadCommand(command);
-    const parts = { owner: this, alarm: this.#alarm, addresses: this.#addresses };
-    const call = new Call({ ...parts, settings, waiter, frame, isRead, command, now });
-    this.#calls.add(call);
-    this.#deliveries += call.deliveries.length;
-    this.#expect(call.deadline, now);
-    // With no daemon left to hope for, somebody who has just started one should get an answer.
-    const insist = this.#pools.every((pool) => pool.isBackingOff(now));
-    for (const [index, pool] of this.#pools.entries()) {
-      pool.offer(call.deliveries[index] as Call["deliveries"][number], now, insist);
-    }
+    this.#expect(now + settings.timeout, now);
+    this.#version1.start({ settings, waiter, frame, isRead, command }, now);
   }
 
   /** One more call that has to settle. */
@@ -312,14 +298,10 @@ export class FanOutClient implements CallingClient, CallOwner, PoolOwner, Outbox
 
   #tick(): void {
     const now = this.#environment.now();
-    for (const call of this.#calls) if (call.dueAt <= now) call.judgeNow(now);
+    this.#version1.tick(now);
     this.#outbox.tick(now);
-    for (const pool of this.#pools) pool.tick(now);
     if (this.#lingerUntil <= now) this.#letGo(now);
-    let next = this.#lingerUntil;
-    for (const call of this.#calls) next = Math.min(next, call.dueAt);
-    for (const pool of this.#pools) next = Math.min(next, pool.nextTick());
-    next = Math.min(next, this.#outbox.nextTick());
+    const next = Math.min(this.#lingerUntil, this.#version1.nextTick(), this.#outbox.nextTick());
     if (next < Number.POSITIVE_INFINITY) this.#alarm.ringBy(next, now);
   }
 
@@ -327,7 +309,7 @@ export class FanOutClient implements CallingClient, CallOwner, PoolOwner, Outbox
   #letGo(now: number): void {
     this.#alarm.hold(false);
     this.#outbox.fleet.letGo(now);
-    for (const pool of this.#pools) pool.letGo(now);
+    this.#version1.letGo(now);
     // In a process that lives on, a daemon that wakes may still be sent what is queued for it.
     this.#lingerUntil = this.#deliveries > 0 ? now + DELIVERY_LINGER_MS : Number.POSITIVE_INFINITY;
   }

@@ -140,7 +140,7 @@ export class KeptEnvelopes {
 
   async #adopt(store: IndexedStore<KeptEnvelope>, owner: string): Promise<void> {
     this.#awaited.delete(owner);
-    const found = await store.rename(`${this.#prefix}${owner}/`, () => this.#newName());
+    const found = await store.rename(`${this.#prefix}${owner}/`, this.#newName);
     if (found.size > 0) this.#told?.postMessage(this.#owner);
     for (const [name, kept] of found) {
       try {
@@ -155,9 +155,7 @@ export class KeptEnvelopes {
     }
   }
 
-  #newName(): string {
-    return `${this.#prefix}${this.#owner}/${++this.#last}`;
-  }
+  readonly #newName = (): string => `${this.#prefix}${this.#owner}/${++this.#last}`;
 
   #keptOf({ company, options, envelope, calls }: Batch): KeptEnvelope {
     const { at, seq, cluster, id, message } = envelope as SignedEnvelope;

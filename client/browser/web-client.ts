@@ -3,6 +3,7 @@
  * its time is over. What it needs of version 2, of listening and of IndexedDB is loaded when first used, as modules of their own.
  */
 import { bytesOfHex, COMMANDS_MAX, HASH_BYTES, hexOf, orderKey } from "../../protocol/version-2/envelope.js";
+import type { CallsOwner } from "../calls/calls-owner.js";
 import { PendingCall } from "../calls/pending-call.js";
 import { NO_VERSION_1 } from "../calls/version-1-way.js";
 import type { Listening } from "../live/listening.js";
@@ -22,7 +23,7 @@ import { DbsyncError, type Outcome } from "../shared/errors.js";
 import type { Shape } from "../shared/reply-value.js";
 import type { Address } from "../shared/servers.js";
 import type { Batch } from "../version-2/batch.js";
-import type { Outbox, OutboxOwner } from "../version-2/outbox.js";
+import type { Outbox } from "../version-2/outbox.js";
 import { asksForWriters, writersAsText } from "../writers.js";
 import type {
   BrowserCallOptions,
@@ -55,7 +56,7 @@ interface Held extends Waiting {
   readonly bytes: number;
 }
 
-export class WebClient implements BrowserClient, OutboxOwner {
+export class WebClient implements BrowserClient, CallsOwner {
   readonly #settings: WebSettings;
   readonly #environment: Environment;
   readonly #key: Promise<WebKey>;
@@ -290,17 +291,19 @@ export class WebClient implements BrowserClient, OutboxOwner {
     const sealer = await WebSealer.of(await this.#key);
     const { Outbox } = await loading;
     this.#outbox = new Outbox({
+      owner: this,
       environment: this.#environment,
-      addresses,
-      sealer,
-      outboxOwner: this,
       alarm: this.#alarm,
-      isSession: true,
-      cluster: bytesOfHex(settings.cluster, HASH_BYTES) ?? "",
-      versions: "2",
-      isPatient: true,
+      sealer,
+      settings: {
+        addresses,
+        cluster: bytesOfHex(settings.cluster, HASH_BYTES) ?? "",
+        versions: "2",
+        keepalive: true,
+        isPatient: true,
+        isSession: true,
+      },
       version1: addresses.map(() => NO_VERSION_1),
-      keepalive: true,
       trace: null,
       warn: (warning: string) => console.warn(warning),
     });

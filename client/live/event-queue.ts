@@ -9,11 +9,11 @@ export class EventQueue<Event extends LiveEvent> implements AsyncIterableIterato
   #waiting: { resolve: (result: IteratorResult<Event>) => void; reject: (error: Error) => void }[] = [];
   #error: Error | null = null;
   #isOver = false;
-  readonly #left: () => void;
+  readonly #onLeft: (queue: EventQueue<Event>) => void;
 
-  /** @param left  nobody iterates any more */
-  constructor(left: () => void) {
-    this.#left = left;
+  /** @param onLeft  called when the iteration has ended */
+  constructor(onLeft: (queue: EventQueue<Event>) => void) {
+    this.#onLeft = onLeft;
   }
 
   push(event: Event): void {
@@ -49,7 +49,7 @@ export class EventQueue<Event extends LiveEvent> implements AsyncIterableIterato
     this.#events = [];
     if (!this.#isOver) {
       this.end();
-      this.#left();
+      this.#onLeft(this);
     }
     return Promise.resolve({ value: undefined, done: true });
   }

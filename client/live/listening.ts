@@ -42,7 +42,7 @@ export class Listening {
   }
 
   #listen<Event extends ChannelEvent | WatchEvent>(wanted: Wanted): EventQueue<Event> {
-    const queue: EventQueue<Event> = new EventQueue<Event>(() => this.#live.forget(queue));
+    const queue = new EventQueue<Event>((left) => this.#live.forget(left));
     this.#live.listen(wanted, queue);
     return queue;
   }

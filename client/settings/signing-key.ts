@@ -27,13 +27,14 @@ export interface EnvelopeSigner {
   signAside(bytes: Buffer): Promise<Buffer>;
 }
 
-/**
- * `fingerprint` is "", `sign` and `signer` null for an unsigned client; `sign` is null for a key that
- * version 1 does not know, too. `warnings` are sentences for the person who runs it.
- */
-export interface SigningKey {
+/** How a client signs. Both are null for an unsigned client, `sign` also for a key that version 1 does not support. */
+export interface Signing {
   readonly sign: Signer | null;
   readonly signer: EnvelopeSigner | null;
+}
+
+/** A loaded key. `fingerprint` is "" for an unsigned client; `warnings` are sentences for its user. */
+export interface SigningKey extends Signing {
   readonly fingerprint: string;
   readonly warnings: readonly string[];
 }

@@ -89,7 +89,7 @@ export const realEnvironment: Environment = {
 
 function openPlain(host: string, port: number, events: SocketEvents): Socket {
   const socket = connectTcp({ host, port, noDelay: true });
-  const closed = listen(socket, events.closed);
+  const closed = listen(socket, (error) => events.closed(error));
   socket.on("connect", () => {
     // A name with several addresses makes node:net try one handle after the other, and each new one holds the
     // process.

@@ -11,16 +11,19 @@
  * (back-off.ts).
  */
 import type { ByteString } from "../../protocol/byte-string.js";
-import type { Delivery } from "../calls/call.js";
+import { unreadable } from "../../protocol/errors.js";
+import { FrameParser } from "../../protocol/frame.js";
+import { readResponsePayload } from "../../protocol/version-1/response-v1.js";
 import { BackOff } from "../shared/back-off.js";
 import { BoundedQueue } from "../shared/bounded-queue.js";
+import { closeReason } from "../shared/close-reason.js";
 import type { FrameTracer } from "../shared/debug.js";
-import type { Environment } from "../shared/environment.js";
+import type { ClientSocket, Environment, SocketError, SocketEvents } from "../shared/environment.js";
 import type { Stage } from "../shared/errors.js";
 import { CONNECT_MS, OVERDUE_MS, SLACK_MS, STALL_MS } from "../shared/link-times.js";
 import type { Address } from "../shared/servers.js";
 import { CloseHabit } from "./close-habit.js";
-import { Connection, type ConnectionOwner, MAX_IDLE_MS } from "./connection.js";
+import type { Delivery } from "./delivery.js";
 
 /**
  * Commands in flight at once to one daemon; more callers wait their turn. The original daemon has 1,023 slots
@@ -31,20 +34,24 @@ const MAX_CONNECTIONS = 16;
 /** A daemon that closes after each answer does so at once; one that has not after this does not. */
 const TRIAL_MS = 250;
 
+/**
+ * The original daemon closes a connection after 3 s without a byte. A command written in that very moment
+ * would be lost without a word, so a connection is not used again when it has been idle for nearly as long.
+ */
+export const MAX_IDLE_MS = 2_500;
+
+/** A longer reply is taken for garbage before any of it is kept: a rogue server cannot fill this process. */
+const MAX_REPLY_BYTES = 64 * 1024 * 1024;
+
 const NOT_CONNECTED = "no answer to the attempt to connect";
 
-/** What a pool asks of its client. */
-export interface PoolOwner {
-  /** Whether a daemon other than this pool's has answered anything after `time`. */
-  othersAnsweredSince(pool: Pool, time: number): boolean;
-}
-
-export class Pool implements ConnectionOwner {
+export class Pool {
   readonly address: Address;
   lastAnswerAt = Number.NEGATIVE_INFINITY;
 
   readonly #environment: Environment;
-  readonly #owner: PoolOwner;
+  /** All pools of the client, this one among them. */
+  readonly #pools: readonly Pool[];
   readonly #trace: FrameTracer | null;
   readonly #keepalive: boolean;
   readonly #closeHabit = new CloseHabit();
@@ -61,13 +68,14 @@ export class Pool implements ConnectionOwner {
   constructor(parts: {
     address: Address;
     environment: Environment;
-    owner: PoolOwner;
+    /** All pools of the client, this one among them. */
+    pools: readonly Pool[];
     trace: FrameTracer | null;
     keepalive: boolean;
   }) {
     this.address = parts.address;
     this.#environment = parts.environment;
-    this.#owner = parts.owner;
+    this.#pools = parts.pools;
     this.#trace = parts.trace;
     this.#keepalive = parts.keepalive;
   }
@@ -114,7 +122,7 @@ export class Pool implements ConnectionOwner {
       if ((connection.delivery as Delivery).call.deadline > now) continue;
       this.#waiting.delete(connection);
       // With nobody else to answer, the next call deserves a fresh connection.
-      const stays = this.#owner.othersAnsweredSince(this, connection.since - STALL_MS);
+      const stays = this.#othersAnsweredSince(connection.since - STALL_MS);
       if (stays) this.#overdue.add(connection);
       this.#fail((stays ? connection.letPass() : connection.close()) as Delivery, "timeout", "", now);
     }
@@ -235,6 +243,11 @@ export class Pool implements ConnectionOwner {
     }
   }
 
+  /** Whether another daemon has answered since then. */
+  #othersAnsweredSince(time: number): boolean {
+    return this.#pools.some((other) => other !== this && other.lastAnswerAt > time);
+  }
+
   #mayWrite(delivery: Delivery, now: number): boolean {
     if (this.#overdue.size > 0) return false;
     if (this.#waiting.size === 0) return true;
@@ -243,7 +256,7 @@ export class Pool implements ConnectionOwner {
       if ((connection.delivery as Delivery).call.settledMoment < delivery.call.startedMoment) return false;
       oldest = Math.min(oldest, connection.since);
     }
-    return now - oldest <= STALL_MS || !this.#owner.othersAnsweredSince(this, oldest);
+    return now - oldest <= STALL_MS || !this.#othersAnsweredSince(oldest);
   }
 
   #takeIdle(now: number): Connection | undefined {
@@ -265,7 +278,7 @@ export class Pool implements ConnectionOwner {
       new Connection({
         address: this.address,
         environment: this.#environment,
-        owner: this,
+        pool: this,
         trace: this.#trace,
         now,
         connectBy: Math.max(delivery.call.deadline, now + CONNECT_MS),
@@ -297,5 +310,137 @@ export class Pool implements ConnectionOwner {
 
   #fail(delivery: Delivery, stage: Stage, detail: string, now: number): void {
     delivery.call.end(delivery, { ok: false, stage, detail, written: delivery.writtenAt >= 0, at: now });
+  }
+}
+
+/**
+ * One version 1 connection: all that the client knows of that version's rules is here. One request is in
+ * flight at a time; its answer is the next frame; bytes once written are never sent again.
+ *
+ *   connecting ──opened──► idle ──send──► waiting ──answer──► idle
+ *        │                   │               └──letPass──► overdue ──answer──► idle
+ *        └───────────────────┴───────────────┴───────────────┴──closed, garbage, close()──► closed
+ *
+ * Source: test/vectors/php-dbsync/README.md "Connections, timeouts, limits".
+ */
+class Connection implements SocketEvents {
+  state: "connecting" | "idle" | "waiting" | "overdue" | "closed" = "connecting";
+  /** What waits for its answer; null unless `waiting`. */
+  delivery: Delivery | null = null;
+  /** Answers that have come on it. */
+  answers = 0;
+  /** Since when it is in its state, as clock time. */
+  since: number;
+  /** When the attempt to connect is given up. */
+  readonly connectBy: number;
+
+  readonly #address: Address;
+  readonly #environment: Environment;
+  readonly #pool: Pool;
+  readonly #trace: FrameTracer | null;
+  readonly #socket: ClientSocket;
+  readonly #parser = new FrameParser(MAX_REPLY_BYTES);
+
+  constructor(parts: {
+    address: Address;
+    environment: Environment;
+    pool: Pool;
+    trace: FrameTracer | null;
+    now: number;
+    connectBy: number;
+  }) {
+    this.#address = parts.address;
+    this.#environment = parts.environment;
+    this.#pool = parts.pool;
+    this.#trace = parts.trace;
+    this.since = parts.now;
+    this.connectBy = parts.connectBy;
+    this.#socket = this.#environment.openSocket(parts.address, this);
+  }
+
+  /** Writes a delivery's frame. Only when idle. */
+  send(delivery: Delivery, now: number): void {
+    this.state = "waiting";
+    this.since = delivery.writtenAt = now;
+    this.delivery = delivery;
+    this.#trace?.(this.#address.text, "sent", delivery.call.frame);
+    this.#socket.write(delivery.call.frame);
+  }
+
+  /**
+   * The answer's time is over; it is still read when it comes, as a sign of life. The delivery is the
+   * caller's to end.
+   */
+  letPass(): Delivery {
+    const delivery = this.delivery as Delivery;
+    this.delivery = null;
+    this.state = "overdue";
+    return delivery;
+  }
+
+  /** Closes at once and tells nobody; the delivery that was waiting, if any, is the caller's to end. */
+  close(): Delivery | null {
+    const delivery = this.delivery;
+    this.delivery = null;
+    if (this.state !== "closed") {
+      this.state = "closed";
+      this.#socket.destroy();
+    }
+    return delivery;
+  }
+
+  /**
+   * Whether it would keep the process alive by itself: still connecting, or with bytes not yet handed over.
+   */
+  holdsProcess(): boolean {
+    return this.state === "connecting" || (this.state !== "closed" && this.#socket.unsentBytes() > 0);
+  }
+
+  opened(): void {
+    this.state = "idle";
+    this.since = this.#environment.now();
+    this.#pool.opened(this);
+  }
+
+  received(chunk: Buffer): void {
+    this.#trace?.(this.#address.text, "received", chunk);
+    let payloads: Buffer[];
+    let values: ByteString[] | null;
+    try {
+      payloads = this.#parser.push(chunk);
+      values = payloads[0] === undefined || this.state === "idle" ? null : readResponsePayload(payloads[0]);
+    } catch (error) {
+      this.#lose("garbage", unreadable(error));
+      return;
+    }
+    const delivery = this.delivery;
+    if (this.state === "idle") {
+      this.#lose("garbage", "bytes that were not asked for");
+      return;
+    }
+    if (values === null) {
+      if (this.#parser.malformed !== null) this.#lose("garbage", this.#parser.malformed.message);
+      return;
+    }
+    this.answers++;
+    this.delivery = null;
+    this.state = "idle";
+    this.since = this.#environment.now();
+    // What comes behind an answer belongs to no request: the stream cannot be trusted for another one.
+    if (payloads.length > 1 || this.#parser.midFrame || this.#parser.malformed !== null) this.close();
+    this.#pool.answered(this, delivery, values);
+  }
+
+  closed(error: SocketError | null): void {
+    const isConnecting = this.state === "connecting";
+    const open = error?.syscall === "write" ? "send" : "no-reason";
+    const { stage, detail } = closeReason(error, isConnecting ? null : open);
+    if (!isConnecting && error?.stage === undefined && this.#parser.midFrame)
+      this.#lose("garbage", "closed in the middle of an answer");
+    else this.#lose(stage, detail);
+  }
+
+  #lose(stage: Stage, detail: string): void {
+    this.#pool.lost(this, this.close(), stage, detail);
   }
 }

@@ -2,7 +2,6 @@
  * Calls of a batch on their way to a daemon that speaks version 1, one by one: in a mixed fleet each daemon gets what it
  * understands. Their signatures are made only here, since most fleets need none of them.
  */
-import type { Delivery, Sender } from "../calls/call.js";
 import { publishDelivery } from "../calls/channels.js";
 import type { PendingCall } from "../calls/pending-call.js";
 import type { Sending } from "../calls/sending.js";
@@ -13,6 +12,7 @@ import type { Environment } from "../shared/environment.js";
 import { DbsyncError } from "../shared/errors.js";
 import type { Failure, Report } from "../shared/outcome.js";
 import type { Address } from "../shared/servers.js";
+import type { Delivery, Sender } from "./delivery.js";
 import type { Pool } from "./pool.js";
 
 /** The way of calls to one daemon by its pool. */

@@ -42,13 +42,6 @@ export interface SignedBatch {
   readonly envelope: SignedEnvelope;
 }
 
-/** The fields of a batch that a client stores, to send its envelope again. */
-export interface SignedBatch {
-  readonly company: Company;
-  readonly options: EnvelopeOptions | null;
-  readonly envelope: SignedEnvelope;
-}
-
 export class Batch implements SentBatch {
   /** What its commands are; of a call with an envelope of its own whether it only reads. */
   readonly company: Company;
@@ -164,10 +157,10 @@ export class Batch implements SentBatch {
     sending.keep(replies, flags);
     this.isAnswered = true;
     sending.endedAt = now;
-    this.#settling(() => {
-      for (let index = 0; index < units; index++)
-        this.#take(index, replies[index] as PlainReply, sending, flags[index] as ByteString, now);
-    });
+    const before = this.unsettled;
+    for (let index = 0; index < units; index++)
+      this.#take(index, replies[index] as PlainReply, sending, flags[index] as ByteString, now);
+    this.#reportSettled(before);
     this.#end(sending, now);
   }
 
@@ -175,14 +168,18 @@ export class Batch implements SentBatch {
   failed(sending: Sending, failure: Failure): void {
     if (sending.state === "ended") return;
     sending.failure = failure;
-    this.#settling(() => this.#judgeAll(failure.at, false));
+    const before = this.unsettled;
+    this.#judgeAll(failure.at, false);
+    this.#reportSettled(before);
     this.#end(sending, failure.at);
   }
 
   /** A call's delivery by version 1 has ended. */
   delivered(sending: Sending, call: PendingCall, now: number): void {
     sending.openDeliveries--;
-    this.#settling(() => this.#judge(this.calls.indexOf(call), now, false));
+    const before = this.unsettled;
+    this.#judge(this.calls.indexOf(call), now, false);
+    this.#reportSettled(before);
     if (this.isClosed && sending.openDeliveries === 0) this.#end(sending, now);
   }
 
@@ -205,7 +202,9 @@ export class Batch implements SentBatch {
 
   /** Decides what is due: calls at their deadline, or at the end of the linger. */
   judgeDue(now: number): void {
-    this.#settling(() => this.#judgeAll(now, true));
+    const before = this.unsettled;
+    this.#judgeAll(now, true);
+    this.#reportSettled(before);
     this.dueAt = Number.POSITIVE_INFINITY;
     for (const call of this.calls) {
       if (isOpen(call)) this.dueAt = Math.min(this.dueAt, call.deadline, call.lingerUntil);
@@ -214,16 +213,16 @@ export class Batch implements SentBatch {
 
   /** Ends all calls with an error; the sendings are for others to end. */
   cutOff(code: ErrorCode, detail: string, now: number): void {
-    this.#settling(() => {
-      for (const [index, call] of this.calls.entries()) {
-        if (!isOpen(call)) continue;
-        const isEnd = code === "closed" || code === "reset";
-        const reports = this.#reports(index, now, isEnd ? "closed" : "not-awaited");
-        // A daemon that was sent nothing is not part of the failure.
-        const told = reports.map((report) => (report?.ok || report?.written ? report : null));
-        this.#fail(call, code, detail, isEnd ? reports : told);
-      }
-    });
+    const before = this.unsettled;
+    for (const [index, call] of this.calls.entries()) {
+      if (!isOpen(call)) continue;
+      const isEnd = code === "closed" || code === "reset";
+      const reports = this.#reports(index, now, isEnd ? "closed" : "not-awaited");
+      // A daemon that was sent nothing is not part of the failure.
+      const sent = reports.map((report) => (report?.ok || report?.written ? report : null));
+      this.#fail(call, code, detail, isEnd ? reports : sent);
+    }
+    this.#reportSettled(before);
   }
 
   #ruleOf({ policy }: CallSettings): Rule {
@@ -309,10 +308,8 @@ export class Batch implements SentBatch {
     this.unsettled--;
   }
 
-  /** Tells the owner once, however many calls settle. */
-  #settling(judging: () => void): void {
-    const before = this.unsettled;
-    judging();
+  /** Reports settled calls to the owner, once for all. @param before  calls that were open before */
+  #reportSettled(before: number): void {
     if (this.unsettled === 0 && before > 0) {
       this.isAnswered = true;
       this.#release();

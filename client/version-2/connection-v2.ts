@@ -10,7 +10,7 @@ import { FrameParser, writeFrame } from "../../protocol/frame.js";
 import { type DaemonMessage, type EventMessage, writeHello } from "../../protocol/version-2/messages-v2.js";
 import { closeReason } from "../shared/close-reason.js";
 import type { FrameTracer } from "../shared/debug.js";
-import type { ClientSocket, Environment, SocketError } from "../shared/environment.js";
+import type { ClientSocket, Environment, SocketError, SocketEvents } from "../shared/environment.js";
 import type { Stage } from "../shared/errors.js";
 import type { Address } from "../shared/servers.js";
 import { disagreement } from "./signing-terms.js";
@@ -37,7 +37,9 @@ export interface ConnectionV2Owner<Message = DaemonMessage> {
   gone(stage: Stage, detail: string, now: number): void;
 }
 
-export class ConnectionV2<Message extends DaemonMessage | EventMessage = DaemonMessage> {
+export class ConnectionV2<Message extends DaemonMessage | EventMessage = DaemonMessage>
+  implements SocketEvents
+{
   state: "connecting" | "greeting" | "speaking" | "closed" = "connecting";
   /** Since when it is connecting, or greeting: when the hello was written. */
   since: number;
@@ -69,11 +71,7 @@ export class ConnectionV2<Message extends DaemonMessage | EventMessage = DaemonM
     this.#trace = parts.trace;
     this.since = parts.now;
     this.#parser = new FrameParser(parts.maxMessageBytes ?? MAX_MESSAGE_BYTES, 2);
-    this.#socket = this.#environment.openSocket(parts.address, {
-      opened: () => this.#opened(),
-      received: (chunk) => this.#received(chunk),
-      closed: (error) => this.#closed(error),
-    });
+    this.#socket = this.#environment.openSocket(parts.address, this);
   }
 
   write(bytes: Buffer): void {
@@ -102,14 +100,14 @@ export class ConnectionV2<Message extends DaemonMessage | EventMessage = DaemonM
     return this.state !== "speaking" || this.#socket.unsentBytes() > 0;
   }
 
-  #opened(): void {
+  opened(): void {
     this.state = "greeting";
     this.since = this.#environment.now();
     this.greet();
     this.#owner.opened(this.since);
   }
 
-  #received(chunk: Buffer): void {
+  received(chunk: Buffer): void {
     this.#trace?.(this.#address.text, "received", chunk);
     const now = this.#environment.now();
     this.hasHeard = true;
@@ -134,7 +132,7 @@ export class ConnectionV2<Message extends DaemonMessage | EventMessage = DaemonM
     this.#owner.heard(now);
   }
 
-  #closed(error: SocketError | null): void {
+  closed(error: SocketError | null): void {
     const { stage, detail } = closeReason(error, this.state === "connecting" ? null : "lost");
     this.#owner.gone(stage, detail, this.#environment.now());
   }

@@ -18,13 +18,12 @@ import type { Alarm } from "../shared/alarm.js";
 import type { FrameTracer } from "../shared/debug.js";
 import type { Environment } from "../shared/environment.js";
 import type { Failure } from "../shared/outcome.js";
-import type { Address } from "../shared/servers.js";
-import type { Versions } from "../shared/versions.js";
 import { ClientClock } from "./client-clock.js";
 import { ClusterVotes } from "./cluster-votes.js";
+import type { FleetOwner } from "./fleet-owner.js";
+import type { FleetSettings } from "./fleet-settings.js";
 import { HeldBatches } from "./held-batches.js";
-import { Link } from "./link.js";
-import type { LinkOwner } from "./link-owner.js";
+import { Link, type LinkOwner } from "./link.js";
 import { type LastWrite, Session } from "./session.js";
 import { clusterNamed } from "./signing-terms.js";
 
@@ -35,68 +34,42 @@ const MAX_SIGNATURES = 4;
 const REFUSED_FOR_DATE: readonly string[] = ["skew", "too-old"];
 const REFUSED_FOR_CLUSTER = "wrong-cluster";
 
-/** Whom a fleet tells. */
-export interface FleetOwner {
-  /** The cluster is known now. */
-  ready(now: number): void;
-  /** A daemon speaks version 1: what is not signed yet goes the other way. */
-  turnedOut1(index: number, now: number): void;
-  /** No daemon can be reached. */
-  unreachable(now: number): void;
-  /** To be signed anew, in its old place. */
-  again(batch: SentBatch): void;
-}
-
-export interface FleetParts {
-  readonly owner: FleetOwner;
-  readonly environment: Environment;
-  readonly alarm: Alarm;
-  readonly addresses: readonly Address[];
-  /** One to each. */
-  readonly version1: readonly Version1Way[];
-  /** 32 bytes, or "". */
-  readonly cluster: ByteString;
-  /** Of daemons whose entry in the list says nothing; null: nobody has said. */
-  readonly versions: Versions | null;
-  /** As of LinkParts. */
-  readonly knows: readonly string[] | undefined;
-  readonly keepalive: boolean;
-  /** As of LinkParts. */
-  readonly isPatient?: boolean;
-  /** Whether reads are to know of the writes that were acknowledged before; not there: each call is one by itself. */
-  readonly isSession?: boolean;
-  readonly trace: FrameTracer | null;
-  readonly warn: (warning: string) => void;
-}
-
-export class Fleet implements LinkOwner<Link> {
+export class Fleet implements LinkOwner {
   readonly links: readonly Link[];
   readonly clock: ClientClock;
   readonly session: Session;
-  readonly #parts: FleetParts;
+  readonly #owner: FleetOwner;
+  readonly #environment: Environment;
+  readonly #version1: readonly Version1Way[];
   readonly votes: ClusterVotes;
   readonly #held: HeldBatches;
 
-  constructor(parts: FleetParts) {
-    this.#parts = parts;
-    const { environment, alarm, trace, keepalive, versions, knows, isPatient = false } = parts;
-    const shared = { environment, alarm, trace, keepalive, versions, knows, isPatient, owner: this };
+  constructor(parts: {
+    owner: FleetOwner;
+    environment: Environment;
+    alarm: Alarm;
+    settings: FleetSettings;
+    /** One for each address. */
+    version1: readonly Version1Way[];
+    /** Capabilities for the hello: that the client does not sign; undefined: none. */
+    knows: readonly string[] | undefined;
+    trace: FrameTracer | null;
+    warn: (warning: string) => void;
+  }) {
+    const { owner, environment, alarm, settings, knows, trace } = parts;
+    this.#owner = owner;
+    this.#environment = environment;
+    this.#version1 = parts.version1;
+    const shared = { owner: this, environment, alarm, settings, knows, trace };
     this.clock = new ClientClock(environment.wallClock() - environment.now());
-    this.links = parts.addresses.map(
+    this.links = settings.addresses.map(
       (address, index) => new Link({ ...shared, address, version1: parts.version1[index] as Version1Way }),
     );
-    this.session = new Session(this.links.length, parts.isSession ?? false);
-    const { owner, warn } = parts;
-    // What nobody signs is for no cluster, and whoever takes it belongs to none.
-    const cluster = knows ? clusterNamed("") : parts.cluster;
-    this.votes = new ClusterVotes(cluster, this.links, warn, alarm);
-    this.#held = new HeldBatches({
-      isForSameCluster: ({ envelope }) => this.conflict === null && envelope?.cluster === this.cluster,
-      isAsking: (sending) => this.#link(sending).isAsking,
-      withdraw: (sending) => this.#link(sending).withdraw(sending),
-      again: owner.again.bind(owner),
-      alarm,
-    });
+    this.session = new Session(this.links.length, settings.isSession);
+    // Unsigned envelopes are for no cluster, and only daemons without a cluster accept them.
+    const cluster = knows ? clusterNamed("") : settings.cluster;
+    this.votes = new ClusterVotes(cluster, this.links, parts.warn, alarm);
+    this.#held = new HeldBatches(this.votes, this.links, owner, alarm);
   }
 
   /** The newest write that a daemon has answered. */
@@ -224,8 +197,8 @@ export class Fleet implements LinkOwner<Link> {
     publishVersion(link.address.text, 1);
     for (const sending of sendings) this.turn1(sending, now);
     this.#decide(now);
-    this.#parts.owner.turnedOut1(this.links.indexOf(link), now);
-    if (this.isUnreachable) this.#parts.owner.unreachable(now);
+    this.#owner.turnedOut1(this.links.indexOf(link), now);
+    if (this.isUnreachable) this.#owner.unreachable(now);
   }
 
   /** Returns the acknowledged write that a batch names in `after`; null: none. */
@@ -291,7 +264,7 @@ export class Fleet implements LinkOwner<Link> {
 
   lostHope(_link: Link, now: number): void {
     this.#decide(now);
-    if (this.isUnreachable) this.#parts.owner.unreachable(now);
+    if (this.isUnreachable) this.#owner.unreachable(now);
   }
 
   othersAnsweredSince(link: Link, time: number): boolean {
@@ -300,12 +273,11 @@ export class Fleet implements LinkOwner<Link> {
 
   #deliver1(sending: Sending, call: PendingCall, now: number): void {
     const { batch } = sending;
-    const { environment, version1 } = this.#parts;
     sending.state = "version-1";
     sending.deliveries ??= [];
     sending.openDeliveries++;
-    const ended = () => batch.delivered(sending, call, environment.now());
-    const way = version1[sending.index] as Version1Way;
+    const ended = () => batch.delivered(sending, call, this.#environment.now());
+    const way = this.#version1[sending.index] as Version1Way;
     const problem = way.deliver(sending, call, ended, this.isBackingOff(now));
     if (problem === null) return;
     sending.deliveries.push({ report: problem, writtenAt: -1 });
@@ -318,16 +290,17 @@ export class Fleet implements LinkOwner<Link> {
 
   /** Whether all daemons are being left alone for a while. */
   isBackingOff(now: number): boolean {
-    const { version1 } = this.#parts;
     return this.links.every((link, index) =>
-      link.version.known === 1 ? (version1[index] as Version1Way).isBackingOff(now) : link.isBackingOff(now),
+      link.version.known === 1
+        ? (this.#version1[index] as Version1Way).isBackingOff(now)
+        : link.isBackingOff(now),
     );
   }
 
   /** Settles which cluster commands are for, as far as that is possible now. */
   #decide(now: number): void {
     if (!this.votes.decide(now)) return;
-    this.#parts.owner.ready(now);
+    this.#owner.ready(now);
     this.#held.reconsiderAll(now);
   }
 }

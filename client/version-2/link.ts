@@ -8,11 +8,17 @@ import {
   type DaemonMessage,
   type Hello,
   KNOWS_TRACE,
+  type RefusedMessage,
+  type ResultMessage,
   readDaemonMessage,
   tracedFrame,
 } from "../../protocol/version-2/messages-v2.js";
 import type { Sending } from "../calls/sending.js";
+import type { Version1Way } from "../calls/version-1-way.js";
+import type { Alarm } from "../shared/alarm.js";
 import { BackOff } from "../shared/back-off.js";
+import type { FrameTracer } from "../shared/debug.js";
+import type { Environment } from "../shared/environment.js";
 import type { Stage } from "../shared/errors.js";
 import {
   ASK_AGAIN_MS,
@@ -26,11 +32,31 @@ import {
 import type { Failure } from "../shared/outcome.js";
 import type { Address } from "../shared/servers.js";
 import { ConnectionV2, type ConnectionV2Owner } from "./connection-v2.js";
-import type { LinkOwner, LinkParts } from "./link-owner.js";
+import type { FleetSettings } from "./fleet-settings.js";
 import { LinkQueue } from "./link-queue.js";
 import { OnTheWay } from "./on-the-way.js";
 import { disagreement, isTermsDetail } from "./signing-terms.js";
 import { SpokenVersion } from "./spoken-version.js";
+
+/** The daemons of a client, as one of their links knows them. */
+export interface LinkOwner {
+  /** For the hello: what the client was told, or "". */
+  readonly cluster: string;
+  /** Each answer to a hello. */
+  greeted(link: Link, hello: Hello, sentAt: number, now: number): void;
+  /** It closed on the hello. Its queue is for the owner to take. */
+  turnedOut1(link: Link, sendings: readonly Sending[], now: number): void;
+  /** Returns false for a read that its daemon may have answered without its client's writes. @throws MalformedFrame */
+  answered(link: Link, sending: Sending, message: ResultMessage, now: number): boolean;
+  /** Follows such an answer: the read is signed again, and names the write. */
+  notProven(sending: Sending, now: number): void;
+  refused(link: Link, sending: Sending, message: RefusedMessage, now: number): void;
+  failed(sending: Sending, failure: Failure): void;
+  /** No connection is to be had: what waits to be signed may have nobody to wait for. */
+  lostHope(link: Link, now: number): void;
+  /** Whether another daemon has answered since then. */
+  othersAnsweredSince(link: Link, time: number): boolean;
+}
 
 export class Link implements ConnectionV2Owner {
   readonly address: Address;
@@ -40,8 +66,13 @@ export class Link implements ConnectionV2Owner {
   lastAnswerAt = Number.NEGATIVE_INFINITY;
   /** Whether others have the same, as its hello says. */
   hasPeers = false;
-  readonly #parts: LinkParts<Link>;
-  readonly #owner: LinkOwner<Link>;
+  readonly #owner: LinkOwner;
+  readonly #environment: Environment;
+  readonly #alarm: Alarm;
+  readonly #settings: FleetSettings;
+  readonly #version1: Version1Way;
+  readonly #knows: readonly string[] | undefined;
+  readonly #trace: FrameTracer | null;
   readonly #backOff = new BackOff();
   readonly #queue = new LinkQueue();
   readonly #onTheWay = new OnTheWay();
@@ -58,11 +89,27 @@ export class Link implements ConnectionV2Owner {
   /** Whether the daemon has said on this connection that it accepts trace contexts. */
   #takesTrace = false;
 
-  constructor(parts: LinkParts<Link>) {
-    this.#parts = parts;
+  constructor(parts: {
+    owner: LinkOwner;
+    environment: Environment;
+    alarm: Alarm;
+    settings: FleetSettings;
+    address: Address;
+    /** The path of version 1 to the same daemon. */
+    version1: Version1Way;
+    /** Capabilities for its hellos: that the client does not sign; undefined: none. */
+    knows: readonly string[] | undefined;
+    trace: FrameTracer | null;
+  }) {
     this.#owner = parts.owner;
+    this.#environment = parts.environment;
+    this.#alarm = parts.alarm;
+    this.#settings = parts.settings;
     this.address = parts.address;
-    this.version = new SpokenVersion(parts.address.versions ?? parts.versions);
+    this.#version1 = parts.version1;
+    this.#knows = parts.knows;
+    this.#trace = parts.trace;
+    this.version = new SpokenVersion(parts.address.versions ?? parts.settings.versions);
   }
 
   get state(): ConnectionV2["state"] {
@@ -70,13 +117,12 @@ export class Link implements ConnectionV2Owner {
   }
 
   get cluster(): string {
-    return this.#parts.knows === undefined ? this.#owner.cluster : "";
+    return this.#knows === undefined ? this.#owner.cluster : "";
   }
 
   /** Capabilities for the hello; undefined: none. */
   get knows(): readonly string[] | undefined {
-    const { knows } = this.#parts;
-    return this.#isTraced ? [...(knows ?? []), KNOWS_TRACE] : knows;
+    return this.#isTraced ? [...(this.#knows ?? []), KNOWS_TRACE] : this.#knows;
   }
 
   /** Asks the daemon, now or by its next hello, whether it accepts trace contexts. Until it answers, envelopes go without. */
@@ -119,7 +165,7 @@ export class Link implements ConnectionV2Owner {
     this.#askedAt = now;
     this.#activeAt = now;
     this.#connection?.greet();
-    this.#parts.alarm.ringBy(now + CONNECT_MS);
+    this.#alarm.ringBy(now + CONNECT_MS);
   }
 
   /** Takes a sending, which ends now or later. */
@@ -128,7 +174,7 @@ export class Link implements ConnectionV2Owner {
     const isSettled = (this.state === "speaking" || this.state === "closed") && !this.isAsking;
     if (this.isForeign && isSettled && now < this.#greetedAt + ASK_AGAIN_MS)
       this.#fail(sending, "wrong-cluster", "", now);
-    else if (!insist && !this.#parts.isPatient && this.isBackingOff(now))
+    else if (!insist && !this.#settings.isPatient && this.isBackingOff(now))
       this.#owner.failed(sending, this.failure(now));
     else if (!this.#queue.hasRoomFor(sending)) this.#fail(sending, "busy", "", now);
     else {
@@ -187,7 +233,7 @@ export class Link implements ConnectionV2Owner {
   }
 
   opened(now: number): void {
-    this.#parts.alarm.ringBy(now + CONNECT_MS);
+    this.#alarm.ringBy(now + CONNECT_MS);
     this.#pump(now);
   }
 
@@ -212,7 +258,7 @@ export class Link implements ConnectionV2Owner {
     this.#activeAt = now;
     this.#onTheWay.heard(now);
     this.#pump(now);
-    if (!this.#parts.keepalive && this.#isIdle) this.#drop();
+    if (!this.#settings.keepalive && this.#isIdle) this.#drop();
   }
 
   gone(stage: Stage, detail: string, now: number): void {
@@ -223,8 +269,17 @@ export class Link implements ConnectionV2Owner {
   #connect(now: number): void {
     this.#complaint = "";
     this.#takesTrace = false;
-    this.#parts.alarm.ringBy(now + CONNECT_MS);
-    this.#connection = new ConnectionV2({ ...this.#parts, owner: this, read: readDaemonMessage, now });
+    this.#alarm.ringBy(now + CONNECT_MS);
+    const { address } = this;
+    const [environment, trace] = [this.#environment, this.#trace];
+    this.#connection = new ConnectionV2({
+      address,
+      environment,
+      trace,
+      owner: this,
+      read: readDaemonMessage,
+      now,
+    });
   }
 
   #greeted(hello: Hello, now: number): void {
@@ -260,10 +315,10 @@ export class Link implements ConnectionV2Owner {
   #lose(stage: Stage, detail: string, now: number): void {
     if (this.state !== "speaking") {
       this.#drop();
-      this.#backOff.failed({ stage, detail }, now, this.#parts.environment.random());
-      if (this.#parts.isPatient) {
+      this.#backOff.failed({ stage, detail }, now, this.#environment.random());
+      if (this.#settings.isPatient) {
         this.#queue.putBack(this.#onTheWay.takeAll());
-        this.#parts.alarm.ringBy(this.#backOff.until);
+        this.#alarm.ringBy(this.#backOff.until);
       } else for (const sending of this.#takeAll()) this.#fail(sending, stage, detail, now);
       this.#owner.lostHope(this, now);
       return;
@@ -298,9 +353,9 @@ export class Link implements ConnectionV2Owner {
   #pump(now: number): void {
     this.#dropExpired(now);
     if (!this.#isOpen || this.#isStalled(now)) return;
-    if (this.#queue.length > 0 && !this.#parts.version1.isEmpty) {
+    if (this.#queue.length > 0 && !this.#version1.isEmpty) {
       // It spoke version 1 until now: envelopes are not to overtake what is still on its way as such.
-      this.#parts.alarm.ringBy(now + DRAIN_MS);
+      this.#alarm.ringBy(now + DRAIN_MS);
       return;
     }
     if (this.isForeign) {

@@ -4,17 +4,22 @@
  * Batches are signed and sent in the order in which their calls came.
  */
 
+import type { CallsOwner } from "../calls/calls-owner.js";
 import type { PendingCall } from "../calls/pending-call.js";
 import type { Sending, SentBatch } from "../calls/sending.js";
+import type { Version1Way } from "../calls/version-1-way.js";
 import type { Alarm } from "../shared/alarm.js";
 import type { Company } from "../shared/command.js";
+import type { FrameTracer } from "../shared/debug.js";
 import type { Environment } from "../shared/environment.js";
 import { DbsyncError, type ErrorCode } from "../shared/errors.js";
 import type { Sealer } from "../shared/sealer.js";
 import { toldCall } from "../shared/told-command.js";
 import { Batch, type BatchOwner, type SignedBatch } from "./batch.js";
 import { draftOf, sealed } from "./envelope-writer.js";
-import { Fleet, type FleetOwner, type FleetParts } from "./fleet.js";
+import { Fleet } from "./fleet.js";
+import type { FleetOwner } from "./fleet-owner.js";
+import type { FleetSettings } from "./fleet-settings.js";
 import { unsignedWords } from "./signing-terms.js";
 
 /** Calls, and bytes of theirs, that may wait to be signed. */
@@ -28,27 +33,13 @@ const MAX_WAITING_BYTES = 64 * 1024 * 1024;
 const UNANSWERED_AT_ONCE = 2;
 const PACE_MS = 2;
 
-/** Whom an outbox tells. */
-export interface OutboxOwner {
-  nextMoment(): number;
-  settled(calls: number): void;
-  ended(sendings: number): void;
-  started(sendings: number): void;
-  /** It goes out now. */
-  signed?(batch: Batch): void;
-  /** All of its calls have settled. */
-  done?(batch: Batch): void;
-}
-
 export class Outbox implements BatchOwner, FleetOwner {
   readonly fleet: Fleet;
-  readonly #owner: OutboxOwner;
+  readonly #owner: CallsOwner;
   readonly #environment: Environment;
   readonly #alarm: Alarm;
   readonly #sealer: Sealer;
-  readonly #addresses: FleetParts["addresses"];
-  /** Whether calls wait for daemons that are not reached. */
-  readonly #isPatient: boolean;
+  readonly #settings: FleetSettings;
   /** Not signed, in the order of their calls; only the last may still grow. */
   #waiting: Batch[] = [];
   #waitingCalls = 0;
@@ -63,18 +54,21 @@ export class Outbox implements BatchOwner, FleetOwner {
   #isClosed = false;
   #batches = 0;
 
-  constructor(
-    parts: Omit<FleetParts, "owner" | "knows"> & {
-      readonly outboxOwner: OutboxOwner;
-      readonly sealer: Sealer;
-    },
-  ) {
-    this.#owner = parts.outboxOwner;
+  constructor(parts: {
+    owner: CallsOwner;
+    environment: Environment;
+    alarm: Alarm;
+    sealer: Sealer;
+    settings: FleetSettings;
+    version1: readonly Version1Way[];
+    trace: FrameTracer | null;
+    warn: (warning: string) => void;
+  }) {
+    this.#owner = parts.owner;
     this.#environment = parts.environment;
     this.#alarm = parts.alarm;
     this.#sealer = parts.sealer;
-    this.#addresses = parts.addresses;
-    this.#isPatient = parts.isPatient ?? false;
+    this.#settings = parts.settings;
     this.fleet = new Fleet({ ...parts, knows: unsignedWords(parts.sealer), owner: this });
   }
 
@@ -104,7 +98,7 @@ export class Outbox implements BatchOwner, FleetOwner {
     this.fleet.deliver1(batch, call, now);
     if (call.settings.traceparent) this.fleet.trace();
     if (this.fleet.cluster === "") {
-      this.fleet.greet(now, this.#isPatient ? false : undefined);
+      this.fleet.greet(now, this.#settings.isPatient ? false : undefined);
       // Those that speak version 1 have it; the others are left alone for a while.
       if (this.fleet.isUnreachable) this.unreachable(now);
     }
@@ -184,11 +178,11 @@ export class Outbox implements BatchOwner, FleetOwner {
 
   /** Whether calls are kept until a daemon is reached and names the cluster to sign them for. */
   get #waitsForCluster(): boolean {
-    return this.#isPatient && this.fleet.cluster === "" && this.#waiting.length > 0;
+    return this.#settings.isPatient && this.fleet.cluster === "" && this.#waiting.length > 0;
   }
 
   unreachable(now: number): void {
-    if (this.#isPatient) this.#alarm.ringBy(this.nextTick());
+    if (this.#settings.isPatient) this.#alarm.ringBy(this.nextTick());
     else if (this.fleet.cluster === "")
       for (const batch of [...this.#waiting]) this.fleet.abandon(batch, now);
     this.#planFlush();
@@ -292,7 +286,7 @@ export class Outbox implements BatchOwner, FleetOwner {
 
   #begin(company: Company, options: Batch["options"]): Batch {
     const number = ++this.#batches;
-    const parts = { owner: this, alarm: this.#alarm, addresses: this.#addresses };
+    const parts = { owner: this, alarm: this.#alarm, addresses: this.#settings.addresses };
     const batch = new Batch({ ...parts, company, options, number });
     this.#live.add(batch);
     this.#owner.started(batch.sendings.length);

@@ -18,7 +18,7 @@ const MODULES: Readonly<Record<string, string>> = {
   dbsync: join(own, "entry.js"),
   "dbsync-core": join(buildRoot, "client/version-2/outbox.js"),
   "dbsync-live": join(buildRoot, "client/live/listening.js"),
-  "dbsync-store": join(own, "kept-envelopes.js"),
+  "dbsync-kept": join(own, "kept-envelopes.js"),
 };
 
 /** What stands for files whose texts a page can do without, for those who watch a process, and for those who have no key. */

@@ -4,9 +4,13 @@
  * the command.
  */
 
+import type { CallsOwner } from "../calls/calls-owner.js";
+import { publishDelivery } from "../calls/channels.js";
 import type { CallSettings } from "../settings/call-options.js";
 import type { Alarm } from "../shared/alarm.js";
 import type { CommandInput } from "../shared/command.js";
+import type { FrameTracer } from "../shared/debug.js";
+import type { Environment } from "../shared/environment.js";
 import { DbsyncError, type Outcome, type Stage } from "../shared/errors.js";
 import { MISS_LINGER_MS } from "../shared/link-times.js";
 import { outcomeOf, type Report } from "../shared/outcome.js";
@@ -14,55 +18,21 @@ import { judge, ruleFor } from "../shared/policy.js";
 import { resultOf, type Waiter } from "../shared/reply-value.js";
 import type { Address } from "../shared/servers.js";
 import { toldCommand } from "../shared/told-command.js";
-import { publishDelivery } from "./channels.js";
-
-/** Whose delivery it is, and what the way to a daemon needs to know of it. Moments: see CallOwner. */
-export interface Sender {
-  readonly frame: Buffer;
-  readonly deadline: number;
-  readonly startedMoment: number;
-  readonly settledMoment: number;
-  /** Takes one daemon's report. The end of a delivery: called exactly once for each. */
-  end(delivery: Delivery, report: Report): void;
-}
-
-/**
- * The way of a call to one daemon. `report` is set once, by whoever knows first: the connection, the queue,
- * the clock.
- */
-export interface Delivery {
-  readonly call: Sender;
-  readonly address: Address;
-  /** Of the frame. */
-  readonly bytes: number;
-  /** Clock time, or -1 until its bytes are handed to a socket. From then on they are never sent again. */
-  writtenAt: number;
-  report: Report | null;
-}
-
-/** Whom a call tells. */
-export interface CallOwner {
-  /** A number greater than any it gave before: the order in which calls begin and settle. */
-  nextMoment(): number;
-  settledCall(call: Call): void;
-  /** Nothing is left to do for so many of its deliveries. */
-  ended(deliveries: number): void;
-  /** What kept a delivery from its answer until the deadline. */
-  reasonOfSilence(delivery: Delivery): { readonly stage: Stage; readonly detail: string };
-}
+import type { Delivery, Sender } from "./delivery.js";
+import { Pool } from "./pool.js";
 
 export class Call implements Sender {
   readonly deliveries: readonly Delivery[];
   readonly frame: Buffer;
   readonly startedAt: number;
   readonly deadline: number;
-  /** Moments, not times: see CallOwner. A call that has not settled is settled later than everything. */
+  /** Moments, not times: see CallsOwner. A call that has not settled is settled later than everything. */
   readonly startedMoment: number;
   settledMoment = Number.POSITIVE_INFINITY;
   /** When `judgeNow` is due: the deadline, or the end of the linger after a miss. */
   dueAt: number;
 
-  readonly #owner: CallOwner;
+  readonly #calls: Version1Calls;
   readonly #alarm: Alarm;
   readonly #settings: CallSettings;
   readonly #waiter: Waiter;
@@ -71,7 +41,7 @@ export class Call implements Sender {
   readonly #command: CommandInput;
 
   constructor(parts: {
-    owner: CallOwner;
+    calls: Version1Calls;
     /** Rung where a call has to be judged before its deadline. */
     alarm: Alarm;
     settings: CallSettings;
@@ -82,7 +52,7 @@ export class Call implements Sender {
     addresses: readonly Address[];
     now: number;
   }) {
-    this.#owner = parts.owner;
+    this.#calls = parts.calls;
     this.#alarm = parts.alarm;
     this.#settings = parts.settings;
     this.#waiter = parts.waiter;
@@ -91,7 +61,7 @@ export class Call implements Sender {
     this.frame = parts.frame;
     this.startedAt = parts.now;
     this.deadline = this.dueAt = parts.now + parts.settings.timeout;
-    this.startedMoment = parts.owner.nextMoment();
+    this.startedMoment = parts.calls.nextMoment();
     this.deliveries = parts.addresses.map((address) => ({
       call: this,
       address,
@@ -109,13 +79,13 @@ export class Call implements Sender {
     delivery.report ??= report;
     publishDelivery(delivery);
     if (!this.isSettled) this.#judge(report.at, false);
-    this.#owner.ended(1);
+    this.#calls.ended();
   }
 
   /** Decides on what has come so far; at the deadline those that are silent have timed out. */
   judgeNow(now: number): void {
     if (this.isSettled) return;
-    if (now >= this.deadline) this.#giveUp((delivery) => this.#owner.reasonOfSilence(delivery), now);
+    if (now >= this.deadline) this.#giveUp((delivery) => this.#calls.reasonOfSilence(delivery), now);
     this.#judge(now, true);
   }
 
@@ -159,8 +129,8 @@ export class Call implements Sender {
   }
 
   #settle(): void {
-    this.settledMoment = this.#owner.nextMoment();
-    this.#owner.settledCall(this);
+    this.settledMoment = this.#calls.nextMoment();
+    this.#calls.settled(this);
   }
 
   /** Only when every report is there. */
@@ -175,4 +145,90 @@ export class Call implements Sender {
 
 function reportOf(delivery: Delivery): Report | null {
   return delivery.report;
+}
+
+/** A client's calls in version 1, and the pools of connections to its daemons. */
+export class Version1Calls {
+  /** One for each address. */
+  readonly pools: readonly Pool[];
+  readonly #owner: CallsOwner;
+  readonly #alarm: Alarm;
+  readonly #addresses: readonly Address[];
+  /** The calls that have not settled. */
+  readonly #calls = new Set<Call>();
+
+  constructor(parts: {
+    owner: CallsOwner;
+    alarm: Alarm;
+    environment: Environment;
+    addresses: readonly Address[];
+    keepalive: boolean;
+    trace: FrameTracer | null;
+  }) {
+    this.#owner = parts.owner;
+    this.#alarm = parts.alarm;
+    this.#addresses = parts.addresses;
+    const { environment, trace, keepalive } = parts;
+    const pools: Pool[] = [];
+    for (const address of parts.addresses)
+      pools.push(new Pool({ address, environment, pools, trace, keepalive }));
+    this.pools = pools;
+  }
+
+  /** Sends a signed frame to every daemon. */
+  start(
+    call: { settings: CallSettings; waiter: Waiter; frame: Buffer; isRead: boolean; command: CommandInput },
+    now: number,
+  ): void {
+    const started = new Call({ ...call, calls: this, alarm: this.#alarm, addresses: this.#addresses, now });
+    this.#calls.add(started);
+    this.#owner.started(started.deliveries.length);
+    // With no daemon left to hope for, somebody who has just started one should get an answer.
+    const insist = this.pools.every((pool) => pool.isBackingOff(now));
+    for (const [index, pool] of this.pools.entries())
+      pool.offer(started.deliveries[index] as Delivery, now, insist);
+  }
+
+  tick(now: number): void {
+    for (const call of this.#calls) if (call.dueAt <= now) call.judgeNow(now);
+    for (const pool of this.pools) pool.tick(now);
+  }
+
+  /** Returns when `tick` has something to do next, as far as is known now. */
+  nextTick(): number {
+    let time = Number.POSITIVE_INFINITY;
+    for (const call of this.#calls) time = Math.min(time, call.dueAt);
+    for (const pool of this.pools) time = Math.min(time, pool.nextTick());
+    return time;
+  }
+
+  /** Closes connections that would keep an otherwise idle process alive. */
+  letGo(now: number): void {
+    for (const pool of this.pools) pool.letGo(now);
+  }
+
+  close(code: "closed" | "reset", now: number): void {
+    for (const call of this.#calls) call.cutOff(code, now);
+    for (const pool of this.pools) pool.close(now);
+  }
+
+  nextMoment(): number {
+    return this.#owner.nextMoment();
+  }
+
+  settled(call: Call): void {
+    this.#calls.delete(call);
+    this.#owner.settled(1);
+  }
+
+  /** Records the end of a delivery. */
+  ended(): void {
+    this.#owner.ended(1);
+  }
+
+  /** Returns the reason why a delivery has no answer. */
+  reasonOfSilence(delivery: Delivery): { readonly stage: Stage; readonly detail: string } {
+    const pool = this.pools[this.#addresses.indexOf(delivery.address)] as Pool;
+    return pool.reasonOfSilence(delivery);
+  }
 }
