@@ -21,7 +21,7 @@ export type { Carrying };
 
 type Argv = readonly ByteString[];
 
-/** Until what is to be final is given up: the daemons' window, and then their reports. */
+/** The timeout of a write that is to be final: the daemons' window, and then their reports. */
 const STABLE_TIMEOUT_MS = 60_000;
 
 /** Databases whose settings are kept. */
@@ -128,8 +128,9 @@ function headerOf(db: number): EnvelopeOptions {
 }
 
 /**
- * Of what a connection with watched keys reads: without a policy what a majority answers alike. Two majorities share a daemon, so the
- * value is no older than the writers that WATCH saw; an older one would pass for the one that the condition names.
+ * Returns the settings of a read for a connection with watched keys: without a policy, the answer of a majority. Two
+ * majorities share a daemon, so the value is no older than the writers that WATCH saw; an older one would pass for
+ * the one that the condition names.
  */
 const watching = (settings: CallSettings): CallSettings =>
   settings.policy === "usual" ? { ...settings, policy: "majority" } : settings;

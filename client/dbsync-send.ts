@@ -1,7 +1,7 @@
 /**
- * The two ways in: `dbsyncSend`, which keeps a client for each set of options as the original keeps its
- * connections, and `createClient` for who wants to hold one. `dbsyncReset` forgets all that `dbsyncSend`
- * keeps.
+ * The two entry points: `dbsyncSend`, which stores a client for each set of options as the original stores its
+ * connections, and `createClient` for callers that hold one. `dbsyncReset` drops everything that `dbsyncSend` has
+ * stored.
  */
 import { KeyObject } from "node:crypto";
 import type { Client } from "./client.js";
@@ -19,10 +19,10 @@ import { withAuthorities } from "./shared/servers.js";
 import { readAuthorities } from "./shared/tls.js";
 import { TracedClient } from "./traced-client.js";
 
-/** Sets of options in use at once; a program has one or two, and each holds connections. */
+/** The maximum number of sets of options in use; a program has one or two, and each holds connections. */
 const MAX_CLIENTS = 64;
 
-/** By what distinguishes them, the one used last standing last. */
+/** The clients by name, the most recently used last. */
 const clients = new Map<string, FanOutClient>();
 
 /** Numbers for key objects, which have no text of their own. */
@@ -33,8 +33,9 @@ let keptDefaults: Defaults | null = null;
 let clientWithoutOptions: FanOutClient | null = null;
 
 /**
- * Signs a command once, sends it to every daemon and resolves with the first good answer, null for nil.
- * @param command  a line, sent as it is (cut at blanks by the daemon, no quoting), or arguments: text, numbers, bytes
+ * Signs a command once, sends it to every daemon and resolves with the first successful result, null for nil.
+ * @param command  a line, sent as it is (split at spaces by the daemon, no quoting), or arguments: text, numbers,
+ * bytes
  * @param options  or a list of servers, as in PHP
  * @throws DbsyncError  (as a rejection) by the deadline at the latest
  */
@@ -52,9 +53,8 @@ export function dbsyncSend(command: CommandInput, options?: SendOptions | string
 }
 
 /**
- * Closes all connections of `dbsyncSend` and forgets its keys and defaults; environment, dbsync.ini and key
- * files are read anew by the next call. Calls in flight fail with `reset`. Clients from `createClient` are
- * not touched.
+ * Closes all connections of `dbsyncSend` and drops its keys and defaults; the next call reads environment, dbsync.ini
+ * and key files again. Calls in flight fail with `reset`. Clients from `createClient` are not affected.
  */
 export function dbsyncReset(): void {
   const closing = [...clients.values()];
@@ -65,7 +65,7 @@ export function dbsyncReset(): void {
   for (const client of closing) client.shut("reset");
 }
 
-/** @throws DbsyncError `bad-option`, `bad-config`, `bad-key` at once */
+/** @throws DbsyncError `bad-option`, `bad-config`, `bad-key` immediately */
 export function createClient(options: SendOptions | string = {}): Client {
   return withCommands(openClient(readOptions(options, defaults), warn, realEnvironment, true).client);
 }
@@ -89,7 +89,7 @@ export function openClient(
   return { client: new Class(settings, environment, key, { isSession, trace, warn: warned }), key };
 }
 
-/** Whoever may sign the daemons' certificates is read with the keys. @throws DbsyncError `bad-option` */
+/** Reads the authorities of the daemons' certificates. @throws DbsyncError `bad-option` */
 export function trusting(settings: Settings): Settings {
   const { servers, authorities } = settings;
   if (authorities === null) return settings;
@@ -130,7 +130,10 @@ function dropOne(): void {
   throw new DbsyncError("too-many-clients", `${MAX_CLIENTS}; use fewer, or createClient and close it`);
 }
 
-/** What two calls must have in common to share connections and key; the rest travels with each call. */
+/**
+ * Returns what two calls must have in common to share connections and key; the remaining settings travel with each
+ * call.
+ */
 function nameOf(settings: Settings): string {
   const { servers, authorities, key, passphrase, keepalive, format, versions, debug } = settings;
   const addresses = servers.map(({ text, tls }) => [text, tls]);

@@ -39,8 +39,8 @@ import { Outbox } from "./version-2/outbox.js";
 import { asksForWriters, writersAsText } from "./writers.js";
 
 /**
- * How long answers that are still due keep the process alive once every call has settled: the daemons that
- * were not first should get the command too, even from a script that ends right behind its await.
+ * The time for which pending answers keep the process alive once every call has settled: the daemons that were not
+ * first should get the command too, even from a script that ends right after its await.
  */
 const DELIVERY_LINGER_MS = 500;
 
@@ -64,7 +64,7 @@ export class FanOutClient implements CallingClient, CallsOwner {
   #unsettled = 0;
   /** Deliveries, and envelopes' sendings, that have not ended; of settled calls too. */
   #deliveries = 0;
-  /** With no call left to settle: when what would keep the process alive is let go. */
+  /** The time at which connections that keep the process alive are closed, once all calls have settled. */
   #lingerUntil = Number.POSITIVE_INFINITY;
   #moment = 0;
   #closedBy: "closed" | "reset" | null = null;
@@ -113,7 +113,7 @@ export class FanOutClient implements CallingClient, CallsOwner {
     return this.sendWith(command, settings);
   }
 
-  /** As `send`, with options that are read already. */
+  /** Sends a command with options that are read already. */
   sendWith(command: CommandInput, settings: CallSettings): Promise<string | null> {
     return this.#promise([command], (resolve, reject, message) =>
       this.#start("text", command, traced(settings, message), resolve, reject),
@@ -144,7 +144,10 @@ export class FanOutClient implements CallingClient, CallsOwner {
     });
   }
 
-  /** For who passes on: one command's bytes or, with `multi`, several; the reply as it came. Errors are told. Version 2 only. */
+  /**
+   * Sends bytes for a program that passes commands on: one command's or, with `multi`, several; the reply is returned
+   * as it came. Version 2 only.
+   */
   carry(
     bytes: ByteString | readonly ByteString[],
     company: Company,
@@ -189,7 +192,7 @@ export class FanOutClient implements CallingClient, CallsOwner {
     await this.close();
   }
 
-  /** As `close`; `code` is what calls in flight fail with. */
+  /** Closes the client; `code` is the error of calls in flight. */
   shut(code: "closed" | "reset"): void {
     if (this.#closedBy !== null) return;
     this.#closedBy = code;
@@ -277,7 +280,7 @@ export class FanOutClient implements CallingClient, CallsOwner {
     to.add(call, company, call.startedAt);
   }
 
-  /** By version 1, since no daemon speaks another. */
+  /** Sends a call as version 1, since no daemon speaks another. */
   #start1(waiter: Waiter, command: CommandInput, settings: CallSettings, now: number): void {
     if (settings.envelope !== null) throw needsVersion2(toldCommand(command));
     if (this.#hasKey && this.#sign === null)
@@ -305,7 +308,7 @@ export class FanOutClient implements CallingClient, CallsOwner {
     if (next < Number.POSITIVE_INFINITY) this.#alarm.ringBy(next, now);
   }
 
-  /** Nobody waits any more: from here on the process may end. */
+  /** Lets the process end: all calls have settled. */
   #letGo(now: number): void {
     this.#alarm.hold(false);
     this.#outbox.fleet.letGo(now);

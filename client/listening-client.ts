@@ -1,4 +1,4 @@
-/** A client that can listen as well: what that takes is loaded when somebody first does. */
+/** A client that can listen as well; the code for that is loaded with the first `subscribe` or `watch`. */
 import type { ListenedClient } from "./client.js";
 import { FanOutClient } from "./fan-out-client.js";
 import type { Listening } from "./live/listening.js";

@@ -1,6 +1,6 @@
 /**
- * The client of the option `debug`: its errors tell where the call was made. An answer comes in a turn of its own, whose stack
- * tells nothing of that; and as each call's stack has its price, no other client takes it.
+ * The client of the option `debug`: its errors say where the call was made. An answer comes in a turn of its own,
+ * whose stack does not show that. Each call's stack has its price, so no other client takes it.
  */
 import { ListeningClient } from "./listening-client.js";
 import type { CallOptions, CallSettings, TypedCallOptions } from "./settings/call-options.js";

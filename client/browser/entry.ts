@@ -1,4 +1,4 @@
-/** What a page gets of `dbsyncd/browser`. */
+/** The exports of `dbsyncd/browser`. */
 import { MAX_TIMEOUT_MS } from "../settings/call-limits.js";
 import { CALL_CHECKS, checkOptions, readCallOptions } from "../settings/call-options.js";
 import type { BrowserClient, BrowserOptions } from "./client-face.js";
@@ -7,7 +7,7 @@ import { browserSocket, type MakeSocket, WebEnvironment } from "./web-environmen
 import { openKey, type WebKey } from "./web-key.js";
 import { readServers } from "./web-servers.js";
 
-// biome-ignore lint/performance/noBarrelFile: the package's entry for browsers; inside, nobody imports it
+// biome-ignore lint/performance/noBarrelFile: the package's entry for browsers; no file inside imports it
 export { DbsyncError } from "../shared/errors.js";
 export type * from "./client-face.js";
 export { makeKey, openKey, publicKeyPem, type WebKey } from "./web-key.js";

@@ -1,6 +1,7 @@
 /**
- * Where every byte is sent to each visitor, errors name their codes and stages, and client/README.md says what they mean: what stands
- * there for sentences.ts, described-outcomes.ts, allowed.ts, may-wait.ts and told-command.ts.
+ * Replaces the sentences of errors in the bundle, since each visitor loads every byte: errors name their codes and
+ * stages, which client/README.md explains. It is used for sentences.ts, described-outcomes.ts, allowed.ts,
+ * may-wait.ts and told-command.ts.
  */
 import type { Outcome } from "../shared/errors.js";
 

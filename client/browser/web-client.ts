@@ -151,7 +151,7 @@ export class WebClient implements BrowserClient, CallsOwner {
     this.#alarm.stop();
   }
 
-  /** The network is back, perhaps: those that were left alone for a while are tried at once. */
+  /** Tries unreachable daemons immediately, because the network may be back. */
   retry(): void {
     const now = this.#environment.now();
     if (this.#held.size > 0) this.#outbox?.fleet.greet(now, true);

@@ -2,10 +2,10 @@
 import type { ClientSocket, Environment, SocketEvents, Timer } from "../shared/environment.js";
 import type { Place } from "../shared/servers.js";
 
-/** As the daemon knows it. */
+/** The subprotocol of `--ws`. */
 const PROTOCOL = "dbsync2";
 
-/** What is used of WebSocket, whoever makes it. */
+/** The part of WebSocket that the client uses, so that tests can replace it. */
 export interface Messages {
   binaryType: string;
   readonly bufferedAmount: number;
@@ -26,7 +26,7 @@ const SLEEP_MS = 1_000;
 
 export class WebEnvironment implements Environment {
   readonly random = Math.random;
-  /** Milliseconds that the machine has slept: performance.now() stands still meanwhile, and the daemons do not. */
+  /** Milliseconds that the machine has slept: performance.now() stops meanwhile, and the daemons' clocks do not. */
   #slept = 0;
   #ahead = Number.POSITIVE_INFINITY;
   readonly #makeSocket: MakeSocket;
@@ -61,7 +61,7 @@ export class WebEnvironment implements Environment {
     socket.binaryType = "arraybuffer";
     socket.onopen = () => events.opened();
     socket.onmessage = ({ data }) => events.received(Buffer.from(data));
-    // Why, no page is told.
+    // A browser gives pages no reason.
     socket.onclose = ({ code }) => events.closed({ message: `WebSocket closed (${code})` });
     socket.onerror = () => {};
     return {

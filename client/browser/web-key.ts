@@ -11,7 +11,7 @@ export interface WebKey {
   readonly spki: ArrayBuffer;
 }
 
-/** Those that daemons know. The first that the browser knows too is taken. */
+/** The algorithms that daemons support. The first that the browser supports as well is used. */
 const ALGORITHMS = [
   { name: "Ed25519" },
   {
@@ -61,7 +61,7 @@ export async function openKey(name: string): Promise<WebKey> {
   }
 }
 
-/** As `dbsync keys add` takes it. */
+/** Returns the key in PEM, as `dbsync keys add` accepts it. */
 export function publicKeyPem({ spki }: WebKey): string {
   const base64 = btoa(String.fromCharCode(...new Uint8Array(spki)));
   return `-----BEGIN PUBLIC KEY-----\n${base64.match(PEM_LINE)?.join("\n")}\n-----END PUBLIC KEY-----\n`;

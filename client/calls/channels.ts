@@ -1,4 +1,7 @@
-/** What Node's diagnostics_channel is told, for who watches; nothing is made for nobody. Documented in README.md. */
+/**
+ * Publishes outcomes, versions and calls on Node's diagnostics_channel; without a subscriber no message is made.
+ * Documented in README.md.
+ */
 import { channel, tracingChannel } from "node:diagnostics_channel";
 import { hexOf } from "../../protocol/version-2/envelope.js";
 import type { Stage } from "../shared/errors.js";
@@ -14,9 +17,9 @@ const calls = tracingChannel<unknown, CallMessage>("dbsync:call");
 export interface CallMessage {
   /** The command's name and its first key, as in errors: never a value. */
   readonly command: string;
-  /** As they are in the list. */
+  /** The addresses, as in the list of servers. */
   readonly servers: readonly string[];
-  /** What the call resolved with, or its error: set before `asyncStart`. */
+  /** The result of the call, or its error: set before `asyncStart`. */
   readonly result?: unknown;
   readonly error?: unknown;
   /**
@@ -31,7 +34,7 @@ export interface OutcomeMessage {
   readonly address: string;
   readonly version: 1 | 2;
   readonly status: "ok" | "failed";
-  /** With `failed`. */
+  /** The stage at which it failed; absent for `ok`. */
   readonly stage?: Stage;
   readonly detail?: string;
   readonly effect?: "not-applied" | "unknown";
@@ -58,7 +61,7 @@ export function tracedCall<Result>(message: CallMessage, run: () => Promise<Resu
 }
 
 export function publishOutcome(sending: Sending, now: number): void {
-  // A version 1 daemon's outcomes were told one by one.
+  // The outcomes of a version 1 daemon were published one by one.
   if (!outcomes.hasSubscribers || sending.deliveries !== null) return;
   const { address, batch, failure, writtenAt } = sending;
   const { envelope, units } = batch;

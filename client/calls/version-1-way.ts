@@ -16,7 +16,7 @@ export interface Version1Way {
   deliver(sending: Sending, call: PendingCall, ended: () => void, insist: boolean): Failure | null;
 }
 
-/** Where version 1 is never spoken. */
+/** The path of version 1 for clients that never speak it. */
 export const NO_VERSION_1: Version1Way = {
   isEmpty: true,
   isBackingOff: () => true,

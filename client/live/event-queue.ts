@@ -1,7 +1,7 @@
-/** Events on their way to one iterator: bounded; what has no room is left out, and a gap stands in its place. */
+/** The events for one iterator: a bounded queue; events without room are dropped and replaced by a gap. */
 import type { LiveEvent } from "./live-event.js";
 
-/** Events that wait for whoever iterates. */
+/** The maximum number of events that wait for the iterator. */
 const MOST = 10_000;
 
 export class EventQueue<Event extends LiveEvent> implements AsyncIterableIterator<Event> {
@@ -24,14 +24,14 @@ export class EventQueue<Event extends LiveEvent> implements AsyncIterableIterato
     else this.#overflow();
   }
 
-  /** It ends with an error, behind what waits. */
+  /** Ends the iteration with an error, after the waiting events. */
   fail(error: Error): void {
     if (this.#isOver || this.#error !== null) return;
     this.#error = error;
     for (const { reject } of this.#waiting.splice(0)) reject(error);
   }
 
-  /** It ends, behind what waits. */
+  /** Ends the iteration, after the waiting events. */
   end(): void {
     this.#isOver = true;
     for (const { resolve } of this.#waiting.splice(0)) resolve({ value: undefined, done: true });

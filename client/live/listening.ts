@@ -1,4 +1,4 @@
-/** What callers give `subscribe` and `watch`, turned into what a daemon is asked, and its events into what callers get. */
+/** Converts the arguments of `subscribe` and `watch` to requests to a daemon, and its events to those of the iterators. */
 import { type ByteString, textOfBytes } from "../../protocol/byte-string.js";
 import type { EnvelopeOptions } from "../settings/header-options.js";
 import type { Environment } from "../shared/environment.js";

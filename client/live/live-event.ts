@@ -1,20 +1,21 @@
-/** What an iterator of `subscribe` or `watch` gives. */
+/** The events of an iterator of `subscribe` or `watch`. */
 
 import type { ByteBuffer } from "../../protocol/byte-string.js";
 
-/** From here on everything is told that this daemon hears, until a gap. */
+/** From now on the iterator gets all events that this daemon receives, until a gap. */
 export interface OpenEvent {
   readonly type: "open";
-  /** As in the list of servers. */
+  /** The address, as in the list of servers. */
   readonly server: string;
 }
 
 /**
- * Something may have been missed; what follows, if it is `lost`, is told once another daemon is open.
- * - `lost`: the connection, or the daemon, is gone
- * - `members`: a connection between daemons came or went, or one had more messages for another than it could take
- * - `keys`: any key may have changed, as all were replaced at once
- * - `slow`: more came than this program took from the iterator
+ * Events may be missing. After `lost`, the iterator continues with `open` once another daemon is reached.
+ * - `lost`: the connection or the daemon was lost
+ * - `members`: a connection between daemons was opened or lost, or one had more messages for another than it could
+ *   accept
+ * - `keys`: any key may have changed, because all were replaced in one step
+ * - `slow`: more events arrived than this program took from the iterator
  */
 export interface GapEvent {
   readonly type: "gap";
@@ -28,7 +29,7 @@ export interface MessageEvent {
   readonly channel: string;
   /** UTF-8, or a Buffer where the option `buffers` asks for it. */
   readonly text: string | ByteBuffer;
-  /** By which pattern it was heard. */
+  /** The pattern that matches its channel. */
   readonly pattern?: string;
 }
 

@@ -1,6 +1,6 @@
 /**
- * What a client listens to, at one daemon; when that one is lost, at the next. Each iterator is told where it hears from, and of
- * each gap. Loaded with the first `subscribe` or `watch`.
+ * The subscriptions of a client, at one daemon; when that one is lost, at the next. Each iterator receives the
+ * address of its daemon, and each gap. Loaded with the first `subscribe` or `watch`.
  */
 import { type ByteString, bytesOfText } from "../../protocol/byte-string.js";
 import { writeFrame } from "../../protocol/frame.js";
@@ -28,22 +28,22 @@ import { clusterNamed, disagreement, finalRefusal, unsignedWords } from "../vers
 import type { EventQueue } from "./event-queue.js";
 import type { GapEvent, LiveEvent } from "./live-event.js";
 
-/** Between two hellos, which the daemon answers. */
+/** The interval of hellos, which the daemon answers. */
 const ASK_EVERY_MS = 5_000;
-/** Who says nothing for so long is gone, or not there. */
+/** A daemon that is silent for this long counts as lost. */
 const SILENT_MS = 12_000;
 /** Commands of one envelope. */
 const ASKED_AT_ONCE = 1_000;
 
-/** What is listened to. */
+/** A subscription. */
 export interface Wanted {
-  /** As SUBSCRIBE. */
+  /** The command, such as SUBSCRIBE. */
   readonly word: string;
   readonly name: ByteString;
   readonly db: number;
-  /** Of the events that it is for, as `placeOf`; null: it has to be asked about each. */
+  /** The index of its events, as `placeOf`; null: every event is checked. */
   readonly place: string | null;
-  /** What an event comes to; null: it is for others. */
+  /** Returns the event for the iterator; null: it belongs to another subscription. */
   readonly read: (words: readonly ByteString[]) => LiveEvent | null;
 }
 
@@ -64,14 +64,14 @@ export class Live {
   readonly #environment: Environment;
   readonly #sealer: Sealer;
   readonly #listeners = new Set<Listener>();
-  /** By the place of their events. */
+  /** The subscriptions by the index of their events. */
   readonly #byPlace = new Map<string | null, Set<Listener>>();
   #connection: LiveConnection | null = null;
-  /** In the list of servers: whom to try next. */
+  /** Index of the server to try next. */
   #next = 0;
-  /** In this round through the list nobody was reached. */
+  /** Servers that could not be reached in this round through the list. */
   #failures = 0;
-  /** Whether all have been told that nothing is heard now. */
+  /** Whether all iterators have received the current gap. */
   #isToldOfTrouble = false;
   readonly #backOff = new BackOff();
   #timer: Timer | null = null;
@@ -138,7 +138,7 @@ export class Live {
     this.#connection = null;
     this.#next = (servers.indexOf(failed.address) + 1) % servers.length;
     if (!wasOpen) this.#failures++;
-    // There is no other whom to ask, and this one says what it takes.
+    // No other server remains, and this one has said what it accepts.
     const refusal = this.#failures >= servers.length ? finalRefusal(detail, failed.address.text) : null;
     if (refusal !== null) {
       this.#failAll(refusal);
@@ -148,14 +148,14 @@ export class Live {
     this.#connectLater(detail);
   }
 
-  /** Once, however often it is tried again. */
+  /** Reports a gap to all iterators, once for several attempts. */
   #tellTrouble(gap: GapEvent): void {
     if (this.#isToldOfTrouble) return;
     this.#isToldOfTrouble = true;
     for (const { queue } of this.#listeners) queue.push(gap);
   }
 
-  /** At once, but for a pause once all servers have been tried. */
+  /** Connects to the next server, immediately unless all servers have been tried. */
   #connectLater(detail: string): void {
     const servers = this.#servers;
     if (this.#failures < servers.length) {
@@ -242,24 +242,24 @@ export class Live {
   }
 }
 
-/** Where an event is looked for: its kind and its first particular, or its database and key. */
+/** Returns the index of an event: its kind and its first detail, or its database and key. */
 export function placeOf([what = "", first = "", second = ""]: readonly ByteString[]): string {
   return what.endsWith("message") ? `${what} ${first}` : `key ${first} ${second}`;
 }
 
-/** A name as it is given. */
+/** Returns the bytes of a name. */
 export const nameBytes = (name: string | Uint8Array): ByteString =>
   typeof name === "string" ? bytesOfText(name) : Buffer.from(name).toString("latin1");
 
-/** What is asked of a daemon, and who is told how that went. */
+/** A request to a daemon, and the handler of its reply. */
 interface Asking {
   readonly argv: readonly ByteString[];
   readonly answered: (reply: Reply) => void;
 }
 
 /**
- * One connection to one daemon that is listened to: greeted, asked for what is wanted, and looked after, since a daemon that hangs
- * says as little as one that has nothing to tell.
+ * The connection to the daemon that the client listens to. It is checked by hellos, since a hung daemon is as silent
+ * as one without events.
  */
 class LiveConnection implements ConnectionV2Owner<DaemonMessage | EventMessage> {
   readonly address: Address;
@@ -308,7 +308,7 @@ class LiveConnection implements ConnectionV2Owner<DaemonMessage | EventMessage> 
     return this.#hello !== null && !this.#isClosed;
   }
 
-  /** Only once it is open. @param db  of all of them */
+  /** Sends requests; only when open. @param db  the database of all of them */
   ask(askings: readonly Asking[], db: number): void {
     for (let i = 0; i < askings.length; i += ASKED_AT_ONCE)
       this.#askSome(askings.slice(i, i + ASKED_AT_ONCE), db);
@@ -337,7 +337,7 @@ class LiveConnection implements ConnectionV2Owner<DaemonMessage | EventMessage> 
       );
   }
 
-  /** Tells nobody. */
+  /** Closes the connection without notifying the owner. */
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;

@@ -1,4 +1,4 @@
-/** What each option may be, in sentences. A page goes without them (decision 23). */
+/** The allowed values of each option, in sentences. A page goes without them (decision 23). */
 import { didYouMean } from "../../protocol/nearest-name.js";
 import { HASH_BYTES, ORDER_KEY_BYTES, UNIT_ID_BYTES } from "../../protocol/version-2/envelope.js";
 import { VERSIONS_ALLOWED } from "../shared/versions.js";
@@ -33,7 +33,7 @@ export const ALLOWED = {
   besideStable: "nothing together with stable, which says more",
 } as const;
 
-/** What is said of an option that there is not. */
+/** Returns the message about an option that does not exist. */
 export const unknownOption = (name: string, names: readonly string[]): string =>
   `is no option: ${didYouMean(name, names)}There are ${names.join(", ")}`;
 

@@ -1,4 +1,4 @@
-/** What a caller may ask for of one call: checked, and with nothing left open. */
+/** The options of one call: checked, with defaults applied. */
 import { isTraceparent } from "../../protocol/version-2/traceparent.js";
 import { badOption, badSecret, DbsyncError } from "../shared/errors.js";
 import type { Form } from "../shared/outcome.js";
@@ -16,21 +16,21 @@ export interface CallOptions extends HeaderOptions {
   /** Milliseconds until the call fails, 1 to 20,000; default 3,000. See also `stable`. */
   readonly timeout?: number | undefined;
   /**
-   * Which answers make the result; default `first`, the first good one, and where there are conditions (`if`) the outcome that
-   * more than half of the servers report. See policy.ts.
+   * Selects the answers that make the result; default `first`, the first successful one, and with conditions (`if`)
+   * the outcome that more than half of the servers report. See policy.ts.
    */
   readonly policy?: Policy | undefined;
   /** `traceparent` of W3C Trace Context, 55 characters, which the daemons' slow logs show; daemons that do not support it do not receive it. */
   readonly traceparent?: string | undefined;
 }
 
-/** Of `call` and `multi`. */
+/** Options of `call` and `multi`. */
 export interface TypedCallOptions extends CallOptions {
   /** Strings of the reply as Buffers; default false. */
   readonly buffers?: boolean | undefined;
 }
 
-/** What may differ from call to call on the same connections. `envelope`: null for most. */
+/** The settings that may differ between calls on the same connections. `envelope`: null for most. */
 export interface CallSettings {
   readonly timeout: number;
   readonly policy: GivenPolicy;

@@ -10,7 +10,7 @@ const SETTINGS = ["servers", "signkey", "cluster", "ca", "keepalive", "format", 
 /** Lines that a php.ini fragment for the original extension holds, and that say nothing to us. */
 const FOREIGN = ["extension"];
 
-/** What the file sets; a setting that it leaves out is absent. */
+/** The settings of the file; those that it leaves out are absent. */
 export type IniSettings = Partial<Record<(typeof SETTINGS)[number], string>>;
 
 /**

@@ -1,4 +1,4 @@
-/** What is said of a daemon that is silent because it waits. A page goes without (decision 23). */
+/** Explains why a daemon may be silent: its answer waits. A page goes without this (decision 23). */
 import type { Wait } from "../../protocol/version-2/messages-v2.js";
 import type { EnvelopeOptions } from "./header-options.js";
 
@@ -9,7 +9,7 @@ const MAY_WAIT_FOR: Readonly<Record<Wait["kind"], string>> = {
   replicated: "perhaps it waits for other daemons to have the write: dbsync status shows which is away",
 };
 
-/** What a daemon that says nothing may be waiting for; null: nothing. */
+/** Returns what a silent daemon may be waiting for; null: nothing. */
 export function mayWaitFor(options: EnvelopeOptions | null): string | null {
   if (options?.wait) return MAY_WAIT_FOR[options.wait.kind];
   return options?.after == null ? null : MAY_WAIT;

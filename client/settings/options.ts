@@ -1,7 +1,4 @@
-/**
- * What a caller may ask for, checked once and turned into settings. Every option has a row here and nowhere
- * else.
- */
+/** The options of a client, checked once and converted to settings. Every option has its row here and nowhere else. */
 import type { KeyObject } from "node:crypto";
 import type { Format } from "../shared/outcome.js";
 import { type Address, needsAuthorities, type Place, parseServers } from "../shared/servers.js";
@@ -28,11 +25,11 @@ export interface SendOptions extends CallOptions {
   /** Default: DBSYNC_SIGNKEY, dbsync.ini, unsigned. */
   readonly key?: KeyOption | undefined;
   /**
-   * Of servers with TLS (`dbsyncs://`): who may have signed their certificates, as a file's path or PEM text.
-   * Default: DBSYNC_CA, dbsync.ini, those that Node.js trusts.
+   * The authorities that may have signed the certificates of servers with TLS (`dbsyncs://`): a file's path or PEM
+   * text. Default: DBSYNC_CA, dbsync.ini, those that Node.js trusts.
    */
   readonly ca?: string | Buffer | undefined;
-  /** Of the key file, if it has one. */
+  /** The passphrase of the key file, if it has one. */
   readonly passphrase?: string | Buffer | undefined;
   /** `false`: a new connection for every call. Default true. */
   readonly keepalive?: boolean | undefined;
@@ -44,9 +41,9 @@ export interface SendOptions extends CallOptions {
    */
   readonly cluster?: string | undefined;
   /**
-   * Which versions of the protocol a call may go out as: `2`; `1`; `1,2`: version 1 for daemons that close on version 2's
-   * hello, whoever closes there. Of one server: `dbsync1://host:port`. Default: DBSYNC_VERSIONS, dbsync.ini; else `2` for
-   * what is signed, and `1,2` for what is not.
+   * The versions of the protocol that a call may use: `2`; `1`; `1,2`: version 1 for any server that closes on
+   * version 2's hello. For one server: `dbsync1://host:port`. Default: DBSYNC_VERSIONS, dbsync.ini; else `2` for
+   * signed calls, and `1,2` for unsigned ones.
    */
   readonly versions?: Versions | undefined;
   /** Whether errors carry the caller's stack; each call takes longer then. Default: whether DBSYNC_DEBUG is 1. */
@@ -63,7 +60,7 @@ export interface Settings extends CallSettings {
   readonly keepalive: boolean;
   /** Hexadecimal digits; "": to be asked for. */
   readonly cluster: string;
-  /** null: nobody has said; a signed call is of version 2 then, and an unsigned one of what the daemon speaks. */
+  /** null: not configured; signed calls then use version 2, unsigned ones what the daemon speaks. */
   readonly versions: Versions | null;
   /** null: the environment says. */
   readonly debug: boolean | null;
@@ -123,8 +120,8 @@ export function readOptions(options: SendOptions | string, defaults: () => Defau
 }
 
 /**
- * What environment and file say of versions; it holds for every server whose entry says nothing. Neither is asked for a caller who
- * has named the servers, and said that nothing is signed: that goes by what they speak.
+ * Returns the versions that environment and file allow; they hold for every server whose address names none. Neither
+ * is read if the caller has named the servers and disabled signing: such calls use what the servers speak.
  */
 function versionsFor(
   given: SendOptions,
@@ -136,7 +133,7 @@ function versionsFor(
   return matters && servers.some(({ versions }) => versions === null) ? defaults().versions : null;
 }
 
-/** Who may have signed the certificates of servers; null where it does not matter, or nobody says. */
+/** Returns the authorities that may have signed the certificates of servers; null if none are needed or configured. */
 export function authoritiesFor(
   servers: readonly Place[],
   ca: SendOptions["ca"],

@@ -27,7 +27,10 @@ export interface EnvelopeSigner {
   signAside(bytes: Buffer): Promise<Buffer>;
 }
 
-/** How a client signs. Both are null for an unsigned client, `sign` also for a key that version 1 does not support. */
+/**
+ * The signing functions of a client. Both are null for an unsigned client, `sign` also for a key that version 1 does
+ * not support.
+ */
 export interface Signing {
   readonly sign: Signer | null;
   readonly signer: EnvelopeSigner | null;

@@ -1,4 +1,4 @@
-/** What waits for a connection to one daemon: first in, first out, bounded in items and bytes. */
+/** A queue before a connection to one daemon: first in, first out, bounded in items and bytes. */
 
 /**
  * Some seconds of the fastest sequential caller: a daemon that stops for that long still gets every command.
@@ -50,7 +50,7 @@ export class BoundedQueue<T extends { readonly bytes: number }> {
     return item;
   }
 
-  /** Takes out of their turn all items that are chosen. It costs as much as there are items. */
+  /** Removes all chosen items out of order. It costs as much as there are items. */
   takeWhere(isChosen: (item: T) => boolean): T[] {
     const chosen: T[] = [];
     for (const item of this.takeAll()) {
@@ -60,7 +60,7 @@ export class BoundedQueue<T extends { readonly bytes: number }> {
     return chosen;
   }
 
-  /** Puts items before all others, whether there is room or not. */
+  /** Inserts items at the head, even without room. */
   putBack(items: readonly T[]): void {
     for (const item of [...items, ...this.takeAll()]) this.push(item);
   }

@@ -24,7 +24,7 @@ export function commandBytes(command: CommandInput): ByteString {
   return bytes;
 }
 
-/** As it was given, in whatever case; undefined: there is none. */
+/** Returns the name as the caller wrote it; undefined: there is none. */
 export function commandName(command: CommandInput): Argument | undefined {
   if (typeof command !== "string") return command[0];
   const line = command.startsWith(" ") ? command.trimStart() : command;
@@ -38,7 +38,10 @@ export function isReadCommand(command: CommandInput): boolean {
   return typeof name === "string" && READ_COMMANDS.has(upperCased(name));
 }
 
-/** What a command may share an envelope with: daemons record no reads and no messages, and take these, and what is for the key ring, by themselves only. */
+/**
+ * The kind of commands that may share an envelope: daemons record no reads and no messages, and accept these, and
+ * commands for the key ring, only in envelopes of their own.
+ */
 export type Company = "reads" | "writes" | "messages" | "ring";
 
 export function companyOf(command: CommandInput): Company {

@@ -7,19 +7,19 @@ import { type Answer, type Form, valueText } from "./outcome.js";
 import { type ToldCall, toldReply } from "./told-command.js";
 
 /**
- * Strings are UTF-8 read as text, or Buffers where those were asked for; statuses (`OK`) are always text. Numbers
- * are integers; a bigint is one that a number cannot hold. nil is null. A failed command inside a list (of `multi`)
- * stands there as the error.
+ * A typed reply. Strings are UTF-8 read as text, or Buffers where the caller asked for those; statuses (`OK`) are
+ * always text. Numbers are integers; a bigint is one that a number cannot hold. nil is null. A failed command inside
+ * a list (of `multi`) is that list's element, as the error.
  */
 export type ReplyValue = string | number | bigint | null | Buffer | DbsyncError | ReplyValue[];
 
 /**
- * What a call resolves with: `text` as version 1 tells it, `value` and `buffers` typed, `reply` as it came; `outcomes`
- * is told elsewhere, from all daemons.
+ * The form of a result: `text` as in version 1, `value` and `buffers` typed, `reply` as it came; `outcomes` of all
+ * daemons, which are collected elsewhere.
  */
 export type Shape = "text" | "value" | "buffers" | "reply" | "outcomes";
 
-/** Who wants the result, and as what. One of the two is called, once. */
+/** The handlers of a result, and its form. One of the two is called, once. */
 export interface Waiter {
   readonly shape: Shape;
   /** @param result  from `resultOf`; for the shape `outcomes` an object with them */

@@ -1,7 +1,7 @@
 /**
- * The list of daemons a client talks to: `host:port,host:port`, where a host is a name, IPv4 or IPv6. With
- * TLS `dbsyncs://host:port`, and behind it the fingerprints that are good, if the daemon's key is to be
- * pinned. `dbsync1://`, `dbsyncs1://`: that one is sent version 1; with a 2: version 2 alone.
+ * The list of a client's daemons: `host:port,host:port`, where a host is a name, IPv4 or IPv6. With TLS
+ * `dbsyncs://host:port`, followed by the accepted fingerprints if the daemon's key is pinned. `dbsync1://`,
+ * `dbsyncs1://`: version 1 alone for that daemon; with a 2: version 2 alone.
  */
 import { isIPv6 } from "node:net";
 import { badOption } from "./errors.js";
@@ -22,7 +22,7 @@ const FORMS =
   "with TLS dbsyncs://host:port, or dbsyncs://host:port#sha256:… with the fingerprint of that daemon's key; " +
   "dbsync1://host:port for a daemon that speaks version 1 only";
 
-/** How one daemon proves who it is. The object stands for the daemon: sessions are kept by it. */
+/** The required proof of one daemon's identity. TLS sessions are stored by this object. */
 export interface TlsPeer {
   /**
    * Fingerprints of keys, 64 hexadecimal digits each; one of them has to be the daemon's. None: see
@@ -33,7 +33,7 @@ export interface TlsPeer {
   readonly authorities: string | null;
 }
 
-/** Where a server listens. */
+/** The address of a server. */
 export interface Place {
   readonly host: string;
   readonly port: number;
@@ -44,9 +44,9 @@ export interface Place {
 
 /** One daemon. */
 export interface Address extends Place {
-  /** How it is named in outcomes and messages: `host:port`, `[ipv6]:port`, `dbsyncs://host:port`, `dbsync1://host:port`. */
+  /** Its name in outcomes and messages: `host:port`, `[ipv6]:port`, `dbsyncs://host:port`, `dbsync1://host:port`. */
   readonly text: string;
-  /** What its entry says of the protocol's versions; null: nothing, so that the option `versions` holds. */
+  /** The protocol's versions that its entry names; null: none, so that the option `versions` holds. */
   readonly versions: Versions | null;
 }
 
@@ -116,7 +116,7 @@ function parseAddress(entry: string, option: string): Address {
 }
 
 /**
- * How a server proves who it is, by what stands behind its address.
+ * Reads the required proof of a server's identity, which follows its address.
  * @param fragment  `#sha256:…`, several times or not at all
  * @param entry     the whole entry, for messages
  * @throws DbsyncError `bad-option`
@@ -171,7 +171,7 @@ function isHost(name: string): boolean {
   return /^[a-z0-9_]([a-z0-9_.-]{0,251}[a-z0-9_.])?$/.test(name);
 }
 
-/** Whether it takes authorities to tell who a server is. */
+/** Whether authorities are needed to verify a server. */
 export function needsAuthorities({ tls }: Place): boolean {
   return tls !== null && tls.pins.length === 0;
 }

@@ -1,10 +1,10 @@
 /**
- * How errors name a command: by its name and its first key, never by a value. Put together only when there is an error. A page goes
+ * Names commands in errors: by name and first key, never by a value. The text is made only for an error. A page goes
  * without (decision 23).
  */
 import { type ByteString, textOfBytes } from "../../protocol/byte-string.js";
 
-/** As command.ts has them, which knows this file. */
+/** The types of command.ts, which imports this file. */
 type Argument = string | number | Uint8Array;
 type CommandInput = string | readonly Argument[];
 
@@ -31,7 +31,7 @@ let keyed: ReadonlySet<string> | null = null;
 
 const NAME_CHARS_MOST = 40;
 const KEY_CHARS_MOST = 60;
-/** What needs quotes, so that it is known where it ends. */
+/** Characters that require quotes, so that the end of the key is visible. */
 const UNPLAIN = /[^\x21-\x7e\u00a1-\uffff]|["'\\]/;
 
 /** A call's commands: several with `bytes` that are a list. */
@@ -44,7 +44,7 @@ export interface ToldCall {
 export function toldCommand(command: CommandInput): string {
   const [name, key] = typeof command === "string" ? wordsOf(command) : Array.isArray(command) ? command : [];
   if (!isArgument(name) || name === "") return "";
-  // A line is cut at blanks alone: behind a line's end there may be a value.
+  // A line is split only at spaces: after a line break there may be a value.
   const told = toldArgument(textOf(name).replace(/\s.*/s, "…"), NAME_CHARS_MOST);
   keyed ??= new Set(NAMES.split(" "));
   if (!isArgument(key) || !keyed.has(told.toUpperCase())) return told;
@@ -69,7 +69,7 @@ export function toldCommands(commands: readonly CommandInput[]): string {
   return told === "" || others.length === 0 ? told : `${told} and ${others.length} more`;
 }
 
-/** What something is that is no argument, without showing what it holds. */
+/** Names the type of a value that is no argument, without showing the value. */
 export function toldKind(value: unknown): string {
   if (value === undefined || value === null || typeof value === "number" || typeof value === "boolean")
     return String(value);

@@ -29,7 +29,7 @@ export class Call implements Sender {
   /** Moments, not times: see CallsOwner. A call that has not settled is settled later than everything. */
   readonly startedMoment: number;
   settledMoment = Number.POSITIVE_INFINITY;
-  /** When `judgeNow` is due: the deadline, or the end of the linger after a miss. */
+  /** The time at which `judgeNow` has work: the deadline, or the end of the linger after a miss. */
   dueAt: number;
 
   readonly #calls: Version1Calls;
@@ -37,7 +37,7 @@ export class Call implements Sender {
   readonly #settings: CallSettings;
   readonly #waiter: Waiter;
   readonly #isRead: boolean;
-  /** For errors. */
+  /** The command, for errors. */
   readonly #command: CommandInput;
 
   constructor(parts: {
@@ -97,7 +97,7 @@ export class Call implements Sender {
     this.#waiter.reject(new DbsyncError(code, "", this.#told));
   }
 
-  /** For an error. */
+  /** The details of an error. */
   get #told() {
     return { outcomes: this.#outcomes(), isRead: this.#isRead, command: toldCommand(this.#command) };
   }
@@ -133,7 +133,7 @@ export class Call implements Sender {
     this.#calls.settled(this);
   }
 
-  /** Only when every report is there. */
+  /** Returns the outcomes, when every report is there. */
   #outcomes(): Outcome[] {
     const { format } = this.#settings;
     const of = { startedAt: this.startedAt, format, shape: this.#waiter.shape, isRead: this.#isRead };
@@ -183,7 +183,7 @@ export class Version1Calls {
     const started = new Call({ ...call, calls: this, alarm: this.#alarm, addresses: this.#addresses, now });
     this.#calls.add(started);
     this.#owner.started(started.deliveries.length);
-    // With no daemon left to hope for, somebody who has just started one should get an answer.
+    // If no daemon is reachable, each is tried: a user may have just started one.
     const insist = this.pools.every((pool) => pool.isBackingOff(now));
     for (const [index, pool] of this.pools.entries())
       pool.offer(started.deliveries[index] as Delivery, now, insist);

@@ -1,13 +1,12 @@
 /**
  * The connections to one daemon, and the queue before them.
  *
- * Order: a command whose call began after another call had settled is written only when that other one's
- * delivery here is over. So what a caller sends one after the other arrives one after the other at every
- * daemon, also at those whose answers it did not wait for; only what is sent at the same time travels on
- * several connections.
+ * Order: a command whose call began after another call had settled is written only when the delivery of that call to
+ * this daemon has ended. So sequential commands of a caller arrive in order at every daemon, including those whose
+ * answers it did not wait for; only concurrent commands use several connections.
  *
- * Trouble: a daemon that is silent while others answer gets no further connections; what is sent to it waits
- * in the queue and is delivered when it wakes. One that cannot be reached is left alone for a while
+ * Failures: a daemon that is silent while other daemons answer gets no further connections; what is sent to it waits
+ * in the queue and is delivered when it wakes. After a failed connection no attempt is made for a while
  * (back-off.ts).
  */
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -26,12 +25,12 @@ import { CloseHabit } from "./close-habit.js";
 import type { Delivery } from "./delivery.js";
 
 /**
- * Commands in flight at once to one daemon; more callers wait their turn. The original daemon has 1,023 slots
- * in all.
+ * The maximum number of commands in flight to one daemon; further calls wait. The original daemon has 1,023 slots in
+ * all.
  */
 const MAX_CONNECTIONS = 16;
 
-/** A daemon that closes after each answer does so at once; one that has not after this does not. */
+/** A daemon that closes after each answer does so within this time. */
 const TRIAL_MS = 250;
 
 /**
@@ -60,7 +59,7 @@ export class Pool {
   readonly #connecting = new Set<Connection>();
   readonly #waiting = new Set<Connection>();
   readonly #overdue = new Set<Connection>();
-  /** The one used last stands last and is used next, so that those not needed age at the front. */
+  /** The most recently used is at the end and is used next, so that unneeded ones age at the front. */
   readonly #idle: Connection[] = [];
   /** Left open to see whether the daemon closes it, and not used meanwhile. */
   #onTrial: Connection | null = null;
@@ -91,8 +90,8 @@ export class Pool {
   }
 
   /**
-   * Takes a delivery, which ends with a report now or later.
-   * @param insist  try to connect even if the daemon is being left alone
+   * Accepts a delivery, which ends with a report now or later.
+   * @param insist  try to connect even during the back-off
    */
   offer(delivery: Delivery, now: number, insist: boolean): void {
     if (!insist && this.isBackingOff(now)) {
@@ -109,7 +108,7 @@ export class Pool {
     this.#pump(now);
   }
 
-  /** What keeps a delivery from its answer. */
+  /** Returns the reason why a delivery has no answer. */
   reasonOfSilence({ writtenAt }: Delivery): { stage: Stage; detail: string } {
     if (writtenAt >= 0) return { stage: "timeout", detail: "" };
     if (this.#connected === 0) return { stage: "connect", detail: NOT_CONNECTED };
@@ -121,7 +120,7 @@ export class Pool {
     for (const connection of this.#waiting) {
       if ((connection.delivery as Delivery).call.deadline > now) continue;
       this.#waiting.delete(connection);
-      // With nobody else to answer, the next call deserves a fresh connection.
+      // Without another daemon to answer, the next call deserves a new connection.
       const stays = this.#othersAnsweredSince(connection.since - STALL_MS);
       if (stays) this.#overdue.add(connection);
       this.#fail((stays ? connection.letPass() : connection.close()) as Delivery, "timeout", "", now);
@@ -148,7 +147,7 @@ export class Pool {
     this.#pump(now);
   }
 
-  /** When `tick` has something to do next, as far as is known now. */
+  /** Returns when `tick` has something to do next, as far as is known now. */
   nextTick(): number {
     let time = (this.#queue.first?.call.deadline ?? Number.POSITIVE_INFINITY) + SLACK_MS;
     for (const connection of this.#waiting)
@@ -295,7 +294,7 @@ export class Pool {
     if (this.#onTrial === connection) this.#onTrial = null;
   }
 
-  /** From the queue's head; what has expired further back is found when it gets there. */
+  /** Drops expired deliveries from the queue's head; those further back are dropped when they get there. */
   #dropExpired(now: number): void {
     for (
       let first = this.#queue.first;
@@ -325,13 +324,13 @@ export class Pool {
  */
 class Connection implements SocketEvents {
   state: "connecting" | "idle" | "waiting" | "overdue" | "closed" = "connecting";
-  /** What waits for its answer; null unless `waiting`. */
+  /** The delivery that awaits its answer; null unless `waiting`. */
   delivery: Delivery | null = null;
   /** Answers that have come on it. */
   answers = 0;
-  /** Since when it is in its state, as clock time. */
+  /** The time of its last change of state. */
   since: number;
-  /** When the attempt to connect is given up. */
+  /** The deadline of the attempt to connect. */
   readonly connectBy: number;
 
   readonly #address: Address;
@@ -378,7 +377,7 @@ class Connection implements SocketEvents {
     return delivery;
   }
 
-  /** Closes at once and tells nobody; the delivery that was waiting, if any, is the caller's to end. */
+  /** Closes immediately, without notifying the pool; the caller ends the delivery that was waiting, if any. */
   close(): Delivery | null {
     const delivery = this.delivery;
     this.delivery = null;
@@ -426,7 +425,7 @@ class Connection implements SocketEvents {
     this.delivery = null;
     this.state = "idle";
     this.since = this.#environment.now();
-    // What comes behind an answer belongs to no request: the stream cannot be trusted for another one.
+    // Bytes after an answer belong to no request: the stream cannot be trusted for another one.
     if (payloads.length > 1 || this.#parser.midFrame || this.#parser.malformed !== null) this.close();
     this.#pool.answered(this, delivery, values);
   }

@@ -61,7 +61,10 @@ const failure = (detail: string, at: number): Failure => ({
   at,
 });
 
-/** Why version 1 cannot carry a call at all, or null. @param isKnown  whether it can sign by the key, if there is one */
+/**
+ * Returns why version 1 cannot carry a call at all; null: it can. @param isKnown  whether version 1 supports the key,
+ * if there is one
+ */
 function unsendable(call: PendingCall, isKnown: boolean): string | null {
   if (call.settings.envelope?.multi) return "multi";
   if (call.settings.envelope !== null) return "db, if, after, only, stable, replicated";

@@ -1,6 +1,6 @@
 /**
- * Calls that are signed together: one envelope, its way to each daemon, and the promises of its calls. What is true of
- * the envelope stands here once; a call in it has nothing of its own but its promise.
+ * Calls that are signed together: one envelope, its sendings to the daemons, and the promises of its calls. The batch
+ * holds what belongs to the envelope; a call in it has only its promise.
  */
 
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -26,10 +26,10 @@ import { toldCall } from "../shared/told-command.js";
 /** A batch is closed at this size: larger ones save nothing more, and daemons may bound what they take. */
 const BATCH_BYTES_MAX = 256 * 1024;
 
-/** Whom a batch tells. */
+/** The outbox, as its batches know it. */
 export interface BatchOwner {
   nextMoment(): number;
-  /** So many of its calls have settled. */
+  /** Records that calls of the batch have settled. */
   settled(batch: Batch, calls: number): void;
   /** One of its sendings has ended. */
   ended(sending: Sending): void;
@@ -43,28 +43,28 @@ export interface SignedBatch {
 }
 
 export class Batch implements SentBatch {
-  /** What its commands are; of a call with an envelope of its own whether it only reads. */
+  /** The kind of its commands; for a call with an envelope of its own, whether it only reads. */
   readonly company: Company;
   readonly isRead: boolean;
-  /** Of a call with an envelope of its own, or of all its calls; null: one to many calls without. */
+  /** Options of a call with an envelope of its own, or common to all calls; null: calls without options. */
   readonly options: EnvelopeOptions | null;
   readonly sendings: readonly Sending[];
   calls: PendingCall[] = [];
   unsettled = 0;
-  /** When the last of its calls has to be settled. */
+  /** The latest deadline of its calls. */
   deadline = 0;
-  /** When `judgeDue` has something to do. */
+  /** The time at which `judgeDue` has work. */
   dueAt = Number.POSITIVE_INFINITY;
   envelope: SignedEnvelope | null = null;
-  /** How often it was signed. */
+  /** The number of times that it was signed. */
   signatures = 0;
   /** Whether no call may join any more. */
   isClosed = false;
-  /** Whether a daemon has answered, or nobody waits any more. */
+  /** Whether a daemon has answered, or all calls have settled. */
   isAnswered = false;
-  /** Of all its commands. */
+  /** The length of all its commands. */
   bytes = 0;
-  /** Tells the order of a client's batches. */
+  /** Position among the client's batches. */
   readonly number: number;
   /** Calls it was made for. */
   units = 0;
@@ -117,7 +117,7 @@ export class Batch implements SentBatch {
     if (call.deadline < this.dueAt) this.dueAt = call.deadline;
   }
 
-  /** What its answers wait for; null: nothing. */
+  /** The event that its answers wait for; null: none. */
   get wait(): Wait | null {
     return this.options?.wait ?? null;
   }
@@ -127,13 +127,13 @@ export class Batch implements SentBatch {
     return this.sendings.some(({ state }) => state === "waiting");
   }
 
-  /** Whether it may be signed anew: nothing of it was applied anywhere, and nothing can be any more. */
+  /** Whether it may be signed again: no daemon has applied or can apply any of it. */
   get isUntouched(): boolean {
     return this.sendings.every((sending) => !sending.mayBeApplied);
   }
 
   /**
-   * Takes a daemon's answer.
+   * Handles a daemon's answer.
    * @throws MalformedFrame  nothing of it was used then
    */
   answered(sending: Sending, message: ResultMessage, now: number): void {
@@ -164,7 +164,7 @@ export class Batch implements SentBatch {
     this.#end(sending, now);
   }
 
-  /** Takes it that a daemon will not answer. */
+  /** Records that a daemon will not answer. */
   failed(sending: Sending, failure: Failure): void {
     if (sending.state === "ended") return;
     sending.failure = failure;
@@ -192,7 +192,7 @@ export class Batch implements SentBatch {
       if (sending.state === "waiting" || sending.state === "queued") sending.reset();
   }
 
-  /** From now on no call may join. */
+  /** Closes the batch to further calls. */
   close(now: number): void {
     this.isClosed = true;
     for (const sending of this.sendings) {
@@ -200,7 +200,7 @@ export class Batch implements SentBatch {
     }
   }
 
-  /** Decides what is due: calls at their deadline, or at the end of the linger. */
+  /** Decides calls at their deadline, or at the end of the linger. */
   judgeDue(now: number): void {
     const before = this.unsettled;
     this.#judgeAll(now, true);
@@ -211,7 +211,7 @@ export class Batch implements SentBatch {
     }
   }
 
-  /** Ends all calls with an error; the sendings are for others to end. */
+  /** Ends all calls with an error; the sendings remain. */
   cutOff(code: ErrorCode, detail: string, now: number): void {
     const before = this.unsettled;
     for (const [index, call] of this.calls.entries()) {
@@ -325,14 +325,14 @@ export class Batch implements SentBatch {
     this.#owner.ended(sending);
   }
 
-  /** Goes on without the calls that nobody waits for any more. */
+  /** Drops the calls that have settled. */
   #dropSettled(): void {
     this.calls = this.calls.filter(isOpen);
     this.units = this.calls.length;
     this.bytes = this.calls.reduce((bytes, { size }) => bytes + size, 0);
   }
 
-  /** What only the calls needed is not kept for a daemon that hangs. */
+  /** Frees what only the calls needed, so that a hung daemon does not keep it in memory. */
   #release(): void {
     for (const sending of this.sendings) sending.forgetReplies();
     const isNeeded = this.sendings.some(({ state, mayTurn }) => state !== "ended" && mayTurn);

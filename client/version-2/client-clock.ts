@@ -6,13 +6,13 @@
 import { SEQ_MAX } from "../../protocol/version-2/envelope.js";
 import type { EnvelopeDate } from "../../protocol/version-2/messages-v2.js";
 
-/** How far ahead of the daemons' clock an envelope may be dated; they take up to 5 s. */
+/** The maximum time that an envelope may be dated ahead of the daemons' clock; they accept up to 5 s. */
 const MAX_AHEAD_MS = 4_000;
 
 export class ClientClock {
-  /** For each daemon that was heard: its clock minus ours. */
+  /** For each daemon that has answered: its clock minus ours. */
   readonly #offsets = new Map<object, number>();
-  /** Their middle one, or what this machine's own time says until a daemon was heard. */
+  /** Their median; this machine's own time until a daemon has answered. */
   #offset: number;
   #seen: EnvelopeDate = NEVER;
   #used: EnvelopeDate = NEVER;
@@ -27,7 +27,7 @@ export class ClientClock {
    * nearest that does; the first is the middle.
    */
   heard(daemon: object, clock: number, sentAt: number, now: number): void {
-    // Daemons tell whole milliseconds.
+    // Daemons send whole milliseconds.
     const least = clock - now;
     const most = clock + 1 - sentAt;
     const known = this.#offsets.get(daemon);
@@ -37,7 +37,7 @@ export class ClientClock {
     this.#offset = middleOf([...this.#offsets.values()]);
   }
 
-  /** The newest write that a daemon has applied: whoever has seen an answer writes after it. */
+  /** Records the newest write that a daemon has applied: this client's next write has a later date. */
   seen(newest: EnvelopeDate): void {
     this.#seen = laterOf(this.#seen, newest);
   }
@@ -59,7 +59,10 @@ export class ClientClock {
     return this.#used;
   }
 
-  /** The time by the middle clock of these daemons, each of which was heard. For what only reads: it is in no order with others. */
+  /**
+   * Returns the time by the median clock of these daemons, each of which has answered. It is for reads only, which
+   * have no order.
+   */
   timeBy(daemons: readonly object[], now: number): number {
     return Math.max(
       0,

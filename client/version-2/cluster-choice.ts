@@ -1,11 +1,11 @@
 /**
- * Which cluster a client's commands are for, where nobody has told it: what the daemons say of themselves, the greater
- * number deciding, so that one daemon that is set up otherwise neither spoils a call nor is sent one. Pure.
+ * Selects the cluster of a client that has no configured one: the cluster that most daemons name, so that one
+ * misconfigured daemon neither fails a call nor receives one. Pure.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
 
-/** Once one daemon has named its cluster, how long the others may take until it is believed. */
+/** The time that the remaining daemons have to name their cluster after the first has named one. */
 export const CLUSTER_LINGER_MS = 50;
 
 /**

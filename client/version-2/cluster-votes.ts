@@ -1,6 +1,6 @@
 /**
- * What the daemons of a client say of their cluster, and which one its commands are for. A client that was told one keeps it;
- * else a daemon that has other keys than when it was asked is asked again, and the greater number decides anew.
+ * The cluster that each daemon names, and the one that commands are for. A configured cluster never changes.
+ * Otherwise a daemon whose keys have changed is asked again, and the majority decides again.
  */
 
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -10,12 +10,12 @@ import { isLoopback } from "../shared/loopback.js";
 import { type Choice, CLUSTER_LINGER_MS, chooseCluster } from "./cluster-choice.js";
 import type { Link } from "./link.js";
 
-/** How long a conflict between the servers' clusters stands before a call has them asked again. */
+/** The time after which a call has the daemons asked again that named different clusters. */
 const CONFLICT_MS = 1_000;
 
 export class ClusterVotes {
   readonly isTold: boolean;
-  /** Which commands are for; "": not known. */
+  /** The cluster that commands are for; "": not known. */
   cluster: ByteString;
   /** The servers name different clusters, and none more than another: which. */
   conflict: string | null = null;
@@ -23,14 +23,14 @@ export class ClusterVotes {
   readonly #warn: (warning: string) => void;
   readonly #alarm: Alarm;
   readonly #votes = new Map<Link, ByteString>();
-  /** Until when the cluster may stay open once a daemon has named one. */
+  /** The time by which the cluster is decided once a daemon has named one. */
   #decideBy = Number.POSITIVE_INFINITY;
-  /** Since when there is a conflict. */
+  /** The start of the conflict. */
   #conflictAt = 0;
   /** The cluster that was last believed, and warned of. */
   #believed: ByteString = "";
 
-  /** @param cluster  32 bytes, or "": the client was told none */
+  /** @param cluster  32 bytes, or "": none is configured */
   constructor(cluster: ByteString, links: readonly Link[], warn: (warning: string) => void, alarm: Alarm) {
     this.#links = links;
     this.#warn = warn;
@@ -43,14 +43,14 @@ export class ClusterVotes {
     return this.cluster === "" ? this.#decideBy : Number.POSITIVE_INFINITY;
   }
 
-  /** Takes what a daemon says of itself. */
+  /** Records the cluster that a daemon names. */
   told(link: Link, cluster: ByteString, now: number): void {
     this.#votes.set(link, cluster);
     if (this.cluster === "" && this.#decideBy === Number.POSITIVE_INFINITY)
       this.#lingerUntil(now + CLUSTER_LINGER_MS);
   }
 
-  /** Has the daemons asked again, where they differed a while ago: somebody may have mended that. */
+  /** Asks the daemons again if they differed a while ago: an administrator may have corrected that. */
   doubtConflict(now: number): void {
     if (this.conflict === null || now < this.#conflictAt + CONFLICT_MS) return;
     this.conflict = null;
@@ -101,7 +101,7 @@ export class ClusterVotes {
     this.#alarm.ringBy(time);
   }
 
-  /** What a daemon has said before counts until it is reached again, but breaks no tie. */
+  /** Chooses a cluster. A daemon's earlier vote counts until it is reached again, but breaks no tie. */
   #choose(now: number): Choice {
     const links = this.#links;
     const isDue = this.cluster === "" && now >= this.#decideBy;
@@ -116,7 +116,7 @@ export class ClusterVotes {
     return present.size === 0 ? choice : chooseCluster(present, links.length, final);
   }
 
-  /** By address. */
+  /** Returns the votes by address. */
   #votesOf(counts: (link: Link) => boolean): Map<string, ByteString> {
     const votes = new Map<string, ByteString>();
     for (const [link, vote] of this.#votes) if (counts(link)) votes.set(link.address.text, vote);

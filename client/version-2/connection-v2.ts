@@ -21,19 +21,19 @@ import { disagreement } from "./signing-terms.js";
  */
 const MAX_MESSAGE_BYTES = 512 * 1024 * 1024;
 
-/** Whom a connection tells. */
+/** The user of a connection. */
 export interface ConnectionV2Owner<Message = DaemonMessage> {
-  /** For the hello: what the client was told, or "". */
+  /** The configured cluster, for the hello; "": none. */
   readonly cluster: string;
   /** Capabilities for the hello; undefined: none. */
   readonly knows: readonly string[] | undefined;
-  /** Its hello is written; the answer is due. */
+  /** Called when its hello is written. */
   opened(now: number): void;
   /** @throws MalformedFrame  the message cannot be what it says */
   told(message: Message, now: number): void;
-  /** All messages of a piece of the stream have been told. */
+  /** Called after all messages of a chunk. */
   heard(now: number): void;
-  /** It is gone; `close` tells nobody. */
+  /** Called when it is lost, but not after `close`. */
   gone(stage: Stage, detail: string, now: number): void;
 }
 
@@ -41,7 +41,7 @@ export class ConnectionV2<Message extends DaemonMessage | EventMessage = DaemonM
   implements SocketEvents
 {
   state: "connecting" | "greeting" | "speaking" | "closed" = "connecting";
-  /** Since when it is connecting, or greeting: when the hello was written. */
+  /** The time since which it has been connecting or, once its hello is written, greeting. */
   since: number;
   /** Whether a byte has come. */
   hasHeard = false;
@@ -57,7 +57,7 @@ export class ConnectionV2<Message extends DaemonMessage | EventMessage = DaemonM
     address: Address;
     environment: Environment;
     owner: ConnectionV2Owner<Message>;
-    /** What a daemon sends. */
+    /** Parses a daemon's message. */
     read: (payload: Buffer) => Message;
     trace: FrameTracer | null;
     now: number;
@@ -88,7 +88,7 @@ export class ConnectionV2<Message extends DaemonMessage | EventMessage = DaemonM
     this.write(Buffer.from(writeFrame(writeHello(hello), 2), "latin1"));
   }
 
-  /** Closes at once and tells nobody. */
+  /** Closes immediately, without calling its owner. */
   close(): void {
     if (this.state === "closed") return;
     this.state = "closed";

@@ -27,7 +27,10 @@ import { Link, type LinkOwner } from "./link.js";
 import { type LastWrite, Session } from "./session.js";
 import { clusterNamed } from "./signing-terms.js";
 
-/** How often a batch is signed at all; daemons that refuse its date more often have clocks that nobody can meet. */
+/**
+ * The number of times that a batch is signed; a daemon that refuses its date more often has a clock that no date can
+ * satisfy.
+ */
 const MAX_SIGNATURES = 4;
 
 /** A later date may be taken. */
@@ -77,7 +80,7 @@ export class Fleet implements LinkOwner {
     return this.session.lastWrite;
   }
 
-  /** Which commands are for, or "". */
+  /** The cluster that commands are for; "": not known. */
   get cluster(): ByteString {
     return this.votes.cluster;
   }
@@ -116,7 +119,7 @@ export class Fleet implements LinkOwner {
     return this.links.every(({ state }) => state === "closed");
   }
 
-  /** The date of a batch's envelope; whoever has refused an earlier one of what only reads gets one by its own clock. */
+  /** Returns the date of a batch's envelope. Daemons that have refused the date of a read get one by their own clocks. */
   date({ isRead, sendings }: SentBatch, now: number): EnvelopeDate {
     const refusers = sendings.filter(({ state, hasRefusedDate }) => state === "waiting" && hasRefusedDate);
     if (!isRead || refusers.length === 0) return this.clock.date(now);
@@ -134,7 +137,7 @@ export class Fleet implements LinkOwner {
     }
   }
 
-  /** Gives up a batch that was never signed. */
+  /** Fails a batch that was never signed. */
   abandon(batch: SentBatch, now: number): void {
     for (const sending of batch.sendings) {
       if (sending.state === "waiting") batch.failed(sending, this.#link(sending).failure(now));
@@ -157,7 +160,7 @@ export class Fleet implements LinkOwner {
     if (sending.batch.isClosed) sending.batch.close(now);
   }
 
-  /** What an ended batch leaves behind. */
+  /** Handles the end of a sending. */
   ended(sending: Sending, now: number): void {
     publishOutcome(sending, now);
     this.#held.reconsider(sending.batch, now);
@@ -305,7 +308,7 @@ export class Fleet implements LinkOwner {
   }
 }
 
-/** Of a read that a daemon may have answered without what its client has written. */
+/** The failure of a read whose daemon may have answered without the client's writes. */
 const notYet = (at: number): Failure => ({
   ok: false,
   stage: "refused",

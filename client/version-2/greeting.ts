@@ -1,6 +1,6 @@
 /**
- * What a daemon says of itself when it is greeted, on a connection made for that alone: for `dbsync status` and `doctor`,
- * which ask each daemon by itself. Source: docs/protocol-v2.md "hello".
+ * Greets one daemon on a connection of its own and reports what it says of itself, for `dbsync status` and `doctor`.
+ * Source: docs/protocol-v2.md "hello".
  */
 import {
   type DaemonMessage,
@@ -13,7 +13,7 @@ import type { Stage } from "../shared/errors.js";
 import type { Address } from "../shared/servers.js";
 import { ConnectionV2, type ConnectionV2Owner } from "./connection-v2.js";
 
-/** One hello after the other, of which the fastest tells most about the clock. */
+/** The number of hellos; the fastest answer gives the best estimate of the clock. */
 const HELLOS = 3;
 
 /** A hello is short. */
@@ -119,7 +119,7 @@ class Greeter implements ConnectionV2Owner {
 
   #greeted(hello: Hello, now: number): void {
     const roundTrip = now - this.#sentAt;
-    // Half-way between question and answer; the daemon tells whole milliseconds.
+    // Assume the middle of the round trip; the daemon sends whole milliseconds.
     const clockDifference = hello.clock + 0.5 - (this.#sentWall + roundTrip / 2);
     if (this.#best === null || roundTrip < this.#best.roundTrip)
       this.#best = { kind: "hello", hello, connecting: this.#connecting, roundTrip, clockDifference };

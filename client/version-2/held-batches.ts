@@ -1,7 +1,7 @@
 /**
- * Batches that some daemon has refused, and that may be signed again once it is known what became of them elsewhere:
- * for another date, for another cluster, or with the write that a daemon must have before it answers. What writes is, if no daemon can have applied it; what only reads may be
- * asked twice, and is at once when nobody else is about to answer.
+ * Batches that a daemon has refused and that may be signed again: with another date, for another cluster, or with the
+ * write that a daemon must have before it answers. A write is signed again if no daemon can have applied it. A read
+ * may run twice, and is signed again immediately if no other daemon is about to answer.
  */
 
 import type { Sending, SentBatch } from "../calls/sending.js";
@@ -16,7 +16,7 @@ export class HeldBatches {
   readonly #links: readonly Link[];
   readonly #owner: FleetOwner;
   readonly #alarm: Alarm;
-  /** With the time at which each is reconsidered, whoever is silent then; in the end its deadline. */
+  /** Each with the time at which it is reconsidered although daemons are silent; at the end its deadline. */
   readonly #held = new Map<SentBatch, number>();
 
   constructor(votes: ClusterVotes, links: readonly Link[], owner: FleetOwner, alarm: Alarm) {
@@ -34,7 +34,7 @@ export class HeldBatches {
     this.#alarm.ringBy(until);
   }
 
-  /** More is known of a batch: is it to be signed anew, or has it been applied somewhere, or does it depend? */
+  /** Decides whether a batch is signed again, fails, or waits for the remaining daemons. */
   reconsider(batch: SentBatch, now: number): void {
     const until = this.#held.get(batch);
     if (until === undefined) return;

@@ -1,8 +1,8 @@
 /**
- * One daemon as version 2 sees it: a connection, what is on its way over it, and the queue before it.
- * A daemon that speaks version 1 closes on the hello: nothing was executed, and commands may go the other way, if so told.
- * What was written when a connection is lost is written again, the same bytes: a daemon applies them once.
- * Source: docs/protocol-v2.md "hello", "Retrying".
+ * The link to one daemon in version 2: a connection, the envelopes that await its answer, and the queue before it. A
+ * daemon that speaks version 1 closes on the hello: it has executed nothing, and commands may go out as version 1 if
+ * the user has allowed that. What was written to a lost connection is written again, the same bytes: a daemon applies
+ * them once. Source: docs/protocol-v2.md "hello", "Retrying".
  */
 import {
   type DaemonMessage,
@@ -40,7 +40,7 @@ import { SpokenVersion } from "./spoken-version.js";
 
 /** The daemons of a client, as one of their links knows them. */
 export interface LinkOwner {
-  /** For the hello: what the client was told, or "". */
+  /** The configured cluster, for the hello; "": none. */
   readonly cluster: string;
   /** Each answer to a hello. */
   greeted(link: Link, hello: Hello, sentAt: number, now: number): void;
@@ -52,7 +52,7 @@ export interface LinkOwner {
   notProven(sending: Sending, now: number): void;
   refused(link: Link, sending: Sending, message: RefusedMessage, now: number): void;
   failed(sending: Sending, failure: Failure): void;
-  /** No connection is to be had: what waits to be signed may have nobody to wait for. */
+  /** Called when connecting has failed: no daemon may remain for what waits to be signed. */
   lostHope(link: Link, now: number): void;
   /** Whether another daemon has answered since then. */
   othersAnsweredSince(link: Link, time: number): boolean;
@@ -64,7 +64,7 @@ export class Link implements ConnectionV2Owner {
   /** Its cluster is not the client's: it gets nothing. */
   isForeign = false;
   lastAnswerAt = Number.NEGATIVE_INFINITY;
-  /** Whether others have the same, as its hello says. */
+  /** Whether its peers have the same data, according to its hello. */
   hasPeers = false;
   readonly #owner: LinkOwner;
   readonly #environment: Environment;
@@ -77,12 +77,12 @@ export class Link implements ConnectionV2Owner {
   readonly #queue = new LinkQueue();
   readonly #onTheWay = new OnTheWay();
   #connection: ConnectionV2 | null = null;
-  /** When anything was last written or read. */
+  /** The time of the last read or write. */
   #activeAt = 0;
-  /** When the daemon was asked by another hello that it has not answered; else -1. */
+  /** The time of a further hello that the daemon has not answered; else -1. */
   #askedAt = -1;
   #greetedAt = Number.NEGATIVE_INFINITY;
-  /** What the daemon said to the whole connection. */
+  /** A refusal that concerns the entire connection. */
   #complaint = "";
   /** Whether its hellos ask for trace contexts. */
   #isTraced = false;
@@ -137,7 +137,7 @@ export class Link implements ConnectionV2Owner {
     return this.state === "closed" && this.#backOff.refusal(now) !== null;
   }
 
-  /** When the next attempt to connect may be made. */
+  /** The time of the next attempt to connect. */
   get nextAttempt(): number {
     return this.#backOff.until;
   }
@@ -154,7 +154,7 @@ export class Link implements ConnectionV2Owner {
     if (insist || this.#backOff.refusal(now) === null) this.#connect(now);
   }
 
-  /** Whether the answer to another hello is due. */
+  /** Whether a further hello is unanswered. */
   get isAsking(): boolean {
     return this.#askedAt >= 0;
   }
@@ -168,7 +168,7 @@ export class Link implements ConnectionV2Owner {
     this.#alarm.ringBy(now + CONNECT_MS);
   }
 
-  /** Takes a sending, which ends now or later. */
+  /** Accepts a sending, which ends now or later. */
   offer(sending: Sending, now: number, insist: boolean): void {
     sending.mayTurn = this.version.known === 0;
     const isSettled = (this.state === "speaking" || this.state === "closed") && !this.isAsking;
@@ -188,7 +188,7 @@ export class Link implements ConnectionV2Owner {
     }
   }
 
-  /** Takes back what is queued. */
+  /** Removes a sending from the queue. */
   withdraw(sending: Sending): void {
     this.#queue.remove(sending);
   }
@@ -208,7 +208,7 @@ export class Link implements ConnectionV2Owner {
     this.#pump(now);
   }
 
-  /** When `tick` has something to do next, as far as is known now. */
+  /** Returns when `tick` has something to do next, as far as is known now. */
   nextTick(): number {
     let time = Number.POSITIVE_INFINITY;
     if (this.#connection !== null && this.state !== "speaking") time = this.#connection.since + CONNECT_MS;
@@ -326,7 +326,7 @@ export class Link implements ConnectionV2Owner {
     this.#retry(stage, detail, now);
   }
 
-  /** What may be written again is, on a new connection; the rest has failed. */
+  /** Writes again, on a new connection, what may be written again; the remaining sendings fail. */
   #retry(stage: Stage, detail: string, now: number, isNeeded = this.isAsking): void {
     this.#drop();
     const written = this.#onTheWay.takeAll();
@@ -337,7 +337,7 @@ export class Link implements ConnectionV2Owner {
     for (const sending of written) if (!again.includes(sending)) this.#fail(sending, stage, detail, now);
   }
 
-  /** Closes the connection and tells nobody. */
+  /** Closes the connection without notifying the owner. */
   #drop(): void {
     this.#connection?.close();
     this.#connection = null;
@@ -387,7 +387,7 @@ export class Link implements ConnectionV2Owner {
     const { owingSince } = this.#onTheWay;
     let isAlone = false;
     for (const sending of this.#onTheWay.takeExpired(now)) {
-      // With nobody else to answer, the next call deserves a fresh connection.
+      // Without another daemon to answer, the next call deserves a new connection.
       isAlone ||= sending.writtenAt >= owingSince && !this.#owner.othersAnsweredSince(this, owingSince);
       this.#fail(sending, "timeout", "", now);
     }

@@ -1,7 +1,7 @@
 /**
- * What waits to be signed. Calls that come while a signature is being made form the next envelope, so the cost of a
- * signature falls with load; when nothing is on its way it is made at once, on this thread, and else beside it.
- * Batches are signed and sent in the order in which their calls came.
+ * The calls that wait to be signed. Calls that arrive while a signature is being made form the next envelope, so the
+ * cost of a signature falls with load. If no envelope is unanswered, the signature is made immediately, on this
+ * thread; otherwise on another. Batches are signed and sent in the order of their calls.
  */
 
 import type { CallsOwner } from "../calls/calls-owner.js";
@@ -27,8 +27,8 @@ const MAX_WAITING = 100_000;
 const MAX_WAITING_BYTES = 64 * 1024 * 1024;
 
 /**
- * So many envelopes may be unanswered by all daemons before the next one is held back, but for no longer than the
- * pace: near daemons get full envelopes, and far ones are not waited for.
+ * The number of envelopes without any answer at which the next one is held back, but for no longer than the pace:
+ * near daemons get full envelopes, and far ones do not delay them.
  */
 const UNANSWERED_AT_ONCE = 2;
 const PACE_MS = 2;
@@ -40,14 +40,14 @@ export class Outbox implements BatchOwner, FleetOwner {
   readonly #alarm: Alarm;
   readonly #sealer: Sealer;
   readonly #settings: FleetSettings;
-  /** Not signed, in the order of their calls; only the last may still grow. */
+  /** Batches that are not signed, in the order of their calls; only the last may still grow. */
   #waiting: Batch[] = [];
   #waitingCalls = 0;
   #waitingBytes = 0;
   #isSigning = false;
   #isFlushPlanned = false;
   #signedAt = Number.NEGATIVE_INFINITY;
-  /** With calls that have not settled. */
+  /** Batches with calls that have not settled. */
   readonly #live = new Set<Batch>();
   /** Signed, and answered by no daemon. */
   readonly #unanswered = new Set<SentBatch>();
@@ -83,7 +83,7 @@ export class Outbox implements BatchOwner, FleetOwner {
       });
   }
 
-  /** Takes a call that has been admitted. */
+  /** Accepts a call that has been admitted. */
   add(call: PendingCall, company: Company, now: number): void {
     const bytes = call.size;
     const options = call.settings.envelope;
@@ -99,7 +99,7 @@ export class Outbox implements BatchOwner, FleetOwner {
     if (call.settings.traceparent) this.fleet.trace();
     if (this.fleet.cluster === "") {
       this.fleet.greet(now, this.#settings.isPatient ? false : undefined);
-      // Those that speak version 1 have it; the others are left alone for a while.
+      // Daemons of version 1 have the call; no attempt is made to reach the remaining ones for a while.
       if (this.fleet.isUnreachable) this.unreachable(now);
     }
     this.#planFlush();
@@ -293,7 +293,7 @@ export class Outbox implements BatchOwner, FleetOwner {
     return batch;
   }
 
-  /** A batch that nobody waits for, or that no daemon is to get as an envelope. */
+  /** Drops a batch whose calls have settled, or that no daemon receives as an envelope. */
   #discard(batch: Batch, now: number): void {
     this.#unanswered.delete(batch);
     batch.close(now);

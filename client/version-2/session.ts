@@ -33,9 +33,9 @@ export class Session {
   readonly #isOn: boolean;
   /** The newest answered write of a batch that only writes data. */
   #last: LastWrite | null = null;
-  /** By daemon: the newest acknowledged write that it may be missing; null: none. */
+  /** The newest acknowledged write that each daemon may be missing; null: none. */
   readonly #missed: (MissedWrite | null)[];
-  /** By daemon: whether it has a timeline, which other daemons complete. */
+  /** Whether each daemon has a timeline, which other daemons complete. */
   readonly #hasTimeline: boolean[];
   /** Index of the daemon whose missed write was last named in `after`. */
   #turn = 0;
@@ -87,7 +87,7 @@ export class Session {
       this.#miss(daemon, batch, now);
   }
 
-  /** Records a new connection: its daemon may have restarted or stood still since the last one. */
+  /** Records a new connection: its daemon may have restarted or paused since the last one. */
   connected(daemon: number, hasTimeline: boolean): void {
     this.#hasTimeline[daemon] = hasTimeline;
     if (!hasTimeline || this.#last === null) return;
@@ -95,7 +95,7 @@ export class Session {
     this.#missed[daemon] = { at, seq, place: orderKey(at, seq, id, index), answeredAt };
   }
 
-  /** Records that a daemon has no connection: it may have restarted or stood still before the next one. */
+  /** Records that a daemon has no connection: it may restart or pause before the next one. */
   disconnected(daemon: number): void {
     if (this.#hasTimeline[daemon]) this.connected(daemon, true);
   }

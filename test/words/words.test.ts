@@ -11,7 +11,7 @@ import { type Count, countComments, countPage, rateOf } from "./words.js";
 const COMMENTS_MAX: Readonly<Record<string, number>> = {
   bench: 17,
   cli: 17,
-  client: 22,
+  client: 1,
   cluster: 30,
   daemon: 13,
   dashboard: 6,
