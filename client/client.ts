@@ -10,8 +10,8 @@ import type { ReplyValue } from "./shared/reply-value.js";
 /** Results are promises that settle by the deadline; errors: see errors.ts. */
 export interface CallingClient extends AsyncDisposable {
   /**
-   * Sends a command to every daemon and resolves as the policy says: with the value as text, or null for nil.
-   * @param command  a line, cut at blanks by the daemon; or arguments
+   * Sends a command to every daemon and resolves by the policy: with the value as text, or null for nil.
+   * @param command  a line, split at spaces by the daemon; or arguments
    */
   send(command: CommandInput, options?: CallOptions): Promise<string | null>;
   /**

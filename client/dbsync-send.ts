@@ -71,9 +71,9 @@ export function createClient(options: SendOptions | string = {}): Client {
 }
 
 /**
- * A client and what it signs with.
- * @param warned     takes sentences about a key that can be used nevertheless
- * @param isSession  whether its reads are to know of the writes that were acknowledged to it before
+ * Opens a client and loads its key.
+ * @param warned     receives warnings about a key that can be used nevertheless
+ * @param isSession  whether reads must see the client's acknowledged writes
  */
 export function openClient(
   given: Settings,
@@ -118,7 +118,7 @@ function keptClient(settings: Settings): FanOutClient {
   return client;
 }
 
-/** Closes the client that has gone unused for longest. */
+/** Closes the least recently used client. */
 function dropOne(): void {
   for (const [name, client] of clients) {
     if (client.isBusy) continue;

@@ -168,7 +168,7 @@ export class FanOutClient implements CallingClient, CallsOwner {
     }
   }
 
-  /** Whether there is a daemon that may answer, as far as is known. */
+  /** Whether a daemon is reachable, as far as is known. */
   get isReachable(): boolean {
     return !this.#outbox.fleet.isBackingOff(this.#environment.now());
   }
@@ -178,7 +178,7 @@ export class FanOutClient implements CallingClient, CallsOwner {
     return last === null ? null : hexOf(orderKey(last.at, last.seq, last.id, last.index));
   }
 
-  /** Whether anything is still on its way, of settled calls too. */
+  /** Whether sendings are pending, also those of settled calls. */
   get isBusy(): boolean {
     return this.#deliveries > 0;
   }
@@ -232,7 +232,7 @@ export class FanOutClient implements CallingClient, CallsOwner {
     return tracedCall(message, () => new Promise((resolve, reject) => start(resolve, reject, message)));
   }
 
-  /** Throws before anything is sent, or leaves it all to the call. */
+  /** Starts a call. It throws before anything is sent; afterwards the call reports errors. */
   #start(
     shape: Shape,
     command: CommandInput,
@@ -313,7 +313,7 @@ export class FanOutClient implements CallingClient, CallsOwner {
     this.#alarm.hold(false);
     this.#outbox.fleet.letGo(now);
     this.#version1.letGo(now);
-    // In a process that lives on, a daemon that wakes may still be sent what is queued for it.
+    // If the process continues, a daemon that wakes still receives what is queued for it.
     this.#lingerUntil = this.#deliveries > 0 ? now + DELIVERY_LINGER_MS : Number.POSITIVE_INFINITY;
   }
 }

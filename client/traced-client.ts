@@ -29,7 +29,7 @@ export class TracedClient extends ListeningClient {
   }
 }
 
-/** @param below  the stack begins with what called it */
+/** @param below  the function whose caller begins the stack */
 function fromCaller<Result>(result: Promise<Result>, below: (...given: never[]) => unknown): Promise<Result> {
   const caller: { stack?: string } = {};
   Error.captureStackTrace(caller, below);

@@ -10,7 +10,7 @@ export function asksForWriters(command: CommandInput): boolean {
   return typeof name === "string" && name.length === "WRITERS".length && name.toUpperCase() === "WRITERS";
 }
 
-/** Buffers as hexadecimal digits; null: the key is absent. @param reply  asked for with Buffers */
+/** Converts Buffers to hexadecimal digits; null: the key is absent. @param reply  with Buffers */
 export function writersAsText(reply: ReplyValue): ReplyValue {
   if (Array.isArray(reply)) return reply.map(writersAsText);
   if (!Buffer.isBuffer(reply)) return reply;

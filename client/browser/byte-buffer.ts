@@ -1,6 +1,6 @@
 /**
- * Buffer, as far as version 2 needs one: browsers have none. The bundle puts this in its place (test/support/make-bundles.ts), and a
- * test holds it to Node's.
+ * The part of Node's Buffer that version 2 needs, since browsers have none. The bundle uses it
+ * (test/support/make-browser-module.ts), and a test compares it with Node's.
  */
 
 export type Encoding = "latin1" | "utf8" | "hex";

@@ -8,7 +8,7 @@ import type { WebKey } from "./web-key.js";
 export interface BrowserOptions extends BrowserCallOptions {
   /** The daemons' `--ws`: `wss://db1.example:1180`, several with commas between, or a list. */
   readonly servers: string | readonly string[];
-  /** The name under which the key is kept, `dbsync` unless given; it is made at its first use. Or a key of `makeKey`. */
+  /** The name under which the key is stored, which is made at its first use, default `dbsync`; or a key of `makeKey`. */
   readonly key?: string | WebKey | undefined;
   /** The cluster, 64 hexadecimal digits, as the daemons print it when they start. Default: the daemons are asked. */
   readonly cluster?: string | undefined;
@@ -21,11 +21,11 @@ export interface BrowserOptions extends BrowserCallOptions {
 }
 
 export interface BrowserCallOptions {
-  /** Milliseconds until the call fails, and for which it waits where no daemon is reached: 1 to 20,000, which it is unless given. */
+  /** Milliseconds until the call fails, also if no daemon is reached: 1 to 20,000, which is the default. */
   readonly timeout?: number | undefined;
   /** Selects the answers that make the result; default `first`, the first successful one. */
   readonly policy?: Policy | undefined;
-  /** Number of the database; 0 unless given. */
+  /** Number of the database; default 0. */
   readonly db?: number | undefined;
   /** Applied only if each of these keys was last changed by that writer; else the result is null. */
   readonly if?:
@@ -88,11 +88,11 @@ export interface BrowserClient {
   publicKeyPem(): Promise<string>;
   /** The newest write of this client that a daemon has answered, for `after`; null: none. */
   readonly lastWrite: string | null;
-  /** Calls on their way, in the order in which they were made. */
+  /** The unanswered calls, in the order in which they were made. */
   readonly outbox: readonly Waiting[];
   /** The reason why signed calls do not outlive the page; null: they do. */
   readonly unkept: string | null;
   readonly daemons: readonly BrowserDaemon[];
-  /** Calls on their way fail with `closed`. */
+  /** Closes the client; unanswered calls fail with `closed`. */
   close(): void;
 }

@@ -68,12 +68,12 @@ export class IndexedStore<Value> {
     await resultOf(this.#store("readwrite").delete(name));
   }
 
-  /** All names that begin so. */
+  /** Returns all names with a prefix. */
   names(beginning: string): Promise<string[]> {
     return resultOf(this.#store("readonly").getAllKeys(namesFrom(beginning)));
   }
 
-  /** Renames all whose names begin so, in one transaction. @returns them by their new names */
+  /** Renames all names with a prefix, in one transaction. @returns the values by their new names */
   async rename(beginning: string, newName: () => string): Promise<Map<string, Value>> {
     const names = namesFrom(beginning);
     const store = this.#store("readwrite");

@@ -44,7 +44,7 @@ export class KeptEnvelopes {
   readonly #owner = crypto.randomUUID();
   readonly #names = new Map<Batch, string>();
   #last = 0;
-  /** Pages whose end is awaited. */
+  /** The pages whose end this one waits for. */
   readonly #awaited = new Set<string>();
   /** The channel on which a page announces to other pages that it has stored something. */
   #told: InstanceType<typeof BroadcastChannel> | null = null;
@@ -53,10 +53,11 @@ export class KeptEnvelopes {
   readonly #store: Promise<IndexedStore<KeptEnvelope> | null>;
 
   /**
+   * Opens the store.
    * @param name  of the key
    * @param ahead  returns `Date.now` less the client's clock
-   * @param adopted  takes over what an earlier page has left
-   * @param changed  `problem` has changed
+   * @param adopted  takes over an earlier page's envelope
+   * @param changed  called when `problem` has changed
    */
   constructor(
     name: string,

@@ -37,7 +37,7 @@ import type { KeptEnvelope, KeptEnvelopes } from "./kept-envelopes.js";
 import { publicKeyPem, type WebKey } from "./web-key.js";
 import { WebSealer } from "./web-sealer.js";
 
-/** Calls that may be on their way at a time, and bytes of their commands. */
+/** The maximum number of unanswered calls, and of bytes of their commands. */
 const CALLS_MOST = 1000;
 const BYTES_MOST = 4 * 1024 * 1024;
 
@@ -51,7 +51,7 @@ export interface WebSettings extends CallSettings {
   readonly recovered: (end: Recovered) => void;
 }
 
-/** A call that is on its way, and what it holds of the bounds. */
+/** An unanswered call, and its share of the limits. */
 interface Held extends Waiting {
   readonly bytes: number;
 }
@@ -234,7 +234,7 @@ export class WebClient implements BrowserClient, CallsOwner {
     this.#tell();
   }
 
-  /** Goes on with what an earlier page has left; what there is no room for is over. */
+  /** Continues the calls of an earlier page; those without room end. */
   #resume(outbox: Outbox, { calls, envelope, ...kept }: KeptEnvelope): Batch {
     const environment = this.#environment;
     const { recovered } = this.#settings;

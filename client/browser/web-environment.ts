@@ -21,7 +21,7 @@ export type MakeSocket = (url: string, protocol: string) => Messages;
 
 export const browserSocket: MakeSocket = (url, protocol) => new WebSocket(url, protocol) as Messages;
 
-/** The clocks may differ by so much more than before until it is said that the machine has slept. */
+/** The difference between the clocks has to grow by this much to count as sleep of the machine. */
 const SLEEP_MS = 1_000;
 
 export class WebEnvironment implements Environment {

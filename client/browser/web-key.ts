@@ -1,6 +1,6 @@
 /**
- * Keys of a page: made by WebCrypto, which signs with them and never gives them away, and kept in IndexedDB under a name, for pages of
- * the same site alone.
+ * Keys of a page: made by WebCrypto, which signs with them and does not export them, and stored in IndexedDB under a
+ * name, for pages of the same site only.
  */
 import { DbsyncError } from "../shared/errors.js";
 import { IndexedStore } from "./indexed-store.js";
@@ -26,7 +26,7 @@ const DATABASE = "dbsync";
 const STORE = "keys";
 const PEM_LINE = /.{1,64}/g;
 
-/** One that is kept nowhere. @throws DbsyncError `bad-key` */
+/** Makes a key that is not stored. @throws DbsyncError `bad-key` */
 export async function makeKey(): Promise<WebKey> {
   const { subtle } = globalThis.crypto;
   if (subtle === undefined)

@@ -1,4 +1,4 @@
-/** The client that calls belong to: that of Node, or of a page. It counts what is on its way. */
+/** The client that calls belong to: that of Node, or of a page. It counts pending calls and sendings. */
 import type { SentBatch } from "./sending.js";
 
 export interface CallsOwner {

@@ -46,7 +46,7 @@ export interface OutcomeMessage {
   readonly id: string | null;
 }
 
-/** It is known which version a daemon speaks. */
+/** The version of a daemon, once it is known. */
 export interface VersionMessage {
   readonly address: string;
   readonly version: 1 | 2;

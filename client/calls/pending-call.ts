@@ -1,4 +1,4 @@
-/** A call on its way in a batch: one small object, since there may be hundreds of thousands a second. */
+/** A call in a batch: one small object, since there may be hundreds of thousands a second. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
 import type { CallSettings } from "../settings/call-options.js";
@@ -13,7 +13,10 @@ export interface Carrying {
 
 export class PendingCall implements Waiter {
   readonly shape: Shape;
-  /** The command as the caller gave it; several for `multi`. What a daemon that speaks version 1 is sent is made of it. */
+  /**
+   * The command as the caller gave it; several for `multi`. A daemon that speaks version 1 receives the command made
+   * of this.
+   */
   readonly inputs: readonly CommandInput[] | CommandInput;
   /** The command in RESP; a list for `multi`. */
   readonly bytes: ByteString | readonly ByteString[];

@@ -1,4 +1,4 @@
-/** A batch's way to one daemon, and what came of it there. */
+/** The delivery of a batch to one daemon, and its outcome. */
 import { type ByteString, textOfBytes } from "../../protocol/byte-string.js";
 import type { PlainReply } from "../../protocol/reply.js";
 import type { ResultMessage, Wait } from "../../protocol/version-2/messages-v2.js";
@@ -83,7 +83,7 @@ export class Sending {
   deliveries: { readonly report: Report | null; readonly writtenAt: number }[] | null = null;
   /** Whether it may still turn out that the daemon speaks version 1, and needs the calls one by one. */
   mayTurn = true;
-  /** Whether the daemon has peers: then nil is what all of them would say, if it is live. */
+  /** Whether the daemon has peers: if it is live, its nil is then valid for all of them. */
   hasPeers = false;
   /** Whether the daemon may have answered without its client's last writes: then it is no better than one that is catching up. */
   isBehind = false;
@@ -155,7 +155,7 @@ export class Sending {
     return { ok: false, stage, detail: "", written: writtenAt >= 0, at: now };
   }
 
-  /** Whether this daemon may have applied something of it, or may yet. */
+  /** Whether this daemon may have applied any of it, or may still do so. */
   get mayBeApplied(): boolean {
     if (this.deliveries !== null || this.#replies !== null) return true;
     return this.failure === null ? this.writtenAt >= 0 && this.refusal === null : this.failure.written;

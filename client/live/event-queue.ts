@@ -58,7 +58,7 @@ export class EventQueue<Event extends LiveEvent> implements AsyncIterableIterato
     return this;
   }
 
-  /** The last one that waits says so; more is kept once some have been taken. */
+  /** Replaces the events without room by a gap at the end; later ones are stored once some have been taken. */
   #overflow(): void {
     const last = this.#events.at(-1);
     if (last?.type === "gap" && last.reason === "slow") return;

@@ -27,14 +27,17 @@ export interface GapEvent {
 export interface MessageEvent {
   readonly type: "message";
   readonly channel: string;
-  /** UTF-8, or a Buffer where the option `buffers` asks for it. */
+  /** The text, decoded as UTF-8, or a Buffer with the option `buffers`. */
   readonly text: string | ByteBuffer;
   /** The pattern that matches its channel. */
   readonly pattern?: string;
 }
 
 export interface KeyEvent {
-  /** `changed`: its value is, or may be, another. It is no more: `deleted`, `expired`, or `evicted` to make room. */
+  /**
+   * The kind of change. `changed`: its value may be different. `deleted`, `expired`, `evicted` (to free memory): it
+   * no longer exists.
+   */
   readonly type: "changed" | "deleted" | "expired" | "evicted";
   readonly db: number;
   readonly key: string | ByteBuffer;
@@ -46,7 +49,7 @@ export type LiveEvent = ChannelEvent | WatchEvent;
 
 /** A channel; or all that match a pattern, or a shard channel. */
 export type ChannelInput = string | { readonly pattern: string } | { readonly shard: string };
-/** A key; or all that begin so. */
+/** A key, or a prefix of keys. */
 export type KeyInput = string | Uint8Array | { readonly prefix: string | Uint8Array };
 
 export interface ListenOptions {

@@ -51,7 +51,7 @@ interface Listener extends Wanted {
   readonly queue: EventQueue<LiveEvent>;
 }
 
-/** The servers that are listened to, and their cluster: hexadecimal digits, "" to be asked for. */
+/** The servers to listen to, and their cluster: hexadecimal digits, "" to ask for it. */
 export interface LiveOptions {
   readonly servers: readonly Address[];
   readonly cluster: string;
@@ -264,7 +264,7 @@ interface Asking {
 class LiveConnection implements ConnectionV2Owner<DaemonMessage | EventMessage> {
   readonly address: Address;
   readonly knows: readonly string[];
-  /** Whether it has answered something that it was asked. */
+  /** Whether the daemon has answered a request. */
   wasHeard = false;
   readonly #environment: Environment;
   readonly #sealer: Sealer;
@@ -277,7 +277,7 @@ class LiveConnection implements ConnectionV2Owner<DaemonMessage | EventMessage> 
   #ahead = 0;
   #last: EnvelopeDate = { at: 0, seq: 0 };
   #heardAt: number;
-  /** Settled when all that was asked has been sent: signatures may be ready in another order. */
+  /** Resolves when all requests have been sent: signatures may be ready in another order. */
   #sent: Promise<void> = Promise.resolve();
   #isClosed = false;
 
@@ -303,7 +303,7 @@ class LiveConnection implements ConnectionV2Owner<DaemonMessage | EventMessage> 
     return this.#live.cluster;
   }
 
-  /** Whether it can be asked. */
+  /** Whether requests can be sent. */
   get isOpen(): boolean {
     return this.#hello !== null && !this.#isClosed;
   }

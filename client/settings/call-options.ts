@@ -54,7 +54,7 @@ export const CALL_CHECKS = {
 
 const CALL_OPTIONS: readonly string[] = Object.keys(CALL_CHECKS);
 
-/** Settings of one call: `base`, unless `options` says otherwise. @throws DbsyncError `bad-option` */
+/** Returns the settings of one call: `base`, unless `options` says otherwise. @throws DbsyncError `bad-option` */
 export function readCallOptions(
   options: TypedCallOptions,
   base: CallSettings & { readonly servers: readonly unknown[] },

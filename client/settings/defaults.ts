@@ -29,7 +29,7 @@ export interface Defaults {
   readonly caFrom: string;
   readonly keepalive: boolean;
   readonly format: Format;
-  /** null: nothing says. */
+  /** null: not configured. */
   readonly versions: Versions | null;
 }
 
@@ -51,7 +51,7 @@ export function realPlaces(): Places {
  */
 export function readDefaults(places: Places): Defaults {
   const { DBSYNC_SERVERS: servers = "", DBSYNC_SIGNKEY: signkey, DBSYNC_CLUSTER: cluster } = places.variables;
-  // An ini file whose servers and key are both overruled is not even read; a cluster belongs to its servers.
+  // If the environment names both servers and key, no ini file is read; a cluster belongs to its servers.
   const ini = servers !== "" && signkey !== undefined ? null : findIni(places);
   return {
     ...readServers(servers, ini),

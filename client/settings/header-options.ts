@@ -70,7 +70,8 @@ export const HEADER_CHECKS: Record<keyof HeaderOptions, (value: unknown) => bool
 };
 
 /**
- * @param usual  what holds for each of them that a call leaves open: the client's own
+ * Reads the options of a call's header.
+ * @param usual  the client's own, for those that the call leaves out
  * @returns null if there are none of them
  */
 export function readHeaderOptions(
@@ -90,7 +91,7 @@ function bytesOr(hex: string | undefined, bytes: number, usual: string | null | 
   return (hex === undefined ? usual : bytesOfHex(hex, bytes)) ?? null;
 }
 
-/** Whether they say no more than the number of the database. */
+/** Whether only the database is set. */
 export function isDatabaseAlone({ multi, if: conditions, after, only, wait }: EnvelopeOptions): boolean {
   return !(multi || conditions || after || only || wait);
 }

@@ -2,7 +2,7 @@
 import type { Wait } from "../../protocol/version-2/messages-v2.js";
 import type { EnvelopeOptions } from "./header-options.js";
 
-/** Daemons wait for longer than most calls do, and so do not say `not-yet` and the like before they have ended. */
+/** Daemons wait for longer than most calls do, so `not-yet` and the like often come after the call's deadline. */
 const MAY_WAIT = "perhaps it does not hold the write that the option after names";
 const MAY_WAIT_FOR: Readonly<Record<Wait["kind"], string>> = {
   stable: "perhaps it waits until the write is final: dbsync status shows whether a daemon is away",

@@ -36,8 +36,8 @@ export interface SendOptions extends CallOptions {
   /** Default `text`. */
   readonly format?: Format | undefined;
   /**
-   * The cluster that version 2 commands are meant for, as the daemons print it at their start: 64 hexadecimal
-   * digits. Default: with default servers DBSYNC_CLUSTER, dbsync.ini; else the daemons are asked.
+   * The cluster that version 2 commands are meant for, as the daemons print it when they start: 64 hexadecimal
+   * digits. Default: with default servers DBSYNC_CLUSTER, dbsync.ini; otherwise the daemons are asked.
    */
   readonly cluster?: string | undefined;
   /**
@@ -50,7 +50,7 @@ export interface SendOptions extends CallOptions {
   readonly debug?: boolean | undefined;
 }
 
-/** Options with nothing left open. `key` is the file's path, text or object, null for unsigned. */
+/** Options with all defaults applied. `key` is the file's path, text or object, null for unsigned. */
 export interface Settings extends CallSettings {
   readonly servers: readonly Address[];
   /** The option `ca`, not read yet, and how messages name where it is from; null: what Node.js trusts. */
@@ -58,11 +58,11 @@ export interface Settings extends CallSettings {
   readonly key: Exclude<KeyOption, false> | null;
   readonly passphrase: string | Buffer | undefined;
   readonly keepalive: boolean;
-  /** Hexadecimal digits; "": to be asked for. */
+  /** Hexadecimal digits; "": the daemons are asked. */
   readonly cluster: string;
   /** null: not configured; signed calls then use version 2, unsigned ones what the daemon speaks. */
   readonly versions: Versions | null;
-  /** null: the environment says. */
+  /** null: the environment decides. */
   readonly debug: boolean | null;
 }
 
@@ -88,13 +88,14 @@ const SECRETS: readonly string[] = ["key", "passphrase"] satisfies (keyof SendOp
 const SEND_OPTIONS = Object.keys(CHECKS).filter((name) => name !== "buffers");
 
 /**
- * @param defaults  asked for only if `servers` or `key` is left open, or `versions` where it matters
- * @throws DbsyncError `bad-option`, naming option, value and what is allowed; what `defaults` throws
+ * Checks the options and applies the defaults.
+ * @param defaults  called only if `servers` or `key` is missing, or `versions` where it matters
+ * @throws DbsyncError `bad-option`, naming option, value and what is allowed; the errors of `defaults`
  */
 export function readOptions(options: SendOptions | string, defaults: () => Defaults): Settings {
   const given: SendOptions = typeof options === "string" ? { servers: options } : options;
   checkOptions(given, SEND_OPTIONS, CHECKS, SECRETS);
-  // What a file or variable says besides belongs to the servers named there.
+  // The other settings of a file or of the environment belong to the servers named there.
   const found = given.servers === undefined ? defaults() : null;
   const servers = found?.servers ?? parseServers(given.servers);
   const key = (given.key === undefined ? defaults().signkey : given.key) || null;

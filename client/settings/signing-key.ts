@@ -1,7 +1,4 @@
-/**
- * The key a client signs with: from an option to a loaded key, and from a command to the frame all daemons
- * get.
- */
+/** The key of a client: from an option to a loaded key, and from a command to the frame that all daemons receive. */
 import { createPublicKey, type KeyObject } from "node:crypto";
 import { KeyFileError } from "../../keys/errors.js";
 import { loadPrivateKey } from "../../keys/key-file.js";
@@ -69,7 +66,7 @@ export function loadSigningKey(settings: KeyOptions): SigningKey {
   }
 }
 
-/** The public half of the key that a client signs with; null: it signs with none. @throws DbsyncError `bad-key` */
+/** Returns the public half of the client's key; null: it signs with none. @throws DbsyncError `bad-key` */
 export function publicKeyOf({ key, passphrase }: KeyOptions): KeyObject | null {
   if (key === null) return null;
   try {
@@ -93,9 +90,9 @@ function keySource(
 }
 
 /**
- * The frame of a command: signed once, whatever the number of daemons.
- * @param given  as the caller gave it, for errors
- * @throws DbsyncError `bad-command`: version 1 has no bytes for it
+ * Returns the frame of a command: signed once, whatever the number of daemons.
+ * @param given  the command as the caller gave it, for errors
+ * @throws DbsyncError `bad-command`: version 1 cannot carry it
  */
 export function frameOf(
   command: string | readonly string[],

@@ -1,7 +1,8 @@
 /** A queue before a connection to one daemon: first in, first out, bounded in items and bytes. */
 
 /**
- * Some seconds of the fastest sequential caller: a daemon that stops for that long still gets every command.
+ * The maximum length: some seconds of the fastest sequential caller, so that a daemon that stops for that long still
+ * gets every command.
  */
 const MAX_ITEMS = 10_000;
 
@@ -12,7 +13,7 @@ const MAX_BYTES = 64 * 1024 * 1024;
 const COMPACT_AT = 1_024;
 
 export class BoundedQueue<T extends { readonly bytes: number }> {
-  /** Places of taken items are cleared: each may hold an envelope of megabytes. */
+  /** The elements; those already taken are cleared, because each may hold an envelope of megabytes. */
   #items: (T | undefined)[] = [];
   #taken = 0;
   #bytes = 0;
@@ -21,7 +22,7 @@ export class BoundedQueue<T extends { readonly bytes: number }> {
     return this.#items.length - this.#taken;
   }
 
-  /** Whether `item` has room; one alone always has, however long. */
+  /** Whether `item` has room; an empty queue has room for one of any length. */
   hasRoomFor(item: T): boolean {
     return this.length === 0 || (this.length < MAX_ITEMS && this.#bytes + item.bytes <= MAX_BYTES);
   }

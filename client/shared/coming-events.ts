@@ -1,4 +1,4 @@
-/** Events of an iterator that is being made: what it takes to listen may have to be loaded first, or a key to be found. */
+/** Makes an iterator before its source is ready: code may have to be loaded first, or a key to be found. */
 
 /** @param coming  its rejection is that of the first event */
 export function comingEvents<Event>(

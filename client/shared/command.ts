@@ -1,4 +1,4 @@
-/** A command as a caller gives it, turned into version 2's bytes, and whether it only reads. */
+/** Converts a caller's command to version 2's bytes, and finds out whether it only reads. */
 import { type ByteString, bytesOfText } from "../../protocol/byte-string.js";
 import { writeArrayHead, writeBulk } from "../../protocol/resp/resp-writer.js";
 import { DbsyncError } from "./errors.js";
@@ -8,7 +8,7 @@ import { toldCommand, toldKind } from "./told-command.js";
 /** Text is sent as UTF-8, a number as its decimal digits, bytes as they are. */
 export type Argument = string | number | Uint8Array;
 
-/** A line, cut at blanks as version 1 does it, without quoting; or arguments, name first, which may hold anything. */
+/** A line, split at spaces as version 1 does, without quoting; or arguments, name first, which may contain any bytes. */
 export type CommandInput = string | readonly Argument[];
 
 /**
@@ -62,7 +62,7 @@ const ALONE: Readonly<Record<string, Company>> = Object.assign(Object.create(nul
 /** Codes up to this one are their own upper case. */
 const BEFORE_SMALL_A = 0x60;
 
-/** Most names are upper case as they come: asked of every command, so no other string is made of them. */
+/** Converts a name to upper case. Most names are upper case already, so usually no other string is made. */
 function upperCased(name: string): string {
   for (let i = 0; i < name.length; i++) if (name.charCodeAt(i) > BEFORE_SMALL_A) return name.toUpperCase();
   return name;
@@ -86,7 +86,7 @@ function argumentsOf(command: readonly Argument[]): ByteString[] {
   });
 }
 
-/** The same command as version 1 takes it. @throws DbsyncError `bad-command`: bytes that are no text */
+/** Returns the same command for version 1. @throws DbsyncError `bad-command`: bytes that are not text */
 export function textArguments(command: CommandInput): string | readonly string[] {
   if (typeof command === "string") return command;
   if (!Array.isArray(command)) throw notACommand(command);

@@ -2,13 +2,13 @@
  * DBSYNC_DEBUG=1: every frame on standard error, as the original's debug build does. Keys are in no frame.
  */
 
-/** Bytes of a chunk that are shown; a signed frame shows its text and the beginning of its signature. */
+/** Maximum bytes of a chunk in a line; a signed frame shows its text and the beginning of its signature. */
 const MAX_SHOWN_BYTES = 256;
 
-/** @param bytes  a whole frame when sent; a piece of the stream, as it came, when received */
+/** @param bytes  a complete frame when sent; a chunk of the stream when received */
 export type FrameTracer = (address: string, direction: "sent" | "received", bytes: Buffer) => void;
 
-/** The tracer that the environment asks for; null: none. */
+/** Returns the tracer that the environment asks for; null: none. */
 export function frameTracer(variables: Readonly<Record<string, string | undefined>>): FrameTracer | null {
   if (variables["DBSYNC_DEBUG"] !== "1") return null;
   return (address, direction, bytes) => {

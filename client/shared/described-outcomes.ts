@@ -3,7 +3,7 @@ import { REFUSAL_CURES } from "./refusal-cures.js";
 import { STAGES } from "./sentences.js";
 import { shown } from "./shown.js";
 
-/** A daemon's words come to terminals and logs. */
+/** Control characters, which a daemon must not write to terminals and logs. */
 const CONTROL = /[\u0000-\u001f\u007f-\u009f]/g;
 
 /** The part of an `Outcome` that is described. */

@@ -9,7 +9,7 @@ import { connectTls, HANDSHAKE_MS, handshakeTrouble, isTlsAlert, SILENT, TLS_ONL
 /** A timer that has been set. It keeps the process alive until it fires or is cancelled, unless `hold` changes that. */
 export interface Timer {
   cancel(): void;
-  /** Whether the process stays alive for it. */
+  /** Sets whether it keeps the process alive. */
   hold(held: boolean): void;
 }
 
@@ -18,10 +18,7 @@ export interface ClientSocket {
   write(bytes: Buffer): void;
   /** Closes immediately; no event comes after it. */
   destroy(): void;
-  /**
-   * Bytes written that the operating system has not taken yet. While there are any, they keep the process
-   * alive.
-   */
+  /** Bytes that the operating system has not accepted yet. While there are any, they keep the process alive. */
   unsentBytes(): number;
 }
 
@@ -48,7 +45,7 @@ export interface SocketError {
 export interface Environment {
   /** Milliseconds of a clock that never goes back; where it starts does not matter. */
   now(): number;
-  /** Milliseconds since 1970 as this machine believes; may be wrong, and may jump. */
+  /** Milliseconds since 1970 by this machine's clock; it may be wrong, and may jump. */
   wallClock(): number;
   /** Runs it when what is being done now is through, with all that follows from promises settled by it. */
   soon(run: () => void): void;

@@ -1,7 +1,7 @@
 /**
- * Everything that can go wrong for a caller: codes of errors, stages at which a daemon can fail. What is said of them, and what to do
- * about each, is in sentences.ts, of refusals in refusal-cures.ts; no other file of client/ makes up such a sentence, and
- * described-outcomes.ts puts them together. A test compares these tables with the list in README.md.
+ * The errors of the library: codes, and stages at which a daemon can fail. Their sentences, with what to do, are in
+ * sentences.ts, those of refusals in refusal-cures.ts; no other file of client/ has such sentences, and
+ * described-outcomes.ts combines them. A test compares these tables with the list in README.md.
  */
 import { describeOutcomes } from "./described-outcomes.js";
 import { CODES, type STAGES } from "./sentences.js";
@@ -41,9 +41,7 @@ export type Outcome =
       readonly ms: number;
     };
 
-/**
- * The only error that leaves the library. `outcomes` is empty for mistakes found before anything was sent.
- */
+/** The only error type of the library. `outcomes` is empty for errors found before anything was sent. */
 export class DbsyncError extends Error {
   override readonly name = "DbsyncError";
   readonly code: ErrorCode;

@@ -15,16 +15,16 @@ export const OVERDUE_MS = 10_000;
 /** Nothing more is written to a daemon that owes answers for so long, while another has answered since. */
 export const STALL_MS = 250;
 
-/** A daemon of another cluster is asked again whether it still is, but no more often. */
+/** The minimum time before a daemon of another cluster is asked for its cluster again. */
 export const ASK_AGAIN_MS = 1_000;
 
-/** A daemon that has just turned out to be of version 2 is looked at so often, until it has answered version 1's calls. */
+/** The interval of checks whether a daemon that has just turned out to be of version 2 has answered version 1's calls. */
 export const DRAIN_MS = 2;
 
 /** Expired items in the queue of a hung daemon are removed this long after their deadline, many at a time. */
 export const SLACK_MS = 100;
 
-/** Connections that an envelope may be lost with. */
+/** The maximum number of writes of an envelope, each on another connection. */
 export const MAX_WRITES = 3;
 
 /**

@@ -18,7 +18,7 @@ export interface Answer {
   readonly ok: true;
   readonly values: readonly ByteString[];
   readonly reply: PlainValue | null;
-  /** Words separated by blanks. */
+  /** Words separated by spaces. */
   readonly flags: ByteString;
   /** Whether the daemon speaks for its peers too: it is live, and has what they have. */
   readonly isForAll: boolean;
@@ -39,8 +39,8 @@ export interface Failure {
 export type Report = Answer | Failure;
 
 /**
- * Whether a daemon had answered a later command on the same keys before it answered this one: what it said then does not
- * go with this, so it counts for nothing where daemons are to agree.
+ * Whether a daemon had answered a later command on the same keys before this one. The two answers are inconsistent,
+ * so this one does not count where daemons are to agree.
  */
 export const isLate = ({ flags = "" }: Report): boolean => flags !== "" && flags.split(" ").includes("late");
 

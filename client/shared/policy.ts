@@ -23,8 +23,9 @@ export type Policy = "first" | "majority" | "all" | "all-equal" | number;
 export type GivenPolicy = Policy | "usual";
 
 /**
- * `outcome`: what more than half of all servers reported alike of a unit with conditions: that it was applied, that a condition
- * did not hold, or the same failure. Neither late answers count nor those of a daemon that is catching up.
+ * A policy, or `outcome`: the common report of more than half of all servers on a unit with conditions: it was
+ * applied, a condition did not hold, or the same failure. Late answers do not count, nor do those of a daemon that is
+ * catching up.
  */
 export type Rule = Policy | "outcome";
 
@@ -82,7 +83,7 @@ export function judge(rule: Rule, reports: Reports, final: boolean, refusers = 0
   }
 }
 
-/** Whether an answer is nil: version 1 has no other word for an empty list. */
+/** Whether an answer is nil; version 1 returns an empty list in the same form. */
 export function isMiss(answer: Answer): boolean {
   return answer.values.length === 0;
 }
@@ -184,7 +185,7 @@ function outcomeWord(report: Report): string {
   return isUnmet(report.flags) ? "unmet" : "applied";
 }
 
-/** Waits for every daemon even if one has failed: the error is to say what each of them did. */
+/** Judges `all-equal`. It waits for every daemon even if one has failed: the error reports the outcome of each. */
 function judgeAllEqual(reports: Reports, final: boolean): Verdict {
   if (isSilent(reports) && !final) return WAIT;
   const answers = answersOf(reports);

@@ -28,8 +28,9 @@ export interface Waiter {
 }
 
 /**
- * @param answer  from version 1 is a text, whatever the shape but `reply`, which needs version 2
- * @param call    what was asked, for errors within the answer
+ * Returns the result of a call.
+ * @param answer  from version 1 a text in every shape but `reply`, which needs version 2
+ * @param call    the call, for errors within the answer
  */
 export function resultOf(
   answer: Answer,
@@ -47,7 +48,7 @@ export function resultOf(
     : valueText(answer.values, format);
 }
 
-/** @param index  of the command whose reply it is, where there are several */
+/** Converts a reply to its value. @param index  index of the command whose reply it is, if there are several */
 export function replyValue(
   reply: PlainReply,
   buffers: boolean,
@@ -72,7 +73,7 @@ export function replyValue(
   }
 }
 
-/** A reply's values as version 1 would send them: none for nil, else one. */
+/** Returns a reply's values as version 1 would send them: none for nil, otherwise one. */
 export function replyValues(reply: PlainValue): readonly ByteString[] {
   const text = plainText(reply);
   return text === null ? [] : [text];

@@ -10,7 +10,7 @@ import { readVersions, type Versions } from "./versions.js";
 /** The original daemon's port. Source: test/vectors/php-dbsync/README.md. */
 const DEFAULT_PORT = 1111;
 
-/** One call goes to each; more than this is a mistake in a list rather than a cluster. */
+/** The maximum number of servers. One call goes to each; a longer list is rather a mistake than a cluster. */
 const MAX_SERVERS = 64;
 
 /** Several while a daemon changes its key. */
@@ -51,9 +51,9 @@ export interface Address extends Place {
 }
 
 /**
- * The addresses of a list, in its order, each once.
- * @param servers  `host:port,host:port`, or a list of such; blanks around commas do not matter
- * @param option   how messages name the place the list came from
+ * Parses a list of servers. Returns the addresses in its order, each once.
+ * @param servers  `host:port,host:port`, or a list of such; spaces around commas do not matter
+ * @param option   name of the list's source, for messages
  * @throws DbsyncError `bad-option`
  */
 export function parseServers(servers: unknown, option = "servers"): readonly Address[] {
@@ -162,7 +162,7 @@ function parsePlace(
   }
 }
 
-/** A host name, or IPv4: all digits and dots is only an address if it is a whole and valid one. */
+/** Whether a text is a host name, or IPv4: digits and dots alone must be a complete and valid address. */
 function isHost(name: string): boolean {
   if (/^[\d.]+$/.test(name)) {
     const parts = name.split(".");

@@ -15,7 +15,7 @@ import type { TlsPeer } from "./servers.js";
 /** Oldest version spoken; those before it are broken. */
 const MIN_VERSION = "TLSv1.2";
 
-/** First bytes of an alert: what a TLS server says to a client without TLS. Source: RFC 8446, 5.1. */
+/** First bytes of an alert, which a TLS server sends to a client without TLS. Source: RFC 8446, 5.1. */
 const ALERT = 0x15;
 const TLS_MAJOR_VERSION = 3;
 
@@ -33,13 +33,13 @@ export function connectTls(
 ): TLSSocket {
   const { host, port, tls } = place;
   const session = sessions.get(tls);
-  // A session may be resumed from once (RFC 8446, C.4).
+  // A session may be resumed once (RFC 8446, C.4).
   sessions.delete(tls);
   const socket = connect({
     host,
     port,
     minVersion: MIN_VERSION,
-    // Judged below, where more is known than the code of an error.
+    // `doubtOf` judges the certificate, with more details than the error's code.
     rejectUnauthorized: false,
     checkServerIdentity: otherNames,
     ...(tls.authorities === null ? {} : { ca: tls.authorities }),

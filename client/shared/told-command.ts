@@ -26,7 +26,7 @@ const NAMES =
   "ZREMRANGEBYSCORE ZREVRANGE ZREVRANGEBYLEX ZREVRANGEBYSCORE ZREVRANK ZSCAN ZSCORE ZUNIONSTORE";
 // The end of what is made by npm run tables.
 
-/** Commands whose first argument is a key; of any other it may be a value, or a secret. */
+/** Commands whose first argument is a key; for any other command it may be a value, or a secret. */
 let keyed: ReadonlySet<string> | null = null;
 
 const NAME_CHARS_MOST = 40;

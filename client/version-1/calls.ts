@@ -1,7 +1,6 @@
 /**
- * One call: a signed frame on its way to several daemons, and the promise that is kept exactly once, by its
- * deadline. A `Delivery` is its way to one of them; it outlives the promise, because every daemon is to get
- * the command.
+ * One call: a signed frame for several daemons, and the promise that is settled exactly once, by its deadline. A
+ * `Delivery` is its path to one of them; it outlives the promise, because every daemon is to receive the command.
  */
 
 import type { CallsOwner } from "../calls/calls-owner.js";

@@ -1,7 +1,7 @@
 /**
- * Learns whether a daemon closes the connection after each answer (`-c` of the original). What is written
- * into such a close is lost without a word, so a connection to that daemon is not used for a second call.
- * Command errors that come as second commands look the same; so one connection at a time is left on trial.
+ * Learns whether a daemon closes the connection after each answer (`-c` of the original). A command written during
+ * such a close is lost without an answer, so a connection to that daemon is not used for a second call. Command
+ * errors of second commands look the same, so one connection at a time stays open as a trial.
  */
 
 /** The number of consecutive connections closed after their first answer that show the habit. */
@@ -24,7 +24,7 @@ export class CloseHabit {
     if (this.isKnown) this.#closes = 0;
   }
 
-  /** A connection was closed in the regular way, with nothing of an answer. */
+  /** Records that a connection was closed in the regular way, before an answer. */
   closed(answers: number): void {
     if (answers === 1) this.#closes++;
   }

@@ -34,12 +34,15 @@ const MAX_CONNECTIONS = 16;
 const TRIAL_MS = 250;
 
 /**
- * The original daemon closes a connection after 3 s without a byte. A command written in that very moment
- * would be lost without a word, so a connection is not used again when it has been idle for nearly as long.
+ * The maximum idle time of a connection. The original daemon closes one after 3 s without a byte, and a command
+ * written in that moment would be lost without an answer.
  */
 export const MAX_IDLE_MS = 2_500;
 
-/** A longer reply is taken for garbage before any of it is kept: a rogue server cannot fill this process. */
+/**
+ * The maximum length of a reply; a longer one is refused before any of it is stored, so that a hostile server cannot
+ * fill the memory.
+ */
 const MAX_REPLY_BYTES = 64 * 1024 * 1024;
 
 const NOT_CONNECTED = "no answer to the attempt to connect";
@@ -61,7 +64,7 @@ export class Pool {
   readonly #overdue = new Set<Connection>();
   /** The most recently used is at the end and is used next, so that unneeded ones age at the front. */
   readonly #idle: Connection[] = [];
-  /** Left open to see whether the daemon closes it, and not used meanwhile. */
+  /** The connection that is open only to see whether the daemon closes it, and not used meanwhile. */
   #onTrial: Connection | null = null;
 
   constructor(parts: {
@@ -79,7 +82,7 @@ export class Pool {
     this.#keepalive = parts.keepalive;
   }
 
-  /** Whether nothing is on its way or waits. */
+  /** Whether no delivery is on its way or queued. */
   get isEmpty(): boolean {
     return this.#waiting.size + this.#overdue.size + this.#queue.length === 0;
   }
@@ -159,7 +162,7 @@ export class Pool {
     return time;
   }
 
-  /** Closes what would keep an otherwise idle process alive. Answers may still come on the rest. */
+  /** Closes connections that would keep an otherwise idle process alive. Idle ones may still receive answers. */
   letGo(now: number): void {
     for (const connection of [...this.#connecting, ...this.#waiting, ...this.#overdue]) {
       if (!connection.holdsProcess()) continue;
@@ -212,7 +215,7 @@ export class Pool {
     if (wasConnecting) {
       const failedAt = stage === "dns" || stage === "tls" ? stage : "connect";
       this.#backOff.failed({ stage: failedAt, detail }, now, this.#environment.random());
-      // With other connections at work the queue has a way out; without one it has none.
+      // With other open connections the queue still drains; without one it cannot.
       if (this.#connected + this.#connecting.size === 0) {
         for (const waiting of this.#queue.takeAll()) this.#fail(waiting, failedAt, detail, now);
       }
@@ -224,7 +227,7 @@ export class Pool {
     return this.#waiting.size + this.#overdue.size + this.#idle.length;
   }
 
-  /** Writes what may be written, and connects for what has no connection. */
+  /** Writes the deliveries whose turn has come, and connects if there is no free connection. */
   #pump(now: number): void {
     for (;;) {
       this.#dropExpired(now);
@@ -388,9 +391,7 @@ class Connection implements SocketEvents {
     return delivery;
   }
 
-  /**
-   * Whether it would keep the process alive by itself: still connecting, or with bytes not yet handed over.
-   */
+  /** Whether it would keep the process alive: still connecting, or with unsent bytes. */
   holdsProcess(): boolean {
     return this.state === "connecting" || (this.state !== "closed" && this.#socket.unsentBytes() > 0);
   }

@@ -1,5 +1,5 @@
 /**
- * Calls of a batch on their way to a daemon that speaks version 1, one by one: in a mixed fleet each daemon gets what it
+ * The calls of a batch to a daemon that speaks version 1, one by one: in a mixed fleet each daemon receives what it
  * understands. Their signatures are made only here, since most fleets need none of them.
  */
 import { publishDelivery } from "../calls/channels.js";
@@ -15,7 +15,7 @@ import type { Address } from "../shared/servers.js";
 import type { Delivery, Sender } from "./delivery.js";
 import type { Pool } from "./pool.js";
 
-/** The way of calls to one daemon by its pool. */
+/** The path of calls to one daemon by its pool. */
 export class Version1Deliveries implements Version1Way {
   readonly #pool: Pool;
   readonly #sign: Signer | null;

@@ -23,7 +23,7 @@ import { isHit, replyValue, replyValues, resultOf } from "../shared/reply-value.
 import type { Address } from "../shared/servers.js";
 import { toldCall } from "../shared/told-command.js";
 
-/** A batch is closed at this size: larger ones save nothing more, and daemons may bound what they take. */
+/** The size at which a batch is closed: larger ones save nothing more, and daemons may limit what they accept. */
 const BATCH_BYTES_MAX = 256 * 1024;
 
 /** The outbox, as its batches know it. */
@@ -93,7 +93,7 @@ export class Batch implements SentBatch {
     this.sendings = parts.addresses.map((address, index) => new Sending(this, address, index));
   }
 
-  /** Whether a call may join: one without options of its own, or whose only one is the database that all of these have. */
+  /** Whether a call may join: one without options, or with the batch's database as its only option. */
   takes(company: Company, bytes: number, options: EnvelopeOptions | null): boolean {
     return (
       company === this.company &&
@@ -111,7 +111,7 @@ export class Batch implements SentBatch {
     this.unsettled++;
     this.units++;
     this.traceparent ??= call.settings.traceparent;
-    // A call with a list of commands is alone, and may be as long as it likes.
+    // A list of commands is alone in its batch, so its length has no limit here.
     this.bytes += call.size;
     if (call.deadline > this.deadline) this.deadline = call.deadline;
     if (call.deadline < this.dueAt) this.dueAt = call.deadline;
@@ -122,7 +122,7 @@ export class Batch implements SentBatch {
     return this.options?.wait ?? null;
   }
 
-  /** Whether any daemon is still to get it as an envelope. */
+  /** Whether a daemon is still to receive it as an envelope. */
   get hasWaiting(): boolean {
     return this.sendings.some(({ state }) => state === "waiting");
   }

@@ -1,7 +1,7 @@
 /**
- * The clock that envelopes are dated by: this process's, corrected by what daemons say of theirs. It rests on a clock
- * that never jumps, so that setting this machine's time changes nothing. Pure: times are handed in.
- * Source: docs/protocol-v2.md "Clocks".
+ * The clock for the dates of envelopes: this process's, corrected by the clocks that daemons report. It rests on a
+ * clock that never jumps, so that setting this machine's time changes nothing. Pure: times are passed in. Source:
+ * docs/protocol-v2.md "Clocks".
  */
 import { SEQ_MAX } from "../../protocol/version-2/envelope.js";
 import type { EnvelopeDate } from "../../protocol/version-2/messages-v2.js";
@@ -23,8 +23,8 @@ export class ClientClock {
   }
 
   /**
-   * A daemon's clock, read between two times of ours: its offset is kept where that allows it, and else moved to the
-   * nearest that does; the first is the middle.
+   * Records a daemon's clock, read between two times of ours. A known offset stays if it fits, and else moves to the
+   * nearest that does; the first is the middle of the range.
    */
   heard(daemon: object, clock: number, sentAt: number, now: number): void {
     // Daemons send whole milliseconds.

@@ -61,8 +61,9 @@ export class ClusterVotes {
   }
 
   /**
-   * A daemon has refused an envelope for its cluster, and is asked again unless it names another already.
-   * @returns whether the cluster is open again, since no greater number of daemons names it
+   * Handles a daemon's refusal of an envelope for its cluster: the daemon is asked again unless it has named another
+   * cluster already.
+   * @returns whether the cluster is open again, since no majority of daemons names it
    */
   doubt(link: Link, refused: ByteString, now: number): boolean {
     if (this.#votes.get(link) === refused) {

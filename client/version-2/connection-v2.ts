@@ -16,8 +16,8 @@ import type { Address } from "../shared/servers.js";
 import { disagreement } from "./signing-terms.js";
 
 /**
- * A longer message is taken for garbage before any of it is kept. No daemon sends one (`--max-output-bytes`): a result
- * answers thousands of calls, which must not fail together because each of them has brought something.
+ * The maximum length of a message; a longer one is refused before any of it is stored. No daemon sends one
+ * (`--max-output-bytes`): a result answers thousands of calls, which must not all fail because each reply is long.
  */
 const MAX_MESSAGE_BYTES = 512 * 1024 * 1024;
 
@@ -29,7 +29,7 @@ export interface ConnectionV2Owner<Message = DaemonMessage> {
   readonly knows: readonly string[] | undefined;
   /** Called when its hello is written. */
   opened(now: number): void;
-  /** @throws MalformedFrame  the message cannot be what it says */
+  /** Called for each message. @throws MalformedFrame  the message contradicts itself */
   told(message: Message, now: number): void;
   /** Called after all messages of a chunk. */
   heard(now: number): void;
@@ -95,7 +95,7 @@ export class ConnectionV2<Message extends DaemonMessage | EventMessage = DaemonM
     this.#socket.destroy();
   }
 
-  /** Whether it would keep the process alive by itself, or for nothing. */
+  /** Whether it would keep the process alive: not greeted yet, or with unsent bytes. */
   holdsProcess(): boolean {
     return this.state !== "speaking" || this.#socket.unsentBytes() > 0;
   }

@@ -33,7 +33,7 @@ import { clusterNamed } from "./signing-terms.js";
  */
 const MAX_SIGNATURES = 4;
 
-/** A later date may be taken. */
+/** The refusals after which a later date may be accepted. */
 const REFUSED_FOR_DATE: readonly string[] = ["skew", "too-old"];
 const REFUSED_FOR_CLUSTER = "wrong-cluster";
 
@@ -90,7 +90,10 @@ export class Fleet implements LinkOwner {
     return this.votes.conflict;
   }
 
-  /** Whether every daemon speaks version 1, as far as is known; old findings are looked into. @param isQuiet  whether nothing is on its way to any of them */
+  /**
+   * Whether every daemon is known to speak version 1; old findings are checked again. @param isQuiet  whether no
+   * envelope is on its way to any of them
+   */
   isVersion1(now: number, isQuiet: boolean): boolean {
     for (const link of this.links) if (link.version.lookAgain(now, isQuiet)) link.want(now, true);
     return this.links.every(({ version }) => version.known === 1);
@@ -106,7 +109,7 @@ export class Fleet implements LinkOwner {
     for (const link of this.links) if (link.version.known !== 1) link.want(now, insist);
   }
 
-  /** Returns when the first daemon that is being left alone may be greeted again; infinity: none is. */
+  /** Returns the end of the first back-off of a daemon; infinity: there is none. */
   nextGreeting(): number {
     let time = Number.POSITIVE_INFINITY;
     for (const { state, version, nextAttempt } of this.links)
@@ -207,7 +210,7 @@ export class Fleet implements LinkOwner {
   /** Returns the acknowledged write that a batch names in `after`; null: none. */
   after(batch: SentBatch, now: number): ByteString | null {
     if (!batch.isRead && batch.options?.if == null) return null;
-    // While one is connected, it answers: reads do not name a write on behalf of a daemon that is away.
+    // A connected daemon answers: reads do not name a write on behalf of a daemon that is away.
     for (const { state } of this.links) if (state === "speaking") return this.session.after(batch, now);
     for (let index = 0; index < this.links.length; index++) this.session.disconnected(index);
     return this.session.after(batch, now);
@@ -291,7 +294,7 @@ export class Fleet implements LinkOwner {
     return this.links[sending.index] as Link;
   }
 
-  /** Whether all daemons are being left alone for a while. */
+  /** Whether every daemon is in its back-off. */
   isBackingOff(now: number): boolean {
     return this.links.every((link, index) =>
       link.version.known === 1

@@ -20,8 +20,9 @@ const HELLOS = 3;
 const MAX_MESSAGE_BYTES = 64 * 1024;
 
 /**
- * - `hello`: times in milliseconds. `clockDifference`: its clock minus this machine's, right to half of `roundTrip`.
- * - `closed`: it closed on the hello without a word, as daemons do that speak version 1 only.
+ * The result of a greeting:
+ * - `hello`: times in milliseconds. `clockDifference`: its clock minus this machine's, exact to half of `roundTrip`.
+ * - `closed`: it closed on the hello without an answer, as daemons do that speak version 1 only.
  */
 export type Greeting =
   | {
@@ -37,7 +38,7 @@ export type Greeting =
 /**
  * Greets a daemon. Never rejects.
  * @param options.timeout  milliseconds until it has failed
- * @param options.hasKey   whether what is sent to it will be signed, which a daemon without keys does not take
+ * @param options.hasKey   whether calls to it will be signed, which a daemon without keys refuses
  */
 export function greet(
   address: Address,

@@ -90,7 +90,7 @@ export class HeldBatches {
     this.#owner.again(batch);
   }
 
-  /** Whether a daemon has yet to say what may change the cluster. */
+  /** Whether an answer is pending that may change the cluster. */
   #mayTurnOut({ sendings }: SentBatch): boolean {
     return sendings.some(
       (sending) => sending.state === "queued" || (sending.refusal !== null && this.#linkOf(sending).isAsking),

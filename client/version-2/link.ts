@@ -44,7 +44,7 @@ export interface LinkOwner {
   readonly cluster: string;
   /** Each answer to a hello. */
   greeted(link: Link, hello: Hello, sentAt: number, now: number): void;
-  /** It closed on the hello. Its queue is for the owner to take. */
+  /** Called when the daemon closed on the hello, with the sendings that were queued. */
   turnedOut1(link: Link, sendings: readonly Sending[], now: number): void;
   /** Returns false for a read that its daemon may have answered without its client's writes. @throws MalformedFrame */
   answered(link: Link, sending: Sending, message: ResultMessage, now: number): boolean;
@@ -61,7 +61,7 @@ export interface LinkOwner {
 export class Link implements ConnectionV2Owner {
   readonly address: Address;
   readonly version: SpokenVersion;
-  /** Its cluster is not the client's: it gets nothing. */
+  /** Whether its cluster is not the client's, so that nothing is sent to it. */
   isForeign = false;
   lastAnswerAt = Number.NEGATIVE_INFINITY;
   /** Whether its peers have the same data, according to its hello. */
@@ -142,13 +142,13 @@ export class Link implements ConnectionV2Owner {
     return this.#backOff.until;
   }
 
-  /** The last failure to connect, as what is said of a sending. */
+  /** Returns the last failure to connect, as that of a sending. */
   failure(now: number): Failure {
     const { stage, detail } = this.#backOff.failure ?? { stage: "connect", detail: "" };
     return { ok: false, stage, detail, written: false, at: now };
   }
 
-  /** Connects, unless that is done or not worth it. @param insist  try even if the daemon is being left alone */
+  /** Connects, unless it is connected. @param insist  connect even during the back-off */
   want(now: number, insist: boolean): void {
     if (this.state !== "closed") return;
     if (insist || this.#backOff.refusal(now) === null) this.#connect(now);
@@ -159,7 +159,7 @@ export class Link implements ConnectionV2Owner {
     return this.#askedAt >= 0;
   }
 
-  /** Asks the daemon again for its cluster, if it is connected; else that is asked of each connection anyway. */
+  /** Asks the daemon for its cluster again, if it is connected; otherwise the next hello does. */
   ask(now: number): void {
     if (this.state !== "speaking" || this.isAsking) return;
     this.#askedAt = now;
@@ -218,7 +218,7 @@ export class Link implements ConnectionV2Owner {
     return Math.min(time, this.#queue.dueAt, this.#onTheWay.dueAt, this.#onTheWay.owingSince + OVERDUE_MS);
   }
 
-  /** Closes what would keep an otherwise idle process alive. Answers may still come on the rest. */
+  /** Closes a connection that would keep an otherwise idle process alive. An idle one may still receive answers. */
   letGo(now: number): void {
     if (this.#connection?.holdsProcess()) this.close(now);
   }
@@ -301,7 +301,7 @@ export class Link implements ConnectionV2Owner {
 
   #turnOut1(now: number): void {
     const meaning = this.version.closedHello(now);
-    // Nothing may be queued yet, as long as the cluster is not known.
+    // The queue may still be empty, as long as the cluster is not known.
     if (meaning === "doubt") this.#retry("lost", "", now, true);
     else if (meaning !== "version-1") this.#lose(meaning, "", now);
     else {
@@ -311,7 +311,7 @@ export class Link implements ConnectionV2Owner {
     }
   }
 
-  /** The connection is gone, and with it what can neither wait for another nor be written again. */
+  /** Handles the loss of the connection; the sendings that can neither wait for another nor be written again fail. */
   #lose(stage: Stage, detail: string, now: number): void {
     if (this.state !== "speaking") {
       this.#drop();
@@ -354,12 +354,12 @@ export class Link implements ConnectionV2Owner {
     this.#dropExpired(now);
     if (!this.#isOpen || this.#isStalled(now)) return;
     if (this.#queue.length > 0 && !this.#version1.isEmpty) {
-      // It spoke version 1 until now: envelopes are not to overtake what is still on its way as such.
+      // The daemon spoke version 1 until now: envelopes must not overtake the commands that are still on their way.
       this.#alarm.ringBy(now + DRAIN_MS);
       return;
     }
     if (this.isForeign) {
-      // What it says of itself now may be something else.
+      // The daemon may have joined another cluster since.
       if (this.state !== "speaking" || this.isAsking) return;
       for (const sending of this.#queue.takeAll()) this.#fail(sending, "wrong-cluster", "", now);
     }
@@ -404,7 +404,7 @@ export class Link implements ConnectionV2Owner {
   }
 
   #fail(sending: Sending, stage: Stage, detail: string, now: number): void {
-    // A daemon that takes none of the kind has certainly not taken what was written on this connection alone.
+    // A daemon that refuses all envelopes of this kind has not accepted those written on this connection alone.
     const before = isTermsDetail(detail) && sending.state === "written" ? 1 : 0;
     this.#owner.failed(sending, { ok: false, stage, detail, written: sending.writes > before, at: now });
   }

@@ -80,12 +80,12 @@ export class OnTheWay {
     return expired;
   }
 
-  /** The daemon has said something. */
+  /** Records that the daemon has sent something. */
   heard(now: number): void {
     this.owingSince = this.#due.size > 0 ? now : Number.POSITIVE_INFINITY;
   }
 
-  /** The connection is gone. @returns what was on it, in the order it was written */
+  /** Removes all, since the connection is lost. @returns them in the order of writing */
   takeAll(): readonly Sending[] {
     const all = [...this.#sendings];
     this.#sendings.clear();

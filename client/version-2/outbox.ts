@@ -176,7 +176,7 @@ export class Outbox implements BatchOwner, FleetOwner {
     this.#planFlush();
   }
 
-  /** Whether calls are kept until a daemon is reached and names the cluster to sign them for. */
+  /** Whether calls wait until a daemon is reached and names the cluster to sign them for. */
   get #waitsForCluster(): boolean {
     return this.#settings.isPatient && this.fleet.cluster === "" && this.#waiting.length > 0;
   }
@@ -215,7 +215,7 @@ export class Outbox implements BatchOwner, FleetOwner {
     if (batch.isAnswered && this.#unanswered.delete(batch) && this.#waiting.length > 0) this.#planFlush();
   }
 
-  /** Signs what may be signed. */
+  /** Signs the batches whose turn has come. */
   #flush(): void {
     const now = this.#environment.now();
     for (let batch = this.#waiting[0]; batch !== undefined && !this.#isClosed; batch = this.#waiting[0]) {
@@ -251,7 +251,7 @@ export class Outbox implements BatchOwner, FleetOwner {
     const header = { key: sealer.keyId, cluster, nonce, ...this.fleet.date(batch, now) };
     const draft = draftOf(batch, header, this.fleet.after(batch, now));
     this.#signedAt = now;
-    // An answer that waits says nothing of how busy the daemons are.
+    // The delay of an answer that waits does not show how busy the daemons are.
     if (batch.wait === null) this.#unanswered.add(batch);
     batch.signatures++;
     if (isIdle && sealer.seal !== null) {

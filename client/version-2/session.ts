@@ -1,8 +1,8 @@
 /**
- * Read your own writes: which of a client's acknowledged writes each daemon may be missing. Commands reach a daemon in order, so a
- * link needs no proof as long as its connection stays and its daemon accepts every write. A link that was lost, or whose daemon
- * has not answered a write that another daemon has answered, proves by an envelope with `after` that its daemon has caught up.
- * Source: docs/consistency.md "Your own writes".
+ * Read your own writes: the acknowledged writes of a client that each daemon may be missing. Commands reach a daemon
+ * in order, so a link needs no proof as long as its connection stays and its daemon accepts every write. A link that
+ * was lost, or whose daemon has not answered a write that another daemon has answered, proves by an envelope with
+ * `after` that its daemon has caught up. Source: docs/consistency.md "Your own writes".
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { orderKey } from "../../protocol/version-2/envelope.js";

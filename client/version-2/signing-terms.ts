@@ -29,9 +29,9 @@ export function finalRefusal(detail: string, address: string): DbsyncError | nul
 }
 
 /**
- * @param asks  what the client has said in its hello; undefined: nothing, so it signs
- * @returns null: they agree; `version-1`: nothing is signed on either side, and the daemon is of a time when all envelopes were;
- *   else why they do not, as a refusal says it
+ * Returns why client and daemon disagree, in the words of a refusal; null: they agree; `version-1`: neither signs,
+ * and the daemon is of a release whose envelopes were all signed.
+ * @param asks  the capabilities in the client's hello; undefined: none, so it signs
  */
 export function disagreement(
   { versions, knows = [] }: Hello,

@@ -31,8 +31,10 @@ export class SpokenVersion {
     this.known = versions === "1" ? 1 : 0;
   }
 
-  /** Whether envelopes may follow the hello before it is answered: a daemon of version 1 would not execute them, but
-   * they could not go the other way without doubt. */
+  /**
+   * Whether envelopes may follow the hello before it is answered. A daemon of version 1 would not execute them, but
+   * then it would be uncertain whether they may be sent as version 1.
+   */
   get isCertain(): boolean {
     return (this.#hasSpoken2 || this.#versions === "2") && !this.#isDoubted;
   }
