@@ -27,12 +27,12 @@ import {
   isReadCommand,
   textArguments,
 } from "./shared/command.js";
+import { commandLabel, commandsLabel } from "./shared/command-labels.js";
 import type { FrameTracer } from "./shared/debug.js";
 import type { Environment } from "./shared/environment.js";
 import { closedClient, DbsyncError, needsVersion2, type Outcome } from "./shared/errors.js";
 import type { ReplyValue, Shape, Waiter } from "./shared/reply-value.js";
 import type { Address } from "./shared/servers.js";
-import { toldCommand, toldCommands } from "./shared/told-command.js";
 import { Version1Calls } from "./version-1/calls.js";
 import { Version1Deliveries } from "./version-1/version-1-deliveries.js";
 import { Outbox } from "./version-2/outbox.js";
@@ -228,7 +228,7 @@ export class FanOutClient implements CallingClient, CallsOwner {
   #promise<Result>(commands: readonly CommandInput[], start: Executor<Result>): Promise<Result> {
     if (!isTraced()) return new Promise(start);
     const servers = this.#addresses.map(({ text }) => text);
-    const message: CallMessage = { command: toldCommands(commands), servers };
+    const message: CallMessage = { command: commandsLabel(commands), servers };
     return tracedCall(message, () => new Promise((resolve, reject) => start(resolve, reject, message)));
   }
 
@@ -240,7 +240,7 @@ export class FanOutClient implements CallingClient, CallsOwner {
     resolve: (result: never) => void,
     reject: (error: Error) => void,
   ): void {
-    if (this.#closedBy !== null) throw closedClient(this.#closedBy, toldCommand(command));
+    if (this.#closedBy !== null) throw closedClient(this.#closedBy, commandLabel(command));
     const now = this.#environment.now();
     const outbox = this.#outbox;
     if (outbox.fleet.isVersion1(now, this.#deliveries === 0)) {
@@ -259,10 +259,10 @@ export class FanOutClient implements CallingClient, CallsOwner {
     resolve: (result: never) => void,
     reject: (error: Error) => void,
   ): void {
-    if (this.#closedBy !== null) throw closedClient(this.#closedBy, toldCommands(commands));
+    if (this.#closedBy !== null) throw closedClient(this.#closedBy, commandsLabel(commands));
     const now = this.#environment.now();
     const outbox = this.#outbox;
-    if (outbox.fleet.isVersion1(now, this.#deliveries === 0)) throw needsVersion2(toldCommands(commands));
+    if (outbox.fleet.isVersion1(now, this.#deliveries === 0)) throw needsVersion2(commandsLabel(commands));
     if (!Array.isArray(commands) || commands.length === 0 || commands.length > COMMANDS_MAX)
       throw new DbsyncError("bad-command", `multi takes 1 to ${COMMANDS_MAX} commands`);
     const bytes = commands.map(commandBytes);
@@ -282,7 +282,7 @@ export class FanOutClient implements CallingClient, CallsOwner {
 
   /** Sends a call as version 1, since no daemon speaks another. */
   #start1(waiter: Waiter, command: CommandInput, settings: CallSettings, now: number): void {
-    if (settings.envelope !== null) throw needsVersion2(toldCommand(command));
+    if (settings.envelope !== null) throw needsVersion2(commandLabel(command));
     if (this.#hasKey && this.#sign === null)
       throw new DbsyncError("bad-key", "every daemon speaks version 1, which takes RSA keys only");
     const frame = frameOf(textArguments(command), this.#sign, command);

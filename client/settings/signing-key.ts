@@ -7,8 +7,8 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { UnsendableCommand } from "../../protocol/errors.js";
 import { commandText, writeCommandFrame } from "../../protocol/version-1/command-v1.js";
 import type { CommandInput } from "../shared/command.js";
+import { commandLabel } from "../shared/command-labels.js";
 import { DbsyncError } from "../shared/errors.js";
-import { toldCommand } from "../shared/told-command.js";
 import type { Settings } from "./options.js";
 
 /** Signs one text, which ends with its NUL. Handed in by tests that count signatures. */
@@ -109,6 +109,6 @@ function commandTextOf(command: string | readonly string[], given: CommandInput)
     return commandText(command);
   } catch (cause) {
     if (!(cause instanceof UnsendableCommand)) throw cause;
-    throw new DbsyncError("bad-command", cause.message, { cause, command: toldCommand(given) });
+    throw new DbsyncError("bad-command", cause.message, { cause, command: commandLabel(given) });
   }
 }

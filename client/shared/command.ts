@@ -1,9 +1,9 @@
 /** Converts a caller's command to version 2's bytes, and finds out whether it only reads. */
 import { type ByteString, bytesOfText } from "../../protocol/byte-string.js";
 import { writeArrayHead, writeBulk } from "../../protocol/resp/resp-writer.js";
+import { commandLabel, typeLabel } from "./command-labels.js";
 import { DbsyncError } from "./errors.js";
 import { READ_COMMANDS } from "./read-commands.js";
-import { toldCommand, toldKind } from "./told-command.js";
 
 /** Text is sent as UTF-8, a number as its decimal digits, bytes as they are. */
 export type Argument = string | number | Uint8Array;
@@ -98,7 +98,7 @@ export function textArguments(command: CommandInput): string | readonly string[]
       return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(argument);
     } catch (cause) {
       const detail = `argument ${place} is no UTF-8 text, ${NEEDS_VERSION_2}`;
-      throw new DbsyncError("bad-command", detail, { command: toldCommand(command), cause });
+      throw new DbsyncError("bad-command", detail, { command: commandLabel(command), cause });
     }
   });
 }
@@ -106,18 +106,18 @@ export function textArguments(command: CommandInput): string | readonly string[]
 const NEEDS_VERSION_2 = "and version 1 carries text only; let version 2 be spoken, or encode it (base64)";
 
 const badCommand = (command: CommandInput, detail: string) =>
-  new DbsyncError("bad-command", detail, { command: toldCommand(command) });
+  new DbsyncError("bad-command", detail, { command: commandLabel(command) });
 
 const notACommand = (given: unknown) =>
   new DbsyncError(
     "bad-command",
-    `it is ${toldKind(given)}; give a line, "SET a 1", or a list, ["SET", "a", 1]`,
+    `it is ${typeLabel(given)}; give a line, "SET a 1", or a list, ["SET", "a", 1]`,
   );
 
 /** @param place  its name's is 0 */
 const notAnArgument = (command: readonly unknown[], place: number) =>
   badCommand(
     command as readonly Argument[],
-    `${place === 0 ? "its name" : `argument ${place}`} is ${toldKind(command[place])}; arguments are text, finite numbers ` +
+    `${place === 0 ? "its name" : `argument ${place}`} is ${typeLabel(command[place])}; arguments are text, finite numbers ` +
       "or bytes (Buffer, Uint8Array)",
   );

@@ -2,9 +2,9 @@
 import { type ByteString, textOfBytes } from "../../protocol/byte-string.js";
 import { plainText } from "../../protocol/plain-text.js";
 import type { PlainReply, PlainValue } from "../../protocol/reply.js";
+import { type LabelledCall, replyLabel } from "./command-labels.js";
 import { DbsyncError } from "./errors.js";
 import { type Answer, type Form, valueText } from "./outcome.js";
-import { type ToldCall, toldReply } from "./told-command.js";
 
 /**
  * A typed reply. Strings are UTF-8 read as text, or Buffers where the caller asked for those; statuses (`OK`) are
@@ -36,7 +36,7 @@ export function resultOf(
   answer: Answer,
   shape: Shape,
   format: Form,
-  call: ToldCall | null,
+  call: LabelledCall | null,
 ): ReplyValue | PlainReply {
   if (shape === "reply" && answer.reply !== null) return answer.reply;
   if (answer.reply !== null && (shape === "value" || shape === "buffers")) {
@@ -52,7 +52,7 @@ export function resultOf(
 export function replyValue(
   reply: PlainReply,
   buffers: boolean,
-  call: ToldCall | null,
+  call: LabelledCall | null,
   index = -1,
 ): ReplyValue {
   switch (reply.kind) {
@@ -64,7 +64,7 @@ export function replyValue(
       return buffers ? Buffer.from(reply.bytes, "latin1") : textOfBytes(reply.bytes);
     case "error":
       return new DbsyncError("reply", textOfBytes(reply.text), {
-        command: call === null ? "" : toldReply(call, index),
+        command: call === null ? "" : replyLabel(call, index),
       });
     case "array":
       return reply.items.map((item, place) => replyValue(item, buffers, call, index < 0 ? place : index));

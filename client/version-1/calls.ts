@@ -8,6 +8,7 @@ import { publishDelivery } from "../calls/channels.js";
 import type { CallSettings } from "../settings/call-options.js";
 import type { Alarm } from "../shared/alarm.js";
 import type { CommandInput } from "../shared/command.js";
+import { commandLabel } from "../shared/command-labels.js";
 import type { FrameTracer } from "../shared/debug.js";
 import type { Environment } from "../shared/environment.js";
 import { DbsyncError, type Outcome, type Stage } from "../shared/errors.js";
@@ -16,7 +17,6 @@ import { outcomeOf, type Report } from "../shared/outcome.js";
 import { judge, ruleFor } from "../shared/policy.js";
 import { resultOf, type Waiter } from "../shared/reply-value.js";
 import type { Address } from "../shared/servers.js";
-import { toldCommand } from "../shared/told-command.js";
 import type { Delivery, Sender } from "./delivery.js";
 import { Pool } from "./pool.js";
 
@@ -98,7 +98,7 @@ export class Call implements Sender {
 
   /** The details of an error. */
   get #told() {
-    return { outcomes: this.#outcomes(), isRead: this.#isRead, command: toldCommand(this.#command) };
+    return { outcomes: this.#outcomes(), isRead: this.#isRead, command: commandLabel(this.#command) };
   }
 
   #giveUp(reasonOf: (delivery: Delivery) => { stage: Stage; detail: string }, now: number): void {

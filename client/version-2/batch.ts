@@ -15,13 +15,13 @@ import { type EnvelopeOptions, isDatabaseAlone } from "../settings/header-option
 import { mayWaitFor } from "../settings/may-wait.js";
 import type { Alarm } from "../shared/alarm.js";
 import type { Company } from "../shared/command.js";
+import { callLabel } from "../shared/command-labels.js";
 import { DbsyncError, type ErrorCode, type Outcome } from "../shared/errors.js";
 import { MISS_LINGER_MS } from "../shared/link-times.js";
 import { type Failure, outcomeOf, type Report, replyError, valueText } from "../shared/outcome.js";
 import { judge, type Rule, ruleFor } from "../shared/policy.js";
 import { isHit, replyValue, replyValues, resultOf } from "../shared/reply-value.js";
 import type { Address } from "../shared/servers.js";
-import { toldCall } from "../shared/told-command.js";
 
 /** The size at which a batch is closed: larger ones save nothing more, and daemons may limit what they accept. */
 const BATCH_BYTES_MAX = 256 * 1024;
@@ -280,7 +280,7 @@ export class Batch implements SentBatch {
   #fail(call: PendingCall, code: ErrorCode, detail: string, reports: readonly (Report | null)[]): void {
     const outcomes = this.#outcomes(call, reports);
     this.#settle(call);
-    call.reject(new DbsyncError(code, detail, { outcomes, isRead: this.isRead, command: toldCall(call) }));
+    call.reject(new DbsyncError(code, detail, { outcomes, isRead: this.isRead, command: callLabel(call) }));
   }
 
   /** @param silent  the stage of daemons that have not answered; null: they have no report */

@@ -10,11 +10,11 @@ import type { Sending, SentBatch } from "../calls/sending.js";
 import type { Version1Way } from "../calls/version-1-way.js";
 import type { Alarm } from "../shared/alarm.js";
 import type { Company } from "../shared/command.js";
+import { callLabel } from "../shared/command-labels.js";
 import type { FrameTracer } from "../shared/debug.js";
 import type { Environment } from "../shared/environment.js";
 import { DbsyncError, type ErrorCode } from "../shared/errors.js";
 import type { Sealer } from "../shared/sealer.js";
-import { toldCall } from "../shared/told-command.js";
 import { Batch, type BatchOwner, type SignedBatch } from "./batch.js";
 import { draftOf, sealed } from "./envelope-writer.js";
 import { Fleet } from "./fleet.js";
@@ -76,10 +76,10 @@ export class Outbox implements BatchOwner, FleetOwner {
   admit(call: PendingCall): void {
     this.fleet.votes.doubtConflict(call.startedAt);
     if (this.fleet.conflict !== null)
-      throw new DbsyncError("clusters-differ", this.fleet.conflict, { command: toldCall(call) });
+      throw new DbsyncError("clusters-differ", this.fleet.conflict, { command: callLabel(call) });
     if (this.#waitingCalls >= MAX_WAITING || this.#waitingBytes + call.size > MAX_WAITING_BYTES)
       throw new DbsyncError("busy", `${this.#waitingCalls} are not signed yet; send less at once`, {
-        command: toldCall(call),
+        command: callLabel(call),
       });
   }
 

@@ -61,7 +61,7 @@ export const webMutants: readonly Mutant[] = [
   {
     name: "tracing: subscribers are shown a command's values",
     file: "client/fan-out-client.js",
-    find: "command: toldCommands(commands), servers",
+    find: "command: commandsLabel(commands), servers",
     replace: "command: commands.join(), servers",
     test: "test/examples/recipes/tracing.test.js",
   },

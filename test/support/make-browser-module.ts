@@ -23,7 +23,7 @@ const MODULES: Readonly<Record<string, string>> = {
 
 /** What stands for files whose texts a page can do without, for those who watch a process, and for those who have no key. */
 const STAND_INS: readonly (readonly [files: RegExp, standIn: string])[] = [
-  [/\/(sentences|described-outcomes|allowed|may-wait|told-command)\.js$/, "no-sentences.js"],
+  [/\/(sentences|described-outcomes|allowed|may-wait|command-labels)\.js$/, "no-sentences.js"],
   [/\/calls\/channels\.js$/, "no-channels.js"],
   [/\/signing-terms\.js$/, "no-keyless.js"],
 ];

@@ -35,42 +35,42 @@ const KEY_CHARS_MOST = 60;
 const UNPLAIN = /[^\x21-\x7e\u00a1-\uffff]|["'\\]/;
 
 /** A call's commands: several with `bytes` that are a list. */
-export interface ToldCall {
+export interface LabelledCall {
   readonly inputs: readonly CommandInput[] | CommandInput;
   readonly bytes: ByteString | readonly ByteString[];
 }
 
 /** `INCR visits`; "" for what is no command. */
-export function toldCommand(command: CommandInput): string {
+export function commandLabel(command: CommandInput): string {
   const [name, key] = typeof command === "string" ? wordsOf(command) : Array.isArray(command) ? command : [];
   if (!isArgument(name) || name === "") return "";
   // A line is split only at spaces: after a line break there may be a value.
-  const told = toldArgument(textOf(name).replace(/\s.*/s, "…"), NAME_CHARS_MOST);
+  const label = argumentLabel(textOf(name).replace(/\s.*/s, "…"), NAME_CHARS_MOST);
   keyed ??= new Set(NAMES.split(" "));
-  if (!isArgument(key) || !keyed.has(told.toUpperCase())) return told;
-  return `${told} ${toldArgument(key, KEY_CHARS_MOST)}`;
+  if (!isArgument(key) || !keyed.has(label.toUpperCase())) return label;
+  return `${label} ${argumentLabel(key, KEY_CHARS_MOST)}`;
 }
 
 /** `INCR visits`, or of `multi` `INCR visits and 2 more`. */
-export function toldCall({ inputs, bytes }: ToldCall): string {
-  if (typeof bytes === "string") return toldCommand(inputs as CommandInput);
-  return toldCommands(inputs as readonly CommandInput[]);
+export function callLabel({ inputs, bytes }: LabelledCall): string {
+  if (typeof bytes === "string") return commandLabel(inputs as CommandInput);
+  return commandsLabel(inputs as readonly CommandInput[]);
 }
 
 /** @param index  of one of several */
-export function toldReply({ inputs, bytes }: ToldCall, index: number): string {
+export function replyLabel({ inputs, bytes }: LabelledCall, index: number): string {
   const command = typeof bytes === "string" ? inputs : inputs[index];
-  return command === undefined ? "" : toldCommand(command as CommandInput);
+  return command === undefined ? "" : commandLabel(command as CommandInput);
 }
 
-export function toldCommands(commands: readonly CommandInput[]): string {
+export function commandsLabel(commands: readonly CommandInput[]): string {
   const [first, ...others] = Array.isArray(commands) ? commands : [];
-  const told = first === undefined ? "" : toldCommand(first);
-  return told === "" || others.length === 0 ? told : `${told} and ${others.length} more`;
+  const label = first === undefined ? "" : commandLabel(first);
+  return label === "" || others.length === 0 ? label : `${label} and ${others.length} more`;
 }
 
 /** Names the type of a value that is no argument, without showing the value. */
-export function toldKind(value: unknown): string {
+export function typeLabel(value: unknown): string {
   if (value === undefined || value === null || typeof value === "number" || typeof value === "boolean")
     return String(value);
   if (Array.isArray(value)) return "a list";
@@ -82,7 +82,7 @@ const wordsOf = (line: string): string[] => line.trim().split(/ +/, 2);
 const isArgument = (value: unknown): value is Argument =>
   typeof value === "string" || typeof value === "number" || value instanceof Uint8Array;
 
-function toldArgument(argument: Argument, most: number): string {
+function argumentLabel(argument: Argument, most: number): string {
   const text = textOf(argument);
   const cut = text.length > most ? `${text.slice(0, most)}…` : text;
   return UNPLAIN.test(cut) || cut === "" ? JSON.stringify(cut) : cut;
