@@ -20,7 +20,7 @@ import { readAuthorities } from "./shared/tls.js";
 import { TracedClient } from "./traced-client.js";
 
 /** The maximum number of sets of options in use; a program has one or two, and each holds connections. */
-const MAX_CLIENTS = 64;
+const CLIENTS_MAX = 64;
 
 /** The clients by name, the most recently used last. */
 const clients = new Map<string, FanOutClient>();
@@ -112,7 +112,7 @@ function keptClient(settings: Settings): FanOutClient {
   const name = nameOf(settings);
   const kept = clients.get(name);
   if (kept !== undefined) clients.delete(name);
-  else if (clients.size >= MAX_CLIENTS) dropOne();
+  else if (clients.size >= CLIENTS_MAX) dropOne();
   const client = kept ?? openClient(settings, warn).client;
   clients.set(name, client);
   return client;
@@ -127,7 +127,7 @@ function dropOne(): void {
     client.shut("closed");
     return;
   }
-  throw new DbsyncError("too-many-clients", `${MAX_CLIENTS}; use fewer, or createClient and close it`);
+  throw new DbsyncError("too-many-clients", `${CLIENTS_MAX}; use fewer, or createClient and close it`);
 }
 
 /**

@@ -1,5 +1,5 @@
 /** The exports of `dbsyncd/browser`. */
-import { MAX_TIMEOUT_MS } from "../settings/call-limits.js";
+import { TIMEOUT_MS_MAX } from "../settings/call-limits.js";
 import { CALL_CHECKS, checkOptions, readCallOptions } from "../settings/call-options.js";
 import type { BrowserClient, BrowserOptions } from "./client-face.js";
 import { WebClient } from "./web-client.js";
@@ -39,7 +39,7 @@ export function createClient(options: BrowserOptions): BrowserClient {
   } = options;
   const servers = readServers(given);
   const usual = {
-    timeout: MAX_TIMEOUT_MS,
+    timeout: TIMEOUT_MS_MAX,
     policy: "usual",
     format: "text",
     envelope: null,

@@ -38,8 +38,8 @@ import { publicKeyPem, type WebKey } from "./web-key.js";
 import { WebSealer } from "./web-sealer.js";
 
 /** The maximum number of unanswered calls, and of bytes of their commands. */
-const CALLS_MOST = 1000;
-const BYTES_MOST = 4 * 1024 * 1024;
+const CALLS_MAX = 1000;
+const BYTES_MAX = 4 * 1024 * 1024;
 
 export interface WebSettings extends CallSettings {
   readonly servers: readonly Address[];
@@ -202,7 +202,7 @@ export class WebClient implements BrowserClient, CallsOwner {
     const now = environment.now();
     const since = environment.wallClock();
     const size = sizeOf(bytes);
-    if (this.#held.size >= CALLS_MOST || this.#heldBytes + size > BYTES_MOST)
+    if (this.#held.size >= CALLS_MAX || this.#heldBytes + size > BYTES_MAX)
       throw new DbsyncError("busy", `${this.#held.size} calls wait`);
     const until = since + settings.timeout;
     const held = this.#hold({ command: inputs, since, until, isRecovered: false, bytes: size });
@@ -240,8 +240,8 @@ export class WebClient implements BrowserClient, CallsOwner {
     const { recovered } = this.#settings;
     const now = environment.now();
     const message = Buffer.from(envelope.message);
-    const bytesMost = BYTES_MOST - this.#heldBytes - message.length;
-    const hasRoom = this.#held.size + calls.length <= CALLS_MOST && bytesMost >= 0;
+    const bytesMax = BYTES_MAX - this.#heldBytes - message.length;
+    const hasRoom = this.#held.size + calls.length <= CALLS_MAX && bytesMax >= 0;
     const pending = calls.map(({ inputs, settings: before, since, until }) => {
       const bytes =
         before.envelope?.multi === true

@@ -2,7 +2,7 @@
 import type { LiveEvent } from "./live-event.js";
 
 /** The maximum number of events that wait for the iterator. */
-const MOST = 10_000;
+const EVENTS_MAX = 10_000;
 
 export class EventQueue<Event extends LiveEvent> implements AsyncIterableIterator<Event> {
   #events: Event[] = [];
@@ -20,7 +20,7 @@ export class EventQueue<Event extends LiveEvent> implements AsyncIterableIterato
     if (this.#isOver || this.#error !== null) return;
     const waiting = this.#waiting.shift();
     if (waiting !== undefined) waiting.resolve({ value: event, done: false });
-    else if (this.#events.length < MOST) this.#events.push(event);
+    else if (this.#events.length < EVENTS_MAX) this.#events.push(event);
     else this.#overflow();
   }
 
@@ -62,7 +62,7 @@ export class EventQueue<Event extends LiveEvent> implements AsyncIterableIterato
   #overflow(): void {
     const last = this.#events.at(-1);
     if (last?.type === "gap" && last.reason === "slow") return;
-    const detail = `${MOST} events wait to be taken`;
+    const detail = `${EVENTS_MAX} events wait to be taken`;
     this.#events.push({ type: "gap", reason: "slow", server: "", detail } as Event);
   }
 }

@@ -4,7 +4,7 @@ import { badOption, badSecret, DbsyncError } from "../shared/errors.js";
 import type { Form } from "../shared/outcome.js";
 import type { GivenPolicy, Policy } from "../shared/policy.js";
 import { ALLOWED, atMostServers, unknownOption } from "./allowed.js";
-import { MAX_TIMEOUT_MS, POLICIES, STABLE_TIMEOUT_MS } from "./call-limits.js";
+import { POLICIES, STABLE_TIMEOUT_MS, TIMEOUT_MS_MAX } from "./call-limits.js";
 import {
   type EnvelopeOptions,
   HEADER_CHECKS,
@@ -72,7 +72,7 @@ export function readCallOptions(
 
 export function timeoutFor({ timeout, stable }: CallOptions, usual: number): number {
   if (stable) return timeout ?? STABLE_TIMEOUT_MS;
-  if (timeout !== undefined && timeout > MAX_TIMEOUT_MS) throw badOption("timeout", timeout, ALLOWED.timeout);
+  if (timeout !== undefined && timeout > TIMEOUT_MS_MAX) throw badOption("timeout", timeout, ALLOWED.timeout);
   return timeout ?? usual;
 }
 

@@ -10,7 +10,7 @@ import {
 import type { Wait } from "../../protocol/version-2/messages-v2.js";
 import { badOption } from "../shared/errors.js";
 import { ALLOWED } from "./allowed.js";
-import { DAEMONS_MOST, IF_KEYS_MOST } from "./call-limits.js";
+import { DAEMONS_MAX, IF_KEYS_MAX } from "./call-limits.js";
 
 /** A key, and the last writer that it must have. */
 export interface If {
@@ -61,12 +61,11 @@ const isHex = (value: unknown, bytes: number) =>
 
 export const HEADER_CHECKS: Record<keyof HeaderOptions, (value: unknown) => boolean> = {
   db: isDatabase,
-  if: (value) =>
-    Array.isArray(value) && value.length > 0 && value.length <= IF_KEYS_MOST && value.every(isIf),
+  if: (value) => Array.isArray(value) && value.length > 0 && value.length <= IF_KEYS_MAX && value.every(isIf),
   after: (value) => isHex(value, ORDER_KEY_BYTES),
   only: (value) => isHex(value, HASH_BYTES),
   stable: (value) => typeof value === "boolean",
-  replicated: (value) => Number.isSafeInteger(value) && Number(value) >= 1 && Number(value) <= DAEMONS_MOST,
+  replicated: (value) => Number.isSafeInteger(value) && Number(value) >= 1 && Number(value) <= DAEMONS_MAX,
 };
 
 /**

@@ -4,10 +4,10 @@
  * The maximum length: some seconds of the fastest sequential caller, so that a daemon that stops for that long still
  * gets every command.
  */
-const MAX_ITEMS = 10_000;
+const ITEMS_MAX = 10_000;
 
 /** Bytes are shared by all daemons of a call, so this bounds memory even when every daemon hangs. */
-const MAX_BYTES = 64 * 1024 * 1024;
+const BYTES_MAX = 64 * 1024 * 1024;
 
 /** Taken items are cut off the array once there are this many, so that taking costs nothing. */
 const COMPACT_AT = 1_024;
@@ -24,7 +24,7 @@ export class BoundedQueue<T extends { readonly bytes: number }> {
 
   /** Whether `item` has room; an empty queue has room for one of any length. */
   hasRoomFor(item: T): boolean {
-    return this.length === 0 || (this.length < MAX_ITEMS && this.#bytes + item.bytes <= MAX_BYTES);
+    return this.length === 0 || (this.length < ITEMS_MAX && this.#bytes + item.bytes <= BYTES_MAX);
   }
 
   push(item: T): void {

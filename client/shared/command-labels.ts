@@ -29,8 +29,8 @@ const NAMES =
 /** Commands whose first argument is a key; for any other command it may be a value, or a secret. */
 let keyed: ReadonlySet<string> | null = null;
 
-const NAME_CHARS_MOST = 40;
-const KEY_CHARS_MOST = 60;
+const NAME_CHARS_MAX = 40;
+const KEY_CHARS_MAX = 60;
 /** Characters that require quotes, so that the end of the key is visible. */
 const UNPLAIN = /[^\x21-\x7e\u00a1-\uffff]|["'\\]/;
 
@@ -45,10 +45,10 @@ export function commandLabel(command: CommandInput): string {
   const [name, key] = typeof command === "string" ? wordsOf(command) : Array.isArray(command) ? command : [];
   if (!isArgument(name) || name === "") return "";
   // A line is split only at spaces: after a line break there may be a value.
-  const label = argumentLabel(textOf(name).replace(/\s.*/s, "…"), NAME_CHARS_MOST);
+  const label = argumentLabel(textOf(name).replace(/\s.*/s, "…"), NAME_CHARS_MAX);
   keyed ??= new Set(NAMES.split(" "));
   if (!isArgument(key) || !keyed.has(label.toUpperCase())) return label;
-  return `${label} ${argumentLabel(key, KEY_CHARS_MOST)}`;
+  return `${label} ${argumentLabel(key, KEY_CHARS_MAX)}`;
 }
 
 /** `INCR visits`, or of `multi` `INCR visits and 2 more`. */

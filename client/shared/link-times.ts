@@ -25,7 +25,7 @@ export const DRAIN_MS = 2;
 export const SLACK_MS = 100;
 
 /** The maximum number of writes of an envelope, each on another connection. */
-export const MAX_WRITES = 3;
+export const WRITES_MAX = 3;
 
 /**
  * The time after one daemon's nil (or in version 2 error) in which another daemon may still bring a value. It is long

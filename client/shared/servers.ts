@@ -11,10 +11,10 @@ import { readVersions, type Versions } from "./versions.js";
 const DEFAULT_PORT = 1111;
 
 /** The maximum number of servers. One call goes to each; a longer list is rather a mistake than a cluster. */
-const MAX_SERVERS = 64;
+const SERVERS_MAX = 64;
 
 /** Several while a daemon changes its key. */
-const MAX_PINS = 8;
+const PINS_MAX = 8;
 const PIN_BYTES = 32;
 
 const FORMS =
@@ -93,8 +93,8 @@ function parseList(servers: unknown, option: string): readonly Address[] {
     }
   }
   if (found.size === 0) throw badOption(option, servers, `at least one server, as ${FORMS}`);
-  if (found.size > MAX_SERVERS)
-    throw badOption(option, `a list of ${found.size}`, `at most ${MAX_SERVERS} servers`);
+  if (found.size > SERVERS_MAX)
+    throw badOption(option, `a list of ${found.size}`, `at most ${SERVERS_MAX} servers`);
   return [...found.values()];
 }
 
@@ -126,7 +126,7 @@ export function parsePins(fragment: string, entry: string, option: string): TlsP
     .split("#")
     .slice(1)
     .map((pin) => parsePin(pin, entry, option));
-  if (pins.length > MAX_PINS) throw badOption(option, entry, `at most ${MAX_PINS} fingerprints`);
+  if (pins.length > PINS_MAX) throw badOption(option, entry, `at most ${PINS_MAX} fingerprints`);
   return { pins, authorities: null };
 }
 

@@ -28,7 +28,7 @@ import type { Delivery } from "./delivery.js";
  * The maximum number of commands in flight to one daemon; further calls wait. The original daemon has 1,023 slots in
  * all.
  */
-const MAX_CONNECTIONS = 16;
+const CONNECTIONS_MAX = 16;
 
 /** A daemon that closes after each answer does so within this time. */
 const TRIAL_MS = 250;
@@ -37,13 +37,13 @@ const TRIAL_MS = 250;
  * The maximum idle time of a connection. The original daemon closes one after 3 s without a byte, and a command
  * written in that moment would be lost without an answer.
  */
-export const MAX_IDLE_MS = 2_500;
+export const IDLE_MS_MAX = 2_500;
 
 /**
  * The maximum length of a reply; a longer one is refused before any of it is stored, so that a hostile server cannot
  * fill the memory.
  */
-const MAX_REPLY_BYTES = 64 * 1024 * 1024;
+const REPLY_BYTES_MAX = 64 * 1024 * 1024;
 
 const NOT_CONNECTED = "no answer to the attempt to connect";
 
@@ -138,7 +138,7 @@ export class Pool {
       connection.close();
       this.lost(connection, null, "connect", NOT_CONNECTED);
     }
-    while (this.#idle.length > 0 && (this.#idle[0] as Connection).since + MAX_IDLE_MS <= now) {
+    while (this.#idle.length > 0 && (this.#idle[0] as Connection).since + IDLE_MS_MAX <= now) {
       (this.#idle.shift() as Connection).close();
     }
     if (this.#onTrial !== null && this.#onTrial.since + TRIAL_MS <= now) {
@@ -157,7 +157,7 @@ export class Pool {
       time = Math.min(time, (connection.delivery as Delivery).call.deadline);
     for (const connection of this.#overdue) time = Math.min(time, connection.since + OVERDUE_MS);
     for (const connection of this.#connecting) time = Math.min(time, connection.connectBy);
-    if (this.#idle.length > 0) time = Math.min(time, (this.#idle[0] as Connection).since + MAX_IDLE_MS);
+    if (this.#idle.length > 0) time = Math.min(time, (this.#idle[0] as Connection).since + IDLE_MS_MAX);
     if (this.#onTrial !== null) time = Math.min(time, this.#onTrial.since + TRIAL_MS);
     return time;
   }
@@ -263,7 +263,7 @@ export class Pool {
 
   #takeIdle(now: number): Connection | undefined {
     const connection = this.#idle.pop();
-    if (connection === undefined || connection.since + MAX_IDLE_MS > now) return connection;
+    if (connection === undefined || connection.since + IDLE_MS_MAX > now) return connection;
     // The one used last is too old, so all are.
     connection.close();
     for (const older of this.#idle.splice(0)) older.close();
@@ -274,7 +274,7 @@ export class Pool {
   #connect(delivery: Delivery, now: number): void {
     const attempts = this.#connecting.size;
     if (attempts > 0 && (this.#connected === 0 || attempts >= this.#queue.length)) return;
-    if (attempts + this.#connected >= MAX_CONNECTIONS) return;
+    if (attempts + this.#connected >= CONNECTIONS_MAX) return;
     if (this.#connected > 0 && this.#backOff.refusal(now) !== null) return;
     this.#connecting.add(
       new Connection({
@@ -341,7 +341,7 @@ class Connection implements SocketEvents {
   readonly #pool: Pool;
   readonly #trace: FrameTracer | null;
   readonly #socket: ClientSocket;
-  readonly #parser = new FrameParser(MAX_REPLY_BYTES);
+  readonly #parser = new FrameParser(REPLY_BYTES_MAX);
 
   constructor(parts: {
     address: Address;

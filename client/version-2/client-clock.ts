@@ -7,7 +7,7 @@ import { SEQ_MAX } from "../../protocol/version-2/envelope.js";
 import type { EnvelopeDate } from "../../protocol/version-2/messages-v2.js";
 
 /** The maximum time that an envelope may be dated ahead of the daemons' clock; they accept up to 5 s. */
-const MAX_AHEAD_MS = 4_000;
+const AHEAD_MS_MAX = 4_000;
 
 export class ClientClock {
   /** For each daemon that has answered: its clock minus ours. */
@@ -50,7 +50,7 @@ export class ClientClock {
   /** The date of a new envelope: later than all that were used or seen, except after a correction of the clock. */
   date(now: number): EnvelopeDate {
     const time = Math.max(0, this.time(now));
-    const latest = time + MAX_AHEAD_MS;
+    const latest = time + AHEAD_MS_MAX;
     // What was dated later went by a clock that has proved wrong.
     const used = this.#used.at > latest ? NEVER : this.#used;
     const seen = this.#seen.at > latest ? { at: latest, seq: -1 } : this.#seen;

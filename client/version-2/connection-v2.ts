@@ -19,7 +19,7 @@ import { disagreement } from "./signing-terms.js";
  * The maximum length of a message; a longer one is refused before any of it is stored. No daemon sends one
  * (`--max-output-bytes`): a result answers thousands of calls, which must not all fail because each reply is long.
  */
-const MAX_MESSAGE_BYTES = 512 * 1024 * 1024;
+const MESSAGE_BYTES_MAX = 512 * 1024 * 1024;
 
 /** The user of a connection. */
 export interface ConnectionV2Owner<Message = DaemonMessage> {
@@ -61,7 +61,7 @@ export class ConnectionV2<Message extends DaemonMessage | EventMessage = DaemonM
     read: (payload: Buffer) => Message;
     trace: FrameTracer | null;
     now: number;
-    /** Default `MAX_MESSAGE_BYTES`. */
+    /** Default `MESSAGE_BYTES_MAX`. */
     maxMessageBytes?: number;
   }) {
     this.#address = parts.address;
@@ -70,7 +70,7 @@ export class ConnectionV2<Message extends DaemonMessage | EventMessage = DaemonM
     this.#read = parts.read;
     this.#trace = parts.trace;
     this.since = parts.now;
-    this.#parser = new FrameParser(parts.maxMessageBytes ?? MAX_MESSAGE_BYTES, 2);
+    this.#parser = new FrameParser(parts.maxMessageBytes ?? MESSAGE_BYTES_MAX, 2);
     this.#socket = this.#environment.openSocket(parts.address, this);
   }
 

@@ -31,7 +31,7 @@ import { clusterNamed } from "./signing-terms.js";
  * The number of times that a batch is signed; a daemon that refuses its date more often has a clock that no date can
  * satisfy.
  */
-const MAX_SIGNATURES = 4;
+const SIGNATURES_MAX = 4;
 
 /** The refusals after which a later date may be accepted. */
 const REFUSED_FOR_DATE: readonly string[] = ["skew", "too-old"];
@@ -230,7 +230,7 @@ export class Fleet implements LinkOwner {
 
   notProven(sending: Sending, now: number): void {
     const { batch } = sending;
-    if (batch.unsettled > 0 && batch.signatures < MAX_SIGNATURES) {
+    if (batch.unsettled > 0 && batch.signatures < SIGNATURES_MAX) {
       sending.refusal = notYet(now);
       sending.state = "waiting";
       this.#held.hold(batch, now);
@@ -252,7 +252,7 @@ export class Fleet implements LinkOwner {
       (sending.hasRefusedDate || isForCluster) &&
       (batch.isRead || !failure.written) &&
       batch.unsettled > 0 &&
-      batch.signatures < MAX_SIGNATURES;
+      batch.signatures < SIGNATURES_MAX;
     if (mayBeSignedAnew) {
       sending.refusal = failure;
       sending.state = "waiting";

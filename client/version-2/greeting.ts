@@ -17,7 +17,7 @@ import { ConnectionV2, type ConnectionV2Owner } from "./connection-v2.js";
 const HELLOS = 3;
 
 /** A hello is short. */
-const MAX_MESSAGE_BYTES = 64 * 1024;
+const MESSAGE_BYTES_MAX = 64 * 1024;
 
 /**
  * The result of a greeting:
@@ -86,7 +86,7 @@ class Greeter implements ConnectionV2Owner {
       read: readDaemonMessage,
       trace: null,
       now: this.#startedAt,
-      maxMessageBytes: MAX_MESSAGE_BYTES,
+      maxMessageBytes: MESSAGE_BYTES_MAX,
     });
   }
 

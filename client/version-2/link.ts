@@ -25,9 +25,9 @@ import {
   CONNECT_MS,
   DRAIN_MS,
   IDLE_MS,
-  MAX_WRITES,
   OVERDUE_MS,
   STALL_MS,
+  WRITES_MAX,
 } from "../shared/link-times.js";
 import type { Failure } from "../shared/outcome.js";
 import type { Address } from "../shared/servers.js";
@@ -330,7 +330,7 @@ export class Link implements ConnectionV2Owner {
   #retry(stage: Stage, detail: string, now: number, isNeeded = this.isAsking): void {
     this.#drop();
     const written = this.#onTheWay.takeAll();
-    const again = written.filter(({ writes }) => stage !== "garbage" && writes < MAX_WRITES);
+    const again = written.filter(({ writes }) => stage !== "garbage" && writes < WRITES_MAX);
     for (const sending of again) sending.state = "queued";
     this.#queue.putBack(again);
     if (this.#queue.length > 0 || isNeeded) this.#connect(now);

@@ -3,14 +3,14 @@ import type { Sending, SignedEnvelope } from "../calls/sending.js";
 import { SLACK_MS } from "../shared/link-times.js";
 
 /** More envelopes or bytes would only fill the buffers of a hung daemon. */
-const MAX_ENVELOPES = 256;
-const MAX_BYTES = 8 * 1024 * 1024;
+const ENVELOPES_MAX = 256;
+const BYTES_MAX = 8 * 1024 * 1024;
 /**
  * The same for envelopes whose answers wait (`stable`, `replicated`), perhaps for half a minute: counted separately,
  * so that they leave room for all other envelopes. A daemon accepts as many on a connection.
  */
-const MAX_WAITING_ENVELOPES = 1024;
-const MAX_WAITING_BYTES = 8 * 1024 * 1024;
+const WAITING_ENVELOPES_MAX = 1024;
+const WAITING_BYTES_MAX = 8 * 1024 * 1024;
 
 export class OnTheWay {
   /** The time since which the daemon is silent although answers are expected; infinity: none are. */
@@ -27,13 +27,13 @@ export class OnTheWay {
   }
 
   get hasRoom(): boolean {
-    return this.#due.size < MAX_ENVELOPES && this.#dueBytes < MAX_BYTES;
+    return this.#due.size < ENVELOPES_MAX && this.#dueBytes < BYTES_MAX;
   }
 
   /** Whether there is room, also for one whose answer waits: it must not block the envelopes after it in the queue. */
   takes(sending: Sending): boolean {
     const waiting = this.#sendings.size - this.#due.size;
-    const hasRoomToWait = waiting < MAX_WAITING_ENVELOPES && this.#waitingBytes < MAX_WAITING_BYTES;
+    const hasRoomToWait = waiting < WAITING_ENVELOPES_MAX && this.#waitingBytes < WAITING_BYTES_MAX;
     return hasRoomToWait || !doesWait(sending);
   }
 

@@ -23,8 +23,8 @@ import type { FleetSettings } from "./fleet-settings.js";
 import { unsignedWords } from "./signing-terms.js";
 
 /** Calls, and bytes of theirs, that may wait to be signed. */
-const MAX_WAITING = 100_000;
-const MAX_WAITING_BYTES = 64 * 1024 * 1024;
+const WAITING_MAX = 100_000;
+const WAITING_BYTES_MAX = 64 * 1024 * 1024;
 
 /**
  * The number of envelopes without any answer at which the next one is held back, but for no longer than the pace:
@@ -77,7 +77,7 @@ export class Outbox implements BatchOwner, FleetOwner {
     this.fleet.votes.doubtConflict(call.startedAt);
     if (this.fleet.conflict !== null)
       throw new DbsyncError("clusters-differ", this.fleet.conflict, { command: callLabel(call) });
-    if (this.#waitingCalls >= MAX_WAITING || this.#waitingBytes + call.size > MAX_WAITING_BYTES)
+    if (this.#waitingCalls >= WAITING_MAX || this.#waitingBytes + call.size > WAITING_BYTES_MAX)
       throw new DbsyncError("busy", `${this.#waitingCalls} are not signed yet; send less at once`, {
         command: callLabel(call),
       });
