@@ -303,16 +303,16 @@ export class FanOutClient implements CallingClient, CallsOwner {
     const now = this.#environment.now();
     this.#version1.tick(now);
     this.#outbox.tick(now);
-    if (this.#lingerUntil <= now) this.#letGo(now);
+    if (this.#lingerUntil <= now) this.#releaseProcess(now);
     const next = Math.min(this.#lingerUntil, this.#version1.nextTick(), this.#outbox.nextTick());
     if (next < Number.POSITIVE_INFINITY) this.#alarm.ringBy(next, now);
   }
 
   /** Lets the process end: all calls have settled. */
-  #letGo(now: number): void {
+  #releaseProcess(now: number): void {
     this.#alarm.hold(false);
-    this.#outbox.fleet.letGo(now);
-    this.#version1.letGo(now);
+    this.#outbox.fleet.releaseProcess(now);
+    this.#version1.releaseProcess(now);
     // If the process continues, a daemon that wakes still receives what is queued for it.
     this.#lingerUntil = this.#deliveries > 0 ? now + DELIVERY_LINGER_MS : Number.POSITIVE_INFINITY;
   }

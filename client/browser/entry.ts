@@ -1,7 +1,7 @@
 /** The exports of `dbsyncd/browser`. */
 import { TIMEOUT_MS_MAX } from "../settings/call-limits.js";
 import { CALL_CHECKS, checkOptions, readCallOptions } from "../settings/call-options.js";
-import type { BrowserClient, BrowserOptions } from "./client-face.js";
+import type { BrowserClient, BrowserOptions } from "./browser-client.js";
 import { WebClient } from "./web-client.js";
 import { browserSocket, type MakeSocket, WebEnvironment } from "./web-environment.js";
 import { openKey, type WebKey } from "./web-key.js";
@@ -9,7 +9,7 @@ import { readServers } from "./web-servers.js";
 
 // biome-ignore lint/performance/noBarrelFile: the package's entry for browsers; no file inside imports it
 export { DbsyncError } from "../shared/errors.js";
-export type * from "./client-face.js";
+export type * from "./browser-client.js";
 export { makeKey, openKey, publicKeyPem, type WebKey } from "./web-key.js";
 
 const isFunction = (value: unknown) => typeof value === "function";

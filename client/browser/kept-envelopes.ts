@@ -47,7 +47,7 @@ export class KeptEnvelopes {
   /** The pages whose end this one waits for. */
   readonly #awaited = new Set<string>();
   /** The channel on which a page announces to other pages that it has stored something. */
-  #told: InstanceType<typeof BroadcastChannel> | null = null;
+  #channel: InstanceType<typeof BroadcastChannel> | null = null;
   readonly #closing = new AbortController();
   /** null: there is none. */
   readonly #store: Promise<IndexedStore<KeptEnvelope> | null>;
@@ -82,7 +82,7 @@ export class KeptEnvelopes {
     this.#do(async (store) => {
       if (!this.#names.has(batch)) return;
       await store.put(name, this.#keptOf(batch));
-      this.#told?.postMessage(this.#owner);
+      this.#channel?.postMessage(this.#owner);
     });
   }
 
@@ -104,7 +104,7 @@ export class KeptEnvelopes {
   close(): void {
     this.#do((store) => {
       this.#closing.abort();
-      this.#told?.close();
+      this.#channel?.close();
       store.close();
     });
   }
@@ -125,8 +125,8 @@ export class KeptEnvelopes {
       };
       this.#hold(this.#owner, held).catch(reject);
     });
-    this.#told = new BroadcastChannel(this.#prefix);
-    this.#told.onmessage = ({ data }: { data: string }) => this.#await(store, data);
+    this.#channel = new BroadcastChannel(this.#prefix);
+    this.#channel.onmessage = ({ data }: { data: string }) => this.#await(store, data);
     return store;
   }
 
@@ -142,7 +142,7 @@ export class KeptEnvelopes {
   async #adopt(store: IndexedStore<KeptEnvelope>, owner: string): Promise<void> {
     this.#awaited.delete(owner);
     const found = await store.rename(`${this.#prefix}${owner}/`, this.#newName);
-    if (found.size > 0) this.#told?.postMessage(this.#owner);
+    if (found.size > 0) this.#channel?.postMessage(this.#owner);
     for (const [name, kept] of found) {
       try {
         const batch = this.#adopted(kept);

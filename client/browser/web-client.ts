@@ -32,7 +32,7 @@ import type {
   BrowserReply,
   Recovered,
   Waiting,
-} from "./client-face.js";
+} from "./browser-client.js";
 import type { KeptEnvelope, KeptEnvelopes } from "./kept-envelopes.js";
 import { publicKeyPem, type WebKey } from "./web-key.js";
 import { WebSealer } from "./web-sealer.js";

@@ -1,6 +1,6 @@
 /** The outside of a client in a browser: its clock, its timers, and WebSockets. */
 import type { ClientSocket, Environment, SocketEvents, Timer } from "../shared/environment.js";
-import type { Place } from "../shared/servers.js";
+import type { Endpoint } from "../shared/servers.js";
 
 /** The subprotocol of `--ws`. */
 const PROTOCOL = "dbsync2";
@@ -56,7 +56,7 @@ export class WebEnvironment implements Environment {
     return { cancel: () => clearTimeout(timeout), hold() {} };
   }
 
-  openSocket({ text = "" }: Place, events: SocketEvents): ClientSocket {
+  openSocket({ text = "" }: Endpoint, events: SocketEvents): ClientSocket {
     const socket = this.#makeSocket(text, PROTOCOL);
     socket.binaryType = "arraybuffer";
     socket.onopen = () => events.opened();

@@ -5,7 +5,7 @@ import type { Environment } from "../shared/environment.js";
 import { DbsyncError } from "../shared/errors.js";
 import type { Sealer } from "../shared/sealer.js";
 import { EventQueue } from "./event-queue.js";
-import { Live, type LiveOptions, nameBytes, placeOf, type Wanted } from "./live.js";
+import { Live, type LiveOptions, nameBytes, topicOf, type Wanted } from "./live.js";
 import type {
   ChannelEvent,
   ChannelInput,
@@ -60,7 +60,7 @@ function wantedChannel(channel: ChannelInput, { buffers = false }: ListenOptions
             text: shown(text, buffers),
           } as const)
         : null;
-    return { word: "PSUBSCRIBE", name, db: 0, place: placeOf(["pmessage", name]), read };
+    return { word: "PSUBSCRIBE", name, db: 0, topic: topicOf(["pmessage", name]), read };
   }
   const isShard = typeof channel === "object" && channel !== null;
   const name = nameOf(isShard ? channel.shard : channel, "a channel");
@@ -68,8 +68,8 @@ function wantedChannel(channel: ChannelInput, { buffers = false }: ListenOptions
     what === (isShard ? "smessage" : "message") && from === name
       ? ({ type: "message", channel: textOfBytes(name), text: shown(text, buffers) } as const)
       : null;
-  const place = placeOf([isShard ? "smessage" : "message", name]);
-  return { word: isShard ? "SSUBSCRIBE" : "SUBSCRIBE", name, db: 0, place, read };
+  const topic = topicOf([isShard ? "smessage" : "message", name]);
+  return { word: isShard ? "SSUBSCRIBE" : "SUBSCRIBE", name, db: 0, topic, read };
 }
 
 function wantedKey(key: KeyInput, { buffers = false, db }: ListenOptions & { readonly db: number }): Wanted {
@@ -81,8 +81,8 @@ function wantedKey(key: KeyInput, { buffers = false, db }: ListenOptions & { rea
     if (isPrefix ? !changed.startsWith(name) : changed !== name) return null;
     return { type: what, db, key: shown(changed, buffers) } as const;
   };
-  const place = isPrefix ? null : placeOf(["changed", String(db), name]);
-  return { word: isPrefix ? "WATCHPREFIX" : "WATCH", name, db, place, read };
+  const topic = isPrefix ? null : topicOf(["changed", String(db), name]);
+  return { word: isPrefix ? "WATCHPREFIX" : "WATCH", name, db, topic, read };
 }
 
 const isOfKey = (what: string | undefined): what is KeyEvent["type"] =>

@@ -41,8 +41,8 @@ export interface Wanted {
   readonly word: string;
   readonly name: ByteString;
   readonly db: number;
-  /** The index of its events, as `placeOf`; null: every event is checked. */
-  readonly place: string | null;
+  /** The index of its events, as `topicOf`; null: every event is checked. */
+  readonly topic: string | null;
   /** Returns the event for the iterator; null: it belongs to another subscription. */
   readonly read: (words: readonly ByteString[]) => LiveEvent | null;
 }
@@ -65,14 +65,14 @@ export class Live {
   readonly #sealer: Sealer;
   readonly #listeners = new Set<Listener>();
   /** The subscriptions by the index of their events. */
-  readonly #byPlace = new Map<string | null, Set<Listener>>();
+  readonly #byTopic = new Map<string | null, Set<Listener>>();
   #connection: LiveConnection | null = null;
   /** Index of the server to try next. */
   #next = 0;
   /** Servers that could not be reached in this round through the list. */
   #failures = 0;
   /** Whether all iterators have received the current gap. */
-  #isToldOfTrouble = false;
+  #hasReportedLoss = false;
   readonly #backOff = new BackOff();
   #timer: Timer | null = null;
 
@@ -86,10 +86,10 @@ export class Live {
   listen<Event extends LiveEvent>(wanted: Wanted, queue: EventQueue<Event>): void {
     const listener: Listener = { ...wanted, queue: queue as unknown as EventQueue<LiveEvent> };
     this.#listeners.add(listener);
-    const others = this.#byPlace.get(listener.place);
-    if (others === undefined) this.#byPlace.set(listener.place, new Set([listener]));
+    const others = this.#byTopic.get(listener.topic);
+    if (others === undefined) this.#byTopic.set(listener.topic, new Set([listener]));
     else others.add(listener);
-    this.#isToldOfTrouble = false;
+    this.#hasReportedLoss = false;
     if (this.#connection?.isOpen) this.#ask([listener], this.#connection);
     else this.#connect();
   }
@@ -113,11 +113,11 @@ export class Live {
     this.#ask([...this.#listeners], this.#connection as LiveConnection);
   }
 
-  told(words: readonly ByteString[]): void {
+  receive(words: readonly ByteString[]): void {
     const [what, reason] = words;
     if (what !== "gap") {
-      for (const place of [placeOf(words), null])
-        for (const { read, queue } of this.#byPlace.get(place) ?? []) {
+      for (const topic of [topicOf(words), null])
+        for (const { read, queue } of this.#byTopic.get(topic) ?? []) {
           const event = read(words);
           if (event !== null) queue.push(event);
         }
@@ -134,7 +134,7 @@ export class Live {
     const gap = this.#gap("lost", detail);
     const failed = this.#connection as LiveConnection;
     // One that greets and then refuses is no better than one that is not there.
-    const wasOpen = failed.wasHeard;
+    const wasOpen = failed.hasAnswered;
     this.#connection = null;
     this.#next = (servers.indexOf(failed.address) + 1) % servers.length;
     if (!wasOpen) this.#failures++;
@@ -144,14 +144,14 @@ export class Live {
       this.#failAll(refusal);
       return;
     }
-    if (wasOpen || this.#failures >= servers.length) this.#tellTrouble(gap);
+    if (wasOpen || this.#failures >= servers.length) this.#reportLoss(gap);
     this.#connectLater(detail);
   }
 
   /** Reports a gap to all iterators, once for several attempts. */
-  #tellTrouble(gap: GapEvent): void {
-    if (this.#isToldOfTrouble) return;
-    this.#isToldOfTrouble = true;
+  #reportLoss(gap: GapEvent): void {
+    if (this.#hasReportedLoss) return;
+    this.#hasReportedLoss = true;
     for (const { queue } of this.#listeners) queue.push(gap);
   }
 
@@ -193,21 +193,21 @@ export class Live {
   #failAll(error: DbsyncError): void {
     for (const { queue } of this.#listeners) queue.fail(error);
     this.#listeners.clear();
-    this.#byPlace.clear();
+    this.#byTopic.clear();
     this.#failures = 0;
     this.#stop();
   }
 
   #remove(listener: Listener): void {
     this.#listeners.delete(listener);
-    const others = this.#byPlace.get(listener.place);
+    const others = this.#byTopic.get(listener.topic);
     others?.delete(listener);
-    if (others?.size === 0) this.#byPlace.delete(listener.place);
+    if (others?.size === 0) this.#byTopic.delete(listener.topic);
   }
 
   #answered(listener: Listener, reply: Reply, { address }: LiveConnection): void {
     this.#failures = 0;
-    this.#isToldOfTrouble = false;
+    this.#hasReportedLoss = false;
     this.#backOff.succeeded();
     if (!this.#listeners.has(listener)) return;
     if (reply.kind !== "error") {
@@ -243,7 +243,7 @@ export class Live {
 }
 
 /** Returns the index of an event: its kind and its first detail, or its database and key. */
-export function placeOf([what = "", first = "", second = ""]: readonly ByteString[]): string {
+export function topicOf([what = "", first = "", second = ""]: readonly ByteString[]): string {
   return what.endsWith("message") ? `${what} ${first}` : `key ${first} ${second}`;
 }
 
@@ -265,7 +265,7 @@ class LiveConnection implements ConnectionV2Owner<DaemonMessage | EventMessage> 
   readonly address: Address;
   readonly knows: readonly string[];
   /** Whether the daemon has answered a request. */
-  wasHeard = false;
+  hasAnswered = false;
   readonly #environment: Environment;
   readonly #sealer: Sealer;
   readonly #live: Live;
@@ -276,7 +276,7 @@ class LiveConnection implements ConnectionV2Owner<DaemonMessage | EventMessage> 
   /** The daemon's clock less `now`. */
   #ahead = 0;
   #last: EnvelopeDate = { at: 0, seq: 0 };
-  #heardAt: number;
+  #receivedAt: number;
   /** Resolves when all requests have been sent: signatures may be ready in another order. */
   #sent: Promise<void> = Promise.resolve();
   #isClosed = false;
@@ -286,17 +286,17 @@ class LiveConnection implements ConnectionV2Owner<DaemonMessage | EventMessage> 
     this.#environment = environment;
     this.#sealer = sealer;
     this.#live = live;
-    this.#heardAt = environment.now();
+    this.#receivedAt = environment.now();
     this.knows = [KNOWS_LISTEN, ...(unsignedWords(sealer) ?? [])];
     this.#connection = new ConnectionV2<DaemonMessage | EventMessage>({
       address,
       environment,
       owner: this,
       trace: null,
-      now: this.#heardAt,
+      now: this.#receivedAt,
       read: readToldMessage,
     });
-    this.#timer = environment.setTimer(ASK_EVERY_MS, this.#look);
+    this.#timer = environment.setTimer(ASK_EVERY_MS, this.#check);
   }
 
   get cluster(): ByteString {
@@ -347,15 +347,15 @@ class LiveConnection implements ConnectionV2Owner<DaemonMessage | EventMessage> 
 
   opened(): void {}
 
-  told(message: DaemonMessage | EventMessage): void {
-    if (message.kind === "event") this.#live.told(message.words);
+  receive(message: DaemonMessage | EventMessage): void {
+    if (message.kind === "event") this.#live.receive(message.words);
     else if (message.kind === "hello") this.#greeted(message);
     else if (message.kind === "result") this.#answered(message);
     else this.#lose(`${message.code}: ${message.sentence}`);
   }
 
-  heard(now: number): void {
-    this.#heardAt = now;
+  chunkEnded(now: number): void {
+    this.#receivedAt = now;
   }
 
   gone(_stage: Stage, detail: string): void {
@@ -376,13 +376,13 @@ class LiveConnection implements ConnectionV2Owner<DaemonMessage | EventMessage> 
     return this.#last;
   }
 
-  readonly #look = (): void => {
-    if (this.#environment.now() - this.#heardAt > SILENT_MS) {
+  readonly #check = (): void => {
+    if (this.#environment.now() - this.#receivedAt > SILENT_MS) {
       this.#lose(this.#hello === null ? "no answer" : "silent");
       return;
     }
     if (this.#hello !== null) this.#connection.greet();
-    this.#timer = this.#environment.setTimer(ASK_EVERY_MS, this.#look);
+    this.#timer = this.#environment.setTimer(ASK_EVERY_MS, this.#check);
   };
 
   #greeted(hello: Hello): void {
@@ -405,7 +405,7 @@ class LiveConnection implements ConnectionV2Owner<DaemonMessage | EventMessage> 
     const askings = this.#asked.get(id);
     if (askings?.length !== units) return;
     this.#asked.delete(id);
-    this.wasHeard = true;
+    this.hasAnswered = true;
     for (const { answered } of askings) {
       answered(replies.readReply());
       // Flags, of which there are none here.

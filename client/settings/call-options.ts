@@ -2,7 +2,7 @@
 import { isTraceparent } from "../../protocol/version-2/traceparent.js";
 import { badOption, badSecret, DbsyncError } from "../shared/errors.js";
 import type { Form } from "../shared/outcome.js";
-import type { GivenPolicy, Policy } from "../shared/policy.js";
+import type { CallPolicy, Policy } from "../shared/policy.js";
 import { ALLOWED, atMostServers, unknownOption } from "./allowed.js";
 import { POLICIES, STABLE_TIMEOUT_MS, TIMEOUT_MS_MAX } from "./call-limits.js";
 import {
@@ -33,7 +33,7 @@ export interface TypedCallOptions extends CallOptions {
 /** The settings that may differ between calls on the same connections. `envelope`: null for most. */
 export interface CallSettings {
   readonly timeout: number;
-  readonly policy: GivenPolicy;
+  readonly policy: CallPolicy;
   readonly format: Form;
   readonly envelope: EnvelopeOptions | null;
   readonly buffers: boolean;
@@ -76,7 +76,7 @@ export function timeoutFor({ timeout, stable }: CallOptions, usual: number): num
   return timeout ?? usual;
 }
 
-export function policyFor(policy: GivenPolicy, servers: readonly unknown[]): GivenPolicy {
+export function policyFor(policy: CallPolicy, servers: readonly unknown[]): CallPolicy {
   if (typeof policy === "number" && policy > servers.length)
     throw badOption("policy", policy, atMostServers(servers.length));
   return policy;

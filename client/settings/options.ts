@@ -1,7 +1,7 @@
 /** The options of a client, checked once and converted to settings. Every option has its row here and nowhere else. */
 import type { KeyObject } from "node:crypto";
 import type { Format } from "../shared/outcome.js";
-import { type Address, needsAuthorities, type Place, parseServers } from "../shared/servers.js";
+import { type Address, type Endpoint, needsAuthorities, parseServers } from "../shared/servers.js";
 import { readVersions, type Versions } from "../shared/versions.js";
 import { DEFAULT_TIMEOUT_MS } from "./call-limits.js";
 import {
@@ -136,7 +136,7 @@ function versionsFor(
 
 /** Returns the authorities that may have signed the certificates of servers; null if none are needed or configured. */
 export function authoritiesFor(
-  servers: readonly Place[],
+  servers: readonly Endpoint[],
   ca: SendOptions["ca"],
   defaults: () => Defaults,
 ): Settings["authorities"] {

@@ -76,13 +76,13 @@ function wordsOf(line: string): ByteString[] {
 
 function argumentsOf(command: readonly Argument[]): ByteString[] {
   if (!Array.isArray(command)) throw notACommand(command);
-  return command.map((argument, place) => {
+  return command.map((argument, index) => {
     if (typeof argument === "string") return bytesOfText(argument);
     if (typeof argument === "number" && Number.isFinite(argument)) return String(argument);
     if (argument instanceof Uint8Array) {
       return Buffer.from(argument.buffer, argument.byteOffset, argument.byteLength).toString("latin1");
     }
-    throw notAnArgument(command, place);
+    throw notAnArgument(command, index);
   });
 }
 
@@ -90,14 +90,14 @@ function argumentsOf(command: readonly Argument[]): ByteString[] {
 export function textArguments(command: CommandInput): string | readonly string[] {
   if (typeof command === "string") return command;
   if (!Array.isArray(command)) throw notACommand(command);
-  return command.map((argument, place) => {
+  return command.map((argument, index) => {
     if (typeof argument === "string") return argument;
     if (typeof argument === "number" && Number.isFinite(argument)) return String(argument);
-    if (!(argument instanceof Uint8Array)) throw notAnArgument(command, place);
+    if (!(argument instanceof Uint8Array)) throw notAnArgument(command, index);
     try {
       return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(argument);
     } catch (cause) {
-      const detail = `argument ${place} is no UTF-8 text, ${NEEDS_VERSION_2}`;
+      const detail = `argument ${index} is no UTF-8 text, ${NEEDS_VERSION_2}`;
       throw new DbsyncError("bad-command", detail, { command: commandLabel(command), cause });
     }
   });
@@ -114,10 +114,10 @@ const notACommand = (given: unknown) =>
     `it is ${typeLabel(given)}; give a line, "SET a 1", or a list, ["SET", "a", 1]`,
   );
 
-/** @param place  its name's is 0 */
-const notAnArgument = (command: readonly unknown[], place: number) =>
+/** @param index  its name's is 0 */
+const notAnArgument = (command: readonly unknown[], index: number) =>
   badCommand(
     command as readonly Argument[],
-    `${place === 0 ? "its name" : `argument ${place}`} is ${typeLabel(command[place])}; arguments are text, finite numbers ` +
+    `${index === 0 ? "its name" : `argument ${index}`} is ${typeLabel(command[index])}; arguments are text, finite numbers ` +
       "or bytes (Buffer, Uint8Array)",
   );

@@ -3,7 +3,7 @@
  * thousands of seconds of faults on a simulated one. Source: CONTRIBUTING.md "Where things live".
  */
 import { connect as connectTcp, type Socket } from "node:net";
-import type { Place, TlsPeer } from "./servers.js";
+import type { Endpoint, TlsPeer } from "./servers.js";
 import { connectTls, HANDSHAKE_MS, handshakeTrouble, isTlsAlert, SILENT, TLS_ONLY } from "./tls.js";
 
 /** A timer that has been set. It keeps the process alive until it fires or is cancelled, unless `hold` changes that. */
@@ -53,7 +53,7 @@ export interface Environment {
   /** Returns a random number, at least 0, below 1. */
   random(): number;
   /** Begins to connect; events come later, never during this call. */
-  openSocket(place: Place, events: SocketEvents): ClientSocket;
+  openSocket(endpoint: Endpoint, events: SocketEvents): ClientSocket;
 }
 
 /** The real thing. */
@@ -107,7 +107,7 @@ function openPlain(host: string, port: number, events: SocketEvents): Socket {
 }
 
 /** Opens a TLS connection. `opened` comes when the server has proved its identity: nothing is written before. */
-function openTls(place: Place & { tls: TlsPeer }, events: SocketEvents): Socket {
+function openTls(endpoint: Endpoint & { tls: TlsPeer }, events: SocketEvents): Socket {
   let stage: "connect" | "tls" | "open" = "connect";
   let overdue: NodeJS.Timeout | undefined;
   const fail = (error: SocketError) => {
@@ -115,7 +115,7 @@ function openTls(place: Place & { tls: TlsPeer }, events: SocketEvents): Socket 
     socket.destroy();
     closed(error);
   };
-  const socket = connectTls(place, {
+  const socket = connectTls(endpoint, {
     secured() {
       stage = "open";
       clearTimeout(overdue);

@@ -20,7 +20,7 @@ import { type Answer, isBehind, isLate, isUnmet, type Report } from "./outcome.j
 export type Policy = "first" | "majority" | "all" | "all-equal" | number;
 
 /** The policy of a call. `usual`: the caller named none: `first`, and `outcome` for a unit with conditions. */
-export type GivenPolicy = Policy | "usual";
+export type CallPolicy = Policy | "usual";
 
 /**
  * A policy, or `outcome`: the common report of more than half of all servers on a unit with conditions: it was
@@ -30,7 +30,7 @@ export type GivenPolicy = Policy | "usual";
 export type Rule = Policy | "outcome";
 
 /** Returns the rule by which a call is decided. @param hasConditions  whether its unit names conditions (`if`) */
-export function ruleFor(policy: GivenPolicy, hasConditions: boolean): Rule {
+export function ruleFor(policy: CallPolicy, hasConditions: boolean): Rule {
   if (policy !== "usual") return policy;
   return hasConditions ? "outcome" : "first";
 }

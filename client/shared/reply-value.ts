@@ -67,7 +67,7 @@ export function replyValue(
         command: call === null ? "" : replyLabel(call, index),
       });
     case "array":
-      return reply.items.map((item, place) => replyValue(item, buffers, call, index < 0 ? place : index));
+      return reply.items.map((item, at) => replyValue(item, buffers, call, index < 0 ? at : index));
     default:
       return null;
   }

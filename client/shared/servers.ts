@@ -34,7 +34,7 @@ export interface TlsPeer {
 }
 
 /** The address of a server. */
-export interface Place {
+export interface Endpoint {
   readonly host: string;
   readonly port: number;
   /** null: without encryption. */
@@ -43,7 +43,7 @@ export interface Place {
 }
 
 /** One daemon. */
-export interface Address extends Place {
+export interface Address extends Endpoint {
   /** Its name in outcomes and messages: `host:port`, `[ipv6]:port`, `dbsyncs://host:port`, `dbsync1://host:port`. */
   readonly text: string;
   /** The protocol's versions that its entry names; null: none, so that the option `versions` holds. */
@@ -80,8 +80,8 @@ function parseList(servers: unknown, option: string): readonly Address[] {
       const text = part.trim();
       if (text === "") continue;
       const address = parseAddress(text, option);
-      const place = `${address.host}:${address.port}`;
-      const same = found.get(place);
+      const name = `${address.host}:${address.port}`;
+      const same = found.get(name);
       if (same !== undefined && !isEqual(same, address)) {
         throw badOption(
           option,
@@ -89,7 +89,7 @@ function parseList(servers: unknown, option: string): readonly Address[] {
           `each server in one form only; several fingerprints as #sha256:…#sha256:…`,
         );
       }
-      found.set(place, same ?? address);
+      found.set(name, same ?? address);
     }
   }
   if (found.size === 0) throw badOption(option, servers, `at least one server, as ${FORMS}`);
@@ -105,7 +105,7 @@ function isEqual(one: Address, other: Address): boolean {
 function parseAddress(entry: string, option: string): Address {
   const [, s = "", version = "", text = "", fragment = ""] =
     /^(?:dbsync(s?)([12]?):\/\/)?([^#]*)(.*)$/is.exec(entry) ?? [];
-  const { host, port, shown } = parsePlace(text, entry, option);
+  const { host, port, shown } = parseEndpoint(text, entry, option);
   const versions = readVersions(version);
   if (s !== "") {
     const tls = parsePins(fragment, entry, option);
@@ -139,7 +139,7 @@ function parsePin(pin: string, entry: string, option: string): string {
   return Buffer.from(digits, "base64").subarray(0, PIN_BYTES).toString("hex");
 }
 
-function parsePlace(
+function parseEndpoint(
   text: string,
   entry: string,
   option: string,
@@ -172,12 +172,15 @@ function isHost(name: string): boolean {
 }
 
 /** Whether authorities are needed to verify a server. */
-export function needsAuthorities({ tls }: Place): boolean {
+export function needsAuthorities({ tls }: Endpoint): boolean {
   return tls !== null && tls.pins.length === 0;
 }
 
 /** The same servers, those with TLS trusting what `authorities` (PEM) has signed. */
-export function withAuthorities<A extends Place>(addresses: readonly A[], authorities: string): readonly A[] {
+export function withAuthorities<A extends Endpoint>(
+  addresses: readonly A[],
+  authorities: string,
+): readonly A[] {
   return addresses.map((address) =>
     address.tls === null ? address : { ...address, tls: { ...address.tls, authorities } },
   );

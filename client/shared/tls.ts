@@ -28,10 +28,10 @@ const sessions = new WeakMap<TlsPeer, Buffer>();
  * @param told.failed   called if it has not; the socket is of no use
  */
 export function connectTls(
-  place: { readonly host: string; readonly port: number; readonly tls: TlsPeer },
+  endpoint: { readonly host: string; readonly port: number; readonly tls: TlsPeer },
   told: { secured(socket: TLSSocket): void; failed(doubt: string): void },
 ): TLSSocket {
-  const { host, port, tls } = place;
+  const { host, port, tls } = endpoint;
   const session = sessions.get(tls);
   // A session may be resumed once (RFC 8446, C.4).
   sessions.delete(tls);

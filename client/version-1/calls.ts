@@ -93,11 +93,11 @@ export class Call implements Sender {
     if (this.isSettled) return;
     this.#giveUp(() => ({ stage: "closed", detail: code === "reset" ? "reset" : "" }), now);
     this.#settle();
-    this.#waiter.reject(new DbsyncError(code, "", this.#told));
+    this.#waiter.reject(new DbsyncError(code, "", this.#details));
   }
 
   /** The details of an error. */
-  get #told() {
+  get #details() {
     return { outcomes: this.#outcomes(), isRead: this.#isRead, command: commandLabel(this.#command) };
   }
 
@@ -123,7 +123,7 @@ export class Call implements Sender {
       this.#waiter.resolve(resultOf(verdict.answer, this.#waiter.shape, this.#settings.format, null));
     } else if (verdict.kind === "failed") {
       this.#settle();
-      this.#waiter.reject(new DbsyncError(verdict.code, "", this.#told));
+      this.#waiter.reject(new DbsyncError(verdict.code, "", this.#details));
     }
   }
 
@@ -202,8 +202,8 @@ export class Version1Calls {
   }
 
   /** Closes connections that would keep an otherwise idle process alive. */
-  letGo(now: number): void {
-    for (const pool of this.pools) pool.letGo(now);
+  releaseProcess(now: number): void {
+    for (const pool of this.pools) pool.releaseProcess(now);
   }
 
   close(code: "closed" | "reset", now: number): void {

@@ -163,7 +163,7 @@ export class Pool {
   }
 
   /** Closes connections that would keep an otherwise idle process alive. Idle ones may still receive answers. */
-  letGo(now: number): void {
+  releaseProcess(now: number): void {
     for (const connection of [...this.#connecting, ...this.#waiting, ...this.#overdue]) {
       if (!connection.holdsProcess()) continue;
       this.#forget(connection);

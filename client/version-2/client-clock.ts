@@ -26,7 +26,7 @@ export class ClientClock {
    * Records a daemon's clock, read between two times of ours. A known offset stays if it fits, and else moves to the
    * nearest that does; the first is the middle of the range.
    */
-  heard(daemon: object, clock: number, sentAt: number, now: number): void {
+  update(daemon: object, clock: number, sentAt: number, now: number): void {
     // Daemons send whole milliseconds.
     const least = clock - now;
     const most = clock + 1 - sentAt;

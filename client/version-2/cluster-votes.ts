@@ -14,7 +14,7 @@ import type { Link } from "./link.js";
 const CONFLICT_MS = 1_000;
 
 export class ClusterVotes {
-  readonly isTold: boolean;
+  readonly isConfigured: boolean;
   /** The cluster that commands are for; "": not known. */
   cluster: ByteString;
   /** The servers name different clusters, and none more than another: which. */
@@ -36,7 +36,7 @@ export class ClusterVotes {
     this.#warn = warn;
     this.#alarm = alarm;
     this.cluster = cluster;
-    this.isTold = cluster !== "";
+    this.isConfigured = cluster !== "";
   }
 
   nextTick(): number {
@@ -44,7 +44,7 @@ export class ClusterVotes {
   }
 
   /** Records the cluster that a daemon names. */
-  told(link: Link, cluster: ByteString, now: number): void {
+  vote(link: Link, cluster: ByteString, now: number): void {
     this.#votes.set(link, cluster);
     if (this.cluster === "" && this.#decideBy === Number.POSITIVE_INFINITY)
       this.#lingerUntil(now + CLUSTER_LINGER_MS);
@@ -82,7 +82,7 @@ export class ClusterVotes {
 
   /** Settles the cluster as far as that is possible now, and which links are foreign. @returns whether it was */
   decide(now: number): boolean {
-    if (!this.isTold) {
+    if (!this.isConfigured) {
       const choice = this.#choose(now);
       if (choice.kind === "open") return false;
       this.#decideBy = Number.POSITIVE_INFINITY;
@@ -107,9 +107,9 @@ export class ClusterVotes {
     const links = this.#links;
     const isDue = this.cluster === "" && now >= this.#decideBy;
     const isOnTheWay = ({ state }: Link) => state === "connecting" || state === "greeting";
-    const isHeard = (link: Link) =>
+    const hasVoted = (link: Link) =>
       link.state === "closed" || link.version.known === 1 || (!isOnTheWay(link) && this.#votes.has(link));
-    const final = isDue || links.every(isHeard);
+    const final = isDue || links.every(hasVoted);
     const votes = this.#votesOf((link) => isDue || !isOnTheWay(link));
     const choice = chooseCluster(votes, links.length, final);
     if (choice.kind !== "conflict") return choice;

@@ -30,9 +30,9 @@ export interface ConnectionV2Owner<Message = DaemonMessage> {
   /** Called when its hello is written. */
   opened(now: number): void;
   /** Called for each message. @throws MalformedFrame  the message contradicts itself */
-  told(message: Message, now: number): void;
+  receive(message: Message, now: number): void;
   /** Called after all messages of a chunk. */
-  heard(now: number): void;
+  chunkEnded(now: number): void;
   /** Called when it is lost, but not after `close`. */
   gone(stage: Stage, detail: string, now: number): void;
 }
@@ -44,7 +44,7 @@ export class ConnectionV2<Message extends DaemonMessage | EventMessage = DaemonM
   /** The time since which it has been connecting or, once its hello is written, greeting. */
   since: number;
   /** Whether a byte has come. */
-  hasHeard = false;
+  hasReceived = false;
   readonly #address: Address;
   readonly #environment: Environment;
   readonly #owner: ConnectionV2Owner<Message>;
@@ -110,7 +110,7 @@ export class ConnectionV2<Message extends DaemonMessage | EventMessage = DaemonM
   received(chunk: Buffer): void {
     this.#trace?.(this.#address.text, "received", chunk);
     const now = this.#environment.now();
-    this.hasHeard = true;
+    this.hasReceived = true;
     // An exception while bytes are read is those bytes' fault, and ends this connection alone.
     let isReading = true;
     try {
@@ -120,7 +120,7 @@ export class ConnectionV2<Message extends DaemonMessage | EventMessage = DaemonM
         isReading = false;
         const isWelcome = message.kind === "hello" && disagreement(message, this.#owner.knows) === null;
         if (isWelcome && this.state === "greeting") this.state = "speaking";
-        this.#owner.told(message, now);
+        this.#owner.receive(message, now);
         if (this.state === "closed") return;
       }
       if (this.#parser.malformed !== null) throw this.#parser.malformed;
@@ -129,7 +129,7 @@ export class ConnectionV2<Message extends DaemonMessage | EventMessage = DaemonM
       this.#owner.gone("garbage", unreadable(error), now);
       return;
     }
-    this.#owner.heard(now);
+    this.#owner.chunkEnded(now);
   }
 
   closed(error: SocketError | null): void {

@@ -95,7 +95,7 @@ export class Fleet implements LinkOwner {
    * envelope is on its way to any of them
    */
   isVersion1(now: number, isQuiet: boolean): boolean {
-    for (const link of this.links) if (link.version.lookAgain(now, isQuiet)) link.want(now, true);
+    for (const link of this.links) if (link.version.recheck(now, isQuiet)) link.want(now, true);
     return this.links.every(({ version }) => version.known === 1);
   }
 
@@ -181,8 +181,8 @@ export class Fleet implements LinkOwner {
     return time;
   }
 
-  letGo(now: number): void {
-    for (const link of this.links) link.letGo(now);
+  releaseProcess(now: number): void {
+    for (const link of this.links) link.releaseProcess(now);
   }
 
   close(now: number): void {
@@ -193,8 +193,8 @@ export class Fleet implements LinkOwner {
   greeted(link: Link, hello: Hello, sentAt: number, now: number): void {
     link.hasPeers = (hello.members ?? 0) > 0;
     this.session.connected(this.links.indexOf(link), hello.members !== undefined);
-    this.clock.heard(link, hello.clock, sentAt, now);
-    this.votes.told(link, clusterNamed(hello.cluster), now);
+    this.clock.update(link, hello.clock, sentAt, now);
+    this.votes.vote(link, clusterNamed(hello.cluster), now);
     publishVersion(link.address.text, 2);
     this.#decide(now);
   }
@@ -219,7 +219,7 @@ export class Fleet implements LinkOwner {
   answered(link: Link, sending: Sending, message: ResultMessage, now: number): boolean {
     const { batch } = sending;
     sending.hasPeers = link.hasPeers;
-    this.clock.heard(link, message.clock, sending.writtenAt, now);
+    this.clock.update(link, message.clock, sending.writtenAt, now);
     this.clock.seen(message.newest);
     sending.isBehind = this.session.isBehind(sending.index, batch, now);
     this.session.answered(sending.index, batch, message.units, now);
@@ -240,20 +240,20 @@ export class Fleet implements LinkOwner {
 
   refused(link: Link, sending: Sending, message: RefusedMessage, now: number): void {
     const { code, sentence, clock, effect } = message;
-    this.clock.heard(link, clock, sending.writtenAt, now);
+    this.clock.update(link, clock, sending.writtenAt, now);
     const detail = `${code}: ${sentence}`;
     // Written before, and lost with its connection, it may have been applied then; of that the refusal does not speak.
     const written = effect === "unknown" || sending.writes > 1;
     const failure: Failure = { ok: false, stage: "refused", detail, written, at: now };
     const { batch } = sending;
     sending.hasRefusedDate = REFUSED_FOR_DATE.includes(code);
-    const isForCluster = code === REFUSED_FOR_CLUSTER && !this.votes.isTold;
-    const mayBeSignedAnew =
+    const isForCluster = code === REFUSED_FOR_CLUSTER && !this.votes.isConfigured;
+    const maySignAgain =
       (sending.hasRefusedDate || isForCluster) &&
       (batch.isRead || !failure.written) &&
       batch.unsettled > 0 &&
       batch.signatures < SIGNATURES_MAX;
-    if (mayBeSignedAnew) {
+    if (maySignAgain) {
       sending.refusal = failure;
       sending.state = "waiting";
       this.#held.hold(batch, now);

@@ -104,16 +104,16 @@ class Greeter implements ConnectionV2Owner {
     this.#sentWall = this.#environment.wallClock() - (this.#environment.now() - now);
   }
 
-  told(message: DaemonMessage, now: number): void {
+  receive(message: DaemonMessage, now: number): void {
     if (message.kind === "hello") this.#greeted(message, now);
     else if (message.kind === "refused")
       this.#end({ kind: "failed", stage: "refused", detail: `${message.code}: ${message.sentence}` });
   }
 
-  heard(): void {}
+  chunkEnded(): void {}
 
   gone(stage: Stage, detail: string): void {
-    if (stage === "lost" && !this.#connection.hasHeard)
+    if (stage === "lost" && !this.#connection.hasReceived)
       this.#end({ kind: "closed", connecting: this.#connecting });
     else this.#end({ kind: "failed", stage, detail });
   }

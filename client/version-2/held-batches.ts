@@ -44,10 +44,10 @@ export class HeldBatches {
     const isForDate = sendings.some(({ refusal, hasRefusedDate }) => refusal !== null && hasRefusedDate);
     const isUnproven = sendings.some(({ refusal, isBehind }) => refusal !== null && isBehind);
     const mayBeAskedTwice = batch.isRead && (isForDate || isUnproven) && !(isOpen && now < until);
-    if (!isWanted) this.#letStand(batch);
+    if (!isWanted) this.#fail(batch);
     else if (mayBeAskedTwice || (batch.isUntouched && (isForDate || !this.#isForSameCluster(batch))))
-      this.#askAnew(batch);
-    else if (!(isOpen || (batch.isUntouched && this.#mayTurnOut(batch)))) this.#letStand(batch);
+      this.#signAgain(batch);
+    else if (!(isOpen || (batch.isUntouched && this.#mayTurnOut(batch)))) this.#fail(batch);
   }
 
   reconsiderAll(now: number): void {
@@ -70,7 +70,7 @@ export class HeldBatches {
 
   /** No batch is signed any more. */
   close(): void {
-    for (const batch of this.#held.keys()) this.#letStand(batch);
+    for (const batch of this.#held.keys()) this.#fail(batch);
   }
 
   /** Whether the batch would be signed for the same cluster again. */
@@ -82,7 +82,7 @@ export class HeldBatches {
     return this.#links[index] as Link;
   }
 
-  #askAnew(batch: SentBatch): void {
+  #signAgain(batch: SentBatch): void {
     this.#held.delete(batch);
     for (const sending of batch.sendings)
       if (sending.state === "queued") this.#linkOf(sending).withdraw(sending);
@@ -97,7 +97,7 @@ export class HeldBatches {
     );
   }
 
-  #letStand(batch: SentBatch): void {
+  #fail(batch: SentBatch): void {
     this.#held.delete(batch);
     for (const sending of batch.sendings) {
       if (sending.state !== "ended" && sending.refusal !== null) batch.failed(sending, sending.refusal);

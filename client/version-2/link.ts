@@ -215,11 +215,11 @@ export class Link implements ConnectionV2Owner {
     else if (this.isAsking) time = this.#askedAt + CONNECT_MS;
     else if (this.#isIdle) time = this.#activeAt + IDLE_MS;
     if (this.state === "closed" && this.#queue.length > 0) time = Math.min(time, this.nextAttempt);
-    return Math.min(time, this.#queue.dueAt, this.#onTheWay.dueAt, this.#onTheWay.owingSince + OVERDUE_MS);
+    return Math.min(time, this.#queue.dueAt, this.#onTheWay.dueAt, this.#onTheWay.silentSince + OVERDUE_MS);
   }
 
   /** Closes a connection that would keep an otherwise idle process alive. An idle one may still receive answers. */
-  letGo(now: number): void {
+  releaseProcess(now: number): void {
     if (this.#connection?.holdsProcess()) this.close(now);
   }
 
@@ -237,7 +237,7 @@ export class Link implements ConnectionV2Owner {
     this.#pump(now);
   }
 
-  told(message: DaemonMessage, now: number): void {
+  receive(message: DaemonMessage, now: number): void {
     if (message.kind === "hello") {
       this.#greeted(message, now);
       return;
@@ -254,15 +254,15 @@ export class Link implements ConnectionV2Owner {
     if (message.kind === "refused") this.#owner.refused(this, sending, message, now);
   }
 
-  heard(now: number): void {
+  chunkEnded(now: number): void {
     this.#activeAt = now;
-    this.#onTheWay.heard(now);
+    this.#onTheWay.received(now);
     this.#pump(now);
     if (!this.#settings.keepalive && this.#isIdle) this.#drop();
   }
 
   gone(stage: Stage, detail: string, now: number): void {
-    if (stage === "lost" && this.state === "greeting" && !this.#connection?.hasHeard) this.#turnOut1(now);
+    if (stage === "lost" && this.state === "greeting" && !this.#connection?.hasReceived) this.#turnOut1(now);
     else this.#lose(stage, stage === "lost" && this.#complaint !== "" ? this.#complaint : detail, now);
   }
 
@@ -342,7 +342,7 @@ export class Link implements ConnectionV2Owner {
     this.#connection?.close();
     this.#connection = null;
     this.#askedAt = -1;
-    this.#onTheWay.owingSince = Number.POSITIVE_INFINITY;
+    this.#onTheWay.silentSince = Number.POSITIVE_INFINITY;
   }
 
   /** Whether envelopes may be written. */
@@ -378,20 +378,20 @@ export class Link implements ConnectionV2Owner {
   }
 
   #isStalled(now: number): boolean {
-    const { owingSince } = this.#onTheWay;
-    return now - owingSince > STALL_MS && this.#owner.othersAnsweredSince(this, owingSince);
+    const { silentSince } = this.#onTheWay;
+    return now - silentSince > STALL_MS && this.#owner.othersAnsweredSince(this, silentSince);
   }
 
   #expire(now: number): void {
     this.#dropExpired(now);
-    const { owingSince } = this.#onTheWay;
+    const { silentSince } = this.#onTheWay;
     let isAlone = false;
     for (const sending of this.#onTheWay.takeExpired(now)) {
       // Without another daemon to answer, the next call deserves a new connection.
-      isAlone ||= sending.writtenAt >= owingSince && !this.#owner.othersAnsweredSince(this, owingSince);
+      isAlone ||= sending.writtenAt >= silentSince && !this.#owner.othersAnsweredSince(this, silentSince);
       this.#fail(sending, "timeout", "", now);
     }
-    if (isAlone || now >= owingSince + OVERDUE_MS) this.#lose("lost", "silent for too long", now);
+    if (isAlone || now >= silentSince + OVERDUE_MS) this.#lose("lost", "silent for too long", now);
   }
 
   #dropExpired(now: number): void {

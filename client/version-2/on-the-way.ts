@@ -14,7 +14,7 @@ const WAITING_BYTES_MAX = 8 * 1024 * 1024;
 
 export class OnTheWay {
   /** The time since which the daemon is silent although answers are expected; infinity: none are. */
-  owingSince = Number.POSITIVE_INFINITY;
+  silentSince = Number.POSITIVE_INFINITY;
   /** In the order of writing, which is mostly that of the answers. */
   readonly #sendings = new Set<Sending>();
   /** Those whose answers do not wait. */
@@ -55,7 +55,7 @@ export class OnTheWay {
     else {
       this.#due.add(sending);
       this.#dueBytes += message.length;
-      if (this.owingSince === Number.POSITIVE_INFINITY) this.owingSince = now;
+      if (this.silentSince === Number.POSITIVE_INFINITY) this.silentSince = now;
     }
     return message;
   }
@@ -81,8 +81,8 @@ export class OnTheWay {
   }
 
   /** Records that the daemon has sent something. */
-  heard(now: number): void {
-    this.owingSince = this.#due.size > 0 ? now : Number.POSITIVE_INFINITY;
+  received(now: number): void {
+    this.silentSince = this.#due.size > 0 ? now : Number.POSITIVE_INFINITY;
   }
 
   /** Removes all, since the connection is lost. @returns them in the order of writing */
@@ -92,7 +92,7 @@ export class OnTheWay {
     this.#due.clear();
     this.#dueBytes = 0;
     this.#waitingBytes = 0;
-    this.owingSince = Number.POSITIVE_INFINITY;
+    this.silentSince = Number.POSITIVE_INFINITY;
     return all;
   }
 }

@@ -192,8 +192,8 @@ export class Outbox implements BatchOwner, FleetOwner {
     this.#unanswered.delete(sent);
     for (const batch of this.#live) {
       if (batch !== sent) continue;
-      const place = this.#waiting.findIndex(({ number }) => number > batch.number);
-      this.#waiting.splice(place < 0 ? this.#waiting.length : place, 0, batch);
+      const position = this.#waiting.findIndex(({ number }) => number > batch.number);
+      this.#waiting.splice(position < 0 ? this.#waiting.length : position, 0, batch);
       this.#waitingCalls += batch.units;
       this.#waitingBytes += batch.bytes;
       const { conflict } = this.fleet;

@@ -23,7 +23,7 @@ export interface LastWrite extends EnvelopeDate {
 /** An acknowledged write that a daemon may be missing. */
 export interface MissedWrite extends EnvelopeDate {
   /** Its order key, as in `after`. */
-  readonly place: ByteString;
+  readonly orderKey: ByteString;
   /** Clock time. */
   readonly answeredAt: number;
 }
@@ -58,7 +58,7 @@ export class Session {
     for (let looked = 0; looked < length; looked++) {
       this.#turn = (this.#turn + 1) % length;
       const write = this.#missedBy(this.#turn, now);
-      if (write !== null) return write.place;
+      if (write !== null) return write.orderKey;
     }
     return null;
   }
@@ -67,7 +67,7 @@ export class Session {
   answered(daemon: number, batch: SentBatch, units: number, now: number): void {
     const { envelope } = batch;
     if (envelope === null) return;
-    if (this.#missed[daemon] != null && envelope.after === this.#missed[daemon].place)
+    if (this.#missed[daemon] != null && envelope.after === this.#missed[daemon].orderKey)
       this.#missed[daemon] = null;
     if (batch.isRead) return;
     const { at, seq, id } = envelope;
@@ -92,7 +92,7 @@ export class Session {
     this.#hasTimeline[daemon] = hasTimeline;
     if (!hasTimeline || this.#last === null) return;
     const { at, seq, id, index, answeredAt } = this.#last;
-    this.#missed[daemon] = { at, seq, place: orderKey(at, seq, id, index), answeredAt };
+    this.#missed[daemon] = { at, seq, orderKey: orderKey(at, seq, id, index), answeredAt };
   }
 
   /** Records that a daemon has no connection: it may restart or pause before the next one. */
@@ -103,7 +103,7 @@ export class Session {
   /** Whether a daemon's answer to a batch may miss an acknowledged write of this client. */
   isBehind(daemon: number, { envelope, options }: SentBatch, now: number): boolean {
     const write = this.#missedBy(daemon, now);
-    return write !== null && envelope?.after !== write.place && !options?.after;
+    return write !== null && envelope?.after !== write.orderKey && !options?.after;
   }
 
   #miss(daemon: number, { envelope, units }: SentBatch, now: number): void {
@@ -111,7 +111,7 @@ export class Session {
     const { at, seq, id } = envelope;
     const missed = this.#missed[daemon];
     if (missed != null && (missed.at > at || (missed.at === at && missed.seq >= seq))) return;
-    this.#missed[daemon] = { at, seq, place: orderKey(at, seq, id, units - 1), answeredAt: now };
+    this.#missed[daemon] = { at, seq, orderKey: orderKey(at, seq, id, units - 1), answeredAt: now };
   }
 
   /** Returns the write that a daemon may be missing; null: none, or it is older than `SESSION_MS`. */

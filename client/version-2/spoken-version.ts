@@ -61,7 +61,7 @@ export class SpokenVersion {
    * waits for the daemon's answer.
    * @returns whether to ask the daemon in parallel with its calls instead
    */
-  lookAgain(now: number, isQuiet: boolean): boolean {
+  recheck(now: number, isQuiet: boolean): boolean {
     if (this.known !== 1 || this.#versions === "1" || now - this.#foundAt <= VERSION_1_MS) return false;
     this.#foundAt = now;
     if (isQuiet) this.known = 0;
