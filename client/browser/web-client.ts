@@ -207,7 +207,7 @@ export class WebClient implements BrowserClient, CallsOwner {
     const until = since + settings.timeout;
     const held = this.#hold({ command: inputs, since, until, isRecovered: false, bytes: size });
     try {
-      const outbox = this.#outbox ?? (await this.#open());
+      const outbox = this.#outbox ?? (await this.#openWithin(settings.timeout));
       if (this.#isClosed) throw new DbsyncError("closed", "it is closed");
       return await new Promise<Result>((resolve, reject) => {
         const moment = ++this.#moment;
@@ -267,6 +267,17 @@ export class WebClient implements BrowserClient, CallsOwner {
       });
     });
     return outbox.resume(pending, { ...kept, envelope: { ...envelope, message } }, now);
+  }
+
+  /** Opens the outbox. @throws DbsyncError  `all-failed`: its module, or the key, takes longer */
+  #openWithin(ms: number): Promise<Outbox> {
+    return new Promise((resolve, reject) => {
+      const late = () => reject(new DbsyncError("all-failed", `not loaded within ${ms} ms`));
+      const timer = this.#environment.setTimer(ms, late);
+      this.#open()
+        .then(resolve, reject)
+        .finally(() => timer.cancel());
+    });
   }
 
   #open(): Promise<Outbox> {
