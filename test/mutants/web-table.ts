@@ -66,13 +66,6 @@ export const webMutants: readonly Mutant[] = [
     test: "test/examples/recipes/tracing.test.js",
   },
   {
-    name: "pages: a call waits for the module of its client beyond its deadline",
-    file: "client/browser/web-client.js",
-    find: "this.#environment.setTimer(ms, late)",
-    replace: "{ cancel() {} }",
-    test: "test/client/browser/modules.test.js",
-  },
-  {
     name: "tracing: a daemon that does not support it receives a trace context",
     file: "client/version-2/link.js",
     find: "this.#takesTrace && traceparent",
