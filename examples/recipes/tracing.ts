@@ -4,6 +4,7 @@ import type { CallMessage } from "dbsyncd";
 
 /** The required part of OpenTelemetry's `Span`. */
 export interface Span {
+  spanContext(): { readonly traceId: string; readonly spanId: string; readonly traceFlags: number };
   recordException(reason: Error): unknown;
   setStatus(status: { code: number; message?: string }): unknown;
   end(): void;
@@ -34,7 +35,10 @@ export function traceCalls(tracer: Tracer): () => void {
         "db.query.summary": call.command,
         "dbsync.servers": [...call.servers],
       };
-      spans.set(call, tracer.startSpan(operation, { kind: CLIENT, attributes }));
+      const span = tracer.startSpan(operation, { kind: CLIENT, attributes });
+      spans.set(call, span);
+      const { traceId, spanId, traceFlags } = span.spanContext();
+      call.traceparent = `00-${traceId}-${spanId}-${traceFlags.toString(16).padStart(2, "0")}`;
     },
     error(call: CallMessage) {
       const reason = call.error as Error;

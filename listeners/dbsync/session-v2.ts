@@ -18,6 +18,7 @@ import {
   type Hello,
   KNOWS_LISTEN,
   KNOWS_SIGNED,
+  KNOWS_TRACE,
   KNOWS_UNSIGNED,
   type ListenMessage,
   readClientMessage,
@@ -100,13 +101,13 @@ export class SessionV2 implements Session {
       return isMember ? { kind: "members-hello", hello: message } : this.#hello(message);
     }
     if (message.kind === "listen") return this.#listen(message);
-    const { body, wait } = message;
+    const { body, wait, traceparent } = message;
     const { pipeline } = this.#server.service;
     const { limits, environment, observer } = this.#server.host;
     const startedAt = environment.uptime();
     const answer = pipeline.take(message, limits.maxOutputBytes - HEAD_BYTES);
     const worked = environment.uptime() - startedAt;
-    if (worked >= limits.slowlogTime) this.#noteSlow(body, worked, answer);
+    if (worked >= limits.slowlogTime) this.#noteSlow(body, worked, answer, traceparent);
     if (!(answer instanceof Promise)) {
       observer.answered(worked);
       return this.#speak(answer, body);
@@ -123,12 +124,17 @@ export class SessionV2 implements Session {
   }
 
   /** Logs an envelope that delayed all other clients. A refused one is not logged: anyone can send it. */
-  #noteSlow(body: Buffer, milliseconds: number, answer: EnvelopeAnswer | Promise<EnvelopeAnswer>): void {
+  #noteSlow(
+    body: Buffer,
+    milliseconds: number,
+    answer: EnvelopeAnswer | Promise<EnvelopeAnswer>,
+    traceparent: string | undefined,
+  ): void {
     const { slowLog } = this.#server.service;
     const { environment, limits } = this.#server.host;
     if (slowLog === null || (!(answer instanceof Promise) && answer.kind === "refused")) return;
     const { key = "", label = key.slice(0, KEY_DIGITS) } = this.#signerOf(body);
-    const envelope = { body, remote: this.#connection.remote, name: label, milliseconds };
+    const envelope = { body, remote: this.#connection.remote, name: label, milliseconds, traceparent };
     noteSlowEnvelope(slowLog, envelope, { now: environment.clock(), most: limits.slowlogMost });
   }
 
@@ -167,6 +173,7 @@ export class SessionV2 implements Session {
     // Clients of older versions receive only words that they know.
     const words = [
       ...(asked.includes(KNOWS_LISTEN) && events !== null ? [KNOWS_LISTEN] : []),
+      ...(asked.includes(KNOWS_TRACE) ? [KNOWS_TRACE] : []),
       ...(hasKey ? [] : [signers === null ? KNOWS_UNSIGNED : KNOWS_SIGNED]),
     ];
     const knows = words.length === 0 ? undefined : words;

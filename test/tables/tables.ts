@@ -92,7 +92,7 @@ const PARTS: readonly Part[] = [
     ],
   },
   { file: "client/shared/read-commands.ts", lines: () => textOf("NAMES", reads()) },
-  { file: "client/shared/told-command.ts", lines: () => textOf("NAMES", keyed()) },
+  { file: "client/shared/command-labels.ts", lines: () => textOf("NAMES", keyed()) },
   { file: "client/command-methods.ts", lines: commandMethods },
   { file: "examples/python/dbsync/sentences.py", lines: curesInPython },
   {

@@ -11,7 +11,7 @@ import { type Count, countComments, countPage, rateOf } from "./words.js";
 const COMMENTS_MAX: Readonly<Record<string, number>> = {
   bench: 17,
   cli: 2,
-  client: 22,
+  client: 1,
   cluster: 2,
   daemon: 1,
   dashboard: 1,

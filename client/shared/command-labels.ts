@@ -1,10 +1,10 @@
 /**
- * How errors name a command: by its name and its first key, never by a value. Put together only when there is an error. A page goes
+ * Names commands in errors: by name and first key, never by a value. The text is made only for an error. A page goes
  * without (decision 23).
  */
 import { type ByteString, textOfBytes } from "../../protocol/byte-string.js";
 
-/** As command.ts has them, which knows this file. */
+/** The types of command.ts, which imports this file. */
 type Argument = string | number | Uint8Array;
 type CommandInput = string | readonly Argument[];
 
@@ -26,51 +26,51 @@ const NAMES =
   "ZREMRANGEBYSCORE ZREVRANGE ZREVRANGEBYLEX ZREVRANGEBYSCORE ZREVRANK ZSCAN ZSCORE ZUNIONSTORE";
 // The end of what is made by npm run tables.
 
-/** Commands whose first argument is a key; of any other it may be a value, or a secret. */
+/** Commands whose first argument is a key; for any other command it may be a value, or a secret. */
 let keyed: ReadonlySet<string> | null = null;
 
-const NAME_CHARS_MOST = 40;
-const KEY_CHARS_MOST = 60;
-/** What needs quotes, so that it is known where it ends. */
+const NAME_CHARS_MAX = 40;
+const KEY_CHARS_MAX = 60;
+/** Characters that require quotes, so that the end of the key is visible. */
 const UNPLAIN = /[^\x21-\x7e\u00a1-\uffff]|["'\\]/;
 
 /** A call's commands: several with `bytes` that are a list. */
-export interface ToldCall {
+export interface LabelledCall {
   readonly inputs: readonly CommandInput[] | CommandInput;
   readonly bytes: ByteString | readonly ByteString[];
 }
 
 /** `INCR visits`; "" for what is no command. */
-export function toldCommand(command: CommandInput): string {
+export function commandLabel(command: CommandInput): string {
   const [name, key] = typeof command === "string" ? wordsOf(command) : Array.isArray(command) ? command : [];
   if (!isArgument(name) || name === "") return "";
-  // A line is cut at blanks alone: behind a line's end there may be a value.
-  const told = toldArgument(textOf(name).replace(/\s.*/s, "…"), NAME_CHARS_MOST);
+  // A line is split only at spaces: after a line break there may be a value.
+  const label = argumentLabel(textOf(name).replace(/\s.*/s, "…"), NAME_CHARS_MAX);
   keyed ??= new Set(NAMES.split(" "));
-  if (!isArgument(key) || !keyed.has(told.toUpperCase())) return told;
-  return `${told} ${toldArgument(key, KEY_CHARS_MOST)}`;
+  if (!isArgument(key) || !keyed.has(label.toUpperCase())) return label;
+  return `${label} ${argumentLabel(key, KEY_CHARS_MAX)}`;
 }
 
 /** `INCR visits`, or of `multi` `INCR visits and 2 more`. */
-export function toldCall({ inputs, bytes }: ToldCall): string {
-  if (typeof bytes === "string") return toldCommand(inputs as CommandInput);
-  return toldCommands(inputs as readonly CommandInput[]);
+export function callLabel({ inputs, bytes }: LabelledCall): string {
+  if (typeof bytes === "string") return commandLabel(inputs as CommandInput);
+  return commandsLabel(inputs as readonly CommandInput[]);
 }
 
 /** @param index  of one of several */
-export function toldReply({ inputs, bytes }: ToldCall, index: number): string {
+export function replyLabel({ inputs, bytes }: LabelledCall, index: number): string {
   const command = typeof bytes === "string" ? inputs : inputs[index];
-  return command === undefined ? "" : toldCommand(command as CommandInput);
+  return command === undefined ? "" : commandLabel(command as CommandInput);
 }
 
-export function toldCommands(commands: readonly CommandInput[]): string {
+export function commandsLabel(commands: readonly CommandInput[]): string {
   const [first, ...others] = Array.isArray(commands) ? commands : [];
-  const told = first === undefined ? "" : toldCommand(first);
-  return told === "" || others.length === 0 ? told : `${told} and ${others.length} more`;
+  const label = first === undefined ? "" : commandLabel(first);
+  return label === "" || others.length === 0 ? label : `${label} and ${others.length} more`;
 }
 
-/** What something is that is no argument, without showing what it holds. */
-export function toldKind(value: unknown): string {
+/** Names the type of a value that is no argument, without showing the value. */
+export function typeLabel(value: unknown): string {
   if (value === undefined || value === null || typeof value === "number" || typeof value === "boolean")
     return String(value);
   if (Array.isArray(value)) return "a list";
@@ -82,7 +82,7 @@ const wordsOf = (line: string): string[] => line.trim().split(/ +/, 2);
 const isArgument = (value: unknown): value is Argument =>
   typeof value === "string" || typeof value === "number" || value instanceof Uint8Array;
 
-function toldArgument(argument: Argument, most: number): string {
+function argumentLabel(argument: Argument, most: number): string {
   const text = textOf(argument);
   const cut = text.length > most ? `${text.slice(0, most)}…` : text;
   return UNPLAIN.test(cut) || cut === "" ? JSON.stringify(cut) : cut;

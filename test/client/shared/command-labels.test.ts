@@ -1,7 +1,12 @@
 /** How errors name a command: name and first key, never a value. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type ToldCall, toldCall, toldCommand, toldReply } from "../../../client/shared/told-command.js";
+import {
+  callLabel,
+  commandLabel,
+  type LabelledCall,
+  replyLabel,
+} from "../../../client/shared/command-labels.js";
 
 for (const [command, told] of [
   ["SET greeting hello", "SET greeting"],
@@ -27,14 +32,14 @@ for (const [command, told] of [
   [[null, "secret"], ""],
 ] as const)
   test(`${JSON.stringify(command)} is told as ${told === "" ? "nothing" : told}`, () => {
-    assert.equal(toldCommand(command as string), told);
+    assert.equal(commandLabel(command as string), told);
   });
 
 test("of several commands the first is named, and of an answer within theirs its own", () => {
   const inputs = ["SET a 1", ["INCR", "b"], "GET c"];
-  const call: ToldCall = { inputs, bytes: ["", "", ""] };
-  assert.equal(toldCall(call), "SET a and 2 more");
-  assert.equal(toldReply(call, 1), "INCR b");
-  const one: ToldCall = { inputs: ["EXISTS", "a", "b"], bytes: "…" };
-  assert.deepEqual([toldCall(one), toldReply(one, 1)], ["EXISTS a", "EXISTS a"]);
+  const call: LabelledCall = { inputs, bytes: ["", "", ""] };
+  assert.equal(callLabel(call), "SET a and 2 more");
+  assert.equal(replyLabel(call, 1), "INCR b");
+  const one: LabelledCall = { inputs: ["EXISTS", "a", "b"], bytes: "…" };
+  assert.deepEqual([callLabel(one), replyLabel(one, 1)], ["EXISTS a", "EXISTS a"]);
 });
