@@ -31,10 +31,8 @@ export interface UnitSender {
   readonly lastWrite?: object | undefined;
 }
 
-/** The properties of the sender that the answers of a few commands depend on. */
-type Asker = Pick<UnitSender, "readsAll" | "encoding" | "lastWrite" | "takesSteps">;
-
-const NOBODY: Asker = { readsAll: false };
+/** The sender of a unit that was not lent yet. */
+const NOBODY: UnitSender = { db: 0, now: 0, readsAll: false };
 
 /**
  * A unit that is filled again for each command: it is lent, and valid until the command ends. Do not copy it by its
@@ -45,22 +43,22 @@ export class LocalUnit implements Unit {
   db = 0;
   id: ByteString = "";
   step = 0;
-  asker = NOBODY;
+  sender = NOBODY;
 
   get readsAll(): boolean {
-    return this.asker.readsAll;
+    return this.sender.readsAll;
   }
 
   get encoding(): EncodingLimits | undefined {
-    return this.asker.encoding;
+    return this.sender.encoding;
   }
 
   get takesSteps(): boolean | undefined {
-    return this.asker.takesSteps;
+    return this.sender.takesSteps;
   }
 
   get by(): object | undefined {
-    return this.asker.lastWrite;
+    return this.sender.lastWrite;
   }
 }
 
@@ -108,7 +106,7 @@ export class LocalUnits {
     unit.db = sender.db;
     unit.id = this.#shared;
     unit.step = ++this.#step;
-    unit.asker = sender;
+    unit.sender = sender;
     return unit;
   }
 

@@ -16,14 +16,14 @@ const BATCH_BYTES_MAX = 1024 * 1024;
 export const takeBatch = (scene: MirrorScene): Map<MirrorKey, RedisCommand> =>
   scene.timed(() => taken(scene));
 
-function taken({ dirty, database, clock }: MirrorScene): Map<MirrorKey, RedisCommand> {
+function taken({ dirty, fold, clock }: MirrorScene): Map<MirrorKey, RedisCommand> {
   const commands = new Map<MirrorKey, RedisCommand>();
   const now = Math.floor(clock());
   let bytes = 0;
   while (commands.size < BATCH_KEYS_MAX && bytes < BATCH_BYTES_MAX) {
     const key = dirty.shift();
     if (key === undefined) break;
-    const command = commandFor(key, database(), now);
+    const command = commandFor(key, fold.database, now);
     for (const word of command) bytes += word.length;
     commands.set(key, command);
   }

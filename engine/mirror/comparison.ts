@@ -55,7 +55,7 @@ export class Comparison {
   }
 
   get isDone(): boolean {
-    return this.#theirs?.length === 0 && this.#ourDb >= this.#scene.database().keyspaces.length;
+    return this.#theirs?.length === 0 && this.#ourDb >= this.#scene.fold.database.keyspaces.length;
   }
 
   /**
@@ -70,7 +70,7 @@ export class Comparison {
   }
 
   async #begin(line: RedisLine): Promise<number[]> {
-    const { keyspaces } = this.#scene.database();
+    const { keyspaces } = this.#scene.fold.database;
     const counts = (await line.keyCounts()).filter(({ db }) => db < keyspaces.length);
     this.#total = [...counts.map(({ keys }) => keys), ...keyspaces.map(({ size }) => size)].reduce(
       (sum, count) => sum + count,
@@ -85,7 +85,7 @@ export class Comparison {
       ["SCAN", this.#cursor, "COUNT", String(this.#sliceKeys)],
     ]);
     const [cursor, found] = readable(answer) as [Buffer, Buffer[]];
-    const keyspace = this.#scene.database().keyspaces[db];
+    const keyspace = this.#scene.fold.database.keyspaces[db];
     const strange = found
       .map((key) => ({ db, key: key.toString("latin1") }))
       .filter((key) => keyspace?.find(key.key) === undefined && !isMark(db, key.key));
@@ -104,7 +104,7 @@ export class Comparison {
   }
 
   #takeOurs(): MirrorKey[] {
-    const { keyspaces } = this.#scene.database();
+    const { keyspaces } = this.#scene.fold.database;
     const slice: MirrorKey[] = [];
     const now = Math.floor(this.#scene.clock());
     let bytes = 0;
@@ -118,7 +118,7 @@ export class Comparison {
       } else {
         this.#ourIndex = index;
         const key = { db: this.#ourDb, key: entry.key };
-        bytes += expectedBytes(key, this.#scene.database(), now) ?? 0;
+        bytes += expectedBytes(key, this.#scene.fold.database, now) ?? 0;
         slice.push(key);
       }
     }

@@ -61,8 +61,8 @@ export class ForeignKeys {
   }
 }
 
-async function usedDatabases(line: RedisLine, { database }: MirrorScene): Promise<readonly number[]> {
-  const { keyspaces } = database();
+async function usedDatabases(line: RedisLine, { fold }: MirrorScene): Promise<readonly number[]> {
+  const { keyspaces } = fold.database;
   const theirs = new Set((await line.keyCounts()).map(({ db }) => db));
   return [...keyspaces.keys()].filter((db) => theirs.has(db) || (keyspaces[db]?.size ?? 0) > 0);
 }

@@ -1,13 +1,13 @@
 /** Compares keys in Redis with the fold. */
-import type { Database } from "../../store/database.js";
 import type { DirtyKeys, MirrorKey } from "./dirty-keys.js";
 import { isMark } from "./mark.js";
+import type { MirroredFold } from "./mirror-parts.js";
 import { compareKey, expectedBytes, type RedisCommand } from "./mirrored-key.js";
 import type { RedisAnswer, RedisLine } from "./redis-line.js";
 
 export interface MirrorScene {
   /** The current state: a change that is running ends in the same turn. */
-  readonly database: () => Database;
+  readonly fold: MirroredFold;
   /** Milliseconds since 1970. */
   readonly clock: () => number;
   readonly dirty: DirtyKeys;
@@ -56,13 +56,13 @@ interface Piece {
 }
 
 /** Returns the keys of one request, by the size of their values in the fold: at least one. */
-function pieceOf(all: readonly MirrorKey[], from: number, { database, clock }: MirrorScene): Piece {
+function pieceOf(all: readonly MirrorKey[], from: number, { fold, clock }: MirrorScene): Piece {
   const keys: MirrorKey[] = [];
   const commands: RedisCommand[] = [];
   const now = Math.floor(clock());
   let bytes = 0;
   for (const key of all.slice(from)) {
-    const expected = expectedBytes(key, database(), now);
+    const expected = expectedBytes(key, fold.database, now);
     bytes += expected ?? 0;
     if (keys.length > 0 && bytes > LOOK_BYTES_MAX) break;
     keys.push(key);
@@ -74,7 +74,7 @@ function pieceOf(all: readonly MirrorKey[], from: number, { database, clock }: M
 function compareAll(
   asked: readonly MirrorKey[],
   answers: readonly RedisAnswer[],
-  { database, clock, dirty }: MirrorScene,
+  { fold, clock, dirty }: MirrorScene,
 ): Looked {
   const different: MirrorKey[] = [];
   const unreadable: MirrorKey[] = [];
@@ -85,7 +85,7 @@ function compareAll(
     const found = { dump: dumpIn(dump), expire: Number(expire) };
     bytes += found.dump?.length ?? 0;
     if (dirty.has(key)) continue;
-    const outcome = compareKey(key, found, database(), now);
+    const outcome = compareKey(key, found, fold.database, now);
     if (outcome === "different") different.push(key);
     if (outcome === "unreadable") unreadable.push(key);
   }

@@ -76,7 +76,7 @@ export class Mirror implements Service {
     this.#log = new MirrorLog(parts);
     this.#run = Buffer.from(environment.randomBytes(RUN_BYTES), "latin1").toString("hex");
     this.#scene = {
-      database: () => fold.database,
+      fold,
       clock: environment.clock,
       dirty: this.#dirty,
       timed: this.#work.timed,

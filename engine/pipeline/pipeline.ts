@@ -105,8 +105,8 @@ export class Pipeline {
     const { id, message, signer, now } = taken;
     const misdirected = (signer && checkValidity(signer, now)) ?? this.#address(taken);
     if (misdirected !== null) return notApplied(id, misdirected);
-    // An envelope for all daemons is not remembered here: an attacker that saw a command could send it here first, so
-    // that the command itself would be refused.
+    // A listener refuses an envelope without `only`, which must not be remembered by that: an attacker that saw a
+    // command could send it here first, so that the command itself would be refused.
     if (taken.listener !== null && taken.envelope.only === null) return this.#apply(taken);
     if (message.wait !== undefined) return this.#confirmed(taken, message.wait);
     return this.#firstAnswer(taken) ?? this.#admit(taken);

@@ -146,8 +146,9 @@ export class Seen {
   }
 
   #keep(bucket: Bucket, id: ByteString, answer: Remembered): void {
-    const bytes = bytesOfAnswer(answer);
-    if (bytes === 0) return;
+    // Refusals are small, and make "not applied" true: they are stored as long as their ids.
+    if (answer === null || answer instanceof Promise || answer.kind === "refused") return;
+    const bytes = answer.replies.length + ANSWER_BYTES;
     this.#bytes += bytes;
     this.#kept.push({ bucket, id, bytes });
     while (this.#bytes > this.bounds.mostBytes) this.#dropOldest();
@@ -174,10 +175,3 @@ const bucketOf = (at: number) => Math.floor(at / BUCKET_MS);
 
 /** Returns the last date of a bucket. */
 const endOf = (number: number) => (number + 1) * BUCKET_MS - 1;
-
-/** Refusals are small, and make "not applied" true: they are stored as long as their ids. */
-function bytesOfAnswer(answer: Remembered): number {
-  return answer === null || answer instanceof Promise || answer.kind === "refused"
-    ? 0
-    : answer.replies.length + ANSWER_BYTES;
-}

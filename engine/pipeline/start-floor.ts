@@ -34,10 +34,7 @@ export interface TimedDatabase {
 
 /** Milliseconds between two requests to a database that has not answered with its time. */
 const ASK_AGAIN_MS = 250;
-/**
- * The lag after a database's clock, in milliseconds, from which on it is logged: clocks that NTP keeps differ by less, and an answer takes
- * less.
- */
+/** Minimum milliseconds of lag that are logged: clocks under NTP differ by less, and an answer takes less. */
 const BEHIND_TOLD_MS = 1000;
 /**
  * Milliseconds by which a client on the same machine may date its envelope early: its clock shows whole milliseconds.

@@ -5,6 +5,7 @@ import { describe, test } from "node:test";
 import { DirtyKeys } from "../../../engine/mirror/dirty-keys.js";
 import { LOOK_BYTES_MAX, lookAt } from "../../../engine/mirror/looking.js";
 import { type Claimant, formatMark, judgeMark, MARK_KEY, parseMark } from "../../../engine/mirror/mark.js";
+import type { MirroredFold } from "../../../engine/mirror/mirror-parts.js";
 import { compareKey, type RedisCommand } from "../../../engine/mirror/mirrored-key.js";
 import type { RedisLine } from "../../../engine/mirror/redis-line.js";
 import { isSameValue } from "../../../engine/mirror/same-value.js";
@@ -141,7 +142,7 @@ test("keys are asked for by the bytes of their values, and what should not be th
     },
   });
   const scene = {
-    database: () => database,
+    fold: double<MirroredFold>({ database }),
     clock: () => 2,
     dirty: new DirtyKeys(10, () => {}),
     timed: <Result>(work: () => Result) => work(),
