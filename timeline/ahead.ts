@@ -7,7 +7,7 @@ import { readBody } from "../protocol/version-2/envelope.js";
 import { comparePlaces, type Entry, type Place, placeOf } from "./entries/entry.js";
 import { Heap } from "./entries/heap.js";
 
-/** A client whose clock is ahead, at full rate for some seconds, has room. */
+/** Entries at most: enough for a client whose clock is ahead and that writes at full rate for some seconds. */
 const ENTRIES_MAX = 50_000;
 /** Bytes of bodies and signatures, at most. */
 const BYTES_MAX = 32 * 1024 * 1024;

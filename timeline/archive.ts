@@ -46,12 +46,12 @@ export class Archive {
   /** Ids of everything dated after `#recentFrom`. */
   readonly #recent = new RecentIds();
   #recentFrom = -1;
-  /** Nothing dated at or before it is kept any more; -1: everything is. */
+  /** The date up to which nothing is stored any more; -1: everything is. */
   prunedTo: number;
-  /** Kept and not on disk: their dates. */
+  /** The dates of entries that are not on disk yet, by id. */
   readonly #unflushed = new Map<ByteString, number>();
   readonly #damaged = new Map<ByteString, Damaged>();
-  /** Whether what was removed last is on its way to the disk: until it is there it would be found again. */
+  /** Whether the last removal is on its way to the disk: until it is there, the places would be found again. */
   #isRemoving = false;
 
   constructor(parts: TimelineParts, failure: Failure) {
@@ -73,7 +73,8 @@ export class Archive {
   prune(until: number): void {
     if (until <= this.prunedTo) return;
     this.prunedTo = Math.floor(until);
-    // A snapshot that holds is made of all that is there, as it was before it was damaged: members count it, and so does this index.
+    // A snapshot is made of everything that is there, as it was before it was damaged: members count those entries,
+    // and so does this index.
     for (const { place, counted } of this.#takeDamagedUpTo(this.prunedTo))
       if (counted !== null) this.index.add(place, counted === "ring");
     this.#parts.storage.put([], [["pruned", Buffer.from(String(this.prunedTo))]]);
@@ -100,7 +101,7 @@ export class Archive {
     return this.#emptyIndex();
   }
 
-  /** Removes some of what is not kept any more. @returns whether there may be more */
+  /** Removes some of the pruned entries. @returns whether there may be more */
   removePruned(max: number): boolean {
     if (this.#isRemoving) return true;
     const { storage } = this.#parts;
@@ -119,7 +120,7 @@ export class Archive {
     return places.length === max;
   }
 
-  /** Whether it has an entry, on disk or not, or has had it for as long as it keeps any. */
+  /** Whether it has an entry, on disk or not, or has pruned its date. */
   holds(place: Place): boolean {
     if (place.at <= this.prunedTo || this.#unflushed.has(place.id)) return true;
     if (this.#damaged.has(place.id)) return false;
@@ -197,7 +198,10 @@ export class Archive {
     this.#parts.owner.flushed(entries, from);
   }
 
-  /** The bytes of an entry that is on disk; null: none, or a damaged one, which members will give again. */
+  /**
+   * Returns the bytes of an entry that is on disk; null: there is none, or a damaged one, which members will send
+   * again.
+   */
   read(place: Place): SignedBytes | null {
     const { storage, hash } = this.#parts;
     const value = this.#unflushed.has(place.id) ? null : storage.get(writePlace(place));
@@ -315,7 +319,7 @@ export class Archive {
   }
 
   #emptyIndex(): DigestIndex {
-    // What is handed to the disk may be seen there before it is safe.
+    // Bytes handed to the disk may be visible there before they are safe.
     return new DigestIndex({ places: (from, to) => this.#flushedPlaces(from, to) });
   }
 

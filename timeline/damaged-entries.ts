@@ -132,7 +132,7 @@ export class DamagedEntries {
     const { archive } = this.#folding;
     const [first] = places.filter(({ id }) => !this.#staying.has(id) || archive.isFolded(id));
     if (first === undefined) return;
-    // Snapshots that were made of one hold no more.
+    // Snapshots that contain one are no longer valid.
     const gone = places.filter(({ id }) => !this.#staying.has(id));
     void this.#removeAll(gone, archive.making?.outdated(first.at) ?? null);
   }

@@ -11,15 +11,18 @@ export const LETTER_REASONS = {
   missing: 1,
   /** The snapshot has another sum for its second, so it may contain it or not. */
   possible: 2,
-  /** The command that had added its signer's key is such a letter. */
+  /** The command that added its signer's key is such a letter itself. */
   "unknown-key": 3,
-  /** Its daemon was left out of the list of members before it had given it to one of them. */
+  /** Its daemon was left out of the member list before it had sent the entry to another member. */
   evicted: 4,
 } as const;
 
 export type LetterReason = keyof typeof LETTER_REASONS;
 
-/** Letters that are written together: of one snapshot that is taken over, or of the folder of a daemon that was left out. */
+/**
+ * Writes letters that belong together: of one snapshot that is taken over, or of the folder of a daemon that was left
+ * out.
+ */
 export interface LetterWriter {
   /**
    * Stores an entry if there is room.
@@ -35,20 +38,20 @@ export interface LetterWriter {
    * @throws Error  the disk has failed: then no entry may be dropped
    */
   commit(): Promise<Mark | null>;
-  /** The entries are gone. */
+  /** Confirms the letters, since the entries are removed. */
   settle(): void;
-  /** They are not. Harmless at any time before `settle`. */
+  /** Drops the letters, since the entries remain. May be called at any time before `settle`. */
   discard(): void;
   readonly figures: KeptLetters;
 }
 
 export interface KeptLetters {
-  /** The file; null: there were none to be kept. */
+  /** The file's name; null: there were no letters. */
   readonly name: string | null;
   readonly kept: number;
   /** Further entries, for which there was no room. */
   readonly left: number;
 }
 
-/** @param cutAt  of the snapshot that comes; milliseconds since 1970 */
+/** @param cutAt  the date of the new snapshot; milliseconds since 1970 */
 export type OpenLetters = (cutAt: number) => LetterWriter;

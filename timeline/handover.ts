@@ -18,7 +18,7 @@ import type { SnapshotSeal, StagedSnapshot } from "./snapshots/snapshot-files.js
 import type { Cut, SnapshotMaking } from "./snapshots/snapshot-making.js";
 import type { TimelineParts } from "./timeline-owner.js";
 
-/** Milliseconds for which nothing is forgotten after a member asked for that. */
+/** Milliseconds for which nothing is removed after a member requested that. */
 const HOLD_MS = 5000;
 
 /** A snapshot that can be sent to a member. */
@@ -32,7 +32,10 @@ export interface GivableSnapshot {
 
 /** Receives the events of taking a snapshot over. */
 export interface AdoptionHandlers {
-  /** Asked when all has come and been checked, right before it begins. */
+  /**
+   * Whether the snapshot is still needed; called when all of it has arrived and been checked, right before it is
+   * taken over.
+   */
   isWanted(): boolean;
   /** The previous entries are stored aside, under this name; null: there is no disk to store them on. */
   onAside(name: string | null): void;
@@ -44,7 +47,7 @@ export interface AdoptionHandlers {
   onFailed(problem: Error): void;
 }
 
-/** A snapshot that has come, and what it has to be. */
+/** A snapshot that has arrived, and the one that it must be. */
 interface Coming {
   readonly staged: StagedSnapshot;
   readonly agreed: SnapshotSeal;
@@ -88,7 +91,7 @@ export class Handover {
     return cut === undefined || chunks === null ? null : { cutAt, bytes: cut.bytes, chunks };
   }
 
-  /** The snapshots that hold here, rising: what members compare. */
+  /** The snapshots that are valid here, ascending: members compare them. */
   get cuts(): readonly Cut[] {
     return this.#folding.archive.making?.cuts ?? [];
   }
@@ -138,7 +141,7 @@ export class Handover {
     this.#keepsFrom = date;
   }
 
-  /** Begins one that a member gives. */
+  /** Begins to receive a member's snapshot. */
   stage(cutAt: number): StagedSnapshot {
     return this.#making.snapshots.stage(cutAt);
   }
@@ -149,7 +152,7 @@ export class Handover {
     return making;
   }
 
-  /** Takes over a snapshot that has come as a whole. @param agreed  what it has to be */
+  /** Takes over a snapshot that has arrived completely. @param agreed  the one that it must be */
   adopt(staged: StagedSnapshot, agreed: SnapshotSeal, handlers: AdoptionHandlers): void {
     this.#adopt({ staged, agreed, handlers }).then(
       () => handlers.onAdopted(),
@@ -180,7 +183,7 @@ export class Handover {
     try {
       await this.#begin(staged, losing, handlers);
     } catch (problem) {
-      // Then it is no more than that the disk is closed.
+      // After a stop the only problem is that the disk is closed.
       if (!this.#later.isStopped) this.#failure.report(problem as Error);
       throw problem;
     }
@@ -215,7 +218,7 @@ export class Handover {
   async #rest(): Promise<void> {
     const { soon, storage } = this.#parts;
     while (this.#folding.refolding.isRunning && this.#failure.reason === null) {
-      // What it waits for as well: turns alone would come to no end before that.
+      // The refold waits for the disk as well: turns alone would not end before that.
       await storage.flushed();
       await new Promise<void>((resolve) => soon(resolve));
     }

@@ -17,7 +17,7 @@ import type { TimelineParts } from "./timeline-owner.js";
  * turns are short.
  */
 const REDO_ALL_MAX = 4 * REDO_MAX;
-/** Units of the tail that are got ready in one turn at most: some 2 ms; and between two looks at the clock. */
+/** Units of the tail that are prepared in one turn at most: some 2 ms; and between two reads of the clock. */
 export const UNITS_A_TURN = 512;
 const UNITS_A_LOOK = 128;
 /** Late commands of one merge: the more, the less each of them costs; as many as take about a turn. */
@@ -31,7 +31,7 @@ export class LateMerges {
   #isScheduled = false;
   /** Late commands of the next merge. */
   #commands = COMMANDS_MAX;
-  /** Units that the last merge did again for each of its entries, of those that wait; 0: they have just come. */
+  /** Units that the last merge did again for each of its entries that waited; 0: the waiting entries are new. */
   #redoneEach = 0;
 
   constructor(parts: TimelineParts, folding: Folding, failure: Failure) {
@@ -132,7 +132,7 @@ export class LateMerges {
   } {
     const { tailBytes } = this.#parts.limits;
     const { horizon, waiting, newest } = this.#folding;
-    // Never below the old end of the tail: which ids are dated there is forgotten.
+    // Never below the old end of the tail: the ids dated there are forgotten.
     const end = Math.max(this.#folding.fold.cutAt, horizon.of(newest.at));
     // The new fold must have what the present one has, whatever the clock says now.
     const until = late.reduce(

@@ -16,12 +16,12 @@ import { findUnverifiable } from "./unverifiable.js";
 
 /** Entries that are reported one by one, at most. */
 const REPORTED_MAX = 200;
-/** Entries that are looked for to be kept: some 50 MB of places. */
+/** Entries that are searched for and stored, at most: some 50 MB of places. */
 const LETTERS_MAX = 250_000;
 /** Letters that are written between two turns. */
 const LETTERS_A_STEP = 64;
 
-/** Entries of this daemon that are gone once it has taken a snapshot over. */
+/** Entries of this daemon that are lost once it has taken a snapshot over. */
 export interface LostEntries {
   /** Their number, including those that were removed here as well and so cannot be named. */
   readonly count: number;

@@ -14,7 +14,7 @@ import { DamagedSnapshot } from "./snapshots/snapshot.js";
 import type { SnapshotSource } from "./snapshots/snapshot-files.js";
 import { heldSnapshots } from "./snapshots/snapshot-making.js";
 
-/** Each keeps a state of its own in memory, as large as the one that serves. */
+/** Each recall has a state of its own in memory, as large as the one that serves. */
 export const RECALLS_MAX = 2;
 /** Milliseconds: a client's longest deadline; afterwards no client waits for the answer. */
 export const RECALL_MS_MAX = 20_000;
@@ -34,7 +34,7 @@ export interface Recalled {
   readonly fold: Fold;
   /** Date of the snapshot that it began with; null: with nothing. */
   readonly snapshot: number | null;
-  /** Entries that could not be read: what comes after them may not be as it was. */
+  /** Entries that could not be read: the state after them may not be as it was. */
   readonly damaged: number;
 }
 
@@ -83,14 +83,14 @@ export class Recalls {
     return this.#running.size;
   }
 
-  /** The first date that can be asked from. */
+  /** The first date from which a recall can begin. */
   get earliest(): number {
     const oldest = this.#beginnings(Number.POSITIVE_INFINITY).at(-1);
     if (oldest === undefined) return Number.MAX_SAFE_INTEGER;
     return oldest === null ? 0 : oldest + 1;
   }
 
-  /** Entries that come while it runs may be among those it finds, or not. Rejects with RecallFailure. */
+  /** Runs a recall. Entries that arrive meanwhile may be found or not. Rejects with RecallFailure. */
   async run(plan: RecallPlan): Promise<Recalled> {
     const [snapshot] = this.#beginnings(plan.from);
     if (snapshot === undefined) throw new RecallFailure(this.#tooEarly(plan.from));
@@ -112,7 +112,7 @@ export class Recalls {
     this.#running.clear();
   }
 
-  /** @param isWanted  false: it was stopped, so that it goes no further */
+  /** @param isWanted  false: the recall was stopped, so it does not continue */
   async #recall(plan: RecallPlan, isWanted: () => boolean): Promise<Recalled> {
     // Answered writes may still be on their way to the disk.
     await this.#storage.flushed().catch(({ message }: Error) => {
@@ -177,7 +177,7 @@ export class Recalls {
     const dates = heldSnapshots(this.#storage).filter(
       (date) => files.has(date) && date < from && date >= kept,
     );
-    // Of what is kept no more, snapshots alone know.
+    // Pruned entries are in snapshots only.
     return [...dates.sort((a, b) => b - a), ...(kept < 0 ? [null] : [])];
   }
 
@@ -191,7 +191,7 @@ export class Recalls {
   }
 }
 
-/** Nothing dated at or before it is kept any more; -1: everything is. */
+/** Returns the date up to which nothing is stored any more; -1: everything is. */
 function prunedTo(storage: MarkSource): number {
   const mark = storage.mark("pruned");
   return mark === null ? -1 : Number(mark.toString());

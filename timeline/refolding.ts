@@ -13,7 +13,10 @@ import { Refold } from "./snapshots/refold.js";
 import { DamagedSnapshot } from "./snapshots/snapshot.js";
 import type { TimelineParts } from "./timeline-owner.js";
 
-/** Commands that came meanwhile, and are merged in one turn; or twice as many as came in the last one, so that it ends. */
+/**
+ * Commands that arrived meanwhile and are merged in one turn; or twice as many as arrived in the last turn, so that
+ * it ends.
+ */
 const MISSED_A_TURN = 256;
 /** Milliseconds between two lines of the log. */
 const PROGRESS_EVERY_MS = 5000;
@@ -25,7 +28,9 @@ export interface RefoldingPlan {
   readonly until: number;
   /** Bytes that undo records may take: beyond them the fold is cut later, as far as `cutTo` lets it. */
   readonly tailBytes: number;
-  /** The latest date up to which nothing is to come that the fold would have to merge; left out: nothing is to come. */
+  /**
+   * Returns the latest date up to which the fold will have nothing to merge; left out: nothing is going to arrive.
+   */
   readonly cutTo?: () => number;
   /** Filled from what is found; null: it is filled already. */
   readonly index: DigestIndex | null;
@@ -43,7 +48,7 @@ export class Refolding {
   #missedFrom = Number.POSITIVE_INFINITY;
   /** The missed entries that belong below the new fold's tail. */
   #below: Entry[] = [];
-  /** Damaged ones that it came across. */
+  /** Ids of damaged entries that it found. */
   #gaps = new Set<ByteString>();
   #refold: Refold | null = null;
   #isRunning = false;
@@ -60,7 +65,7 @@ export class Refolding {
     return this.#isRunning;
   }
 
-  /** Notes entries that were not there when it started: whether it would find them is chance, so it does not look. */
+  /** Notes entries that arrived after the start: whether the refold would find them is chance, so it skips them. */
   arrived(entries: readonly Entry[]): void {
     if (this.#isRunning) for (const { id } of entries) this.#arrived.add(id);
   }
@@ -164,8 +169,8 @@ export class Refolding {
   }
 
   /**
-   * Merges what came meanwhile into the new fold, in slices.
-   * @param before  how many commands of it were left by the last one
+   * Merges entries that arrived meanwhile into the new fold, in slices.
+   * @param before  their commands that the last slice has left
    */
   #mergeMissed(fold: Fold, plan: RefoldingPlan, before: number, done: (fold: Fold) => void): void {
     if (this.#isStopped) return;

@@ -14,7 +14,7 @@ const HELPING_FACTOR = 2;
 export interface RetentionTick {
   /** Everything dated up to it is in its place. */
   readonly cutAt: number;
-  /** Nothing dated up to it is taken first-hand any more, and its tail is over; milliseconds since 1970. */
+  /** The date up to which nothing is taken first-hand any more and the tail is over; milliseconds since 1970. */
   readonly finalTo: number;
   /** Milliseconds since 1970. */
   readonly now: number;
@@ -54,7 +54,7 @@ export class Retention {
     const base =
       (isFull ? making?.next(isFree) : making?.bestBase(Math.min(now - retainMs, end - 1, cutAt), isFree)) ??
       null;
-    // Up to a snapshot, neither more nor less: whatever still comes can be folded from it.
+    // Exactly up to a snapshot: later arrivals can be folded from it.
     if (base !== null && base < end && base <= cutAt && base > this.#archive.prunedTo) {
       making?.begin(base);
       this.#archive.prune(base);

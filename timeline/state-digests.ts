@@ -1,7 +1,7 @@
 /**
- * The state that is served, as digests that daemons compare: of all keys, summed up in buckets in short steps while the state
- * changes; and of single keys, exactly as they are at a date. The sums only lead to keys that may differ; what is said of a key
- * is never wrong. Source: docs/decisions/0043-states-are-compared.md.
+ * The state that is served, as digests that daemons compare: of all keys, summed up in buckets in short steps while
+ * the state changes; and of single keys, exactly as they are at a date. The sums only lead to keys that may differ;
+ * the digest of a key is always right. Source: docs/decisions/0043-states-are-compared.md.
  */
 import type { ByteString } from "../protocol/byte-string.js";
 import type { Steps } from "../protocol/steps.js";
@@ -16,7 +16,7 @@ import type { Folding } from "./folding.js";
 export interface Look {
   /** Everything dated before it, and nothing else; milliseconds since 1970. */
   readonly at: number;
-  /** Decides into which bucket a key goes, and which part of a large value is looked at. */
+  /** Selects the bucket of a key, and the part of a large value that is sampled. */
   readonly salt: number;
 }
 
@@ -36,7 +36,7 @@ export interface NamedKey {
 }
 
 export interface KeyDigest extends NamedKey {
-  /** null: there is no such key. */
+  /** The digest; null: there is no such key. */
   readonly digest: Digest64 | null;
 }
 
@@ -49,12 +49,12 @@ export interface WantedKeys {
   readonly max: number;
 }
 
-/** Keys of a share at most, roughly: more of them are looked at in turns. */
+/** Keys of a share at most, roughly: a larger keyspace is compared share by share. */
 const SHARE_KEYS = 2 ** 20;
 const KEYS_A_BUCKET = 8;
 const BUCKETS_MIN = 16;
 const BUCKETS_MAX = 65_536;
-/** Keys between two looks at the time, and entries of the tail. */
+/** Keys, and entries of the tail, between two reads of the clock. */
 const KEYS_A_STEP = 32;
 /** A page reads one segment of the table, whose cells take some microseconds. */
 const KEYS_A_PAGE = 512;

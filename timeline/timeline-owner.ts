@@ -1,4 +1,7 @@
-/** The environment of a timeline: what its owner hands in, the events that the owner receives, and the outcome of an entry. */
+/**
+ * The environment of a timeline: what its owner passes in, the events that the owner receives, and the outcome of an
+ * entry.
+ */
 import type { ByteString } from "../protocol/byte-string.js";
 import type { KeyRing } from "../store/key-ring.js";
 import type { OpenLetters } from "./dead-letters.js";
@@ -15,19 +18,19 @@ export interface TimelineOwner {
   flushed(entries: readonly FlushedEntry[], from: ByteString | null): void;
   /** Called when entries of members are part of the state. @param answered  those of them whose answers are known */
   folded(entries: readonly Entry[], answered: readonly FoldedEntry[]): void;
-  /** The disk has failed: nothing is taken any more. */
+  /** Called when the disk has failed: nothing is taken any more. */
   failed(detail: string): void;
 }
 
 /** Copies damaged entries that are removed together, so that an operator can read them with a later version. */
 export interface Keeping {
-  /** @returns where; null: there is no room for it */
+  /** @returns the copy's name; null: there is no room for it */
   readonly keep: (place: Place, value: Buffer) => string | null;
   /** Resolves when all copies outlive a power failure; rejects: perhaps they do not. */
   readonly synced: () => Promise<void>;
 }
 
-/** Counts the copies that exist, once, and goes on from there. */
+/** Counts the existing copies once, and continues from there. */
 export type BeginKeeping = () => Keeping;
 
 export interface TimelineLimits {

@@ -1,9 +1,10 @@
 /**
- * The timeline: takes entries, each once; keeps them; and has the state that they make. Disk, clock, hash and turns of
- * the event loop are handed in. Source: docs/architecture.md "How daemons agree".
- *   take (first-hand) ─┐                      ┌─ fold.merge ─► answers
- *   receive (members) ─┴─► known? ─► keep ──►─┤
- *                                             └─ waiting (ahead of the clock, late) ─► merge or refold
+ * The timeline: takes entries, each once; stores them; and has the state that they make. Disk, clock, hash and turns
+ * of the event loop are passed in. Source: docs/architecture.md "How daemons agree".
+ *
+ *   take (first-hand) ─┐                       ┌─ fold.merge ─► answers
+ *   receive (members) ─┴─► known? ─► store ──►─┤
+ *                                              └─ waiting (ahead of the clock, late) ─► merge or refold
  */
 import type { ByteString } from "../protocol/byte-string.js";
 import type { EnvelopeDate } from "../protocol/version-2/messages-v2.js";
@@ -84,7 +85,7 @@ export class Timeline {
     await this.#parts.storage.close();
   }
 
-  /** Why nothing is taken any more; null: all is well. */
+  /** The reason for which nothing is taken any more; null: all is well. */
   get failure(): string | null {
     return this.#failure.reason;
   }
@@ -102,7 +103,7 @@ export class Timeline {
     return this.#archive.index;
   }
 
-  /** Nothing dated at or before it is kept any more; -1: everything is. */
+  /** The date up to which nothing is stored any more; -1: everything is. */
   get prunedTo(): number {
     return this.#archive.prunedTo;
   }
@@ -111,7 +112,7 @@ export class Timeline {
     return this.#folding.newest;
   }
 
-  /** Nothing dated at or before it is taken first-hand. */
+  /** The date up to which nothing is taken first-hand. */
   get watermark(): number {
     return this.#watermark.value;
   }
@@ -121,7 +122,7 @@ export class Timeline {
     return this.#watermark.published;
   }
 
-  /** Why nothing is applied any more from a place on; null: everything is. */
+  /** The reason for which nothing is applied any more from a place on; null: everything is. */
   get standstill(): string | null {
     return standstillOf(this.#fold);
   }
@@ -154,7 +155,9 @@ export class Timeline {
   prepare = (entry: Entry): boolean =>
     entry.envelope.at <= this.#fold.cutAt || this.#fold.prepare(entry, UNITS_A_TURN, REDO_MAX);
 
-  /** Takes an entry first-hand: checked, kept, folded and answered in one step. Its date has been found right. */
+  /**
+   * Takes an entry first-hand: checks, stores, folds and answers it in one step. Its date has been checked before.
+   */
   take(entry: Entry): Taking {
     const failure = this.failure ?? this.standstill;
     if (failure !== null) return { kind: "failed", detail: failure };
@@ -169,7 +172,7 @@ export class Timeline {
   }
 
   /**
-   * Takes entries from a member, whose signatures have been found right.
+   * Takes entries from a member. Their signatures have been checked before.
    * @returns those that were new
    */
   receive(entries: readonly Entry[], from: ByteString): readonly Entry[] {
@@ -178,7 +181,7 @@ export class Timeline {
     if (added.length === 0) return added;
     const again = added.filter(({ id }) => this.#archive.isFolded(id));
     const unfolded = again.length === 0 ? added : added.filter(({ id }) => !this.#archive.isFolded(id));
-    // A refold that is running may have come across them while they could be read, or not.
+    // A running refold may have found them while they could be read, or not.
     this.#refolding.missed(again.filter((entry) => !this.#refolding.hasFolded(placeOf(entry))));
     this.#keep(added, from)?.catch(() => {});
     this.waiting.add(unfolded, this.#horizon.dueUntil);
@@ -189,10 +192,16 @@ export class Timeline {
   /** Whether it has an entry, on disk or not. */
   holds = (place: Place): boolean => this.#archive.holds(place);
 
-  /** Whether a member's entry can be kept: too many dated far ahead cannot. @param bytes  of body and signature */
+  /**
+   * Whether there is room for a member's entry: the number of those dated far ahead is bounded. @param bytes  of body
+   * and signature
+   */
   hasRoom = ({ at }: Place, bytes: number) => this.waiting.hasRoom(at, bytes, this.#horizon.dueUntil);
 
-  /** The bytes of an entry that is on disk; null: none, a damaged one, which members will give again, or not yet open. */
+  /**
+   * Returns the bytes of an entry that is on disk; null: there is none, it is damaged and members will send it again,
+   * or the timeline is not open yet.
+   */
   read = (place: Place): SignedBytes | null => (this.#folding.isOpen ? this.#archive.read(place) : null);
 
   /**

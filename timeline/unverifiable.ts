@@ -22,7 +22,7 @@ export interface Unverifiable {
   readonly damaged: readonly Buffer[];
 }
 
-/** An entry, as far as it matters whose it is. */
+/** The parts of an entry that show its signer, and the keys that it names. */
 interface Signed extends Pick<Envelope, "key" | "at" | "commands"> {
   readonly place: Buffer;
   /** The units that may name keys; if there can be none, `commands` is empty as well. */
@@ -31,8 +31,8 @@ interface Signed extends Pick<Envelope, "key" | "at" | "commands"> {
 
 /**
  * Finds them while nothing is put into the storage.
- * @param ring   of the snapshot; it comes to know the keys that what is kept names
- * @param after  of what is dated after it; milliseconds since 1970
+ * @param ring   of the snapshot; learns the keys that the remaining entries name
+ * @param after  entries dated after it are checked; milliseconds since 1970
  */
 export function* findUnverifiable(
   { storage, hash, databases }: TimelineParts,

@@ -34,7 +34,7 @@ interface PutOff {
   /** `uptime` milliseconds, and the same by the clock. */
   readonly since: number;
   readonly date: number;
-  /** Late ones of before that date which have come since the last look. */
+  /** Late entries dated before `date` that have arrived since the last check. */
   came: number;
 }
 
@@ -52,7 +52,7 @@ export class Waiting {
   /** Entries that were late when `mark` was called and still are, and whether a refold takes in some of them. */
   readonly #marked = new Set<Entry>();
   #isMarkRefolding = false;
-  /** Since when there have been such, as far as `look` has seen; null: there are none. */
+  /** The time since which there have been such, as far as `look` has noticed; null: there are none. */
   #since: number | null = null;
 
   get size(): number {
@@ -71,7 +71,7 @@ export class Waiting {
     this.#isMarkRefolding = this.#refolding.length > 0;
   }
 
-  /** Whether nothing that was marked waits any more. */
+  /** Whether no marked entry waits any more. */
   get isMarkPast(): boolean {
     return this.#marked.size === 0 && !this.#isMarkRefolding;
   }
@@ -108,7 +108,10 @@ export class Waiting {
     return (at >= this.#lateFrom && this.#late.some(isIt)) || this.#refolding.some(isIt);
   }
 
-  /** Whether one dated `at` may come. @param bytes  of body and signature @param until  those dated up to it need no room */
+  /**
+   * Whether there is room for an entry dated `at`. @param bytes  of body and signature @param until  entries dated up
+   * to it need no room
+   */
   hasRoom(at: number, bytes: number, until: number): boolean {
     return at <= until || this.#ahead.hasRoom(bytes);
   }

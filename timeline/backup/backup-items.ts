@@ -15,7 +15,7 @@ export interface BackupEnd {
   /** The date of the backup, milliseconds since 1970. */
   readonly made: number;
   readonly entries: number;
-  /** Date of the last; null: there is none. */
+  /** The date of the last entry; null: there is none. */
   readonly last: number | null;
   /** Dates of the valid snapshots; other snapshots in the file are to be ignored. */
   readonly snapshots: readonly number[];
@@ -23,7 +23,7 @@ export interface BackupEnd {
   readonly marks: Readonly<Partial<Record<MarkName, string>>>;
   /** Libraries of functions, base64; null: there were none. */
   readonly functions: string | null;
-  /** Whether its daemon was catching up, so that entries may be missing; backups of older versions do not say. */
+  /** Whether its daemon was catching up, so that entries may be missing; left out by older versions. */
   readonly incomplete?: boolean;
 }
 

@@ -1,6 +1,6 @@
 /**
- * A backup's file as a timeline and its snapshots: the whole file is read once and proved, then it is read from wherever it is
- * asked for. Nothing of it is in memory but an index, and the few entries that came while it was made.
+ * A backup's file as a timeline and its snapshots: the complete file is read and checked once, then parts are read on
+ * request. Only an index is in memory, and the few entries that arrived while the backup was made.
  */
 import { firstPlaceAt } from "../entries/entry.js";
 import type { EntrySource, MarkName, MarkSource } from "../entries/storage.js";

@@ -1,6 +1,7 @@
 /**
- * Makes a backup of a timeline's folder, which a daemon may go on writing: what was there at one moment, with everything that
- * belongs to it. What comes meanwhile and is dated before the last entry is looked for until there is no more of it.
+ * Makes a backup of a timeline's folder, which a daemon may go on writing: the entries of one moment, with everything
+ * that belongs to them. Entries that arrive meanwhile and are dated before the last one are searched for until no
+ * more are found.
  */
 import type { FolderView } from "../disk/folder-view.js";
 import { dateOf, readPlace } from "../entries/entry.js";
@@ -40,7 +41,7 @@ export class NoBackup extends Error {
 
 /** A frame of entries is closed when it is as long. */
 const FRAME_BYTES = 256 * 1024;
-/** Looks for what came meanwhile. Each takes as long as reading the places. */
+/** Searches for entries that arrived meanwhile, at most. Each takes as long as reading the places. */
 const LOOKS_MAX = 20;
 /** Entries of that kind: they are in memory when the backup is read. */
 const LATE_MAX = 1_000_000;
@@ -58,7 +59,7 @@ export function writeBackup(parts: BackupParts): BackupEnd | null {
   const copies = copySnapshots(parts);
   const late = new Map<string, number>();
   for (let look = 1; look <= LOOKS_MAX; look++) {
-    // As of now: if nothing has come before, all of it is of this moment.
+    // Read before the search: if it finds nothing, all of this is of the same moment.
     const marks = marksOf(view);
     const held = heldSnapshots(view);
     const found = addMissing(parts, late);

@@ -98,7 +98,7 @@ export class DigestIndex {
   readonly #ring: Buffer[] = [];
   readonly #id: Words = new Uint32Array(SUM_WORDS);
 
-  /** @param storage  whose places it counts; without it the index can be filled and saved, not compared */
+  /** @param storage  has the places that it counts; without it the index can be filled and saved, not compared */
   constructor(storage: Pick<Storage, "places"> | null = null) {
     this.#storage = storage;
   }
@@ -113,7 +113,7 @@ export class DigestIndex {
     this.#sums[isRing ? "ring" : "data"].add(Math.floor(place.at / 1000), this.#id);
   }
 
-  /** Counts an entry no more that was counted. @returns in which set it was */
+  /** Stops counting an entry. @returns the set that it was in */
   remove(place: Place): DigestSet {
     const bytes = writePlace(place);
     const i = this.#ringFrom(bytes);
@@ -201,8 +201,8 @@ export class DigestIndex {
   }
 
   /**
-   * Becomes what was saved.
-   * @param sums  all that `serialise` gave
+   * Restores a saved index.
+   * @param sums  all that `serialise` returned
    * @param ring  places on the ring
    */
   restore(sums: Buffer, ring: Iterable<Place>): void {

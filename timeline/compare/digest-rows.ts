@@ -54,7 +54,7 @@ function addRows(
   return end;
 }
 
-/** Adds up what comes in rising order. */
+/** Adds up ids that arrive in ascending order. */
 class RowSums {
   readonly rows: { start: number; count: number; high: number; low: number }[] = [];
   readonly #seconds: number;

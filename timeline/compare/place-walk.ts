@@ -1,4 +1,4 @@
-/** Looks at the places of a stretch of time in small steps, and what comparisons take from a place. */
+/** Walks the places of a range of time in small steps, and extracts from them what comparisons need. */
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
 import type { Steps } from "../../protocol/steps.js";
 import { firstPlaceAt, PLACE_BYTES } from "../entries/entry.js";

@@ -84,7 +84,7 @@ export class RangeCursor {
   }
 }
 
-/** The place after a place: there is none between. */
+/** Returns the next place: there is none between. */
 export function nextPlace(place: Buffer): Buffer {
   const next = Buffer.from(place);
   for (let i = next.length - 1; i >= 0; i--) {

@@ -36,7 +36,7 @@ export interface Outcome {
   readonly reply: Buffer | null;
   /** Ranges of entries that the other member misses, oldest first; they do not touch. */
   readonly toSend: readonly PlaceRange[];
-  /** About how many entries `reply` asks for: they come as pushes. */
+  /** Entries that `reply` requests, roughly: the other member pushes them. */
   readonly requested: number;
 }
 
@@ -81,8 +81,8 @@ const startOfRow = (level: number, second: number) => {
 };
 
 /**
- * Takes a message of an exchange. An exchange is bounded: what is beyond is left to the next one, which should begin once
- * what this one gave has arrived, while the totals differ.
+ * Answers a message of an exchange. An exchange is bounded: the remainder is left to the next one, which should begin
+ * once the entries that this one sent have arrived, while the totals differ.
  * @throws MalformedFrame  a message that no member makes
  */
 export function* answer(index: DigestIndex, message: Buffer): Steps<Outcome> {
@@ -156,7 +156,7 @@ class Comparison {
   *#compareSums({ level, from, to, rows }: SumsSection): Steps<void> {
     const own = yield* ownRows(this.#index, this.#set, level, from, to);
     const seconds = ROW_SECONDS[level] as number;
-    // What comes between is neither's, so one span covers the rows that only one side has, one after the other.
+    // Neither side has entries between them, so one range covers consecutive rows that only one side has.
     if (rows.length === 0) {
       if (own.length > 0) this.#toSend.span(from, to);
       return;

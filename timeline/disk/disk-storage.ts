@@ -1,7 +1,7 @@
 /**
- * A timeline on disk, in DIR/timeline: what is put goes to the log, and is acknowledged by that; LMDB gets it later. What comes
- * while the log writes goes together into the next write, so one sync serves all that wait. Needs the package lmdb: load
- * this module only on use. Source: docs/decisions/0013-a-log-before-lmdb.md.
+ * A timeline on disk, in DIR/timeline: puts are written to the log, which acknowledges them, and to LMDB later. Puts
+ * that arrive while the log writes share the next write, so one sync serves all callers that wait. Needs the package
+ * lmdb: load this module only on use. Source: docs/decisions/0013-a-log-before-lmdb.md.
  */
 import { randomBytes } from "node:crypto";
 import { mkdirSync } from "node:fs";
@@ -32,7 +32,7 @@ export class StorageFailure extends Error {
   override readonly name = "StorageFailure";
 }
 
-/** The promise of a write or a sync to come. */
+/** The promise of a future write or sync. */
 interface Waiting {
   readonly promise: Promise<void>;
   readonly resolve: () => void;
@@ -144,7 +144,7 @@ export class DiskStorage implements Storage {
   }
 
   flushed(): Promise<void> {
-    // What is put now goes nowhere.
+    // Later puts are ignored.
     if (this.#closing !== null) return Promise.reject(new StorageFailure(`${this.#folder} is closed`));
     return this.#written();
   }
@@ -260,7 +260,7 @@ export class DiskStorage implements Storage {
   }
 
   readonly #syncOnTime = (): void => {
-    // After a failed sync another one may say that all is well.
+    // After a failed sync another one may succeed although bytes are lost.
     if (this.#failure !== null || !this.#isUnsynced || this.#syncing !== null) return;
     const waiting = this.#nextSync;
     this.#nextSync = null;

@@ -7,7 +7,7 @@ import type { Operation, OperationGroup } from "../entries/operation.js";
 import type { LmdbTree } from "./lmdb-tree.js";
 import { Unfiled } from "./unfiled.js";
 
-/** Milliseconds between two transactions when little comes: each costs two syncs and some milliseconds of CPU. */
+/** Milliseconds between two transactions at low load: each costs two syncs and some milliseconds of CPU. */
 const FILE_EVERY_MS = 1000;
 /**
  * Operations that start a transaction immediately, and that it has at most: handing them over takes the event loop
@@ -21,7 +21,7 @@ const BEHIND_BYTES_MAX = 64 * 1024 * 1024;
 export interface FilingHandlers {
   /** LMDB has all groups up to this one. */
   readonly onFiled: (sequence: number) => void;
-  /** LMDB takes nothing any more. */
+  /** LMDB accepts nothing any more. */
   readonly onFailed: (problem: unknown) => void;
 }
 
@@ -68,7 +68,7 @@ export class Filing {
     while (this.#filed < last && !this.#isStopped) await (this.#running ?? this.#start());
   }
 
-  /** Nothing more is put into LMDB; what is on its way arrives or not. */
+  /** Stops before the next transaction; the current one may succeed or fail. */
   async stop(): Promise<void> {
     this.#isStopped = true;
     if (this.#timer !== null) clearTimeout(this.#timer);

@@ -17,7 +17,9 @@ import {
 import { join } from "node:path";
 
 const LOCK_FILE = "lock";
-/** Another start may take a stale lock between our looking and our taking it; then we look again. */
+/**
+ * Attempts: another start may take a stale lock between our check and our attempt to take it; then we check again.
+ */
 const ATTEMPTS_MAX = 3;
 /**
  * Index of the start in the fields of /proc/PID/stat after the name, which may contain spaces: the start is field 22,
@@ -35,7 +37,7 @@ export class FolderInUse extends Error {
 
 /** A lock that this process has. */
 export interface FolderLock {
-  /** Gives the folder back. */
+  /** Releases the folder. */
   unlock(): void;
   /** Restores the lock of the process from which it was taken, because that process is running after all. */
   handBack(): void;
@@ -98,7 +100,7 @@ export function refuseStrangers(
     throw inUse(folder, "a process of another container, or of another user");
 }
 
-/** Whether no process that can be looked into has that number and the file. Where there are no containers: false. */
+/** Whether no process that can be examined has that number and the file; false where there are no containers. */
 function isStranger(pid: number, inode: number): boolean {
   return existsSync("/proc/self/maps") && !hasMapped(pid, inode);
 }
@@ -148,7 +150,7 @@ function holderOf(text: string | null): number | null {
 }
 
 function isRunning(pid: number): boolean {
-  // A killed process whose parent has not looked yet has given its files back.
+  // A killed process that its parent has not reaped yet has released its files.
   if (statOf(pid)?.[0] === "Z") return false;
   try {
     process.kill(pid, 0);

@@ -185,7 +185,7 @@ class TreeView {
     return this.#mark(Buffer.from(name));
   }
 
-  /** The greatest place; null: there is none, or it cannot be read. */
+  /** Returns the greatest place; null: there is none, or it cannot be read. */
   last(): Buffer | null {
     return this.#whole((head) => {
       const tree = this.#file.tree(head, "entries");

@@ -72,7 +72,7 @@ export class LmdbFile {
     return readHead(this.#descriptor, this.#path);
   }
 
-  /** A tree that the main one names; null: there is none. */
+  /** Returns a tree that the main one names; null: there is none. */
   tree(head: FileHead, name: string): Tree | PageDamage | null {
     const main = treeAt(head.mainRoot);
     if (main === null) return null;

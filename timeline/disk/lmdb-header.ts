@@ -1,7 +1,7 @@
 /**
- * The two pages at the head of LMDB's file, looked at before LMDB does: it believes them, so that a file that is cut off or
- * torn there ends the process without a word, or is read as it was one transaction ago.
- * Source: `MDB_meta` and `MDB_page` in LMDB's mdb.c, as the package lmdb has them.
+ * Reads the two pages at the head of LMDB's file before LMDB does: LMDB trusts them, so that a truncated or torn file
+ * would end the process without a message, or would be read as it was one transaction ago. Source: `MDB_meta` and
+ * `MDB_page` in LMDB's mdb.c, as the package lmdb has them.
  */
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { IS_LITTLE } from "./lmdb-page.js";
@@ -38,7 +38,7 @@ export interface FileHead {
   /** Its number. */
   readonly transaction: bigint;
   readonly pageBytes: number;
-  /** Whole pages that the file has. */
+  /** Complete pages of the file. */
   readonly pages: number;
   /** Number of the page where a tree begins; 2^64-1: nothing is in it. */
   readonly freeRoot: bigint;
@@ -89,7 +89,7 @@ function fileHead(head: DataView, size: number): FileHead {
   return { transaction, pageBytes, pages: Math.floor(size / pageBytes), freeRoot, mainRoot };
 }
 
-/** @param file.pageBytes  as the page before says; null: there is none */
+/** @param file.pageBytes  from the previous page; null: there is none */
 function problemOf(head: DataView, file: { size: number; pageBytes: number | null }): string | null {
   if ((head.getUint16(FLAGS_AT, IS_LITTLE) & IS_META) === 0 || head.getUint32(MAGIC_AT, IS_LITTLE) !== MAGIC)
     return "its head is not LMDB's";

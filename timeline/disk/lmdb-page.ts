@@ -44,8 +44,8 @@ const IS_LONG = 0x01;
 const NUMBER_BYTES = 8;
 
 /**
- * @param bytes   of the whole page; not copied
- * @param number  that the page has to have
+ * @param bytes   the complete page; not copied
+ * @param number  the number that the page must have
  */
 export function readTreePage(bytes: Buffer, number: number): TreePage | PageProblem {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);

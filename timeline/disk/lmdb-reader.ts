@@ -1,5 +1,5 @@
 /**
- * Reading a timeline that is on disk: what the daemon's own storage and the worker that makes snapshots have in common.
+ * Reads a timeline that is on disk: the code that the daemon's own storage and the worker that makes snapshots share.
  * Needs the package lmdb: load this module only on use.
  */
 import { join } from "node:path";
@@ -23,7 +23,7 @@ export const BINARY = {
   encoding: "binary",
   encoder: {
     encode: (value: Buffer): Buffer => value,
-    // Its `length` says how much of lmdb's buffer is meant, and only what is cut off knows.
+    // `length` says which part of lmdb's buffer is the value, and only a subarray has the right length.
     decode: (bytes: Buffer): Buffer => Buffer.from(bytes.subarray(0, bytes.length)),
   },
   keyEncoding: "binary",
@@ -110,7 +110,10 @@ export interface Reader extends EntrySource {
   close(): Promise<void>;
 }
 
-/** A folder that a daemon of this process has open: another thread looks in. What is still in the log alone it does not see. */
+/**
+ * Opens a folder that a daemon of this process has open, for another thread. Groups that are only in the log are not
+ * visible.
+ */
 export function openReader(data: string): Reader {
   const root = open<Buffer, Buffer>({
     path: timelineFolder(data),

@@ -1,7 +1,7 @@
 /**
- * Entries and marks in LMDB: one environment in DIR/timeline, with the databases "entries" and "marks". Each commit is a
- * transaction that says which group of the log was its last. The map grows by itself with the file. Needs the package lmdb:
- * load this module only on use.
+ * Entries and marks in LMDB: one environment in DIR/timeline, with the databases "entries" and "marks". Each commit
+ * is a transaction that records the last group of the log that it contains. The map grows with the file. Needs the
+ * package lmdb: load this module only on use.
  */
 import { statSync } from "node:fs";
 import { join } from "node:path";
@@ -12,7 +12,7 @@ import { checkHeader, DamagedFile } from "./lmdb-header.js";
 import { BINARY, entrySlices, logMarkIn, placeSlices, type Slice, type StoredEntry } from "./lmdb-reader.js";
 import { LOG_KEY, writeLogMark } from "./log-mark.js";
 
-/** Keys whose pages are looked at before LMDB reads them: some 0.2 s. */
+/** Keys whose pages are checked before LMDB reads them: some 0.2 s. */
 const CHECKED_MAX = 200_000;
 
 const LIBRARY = /[\\/]lmdb[\\/]/;
@@ -150,7 +150,7 @@ interface Syncable {
   sync(done: (problem: unknown) => void): void;
 }
 
-/** LMDB's own words. Its rejection holds a promise that is rejected in its turn with the reason. */
+/** Returns LMDB's own error. Its rejection holds a promise that is itself rejected with the reason. */
 async function causeOf(problem: unknown): Promise<unknown> {
   try {
     if (problem instanceof Error && "commitError" in problem) await problem.commitError;

@@ -14,7 +14,7 @@ import type { Operation } from "../entries/operation.js";
 
 export const MARKER_BYTES = 16;
 
-/** A record that is whole. */
+/** A complete record. */
 export interface LogRecord {
   readonly sequence: number;
   readonly safe: number;
@@ -66,7 +66,7 @@ export function writeRecord(target: Buffer, marker: Buffer, { sequence, safe, op
   target.writeUInt32BE(crc32(target.subarray(LENGTH_AT, at)), CRC_AT);
 }
 
-/** The whole records with a marker, in the order in which they lie there; what else lies between them is passed over. */
+/** Yields the complete records with a marker, in the order of the file; other bytes are skipped. */
 export function* readRecords(bytes: Buffer, marker: Buffer): Generator<LogRecord> {
   for (let at = bytes.indexOf(marker); at >= 0; ) {
     const end = endOf(bytes, at);

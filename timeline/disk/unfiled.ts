@@ -51,7 +51,7 @@ export class Unfiled {
     return this.#marks.get(name)?.value ?? null;
   }
 
-  /** The greatest place of an entry that is there; null: there is none. */
+  /** Returns the greatest place of an entry that exists; null: there is none. */
   last(): Buffer | null {
     const key = this.#order.findLast((key) => this.#changes.get(key)?.value !== null);
     return key === undefined ? null : (this.#changes.get(key) as Change).place;

@@ -25,13 +25,13 @@ import { type LogRecord, readRecords, recordBytes, writeRecord } from "./log-rec
 
 const FILE_NAMES = ["log-1", "log-2"] as const;
 const FILE_MODE = 0o600;
-/** The other file's turn comes when one is so long: reading both at a start takes some 50 ms. */
+/** Bytes of a file after which the other one is used: reading both at a start takes some 50 ms. */
 const FILE_BYTES = 16 * 1024 * 1024;
 /** One that a long group has made longer than this is cut before it is written again. */
 const FILE_BYTES_MAX = 2 * FILE_BYTES;
 /**
- * Bytes that are written with zeros beyond the end of a file, before groups come to them: a write that is on the disk when it is done takes half
- * the time where it changes neither the file's size nor its blocks.
+ * Bytes of zeros that are written beyond the end of a file, before groups are written there: a synced write takes
+ * half the time where it changes neither the file's size nor its blocks.
  */
 const ROOM_AHEAD_BYTES = 256 * 1024;
 /** Bytes of the buffer in which the next group is put together; longer groups get their own. */
@@ -90,7 +90,7 @@ export class WriteAheadLog {
   #filed: number;
   #isSyncing = false;
   readonly #room = Buffer.allocUnsafeSlow(ROOM_BYTES);
-  /** The last write, whose failure its caller handles; null: none yet. */
+  /** The last write, whose failure its caller handles; null: there was none yet. */
   #writing: Promise<OperationGroup> | null = null;
 
   constructor(options: WriteAheadLogOptions) {
@@ -200,7 +200,10 @@ export class WriteAheadLog {
     this.#end.write(this.#last, this.#options.safety === "written" ? 0 : this.#safe);
   }
 
-  /** Whether a group is written on the event loop: not next to a sync or to zeros of its file, for which it would wait, nor where it makes the file longer. */
+  /**
+   * Whether a group is written on the event loop: not during a sync or a write of zeros to its file, for which it
+   * would wait, nor where it makes the file longer.
+   */
   #isInline(file: LogFile, bytes: number): boolean {
     if (this.#isSyncing || bytes > INLINE_BYTES_MAX) return false;
     const { safety, inline } = this.#options;
@@ -235,7 +238,7 @@ export interface LogRemains {
   readonly end: FoundLogEnd;
 }
 
-/** @param mark  how far LMDB has come */
+/** @param mark  LMDB's position in the log */
 export function readLog(folder: string, { marker, sequence: filed }: LogMark): LogRemains {
   // Before the log: a process that writes brings the log further first.
   const end = readLogEnd(folder);

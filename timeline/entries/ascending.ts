@@ -1,4 +1,4 @@
-/** Looking things up in ascending arrays. */
+/** Searches in ascending arrays. */
 
 /**
  * Returns the index of the first ascending item that is not below a bound; the usual case, beyond the last item, is

@@ -3,7 +3,7 @@
  * its consequences cannot be reversed.
  */
 
-/** Milliseconds by which clock and uptime may drift apart between two looks. */
+/** Milliseconds by which clock and uptime may drift apart between two reads. */
 const STEP_MS = 2000;
 /** Milliseconds after which a step is taken for right. */
 const BELIEVED_AFTER_MS = 600_000;

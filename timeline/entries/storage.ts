@@ -22,8 +22,8 @@ export type MarkName =
 /** Entries that are read in their order: of a storage, of a folder that another process writes, or of a backup. */
 export interface EntrySource {
   /**
-   * Entries whose place is at or after `from` and before `to`, in order; null: no bound. Buffers are views that hold until
-   * the next turn of the iterator.
+   * Returns entries whose place is at or after `from` and before `to`, in order; null: no bound. Buffers are views
+   * that are valid until the next turn of the iterator.
    */
   entries(from: Buffer | null, to: Buffer | null): Iterable<readonly [place: Buffer, value: Buffer]>;
 }
@@ -45,9 +45,9 @@ export interface Storage extends EntrySource, MarkSource {
   readonly lostGroups: number;
 
   /**
-   * Adds entries and sets marks, all or nothing. Reads may see them only once they are flushed; a caller that needs them
-   * before keeps them itself. Puts are flushed in the order in which they came.
-   * @param entries  place (42 bytes) and value, both not to be changed any more
+   * Adds entries and sets marks, all or nothing. Reads may see them only once they are flushed; a caller that needs
+   * them earlier retains them itself. Puts are flushed in the order of the calls.
+   * @param entries  place (42 bytes) and value; the caller must not change either any more
    */
   put(entries: readonly (readonly [place: Buffer, value: Buffer])[], marks?: readonly Mark[]): void;
 
@@ -59,7 +59,7 @@ export interface Storage extends EntrySource, MarkSource {
 
   /**
    * Writes what was put in this step, if no other work waits for that.
-   * @returns whether everything put so far is as safe as --fsync says; else `flushed` waits for it, or rejects
+   * @returns whether everything put so far is as safe as --fsync says; if not, `flushed` waits for it, or rejects
    */
   flushNow(): boolean;
 
@@ -78,7 +78,7 @@ export interface Storage extends EntrySource, MarkSource {
   /** Places from `from` on and before `to`, in order; null: no end. Only what is flushed. */
   places(from: Buffer | null, to: Buffer | null): Iterable<Buffer>;
 
-  /** The greatest place; null: there is no entry. Only what is flushed. */
+  /** Returns the greatest place; null: there is no entry. Only what is flushed. */
   last(): Buffer | null;
 
   /** Removes entries permanently and sets marks, all or nothing; flushed as puts are. */

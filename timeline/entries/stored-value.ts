@@ -55,7 +55,7 @@ export function viewEntry(place: Place, value: Buffer, hash: Hash): Entry | null
   return { id: place.id, body: parts.body, signature: parts.signature, envelope };
 }
 
-/** A viewed entry, to be kept. */
+/** Copies a viewed entry, so that it can be retained. */
 export const keptEntry = ({ id, body, signature, envelope }: Entry): Entry => ({
   id,
   body: Buffer.from(body),

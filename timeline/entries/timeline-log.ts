@@ -5,6 +5,6 @@ export interface TimelineLog {
   error(facts: object, text: string): void;
 }
 
-/** Said of a disk, with the reason. */
+/** The message about a failed disk; logged with the reason. */
 export const FAILED =
   "the data folder did not take what was written: nothing is taken any more. Free or mend the disk, then start again";

@@ -1,6 +1,6 @@
 /**
- * Whether an entry that is not recorded yet makes this daemon do more in one step than it may: such a one is refused. That is the
- * daemon's own decision, on its own state; what is recorded is folded whatever it costs here.
+ * Refuses an entry that is not recorded yet if it makes this daemon do more in one step than it may. That is the
+ * daemon's own decision, on its own state; recorded entries are folded whatever they cost here.
  */
 
 import { CommandFailure } from "../../store/arguments/errors.js";
@@ -17,7 +17,7 @@ import { unitsOf } from "./unit.js";
 /**
  * Merges an entry that is not recorded yet.
  * @param maxRedone  units that may be done again
- * @param stepsMax    that it may make this daemon do
+ * @param stepsMax   steps that the entry may cost this daemon
  * @returns too-much: it would be more; null: more units would be done again; nothing is changed then
  */
 export function admit(

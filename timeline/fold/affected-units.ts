@@ -58,7 +58,10 @@ function spread(unit: FoldUnit, search: number, heap: Heap<FoldUnit>): void {
   if (unit.more !== null) for (const node of unit.more) follow(node, search, heap);
 }
 
-/** A writer affects all up to and including the next writer, which goes on from there; a reader the next writer. */
+/**
+ * Follows a node: a writer affects all units up to and including the next writer, which continues from there; a
+ * reader affects the next writer.
+ */
 function follow(from: TouchNode, search: number, heap: Heap<FoldUnit>): void {
   const { writes } = from;
   if (from.passed === search) return;
@@ -103,7 +106,7 @@ export function affectedAlongTail(
   return affected;
 }
 
-/** Finds out which units are late, reads among them, where whole databases are touched. Parameters as above. */
+/** Marks which units are late, reads included, where whole databases are touched. Parameters as above. */
 export function markLate(late: readonly FoldUnit[], later: readonly FoldUnit[]): void {
   const touched = new Touched();
   let next = later.length - 1;

@@ -1,6 +1,6 @@
 /**
- * Applies one unit: the verdict of the key ring, the conditions, the commands. Serving, recovery, undo and redo come
- * through here, so that a unit does the same wherever it is applied.
+ * Applies one unit: the verdict of the key ring, the conditions, the commands. Serving, recovery, undo and redo all
+ * use this code, so that a unit does the same wherever it is applied.
  */
 
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -156,7 +156,7 @@ function takeBack(database: Database, records: UndoRecord[], problem: unknown): 
 
 /** Empties a unit's records. @returns them; one alone is no array */
 export function takeRecords(records: UndoRecord[]): UndoRecord | UndoRecord[] | null {
-  // Taken out one by one, since the array keeps its room then.
+  // Removed one by one, since the array retains its capacity then.
   if (records.length <= 1) return records.pop() ?? null;
   const taken = records.slice();
   while (records.length > 0) records.pop();

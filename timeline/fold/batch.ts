@@ -1,4 +1,4 @@
-/** Entries on their way into the fold: taken apart, sorted, and put together again with their answers. */
+/** Entries on their way into the fold: divided into units, sorted, and combined again with their answers. */
 import type { Semantics } from "../../store/semantics.js";
 import { compareEntries, comparePlaces, type Entry, type Place, placeOf } from "../entries/entry.js";
 import { type FoldUnit, type UnitAnswer, unitsOf } from "./unit.js";
@@ -53,7 +53,7 @@ export function batchOf(arrivals: readonly Arrival[], last: Place | null, end: P
 export const ofDatabases = (arrivals: readonly Arrival[]): FoldUnit[] =>
   arrivals.flatMap(({ units }) => units.filter(({ kind }) => kind !== "ring"));
 
-/** Whether entries are in order, and come after a place. */
+/** Whether entries are in order and after a place. */
 export function isAfter(entries: readonly Entry[], place: Place | null): boolean {
   const [first] = entries;
   if (first !== undefined && place !== null && comparePlaces(placeOf(first), place) <= 0) return false;

@@ -6,9 +6,9 @@ import type { TailEntry, Undoing } from "./tail.js";
 
 export interface ChangedKeys {
   readonly keys: readonly { readonly db: number; readonly key: ByteString }[];
-  /** Whether a whole database was changed, so that it may be any key. */
+  /** Whether a complete database was changed, so that it may be any key. */
   readonly isWhole: boolean;
-  /** The first entry that was not looked at; null: all were. */
+  /** The first entry that was not read; null: all were. */
   readonly next: Place | null;
 }
 

@@ -1,8 +1,8 @@
 /**
- * The state that a timeline makes: entries come in any order, and it is always that of all of them applied in their
- * order. Units in the tail can be taken back: a late one undoes what it affects, newest first, and has it done again
- * after it. One synchronous step a batch.
- * Source: docs/architecture.md "The life of a signed write".
+ * The state that a timeline makes: entries arrive in any order, and the state is always that of all of them applied
+ * in their order. Units in the tail can be undone: a late one undoes the units that it affects, newest first, and
+ * these are applied again after it. One synchronous step for each batch. Source: docs/architecture.md "The life of a
+ * signed write".
  */
 import type { Database } from "../../store/database.js";
 import type { KeyRing } from "../../store/key-ring.js";
@@ -33,7 +33,7 @@ export type { FoldedEntry, UnitAnswer };
 export class Fold {
   /** The database after all entries so far. */
   readonly database: Database;
-  /** Nothing dated at or before it can be merged any more. */
+  /** The date up to which nothing can be merged any more. */
   cutAt: number;
   /** Units undone and done again so far. */
   redone = 0;
@@ -47,7 +47,7 @@ export class Fold {
   readonly #tail: TouchedTail;
   readonly #databases: number;
   readonly #known: Semantics;
-  /** Whether data has come that was not applied, as this release does not know what commands mean there. */
+  /** Whether there was data that was not applied, as this release does not know what commands mean there. */
   #hasPassed = false;
   /** Bytes that the ring's units keep alive. */
   #ringBytes = 0;
@@ -98,7 +98,7 @@ export class Fold {
 
   /**
    * Adds entries that it does not have, all dated after `cutAt`, in any order.
-   * @returns them with their answers, in the order given
+   * @returns them with their answers, in the order of the parameter
    */
   merge(entries: readonly Entry[]): readonly FoldedEntry[] {
     const folded = this.mergeWithin(Number.POSITIVE_INFINITY, entries);
@@ -141,10 +141,10 @@ export class Fold {
   }
 
   /**
-   * Gets ready for a late entry, so that merging it takes no longer than what it affects.
-   * @param max        units to be looked at in this step
-   * @param maxRedone  that it is to be merged within
-   * @returns whether it is ready; so it is too when it certainly affects more
+   * Prepares for a late entry, so that merging it takes no longer than the units that it affects.
+   * @param max        units to be handled in this step
+   * @param maxRedone  the bound with which it is to be merged
+   * @returns whether it is ready; also if it certainly affects more
    */
   prepare(late: Entry, max: number, maxRedone: number): boolean {
     return this.#tail.prepare(late, max, maxRedone);
@@ -169,7 +169,7 @@ export class Fold {
     return answered({ entry, units });
   }
 
-  /** Forgets how to take back what is dated at or before `at`, in whole milliseconds. */
+  /** Drops the undo information of units dated at or before `at`, in whole milliseconds. */
   cut(to: number): void {
     // Of what is not applied nothing is in its place.
     const at = this.end === null ? to : Math.min(to, this.end.at - 1);
@@ -179,12 +179,15 @@ export class Fold {
     for (const unit of this.#ring.cut(at)) this.#ringBytes -= unit.bytes;
   }
 
-  /** Keys that entries from a place on have changed, all of them dated after `cutAt`. @param max  entries that are looked at */
+  /**
+   * Returns the keys that entries from a place on have changed, all of them dated after `cutAt`. @param max  entries
+   * to be read
+   */
   changedFrom(place: Place, max: number): ChangedKeys {
     return this.#tail.changedFrom(place, max);
   }
 
-  /** Drops keys that no unit to come can see any more. @returns how many, `limit` at most */
+  /** Drops keys that no future unit can see. @returns how many, `limit` at most */
   dropExpired(limit: number): number {
     return this.database.dropExpired(this.cutAt + 1, limit);
   }
@@ -229,7 +232,7 @@ export class Fold {
     }
   }
 
-  /** Counts what units of the ring keep alive. */
+  /** Counts the bytes that units of the ring keep alive. */
   #countRing(units: readonly FoldUnit[]): void {
     for (const unit of units) {
       if (!unit.changesRing) continue;
@@ -238,7 +241,10 @@ export class Fold {
     }
   }
 
-  /** The units of the tail that would be permitted by another ring and are not, or the other way round, or mean something else. */
+  /**
+   * Returns units of the tail that another ring would permit and this one does not, or the reverse, or that mean
+   * something else.
+   */
   #flipped(ring: RingFold): FoldUnit[] {
     const changed = ring.changedSince(this.#ring);
     const switched = ring.switchedSince(this.#ring);
@@ -272,7 +278,7 @@ export class Fold {
     for (; next < affected.length; next++) this.#redo(affected[next] as FoldUnit);
   }
 
-  /** Applies the units, but those for the ring, of an entry that comes after the whole tail. */
+  /** Applies the units of an entry that comes after the complete tail, except those for the ring. */
   #append({ entry, units }: Arrival): void {
     let count = 0;
     try {

@@ -1,7 +1,7 @@
 /**
- * The key ring over the tail: what it was at the cut, the units that changed it since, and each record's versions. It is
- * folded by itself, before the data; data units then look up their signer, and what commands mean, as of their place.
- * Source: docs/architecture.md "How daemons agree".
+ * The key ring over the tail: its state at the cut, the units that changed it since, and each record's versions. It
+ * is folded by itself, before the data; data units then look up their signer and their command table as of their
+ * place. Source: docs/architecture.md "How daemons agree".
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { canonicalRecord } from "../../store/digest.js";
@@ -81,12 +81,12 @@ export class RingFold {
     return this.#baseEnd ?? this.#switches.find(({ table }) => table === null)?.unit.place ?? null;
   }
 
-  /** Adds a unit that comes after all that it has, and answers it. */
+  /** Adds a unit that comes after all that it has, and returns its answer. */
   append(unit: FoldUnit): void {
     unit.answer = this.#apply(unit);
   }
 
-  /** A ring fold with more units, wherever they belong, which are answered; this one stays as it is. */
+  /** Returns a ring fold with more units, wherever they belong, and sets their answers; this one stays as it is. */
   refolded(units: readonly FoldUnit[]): RingFold {
     const other = new RingFold(this.#base, this.#baseEnd);
     const added = new Set(units);

@@ -9,7 +9,7 @@ import type { FoldUnit } from "./unit.js";
 /** Bytes of an entry without its units, in addition to its body. */
 const ENTRY_BYTES = 320;
 const PLACE_IN_ARRAY_BYTES = 8;
-/** A unit of one command with its envelope taken apart, without arguments: measured on the heap, rounded up. */
+/** Bytes of a unit of one command with its parsed envelope, without arguments: measured on the heap, rounded up. */
 const UNIT_BYTES = 640;
 const NODE_BYTES = 120;
 const ARGUMENT_BYTES = 24;

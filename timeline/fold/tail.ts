@@ -1,7 +1,7 @@
 /**
- * The applied entries that can still be taken back, in their order; dropped at the front, added mostly at the end. An
- * entry is kept as its bytes and what undoes it: the fewer objects live on, the less there is to collect. Its units are
- * made again when an entry comes that belongs before it, which few are asked for.
+ * The applied entries that can still be undone, in their order; dropped at the front, added mostly at the end. An
+ * entry is stored as its bytes and its undo records: the fewer objects live on, the less there is to collect. Its
+ * units are made again when an entry comes that belongs before it, which is rare.
  */
 import { readBody } from "../../protocol/version-2/envelope.js";
 import type { UndoRecord } from "../../store/keyspace/undo.js";
@@ -77,7 +77,7 @@ export class Tail {
    */
   #unfoldedFrom = 0;
   #foldedFrom = 0;
-  /** Entries added since units were asked for. */
+  /** Entries added since units were last requested. */
   #sinceAsked = KEPT_AFTER_LATE;
 
   /** The number of units. */
@@ -93,7 +93,7 @@ export class Tail {
     return this.#entries.at(-1) ?? null;
   }
 
-  /** Whether the next entry that is pushed had better keep its units. */
+  /** Whether the next entry that is pushed should retain its units. */
   get keepsUnits(): boolean {
     return this.#sinceAsked < KEPT_AFTER_LATE && this.#foldedFrom === this.#entries.length;
   }
@@ -112,7 +112,9 @@ export class Tail {
     if (entry.units !== null) this.#foldedFrom = this.#entries.length;
   }
 
-  /** Adds some that have their units wherever they belong; all later ones have theirs. @param added  in their order */
+  /**
+   * Inserts entries that have their units where they belong; all later ones have theirs. @param added  in their order
+   */
   insert(added: readonly TailEntry[]): void {
     const entries = this.#entries;
     let end = entries.length;
@@ -202,7 +204,7 @@ export class Tail {
     return folded;
   }
 
-  /** @param end  later ones are not looked at */
+  /** @param end  entries after it are not searched */
   #firstFrom(place: Place, end = this.#entries.length): number {
     let low = this.#dropped;
     let high = end;

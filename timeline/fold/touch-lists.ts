@@ -21,16 +21,16 @@ export class TouchLists {
     this.#newest = Array.from({ length: databases }, () => new Map());
   }
 
-  /** Adds a unit that comes after all that are in the lists. */
+  /** Adds a unit that comes after all those in the lists. */
   append(unit: FoldUnit): void {
     if (unit.key !== null) this.#appendNode(unit, unit.key);
     if (unit.more !== null) for (const node of unit.more) this.#appendNode(node, node.key as ByteString);
   }
 
   /**
-   * Adds units wherever they belong, and finds out which of them are late.
+   * Inserts units where they belong, and finds out which of them are late.
    * @param units  in their order
-   * @param max   applied units that one of them may affect: no more of a key's list is walked
+   * @param max    applied units that one of them may affect: no more of a key's list is walked
    * @returns false: it would be more, and none of them has been added
    */
   insert(units: readonly FoldUnit[], max: number): boolean {

@@ -1,6 +1,6 @@
 /**
- * The tail with what its units touch: the entries, the keys' lists, the bytes. Finds what arrivals affect. Only entries
- * from the earliest late arrival on are in the lists; most never come there.
+ * The tail with what its units touch: the entries, the keys' lists, the bytes. Finds what arrivals affect. Only
+ * entries from the earliest late arrival on are in the lists; most never are.
  */
 
 import type { Semantics } from "../../store/semantics.js";
@@ -26,7 +26,7 @@ export class TouchedTail {
   readonly #lists: TouchLists;
   readonly #databases: number;
   readonly #known: Semantics;
-  /** The last that touches a whole database, of those in the lists. */
+  /** The last unit in the lists that touches a complete database. */
   #lastWhole: FoldUnit | null = null;
   #bytes = 0;
 
@@ -226,7 +226,7 @@ export class TouchedTail {
     return units;
   }
 
-  /** Puts an applied unit that comes after all that are in the lists into them. */
+  /** Adds an applied unit that comes after all those in the lists. */
   #addBehind(unit: FoldUnit): void {
     findTouches(unit, this.#databases, this.#known);
     this.#lists.append(unit);

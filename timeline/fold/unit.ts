@@ -52,8 +52,8 @@ export function ordinaryCommands(
 export type UnitKind = "data" | "read" | "ring" | "nothing";
 
 /**
- * A unit's place in the list of one key. The list may hold several nodes of one unit, next to each other: a command that
- * names a key twice.
+ * A unit's node in the list of one key. The list may contain several nodes of one unit, next to each other: a command
+ * that names a key twice.
  */
 export class TouchNode {
   readonly unit: FoldUnit;
@@ -255,8 +255,8 @@ export function compareUnits(a: FoldUnit, b: FoldUnit): number {
 }
 
 /**
- * Sets what a unit touches, whatever its commands mean at its place: its nodes, in no list yet, and its whole databases.
- * Databases that do not exist do not count.
+ * Sets what a unit touches, whatever its commands mean at its place: its nodes, in no list yet, and its whole
+ * databases. Databases that do not exist are ignored.
  */
 export function findTouches(unit: FoldUnit, databases: number, known: Semantics): void {
   const { envelope, command } = unit;

@@ -10,7 +10,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
 export interface Report<Digest> {
   /** The hash of the list under which it reports; empty: the cluster has no list. */
   readonly list: ByteString;
-  /** Nothing dated at or before it is taken first-hand any more; milliseconds since 1970. */
+  /** The date up to which nothing is taken first-hand any more; milliseconds since 1970. */
   readonly watermark: number;
   /** The digest of all entries dated before the requested time. */
   readonly digest: Digest;

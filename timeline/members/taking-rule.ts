@@ -5,7 +5,7 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Standing } from "../../protocol/members/succession.js";
 
-/** A daemon, as far as it decides about what it takes and says. */
+/** The state of a daemon on which these rules depend. */
 export interface OwnStanding {
   readonly standing: Standing;
   readonly own: ByteString;
@@ -28,7 +28,7 @@ const isListed = ({ heads }: Standing): boolean => heads.length > 0;
 export const mayTakeFrom = (standing: Standing, own: ByteString, id: ByteString): boolean =>
   !isListed(standing) || (standing.members.has(own) && standing.members.has(id));
 
-/** A list has no member without data, as it would come back with nothing. */
+/** A list must not have members without data, as such a member would start again with nothing. */
 export function firstHandRefusal({
   standing,
   own,

@@ -17,13 +17,13 @@ export interface AsideFolder {
   readonly name: string;
   readonly storage: Storage;
   readonly snapshots: Snapshots;
-  /** Closes the storage; from then on it counts as whole. */
+  /** Closes the storage; from then on the copy counts as complete. */
   commit(): Promise<void>;
   /** Removes everything of it. Does nothing after `commit`. */
   discard(): Promise<void>;
 }
 
-/** Begins one. @param cutAt  of the snapshot that comes; milliseconds since 1970 @throws Error  where there is no room */
+/** Begins a copy. @param cutAt  of the new snapshot; milliseconds since 1970 @throws Error  there is no room */
 export type OpenAside = (cutAt: number) => Promise<AsideFolder>;
 
 export interface AsideSource {

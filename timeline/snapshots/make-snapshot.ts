@@ -1,4 +1,4 @@
-/** Makes a snapshot from the entries that are kept: in one go in a worker, or in turns of the event loop. */
+/** Makes a snapshot from the stored entries: in one step in a worker, or in turns of the event loop. */
 import { finish, inTurns, type Steps, type TurnClock } from "../../protocol/steps.js";
 import { dateText, hexOf } from "../../protocol/version-2/envelope.js";
 import { DigestIndex } from "../compare/digest-index.js";

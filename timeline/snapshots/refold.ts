@@ -16,7 +16,7 @@ import { type Beginning, concernsRing } from "./ring-entries.js";
 import { readSnapshot } from "./snapshot.js";
 import type { SnapshotSource } from "./snapshot-files.js";
 
-/** Entries between two looks at the clock. */
+/** Entries between two reads of the clock. */
 const ENTRIES_A_LOOK = 64;
 
 export interface RefoldParts extends Beginning {
@@ -29,7 +29,7 @@ export interface RefoldParts extends Beginning {
   readonly horizon: number;
   /** Bytes that undo records may take: beyond them the oldest are forgotten, and the fold is cut later … */
   readonly tailBytes: number;
-  /** … up to this date at most; left out: as far as it has come. */
+  /** … up to this date at most; left out: up to the entries folded so far. */
   readonly cutTo?: () => number;
   /** The date after which entries are left out; not below the horizon. */
   readonly until: number;
@@ -45,7 +45,10 @@ export interface RefoldParts extends Beginning {
   readonly begun?: (fold: Fold) => void;
   /** Receives the entries that concern the key ring, in their order, the snapshot's first. */
   readonly foundRing?: (entry: Entry) => void;
-  /** Every entry that is folded, its buffers views that hold until the next one, and what its units were answered. */
+  /**
+   * Receives every entry that is folded, whose buffers are views that are valid until the next one, and the answers
+   * of its units.
+   */
   readonly found: (entry: Entry, answers: readonly UnitAnswer[]) => void;
 }
 
@@ -63,7 +66,7 @@ export class Refold {
     this.steps = this.#run();
   }
 
-  /** Whether it has come past a place. */
+  /** Whether it has passed a place. */
   isPast(place: Place): boolean {
     return this.#next !== null && writePlace(place).compare(this.#next) < 0;
   }
@@ -96,7 +99,10 @@ export class Refold {
     return new Fold(read);
   }
 
-  /** @returns where to go on; null: that was all. No iterator of the storage is kept from one turn to the next. */
+  /**
+   * @returns the place from which to continue; null: that was all. No iterator of the storage is retained from one
+   * turn to the next.
+   */
   #foldSome(fold: Fold, from: Buffer, to: Buffer): Buffer | null {
     const { storage, hash, horizon, tailBytes, cutTo, index, skips, damaged, foundRing } = this.#parts;
     let count = 0;

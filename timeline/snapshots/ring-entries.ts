@@ -52,8 +52,9 @@ export function* writeRingEntries(writer: SnapshotWriter, entries: readonly Entr
 /**
  * Folds the ring from the entries of a snapshot.
  * @param cutAt    the snapshot's date
- * @param refuses  asked for each entry of a snapshot that another daemon has sent; left out: the snapshot is an own one
- * @throws DamagedSnapshot  one that is malformed, out of its order, dated later, or refused
+ * @param refuses  called for each entry of a snapshot that another daemon has sent; left out: the snapshot is an own
+ * one
+ * @throws DamagedSnapshot  an entry is malformed, out of order, dated later, or refused
  */
 export function* readRingEntries(
   reader: SnapshotReader,

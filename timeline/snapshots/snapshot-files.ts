@@ -1,4 +1,4 @@
-/** Snapshots as files of a folder, each there whole or not at all: written under another name, synced, then renamed. */
+/** Snapshots as files of a folder, each complete or absent: written under another name, synced, then renamed. */
 import {
   closeSync,
   existsSync,
@@ -19,11 +19,17 @@ import { promisify } from "node:util";
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
 import { SEAL_BYTES } from "./snapshot-stream.js";
 
-/** Snapshots that are read: of a store, or of a backup. Each has the date up to which it holds everything (whole milliseconds). */
+/**
+ * Snapshots that are read: of a store, or of a backup. Each has the date up to which it contains everything (whole
+ * milliseconds).
+ */
 export interface SnapshotSource {
   /** Dates, rising. */
   list(): number[];
-  /** null: there is none of that date. The caller that begins the iterator runs it to its end or returns it. */
+  /**
+   * Returns the bytes of a snapshot; null: there is none of that date. The caller that begins the iterator runs it to
+   * its end or returns it.
+   */
   read(cutAt: number): Iterable<Buffer> | null;
 }
 
@@ -45,18 +51,18 @@ export interface SnapshotSeal {
 
 /** The store of a daemon's own snapshots, and of those that members send. */
 export interface SnapshotStore extends Snapshots {
-  /** null: there is none of that date. */
+  /** Returns the seal of a snapshot; null: there is none of that date. */
   sealOf(cutAt: number): SnapshotSeal | null;
-  /** Begins one that comes piece by piece. One at a time. */
+  /** Begins a snapshot that arrives piece by piece. One at a time. */
   stage(cutAt: number): StagedSnapshot;
 }
 
-/** A snapshot that is on its way here, and none yet. */
+/** A snapshot that is arriving, and not complete yet. */
 export interface StagedSnapshot {
   readonly cutAt: number;
   /** Bytes that it may take now, in addition to everything else that needs room. */
   readonly room: number;
-  /** @param chunk  not kept */
+  /** @param chunk  copied or written before the call returns */
   write(chunk: Buffer): void;
   /** Returns what has been written. */
   read(): Iterable<Buffer>;
@@ -67,7 +73,7 @@ export interface StagedSnapshot {
    * unless `settle` was called. Resolves when it is on disk.
    */
   commit(): Promise<void>;
-  /** It stays; to be called once the rest of the disk goes with it. */
+  /** Confirms the snapshot; to be called once the rest of the disk matches it. */
   settle(): void;
   /** Restores what was there before; does nothing after `settle`. */
   discard(): void;

@@ -24,11 +24,14 @@ export interface SnapshotParts {
   readonly make: (from: number | null, to: number) => Promise<void>;
   /** Entries after which the next one is made. */
   readonly every: number;
-  /** Milliseconds for which entries are kept: snapshots up to that old are, too, some way apart. Default: for ever. */
+  /**
+   * Milliseconds for which entries are stored: snapshots up to that old are as well, some distance apart. Default:
+   * for ever.
+   */
   readonly retainMs?: number;
 }
 
-/** A snapshot that holds. */
+/** A valid snapshot. */
 export interface Cut extends SnapshotSeal {
   /** Everything dated up to it is in it; milliseconds since 1970. */
   readonly at: number;
@@ -40,13 +43,13 @@ export class SnapshotMaking {
   readonly #storage: Storage;
   readonly #log: TimelineLog;
   readonly #onDamaged: (place: Place) => void;
-  /** Dates of those that hold, rising. */
+  /** Dates of those that hold, ascending. */
   #holding: number[];
   /** The date of the snapshot that is being made; null: none is, or it is outdated. */
   #target: number | null = null;
   #running: Promise<void> | null = null;
   #grown = 0;
-  /** The one up to which entries have gone: it stays, as nothing can be folded without it. */
+  /** The one up to which entries were removed: it stays, as nothing can be folded without it. */
   #base: number | null;
   /**
    * Dates of those that enough members have found the same, so that each of them could be sent one: all earlier
@@ -57,7 +60,7 @@ export class SnapshotMaking {
   readonly #cuts = new Map<number, Cut>();
   /** Damaged ones: they stay on disk. */
   readonly #unreadable = new Set<number>();
-  /** Whether some are there that do not hold any more. */
+  /** Whether the store has some that no longer hold. */
   #hasOutdated = true;
   /** The date after which the next one is required immediately; null: there is time. */
   #wantedAfter: number | null = null;
@@ -77,7 +80,7 @@ export class SnapshotMaking {
     this.#base = pruned === null ? null : Number(pruned.toString());
   }
 
-  /** The newest that holds, of a date up to `horizon`; null: none. */
+  /** Returns the newest that holds, of a date up to `horizon`; null: none. */
   best(horizon: number): number | null {
     return this.#holding.findLast((date) => date <= horizon) ?? null;
   }
@@ -104,12 +107,12 @@ export class SnapshotMaking {
     return isFree || this.#certified.has(date);
   }
 
-  /** Enough members have found the one of this date the same. Harmless where it does not hold any more. */
+  /** Notes that enough members have found the one of this date the same. Does nothing if it no longer holds. */
   certify(date: number): void {
     if (this.#holding.includes(date)) this.#certified.add(date);
   }
 
-  /** All that hold, rising. */
+  /** Returns all that hold, ascending. */
   get cuts(): readonly Cut[] {
     const dates = new Set(this.#holding);
     for (const date of this.#cuts.keys()) if (!dates.has(date)) this.#cuts.delete(date);
@@ -127,7 +130,7 @@ export class SnapshotMaking {
     return cut;
   }
 
-  /** The one below which nothing is kept; null: everything is. */
+  /** The one before which no entries are stored; null: all are. */
   get base(): number | null {
     return this.#base;
   }
@@ -138,8 +141,9 @@ export class SnapshotMaking {
   }
 
   /**
-   * A member's is about to be there, before it is one that holds. Until it is taken over, or is not, none is made: it could
-   * be of the same date, as an own one that holds could; the base alone stays one, as nothing can be folded without it.
+   * Prepares for a member's snapshot, before it is one that holds. Until it is taken over or abandoned, none is made:
+   * it could be of the same date, as could an own one that holds; only the base stays, as nothing can be folded
+   * without it.
    */
   async expect(date: number): Promise<void> {
     this.#expected = date;
@@ -154,7 +158,7 @@ export class SnapshotMaking {
     this.snapshots.remove(date);
   }
 
-  /** It does not come. */
+  /** Ends the preparation: the member's snapshot was abandoned. */
   expectNone(): void {
     this.#expected = null;
     this.#hasOutdated = true;
@@ -191,7 +195,7 @@ export class SnapshotMaking {
     if (still.length === this.#holding.length) return null;
     this.#holding = still;
     for (const date of this.#certified) if (date >= at) this.#certified.delete(date);
-    // One of the same date may be made before anybody asks again.
+    // Another one of the same date may be made before the next request.
     for (const date of this.#cuts.keys()) if (date >= at) this.#cuts.delete(date);
     this.#hasOutdated = true;
     return ["snapshots", writeDates(still)];
@@ -204,7 +208,8 @@ export class SnapshotMaking {
   }
 
   /**
-   * The next one is made as soon as there is a date for it, of the same entries too: what is signed of its date may be another's.
+   * Has the next one made as soon as there is a date for it, even of the same entries: the votes on its date may be
+   * for another snapshot.
    * @param after  the date is to be later; milliseconds since 1970; -1: it may be any
    */
   want(after: number): void {
@@ -254,7 +259,7 @@ export class SnapshotMaking {
         { reason: (problem as Error).message },
         "no snapshot could be made; a start takes longer",
       );
-      // From another thread comes what it is made of, not its class.
+      // Another thread passes the error's properties, not its class.
       const place = (problem as Partial<DamagedEntry>).damaged;
       if (place !== undefined) this.#onDamaged(place);
       return;
@@ -277,7 +282,7 @@ export class SnapshotMaking {
 
 const writeDates = (dates: readonly number[]) => Buffer.from(dates.join(" "));
 
-/** Dates of the snapshots that hold: no entry has come since that they should have. */
+/** Returns the dates of the snapshots that hold: no entry that they should contain has arrived since. */
 export function heldSnapshots(storage: MarkSource): number[] {
   const mark = storage.mark("snapshots")?.toString() ?? "";
   return mark.split(" ").filter(Boolean).map(Number);

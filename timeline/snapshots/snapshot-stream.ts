@@ -42,7 +42,7 @@ export class SnapshotWriter {
     this.#seal = hash(HEAD);
   }
 
-  /** Comes first. */
+  /** The first bytes of a snapshot. */
   get head(): Buffer {
     return HEAD;
   }
@@ -108,7 +108,7 @@ export class SnapshotReader {
     this.#seal = hash(HEAD);
   }
 
-  /** Comes first. @throws DamagedSnapshot  as all that follow */
+  /** Reads the first bytes. @throws DamagedSnapshot  as the methods below do */
   head(): void {
     const head = this.#take(HEAD.length);
     if (!head.subarray(0, MAGIC.length).equals(HEAD.subarray(0, MAGIC.length)))
@@ -144,7 +144,7 @@ export class SnapshotReader {
     return value;
   }
 
-  /** Expects that nothing more comes. */
+  /** Checks that nothing follows. */
   end(): void {
     if (this.#offset < this.#items.length || this.#rest.length > 0 || this.#chunks.next().done !== true)
       throw new DamagedSnapshot("bytes behind the end");

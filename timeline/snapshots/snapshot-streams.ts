@@ -11,7 +11,7 @@ import { Stream } from "../../store/values/streams/stream.js";
 import { STREAM_ID_MAX, streamIdOfText, streamIdText } from "../../store/values/streams/stream-id.js";
 import type { SnapshotReader, SnapshotWriter } from "./snapshot-stream.js";
 
-/** Gives away what has been written, once it is enough. */
+/** Yields what has been written, once it is enough. */
 type FullFrame = (writer: SnapshotWriter) => Generator<Buffer>;
 
 export function* writeStream(
