@@ -76,7 +76,7 @@ export class DbsyncDialect extends Dialect<Buffer> {
     this.isClosing = session.closeAfterAnswer;
     if (typeof served === "string" || served instanceof Promise || served.kind === "closing") return served;
     const { hello } = served;
-    const otherwise = closing("malformed", "something came right behind a daemon's hello");
+    const otherwise = closing("malformed", "bytes followed a daemon's hello");
     const take = (socket: ClientSocket) => {
       if (socket instanceof Socket) this.#server.service.members?.(socket, hello);
     };

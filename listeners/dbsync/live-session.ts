@@ -231,12 +231,12 @@ export const NOBODY_LISTENS: UnitListener = {
   listen: ({ envelope }) => envelope.commands.map(() => NOTHING_TOLD),
 };
 
-const NOTHING_TOLD = error("ERR this daemon stands before databases that tell nothing by themselves");
+const NOTHING_TOLD = error("ERR this daemon has no events: its databases do not report changes");
 const FOR_ONE = error('ERR the header names the one daemon that is listened to ("only")');
 const OTHER_KEY = error("ERR another key listens on this connection");
 const NO_LISTENING = error(
   "ERR expected SUBSCRIBE, PSUBSCRIBE, SSUBSCRIBE, WATCH, WATCHPREFIX or their opposites, with names",
 );
-const NO_KEYS = error("ERR what this daemon stands before does not tell which keys change");
+const NO_KEYS = error("ERR the database of this daemon does not report which keys change");
 const TOO_MANY = error(`ERR a connection may listen to ${NAMES_MAX} names`);
-const MAY_NOT_READ = error("NOPERM this key may not read all of what it would be told of");
+const MAY_NOT_READ = error("NOPERM this key may not read all of the keys that it asks to watch");

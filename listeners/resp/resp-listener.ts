@@ -66,4 +66,4 @@ export class RespListener extends UserListener<Argv, RespServer> {
 }
 
 const NOT_LOADED =
-  "libraries of functions that were kept cannot be loaded, and are not there; the next change of libraries replaces the file: mend it or copy it before";
+  "stored libraries of functions cannot be loaded, and are missing; the next change of libraries replaces the file: repair it or copy it before";

@@ -44,7 +44,7 @@ const message = (mg: string, en: string): Message => ({ mg: bytesOfText(mg), en:
 
 export const MESSAGES = {
   loggedIn: message("Tafiditra ianao", "logged in"),
-  pages: message("Voaova ny haben'ny pejy", "pages have so many rows from now on"),
+  pages: message("Voaova ny haben'ny pejy", "the number of rows in a page has changed"),
   noLogin: message("Midira aloha : login anarana tenimiafina", "log in first: login name password"),
   wrongLogin: message("Diso ny anarana na ny tenimiafina", "no such name and password"),
   noPermission: message("Tsy mahazo manao izany ianao", "this user has no permission for that"),

@@ -17,7 +17,7 @@ export const ANSWER_END = "\n\r";
 
 /** The error for an answer longer than --max-output-bytes, or than any string. */
 const ANSWER_TOO_LONG =
-  "The answer is longer than this server sends (--max-output-bytes): ask for less at once. What was to be written is written.";
+  "The answer is longer than this server sends (--max-output-bytes): request fewer entries. What was to be written is written.";
 
 /** Characters of a request that its error repeats. */
 const ECHO_CHARS_MAX = 8192;

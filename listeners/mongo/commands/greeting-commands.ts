@@ -38,7 +38,7 @@ export const greetings: readonly MongoCommand[] = [
     names: ["hello"],
     group: "connection",
     summary:
-      "what the server is: one that stands alone, or with peers one of several equal ones (a mongos, to drivers)",
+      "what the server is: a standalone server, or with peers one of several equal ones (a mongos, to drivers)",
     // New drivers send fields that old servers do not know.
     fields: "any",
     isOpen: true,

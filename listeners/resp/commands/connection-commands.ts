@@ -103,7 +103,7 @@ function chooseReply(session: RespSession, argv: readonly ByteString[]): Reply {
   const word = (argv[2] as ByteString).toLowerCase();
   if (word !== "provisional" && word !== "stable") throw syntaxError();
   if (word === "stable" && !session.server.path.records)
-    throw custom("ERR nothing is recorded here, so every answer is final at once (--data, --peer)");
+    throw custom("ERR nothing is recorded here, so every answer is final immediately (--data, --peer)");
   session.isStable = word === "stable";
   return OK;
 }

@@ -230,5 +230,5 @@ function asked(session: RespSession, argv: readonly ByteString[], db = session.d
   if (command instanceof CommandFailure) throw command;
   const { as, now, readsAll, isStable, encoding, server } = session;
   const reply = server.path.execute(command, argv, { db, as, now, readsAll, isStable, encoding });
-  return reply instanceof Promise ? error("ERR not at once") : reply;
+  return reply instanceof Promise ? error("ERR the read was not answered immediately") : reply;
 }

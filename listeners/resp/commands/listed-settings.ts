@@ -16,7 +16,7 @@ export const notifyKeyspaceEvents: Setting = {
     try {
       const flags = parseEventFlags(value);
       if (!notices.isPossible && flags.text !== "")
-        return "the keys are other daemons', which do not tell of them";
+        return "the keys are on other daemons, which do not report their events";
       return () => {
         notices.flags = flags;
       };

@@ -26,7 +26,9 @@ function track(session: RespSession, argv: readonly ByteString[]): Reply {
   }
   if (word !== "ON") throw syntaxError();
   if (!server.tracking.isPossible)
-    throw custom("ERR client-side caching needs the keys here: other daemons have them, and tell of none");
+    throw custom(
+      "ERR client-side caching needs the keys here: other daemons have them, and report no changes",
+    );
   const old = modeOf(session);
   checkOptions(options, old);
   const { isBroadcast, prefixes: given, isOptin, isOptout, noLoop, redirect } = options;
