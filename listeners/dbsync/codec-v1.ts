@@ -22,12 +22,12 @@ export function requestOf(payload: Buffer, signed: boolean): Request | Refused {
   }
 }
 
-/** Returns the response frame, or why there is none. @param most  characters of the longest frame */
-export function answerFrame(answer: Answer, most: number): string | Refused {
+/** Returns the response frame, or why there is none. @param maxChars  characters of the longest frame */
+export function answerFrame(answer: Answer, maxChars: number): string | Refused {
   if (answer.kind === "refused") return answer;
   try {
     const frame = writeResponseFrame(answer.replies.map(replyText));
-    return frame.length <= most ? frame : refused("answer-too-long", `${frame.length} bytes`);
+    return frame.length <= maxChars ? frame : refused("answer-too-long", `${frame.length} bytes`);
   } catch (problem) {
     // The engine limits the length of a string.
     if (problem instanceof RangeError) return refused("answer-too-long", problem.message);

@@ -59,8 +59,8 @@ export class JsonDialect extends SessionDialect<Buffer, Text> {
   }
 
   override push(chunk: Buffer): boolean {
-    const most = this.#maxRequestBytes;
-    this.parser.maxBytes = this.needsLogin ? Math.min(LOGIN_LINE_BYTES_MAX, most) : most;
+    const maxBytes = this.#maxRequestBytes;
+    this.parser.maxBytes = this.needsLogin ? Math.min(LOGIN_LINE_BYTES_MAX, maxBytes) : maxBytes;
     return super.push(chunk);
   }
 

@@ -37,8 +37,8 @@ export class MongoDialect extends SessionDialect<MongoMessage> {
   }
 
   override next(pending: number): MongoMessage | null {
-    const most = Math.min(this.#host.limits.maxRequestBytes, MESSAGE_BYTES_MAX);
-    this.parser.maxBytes = this.needsLogin ? Math.min(most, LOGIN_BYTES_MAX) : most;
+    const maxBytes = Math.min(this.#host.limits.maxRequestBytes, MESSAGE_BYTES_MAX);
+    this.parser.maxBytes = this.needsLogin ? Math.min(maxBytes, LOGIN_BYTES_MAX) : maxBytes;
     return super.next(pending);
   }
 

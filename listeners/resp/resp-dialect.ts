@@ -200,12 +200,12 @@ export class RespDialect extends Dialect<Argv> {
   #answer(reply: Reply): Answer {
     if (reply === OK) return "+OK\r\n";
     if (reply.kind === "error") this.#server.failed(reply.text);
-    const most = this.#server.host.limits.maxOutputBytes;
+    const maxBytes = this.#server.host.limits.maxOutputBytes;
     // A long value is written to the socket separately.
-    if (reply.kind === "bulk" && reply.bytes.length >= LONG_BYTES && reply.bytes.length <= most)
+    if (reply.kind === "bulk" && reply.bytes.length >= LONG_BYTES && reply.bytes.length <= maxBytes)
       return this.#output.long(bulkHead(reply.bytes.length), reply.bytes, END);
-    const bytes = answerBytes(reply, this.#session.protocol, most);
+    const bytes = answerBytes(reply, this.#session.protocol, maxBytes);
     // Closes without an error: a client that reads reply by reply would take it for this reply.
-    return bytes ?? closing("answer-too-long", `one answer of more than ${most} bytes`, null);
+    return bytes ?? closing("answer-too-long", `one answer of more than ${maxBytes} bytes`, null);
   }
 }

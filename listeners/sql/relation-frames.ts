@@ -12,16 +12,16 @@ export interface PageForm {
   /** Rows of each page; each page repeats the columns. */
   readonly pageRows: number;
   /** The longest answer, in characters. */
-  readonly most: number;
+  readonly maxChars: number;
 }
 
 /** A query's reply: a map of name, columns and rows. */
 export type RelationReply = Extract<Reply, { kind: "map" }>;
 
-/** Makes the frame of a relation, in steps. @returns null: it is longer than `most` @throws RangeError  a row alone is longer than any string */
+/** Makes the frame of a relation, in steps. @returns null: it is longer than `maxChars` @throws RangeError  a row alone is longer than any string */
 export function* relationFrame(
   reply: RelationReply,
-  { pageRows, most }: PageForm,
+  { pageRows, maxChars }: PageForm,
 ): Generator<void, ByteString | null> {
   const [, name, , columns, , rows] = reply.items as readonly [Reply, Reply, Reply, Reply, Reply, Reply];
   const all = itemsOf(rows);
@@ -36,13 +36,13 @@ export function* relationFrame(
     for (let i = from; i < end; i++) {
       text += i === from ? "[" : ",[";
       text += `${cellsText(itemsOf(all[i] as Reply))}]`;
-      if (text.length > most) return null;
+      if (text.length > maxChars) return null;
       if (i % STEP_ITEMS === STEP_ITEMS - 1) yield;
     }
     text += "]}\n";
   }
   text += `RELATION_JSON_END\n${messageFrame("OK")}`;
-  return text.length > most ? null : text;
+  return text.length > maxChars ? null : text;
 }
 
 function headsText(columns: Reply): ByteString {

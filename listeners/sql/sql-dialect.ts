@@ -39,8 +39,8 @@ export class SqlDialect extends SessionDialect<ByteString> {
 
   /** A statement that follows a login in the same chunk has the limits of a logged-in client. */
   override next(pending: number): ByteString | null {
-    const most = Math.min(this.#host.limits.maxRequestBytes, STATEMENT_BYTES_MAX);
-    this.parser.maxBytes = this.needsLogin ? LOGIN_BYTES_MAX : most;
+    const maxBytes = Math.min(this.#host.limits.maxRequestBytes, STATEMENT_BYTES_MAX);
+    this.parser.maxBytes = this.needsLogin ? LOGIN_BYTES_MAX : maxBytes;
     return super.next(pending);
   }
 

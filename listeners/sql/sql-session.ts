@@ -84,7 +84,7 @@ export class SqlSession {
 
   /** Writes the frame in steps, between which other connections are served. */
   *#frameOf(reply: RelationReply): Generator<void, ByteString> {
-    const form = { pageRows: this.#pageRows, most: this.#host.limits.maxOutputBytes };
+    const form = { pageRows: this.#pageRows, maxChars: this.#host.limits.maxOutputBytes };
     try {
       if (reply instanceof StepReply) yield* reply.steps();
       return (yield* relationFrame(reply, form)) ?? this.#refuses("tooMuch");

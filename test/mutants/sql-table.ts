@@ -277,8 +277,8 @@ export const sqlMutants: readonly Mutant[] = [
   {
     name: "SQL: who has not logged in sends statements of any length",
     file: "listeners/sql/sql-dialect.js",
-    find: "this.needsLogin ? LOGIN_BYTES_MAX : most",
-    replace: "most",
+    find: "this.needsLogin ? LOGIN_BYTES_MAX : maxBytes",
+    replace: "maxBytes",
     test: LISTENER,
   },
   {

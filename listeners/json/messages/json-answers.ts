@@ -54,8 +54,8 @@ export function failure(message: string, ...members: readonly Member[]): string 
 }
 
 /** Returns an answer, or an error if the answer is too long to be sent. */
-export function bounded(answer: Text, most: number): Text {
-  return lengthOf(answer) + ANSWER_END.length > most ? failure(ANSWER_TOO_LONG) : answer;
+export function bounded(answer: Text, maxChars: number): Text {
+  return lengthOf(answer) + ANSWER_END.length > maxChars ? failure(ANSWER_TOO_LONG) : answer;
 }
 
 /** Returns an answer, or an error if it is longer than a string can be. @param make  makes the answer */

@@ -118,26 +118,26 @@ export class CommandDocument {
 
   /**
    * Returns the documents of an array, or of the sequence of that name next to the command; null: there is neither.
-   * @param most  more are a failure
+   * @param max  more are a failure
    */
-  documents(name: string, most: number): readonly Buffer[] | null {
+  documents(name: string, max: number): readonly Buffer[] | null {
     const sequence = this.#sequences.get(name);
-    if (sequence !== undefined) return bounded(sequence, most);
+    if (sequence !== undefined) return bounded(sequence, max);
     const member = this.#typed(name, (type) => type === BSON.array, "array");
     if (member === null) return null;
     const array = this.#bytes.subarray(member.from, member.end);
-    return listed(array, most).map(({ type, from, end }) => {
+    return listed(array, max).map(({ type, from, end }) => {
       if (type !== BSON.document) throw failure(14, `an element of '${name}' is no document`);
       return array.subarray(from, end);
     });
   }
 
   /** Returns the members of an array as documents with one member each, whose name is "". */
-  values(name: string, most: number): readonly CommandDocument[] | null {
+  values(name: string, max: number): readonly CommandDocument[] | null {
     const member = this.#typed(name, (type) => type === BSON.array, "array");
     if (member === null) return null;
     const array = this.#bytes.subarray(member.from, member.end);
-    return listed(array, most).map(({ type, from, end }) => {
+    return listed(array, max).map(({ type, from, end }) => {
       const written = `${String.fromCharCode(type)}\0${bytesOf(array, from, end)}`;
       return new CommandDocument(Buffer.from(framed(written), "latin1"));
     });
@@ -166,11 +166,11 @@ export class CommandDocument {
 }
 
 /** Returns the members of a document. @throws MongoFailure */
-function listed(bytes: Buffer, most: number): readonly Member[] {
+function listed(bytes: Buffer, max: number): readonly Member[] {
   const members: Member[] = [];
   try {
     for (const member of membersOf(bytes)) {
-      if (members.length === most) throw tooMany(most);
+      if (members.length === max) throw tooMany(max);
       members.push(member);
     }
   } catch (problem) {
@@ -180,9 +180,9 @@ function listed(bytes: Buffer, most: number): readonly Member[] {
   return members;
 }
 
-function bounded(documents: readonly Buffer[], most: number): readonly Buffer[] {
-  if (documents.length > most) throw tooMany(most);
+function bounded(documents: readonly Buffer[], max: number): readonly Buffer[] {
+  if (documents.length > max) throw tooMany(max);
   return documents;
 }
 
-const tooMany = (most: number) => failure(16, `more than ${most} in one command`);
+const tooMany = (max: number) => failure(16, `more than ${max} in one command`);

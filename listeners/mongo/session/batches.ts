@@ -73,11 +73,11 @@ function cursorMembers(
  * document if any is requested.
  */
 function batchEnd(documents: readonly ByteString[], from: number, size: number): number {
-  const most = Math.min(documents.length, from + size);
+  const end = Math.min(documents.length, from + size);
   let bytes = 0;
-  for (let at = from; at < most; at++) {
+  for (let at = from; at < end; at++) {
     bytes += (documents[at] as ByteString).length;
     if (bytes > DOCUMENT_BYTES_MAX && at > from) return at;
   }
-  return most;
+  return end;
 }

@@ -107,9 +107,9 @@ export class Cursors {
   }
 
   #userWithMost(what: keyof Share): ByteString | null {
-    let [most, has]: [ByteString | null, number] = [null, -1];
-    for (const [user, share] of this.#shares) if (share[what] > has) [most, has] = [user, share[what]];
-    return most;
+    let [heaviest, has]: [ByteString | null, number] = [null, -1];
+    for (const [user, share] of this.#shares) if (share[what] > has) [heaviest, has] = [user, share[what]];
+    return heaviest;
   }
 
   #closeOldestOf(user: ByteString | null): void {

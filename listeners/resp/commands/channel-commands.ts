@@ -66,8 +66,8 @@ function confirmed(
   const replies = names.map(change);
   const last = session.isExecuting ? (replies.pop() as Reply) : null;
   const { protocol } = session;
-  const most = session.server.host.limits.maxOutputBytes;
-  session.push(replies.map((reply) => answerBytes(reply, protocol, most) ?? "").join(""));
+  const maxBytes = session.server.host.limits.maxOutputBytes;
+  session.push(replies.map((reply) => answerBytes(reply, protocol, maxBytes) ?? "").join(""));
   return last;
 }
 

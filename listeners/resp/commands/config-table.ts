@@ -105,7 +105,7 @@ const trackingTableMaxKeys: Setting = {
     if (typeof keep === "string") return keep;
     return () => {
       keep();
-      session.server.tracking.most = Number(value);
+      session.server.tracking.maxKeys = Number(value);
     };
   },
 };

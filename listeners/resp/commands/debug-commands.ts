@@ -210,10 +210,10 @@ async function fill(
   return OK;
 }
 
-function positive(text: ByteString, most: number): number {
+function positive(text: ByteString, max: number): number {
   const value = parseInteger(text);
   if (value === undefined || value < 0) throw custom("ERR value is out of range, must be positive");
-  if (value > most) throw custom(`ERR value is out of range, must be at most ${most}`);
+  if (value > max) throw custom(`ERR value is out of range, must be at most ${max}`);
   return Number(value);
 }
 

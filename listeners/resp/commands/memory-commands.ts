@@ -14,10 +14,10 @@ export const memoryHandlers: readonly (readonly [string, SessionHandler])[] = [
 const CROWDED = 0.8;
 
 function doctor(): Reply {
-  const { used_heap_size: used, heap_size_limit: most } = getHeapStatistics();
-  const share = Math.round((used / most) * 100);
+  const { used_heap_size: used, heap_size_limit: limit } = getHeapStatistics();
+  const share = Math.round((used / limit) * 100);
   const verdict =
-    used / most > CROWDED
+    used / limit > CROWDED
       ? "that is close to its end; NODE_OPTIONS=--max-old-space-size=<MiB> gives it more"
       : "there is room";
   return bulk(`V8's heap holds ${share}% of what it may: ${verdict}.\n`);

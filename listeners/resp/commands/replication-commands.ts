@@ -72,7 +72,7 @@ function dumpAll(session: RespSession): null {
  * Returns the file, of one moment. @throws CommandFailure  it is longer than any answer may be, or a key has no form
  * in Redis
  */
-function fileOf(session: RespSession, most: number): ByteString {
+function fileOf(session: RespSession, maxBytes: number): ByteString {
   const { path } = session.server;
   if (path.carries) throw custom("ERR other daemons have the keys: take the dump there");
   const file = new RdbFile();
@@ -88,8 +88,8 @@ function fileOf(session: RespSession, most: number): ByteString {
       const expiry = asked(session, db, "PEXPIRETIME", key);
       if (payload.kind !== "bulk" || expiry.kind !== "integer") continue;
       file.add(key, payload.bytes, Number(expiry.value));
-      if (file.size > most)
-        throw custom(`ERR the dump would be longer than any answer may be (--max-output-bytes ${most})`);
+      if (file.size > maxBytes)
+        throw custom(`ERR the dump would be longer than any answer may be (--max-output-bytes ${maxBytes})`);
     }
   }
   return file.end();

@@ -32,8 +32,8 @@ export class DeniedLog {
     return this.#entries;
   }
 
-  /** Adds an entry. @param at  milliseconds since 1970 @param most  entries that stay */
-  add({ object, userName, ...rest }: Denied, at: number, most: number): void {
+  /** Adds an entry. @param at  milliseconds since 1970 @param maxEntries  entries that stay */
+  add({ object, userName, ...rest }: Denied, at: number, maxEntries: number): void {
     const denied: Denied = { ...rest, object: shortName(object), userName: shortName(userName) };
     const same = this.#entries.findIndex(
       (one) =>
@@ -42,7 +42,7 @@ export class DeniedLog {
     );
     const [before] = same < 0 ? [] : this.#entries.splice(same, 1);
     this.#entries.unshift({ ...denied, at, count: (before?.count ?? 0) + 1 });
-    const kept = Math.min(most, DENIED_ENTRIES_MAX);
+    const kept = Math.min(maxEntries, DENIED_ENTRIES_MAX);
     if (this.#entries.length > kept) this.#entries.length = kept;
   }
 

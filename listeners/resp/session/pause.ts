@@ -6,18 +6,14 @@ export type PauseMode = "all" | "write";
 export class Pause {
   readonly #environment: Environment;
   readonly #held = new Set<() => void>();
-  #mode: PauseMode | null = null;
+  /** null: there is no pause. */
+  mode: PauseMode | null = null;
   /** `uptime` milliseconds. */
   #until = 0;
   #cancel: () => void = () => {};
 
   constructor(environment: Environment) {
     this.#environment = environment;
-  }
-
-  /** null: there is no pause. */
-  get mode(): PauseMode | null {
-    return this.#mode;
   }
 
   /** The number of connections that wait for its end. */
@@ -27,7 +23,7 @@ export class Pause {
 
   /** Begins a pause. A present one that lasts longer, or covers all commands, keeps doing so. */
   begin(mode: PauseMode, milliseconds: number): void {
-    if (this.#mode !== "all") this.#mode = mode;
+    if (this.mode !== "all") this.mode = mode;
     this.#until = Math.max(this.#until, this.#environment.uptime() + milliseconds);
     this.#cancel();
     this.#cancel = this.#environment.setTimer(this.#until - this.#environment.uptime(), this.end);
@@ -35,7 +31,7 @@ export class Pause {
 
   readonly end = (): void => {
     this.#cancel();
-    this.#mode = null;
+    this.mode = null;
     this.#until = 0;
     const held = [...this.#held];
     this.#held.clear();

@@ -5,10 +5,10 @@ import { writeReply } from "../../../protocol/resp/resp-writer.js";
 import { writeReply3 } from "../../../protocol/resp/resp3-writer.js";
 
 /** Returns the bytes of a reply; null: it is longer than any reply may be. */
-export function answerBytes(reply: Reply, protocol: 2 | 3, most: number): ByteString | null {
+export function answerBytes(reply: Reply, protocol: 2 | 3, maxBytes: number): ByteString | null {
   try {
     const bytes = protocol === 3 ? writeReply3(reply) : writeReply(reply);
-    return bytes.length <= most ? bytes : null;
+    return bytes.length <= maxBytes ? bytes : null;
   } catch (problem) {
     // The engine throws this for a string above its maximum length.
     if (problem instanceof RangeError) return null;

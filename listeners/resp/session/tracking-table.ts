@@ -43,7 +43,7 @@ export class TrackingTable implements KeyObserver {
   /** Prefixes with changes, which are reported at the end of the turn. */
   readonly #changed = new Set<Prefix>();
   readonly #trackers = new Map<Client, Tracker>();
-  #most = TRACKED_KEYS_MAX;
+  #maxKeys = TRACKED_KEYS_MAX;
   #items = 0;
   #bytes = 0;
   /** Invalidations for clients that have changed keys themselves: they follow the answer to the command. */
@@ -72,8 +72,8 @@ export class TrackingTable implements KeyObserver {
   }
 
   /** The number of tracked keys; 0: limited by memory only. */
-  set most(most: number) {
-    this.#most = most === 0 ? Number.POSITIVE_INFINITY : most;
+  set maxKeys(maxKeys: number) {
+    this.#maxKeys = maxKeys === 0 ? Number.POSITIVE_INFINITY : maxKeys;
     this.#shorten();
   }
 
@@ -215,7 +215,7 @@ export class TrackingTable implements KeyObserver {
 
   #shorten(): void {
     for (const [key, trackers] of this.#keys) {
-      if (this.#keys.size <= this.#most && this.#bytes <= NOTED_BYTES_MAX) return;
+      if (this.#keys.size <= this.#maxKeys && this.#bytes <= NOTED_BYTES_MAX) return;
       this.#drop(key, trackers);
       for (const tracker of trackers) if (tracker.mode?.prefixes === null) this.#report(tracker, [key], null);
     }
