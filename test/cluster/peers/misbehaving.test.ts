@@ -268,7 +268,7 @@ test("a member that has said nothing yet is told no more than a status", () => {
   const before = hand.heard.length;
   const [offered, own] = [entryOf(0), entryOf(1, ["SET", "k", "v".repeat(20_000)])];
   for (const entry of [offered, own]) node.timeline.take(entry);
-  node.peering.giveAtOnce(own);
+  node.peering.pushOwn(own);
   world.run(3000);
   assert.deepEqual(new Set(hand.heard.slice(before).map(({ kind }) => kind)), new Set(["status"]));
   hand.greet();
