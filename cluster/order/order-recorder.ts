@@ -24,16 +24,16 @@ import { answerUnrecorded } from "../replica/denials.js";
 import { NotTaken, type Recorded } from "../replica/entry-recorder.js";
 import { answerNotKept, entryOf, KeptRecording } from "../replica/kept-recording.js";
 import { MemberAnswers } from "../replica/member-answers.js";
-import type { OrderStanding } from "./order-standing.js";
+import type { OrderContext } from "./order-context.js";
 import type { Ordered } from "./ordered-state.js";
 import { type Came, WaitingEntries } from "./waiting-entries.js";
 
 export class OrderRecorder extends KeptRecording {
-  readonly #order: OrderStanding;
+  readonly #order: OrderContext;
   protected readonly memberAnswers: MemberAnswers;
   readonly waiting: WaitingEntries;
 
-  constructor(order: OrderStanding) {
+  constructor(order: OrderContext) {
     super(order, order.backend.changes);
     this.#order = order;
     this.memberAnswers = new MemberAnswers(order.environment, ORDER_WINDOW.past, null);

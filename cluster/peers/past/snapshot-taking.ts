@@ -16,7 +16,7 @@ import type { ClusterState } from "../shared/cluster-state.js";
 /** Milliseconds between two lines of the log. */
 const PROGRESS_EVERY_MS = 5000;
 /** Orphaned entries in one line of the log. */
-const STRAYS_A_LINE = 20;
+const ORPHANED_A_LINE = 20;
 
 /** A member that could give one. */
 export interface SnapshotSender {
@@ -57,9 +57,9 @@ export class SnapshotTaking {
   /** Snapshots taken since the start. */
   taken = 0;
   /** Own entries that went with snapshots, since the start. */
-  strays = 0;
+  orphaned = 0;
   /** Own entries of which that is not known. */
-  possibleStrays = 0;
+  possiblyOrphaned = 0;
   readonly #cluster: ClusterState;
   readonly #onTaken: () => void;
   #taking: Taking | null = null;
@@ -258,7 +258,7 @@ export class SnapshotTaking {
   /** Logs lost entries, never in silence: no other member may have them. */
   #tellLost({ count, entries }: LostEntries, upTo: string, text: string): void {
     if (count === 0) return;
-    this.strays += count;
+    this.orphaned += count;
     const { log } = this.#cluster;
     for (const some of linesOf(entries)) log.error({ count, upTo, entries: some }, text);
   }
@@ -274,7 +274,7 @@ export class SnapshotTaking {
   /** No alarm: as a rule it has them. */
   #tellPossible({ count, entries }: LostEntries, upTo: string): void {
     if (count === 0) return;
-    this.possibleStrays += count;
+    this.possiblyOrphaned += count;
     const { log } = this.#cluster;
     for (const some of linesOf(entries)) log.info({ count, upTo, entries: some }, POSSIBLE);
   }
@@ -283,8 +283,8 @@ export class SnapshotTaking {
 /** One at least. */
 function linesOf(entries: readonly Entry[]): string[][] {
   const lines: string[][] = [];
-  for (let from = 0; from === 0 || from < entries.length; from += STRAYS_A_LINE)
-    lines.push(entries.slice(from, from + STRAYS_A_LINE).map(textOf));
+  for (let from = 0; from === 0 || from < entries.length; from += ORPHANED_A_LINE)
+    lines.push(entries.slice(from, from + ORPHANED_A_LINE).map(textOf));
   return lines;
 }
 
