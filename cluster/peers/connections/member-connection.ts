@@ -276,7 +276,7 @@ export class MemberConnection implements MemberSocketOwner {
       if (this.#isWide) this.#owner.message(this, message);
       else if (message.kind === "list") this.#owner.leftOut(this, message);
       else if (this.#early.push(message) > EARLY_MAX)
-        this.#lose("malformed", "it tells more than a status before it is closeCode one");
+        this.#lose("malformed", "it sends more than a status before it is sent one");
     } else {
       this.#lose("malformed", `a ${message.kind} where none is due`);
     }
