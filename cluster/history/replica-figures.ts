@@ -36,7 +36,7 @@ export function figuresOf(looks: Looks): ReplicaFigures {
   const { failure, watermark, published, newest, index, figures, standstill } = timeline;
   const { heads } = standing;
   const { size, dropped } = peering.quarantine;
-  const { taken, strays, possibleStrays, progress } = peering.snapshots;
+  const { taken, orphaned: strays, possiblyOrphaned: possibleStrays, progress } = peering.snapshots;
   const [ring, data] = [index.total("ring"), index.total("data")];
   return {
     ...figures,

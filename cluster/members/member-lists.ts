@@ -23,7 +23,7 @@ export type ListOutcome =
   { readonly saved: Promise<void> } | "old" | "unknown-signer" | { readonly refused: string };
 
 /** The lists that are on disk, and may be sent. */
-interface Told {
+interface DurableLists {
   /** The hash of the list; of several heads together; empty: there is none. */
   readonly hash: ByteString;
   readonly lists: readonly SignedList[];
@@ -37,7 +37,7 @@ export class MemberLists {
    * left out.
    */
   standing: Standing;
-  told: Told;
+  durable: DurableLists;
   /** Called when a list was seen, and when it is on disk. */
   changed: () => void = () => {};
   readonly #storage: Storage;
@@ -61,7 +61,7 @@ export class MemberLists {
     this.#hasJoined = kept === null || kept[0] === 1;
     this.#lists = kept === null ? [] : readKept(kept.subarray(1));
     this.standing = standingOf(this.#lists);
-    this.told = { hash: hashOfAll(this.#lists), lists: this.#lists };
+    this.durable = { hash: hashOfAll(this.#lists), lists: this.#lists };
   }
 
   get isDurable(): boolean {
@@ -80,7 +80,7 @@ export class MemberLists {
 
   /** Whether all that was seen is on the disk. */
   get isSettled(): boolean {
-    return this.told.lists === this.#lists;
+    return this.durable.lists === this.#lists;
   }
 
   /** The other members; null: there is no list. */
@@ -186,7 +186,7 @@ export class MemberLists {
     storage.put([], [["members", Buffer.concat([Buffer.of(this.#hasJoined ? 1 : 0), writeEntries(lists)])]]);
     await storage.synced();
     if (this.#lists !== lists) return;
-    this.told = { hash: hashOfAll(lists), lists };
+    this.durable = { hash: hashOfAll(lists), lists };
     this.changed();
   }
 }

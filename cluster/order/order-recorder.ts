@@ -22,21 +22,21 @@ import { mayChange } from "../../timeline/entries/recorded.js";
 import type { UnitAnswer } from "../../timeline/fold/fold.js";
 import { answerUnrecorded } from "../replica/denials.js";
 import { NotTaken, type Recorded } from "../replica/entry-recorder.js";
-import { GivenAnswers } from "../replica/given-answers.js";
 import { answerNotKept, entryOf, KeptRecording } from "../replica/kept-recording.js";
-import type { OrderStanding } from "./order-standing.js";
+import { MemberAnswers } from "../replica/member-answers.js";
+import type { OrderContext } from "./order-context.js";
 import type { Ordered } from "./ordered-state.js";
 import { type Came, WaitingEntries } from "./waiting-entries.js";
 
 export class OrderRecorder extends KeptRecording {
-  readonly #order: OrderStanding;
-  protected readonly given: GivenAnswers;
+  readonly #order: OrderContext;
+  protected readonly memberAnswers: MemberAnswers;
   readonly waiting: WaitingEntries;
 
-  constructor(order: OrderStanding) {
+  constructor(order: OrderContext) {
     super(order, order.backend.changes);
     this.#order = order;
-    this.given = new GivenAnswers(order.environment, ORDER_WINDOW.past, null);
+    this.memberAnswers = new MemberAnswers(order.environment, ORDER_WINDOW.past, null);
     this.waiting = new WaitingEntries(order);
   }
 
@@ -147,7 +147,7 @@ export class OrderRecorder extends KeptRecording {
     // A client that waits here for it is answered itself.
     if (ordered.kind === "applied" && !this.waiting.isWaitedFor(ordered.entry.id)) {
       const { entry, answers } = ordered;
-      this.given.folded([entry], [{ entry, answers }], this.standing);
+      this.memberAnswers.folded([entry], [{ entry, answers }], this.standing);
     }
     this.waiting.passed(seq, ordered);
   }
@@ -159,7 +159,7 @@ export class OrderRecorder extends KeptRecording {
 
   /** Another daemon has brought it before the client. */
   protected async heldAnswer(taken: Taken): Promise<EnvelopeAnswer> {
-    return (await this.given.find(taken)) ?? answerNotKept(taken.id);
+    return (await this.memberAnswers.find(taken)) ?? answerNotKept(taken.id);
   }
 }
 

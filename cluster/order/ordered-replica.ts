@@ -17,9 +17,9 @@ import type { ReplicaContext } from "../replica/replica-context.js";
 import { tellNotLetIn } from "../replica/start-notes.js";
 import { TimelineBackend, type TimelineState } from "../replica/timeline-backend.js";
 import { NatsStream } from "./nats-stream.js";
+import type { OrderContext } from "./order-context.js";
 import { OrderFolder } from "./order-folder.js";
 import { OrderRecorder } from "./order-recorder.js";
-import type { OrderStanding } from "./order-standing.js";
 import type { OrderStream, StreamFacts, StreamMessage, StreamReader } from "./order-stream.js";
 import { OrderedState } from "./ordered-state.js";
 
@@ -35,7 +35,7 @@ const READING_EVERY_MS = 5000;
 const STOOD_STILL =
   "this process stood still, or its clock was set ahead: until it has applied what is in the stream now it answers as one that is catching up";
 
-export class OrderedReplica extends KeptWrites implements StreamReader, OrderStanding, TimelineState {
+export class OrderedReplica extends KeptWrites implements StreamReader, OrderContext, TimelineState {
   readonly state: OrderedState;
   readonly stream: OrderStream;
   readonly backend: TimelineBackend;

@@ -11,7 +11,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import type { Entry } from "../../timeline/entries/entry.js";
 import { writeValue } from "../../timeline/entries/stored-value.js";
 import type { UnitAnswer } from "../../timeline/fold/fold.js";
-import type { OrderStanding } from "./order-standing.js";
+import type { OrderContext } from "./order-context.js";
 import type { Published } from "./order-stream.js";
 import type { Ordered } from "./ordered-state.js";
 
@@ -53,7 +53,7 @@ interface Waiting {
 export class WaitingEntries {
   readonly published: PublishCounts = { stored: 0, repeated: 0, refused: 0, unknown: 0 };
   readonly publishing = new Histogram(PUBLISH_BOUNDS);
-  readonly #order: OrderStanding;
+  readonly #order: OrderContext;
   /** Entries by id. */
   readonly #waiting = new Map<ByteString, Waiting>();
   /** Bytes of waiting entries. */
@@ -61,7 +61,7 @@ export class WaitingEntries {
   /** Entries whose names are taken by messages that are not read yet, by sequence. */
   readonly #awaited = new Map<number, Waiting>();
 
-  constructor(order: OrderStanding) {
+  constructor(order: OrderContext) {
     this.#order = order;
   }
 

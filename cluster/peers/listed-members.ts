@@ -15,7 +15,7 @@ import { VouchedLists } from "./vouched-lists.js";
 const CHECKS_MAX = 16;
 
 /** The list that a member goes by, and what it reported with it. */
-interface Told extends Omit<Heard, "isLive" | "watermark" | "isPulled"> {
+interface MemberReport extends Omit<Heard, "isLive" | "watermark" | "isPulled"> {
   readonly isReporting: boolean;
   /** Its last status when it first spoke so: what that says of its watermark was said before. */
   readonly statusThen: Member["status"];
@@ -25,12 +25,12 @@ interface Told extends Omit<Heard, "isLive" | "watermark" | "isPulled"> {
   isGiven: boolean;
 }
 
-const NOTHING: Told = { list: "", isReporting: false, statusThen: null, checks: 0, isGiven: false };
+const NOTHING: MemberReport = { list: "", isReporting: false, statusThen: null, checks: 0, isGiven: false };
 
 export class ListedMembers {
   readonly #cluster: ClusterState<Member>;
   readonly #roster: Roster;
-  readonly #told = new Map<Member, Told>();
+  readonly #reports = new Map<Member, MemberReport>();
   readonly #vouched = new VouchedLists();
   /** Lists of members that let this daemon go, of late. */
   #checks = 0;
@@ -46,7 +46,7 @@ export class ListedMembers {
 
   /** A member is not connected any more. */
   left(member: Member): void {
-    this.#told.delete(member);
+    this.#reports.delete(member);
   }
 
   tick(now: number): void {
@@ -84,22 +84,22 @@ export class ListedMembers {
   tell(member: Member): void {
     const { lists } = this.#cluster;
     if (lists === undefined || !takesLists(member)) return;
-    const told = this.#of(member);
-    told.checks = 0;
-    told.isGiven = false;
+    const report = this.#of(member);
+    report.checks = 0;
+    report.isGiven = false;
     member.connection.send(this.#message(NO_BYTES, NO_BYTES));
   }
 
   heard(member: Member, { hash, isReporting, body, signature }: ListMessage): void {
     const { lists } = this.#cluster;
     if (lists === undefined) return;
-    const told = this.#of(member);
-    const isNew = told.list !== hash;
-    const statusThen = isNew || isReporting !== told.isReporting ? member.status : told.statusThen;
-    this.#told.set(member, { ...told, list: hash, isReporting, statusThen });
+    const report = this.#of(member);
+    const isNew = report.list !== hash;
+    const statusThen = isNew || isReporting !== report.isReporting ? member.status : report.statusThen;
+    this.#reports.set(member, { ...report, list: hash, isReporting, statusThen });
     if (isNew && lists.isJoining) member.compareAgain();
     if (body.length > 0) this.#take(member, body, signature);
-    if (hash !== lists.told.hash) this.#give(member);
+    if (hash !== lists.durable.hash) this.#give(member);
   }
 
   /** A list that a member sends as it closes the connection: what proves that it is left out. @param id  the member's */
@@ -112,8 +112,8 @@ export class ListedMembers {
   isUnderOwn(member: Member): boolean {
     const { lists } = this.#cluster;
     if (lists === undefined || lists.others === null) return true;
-    const { list, isReporting } = this.#told.get(member) ?? NOTHING;
-    return lists.isReporting && isReporting && list === lists.told.hash;
+    const { list, isReporting } = this.#reports.get(member) ?? NOTHING;
+    return lists.isReporting && isReporting && list === lists.durable.hash;
   }
 
   /** Returns the members whose reports are counted. @param all  all other members; null: one is not connected */
@@ -124,25 +124,25 @@ export class ListedMembers {
     return all.every((member) => this.isUnderOwn(member)) ? all : null;
   }
 
-  #of(member: Member): Told {
-    const told = this.#told.get(member) ?? { ...NOTHING };
-    this.#told.set(member, told);
-    return told;
+  #of(member: Member): MemberReport {
+    const report = this.#reports.get(member) ?? { ...NOTHING };
+    this.#reports.set(member, report);
+    return report;
   }
 
   /** All lists that are known here, once between two statuses. */
   #give(member: Member): void {
     const { lists } = this.#cluster;
-    const told = this.#of(member);
-    if (lists === undefined || told.isGiven || !takesLists(member)) return;
-    told.isGiven = true;
-    for (const { body, signature } of lists.told.lists)
+    const report = this.#of(member);
+    if (lists === undefined || report.isGiven || !takesLists(member)) return;
+    report.isGiven = true;
+    for (const { body, signature } of lists.durable.lists)
       member.connection.send(this.#message(body, signature));
   }
 
   #message(body: Buffer, signature: Buffer): ListMessage {
     const { lists } = this.#cluster;
-    const { hash = "" } = lists?.told ?? {};
+    const { hash = "" } = lists?.durable ?? {};
     return {
       kind: "list",
       hash,
@@ -153,8 +153,8 @@ export class ListedMembers {
   }
 
   #take(member: Member, body: Buffer, signature: Buffer): void {
-    const told = this.#of(member);
-    if (++told.checks > CHECKS_MAX) return;
+    const report = this.#of(member);
+    if (++report.checks > CHECKS_MAX) return;
     const outcome = this.#takeFrom(member.id, body, signature);
     if (outcome === "unknown-signer") member.unknown();
     else if (typeof outcome === "object" && "refused" in outcome)
@@ -190,12 +190,12 @@ export class ListedMembers {
     if (lists === undefined || lists.others === null || !lists.isJoining || !lists.isSettled) return;
     const heard = new Map<ByteString, Heard>();
     for (const [id, member] of this.#cluster.members) {
-      const { list, isReporting, statusThen } = this.#told.get(member) ?? NOTHING;
+      const { list, isReporting, statusThen } = this.#reports.get(member) ?? NOTHING;
       const watermark = member.status?.watermark ?? 0;
       const isPulled = member.compared !== null && member.status !== statusThen;
       heard.set(id, { list, watermark, isLive: isReporting, isPulled });
     }
-    const from = joinedWatermark(lists.told.hash, lists.others, heard, clock());
+    const from = joinedWatermark(lists.durable.hash, lists.others, heard, clock());
     if (from === null) return;
     timeline.raise(from);
     lists.joined();

@@ -9,7 +9,7 @@ import type { Place } from "../../timeline/entries/entry.js";
 import type { MemberConnection } from "./connections/member-connection.js";
 import { RoundTrips } from "./connections/round-trips.js";
 import type { IncomingBatch } from "./exchange/incoming-batch.js";
-import type { Giver, Intake } from "./exchange/intake.js";
+import type { Intake, Sender } from "./exchange/intake.js";
 import type { OfferPace } from "./exchange/offer-pace.js";
 import { Outbox } from "./exchange/outbox.js";
 import { type Reconciled, Reconciling } from "./exchange/reconciling.js";
@@ -18,7 +18,7 @@ import { parts, type Receiver, type Spreading } from "./exchange/spreading.js";
 import { MemberSpeech } from "./member-speech.js";
 import type { OwnClock } from "./own-clock.js";
 import type { Gaps } from "./past/gaps.js";
-import { SnapshotGiving } from "./past/snapshot-giving.js";
+import { SnapshotSending } from "./past/snapshot-sending.js";
 import {
   type ClusterState,
   type ConnectedMember,
@@ -54,7 +54,7 @@ interface Received extends IncomingBatch {
   readonly then: (() => void) | null;
 }
 
-export class Member implements Giver, Receiver, Reconciled, ConnectedMember {
+export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
   readonly connection: MemberConnection;
   readonly id: ByteString;
   /** Its bit in sets of members. */
@@ -72,7 +72,7 @@ export class Member implements Giver, Receiver, Reconciled, ConnectedMember {
   about: MemberAbout | null = null;
   refusals = 0;
   /** New ones that it has given. */
-  entriesGiven = 0;
+  entriesReceived = 0;
   /** Whether what it holds is here, as of a moment when it was live, or in another state; null: not yet. */
   compared: "live" | "other" | null = null;
   /** The time by this daemon's clock. */
@@ -83,7 +83,7 @@ export class Member implements Giver, Receiver, Reconciled, ConnectedMember {
   readonly #reconciling: Reconciling;
   readonly #trips: RoundTrips;
   readonly #reports: ReportAnswers;
-  readonly #giving: SnapshotGiving;
+  readonly #giving: SnapshotSending;
   #nextStatusAt = 0;
   #nextAboutAt = 0;
   #freshFromEcho = 0;
@@ -104,7 +104,7 @@ export class Member implements Giver, Receiver, Reconciled, ConnectedMember {
     this.since = cluster.uptime();
     this.#trips = new RoundTrips(cluster.uptime);
     this.#reports = new ReportAnswers(cluster);
-    this.#giving = new SnapshotGiving(cluster, connection);
+    this.#giving = new SnapshotSending(cluster, connection);
     this.speech = new MemberSpeech(this, cluster);
     this.offerPace = spreading.newPace();
     this.outbox = new Outbox(cluster, this, spreading.states, spreading.packer);
@@ -254,8 +254,8 @@ export class Member implements Giver, Receiver, Reconciled, ConnectedMember {
     this.#queue(null, step);
   }
 
-  gave(entries: number): void {
-    this.entriesGiven += entries;
+  onNewEntries(entries: number): void {
+    this.entriesReceived += entries;
     const { cluster } = this.#shared;
     if (entries > 0) cluster.progressAt = cluster.uptime();
   }

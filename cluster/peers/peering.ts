@@ -230,10 +230,10 @@ export class Peering implements RosterEvents {
 
   /** Entries are on disk. @param from  the member that gave them; null: first-hand */
   flushed(entries: readonly FlushedEntry[], from: ByteString | null): void {
-    const giver = from === null ? null : (this.#cluster.members.get(from) ?? null);
+    const sender = from === null ? null : (this.#cluster.members.get(from) ?? null);
     this.#spreading.flushed(
       entries,
-      giver,
+      sender,
       from === null ? this.#ownSpreadFrom : oldestSpread(this.#cluster),
     );
     if (from !== null) this.#intake.flushed(entries);
@@ -247,8 +247,8 @@ export class Peering implements RosterEvents {
   }
 
   /** Sends an entry that the daemon itself has signed: all members receive its body as soon as it is on disk. */
-  giveAtOnce(entry: Entry): void {
-    if (!this.isAlone) this.#spreading.giveAtOnce(entry);
+  pushOwn(entry: Entry): void {
+    if (!this.isAlone) this.#spreading.pushOwn(entry);
   }
 
   /** When `count` daemons, this one included, have it on disk. The caller bounds the time. */

@@ -17,10 +17,10 @@ import { MemberBits } from "./member-bits.js";
 import { Revocation } from "./revocation.js";
 import { isHeard, statusesOf } from "./roster-view.js";
 import { Seats } from "./seats.js";
+import { CLOSE_REASONS, type CloseCode, isMembershipCode } from "./shared/close-reasons.js";
 import type { ClusterState, MemberStatus } from "./shared/cluster-state.js";
 import { type Electorate, electorateIn, electorateOf, everybody } from "./shared/electorate.js";
 import type { ExchangeMessage } from "./shared/exchange-message.js";
-import { FAREWELLS, type FarewellCode, isOfWord } from "./shared/farewells.js";
 import type { MemberSocket, MemberSocketOwner } from "./shared/member-socket.js";
 
 /** Receives the events of members. */
@@ -104,7 +104,7 @@ export class Roster implements ConnectionOwner {
   recheck(): void {
     for (const member of [...this.#cluster.members.values()]) {
       const { refusal } = member.connection;
-      if (refusal !== null) member.connection.drop(refusal, FAREWELLS[refusal]);
+      if (refusal !== null) member.connection.drop(refusal, CLOSE_REASONS[refusal]);
     }
   }
 
@@ -115,7 +115,7 @@ export class Roster implements ConnectionOwner {
     // The hello alone may show that it is no member.
     const oldest = connection.isClosed ? null : this.#handshakes.add(connection);
     oldest?.close("too-many-handshakes");
-    if (oldest !== null) this.lost(oldest, "too-many-handshakes", FAREWELLS["too-many-handshakes"]);
+    if (oldest !== null) this.lost(oldest, "too-many-handshakes", CLOSE_REASONS["too-many-handshakes"]);
     return connection;
   }
 
@@ -181,10 +181,10 @@ export class Roster implements ConnectionOwner {
 
   /** Drops a member that has proved its guilt, and lets it in no more. */
   banForGood(id: ByteString): void {
-    this.#banUntil(Number.POSITIVE_INFINITY, id, "contradicted", FAREWELLS.contradicted);
+    this.#banUntil(Number.POSITIVE_INFINITY, id, "contradicted", CLOSE_REASONS.contradicted);
   }
 
-  #banUntil(until: number, id: ByteString, code: FarewellCode, detail: string): void {
+  #banUntil(until: number, id: ByteString, code: CloseCode, detail: string): void {
     this.#bans.add(id, until, this.#cluster.uptime());
     const member = this.#cluster.members.get(id);
     if (member === undefined) return;
@@ -194,12 +194,12 @@ export class Roster implements ConnectionOwner {
   }
 
   /** Checks what a hello alone shows, before any proof is made or checked. */
-  doubt(connection: MemberConnection, id: ByteString): FarewellCode | null {
+  doubt(connection: MemberConnection, id: ByteString): CloseCode | null {
     const { refusal, secret, uptime, identity } = this.#cluster;
     // That it is this daemon itself has to be proved as well.
     if (id === identity.id) return null;
     const stranger = refusal(id, secret !== null);
-    if (stranger !== null && !isOfWord(stranger)) return stranger;
+    if (stranger !== null && !isMembershipCode(stranger)) return stranger;
     if (this.#bans.has(id, uptime())) return "too-many-refused";
     if (!this.#seats.hasOneFor(id, this.#dialers.of(connection) !== undefined)) return "too-many-members";
     const other = this.#cluster.members.get(id)?.connection;
@@ -219,8 +219,8 @@ export class Roster implements ConnectionOwner {
       this.#close(connection, isSpare ? "duplicate" : "too-many-members");
       return;
     }
-    const inTheWay = this.#seats.guestInTheWayOf(id);
-    inTheWay?.connection.drop("too-many-members", FAREWELLS["too-many-members"]);
+    const inTheWay = this.#seats.nonVoterInTheWayOf(id);
+    inTheWay?.connection.drop("too-many-members", CLOSE_REASONS["too-many-members"]);
     const bit = this.#seats.take(id);
     if (other !== undefined) this.#close(other.connection, "duplicate");
     const member = this.#events.onJoined(connection, bit);
@@ -254,24 +254,24 @@ export class Roster implements ConnectionOwner {
   }
 
   /** Closes a connection, which is no news. */
-  #close(connection: MemberConnection, code: FarewellCode): void {
+  #close(connection: MemberConnection, code: CloseCode): void {
     connection.close(code);
-    this.#forget(connection, code, FAREWELLS[code]);
+    this.#forget(connection, code, CLOSE_REASONS[code]);
   }
 
-  lost(connection: MemberConnection, code: FarewellCode | null, detail: string): void {
+  lost(connection: MemberConnection, code: CloseCode | null, detail: string): void {
     const address = this.#forget(connection, code, detail);
     // That it calls itself is said by the side that opened it.
     const isQuiet = code === "duplicate" || (code === "self" && connection.side === "answerer");
     if (!this.#isRunning || isQuiet) return;
     const member = connection.id === "" ? {} : { member: hexOf(connection.id) };
-    const text = code === null ? "a member is not reached" : FAREWELLS[code];
+    const text = code === null ? "a member is not reached" : CLOSE_REASONS[code];
     const facts = { address, ...member, ...(detail === text ? {} : { detail }) };
     this.#cluster.notices.warn(subjectOf(connection, address), facts, text);
   }
 
   /** @returns what the connection is called in the log */
-  #forget(connection: MemberConnection, code: FarewellCode | null, detail: string): string {
+  #forget(connection: MemberConnection, code: CloseCode | null, detail: string): string {
     const now = this.#cluster.uptime();
     this.#handshakes.delete(connection);
     const member = this.#cluster.members.get(connection.id);

@@ -7,7 +7,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import type { Member } from "./member.js";
 import type { MemberBits } from "./member-bits.js";
 import type { ClusterState } from "./shared/cluster-state.js";
-import { electorateIn, guestsMost } from "./shared/electorate.js";
+import { electorateIn, nonVotersMax } from "./shared/electorate.js";
 import { MEMBERS_MAX } from "./shared/peering-limits.js";
 
 export class Seats {
@@ -30,15 +30,15 @@ export class Seats {
   hasOneFor(id: ByteString, isDialed: boolean): boolean {
     const { members } = this.#cluster;
     if (members.has(id)) return true;
-    const guests = this.#guests.length;
-    if (isDialed || this.hasVoice(id)) return members.size - guests < MEMBERS_MAX;
-    return guests < guestsMost(electorateIn(this.#cluster)) && members.size < MEMBERS_MAX;
+    const nonVoters = this.#nonVoters.length;
+    if (isDialed || this.hasVoice(id)) return members.size - nonVoters < MEMBERS_MAX;
+    return nonVoters < nonVotersMax(electorateIn(this.#cluster)) && members.size < MEMBERS_MAX;
   }
 
   /** Returns the newest member without a vote, if it has to be dropped before this one takes a slot. */
-  guestInTheWayOf(id: ByteString): Member | null {
+  nonVoterInTheWayOf(id: ByteString): Member | null {
     const { members } = this.#cluster;
-    return members.has(id) || members.size < MEMBERS_MAX ? null : (this.#guests.at(-1) ?? null);
+    return members.has(id) || members.size < MEMBERS_MAX ? null : (this.#nonVoters.at(-1) ?? null);
   }
 
   /** @returns its bit @throws RangeError  no member was dropped for it */
@@ -57,7 +57,7 @@ export class Seats {
   }
 
   /** Members without a vote, the newest last. */
-  get #guests(): readonly Member[] {
+  get #nonVoters(): readonly Member[] {
     const isVoice = this.#isVoice();
     return [...this.#cluster.members.values()].filter((member) => !isVoice(member));
   }

@@ -18,7 +18,7 @@ import type { KeyRing } from "../../store/key-ring.js";
 import type { Entry, Place } from "../../timeline/entries/entry.js";
 import type { EntryRecorder, Recorded } from "./entry-recorder.js";
 import { Gateway } from "./gateway.js";
-import type { GivenAnswers } from "./given-answers.js";
+import type { MemberAnswers } from "./member-answers.js";
 import { nextTurn, type ReplicaContext } from "./replica-context.js";
 
 export abstract class KeptRecording implements Recording, EntryRecorder {
@@ -28,7 +28,7 @@ export abstract class KeptRecording implements Recording, EntryRecorder {
   /** Signs for listeners without signatures; null: there is none. */
   readonly gateway: Gateway | null;
   protected readonly audit: KeyAudit;
-  protected abstract readonly given: GivenAnswers;
+  protected abstract readonly memberAnswers: MemberAnswers;
   /** Whether what version 1 writes comes by the gateway; else it writes nothing. */
   readonly #isVersion1: boolean;
 
@@ -98,7 +98,7 @@ export abstract class KeptRecording implements Recording, EntryRecorder {
 
   /** Envelopes that wait are answered. */
   stop(): void {
-    this.given.stop();
+    this.memberAnswers.stop();
   }
 }
 

@@ -83,7 +83,7 @@ function tell(
   const permitted = spoken.filter(isPermitted);
   if (permitted.length === 0) return { refused: "not permitted to its key", isLie: false };
   broadcasts.publish(id, at, permitted, null);
-  return "told";
+  return "delivered";
 }
 
 const FORGOTTEN = "so early that it may have been told, and forgotten";

@@ -23,14 +23,14 @@ import type { FoldedEntry, UnitAnswer } from "../../timeline/fold/fold.js";
 import { Confirmations } from "./confirmations.js";
 import { answerUnrecorded } from "./denials.js";
 import type { Recorded } from "./entry-recorder.js";
-import { GivenAnswers } from "./given-answers.js";
 import { answerNotKept, entryOf, KeptRecording } from "./kept-recording.js";
 import { ListCommands } from "./list-commands.js";
+import { MemberAnswers } from "./member-answers.js";
 import { type NodeState, nextTurn } from "./replica-context.js";
 
 export class Recorder extends KeptRecording {
   readonly #node: NodeState;
-  protected readonly given: GivenAnswers;
+  protected readonly memberAnswers: MemberAnswers;
   readonly #confirmations: Confirmations;
   /** Answers commands about the list of members; null: none is answered. */
   readonly #lists: ListCommands | null;
@@ -40,7 +40,7 @@ export class Recorder extends KeptRecording {
     super(node, node.backend.changes, defer);
     this.#node = node;
     const { environment, settings, storage, lists } = node;
-    this.given = new GivenAnswers(environment, settings.window.past, storage);
+    this.memberAnswers = new MemberAnswers(environment, settings.window.past, storage);
     this.#confirmations = new Confirmations(node);
     this.#lists = lists === null ? null : new ListCommands(lists, node, this);
   }
@@ -135,7 +135,7 @@ export class Recorder extends KeptRecording {
 
   /** Entries of members have become part of the state. @param answered  those of them whose answers are known */
   folded(entries: readonly Entry[], answered: readonly FoldedEntry[]): void {
-    this.given.folded(entries, answered, this.standing);
+    this.memberAnswers.folded(entries, answered, this.standing);
   }
 
   /** Logs, once, that the timeline is at a standstill. */
@@ -160,7 +160,7 @@ export class Recorder extends KeptRecording {
   }
 
   give(entry: Entry): void {
-    this.#node.peering.giveAtOnce(entry);
+    this.#node.peering.pushOwn(entry);
   }
 
   protected take(taken: Taken): EnvelopeAnswer | Promise<EnvelopeAnswer> {
@@ -238,11 +238,11 @@ export class Recorder extends KeptRecording {
     const { at, seq } = taken.envelope;
     const { id } = taken;
     try {
-      const found = await this.given.find(taken);
+      const found = await this.memberAnswers.find(taken);
       if (found !== null) return found;
       const { timeline } = this.#node;
       const isWaiting = timeline.standstill === null && !timeline.hasFolded({ at, seq, id });
-      return (isWaiting ? await this.given.wait(taken) : null) ?? answerNotKept(id);
+      return (isWaiting ? await this.memberAnswers.wait(taken) : null) ?? answerNotKept(id);
     } catch (problem) {
       return notFlushed(id, problem as Error);
     }

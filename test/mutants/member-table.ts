@@ -28,7 +28,7 @@ export const memberMutants: readonly Mutant[] = [
   {
     name: "contained: an exception in the check of a member's entries ends the process",
     file: "cluster/peers/exchange/intake.js",
-    find: "giver.failed(problem);\n                return;",
+    find: "sender.failed(problem);\n                return;",
     replace: "throw problem;",
     test: MISBEHAVING,
   },

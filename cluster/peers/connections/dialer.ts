@@ -7,8 +7,8 @@
 import { placeName } from "../../../net/process/place.js";
 import type { PeerAddress } from "../../../options/peer-address.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
+import type { CloseCode } from "../shared/close-reasons.js";
 import type { MemberStatus } from "../shared/cluster-state.js";
-import type { FarewellCode } from "../shared/farewells.js";
 import type { PeeringLimits } from "../shared/peering-limits.js";
 import type { MemberConnection } from "./member-connection.js";
 
@@ -81,7 +81,7 @@ export class Dialer {
    * @param code  why, as far as it is certain: not what an unauthenticated peer says
    * @param openFor  milliseconds it was open after both sides were authenticated; 0: never
    */
-  lost(code: FarewellCode | null, detail: string, openFor: number, now: number): void {
+  lost(code: CloseCode | null, detail: string, openFor: number, now: number): void {
     this.connection = null;
     this.trouble = detail;
     this.isSelf = code === "self";

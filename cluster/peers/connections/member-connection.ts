@@ -22,12 +22,12 @@ import {
   writeMemberMessage,
 } from "../../../protocol/members/member-messages.js";
 import type { Hello } from "../../../protocol/version-2/messages-v2.js";
+import { CLOSE_REASONS, type CloseCode, isMembershipCode } from "../shared/close-reasons.js";
 import type { ClusterState, MemberSecret } from "../shared/cluster-state.js";
 import { type ExchangeMessage, isExchange } from "../shared/exchange-message.js";
-import { FAREWELLS, type FarewellCode, isOfWord } from "../shared/farewells.js";
 import type { Connect, MemberSocket, MemberSocketOwner } from "../shared/member-socket.js";
+import { closeText, closingLists, HANDSHAKE_FRAME_BYTES, OPENER_FRAME_BYTES } from "./closing.js";
 import { type Challenges, helloOf, makeProof, proofBytes, type Side, VERSION } from "./handshake.js";
-import { HANDSHAKE_FRAME_BYTES, OPENER_FRAME_BYTES, partingLists, toldText } from "./parting.js";
 
 /** Bytes of a message between members, besides the envelope it may carry. */
 const FRAME_ROOM_BYTES = 2 * 1024 * 1024;
@@ -41,7 +41,7 @@ const EARLY_MAX = 1024;
 /** Receives the events of connections. */
 export interface ConnectionOwner {
   /** Returns why a daemon that says it has this id is refused; null: it is not. The id is not proved yet. */
-  doubt(connection: MemberConnection, id: ByteString): FarewellCode | null;
+  doubt(connection: MemberConnection, id: ByteString): CloseCode | null;
   /** Both sides are authenticated. Closing the connection here is a refusal. */
   proven(connection: MemberConnection): void;
   message(connection: MemberConnection, message: ExchangeMessage): void;
@@ -53,7 +53,7 @@ export interface ConnectionOwner {
    * The connection was lost, and this side did not call `close`. The other side's reason is believed once it
    * `isProven`.
    */
-  lost(connection: MemberConnection, code: FarewellCode | null, detail: string): void;
+  lost(connection: MemberConnection, code: CloseCode | null, detail: string): void;
 }
 
 type State = "connecting" | "greeting" | "challenging" | "proving" | "open" | "closed";
@@ -71,7 +71,7 @@ export class MemberConnection implements MemberSocketOwner {
   /** Features that it says it knows: members of older versions know fewer. */
   knows: ReadonlySet<string> = new Set();
   /** The reason that it sent when it closed; null: none, or it did not close. */
-  told: FarewellCode | null = null;
+  closeCode: CloseCode | null = null;
   #known: MemberSecret | null = null;
   /** When the last byte came, or it began; `uptime` milliseconds. */
   heardAt: number;
@@ -133,7 +133,7 @@ export class MemberConnection implements MemberSocketOwner {
   }
 
   /** Why it is no member now; null: it is one. */
-  get refusal(): FarewellCode | null {
+  get refusal(): CloseCode | null {
     return this.#cluster.refusal(this.id, this.#known !== null && this.#known === this.#cluster.secret);
   }
 
@@ -146,18 +146,18 @@ export class MemberConnection implements MemberSocketOwner {
   }
 
   /** Closes without an event here. @param code  sent to the other side; null: nothing is sent */
-  close(code: FarewellCode | null): void {
+  close(code: CloseCode | null): void {
     if (this.#state === "closed") return;
     if (code !== null && this.#state !== "connecting") {
-      for (const list of partingLists(code, this.knows, this.#cluster.lists)) this.send(list);
-      this.send({ kind: "bye", code, sentence: FAREWELLS[code] });
+      for (const list of closingLists(code, this.knows, this.#cluster.lists)) this.send(list);
+      this.send({ kind: "bye", code, sentence: CLOSE_REASONS[code] });
     }
     this.#state = "closed";
     this.#socket.close();
   }
 
   /** Closes the connection, and reports why. */
-  drop(code: FarewellCode, detail: string): void {
+  drop(code: CloseCode, detail: string): void {
     if (!this.isClosed) this.#lose(code, detail);
   }
 
@@ -172,9 +172,9 @@ export class MemberConnection implements MemberSocketOwner {
     if (this.#state !== "open" && now - this.#since > handshakeMs) {
       // A daemon that serves clients only answers the hello, and then waits for envelopes.
       const code = this.#state === "challenging" && this.side === "opener" ? "not-a-daemon" : "silent";
-      this.#lose(code, FAREWELLS[code]);
+      this.#lose(code, CLOSE_REASONS[code]);
     } else if (this.#state === "open" && now - this.heardAt > silenceMs) {
-      this.#lose("silent", FAREWELLS.silent);
+      this.#lose("silent", CLOSE_REASONS.silent);
     }
   }
 
@@ -232,7 +232,7 @@ export class MemberConnection implements MemberSocketOwner {
   #greet(hello: Hello): void {
     const doubt = this.#doubt(hello);
     if (doubt !== null) {
-      this.#lose(doubt, FAREWELLS[doubt]);
+      this.#lose(doubt, CLOSE_REASONS[doubt]);
       return;
     }
     this.id = hello.daemon;
@@ -243,7 +243,7 @@ export class MemberConnection implements MemberSocketOwner {
     this.send({ kind: "challenge", nonce: this.#nonce });
   }
 
-  #doubt({ daemon, cluster, role, versions }: Hello): FarewellCode | null {
+  #doubt({ daemon, cluster, role, versions }: Hello): CloseCode | null {
     if (role !== "daemon" || daemon === "" || !versions.includes(VERSION)) return "not-a-daemon";
     if (cluster !== this.#cluster.cluster) return "wrong-cluster";
     const pin = this.address?.pin ?? null;
@@ -276,7 +276,7 @@ export class MemberConnection implements MemberSocketOwner {
       if (this.#isWide) this.#owner.message(this, message);
       else if (message.kind === "list") this.#owner.leftOut(this, message);
       else if (this.#early.push(message) > EARLY_MAX)
-        this.#lose("malformed", "it tells more than a status before it is told one");
+        this.#lose("malformed", "it sends more than a status before it is sent one");
     } else {
       this.#lose("malformed", `a ${message.kind} where none is due`);
     }
@@ -297,14 +297,14 @@ export class MemberConnection implements MemberSocketOwner {
   #proved(message: ProofMessage): void {
     const refusal = this.#refusalOf(message);
     // It is believed of a member that has proved itself alone.
-    if (this.side === "answerer" && (refusal === null || isOfWord(refusal))) this.#prove();
+    if (this.side === "answerer" && (refusal === null || isMembershipCode(refusal))) this.#prove();
     if (refusal !== null) {
-      this.#lose(refusal, FAREWELLS[refusal]);
+      this.#lose(refusal, CLOSE_REASONS[refusal]);
       return;
     }
     this.isProven = true;
     if (this.id === this.#cluster.identity.id) {
-      this.#lose("self", FAREWELLS.self);
+      this.#lose("self", CLOSE_REASONS.self);
       return;
     }
     this.#state = "open";
@@ -312,13 +312,13 @@ export class MemberConnection implements MemberSocketOwner {
   }
 
   /** The most expensive checks come last. */
-  #refusalOf({ spki, signature, mac }: ProofMessage): FarewellCode | null {
+  #refusalOf({ spki, signature, mac }: ProofMessage): CloseCode | null {
     const { hash, verifySignature, identity, secret: own } = this.#cluster;
     if (hash(Buffer.from(spki, "latin1")) !== this.id) return "bad-proof";
     const bytes = proofBytes(this.#challenges(), this.side === "opener" ? "answerer" : "opener");
     this.#known = own?.holds(bytes, mac) ? own : null;
     const refusal = this.id === identity.id ? null : this.refusal;
-    if (refusal === null || isOfWord(refusal)) {
+    if (refusal === null || isMembershipCode(refusal)) {
       if (!verifySignature(spki, bytes, signature)) return "bad-proof";
       this.spki = spki;
       return refusal;
@@ -347,12 +347,12 @@ export class MemberConnection implements MemberSocketOwner {
   #said(code: string, sentence: string): void {
     this.#state = "closed";
     this.#socket.close();
-    const known = Object.hasOwn(FAREWELLS, code) ? (code as FarewellCode) : null;
-    this.told = known;
-    this.#owner.lost(this, known, toldText(code, sentence));
+    const known = Object.hasOwn(CLOSE_REASONS, code) ? (code as CloseCode) : null;
+    this.closeCode = known;
+    this.#owner.lost(this, known, closeText(code, sentence));
   }
 
-  #lose(code: FarewellCode, detail: string): void {
+  #lose(code: CloseCode, detail: string): void {
     this.close(code);
     this.#owner.lost(this, code, detail);
   }

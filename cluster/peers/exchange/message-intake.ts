@@ -121,7 +121,7 @@ export class MessageIntake {
     const heard = this.#messages.hear(body, signature);
     if (heard === "unknown-signer" && this.#waitsForKey()) return false;
     this.#stuckSince = null;
-    if (heard === "told") figures.heard++;
+    if (heard === "delivered") figures.heard++;
     else if (heard !== "known") {
       const { refused: reason, isLie } =
         heard === "unknown-signer" ? { refused: heard, isLie: false } : heard;

@@ -28,7 +28,7 @@ export interface Reconciled {
   readonly connection: { readonly side: "opener" | "answerer"; send(message: ExchangeMessage): void };
   readonly outbox: Outbox;
   /** New entries that it has given on this connection. */
-  readonly entriesGiven: number;
+  readonly entriesReceived: number;
   malformed(detail: string): void;
   /** Answering a step of it threw an exception. */
   failed(problem: unknown): void;
@@ -264,7 +264,7 @@ export class Reconciling {
       hasHeard: false,
       isStale: false,
       cancels: [],
-      receivedBefore: this.#member.entriesGiven,
+      receivedBefore: this.#member.entriesReceived,
     };
     return this.#exchange;
   }
@@ -287,7 +287,7 @@ export class Reconciling {
 
   #end({ set, isOwn, given, receivedBefore, isStale }: Exchange): void {
     const now = this.#cluster.uptime();
-    const received = this.#member.entriesGiven - receivedBefore;
+    const received = this.#member.entriesReceived - receivedBefore;
     this.#exchange = null;
     this.#member.onExchanged();
     this.#nextAt = isStale ? now : now + this.#pause();

@@ -73,7 +73,7 @@ export class Spreading {
   }
 
   /** Pushes an entry to every member, unasked, as soon as it is on disk. */
-  giveAtOnce(entry: Entry): void {
+  pushOwn(entry: Entry): void {
     const { body, signature } = entry;
     const state = this.states.of(placeOf(entry));
     const given = { place: state.place, body, signature };

@@ -41,12 +41,12 @@ export class SnapshotChoice {
     this.#order = null;
     this.#tellUnknown(now, candidates);
     const stuck = this.#stuck(now, candidates);
-    const choices = stuck.flatMap(({ giver, needed }) => {
-      const agreed = this.#agreedWith(giver, needed);
-      return agreed === null ? [] : [{ giver, agreed }];
+    const choices = stuck.flatMap(({ sender, needed }) => {
+      const agreed = this.#agreedWith(sender, needed);
+      return agreed === null ? [] : [{ sender, agreed }];
     });
     const [first] = stuck;
-    if (choices.length === 0 && first !== undefined) this.#tell(first.giver, first.needed);
+    if (choices.length === 0 && first !== undefined) this.#tell(first.sender, first.needed);
     return choices.sort((a, b) => a.agreed.at - b.agreed.at);
   }
 
@@ -54,7 +54,7 @@ export class SnapshotChoice {
    * Returns live members that have what is missing here, while no connected member could send that itself, and the
    * date that a snapshot has to reach.
    */
-  #stuck(now: number, candidates: readonly ConnectedMember[]): { giver: ConnectedMember; needed: number }[] {
+  #stuck(now: number, candidates: readonly ConnectedMember[]): { sender: ConnectedMember; needed: number }[] {
     const cluster = this.#cluster;
     const gaps = this.#gaps;
     const { timeline, limits, state } = cluster;
@@ -64,11 +64,11 @@ export class SnapshotChoice {
     // A member that could send it, and never does, is not waited for without end.
     const forMs = candidates.every(hasGivenAll) ? limits.snapshotAfterMs : limits.catchUpStuckMs;
     return candidates
-      .flatMap((giver) => {
-        const { id, status } = giver;
+      .flatMap((sender) => {
+        const { id, status } = sender;
         // What it has not pruned it gives entry by entry.
         const isOne = status?.state === "live" && gaps.isStuck(id, now, forMs);
-        return isOne ? [{ giver, needed: status.pruned }] : [];
+        return isOne ? [{ sender, needed: status.pruned }] : [];
       })
       .sort((a, b) => a.needed - b.needed);
   }

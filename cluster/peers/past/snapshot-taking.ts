@@ -16,17 +16,17 @@ import type { ClusterState } from "../shared/cluster-state.js";
 /** Milliseconds between two lines of the log. */
 const PROGRESS_EVERY_MS = 5000;
 /** Orphaned entries in one line of the log. */
-const STRAYS_A_LINE = 20;
+const ORPHANED_A_LINE = 20;
 
 /** A member that could give one. */
-export interface SnapshotGiver {
+export interface SnapshotSender {
   readonly id: ByteString;
   readonly connection: { readonly remote: string; send(message: OwnMessage): void };
 }
 
 /** A member, and what it is to give. */
 export interface Choice {
-  readonly giver: SnapshotGiver;
+  readonly sender: SnapshotSender;
   readonly agreed: CutVote;
 }
 
@@ -57,9 +57,9 @@ export class SnapshotTaking {
   /** Snapshots taken since the start. */
   taken = 0;
   /** Own entries that went with snapshots, since the start. */
-  strays = 0;
+  orphaned = 0;
   /** Own entries of which that is not known. */
-  possibleStrays = 0;
+  possiblyOrphaned = 0;
   readonly #cluster: ClusterState;
   readonly #onTaken: () => void;
   #taking: Taking | null = null;
@@ -83,8 +83,8 @@ export class SnapshotTaking {
 
   get progress(): SnapshotProgress | null {
     if (this.#taking === null) return null;
-    const { giver, received, agreed } = this.#taking;
-    return { address: giver.connection.remote, received, total: agreed.bytes };
+    const { sender, received, agreed } = this.#taking;
+    return { address: sender.connection.remote, received, total: agreed.bytes };
   }
 
   /** Returns the date of the last snapshot that a member was asked for and could not send; -1: there was none. */
@@ -110,12 +110,12 @@ export class SnapshotTaking {
     const taking = this.#taking;
     if (this.#isServing) this.#seals.clear();
     if (taking === null) {
-      const choice = choices.find(({ giver }) => now >= (this.#rests.get(giver.id) ?? 0));
+      const choice = choices.find(({ sender }) => now >= (this.#rests.get(sender.id) ?? 0));
       if (choice !== undefined) this.#begin(choice, now);
       return;
     }
     if (taking.isWhole) return;
-    if (!choices.some(({ giver }) => giver === taking.giver))
+    if (!choices.some(({ sender }) => sender === taking.sender))
       this.#giveUp("it is not needed any more, or the member has gone");
     else if (now - taking.movedAt > this.#cluster.limits.snapshotStuckMs) this.#giveUp("nothing comes");
     else if (now - taking.saidAt > PROGRESS_EVERY_MS) {
@@ -126,15 +126,15 @@ export class SnapshotTaking {
   }
 
   /** A member gives a part. @returns whether it was asked for */
-  part(giver: SnapshotGiver, message: SnapshotPartMessage): boolean {
+  part(sender: SnapshotSender, message: SnapshotPartMessage): boolean {
     const taking = this.#taking;
     // Parts of one that was given up may still be on their way.
-    if (taking === null || taking.giver !== giver || taking.isWhole) return this.#rests.has(giver.id);
+    if (taking === null || taking.sender !== sender || taking.isWhole) return this.#rests.has(sender.id);
     if (message.number !== taking.number) return false;
     if (message.at !== taking.agreed.at || message.total !== taking.agreed.bytes) {
       // A snapshot made again of that date may contain other entries: the member no longer has the one that was
       // signed.
-      this.#missing.set(giver.id, taking.agreed.at);
+      this.#missing.set(sender.id, taking.agreed.at);
       this.#giveUp(message.at === 0 ? "it has none to give" : "it gives another one than was agreed on");
       return true;
     }
@@ -174,9 +174,9 @@ export class SnapshotTaking {
     this.#taking = null;
   }
 
-  #begin({ giver, agreed }: Choice, now: number): void {
+  #begin({ sender, agreed }: Choice, now: number): void {
     this.#taking = {
-      giver,
+      sender,
       agreed,
       staged: null,
       received: 0,
@@ -187,17 +187,17 @@ export class SnapshotTaking {
       movedAt: now,
       saidAt: now,
     };
-    this.#rests.delete(giver.id);
-    this.#cluster.log.warn({ ...factsOf(giver), upTo: dateText(agreed.at) }, TAKING);
+    this.#rests.delete(sender.id);
+    this.#cluster.log.warn({ ...factsOf(sender), upTo: dateText(agreed.at) }, TAKING);
     this.#ask(this.#taking);
   }
 
   /** Asks for the first part alone at first, as the member may have none to send. */
   #ask(taking: Taking): void {
-    const { staged, giver, number, agreed } = taking;
+    const { staged, sender, number, agreed } = taking;
     const until = staged === null ? 1 : number + this.#cluster.limits.snapshotParts;
     for (; taking.asked < until; taking.asked++)
-      giver.connection.send({ kind: "snapshot-pull", at: agreed.at, number: taking.asked });
+      sender.connection.send({ kind: "snapshot-pull", at: agreed.at, number: taking.asked });
   }
 
   #stage(cutAt: number): StagedSnapshot {
@@ -214,7 +214,7 @@ export class SnapshotTaking {
       isWanted: () => this.#taking === taking && !this.#isServing,
       onAside: (name) =>
         log.warn(
-          { ...factsOf(taking.giver), upTo, ...(name === null ? {} : { name }) },
+          { ...factsOf(taking.sender), upTo, ...(name === null ? {} : { name }) },
           name === null ? NO_ASIDE : ASIDE,
         ),
       onOrphaned: (orphans) => {
@@ -226,16 +226,16 @@ export class SnapshotTaking {
       onAdopted: () => {
         if (this.#taking !== taking) return;
         this.#taking = null;
-        this.#rest(taking.giver);
+        this.#rest(taking.sender);
         this.taken++;
         this.#seals.add(taking.agreed.seal);
-        log.warn({ ...factsOf(taking.giver), upTo, bytes: taking.received }, TAKEN);
+        log.warn({ ...factsOf(taking.sender), upTo, bytes: taking.received }, TAKEN);
         this.#onTaken();
       },
       onFailed: (problem) => {
         if (this.#taking !== taking) return;
         // As long as the one that was signed, and another: known only now that all of it has come.
-        this.#missing.set(taking.giver.id, taking.agreed.at);
+        this.#missing.set(taking.sender.id, taking.agreed.at);
         this.#giveUp(problem.message);
       },
     });
@@ -246,11 +246,11 @@ export class SnapshotTaking {
     if (taking === null) return;
     taking.staged?.discard();
     this.#taking = null;
-    this.#rest(taking.giver);
-    this.#cluster.log.warn({ ...factsOf(taking.giver), reason }, GIVEN_UP);
+    this.#rest(taking.sender);
+    this.#cluster.log.warn({ ...factsOf(taking.sender), reason }, GIVEN_UP);
   }
 
-  #rest({ id }: SnapshotGiver): void {
+  #rest({ id }: SnapshotSender): void {
     const { uptime, limits } = this.#cluster;
     this.#rests.set(id, uptime() + limits.snapshotStuckMs);
   }
@@ -258,7 +258,7 @@ export class SnapshotTaking {
   /** Logs lost entries, never in silence: no other member may have them. */
   #tellLost({ count, entries }: LostEntries, upTo: string, text: string): void {
     if (count === 0) return;
-    this.strays += count;
+    this.orphaned += count;
     const { log } = this.#cluster;
     for (const some of linesOf(entries)) log.error({ count, upTo, entries: some }, text);
   }
@@ -274,7 +274,7 @@ export class SnapshotTaking {
   /** No alarm: as a rule it has them. */
   #tellPossible({ count, entries }: LostEntries, upTo: string): void {
     if (count === 0) return;
-    this.possibleStrays += count;
+    this.possiblyOrphaned += count;
     const { log } = this.#cluster;
     for (const some of linesOf(entries)) log.info({ count, upTo, entries: some }, POSSIBLE);
   }
@@ -283,12 +283,12 @@ export class SnapshotTaking {
 /** One at least. */
 function linesOf(entries: readonly Entry[]): string[][] {
   const lines: string[][] = [];
-  for (let from = 0; from === 0 || from < entries.length; from += STRAYS_A_LINE)
-    lines.push(entries.slice(from, from + STRAYS_A_LINE).map(textOf));
+  for (let from = 0; from === 0 || from < entries.length; from += ORPHANED_A_LINE)
+    lines.push(entries.slice(from, from + ORPHANED_A_LINE).map(textOf));
   return lines;
 }
 
-const factsOf = ({ id, connection }: SnapshotGiver) => ({ member: hexOf(id), address: connection.remote });
+const factsOf = ({ id, connection }: SnapshotSender) => ({ member: hexOf(id), address: connection.remote });
 
 /** Returns date, id, signer, and the commands' names: their arguments may be private. */
 function textOf({ id, envelope: { at, key, commands } }: Entry): string {

@@ -12,8 +12,8 @@ import type { DaemonState } from "../../../protocol/version-2/messages-v2.js";
 import type { Entry, Place } from "../../../timeline/entries/entry.js";
 import type { Timeline } from "../../../timeline/timeline.js";
 import type { MemberLists } from "../../members/member-lists.js";
+import type { CloseCode } from "./close-reasons.js";
 import { everybody } from "./electorate.js";
-import type { FarewellCode } from "./farewells.js";
 import type { Connect } from "./member-socket.js";
 import type { MessageFigures } from "./message-figures.js";
 import type { PeeringLimits } from "./peering-limits.js";
@@ -68,7 +68,7 @@ export interface SignatureThreads {
 export type HearMessages = (
   body: Buffer,
   signature: Buffer,
-) => "told" | "known" | "unknown-signer" | { readonly refused: string; readonly isLie: boolean };
+) => "delivered" | "known" | "unknown-signer" | { readonly refused: string; readonly isLie: boolean };
 
 /** The secret that members have in common. */
 export interface MemberSecret {
@@ -100,7 +100,7 @@ export interface PeeringContext {
   /** The cluster's secret; null: there is none. `Peering.setSecret` replaces it. */
   secret: MemberSecret | null;
   /** Why a daemon of this id is no member; null: it is. Asked again and again, as keys are revoked and pins change. */
-  readonly refusal: (id: ByteString, knowsSecret: boolean) => FarewellCode | null;
+  readonly refusal: (id: ByteString, knowsSecret: boolean) => CloseCode | null;
   readonly verifySignature: (spki: ByteString, bytes: Buffer, signature: Buffer) => boolean;
   /** The buffers are views, and may be kept. */
   readonly checkEntry: CheckEntry;

@@ -5,7 +5,7 @@
  * docs/decisions/0016-a-snapshot-needs-a-majority.md.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { GUESTS_MAX, MEMBERS_MAX } from "./peering-limits.js";
+import { MEMBERS_MAX, NON_VOTERS_MAX } from "./peering-limits.js";
 
 export interface Electorate {
   /** The known ids of the other voters; this daemon's is not one of them. */
@@ -35,8 +35,8 @@ export function electorateOf(
 export const majorityOf = ({ others }: Electorate): number => Math.floor(others / 2) + 1;
 
 /** Returns how many members without a vote may be connected: there is always room for each voter. */
-export const guestsMost = ({ others }: Electorate): number =>
-  Math.max(0, Math.min(GUESTS_MAX, MEMBERS_MAX - others));
+export const nonVotersMax = ({ others }: Electorate): number =>
+  Math.max(0, Math.min(NON_VOTERS_MAX, MEMBERS_MAX - others));
 
 /** Everybody that is configured or connected, or all of the list; null: one of these is not connected. */
 export function everybody<Member>(

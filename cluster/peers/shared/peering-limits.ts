@@ -135,4 +135,4 @@ export const MEMBERS_MAX = 31;
  * How many of them may have no vote: many ids can know the cluster's secret. Fewer, where the addresses of --peer
  * need the slots.
  */
-export const GUESTS_MAX = 15;
+export const NON_VOTERS_MAX = 15;

@@ -29,7 +29,7 @@ interface Differing extends NamedKey {
   readonly since: number;
   /** Whether each member holds the same. */
   readonly said: Map<ByteString, boolean>;
-  told: Verdict | null;
+  reported: Verdict | null;
 }
 
 export class StateDifferences {
@@ -42,8 +42,8 @@ export class StateDifferences {
 
   /** Reported differences, for `dbsync status` and metrics. */
   get all(): readonly StateDifference[] {
-    return [...this.#keys.values()].flatMap(({ db, key, said, told }) =>
-      told === null ? [] : [{ db, key, members: differingIn(said), verdict: told }],
+    return [...this.#keys.values()].flatMap(({ db, key, said, reported }) =>
+      reported === null ? [] : [{ db, key, members: differingIn(said), verdict: reported }],
     );
   }
 
@@ -70,7 +70,7 @@ export class StateDifferences {
         salt,
         since: this.#parts.uptime(),
         said: new Map([[id, false]]),
-        told: null,
+        reported: null,
       });
   }
 
@@ -86,9 +86,9 @@ export class StateDifferences {
     }
   }
 
-  #same(name: string, { db, key, told }: Differing): void {
+  #same(name: string, { db, key, reported }: Differing): void {
     this.#keys.delete(name);
-    if (told !== null)
+    if (reported !== null)
       this.#parts.log.info(
         { db, key: shownKey(key) },
         "no member that is connected holds something else under a key any more",
@@ -96,10 +96,10 @@ export class StateDifferences {
   }
 
   #tell(differing: Differing): void {
-    const { db, key, said, told } = differing;
+    const { db, key, said, reported } = differing;
     const verdict = verdictOn([...said.values()]);
-    differing.told = verdict;
-    if (verdict === told) return;
+    differing.reported = verdict;
+    if (verdict === reported) return;
     const members = differingIn(said).map(hexOf);
     this.#parts.log.error({ db, key: shownKey(key), members }, SENTENCES[verdict]);
   }

@@ -1,8 +1,8 @@
 /** What a daemon refuses before it adds it to the stream, because of what it would cost. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { OrderContext } from "../../../cluster/order/order-context.js";
 import { OrderRecorder } from "../../../cluster/order/order-recorder.js";
-import type { OrderStanding } from "../../../cluster/order/order-standing.js";
 import type { OrderStream } from "../../../cluster/order/order-stream.js";
 import { nothingYet, OrderedState } from "../../../cluster/order/ordered-state.js";
 import { entryCheck } from "../../../cluster/replica/check-entry.js";
@@ -39,7 +39,7 @@ function sceneOf(unitSteps: number) {
       return { kind: "stored", seq, isRepeated: false };
     },
   });
-  const order = double<OrderStanding>({
+  const order = double<OrderContext>({
     settings: settingsFrom([]),
     state,
     stream,

@@ -3,9 +3,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { BANS_MAX, Bans } from "../../../cluster/peers/connections/bans.js";
 import { MemberBits } from "../../../cluster/peers/member-bits.js";
+import { CLOSE_REASONS } from "../../../cluster/peers/shared/close-reasons.js";
 import type { ClusterState } from "../../../cluster/peers/shared/cluster-state.js";
-import { FAREWELLS } from "../../../cluster/peers/shared/farewells.js";
-import { GUESTS_MAX, MEMBERS_MAX } from "../../../cluster/peers/shared/peering-limits.js";
+import { MEMBERS_MAX, NON_VOTERS_MAX } from "../../../cluster/peers/shared/peering-limits.js";
 import { ClusterSecret } from "../../../engine/trust/cluster-secret.js";
 import { double } from "../../support/double.js";
 import { addressesOf, type Node, World } from "./support.js";
@@ -37,15 +37,17 @@ test("a member that was named comes back at once, however many strangers with th
   world.kill("b");
   const strangers = crowd(world, MEMBERS_MAX + 9);
   world.run(2000);
-  assert.equal(connected(a).length, GUESTS_MAX);
+  assert.equal(connected(a).length, NON_VOTERS_MAX);
   const refused = strangers.filter((stranger) => !isThere(stranger, a));
-  assert.equal(refused.length, strangers.length - GUESTS_MAX);
-  assert.ok(refused.every(({ lines }) => lines.some(({ text }) => text === FAREWELLS["too-many-members"])));
+  assert.equal(refused.length, strangers.length - NON_VOTERS_MAX);
+  assert.ok(
+    refused.every(({ lines }) => lines.some(({ text }) => text === CLOSE_REASONS["too-many-members"])),
+  );
 
   const b = world.add("b", { peers: ["a"], parts });
   world.settle();
   assert.ok(isThere(a, b) && isThere(b, a));
-  assert.equal(connected(a).length, GUESTS_MAX + 1);
+  assert.equal(connected(a).length, NON_VOTERS_MAX + 1);
 });
 
 test("so does one of whom nothing is known but its address", () => {
@@ -53,7 +55,7 @@ test("so does one of whom nothing is known but its address", () => {
   const a = world.add("a", { peers: ["b"], parts });
   crowd(world, MEMBERS_MAX + 9);
   world.run(2000);
-  assert.equal(connected(a).length, GUESTS_MAX);
+  assert.equal(connected(a).length, NON_VOTERS_MAX);
   const b = world.add("b", { parts });
   world.runUntil(() => isThere(a, b));
 });
@@ -64,15 +66,15 @@ test("strangers that prove themselves all at once are no more", () => {
   const a = world.add("a", { peers: ["b"], parts });
   // All calls of one turn are in their handshake together.
   world.run(20_000);
-  assert.equal(connected(a).length, GUESTS_MAX);
+  assert.equal(connected(a).length, NON_VOTERS_MAX);
 });
 
 test("where all places are taken, a stranger gives way to an address that is named later", () => {
   const world = new World();
-  const named = namesOf("named", MEMBERS_MAX - GUESTS_MAX);
+  const named = namesOf("named", MEMBERS_MAX - NON_VOTERS_MAX);
   for (const name of named) world.add(name, { parts });
   const a = world.add("a", { peers: named, parts });
-  const strangers = crowd(world, GUESTS_MAX + 1);
+  const strangers = crowd(world, NON_VOTERS_MAX + 1);
   world.runUntil(() => connected(a).length === MEMBERS_MAX);
   const before = strangers.filter((stranger) => isThere(a, stranger));
 
@@ -83,7 +85,7 @@ test("where all places are taken, a stranger gives way to an address that is nam
   assert.equal(connected(a).length, MEMBERS_MAX);
   const gone = before.filter((stranger) => !isThere(a, stranger));
   assert.equal(gone.length, 1);
-  assert.ok(gone[0]?.lines.some(({ text }) => text === FAREWELLS["too-many-members"]));
+  assert.ok(gone[0]?.lines.some(({ text }) => text === CLOSE_REASONS["too-many-members"]));
   const statuses = a.peering.members.filter(({ address }) =>
     [...named, "b"].includes(address.split(":")[0] ?? ""),
   );

@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { deflateRawSync } from "node:zlib";
 import { Spreading } from "../../../cluster/peers/exchange/spreading.js";
+import { CLOSE_REASONS } from "../../../cluster/peers/shared/close-reasons.js";
 import type { ClusterState } from "../../../cluster/peers/shared/cluster-state.js";
-import { FAREWELLS } from "../../../cluster/peers/shared/farewells.js";
 import type { MemberSocket, MemberSocketOwner } from "../../../cluster/peers/shared/member-socket.js";
 import { PEERING_LIMITS } from "../../../cluster/peers/shared/peering-limits.js";
 import { FrameParser, writeFrame } from "../../../protocol/frame.js";
@@ -168,7 +168,7 @@ const fail = (): never => {
   throw new TypeError("Cannot read properties of null");
 };
 
-const faultsOf = ({ lines }: Node) => lines.filter(({ text }) => text === FAREWELLS["internal-error"]);
+const faultsOf = ({ lines }: Node) => lines.filter(({ text }) => text === CLOSE_REASONS["internal-error"]);
 
 /** Checks that an exception was reported with its stack, and that the daemon goes on with the next connection. */
 function checkContained(world: World, node: Node, hand: Hand): void {
@@ -268,7 +268,7 @@ test("a member that has said nothing yet is told no more than a status", () => {
   const before = hand.heard.length;
   const [offered, own] = [entryOf(0), entryOf(1, ["SET", "k", "v".repeat(20_000)])];
   for (const entry of [offered, own]) node.timeline.take(entry);
-  node.peering.giveAtOnce(own);
+  node.peering.pushOwn(own);
   world.run(3000);
   assert.deepEqual(new Set(hand.heard.slice(before).map(({ kind }) => kind)), new Set(["status"]));
   hand.greet();

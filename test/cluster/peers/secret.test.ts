@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
 import { test } from "node:test";
+import { CLOSE_REASONS } from "../../../cluster/peers/shared/close-reasons.js";
 import type { ClusterState } from "../../../cluster/peers/shared/cluster-state.js";
-import { FAREWELLS } from "../../../cluster/peers/shared/farewells.js";
 import type { MemberSocket, MemberSocketOwner } from "../../../cluster/peers/shared/member-socket.js";
 import { ClusterSecret } from "../../../engine/trust/cluster-secret.js";
 import { FrameParser, writeFrame } from "../../../protocol/frame.js";
@@ -42,8 +42,8 @@ test("a daemon with another secret is refused, and both logs say why", () => {
     const b = world.add("b", { peers: ["a"], parts: { ...partsOf(other), refusal: () => null } });
     world.run(1000);
     assert.ok(!isConnected(a) && !isConnected(b));
-    assert.ok(textsOf(a).includes(FAREWELLS["other-secret"]));
-    assert.ok(textsOf(b).includes(FAREWELLS["other-secret"]));
+    assert.ok(textsOf(a).includes(CLOSE_REASONS["other-secret"]));
+    assert.ok(textsOf(b).includes(CLOSE_REASONS["other-secret"]));
   }
 });
 

@@ -154,8 +154,8 @@ test("a joiner takes a live member's snapshot, then the rest, and is live", () =
   assert.deepEqual([...states], ["catching-up", "live"]);
   assert.ok(isLevel(a, b, c));
   assert.equal(c.timeline.prunedTo, EPOCH + PRUNED);
-  assert.deepEqual([c.peering.snapshots.taken, c.peering.snapshots.strays], [1, 3]);
-  assert.equal(c.peering.snapshots.possibleStrays, 9);
+  assert.deepEqual([c.peering.snapshots.taken, c.peering.snapshots.orphaned], [1, 3]);
+  assert.equal(c.peering.snapshots.possiblyOrphaned, 9);
   for (const lost of [/is not made of; they are gone/, /not known whether/, /no other daemon can verify/])
     assert.equal(linesOf(c, lost).length, 1, "what is lost is told");
   assert.equal(linesOf(c, /is taken over/).length, 1);

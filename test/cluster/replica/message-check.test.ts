@@ -54,7 +54,7 @@ const says = (text: string, channel = "news") => ["PUBLISH", channel, text];
 test("messages of a key of the cluster are told once", () => {
   const { judge, sign, heard } = sceneOf();
   const envelope = sign([says("one"), says("two")]);
-  assert.equal(judge(envelope), "told");
+  assert.equal(judge(envelope), "delivered");
   assert.equal(judge(envelope), "known");
   assert.deepEqual(heard, ["one", "two"]);
 });
@@ -97,7 +97,7 @@ test("what is dated out of the window is not told, and is no lie", () => {
       JSON.stringify(verdict),
     );
   }
-  assert.equal(judge(sign([says("heard")], { at: NOW + 60_000 - window.past + 1 })), "told");
+  assert.equal(judge(sign([says("heard")], { at: NOW + 60_000 - window.past + 1 })), "delivered");
   assert.deepEqual(heard, ["heard"]);
 });
 
@@ -122,7 +122,7 @@ test("a key says what its rules allow where they allow it, and nothing else of i
   const spki = limited.pem.replace(/-----[^-]+-----|\n/g, "");
   const added = administer("KEY", "ADD", spki, "RULES", "+publish ~news &news");
   assert.ok(added.kind !== "error", JSON.stringify(added));
-  assert.equal(judge(sign([says("heard"), says("elsewhere", "other")], {}, limited)), "told");
+  assert.equal(judge(sign([says("heard"), says("elsewhere", "other")], {}, limited)), "delivered");
   const denied = [[says("elsewhere", "other")], [["SPUBLISH", "news", "shard"]]];
   for (const commands of denied) {
     const verdict = judge(sign(commands, { nonce: "n".repeat(16) }, limited));

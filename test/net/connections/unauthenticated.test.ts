@@ -16,7 +16,7 @@ const connection = makeKeyPair();
 const open = (port: number, count: number) =>
   Promise.all(Array.from({ length: count }, () => RawClient.open(port)));
 
-test("half requests of unauthenticated close neither a first large signed request nor one of who has proved something", async () => {
+test("half requests of unauthenticated clients close neither a first large signed request nor one of who has proved something", async () => {
   const bounds = ["--max-request-bytes", "8MiB", "--max-buffered-bytes", "16MiB"];
   await using daemon = await startDaemon(["-s", pair.file, ...bounds]);
   using known = await EnvelopeClient.open(daemon.port, pair);
@@ -38,7 +38,7 @@ test("half requests of unauthenticated close neither a first large signed reques
   for (const one of attackers) one.socket.destroy();
 });
 
-test("unauthenticated hold no more than --max-unproven-bytes of what all may hold", async () => {
+test("unauthenticated clients hold no more than --max-unproven-bytes of what all may hold", async () => {
   const bounds = [
     "--max-request-bytes",
     "1MiB",
@@ -58,7 +58,7 @@ test("unauthenticated hold no more than --max-unproven-bytes of what all may hol
 
 const soon = () => new Promise<void>((resolve) => setImmediate(resolve));
 
-test("where --max-connections is reached silent unauthenticated give way on every listener, and who is known stays", async () => {
+test("where --max-connections is reached silent unauthenticated clients give way on every listener, and who is known stays", async () => {
   using folder = makeFolder();
   const users = join(folder.path, "users.acl");
   writeFileSync(users, "user default off\nuser ann on >pw ~* +@all\n", { mode: 0o600 });

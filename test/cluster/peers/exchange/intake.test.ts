@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { IncomingBatch } from "../../../../cluster/peers/exchange/incoming-batch.js";
-import { type Giver, Intake } from "../../../../cluster/peers/exchange/intake.js";
+import { Intake, type Sender } from "../../../../cluster/peers/exchange/intake.js";
 import { ReplicationStates } from "../../../../cluster/peers/exchange/replication-states.js";
 import type { ClusterState, SignatureThreads } from "../../../../cluster/peers/shared/cluster-state.js";
 import { PEERING_LIMITS } from "../../../../cluster/peers/shared/peering-limits.js";
@@ -18,10 +18,10 @@ const ENTRIES = 20;
 /** More than are handed over in one go. */
 const MANY = 100;
 
-const giver: Giver = {
-  id: "giver",
+const sender: Sender = {
+  id: "sender",
   bit: 1,
-  gave: () => {},
+  onNewEntries: () => {},
   acknowledge: () => {},
   unknown: () => {},
   refused: assert.fail,
@@ -65,7 +65,7 @@ function push(count: number, signatureThreads: SignatureThreads | null = null, v
     isDeflated: false,
     entries: packed,
   } as const;
-  const work = intake.push(message, giver, batch);
+  const work = intake.push(message, sender, batch);
   return { work, batch, handover, taken: () => [...timeline.storage.places(null, null)].length };
 }
 

@@ -107,10 +107,10 @@ function takingOf(adopt: (owner: AdoptionHandlers) => void, isServing: () => boo
     },
   });
   const taking = new SnapshotTaking(cluster, () => {});
-  const giver = { id: "b", connection: { remote: "b", send: () => {} } };
-  taking.tick(0, [{ giver, agreed: voteOf(FIRST) }]);
+  const sender = { id: "b", connection: { remote: "b", send: () => {} } };
+  taking.tick(0, [{ sender, agreed: voteOf(FIRST) }]);
   const part = { kind: "snapshot-part", at: FIRST, number: 0, total: 1, isLast: true } as const;
-  taking.part(giver, { ...part, bytes: Buffer.alloc(1) });
+  taking.part(sender, { ...part, bytes: Buffer.alloc(1) });
   return taking;
 }
 

@@ -20,17 +20,17 @@ const BYTES_MAX = 16 * 1024 * 1024;
 /** Bytes of an answer besides its replies. */
 const ANSWER_BYTES = 200;
 
-interface Given {
+interface StoredAnswer {
   readonly at: number;
   readonly result: Result;
 }
 
-export class GivenAnswers {
+export class MemberAnswers {
   readonly #environment: Environment;
   readonly #past: number;
   readonly #storage: Storage | null;
   /** Answers by id, in the order in which they were added. */
-  readonly #given = new Map<ByteString, Given>();
+  readonly #answers = new Map<ByteString, StoredAnswer>();
   #bytes = 0;
   /** Clients whose envelopes wait to be folded. */
   readonly #waiters: Waiters;
@@ -47,7 +47,7 @@ export class GivenAnswers {
   }
 
   get size(): number {
-    return this.#given.size;
+    return this.#answers.size;
   }
 
   /**
@@ -63,7 +63,7 @@ export class GivenAnswers {
       // A daemon that catches up accepts millions of entries that no client will ask about.
       if (at <= horizon) continue;
       const result = write(entry.id, answers, { room: BYTES_MAX, standing });
-      this.#given.set(entry.id, { at, result });
+      this.#answers.set(entry.id, { at, result });
       this.#bytes += bytesOf(result);
     }
     this.#forget(horizon);
@@ -72,7 +72,7 @@ export class GivenAnswers {
 
   /** Returns the answer to an envelope, once its entry is on disk; null: not known. */
   async find({ id, room }: Taken): Promise<Result | null> {
-    const result = this.#given.get(id)?.result;
+    const result = this.#answers.get(id)?.result;
     if (result === undefined || result.replies.length > room) return null;
     await this.#storage?.flushed();
     return result;
@@ -90,9 +90,9 @@ export class GivenAnswers {
   }
 
   #forget(horizon: number): void {
-    for (const [id, { at, result }] of this.#given) {
-      if (at > horizon && this.#given.size <= ANSWERS_MAX && this.#bytes <= BYTES_MAX) return;
-      this.#given.delete(id);
+    for (const [id, { at, result }] of this.#answers) {
+      if (at > horizon && this.#answers.size <= ANSWERS_MAX && this.#bytes <= BYTES_MAX) return;
+      this.#answers.delete(id);
       this.#bytes -= bytesOf(result);
     }
   }

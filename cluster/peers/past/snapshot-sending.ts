@@ -14,7 +14,7 @@ interface Giving {
   pulledAt: number;
 }
 
-export class SnapshotGiving {
+export class SnapshotSending {
   readonly #cluster: ClusterState;
   readonly #connection: MemberConnection;
   #giving: Giving | null = null;

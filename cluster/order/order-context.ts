@@ -4,7 +4,7 @@ import type { TimelineBackend } from "../replica/timeline-backend.js";
 import type { OrderStream } from "./order-stream.js";
 import type { OrderedState } from "./ordered-state.js";
 
-export interface OrderStanding extends ReplicaContext {
+export interface OrderContext extends ReplicaContext {
   readonly state: OrderedState;
   readonly stream: OrderStream;
   readonly backend: TimelineBackend;

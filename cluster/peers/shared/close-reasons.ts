@@ -1,5 +1,5 @@
 /** Why a connection is not one between members: code and sentence, for both logs. */
-export const FAREWELLS = {
+export const CLOSE_REASONS = {
   "wrong-cluster":
     "It belongs to another cluster: start all daemons with the same --cluster-name, -s and --root-key.",
   self: "It is this daemon itself: leave its own address out of --peer.",
@@ -33,9 +33,9 @@ export const FAREWELLS = {
   stopping: "The daemon stops.",
 } as const;
 
-export type FarewellCode = keyof typeof FAREWELLS;
+export type CloseCode = keyof typeof CLOSE_REASONS;
 
 /** Codes by which a daemon learns that it accepts writes for nothing: it must learn that from an authenticated member. */
-const OF_WORD: ReadonlySet<FarewellCode> = new Set(["revoked", "left-out", "not-listed"]);
+const MEMBERSHIP_CODES: ReadonlySet<CloseCode> = new Set(["revoked", "left-out", "not-listed"]);
 
-export const isOfWord = (code: FarewellCode): boolean => OF_WORD.has(code);
+export const isMembershipCode = (code: CloseCode): boolean => MEMBERSHIP_CODES.has(code);
