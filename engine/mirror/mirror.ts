@@ -160,7 +160,7 @@ export class Mirror implements Service {
   /** Runs one line. @returns why it has ended; null: the daemon stops */
   async #onLine(): Promise<Error | null> {
     try {
-      this.#line = await RedisLine.open(this.#parts, this.#scene.timed, this.#heard, this.#signal.set);
+      this.#line = await RedisLine.open(this.#parts, this.#scene.timed, this.#onChanged, this.#signal.set);
       await this.#claim(this.#line);
       this.#state = "up";
       while (!this.#isStopping) await this.#round(this.#line);
@@ -290,7 +290,7 @@ export class Mirror implements Service {
     this.#log.foreign(different);
   }
 
-  readonly #heard = (names: readonly Buffer[] | null): void => {
+  readonly #onChanged = (names: readonly Buffer[] | null): void => {
     if (names === null) {
       this.#log.alarm("others have emptied a database of it");
       this.#comparing.begin("others have emptied a database of it", true);

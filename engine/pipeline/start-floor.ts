@@ -35,7 +35,7 @@ export interface TimedDatabase {
 /** Milliseconds between two requests to a database that has not answered with its time. */
 const ASK_AGAIN_MS = 250;
 /** Minimum milliseconds of lag that are logged: clocks under NTP differ by less, and an answer takes less. */
-const BEHIND_TOLD_MS = 1000;
+const LAG_LOGGED_MS = 1000;
 /**
  * Milliseconds by which a client on the same machine may date its envelope early: its clock shows whole milliseconds.
  */
@@ -113,7 +113,7 @@ export class StartFloor implements Floor, Service {
     if (time === null) this.#log.warn({ database: database.name, reason: reasonOf(outcome) }, TELLS_NO_TIME);
     else this.#rise(database, time, askedAt);
     this.#awaited.delete(database);
-    this.#tell();
+    this.#updatePending();
   }
 
   #askLater(database: TimedDatabase, outcome: BackendFailure | ErrorReply): void {
@@ -131,17 +131,17 @@ export class StartFloor implements Floor, Service {
     const startedAt = Math.ceil(time - (askedAt - this.#startedAt));
     this.date = Math.max(this.date, startedAt + this.#future);
     const behindMs = time - Math.floor(this.#environment.clock());
-    if (behindMs < BEHIND_TOLD_MS) return;
+    if (behindMs < LAG_LOGGED_MS) return;
     const clock = dateText(time - behindMs);
     this.#log.warn({ database: database.name, clock, behindMs, takesFrom: dateText(this.date + 1) }, BEHIND);
   }
 
   #await(database: TimedDatabase, refusal: Refused): void {
     this.#awaited.set(database, refusal);
-    this.#tell();
+    this.#updatePending();
   }
 
-  #tell(): void {
+  #updatePending(): void {
     const [first = null] = this.#awaited.values();
     this.pending = first;
   }
