@@ -1,4 +1,4 @@
-/** What --check-config looks at besides values: the files that a start would read. */
+/** The checks of --check-config besides values: the files that a start would read. */
 import { pino } from "pino";
 import { hasUserListener, type Settings, tlsFilesOf } from "../options/settings.js";
 

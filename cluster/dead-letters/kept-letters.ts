@@ -27,25 +27,22 @@ const PARTIAL = ".partial";
 /** Two files of one date have other names, also if the first is gone: the mark may still name it. */
 const NAME_BYTES = 4;
 
-export interface DeadLettersParts {
-  /** The data folder. */
-  readonly data: string;
-  /** Bytes that all letters may take. */
-  readonly most: number;
-  readonly log: Pick<TimelineLog, "warn">;
-  /** The system's; handed in because few disks at hand are full. */
-  readonly write?: WriteBytes;
-}
-
 type WriteBytes = (descriptor: number, bytes: Buffer, from: number) => number;
 
 export class DeadLetters {
-  readonly #parts: DeadLettersParts;
   readonly folder: LettersFolder;
+  /** Bytes that all letters may take. */
+  readonly maxBytes: number;
+  readonly write: WriteBytes;
 
-  constructor(parts: DeadLettersParts) {
-    this.#parts = parts;
-    this.folder = new LettersFolder(parts.data);
+  /**
+   * @param data  the data folder
+   * @param write  the system's; tests pass their own, since few disks at hand are full
+   */
+  constructor(data: string, maxBytes: number, write: WriteBytes = writeSync) {
+    this.folder = new LettersFolder(data);
+    this.maxBytes = maxBytes;
+    this.write = write;
   }
 
   /** How many wait for an operator. @param now  milliseconds since 1970 */
@@ -53,13 +50,13 @@ export class DeadLetters {
     try {
       return this.folder.countWaiting(now);
     } catch {
-      // A folder that cannot be read is told of at the start, and where letters are to be kept.
+      // A folder that cannot be read is reported at the start, and when letters are to be stored.
       return 0;
     }
   }
 
-  /** At the start: what a process before has left undecided are letters, or not. */
-  decide(storage: Pick<Storage, "mark">): void {
+  /** Decides at the start whether what an earlier process has left undecided are letters. */
+  decide(storage: Storage, log: TimelineLog): void {
     const { path } = this.folder;
     const decided = storage.mark("letters")?.toString() ?? "";
     try {
@@ -70,38 +67,29 @@ export class DeadLetters {
       }
       syncFolder(path);
     } catch (problem) {
-      this.#parts.log.warn({ folder: path, reason: (problem as Error).message }, NOT_DECIDED);
+      log.warn({ folder: path, reason: (problem as Error).message }, NOT_DECIDED);
     }
   }
 
   readonly open: OpenLetters = (cutAt) => {
     const date = dateText(cutAt).replaceAll(":", "-");
     const name = `${date}-${randomBytes(NAME_BYTES).toString("hex")}`;
-    const { most, write = writeSync } = this.#parts;
-    const disk = { most, write, taken: () => this.folder.bytes };
-    return new LettersOfSnapshot(join(this.folder.path, name), disk);
+    return new LettersOfSnapshot(join(this.folder.path, name), this);
   };
 }
 
-interface LettersDisk {
-  readonly most: number;
-  readonly write: WriteBytes;
-  /** Bytes that letters take by now. */
-  readonly taken: () => number;
-}
-
 class LettersOfSnapshot implements LetterWriter {
-  /** Without its ending. */
+  /** The path without its suffix. */
   readonly #path: string;
-  readonly #disk: LettersDisk;
+  readonly #letters: DeadLetters;
   #descriptor: number | null = null;
   #room = 0;
   #kept = 0;
   #left = 0;
 
-  constructor(path: string, disk: LettersDisk) {
+  constructor(path: string, letters: DeadLetters) {
     this.#path = path;
-    this.#disk = disk;
+    this.#letters = letters;
   }
 
   keep(place: Buffer, value: Buffer, reason: LetterReason): void {
@@ -166,16 +154,17 @@ class LettersOfSnapshot implements LetterWriter {
   #opened(): number {
     if (this.#descriptor !== null) return this.#descriptor;
     mkdirSync(dirname(this.#path), { recursive: true, mode: FOLDER_MODE });
-    this.#room = Math.max(0, this.#disk.most - this.#disk.taken() - LETTERS_MAGIC.length);
+    const { maxBytes, folder } = this.#letters;
+    this.#room = Math.max(0, maxBytes - folder.bytes - LETTERS_MAGIC.length);
     this.#descriptor = openSync(this.#path + PARTIAL, "wx", FILE_MODE);
     this.#write(this.#descriptor, [LETTERS_MAGIC]);
     return this.#descriptor;
   }
 
-  /** The system may take less than it is given, and says at the next call why. */
+  /** Writes all bytes. The system may take fewer than it is offered, and reports the reason at the next call. */
   #write(descriptor: number, pieces: readonly Buffer[]): void {
     const bytes = Buffer.concat(pieces);
-    for (let at = 0; at < bytes.length; ) at += this.#disk.write(descriptor, bytes, at);
+    for (let at = 0; at < bytes.length; ) at += this.#letters.write(descriptor, bytes, at);
   }
 
   #try(step: () => void): void {

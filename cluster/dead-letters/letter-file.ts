@@ -1,7 +1,7 @@
 /**
  * A file of dead letters, integers big-endian: "dbsync-letters-1" (16), then of each letter
  *   CRC-32 of the rest of this head (4) ‖ reason (1) ‖ length of the value (4) ‖ place (42) ‖ value, as the timeline stored it
- * A value proves itself by its own CRC and by its id. A head leads to the next one: where one is damaged all behind it is passed over,
+ * A value proves itself by its own CRC and by its id. A head leads to the next one: if one is damaged, the rest is skipped,
  * as bytes that a client chose could look like a letter. Numbers of reasons and this form are never changed: old folders hold them.
  */
 import { closeSync, openSync, readSync } from "node:fs";
@@ -18,7 +18,7 @@ const LENGTH_AT = CRC_BYTES + 1;
 const PLACE_AT = LENGTH_AT + 4;
 const HEAD_BYTES = PLACE_AT + PLACE_BYTES;
 /** Longer than the longest request there can be. */
-const VALUE_BYTES_MOST = 512 * 1024 * 1024;
+const VALUE_BYTES_MAX = 512 * 1024 * 1024;
 
 const REASONS = new Map<number, LetterReason>(
   Object.entries(LETTER_REASONS).map(([name, number]) => [number, name as LetterReason]),
@@ -28,14 +28,14 @@ const REASONS = new Map<number, LetterReason>(
 export interface LetterHead {
   readonly place: Place;
   readonly reason: LetterReason;
-  /** Of the whole letter, with its head. */
+  /** The bytes of the complete letter, with its head. */
   readonly from: number;
   readonly to: number;
 }
 
 export interface LetterHeads {
   readonly heads: readonly LetterHead[];
-  /** Bytes at the end that cannot be told apart; 0: all is well. */
+  /** Bytes at the end that cannot be read; 0: none. */
   readonly unread: number;
 }
 
@@ -70,7 +70,7 @@ export class LetterFile {
       const isWhole = head.length === HEAD_BYTES && crc32(head.subarray(CRC_BYTES)) === head.readUInt32BE(0);
       const bytes = isWhole ? head.readUInt32BE(LENGTH_AT) : 0;
       const to = from + HEAD_BYTES + bytes;
-      if (!isWhole || reason === undefined || bytes > VALUE_BYTES_MOST || to > this.#size) break;
+      if (!isWhole || reason === undefined || bytes > VALUE_BYTES_MAX || to > this.#size) break;
       heads.push({ place: readPlace(head.subarray(PLACE_AT)), reason, from, to });
       from = to;
     }

@@ -18,7 +18,7 @@ export interface ReplicaFigures extends TimelineReport {
   readonly messages: Readonly<MessageFigures>;
 }
 
-/** What is told of the looks back, and what only their owner knows. */
+/** Counts of looks into the past, which only their owner knows. */
 interface Looks {
   readonly node: NodeState;
   readonly recorder: Recorder;
@@ -36,7 +36,7 @@ export function figuresOf(looks: Looks): ReplicaFigures {
   const { failure, watermark, published, newest, index, figures, standstill } = timeline;
   const { heads } = standing;
   const { size, dropped } = peering.quarantine;
-  const { taken, strays, possibleStrays, progress } = peering.snapshots;
+  const { taken, orphaned: strays, possiblyOrphaned: possibleStrays, progress } = peering.snapshots;
   const [ring, data] = [index.total("ring"), index.total("data")];
   return {
     ...figures,
@@ -49,6 +49,9 @@ export function figuresOf(looks: Looks): ReplicaFigures {
     possibleStrays,
     standstill,
     durable: storage.isDurable,
+    diskFree: node.disk.last?.free ?? null,
+    diskSize: node.disk.last?.size ?? null,
+    diskLow: node.disk.isBelow(node.settings.limits.minDiskFree),
     deadLetters,
     state: recorder.state,
     semantics: timeline.ring.semantics,

@@ -27,7 +27,7 @@ export function writes(argv: readonly ByteString[], db: number, place: KeyPlace)
   return touchesIn(argv, db, place).some(({ access }) => access === "write");
 }
 
-/** What a command does to the key, by its name or with a whole database. */
+/** Returns what a command does to the key, by its name or with a complete database. */
 function touchesIn(argv: readonly ByteString[], db: number, place: KeyPlace): Touch[] {
   const command = resolveCommand(argv);
   if (command instanceof CommandFailure) return [];

@@ -1,4 +1,7 @@
-/** The check of a list of members, whoever sent it: the envelope of an administrator that holds it. Source: docs/protocol-v2.md "Members by list". */
+/**
+ * Checks a list of members, whichever daemon sent it, by the administrator's envelope that holds it. Source:
+ * docs/protocol-v2.md "Members by list".
+ */
 
 import { hashOf } from "../../engine/trust/identity.js";
 import type { Signers } from "../../engine/trust/signers.js";
@@ -53,7 +56,7 @@ function check(body: Buffer, signature: Buffer, signers: Signers): CheckedList {
   return denial === null ? list : { refused: denial.text };
 }
 
-/** What is in an envelope that was checked. */
+/** Reads the list in an envelope that was checked. */
 export function listOf(body: Buffer, signature: Buffer): SignedList | RefusedList {
   return readCheckedList(body, signature, hashOf);
 }

@@ -1,6 +1,6 @@
 /**
- * What a daemon with --data or --peer has besides: storage, timeline, peers, and what the pipeline needs of them. The
- * daemon loads this module, and with it everything of timeline/ and peers/, only then.
+ * The owner of everything that --data and --peer add: storage, timeline, peers, and what the pipeline needs of them.
+ * The daemon loads this module, and with it everything of timeline/ and peers/, only then.
  */
 import type { Socket } from "node:net";
 import type { Broadcasts } from "../../engine/pipeline/broadcasts.js";
@@ -16,7 +16,6 @@ import { StartError } from "../../net/process/start-error.js";
 import { Turns } from "../../net/process/turns.js";
 import type { PeerAddress } from "../../options/peer-address.js";
 import type { Settings } from "../../options/settings.js";
-import type { ByteString } from "../../protocol/byte-string.js";
 import type { Hello } from "../../protocol/version-2/messages-v2.js";
 import { DATABASES_DEFAULT } from "../../store/database.js";
 import type { Storage } from "../../timeline/entries/storage.js";
@@ -46,6 +45,8 @@ import { KeptWrites } from "./kept-writes.js";
 const TICK_MS = 25;
 /** The timeline's come with each fourth of them. */
 const TIMELINE_TICKS = 4;
+/** The free space of the disk is read every two seconds. */
+const DISK_TICKS = 80;
 
 /** Opened, not started. @throws StartError  a folder that cannot be used, or that was begun with other keys */
 export async function openNode(context: ReplicaContext, broadcasts: Broadcasts): Promise<ClusterNode> {
@@ -77,10 +78,10 @@ export class ClusterNode extends KeptWrites implements NodeState {
   readonly keeping: Keeping;
   #peers: readonly PeerAddress[];
   #secret: ClusterSecret | null;
-  /** Id of the member whose snapshot an operator has ordered to be taken over; null: of none. */
-  #order: ByteString | null;
   #timer: NodeJS.Timeout | null = null;
   #ticks = 0;
+  /** Whether the log says that the disk is nearly full. */
+  #isDiskLow = false;
 
   constructor(
     context: ReplicaContext,
@@ -94,7 +95,6 @@ export class ClusterNode extends KeptWrites implements NodeState {
     const { settings, signers, environment, log } = context;
     this.storage = storage;
     this.#peers = settings.peers;
-    this.#order = settings.adopt;
     this.#secret = secret;
     this.soon = new Turns({ uptime: environment.uptime, defer: nextTurn }).soon;
     this.snapshots = snapshotParts(this);
@@ -112,7 +112,7 @@ export class ClusterNode extends KeptWrites implements NodeState {
     this.copies = new Copies({
       peers: this.peering,
       members: () => this.recording.members,
-      isAlone: () => this.#isAlone,
+      isAlone: this.#isAlone,
       environment,
     });
     this.#stateMark = new StateMark(this, this.recording);
@@ -147,15 +147,15 @@ export class ClusterNode extends KeptWrites implements NodeState {
     return this.history.figures;
   }
 
-  /** Takes connections of other daemons, behind their hello; null: none, as they would be told what is not on the disk. */
+  /** Takes connections of other daemons, after their hello; null: none, as they would receive what is not on disk. */
   get takeMember(): ((socket: Socket, hello: Hello) => void) | null {
     if (this.settings.fsync === "never") return null;
     return (socket, hello) => adoptSocket(socket, this.log, (member) => this.peering.accept(member, hello));
   }
 
   /**
-   * Reads who may be a member from a configuration that was read again.
-   * @returns what makes it so
+   * Reads membership settings from a configuration that was read again.
+   * @returns applies them
    * @throws StartError  the secret's file cannot be used
    */
   reread(settings: Settings): () => void {
@@ -163,10 +163,11 @@ export class ClusterNode extends KeptWrites implements NodeState {
     const secret = loadClusterSecret(settings, this.log);
     return () => {
       const isSame = secret !== null && this.#secret?.equals(secret) === true;
-      // Who has proved to know another one is let go.
+      // Members that have proved to know another secret are dropped.
       if (!isSame) this.#secret = secret;
       this.#peers = settings.peers;
-      this.#order = settings.adopt;
+      this.peering.setOrder(settings.adopt);
+      this.peering.setSecret(this.#secret);
       this.peering.setPeers(settings.peers);
     };
   }
@@ -184,6 +185,16 @@ export class ClusterNode extends KeptWrites implements NodeState {
     this.backend.tick();
     this.#stateMark.tick();
     this.recording.tellStandstill();
+    if (this.#ticks % DISK_TICKS === 0) this.#watchDisk();
+  }
+
+  #watchDisk(): void {
+    this.disk.check();
+    const { minDiskFree } = this.settings.limits;
+    const isLow = this.disk.isBelow(minDiskFree);
+    if (isLow && !this.#isDiskLow)
+      this.log.warn({ ...this.disk.last, minDiskFree }, "the disk of the data folder is nearly full");
+    this.#isDiskLow = isLow;
   }
 
   #makeTimeline(): Timeline {
@@ -207,9 +218,9 @@ export class ClusterNode extends KeptWrites implements NodeState {
         retainBytes: settings.data === null ? settings.limits.maxTimelineBytes : Number.POSITIVE_INFINITY,
       },
       snapshots: this.snapshots,
-      refusesRing: ringEntryCheck({ signers, databases: DATABASES_DEFAULT }),
+      refusesRing: ringEntryCheck(signers),
       ...this.keeping,
-      isAlone: () => this.#isAlone,
+      isAlone: this.#isAlone,
       isJoining: () => this.peering.isJoining,
       owner: {
         flushed: (entries, from) => {
@@ -230,9 +241,7 @@ export class ClusterNode extends KeptWrites implements NodeState {
     });
   }
 
-  get #isAlone(): boolean {
-    return this.#peers.length === 0 && this.peering.isAlone;
-  }
+  readonly #isAlone = (): boolean => this.#peers.length === 0 && this.peering.isAlone;
 
   #makePeering(broadcasts: Broadcasts): Peering {
     const { settings, identity, signers, environment, log } = this;
@@ -242,8 +251,8 @@ export class ClusterNode extends KeptWrites implements NodeState {
       identity: { id, spki, sign: (bytes) => signEnvelope(bytes, key) },
       cluster: signers.cluster,
       peers: settings.peers,
-      order: () => this.#order,
-      secret: () => this.#secret,
+      order: settings.adopt,
+      secret: this.#secret,
       refusal: (member, knowsSecret) =>
         refusalOfMember(member, knowsSecret, {
           ring: this.timeline.ring,
@@ -252,7 +261,7 @@ export class ClusterNode extends KeptWrites implements NodeState {
         }),
       lists: this.lists,
       verifySignature: (signer, bytes, signature) => signers.verifyBy(signer, bytes, signature),
-      checkEntry: entryCheck({ signers, hash: hashOf, databases: DATABASES_DEFAULT }),
+      checkEntry: entryCheck(signers),
       signatureThreads: signatureThreads(settings.verifyThreads, signers, log),
       messages: heardMessages(this, broadcasts),
       hash: hashOf,

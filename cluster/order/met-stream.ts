@@ -1,4 +1,4 @@
-/** Which stream a folder has met first: one that is gone is not to be made anew in its place. */
+/** The stream that a folder has met first: if it is gone, no new one may be created in its place. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { discard, placeOver, stage } from "../../keys/atomic-file.js";
@@ -7,7 +7,7 @@ import { syncPathNow } from "../../net/process/synced-path.js";
 
 export interface MetStream {
   readonly name: string;
-  /** When it was made, as NATS tells it. */
+  /** When it was created, as NATS reports it. */
   readonly created: string;
 }
 

@@ -25,7 +25,7 @@ export class OrderFolder {
   readonly #patience: number;
   readonly #files: SnapshotFiles | null = null;
   readonly #lock: FolderLock | null = null;
-  /** Of the newest snapshot, or of the last attempt. */
+  /** Sequence of the newest snapshot, or of the last attempt. */
   #seq = 0;
   #worker: Worker | null = null;
   /** null: none yet. */

@@ -22,27 +22,21 @@ import { mayChange } from "../../timeline/entries/recorded.js";
 import type { UnitAnswer } from "../../timeline/fold/fold.js";
 import { answerUnrecorded } from "../replica/denials.js";
 import { NotTaken, type Recorded } from "../replica/entry-recorder.js";
-import { GivenAnswers } from "../replica/given-answers.js";
 import { answerNotKept, entryOf, KeptRecording } from "../replica/kept-recording.js";
-import type { OrderStanding } from "./order-standing.js";
+import { MemberAnswers } from "../replica/member-answers.js";
+import type { OrderContext } from "./order-context.js";
 import type { Ordered } from "./ordered-state.js";
 import { type Came, WaitingEntries } from "./waiting-entries.js";
 
 export class OrderRecorder extends KeptRecording {
-  readonly #order: OrderStanding;
-  protected readonly given: GivenAnswers;
+  readonly #order: OrderContext;
+  protected readonly memberAnswers: MemberAnswers;
   readonly waiting: WaitingEntries;
 
-  constructor(order: OrderStanding) {
+  constructor(order: OrderContext) {
     super(order, order.backend.changes);
     this.#order = order;
-    const { environment } = order;
-    this.given = new GivenAnswers({
-      environment,
-      past: ORDER_WINDOW.past,
-      resultOf: finalResultOf,
-      flushed: async () => {},
-    });
+    this.memberAnswers = new MemberAnswers(order.environment, ORDER_WINDOW.past, null);
     this.waiting = new WaitingEntries(order);
   }
 
@@ -61,7 +55,7 @@ export class OrderRecorder extends KeptRecording {
     return state === "live" ? "" : state;
   }
 
-  /** Who else reads the stream, as was last heard. */
+  /** The number of other readers of the stream, as last reported. */
   get members(): number {
     return this.#order.stream.facts?.others ?? 0;
   }
@@ -83,7 +77,7 @@ export class OrderRecorder extends KeptRecording {
     return mayChange(envelope, this.ring.table ?? undefined);
   }
 
-  /** Whether it stands in the stream; of what is not remembered any more nobody knows, and its date says enough. */
+  /** Whether it is in the stream; for what is no longer remembered that is not known, and its date says enough. */
   holds({ id, at }: Place): boolean {
     return this.#order.state.has(id, at);
   }
@@ -92,12 +86,12 @@ export class OrderRecorder extends KeptRecording {
     return this.#order.state.floor;
   }
 
-  /** What is dated so long ago is applied, or never will be. */
+  /** With a date that old it is applied, or never will be. */
   protected isSettled(place: Place): boolean {
     return this.holds(place) || place.at <= this.floor;
   }
 
-  /** The answer is final when it is given. */
+  /** An answer is final when it is sent. */
   async confirm(place: Place, wait: Wait): Promise<boolean> {
     return this.holds(place) && (wait.kind === "stable" || wait.daemons <= this.daemons);
   }
@@ -150,10 +144,10 @@ export class OrderRecorder extends KeptRecording {
 
   /** A message has been applied, or not. */
   passed(seq: number, ordered: Ordered): void {
-    // Whoever waits here for it is answered himself.
+    // A client that waits here for it is answered itself.
     if (ordered.kind === "applied" && !this.waiting.isWaitedFor(ordered.entry.id)) {
       const { entry, answers } = ordered;
-      this.given.folded([entry], [{ entry, answers }], this.standing);
+      this.memberAnswers.folded([entry], [{ entry, answers }], this.standing);
     }
     this.waiting.passed(seq, ordered);
   }
@@ -165,7 +159,7 @@ export class OrderRecorder extends KeptRecording {
 
   /** Another daemon has brought it before the client. */
   protected async heldAnswer(taken: Taken): Promise<EnvelopeAnswer> {
-    return (await this.given.find(taken)) ?? answerNotKept(taken.id);
+    return (await this.memberAnswers.find(taken)) ?? answerNotKept(taken.id);
   }
 }
 

@@ -1,14 +1,13 @@
 /**
- * What a daemon with --order has: the stream, the state that its messages make, and what the pipeline and the listeners need of
- * them. The daemon loads this module, and with it NATS's packages, only then.
+ * The owner of everything that --order adds: the stream, the state that its messages make, and what the pipeline and
+ * the listeners need of them. The daemon loads this module, and with it NATS's packages, only then.
  */
 import type { OrderFigures } from "../../engine/pipeline/order-figures.js";
-import { hashOf } from "../../engine/trust/identity.js";
 import { Copies } from "../../engine/users/copies.js";
 import { LogThrottle } from "../../net/process/log-throttle.js";
 import type { OrderAddress } from "../../options/addresses/order-address.js";
 import { dateText, hexOf } from "../../protocol/version-2/envelope.js";
-import { DATABASES_DEFAULT, type Database } from "../../store/database.js";
+import type { Database } from "../../store/database.js";
 import type { Entry } from "../../timeline/entries/entry.js";
 import { isRingEntry } from "../../timeline/entries/recorded.js";
 import { KeptWrites } from "../node/kept-writes.js";
@@ -18,9 +17,9 @@ import type { ReplicaContext } from "../replica/replica-context.js";
 import { tellNotLetIn } from "../replica/start-notes.js";
 import { TimelineBackend, type TimelineState } from "../replica/timeline-backend.js";
 import { NatsStream } from "./nats-stream.js";
+import type { OrderContext } from "./order-context.js";
 import { OrderFolder } from "./order-folder.js";
 import { OrderRecorder } from "./order-recorder.js";
-import type { OrderStanding } from "./order-standing.js";
 import type { OrderStream, StreamFacts, StreamMessage, StreamReader } from "./order-stream.js";
 import { OrderedState } from "./ordered-state.js";
 
@@ -36,7 +35,7 @@ const READING_EVERY_MS = 5000;
 const STOOD_STILL =
   "this process stood still, or its clock was set ahead: until it has applied what is in the stream now it answers as one that is catching up";
 
-export class OrderedReplica extends KeptWrites implements StreamReader, OrderStanding, TimelineState {
+export class OrderedReplica extends KeptWrites implements StreamReader, OrderContext, TimelineState {
   readonly state: OrderedState;
   readonly stream: OrderStream;
   readonly backend: TimelineBackend;
@@ -51,9 +50,12 @@ export class OrderedReplica extends KeptWrites implements StreamReader, OrderSta
   readonly #folder: OrderFolder;
   /** When the stream was made that has been met so far; null: none has. */
   #created: string | null;
-  /** Sequence of what stood there when the daemon came to it last; null: it has not come yet. */
+  /** Sequence of the last message when the daemon last connected; null: it has not connected yet. */
   #goal: number | null = null;
-  /** What the stream has lost of what was applied here, or what stands there and cannot be applied; null: nothing that is known. */
+  /**
+   * What the stream has lost of what was applied here, or a message in it that cannot be applied; null: nothing that
+   * is known.
+   */
   #lost: string | null = null;
   #timer: NodeJS.Timeout | null = null;
   readonly #clock: StandstillClock;
@@ -70,27 +72,13 @@ export class OrderedReplica extends KeptWrites implements StreamReader, OrderSta
     this.#folder = new OrderFolder(context, order);
     const { past, created } = this.#folder.load();
     this.#created = created;
-    this.state = new OrderedState({
-      check: entryCheck({
-        signers,
-        hash: hashOf,
-        databases: DATABASES_DEFAULT,
-        isVerified: (id, signature) => this.recording.waiting.has(id, signature),
-      }),
-      past,
-      databases: DATABASES_DEFAULT,
-      applying: (id) => {
-        this.backend.changes.senders = this.recording.waiting.sendersOf(id);
-      },
+    // The stream's messages are checked by the ring of their position, and only once if a signature has been verified here.
+    const check = entryCheck(signers, (id, signature) => this.recording.waiting.has(id, signature));
+    this.state = new OrderedState(past, check, (id) => {
+      this.backend.changes.senders = this.recording.waiting.sendersOf(id);
     });
     signers.follow(this.state);
-    this.stream = new NatsStream({
-      address: order,
-      credentials: settings.orderCredentials,
-      reader: this,
-      environment,
-      log,
-    });
+    this.stream = new NatsStream(this, order, settings.orderCredentials, context);
     this.backend = new TimelineBackend(this, environment, settings.limits.maxUnitSteps);
     const recording = new OrderRecorder(this);
     this.recording = recording;
@@ -110,7 +98,7 @@ export class OrderedReplica extends KeptWrites implements StreamReader, OrderSta
     return this.state.standstill;
   }
 
-  /** Resolves when all is applied that stands in the stream, or NATS cannot be reached, which is tried on. */
+  /** Resolves when all messages in the stream are applied, or NATS cannot be reached; it keeps trying. */
   async start(): Promise<void> {
     const { environment, log } = this;
     const startedAt = environment.uptime();
@@ -262,7 +250,7 @@ export class OrderedReplica extends KeptWrites implements StreamReader, OrderSta
   }
 
   #tellOfRing({ id, envelope }: Entry): void {
-    // Those of before have been told when they came.
+    // Earlier ones were logged when they were received.
     if (!this.hasCaughtUp) return;
     const by = { by: hexOf(envelope.key), at: dateText(envelope.at), id: hexOf(id) };
     this.log.warn({ ...by, commands: envelope.commands.length }, "a change of keys came through the stream");

@@ -19,7 +19,7 @@ const REASONS = {
 export class CatchingUp {
   /** Why it is catching up, or last was. */
   reason: string = REASONS.started;
-  /** Until what members had at the start is here, or nobody can be reached. */
+  /** Whether what members had at the start is not here yet, and a member can be reached. */
   isUnderWay = true;
   readonly #cluster: ClusterState<Member>;
   readonly #roster: Roster;
@@ -27,8 +27,6 @@ export class CatchingUp {
   readonly #joining: Joining;
   /** Whether the log says that it is over. */
   #isTold = false;
-  /** When it began, or a member last gave something new; `uptime` milliseconds. */
-  #progressAt = 0;
   /** Whether what was here when it had caught up is marked: all of it has to be folded before it is live. */
   #isMarked = false;
   /** Whether it was cut off, reaches most members again, and goes on taking writes while it compares itself with them. */
@@ -48,23 +46,18 @@ export class CatchingUp {
   }
 
   start(): void {
-    this.#progressAt = this.#cluster.settledAt = this.#cluster.uptime();
+    this.#cluster.progressAt = this.#cluster.settledAt = this.#cluster.uptime();
     this.isUnderWay = this.#roster.hasOthers;
     const { published, prunedTo } = this.#cluster.timeline;
     this.#cluster.beganEmpty = prunedTo < 0 && published === 0;
     this.#isTold = !this.isUnderWay;
   }
 
-  /** What is here is not what was compared. */
+  /** Starts again: what is here is not what was compared. */
   again(): void {
-    this.#progressAt = this.#cluster.uptime();
+    this.#cluster.progressAt = this.#cluster.uptime();
     this.isUnderWay = true;
     this.#isTold = false;
-  }
-
-  /** A member gave something new. */
-  progressed(): void {
-    this.#progressAt = this.#cluster.uptime();
   }
 
   tick(now: number): void {
@@ -157,8 +150,8 @@ export class CatchingUp {
   }
 
   /**
-   * Whether nobody is live, as each lacks what another has forgotten, and this daemon is the one to end it: of all that
-   * are here it holds most. It goes on with what it has, and the others take its snapshot.
+   * Whether no member is live, as each misses what another has forgotten, and this daemon is the one to end that: of
+   * all connected ones it holds most. It goes on with what it has, and the remaining ones take its snapshot.
    */
   #isLeft(now: number): boolean {
     const [peering, gaps] = [this.#cluster, this.#gaps];
@@ -176,15 +169,16 @@ export class CatchingUp {
   #isHeldUp(now: number): boolean {
     const compared = this.#roster.voices.filter((member) => member.compared !== null).length;
     return (
-      now - this.#cluster.settledAt > this.#cluster.limits.catchUpMostMs &&
+      now - this.#cluster.settledAt > this.#cluster.limits.catchUpMaxMs &&
       2 * (1 + compared) > this.#cluster.size
     );
   }
 
   /**
-   * It is over once all that say they are live have been compared with, one at least, as one alone could say anything, or
-   * that one and the others have had their time; or all there are, none of which is live; or all that have come, and the
-   * others have had their time, which has an end whatever they give. Who reaches nobody serves with what it has.
+   * Decides whether catching up is over: once all members that report they are live have been compared with, at least
+   * one, as one alone could say anything, or that one and the remaining ones have had their time; or all there are,
+   * none of which is live; or all that have connected, and the remaining ones have had their time, which is bounded
+   * whatever they send. A daemon that reaches no member serves with what it has.
    */
   #consider(now: number): void {
     const peering = this.#cluster;
@@ -195,7 +189,8 @@ export class CatchingUp {
     // It is cut off once more, which the next ticks notice; of a list that names it alone it is the majority.
     if (isAlone && this.#isReturning && this.#cluster.size > 1) return;
     const isCompared = members.every(({ compared }) => compared !== null);
-    const isLate = now - this.#progressAt > (isCompared ? catchUpMs : catchUpStuckMs) || this.#isHeldUp(now);
+    const isLate =
+      now - peering.progressAt > (isCompared ? catchUpMs : catchUpStuckMs) || this.#isHeldUp(now);
     const isWhole = isAlone ? !roster.hasOthers : isCompared && (isLate || roster.all !== null);
     const isLiveCompared = members.every(
       ({ status, compared }) => status?.state !== "live" || compared !== null,

@@ -26,7 +26,10 @@ export class MemberClocks {
     this.#samples.set(member, { ahead: clock - uptime, takenAt: uptime });
   }
 
-  /** Of all clocks, the lower one of the two in the middle; null: fewer than a majority of `members` is known. */
+  /**
+   * Returns the median of all clocks, the lower one of the two in the middle; null: fewer than a majority of
+   * `members` is known.
+   */
   median(clock: number, uptime: number, members: number): number | null {
     const clocks = [clock];
     for (const [member, { ahead, takenAt }] of this.#samples) {
@@ -38,7 +41,10 @@ export class MemberClocks {
     return clocks[(clocks.length - 1) >> 1] as number;
   }
 
-  /** Without a majority the last verdict holds. @param members  how many there are, this one included */
+  /**
+   * Whether this clock is off; without a majority the last verdict holds. @param members  how many there are, this
+   * one included
+   */
   isSkewed(clock: number, uptime: number, members: number): boolean {
     const median = this.median(clock, uptime, members);
     if (median !== null) this.#verdict = Math.abs(clock - median) > this.#limits.skewMs;

@@ -1,6 +1,7 @@
 /**
- * Detects that this process stood still (stopped, its machine suspended, a long collection), or receives nothing from most members
- * and is not yet known to be cut off. Until it has compared itself with most of the cluster again, its state may be an old one.
+ * Detects that this process did nothing for a while (stopped, its machine suspended, a long collection), or receives
+ * nothing from most members and is not yet known to be cut off. Until it has compared itself with most of the cluster
+ * again, its state may be an old one.
  * Source: docs/decisions/0045-a-daemon-that-stood-still-is-behind.md.
  */
 import type { Member } from "./member.js";

@@ -10,7 +10,7 @@ import type { Envelope } from "../../protocol/version-2/envelope.js";
 import { isDenied, refusalOf } from "../../store/judgement.js";
 import type { KeyRecord, KeyRing } from "../../store/key-ring.js";
 
-/** What is asked of what records. */
+/** The recorder, as far as it is used here. */
 interface Recording {
   readonly ring: KeyRing;
   /** Why nothing is taken first-hand now. @param standing  as of now */

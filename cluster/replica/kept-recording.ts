@@ -18,17 +18,17 @@ import type { KeyRing } from "../../store/key-ring.js";
 import type { Entry, Place } from "../../timeline/entries/entry.js";
 import type { EntryRecorder, Recorded } from "./entry-recorder.js";
 import { Gateway } from "./gateway.js";
-import type { GivenAnswers } from "./given-answers.js";
+import type { MemberAnswers } from "./member-answers.js";
 import { nextTurn, type ReplicaContext } from "./replica-context.js";
 
 export abstract class KeptRecording implements Recording, EntryRecorder {
-  /** The timeline, or the stream, tells itself what it holds, from before this start too. */
+  /** The timeline, or the stream, knows what it holds, from before this start too. */
   readonly seenTo = Number.NEGATIVE_INFINITY;
   readonly localUnits: LocalUnits;
-  /** For listeners without signatures; null: there is none. */
+  /** Signs for listeners without signatures; null: there is none. */
   readonly gateway: Gateway | null;
   protected readonly audit: KeyAudit;
-  protected abstract readonly given: GivenAnswers;
+  protected abstract readonly memberAnswers: MemberAnswers;
   /** Whether what version 1 writes comes by the gateway; else it writes nothing. */
   readonly #isVersion1: boolean;
 
@@ -67,12 +67,12 @@ export abstract class KeptRecording implements Recording, EntryRecorder {
     return this.gateway?.own.introduction ?? null;
   }
 
-  /** What was answered here and is not recorded is read by nobody. */
+  /** What was answered here and is not recorded is not read later. */
   hasApplied(place: Place, seen: Seen): boolean {
     return this.isSettled(place) || seen.isApplied(place.id, place.at);
   }
 
-  /** From another daemon, whatever its date. */
+  /** It may come from another daemon, whatever its date. */
   mayCome(): boolean {
     return true;
   }
@@ -86,7 +86,7 @@ export abstract class KeptRecording implements Recording, EntryRecorder {
     return taken.isRecorded ? this.take(taken) : this.answerHere(taken);
   }
 
-  /** What is neither recorded nor for the databases. @returns null: it is for them */
+  /** Answers what is neither recorded nor for the databases. @returns null: it is for them */
   protected answerHere(_: Taken): EnvelopeAnswer | Promise<EnvelopeAnswer> | null {
     return null;
   }
@@ -98,7 +98,7 @@ export abstract class KeptRecording implements Recording, EntryRecorder {
 
   /** Envelopes that wait are answered. */
   stop(): void {
-    this.given.stop();
+    this.memberAnswers.stop();
   }
 }
 

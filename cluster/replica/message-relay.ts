@@ -1,6 +1,6 @@
 /**
- * What clients without keys say on channels goes to the members in envelopes that the daemon signs: those of a turn together, once to
- * each that is connected. Nothing of it is recorded. Where nobody is connected it costs nothing.
+ * Relays messages of clients without keys to the members, in envelopes that the daemon signs: those of a turn
+ * together, once to each connected member. Nothing of it is recorded. Without connected members it costs nothing.
  */
 import type { Refused } from "../../engine/answers/request.js";
 import type { Relay, Said } from "../../engine/channels/channels.js";
@@ -28,7 +28,7 @@ export interface MessageRelaying {
 const REMINDER_MS = 60_000;
 /** An envelope is closed at this size: larger ones save nothing more, and one message is judged in one go. */
 const ENVELOPE_BYTES = 64 * 1024;
-/** What a message takes besides its channel and text. */
+/** Bytes of a message besides its channel and text. */
 const MESSAGE_BYTES = 64;
 const HEADER = { db: 0, as: null, multi: false, conditions: null } as const;
 
@@ -88,7 +88,8 @@ export class MessageRelay implements Relay {
 }
 
 /**
- * What is said at this daemon goes to the members: what a client has signed as it is, and the rest signed here.
+ * Relays messages that are published at this daemon to the members: a client's signed one as it is, and all others
+ * signed here.
  */
 export function relayMessages(parts: MessageRelaying): void {
   const { own, speaking, broadcasts } = parts;

@@ -10,7 +10,7 @@ import type { TimelineLog } from "../../timeline/entries/timeline-log.js";
 import { MemoryStorage } from "../../timeline/memory-storage.js";
 
 /**
- * @param log  told of damage that costs something, and keeps nobody from starting
+ * @param log  receives damage that loses something without preventing the start
  * @throws StartError  the folder cannot be used, or another daemon has it
  */
 export async function openStorage({ data, fsync, limits }: Settings, log: TimelineLog): Promise<Storage> {

@@ -23,16 +23,16 @@ import type { FoldedEntry, UnitAnswer } from "../../timeline/fold/fold.js";
 import { Confirmations } from "./confirmations.js";
 import { answerUnrecorded } from "./denials.js";
 import type { Recorded } from "./entry-recorder.js";
-import { GivenAnswers } from "./given-answers.js";
 import { answerNotKept, entryOf, KeptRecording } from "./kept-recording.js";
 import { ListCommands } from "./list-commands.js";
+import { MemberAnswers } from "./member-answers.js";
 import { type NodeState, nextTurn } from "./replica-context.js";
 
 export class Recorder extends KeptRecording {
   readonly #node: NodeState;
-  protected readonly given: GivenAnswers;
+  protected readonly memberAnswers: MemberAnswers;
   readonly #confirmations: Confirmations;
-  /** What is asked and told of the list of members; null: nothing is. */
+  /** Answers commands about the list of members; null: none is answered. */
   readonly #lists: ListCommands | null;
   #hasToldStandstill = false;
 
@@ -40,11 +40,7 @@ export class Recorder extends KeptRecording {
     super(node, node.backend.changes, defer);
     this.#node = node;
     const { environment, settings, storage, lists } = node;
-    this.given = new GivenAnswers({
-      environment,
-      past: settings.window.past,
-      flushed: () => storage.flushed(),
-    });
+    this.memberAnswers = new MemberAnswers(environment, settings.window.past, storage);
     this.#confirmations = new Confirmations(node);
     this.#lists = lists === null ? null : new ListCommands(lists, node, this);
   }
@@ -57,14 +53,17 @@ export class Recorder extends KeptRecording {
     return peering.state === "live" && peering.standing.isBehind ? "catching-up" : peering.state;
   }
 
-  /** As operators are told, who have to do something else about a key that was revoked. */
+  /** The state as operators see it, as a revoked key requires another action. */
   get shownState(): ShownState {
     if (this.revoked !== null) return "revoked";
     if (this.#node.timeline.standstill !== null) return "outdated";
     return this.unlisted === null ? this.state : "not-listed";
   }
 
-  /** Who tells that the daemon's own key was revoked, so that what it takes would reach nobody; null: it was not. */
+  /**
+   * The source that reported that the daemon's own key was revoked, so that its writes would reach no daemon; null:
+   * it was not.
+   */
   get revoked(): string | null {
     const { identity, timeline, peering } = this.#node;
     const record = timeline.ring.find(identity.id);
@@ -80,12 +79,13 @@ export class Recorder extends KeptRecording {
     return `${peering.word.by} says that the list of members does not name it`;
   }
 
-  /** What answers are marked with. */
+  /** The mark of answers. */
   get standing(): Standing {
     const { state } = this;
     if (state !== "live") return state;
     const { peering, timeline, environment } = this.#node;
-    // What is dated ahead of a clock that is behind waits: the others have more. So they may where they are not heard from.
+    // Entries dated ahead of a slow clock wait: other members have more. That is possible, too, where they are not
+    // heard from.
     return peering.isSkewed || peering.standing.isCutOff || timeline.waiting.isBehind(environment.uptime)
       ? "catching-up"
       : "";
@@ -110,18 +110,18 @@ export class Recorder extends KeptRecording {
     return this.#node.timeline.ring;
   }
 
-  /** Whether an envelope is recorded; others are read. */
+  /** Whether an envelope is recorded; all others are read. */
   records(envelope: Pick<Envelope, "commands">): boolean {
     return mayChange(envelope);
   }
 
-  /** Whether it was recorded; of what is not kept any more nobody knows, and its date says enough. */
+  /** Whether it was recorded; for pruned entries that is not known, and their date says enough. */
   holds(place: Place): boolean {
     const { timeline } = this.#node;
     return place.at > timeline.prunedTo && timeline.holds(place);
   }
 
-  /** Nothing dated at or before it is taken any more. */
+  /** The date at or before which nothing is accepted any more. */
   get floor(): number {
     return this.#node.timeline.watermark;
   }
@@ -135,10 +135,10 @@ export class Recorder extends KeptRecording {
 
   /** Entries of members have become part of the state. @param answered  those of them whose answers are known */
   folded(entries: readonly Entry[], answered: readonly FoldedEntry[]): void {
-    this.given.folded(entries, answered, this.standing);
+    this.memberAnswers.folded(entries, answered, this.standing);
   }
 
-  /** Says, once, that the timeline stands still. */
+  /** Logs, once, that the timeline is at a standstill. */
   tellStandstill(): void {
     const { timeline, log } = this.#node;
     const { standstill } = timeline;
@@ -160,7 +160,7 @@ export class Recorder extends KeptRecording {
   }
 
   give(entry: Entry): void {
-    this.#node.peering.giveAtOnce(entry);
+    this.#node.peering.pushOwn(entry);
   }
 
   protected take(taken: Taken): EnvelopeAnswer | Promise<EnvelopeAnswer> {
@@ -173,7 +173,7 @@ export class Recorder extends KeptRecording {
       : this.#takePrepared(taken, entry);
   }
 
-  /** The same of one that needs long to get ready for: others are served meanwhile. */
+  /** Records an entry that takes long to prepare: other clients are served meanwhile. */
   async #takePrepared(taken: Taken, entry: Entry): Promise<EnvelopeAnswer> {
     const { timeline, soon } = this.#node;
     do await new Promise<void>((resolve) => soon(resolve));
@@ -238,11 +238,11 @@ export class Recorder extends KeptRecording {
     const { at, seq } = taken.envelope;
     const { id } = taken;
     try {
-      const found = await this.given.find(taken);
+      const found = await this.memberAnswers.find(taken);
       if (found !== null) return found;
       const { timeline } = this.#node;
       const isWaiting = timeline.standstill === null && !timeline.hasFolded({ at, seq, id });
-      return (isWaiting ? await this.given.wait(taken) : null) ?? answerNotKept(id);
+      return (isWaiting ? await this.memberAnswers.wait(taken) : null) ?? answerNotKept(id);
     } catch (problem) {
       return notFlushed(id, problem as Error);
     }

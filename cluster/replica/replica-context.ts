@@ -1,7 +1,8 @@
-/** What a daemon that keeps its writes is opened with, and what it is made of. */
+/** What a daemon that records its writes is opened with, and the objects that it consists of. */
 import type { Logger } from "pino";
 import type { Identity } from "../../engine/trust/identity.js";
 import type { Signers } from "../../engine/trust/signers.js";
+import type { DiskSpace } from "../../net/process/disk-space.js";
 import type { Environment } from "../../net/process/environment.js";
 import type { Settings } from "../../options/settings.js";
 import type { Entry } from "../../timeline/entries/entry.js";
@@ -30,6 +31,8 @@ export interface NodeState extends ReplicaContext {
   readonly storage: Storage;
   readonly timeline: Timeline;
   readonly backend: TimelineBackend;
+  /** Free space on the disk of the data folder. */
+  readonly disk: DiskSpace;
   readonly peering: Peering;
   /** null: it knows none. */
   readonly lists: MemberLists | null;
@@ -37,7 +40,7 @@ export interface NodeState extends ReplicaContext {
   readonly snapshots: SnapshotParts;
   /** Where it keeps what leaves its timeline. */
   readonly keeping: Keeping;
-  /** Runs steps of work that can wait, beside which clients are served. */
+  /** Runs steps of work that can wait, while clients are served. */
   readonly soon: (step: () => void) => void;
 }
 

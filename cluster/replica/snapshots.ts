@@ -10,7 +10,7 @@ import type { SnapshotParts } from "../../timeline/snapshots/snapshot-making.js"
 import type { NodeState } from "./replica-context.js";
 import type { SnapshotTask } from "./snapshot-worker.js";
 
-/** Of what is free, a member's may take so much: what is made of it has to have room as well. */
+/** The share of free memory that a member's snapshot may take: what is made of it has to have room as well. */
 const SHARE_OF_MEMORY = 0.5;
 
 export function snapshotParts(node: NodeState): SnapshotParts {

@@ -1,4 +1,7 @@
-/** What those who run daemons have to know when one starts: its pin, what it forgets, whom it does not let in, and what it cannot sign. */
+/**
+ * Logs what operators have to know when a daemon starts: its pin, what it prunes, which daemons it rejects, and what
+ * it cannot sign.
+ */
 import { pinText } from "../../options/peer-address.js";
 import type { KeyRing } from "../../store/key-ring.js";
 import type { Gateway } from "./gateway.js";
@@ -20,7 +23,7 @@ export function tellAtStart(
   if (gateway !== null) tellNotLetIn(timeline.ring, node);
 }
 
-/** Whether only an administrator can let the daemon's key in, which is told. */
+/** Whether only an administrator can authorize the daemon's key, which is logged. */
 export function tellNotLetIn(ring: KeyRing, { identity, log }: ReplicaContext): boolean {
   if (!isNotLetIn(ring, identity)) return false;
   log.warn({ command: introductionOf(identity).join(" ") }, NOT_LET_IN);

@@ -20,18 +20,18 @@ import { DATABASES_DEFAULT, type Database } from "../../store/database.js";
 import { UNIT_STEPS_DEFAULT } from "../../store/keyspace/effort.js";
 import type { Unit } from "../../store/keyspace/unit.js";
 import type { Command } from "../../store/rows/command.js";
-import { rowIn } from "../../store/semantics.js";
+import { readRow, rowIn } from "../../store/semantics.js";
 
 /** The family of the commands that look back, most of which do not. */
 const PAST_GROUP = "server";
 
-/** Those of them that tell what units came to. */
+/** Those among them that report outcomes of units. */
 const OF_PAST: ReadonlySet<string> = new Set(["TIMELINE|BLAME", "TIMELINE|GET", "TIMELINE|LOG"]);
 
 /** Keys that have expired, looked for in one tick in each database. */
 const EXPIRED_A_TICK = 5000;
 
-/** What is read of a timeline. */
+/** The timeline's state, as far as it is read here. */
 export interface TimelineState {
   readonly database: Database;
   readonly failure: string | null;
@@ -39,7 +39,7 @@ export interface TimelineState {
   readonly standstill: string | null;
 }
 
-/** What answers TIMELINE commands. */
+/** Answers TIMELINE commands. */
 export interface PastCommands {
   /** @returns null: the command is another's */
   execute(name: string, argv: readonly ByteString[], unit: Unit): Reply | Promise<Reply> | null;
@@ -48,9 +48,9 @@ export interface PastCommands {
 export class TimelineBackend implements Backend {
   readonly name = "memory";
   readonly databases = DATABASES_DEFAULT;
-  /** Not used: the answer comes at once. */
+  /** Not used: the answer comes immediately. */
   timeout = 0;
-  /** Is told when the state has changed; null: nobody wants to know. */
+  /** Receives changes of the state; null: no listener needs them. */
   observer: WriteObserver | null = null;
   /** Answers TIMELINE commands; null: they are answered as where nothing is kept. */
   past: PastCommands | null = null;
@@ -70,7 +70,7 @@ export class TimelineBackend implements Backend {
     this.#environment = environment;
   }
 
-  /** As it stands; whoever changes it takes that back in the same turn. */
+  /** The present database; a caller that changes it takes that back in the same turn. */
   get database(): Database {
     return this.#timeline.database;
   }
@@ -93,7 +93,7 @@ export class TimelineBackend implements Backend {
     this.#tellStandstill();
   }
 
-  /** Of what is not applied no copy of a key hears: all of them end, once, with the state that they were of. */
+  /** Ends all copies of keys, once, with the state that they were of: they would not learn of what is not applied. */
   #tellStandstill(): void {
     const isStill = this.standstill !== null;
     if (isStill && !this.#hasToldStandstill) this.changes.replaced();
@@ -101,7 +101,7 @@ export class TimelineBackend implements Backend {
   }
 
   execute(argv: readonly ByteString[], unit: Unit): Reply | Promise<Reply> {
-    const command = this.database.table.resolve(argv);
+    const command = readRow(this.database.table, argv);
     if (command instanceof CommandFailure) return command.reply;
     const other =
       this.#refusalOf(command) ?? this.#ofPast(command, argv, unit) ?? foreignCursor(command, argv);
@@ -113,8 +113,8 @@ export class TimelineBackend implements Backend {
   }
 
   /**
-   * As `execute`, for a command that was found for these arguments; a long answer may still have to be found, in steps.
-   * @param unit  dated anew
+   * Like `execute`, for a command that was found for these arguments; a long answer may still be computed in steps.
+   * @param unit  with a new date
    * @param now   milliseconds since 1970
    */
   run(command: Command, argv: readonly ByteString[], unit: LocalUnit, now: number): Reply | Promise<Reply> {
@@ -127,7 +127,7 @@ export class TimelineBackend implements Backend {
     return here instanceof CommandFailure ? here.reply : database.run(here, argv, unit);
   }
 
-  /** What is read of a state that stands still would be taken for the newest; null: it may be answered. */
+  /** A read at a standstill would be taken for the newest state; null: it may be answered. */
   get standstill(): Reply | null {
     const { standstill } = this.#timeline;
     return standstill === null ? null : error(`ERR semantics-unknown: ${standstill}`);
@@ -151,7 +151,7 @@ export class TimelineBackend implements Backend {
     return refused ?? database.sharing(run, this.unitSteps);
   }
 
-  /** While it stands still they are not what refuses a unit. */
+  /** At a standstill conditions are not what refuses a unit. */
   holds(conditions: readonly Condition[], unit: Unit): boolean {
     return this.standstill !== null || this.#timeline.database.holds(conditions, this.#dated(unit).at);
   }
@@ -161,7 +161,7 @@ export class TimelineBackend implements Backend {
     return this.#timeline.database.expiredKeys(this.#environment.clock());
   }
 
-  /** Of the databases that are not empty. */
+  /** Counts of the databases that are not empty. */
   get keyCounts(): readonly KeyCounts[] {
     return keyCountsOf(this.#timeline.database, this.#environment.clock());
   }

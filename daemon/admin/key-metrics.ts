@@ -1,4 +1,4 @@
-/** Metrics of keys, and of what Redis clients call: counted anyway, and read when somebody asks. */
+/** Metrics of keys, and of what Redis clients call: counted anyway, and read when a client requests them. */
 import type { Sample } from "../../net/admin/metric.js";
 import type { CountedFamily, CountedKeys } from "./counted-keys.js";
 import type { MetricRow, ValueRow } from "./metric-row.js";
@@ -36,7 +36,7 @@ export const KEY_METRICS: Readonly<Record<string, MetricRow>> = {
   ),
 };
 
-/** Of the daemon's own memory; none where something else holds the data. */
+/** Metrics of the daemon's own memory; none where another database has the data. */
 function ofKeys(
   type: ValueRow["type"],
   labels: readonly string[],

@@ -90,8 +90,9 @@ export class Evictor {
       this.#exhausted();
       return;
     }
-    this.#left = Math.max(0, this.#left - estimatedBytes(victim.entry, SAMPLES));
-    database.drop(victim.db, victim.entry.key);
+    const { key, value, expire } = victim.entry;
+    this.#left = Math.max(0, this.#left - estimatedBytes(key, value, expire, SAMPLES));
+    database.drop(victim.db, key);
     this.#evicted++;
   }
 }

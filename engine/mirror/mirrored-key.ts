@@ -48,7 +48,7 @@ function expectedOf({ db, key }: MirrorKey, database: Database, now: number): Ex
 /** Estimates the bytes of a key's value by some of its elements; null: Redis is to have no such key. */
 export function expectedBytes(mirrored: MirrorKey, database: Database, now: number): number | null {
   const expected = expectedOf(mirrored, database, now);
-  return expected === null ? null : estimatedBytes({ key: mirrored.key, ...expected }, SAMPLES);
+  return expected === null ? null : estimatedBytes(mirrored.key, expected.value, expected.expire, SAMPLES);
 }
 
 /** Returns the command that gives a key its value in Redis. @param now  milliseconds since 1970 */

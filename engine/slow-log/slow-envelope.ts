@@ -16,6 +16,8 @@ export interface SlowEnvelope {
   readonly remote: string;
   readonly name: ByteString;
   readonly milliseconds: number;
+  /** The W3C trace context that its client sent; undefined: none. */
+  readonly traceparent: string | undefined;
 }
 
 const MICROSECONDS = 1000;
@@ -23,7 +25,7 @@ const MICROSECONDS = 1000;
 /** @param now  milliseconds since 1970 @param most  maximum entries that are stored */
 export function noteSlowEnvelope(
   slowLog: SlowLog,
-  { body, remote, name, milliseconds }: SlowEnvelope,
+  { body, remote, name, milliseconds, traceparent }: SlowEnvelope,
   { now, most }: { readonly now: number; readonly most: number },
 ): void {
   const { commands } = readBody(body);
@@ -33,5 +35,6 @@ export function noteSlowEnvelope(
   const more = commands.length - 1;
   const argv = more === 0 ? shown : [...shown, `(and ${more} more ${more === 1 ? "command" : "commands"})`];
   const at = Math.floor(now / 1000);
-  slowLog.add({ at, microseconds: Math.round(milliseconds * MICROSECONDS), argv, remote, name }, most);
+  const microseconds = Math.round(milliseconds * MICROSECONDS);
+  slowLog.add({ at, microseconds, argv, remote, name, traceparent }, most);
 }

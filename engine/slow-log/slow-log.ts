@@ -14,6 +14,8 @@ export interface SlowEntry {
   /** Address and name of the client; of a signed command "", and its key's label or the first digits of its id. */
   readonly remote: string;
   readonly name: ByteString;
+  /** The W3C trace context of the call; absent: none. It is shown as the last argument. */
+  readonly traceparent?: string | undefined;
 }
 
 export class SlowLog {
@@ -27,7 +29,9 @@ export class SlowLog {
 
   /** @param most  maximum entries that are stored */
   add(entry: Omit<SlowEntry, "id">, most: number): void {
-    const argv = shortened(entry.argv);
+    const shown = shortened(entry.argv);
+    const { traceparent } = entry;
+    const argv = traceparent === undefined ? shown : [...shown, `(traceparent ${traceparent})`];
     this.#entries.unshift({ ...entry, argv, id: this.#nextId++ });
     if (this.#entries.length > most) this.#entries.length = most;
   }

@@ -9,7 +9,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import type { Standing } from "../../protocol/members/succession.js";
 import type { KeyRing } from "../../store/key-ring.js";
 
-/** Each is a code of peers/farewells.ts. */
+/** Each is a code of cluster/peers/shared/close-reasons.ts. */
 export type NoMember = "no-peers" | "not-a-member" | "revoked" | "left-out" | "not-listed";
 
 /**

@@ -25,7 +25,7 @@ export class Signers extends KnownKeys {
   readonly makeRing: () => KeyRing;
   /** 32 bytes. */
   readonly cluster: ByteString;
-  #owner: { readonly ring: KeyRing };
+  #ringSource: { readonly ring: KeyRing };
   readonly #applications: readonly ApplicationKey[];
   readonly #rsaKeys: readonly KeyObject[];
 
@@ -43,19 +43,19 @@ export class Signers extends KnownKeys {
     this.genesis = genesis;
     this.makeRing = makeRing;
     this.cluster = clusterOf(genesis);
-    this.#owner = { ring: makeRing() };
+    this.#ringSource = { ring: makeRing() };
     this.#applications = applications;
     this.#rsaKeys = applications.map(({ key }) => key).filter((key) => key.asymmetricKeyType === "rsa");
   }
 
   /** The current ring: it may be replaced, so read it at each look-up. */
   get ring(): KeyRing {
-    return this.#owner.ring;
+    return this.#ringSource.ring;
   }
 
-  /** Replaces the ring by that of a timeline, which folds it. */
-  follow(owner: { readonly ring: KeyRing }): void {
-    this.#owner = owner;
+  /** Looks keys up in the ring of a fold from now on. */
+  follow(fold: { readonly ring: KeyRing }): void {
+    this.#ringSource = fold;
   }
 
   /** Returns the key that signed a text of version 1. */

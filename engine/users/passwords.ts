@@ -16,7 +16,7 @@ export function hashOf(password: ByteString): Buffer {
 }
 
 export const wrongWord = (modifier: ByteString, problem: string, mistake: WrongRule["mistake"]) =>
-  new WrongRule(problem, { modifier, problem, mistake });
+  new WrongRule(problem, modifier, problem, mistake);
 
 /**
  * Applies a rule on passwords: `>password` and `#hash` add one, `<password` and `!hash` remove one.

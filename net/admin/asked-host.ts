@@ -16,7 +16,10 @@ export function isOurHost(header: string | undefined, names: readonly string[]):
   return isIP(host) === 4 || host === "localhost" || names.includes(host);
 }
 
-/** Of a header that is ours, without the port; "": there is none that a Content-Security-Policy can name. */
+/**
+ * Returns the host name of a header that names this daemon, without the port; "": none that a Content-Security-Policy
+ * can name.
+ */
 export function hostnameOf(header: string | undefined): string {
   const name = HOST.exec(header?.trim() ?? "")?.[2] ?? "";
   return /^[\w.-]+$/.test(name) ? name.toLowerCase() : "";

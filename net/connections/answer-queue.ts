@@ -21,8 +21,9 @@ export class AnswerQueue {
   }
 
   /**
-   * Takes the first answers that are there: about so many characters together, as no string holds them all, or a long one alone.
-   * @returns null: none is there
+   * Takes the first answers that are ready: about the given number of characters together, as no string holds them
+   * all, or a single long one.
+   * @returns null: none is ready
    */
   take(about: number): string | LongAnswer | null {
     const [first] = this.#slots;

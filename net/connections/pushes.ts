@@ -1,9 +1,9 @@
 /**
- * What is said to many connections in one turn, as messages to subscribers are: they are sent it together at the turn's end, and those
- * that are told the same hold one string, which is joined and made flat once for all.
+ * Sends what many connections receive in one turn, such as messages to subscribers, at the end of the turn.
+ * Connections that receive the same share one string, which is joined and made flat once for all.
  */
 
-/** What connections have been told in this turn, and what some were told behind it. */
+/** The text that connections have received in this turn, and its continuation. */
 export class ToldText {
   readonly text: string;
   #added = "";
@@ -31,7 +31,7 @@ export class Pushes {
   #nothing = new ToldText("");
   #waiting: PushedTo[] = [];
 
-  /** To whom nothing has been said. */
+  /** The empty text. */
   get nothing(): ToldText {
     return this.#nothing;
   }

@@ -1,4 +1,4 @@
-/** Packages that only some daemons need: loaded on use, and their absence told with the cure. */
+/** Packages that only some daemons need: loaded on use. The error of a missing one says how to install it. */
 import { StartError } from "./start-error.js";
 
 /**

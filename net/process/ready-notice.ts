@@ -1,6 +1,6 @@
 /**
- * Tells systemd that a program serves, where the unit waits for that (Type=notify). Node has no sockets of the kind that systemd listens on;
- * systemd's own program has. docs/decisions/0033 tells what else was thought of.
+ * Notifies systemd that a program serves, where the unit waits for that (Type=notify). Node has no sockets of the
+ * kind that systemd listens on; systemd's own program has. docs/decisions/0033 lists the alternatives.
  */
 import { execFile } from "node:child_process";
 import type { Logger } from "pino";

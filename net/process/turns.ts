@@ -56,7 +56,7 @@ export class Turns {
     });
   }
 
-  /** What is added meanwhile runs in the next turn at the earliest. */
+  /** Runs the steps. Steps that are added meanwhile run in the next turn at the earliest. */
   #run(): void {
     const { uptime, milliseconds = BACKGROUND_TURN_MS } = this.#options;
     const until = uptime() + milliseconds;

@@ -6,7 +6,7 @@
 import { PerformanceObserver } from "node:perf_hooks";
 import { getHeapSpaceStatistics, setFlagsFromString } from "node:v8";
 
-/** From that on it does not grow; the engine doubles it, from 1 MiB on, and tells a little less than it is. */
+/** Bytes at which it no longer grows; the engine doubles it, from 1 MiB on, and reports a little less than it is. */
 const ENOUGH_BYTES = 3.5 * 1024 * 1024;
 /** @param options  of the engine; one about this size is left alone */
 export function boundYoungGeneration(options: string): void {
@@ -22,7 +22,7 @@ export function boundYoungGeneration(options: string): void {
   new PerformanceObserver(look).observe({ entryTypes: ["gc"] });
 }
 
-/** What new objects may fill before they are gone through. */
+/** Returns the bytes of new objects before they are collected. */
 export function youngBytes(): number {
   const space = getHeapSpaceStatistics().find(({ space_name }) => space_name === "new_space");
   return space === undefined ? 0 : space.space_used_size + space.space_available_size;

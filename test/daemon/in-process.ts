@@ -8,8 +8,9 @@ import { Unrecorded } from "../../engine/pipeline/recording.js";
 import { StartFloor } from "../../engine/pipeline/start-floor.js";
 import { hashOf, makeIdentity } from "../../engine/trust/identity.js";
 import { loadSigners } from "../../engine/trust/load-signers.js";
-import { DbsyncListener, type DbsyncParts } from "../../listeners/dbsync/listener.js";
-import { WsListener, type WsSettings } from "../../listeners/ws/listener.js";
+import type { DaemonListenerParts } from "../../listeners/daemon-listener.js";
+import { DbsyncListener } from "../../listeners/dbsync/dbsync-listener.js";
+import { WsListener, type WsSettings } from "../../listeners/ws/ws-listener.js";
 import { type Environment, realEnvironment } from "../../net/process/environment.js";
 import { DATE_WINDOW_DEFAULT, type DateWindow } from "../../options/date-window.js";
 import { LIMITS, type LimitName, type Limits } from "../../options/limits.js";
@@ -31,7 +32,7 @@ export interface InProcessOptions {
   readonly limits?: Partial<Limits>;
   readonly closeAfterAnswer?: boolean;
   readonly environment?: Environment;
-  readonly gate?: DbsyncParts["gate"];
+  readonly gate?: DaemonListenerParts["gate"];
   readonly memory?: MemoryLimit;
   /** --ws beside it. */
   readonly ws?: Partial<WsSettings>;
@@ -82,24 +83,20 @@ export async function startInProcess(options: InProcessOptions): Promise<InProce
     memory,
     observer,
   });
-  const listener = new DbsyncListener({
-    address: "127.0.0.1",
-    port: 0,
+  const place = { address: "127.0.0.1", port: 0 };
+  const own = { limits: bounds, gate, environment, log, observer };
+  const service = {
+    pipeline,
+    daemon,
     closeAfterAnswer,
     takesVersion1,
-    limits: bounds,
-    gate,
-    pipeline,
-    environment,
-    log,
-    daemon,
-    observer,
-  });
-  const place = { address: "127.0.0.1", port: 0 };
+    events: null,
+    slowLog: null,
+    members: null,
+  };
+  const listener = new DbsyncListener({ ...own, ...place }, service);
   const web = { ws: place, wsOrigins: [], ...options.ws };
-  const own = { limits: bounds, gate, pipeline, environment, log, daemon, observer };
-  const parts = { settings: web, live: null, ...own };
-  const ws = options.ws === undefined ? null : new WsListener(parts);
+  const ws = options.ws === undefined ? null : new WsListener(own, service, web);
   for (const backend of backends) await backend.start();
   await listener.start();
   await ws?.start();

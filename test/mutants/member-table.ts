@@ -28,7 +28,7 @@ export const memberMutants: readonly Mutant[] = [
   {
     name: "contained: an exception in the check of a member's entries ends the process",
     file: "cluster/peers/exchange/intake.js",
-    find: "giver.failed(problem);\n                return;",
+    find: "sender.failed(problem);\n                return;",
     replace: "throw problem;",
     test: MISBEHAVING,
   },
@@ -201,7 +201,7 @@ export const memberMutants: readonly Mutant[] = [
   {
     name: "the state keeps what is damaged and nobody has",
     file: "cluster/peers/past/settling-damage.js",
-    find: "timeline.damagedEntries.letGo();",
+    find: "timeline.damagedEntries.drop();",
     replace: "",
     test: "test/cluster/peers/past/settling-damage.test.js",
   },

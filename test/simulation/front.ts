@@ -104,13 +104,13 @@ export function makeFront(parts: FrontParts): Front {
     pipeline,
     gateway,
     recorder,
-    path: new RecordedPath({
+    path: new RecordedPath(
       backend,
       gateway,
-      others: () => null,
       // It takes nothing of what is random in a run: those without scripts are what they were.
-      units: new LocalUnits({ ...environment, randomBytes: (count) => "\0".repeat(count) }, new Newest()),
-    }),
+      new LocalUnits({ ...environment, randomBytes: (count) => "\0".repeat(count) }, new Newest()),
+      () => null,
+    ),
     take: (body, signature, wait) => pipeline.take({ kind: "command", body, signature, wait }, ROOM),
   };
 }

@@ -7,7 +7,7 @@ export class RoundTrips {
   /** Milliseconds; null: not known yet. */
   last: number | null = null;
   readonly #uptime: () => number;
-  /** Of the status that was sent last. */
+  /** Number of the status that was sent last. */
   serial = 0;
   readonly #sent = new Map<number, number>();
   #heard = 0;
@@ -18,7 +18,7 @@ export class RoundTrips {
     this.#uptime = uptime;
   }
 
-  /** For the next status. */
+  /** Returns the numbers for the next status. */
   next(): { readonly serial: number; readonly echo: number; readonly echoAge: number } {
     const now = this.#uptime();
     const serial = ++this.serial;

@@ -1,6 +1,6 @@
 /**
- * Messages that a member gives: judged in their order, in slices, and told or refused. What the member has left out, or comes
- * faster than it can be judged, is known to lack.
+ * Messages from a member: checked in their order, in slices, and delivered or refused. Messages that the member has
+ * left out, or that arrive faster than they can be checked, are known to be missing.
  */
 
 import { Queue } from "../../../net/process/queue.js";
@@ -15,13 +15,16 @@ export interface Speaker {
   malformed(detail: string): void;
   /** Judging one threw an exception. */
   failed(problem: unknown): void;
-  /** One is not told. @param isLie  no honest member would give it */
+  /** One is not delivered. @param isLie  no honest member would send it */
   onUnheard(reason: string, isLie: boolean): void;
 }
 
-/** Some take a tenth of a millisecond each. */
+/** Messages that are checked between two looks at the clock; some take a tenth of a millisecond each. */
 const JUDGED_A_LOOK = 8;
-/** Behind a key that did not come none is waited for during so many times as long: what else the member gives would stand still. */
+/**
+ * After a key that did not come, no key is waited for during that many times as long: the member's other messages
+ * would wait.
+ */
 const WAITS_OFF = 15;
 
 export class MessageIntake {
@@ -35,21 +38,17 @@ export class MessageIntake {
   #isJudging = false;
   /** Whether it has said that from here on it gives all that it can. */
   #hasBegun = false;
-  /** Whether one was refused that may have been heard elsewhere, which is not told yet. */
+  /** Whether one was refused that may have been delivered elsewhere, which is not reported yet. */
   #lacks = false;
-  /** Since when the first one waits for its signer's key; `uptime` milliseconds; null: it does not. */
+  /** When the first message began to wait for its signer's key; `uptime` milliseconds; null: it does not. */
   #stuckSince: number | null = null;
-  /** From when on a key is waited for; `uptime` milliseconds. */
+  /** The time from which a key is waited for again; `uptime` milliseconds. */
   #waitsFrom = 0;
 
-  constructor(
-    cluster: ClusterState,
-    messages: NonNullable<ClusterState["messages"]>,
-    { figures, speaker }: { figures: MessageFigures; speaker: Speaker },
-  ) {
+  constructor(cluster: ClusterState, messages: NonNullable<ClusterState["messages"]>, speaker: Speaker) {
     this.#cluster = cluster;
     this.#messages = messages;
-    this.#figures = figures;
+    this.#figures = cluster.messageFigures;
     this.#speaker = speaker;
   }
 
@@ -116,18 +115,18 @@ export class MessageIntake {
     }
   }
 
-  /** @returns false: it waits, and what came behind it too */
+  /** @returns false: it waits, and so does what follows it */
   #judgeOne({ body, signature }: PackedEntry): boolean {
     const figures = this.#figures;
     const heard = this.#messages.hear(body, signature);
     if (heard === "unknown-signer" && this.#waitsForKey()) return false;
     this.#stuckSince = null;
-    if (heard === "told") figures.heard++;
+    if (heard === "delivered") figures.heard++;
     else if (heard !== "known") {
       const { refused: reason, isLie } =
         heard === "unknown-signer" ? { refused: heard, isLie: false } : heard;
       figures.refused++;
-      // Too late, say, or by a key that this daemon does not know: others may have told it.
+      // Too late, for example, or by a key that this daemon does not know: other daemons may have delivered it.
       this.#lacks ||= !isLie;
       this.#speaker.onUnheard(reason, isLie);
     }

@@ -1,7 +1,7 @@
 /**
- * Decides how long entries wait before they are offered to one member. A client mostly sends its envelopes to all daemons, and then
- * an offer only finds what is there: while the member wants nothing of what it is offered, more ticks share one offer. The first
- * entry that it wants ends that.
+ * Decides how long entries wait before they are offered to one member. A client mostly sends its envelopes to all
+ * daemons, and then an offer only finds what is there: while the member requests nothing of what it is offered, more
+ * ticks share one offer. The first request ends that.
  */
 export class OfferPace {
   /** Ticks between two offers. */

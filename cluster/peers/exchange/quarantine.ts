@@ -22,7 +22,7 @@ export class Quarantine {
   dropped = 0;
   readonly #limits: QuarantineLimits;
   readonly #hash: (bytes: Buffer) => ByteString;
-  /** By the hash of the body: a member may give the same again. */
+  /** Entries by the hash of the body: a member may send the same again. */
   #held = new Map<ByteString, Held>();
   #bytes = 0;
 

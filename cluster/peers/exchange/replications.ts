@@ -1,6 +1,6 @@
-/** Who waits until so many daemons have an entry on their disks. */
+/** Callers that wait until a number of daemons have an entry on their disks. */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import type { Trace } from "./traces.js";
+import type { ReplicationState } from "./replication-states.js";
 
 interface Waiting {
   readonly count: number;
@@ -10,15 +10,15 @@ interface Waiting {
 }
 
 export class Replications {
-  readonly #limits: { readonly waitMostMs: number };
+  readonly #limits: { readonly waitMaxMs: number };
   readonly #waiting = new Map<ByteString, Waiting[]>();
 
-  constructor(limits: { readonly waitMostMs: number }) {
+  constructor(limits: { readonly waitMaxMs: number }) {
     this.#limits = limits;
   }
 
   /** Daemons that have it on disk, this one included. */
-  static holders({ has, isFlushed }: Trace): number {
+  static holders({ has, isFlushed }: ReplicationState): number {
     return Replications.copies(has) + (isFlushed ? 1 : 0);
   }
 
@@ -29,17 +29,17 @@ export class Replications {
     return count;
   }
 
-  wait(trace: Trace, count: number, now: number): Promise<void> {
-    if (Replications.holders(trace) >= count) return Promise.resolve();
+  wait(state: ReplicationState, count: number, now: number): Promise<void> {
+    if (Replications.holders(state) >= count) return Promise.resolve();
     return new Promise((resolve) => {
-      const waiting = { count, resolve, until: now + this.#limits.waitMostMs };
-      const others = this.#waiting.get(trace.place.id);
-      if (others === undefined) this.#waiting.set(trace.place.id, [waiting]);
+      const waiting = { count, resolve, until: now + this.#limits.waitMaxMs };
+      const others = this.#waiting.get(state.place.id);
+      if (others === undefined) this.#waiting.set(state.place.id, [waiting]);
       else others.push(waiting);
     });
   }
 
-  /** Ids of entries that somebody waits for. */
+  /** Ids of entries that a caller waits for. */
   get ids(): Iterable<ByteString> {
     return this.#waiting.keys();
   }
@@ -49,12 +49,12 @@ export class Replications {
   }
 
   /** More is known of an entry. */
-  check(trace: Trace): void {
+  check(state: ReplicationState): void {
     if (this.#waiting.size === 0) return;
-    const { id } = trace.place;
+    const { id } = state.place;
     const waiting = this.#waiting.get(id);
     if (waiting === undefined) return;
-    const holders = Replications.holders(trace);
+    const holders = Replications.holders(state);
     this.#keep(
       id,
       waiting.filter(({ count, resolve }) => {
@@ -64,7 +64,7 @@ export class Replications {
     );
   }
 
-  /** Forgets those that nobody can be waiting for any more. */
+  /** Forgets callers that cannot be waiting any more. */
   tick(now: number): void {
     for (const [id, waiting] of this.#waiting) {
       if (waiting.some(({ until }) => now > until))

@@ -4,8 +4,8 @@ import type { ClusterState } from "../shared/cluster-state.js";
 import { totalsUpTo } from "../shared/totals.js";
 
 const SECOND = 1000;
-/** Answered in a second; a member asks twice every two seconds. Who asks more often goes without. */
-const REPORTS_MOST = 8;
+/** Reports in a second; a member asks twice every two seconds. A member that asks more often gets no answer. */
+const REPORTS_MAX = 8;
 
 export class ReportAnswers {
   readonly #parts: ClusterState;
@@ -17,7 +17,7 @@ export class ReportAnswers {
     this.#parts = parts;
   }
 
-  /** In one step: what is held and promised at one moment. */
+  /** Makes a report in one step: what is held and promised at one moment. */
   answer(at: number): (OwnMessage & { kind: "report" }) | "malformed" | null {
     const { timeline, uptime } = this.#parts;
     if (at % SECOND !== 0) return "malformed";
@@ -26,7 +26,7 @@ export class ReportAnswers {
       this.#count = 0;
       this.#since = now;
     }
-    if (++this.#count > REPORTS_MOST) return null;
+    if (++this.#count > REPORTS_MAX) return null;
     return { kind: "report", at, watermark: timeline.published, ...totalsUpTo(timeline.index, at) };
   }
 

@@ -20,7 +20,7 @@ const NO_LIST = "";
 /** A member that is asked. */
 export interface Reporter {
   readonly id: ByteString;
-  /** As its last status says; null: it has said nothing yet. */
+  /** The watermark of its last status; null: it has sent none yet. */
   readonly watermark: number | null;
   ask(at: number): void;
 }
@@ -62,12 +62,12 @@ export class StablePoint {
   /** Everything dated before it is final. */
   value = 0;
   readonly #timeline: Timeline;
-  readonly #limits: { readonly reportEveryMs: number; readonly waitMostMs: number };
+  readonly #limits: { readonly reportEveryMs: number; readonly waitMaxMs: number };
   #round: Round | null = null;
   #nextAt = 0;
   #waiting: Waiting[] = [];
 
-  constructor(timeline: Timeline, limits: { readonly reportEveryMs: number; readonly waitMostMs: number }) {
+  constructor(timeline: Timeline, limits: { readonly reportEveryMs: number; readonly waitMaxMs: number }) {
     this.#timeline = timeline;
     this.#limits = limits;
   }
@@ -76,7 +76,7 @@ export class StablePoint {
   wait(at: number, now: number): Promise<void> {
     if (at < this.value) return Promise.resolve();
     return new Promise((resolve) => {
-      this.#waiting.push({ at, resolve, until: now + this.#limits.waitMostMs });
+      this.#waiting.push({ at, resolve, until: now + this.#limits.waitMaxMs });
     });
   }
 
@@ -99,7 +99,7 @@ export class StablePoint {
     for (const member of members) member.ask(at);
   }
 
-  /** Who is a member has changed: what was reported under the old ones counts no more. */
+  /** The set of members has changed: reports under the old one no longer count. */
   discard(): void {
     this.#round = null;
   }

@@ -1,4 +1,7 @@
-/** What daemons hold, as counts and sums: all that can be compared where one of them keeps no entries any more. */
+/**
+ * The entries that daemons hold, as counts and sums: all that can be compared when one of them no longer has the
+ * entries.
+ */
 import type { Totals } from "../../../protocol/members/member-totals.js";
 import { type DigestIndex, isSameDigest, LEVEL_SECONDS } from "../../../timeline/compare/digest-index.js";
 
@@ -9,14 +12,14 @@ const COARSEST = (LEVEL_SECONDS.at(-1) as number) * SECOND;
 export const isSameTotals = (one: Totals, other: Totals): boolean =>
   isSameDigest(one.ring, other.ring) && isSameDigest(one.data, other.data);
 
-/** Of everything. */
-export const totalsOf = (index: Pick<DigestIndex, "total">): Totals => ({
+/** Returns the totals of all entries. */
+export const totalsOf = (index: DigestIndex): Totals => ({
   ring: index.total("ring"),
   data: index.total("data"),
 });
 
-/** Of everything dated before a time. @param at  milliseconds since 1970 */
-export const totalsUpTo = (index: Pick<DigestIndex, "digestUpTo">, at: number): Totals => ({
+/** Returns the totals of the entries dated before a time. @param at  milliseconds since 1970 */
+export const totalsUpTo = (index: DigestIndex, at: number): Totals => ({
   ring: index.digestUpTo(at, "ring"),
   data: index.digestUpTo(at, "data"),
 });

@@ -9,7 +9,7 @@ import {
   type MemberStatus,
   type TimelineStatus,
 } from "../../../cli/status/timeline-status.js";
-import { FAREWELLS } from "../../../cluster/peers/shared/farewells.js";
+import { CLOSE_REASONS } from "../../../cluster/peers/shared/close-reasons.js";
 import { INCOMPLETE } from "../../../protocol/figures/daemon-problems.js";
 import { diagnose, NOT_ITS_OWN, type Standing } from "../../../protocol/figures/timeline-problems.js";
 import { hexOf } from "../../../protocol/version-2/envelope.js";
@@ -93,22 +93,22 @@ const problems: readonly (readonly [string, Partial<TimelineStatus>, RegExp])[] 
   ],
   [
     "a member that was left out",
-    withMember({ connection: "waiting", trouble: FAREWELLS["left-out"] }),
+    withMember({ connection: "waiting", trouble: CLOSE_REASONS["left-out"] }),
     /; take it out of --peer; or there, a new data folder .* dbsync members add it$/,
   ],
   [
     "a member that nobody has let in",
-    withMember({ connection: "waiting", trouble: FAREWELLS["not-a-member"] }),
+    withMember({ connection: "waiting", trouble: CLOSE_REASONS["not-a-member"] }),
     /; start both with the same --cluster-secret; or pin it .*\(--peer 10\.0\.0\.2:1111#ed25519:ab\), or CLUSTER ADD it/,
   ],
   [
     "a member with another pin",
-    withMember({ connection: "waiting", trouble: FAREWELLS["not-pinned"], id: "ab" }),
+    withMember({ connection: "waiting", trouble: CLOSE_REASONS["not-pinned"], id: "ab" }),
     /; pin it .*\(--peer 10\.0\.0\.2:1111#ed25519:…\)/,
   ],
   [
     "a member with another secret",
-    withMember({ connection: "waiting", trouble: FAREWELLS["other-secret"] }),
+    withMember({ connection: "waiting", trouble: CLOSE_REASONS["other-secret"] }),
     /; start both with the same --cluster-secret$/,
   ],
   [
@@ -231,7 +231,7 @@ test("a member that has its own line is not reported by the others as well", () 
   assert.deepEqual(found(null, AWAY), [1, 0]);
   assert.deepEqual(found("busy", { state: "catching-up" }), [0, 0]);
   // That daemon is well, and refuses this one.
-  const refused = { connection: "waiting", trouble: FAREWELLS["other-secret"] } as const;
+  const refused = { connection: "waiting", trouble: CLOSE_REASONS["other-secret"] } as const;
   assert.deepEqual(found("away", refused), [1, 0]);
   assert.deepEqual(found("busy", refused), [1, 0]);
 });

@@ -69,7 +69,7 @@ function start(world: World, name: string, isEmpty: boolean): Listed {
   const signers = isEmpty
     ? started
     : double<Signers>({ cluster, ring: rotated.ring, verify: rotated.verify.bind(rotated) });
-  const lists = new MemberLists({ storage: new Disk() as unknown as Storage, signers, own, hasServed });
+  const lists = new MemberLists(new Disk() as unknown as Storage, signers, own, hasServed);
   const peers = NAMES.filter((other) => other !== name);
   const pins = peers.map((peer) => double<PeerAddress>({ pin: keyOf(peer).id }));
   const refusal = (id: string) =>
@@ -136,7 +136,7 @@ test("an empty daemon comes to go by the list of an administrator whom it does n
       await run(world, 1_000);
     }
     for (const one of [a, b, c as Listed | null]) {
-      assert.equal(one?.lists.told.hash, replaced.hash, `run ${number} ${one?.node.name}: the list`);
+      assert.equal(one?.lists.durable.hash, replaced.hash, `run ${number} ${one?.node.name}: the list`);
       assert.ok(
         one?.lists.isReporting && one.node.peering.stablePoint > EPOCH,
         `run ${number} ${one?.node.name}: final`,
@@ -161,7 +161,7 @@ test("one peer of two that sends a list of its own makes no daemon go by it", as
     const c = start(world, "c", true);
     if (random.chance(0.5)) world.cut.add("a c").add("c a");
     await run(world, 20_000);
-    assert.ok(liar.lists.told.hash === forged.hash);
+    assert.ok(liar.lists.durable.hash === forged.hash);
     for (const { lists, node } of [a, c])
       assert.ok(
         lists.heads.every(({ hash }) => hash !== forged.hash),

@@ -3,7 +3,6 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { nothingYet, type Ordered, OrderedState } from "../../../cluster/order/ordered-state.js";
 import { entryCheck } from "../../../cluster/replica/check-entry.js";
-import { hashOf } from "../../../engine/trust/identity.js";
 import { loadSigners } from "../../../engine/trust/load-signers.js";
 import { ORDER_WINDOW } from "../../../options/date-window.js";
 import { NIL, OK, type Reply } from "../../../protocol/reply.js";
@@ -23,12 +22,8 @@ function sceneOf(known: Semantics = EARLIER_SEMANTICS) {
   const keys = { signKey: [pair.file], rootKey: [root.file], clusterName: "dbsync" };
   const signers = loadSigners(keys, log, known);
   const applied: string[] = [];
-  const state = new OrderedState({
-    check: entryCheck({ signers, hash: hashOf, databases: 16 }),
-    past: nothingYet(signers.makeRing(), 16),
-    databases: 16,
-    applying: (id) => void applied.push(id),
-  });
+  const past = nothingYet(signers.makeRing(), 16);
+  const state = new OrderedState(past, entryCheck(signers), (id) => void applied.push(id));
   signers.follow(state);
   const sign = (
     commands: readonly (readonly string[])[],

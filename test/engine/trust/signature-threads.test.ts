@@ -4,7 +4,6 @@ import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import type { Logger } from "pino";
 import { entryCheck } from "../../../cluster/replica/check-entry.js";
-import { hashOf } from "../../../engine/trust/identity.js";
 import { loadSigners } from "../../../engine/trust/load-signers.js";
 import { signatureThreads } from "../../../engine/trust/signature-threads.js";
 import { VerifyThreads } from "../../../engine/trust/verify-threads.js";
@@ -18,7 +17,7 @@ const ed25519 = makeKeyPair();
 const stranger = makeKeyPair();
 const signers = loadSigners({ signKey: [rsa.file, ed25519.file], rootKey: [], clusterName: "dbsync" }, log);
 const { cluster } = signers;
-const check = entryCheck({ signers, hash: hashOf, databases: 16 });
+const check = entryCheck(signers);
 const timeline = { holds: () => false, hasRoom: () => true };
 
 const warned: unknown[] = [];

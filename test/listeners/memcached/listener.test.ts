@@ -1,7 +1,7 @@
 /** memcached's text protocol, held to what memcached 1.6.18 answers, and where it is ours. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { VERSION } from "../../../listeners/memcached/session.js";
+import { VERSION } from "../../../listeners/memcached/memcached-session.js";
 import { makeFolder, startReplica } from "../../daemon/replicas.js";
 import { RawClient } from "../../support/raw-client.js";
 import { RedisConnection } from "../../support/redis-connection.js";

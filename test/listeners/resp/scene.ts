@@ -13,13 +13,14 @@ import type { CommandPath } from "../../../engine/users/command-path.js";
 import { LocalPath } from "../../../engine/users/local-path.js";
 import { Users } from "../../../engine/users/users.js";
 import type { DaemonFace } from "../../../listeners/daemon-face.js";
-import { RespListener } from "../../../listeners/resp/listener.js";
+import { RespListener } from "../../../listeners/resp/resp-listener.js";
 import { type Environment, realEnvironment } from "../../../net/process/environment.js";
 import { NO_EVENTS } from "../../../options/event-flags.js";
 import type { Limits } from "../../../options/limits.js";
 import { USER_LISTENER_NAMES, type UserListenerName } from "../../../options/settings.js";
 import { defaultLimits } from "../../daemon/in-process.js";
 import type { LogLine } from "../../support/daemon-process.js";
+import { double } from "../../support/double.js";
 import { freePort } from "../../support/free-port.js";
 import { keepLog } from "../../support/log-lines.js";
 import { RawClient } from "../../support/raw-client.js";
@@ -66,7 +67,7 @@ export async function startResp({
   const port = () => listener.address.port;
   const channels = new Channels();
   known.whenChanged = () => channels.review();
-  const daemon: DaemonFace = {
+  const daemon = double<DaemonFace>({
     channels,
     slowLog: new SlowLog(),
     settings: {
@@ -94,7 +95,7 @@ export async function startResp({
     state: "live",
     failure: null,
     shutDown: null,
-  };
+  });
   const listener: RespListener = new RespListener({
     daemon,
     address: "127.0.0.1",

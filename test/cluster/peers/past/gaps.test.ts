@@ -158,7 +158,7 @@ function subject() {
     members: new Map([["a", listener]]),
     state: "catching-up",
     beganEmpty: true,
-    order: () => null,
+    order: null,
     notices: { warn: () => assert.fail("it is believed") },
   });
   const gaps = new Gaps(cluster, double<CutVoting>({ haveSigned: () => false }));
