@@ -292,14 +292,14 @@ export class Mirror implements Service {
 
   readonly #onChanged = (names: readonly Buffer[] | null): void => {
     if (names === null) {
-      this.#log.alarm("others have emptied a database of it");
-      this.#comparing.begin("others have emptied a database of it", true);
+      this.#log.alarm("another client has emptied a database of it");
+      this.#comparing.begin("another client has emptied a database of it", true);
       this.#isMarkDue = true;
     } else {
       const others = names.filter((name) => name.toString("latin1") !== MARK_KEY);
       if (others.length < names.length) this.#isMarkDue = true;
       if (!this.#foreign.add(others))
-        this.#comparing.begin("others change more keys than can be looked at", true);
+        this.#comparing.begin("other clients change more keys than can be checked", true);
     }
     this.#signal.set();
   };

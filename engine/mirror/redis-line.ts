@@ -151,7 +151,7 @@ export class RedisLine {
           if (this.#trouble === null) this.#pingRegularly(parts);
         },
         () => {
-          this.#trouble ??= "the connection that hears of others' writes does not answer";
+          this.#trouble ??= "the connection that receives other clients' changes does not answer";
           this.close();
         },
       );

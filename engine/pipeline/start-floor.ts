@@ -79,7 +79,7 @@ export class StartFloor implements Floor, Service {
     this.#startedAt = environment.uptime();
     this.date = environment.clock() + future;
     for (const database of databases) {
-      this.#await(database, refused("catching-up", `${database.name} has not told the time yet`));
+      this.#await(database, refused("catching-up", `${database.name} has not reported its time yet`));
     }
   }
 
@@ -169,14 +169,14 @@ const reasonOf = (reply: Reply): string =>
 
 function refusalBy(database: TimedDatabase, outcome: BackendFailure | ErrorReply): Refused {
   if (outcome.kind === "error")
-    return refused("catching-up", `${database.name} does not tell the time: ${outcome.text}`);
+    return refused("catching-up", `${database.name} does not report its time: ${outcome.text}`);
   // Nothing of the envelope was sent.
   return refused(outcome.effect === "not-applied" ? outcome.code : "catching-up", outcome.detail);
 }
 
 const BEHIND =
-  "the clock is behind that of a Redis server: no command of version 2 is taken before it has passed this date; " +
-  "look at both clocks (chronyc tracking), and restart if it was the server's that was wrong";
+  "this clock is slower than that of a Redis server: no command of version 2 is accepted before it has passed this date; " +
+  "check both clocks (chronyc tracking), and restart the daemon if the server's was wrong";
 const TELLS_NO_TIME =
-  "the Redis server does not tell the time: whether the clock has gone back is not known; give the user the command TIME (+time)";
-const AWAITED = "no command of version 2 is taken before the Redis server has told the time";
+  "the Redis server does not report its time, so a clock that was set back goes unnoticed; permit its user the command TIME (+time)";
+const AWAITED = "no command of version 2 is accepted before the Redis server has reported its time";
