@@ -186,7 +186,7 @@ export const webMutants: readonly Mutant[] = [
   },
   {
     name: "mongo: drivers choose a daemon that is catching up",
-    file: "listeners/mongo/commands/greeting.js",
+    file: "listeners/mongo/commands/greeting-commands.js",
     find: 'server.daemon.state === "catching-up"',
     replace: "false",
     test: "test/listeners/mongo/several-daemons.test.js",
