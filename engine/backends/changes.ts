@@ -79,27 +79,27 @@ export class Changes implements ChangeListener {
   applied(heard: HeardCommand): void {
     if (heard.records.length === 0 && heard.missed.length === 0 && !heard.command.writes) return;
     if (this.#keyObservers.size === 0) {
-      tellEvents(heard, this.#tellEvent);
+      tellEvents(heard, this.#notifyEvent);
       return;
     }
     const touched = new Touched();
     tellEvents(heard, (kind, name, db, key) => {
-      this.#tellEvent(kind, name, db, key);
+      this.#notifyEvent(kind, name, db, key);
       if (kind !== "m") touched.add(db, key);
     });
     visitChanges(heard.records, ({ db, key }) => touched.add(db, key));
-    this.#tellKeys(touched, this.#senderOf(heard));
+    this.#notifyKeys(touched, this.#senderOf(heard));
   }
 
   redone(records: readonly UndoRecord[]): void {
     if (this.#keyObservers.size === 0) return;
     const touched = new Touched();
     visitChanges(records, ({ db, key }) => touched.add(db, key));
-    this.#tellKeys(touched, null);
+    this.#notifyKeys(touched, null);
   }
 
   gone(db: number, key: ByteString, by: GoneBy): void {
-    this.#tellEvent(by === "expired" ? "x" : "e", by, db, key);
+    this.#notifyEvent(by === "expired" ? "x" : "e", by, db, key);
     for (const observer of this.#keyObservers) observer.keyChanged(db, key, null);
   }
 
@@ -107,11 +107,11 @@ export class Changes implements ChangeListener {
     for (const observer of this.#keyObservers) observer.allChanged(null, null);
   }
 
-  readonly #tellEvent: TellEvent = (kind, name, db, key) => {
+  readonly #notifyEvent: TellEvent = (kind, name, db, key) => {
     for (const observer of this.#eventObservers) observer.event(kind, name, db, key);
   };
 
-  #tellKeys({ keys, wholes }: Touched, by: object | null): void {
+  #notifyKeys({ keys, wholes }: Touched, by: object | null): void {
     for (const observer of this.#keyObservers) {
       for (const { db, key } of keys.values()) observer.keyChanged(db, key, by);
       if (wholes.size > 0) observer.allChanged(wholes, by);

@@ -68,7 +68,7 @@ export class Channels {
   /** Publishes a message on this daemon alone. @returns as `say` */
   tell({ kind, channel, text }: Said): number {
     if (kind === "channel") return this.#publish(channel, text);
-    return this.#tell("shard", channel, ["smessage", channel, text]);
+    return this.#send("shard", channel, ["smessage", channel, text]);
   }
 
   /** Returns the number of subscribers that would receive it now. */
@@ -112,15 +112,15 @@ export class Channels {
 
   #publish(channel: ByteString, text: ByteString): number {
     const { pattern: patterns } = this.#subscribers;
-    let heard = this.#tell("channel", channel, ["message", channel, text]);
+    let received = this.#send("channel", channel, ["message", channel, text]);
     const steps = new GlobSteps();
     for (const pattern of patterns.keys())
       if (globMatches(pattern, channel, steps))
-        heard += this.#tell("pattern", pattern, ["pmessage", pattern, channel, text]);
-    return heard;
+        received += this.#send("pattern", pattern, ["pmessage", pattern, channel, text]);
+    return received;
   }
 
-  #tell(kind: ChannelKind, name: ByteString, parts: readonly ByteString[]): number {
+  #send(kind: ChannelKind, name: ByteString, parts: readonly ByteString[]): number {
     const subscribers = this.#subscribers[kind].get(name);
     if (subscribers === undefined) return 0;
     const message = new Message(parts);

@@ -69,11 +69,11 @@ export class KeyWatchers implements KeyObserver, EventObserver {
 
   readonly event = (kind: string, _: string, db: number, key: ByteString): void => {
     const by = GONE[kind];
-    if (by !== undefined) this.#tell(db, key, by);
+    if (by !== undefined) this.#notify(db, key, by);
   };
 
   keyChanged(db: number, key: ByteString): void {
-    this.#tell(db, key, null);
+    this.#notify(db, key, null);
   }
 
   allChanged(dbs: ReadonlySet<number> | null): void {
@@ -81,7 +81,7 @@ export class KeyWatchers implements KeyObserver, EventObserver {
     for (const watcher of new Set(all.flatMap((some) => [...some]))) watcher.allChanged(dbs);
   }
 
-  #tell(db: number, key: ByteString, by: GoneBy | null): void {
+  #notify(db: number, key: ByteString, by: GoneBy | null): void {
     const { key: byName, prefix: byBeginning } = this.#watchers;
     const name = qualifiedName(db, key);
     for (const watcher of byName.get(name) ?? []) watcher.keyChanged(db, key, by);

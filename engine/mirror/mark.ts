@@ -90,7 +90,7 @@ export function judgeMark(text: string | null, isEmpty: boolean, claimant: Claim
     return {
       kind: "refused",
       reason:
-        "it has keys and no mark, so they are somebody's: empty it (FLUSHALL), or give them up with dbsync repair --take-over",
+        "it has keys and no mark, so they belong to another program: empty it (FLUSHALL), or overwrite them with dbsync repair --take-over",
     };
   }
   const mark = parseMark(text);

@@ -36,7 +36,7 @@ export class MirrorLog {
   }
 
   foreign(keys: readonly MirrorKey[]): void {
-    this.#counted("foreign", keys, "others have written to the mirror; what they changed is taken back");
+    this.#counted("foreign", keys, "other clients have written to the mirror; their changes are reverted");
   }
 
   refused(keys: readonly MirrorKey[], reason: string): void {

@@ -160,7 +160,7 @@ export class Mirror implements Service {
   /** Runs one line. @returns why it has ended; null: the daemon stops */
   async #onLine(): Promise<Error | null> {
     try {
-      this.#line = await RedisLine.open(this.#parts, this.#scene.timed, this.#heard, this.#signal.set);
+      this.#line = await RedisLine.open(this.#parts, this.#scene.timed, this.#onChanged, this.#signal.set);
       await this.#claim(this.#line);
       this.#state = "up";
       while (!this.#isStopping) await this.#round(this.#line);
@@ -290,16 +290,16 @@ export class Mirror implements Service {
     this.#log.foreign(different);
   }
 
-  readonly #heard = (names: readonly Buffer[] | null): void => {
+  readonly #onChanged = (names: readonly Buffer[] | null): void => {
     if (names === null) {
-      this.#log.alarm("others have emptied a database of it");
-      this.#comparing.begin("others have emptied a database of it", true);
+      this.#log.alarm("another client has emptied a database of it");
+      this.#comparing.begin("another client has emptied a database of it", true);
       this.#isMarkDue = true;
     } else {
       const others = names.filter((name) => name.toString("latin1") !== MARK_KEY);
       if (others.length < names.length) this.#isMarkDue = true;
       if (!this.#foreign.add(others))
-        this.#comparing.begin("others change more keys than can be looked at", true);
+        this.#comparing.begin("other clients change more keys than can be checked", true);
     }
     this.#signal.set();
   };

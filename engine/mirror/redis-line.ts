@@ -25,8 +25,8 @@ export type RedisAnswer = Buffer | string | null | Error | readonly RedisAnswer[
 const HEAR_EVERY_MS = 10_000;
 
 export class RedisLine {
-  readonly #asking: Redis;
-  readonly #hearing: Redis;
+  readonly #requesting: Redis;
+  readonly #receiving: Redis;
   readonly #timed: Work["timed"];
   #cancel = () => {};
   /** Whether Redis has each of the databases that were requested. */
@@ -45,9 +45,9 @@ export class RedisLine {
       // The mirror opens another line, and checks the mark again.
       retryStrategy: null as never,
     };
-    this.#asking = new Redis(options);
-    this.#hearing = new Redis(options);
-    for (const redis of [this.#asking, this.#hearing]) {
+    this.#requesting = new Redis(options);
+    this.#receiving = new Redis(options);
+    for (const redis of [this.#requesting, this.#receiving]) {
       redis.on("error", (problem: Error) => {
         this.#trouble ??= sentenceOf(problem);
       });
@@ -57,7 +57,7 @@ export class RedisLine {
       });
     }
     // The event of ioredis for messages of any channel; this channel's are keys, or nil.
-    this.#hearing.on("messageBuffer", (_: Buffer, keys: unknown) => {
+    this.#receiving.on("messageBuffer", (_: Buffer, keys: unknown) => {
       onChanged(Array.isArray(keys) ? keys.filter((key) => Buffer.isBuffer(key)) : null);
     });
   }
@@ -76,14 +76,14 @@ export class RedisLine {
   ): Promise<RedisLine> {
     const line = new RedisLine(parts, timed, onChanged, onEnded);
     try {
-      await Promise.all([line.#asking.connect(), line.#hearing.connect()]);
-      const id = await line.#askOf(line.#hearing, ["CLIENT", "ID"]);
-      await line.#askOf(line.#hearing, ["SUBSCRIBE", INVALIDATIONS]);
+      await Promise.all([line.#requesting.connect(), line.#receiving.connect()]);
+      const id = await line.#askOf(line.#receiving, ["CLIENT", "ID"]);
+      await line.#askOf(line.#receiving, ["SUBSCRIBE", INVALIDATIONS]);
       const version = /redis_version:(\d+)/.exec(String(await line.#one(["INFO", "server"])))?.[1] ?? "0";
       if (Number(version) < REDIS_MIN)
         throw new Error(`it is Redis ${version}, and a mirror needs ${REDIS_MIN}.0 or later`);
       await line.#one(["CLIENT", "TRACKING", "ON", "REDIRECT", String(id), "BCAST", "NOLOOP"]);
-      line.#hear(parts);
+      line.#pingRegularly(parts);
       return line;
     } catch (problem) {
       const reason = line.#trouble ?? sentenceOf(problem);
@@ -105,7 +105,7 @@ export class RedisLine {
   async ask(commands: readonly RedisCommand[]): Promise<readonly RedisAnswer[]> {
     try {
       return await Promise.all(
-        this.#timed(() => commands.map((command) => this.#askOf(this.#asking, command))),
+        this.#timed(() => commands.map((command) => this.#askOf(this.#requesting, command))),
       );
     } catch (problem) {
       this.#trouble ??= sentenceOf(problem);
@@ -139,19 +139,19 @@ export class RedisLine {
   close(): void {
     this.#trouble ??= "closed";
     this.#cancel();
-    this.#asking.disconnect();
-    this.#hearing.disconnect();
+    this.#requesting.disconnect();
+    this.#receiving.disconnect();
   }
 
   /** Pings regularly; no answer within `timeout` ends the line, and the next line compares what was missed. */
-  #hear(parts: MirrorParts): void {
+  #pingRegularly(parts: MirrorParts): void {
     this.#cancel = parts.environment.setTimer(parts.hearEvery ?? HEAR_EVERY_MS, () => {
-      this.#askOf(this.#hearing, ["PING"]).then(
+      this.#askOf(this.#receiving, ["PING"]).then(
         () => {
-          if (this.#trouble === null) this.#hear(parts);
+          if (this.#trouble === null) this.#pingRegularly(parts);
         },
         () => {
-          this.#trouble ??= "the connection that hears of others' writes does not answer";
+          this.#trouble ??= "the connection that receives other clients' changes does not answer";
           this.close();
         },
       );
@@ -160,7 +160,7 @@ export class RedisLine {
 
   /** @throws Error  also for an error reply */
   async #one(command: RedisCommand): Promise<RedisAnswer> {
-    const answer = await this.#askOf(this.#asking, command);
+    const answer = await this.#askOf(this.#requesting, command);
     if (answer instanceof Error) throw answer;
     return answer;
   }

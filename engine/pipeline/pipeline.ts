@@ -95,10 +95,8 @@ export class Pipeline {
       standing,
       listener,
     });
-    if (!(answer instanceof Promise)) return this.#asHeld(answer, envelope);
-    // The commands are garbage from here on, and do not wait for the disk.
-    const { at, seq } = envelope;
-    return answer.then((one) => this.#asHeld(one, { at, seq }));
+    // Promises are marked where they are made.
+    return answer instanceof Promise ? answer : this.#asHeld(answer, envelope);
   }
 
   #answer(taken: Taken): Answered {
@@ -108,14 +106,20 @@ export class Pipeline {
     // A listener refuses an envelope without `only`, which must not be remembered by that: an attacker that saw a
     // command could send it here first, so that the command itself would be refused.
     if (taken.listener !== null && taken.envelope.only === null) return this.#apply(taken);
-    if (message.wait !== undefined) return this.#confirmed(taken, message.wait);
-    return this.#firstAnswer(taken) ?? this.#admit(taken);
+    if (message.wait !== undefined) return this.#laterAsHeld(this.#confirmed(taken, message.wait), taken);
+    const first = this.#firstAnswer(taken);
+    if (first === null) return this.#admit(taken);
+    return first instanceof Promise ? this.#laterAsHeld(first, taken) : first;
   }
 
   /** Marks a refusal as uncertain if the envelope was recorded before or meanwhile, since a member may have sent it. */
   #asHeld(answer: EnvelopeAnswer, { at, seq }: EnvelopeDate): EnvelopeAnswer {
     const isCertain = answer.kind === "refused" && answer.effect === "not-applied";
     return isCertain && this.recording.holds({ at, seq, id: answer.id }) ? unknown(answer) : answer;
+  }
+
+  #laterAsHeld(answer: Promise<EnvelopeAnswer>, { envelope: { at, seq } }: Taken): Promise<EnvelopeAnswer> {
+    return answer.then((one) => this.#asHeld(one, { at, seq }));
   }
 
   /**
@@ -248,16 +252,17 @@ export class Pipeline {
     return answer;
   }
 
-  #remember({ id, envelope: { at } }: Taken, answer: Answered): Answered {
+  #remember({ id, envelope: { at, seq } }: Taken, answer: Answered): Answered {
     this.seen.add(id, at, answer);
     if (!(answer instanceof Promise)) {
       this.#waiters.applied(id);
       return answer;
     }
+    // The commands are garbage from here on, and do not wait for the disk.
     return answer.then((settled) => {
       this.seen.settle(id, at, settled);
       this.#waiters.applied(id);
-      return settled;
+      return settled.kind === "refused" ? this.#asHeld(settled, { at, seq }) : settled;
     });
   }
 

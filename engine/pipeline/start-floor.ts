@@ -35,7 +35,7 @@ export interface TimedDatabase {
 /** Milliseconds between two requests to a database that has not answered with its time. */
 const ASK_AGAIN_MS = 250;
 /** Minimum milliseconds of lag that are logged: clocks under NTP differ by less, and an answer takes less. */
-const BEHIND_TOLD_MS = 1000;
+const LAG_LOGGED_MS = 1000;
 /**
  * Milliseconds by which a client on the same machine may date its envelope early: its clock shows whole milliseconds.
  */
@@ -79,7 +79,7 @@ export class StartFloor implements Floor, Service {
     this.#startedAt = environment.uptime();
     this.date = environment.clock() + future;
     for (const database of databases) {
-      this.#await(database, refused("catching-up", `${database.name} has not told the time yet`));
+      this.#await(database, refused("catching-up", `${database.name} has not reported its time yet`));
     }
   }
 
@@ -113,7 +113,7 @@ export class StartFloor implements Floor, Service {
     if (time === null) this.#log.warn({ database: database.name, reason: reasonOf(outcome) }, TELLS_NO_TIME);
     else this.#rise(database, time, askedAt);
     this.#awaited.delete(database);
-    this.#tell();
+    this.#updatePending();
   }
 
   #askLater(database: TimedDatabase, outcome: BackendFailure | ErrorReply): void {
@@ -131,17 +131,17 @@ export class StartFloor implements Floor, Service {
     const startedAt = Math.ceil(time - (askedAt - this.#startedAt));
     this.date = Math.max(this.date, startedAt + this.#future);
     const behindMs = time - Math.floor(this.#environment.clock());
-    if (behindMs < BEHIND_TOLD_MS) return;
+    if (behindMs < LAG_LOGGED_MS) return;
     const clock = dateText(time - behindMs);
     this.#log.warn({ database: database.name, clock, behindMs, takesFrom: dateText(this.date + 1) }, BEHIND);
   }
 
   #await(database: TimedDatabase, refusal: Refused): void {
     this.#awaited.set(database, refusal);
-    this.#tell();
+    this.#updatePending();
   }
 
-  #tell(): void {
+  #updatePending(): void {
     const [first = null] = this.#awaited.values();
     this.pending = first;
   }
@@ -169,14 +169,14 @@ const reasonOf = (reply: Reply): string =>
 
 function refusalBy(database: TimedDatabase, outcome: BackendFailure | ErrorReply): Refused {
   if (outcome.kind === "error")
-    return refused("catching-up", `${database.name} does not tell the time: ${outcome.text}`);
+    return refused("catching-up", `${database.name} does not report its time: ${outcome.text}`);
   // Nothing of the envelope was sent.
   return refused(outcome.effect === "not-applied" ? outcome.code : "catching-up", outcome.detail);
 }
 
 const BEHIND =
-  "the clock is behind that of a Redis server: no command of version 2 is taken before it has passed this date; " +
-  "look at both clocks (chronyc tracking), and restart if it was the server's that was wrong";
+  "this clock is slower than that of a Redis server: no command of version 2 is accepted before it has passed this date; " +
+  "check both clocks (chronyc tracking), and restart the daemon if the server's was wrong";
 const TELLS_NO_TIME =
-  "the Redis server does not tell the time: whether the clock has gone back is not known; give the user the command TIME (+time)";
-const AWAITED = "no command of version 2 is taken before the Redis server has told the time";
+  "the Redis server does not report its time, so a clock that was set back goes unnoticed; permit its user the command TIME (+time)";
+const AWAITED = "no command of version 2 is accepted before the Redis server has reported its time";

@@ -86,7 +86,7 @@ export class Units {
     if (listener !== null) return answerOf(taken, listener.listen(taken, ring));
     const spoken = this.#broadcasts === null ? null : spokenBy(envelope);
     if (spoken !== null && this.#broadcasts !== null)
-      return answerOf(taken, this.#speak(taken, spoken, ring, this.#broadcasts));
+      return answerOf(taken, this.#publish(taken, spoken, ring, this.#broadcasts));
     const outcomes =
       envelope.multi || envelope.if !== null ? [this.#applyWhole(taken, ring)] : this.#applyEach(taken, ring);
     for (const outcome of outcomes) {
@@ -142,7 +142,7 @@ export class Units {
   }
 
   /** Publishes messages in one step: an envelope of them is published once, whatever connection it comes by. */
-  #speak(
+  #publish(
     taken: Taken,
     spoken: readonly Said[],
     ring: KeyRing | null,
@@ -155,8 +155,8 @@ export class Units {
       this.#refusalOf({ key, at, commands: [argv], conditions: null, as }, signer, ring),
     );
     const permitted = spoken.filter((_, index) => refusals[index] === null);
-    const heard = broadcasts.publish(id, at, permitted, only === null ? message : null).values();
-    return refusals.map((refusal) => refusal ?? integer(heard.next().value ?? 0));
+    const receivers = broadcasts.publish(id, at, permitted, only === null ? message : null).values();
+    return refusals.map((refusal) => refusal ?? integer(receivers.next().value ?? 0));
   }
 
   #changeKeys(argv: Argv, unit: Unit, signer: KeyRecord, ring: KeyRing): Reply {

@@ -9,7 +9,7 @@ import type { RunBounds, ScriptEngine } from "./script-engine.js";
 
 const PACKAGE = "wasmoon-lua5.1";
 const NOT_INSTALLED = new CommandFailure(
-  `ERR scripts need the package ${PACKAGE}, which is not installed. Install it beside dbsyncd: npm install ${PACKAGE}`,
+  `ERR scripts need the package ${PACKAGE}, which is not installed. Install it alongside dbsyncd: npm install ${PACKAGE}`,
 );
 /**
  * Maximum scripts that came with EVAL alone, and their bytes: beyond it the oldest are dropped, since clients send them

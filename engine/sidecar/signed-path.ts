@@ -37,7 +37,7 @@ const EMPTY = new Database({ databases: 1 });
 
 const TOO_MANY = error(`ERR one transaction has at most ${COMMANDS_MAX} commands where they are signed`);
 const NO_STEPS = error("ERR a script decides by data, and dbsyncd -d dbsync has none of its own");
-const NO_WRITERS = error("ERR the daemons did not tell the writers of these keys");
+const NO_WRITERS = error("ERR the daemons did not report the writers of these keys");
 
 const asItCame = (reply: Reply): Reply => reply;
 

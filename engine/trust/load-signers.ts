@@ -74,7 +74,7 @@ export function loadSignersAgain(
     );
   log.warn(
     { before: hexOf(before.cluster), now: hexOf(signers.cluster) },
-    "other keys make another cluster: clients that were told the old one are refused",
+    "other keys make another cluster: clients that use the old one are refused",
   );
   return signers;
 }

@@ -29,8 +29,8 @@ export function compareGenesis(bytes: Buffer, genesis: Genesis): void {
   const differences = differencesOf(read(bytes), genesis);
   if (differences.length === 0) return;
   throw new StartError(
-    `The data folder was begun with other keys, and they belong to it for good: ${differences.join("; ")}. ` +
-      "Start with those it was begun with; later keys come and go by commands: dbsync keys add FILE, " +
+    `The data folder was created with other keys, which it keeps permanently: ${differences.join("; ")}. ` +
+      "Start the daemon with the first keys; add and revoke later ones by commands: dbsync keys add FILE, " +
       "dbsync keys revoke ID (KEY ADD, KEY REVOKE).",
     2,
   );
@@ -42,7 +42,7 @@ function read(bytes: Buffer): Genesis {
   } catch (problem) {
     if (!(problem instanceof MalformedFrame)) throw problem;
     throw new StartError(
-      "The data folder's record of its first keys is damaged. Restore the folder from a copy, or begin a new one.",
+      "The data folder's record of its first keys is damaged. Restore the folder from a copy, or create a new one.",
       1,
     );
   }
@@ -59,7 +59,9 @@ function differencesOf(before: Genesis, now: Genesis): string[] {
 }
 
 function keyDifferences(option: string, before: readonly ByteString[], now: readonly ByteString[]): string[] {
-  const lacks = before.filter((id) => !now.includes(id)).map((id) => `${option} lacks key ${hexOf(id)}`);
-  const has = now.filter((id) => !before.includes(id)).map((id) => `${option} has key ${hexOf(id)} besides`);
-  return [...lacks, ...has];
+  const missing = before
+    .filter((id) => !now.includes(id))
+    .map((id) => `key ${hexOf(id)} is missing in ${option}`);
+  const added = now.filter((id) => !before.includes(id)).map((id) => `key ${hexOf(id)} is new in ${option}`);
+  return [...missing, ...added];
 }

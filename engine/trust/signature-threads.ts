@@ -35,7 +35,7 @@ export function signatureThreads(
   const threads = new VerifyThreads(count, ({ message }) =>
     log.warn(
       { reason: message },
-      "a thread that checks signatures has ended, or cannot begin; the others and the main thread check",
+      "a thread that verifies signatures has ended, or cannot start; the remaining ones and the main thread verify",
     ),
   );
   return {

@@ -56,7 +56,7 @@ export class TlsCertificate implements Service {
     this.#seen = stampOf(files);
     this.#pair = readPair(files);
     this.#throttle = new LogThrottle({ log, uptime: environment.uptime, periodMs: WARN_EVERY_MS });
-    this.#tell();
+    this.#logCertificate();
   }
 
   get current(): SecureContextOptions {
@@ -106,10 +106,10 @@ export class TlsCertificate implements Service {
     this.#pair = pair;
     this.#throttle.clear("dates");
     for (const taker of this.#takers) taker(this.current);
-    this.#tell();
+    this.#logCertificate();
   }
 
-  #tell(): void {
+  #logCertificate(): void {
     const { fingerprint, names, notAfter, warnings } = this.#pair;
     for (const warning of warnings) this.#log.warn(warning);
     const until = new Date(notAfter).toISOString();

@@ -38,8 +38,8 @@ export function readUsersAgain(before: Users, settings: Doors & Pick<Settings, "
   if (before.anonymous !== null || users.anonymous === null || users.isDefaultGiven) return users;
   const { aclFile } = settings;
   throw new StartError(
-    `--acl-file${aclFile === null ? "" : ` ${aclFile}`} names no user ${DEFAULT_USER} any more, so that anybody could come in ` +
-      `without a password; the users stay as they were. Write: user ${DEFAULT_USER} off, or, if it is meant so: ` +
+    `--acl-file${aclFile === null ? "" : ` ${aclFile}`} no longer names user ${DEFAULT_USER}, so that any client could connect ` +
+      `without a password; the users are unchanged. Write: user ${DEFAULT_USER} off, or, if it is meant so: ` +
       `user ${DEFAULT_USER} on nopass ~* +@all.`,
     2,
   );
@@ -57,7 +57,7 @@ export function checkDoors(users: Users, settings: Doors): void {
     if (address === undefined || isLoopback(address) === true) continue;
     const who = open.name === DEFAULT_USER ? "" : `, as user ${open.name}`;
     throw new StartError(
-      `--${name} ${address} can be reached from other machines, and anybody there could send commands${who}, without a ` +
+      `--${name} ${address} can be reached from other machines, and any client there could send commands${who}, without a ` +
         "password. Give users passwords (--acl-file, with a line such as: user default off), or listen on 127.0.0.1, or " +
         "permit this with --allow-anonymous.",
       2,

@@ -9,11 +9,11 @@ import { resolveCommand } from "../../store/command-table.js";
 import type { Called } from "../backends/called.js";
 import type { MemoryLimit } from "../memory/memory-limit.js";
 import type { CommandPath, CommandSender } from "./command-path.js";
-import { type Denial, Guest } from "./guest.js";
+import { type Denial, UserSession } from "./user-session.js";
 import type { Users } from "./users.js";
 
 export class UserCommands {
-  readonly guest: Guest;
+  readonly guest: UserSession;
   readonly #path: CommandPath;
   readonly #denied: (denial: Denial) => ErrorReply;
   /** The name that an administrator sees. */
@@ -28,7 +28,7 @@ export class UserCommands {
     }: { readonly users: Users; readonly memory: MemoryLimit; readonly path: CommandPath },
     denied: (denial: Denial) => ErrorReply,
   ) {
-    this.guest = new Guest(users, memory);
+    this.guest = new UserSession(users, memory);
     this.#path = path;
     this.#denied = denied;
   }

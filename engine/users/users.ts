@@ -148,7 +148,7 @@ function readUsers(file: string | null, secrets: PasswordSecrets | null): Map<By
     if (/^\s*(#|$)/.test(line)) continue;
     try {
       const user = parseUser(line, secrets);
-      if (users.has(user.name)) throw new CommandFailure(`ERR user ${user.name} stands there twice`);
+      if (users.has(user.name)) throw new CommandFailure(`ERR user ${user.name} appears twice`);
       users.set(user.name, user);
     } catch (problem) {
       if (!(problem instanceof CommandFailure)) throw problem;
@@ -310,7 +310,7 @@ function takeChannels(draft: Draft, word: ByteString): boolean {
   if (/^(&\*|allchannels)$/i.test(word)) draft.channels = null;
   else if (word.startsWith("&")) {
     if (draft.channels === null)
-      throw wrongWord(word, `rule '${echoed(word)}': behind all channels it has no effect`, "channel");
+      throw wrongWord(word, `rule '${echoed(word)}': after all channels it has no effect`, "channel");
     draft.channels = [...new Set([...draft.channels, word.slice(1)])];
   } else draft.channels = [];
   return true;

@@ -4,9 +4,9 @@
  * and password.
  */
 
-import type { Denial } from "../../engine/users/guest.js";
-import { GuestSender } from "../../engine/users/guest-sender.js";
+import { SessionSender } from "../../engine/users/session-sender.js";
 import { UserCommands } from "../../engine/users/user-commands.js";
+import type { Denial } from "../../engine/users/user-session.js";
 import type { ClientDoing } from "../../net/connections/dialect.js";
 import { version } from "../../net/process/version.js";
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -38,12 +38,12 @@ const NO_NUMBER = "CLIENT_ERROR cannot increment or decrement non-numeric value\
 export class MemcachedSession {
   readonly #host: UserSocketHost;
   readonly #commands: UserCommands;
-  readonly #sender: GuestSender;
+  readonly #sender: SessionSender;
 
   constructor(host: UserSocketHost) {
     this.#host = host;
     this.#commands = new UserCommands(host, denied);
-    this.#sender = new GuestSender(this.#commands.guest, host.environment);
+    this.#sender = new SessionSender(this.#commands.guest, host.environment);
   }
 
   get doing(): ClientDoing {

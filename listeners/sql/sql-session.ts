@@ -3,9 +3,9 @@
  * that the client has chosen. It knows nothing of sockets. A client logs in with `login name password`.
  */
 
-import type { Denial } from "../../engine/users/guest.js";
-import { GuestSender } from "../../engine/users/guest-sender.js";
+import { SessionSender } from "../../engine/users/session-sender.js";
 import { UserCommands } from "../../engine/users/user-commands.js";
+import type { Denial } from "../../engine/users/user-session.js";
 import type { ClientDoing } from "../../net/connections/dialect.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { type ErrorReply, error, type Reply } from "../../protocol/reply.js";
@@ -24,7 +24,7 @@ export class SqlSession {
   readonly #host: UserSocketHost;
   readonly #language: SqlLanguage;
   readonly #commands: UserCommands;
-  readonly #sender: GuestSender;
+  readonly #sender: SessionSender;
   /** The chosen database; empty: none. */
   #database: ByteString = "";
   #pageRows = PAGE_ROWS;
@@ -110,7 +110,7 @@ export class SqlSession {
   }
 }
 
-class SteppedSender extends GuestSender {
+class SteppedSender extends SessionSender {
   readonly takesSteps = true;
 }
 

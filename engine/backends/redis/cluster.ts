@@ -152,7 +152,7 @@ class ClusterFinder implements Finder {
     link = new RedisLink(parts, address, parts.specification, (isUp) => {
       if (isUp && this.#masters.length === 0) void this.#ask();
       else this.#askIn(ASK_SOON_MS);
-      this.#tell();
+      this.#logState();
     });
     this.#links.set(name, link);
     link.start();
@@ -178,7 +178,7 @@ class ClusterFinder implements Finder {
     const link = up[this.#lastAsked++ % Math.max(1, up.length)];
     if (link !== undefined) await this.#askOne(link);
     this.#isAsking = false;
-    this.#tell();
+    this.#logState();
     this.#askIn(this.isWhole ? ASK_MS : ASK_SOON_MS);
   }
 
@@ -215,7 +215,7 @@ class ClusterFinder implements Finder {
     }
   }
 
-  #tell(): void {
+  #logState(): void {
     if (this.#isStopped) return;
     if (this.isWhole && !this.#wasUp) this.#log.up({ masters: this.#masters });
     // While the first node is being queried its answer is awaited: the log reports a failure once a minute.

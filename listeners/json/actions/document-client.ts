@@ -1,7 +1,8 @@
 /** A JSON client as its actions see it: it reaches the documents with the rights of its user. */
-import type { Denial } from "../../../engine/users/guest.js";
-import { GuestSender } from "../../../engine/users/guest-sender.js";
+
+import { SessionSender } from "../../../engine/users/session-sender.js";
 import { UserCommands } from "../../../engine/users/user-commands.js";
+import type { Denial } from "../../../engine/users/user-session.js";
 import type { ClientDoing } from "../../../net/connections/dialect.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { type ErrorReply, error, type Reply } from "../../../protocol/reply.js";
@@ -27,7 +28,7 @@ export class DocumentClient {
   readonly #host: UserSocketHost;
   readonly #replicas: JsonReplicas | null;
   readonly #commands: UserCommands;
-  readonly #sender: GuestSender;
+  readonly #sender: SessionSender;
   #isGone = false;
 
   /** @param replicas  original servers that are sent the writes; null: none */
@@ -35,7 +36,7 @@ export class DocumentClient {
     this.#host = host;
     this.#replicas = replicas;
     this.#commands = new UserCommands(host, denied);
-    this.#sender = new GuestSender(this.#commands.guest, host.environment);
+    this.#sender = new SessionSender(this.#commands.guest, host.environment);
   }
 
   get doing(): ClientDoing {

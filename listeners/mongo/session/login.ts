@@ -1,6 +1,6 @@
 /** The user of a connection: none, or a user of --acl-file after a login by password or by proof. */
 
-import type { Guest } from "../../../engine/users/guest.js";
+import type { UserSession } from "../../../engine/users/user-session.js";
 import type { Users } from "../../../engine/users/users.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { ScramLogin } from "./scram.js";
@@ -18,11 +18,11 @@ export class MongoLogin {
   readonly isPrivate: boolean;
   /** The login by proof that is under way; null: none. */
   conversation: Conversation | null = null;
-  readonly #guest: Guest;
+  readonly #guest: UserSession;
   readonly #users: Users;
   #hasLoggedIn = false;
 
-  constructor(guest: Guest, users: Users, isPrivate: boolean) {
+  constructor(guest: UserSession, users: Users, isPrivate: boolean) {
     this.#guest = guest;
     this.#users = users;
     this.isPrivate = isPrivate;

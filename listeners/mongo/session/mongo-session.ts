@@ -5,9 +5,9 @@
 
 import { foundInTurns } from "../../../engine/backends/steps-in-turns.js";
 import type { LastWrite } from "../../../engine/users/command-path.js";
-import type { Denial, Guest } from "../../../engine/users/guest.js";
-import { GuestSender } from "../../../engine/users/guest-sender.js";
+import { SessionSender } from "../../../engine/users/session-sender.js";
 import { UserCommands } from "../../../engine/users/user-commands.js";
+import type { Denial, UserSession } from "../../../engine/users/user-session.js";
 import type { ClientDoing } from "../../../net/connections/dialect.js";
 import { type ByteString, textOfBytes } from "../../../protocol/byte-string.js";
 import { doneAnswer, refusedAnswer, written } from "../../../protocol/mongo/answers.js";
@@ -53,7 +53,7 @@ export class MongoSession {
   /** The connection's id. */
   readonly id: number;
   readonly #table: ReadonlyMap<string, MongoCommand>;
-  readonly #guest: Guest;
+  readonly #guest: UserSession;
   readonly #commands: UserCommands;
   readonly #sender: MongoSender;
   /** Ends the wait for other daemons, if an answer waits for them. */
@@ -161,7 +161,7 @@ export class MongoSession {
 }
 
 /** A MongoDB client as the sender of commands. */
-class MongoSender extends GuestSender {
+class MongoSender extends SessionSender {
   /** Finds long answers in steps, between which other connections are served. */
   readonly takesSteps = true;
 }

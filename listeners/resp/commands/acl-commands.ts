@@ -1,7 +1,7 @@
 /** ACL: the users of the listener, and their rights. Texts: redis-server 7.0. */
 
-import { refusalOf } from "../../../engine/users/guest.js";
 import { checkDoors, readUsersAgain } from "../../../engine/users/read-users.js";
+import { refusalOf } from "../../../engine/users/user-session.js";
 import { DEFAULT_USER, flagsOf, userLine } from "../../../engine/users/users.js";
 import { StartError } from "../../../net/process/start-error.js";
 import type { ByteString } from "../../../protocol/byte-string.js";

@@ -7,7 +7,7 @@
 import { foundInTurns } from "../../../engine/backends/steps-in-turns.js";
 import type { ChannelKind } from "../../../engine/channels/channels.js";
 import type { LastWrite, StepRunner, WaitingSender } from "../../../engine/users/command-path.js";
-import { type Denial, Guest } from "../../../engine/users/guest.js";
+import { type Denial, UserSession } from "../../../engine/users/user-session.js";
 import type { User } from "../../../engine/users/users.js";
 import type { ClientConnection } from "../../../net/connections/client-connection.js";
 import type { Answer } from "../../../net/connections/dialect.js";
@@ -124,7 +124,7 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
   scriptsSince: number | null = null;
   /** Whether the connection closes after the next answer. */
   isClosing = false;
-  readonly guest: Guest;
+  readonly guest: UserSession;
 
   constructor(
     server: RespServer,
@@ -141,7 +141,7 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
     this.#connection = connection;
     this.#parser = parser;
     this.watched = new WatchedKeys(server.absentKeys);
-    this.guest = new Guest(server.host.users, server.host.memory);
+    this.guest = new UserSession(server.host.users, server.host.memory);
     server.clients.add(this);
   }
 

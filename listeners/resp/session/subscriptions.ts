@@ -7,7 +7,7 @@ import {
   type Subscriber,
 } from "../../../engine/channels/channels.js";
 import type { Message } from "../../../engine/channels/message.js";
-import type { Guest } from "../../../engine/users/guest.js";
+import type { UserSession } from "../../../engine/users/user-session.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { bulks, error, type Reply } from "../../../protocol/reply.js";
 import { refusedChannel } from "../../../store/rights/channel-rights.js";
@@ -26,7 +26,7 @@ const SUBSCRIPTION_BYTES = 200;
 export class Subscriptions implements Subscriber {
   readonly #channels: Channels;
   readonly #client: Client;
-  readonly #guest: Guest;
+  readonly #guest: UserSession;
   readonly #names: Readonly<Record<ChannelKind, Set<ByteString>>> = {
     channel: new Set(),
     pattern: new Set(),
@@ -35,7 +35,7 @@ export class Subscriptions implements Subscriber {
   /** Memory of the subscriptions in bytes, roughly. */
   bytes = 0;
 
-  constructor(channels: Channels, client: Client, guest: Guest) {
+  constructor(channels: Channels, client: Client, guest: UserSession) {
     this.#channels = channels;
     this.#client = client;
     this.#guest = guest;

@@ -104,7 +104,10 @@ test(
     assert.deepEqual(await asking.call("INCR", "visits"), integer(recorded.length + 2));
     const [line, ...more] = again.said();
     assert.deepEqual(more, []);
-    assert.match(line?.msg ?? "", /^the clock is behind that of a Redis server: .* restart if /);
+    assert.match(
+      line?.msg ?? "",
+      /^this clock is slower than that of a Redis server: .* restart the daemon if /,
+    );
     assert.ok(line);
     const { database, clock, behindMs, takesFrom } = line;
     assert.deepEqual(
@@ -179,7 +182,7 @@ test(
     assert.equal(front.floor.date, date);
     const [line, ...more] = front.said();
     assert.deepEqual(more, []);
-    assert.match(line?.msg ?? "", /^the Redis server does not tell the time: .*\+time/);
+    assert.match(line?.msg ?? "", /^the Redis server does not report its time, .*\+time/);
     assert.match(String(line?.["reason"]), /^NOPERM /);
   },
 );
@@ -198,7 +201,7 @@ test("a Redis that is busy is asked again", options, async () => {
   await until(isBusy);
   await front.floor.start();
   await until(() => front.said().length > 0);
-  assert.match(front.floor.pending?.detail ?? "", /does not tell the time: BUSY /);
+  assert.match(front.floor.pending?.detail ?? "", /does not report its time: BUSY /);
   assert.equal(await front.outcome(front.sign(visit)), "catching-up, not-applied");
   using killer = await RedisConnection.open(redis.port);
   await killer.call("SCRIPT", "KILL");

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { MemoryLimit } from "../../../engine/memory/memory-limit.js";
-import { Guest } from "../../../engine/users/guest.js";
+import { UserSession } from "../../../engine/users/user-session.js";
 import { Users } from "../../../engine/users/users.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { findCommand } from "../../../store/command-table.js";
@@ -13,7 +13,7 @@ import { double } from "../../support/double.js";
 function makeScene(rules: ByteString, annsRules = "on >pw ~* +@all") {
   const users = changed(changed(new Users(null), "default", rules), "ann", annsRules);
   const memory = { isFull: false, refuses: (needsMemory: boolean) => needsMemory, refusal: () => null };
-  const guest = new Guest(users, double<MemoryLimit>(memory));
+  const guest = new UserSession(users, double<MemoryLimit>(memory));
   const denial = (text: string, isOpen = false) => {
     const argv = text.split(" ");
     const command = findCommand(argv[0] as string) as Command;

@@ -3,15 +3,15 @@
 import type { Environment } from "../../net/process/environment.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { CommandSender } from "./command-path.js";
-import type { Guest } from "./guest.js";
+import type { UserSession } from "./user-session.js";
 
-export class GuestSender implements CommandSender {
+export class SessionSender implements CommandSender {
   readonly db = 0;
   readonly isStable = false;
-  readonly #guest: Guest;
+  readonly #guest: UserSession;
   readonly #environment: Environment;
 
-  constructor(guest: Guest, environment: Environment) {
+  constructor(guest: UserSession, environment: Environment) {
     this.#guest = guest;
     this.#environment = environment;
   }

@@ -13,7 +13,7 @@ import type { User, Users } from "./users.js";
 /** Why a command is refused: a login is required, the user's rules forbid it, or memory is full. */
 export type Denial = "no-login" | "no-memory" | AclRefusal;
 
-export class Guest {
+export class UserSession {
   readonly #users: Users;
   readonly #memory: MemoryLimit;
   #user: User | null;
