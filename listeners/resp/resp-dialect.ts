@@ -116,11 +116,11 @@ export class RespDialect extends Dialect<Argv> {
   }
 
   override next(pending: number): Argv | null {
-    this.#server.tracking.sendDeferred();
+    const { pause, tracking } = this.#server;
+    if (tracking.size > 0) tracking.sendDeferred();
     const argv = this.#heldBack ?? this.parser.next();
     if (argv === null) return null;
     this.#heldBack = argv;
-    const { pause } = this.#server;
     if (pause.mode !== null && this.#session.isPaused(argv)) {
       this.#isPaused = true;
       pause.hold(this.#resume);

@@ -1,6 +1,6 @@
 /**
  * The session of a RESP connection: its state, and the path of its commands, which are found, checked, and queued or
- * run. It knows nothing of bytes. Order of the checks and texts: redis-server 7.0, processCommand;
+ * run. It parses no bytes. Order of the checks and texts: redis-server 7.0, processCommand;
  * test/listeners/resp.
  */
 

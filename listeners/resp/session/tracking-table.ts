@@ -43,6 +43,8 @@ export class TrackingTable implements KeyObserver {
   /** Prefixes with changes, which are reported at the end of the turn. */
   readonly #changed = new Set<Prefix>();
   readonly #trackers = new Map<Client, Tracker>();
+  /** The number of connections that have ever cached something; every command reads it. */
+  size = 0;
   #maxKeys = TRACKED_KEYS_MAX;
   #items = 0;
   #bytes = 0;
@@ -58,11 +60,6 @@ export class TrackingTable implements KeyObserver {
   /** Whether changes can be observed here. */
   get isPossible(): boolean {
     return this.#changes !== null;
-  }
-
-  /** Connections that have ever cached something. */
-  get size(): number {
-    return this.#trackers.size;
   }
 
   /** Numbers of the connections that cache now, of their keys with and without repetitions, and of prefixes. */
@@ -86,6 +83,7 @@ export class TrackingTable implements KeyObserver {
     if (this.#trackers.size === 0) this.#changes?.hearKeys(this);
     const tracker = this.of(client) ?? new Tracker(client, by, this.#clients);
     this.#trackers.set(client, tracker);
+    this.size = this.#trackers.size;
     tracker.mode = mode;
     tracker.isBroken = false;
     for (const prefix of mode.prefixes ?? []) {
@@ -114,7 +112,9 @@ export class TrackingTable implements KeyObserver {
   gone(client: Client): void {
     this.end(client);
     this.of(client)?.release();
-    if (!this.#trackers.delete(client) || this.#trackers.size > 0) return;
+    if (!this.#trackers.delete(client)) return;
+    this.size = this.#trackers.size;
+    if (this.size > 0) return;
     this.#clear();
     this.#changes?.forget(this);
   }
