@@ -195,7 +195,7 @@ export class NatsStream implements OrderStream {
       deny_delete: true,
     });
     const advice =
-      others.length === 0 ? {} : { others, advice: "if one of the others was meant, correct --order" };
+      others.length === 0 ? {} : { others, advice: "if one of these was meant, correct --order" };
     this.#log.warn({ stream: name, replicas, ...advice }, `made the stream ${name}, which was not there`);
     return made;
   }

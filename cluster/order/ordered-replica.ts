@@ -34,7 +34,7 @@ const SKIPPED_EVERY_MS = 10_000;
 const READING_EVERY_MS = 5000;
 
 const STOOD_STILL =
-  "this process stood still, or its clock was set ahead: until it has applied what is in the stream now it answers as one that is catching up";
+  "this process was suspended, or its clock was set ahead: until it has applied what is in the stream now it answers as one that is catching up";
 
 export class OrderedReplica extends KeptWrites implements StreamReader, OrderContext, TimelineState {
   readonly state: OrderedState;
@@ -163,7 +163,7 @@ export class OrderedReplica extends KeptWrites implements StreamReader, OrderCon
   again(message: StreamMessage): string | null {
     if (this.state.isLast(message)) return null;
     const folder = this.settings.data === null ? "" : " without the folder order of --data";
-    this.#lost = `message ${message.seq} of the stream is not the one that this daemon has applied: the stream lost some and went on. Start the daemon anew${folder}`;
+    this.#lost = `message ${message.seq} of the stream is not the one that this daemon has applied: the stream lost some and went on. Restart the daemon${folder}`;
     this.failure = this.#lost;
     return this.#lost;
   }
@@ -192,7 +192,7 @@ export class OrderedReplica extends KeptWrites implements StreamReader, OrderCon
   #misfit({ first, last, created }: StreamFacts): string | null {
     const { seq } = this.state;
     if (this.#created !== null && this.#created !== created)
-      return `the stream was made anew since this daemon began to read it: if that was meant, ${this.settings.data === null ? "" : "take the folder order out of --data, and "}start the daemon anew`;
+      return `the stream was made again since this daemon began to read it: if that was meant, ${this.settings.data === null ? "" : "take the folder order out of --data, and "}restart the daemon`;
     if (last < seq) return `the stream ends at ${last}, and this daemon has applied ${seq} of its messages`;
     if (first > seq + 1)
       return `the stream begins at ${first}, and this daemon has it up to ${seq}: the messages between were removed from it`;

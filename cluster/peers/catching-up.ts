@@ -210,5 +210,5 @@ export class CatchingUp {
 
 const ALONE = "no member could be reached: serving with what is here";
 const LEFT =
-  "no member is live, as each lacks what another does not keep any more: this one, which holds most, goes on with what is here";
+  "no member is live, as each misses what another no longer stores: this one, which holds most, goes on with what is here";
 const STUCK = "catching up came to no end: serving with what is here";

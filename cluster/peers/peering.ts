@@ -368,4 +368,4 @@ function clusterOf(context: PeeringContext): ClusterState<Member> {
 }
 
 const TOO_FAR_AHEAD =
-  "members give more entries that are dated far ahead than can wait here: they are taken when they are due";
+  "members send more entries that are dated far ahead than can wait here: they are taken when their date has come";

@@ -78,7 +78,7 @@ export class StandingStill {
 }
 
 const STOOD_STILL =
-  "this process stood still, or its clock was set ahead: until it has compared itself with most of its peers it answers as one that is catching up";
+  "this process was suspended, or its clock was set ahead: until it has compared itself with most of its peers it answers as one that is catching up";
 const DONE = {
   compared: "it has what its peers have had meanwhile",
   alone: "too few of its peers were reached: serving with what is here",

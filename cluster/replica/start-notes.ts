@@ -14,7 +14,10 @@ export function tellAtStart(
   hasSecret: boolean,
 ): void {
   const { identity, settings, log, timeline, gateway } = node;
-  log.info({ pin: `--peer host:port${pinText(identity.id)}` }, "to pin this daemon, others are started with");
+  log.info(
+    { pin: `--peer host:port${pinText(identity.id)}` },
+    "to pin this daemon, start the other daemons with",
+  );
   if (settings.data === null) log.warn(IN_MEMORY);
   for (const { host, port, pin } of settings.peers) {
     if (pin === null && !hasSecret) log.info({ peer: `${host}:${port}` }, NOT_PINNED);
@@ -34,6 +37,6 @@ const IN_MEMORY =
   "without --data this daemon forgets everything when it stops and relies on its peers: what was acknowledged is lost " +
   "if all of them stop";
 const NOT_PINNED =
-  "this peer is let in once an administrator has added its key (CLUSTER ADD); or pin it with #ed25519:…, or start all daemons with the same --cluster-secret";
+  "this peer is admitted once an administrator has added its key (CLUSTER ADD); or pin it with #ed25519:…, or start all daemons with the same --cluster-secret";
 const NOT_LET_IN =
   "writes of clients that do not sign (version 1, Redis, MongoDB, JSON, SQL, memcached) are refused until an administrator signs this command, which lets this daemon's key in";

@@ -70,7 +70,7 @@ export const METRICS: Readonly<Record<string, MetricRow>> = {
   dbsyncd_backend_seconds: {
     type: "histogram",
     labels: ["backend"],
-    help: "Time a database took to answer; not taken for those that answer at once, as memory does.",
+    help: "Time a database took to answer; not measured for those that answer immediately, as memory does.",
     read: ({ metrics }) =>
       [...metrics.backends].map(([backend, { latency }]) => ({ labels: { backend }, value: latency })),
   },
@@ -84,7 +84,7 @@ export const METRICS: Readonly<Record<string, MetricRow>> = {
   dbsyncd_state: {
     type: "gauge",
     labels: ["state"],
-    help: "1 for the state the daemon is in (starting, live, catching-up, isolated, revoked, not-listed, outdated, stopping), 0 for the others.",
+    help: "1 for the state the daemon is in (starting, live, catching-up, isolated, revoked, not-listed, outdated, stopping), 0 for all other states.",
     read: ({ health }) => {
       const now = health().state;
       return STATES.map((state) => ({ labels: { state }, value: Number(state === now) }));
@@ -102,7 +102,7 @@ export const METRICS: Readonly<Record<string, MetricRow>> = {
   ),
   dbsyncd_messages_heard_total: ofMessages(
     "heard",
-    "Envelopes of messages that members handed over and that were told here.",
+    "Envelopes of messages that members sent and that were delivered here.",
   ),
   dbsyncd_messages_missed_total: ofMessages(
     "missed",
@@ -147,7 +147,7 @@ export const METRICS: Readonly<Record<string, MetricRow>> = {
   dbsyncd_build_info: {
     type: "gauge",
     labels: ["version", "node"],
-    help: "Always 1; the labels tell the versions of dbsyncd and Node.",
+    help: "Always 1; the labels are the versions of dbsyncd and Node.",
     read: ({ health }) => [{ labels: { version: health().version, node: process.versions.node }, value: 1 }],
   },
   dbsyncd_event_loop_active_seconds_total: single(

@@ -15,7 +15,7 @@ export function tellReady(log: Logger): void {
     if (problem === null) return;
     log.warn(
       { reason: problem.message },
-      "could not tell systemd that this program is ready; if its unit has Type=notify, systemd goes on waiting: use Type=exec",
+      "could not notify systemd that this program is ready; if its unit has Type=notify, systemd goes on waiting: use Type=exec",
     );
   });
 }

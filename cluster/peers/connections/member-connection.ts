@@ -278,7 +278,7 @@ export class MemberConnection implements MemberSocketOwner {
       else if (this.#early.push(message) > EARLY_MAX)
         this.#lose("malformed", "it sends more than a status before it is sent one");
     } else {
-      this.#lose("malformed", `a ${message.kind} where none is due`);
+      this.#lose("malformed", `a ${message.kind} where none is expected`);
     }
   }
 

@@ -56,7 +56,7 @@ export class MessageIntake {
     const { limits } = this.#cluster;
     const entries = readEntries(packed);
     if (entries === null || number < this.#next) {
-      this.#speaker.malformed(`message ${number} where ${this.#next} was due`);
+      this.#speaker.malformed(`message ${number} where ${this.#next} was expected`);
       return;
     }
     let lacking = number - this.#next;

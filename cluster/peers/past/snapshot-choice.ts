@@ -127,6 +127,6 @@ const UNKNOWN =
   "`adopt` names no daemon that is connected: nothing is taken over by it. Compare the id with `dbsync status --json`, which has all " +
   "64 digits; and take the option out when it has been carried out";
 const UNDECIDED =
-  "what lacks here no member keeps entry by entry, and too few have signed the same snapshot of it: nothing is taken over, and " +
+  "what is missing here no member stores entry by entry, and too few have signed the same snapshot of it: nothing is taken over, and " +
   "this daemon serves what it has. Connect those that are away; or, if this member is to be believed, start this daemon once " +
   "with the option `order`: its snapshot takes the place of everything here dated up to `upTo`, and that is kept aside";

@@ -296,21 +296,22 @@ function textOf({ id, envelope: { at, key, commands } }: Entry): string {
   return `${dateText(at)} ${hexOf(id)} by ${hexOf(key)}: ${names}`;
 }
 
-const TAKING = "this daemon lacks entries that no member keeps any more: taking a member's snapshot instead";
+const TAKING =
+  "this daemon misses entries that no member stores any more: taking a member's snapshot instead";
 const TAKEN = "a member's snapshot is taken over";
-const ASIDE = "what was here before is kept in the folder `name`, until somebody removes it";
+const ASIDE = "what was here before is kept in the folder `name`, until you remove it";
 const NO_ASIDE = "what was here before is not kept, as there is no data folder";
 const GIVEN_UP = "no snapshot could be taken from a member; it is tried again";
 const STRAYS =
   "this daemon had entries of that time which the snapshot that it took over is not made of; they are gone here. Those that are not " +
   "named were forgotten here before, or are among the ones of which that is said not to be known. With --data they are kept as dead letters";
 const POSSIBLE =
-  "of these entries it is not known whether the snapshot that was taken over is made of them: it tells sums alone, and of their " +
-  "seconds it holds others as well. As a rule it is; their signers can look whether their effect is there";
+  "of these entries it is not known whether the snapshot that was taken over is made of them: it has sums alone, and of their " +
+  "seconds it holds further ones. As a rule it is; their signers can check whether their effect is there";
 const KEPT =
-  "what the snapshot lacks, or may lack, is kept as dead letters in `file`: dbsync dead-letters lists them, and writes them again";
+  "what the snapshot misses, or may miss, is stored as dead letters in `file`: dbsync dead-letters lists them, and writes them again";
 const NO_ROOM =
-  "so many more are not kept as dead letters, as --max-dead-letter-bytes is reached: they are only in what was kept aside. Raise it, or write " +
+  "`left` more are not stored as dead letters, as --max-dead-letter-bytes is reached: they are only in what was kept aside. Raise it, or write " +
   "letters again and remove them";
 const UNVERIFIABLE =
   "the keys that signed these entries were added by entries which the snapshot that was taken over is not made of, so no other " +
