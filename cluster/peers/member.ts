@@ -236,7 +236,7 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
       isEqual: this.isEqual,
       lag: spreading.requests.countOf(this.bit),
       behind: this.outbox.behind,
-      lastHeard: now - connection.heardAt,
+      lastHeard: now - connection.lastSeenAt,
       refusals: this.refusals,
       about: this.about,
     };

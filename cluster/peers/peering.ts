@@ -127,7 +127,7 @@ export class Peering implements RosterEvents {
     member.receive(message);
     if (!isFirst) return;
     this.#joining.met(member.id, message);
-    this.#listed.tell(member);
+    this.#listed.announce(member);
     this.#past.voting.joined(member);
   }
 

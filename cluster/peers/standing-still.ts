@@ -57,7 +57,7 @@ export class StandingStill {
     this.#isMarked = false;
     for (const member of this.#roster.members.values()) {
       // Its messages of the meantime are still in the socket: it is not silent.
-      member.connection.heardAt = now;
+      member.connection.lastSeenAt = now;
       member.compareAgain();
     }
   }

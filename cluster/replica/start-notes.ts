@@ -9,10 +9,7 @@ import { introductionOf, isNotLetIn } from "./own-envelopes.js";
 import type { NodeState, ReplicaContext } from "./replica-context.js";
 
 /** @param hasSecret  whether members may know each other by the cluster's secret */
-export function tellAtStart(
-  node: NodeState & { readonly gateway: Gateway | null },
-  hasSecret: boolean,
-): void {
+export function logAtStart(node: NodeState & { readonly gateway: Gateway | null }, hasSecret: boolean): void {
   const { identity, settings, log, timeline, gateway } = node;
   log.info(
     { pin: `--peer host:port${pinText(identity.id)}` },
@@ -23,11 +20,11 @@ export function tellAtStart(
     if (pin === null && !hasSecret) log.info({ peer: `${host}:${port}` }, NOT_PINNED);
   }
   // It signs for clients without keys.
-  if (gateway !== null) tellNotLetIn(timeline.ring, node);
+  if (gateway !== null) logUnauthorized(timeline.ring, node);
 }
 
 /** Whether only an administrator can authorize the daemon's key, which is logged. */
-export function tellNotLetIn(ring: KeyRing, { identity, log }: ReplicaContext): boolean {
+export function logUnauthorized(ring: KeyRing, { identity, log }: ReplicaContext): boolean {
   if (!isNotLetIn(ring, identity)) return false;
   log.warn({ command: introductionOf(identity).join(" ") }, NOT_LET_IN);
   return true;

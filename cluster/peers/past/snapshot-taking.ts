@@ -218,10 +218,10 @@ export class SnapshotTaking {
           name === null ? NO_ASIDE : ASIDE,
         ),
       strays: (strays) => {
-        this.#tellLost(strays, upTo, STRAYS);
-        this.#tellLost(strays.unverifiable, upTo, UNVERIFIABLE);
-        this.#tellPossible(strays.possible, upTo);
-        this.#tellLetters(strays.letters);
+        this.#logLost(strays, upTo, STRAYS);
+        this.#logLost(strays.unverifiable, upTo, UNVERIFIABLE);
+        this.#logPossible(strays.possible, upTo);
+        this.#logDeadLetters(strays.letters);
       },
       adopted: () => {
         if (this.#taking !== taking) return;
@@ -256,14 +256,14 @@ export class SnapshotTaking {
   }
 
   /** Logs lost entries, never in silence: no other member may have them. */
-  #tellLost({ count, entries }: LostEntries, upTo: string, text: string): void {
+  #logLost({ count, entries }: LostEntries, upTo: string, text: string): void {
     if (count === 0) return;
     this.orphaned += count;
     const { log } = this.#cluster;
     for (const some of linesOf(entries)) log.error({ count, upTo, entries: some }, text);
   }
 
-  #tellLetters(letters: KeptLetters | null): void {
+  #logDeadLetters(letters: KeptLetters | null): void {
     const { log } = this.#cluster;
     if (letters === null || letters.kept + letters.left === 0) return;
     const { name, kept, left } = letters;
@@ -272,7 +272,7 @@ export class SnapshotTaking {
   }
 
   /** No alarm: as a rule it has them. */
-  #tellPossible({ count, entries }: LostEntries, upTo: string): void {
+  #logPossible({ count, entries }: LostEntries, upTo: string): void {
     if (count === 0) return;
     this.possiblyOrphaned += count;
     const { log } = this.#cluster;

@@ -82,7 +82,7 @@ export class StateDifferences {
   tick(now: number): void {
     for (const [name, differing] of this.#keys) {
       if (differingIn(differing.said).length === 0) this.#same(name, differing);
-      else if (now - differing.since > SETTLING_MS) this.#tell(differing);
+      else if (now - differing.since > SETTLING_MS) this.#logDifference(differing);
     }
   }
 
@@ -95,7 +95,7 @@ export class StateDifferences {
       );
   }
 
-  #tell(differing: Differing): void {
+  #logDifference(differing: Differing): void {
     const { db, key, said, reported } = differing;
     const verdict = verdictOn([...said.values()]);
     differing.reported = verdict;
