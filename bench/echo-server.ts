@@ -1,18 +1,25 @@
 /**
- * A bare socket loop that answers each chunk with 20 bytes, or with its first argument: what one loopback round trip costs, and
- * nothing else. With a public key (a PEM file) and a length it first checks the signature that each chunk begins with, which is made
- * of so many bytes behind it.
+ * A bare socket loop that answers each chunk with 20 bytes, or with its argument: what one loopback round trip costs, and
+ * nothing else. `--check public.pem --signed N`: it first checks the signature at the beginning of each chunk, of the N bytes that
+ * follow. `--append FILE`: it first appends each chunk to a file that was opened with O_DSYNC.
  */
 import { createPublicKey, verify } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { constants, openSync, readFileSync, writeSync } from "node:fs";
 import { createServer } from "node:net";
+import { parseArgs } from "node:util";
 
 const RSA_SIGNATURE_BYTES = 256;
 const ED25519_SIGNATURE_BYTES = 64;
+const { O_APPEND, O_CREAT, O_DSYNC, O_WRONLY } = constants;
 
-const [answer = "ds:11:redis:3:OK\0xxx", pem, signedBytes] = process.argv.slice(2);
-const bytes = Buffer.from(answer);
-const isRight = pem === undefined ? () => true : checkOf(pem, Number(signedBytes));
+const { values, positionals } = parseArgs({
+  options: { check: { type: "string" }, signed: { type: "string" }, append: { type: "string" } },
+  allowPositionals: true,
+});
+const bytes = Buffer.from(positionals[0] ?? "ds:11:redis:3:OK\0xxx");
+const isRight = values.check === undefined ? () => true : checkOf(values.check, Number(values.signed));
+const file =
+  values.append === undefined ? null : openSync(values.append, O_APPEND | O_CREAT | O_DSYNC | O_WRONLY);
 
 function checkOf(file: string, length: number): (chunk: Buffer) => boolean {
   const key = createPublicKey(readFileSync(file));
@@ -23,7 +30,11 @@ function checkOf(file: string, length: number): (chunk: Buffer) => boolean {
 }
 
 const server = createServer({ noDelay: true }, (socket) => {
-  socket.on("data", (chunk) => (isRight(chunk) ? socket.write(bytes) : socket.destroy()));
+  socket.on("data", (chunk) => {
+    if (!isRight(chunk)) return void socket.destroy();
+    if (file !== null) writeSync(file, chunk);
+    socket.write(bytes);
+  });
   socket.on("error", () => socket.destroy());
 });
 server.listen(0, "127.0.0.1", () => {

@@ -1,10 +1,11 @@
 /**
  * What a call costs where calls are rare, as in most applications: one client, one call at a time, 500 a second. At that rate little
- * code of a server is compiled and every hop counts. Prints the server's CPU for each call, beside a bare loop that reads as many
- * bytes and writes as many, with and without checking the signature. `--smoke`: short, RESULTS.md stays.
+ * code of a server is compiled and every hop counts. Prints the server's CPU for each call in memory and recorded, beside a bare
+ * loop that reads as many bytes and writes as many, with and without checking the signature. Then the latency of calls one after
+ * the other to three daemons that record. `--smoke`: short, RESULTS.md stays.
  */
 import { generateKeyPairSync, type KeyObject, sign } from "node:crypto";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -13,9 +14,10 @@ import { createClient } from "../client/entry.js";
 import { freePort } from "../test/support/free-port.js";
 import { RedisConnection } from "../test/support/redis-connection.js";
 import { cpuMicros } from "./daemon-cpu.js";
-import { median } from "./measure.js";
+import { measure, median } from "./measure.js";
 import { type Server, startDaemon, startEcho } from "./processes.js";
 import { machine, report, table } from "./report.js";
+import { Scene } from "./timeline-daemons.js";
 
 const smoke = process.argv.includes("--smoke");
 const SECONDS = 0.2;
@@ -25,11 +27,16 @@ const ROUNDS = smoke ? 1 : 100;
 const IDLE_SECONDS = smoke ? 0.2 : 10;
 const PER_SECOND = 500;
 const GOAL = 3;
+const SEQUENTIAL_GOAL = 2;
+const SEQUENTIAL_ROUNDS = smoke ? 1 : 10;
+const SEQUENTIAL_SECONDS = smoke ? 0.2 : 2;
 /** Bytes of a signed SET's body, of its frame besides body and signature, and of its result. */
 const BODY_BYTES = 258;
 const FRAME_BYTES = 42;
 const RESULT_BYTES = 158;
 const RESP_SET_BYTES = 45;
+const BARE = "bare loop, bytes of a SET";
+const CHECKING = "bare loop that checks";
 
 type Call = () => Promise<unknown>;
 
@@ -66,31 +73,42 @@ function bareCall(port: number, bytes: Buffer): Call {
     });
 }
 
-async function addSigned(type: string, publicKey: KeyObject, key: KeyObject): Promise<void> {
+interface Signer {
+  readonly type: string;
+  readonly pem: string;
+  readonly key: KeyObject;
+  /** Bytes of a signed SET with a signature that the key has made. */
+  readonly bytes: Buffer;
+}
+
+function signerOf(type: string, publicKey: KeyObject, key: KeyObject): Signer {
   const pem = join(folder, `${type}.pem`);
   writeFileSync(pem, publicKey.export({ type: "spki", format: "pem" }));
   const body = Buffer.alloc(BODY_BYTES, "x");
   const signature = sign(type === "rsa" ? "sha256" : null, body, key);
-  const bytes = Buffer.concat([signature, body, Buffer.alloc(FRAME_BYTES)]);
+  return { type, pem, key, bytes: Buffer.concat([signature, body, Buffer.alloc(FRAME_BYTES)]) };
+}
+
+/** Adds a daemon and its two bare loops, in memory or with a file that is synced for each call. */
+async function addSigned({ type, pem, key, bytes }: Signer, isRecorded: boolean): Promise<void> {
+  const beside = isRecorded ? `${type}, recorded` : type;
   const answer = "x".repeat(RESULT_BYTES);
-  const bare = await startEcho(answer);
-  await add(`bare loop, bytes of a SET (${type})`, null, bare, bareCall(bare.port, bytes));
-  const checking = await startEcho(answer, pem, String(BODY_BYTES));
-  await add(`bare loop that checks (${type})`, null, checking, bareCall(checking.port, bytes));
-  const daemon = await startDaemon(["-s", pem]);
+  const appended = (name: string) => (isRecorded ? ["--append", join(folder, `${type}-${name}`)] : []);
+  const bare = await startEcho(answer, ...appended("bare"));
+  await add(`${BARE} (${beside})`, null, bare, bareCall(bare.port, bytes));
+  const checked = ["--check", pem, "--signed", String(BODY_BYTES)];
+  const checking = await startEcho(answer, ...checked, ...appended("checked"));
+  await add(`${CHECKING} (${beside})`, null, checking, bareCall(checking.port, bytes));
+  const data = ["--data", join(folder, `${type}-data`), "--fsync", "always"];
+  const daemon = await startDaemon(["-s", pem, ...(isRecorded ? data : [])]);
   const client = createClient({ servers: `127.0.0.1:${daemon.port}`, key, versions: "2" });
   closed.push(() => client.close());
-  await add(`signed SET (${type})`, type, daemon, () => client.send(argv()));
+  await add(`signed SET (${beside})`, beside, daemon, () => client.send(argv()));
 }
 
 async function addResp(): Promise<void> {
   const bare = await startEcho("+OK\r\n");
-  await add(
-    "bare loop, bytes of a SET (Redis)",
-    null,
-    bare,
-    bareCall(bare.port, Buffer.alloc(RESP_SET_BYTES)),
-  );
+  await add(`${BARE} (Redis)`, null, bare, bareCall(bare.port, Buffer.alloc(RESP_SET_BYTES)));
   const port = await freePort();
   const daemon = await startDaemon(["--resp", String(port)]);
   const connection = await RedisConnection.open(port);
@@ -127,11 +145,54 @@ async function idleMicros({ server }: Subject): Promise<number> {
   return (cpuMicros(pid) - before) / (IDLE_SECONDS * PER_SECOND);
 }
 
+/** Calls one after the other to three daemons that record, beside a bare signature, trip and append. @returns a section */
+async function sequential(signers: readonly Signer[]): Promise<string> {
+  using scene = new Scene();
+  for (const { type, pem } of signers) copyFileSync(pem, join(scene.publicFolder, `${type}.pem`));
+  const servers = await scene.start("always");
+  closed.push(...servers.map((server) => () => server[Symbol.asyncDispose]()));
+  const pairs: { type: string; bare: Call; ours: Call; bareMicros: number[]; ourMicros: number[] }[] = [];
+  for (const { type, key, bytes } of signers) {
+    const echo = await startEcho("x".repeat(RESULT_BYTES), "--append", join(folder, `${type}-sequential`));
+    closed.push(() => echo[Symbol.asyncDispose]());
+    const trip = bareCall(echo.port, bytes);
+    const bare = () => {
+      sign(type === "rsa" ? "sha256" : null, bytes.subarray(0, BODY_BYTES), key);
+      return trip();
+    };
+    const client = scene.client(servers, { privateKey: key });
+    closed.push(() => client.close());
+    pairs.push({ type, bare, ours: () => client.send(argv()), bareMicros: [], ourMicros: [] });
+  }
+  for (let round = 0; round <= SEQUENTIAL_ROUNDS; round++)
+    for (const { bare, ours, bareMicros, ourMicros } of pairs) {
+      const load = { callers: 1, seconds: SEQUENTIAL_SECONDS };
+      const [bareP50, ourP50] = [(await measure(load, bare)).p50, (await measure(load, ours)).p50];
+      // The first round warms up.
+      if (round > 0) bareMicros.push(bareP50) && ourMicros.push(ourP50);
+    }
+  const rows = pairs.map(({ type, bareMicros, ourMicros }) => {
+    const ratio = median(ourMicros) / median(bareMicros);
+    const goal = ratio <= SEQUENTIAL_GOAL ? "met" : "missed";
+    return [type, median(bareMicros), median(ourMicros), `${ratio.toFixed(2)} (${goal})`];
+  });
+  return `## Calls one after the other, recorded by three daemons
+
+${machine()} \`npm run bench -- lone-call\`. Three daemons with \`--data --fsync always\`, policy \`first\`, alongside one signature, one round trip and one append to a
+file that was opened with O_DSYNC. p50 in µs, medians of ${SEQUENTIAL_ROUNDS} rounds of ${SEQUENTIAL_SECONDS} s in turn. The client, the three daemons and their syncs share the cores
+and the disk. Goal: at most ${SEQUENTIAL_GOAL} times.
+
+${table(["", "signature, trip, append", "signed SET", "÷"], rows)}`;
+}
+
 try {
   const rsa = generateKeyPairSync("rsa", { modulusLength: 2048 });
   const ed25519 = generateKeyPairSync("ed25519");
-  await addSigned("ed25519", ed25519.publicKey, ed25519.privateKey);
-  await addSigned("rsa", rsa.publicKey, rsa.privateKey);
+  const signers = [
+    signerOf("ed25519", ed25519.publicKey, ed25519.privateKey),
+    signerOf("rsa", rsa.publicKey, rsa.privateKey),
+  ];
+  for (const isRecorded of [false, true]) for (const signer of signers) await addSigned(signer, isRecorded);
   await addResp();
   for (const { call } of subjects) await paced(call, WARM_UP_SECONDS);
   for (let round = 0; round < ROUNDS; round++)
@@ -145,17 +206,20 @@ try {
       name,
       own,
       idle[i] as number,
-      ratio(`bare loop, bytes of a SET (${beside})`),
-      ...(beside === "Redis" ? [""] : [ratio(`bare loop that checks (${beside})`)]),
+      ratio(`${BARE} (${beside})`),
+      ...(beside === "Redis" ? [""] : [ratio(`${CHECKING} (${beside})`)]),
     ];
   });
   const text = `## One call at a time, ${PER_SECOND} a second
 
 ${machine()} \`npm run bench -- lone-call\`. CPU µs of the server for each call, all its threads and the kernel's work for it; of these what it
-takes when it is asked nothing. Medians of ${ROUNDS} rounds of ${SECONDS} s in turn. Goal: at most ${GOAL} times the bare loop.
+takes when it is asked nothing. Recorded: the bare loop appends the bytes to a file that was opened with O_DSYNC, the daemon has
+\`--data --fsync always\`. Medians of ${ROUNDS} rounds of ${SECONDS} s in turn. Goal: at most ${GOAL} times the bare loop.
 
 ${table(["", "CPU µs a call", "of these idle", "÷ bare loop", "÷ bare loop that checks"], cells)}`;
   report("lone-call", text, smoke);
+  for (const close of closed.splice(0).reverse()) await close();
+  report("sequential-recorded", await sequential(signers), smoke);
 } finally {
   for (const close of closed.reverse()) await close();
   rmSync(folder, { recursive: true, force: true });

@@ -26,8 +26,13 @@ const BENCHMARKS = [
 const NAMED = ["peers"];
 
 const given = process.argv.slice(2);
-const words = given.filter((word) => !word.startsWith("--"));
-const options = given.filter((word) => word.startsWith("--"));
+const words = given.filter((word) => !word.startsWith("-"));
+const options = given.filter((word) => word.startsWith("-"));
+const unknown = options.find((option) => option !== "--smoke");
+if (unknown !== undefined) {
+  console.error(`There is no ${unknown}: run.js [--smoke] [${[...BENCHMARKS, ...NAMED].join("|")}]...`);
+  process.exit(2);
+}
 const isNamed = (name: string) => words.some((word) => name.includes(word));
 const chosen = words.length === 0 ? BENCHMARKS : [...BENCHMARKS, ...NAMED].filter(isNamed);
 if (chosen.length === 0) {

@@ -14,7 +14,7 @@ import { oneDaemon } from "./shared/one-daemon.js";
 import { typedAsking } from "./shared/typed-asking.js";
 import { exportFolder } from "./sql/export-folder.js";
 
-/** For a page of rows. */
+/** Milliseconds for a page of rows. */
 const COMMAND_MS = 20_000;
 const TO = /^(resp|json|sql):(.+)$/s;
 

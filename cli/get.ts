@@ -19,7 +19,7 @@ interface GetFlags extends SendFlags {
 /** Clocks may differ by so much; the daemon's own decides. */
 const AHEAD_MOST_MS = 60_000;
 
-/** How the whole of a key is read, by its type. */
+/** Commands that read a complete key, by its type. */
 const WHOLE: Readonly<Record<string, (key: string) => readonly string[]>> = {
   hash: (key) => ["HGETALL", key],
   list: (key) => ["LRANGE", key, "0", "-1"],

@@ -24,9 +24,9 @@ import type { SendToAll } from "./shared/send-to-all.js";
 import { trusted } from "./shared/server-url.js";
 import { importFolder } from "./sql/import-folder.js";
 
-/** For a command of some hundred entries; daemons may be far away. */
+/** Milliseconds for a command of some hundred entries; daemons may be far away. */
 const COMMAND_MS = 20_000;
-/** Before the folder's path. */
+/** The prefix of a folder's path. */
 const FOLDER = "sql:";
 
 type Origin =

@@ -38,7 +38,7 @@ try {
   }
 }
 
-/** The words as they were typed; help with a subcommand that there is not is told as that subcommand would be. */
+/** Returns the arguments as they were typed; help with an unknown subcommand is reported as that subcommand would be. */
 function askedOf(words: string[]): string[] {
   const [help, name = "help", ...others] = words;
   if (help !== "help" || name.startsWith("-") || name === help) return words;

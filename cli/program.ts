@@ -33,7 +33,7 @@ const { version } = createRequire(import.meta.url)("dbsyncd/package.json") as { 
 
 type Add = (program: Command) => void;
 
-/** In the order of the help, by what they are about. */
+/** The subcommands in the order of the help, by subject. */
 const SUBCOMMANDS: readonly (readonly [group: string, adds: readonly Add[]])[] = [
   ["Data", [addSend, addGet, addSubscribe, addWatch, addRepl, addSql, addImport, addExport]],
   ["Cluster", [addStatus, addDoctor, addTop, addPing, addMembers]],
@@ -43,7 +43,7 @@ const SUBCOMMANDS: readonly (readonly [group: string, adds: readonly Add[]])[] =
   ["Tools", [addProfile, addBench, addTest, addCompletion]],
 ];
 
-/** What a wrong argument is told by may land in a log: that of a URL without the password in it. */
+/** Removes passwords from a URL: the error about a wrong argument may be logged. */
 function withoutPasswords(text: string): string {
   return text.replace(/(value '\w+:\/\/[^:@\s]*:)\S*@/g, "$1…@");
 }

@@ -96,7 +96,7 @@ export async function sendCommand(words: readonly string[], flags: SendFlags): P
   }
 }
 
-/** One word is a line, unless something comes behind it. */
+/** Returns the command of the arguments. One argument is a line, unless others follow it. */
 async function commandOf(words: readonly string[], { stdin }: SendFlags): Promise<CommandInput> {
   const [line = ""] = words;
   if (!stdin) return words.length === 1 ? line : words;

@@ -76,7 +76,7 @@ export interface CommandMethods {
   pfadd(key: Argument, ...elements: Argument[]): Promise<number>;
   /** How many different elements several HyperLogLogs together have seen, about. */
   pfcount(key: Argument, ...keys: Argument[]): Promise<number>;
-  /** Adds to a HyperLogLog what others have seen. */
+  /** Merges HyperLogLogs into one. */
   pfmerge(key: Argument, ...keys: Argument[]): Promise<"OK">;
   /** Copies a key's value to another key, also in another database. */
   copy(key1: Argument, key2: Argument, ...options: Argument[]): Promise<number>;
@@ -84,7 +84,7 @@ export interface CommandMethods {
   del(key: Argument, ...keys: Argument[]): Promise<number>;
   /** How many of the keys named exist; one named twice counts twice. */
   exists(key: Argument, ...keys: Argument[]): Promise<number>;
-  /** Lets a key expire in so many seconds. */
+  /** Sets a key's time to live in seconds. */
   expire(key: Argument, seconds: Argument, ...options: Argument[]): Promise<number>;
   /** Lets a key expire at a Unix time in seconds. */
   expireat(key: Argument, time: Argument, ...options: Argument[]): Promise<number>;
@@ -94,7 +94,7 @@ export interface CommandMethods {
   keys(pattern: Argument): Promise<string[]>;
   /** Lifts a key's expiry time. */
   persist(key: Argument): Promise<number>;
-  /** Lets a key expire in so many milliseconds. */
+  /** Sets a key's time to live in milliseconds. */
   pexpire(key: Argument, milliseconds: Argument, ...options: Argument[]): Promise<number>;
   /** Lets a key expire at a Unix time in milliseconds. */
   pexpireat(key: Argument, time: Argument, ...options: Argument[]): Promise<number>;

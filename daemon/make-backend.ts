@@ -1,6 +1,6 @@
 /** Makes the backend that -d names. The modules of a kind that is not named are not loaded. */
 import type { Backend } from "../engine/backends/backend.js";
-import type { RedisBackendParts } from "../engine/backends/redis/redis.js";
+import type { RedisBackendParts } from "../engine/backends/redis/link.js";
 import type { TimedDatabase } from "../engine/pipeline/start-floor.js";
 import { loadWith } from "../net/process/optional-package.js";
 import type { RedisGroupSpecification } from "../options/addresses/redis-group-list.js";
@@ -36,7 +36,7 @@ export async function makeBackend(
       import("../engine/sidecar/open-carrier.js"),
       import("../engine/sidecar/signing-backend.js"),
     ]);
-    const carrier = openCarrier({ specification, settings, log });
+    const carrier = openCarrier(specification, settings, log);
     return { backend: new SigningBackend(specification.name, carrier), outliving: null };
   }
   const { waitReplicas } = settings;
@@ -50,7 +50,7 @@ export async function makeBackend(
 /** One way of talking to Redis servers, and three of finding them. */
 async function redisOf(
   specification: RedisSpecification | RedisGroupSpecification,
-  parts: Omit<RedisBackendParts, "specification">,
+  parts: Omit<RedisBackendParts<unknown>, "specification">,
 ): Promise<Backend & TimedDatabase> {
   if (specification.kind === "redis") {
     const { RedisBackend } = await import("../engine/backends/redis/redis.js");

@@ -7,26 +7,26 @@ const HEIGHT = 120;
 const TOP = 8;
 const FOOT = 18;
 const FULL = HEIGHT - TOP - FOOT;
-/** Of the values' axis, and of half the name of a time. */
+/** Pixels of the values' axis, and of half the name of a time. */
 const LEFT = 64;
 const RIGHT = 8;
 const MINUTE_MS = 60_000;
 /** Spans of the axis: a daemon that was started lately has a part of the hour. */
 const SPANS = [5 * MINUTE_MS, 15 * MINUTE_MS, HOUR_MS];
-/** Where the axis has names, as shares of its span before now. */
+/** The positions of names on the axis, as shares of its span before now. */
 const SHARES = [1, 0.8, 0.6, 0.4, 0.2, 0];
-/** Where samples are further apart, the line breaks: the daemon stood still, or was another one. */
+/** Milliseconds between samples beyond which the line breaks: the daemon was suspended, or another one. */
 const GAP_MS = 2.5 * SAMPLE_EVERY_MS;
 const LINES = ["one", "two"] as const;
 
 export interface ChartOptions {
-  /** With its unit. */
+  /** The title, with its unit. */
   readonly title: string;
   readonly lines: readonly { readonly series: SampleName; readonly name: string }[];
   readonly text: (value: number) => string;
   /** Whether its axis has whole numbers only. */
   readonly isCount?: boolean;
-  /** Why there is nothing to show. */
+  /** The reason why there is nothing to show. */
   readonly empty: string;
 }
 
@@ -164,7 +164,7 @@ export class Chart {
       .join("");
   }
 
-  /** What is below the line. */
+  /** Returns the path of the area below the line. */
   #areaPath(top: number): string {
     const known = this.#points.filter(({ values: [value = null] }) => value !== null);
     const [first] = known;

@@ -74,7 +74,7 @@ const CHARTS = [
 const series = new Series();
 const strip = new Strip(at<SVGElement>("strip"), at("strip-words"));
 let last: DashboardFrame | null = null;
-/** For how long nothing has come; null: frames come. */
+/** Milliseconds since the last frame, if they are too many; null: frames come. */
 let silentMs: number | null = null;
 
 function draw(frame: DashboardFrame): void {
@@ -90,7 +90,7 @@ function draw(frame: DashboardFrame): void {
   showState();
 }
 
-/** The state counts as long as the daemon is heard. */
+/** Shows the state, as long as frames come. */
 function showState(): void {
   showProblems(last, silentMs);
   document.body.classList.toggle("stale", silentMs !== null);
@@ -103,7 +103,7 @@ function showState(): void {
   showMembers(last, !isOn);
 }
 
-/** For those who do not see the page: what is worth being read aloud. */
+/** Announces changes to screen readers. */
 function announce(frame: DashboardFrame): void {
   const membersOf = (of: DashboardFrame | null): readonly FrameMember[] => of?.timeline?.members ?? [];
   const before = new Map(membersOf(last).map((member) => [member.address, isAway(member)]));

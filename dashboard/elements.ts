@@ -32,11 +32,11 @@ export function made<Name extends keyof HTMLElementTagNameMap>(
 export interface Cell {
   readonly text: string;
   readonly className?: string;
-  /** Where its text leads. */
+  /** The target of its text. */
   readonly href?: string | undefined;
-  /** What the button next to it copies. */
+  /** The text that the button next to it copies. */
   readonly copy?: string;
-  /** What a click on its text does. */
+  /** The action of a click on its text. */
   readonly act?: () => void;
 }
 
@@ -77,7 +77,7 @@ function fillCell(cell: KnownCell, { text, className = "", href, copy, act }: Ce
   if (button !== null && act !== undefined) button.onclick = act;
 }
 
-/** Lines break behind the marks that divide names and addresses, not within their words. */
+/** Positions at which lines may break: after the marks that divide names and addresses, not within their words. */
 const DIVIDES = /(?<=[.:@/_-])(?=[^.:@/_-])/;
 
 interface TextLook {

@@ -1,4 +1,4 @@
-/** What the daemon sends, as it comes; for how long nothing has come; and connecting again. */
+/** Receives the daemon's frames, reports for how long none has come, and connects again. */
 import type { DashboardFrame, DashboardHistory } from "../protocol/json/dashboard-frame.js";
 
 /** Frames come each second. */

@@ -18,7 +18,7 @@ import { bytesText, countOf, countText, spanText } from "./texts.js";
 const PAGE_KEYS = 50;
 const STEP_KEYS = 200;
 const LARGEST_MAX = 20;
-/** Of a value: characters of a string, elements of anything else, and bytes that they may have together. */
+/** Limits of a value: characters of a string, elements of anything else, and bytes of all of them. */
 const STRING_BYTES_MAX = 4096;
 const ELEMENTS_MAX = 100;
 const VALUE_BYTES_MAX = 256 * 1024;
@@ -33,7 +33,7 @@ interface SeenKey {
   readonly expires: number;
 }
 
-/** How a value of each type is read: its length, and some of its elements. */
+/** Commands that read a value of each type: its length, and some of its elements. */
 const READERS: Readonly<Record<string, (key: Word, count: string) => readonly (readonly Word[])[]>> = {
   string: (key) => [
     ["STRLEN", key],

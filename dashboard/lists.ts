@@ -94,8 +94,8 @@ function diskCell(free: number | null, size: number | null): Cell {
 const LOOPBACK = /^(?:127\.[\d.]+|localhost|\[::1\])$/;
 
 /**
- * Where a member's page is; undefined: it has none, or this browser cannot reach it. The host is the one by which this daemon knows
- * the member, so that its own report leads nowhere else.
+ * Returns the address of a member's page; undefined: it has none, or this browser cannot reach it. The host is the one by which this
+ * daemon knows the member, so that its own report leads to no other host.
  */
 function pageOf({ address, pagePort, pageLocal }: FrameMember): string | undefined {
   const [, host = ""] = /^(.+):\d+$/.exec(address) ?? [];

@@ -1,4 +1,4 @@
-/** What is wrong, at the top of the page, in its title and its icon: in the sentences of dbsync doctor. */
+/** Problems at the top of the page, in its title and its icon: in the sentences of dbsync doctor. */
 import type { Severity } from "../protocol/figures/problem.js";
 import type { DashboardFrame } from "../protocol/json/dashboard-frame.js";
 import { at, made, say } from "./elements.js";
@@ -22,7 +22,7 @@ export function showProblems(frame: DashboardFrame | null, silentMs: number | nu
   const problems = [...(silentMs === null ? [] : [silence(frame, silentMs)]), ...problemsOf(frame)];
   fill(at("problems"), problems);
   const isWaiting = frame === null && silentMs === null;
-  at("no-problems").hidden = problems.length > 0 || isWaiting;
+  at("no-problems").hidden = problems.some(({ severity }) => severity !== "note") || isWaiting;
   at("problems").hidden = problems.length === 0;
   showHealth(healthOf(frame, problems), { word: wordOf(frame, silentMs, problems), isWaiting });
 }
@@ -37,9 +37,12 @@ function healthOf(frame: DashboardFrame | null, problems: readonly Shown[]): Hea
 
 function wordOf(frame: DashboardFrame | null, silentMs: number | null, problems: readonly Shown[]): string {
   if (silentMs !== null) return "no answer";
-  const count = problems.filter(({ severity }) => severity !== "progress").length;
-  if (count > 0) return count === 1 ? "1 problem" : `${count} problems`;
-  if (problems.length > 0) return `${problems.length} under way`;
+  const count = (...wanted: Severity[]) =>
+    problems.filter(({ severity }) => wanted.includes(severity)).length;
+  const wrong = count("problem", "remark");
+  if (wrong > 0) return wrong === 1 ? "1 problem" : `${wrong} problems`;
+  const passing = count("progress");
+  if (passing > 0) return `${passing} under way`;
   return frame?.isHealthy === false ? frame.state : "well";
 }
 
@@ -76,7 +79,7 @@ function problemsOf(frame: DashboardFrame | null): Shown[] {
     }),
   );
   const ownOf = (wanted: Severity) => own.filter(({ severity }) => severity === wanted);
-  return [...ownOf("problem"), ...ownOf("remark"), ...reported, ...ownOf("progress")];
+  return [...ownOf("problem"), ...ownOf("remark"), ...reported, ...ownOf("progress"), ...ownOf("note")];
 }
 
 function subjectText({ subjects }: Shown): string {
@@ -86,10 +89,11 @@ function subjectText({ subjects }: Shown): string {
   return `${named}${more > 0 ? ` and ${more} more` : ""} ${subjects.length === 1 ? "reports" : "report"}`;
 }
 
-const CLASSES = { problem: "bad", remark: "warn", progress: "quiet" } as const;
+const CLASSES = { problem: "bad", remark: "warn", note: "quiet", progress: "quiet" } as const;
 const CURES = {
   problem: "What to do",
   remark: "What to do",
+  note: "What to do, if you need it",
   progress: "This ends by itself. If it does not",
 } as const;
 

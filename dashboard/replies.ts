@@ -47,13 +47,13 @@ export const commandsText = (commands: SignedReply | undefined): string =>
     )
     .join("; ");
 
-/** Who signed: the key's label, or its id; for whom. */
+/** Returns the signer: the key's label, or its id, and the client for which it signed. */
 export function signerText({ label, signer, as }: Fields): string {
   const by = label === "" || label == null ? shortId(signer) : textOf(label);
   return as == null ? by : `${by} for ${textOf(as)}`;
 }
 
-/** Why a part of the page has nothing to show. */
+/** Returns the reason why a part of the page has nothing to show. */
 export function reasonText(problem: unknown): string {
   const text = String(problem instanceof Error ? problem.message : problem);
   if (!text.includes("NOPERM")) return text;

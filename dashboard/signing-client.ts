@@ -1,4 +1,4 @@
-/** What the page uses of dbsyncd/browser, which it loads when an administrator signs in. */
+/** The parts of dbsyncd/browser that the page uses. It is loaded when an administrator signs in. */
 
 export type SignedReply = string | number | bigint | boolean | null | object;
 export type Word = string | Uint8Array;

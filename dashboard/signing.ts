@@ -1,6 +1,6 @@
 /**
- * What only an administrator's key may read. The client of dbsyncd/browser is loaded when an administrator signs in, and speaks to
- * the daemon's --ws, which judges each signed request by the key's rules.
+ * Signs an administrator in, whose key may read more. The client of dbsyncd/browser is then loaded, and speaks to the daemon's --ws,
+ * which judges each signed request by the key's rules.
  */
 import type { DashboardFrame } from "../protocol/json/dashboard-frame.js";
 import { at, say } from "./elements.js";
@@ -9,9 +9,9 @@ import { prepareLog, showKeyList, showLetters } from "./records.js";
 import type { SigningClient, SigningModule } from "./signing-client.js";
 import { showClients, showSlow } from "./work.js";
 
-/** In this browser, for pages of this address. */
+/** The key's name in this browser, for pages of this address. */
 const KEY_NAME = "dashboard";
-/** What the page requests; all of it reads. */
+/** The rules that the page needs; all of its requests read. */
 const RULES =
   "+@read +timeline|log +timeline|blame +timeline|deadletters +key|list +config|get +client|list +slowlog|get ~*";
 
@@ -68,7 +68,7 @@ async function open(frame: DashboardFrame | null): Promise<SigningClient> {
   });
 }
 
-/** What to do about it: the key is not known, or it may not, or the daemon does not take connections of the page. */
+/** Explains a failure: the key is not known, or has no permission, or the daemon does not take connections of the page. */
 async function explain(problem: unknown, client: SigningClient | null): Promise<void> {
   const text = String(problem instanceof Error ? problem.message : problem);
   if (client === null) {

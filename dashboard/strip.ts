@@ -13,26 +13,26 @@ import { drawn, say } from "./elements.js";
 import { countText, spanText } from "./texts.js";
 
 const HEIGHT = 144;
-/** Above the columns, for names; below them, for times. */
+/** Pixels above the columns, for names, and below them, for times. */
 const HEAD = 22;
 const FOOT = 18;
 const FULL = HEIGHT - HEAD - FOOT;
 const EVERY_MS = 10_000;
-/** What a name takes, roughly. */
+/** Pixels of a name, roughly. */
 const NAME_WIDE = 56;
 
 interface Column {
   clients: number;
   members: number;
   late: number;
-  /** null: nothing of it was late. */
+  /** The mark of a column with late entries; null: there were none. */
   mark: SVGElement | null;
 }
 
 export class Strip {
   readonly #svg: SVGElement;
   readonly #words: Element;
-  /** By bin; those in sight. */
+  /** Columns in sight, by bin. */
   readonly #columns = new Map<number, Column>();
   readonly #final = drawn("rect", { class: "final", x: 0, y: HEAD, height: FULL });
   readonly #clients = drawn("path", { class: "clients" });
@@ -57,7 +57,7 @@ export class Strip {
     for (const edge of Object.values(this.#edges)) svg.append(edge.line, edge.name);
   }
 
-  /** Each bin comes with all that it counts, of several times the greatest. */
+  /** Adds arrivals. Each bin comes with all that it counts; of several counts the greatest is valid. */
   add(arrivals: readonly Arrival[], now: number): void {
     for (const [bin, clients, members, late] of arrivals) {
       const column = this.#columns.get(bin) ?? { clients: 0, members: 0, late: 0, mark: null };
@@ -80,7 +80,8 @@ export class Strip {
     this.#columns.clear();
   }
 
-  draw({ elsewhere, stable, published: watermark }: FrameTimeline, now: number): void {
+  draw(timeline: FrameTimeline, now: number): void {
+    const { stable, published: watermark } = timeline;
     const width = Math.max(1, this.#svg.clientWidth);
     this.#svg.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
     const x = (at: number) =>
@@ -112,7 +113,7 @@ export class Strip {
       text.setAttribute("x", String(Math.max(18, x(now - (index + 1) * EVERY_MS))));
       text.setAttribute("visibility", isNarrow && index % 2 === 0 ? "hidden" : "visible");
     }
-    this.#describe({ elsewhere, stable }, now);
+    this.#describe(timeline, now);
   }
 
   /** A new one falls, where motion is welcome. */
@@ -125,7 +126,7 @@ export class Strip {
     column.mark.setAttribute("cy", y.toFixed(1));
   }
 
-  #describe({ elsewhere, stable }: Pick<FrameTimeline, "elsewhere" | "stable">, now: number): void {
+  #describe({ elsewhere, stable }: FrameTimeline, now: number): void {
     const all = [...this.#columns.values()];
     const late = all.reduce((sum, column) => sum + column.late, 0);
     const sum = all.reduce((sum, column) => sum + sumOf(column), 0);

@@ -17,13 +17,13 @@ export function countText(count: number): string {
 export const countOf = (count: number, unit: string): string =>
   `${countText(count)} ${unit}${count === 1 ? "" : "s"}`;
 
-/** Of an axis: 1.2k, 3M. */
+/** Formats a number of an axis: 1.2k, 3M. */
 export function shortCountText(count: number): string {
   if (count < 1000) return Number(count.toPrecision(3)).toLocaleString("en");
   return new Intl.NumberFormat("en", { notation: "compact", maximumSignificantDigits: 3 }).format(count);
 }
 
-/** Of a second. */
+/** Formats a rate per second. */
 export const rateText = (rate: number): string => `${shortCountText(rate)}/s`;
 
 export function millisecondsText(time: number): string {
@@ -31,7 +31,7 @@ export function millisecondsText(time: number): string {
   return `${time < 10 ? Number(time.toPrecision(2)) : Math.round(time)} ms`;
 }
 
-/** Of a time that has passed. */
+/** Formats a time that has passed. */
 export function spanText(time: number): string {
   const seconds = Math.max(0, time / 1000);
   if (seconds < 120) return `${Math.round(seconds)} s`;

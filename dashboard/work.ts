@@ -1,4 +1,4 @@
-/** What the daemon does for its clients: slow commands, and connections with their last command. */
+/** The daemon's work for its clients: slow commands, and connections with their last command. */
 import { at, type Cell, fillTable, say } from "./elements.js";
 import { itemsOf, reasonText, shown, textOf } from "./replies.js";
 import type { SigningClient } from "./signing-client.js";

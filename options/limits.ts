@@ -54,7 +54,7 @@ export const LIMITS = {
     least: 1,
     most: 1_000_000,
     summary:
-      "clients at a time; above it those that have proved nothing give way, else further ones are closed at once",
+      "clients at a time; above it unauthenticated ones are closed first, otherwise new ones immediately",
     reason: "an idle connection costs some 5 KiB here; the system's limit of open files must be higher",
   },
   maxEventBytes: {
@@ -64,8 +64,7 @@ export const LIMITS = {
     least: 4 * KIB,
     most: 511 * MIB,
     summary: "version 2: events that may wait for a client that listens; more closes its connection",
-    reason:
-      "what a busy channel says in a second; a client that reads more slowly is told that something is missing",
+    reason: "what a busy channel sends in a second; a client that reads more slowly receives a gap event",
   },
   maxRelayBytes: {
     flag: "max-relay-bytes",
@@ -75,7 +74,7 @@ export const LIMITS = {
     most: 1024 * MIB,
     restart: true,
     summary: "messages (PUBLISH) that may wait for another daemon; the rest is not sent to it, and counted",
-    reason: "some seconds on a slow line; a daemon that is slower than that is told that some are missing",
+    reason: "some seconds on a slow line; a slower daemon is notified that some are missing",
   },
   idleTimeout: {
     flag: "idle-timeout",
@@ -102,7 +101,7 @@ export const LIMITS = {
     least: MIB,
     most: 1024 * KIB * MIB,
     summary:
-      "RESP: largest command, as far as it has come; what may stand behind one that waits (Redis's client-query-buffer-limit)",
+      "RESP: largest command, as far as it has arrived; bytes that may follow one that waits (Redis's client-query-buffer-limit)",
     reason: "Redis's; --max-buffered-bytes, for all clients together, is usually less",
   },
   jsonReplicaTimeout: {
@@ -140,7 +139,7 @@ export const LIMITS = {
     least: 0,
     most: 511 * MIB,
     summary: "MongoDB: bytes of their documents, all together; an answer that is longer alone is refused",
-    reason: "they are kept as they were found, beside the data",
+    reason: "they are kept as they were found, next to the data",
   },
   mongoCursorTimeout: {
     flag: "mongo-cursor-timeout",
@@ -248,7 +247,7 @@ export const LIMITS = {
     least: 32 * MIB,
     most: 1024 * MIB,
     summary: "memory of a script of a Redis client; more is an error",
-    reason: "Lua itself takes 16 MiB; what grows beyond that is given back behind the script",
+    reason: "Lua itself takes 16 MiB; memory beyond that is released after the script",
   },
 } as const satisfies Record<string, LimitRow>;
 

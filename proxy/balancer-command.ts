@@ -20,8 +20,8 @@ import { readOriginalConfig } from "./settings/original-config.js";
 import { UPSTREAM_LIMITS, type UpstreamLimits } from "./upstream/limits.js";
 import { type AdminOptions, addAdmin, withAdmin } from "./with-admin.js";
 
-const TIME_MOST = 24 * 60 * 60 * 1000;
-const COUNT_MOST = 1_000_000;
+const TIME_MAX = 24 * 60 * 60 * 1000;
+const COUNT_MAX = 1_000_000;
 const CONFIG_VARIABLE = "DIRK_CONFIG_PATH";
 const JOURNAL_REMOVED =
   "The proxy no longer replicates writes between servers. Copy the data of the earlier servers into daemons that replicate themselves (dbsyncd --sql --peer): dbsync import sql:DATA-FOLDER";
@@ -85,7 +85,7 @@ function addRouting(command: Command): Command {
     .option(
       "--settle <ms>",
       `how long servers may take to tell each other of a write (${DEFAULT_SETTLE_TIME})`,
-      number(0, TIME_MOST),
+      number(0, TIME_MAX),
     );
 }
 
@@ -95,8 +95,8 @@ function refuseJournal(): never {
 }
 
 function addLimits(command: Command): Command {
-  const time = number(1, TIME_MOST);
-  const count = number(1, COUNT_MOST);
+  const time = number(1, TIME_MAX);
+  const count = number(1, COUNT_MAX);
   return command
     .option(
       "--connect-timeout <ms>",
@@ -122,7 +122,7 @@ function addLimits(command: Command): Command {
     .option(
       "--silence-timeout <ms>",
       "a client that is silent so long is let go; 0: none is",
-      number(0, TIME_MOST),
+      number(0, TIME_MAX),
       CLIENT_LIMITS.silenceTimeout,
     );
 }
@@ -144,7 +144,7 @@ function configured(option: string | undefined): BalancerSettings | null {
   }
 }
 
-/** Balancer and, if wanted, what tells of it. */
+/** Returns the balancer and, if requested, its admin server. */
 async function serviceOf(settings: BalancerSettings, options: Options, log: Logger): Promise<Service> {
   const clients = new ClientCounts();
   const balancer = new Balancer({

@@ -6,7 +6,7 @@ import { addBalancer } from "./balancer-command.js";
 import { addCache } from "./cache-command.js";
 import { addStatus } from "./status-command.js";
 
-/** Nothing is parsed yet. */
+/** Returns the program; nothing is parsed yet. */
 export function makeProxy(): Command {
   const program = new Command("dbsync-proxy")
     .description("Stands before servers of the SQL line protocol, or of Redis.")

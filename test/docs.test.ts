@@ -245,6 +245,7 @@ const PAGES = [
   "docs/production.md",
   "docs/keys.md",
   "docs/redis-clients.md",
+  "docs/active-active.md",
   "docs/from-redis.md",
   "docs/json-clients.md",
   "docs/php.md",
@@ -252,7 +253,7 @@ const PAGES = [
 ];
 
 /** Those whose blocks wait for their daemons themselves: they are run exactly as printed. */
-const WAITING_PAGES = ["docs/php.md", "docs/production.md", "docs/python.md"];
+const WAITING_PAGES = ["docs/active-active.md", "docs/php.md", "docs/production.md", "docs/python.md"];
 
 /** Its daemons have their ports from files. */
 const CONFIGURED_PAGE = "docs/production.md";
@@ -308,6 +309,13 @@ test("the index of the decisions has each page under its title", () => {
   });
   const index = readDocument("docs/decisions/README.md");
   assert.deepEqual(index.match(/^\| \d.*$/gm), rows);
+});
+
+test("docs/architecture.md names files that exist", () => {
+  const named = [...readDocument("docs/architecture.md").matchAll(/`([\w/-]+\/[\w-]+\.ts)`/g)];
+  const paths = named.map(([, path = ""]) => path);
+  assert.ok(paths.length > 30);
+  for (const path of paths) assert.ok(existsSync(join(repositoryRoot, path)), path);
 });
 
 test("README's reading order names files that exist", () => {

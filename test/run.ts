@@ -106,8 +106,8 @@ function runFiles(files: readonly string[], ended: () => void): void {
 function installMissing(): boolean {
   const needed = requirements.filter(({ isForFullRuns }) => isFull || !isForFullRuns);
   const missing = needed.filter((requirement) => !isThere(requirement));
-  const haveLibraries = !isFull || haveNodeLibraries();
-  if (missing.length === 0) return haveLibraries;
+  const haveNode = !isFull || haveNodeLibraries();
+  if (missing.length === 0) return haveNode && (!isFull || havePymongo());
   const packages = missing.map(({ debianPackage }) => debianPackage);
   console.log(`The tests also use ${missing.map(describe).join(", ")}.`);
   const prefix = process.getuid?.() === 0 ? [] : ["sudo", "-n"];
@@ -123,7 +123,7 @@ function installMissing(): boolean {
     );
   }
   if (left.length > 0 && !process.env["CI"]) console.error("The tests that use them are skipped.");
-  return left.length === 0 && haveLibraries;
+  return left.length === 0 && haveNode && (!isFull || havePymongo());
 }
 
 /** What test/libraries uses of npm is far more than what everybody should have to install for the other tests. */
@@ -151,6 +151,17 @@ function haveNodeLibraries(): boolean {
   console.error(
     "Missing: libraries of npm. To get them: npm install --no-save --ignore-scripts --prefix test/libraries/npm",
   );
+  return false;
+}
+
+/** Debian has one version of pymongo; drivers of version 4 are tested as well. */
+function havePymongo(): boolean {
+  const folder = join(repositoryRoot, "test", "libraries", "python", "pymongo-4");
+  if (existsSync(folder)) return true;
+  console.log("Installing with pip a driver of MongoDB: test/libraries/python/pymongo-4");
+  const install = ["-m", "pip", "install", "--quiet", "--target", folder, "pymongo==4.*"];
+  if (succeeds(["/usr/bin/python3", ...install])) return true;
+  console.error(`Missing: pymongo 4. To get it: python3 ${install.join(" ")}`);
   return false;
 }
 

@@ -1,22 +1,22 @@
-/** What is behind daemons, in a few words: of the kind the figures of `dbsync bench` are. */
+/** Describes the databases of daemons in a few words: `dbsync bench` prints them with its figures. */
 import type { CallingClient } from "../../client/client.js";
 import type { Settings } from "../../client/settings/options.js";
 import { DbsyncError } from "../../client/shared/errors.js";
 import type { DaemonStatus } from "../status/daemon-status.js";
 import { readWorkStatus } from "../status/read-status.js";
 
-/** What a daemon whose own memory answers says of INFO, and one before a cluster, in which no server is meant. */
+/** The answer to INFO of a daemon with its data in its own memory, and of one in front of a cluster, in which no server is meant. */
 const OWN_MEMORY = /INFO is for connections of the RESP listener/;
 const NO_SERVER = /names no key by which a server of the cluster/;
 const NOT_TOLD = "not told";
 
-/** As administrators are told; else as an answer to INFO shows. */
+/** Returns what daemons report to administrators; for other keys, what their answers to INFO show. */
 export async function behindOf(settings: Settings, client: CallingClient): Promise<string> {
   const told = new Set((await readWorkStatus(settings)).map(toldBy).filter((text) => text !== null));
   return told.size > 0 ? [...told].join("; ") : await shownBy(client);
 }
 
-function toldBy({ figures, members }: Pick<DaemonStatus, "figures" | "members">): string | null {
+function toldBy({ figures, members }: DaemonStatus): string | null {
   if (figures === null) return null;
   const { order, backends } = figures;
   if (order !== null) return "memory, ordered by a stream";

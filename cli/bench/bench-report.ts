@@ -1,4 +1,4 @@
-/** What `dbsync bench` prints: figures, a histogram, what failed. */
+/** The output of `dbsync bench`: figures, a histogram and errors. */
 
 import { formatHeadedTable, formatTable } from "../../net/terminal/table.js";
 import type { LatencyHistogram } from "./latency-histogram.js";
@@ -53,10 +53,10 @@ export function formatFigures(figures: BenchFigures, latencies: LatencyHistogram
   return formatTable(rows) + formatHistogram(latencies) + formatErrors(figures.errors);
 }
 
-/** Of a load on daemons beside others'. */
+/** Figures of one of several lists of daemons. */
 export interface BenchRow extends BenchFigures {
   readonly servers: string;
-  /** What is behind them. */
+  /** The databases of its daemons. */
   readonly behind: string;
 }
 
@@ -105,7 +105,7 @@ function grouped(number: number): string {
   return number.toLocaleString("en-GB", { maximumFractionDigits: 0 });
 }
 
-/** To a microsecond. */
+/** Rounds to a microsecond. */
 function round(ms: number): number {
   return Math.round(ms * 1000) / 1000;
 }

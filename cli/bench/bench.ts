@@ -126,7 +126,7 @@ async function benchOne(flags: BenchFlags, command: LoadCommand, settings: Setti
   told(measured);
 }
 
-/** One after the other, so that none has less of the machine for another's sake. */
+/** Runs one benchmark after the other, so that each has the machine to itself. */
 async function benchEach(flags: BenchFlags, command: LoadCommand, all: readonly Settings[]): Promise<void> {
   const rows: BenchRow[] = [];
   for (const settings of all) {
@@ -155,7 +155,7 @@ function describePlan(flags: BenchFlags, { title }: LoadCommand, { servers, poli
   return `${who} for ${flags.seconds} s: ${title} (values of ${flags.payload} bytes), policy ${policy === "usual" ? "first" : policy}, ${daemons}`;
 }
 
-/** @throws DbsyncError `bad-option`: somebody else's machines, and nobody said so */
+/** @throws DbsyncError `bad-option`: the daemons are on other machines, and the load on them was not confirmed */
 function refuseFlood(flags: BenchFlags, { servers }: Settings, plan: string): void {
   const others = servers.filter((server) => !isLoopback(server)).map(({ text }) => text);
   if (others.length === 0 || flags.yes) return;
@@ -167,7 +167,7 @@ function refuseFlood(flags: BenchFlags, { servers }: Settings, plan: string): vo
 
 interface Measured {
   readonly result: LoadResult;
-  /** Why keys are left; null: none are. */
+  /** The reason why keys are left; null: none are. */
   readonly failure: string | null;
   readonly isInterrupted: boolean;
 }
@@ -219,7 +219,7 @@ async function removeKeys(client: CallingClient, keys: number): Promise<string |
   }
 }
 
-/** A Redis Cluster behind a daemon takes no command with keys of several slots. */
+/** Sends commands together, or one by one: a Redis Cluster takes no command with keys of several slots. */
 async function atOnceOrEach(
   atOnce: () => Promise<unknown>,
   each: () => readonly Promise<unknown>[],
@@ -239,7 +239,7 @@ function* keyNames(keys: number, atOnce: number): Generator<string[]> {
   }
 }
 
-/** At a terminal alone, on standard error. @returns  what ends it */
+/** Shows the progress on standard error, if that is a terminal. @returns  what ends it */
 function startProgress(load: Load): () => void {
   if (!process.stderr.isTTY) return () => {};
   let [seconds, before] = [0, 0];

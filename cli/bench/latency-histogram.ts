@@ -7,7 +7,7 @@
 const PER_OCTAVE = 64;
 /** Everything shorter counts as this, in milliseconds. */
 const SHORTEST_MS = 0.001;
-/** Up to 2²⁶ µs, 67 s: longer than any call may take. */
+/** Octaves up to 2²⁶ µs, 67 s: longer than any call may take. */
 const OCTAVES = 26;
 
 /** A line of the drawing: calls that took at least `from` and less than `to` milliseconds. */
@@ -48,7 +48,7 @@ export class LatencyHistogram {
     return 0;
   }
 
-  /** One for each doubling, from the first that holds a call to the last. */
+  /** Returns a band for each doubling, from the first that contains a call to the last. */
   bands(): Band[] {
     const bands: Band[] = [];
     for (let octave = 0; octave < OCTAVES; octave++) {

@@ -1,4 +1,4 @@
-/** What `dbsync bench` sends: a template, in which each command gets a key of its own and a value. */
+/** The commands that `dbsync bench` sends: a template, in which each command gets a key of its own and a value. */
 import { DbsyncError } from "../../client/shared/errors.js";
 import { splitWords } from "../shared/words.js";
 
@@ -11,7 +11,7 @@ export const BENCH_KEYS = "dbsync-bench:";
 const SET = `SET ${BENCH_KEYS}${KEY_MARK} ${VALUE_MARK}`;
 const GET = `GET ${BENCH_KEYS}${KEY_MARK}`;
 
-/** Of `mixed`: so many of ten commands read. */
+/** Reads among ten commands of `mixed`. */
 const READS_OF_TEN = 9;
 
 /** `make` gives the next command's arguments. */

@@ -1,28 +1,28 @@
 /**
- * A load on daemons and what came of it. Closed loop: each of several callers sends its next command when the last one is
- * answered. Open loop: commands arrive at random times (Poisson) at a given rate, whoever is slow; a command's latency
- * counts from its arrival, so that a stall is seen by all that arrive meanwhile.
+ * A load on daemons, and its result. Closed loop: each of several callers sends its next command when the last one is answered. Open
+ * loop: commands arrive at random times (Poisson) at a given rate, however slow the daemons are; a command's latency counts from its
+ * arrival, so that a stall affects all that arrive meanwhile.
  */
 import type { Environment } from "../../client/shared/environment.js";
 import { DbsyncError } from "../../client/shared/errors.js";
 import { LatencyHistogram } from "./latency-histogram.js";
 
-/** Below this the next arrival is waited for without a timer, which would come a millisecond late. */
+/** Shorter waits for the next arrival use no timer, which would come a millisecond late. */
 const SHORT_WAIT_MS = 2;
 
-/** However far the open loop is behind, answers are read this often. */
+/** Milliseconds after which the open loop reads answers, however many arrivals are overdue. */
 const BUSY_MS = 1;
 
 export interface LoadPlan {
   readonly send: () => Promise<unknown>;
-  /** Of the closed loop. */
+  /** Callers of the closed loop. */
   readonly callers: number;
   /** Arrivals a second; null: closed loop. */
   readonly rate: number | null;
   readonly seconds: number;
 }
 
-/** What has happened so far; all of it when `run` has resolved. */
+/** The result so far; complete when `run` has resolved. */
 export interface LoadResult {
   readonly latencies: LatencyHistogram;
   /** Calls that failed: by stage of the daemons, or by the error's code. */
@@ -37,14 +37,14 @@ export interface LoadResult {
 export class Load {
   readonly result: LoadResult;
   readonly #plan: LoadPlan;
-  readonly #environment: Pick<Environment, "now" | "random" | "setTimer">;
+  readonly #environment: Environment;
   #startedAt = 0;
   #endsAt = 0;
-  /** Since when nothing but arrivals has been seen to. */
+  /** The time since which the loop has only handled arrivals. */
   #busySince = 0;
   #wake: () => void = () => {};
 
-  constructor(plan: LoadPlan, environment: Pick<Environment, "now" | "random" | "setTimer">) {
+  constructor(plan: LoadPlan, environment: Environment) {
     this.#plan = plan;
     this.#environment = environment;
     this.result = { latencies: new LatencyHistogram(), errors: new Map(), failed: 0, ms: 0, pending: 0 };

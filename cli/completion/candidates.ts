@@ -1,4 +1,4 @@
-/** What may stand where a shell's user has pressed Tab: told from the program's own table of subcommands and options. */
+/** Candidates for the position at which a shell's user has pressed Tab, from the program's own table of subcommands and options. */
 import type { Command, Option } from "commander";
 import { COMMAND_NAMES } from "../shared/command-names.js";
 
@@ -12,8 +12,8 @@ export interface Candidate {
 const SENDING: readonly string[] = ["send"];
 
 /**
- * @param words  behind the program's name; the last one is being typed, and may be empty
- * @returns none: the shell offers files
+ * Returns candidates for the last word; none: the shell offers files.
+ * @param words  after the program's name; the last one is being typed, and may be empty
  */
 export function candidatesFor(program: Command, words: readonly string[]): readonly Candidate[] {
   const typed = words.at(-1) ?? "";
@@ -76,7 +76,7 @@ function named(word: string): Candidate {
   return { word, about: "" };
 }
 
-/** As it was begun. */
+/** Returns a candidate in the case in which it was begun. */
 function inCaseOf(typed: string, { word, about }: Candidate): Candidate {
   const isLower = typed !== "" && typed === typed.toLowerCase();
   return { word: isLower ? word.toLowerCase() : word, about };

@@ -4,7 +4,7 @@ import { exitCodeHelp } from "../shared/exit-codes.js";
 import { printLine } from "../shared/output.js";
 import { candidatesFor } from "./candidates.js";
 
-/** Without candidates each offers files. */
+/** The scripts of shells. Without candidates each offers files. */
 const SCRIPTS = {
   bash: `_dbsync() {
   local IFS=$'\\n'

@@ -1,4 +1,4 @@
-/** What the package dbsync-client has in place of the modules of this folder. */
+/** The replacement for the modules of this folder in the package dbsync-client. */
 import { EXIT, Failure } from "../shared/exit-codes.js";
 
 throw new Failure(

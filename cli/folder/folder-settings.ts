@@ -1,4 +1,4 @@
-/** Which data folder is meant, by the daemon's own options. */
+/** Finds the data folder by the daemon's own options. */
 import { StartError } from "../../net/process/start-error.js";
 import { version } from "../../net/process/version.js";
 import { applyNamedFile, optionTable, parseArguments } from "../../options/options.js";

@@ -22,7 +22,7 @@ import { folderPath } from "./folder-settings.js";
 
 export type { Fate, FoundFates };
 
-/** In lists: arguments of a command, and bytes of an argument. */
+/** Arguments of a command, and bytes of an argument, that lists show. */
 const MAX_BRIEF_ARGUMENTS = 3;
 const MAX_BRIEF_BYTES = 32;
 
@@ -32,9 +32,9 @@ export interface DeadLetter extends Pick<Letter, "state" | "reason" | "since" | 
   readonly id: string;
   /** Milliseconds since 1970. */
   readonly at: number;
-  /** Bytes that it takes. */
+  /** Bytes on the disk. */
   readonly bytes: number;
-  /** null: its bytes are damaged. */
+  /** The letter's content; null: its bytes are damaged. */
   readonly envelope: LetterEnvelope | null;
 }
 
@@ -52,7 +52,7 @@ export interface LetterEnvelope {
   }[];
   /** Number of commands. */
   readonly count: number;
-  /** In a list: the beginning of the first alone. */
+  /** The commands; in a list the beginning of the first one alone. */
   readonly commands: readonly (readonly Buffer[])[];
 }
 
@@ -117,9 +117,9 @@ export function findLetters(
 }
 
 export interface LettersToWrite {
-  /** null: all that are certain to be missing. */
+  /** The letters that are meant; null: all that are certain to be missing. */
   readonly ids: readonly string[] | null;
-  /** Also what was written again before, or may be in the state. */
+  /** Whether letters are included that were written again before, or may be in the state. */
   readonly isAnyway: boolean;
 }
 

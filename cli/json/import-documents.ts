@@ -8,7 +8,7 @@ import { DocumentWriter } from "./document-writer.js";
 import { JsonServer } from "./json-server.js";
 import { documentsOf } from "./json-source.js";
 
-/** A server that says nothing for so long is given up: the original makes its whole answer before it sends any. */
+/** Milliseconds of silence after which a server is given up: the original makes its complete answer before it sends any. */
 const SILENCE_MS = 120_000;
 
 /**
@@ -48,7 +48,7 @@ export async function importDocuments(
   );
 }
 
-/** @throws Error  a document is there, and nobody said that it may go */
+/** @throws Error  a document exists, and --replace is missing */
 async function makeRoom(send: SendToAll, name: string, replace: boolean): Promise<void> {
   if (!replace) {
     throw new Error(`the daemons have a document ${JSON.stringify(name)} already; --replace drops it first`);

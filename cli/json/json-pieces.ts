@@ -1,6 +1,6 @@
 /**
- * A JSON text that comes piece by piece, and is too long to be in memory at once: walked through by its brackets, names and
- * commas; values are taken as they are written.
+ * A JSON text that comes piece by piece, and is too long for memory: read by its brackets, names and commas; values stay as they are
+ * written.
  */
 
 const QUOTE = 0x22;

@@ -39,8 +39,8 @@ export class JsonServer implements Disposable {
 
   /**
    * Connects, and logs in.
-   * @param silenceMs  a server that says nothing for so long is given up
-   * @throws Error  nobody listens, or the login is refused
+   * @param silenceMs  milliseconds of silence after which a server is given up
+   * @throws Error  there is no server, or it refuses the login
    */
   static async open(address: ServerAddress, silenceMs: number): Promise<JsonServer> {
     const { host, port, login } = address;
@@ -56,7 +56,7 @@ export class JsonServer implements Disposable {
     return server;
   }
 
-  /** One request, and its whole answer. @throws Error  the connection, or an answer that is no JSON object */
+  /** Sends a request, and returns its complete answer. @throws Error  the connection failed, or the answer is no JSON object */
   async ask(request: object): Promise<Record<string, unknown>> {
     let text = "";
     for await (const piece of this.pieces(request)) text += piece;
@@ -65,7 +65,7 @@ export class JsonServer implements Disposable {
     throw new Error(`an answer is no JSON object: ${text.slice(0, 100)}`);
   }
 
-  /** One request, and its answer piece by piece, without its end. @throws Error  the connection */
+  /** Sends a request, and yields its answer piece by piece, without its end. @throws Error  the connection failed */
   async *pieces(request: object): AsyncGenerator<string, void, undefined> {
     const parts = this.#client.askParts(bytesOfText(`${JSON.stringify(request)}\n`), ({ isLast }) => isLast);
     try {

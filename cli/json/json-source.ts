@@ -7,7 +7,7 @@ import type { JsonServer } from "./json-server.js";
 
 export interface SourceEntry {
   readonly key: string;
-  /** As the server writes it. */
+  /** The value as the server writes it. */
   readonly json: string;
   /** Milliseconds since 1970; null: it stays. */
   readonly expires: number | null;
@@ -21,14 +21,14 @@ export interface SourceDocument {
   readonly each: (take: TakeEntry) => Promise<void>;
 }
 
-/** By key, milliseconds since 1970, of the entries that do not stay. */
+/** Dates of expiry by key, in milliseconds since 1970, for entries that have one. */
 type Expiries = ReadonlyMap<string, number>;
 
 const NEVER: Expiries = new Map();
 const SEARCHED_CHARS_MAX = 32;
 type TakeEntry = (entry: SourceEntry) => Promise<void>;
 
-/** What a dbsyncd says to an action that the original does not know, without a document. */
+/** The answer of a dbsyncd to an action that the original does not know, without a document. */
 const DAEMON = "No document provided.";
 
 /** @throws Error  the connection, or the server refuses */
@@ -101,9 +101,9 @@ async function eachIn(answer: JsonPieces, expiries: Expiries, take: TakeEntry): 
 const answerTo = (server: JsonServer, request: object) => new JsonPieces(server.pieces(request));
 
 /**
- * Those of an answer's members that are so called; whoever takes them takes their values.
- * @param action  of which one is to be expected
- * @throws Error  the answer is an error, or has none
+ * Yields the members of an answer with a name; the caller reads their values.
+ * @param action  one whose answer has such a member
+ * @throws Error  the answer is an error, or has no such member
  */
 async function* membersCalled(
   answer: JsonPieces,

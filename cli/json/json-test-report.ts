@@ -1,13 +1,13 @@
 /**
- * What the original's test client prints: as text, and as PHP writes JSON for people. Source: test/vectors/json/test-client-text.txt
- * and test-client.json, which a test compares.
+ * The output of the original's test client: text, and JSON as PHP writes it for people.
+ * Source: test/vectors/json/test-client-text.txt and test-client.json, which a test compares.
  */
 import type { JsonTest } from "./json-test.js";
 
 export interface Replica {
   readonly host: string;
   readonly port: number;
-  /** Why it cannot be reached; "": it can. */
+  /** The reason why the server is not reached; "": it is. */
   readonly error: string;
 }
 

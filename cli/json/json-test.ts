@@ -13,7 +13,7 @@ export interface Check {
 }
 
 export interface JsonTest {
-  /** Of the first request, in milliseconds. */
+  /** Milliseconds until the answer to the first request. */
   readonly latency: number;
   /** Milliseconds of each action's requests, in the order in which the actions came first. */
   readonly samples: ReadonlyMap<string, readonly number[]>;
@@ -81,7 +81,7 @@ export async function testJsonServer(server: JsonServer): Promise<JsonTest> {
 
 const succeeded = ({ status }: Answer) => status === "success";
 
-/** By their ids; a list's are its places. */
+/** Returns the entries by their ids; those of a list by their index. */
 function entriesOf({ data }: Answer): Readonly<Record<string, unknown>> {
   return typeof data === "object" && data !== null ? (data as Record<string, unknown>) : {};
 }

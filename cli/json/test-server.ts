@@ -10,7 +10,7 @@ import { JSON_URL_HELP, JsonServer, readJsonUrl } from "./json-server.js";
 import { testJsonServer } from "./json-test.js";
 import { jsonReport, type Replica, textReport } from "./json-test-report.js";
 
-/** A server that says nothing for so long is given up. */
+/** Milliseconds of silence after which a server is given up. */
 const SILENCE_MS = 10_000;
 /** A replica that does not take a connection within it counts as out of reach. */
 const REPLICA_MS = 3_000;

@@ -1,12 +1,12 @@
-/** What the daemons made of a change to their rings of keys, as people are told it. */
+/** Reports to people whether the daemons changed their key rings. */
 import { DbsyncError, type Outcome } from "../../client/shared/errors.js";
 import { EXIT } from "../shared/exit-codes.js";
 import { outcomeLine, printJson, printLine } from "../shared/output.js";
 
-/** How a refusal begins whose envelope the daemon has. */
+/** The beginning of a refusal whose envelope the daemon has. */
 const TAKEN_BEFORE = "answer-not-kept:";
 
-/** What came of a change. @throws DbsyncError  no daemon did it */
+/** Prints the outcome of a change. @throws DbsyncError  no daemon has applied it */
 export function reportChange(
   flags: { readonly json?: boolean },
   outcomes: readonly Outcome[],

@@ -1,4 +1,4 @@
-/** What to do when the daemons do not take a command on keys. */
+/** Advice for daemons that do not take a command on keys. */
 
 import { DbsyncError } from "../../client/shared/errors.js";
 import { KeyFileError } from "../../keys/errors.js";
@@ -9,7 +9,7 @@ const START =
   "start each daemon with the public half as an administrator's key, dbsyncd -s public.pem --root-key root-public.pem, " +
   "and sign with the private one, -k root-private.pem";
 
-/** What the error's message holds, and what to do then. */
+/** A pattern of the error's message, and what to do. */
 export type Hint = readonly [pattern: RegExp, hint: string];
 
 /** The first that fits. */

@@ -15,12 +15,12 @@ const ID_DIGITS = 64;
 /** Fewer digits of an id are more likely a slip than a name. */
 const PREFIX_DIGITS_MIN = 4;
 
-/** What one daemon answered. */
+/** The answer of one daemon. */
 export type Answer =
   | { readonly address: string; readonly reply: ReplyValue; readonly error: null }
   | { readonly address: string; readonly reply: null; readonly error: Error };
 
-/** A key as KEY LIST tells it. Dates in milliseconds since 1970; null: none. */
+/** A key as KEY LIST reports it. Dates in milliseconds since 1970; null: none. */
 export interface RingKey {
   readonly id: string;
   readonly label: string;
@@ -48,14 +48,7 @@ export function askEach(
   return Promise.all(
     settings.servers.map(async (server): Promise<Answer> => {
       const alone = { ...settings, servers: [server], policy: "first" } as const;
-      const { sign, signer } = key;
-      const client = new FanOutClient({
-        settings: alone,
-        environment: realEnvironment,
-        sign,
-        signer,
-        trace: null,
-      });
+      const client = new FanOutClient(alone, realEnvironment, key);
       try {
         return { address: server.text, reply: await client.call(command, options), error: null };
       } catch (error) {
@@ -89,7 +82,7 @@ function readKeys(reply: ReplyValue): RingKey[] {
   return Array.isArray(reply) ? reply.map((item) => readKey(item)) : [];
 }
 
-/** Of KEY LIST or KEY INFO. */
+/** Parses an answer to KEY LIST or KEY INFO. */
 export function readKey(reply: ReplyValue): RingKey {
   const fields = fieldsOf(reply);
   const text = (name: string) => String(fields[name] ?? "");

@@ -36,11 +36,11 @@ interface AddFlags extends ClientFlags {
   readonly rate?: number;
 }
 
-/** What the actions have in common: settings, the administrator's key, and how to ask. */
+/** The common needs of the actions: settings, the administrator's key, and how to send commands. */
 interface Administration {
   readonly settings: Settings;
   readonly key: SigningKey;
-  /** Tells all daemons, with one signature. */
+  /** Sends a command to all daemons, with one signature. */
   readonly tell: (command: readonly string[]) => Promise<Outcome[]>;
   readonly ask: (command: readonly string[]) => Promise<Answer[]>;
   readonly idOf: (text: string) => Promise<string>;
@@ -106,7 +106,7 @@ function addAdd(keys: Command): void {
     );
 }
 
-/** What two keys are called cannot name one of them. */
+/** Warns of a label that another key has: two keys with one label cannot be named by it. */
 async function warnOfNamesakes(label: string, id: string, ask: Administration["ask"]): Promise<void> {
   const answers = await ask(LIST);
   if (answers.every(({ error }) => error !== null)) return;
@@ -131,7 +131,7 @@ function addOptions({ label, rules, from, until, rate }: AddFlags): string[] {
     options.push("UNTIL", String(end));
   }
   if (rate !== undefined) options.push("RATE", String(rate));
-  // The last option: all behind it are rules.
+  // The last option: all arguments after it are rules.
   if (rules !== undefined) options.push("RULES", rules);
   return options;
 }
@@ -264,7 +264,7 @@ function administer(
   });
 }
 
-/** Those that any daemon knows, each once. */
+/** Returns the keys that any daemon knows, each once. */
 function keysOf(answers: readonly Answer[]): RingKey[] {
   const known = new Map<string, RingKey>();
   for (const key of ringsOf(answers).flatMap(({ keys }) => keys))
@@ -283,13 +283,13 @@ function daemonOf({ address, error }: Answer): { address: string; ok: boolean; e
   return { address, ok: error === null, error: error === null ? null : describe(error) };
 }
 
-/** Of one daemon. */
+/** Describes the error of one daemon. */
 function describe(error: Error): string {
   const outcome = error instanceof DbsyncError && error.code !== "reply" ? error.outcomes[0] : undefined;
   return outcome === undefined ? error.message : describeOutcome(outcome);
 }
 
-/** Says who did not answer, beside others who did. */
+/** Reports the daemons that did not answer, if others did. */
 function reportSilent(flags: ClientFlags, answers: readonly Answer[]): void {
   for (const { error } of answers) {
     if (error === null) continue;

@@ -24,7 +24,10 @@ export function neededBy(id: string, views: readonly MemberView[]): Needed {
 
 const RETRY_MS = 250;
 
-/** How long `members add` and `replace` retry to authorize a new key: a member that was just started refuses writes for some 10 s. */
+/**
+ * Milliseconds for which `members add` and `replace` retry to authorize a new key: a member that was just started refuses writes for some
+ * 10 s.
+ */
 export const AUTHORIZE_WAIT_MS = 20_000;
 
 /** Returns what waits until the next attempt; its promise is false once `AUTHORIZE_WAIT_MS` have passed. */
@@ -45,14 +48,14 @@ export interface Authorization {
   readonly isPending: boolean;
 }
 
-/** Why a command was not carried out, and whether it may be in a moment. */
+/** The reason why a command was not applied, and whether a retry may help. */
 export interface Failure {
   readonly problem: string;
   readonly isPassing: boolean;
 }
 
 export interface Authorizing {
-  /** What the daemons reported last. */
+  /** The last reports of the daemons. */
   readonly views: readonly MemberView[];
   readonly ask: () => Promise<readonly MemberView[]>;
   /** Sends a command to members. @returns null: a daemon has carried it out */

@@ -1,6 +1,6 @@
 /**
- * Why a list should not be signed upon what daemons have told: a false daemon could have made the lists up that it comes after, and
- * one that was away may not know the newest. Pure.
+ * Reasons not to sign a list upon the reports of daemons: a false daemon could have made up the lists before it, and one that was away
+ * may not know the newest. Pure.
  */
 import type { MemberList } from "../../protocol/members/member-list.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
@@ -32,7 +32,10 @@ function unprovedText(head: ToldList, views: readonly MemberView[]): string {
   return `${what} is not signed by an administrator: that daemon is false, or of an older version. Ask others (-s); --force signs what comes after it`;
 }
 
-/** More than half of those that stay have to know nothing newer: a list beside another stops all from becoming final. */
+/**
+ * Returns a doubt if too few of the daemons that stay know nothing newer: two lists that exclude each other stop everything from becoming
+ * final.
+ */
 function tooFew(
   { members }: MemberList,
   views: readonly MemberView[],

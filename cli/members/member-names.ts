@@ -1,4 +1,4 @@
-/** Which daemon is meant: by its id, the first digits of that, or an address. */
+/** Finds a daemon by its id, the first digits of that, or an address. */
 import { DbsyncError } from "../../client/shared/errors.js";
 import type { Greeted } from "./greeted.js";
 import type { MemberView } from "./member-views.js";
@@ -7,7 +7,7 @@ const ID_DIGITS = 64;
 /** Fewer digits of an id are more likely a slip than a name. */
 const PREFIX_DIGITS_MIN = 4;
 
-/** What names may mean. */
+/** The daemons that names may mean. */
 export interface Known {
   readonly views: readonly MemberView[];
   /** Hexadecimal ids of the list. */
@@ -18,7 +18,7 @@ export interface Known {
   readonly greeted: readonly Greeted[];
 }
 
-/** Of several daemons that were at one address, which is meant. */
+/** The choice among several daemons that were at one address. */
 export type Meant = "listed" | "new";
 
 /**
@@ -34,7 +34,7 @@ export function daemonMeant(text: string, meant: Meant, { views, listed, left, g
   const isThere = ({ address }: { readonly address: string }) => address === text || hostOf(address) === text;
   const peers = views.flatMap((view) => view.peers);
   const isFit = (id: string) => meant === "new" || listed.includes(id);
-  // A daemon that answers is there; the others report which one was.
+  // A daemon that answers exists; the remaining ones report which one it was.
   const answering = [...views, ...greeted]
     .filter(isThere)
     .map(({ id }) => id)
@@ -76,8 +76,8 @@ export function daemonMeant(text: string, meant: Meant, { views, listed, left, g
 }
 
 /**
- * Of the daemons that members have seen at an address, those that may be the newest: one whose folder is lost, or that the list leaves
- * out, is still known there.
+ * Returns the daemons that members have seen at an address, the newest first: one whose folder is lost, or that the list removes, is
+ * still known there.
  */
 function newestFirst(
   ids: readonly string[],
@@ -93,5 +93,5 @@ const ALLOWED =
   `allowed: an id (dbsync members list shows those of the list, a daemon logs its own at its start), its first digits ` +
   `(${PREFIX_DIGITS_MIN} at least), or the address of one that was asked (-s) or that these know`;
 
-/** Without the port. */
+/** Returns an address without its port. */
 const hostOf = (address: string): string => address.replace(/:\d+$/, "").replace(/^\[(.*)\]$/, "$1");

@@ -10,7 +10,7 @@ import type { ToldList } from "./told-list.js";
 const NONE =
   "There is no list of members: a daemon that --peer, pins or the secret let in is one. dbsync members add begins a list.";
 
-/** What a daemon of the list is, as far as one that was asked knows. */
+/** A daemon of the list, as far as one of those that answered knows it. */
 interface Row {
   readonly id: string;
   readonly state: string;

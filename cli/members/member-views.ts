@@ -1,4 +1,4 @@
-/** What each daemon says of the list of members, and which list comes of all that they know. */
+/** The daemons' views of the member list, and the list that follows from all of them. */
 
 import { DbsyncError } from "../../client/shared/errors.js";
 import type { ReplyValue } from "../../client/shared/reply-value.js";
@@ -19,7 +19,7 @@ export interface SeenPeer {
   readonly key: string | null;
 }
 
-/** What one daemon says. Ids are hexadecimal. */
+/** The view of one daemon. Ids are hexadecimal. */
 export interface MemberView {
   readonly address: string;
   readonly id: string;
@@ -27,9 +27,9 @@ export interface MemberView {
   readonly state: string;
   /** Whether it has a data folder. */
   readonly durable: boolean;
-  /** Whether a list has added it, and it has yet to hear from a live one of them. */
+  /** Whether a list has added it, and no live member has answered it yet. */
   readonly joining: boolean;
-  /** Why it is no member; null: it is one, or there is no list. */
+  /** The reason why it is no member; null: it is one, or there is no list. */
   readonly refusal: string | null;
   /** The command that authorizes its key to sign for clients without keys; null: there are none, or it is authorized. */
   readonly authorize: string | null;
@@ -37,7 +37,7 @@ export interface MemberView {
   readonly peers: readonly SeenPeer[];
 }
 
-/** Of those that answered. @throws DbsyncError  the first one's error, if none did, or they are of two clusters */
+/** Returns the views of the daemons that answered. @throws DbsyncError  the first one's error, if none did, or they are of two clusters */
 export function viewsOf(
   answers: readonly Answer[],
   verifies: VerifiesList,
@@ -54,9 +54,9 @@ export function viewsOf(
   );
 }
 
-/** The lists that no other comes after, of all that any daemon knows: more than one stand beside each other. */
+/** Returns the lists that no other list follows, of all that any daemon knows: several exclude each other. */
 export function headsOf(views: readonly MemberView[]): readonly ToldList[] {
-  // What one daemon proves is proved for all that tell the same.
+  // The proof of one daemon counts for all that report the same.
   const told = views
     .flatMap(({ lists }) => lists)
     .sort((a, b) => Number(a.doubt === null) - Number(b.doubt === null));

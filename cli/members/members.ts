@@ -47,7 +47,7 @@ const HINTS: readonly Hint[] = [
   ],
 ];
 
-/** What all of them have asked. */
+/** The common needs of the actions. */
 interface Asked {
   readonly answers: readonly Answer[];
   readonly views: readonly MemberView[];
@@ -56,7 +56,7 @@ interface Asked {
   readonly greeted: readonly Greeted[];
   /** Sends a command to the members that the next list keeps, with one signature. */
   readonly send: (command: readonly string[], next: MemberList) => Promise<Outcome[]>;
-  /** What all say now. */
+  /** Requests the current views of all daemons. */
   readonly ask: () => Promise<readonly MemberView[]>;
 }
 
@@ -208,7 +208,7 @@ const failedOf = (outcomes: readonly Outcome[]): readonly Failed[] =>
 
 const isDenied = ({ stage }: Failed): boolean => stage === "reply";
 
-/** One daemon is enough: it sends the list to the others. @throws DbsyncError  none has taken it */
+/** Checks that one daemon has taken a list, which sends it to the remaining ones. @throws DbsyncError  none has taken it */
 function checkChange(outcomes: readonly Outcome[]): void {
   const failed = failedOf(outcomes);
   if (outcomes.length === 0 || failed.length < outcomes.length) return;
@@ -300,8 +300,9 @@ function administer(flags: MembersFlags, act: (asked: Asked) => Promise<void>): 
 }
 
 /**
- * Who is told first: members that stay. A daemon that a list lets in could not give it to them, as they let it in only once they have it.
- * The first list, and one that keeps nobody that has answered, is told to all.
+ * Returns the daemons that receive a list first: members that stay. A daemon that the list adds could not send it to them, as they admit
+ * it only once they have it.
+ * The first list, and one without any member that has answered, goes to all.
  */
 function toBeTold(
   views: readonly MemberView[],
@@ -315,7 +316,7 @@ function toBeTold(
   return staying.length > 0 ? staying : views;
 }
 
-/** Says who did not answer, beside others who did. @returns whether all did */
+/** Reports the daemons that did not answer, if others did. @returns whether all did */
 function reportSilent(flags: MembersFlags, answers: readonly Answer[]): boolean {
   const silent = answers.filter(({ error }) => error !== null);
   for (const { address, error } of silent)

@@ -25,7 +25,7 @@ const BEGIN =
 const MERGE =
   "two lists stand beside each other, as they were signed at the same time: dbsync members merge, and then the same again";
 
-/** What a daemon says of itself that has all that it knows of; of two of which one is lost the other is cut off from a majority. */
+/** States of a daemon that has all that it knows of: a daemon of two, of which one is lost, is isolated. */
 const CAUGHT_UP: ReadonlySet<string> = new Set(["live", "isolated"]);
 
 /** The list that a change leads to. */
@@ -44,7 +44,7 @@ export function nextMembers(views: readonly MemberView[], heads: readonly ToldLi
   if (problem !== null) throw new DbsyncError("bad-command", problem);
   const cluster = rawId(views[0]?.cluster ?? "");
   const ids = { add: change.add.map(rawId), leave: change.leave.map(rawId) };
-  // A list has two parents at most: of three that stand beside each other the third is merged by the next one.
+  // A list has two parents at most: a third one that excludes both is merged by the next list.
   const list = again?.list ?? nextList(heads.slice(0, 2), ids, cluster);
   if (typeof list === "string") throw new DbsyncError("bad-command", list);
   const objection =
@@ -111,7 +111,7 @@ function problemOf(views: readonly MemberView[], heads: readonly KnownList[], ch
   return null;
 }
 
-/** What would be lost or shut out. */
+/** Returns the objection to a list: a daemon whose writes would be lost, or that would be rejected; null: none. */
 function objectionTo(
   { members }: MemberList,
   views: readonly MemberView[],
@@ -158,13 +158,15 @@ function objectionTo(
 const isListed = ({ id, lists }: MemberView): boolean =>
   lists.some(({ list }) => list.members.includes(rawId(id)));
 
-/** Whether it is caught up under a list of its own, and lacks one of others: they could have made that up. */
+/**
+ * Returns whether a daemon has caught up under a list of its own, and misses another daemon's list: a false daemon could have made it up.
+ */
 const isOtherwise = (view: MemberView, heads: readonly KnownList[]): boolean =>
   CAUGHT_UP.has(view.state) &&
   isListed(view) &&
   !heads.every(({ hash }) => view.lists.some((own) => own.hash === hash));
 
-/** As people are shown it: enough to be told from others. */
+/** Shortens an id for people: long enough to differ from others. */
 export const shown = (id: string): string => `${id.slice(0, 16)}…`;
 
 /** Hexadecimal, in the order of the list. */

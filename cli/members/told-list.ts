@@ -1,4 +1,4 @@
-/** A list of members as a daemon tells it, and the envelope that proves it: what a daemon says of itself proves nothing. */
+/** A member list as a daemon reports it, and the envelope that proves it: what a daemon claims of itself proves nothing. */
 import { hash, type KeyObject } from "node:crypto";
 import { verifyEnvelope } from "../../keys/verify.js";
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -6,10 +6,10 @@ import { MalformedFrame } from "../../protocol/errors.js";
 import { listHash, parseMemberList } from "../../protocol/members/member-list.js";
 import { readListAlone } from "../../protocol/members/signed-list.js";
 import type { KnownList } from "../../protocol/members/succession.js";
-import { signedBytes } from "../../protocol/version-2/envelope.js";
-import { type EnvelopeHead, readHead } from "../../protocol/version-2/envelope-head.js";
+import { type EnvelopeHead, signedBytes } from "../../protocol/version-2/envelope.js";
+import { readHead } from "../../protocol/version-2/envelope-head.js";
 
-/** Who has signed it, as far as that is known here: `doubt` null: an administrator, by a key of which we have the public half. */
+/** A list with its signer, as far as known here: `doubt` null: an administrator, by a key of which we have the public half. */
 export interface ToldList extends KnownList {
   /** Milliseconds since 1970; null: nothing that holds this list is shown. */
   readonly signedAt: number | null;

@@ -10,7 +10,7 @@ export class BinaryWord {
     this.bytes = bytes;
   }
 
-  /** In quotation marks, with `\xHH` for bytes that are not printable ASCII. */
+  /** Returns the bytes in quotation marks, with `\xHH` for those that are not printable ASCII. */
   toString(): string {
     return quotedWord(this.bytes.toString("latin1"));
   }

@@ -1,4 +1,4 @@
-/** `dbsync blame KEY`: which commands, by whom, made a key what it is. */
+/** `dbsync blame KEY`: shows the commands that made a key what it is, with their signers. */
 import type { Command } from "commander";
 import { realEnvironment } from "../../client/shared/environment.js";
 import { addClientOptions, addDatabaseOption, type ClientFlags } from "../shared/client-options.js";

@@ -8,7 +8,7 @@ import { formatDate, formatMoment } from "../shared/dates.js";
 /** Hexadecimal digits of an id that people are shown. */
 const SHORT_DIGITS = 12;
 
-/** As `--json` prints it: arguments as base64, and `writer` empty where the key was to be absent. */
+/** Returns a letter as `--json` prints it: arguments as base64, and `writer` empty where the key was to be absent. */
 export function jsonLetter({ envelope, ...facts }: DeadLetter): object {
   if (envelope === null) return { ...facts, envelope };
   const { as, conditions, commands } = envelope;
@@ -70,7 +70,7 @@ function inBrief({ commands: [first = []], count }: LetterEnvelope): string {
   return `${first.map(shownWord).join(" ")}${more}`;
 }
 
-/** As it would be typed: in quotes where it has to be, bytes that are no text by their numbers. */
+/** Returns an argument as a user would type it: in quotes if needed, bytes that are no text by their numbers. */
 function shownWord(word: Buffer): string {
   const text = word.toString();
   if (!Buffer.from(text).equals(word)) return `base64:${word.toString("base64")}`;

@@ -1,4 +1,4 @@
-/** `dbsync dead-letters`: writes that a daemon had acknowledged and had to let go of, looked at and written again. */
+/** `dbsync dead-letters`: lists writes that a daemon had acknowledged and had to drop, and writes them again. */
 import type { Command } from "commander";
 import type { ListeningClient } from "../../client/listening-client.js";
 import { DbsyncError } from "../../client/shared/errors.js";

@@ -9,19 +9,19 @@ const LOOK_EVERY_MS = 1000;
 const REST_TIMES = 10;
 /** Milliseconds before the newest that was shown: what came late from another daemon is dated so far back at most, as a rule. */
 const LATE_MOST_MS = 60_000;
-/** What one answer may have; TIMELINE LOG's own limit. */
+/** Units of one answer; TIMELINE LOG's own limit. */
 const UNITS_MOST = 10_000;
 /** Answers that are asked for at one look; what is older is counted. */
 const PAGES_MAX = 50;
 
 export interface FollowParts {
   readonly ask: AskPast;
-  /** Of TIMELINE LOG, without dates and number. */
+  /** Arguments of TIMELINE LOG, without dates and number. */
   readonly filters: readonly string[];
-  /** What comes is shown behind this, which was. */
+  /** The past that was shown before; further units follow it. */
   readonly first: Past;
   readonly show: (past: Past, address: string) => void;
-  /** Nobody answers for now. */
+  /** Handles an error of all daemons: none answers at the moment. */
   readonly trouble: (error: Error) => void;
   readonly now: () => number;
   readonly wait: (milliseconds: number) => Promise<void>;
@@ -29,7 +29,7 @@ export interface FollowParts {
   readonly goesOn: () => boolean;
 }
 
-/** Until it is not to go on. Daemons that do not answer are asked again. */
+/** Shows further units until it is stopped. Daemons that do not answer are asked again. */
 export async function followLog(parts: FollowParts): Promise<void> {
   const { ask, first, show, trouble, now, wait, goesOn } = parts;
   const seen = new SeenUnits();
@@ -84,9 +84,9 @@ function sumsOf(reply: ReplyValue): string {
   return `${String(fields["data-sum"])} ${String(fields["ring-sum"])}`;
 }
 
-/** What was shown, as far back as something may still come. */
+/** The units that were shown, as far back as another one may still arrive. */
 class SeenUnits {
-  /** By id and index: their dates. */
+  /** Dates of units, by id and index. */
   readonly #units = new Map<string, number>();
   /** The date of the newest that was shown. */
   newest = 0;

@@ -37,7 +37,7 @@ ${exitCodeHelp("something is wrong in the folder")}
 }
 
 async function verify(_: unknown, command: Command): Promise<void> {
-  // An option that both have, such as --json, may stand before or behind the word verify.
+  // An option that both have, such as --json, may come before or after the word verify.
   const { backup, json, ...flags } = command.optsWithGlobals<VerifyFlags>();
   const { verify: check } = await import("../folder/verification.js");
   const report = await check(flags, backup);

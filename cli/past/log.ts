@@ -1,4 +1,4 @@
-/** `dbsync log`: what was recorded, by whom, and what came of it. */
+/** `dbsync log`: shows recorded commands with their signers and outcomes. */
 import { type Command, Option } from "commander";
 import type { Settings } from "../../client/settings/options.js";
 import { realEnvironment } from "../../client/shared/environment.js";
@@ -93,7 +93,7 @@ async function log(flags: LogFlags): Promise<void> {
   });
 }
 
-/** Of what has to do with a key, or is of a signer. */
+/** Returns the arguments that choose units by a key or a signer. */
 async function filtersOf({ touching, signer }: LogFlags, settings: Settings): Promise<string[]> {
   const words = touching === undefined ? [] : ["KEY", touching];
   if (signer === undefined) return words;

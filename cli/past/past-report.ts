@@ -1,4 +1,4 @@
-/** Units of the past as TIMELINE tells them, and as people are shown them. */
+/** Units of the past as TIMELINE reports them, and their text for people. */
 import type { ReplyValue } from "../../client/shared/reply-value.js";
 import type { Tone } from "../../net/terminal/colours.js";
 import { formatTable } from "../../net/terminal/table.js";
@@ -9,16 +9,16 @@ import { BinaryWord } from "./binary-word.js";
 /** Hexadecimal digits of an id that people are shown. */
 const SHORT_DIGITS = 12;
 
-/** Of a command, or an answer. */
+/** An argument of a command, or an answer. */
 export type PastWord = string | BinaryWord;
 
-/** One command that was recorded, or several that were one unit. Times are milliseconds since 1970. */
+/** A command that was recorded, or several that were one unit. Times are milliseconds since 1970. */
 export interface PastUnit {
   readonly at: number;
   readonly seq: number;
-  /** Of the envelope, hexadecimal. */
+  /** The envelope's id, hexadecimal. */
   readonly id: string;
-  /** In the envelope. */
+  /** The position in the envelope. */
   readonly index: number;
   /** Id of the signer's key. */
   readonly signer: string;
@@ -26,17 +26,17 @@ export interface PastUnit {
   /** User of a listener without signatures; null: the signer himself. */
   readonly as: string | null;
   readonly db: number;
-  /** Long ones are cut, which an ellipsis tells. */
+  /** The commands; long ones are cut, with an ellipsis. */
   readonly commands: readonly (readonly PastWord[])[];
   /** `error`: permitted, and failed. */
   readonly outcome: "applied" | "error" | "denied" | "unmet" | "malformed";
   /** The beginning of the answer. */
   readonly reply: PastWord;
-  /** Of `blame`; null: not asked. */
+  /** The change of the key, by `blame`; null: not requested. */
   readonly change: string | null;
 }
 
-/** Others are plain. */
+/** Colours of outcomes; without an entry: plain. */
 const TONES: ReadonlyMap<string, Tone> = new Map([
   ["error", "warn"],
   ["unmet", "warn"],
@@ -51,7 +51,7 @@ export interface Past {
   readonly snapshot: number | null;
   /** Entries that could not be read there: what comes after them may not be as it was. */
   readonly damaged: number;
-  /** Units that were left out, older than those that are told. */
+  /** Units that were left out, older than those that are reported. */
   readonly left: number;
   readonly units: readonly PastUnit[];
 }
@@ -117,7 +117,7 @@ function signerOf({ label, signer, as }: PastUnit): string {
   const short = signer.slice(0, SHORT_DIGITS);
   const name = label === "" ? short : `${harmless(label)} (${short})`;
   if (as === null) return name;
-  // Of version 1 it is the id of the key that signed for the daemon to sign anew.
+  // For version 1 it is the id of the key that signed for the daemon to sign again.
   return `${/^[\da-f]{64}$/.test(as) ? as.slice(0, SHORT_DIGITS) : harmless(as)} by ${name}`;
 }
 
@@ -133,7 +133,7 @@ function shownOutcome({ outcome, reply, change }: PastUnit): string {
   return `  → ${outcome === "applied" ? shownWord(reply) : harmless(reply)}`;
 }
 
-/** As it would be typed: in quotes where it has to be. */
+/** Returns an argument as a user would type it: in quotes if needed. */
 function shownWord(text: PastWord): string {
   if (text instanceof BinaryWord) return String(text);
   return /^[^\s"'\p{C}]+$/u.test(text) ? text : harmless(JSON.stringify(text));

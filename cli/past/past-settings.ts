@@ -1,4 +1,4 @@
-/** What `dbsync log`, `blame` and `get --at` have in common: one daemon is asked, the first that answers. */
+/** Settings that `dbsync log`, `blame` and `get --at` share: one daemon is asked, the first that answers. */
 
 import type { Settings } from "../../client/settings/options.js";
 import { DbsyncError } from "../../client/shared/errors.js";
@@ -10,7 +10,7 @@ import { warnIfCatchingUp } from "../shared/catching-up.js";
 import { type ClientFlags, openFrom, readSettings } from "../shared/client-options.js";
 import { textsOf } from "./binary-word.js";
 
-/** Milliseconds: folding anew takes its time, and daemons give up then too. */
+/** Milliseconds for an answer: a fold takes time, and daemons give up then too. */
 export const PAST_TIMEOUT_MS = 20_000;
 
 /** Sends a command to one daemon after the other until one answers. Strings of the reply that are not UTF-8 are Buffers. */

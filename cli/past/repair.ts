@@ -1,4 +1,4 @@
-/** `dbsync repair`: a daemon compares the Redis that mirrors it with what it has, and mends what differs. */
+/** `dbsync repair`: has a daemon compare the Redis that mirrors it with its own state, and repair the differences. */
 import type { Command } from "commander";
 import { realEnvironment } from "../../client/shared/environment.js";
 import { DbsyncError } from "../../client/shared/errors.js";
@@ -13,15 +13,15 @@ interface RepairFlags extends ClientFlags {
 }
 
 const ASK_EVERY_MS = 200;
-/** A mirror that is not reached for so long is given up, and so is a daemon. */
+/** Milliseconds after which a mirror that is not reached is given up, and so is a daemon. */
 const TIMEOUT_MS = 10_000;
 
-/** What TIMELINE STATUS says of a mirror. */
+/** The mirror in TIMELINE STATUS. */
 interface MirrorStatus {
   readonly redis: string;
   readonly state: string;
   readonly trouble: string | null;
-  /** Of the comparison under way. */
+  /** Keys that the comparison under way has checked. */
   readonly checked: number;
   readonly total: number;
   /** Number of the last one that was ended, and what it found. */

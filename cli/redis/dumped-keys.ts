@@ -1,4 +1,4 @@
-/** All keys of one database of a daemon, each as it is when it is asked for. */
+/** Reads all keys of one database of a daemon, each as it is at the moment of its request. */
 import { DbsyncError } from "../../client/shared/errors.js";
 import type { ReplyValue } from "../../client/shared/reply-value.js";
 import type { AskBuffers } from "../shared/one-daemon.js";
@@ -10,18 +10,18 @@ export interface AskedKey<Told> {
   readonly told: Told;
 }
 
-/** A key cannot be told: a sentence without its end that says why. */
+/** A key that cannot be read: the message is a sentence without its end, the reason. */
 export class Untold extends Error {
   override readonly name = "Untold";
 }
 
 const SCAN_COUNT = "512";
-/** Keys that are asked for at once: so many values are in memory. */
+/** Keys that are requested together: their values are in memory. */
 const AT_ONCE = 64;
 
 /**
- * @param tell  what is wanted of a key; null: it is gone; throws `Untold`
- * @param left  told of keys that cannot be told, and why
+ * @param tell  reads a key; null: it has gone; throws `Untold`
+ * @param left  is called with keys that cannot be read, and the reason
  */
 export async function* dumpedKeys<Told>(
   ask: AskBuffers,

@@ -14,13 +14,13 @@ const NAMED_MOST = 10;
 
 interface Form<Told> {
   readonly tell: (ask: AskBuffers, key: Buffer) => Promise<Told | null>;
-  /** One character a byte. */
+  /** Writes a key, one character for each byte. */
   readonly written: (asked: AskedKey<Told>, db: number) => string;
-  /** What stands before all keys. */
+  /** Writes the beginning of a database. */
   readonly head: (db: number) => string;
 }
 
-/** @throws Error  keys were left out, once all others are in the file; a daemon does not answer; the file is there already */
+/** @throws Error  keys were left out, once all remaining ones are in the file; a daemon does not answer; the file exists already */
 export async function exportKeys(
   form: ExportForm,
   path: string,
@@ -54,7 +54,7 @@ async function exportAs<Told>(form: Form<Told>, path: string, ask: AskBuffers, d
 
 const latin1 = (bytes: Buffer) => bytes.toString("latin1");
 
-/** As `redis-cli --pipe` takes them. */
+/** The form that `redis-cli --pipe` takes. */
 const RESP: Form<Buffer> = {
   tell: async (ask, key) => (await ask(["DUMP", key])) as Buffer | null,
   head: (db) => writeCommand(["SELECT", String(db)]),
@@ -84,7 +84,7 @@ const JSON_LINES: Form<TypedValue> = {
   },
 };
 
-/** How a value is read, and what becomes of the answer. */
+/** The command that reads a value, and the conversion of its answer. */
 type Read = readonly [command: readonly string[], shape: (value: ReplyValue) => unknown];
 
 const READS: Readonly<Record<string, Read>> = {
@@ -99,7 +99,7 @@ const READS: Readonly<Record<string, Read>> = {
   stream: [["XRANGE", "-", "+"], plain],
 };
 
-/** Bytes that are no text are written as `{"base64": …}`. */
+/** Converts a value to JSON; bytes that are no text become `{"base64": …}`. */
 function plain(value: ReplyValue): unknown {
   if (Array.isArray(value)) return value.map(plain);
   if (!Buffer.isBuffer(value)) return value;

@@ -10,10 +10,10 @@ import { type Copied, KeyCopier } from "./key-copier.js";
 import { bulksOf, bytesIn, RedisSource } from "./redis-source.js";
 import type { RedisAddress } from "./redis-url.js";
 
-/** A server that owes an answer, and says nothing for so long, is given up. */
+/** Milliseconds of silence after which a server that has yet to answer is given up. */
 export const SILENCE_MS = 60_000;
 const SCAN_COUNT = "512";
-/** Keys on their way at once: so many values are in memory. */
+/** Keys on their way together: their values are in memory. */
 export const ON_THE_WAY = 256;
 /** Keys that are named where they could not be taken over. */
 const NAMED_MOST = 10;
@@ -26,8 +26,9 @@ export interface Tally {
 }
 
 /**
- * @param replace  keys that the daemons have already may be overwritten, and others stay
- * @throws Error  the daemons hold keys already; a connection; a key that cannot be taken over, once all others are
+ * Copies all keys of a Redis.
+ * @param replace  whether keys that the daemons have already may be overwritten; keys of other names stay
+ * @throws Error  the daemons hold keys already; a connection failed; a key cannot be copied, once all remaining ones are
  */
 export async function importRedis(address: RedisAddress, send: SendToAll, replace = false): Promise<void> {
   if (!replace) await requireEmpty(send, "leaves the others");
@@ -69,7 +70,7 @@ export async function requireEmpty(send: SendToAll, rest: string): Promise<void>
     );
 }
 
-/** Of a database that is written meanwhile some may come twice, or not. */
+/** Yields the keys of a database. While it is written, some may be yielded twice, or not at all. */
 export async function* keysOf(source: RedisSource): AsyncGenerator<ByteString> {
   let cursor = "0";
   do {

@@ -11,24 +11,24 @@ const DUMP_MOST_BYTES = 16 * 1024 * 1024;
 /** Pieces that are sent without waiting for each other's answers: a stream's are its entries, each by itself. */
 export const TOGETHER_MOST = 500;
 export const TOGETHER_BYTES_MOST = 1024 * 1024;
-/** What a daemon, or a Redis behind it, says of a form that it does not know. */
+/** The error of a daemon, or of its Redis, about a form that it does not know. */
 const UNKNOWN_FORM = /payload version or checksum|Bad data format/;
 
-/** What came of a key: `pieces`: by commands; `gone`: it had expired, or was deleted; else why it could not be taken. */
+/** The outcome of a key. `pieces`: copied by commands; `gone`: it had expired, or was deleted; else the reason why it was not copied. */
 export type Copied = "dump" | "pieces" | "gone" | "same" | { readonly reason: string };
 
-/** Of each key that was copied what tells its value and expiry from others: what has not changed since need not be copied again. */
+/** Marks of the values and expiries of copied keys: a key with the same mark need not be copied again. */
 export type Marks = Map<ByteString, string>;
 
-/** Of a key that was copied piece by piece, which tells nothing. */
+/** The mark of a key that was copied piece by piece: it is equal to no other. */
 const UNMARKED = "";
 
 export class KeyCopier {
   readonly #source: RedisSource;
   readonly #send: SendToAll;
-  /** How expiry is asked: as a date where the server knows that, else as the time that is left. */
+  /** The command that reads expiry: a date where the server knows that, else the remaining time. */
   readonly #expiry: "PEXPIRETIME" | "PTTL";
-  /** null: every form has been taken so far; else why not. */
+  /** The reason why a form was refused; null: every form has been taken so far. */
   #refused: string | null = null;
   readonly #marks: Marks | null;
 
@@ -53,12 +53,12 @@ export class KeyCopier {
     return new KeyCopier(source, send, knowsDates ? "PEXPIRETIME" : "PTTL", marks);
   }
 
-  /** Why values go piece by piece; null: they need not. */
+  /** The reason why values are copied piece by piece; null: they are not. */
   get refused(): string | null {
     return this.#refused;
   }
 
-  /** What the daemons hold under the key is replaced. @throws DbsyncError, Error  the connections */
+  /** Replaces the value that the daemons hold under the key. @throws DbsyncError, Error  a connection failed */
   async copy(key: ByteString): Promise<Copied> {
     const asked = this.#source.ask([this.#expiry, key]);
     const dumped = this.#refused === null ? this.#source.ask(["DUMP", key]) : null;
@@ -101,7 +101,7 @@ export class KeyCopier {
     return "pieces";
   }
 
-  /** Those that are on their way together keep their order: one client has dated them, in one turn. */
+  /** Sends commands. Those on their way together keep their order: one client has dated them, in one turn. */
   async #writeAll(all: AsyncIterable<Argv>): Promise<void> {
     let together: Argv[] = [];
     let bytes = 0;

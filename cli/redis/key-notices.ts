@@ -1,15 +1,15 @@
-/** Whether a Redis tells which keys are written (notify-keyspace-events): turned on for as long as an import follows it. */
+/** Notices of a Redis about keys that are written (notify-keyspace-events): turned on for as long as an import follows it. */
 
 import { shown } from "../../net/terminal/shown-text.js";
 import { printLine } from "../shared/output.js";
 import { bulksOf, RedisError, type RedisSource } from "./redis-source.js";
 
 const SETTING = "notify-keyspace-events";
-/** Events of all kinds of keys, told by what has happened. */
+/** Events of all kinds of keys, named by the event. */
 const NEEDED = "AE";
 
 export class KeyNotices {
-  /** As it was; null: it is not known yet. */
+  /** The server's own setting; null: not known yet. */
   #before: string | null = null;
 
   /** @throws Error  it is not on, and may not be turned on */

@@ -18,7 +18,7 @@ export class RedisError extends Error {
 
 export class RedisSource implements Disposable {
   readonly #client: RequestClient<PlainReply>;
-  /** Where it is, for messages: never the password. */
+  /** The server's address for messages: never the password. */
   readonly #where: string;
 
   private constructor(
@@ -46,9 +46,9 @@ export class RedisSource implements Disposable {
 
   /**
    * Connects, logs in and chooses the database.
-   * @param silenceMs  a server that owes an answer, and says nothing for so long, is given up
-   * @param heard  told of each message, once it is subscribed to some; then replies are its and the messages'
-   * @throws Error  nobody listens, or the login or the database is refused
+   * @param silenceMs  milliseconds of silence after which a server that has yet to answer is given up
+   * @param heard  receives each message, once it is subscribed to some; replies are then its and the messages'
+   * @throws Error  there is no server, or it refuses the login or the database
    */
   static async open(
     { server, db }: RedisAddress,

@@ -1,4 +1,4 @@
-/** Where a Redis is: `redis://[user:password@]host[:port][/db]`, with TLS `rediss://`; `resp://` and `resps://` are the same. */
+/** The address of a Redis: `redis://[user:password@]host[:port][/db]`, with TLS `rediss://`; `resp://` and `resps://` are the same. */
 import { InvalidArgumentError } from "commander";
 import type { ServerAddress } from "../../client/shared/server-url.js";
 import { readServerUrl } from "../shared/server-url.js";

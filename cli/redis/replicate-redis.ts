@@ -1,7 +1,7 @@
 /**
- * `dbsync import redis://… --replicate`: all keys, and from then on each key again that the Redis says was written, until cut over.
- * Then all are looked at once more, and what the daemons have beside them goes. What a broken connection has kept from being told is found
- * by looking at all keys anew.
+ * `dbsync import redis://… --replicate`: copies all keys, and then each key that the Redis reports as written, until cut over. Then it
+ * checks all keys once more, and deletes what the daemons have in addition. After a broken connection it checks all keys again, since
+ * notices may be missing.
  */
 
 import { DbsyncError } from "../../client/shared/errors.js";
@@ -26,16 +26,16 @@ import { KeyNotices } from "./key-notices.js";
 import { RedisError, RedisSource } from "./redis-source.js";
 import type { RedisAddress } from "./redis-url.js";
 
-/** Between two looks whether something was written, where nothing is told. */
+/** Milliseconds between two checks for writes, where the server sends no notices. */
 const LOOK_MS = 100;
 const AGAIN_MS = 1_000;
 const SCAN_COUNT = "512";
-/** A Redis that was started anew, and reads its data. */
+/** The error of a Redis that was just started, and reads its data. */
 const STARTING = /^LOADING /;
 
 export interface Daemons {
   readonly send: SendToAll;
-  /** One of them, whose keys are listed. */
+  /** Sends a command to one of the daemons, whose keys are listed. */
   readonly ask: AskBuffers;
 }
 
@@ -122,7 +122,7 @@ class Replica {
     await this.#copyAll(source, copier);
     using _ = showProgress(() => `following; ${keys(this.#written.size)} behind; Ctrl-C cuts over`);
     for (;;) {
-      // What was written before is told before it is answered.
+      // Notices of earlier writes come before its answer.
       await Promise.all([events.ask(["PING"]), source.ask(["PING"])]);
       if (this.#interrupts > 1)
         throw new Ended("ended before it has cut over: what is written since is not taken over");
@@ -150,7 +150,7 @@ class Replica {
     this.#writtenAt = performance.now();
   }
 
-  /** Each key once. @returns how many were not as they had been copied */
+  /** Copies each key that differs, once. @returns how many differed */
   async #compare(source: RedisSource, copier: KeyCopier): Promise<number> {
     const tally: Tally = { dumps: 0, pieces: 0, gone: 0, left: [] };
     const seen = new Set<ByteString>();
@@ -214,7 +214,7 @@ class Replica {
     return true;
   }
 
-  /** Of an import before, or there already. @returns how many */
+  /** Deletes keys that are not in the source: of an import before, or of the daemons themselves. @returns how many */
   async #deleteOthers(): Promise<number> {
     let strange = 0;
     let cursor = "0";

@@ -14,7 +14,7 @@ export type Argv = readonly ByteString[];
 
 type Pieces = (source: RedisSource, key: ByteString) => AsyncGenerator<Argv>;
 
-/** By what TYPE answers; null: values of that type are Redis modules', and have no commands here. */
+/** Returns the reader of values by TYPE's answer; null: the type is a Redis module's, and has no commands here. */
 export function piecesOf(type: ByteString): Pieces | null {
   return Object.hasOwn(PIECES, type) ? (PIECES[type] as Pieces) : null;
 }
@@ -65,10 +65,10 @@ async function* scanned(source: RedisSource, name: string, key: ByteString): Asy
   } while (cursor !== "0");
 }
 
-/** Entries, ids and groups of consumers; what consumers have been given and not yet acknowledged has no command that sets it. */
+/** Yields entries, ids and groups of consumers. No command sets what consumers have received and not yet acknowledged. */
 async function* stream(source: RedisSource, key: ByteString): AsyncGenerator<Argv> {
   const facts = fieldsOf(await source.ask(["XINFO", "STREAM", key]));
-  // What comes behind it meanwhile is not of this moment, and may never end.
+  // Later entries are not of this moment, and may never end.
   const last = facts.get("last-generated-id") ?? "0-0";
   let count = 0;
   for (let from = "-"; ; ) {

@@ -1,4 +1,4 @@
-/** What a command is for, in a line: asked of the daemons once (COMMAND DOCS), then known. */
+/** Descriptions of commands, in a line each: requested from the daemons once (COMMAND DOCS), then known. */
 
 import type { CommandInput } from "../../client/shared/command.js";
 import { shown } from "../../net/terminal/shown-text.js";
@@ -14,7 +14,7 @@ exit        leaves, as Ctrl-D does; Ctrl-C drops what is typed. Tab completes na
 
 export class CommandHelp {
   readonly #ask: (command: CommandInput) => Promise<Reply>;
-  /** By name in upper case; null: being asked, or nothing is known. */
+  /** Descriptions by name in upper case; null: requested, or not known. */
   readonly #known = new Map<string, string | null>();
 
   constructor(ask: (command: CommandInput) => Promise<Reply>) {
@@ -50,7 +50,7 @@ export class CommandHelp {
   }
 }
 
-/** A hint that is not there spoils nothing: the command itself will tell what is wrong. */
+/** Ignores an error: without a hint the command itself reports what is wrong. */
 function ignored(): void {}
 
 /** name, [field, value, …] */

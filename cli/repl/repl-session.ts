@@ -1,4 +1,4 @@
-/** What a typed line does: a command for the daemons, or a word that is the session's own (SELECT, MULTI, help). */
+/** The effect of a typed line: a command for the daemons, or a word that is the session's own (SELECT, MULTI, help). */
 
 import { repliedError } from "../../client/carrier.js";
 import type { FanOutClient } from "../../client/fan-out-client.js";
@@ -41,7 +41,7 @@ export class ReplSession {
   readonly #client: FanOutClient;
   readonly #settings: Settings;
   #db: number;
-  /** null: commands go out as they are typed. */
+  /** Commands that wait for EXEC; null: each is sent immediately. */
   #queue: CommandInput[] | null = null;
 
   constructor(client: FanOutClient, settings: Settings) {
@@ -51,7 +51,7 @@ export class ReplSession {
     this.help = new CommandHelp((command) => this.#ask(command));
   }
 
-  /** As redis-cli's: where commands go, which database, and whether they are held back for EXEC. */
+  /** Returns a prompt like redis-cli's: the servers, the database, and whether commands wait for EXEC. */
   get prompt(): string {
     const [first, ...others] = this.#settings.servers;
     const more = others.length === 0 ? "" : `+${others.length}`;
@@ -92,7 +92,7 @@ export class ReplSession {
     return "OK";
   }
 
-  /** All of them as one envelope: applied together, or not at all. */
+  /** Sends all waiting commands as one envelope: applied together, or not at all. */
   async execute(): Promise<string> {
     const queue = this.#queue;
     if (queue === null) return "(error) EXEC without MULTI";

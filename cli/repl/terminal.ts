@@ -18,11 +18,11 @@ const RESTORE_CURSOR = "\x1b8";
 const CLEAR_TO_END = "\x1b[K";
 /** A hint that is cut shorter than this says nothing. */
 const ROOM_LEAST = 8;
-/** Where none is told. */
+/** Columns of a terminal that does not report them. */
 const COLUMNS = 80;
-/** What needs no quotes. */
+/** A word that needs no quotes. */
 const PLAIN = /^[^\s"'\\]+$/;
-/** Passwords stand in these. */
+/** Commands that contain passwords. */
 const SECRET = /^\s*(?:auth|hello|acl\s+setuser|config\s+set)\s/i;
 
 export interface TerminalStreams {
@@ -30,16 +30,16 @@ export interface TerminalStreams {
   readonly output: NodeJS.WritableStream & { readonly columns?: number };
 }
 
-/** Until the user leaves. An error does not end it. */
+/** Reads and executes lines until the user leaves. An error does not end it. */
 export async function converse(
   session: ReplSession,
-  history: Pick<HistoryFile, "lines" | "add">,
+  history: HistoryFile,
   { input, output }: TerminalStreams,
 ): Promise<void> {
   const style = (format: "gray" | "red", text: string) =>
     styleText(format, text, { stream: output as NodeJS.WriteStream });
   const say = (text: string) => output.write(`${text.startsWith("(error)") ? style("red", text) : text}\n`);
-  // Before readline hears of a key: a hint is gone before the line ends.
+  // Before readline receives a key: a hint disappears before the line ends.
   input.on("keypress", (_, key?: { readonly name?: string }) => {
     if (key?.name !== "return" && key?.name !== "enter") setImmediate(showHint);
     else if (isHinted) {
@@ -56,7 +56,7 @@ export async function converse(
     completer: completeCommand,
   });
   let before = "";
-  /** As readline has them, newest first. */
+  /** Lines as readline has them, newest first. */
   let remembered: string[] = [];
   terminal.on("history", (lines: string[]) => {
     remembered = lines;
@@ -113,7 +113,7 @@ function joined(remembered: string[], line: string): string {
   return whole;
 }
 
-/** What went on over several lines, as it can be typed in one. */
+/** Returns lines that form one statement as a single line that can be typed. */
 function onOneLine(line: string): string {
   if (!line.includes("\n")) return line;
   try {
@@ -128,7 +128,7 @@ const wordOf = (word: string | Buffer): string =>
     ? word
     : quoted(typeof word === "string" ? bytesOfText(word) : word.toString("latin1"));
 
-/** By its words, however they are quoted. */
+/** Returns whether a line contains a password, however it is quoted. */
 function isSecret(line: string): boolean {
   try {
     return SECRET.test(`${splitWords(line).slice(0, 2).join(" ")} `);

@@ -33,7 +33,7 @@ export function typedText(reply: Reply): string {
   }
 }
 
-/** Numbers are right-aligned, and what has several lines stands behind its number. */
+/** Formats a list: numbers are right-aligned, and items with several lines follow their number. */
 function list(items: readonly Reply[]): string {
   if (items.length === 0) return "(empty array)";
   const digits = String(items.length).length;
@@ -46,7 +46,7 @@ function list(items: readonly Reply[]): string {
     .join("\n");
 }
 
-/** In quotes, as a line that is typed takes it; bytes that are no UTF-8 text as `\xff`. */
+/** Returns bytes in quotes, as a typed line takes them; bytes that are no UTF-8 text as `\xff`. */
 export function quoted(bytes: ByteString): string {
   const text = textOfBytes(bytes);
   return text.includes("\ufffd") ? quotedWord(bytes) : `"${text.replace(UNSHOWN, escapedByte)}"`;

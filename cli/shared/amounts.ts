@@ -2,7 +2,7 @@
 
 const BYTE_UNITS = ["B", "KB", "MB", "GB", "TB"];
 const COUNT_UNITS = ["", "k", "M", "G", "T"];
-/** Below this a count is shown whole. */
+/** Counts from which on units are used. */
 const WHOLE_MOST = 10_000;
 
 /** `12.3 MB` */

@@ -30,7 +30,7 @@ export interface ClientFlags {
 export const CA_HELP =
   "authorities that may have signed the certificates of servers with TLS (default: DBSYNC_CA, dbsync.ini)";
 
-/** Of the options that `dbsync --help` explains for all subcommands. */
+/** The heading of the options that `dbsync --help` explains for all subcommands. */
 const COMMON_HEADING = "Common options of subcommands that talk to daemons:";
 
 export const isCommonOption = ({ helpGroupHeading }: Option): boolean => helpGroupHeading === COMMON_HEADING;

@@ -1,8 +1,8 @@
-/** Columns of a table of what daemons say, each with what it means: --explain tells the latter. */
+/** Columns of a table of daemons' reports, each with its meaning, which --explain prints. */
 
 export interface Column<Row> {
   readonly head: string;
-  /** What it means, as the end of a line. */
+  /** The meaning, as the end of a line. */
   readonly about: string;
   readonly cell: (row: Row) => string;
 }

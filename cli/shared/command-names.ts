@@ -30,7 +30,7 @@ const NAMES =
   "ZUNION ZUNIONSTORE";
 // The end of what is made by npm run tables.
 
-/** In upper case, sorted. */
+/** Names in upper case, sorted. */
 export const COMMAND_NAMES: readonly string[] = NAMES.split(" ");
 
 export function isCommandName(word: string): boolean {
@@ -38,8 +38,8 @@ export function isCommandName(word: string): boolean {
 }
 
 /**
- * Completes a command's name, in the case it was begun in; arguments are nobody's to guess.
- * @returns  candidates and what they complete, as node:readline asks
+ * Completes a command's name, in the case in which it was begun; arguments have no candidates.
+ * @returns  candidates and what they complete, as node:readline requires
  */
 export function completeCommand(line: string): [string[], string] {
   if (line.includes(" ")) return [[], line];

@@ -2,7 +2,7 @@
 import { Command, Help, type Option } from "commander";
 import { addClientOptions, isCommonOption } from "./client-options.js";
 
-/** For commander's `configureHelp`. */
+/** Formats help for commander's `configureHelp`. */
 export function formatHelp(command: Command, helper: Help): string {
   const visibleOptions = (one: Command) =>
     helper.visibleOptions(one).filter((option) => !isCommonOption(option));
@@ -14,7 +14,7 @@ export function formatHelp(command: Command, helper: Help): string {
   return `${text}\nCommon options, which dbsync --help explains: ${common.map(nameOf).join(", ")}\n`;
 }
 
-/** All of them. */
+/** Returns all options with their explanations. */
 function explained(helper: Help, width: number): string {
   const { options } = addClientOptions(new Command());
   const items = options.map((option) =>
@@ -23,7 +23,7 @@ function explained(helper: Help, width: number): string {
   return helper.formatItemList(options[0]?.helpGroupHeading ?? "", items, helper).join("\n");
 }
 
-/** With the default where subcommands differ. */
+/** Returns an option's name, with its default where subcommands differ. */
 function nameOf({ short, long, description }: Option): string {
   const [, preset] = long === "--timeout" ? (/\((default: .*)\)$/.exec(description) ?? []) : [];
   return `${short ?? long}${preset === undefined ? "" : ` (${preset})`}`;

@@ -1,4 +1,4 @@
-/** Dates on the command line, and as people are shown them: in UTC, so that nobody has to ask whose. */
+/** Dates on the command line and in output: in UTC, so that each means the same everywhere. */
 
 import { DbsyncError } from "../../client/shared/errors.js";
 import { dateText } from "../../protocol/version-2/envelope.js";
@@ -35,7 +35,7 @@ export function parseDate(
 }
 
 /**
- * The same for what has been: `-2h` is two hours before now.
+ * Parses a date in the past: `-2h` is two hours before now.
  * @throws DbsyncError `bad-option`
  */
 export function parsePastDate(text: string, asked: { option: string; now: number; end: boolean }): number {

@@ -1,4 +1,4 @@
-/** What the command line's exit codes mean, and which error leads to which. */
+/** The exit codes of the command line, and the errors that lead to each. */
 
 import { DbsyncError, type ErrorCode } from "../../client/shared/errors.js";
 import { KeyFileError } from "../../keys/errors.js";

@@ -1,4 +1,4 @@
-/** One line of doctor's report. `fix` is what to do, for WARN and FAIL. */
+/** A line of doctor's report. `fix` is what to do, for WARN and FAIL. */
 export interface Finding {
   readonly grade: "OK" | "WARN" | "FAIL";
   readonly subject: string;

@@ -1,7 +1,7 @@
 /** The daemon's options that name its folder, for subcommands that read one. */
 import { type Command, Option } from "commander";
 
-/** Which folder is meant, and which keys it was begun with. */
+/** Options that name a data folder, and the keys that it was begun with. */
 export interface FolderFlags {
   readonly data?: string;
   readonly signKey?: readonly string[];
@@ -10,7 +10,7 @@ export interface FolderFlags {
   readonly config?: string;
 }
 
-/** For what needs no keys. */
+/** Adds the option of the folder alone, for subcommands that need no keys. */
 export function addFolderOption(command: Command): Command {
   return command
     .option("--data <folder>", "the daemon's folder (default: DBSYNCD_DATA, or the configuration's)")

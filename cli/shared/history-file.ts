@@ -6,16 +6,16 @@ import { dirname, join } from "node:path";
 /** Lines kept; as shells do by default. */
 export const MAX_HISTORY_LINES = 1_000;
 
-/** Commands hold data, so nobody else may read them. */
+/** Commands contain data, so that other users may not read them. */
 const OWNER_ONLY = 0o600;
 
-/** Lines beyond those kept that a file may have before it is written anew. */
+/** Lines beyond `MAX_HISTORY_LINES` after which a file is written again. */
 const SLACK = 1_000;
 
-/** One program's: each line is on the disk before it is run, so a session that is killed has kept it. */
+/** The history of one program: each line is on the disk before it is executed, so that a session that is killed has stored it. */
 export class HistoryFile {
   readonly path: string;
-  /** Newest first, as node:readline wants them. */
+  /** Lines with the newest first, as node:readline requires. */
   readonly lines: readonly string[];
   #isKept = true;
 
@@ -29,7 +29,7 @@ export class HistoryFile {
     if (all.length > MAX_HISTORY_LINES + SLACK) this.#write(() => writeFileSync(this.path, textOf(kept)));
   }
 
-  /** One line more. */
+  /** Appends a line. */
   add(line: string): void {
     this.#write(() => {
       mkdirSync(dirname(this.path), { recursive: true });

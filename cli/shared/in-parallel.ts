@@ -1,4 +1,4 @@
-/** Work on many items, so many of them at once. */
+/** Work on many items, a given number of them at a time. */
 
 /** The first that fails ends all; what is on its way then is waited for. */
 export async function inParallel<T>(

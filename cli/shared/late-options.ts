@@ -1,12 +1,12 @@
-/** Options behind a subcommand's first argument, where the words to come may begin with - and are no options. */
+/** Options after a subcommand's first argument, where arguments may begin with - and are no options. */
 import type { Command, Option } from "commander";
 import { nearestName } from "../../protocol/nearest-name.js";
 
 /**
- * Takes the options out of the words behind the first argument. Only whole names count: `-k` is an option, and `-keys` the
- * rule that forbids KEYS.
- * @param until  `word`: the first that is no option ends them, and begins a command for the daemons; `end`: none does
- * @returns the other words; the options are the command's now
+ * Takes the options out of the arguments after the first one. Only complete names count: `-k` is an option, and `-keys` the rule that
+ * forbids KEYS.
+ * @param until  `word`: the first argument that is no option ends them, and begins a command for the daemons; `end`: none does
+ * @returns the remaining arguments; the options are the command's now
  */
 export function takeLateOptions(command: Command, words: readonly string[], until: "word" | "end"): string[] {
   const taken: string[] = [];
@@ -40,7 +40,7 @@ export function commandWords(command: Command, words: readonly string[]): string
   return all[all.length - words.length - 1] === "--" ? [...words] : wordsOfCommand(command, words);
 }
 
-/** Without the `--` behind which nothing is an option. */
+/** Returns the arguments up to `--`, after which nothing is an option. */
 function wordsOfCommand(command: Command, words: readonly string[]): string[] {
   const end = words.indexOf("--");
   const tail = end < 0 ? optionsAtEnd(command, words) : [];
@@ -76,7 +76,7 @@ function optionsAtEnd(command: Command, words: readonly string[]): readonly stri
 
 const HELP: readonly string[] = ["-h", "--help"];
 
-/** As commander's own. */
+/** Returns a suggestion in commander's words. */
 function suggestion(command: Command, name: string): string {
   const names = command.options.flatMap(({ long }) => long ?? []);
   const meant = nearestName(name, names);

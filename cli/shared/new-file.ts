@@ -1,4 +1,4 @@
-/** A file that is written piece by piece, beside its place, and is there when it is whole: never over what has that name. */
+/** A file that is written piece by piece under another name, and appears when it is complete: it never replaces a file. */
 import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
@@ -7,7 +7,7 @@ import { discard, placeNew } from "../../keys/atomic-file.js";
 import { errnoOf } from "../../keys/key-source.js";
 import { unwritable } from "../../keys/unwritable.js";
 
-/** For its owner alone: it holds data. */
+/** The file's mode: it contains data, so that only its owner may read it. */
 const MODE = 0o600;
 const NAME_BYTES = 6;
 /** Characters that are gathered for one write. */

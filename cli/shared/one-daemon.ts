@@ -1,4 +1,4 @@
-/** One daemon of the list, the first that answers, for all that is asked: a cursor is of one alone. */
+/** Sends all requests to one daemon of the list, the first that answers: a cursor belongs to one daemon. */
 import type { Settings } from "../../client/settings/options.js";
 import { DbsyncError } from "../../client/shared/errors.js";
 import type { ReplyValue } from "../../client/shared/reply-value.js";

@@ -1,4 +1,4 @@
-/** What subcommands print: values, outcomes, and with --json objects of a line each. */
+/** The output of subcommands: values, outcomes, and with --json an object for each line. */
 import { isUtf8 } from "node:buffer";
 import { describeOutcome } from "../../client/shared/described-outcomes.js";
 import { DbsyncError, type Outcome } from "../../client/shared/errors.js";
@@ -15,7 +15,7 @@ export function printLine(text: string): void {
   process.stdout.write(`${text}\n`);
 }
 
-/** For people: on a terminal broken between words, in a pipe as it is. */
+/** Prints a sentence for people: on a terminal broken between words, in a pipe as it is. */
 export function printSentence(text: string, tone: Tone): void {
   const lines = shownLines(text).split("\n");
   const broken = process.stdout.isTTY ? lines.flatMap((line) => wrapped(line, terminalColumns())) : lines;
@@ -73,14 +73,14 @@ export function outcomeLine(outcome: Outcome): string {
     : describeOutcome(outcome);
 }
 
-/** The same of an outcome of the form `bytes`. */
+/** Returns the bytes of an outcome of the form `bytes`. */
 export function outcomeBytes(outcome: Outcome): ByteString {
   return outcome.status === "ok"
     ? `${bytesOfText(outcome.address)}: ${outcome.value ?? "(nil)"}`
     : bytesOfText(describeOutcome(outcome));
 }
 
-/** Names and values, one behind the other, as an object. Errors of the daemon's making are left out. */
+/** Returns names and values, which follow each other in a reply, as an object. Errors of the daemon's making are left out. */
 export function fieldsOf(reply: ReplyValue): Record<string, ReplyValue> {
   const fields: Record<string, ReplyValue> = {};
   if (!Array.isArray(reply)) return fields;

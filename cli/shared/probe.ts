@@ -1,4 +1,4 @@
-/** What a PING tells beyond its answer. */
+/** Facts that follow from the answer to a PING. */
 import type { CallingClient } from "../../client/client.js";
 import { DbsyncError, type Outcome } from "../../client/shared/errors.js";
 

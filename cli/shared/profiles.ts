@@ -15,7 +15,7 @@ import { didYouMean } from "../../protocol/nearest-name.js";
 
 /** Files are named by their whole paths, "" for none. No secrets: a key is its file's path. */
 export interface Profile {
-  /** As -s takes them, with pins. */
+  /** Servers as -s takes them, with pins. */
   readonly servers: string;
   readonly key: string;
   readonly ca: string;
@@ -72,7 +72,7 @@ export function readProfiles(places: Places): Profiles {
   return found;
 }
 
-/** null: it is not understood. */
+/** Parses a file of profiles; null: it is not understood. */
 function parseProfiles(text: string): Profiles | null {
   let whole: unknown;
   try {

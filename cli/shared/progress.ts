@@ -1,4 +1,4 @@
-/** How far something is, on one line of a terminal; elsewhere nothing is shown, or a line for each change. */
+/** The progress of work, on one line of a terminal; elsewhere nothing is shown, or a line for each change. */
 import { shown as shownText } from "../../net/terminal/shown-text.js";
 import { clip, terminalColumns } from "../../net/terminal/table.js";
 
@@ -6,7 +6,7 @@ const EVERY_MS = 500;
 const CLEAR_LINE = "\r\x1b[K";
 const SECOND_MS = 1000;
 
-/** @param text  asked anew each time. @returns  what ends it, and clears the line */
+/** @param text  called for each update. @returns  what ends it, and clears the line */
 export function showProgress(text: () => string): Disposable {
   if (!process.stderr.isTTY) return { [Symbol.dispose]: () => {} };
   const timer = setInterval(() => void process.stderr.write(`${CLEAR_LINE}${text()}`), EVERY_MS);

@@ -34,7 +34,7 @@ export function endOnQ(end: () => void): () => void {
   return release;
 }
 
-/** Whether this process has the terminal: where the system does not tell, it is taken to. */
+/** Returns whether this process has the terminal; true where the system does not say. */
 function isForeground(): boolean {
   try {
     // After the name, which may hold anything: state, parent, group, session, terminal, the terminal's group.

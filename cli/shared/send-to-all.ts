@@ -1,4 +1,4 @@
-/** How imports send: each command to every daemon. */
+/** Sends the commands of an import to every daemon. */
 import type { CommandInput } from "../../client/shared/command.js";
 import type { ReplyValue } from "../../client/shared/reply-value.js";
 

@@ -1,9 +1,9 @@
-/** Connections to servers of other protocols, encrypted or not; why there is none is told as C programs tell it. */
+/** Connections to servers of other protocols, encrypted or not, with errors in the words of C programs. */
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { constants } from "node:os";
 import { getSystemErrorMap } from "node:util";
-import type { Place } from "../../client/shared/servers.js";
+import type { Endpoint } from "../../client/shared/servers.js";
 import { connectTls, handshakeTrouble, SILENT } from "../../client/shared/tls.js";
 
 /** Runs a step once, after milliseconds; returns a function that cancels it. */
@@ -13,12 +13,12 @@ export function setTimer(milliseconds: number, step: () => void): () => void {
 }
 
 /**
- * Connects; with TLS the server has proved who it is.
+ * Connects; with TLS the server has proved its identity.
  * @param ms  for the connection and the handshake
- * @param plain  how an address without TLS begins, for messages: `json://`
- * @throws Error  as the system says it, with its number: `Connection refused (111)`
+ * @param plain  the beginning of an address without TLS, for messages: `json://`
+ * @throws Error  in the system's words, with its number: `Connection refused (111)`
  */
-export async function connected({ host, port, tls }: Place, ms: number, plain: string): Promise<Socket> {
+export async function connected({ host, port, tls }: Endpoint, ms: number, plain: string): Promise<Socket> {
   if (tls !== null) return secured({ host, port, tls }, ms, plain);
   const socket = connect({ host, port, noDelay: true });
   const timer = setTimeout(() => socket.destroy(new Error(systemMessage("ETIMEDOUT"))), ms);
@@ -68,7 +68,7 @@ function connectProblem({ code = "", message }: NodeJS.ErrnoException): Error {
   return new Error(code === "" ? message : systemMessage(code));
 }
 
-/** As C programs print it. */
+/** Returns an error as C programs print it. */
 function systemMessage(code: string): string {
   if (code === "ENOTFOUND") return "the host name was not resolved (ENOTFOUND)";
   const number = (constants.errno as Readonly<Record<string, number | undefined>>)[code] ?? 0;

@@ -1,4 +1,4 @@
-/** How exports ask: replies as they came, numbers and texts told apart, and of a key only as it was when the asking began. */
+/** Requests of exports: replies as they came, with numbers and texts distinguished, and each key as it was when the export began. */
 
 import type { FanOutClient } from "../../client/fan-out-client.js";
 import { readCallOptions } from "../../client/settings/call-options.js";
@@ -7,7 +7,7 @@ import { type CommandInput, commandBytes } from "../../client/shared/command.js"
 import type { Reply } from "../../protocol/reply.js";
 import { carried } from "./carried.js";
 
-/** A key, and who changed it last. */
+/** A key, and the unit that changed it last. */
 export interface KeyState {
   readonly key: string;
   readonly writer: string;

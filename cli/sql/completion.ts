@@ -1,4 +1,4 @@
-/** What Tab offers in `dbsync sql`: words of statements, and names of the server's databases, tables, views and columns. */
+/** Candidates for Tab in `dbsync sql`: words of statements, and names of the server's databases, tables, views and columns. */
 import type { SqlSession } from "./sql-session.js";
 
 // From the store's table of words: made by npm run tables.
@@ -14,20 +14,20 @@ const WORDS =
 // The end of what is made by npm run tables.
 
 const STATEMENT_WORDS: readonly string[] = WORDS.split(" ");
-/** The name that is being typed; `#` and `@` stand before and behind words of the original. */
+/** The name that is being typed; words of the original may begin and end with `#` and `@`. */
 const BEGUN = /[\p{L}_][\p{L}\p{N}_]*$/u;
 const NAME = /[\p{L}_][\p{L}\p{N}_]*/gu;
 
 export class Completion {
   readonly #session: SqlSession;
-  /** Each by the database that was chosen, and what it tells the columns of; "": databases, tables and views. */
+  /** Names by the database that was chosen and the table whose columns they are; "": databases, tables and views. */
   readonly #names = new Map<string, Promise<readonly string[]>>();
 
   constructor(session: SqlSession) {
     this.#session = session;
   }
 
-  /** What a statement has changed is asked anew. */
+  /** Forgets the names, which a statement may have changed. */
   forget(): void {
     this.#names.clear();
   }

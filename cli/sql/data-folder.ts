@@ -43,7 +43,7 @@ export async function databasesIn(folder: string): Promise<FolderDatabase[]> {
   return databases;
 }
 
-/** Statements know no others, nor does the earlier server. */
+/** Returns whether a name is valid in statements and for the earlier server. */
 export const isFolderName = (name: string) => NAME.test(name);
 
 export const fileOf = (

@@ -13,10 +13,10 @@ import { type JacksonValue, jacksonText } from "./jackson-text.js";
 import { cellsOf, textOf } from "./typed-rows.js";
 import { viewTree } from "./view-tree.js";
 
-/** What is made stands beside until it is whole. */
+/** The prefix of a folder that is not complete. */
 const UNFINISHED = ".unfinished-";
 
-/** Told what is not in the folder, or otherwise than here. */
+/** Receives notes about what is not in the folder, or different from the daemons' data. */
 export type Tell = (note: string) => void;
 
 /**

@@ -1,4 +1,4 @@
-/** One table of the daemons as a file of the earlier SQL server, page by page: all of them of one state. */
+/** Writes one table of the daemons as a file of the earlier SQL server, page by page: all pages of one state. */
 import { type FileHandle, open, rm } from "node:fs/promises";
 import type { Reply } from "../../protocol/reply.js";
 import type { KeyState, TypedAsking } from "../shared/typed-asking.js";
@@ -6,11 +6,11 @@ import { type FolderType, typeOfWords, typeTree } from "./folder-type.js";
 import { type JacksonValue, jacksonText } from "./jackson-text.js";
 import { cellsOf, folderCell, type TypedCell, textOf } from "./typed-rows.js";
 
-/** A page has as many rows as make about so many characters, and at first few: a row may be as long as a statement. */
+/** Characters of a page, roughly, from which its number of rows follows; the first has few: a row may be as long as a statement. */
 const PAGE_CHARACTERS = 512 * 1024;
 const FIRST_ROWS = 16;
 const ROWS_MAX = 2000;
-/** A table that is changed while it is read is begun anew. */
+/** Attempts to read a table that is changed meanwhile. */
 const ATTEMPTS = 5;
 
 interface TableExport {
@@ -85,7 +85,7 @@ function columnOf([name, words, key]: readonly TypedCell[], note: (text: string)
   return column;
 }
 
-/** All up to the first row. */
+/** Returns the text up to the first row. */
 function headText(name: string, columns: readonly Column[]): string {
   const head: JacksonValue = {
     name,

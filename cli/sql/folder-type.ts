@@ -42,7 +42,7 @@ export function misfit(type: FolderType, value: unknown): string | null {
   return `holds ${JSON.stringify(value)}, which its type ${typeText(type)} does not take`;
 }
 
-/** As its files have it. Lengths of texts are whole numbers there, and no larger than Java's. */
+/** Returns a type as files have it. Lengths of texts are whole numbers there, and no larger than Java's. */
 export function typeTree(type: FolderType): JacksonValue {
   return { supports: type.map(atomTree) };
 }
@@ -75,7 +75,7 @@ const ATOM = new RegExp(
   "suy",
 );
 
-/** What `famaritana` says of a column. @throws Error  it is no type */
+/** Parses a type in the words of `famaritana`. @throws Error  it is no type */
 export function typeOfWords(words: string): FolderType {
   const type: FolderAtom[] = [];
   for (let at = 0; at < words.length; at = ATOM.lastIndex) {
@@ -101,7 +101,7 @@ const allowedOf = (word: string) =>
 
 const DATE_CLASS = /\bDAT[EY]$/;
 
-/** By what it has, as the names of classes differ between versions of the original. */
+/** Returns the atom by its fields, since the names of classes differ between versions of the original. */
 function atomOf(atom: unknown, place: string): FolderAtom {
   const {
     allowedValue,

@@ -19,9 +19,9 @@ const BATCH_ROWS = 500;
 const BATCH_CHARACTERS = 256 * 1024;
 
 /**
- * Each file is looked at whole before a row of it is sent.
- * @param mayReplace  whether a database that is there already may be dropped
- * @throws Error  which file is not as it should be, which row of it, and what to do; a daemon has not taken everything
+ * Imports a folder. Each file is checked completely before a row of it is sent.
+ * @param mayReplace  whether a database that exists may be dropped
+ * @throws Error  the file and row that are not valid, and what to do; a daemon has not taken everything
  */
 export async function importFolder(folder: string, send: SendToAll, mayReplace = false): Promise<void> {
   const databases = await databasesIn(folder);

@@ -1,4 +1,6 @@
-/** Views of a data folder, made behind its tables: those that the earlier server can read back itself; the others are named. */
+/**
+ * Creates the views of a data folder, after its tables: those that the earlier server can read back itself; the remaining ones are named.
+ */
 import type { SendToAll } from "../shared/send-to-all.js";
 import { type FolderDatabase, fileOf, readViewObject } from "./data-folder.js";
 import { sourcesOf, type ViewQuery, viewText } from "./view-query.js";
@@ -39,7 +41,10 @@ export async function importViews(
   return made;
 }
 
-/** Those that others read first. What reads itself stays where it is: it cannot be made. */
+/**
+ * Returns the views in an order in which each follows those that it reads. A view that reads itself keeps its position: it cannot be
+ * created.
+ */
 function inOrder(queries: ReadonlyMap<string, ViewQuery>): readonly string[] {
   const ordered = new Set<string>();
   const visited = new Set<string>();

@@ -10,7 +10,7 @@ export type JacksonValue =
   | readonly JacksonValue[]
   | { readonly [name: string]: JacksonValue };
 
-/** @param depth  in how many objects it stands */
+/** @param depth  the number of objects around it */
 export function jacksonText(value: JacksonValue, depth = 0): string {
   switch (typeof value) {
     case "string":

@@ -52,7 +52,7 @@ function viewSource(source: Source): ViewSource | null {
   return query === null || alias === null ? null : { kind: "derived", query, alias };
 }
 
-/** null: the earlier server knows no such name. */
+/** Returns a name as text; null: the earlier server knows no such name. */
 function nameOf(bytes: ByteString): string | null {
   const name = textOfBytes(bytes);
   return isName(name) ? name : null;

@@ -1,4 +1,4 @@
-/** A connection to a server of the SQL line protocol: dbsyncd with --sql, the original, or what stands in front of one. */
+/** A connection to a server of the SQL line protocol: dbsyncd with --sql, the original, or a proxy in front of one. */
 import type { Socket } from "node:net";
 import type { ServerAddress } from "../../client/shared/server-url.js";
 import { bytesOfText } from "../../protocol/byte-string.js";
@@ -11,8 +11,10 @@ import { type SqlAnswer, SqlAnswerReader } from "./answer.js";
 const SCHEME = "sql";
 const DEFAULT_PORT = 3948;
 const CONNECT_MS = 10_000;
-/** Columns are told anew on each page: the original's have 20 rows. */
+/** Rows of a page. Each page repeats the columns, and the original's has 20 rows. */
 const PAGE_ROWS = 1_000;
+/** The answer of a dbsyncd to a client of SQL at a port for other clients. */
+const WRONG_PORT = /(this port serves .*)$/;
 
 export const DEFAULT_PLACE = `127.0.0.1:${DEFAULT_PORT}`;
 
@@ -31,7 +33,7 @@ export class SqlServer implements Disposable {
     this.#client = new RequestClient({ socket, reader: new SqlAnswerReader(), setTimer, answerMs: 0 });
   }
 
-  /** Connects, and logs in. @throws Error  nobody listens, it is no such server, or the login is refused */
+  /** Connects, and logs in. @throws Error  there is no such server, or it refuses the login */
   static async open(address: ServerAddress): Promise<SqlServer> {
     const socket = await connected(address, CONNECT_MS, `${SCHEME}://`);
     const server = new SqlServer(socket);
@@ -49,8 +51,8 @@ export class SqlServer implements Disposable {
   }
 
   /**
-   * @param statement  without the `;` behind it
-   * @throws Error  the connection broke, and whether it was carried out is not known
+   * @param statement  without the `;` that ends it
+   * @throws Error  the connection broke, and whether the statement was applied is not known
    */
   async ask(statement: string): Promise<SqlAnswer> {
     if (!this.#isOurs) {
@@ -66,11 +68,19 @@ export class SqlServer implements Disposable {
     if (login !== null) {
       const { user, password } = login;
       if (/[\s;'"]/.test(user + password) || password === "")
-        throw new Error("blanks, quotes and ; cannot stand in a login, and it needs a password");
-      const answer = await this.#send(`login ${user} ${password}`);
+        throw new Error("a login has a password, and neither spaces, quotes nor ;");
+      const answer = await this.#first(`login ${user} ${password}`);
       if (answer.kind !== "message") throw new Error(`${user} is not let in`);
     }
-    this.#isOurs = (await this.#send(`pages ${PAGE_ROWS}`)).kind === "message";
+    this.#isOurs = (await this.#first(`pages ${PAGE_ROWS}`)).kind === "message";
+  }
+
+  /** @throws Error  a dbsyncd answers that its port serves other clients */
+  async #first(statement: string): Promise<SqlAnswer> {
+    const answer = await this.#send(statement);
+    const [, wrongPort] = answer.kind === "error" ? (WRONG_PORT.exec(answer.text) ?? []) : [];
+    if (wrongPort !== undefined) throw new Error(wrongPort);
+    return answer;
   }
 
   #send(statement: string): Promise<SqlAnswer> {

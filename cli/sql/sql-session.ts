@@ -1,4 +1,4 @@
-/** What one run of `dbsync sql` says to its server: connected when first needed, and anew after a connection was lost. */
+/** The session of one run of `dbsync sql`: connected when first needed, and again after a connection was lost. */
 import type { ServerAddress } from "../../client/shared/server-url.js";
 import type { SqlAnswer } from "./answer.js";
 import { SqlServer } from "./sql-server.js";

@@ -2,7 +2,7 @@
 import { textOfBytes } from "../../protocol/byte-string.js";
 import { SqlLineParser } from "../../protocol/sql-lines.js";
 
-/** More than a server takes: it says so itself. This is about what is no file of statements at all. */
+/** Bytes of a statement, more than a server takes, which says so itself: a longer one is no file of statements at all. */
 const STATEMENT_BYTES_MAX = 64 * 1024 * 1024;
 
 /** Statements out of what is typed or piped in. */

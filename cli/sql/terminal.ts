@@ -10,7 +10,7 @@ const LEAVE = "Ctrl-D, exit, quit or miala leaves.";
 const LEAVING = /^\s*(?:exit|quit|miala|mivaoka)\s*;?\s*$/i;
 const CLEARING = /^\s*(?:clear|diovy|!)\s*;?\s*$/i;
 const MORE = "   ...> ";
-/** A password stands behind it, perhaps on another line. */
+/** The beginning of a login; the password follows, perhaps on another line. */
 const SECRET = /(?:^|;)\s*login\s/i;
 const CLEAR_SCREEN = "\x1b[H\x1b[2J";
 
@@ -22,10 +22,10 @@ export interface TerminalStreams {
 export interface Talk {
   readonly session: SqlSession;
   readonly isJson: boolean;
-  readonly history: Pick<HistoryFile, "lines" | "add">;
+  readonly history: HistoryFile;
 }
 
-/** Until the user leaves. */
+/** Reads and executes statements until the user leaves. */
 export async function converse(talk: Talk, { input, output }: TerminalStreams): Promise<void> {
   const { session, isJson, history } = talk;
   const reader = new StatementReader();
@@ -46,7 +46,7 @@ export async function converse(talk: Talk, { input, output }: TerminalStreams): 
     terminal.prompt();
   };
   terminal.on("SIGINT", () => {
-    // Whoever does not want to wait for an answer gives the connection up.
+    // A user that does not wait for the answer gives up the connection.
     if (session.isBusy) session[Symbol.dispose]();
     else {
       if (terminal.line === "" && !reader.isMidStatement) output.write(`\n${LEAVE}`);

@@ -22,11 +22,11 @@ function cellOf(reply: Reply): TypedCell {
   return reply.kind === "bulk" ? { bytes: reply.bytes } : null;
 }
 
-/** As text; of what is none nothing. */
+/** Returns a cell as text; "": it is none. */
 export const textOf = (cell: TypedCell | undefined): string =>
   typeof cell === "object" && cell !== null ? textOfBytes(cell.bytes) : "";
 
-/** As files have it. @returns undefined: bytes that are no text */
+/** Returns a cell as files have it; undefined: it has bytes that are no text. */
 export function folderCell(cell: TypedCell): FolderCell | undefined {
   if (cell === null || typeof cell === "number") return cell;
   const text = textOfBytes(cell.bytes);

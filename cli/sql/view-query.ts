@@ -12,7 +12,7 @@ export type ViewQuery =
       readonly right: ViewQuery;
     };
 
-/** All columns of its sources. */
+/** A query of all columns of its sources. */
 export interface ViewSelect {
   readonly kind: "select";
   readonly from: ViewSource;
@@ -36,7 +36,7 @@ const SET_WORDS: Readonly<Record<SetOperator, string>> = {
   intersection: "atifitra",
 };
 
-/** As a statement says it, in Malagasy. */
+/** Returns a query as a statement in Malagasy. */
 export function viewText(query: ViewQuery): string {
   if (query.kind === "set") {
     const right = viewText(query.right);

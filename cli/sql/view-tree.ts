@@ -71,7 +71,7 @@ export const isName = (name: unknown): name is string => typeof name === "string
 
 const fieldsOf = (tree: unknown): Fields => (typeof tree === "object" && tree !== null ? tree : {}) as Fields;
 
-/** Without its package, which differs between versions of the original. */
+/** Returns a class without its package, which differs between versions of the original. */
 const classOf = (fields: Fields) => String(fields["@class"]).split(".").at(-1);
 
 /** @param view  whose it is, since sources have ids: the same each time */

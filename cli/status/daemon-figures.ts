@@ -1,4 +1,4 @@
-/** What a daemon tells administrators of its work and its databases (INFO dbsync), and whether the databases can be reached. */
+/** The figures that daemons report to administrators (INFO dbsync), and whether their databases are reached. */
 import type { Settings } from "../../client/settings/options.js";
 import { loadSigningKey, type SigningKey } from "../../client/settings/signing-key.js";
 import { DbsyncError } from "../../client/shared/errors.js";
@@ -6,7 +6,7 @@ import type { ReplyValue } from "../../client/shared/reply-value.js";
 import { askEach } from "../keys/key-ring.js";
 import { FOR_ADMINISTRATORS } from "./timeline-status.js";
 
-/** Since the start, but for what is now. Times in seconds, sizes in bytes. */
+/** Figures since the start, or of the present. Times in seconds, sizes in bytes. */
 export interface DaemonFigures {
   /** The version of its program. */
   readonly software: string;
@@ -18,14 +18,14 @@ export interface DaemonFigures {
   readonly errors: number;
   /** Requests that were not. */
   readonly refusals: number;
-  /** null: others have them. */
+  /** Keys of all databases; null: the daemon's backend stores them. */
   readonly keys: number | null;
   /** `limit` 0: there is none. */
   readonly memory: { readonly used: number; readonly resident: number; readonly limit: number };
   readonly backends: readonly { readonly name: string; readonly up: boolean }[];
-  /** Of the stream that orders its writes; null: none does. */
+  /** Figures of the stream that orders its writes; null: there is none. */
   readonly order: OrderFigures | null;
-  /** How many answers took how long: at most so many microseconds, Infinity for the slowest. */
+  /** Numbers of answers by their duration: each took `most` microseconds or less, Infinity for the slowest. */
   readonly times: readonly (readonly [most: number, count: number])[];
 }
 
@@ -34,7 +34,7 @@ export interface OrderFigures {
   readonly applied: number;
   readonly behind: number;
   readonly waiting: number;
-  /** Why it cannot read the stream, or write to it; null: it can. */
+  /** The reason why it cannot read or write the stream; null: it can. */
   readonly trouble: string | null;
 }
 
@@ -42,7 +42,7 @@ export interface FiguresAnswer {
   readonly figures: DaemonFigures | null;
   /** The database that does not answer, "" where its name is not known; null: all that is known of do. */
   readonly missing: string | null;
-  /** Why it does not tell; null: it tells, or has nothing to tell. */
+  /** The reason why it does not report; null: it reports, or has nothing to report. */
   readonly note: string | null;
 }
 
@@ -50,8 +50,8 @@ const QUESTION = ["INFO", "dbsync"];
 const NOTHING: FiguresAnswer = { figures: null, missing: null, note: null };
 
 /**
- * Asks those of the daemons that can know; one that does not tell this key is sent a PING, which its database answers.
- * @param asked  for each server whether it is to be asked
+ * Requests the figures of daemons; one that does not report to this key is sent a PING, which its database answers.
+ * @param asked  for each server whether it is requested
  * @returns one for each server
  */
 export async function readFigures(
@@ -93,7 +93,7 @@ function isDatabaseAway(error: Error | null): boolean {
   return outcome?.status === "failed" && outcome.stage === "refused" && /^database-/.test(outcome.detail);
 }
 
-/** null: it is of a version that does not tell. */
+/** Parses figures; null: the daemon's version has none. */
 export function figuresOf(reply: ReplyValue): DaemonFigures | null {
   const fields = new Map(
     String(reply)
@@ -142,7 +142,7 @@ function orderOf(text: string | undefined, trouble: string | undefined): OrderFi
   };
 }
 
-/** Of `50=12,100=3,more=0`. */
+/** Parses `50=12,100=3,more=0`. */
 function timesOf(text: string): DaemonFigures["times"] {
   return text.split(",").flatMap((part): [number, number][] => {
     const [, end = "", count = ""] = /^(\d+|more)=(\d+)$/.exec(part) ?? [];

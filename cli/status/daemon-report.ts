@@ -7,9 +7,9 @@ import type { DaemonFigures, OrderFigures } from "./daemon-figures.js";
 
 /** Hexadecimal digits of an id that people are shown. */
 const SHORT_DIGITS = 12;
-/** The same in a table that is to be no wider than a terminal. */
+/** Hexadecimal digits of an id in a table that is no wider than a terminal. */
 const COLUMN_DIGITS = 8;
-/** Of a daemon that speaks, and cannot do what it is there for. */
+/** The state of a daemon that answers, and does not reach its database. */
 const NO_DATABASE = "no database";
 
 /** Ids are hexadecimal, times milliseconds; null: not known. */
@@ -24,11 +24,11 @@ export interface ShownDaemon {
   readonly state: string | null;
   readonly clockDifference: number | null;
   readonly roundTrip: number | null;
-  /** Why there is no greeting. */
+  /** The stage at which the greeting failed; null: it did not. */
   readonly stage: Stage | null;
-  /** What it tells administrators of itself; null: it does not. */
+  /** The figures that it reports to administrators; null: it does not. */
   readonly figures: DaemonFigures | null;
-  /** Whether a database behind it is known not to answer. */
+  /** Whether one of its databases is known not to answer. */
   readonly lacksDatabase: boolean;
 }
 
@@ -68,7 +68,8 @@ export const DAEMON_COLUMNS: readonly Column<ShownDaemon>[] = [
   },
 ];
 
-interface ShownFigures extends Pick<ShownDaemon, "address"> {
+interface ShownFigures {
+  readonly address: string;
   readonly figures: DaemonFigures;
 }
 
@@ -103,7 +104,8 @@ export const FIGURE_COLUMNS: readonly Column<ShownFigures>[] = [
   },
 ];
 
-interface ShownOrder extends Pick<ShownDaemon, "address"> {
+interface ShownOrder {
+  readonly address: string;
   readonly order: OrderFigures;
 }
 
@@ -146,8 +148,8 @@ export function formatDaemons(daemons: readonly ShownDaemon[], columns: number):
   return `${figures}\n${formatHeadedTable(fitted(rowsOf(ORDER_COLUMNS, ordered), columns), tone)}`;
 }
 
-/** In a word. */
-export function stateOf({ state, stage, lacksDatabase }: Omit<ShownDaemon, "ok" | "address">): string {
+/** Returns a daemon's state in a word. */
+export function stateOf({ state, stage, lacksDatabase }: ShownDaemon): string {
   return lacksDatabase ? NO_DATABASE : (state ?? stage ?? "-");
 }
 

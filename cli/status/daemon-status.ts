@@ -1,22 +1,22 @@
-/** What is known of one daemon. */
+/** The status of one daemon. */
 
 import type { Problem } from "../../protocol/figures/problem.js";
 import type { ShownDaemon } from "./daemon-report.js";
 import type { TimelineStatus } from "./timeline-status.js";
 
-/** One daemon, as --json prints it. Ids are hexadecimal, times milliseconds; null: not known. */
+/** A daemon, as --json prints it. Ids are hexadecimal, times milliseconds; null: not known. */
 export interface DaemonStatus extends ShownDaemon {
-  /** How many other daemons it exchanges commands with; null: it has no timeline, or speaks version 1 only. */
+  /** Number of daemons with which it exchanges commands; null: it has no timeline, or speaks version 1 only. */
   readonly members: number | null;
   readonly detail: string | null;
-  /** What it says of its timeline and members; null: it has none, or does not tell. */
+  /** The report of its timeline and members; null: it has none, or does not report it. */
   readonly timeline: TimelineStatus | null;
-  /** Why it does not tell all. */
+  /** The reason why the report is not complete. */
   readonly timelineNote: string | null;
-  /** What is wrong. */
+  /** Problems, which an operator must fix. */
   readonly problems: readonly Problem[];
-  /** What need not be wrong. */
+  /** Remarks, which may be intended. */
   readonly remarks: readonly Problem[];
-  /** What ends by itself, such as catching up; each with what to do if it does not. */
+  /** Work that ends by itself, such as catching up; each with what to do if it does not. */
   readonly progress: readonly Problem[];
 }

@@ -1,4 +1,4 @@
-/** What `dbsync doctor` finds at each server: first what it says of itself, then whether it takes a signed command. */
+/** The checks of `dbsync doctor` at each server: its own report, then whether it takes a signed command. */
 
 import { openClient } from "../../client/dbsync-send.js";
 import type { FanOutClient } from "../../client/fan-out-client.js";
@@ -28,13 +28,13 @@ export async function examineServers(settings: Settings, add: Report): Promise<r
   for (const [index, ping] of pings.entries()) {
     const status = statuses[index] as DaemonStatus;
     examineStatus(status, settings.servers[index] as Address, add);
-    // What closes on version 2's hello has been told of already.
+    // A server that closes on version 2's hello has been reported already.
     const isTold = ping.status === "failed" && ping.stage === "version" && status.problems.length > 0;
     if (status.stage === null && !isTold) examinePing(ping, isSigned, add);
   }
   examineClusters(statuses, add);
   await examineOldClocks(client, { statuses, pings }, add);
-  // A daemon without a timeline has little more to tell.
+  // A daemon without a timeline has little more to report.
   const untold = statuses.filter(({ members, timeline }) => members !== null && timeline === null);
   return [...new Set(untold.flatMap(({ timelineNote }) => timelineNote ?? []))];
 }
@@ -58,7 +58,7 @@ function examineStatus(status: DaemonStatus, { tls }: Address, add: Report): voi
   if (status.stage === null) {
     const spoken =
       versions.length > 1 ? `versions ${versions.join(" and ")}` : `version ${versions.join("")}`;
-    // Who closes on the hello may be anybody, and is called by a version only where that is what was wanted.
+    // A server that closes on the hello may be any program, and is called by a version only where version 1 was wanted.
     const isHidden = daemon === null && problems.length > 0;
     const self = daemon === null ? "" : `, ${state ?? "no state"}, daemon ${short(daemon)}`;
     add({ grade: "OK", subject, text: `resolved, reached${isHidden ? "" : `, speaks ${spoken}${self}`}` });
@@ -111,7 +111,7 @@ function version1Cure(isSigned: boolean): string {
         "If it runs without -s, its database is down; see its log";
 }
 
-/** What differs is a failure of the daemon it differs at, and said there. */
+/** Reports that daemons are of one cluster; a difference is a failure of the daemon that differs, and reported there. */
 function examineClusters(statuses: readonly DaemonStatus[], add: Report): void {
   const known = statuses.filter(({ cluster }) => cluster !== null);
   if (known.length < 2 || known.some(({ clusterDiffers }) => clusterDiffers)) return;

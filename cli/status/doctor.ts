@@ -76,7 +76,7 @@ function examineSettings(flags: ClientFlags, add: Report): Settings | null {
   }
 }
 
-/** What the report says of a key. It may be read by others, so PEM text is not shown. */
+/** Describes a key. Other people may read the report, so that PEM text is not shown. */
 function shownKey(key: Settings["key"]): string {
   if (key === null) return "none, commands are sent unsigned";
   return isFile(key) ? key : "given as PEM text";

@@ -5,9 +5,7 @@ import type { Column } from "../shared/column.js";
 import { DAEMON_COLUMNS, FIGURE_COLUMNS, ORDER_COLUMNS } from "./daemon-report.js";
 import { MEMBER_COLUMNS, timelineColumns } from "./timeline-report.js";
 
-type Named = Pick<Column<never>, "head" | "about">;
-
-const TABLES: readonly (readonly [title: string, columns: readonly Named[]])[] = [
+const TABLES: readonly (readonly [title: string, columns: readonly Column<never>[]])[] = [
   ["Of each daemon", DAEMON_COLUMNS],
   ["With an administrator's key", FIGURE_COLUMNS],
   ["Of daemons with --order, with an administrator's key", ORDER_COLUMNS],
@@ -23,7 +21,7 @@ export function explanation(columns: number): string {
 }
 
 /** A line for each column. */
-export function columnLines(named: readonly Named[], columns: number): string {
+export function columnLines(named: readonly Column<never>[], columns: number): string {
   const width = Math.max(...named.map(({ head }) => head.length));
   return named
     .flatMap(({ head, about }) => wrapped(`${head.padEnd(width)}  ${about}`, columns))

@@ -41,7 +41,7 @@ export async function readWorkStatus(settings: Settings): Promise<DaemonStatus[]
 const mayBeAsked = ({ versions, clusterDiffers }: DaemonStatus): boolean =>
   versions.includes(2) && !clusterDiffers;
 
-/** The same, and those that have a timeline are asked about it. */
+/** Returns the work status of all daemons, with the timelines of those that have one. */
 export async function readFullStatus(settings: Settings): Promise<DaemonStatus[]> {
   const daemons = await readWorkStatus(settings);
   const ids = daemons.map((one) => (one.members !== null && mayBeAsked(one) ? one.daemon : null));
@@ -73,7 +73,7 @@ function standing(
   return member.progress.length > 0 || timelines[index] === null ? "busy" : "ready";
 }
 
-/** What a daemon says of itself to everybody and to administrators, and whether its databases answer. */
+/** Adds what a daemon reports to administrators, and whether its databases answer. */
 export function withFigures(daemon: DaemonStatus, { figures, missing, note }: FiguresAnswer): DaemonStatus {
   if (missing === null) return withOrder({ ...daemon, figures, timelineNote: note }, figures?.order ?? null);
   const problems = [...daemon.problems, backendProblem(missing)];
@@ -87,7 +87,7 @@ function withOrder(daemon: DaemonStatus, order: OrderFigures | null): DaemonStat
   return { ...daemon, problems: [...daemon.problems, found], ok: false };
 }
 
-/** What a daemon says of itself, and what was found of its timeline. */
+/** Adds a daemon's timeline, and what was found of it. */
 export function withTimeline(
   daemon: DaemonStatus,
   timeline: TimelineStatus,
@@ -112,7 +112,7 @@ export function withTimeline(
 /** Whether a daemon is well itself, whatever is wrong with its members. */
 const isWell = (problems: readonly Problem[]): boolean => problems.every(({ isOfMember }) => isOfMember);
 
-/** Greets all daemons at once. */
+/** Greets all daemons. */
 export async function readStatus(settings: Settings): Promise<DaemonStatus[]> {
   const { servers, timeout, cluster } = settings;
   const way = { timeout, hasKey: settings.key !== null };
@@ -146,13 +146,7 @@ export async function readStatus(settings: Settings): Promise<DaemonStatus[]> {
   });
 }
 
-function factsOf(
-  greeting: Greeting,
-): Pick<
-  DaemonStatus,
-  | ("versions" | "daemon" | "cluster" | "state" | "members")
-  | ("clockDifference" | "roundTrip" | "stage" | "detail")
-> {
+function factsOf(greeting: Greeting) {
   const unknown = {
     versions: [],
     daemon: null,
@@ -178,13 +172,13 @@ function factsOf(
   };
 }
 
-/** Of a daemon that has keys: without, it takes from anybody what is not signed. */
+/** Returns the cluster of a daemon with keys, hexadecimal; null: it has no keys, and takes unsigned commands. */
 function clusterOf(greeting: Greeting): string | null {
   if (greeting.kind !== "hello" || greeting.hello.cluster === "") return null;
   return hexOf(greeting.hello.cluster);
 }
 
-/** What is wrong by a greeting, or its lack. */
+/** Returns the problems that follow from a greeting, or from its failure. */
 export function problemsOf(
   greeting: Greeting,
   { foreign, needs2 }: { foreign: Problem | null; needs2: boolean },
@@ -216,7 +210,7 @@ export function problemsOf(
   return problems;
 }
 
-/** What a greeting says that ends by itself. */
+/** Returns the states in a greeting that end by themselves. */
 export function progressOf(greeting: Greeting): Problem[] {
   if (greeting.kind !== "hello") return [];
   return stateProblems(greeting.hello.state).filter(({ severity }) => severity === "progress");
@@ -248,7 +242,7 @@ export function describeClock(difference: number): string {
   return `its clock is ${shown} ${difference < 0 ? "behind" : "ahead of"} this machine's`;
 }
 
-/** null: none is more frequent than all others. */
+/** Returns the most frequent value; null: no value is more frequent than all others. */
 function mostFrequent(values: readonly string[]): string | null {
   let best: string | null = null;
   let most = 0;
@@ -260,7 +254,7 @@ function mostFrequent(values: readonly string[]): string | null {
   return best;
 }
 
-/** To a tenth. */
+/** Rounds to a tenth. */
 function rounded(ms: number): number {
   return Math.round(ms * 10) / 10;
 }

@@ -12,15 +12,15 @@ const SHOW_CURSOR = `${ESCAPE}?25h`;
 const COLUMNS_USUAL = 80;
 const ROWS_USUAL = 24;
 
-/** Whether somebody watches there, and the cursor can be moved. */
-export function isScreen(stream: Pick<WriteStream, "isTTY">): boolean {
+/** Returns whether the stream is a terminal on which the cursor can be moved. */
+export function isScreen(stream: WriteStream): boolean {
   return stream.isTTY && process.env["TERM"] !== "dumb";
 }
 
 export class Screen {
   readonly #stream: WriteStream;
   #height = 0;
-  /** What is there may have been broken into other lines. */
+  /** Whether the lines on the screen may have been broken into other ones. */
   #isStale = true;
   #hasLeft = false;
 

@@ -1,4 +1,4 @@
-/** What `dbsync status` prints for people: tables, and below them what is wrong. */
+/** The output of `dbsync status` for people: tables, and below them the problems. */
 import { realEnvironment } from "../../client/shared/environment.js";
 import { painted, type Tone } from "../../net/terminal/colours.js";
 import { shown } from "../../net/terminal/shown-text.js";
@@ -6,35 +6,40 @@ import { wrapped } from "../../net/terminal/table.js";
 import type { Problem } from "../../protocol/figures/problem.js";
 import { formatDaemons } from "./daemon-report.js";
 import type { DaemonStatus } from "./daemon-status.js";
-import { formatTimelines } from "./timeline-report.js";
+import { formatTimelines, type ShownTimeline } from "./timeline-report.js";
 
-export interface Paper {
-  /** How wide tables may be. */
-  readonly columns: number;
-  /** Sentences are broken to fit a terminal; in a pipe each is a line. */
-  readonly stream: Pick<NodeJS.WriteStream, "isTTY">;
-}
-
-export function formatStatus(daemons: readonly DaemonStatus[], { columns, stream }: Paper): string {
-  const told = daemons.flatMap(({ address, timeline }) => (timeline === null ? [] : [{ address, timeline }]));
-  const timelines = formatTimelines(told, realEnvironment.wallClock(), columns);
+/**
+ * @param columns  how wide tables may be
+ * @param isWrapped  whether sentences are broken to fit, as on a terminal; in a pipe each is a line
+ */
+export function formatStatus(daemons: readonly DaemonStatus[], columns: number, isWrapped: boolean): string {
+  const timelines = formatTimelines(timelinesOf(daemons), realEnvironment.wallClock(), columns);
   const tables = `${formatDaemons(daemons, columns)}${timelines}`;
-  const sentences = sentencesOf(daemons).flatMap(({ text, tone }) =>
-    (stream.isTTY ? wrapped(shown(text), columns) : [shown(text)]).map((line) => `${painted(line, tone)}\n`),
+  const sentences = [...summaryOf(daemons), ...sentencesOf(daemons)].flatMap(({ text, tone }) =>
+    (isWrapped ? wrapped(shown(text), columns) : [shown(text)]).map((line) => `${painted(line, tone)}\n`),
   );
   return sentences.length === 0 ? tables : `${tables}\n${sentences.join("")}`;
 }
+
+/** Returns how many of several daemons are ready, as a line. */
+function summaryOf(daemons: readonly DaemonStatus[]): readonly Sentence[] {
+  if (daemons.length < 2) return [];
+  return [{ text: readyText(daemons), tone: daemons.every(isReady) ? "plain" : "bad" }];
+}
+
+/** Returns the timelines that were read. */
+export const timelinesOf = (daemons: readonly DaemonStatus[]): readonly ShownTimeline[] =>
+  daemons.flatMap(({ address, daemon, timeline }) =>
+    timeline === null ? [] : [{ address, daemon, timeline }],
+  );
 
 export interface Sentence {
   readonly text: string;
   readonly tone: Tone;
 }
 
-/** What the sentences are made of. */
-type Found = Pick<DaemonStatus, "address" | "ok" | "problems" | "remarks" | "progress" | "timelineNote">;
-
-/** What is wrong, what need not be, what ends by itself, and why more is not known. As it came: not yet to be shown. */
-export function sentencesOf(daemons: readonly Found[]): readonly Sentence[] {
+/** Returns what is wrong, what may be, what ends by itself, and why more is not known: with signs that a terminal would obey. */
+export function sentencesOf(daemons: readonly DaemonStatus[]): readonly Sentence[] {
   const found = daemons.flatMap(({ address, problems, remarks }): Sentence[] => [
     ...problems.map(({ text, fix }) => ({ text: `FAIL  ${address}: ${text}; ${fix}`, tone: "bad" as const })),
     ...remarks.map(({ text, fix, severity }) =>
@@ -50,25 +55,29 @@ export function sentencesOf(daemons: readonly Found[]): readonly Sentence[] {
 }
 
 /** Whether a daemon serves, and nothing about it is under way. */
-const isReady = ({ ok, progress }: Found): boolean => ok && progress.every(({ isOfMember }) => isOfMember);
+const isReady = ({ ok, progress }: DaemonStatus): boolean =>
+  ok && progress.every(({ isOfMember }) => isOfMember);
 
 /** Returns how many of the daemons are ready. */
-export const readyText = (daemons: readonly Found[]): string =>
+export const readyText = (daemons: readonly DaemonStatus[]): string =>
   `${daemons.filter(isReady).length} of ${daemons.length} ready`;
 
 /** Returns what is under way, in one line: of each daemon the first thing; null: nothing is. */
-export const progressText = (daemons: readonly Found[]): string | null =>
+export const progressText = (daemons: readonly DaemonStatus[]): string | null =>
   inOneLine(daemons, ({ progress }) => progress);
 
-/** As `progressText`, with what is wrong: all that `dbsync status --wait` waits for. */
-export const waitingText = (daemons: readonly Found[]): string | null =>
+/** Returns all that `dbsync status --wait` waits for, in one line: work under way, and what is wrong; null: nothing. */
+export const waitingText = (daemons: readonly DaemonStatus[]): string | null =>
   inOneLine(daemons, ({ problems, progress, remarks }) => [
     ...problems,
     ...progress,
     ...remarks.filter(({ severity }) => severity !== "note"),
   ]);
 
-function inOneLine(daemons: readonly Found[], of: (daemon: Found) => readonly Problem[]): string | null {
+function inOneLine(
+  daemons: readonly DaemonStatus[],
+  of: (daemon: DaemonStatus) => readonly Problem[],
+): string | null {
   const parts = daemons.flatMap((daemon) => {
     const [first, ...others] = of(daemon);
     if (first === undefined) return [];

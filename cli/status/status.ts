@@ -120,7 +120,7 @@ const showOnce =
   (daemons) => {
     const profile = usedProfile();
     if (json) return printJson(profile === null ? { daemons } : { profile: profile.name, daemons });
-    printText(formatStatus(daemons, { columns: terminalColumns(), stream: process.stdout }));
+    printText(formatStatus(daemons, terminalColumns(), process.stdout.isTTY));
     if (profile !== null) printText(`(by the profile ${profile.name})\n`);
   };
 

@@ -17,7 +17,7 @@ import { readFigures } from "./read-figures.js";
 
 export type MemberStatus = MemberReport;
 
-/** What a daemon reports, and what follows from it. */
+/** The report of a daemon's timeline, and what follows from it. */
 export interface TimelineStatus extends DiagnosedTimeline {
   /**
    * The command that authorizes its key, by which it signs for clients without keys; null: there are none, or it is authorized;
@@ -25,19 +25,21 @@ export interface TimelineStatus extends DiagnosedTimeline {
    */
   readonly authorize: string | null;
   readonly entries: number;
-  /** Of all of them: equal where the same is held. */
+  /** A sum of the ids of all entries: equal on daemons that hold the same ones. */
   readonly fingerprint: string;
+  /** The date up to which `settledFingerprint` was taken, in milliseconds since 1970; null: not compared. */
+  readonly settledUpto: number | null;
 }
 
 export interface TimelineAnswer {
   readonly timeline: TimelineStatus | null;
-  /** Why more is not known; null: there is no more, or it is known. */
+  /** The reason why more is not known; null: there is no more, or it is known. */
   readonly note: string | null;
 }
 
 const COMMAND = ["TIMELINE", "STATUS"];
 const SECOND_MS = 1000;
-/** Of an id, where no address is known. */
+/** Hexadecimal digits of an id, where no address is known. */
 const ID_DIGITS = 16;
 const NOTHING: TimelineAnswer = { timeline: null, note: null };
 
@@ -114,6 +116,7 @@ export function timelineOf(reply: ReplyValue, id: string): TimelineStatus {
     entries: ringEntries + dataEntries,
     fingerprint: `${dataSum}${ringSum}`,
     settledFingerprint: upto === 0 ? null : `${dataUpto} ${ringUpto}`,
+    settledUpto: upto === 0 ? null : upto,
     members: report.members.map(withAddress),
   };
 }

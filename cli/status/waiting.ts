@@ -1,4 +1,4 @@
-/** On a terminal: that a call waits until daemons agree, for how long by now, and what those daemons say of themselves. */
+/** A line on a terminal while a call waits until daemons agree: for how long, and the states of those daemons. */
 import type { WriteStream } from "node:tty";
 import type { Settings } from "../../client/settings/options.js";
 import { realEnvironment } from "../../client/shared/environment.js";
@@ -12,10 +12,7 @@ const COLUMNS_USUAL = 80;
 const CLEAR_LINE = "\r\x1b[K";
 
 /** @returns ends it, and clears the line */
-export function showWaiting(
-  { servers, key, envelope }: Pick<Settings, "servers" | "key" | "envelope">,
-  stream: WriteStream,
-): () => void {
+export function showWaiting({ servers, key, envelope }: Settings, stream: WriteStream): () => void {
   const wait = envelope?.wait ?? null;
   if (wait === null || !isScreen(stream)) return () => {};
   const startedAt = realEnvironment.now();

@@ -1,4 +1,4 @@
-/** What `dbsync status --watch` shows on a terminal: as much as fits, and no line longer than it is wide. */
+/** The screen of `dbsync status --watch`: as much as fits, and no line longer than the terminal is wide. */
 
 import type { Tone } from "../../net/terminal/colours.js";
 import { shown as shownText } from "../../net/terminal/shown-text.js";
@@ -6,7 +6,8 @@ import { clip, fitted, tableLines, wrapped } from "../../net/terminal/table.js";
 import { bytesText, countText, millisecondsText, spanText } from "../shared/amounts.js";
 import { stateOf } from "./daemon-report.js";
 import type { DaemonStatus } from "./daemon-status.js";
-import { readyText, sentencesOf } from "./status-text.js";
+import { readyText, sentencesOf, timelinesOf } from "./status-text.js";
+import { sameText } from "./timeline-report.js";
 
 /** Looks of which rates are shown. */
 const LOOKS_MOST = 40;
@@ -23,7 +24,7 @@ interface Look {
   readonly entries: number;
 }
 
-/** How much each daemon has recorded in the seconds between looks. Bounded: the last looks at daemons of the list. */
+/** Entries that each daemon has recorded per second between two updates. Bounded: the last updates of the listed daemons. */
 export class Rates {
   readonly #last = new Map<string, Look>();
   readonly #rates = new Map<string, number[]>();
@@ -52,16 +53,17 @@ export interface WatchedScene {
   readonly rates: Rates;
   /** Milliseconds since 1970. */
   readonly now: number;
-  /** Of the terminal. */
+  /** The terminal's width. */
   readonly columns: number;
 }
 
-export function watchedLines({ daemons, rates, now, columns }: WatchedScene): ShownLine[] {
+export function watchedLines(scene: WatchedScene): ShownLine[] {
+  const { daemons, rates, now, columns } = scene;
   const time = new Date(now).toTimeString().slice(0, 8);
   const lines = [
     line(`dbsync status: ${readyText(daemons)}, ${time}, every 2 s, q ends`, "head"),
     ...(daemons.length === 0 ? [] : daemonLines(daemons, rates, columns)),
-    ...timelineLines(daemons, rates, { now, columns }),
+    ...timelineLines(scene),
     ...memberLines(daemons, columns),
     ...troubleLines(daemons, columns),
   ];
@@ -86,14 +88,9 @@ function daemonLines(daemons: readonly DaemonStatus[], rates: Rates, columns: nu
   return headedLines([head, ...rows], columns, (row) => (isWell(row) ? "plain" : "bad"));
 }
 
-function timelineLines(
-  daemons: readonly DaemonStatus[],
-  rates: Rates,
-  { now, columns }: Pick<WatchedScene, "now" | "columns">,
-): ShownLine[] {
-  const told = daemons.flatMap(({ address, timeline }) => (timeline === null ? [] : [{ address, timeline }]));
+function timelineLines({ daemons, rates, now, columns }: WatchedScene): ShownLine[] {
   const head = ["TIMELINE OF", "NEWEST", "FINAL", "TAIL", "REDONE", "RECORDED A SECOND"];
-  const rows = told.map(({ address, timeline }) => [
+  const rows = timelinesOf(daemons).map(({ address, timeline }) => [
     address,
     ago(timeline.newest, now),
     ago(timeline.stable, now),
@@ -105,21 +102,22 @@ function timelineLines(
 }
 
 function memberLines(daemons: readonly DaemonStatus[], columns: number): ShownLine[] {
-  const told = daemons.flatMap(({ address, timeline }) =>
-    (timeline?.members ?? [])
+  const timelines = timelinesOf(daemons);
+  const told = timelines.flatMap(({ address, timeline }) =>
+    timeline.members
       .filter(({ connection }) => connection !== "self")
-      .map((member) => ({ address, member })),
+      .map((member) => ({ address, member, same: sameText(member, timeline, timelines) })),
   );
   const head = ["SEEN BY", "MEMBER", "STATE", "LAG", "CLOCK", "HEARD", "SAME"];
   const isAway = (index: number) => told[index]?.member.connection !== "connected";
-  const rows = told.map(({ address, member }, index) => [
+  const rows = told.map(({ address, member, same }, index) => [
     address,
     member.address,
     isAway(index) ? "away" : (member.state ?? "-"),
     isAway(index) ? "-" : count(member.lag + member.behind),
     isAway(index) ? "-" : milliseconds(member.skew),
     member.lastHeard === null ? "-" : spanText(member.lastHeard / MS_PER_SECOND),
-    member.equal === null || isAway(index) ? "-" : member.equal ? "yes" : "no",
+    same,
   ]);
   if (rows.length === 0) return [];
   return headedLines([head, ...rows], columns, (row) => (isAway(row) ? "bad" : "plain"));

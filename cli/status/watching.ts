@@ -1,4 +1,4 @@
-/** What is shown again and again: on a terminal in its place, until a signal ends it, and then the cursor is back. */
+/** A screen that is drawn again and again in its place, until a signal ends it; then the cursor is back. */
 import { realEnvironment } from "../../client/shared/environment.js";
 import { endOnQ } from "../shared/quit-key.js";
 import type { DaemonStatus } from "./daemon-status.js";
@@ -8,8 +8,8 @@ import { Rates, watchedLines } from "./watched-report.js";
 export type Show = (daemons: readonly DaemonStatus[]) => void;
 
 /**
- * q and Ctrl-C end it with the code of the last look; a signal that ends it finds the terminal as it was, too.
- * @returns null: nobody watches a screen there
+ * Opens the screen. q and Ctrl-C end the program with the code of the last update; after another signal the terminal is as it was, too.
+ * @returns null: the output is no terminal
  */
 export function openScreen(): Screen | null {
   const screen = isScreen(process.stdout) ? new Screen(process.stdout) : null;
@@ -27,9 +27,9 @@ export function openScreen(): Screen | null {
 }
 
 /**
- * `dbsync status --watch`.
- * @param once    how it is shown where nobody watches a screen: one below the other
- * @param isJson  each in a line
+ * Begins `dbsync status --watch`.
+ * @param once    shows a status where the output is no terminal: one below the other
+ * @param isJson  whether each is a line
  */
 export function beginWatching(once: Show, isJson: boolean): Show {
   if (isJson) return once;

@@ -1,4 +1,4 @@
-/** What daemons did between two looks, told from what they have counted since their start. */
+/** The activity of daemons between two updates, from their counts since the start. */
 import type { DaemonFigures } from "../status/daemon-figures.js";
 import type { DaemonStatus } from "../status/daemon-status.js";
 
@@ -7,7 +7,7 @@ const LOOKS_MOST = 24;
 const MS_PER_SECOND = 1000;
 const MICROSECONDS_PER_MS = 1000;
 
-/** In a second, as counted between the last two looks. */
+/** Activity per second, as counted between the last two updates. */
 export interface Activity {
   readonly commands: number;
   readonly errors: number;
@@ -29,14 +29,14 @@ export class Activities {
   readonly #rates = new Map<string, number[]>();
 
   /** @param now  milliseconds that never jump */
-  look(daemons: readonly Pick<DaemonStatus, "address" | "figures">[], now: number): void {
+  look(daemons: readonly DaemonStatus[], now: number): void {
     for (const { address, figures } of daemons) {
       const before = this.#last.get(address);
       this.#last.delete(address);
       this.#now.delete(address);
       if (figures === null) continue;
       this.#last.set(address, { at: now, figures });
-      // Of one that has been started meanwhile everything was counted anew.
+      // A daemon that was started meanwhile has counted everything again.
       if (before === undefined || now <= before.at || figures.commands < before.figures.commands) continue;
       const activity = activityOf(before.figures, figures, (now - before.at) / MS_PER_SECOND);
       this.#now.set(address, activity);
@@ -44,7 +44,7 @@ export class Activities {
     }
   }
 
-  /** null: not known yet. */
+  /** Returns a daemon's activity; null: not known yet. */
   of(address: string): Activity | null {
     return this.#now.get(address) ?? null;
   }

@@ -1,10 +1,8 @@
-/** Which daemons the list of members names, and how they are, in a line. */
+/** Describes the member list and the states of its daemons in a line. */
 import type { DaemonStatus } from "../status/daemon-status.js";
 
-/** @returns null: no daemon tells of a list */
-export function listLine(
-  daemons: readonly Pick<DaemonStatus, "address" | "daemon" | "timeline">[],
-): string | null {
+/** @returns null: no daemon reports a list */
+export function listLine(daemons: readonly DaemonStatus[]): string | null {
   const told = daemons.flatMap(({ timeline, ...daemon }) =>
     timeline === null ? [] : [{ ...daemon, timeline }],
   );

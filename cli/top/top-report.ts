@@ -1,4 +1,4 @@
-/** What `dbsync top` shows: a table that fits 80 columns, and on a terminal how it has been of late. */
+/** The output of `dbsync top`: a table that fits 80 columns, and on a terminal the recent past. */
 
 import type { Tone } from "../../net/terminal/colours.js";
 import { shown } from "../../net/terminal/shown-text.js";
@@ -14,12 +14,12 @@ import { listLine } from "./list-line.js";
 
 export interface TopRow {
   readonly daemon: DaemonStatus;
-  /** null: not known yet. */
+  /** The daemon's activity; null: not known yet. */
   readonly activity: Activity | null;
   readonly rates: readonly number[];
 }
 
-/** `-`: the daemon does not tell. */
+/** Formats a figure; `-`: the daemon does not report it. */
 const told =
   (cell: (figures: NonNullable<DaemonStatus["figures"]>) => string) =>
   ({ daemon: { figures } }: TopRow): string =>
@@ -92,7 +92,7 @@ export function topRows(daemons: readonly DaemonStatus[], activities: Activities
   }));
 }
 
-/** For a pipe: one table. */
+/** Returns one table, for a pipe. */
 export function topTable(rows: readonly TopRow[], columns: number): string {
   return formatHeadedTable(fitted(rowsOf(TOP_COLUMNS, rows), columns), toneIn(rows));
 }
@@ -103,7 +103,7 @@ export interface TopScene {
   readonly every: number;
   /** Milliseconds since 1970. */
   readonly now: number;
-  /** Of the terminal. */
+  /** The terminal's width. */
   readonly columns: number;
 }
 
@@ -130,7 +130,7 @@ const toneIn =
   (row: number): Tone =>
     rows[row]?.daemon.ok ? "plain" : "bad";
 
-/** Of a bucket. */
+/** Formats the end of a bucket. */
 function endText(milliseconds: number): string {
   return milliseconds === Number.POSITIVE_INFINITY ? "more" : String(milliseconds);
 }

@@ -104,7 +104,7 @@ function shower(
   };
 }
 
-/** Why cells are empty: once, and beside the tables, which are for programs. */
+/** Prints the reasons for empty cells, each once, to standard error: the tables are for programs. */
 function tellNotes(daemons: readonly DaemonStatus[], told: Set<string>): void {
   for (const { timelineNote } of daemons) {
     if (timelineNote === null || told.has(timelineNote)) continue;

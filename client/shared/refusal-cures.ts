@@ -1,6 +1,6 @@
 /**
- * What to do about a daemon's refusal, by the code that its detail begins with. For people who run clients; what a
- * client's author does about each is in docs/protocol-v2.md, whose codes a test compares with these.
+ * What to do about a daemon's refusal, by the code that its detail begins with. For users of clients;
+ * docs/protocol-v2.md says what a client's author does about each, and a test compares its codes with these.
  */
 export const REFUSAL_CURES: Readonly<Record<string, string>> = {
   malformed:

@@ -1,6 +1,6 @@
-/** What is said of errors: codes of calls that failed, and stages at which a daemon can fail, with what to do about each. */
+/** The sentences about errors: codes of failed calls, and stages at which a daemon can fail, with what to do about each. */
 
-/** Why a call failed as a whole. For programs; the sentence is for people. */
+/** The reasons why a call failed as a whole. The code is for programs, the sentence for people. */
 export const CODES = {
   "bad-command": "The command cannot be sent",
   "bad-option": "An option cannot be used",
@@ -21,12 +21,15 @@ export const CODES = {
   reset: "The call was cut off by a reset",
 } as const;
 
-/** Who falls back to version 1 sends what can be replayed for ever, so it takes somebody who says so. */
+/**
+ * The sentence of both stages. A fallback to version 1 sends what can be replayed permanently, so the user has to
+ * allow it.
+ */
 export const ALLOW_VERSION_1 =
   'if an older daemon is there on purpose, allow version 1: versions: "1" in the options, DBSYNC_VERSIONS=1, ' +
   "dbsync.versions = 1 in dbsync.ini, --versions 1, or dbsync1:// before its address (1,2: as each daemon can)";
 
-/** At which step one daemon failed; what that means; what to do. */
+/** The steps at which one daemon can fail, with their meaning and what to do. */
 export const STAGES = {
   dns: { meaning: "the host name was not resolved", cure: "check its spelling and this machine's DNS" },
   connect: { meaning: "no connection", cure: "is dbsyncd running there?" },

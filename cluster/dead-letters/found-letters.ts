@@ -39,7 +39,7 @@ export async function findLetters(
   const known = knownIn(data);
   let unread = 0;
   const damaged = () => void unread++;
-  const view = await openFolderView({ folder: join(data, "timeline"), wait, damaged });
+  const view = await openFolderView(join(data, "timeline"), wait, damaged);
   const writer = new DeadLetters(data, Number.POSITIVE_INFINITY).open(Date.now());
   const fates: Record<Fate, number> = { held: 0, undecided: 0, "dead-letter": 0, forgotten: 0 };
   try {

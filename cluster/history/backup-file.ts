@@ -93,7 +93,7 @@ async function runOnce(
       `${folder}: page ${page} of data.mdb is damaged (${problem}): dbsync log verify shows all that is`,
     );
   };
-  const view = await openFolderView({ folder, wait, damaged });
+  const view = await openFolderView(folder, wait, damaged);
   const descriptor = openSync(staged, "w", MODE);
   try {
     if (view.mark("genesis") === null)

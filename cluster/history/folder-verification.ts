@@ -87,7 +87,7 @@ async function runOnce(
   const folder = join(data, "timeline");
   const faults: Fault[] = [];
   const damaged = (damage: PageDamage) => void faults.push(pageFault(folder, damage));
-  const view = await open(data, { folder, wait, damaged });
+  const view = await open(data, damaged);
   if (view instanceof DamagedFile) return unreadable(signers, { kind: "damaged-file", where: view.message });
   try {
     const genesis = view.mark("genesis");
@@ -111,10 +111,10 @@ async function runOnce(
 
 async function open(
   data: string,
-  parts: Parameters<typeof openFolderView>[0],
+  onDamaged: (damage: PageDamage) => void,
 ): Promise<FolderView | DamagedFile> {
   try {
-    return await openFolderView(parts);
+    return await openFolderView(join(data, "timeline"), wait, onDamaged);
   } catch (problem) {
     if (problem instanceof DamagedFile) return problem;
     throw unreadableBy(data, problem);

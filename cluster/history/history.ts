@@ -4,7 +4,7 @@
  * docs/protocol-v2.md "TIMELINE".
  */
 
-import type { MirrorFace } from "../../engine/mirror/mirror-parts.js";
+import type { Mirror } from "../../engine/mirror/mirror.js";
 import { hashOf } from "../../engine/trust/identity.js";
 import { type ByteString, bytesOfText } from "../../protocol/byte-string.js";
 import { error, type Reply } from "../../protocol/reply.js";
@@ -33,20 +33,14 @@ export class History {
   /** When the daemon was started, by its clock then; milliseconds since 1970. */
   readonly startedAt: number;
   /** The Redis that follows the fold; null: none does. */
-  mirror: MirrorFace | null = null;
+  mirror: Mirror | null = null;
   readonly #handlers: ReadonlyMap<string, Handler>;
 
   constructor(node: NodeState, recorder: Recorder) {
     const { storage, snapshots, soon, environment, signers } = node;
-    const recalls = new Recalls({
-      storage,
-      snapshots: snapshots.snapshots,
-      soon,
-      uptime: environment.uptime,
-      hash: hashOf,
-      genesis: signers.makeRing,
-      databases: DATABASES_DEFAULT,
-    });
+    const beginning = { hash: hashOf, genesis: signers.makeRing, databases: DATABASES_DEFAULT };
+    const clock = { soon, uptime: environment.uptime };
+    const recalls = new Recalls(storage, snapshots.snapshots, beginning, clock);
     this.recalls = recalls;
     this.node = node;
     this.recorder = recorder;

@@ -1,6 +1,7 @@
 /** How a daemon's timeline and members are, as plain facts: for TIMELINE STATUS and for metrics. */
 
-import type { MirrorFace, MirrorFigures } from "../../engine/mirror/mirror-parts.js";
+import type { Mirror } from "../../engine/mirror/mirror.js";
+import type { MirrorFigures } from "../../engine/mirror/mirror-parts.js";
 import type { MemberReport, MirrorReport, TimelineReport } from "../../protocol/figures/timeline-figures.js";
 import { type Standing, standingOf } from "../../protocol/members/succession.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
@@ -25,7 +26,7 @@ interface Looks {
   /** When the daemon was started, by its clock then; milliseconds since 1970. */
   readonly startedAt: number;
   readonly deadLetters: number;
-  readonly mirror: MirrorFace | null;
+  readonly mirror: Mirror | null;
 }
 
 export function figuresOf(looks: Looks): ReplicaFigures {
@@ -48,6 +49,9 @@ export function figuresOf(looks: Looks): ReplicaFigures {
     possibleStrays,
     standstill,
     durable: storage.isDurable,
+    diskFree: node.disk.last?.free ?? null,
+    diskSize: node.disk.last?.size ?? null,
+    diskLow: node.disk.isBelow(node.settings.limits.minDiskFree),
     deadLetters,
     state: recorder.state,
     semantics: timeline.ring.semantics,

@@ -177,7 +177,7 @@ export class Verification {
       return;
     }
     const signer = { id: envelope.key, spki };
-    if (this.#signers.verify(signer, { kind: "command", body, signature }, id)) this.#signatures++;
+    if (this.#signers.verify(signer, { body, signature }, id)) this.#signatures++;
     else this.#fault("bad-signature", nameOf({ ...envelope, id }));
   }
 

@@ -1,5 +1,5 @@
 /** The lists of members of a daemon with a timeline, connected with its peering. */
-import type { SignersFace } from "../../engine/trust/signers.js";
+import type { Signers } from "../../engine/trust/signers.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { DaemonState } from "../../protocol/version-2/messages-v2.js";
 import type { Storage } from "../../timeline/entries/storage.js";
@@ -8,7 +8,7 @@ import { MemberLists } from "./member-lists.js";
 /** The node, whose peering is made with the lists, and read later. */
 interface Bound {
   readonly storage: Storage;
-  readonly signers: SignersFace;
+  readonly signers: Signers;
   readonly identity: { readonly id: ByteString };
   /** `published`: the low watermark that was reported last; 0: none yet. */
   readonly timeline: { readonly published: number };

@@ -4,7 +4,7 @@
  */
 
 import { hashOf } from "../../engine/trust/identity.js";
-import type { SignersFace } from "../../engine/trust/signers.js";
+import type { Signers } from "../../engine/trust/signers.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { MalformedFrame } from "../../protocol/errors.js";
 import {
@@ -22,7 +22,7 @@ import { refusalOf } from "../../store/judgement.js";
 export type CheckedList = SignedList | "unknown-signer" | RefusedList;
 
 /** The buffers are kept: they must be no views of what is written over. */
-export function checkList(body: Buffer, signature: Buffer, signers: SignersFace): CheckedList {
+export function checkList(body: Buffer, signature: Buffer, signers: Signers): CheckedList {
   return reading(() => check(body, signature, signers));
 }
 
@@ -40,14 +40,14 @@ export function readVouched(body: Buffer, signature: Buffer, cluster: ByteString
   return reading(() => readListAlone(body, signature, cluster, hashOf));
 }
 
-function check(body: Buffer, signature: Buffer, signers: SignersFace): CheckedList {
+function check(body: Buffer, signature: Buffer, signers: Signers): CheckedList {
   const { ring, cluster } = signers;
   const tooLong = refusalOfLength(body);
   if (tooLong !== null) return tooLong;
   const { key, at } = readHead(body);
   const signer = ring.find(key);
   if (signer === undefined) return "unknown-signer";
-  if (!signers.verify(signer, { kind: "command", body, signature }, hashOf(...signedPieces(body))))
+  if (!signers.verify(signer, { body, signature }, hashOf(...signedPieces(body))))
     return { refused: "its signature does not hold" };
   const list = readListAlone(body, signature, cluster, hashOf);
   if ("refused" in list) return list;

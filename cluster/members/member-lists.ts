@@ -4,7 +4,7 @@
  */
 
 import { hashOf } from "../../engine/trust/identity.js";
-import type { SignersFace } from "../../engine/trust/signers.js";
+import type { Signers } from "../../engine/trust/signers.js";
 import { StartError } from "../../net/process/start-error.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { takeList } from "../../protocol/members/known-lists.js";
@@ -41,7 +41,7 @@ export class MemberLists {
   /** Called when a list was seen, and when it is on disk. */
   changed: () => void = () => {};
   readonly #storage: Storage;
-  readonly #signers: SignersFace;
+  readonly #signers: Signers;
   readonly #own: ByteString;
   readonly #hasServed: () => boolean;
   #lists: readonly SignedList[];
@@ -52,7 +52,7 @@ export class MemberLists {
    * @param hasServed  whether it may have taken anything from clients: it is live (before its first watermark too), or was once
    * @throws StartError  what is on the disk cannot be read
    */
-  constructor(storage: Storage, signers: SignersFace, own: ByteString, hasServed: () => boolean) {
+  constructor(storage: Storage, signers: Signers, own: ByteString, hasServed: () => boolean) {
     this.#storage = storage;
     this.#signers = signers;
     this.#own = own;

@@ -1,5 +1,4 @@
 /** The report of a daemon to its members, for their dashboards: no names of keys, and no ids. */
-import { DiskSpace } from "../../net/process/disk-space.js";
 import { isLoopback } from "../../net/process/loopback.js";
 import { version } from "../../net/process/version.js";
 import { publicProblems } from "../../protocol/figures/public-problems.js";
@@ -10,8 +9,7 @@ import type { KeptWrites } from "./kept-writes.js";
 const SAME_MS = 1000;
 
 export function aboutOf(node: KeptWrites): () => MemberAbout {
-  const { environment, settings } = node;
-  const disk = new DiskSpace(settings.data);
+  const { environment, disk } = node;
   let last: MemberAbout | null = null;
   let madeAt = Number.NEGATIVE_INFINITY;
   return () => {

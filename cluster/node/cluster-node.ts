@@ -45,6 +45,8 @@ import { KeptWrites } from "./kept-writes.js";
 const TICK_MS = 25;
 /** The timeline's come with each fourth of them. */
 const TIMELINE_TICKS = 4;
+/** The free space of the disk is read every two seconds. */
+const DISK_TICKS = 80;
 
 /** Opened, not started. @throws StartError  a folder that cannot be used, or that was begun with other keys */
 export async function openNode(context: ReplicaContext, broadcasts: Broadcasts): Promise<ClusterNode> {
@@ -78,6 +80,8 @@ export class ClusterNode extends KeptWrites implements NodeState {
   #secret: ClusterSecret | null;
   #timer: NodeJS.Timeout | null = null;
   #ticks = 0;
+  /** Whether the log says that the disk is nearly full. */
+  #isDiskLow = false;
 
   constructor(
     context: ReplicaContext,
@@ -181,6 +185,16 @@ export class ClusterNode extends KeptWrites implements NodeState {
     this.backend.tick();
     this.#stateMark.tick();
     this.recording.logStandstill();
+    if (this.#ticks % DISK_TICKS === 0) this.#watchDisk();
+  }
+
+  #watchDisk(): void {
+    this.disk.check();
+    const { minDiskFree } = this.settings.limits;
+    const isLow = this.disk.isBelow(minDiskFree);
+    if (isLow && !this.#isDiskLow)
+      this.log.warn({ ...this.disk.last, minDiskFree }, "the disk of the data folder is nearly full");
+    this.#isDiskLow = isLow;
   }
 
   #makeTimeline(): Timeline {
@@ -248,7 +262,7 @@ export class ClusterNode extends KeptWrites implements NodeState {
       lists: this.lists,
       verifySignature: (signer, bytes, signature) => signers.verifyBy(signer, bytes, signature),
       checkEntry: entryCheck(signers),
-      signatureThreads: signatureThreads(settings.verifyThreads, { signers, log }),
+      signatureThreads: signatureThreads(settings.verifyThreads, signers, log),
       messages: heardMessages(this, broadcasts),
       hash: hashOf,
       connect: openTransport(log),

@@ -8,6 +8,7 @@ import type { OrderFigures } from "../../engine/pipeline/order-figures.js";
 import type { Identity } from "../../engine/trust/identity.js";
 import type { Signers } from "../../engine/trust/signers.js";
 import type { Copies } from "../../engine/users/copies.js";
+import { DiskSpace } from "../../net/process/disk-space.js";
 import type { Environment } from "../../net/process/environment.js";
 import type { Service } from "../../net/process/service.js";
 import type { Settings } from "../../options/settings.js";
@@ -34,6 +35,8 @@ export abstract class KeptWrites implements Service, ReplicaContext {
   readonly log: Logger;
   readonly arrived: ReplicaContext["arrived"];
   readonly page: ReplicaContext["page"];
+  /** Free space on the disk of the data folder. */
+  readonly disk: DiskSpace;
   abstract readonly backend: TimelineBackend;
   /** The pipeline's recorder. */
   abstract readonly recording: KeptRecording;
@@ -60,6 +63,7 @@ export abstract class KeptWrites implements Service, ReplicaContext {
     this.log = log;
     this.arrived = arrived;
     this.page = page;
+    this.disk = new DiskSpace(settings.data);
   }
 
   /** Signs for listeners without signatures; null: there is none. */

@@ -51,8 +51,7 @@ export function writeOrderSnapshot(past: OrderedPast, origin: OrderOrigin): Iter
   const { database, date } = past;
   // What ends in the message's own millisecond may still be seen by the next one.
   const cutAt = Math.max(-1, date.at - 1);
-  const index = { serialise: () => factsOf(past, origin) };
-  return writeSnapshot({ database, ringEntries: [], cutAt, index }, hashOf);
+  return writeSnapshot({ database, ringEntries: [], cutAt, sums: factsOf(past, origin) }, hashOf);
 }
 
 /** @throws StartError  it is another cluster's @throws DamagedSnapshot */
@@ -61,10 +60,8 @@ export function readOrderSnapshot(
   parts: { readonly genesis: () => KeyRing; readonly databases: number; readonly cluster: ByteString },
 ): { readonly past: OrderedPast; readonly created: string } {
   const { genesis, databases, cluster } = parts;
-  const { database, restore } = finish(readSnapshot(chunks, { genesis, databases, hash: hashOf }));
-  let facts: Buffer = Buffer.alloc(0);
-  restore({ restore: (bytes) => void (facts = bytes) });
-  const reader = new FactReader(facts);
+  const { database, sums } = finish(readSnapshot(chunks, { genesis, databases, hash: hashOf }));
+  const reader = new FactReader(sums);
   const head = reader.head();
   if (head.cluster !== Buffer.from(cluster, "latin1").toString("hex"))
     throw new StartError("--data: what is there was made with other keys or another --cluster-name.", 2);

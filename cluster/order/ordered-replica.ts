@@ -3,7 +3,6 @@
  * the listeners need of them. The daemon loads this module, and with it NATS's packages, only then.
  */
 import type { OrderFigures } from "../../engine/pipeline/order-figures.js";
-import type { SignersFace } from "../../engine/trust/signers.js";
 import { Copies } from "../../engine/users/copies.js";
 import { LogThrottle } from "../../net/process/log-throttle.js";
 import type { OrderAddress } from "../../options/addresses/order-address.js";
@@ -73,7 +72,9 @@ export class OrderedReplica extends KeptWrites implements StreamReader, OrderCon
     this.#folder = new OrderFolder(context, order);
     const { past, created } = this.#folder.load();
     this.#created = created;
-    this.state = new OrderedState(past, entryCheck(this.#checking()), (id) => {
+    // The stream's messages are checked by the ring of their position, and only once if a signature has been verified here.
+    const check = entryCheck(signers, (id, signature) => this.recording.waiting.has(id, signature));
+    this.state = new OrderedState(past, check, (id) => {
       this.backend.changes.senders = this.recording.waiting.sendersOf(id);
     });
     signers.follow(this.state);
@@ -197,20 +198,6 @@ export class OrderedReplica extends KeptWrites implements StreamReader, OrderCon
     if (first > seq + 1)
       return `the stream begins at ${first}, and this daemon has it up to ${seq}: the messages between were removed from it`;
     return null;
-  }
-
-  /** Checks the stream's messages: by the ring of their position, and only once if a signature has been verified here. */
-  #checking(): SignersFace {
-    const { signers } = this;
-    return {
-      get ring() {
-        return signers.ring;
-      },
-      cluster: signers.cluster,
-      ofCommand: (text, signature) => signers.ofCommand(text, signature),
-      verify: (signer, message, id) =>
-        this.recording.waiting.has(id, message.signature) || signers.verify(signer, message, id),
-    };
   }
 
   /** Sees to it that the daemon's own key is in the ring before clients come whose writes it signs. */

@@ -5,7 +5,7 @@
  * docs/decisions/0051.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { HEADS_MOST } from "../../protocol/members/known-lists.js";
+import { HEADS_MAX } from "../../protocol/members/known-lists.js";
 import { type Electorate, majorityOf } from "./shared/electorate.js";
 
 export class VouchedLists {
@@ -23,7 +23,7 @@ export class VouchedLists {
     for (const id of this.#sent.keys()) if (!configured.ids.has(id)) this.#sent.delete(id);
     if (!configured.ids.has(peer)) return null;
     const before = (this.#sent.get(peer) ?? []).filter((other) => other !== list);
-    this.#sent.set(peer, [...before.slice(1 - HEADS_MOST), list]);
+    this.#sent.set(peer, [...before.slice(1 - HEADS_MAX), list]);
     let count = 0;
     for (const lists of this.#sent.values()) if (lists.includes(list)) count++;
     return count >= majorityOf(configured) ? count : null;

@@ -9,13 +9,13 @@ import { loadWith } from "../../net/process/optional-package.js";
 import { syncPath } from "../../net/process/synced-path.js";
 import type { Settings } from "../../options/settings.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
-import type { BeginKeeping } from "../../timeline/damaged-entries.js";
 import type { OpenLetters } from "../../timeline/dead-letters.js";
 import type { Place } from "../../timeline/entries/entry.js";
 import type { Storage } from "../../timeline/entries/storage.js";
 import type { TimelineLog } from "../../timeline/entries/timeline-log.js";
 import type { OpenAside } from "../../timeline/snapshots/aside.js";
 import { freeBytesOf, SHARE_OF_FREE, SnapshotFiles } from "../../timeline/snapshots/snapshot-files.js";
+import type { BeginKeeping } from "../../timeline/timeline-owner.js";
 import { DeadLetters } from "../dead-letters/kept-letters.js";
 import type { LettersFolder } from "../dead-letters/letters-folder.js";
 

@@ -7,7 +7,7 @@ import { type Refused, refused } from "../../engine/answers/request.js";
 import { saidBy } from "../../engine/channels/spoken.js";
 import { checkEnvelope } from "../../engine/pipeline/envelope-checks.js";
 import { hashOf } from "../../engine/trust/identity.js";
-import { knownKey, type SignersFace } from "../../engine/trust/signers.js";
+import { knownKey, type Signers } from "../../engine/trust/signers.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { MalformedFrame } from "../../protocol/errors.js";
 import type { PackedEntry } from "../../protocol/members/member-packing.js";
@@ -22,11 +22,14 @@ import type { CheckEntry, CheckedEntry, Holder, ProvedEntry } from "../peers/sha
 /** A daemon that lets itself in has a body of some 300 bytes. */
 const INTRODUCTION_BYTES_MAX = 4096;
 
+/** Whether this daemon has verified a signature before, when a client sent the envelope of that id. */
+type IsVerified = (id: ByteString, signature: Buffer) => boolean;
+
 /** @returns  a check whose buffers are kept with the entry */
-export function entryCheck(signers: SignersFace): CheckEntry {
+export function entryCheck(signers: Signers, isVerified: IsVerified = () => false): CheckEntry {
   return (body, signature, timeline, proved) => {
     try {
-      return check(signers, { body, signature, proved: proved ?? null }, timeline);
+      return check(signers, isVerified, { body, signature, proved: proved ?? null }, timeline);
     } catch (problem) {
       if (problem instanceof MalformedFrame) return { refused: `malformed: ${problem.message}` };
       throw problem;
@@ -35,12 +38,11 @@ export function entryCheck(signers: SignersFace): CheckEntry {
 }
 
 /** Why an entry of the key ring in another daemon's snapshot is not to be taken: judged as one that comes by itself. */
-export function ringEntryCheck(signers: SignersFace): RefuseRingEntry {
+export function ringEntryCheck(signers: Signers): RefuseRingEntry {
   return ({ id, body, signature, envelope }, ring) => {
     const spki = ring.spkiOf(envelope);
     if (spki === undefined) return "unknown-signer";
-    if (!signers.verify({ id: envelope.key, spki }, { kind: "command", body, signature }, id))
-      return "bad-signature";
+    if (!signers.verify({ id: envelope.key, spki }, { body, signature }, id)) return "bad-signature";
     return wrongIn(envelope, body.length, "daemon", signers)?.code ?? null;
   };
 }
@@ -49,15 +51,16 @@ export function ringEntryCheck(signers: SignersFace): RefuseRingEntry {
  * Returns why an entry whose signature holds is none of this cluster's, by its bytes; null: it is. @param role  of
  * its signer
  */
-function wrongIn(envelope: Envelope, length: number, role: Role, { cluster }: SignersFace): Refused | null {
+function wrongIn(envelope: Envelope, length: number, role: Role, { cluster }: Signers): Refused | null {
   if (envelope.only !== null) return refused("wrong-daemon", "it is for one daemon alone");
   if (envelope.commands.every((argv) => saidBy(argv) !== null)) return refused("malformed", ONLY_SAID);
   const here = { cluster, daemon: "", databases: DATABASES_DEFAULT, takesConditions: true };
-  return checkEnvelope(envelope, length, { role }, here);
+  return checkEnvelope(envelope, length, role, here);
 }
 
 function check(
-  signers: SignersFace,
+  signers: Signers,
+  isVerified: IsVerified,
   { body, signature, proved }: PackedEntry & { readonly proved: ProvedEntry | null },
   timeline: Holder,
 ): CheckedEntry {
@@ -71,7 +74,8 @@ function check(
   if (!timeline.hasRoom(place, body.length + signature.length)) return "no-room";
   const spki = knownKey(ring, key) ?? introducedBy(ring, body);
   if (spki === undefined) return "unknown-signer";
-  if (proved?.spki !== spki && !signers.verify({ id: key, spki }, { kind: "command", body, signature }, id))
+  const isKnown = proved?.spki === spki || isVerified(id, signature);
+  if (!isKnown && !signers.verify({ id: key, spki }, { body, signature }, id))
     return { refused: "bad-signature" };
   const envelope = readBody(body);
   // A key of genesis stays what it is. For other keys the fold knows their role at the entry's position: here the

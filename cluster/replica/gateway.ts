@@ -223,7 +223,7 @@ export class Gateway {
     const { waiting } = group;
     const entry = this.own.sign(group, group.commands, date);
     // What members would not take of it must not be here either.
-    const refusal = group.isRing ? checkRing(entry.envelope, entry.body.length) : null;
+    const refusal = group.isRing ? checkRing(entry.envelope.commands, entry.body.length) : null;
     const [changes, recorder] = [this.#changes, this.#recorder];
     changes.senders = waiting;
     const recorded = refusal ?? recorder.record(entry);

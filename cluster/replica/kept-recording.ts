@@ -5,7 +5,8 @@ import type { Standing } from "../../engine/answers/result-writer.js";
 import type { Changes } from "../../engine/backends/changes.js";
 import { LocalUnits } from "../../engine/backends/local-units.js";
 import { Newest } from "../../engine/backends/newest.js";
-import type { Heard, Recording, ShownState } from "../../engine/pipeline/recording.js";
+import type { Recording, ShownState } from "../../engine/pipeline/recording.js";
+import type { Seen } from "../../engine/pipeline/seen.js";
 import type { Taken } from "../../engine/pipeline/units.js";
 import { KeyAudit } from "../../engine/trust/key-audit.js";
 import { hasUserListener } from "../../options/settings.js";
@@ -34,7 +35,7 @@ export abstract class KeptRecording implements Recording, EntryRecorder {
   constructor(context: ReplicaContext, changes: Changes, defer = nextTurn) {
     const { environment, settings } = context;
     this.localUnits = new LocalUnits(environment, new Newest());
-    this.audit = new KeyAudit(context);
+    this.audit = new KeyAudit(context.log, context.environment);
     this.#isVersion1 = settings.v1 === "gateway";
     const isSigning = this.#isVersion1 || hasUserListener(settings);
     this.gateway = isSigning ? new Gateway(this, context, changes, defer) : null;
@@ -67,8 +68,8 @@ export abstract class KeptRecording implements Recording, EntryRecorder {
   }
 
   /** What was answered here and is not recorded is not read later. */
-  hasApplied(place: Place, heard: Heard): boolean {
-    return this.isSettled(place) || heard.isApplied(place.id, place.at);
+  hasApplied(place: Place, seen: Seen): boolean {
+    return this.isSettled(place) || seen.isApplied(place.id, place.at);
   }
 
   /** It may come from another daemon, whatever its date. */

@@ -8,7 +8,7 @@ import { spokenBy } from "../../engine/channels/spoken.js";
 import type { Broadcasts } from "../../engine/pipeline/broadcasts.js";
 import { checkDate, checkEnvelope, checkValidity } from "../../engine/pipeline/envelope-checks.js";
 import { hashOf } from "../../engine/trust/identity.js";
-import type { SignersFace } from "../../engine/trust/signers.js";
+import type { Signers } from "../../engine/trust/signers.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { MalformedFrame } from "../../protocol/errors.js";
 import { NO_KEY, readBody, signedPieces } from "../../protocol/version-2/envelope.js";
@@ -51,20 +51,20 @@ function hear(
   const { key, at } = readHead(body);
   if (key === NO_KEY) return lie(UNSIGNED);
   const id = hashOf(...signedPieces(body));
-  if (broadcasts.wasTold(id, at)) return "known";
+  if (broadcasts.wasPublished(id, at)) return "known";
   const late = checkDate(at, environment.clock(), settings.window);
   if (late !== null) return honest(late);
   if (broadcasts.isKnown(id, at)) return { refused: FORGOTTEN, isLie: false };
   const signer = ring.find(key);
   if (signer === undefined) return "unknown-signer";
-  if (!signers.verify(signer, { kind: "command", body, signature }, id)) return lie("bad-signature");
+  if (!signers.verify(signer, { body, signature }, id)) return lie("bad-signature");
   const now = checkValidity(signer, environment.clock());
   if (now !== null) return honest(now);
   return tell(signers, broadcasts, body, id, signer);
 }
 
 function tell(
-  { cluster, ring }: SignersFace,
+  { cluster, ring }: Signers,
   broadcasts: Broadcasts,
   body: Buffer,
   id: ByteString,
@@ -73,7 +73,7 @@ function tell(
   const envelope = readBody(body);
   const { at, key, as, commands } = envelope;
   const here = { cluster, daemon: "", databases: DATABASES_DEFAULT, takesConditions: false };
-  const wrong = checkEnvelope(envelope, body.length, signer, here);
+  const wrong = checkEnvelope(envelope, body.length, signer.role, here);
   if (wrong !== null) return lie(`${wrong.code}: ${wrong.detail}`);
   const spoken = spokenBy(envelope);
   if (spoken === null) return lie("it holds more than messages");
@@ -82,7 +82,7 @@ function tell(
     null;
   const permitted = spoken.filter(isPermitted);
   if (permitted.length === 0) return { refused: "not permitted to its key", isLie: false };
-  broadcasts.tell(id, at, permitted, null);
+  broadcasts.publish(id, at, permitted, null);
   return "delivered";
 }
 

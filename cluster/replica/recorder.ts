@@ -254,9 +254,9 @@ export class Recorder extends KeptRecording {
     const signer = this.ring.find(envelope.key) ?? { id: envelope.key, label: "" };
     for (const [index, argv] of commands.entries()) {
       const answer = answers[multi ? 0 : index];
-      const unit = { at, id: unitId(id, multi ? 0 : index) };
+      const unit = unitId(id, multi ? 0 : index);
       if (answer?.outcome === "applied" && answer.reply.kind !== "error")
-        this.audit.changed(argv, unit, signer);
+        this.audit.changed(argv, at, unit, signer);
     }
   }
 }

@@ -2,6 +2,7 @@
 import type { Logger } from "pino";
 import type { Identity } from "../../engine/trust/identity.js";
 import type { Signers } from "../../engine/trust/signers.js";
+import type { DiskSpace } from "../../net/process/disk-space.js";
 import type { Environment } from "../../net/process/environment.js";
 import type { Settings } from "../../options/settings.js";
 import type { Entry } from "../../timeline/entries/entry.js";
@@ -30,6 +31,8 @@ export interface NodeState extends ReplicaContext {
   readonly storage: Storage;
   readonly timeline: Timeline;
   readonly backend: TimelineBackend;
+  /** Free space on the disk of the data folder. */
+  readonly disk: DiskSpace;
   readonly peering: Peering;
   /** null: it knows none. */
   readonly lists: MemberLists | null;

@@ -20,7 +20,7 @@ import { DATABASES_DEFAULT, type Database } from "../../store/database.js";
 import { UNIT_STEPS_DEFAULT } from "../../store/keyspace/effort.js";
 import type { Unit } from "../../store/keyspace/unit.js";
 import type { Command } from "../../store/rows/command.js";
-import { rowIn } from "../../store/semantics.js";
+import { readRow, rowIn } from "../../store/semantics.js";
 
 /** The family of the commands that look back, most of which do not. */
 const PAST_GROUP = "server";
@@ -66,7 +66,7 @@ export class TimelineBackend implements Backend {
   constructor(timeline: TimelineState, environment: Environment, unitSteps = UNIT_STEPS_DEFAULT) {
     this.unitSteps = unitSteps;
     this.#timeline = timeline;
-    this.changes = new Changes(() => timeline.database);
+    this.changes = new Changes(timeline);
     this.#environment = environment;
   }
 
@@ -101,7 +101,7 @@ export class TimelineBackend implements Backend {
   }
 
   execute(argv: readonly ByteString[], unit: Unit): Reply | Promise<Reply> {
-    const command = this.database.table.resolve(argv);
+    const command = readRow(this.database.table, argv);
     if (command instanceof CommandFailure) return command.reply;
     const other =
       this.#refusalOf(command) ?? this.#ofPast(command, argv, unit) ?? foreignCursor(command, argv);

@@ -3,7 +3,7 @@
  * The headers restrict what the page may do: its own scripts and styles alone, this daemon and its --ws, nothing
  * inserted into it, no frame around it.
  */
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import type { ServerResponse } from "node:http";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
@@ -23,6 +23,9 @@ const FILES: Readonly<Record<string, readonly [file: string, type: string]>> = {
   // The client for pages that sign.
   "/dbsync.js": ["browser/dbsync.js", "text/javascript; charset=utf-8"],
 };
+
+/** Modules that `/dbsync.js` loads on use; their names end with a hash. */
+const LATER = /^\/dbsync-\w+-\w+\.js$/;
 
 /** Where the figures of the last hour are. */
 const HISTORY_PATH = "/history";
@@ -53,7 +56,7 @@ export class DashboardSite implements Site {
         headers: this.#headers(""),
         isOwn: true,
       };
-    const row = Object.hasOwn(FILES, path) ? FILES[path] : undefined;
+    const row = Object.hasOwn(FILES, path) ? FILES[path] : laterModule(path);
     if (row === undefined) return null;
     const [file, type] = row;
     let body = this.#files.get(path);
@@ -87,6 +90,12 @@ export class DashboardSite implements Site {
       "X-Frame-Options": "DENY",
     };
   }
+}
+
+/** The file of a module that is loaded on use, and its type; undefined: none. */
+function laterModule(path: string): (typeof FILES)[string] | undefined {
+  const isThere = LATER.test(path) && existsSync(join(builtFolder(), "browser", path));
+  return isThere ? [`browser${path}`, "text/javascript; charset=utf-8"] : undefined;
 }
 
 /** The package's own `dist`, wherever the running file lies in it. */

@@ -1,6 +1,6 @@
 /** The health report of --admin. Nothing in it is secret. */
 
-import type { JsonReplicaFigures } from "../../listeners/replica-figures.js";
+import type { JsonReplicaFigures } from "../../listeners/json-replica-figures.js";
 import type { DaemonState } from "../../protocol/version-2/messages-v2.js";
 
 export const STATES = [

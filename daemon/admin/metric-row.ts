@@ -3,7 +3,7 @@
 import type { ReplicaFigures } from "../../cluster/history/replica-figures.js";
 import type { MessageFigures } from "../../cluster/peers/shared/message-figures.js";
 import type { OrderFigures } from "../../engine/pipeline/order-figures.js";
-import type { JsonReplicaFigures, JsonReplicaServer } from "../../listeners/replica-figures.js";
+import type { JsonReplicaFigures, JsonReplicaServer } from "../../listeners/json-replica-figures.js";
 import type { Histogram } from "../../net/admin/histogram.js";
 import type { HistogramMetric, Sample, ValueMetric } from "../../net/admin/metric.js";
 import type { MemberReport } from "../../protocol/figures/timeline-figures.js";

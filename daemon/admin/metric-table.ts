@@ -84,7 +84,7 @@ export const METRICS: Readonly<Record<string, MetricRow>> = {
   dbsyncd_state: {
     type: "gauge",
     labels: ["state"],
-    help: "1 for the state the daemon is in (starting, live, catching-up, isolated, revoked, not-listed, outdated, stopping), 0 for all other states.",
+    help: "1 for the state the daemon is in (starting, live, catching-up, isolated, revoked, not-listed, outdated, stopping), 0 for the remaining states.",
     read: ({ health }) => {
       const now = health().state;
       return STATES.map((state) => ({ labels: { state }, value: Number(state === now) }));

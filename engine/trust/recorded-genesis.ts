@@ -1,6 +1,6 @@
 /**
- * The keys that a data folder was begun with: they are the beginning of its timeline, so a start with others would make
- * another state of it.
+ * The keys that a data folder was created with: its timeline begins with them, so a start with other keys would produce
+ * another state.
  */
 
 import { StartError } from "../../net/process/start-error.js";
@@ -11,7 +11,7 @@ import type { Storage } from "../../timeline/entries/storage.js";
 import { type Genesis, readGenesis, writeGenesis } from "./cluster.js";
 
 /**
- * Records the keys in a new folder, and compares them in an old one.
+ * Records the keys in a new folder, and compares them in an existing one.
  * @throws StartError  they differ; names the commands that change keys
  */
 export async function keepGenesis(storage: Storage, genesis: Genesis): Promise<void> {
@@ -24,7 +24,7 @@ export async function keepGenesis(storage: Storage, genesis: Genesis): Promise<v
   compareGenesis(bytes, genesis);
 }
 
-/** @param bytes  as they were recorded. @throws StartError  they differ */
+/** @param bytes  the recorded ones @throws StartError  they differ */
 export function compareGenesis(bytes: Buffer, genesis: Genesis): void {
   const differences = differencesOf(read(bytes), genesis);
   if (differences.length === 0) return;
@@ -48,7 +48,7 @@ function read(bytes: Buffer): Genesis {
   }
 }
 
-/** A sentence without its end for each difference. */
+/** Returns a phrase for each difference. */
 function differencesOf(before: Genesis, now: Genesis): string[] {
   const name = before.name === now.name ? [] : [`--cluster-name was ${before.name}, and is ${now.name} now`];
   return [

@@ -1,4 +1,4 @@
-/** A guest as a command path knows who sends: one that has a single database, and does not wait until what he writes is final. */
+/** The sender of a user's commands: it has a single database, and does not wait until its writes are final. */
 
 import type { Environment } from "../../net/process/environment.js";
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -9,9 +9,9 @@ export class GuestSender implements CommandSender {
   readonly db = 0;
   readonly isStable = false;
   readonly #guest: Guest;
-  readonly #environment: Pick<Environment, "clock">;
+  readonly #environment: Environment;
 
-  constructor(guest: Guest, environment: Pick<Environment, "clock">) {
+  constructor(guest: Guest, environment: Environment) {
     this.#guest = guest;
     this.#environment = environment;
   }
@@ -28,7 +28,7 @@ export class GuestSender implements CommandSender {
     return this.#guest.readsAll;
   }
 
-  /** The same for one command, of which it is told whether it has reached another daemon. */
+  /** Returns the sender of one command. @param replicated  called with whether another daemon has the write */
   awaiting(replicated: (came: boolean) => void): CommandSender {
     const { db, now, isStable, as, readsAll } = this;
     return { db, now, isStable, as, readsAll, replicated };

@@ -1,37 +1,33 @@
 /**
- * Who sends commands on a connection of a listener for users: logged in or not, looked up anew when the users change. The one
- * gate of his commands: what he may do, and whether there is memory for it. Listeners tell a denial in their own words.
+ * The user session of a connection: logged in or not, looked up again when the users change. It is the only check of
+ * the session's commands: permission, and memory. Listeners report a denial by errors of their protocol.
  */
+
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { AclRefusal } from "../../store/rights/acl.js";
+import { forbiddenChannel } from "../../store/rights/channel-rights.js";
 import type { Command } from "../../store/rows/command.js";
-import type { MemoryFace } from "../memory/memory-limit.js";
-import { refusalOf } from "./channel-rights.js";
+import type { MemoryLimit } from "../memory/memory-limit.js";
 import type { User, Users } from "./users.js";
 
-export interface GuestParts {
-  readonly users: Users;
-  readonly memory: MemoryFace;
-}
-
-/** Why a command is not carried out: somebody has to log in first, the user's rules, or memory is full. */
+/** Why a command is refused: a login is required, the user's rules forbid it, or memory is full. */
 export type Denial = "no-login" | "no-memory" | AclRefusal;
 
 export class Guest {
   readonly #users: Users;
-  readonly #memory: MemoryFace;
+  readonly #memory: MemoryLimit;
   #user: User | null;
-  /** Of the users, when this one was looked up. */
+  /** The generation of the users at the last look-up. */
   #generation: number;
 
-  constructor({ users, memory }: GuestParts) {
+  constructor(users: Users, memory: MemoryLimit) {
     this.#users = users;
     this.#memory = memory;
     this.#user = users.anonymous;
     this.#generation = users.generation;
   }
 
-  /** null: nobody has logged in who has to. */
+  /** null: a login is required, and there was none. */
   get user(): User | null {
     return this.#user;
   }
@@ -41,7 +37,7 @@ export class Guest {
     this.#generation = this.#users.generation;
   }
 
-  /** As the audit names him; null: nobody. */
+  /** The user's name in the audit; null: not logged in. */
   get name(): ByteString | null {
     return this.#user?.name ?? null;
   }
@@ -50,44 +46,49 @@ export class Guest {
     return this.#user?.acl.mayReadAll ?? false;
   }
 
-  /** @returns whether it is a user's name and password; if not, he stays who he was */
+  /** Logs in. @returns whether name and password are a user's; if not, the session keeps its user */
   logIn(name: ByteString, password: ByteString): boolean {
     const user = this.#users.login(name, password);
     if (user !== null) this.user = user;
     return user !== null;
   }
 
-  /** As at the connection's beginning. */
+  /** Resets the session to its state at the connection's beginning. */
   logOut(): void {
     this.user = this.#users.anonymous;
   }
 
-  /** Looks him up if the users have changed. @returns false: who had logged in is gone or switched off, and is nobody now */
+  /**
+   * Looks the user up if the users have changed.
+   * @returns false: the user was removed or switched off, and the session is logged out
+   */
   renew(): boolean {
     return this.#generation === this.#users.generation || this.#lookUp();
   }
 
   /**
-   * The gate, for each command.
+   * Returns why a command is refused; null: it is permitted.
    * @param needsMemory  whether it is refused while memory is full, as its flag `denyoom` says
-   * @param isOpen       whether it is carried out before anybody has logged in
+   * @param isOpen       whether it is permitted before a login
    */
   denial(command: Command, argv: readonly ByteString[], needsMemory: boolean, isOpen = false): Denial | null {
-    if (this.#user === null && !isOpen) return "no-login";
-    const refusal = this.refusal(command, argv);
-    if (refusal !== null) return refusal;
-    return this.lacksMemory(needsMemory) ? "no-memory" : null;
+    const user = this.#user;
+    if (user !== null) {
+      const refusal = refusalOf(user, command, argv);
+      if (refusal !== null) return refusal;
+    } else if (!isOpen) return "no-login";
+    return needsMemory && this.lacksMemory ? "no-memory" : null;
   }
 
-  /** What his rules say of a command alone; null: nothing against it, as while nobody has logged in. */
+  /** Returns what the user's rules forbid about a command; null: nothing, and before a login. */
   refusal(command: Command, argv: readonly ByteString[]): AclRefusal | null {
     const user = this.#user;
     return user === null ? null : refusalOf(user, command, argv);
   }
 
-  /** Whether there is no memory for what needs some, or does not. */
-  lacksMemory(needsMemory: boolean): boolean {
-    return this.#memory.isFull && this.#memory.refuses(needsMemory);
+  /** Whether memory is missing for commands that need some. */
+  get lacksMemory(): boolean {
+    return this.#memory.isFull && this.#memory.refuses(true);
   }
 
   #lookUp(): boolean {
@@ -101,4 +102,19 @@ export class Guest {
     this.user = isOn ? found : null;
     return isOn;
   }
+}
+
+/**
+ * Returns what a user's rules forbid about a command, channels included; null: nothing. Source: redis-server 7.0,
+ * acl.c.
+ */
+export function refusalOf(
+  { acl, channels }: User,
+  command: Command,
+  argv: readonly ByteString[],
+): AclRefusal | null {
+  const refusal = acl.isUnlimited ? null : acl.refusal(command, argv);
+  if (refusal !== null || channels === null) return refusal;
+  const channel = forbiddenChannel(channels, command.name, argv);
+  return channel === null ? null : { what: "channel", channel };
 }

@@ -1,4 +1,4 @@
-/** Version 1's bytes ↔ requests and answers. */
+/** Converts version 1's bytes to requests, and answers to bytes. */
 
 import { type Answer, type Refused, type Request, refused } from "../../engine/answers/request.js";
 import { MalformedFrame } from "../../protocol/errors.js";
@@ -6,8 +6,8 @@ import { readCommandPayload } from "../../protocol/version-1/command-v1.js";
 import { replyText, writeResponseFrame } from "../../protocol/version-1/response-v1.js";
 
 /**
- * The request in a frame's payload.
- * @param signed  whether this daemon takes signed commands, and only those
+ * Returns the request in a frame's payload.
+ * @param signed  whether this daemon takes signed commands only
  */
 export function requestOf(payload: Buffer, signed: boolean): Request | Refused {
   const hasInnerFrame =
@@ -22,14 +22,14 @@ export function requestOf(payload: Buffer, signed: boolean): Request | Refused {
   }
 }
 
-/** The response frame, or why there is none. @param most  characters of the longest one */
-export function answerFrame(answer: Answer, most: number): string | Refused {
+/** Returns the response frame, or why there is none. @param maxChars  characters of the longest frame */
+export function answerFrame(answer: Answer, maxChars: number): string | Refused {
   if (answer.kind === "refused") return answer;
   try {
     const frame = writeResponseFrame(answer.replies.map(replyText));
-    return frame.length <= most ? frame : refused("answer-too-long", `${frame.length} bytes`);
+    return frame.length <= maxChars ? frame : refused("answer-too-long", `${frame.length} bytes`);
   } catch (problem) {
-    // The engine's own bound of a string.
+    // The engine limits the length of a string.
     if (problem instanceof RangeError) return refused("answer-too-long", problem.message);
     throw problem;
   }

@@ -1,35 +1,39 @@
-/** Version 1: one answer for each request, in order; whatever cannot be answered closes the connection. */
+/**
+ * The session of version 1: one answer for each request, in order. A request that cannot be answered closes the
+ * connection.
+ */
 
 import type { Answer } from "../../engine/answers/request.js";
 import { type Closing, closing } from "../../net/connections/dialect.js";
 import { answerFrame, requestOf } from "./codec-v1.js";
-import type { ConnectionHost } from "./connection-host.js";
+import type { DbsyncServer } from "./dbsync-server.js";
+import type { Session, Spoken } from "./dbsync-session.js";
 import { isProof } from "./proof.js";
-import type { Session, Spoken } from "./session.js";
 
 export class SessionV1 implements Session {
   readonly listener = "dbsync-v1";
   readonly closeAfterAnswer: boolean;
   isProven = false;
-  readonly #host: ConnectionHost;
+  readonly #server: DbsyncServer;
 
-  constructor(host: ConnectionHost) {
-    this.#host = host;
-    this.closeAfterAnswer = host.closeAfterAnswer;
+  constructor(server: DbsyncServer) {
+    this.#server = server;
+    this.closeAfterAnswer = server.service.closeAfterAnswer;
   }
 
-  /** A request waits until the one before is answered: answers name none. */
+  /** A request waits until the one before it is answered: answers carry no id. */
   takes(pending: number): boolean {
     return pending === 0;
   }
 
   serve(payload: Buffer): Spoken | Promise<Spoken> {
-    const { pipeline, environment } = this.#host;
-    if (!this.#host.takesVersion1) return closing("version-1-off", `a request of ${payload.length} bytes`);
+    const { pipeline, takesVersion1 } = this.#server.service;
+    const { environment } = this.#server.host;
+    if (!takesVersion1) return closing("version-1-off", `a request of ${payload.length} bytes`);
     const request = requestOf(payload, pipeline.signers !== null);
     const startedAt = environment.uptime();
     const answer = "kind" in request ? request : pipeline.handle(request);
-    // Nobody waits for a database before its signature holds.
+    // A request waits for a database only once its signature has been verified.
     this.isProven ||= answer instanceof Promise || isProof(answer);
     return answer instanceof Promise
       ? answer.then((one) => this.#speak(one, startedAt))
@@ -41,9 +45,9 @@ export class SessionV1 implements Session {
   }
 
   #speak(answer: Answer, startedAt: number): Spoken {
-    const { environment, observer } = this.#host;
+    const { environment, observer, limits } = this.#server.host;
     observer.answered(environment.uptime() - startedAt);
-    const frame = answerFrame(answer, this.#host.limits.maxOutputBytes);
+    const frame = answerFrame(answer, limits.maxOutputBytes);
     if (typeof frame !== "string") return closing(frame.code, frame.detail);
     observer.served(this.listener, 1, 0);
     return frame;

@@ -3,6 +3,11 @@
  * in their own protocol, and what the log says. The texts are fixed: nothing that was received is repeated.
  */
 
+import { writeFrame } from "../../protocol/frame.js";
+import { refusedAnswer, written } from "../../protocol/mongo/answers.js";
+import { errorFrame } from "../../protocol/sql-frames.js";
+import { writeRefused } from "../../protocol/version-2/messages-v2.js";
+
 /** A protocol that dbsyncd speaks on some port, or that clients try there. */
 export type Spoken = keyof typeof PORTS | "tls";
 
@@ -22,7 +27,10 @@ export interface ForeignClient {
   readonly spoken: Spoken;
   /** The reason, for the log and within the answer. */
   readonly detail: string;
-  /** The answer in the client's protocol; null: the connection closes without one, as that protocol has none here. */
+  /**
+   * The answer in the client's protocol, a character for each byte; null: the connection closes without one, as that
+   * protocol has none here.
+   */
   readonly answer: string | null;
 }
 
@@ -33,9 +41,14 @@ const EXAMINED_MAX = 2048;
  * Header".
  */
 const MONGO_HEAD_BYTES = 16;
+const MONGO_ID_AT = 4;
 const MONGO_KIND_AT = 12;
+/** The kind of the greeting that drivers send to servers which they do not know. */
+const MONGO_QUERY = 2004;
 const MONGO_BYTES_MAX = 48_000_000;
-const MONGO_KINDS: readonly number[] = [2004, 2012, 2013];
+/** MongoDB's code of an error. */
+const PROTOCOL_ERROR = 17;
+const MONGO_KINDS: readonly number[] = [MONGO_QUERY, 2012, 2013];
 
 interface Protocol {
   readonly spoken: Spoken;
@@ -43,13 +56,19 @@ interface Protocol {
   readonly begins: (head: string, chunk: Buffer) => boolean;
   /** The clients, and the option that serves them. */
   readonly served: string;
-  readonly answer: ((text: string) => string) | null;
+  readonly answer: ((text: string, chunk: Buffer) => string) | null;
 }
 
 const HTTP = /^(?:GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS|CONNECT|TRACE) \S+ HTTP\/\d/;
 /** No statement of SQL and no command of Redis is written so; those that Redis has as well are its own there. */
 const MEMCACHED =
   /^(?:gets? \S[^\r\n]*|(?:set|add|replace|append|prepend|cas) \S+ \d+ -?\d+ \d+[^\r\n]*|(?:version|stats|mn)(?: [^\r\n]*)?)\r\n/;
+
+/** The beginnings of what clients of SQL send first: a login, the length of pages, or a statement. No other protocol here has lines like these. */
+const SQL =
+  /^\s*(?:login \S+ \S|pages \d|(?:use|create|drop|show|describe)\s+\w|select\s[\s\S]*?\sfrom\s|insert\s+into\s|update\s[\s\S]*?\sset\s|delete\s+from\s)/i;
+const MALAGASY_SQL =
+  /^\s*(?:manamboara|ravao ny|asehoy ny|ampiasao|famaritana|manampia ao|havaozy|fafao ao|alaivo)\s/i;
 
 const PROTOCOLS: readonly Protocol[] = [
   {
@@ -87,15 +106,46 @@ const PROTOCOLS: readonly Protocol[] = [
     spoken: "mongo",
     begins: (_, chunk) => isMongo(chunk),
     served: "a driver of MongoDB; MongoDB's drivers are served by --mongo",
-    answer: null,
+    answer: mongoAnswer,
   },
   {
     spoken: "dbsync",
-    begins: (head) => /^ds2?:\d/.test(head),
+    begins: (head) => /^ds2:\d/.test(head),
     served: "a client of dbsync; dbsync's protocol is served by --port",
+    answer: dbsyncAnswer,
+  },
+  {
+    spoken: "dbsync",
+    begins: (head) => /^ds:\d/.test(head),
+    served: "a client of version 1 of dbsync's protocol; it is served by --port",
     answer: null,
   },
+  {
+    spoken: "sql",
+    begins: isSql,
+    served: "a client of SQL; SQL is served by --sql",
+    answer: errorFrame,
+  },
 ];
+
+function isSql(head: string): boolean {
+  const statement = head.slice(0, head.indexOf(";") + 1);
+  return SQL.test(statement) || MALAGASY_SQL.test(statement);
+}
+
+/** Returns a refusal of version 2, which belongs to no envelope. */
+function dbsyncAnswer(sentence: string): string {
+  const refused = { id: "", code: "malformed", sentence, clock: 0, effect: "not-applied" } as const;
+  return writeFrame(writeRefused(refused), 2);
+}
+
+/** Returns an error that answers the message at the beginning of `chunk`. */
+function mongoAnswer(sentence: string, chunk: Buffer): string {
+  const isQuery = chunk.readInt32LE(MONGO_KIND_AT) === MONGO_QUERY;
+  const request = { id: chunk.readInt32LE(MONGO_ID_AT), kind: isQuery ? "query" : "message" } as const;
+  const failure = { code: PROTOCOL_ERROR, codeName: "ProtocolError", sentence, details: "" };
+  return written(request.id, request.kind, refusedAnswer(failure, request.kind));
+}
 
 function isMongo(chunk: Buffer): boolean {
   if (chunk.length < MONGO_HEAD_BYTES) return false;
@@ -114,8 +164,7 @@ function httpAnswer(text: string): string {
 }
 
 /**
- * Returns what a client is that begins a connection with `chunk`, where it is none of those that the port serves; null: it may be one, or
- * is not known.
+ * Returns which client begins a connection with `chunk`, if the port does not serve it; null: it may be served, or is not known.
  * @param here  what the port speaks @param also  what clients may begin with there as well
  */
 export function foreignClient(
@@ -128,5 +177,5 @@ export function foreignClient(
   if (found === undefined || found.spoken === here || also.includes(found.spoken)) return null;
   const { spoken, served, answer } = found;
   const detail = `this port serves ${PORTS[here]}, and this is ${served}`;
-  return { spoken, detail, answer: answer?.(detail) ?? null };
+  return { spoken, detail, answer: answer?.(detail, chunk) ?? null };
 }

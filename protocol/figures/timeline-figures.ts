@@ -215,6 +215,25 @@ export const TIMELINE_FIGURES = {
     },
   },
   durable: { kind: "flag", help: "whether the timeline outlives the process" },
+  diskFree: {
+    kind: "number-or-nil",
+    help: "free bytes of the file system of the data folder; nil: not known",
+    metric: {
+      name: "dbsyncd_disk_free_bytes",
+      type: "gauge",
+      help: "Free bytes of the file system of the data folder.",
+    },
+  },
+  diskSize: { kind: "number-or-nil", help: "all bytes of that file system" },
+  diskLow: {
+    kind: "flag",
+    help: "whether fewer bytes of it are free than `--min-disk-free`",
+    metric: {
+      name: "dbsyncd_disk_low",
+      type: "gauge",
+      help: "1 while fewer bytes of that file system are free than --min-disk-free, else 0.",
+    },
+  },
   watermark: { kind: "number", help: "nothing dated at or before it is accepted from clients" },
   published: {
     kind: "number",
@@ -289,11 +308,11 @@ export const TIMELINE_FIGURES = {
   },
   redone: {
     kind: "number",
-    help: "units that were undone and applied again because others came late",
+    help: "units that were undone and applied again because earlier ones came late",
     metric: {
       name: "dbsyncd_timeline_redone_total",
       type: "counter",
-      help: "Units that were undone and applied again because others came late.",
+      help: "Units that were undone and applied again because earlier ones came late.",
     },
   },
   waiting: {
@@ -422,11 +441,13 @@ export const TIMELINE_FIGURES = {
   members: { kind: "list", of: MEMBER_FIGURES, help: "the other daemons" },
 } as const satisfies FigureTable;
 
-/** With UPTO: what is held dated before a whole second, as count `:` sum. Equal on daemons that have published a watermark above it. */
+/**
+ * The figures of UPTO: count `:` sum of the entries dated before a whole second. Equal on daemons that have published a watermark above it.
+ */
 export const UPTO_FIGURES = {
   upto: { kind: "number", help: "the second" },
   ringUpto: { kind: "text", help: "envelopes on keys" },
-  dataUpto: { kind: "text", help: "all others" },
+  dataUpto: { kind: "text", help: "all other entries" },
 } as const satisfies FigureTable;
 
 export type TimelineReport = Figures<typeof TIMELINE_FIGURES>;

@@ -63,7 +63,7 @@ export function successionProblem(
 }
 
 /**
- * Makes the list that follows others.
+ * Makes the list that follows earlier lists.
  * @param parents  the heads
  * @returns a string: why there can be none
  */

@@ -17,9 +17,9 @@ export interface CommandPayload {
 const MAX_HEADER_BYTES = 14;
 
 /**
- * Takes a request payload apart.
+ * Parses a request payload.
  * @param payload   of one frame
- * @param signed    whether an inner frame and a signature are due, as on a daemon that has keys
+ * @param signed    whether an inner frame and a signature are expected, as on a daemon that has keys
  * @throws MalformedFrame  the offset counts from the start of the payload
  */
 export function readCommandPayload(payload: Buffer, signed: boolean): CommandPayload {

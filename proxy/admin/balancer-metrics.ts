@@ -71,7 +71,7 @@ export const BALANCER_METRICS = {
   dbsync_proxy_refusals_total: {
     type: "counter",
     labels: ["reason"],
-    help: "Clients that were not let in, or were closed, by reason.",
+    help: "Clients that were rejected or disconnected, by reason.",
     read: ({ clients }) => labelled("reason", clients.refusals),
   },
   dbsync_proxy_buffered_bytes: one(

@@ -74,7 +74,7 @@ export const CACHE_METRICS = {
   dbsync_proxy_cache_refusals_total: {
     type: "counter",
     labels: ["reason"],
-    help: "Clients that were not let in, or were closed, by reason.",
+    help: "Clients that were rejected or disconnected, by reason.",
     read: ({ clients }) => [...clients.refusals].map(([reason, value]) => ({ labels: { reason }, value })),
   },
 } as const satisfies Metrics<CacheSources>;

@@ -63,7 +63,7 @@ export const generic = family("keyspace", {
     keys: [write(1)],
     since: "1.0.0",
     complexity: "O(1)",
-    summary: "Lets a key expire in so many seconds.",
+    summary: "Sets a key's time to live in seconds.",
     run: (data, argv, unit) => expire(data, argv, unit, SECONDS, "expire"),
   },
   EXPIREAT: {
@@ -120,7 +120,7 @@ export const generic = family("keyspace", {
     keys: [write(1)],
     since: "2.6.0",
     complexity: "O(1)",
-    summary: "Lets a key expire in so many milliseconds.",
+    summary: "Sets a key's time to live in milliseconds.",
     run: (data, argv, unit) => expire(data, argv, unit, MILLISECONDS, "pexpire"),
   },
   PEXPIREAT: {
@@ -345,7 +345,7 @@ function remaining(data: Data, argv: readonly ByteString[], measure: (expire: nu
 
 function keys(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
   const pattern = argv[1]!;
-  // Most keys that do not match are told by what stands before the first special character.
+  // Most keys that do not match differ in the text before the first special character.
   const literal = pattern.slice(0, pattern.search(/[*?[\\]|$/));
   const matches = matcherOf(pattern, data);
   const found: ByteString[] = [];

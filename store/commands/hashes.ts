@@ -197,7 +197,7 @@ function hgetall(data: Data, argv: readonly ByteString[]): Reply {
   const { fields, values } = data.getAs(Hash, argv[1]!)?.value ?? NO_FIELDS;
   data.effort.answer(fields.length);
   const both: ByteString[] = [];
-  for (let place = 0; place < fields.length; place++) both.push(fields[place]!, values[place]!);
+  for (let index = 0; index < fields.length; index++) both.push(fields[index]!, values[index]!);
   return bulksReply("map", both);
 }
 
@@ -228,9 +228,9 @@ function hscan(data: Data, argv: readonly ByteString[], { encoding }: Unit): Rep
   const options = scanOptions(data, argv, { first: 3, cursor });
   const { fields, values } = hash;
   const found: ByteString[] = [];
-  const visit = (place: number) => {
-    const field = fields[place]!;
-    if (options.matches(field)) found.push(field, values[place]!);
+  const visit = (index: number) => {
+    const field = fields[index]!;
+    if (options.matches(field)) found.push(field, values[index]!);
   };
   const isSmall = isCompact(hash, encoding);
   countPage(data, hash.size, options, isSmall);

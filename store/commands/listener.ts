@@ -18,7 +18,7 @@ const client = listenerRows("connection", {
     PLAIN,
     "6.0.0",
     "O(1)",
-    "The client that is told of changed keys instead; -1: none is.",
+    "The client that receives this one's invalidations; -1: none.",
   ],
   "CLIENT|ID": [2, PLAIN, "5.0.0", "O(1)", "The connection's number."],
   "CLIENT|INFO": [2, PLAIN, "6.2.0", "O(1)", "What is known of the connection."],
@@ -32,7 +32,13 @@ const client = listenerRows("connection", {
     "Answers OK: no connection is closed to save memory by age.",
   ],
   "CLIENT|NO-TOUCH": [3, PLAIN, "7.2.0", "O(1)", "Answers OK and changes nothing."],
-  "CLIENT|PAUSE": [-3, ADMIN, "2.9.50", "O(1)", "Lets commands, or those that write, wait for so many ms."],
+  "CLIENT|PAUSE": [
+    -3,
+    ADMIN,
+    "2.9.50",
+    "O(1)",
+    "Pauses commands, or those that write, for a number of milliseconds.",
+  ],
   "CLIENT|REPLY": [3, PLAIN, "3.2.0", "O(1)", "Whether the connection is answered: ON, OFF, SKIP."],
   "CLIENT|SETINFO": [4, PLAIN, "7.2.0", "O(1)", "Notes the name or version of the client's library."],
   "CLIENT|SETNAME": [3, PLAIN, "2.6.9", "O(1)", "Names the connection."],
@@ -41,7 +47,7 @@ const client = listenerRows("connection", {
     PLAIN,
     "6.0.0",
     "O(1)",
-    "Whether the connection keeps copies of what it reads, and is told of changed keys.",
+    "Sets whether the connection caches what it reads, and receives invalidations of changed keys.",
   ],
   "CLIENT|TRACKINGINFO": [2, PLAIN, "6.2.0", "O(1)", "Whether it does, and how."],
   "CLIENT|UNBLOCK": [-3, ADMIN, "5.0.0", "O(1)", "Ends another connection's waiting."],
@@ -50,7 +56,7 @@ const client = listenerRows("connection", {
 
 const config = listenerRows("server", {
   "CONFIG|GET": [-3, ADMIN, "2.0.0", "O(N), N: settings", "Settings whose names match patterns."],
-  "CONFIG|RESETSTAT": [2, ADMIN, "2.0.0", "O(1)", "Begins to count anew what INFO tells."],
+  "CONFIG|RESETSTAT": [2, ADMIN, "2.0.0", "O(1)", "Resets the counters of INFO."],
   "CONFIG|REWRITE": [
     2,
     ADMIN,
@@ -63,13 +69,13 @@ const config = listenerRows("server", {
     ADMIN,
     "2.0.0",
     "O(N), N: settings",
-    "Changes settings until the daemon stops or reads its own anew.",
+    "Changes settings until the daemon stops or reloads its configuration.",
   ],
 });
 
 const memory = listenerRows("server", {
   "MEMORY|DOCTOR": [2, [], "4.0.0", "O(1)", "Whether memory is short."],
-  "MEMORY|MALLOC-STATS": [2, [], "4.0.0", "O(1)", "What V8 tells of its heap."],
+  "MEMORY|MALLOC-STATS": [2, [], "4.0.0", "O(1)", "Statistics of V8's heap."],
   "MEMORY|PURGE": [2, [], "4.0.0", "O(1)", "Answers OK: V8 gives memory back by itself."],
   "MEMORY|STATS": [2, [], "4.0.0", "O(1)", "How much memory is used, for what."],
 });

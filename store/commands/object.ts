@@ -91,7 +91,7 @@ const SAMPLES_DEFAULT = 5;
 /** Steps of an element whose bytes MEMORY USAGE estimates. */
 const SAMPLED_STEPS = 4;
 
-/** A name that stands before subcommands only. */
+/** Returns the row of a name that is followed by subcommands only. */
 function container(name: string, since: string, summary: string): Row {
   const run = () => {
     throw wrongArity(name);
@@ -99,7 +99,7 @@ function container(name: string, since: string, summary: string): Row {
   return { arity: -2, flags: [], keys: none, since, complexity: "Depends on the subcommand", summary, run };
 }
 
-/** What is common to the commands that say something about one key's value. */
+/** Returns what the rows of commands about one key's value have in common. */
 function about(answer: (entry: Entry, data: Data, unit: Unit) => Reply): Omit<Row, "summary"> {
   return {
     arity: 3,
@@ -126,5 +126,5 @@ function usage(data: Data, argv: readonly ByteString[]): Reply {
   const { value } = entry;
   const sampled = samples === 0 ? Number.POSITIVE_INFINITY : samples;
   if (typeof value !== "string") data.effort.work(SAMPLED_STEPS * Math.min(value.size, sampled));
-  return integer(estimatedBytes(entry, sampled));
+  return integer(estimatedBytes(entry.key, value, entry.expire, sampled));
 }

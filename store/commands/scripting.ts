@@ -73,7 +73,7 @@ const RUN: readonly Flag[] = ["noscript", "stale", "movablekeys"];
 const RUN_READING: readonly Flag[] = ["readonly", ...RUN];
 const AS_SCRIPT = "as the script";
 
-/** What runs scripts: where their keys are is told by a number before them. */
+/** Commands that run scripts: a number before the keys says how many there are. */
 const running: readonly Command[] = listenerRows("scripting", {
   EVAL: [-3, RUN, "2.6.0", AS_SCRIPT, "Runs a script."],
   EVALSHA: [-3, RUN, "2.6.0", AS_SCRIPT, "Runs a script that is known, by its SHA-1."],
@@ -155,7 +155,7 @@ function listFunctions(_: unknown, argv: readonly ByteString[]): Reply {
   return EMPTY_ARRAY;
 }
 
-/** As a Redis answers whose one engine, Lua's, has nothing loaded. */
+/** Answers like a Redis whose one engine, Lua's, has no library loaded. */
 function functionStats(): Reply {
   const counts = map([bulk("libraries_count"), ZERO, bulk("functions_count"), ZERO]);
   return map([bulk("running_script"), NIL, bulk("engines"), map([bulk("LUA"), counts])]);

@@ -14,7 +14,7 @@ import { counted, look, read, update, write } from "../rows/key-spec.js";
 import { MemberSet } from "../values/member-set.js";
 import { copied } from "../values/tables/packed.js";
 import { visitPage } from "../values/tables/scan-page.js";
-import { chosenPlaces, signedCount } from "./random-count.js";
+import { chosenIndexes, signedCount } from "./random-count.js";
 import {
   countOperation,
   difference,
@@ -276,7 +276,7 @@ function srandmember(data: Data, argv: readonly ByteString[], unit: Unit): Reply
   if (count >= members.length) return allMembers(data, "array", members);
   return bulksReply(
     "array",
-    chosenPlaces(data, choose, members.length, count).map((place) => members[place]!),
+    chosenIndexes(data, choose, members.length, count).map((index) => members[index]!),
   );
 }
 
@@ -297,8 +297,8 @@ function sscan(data: Data, argv: readonly ByteString[], { encoding }: Unit): Rep
   // Those that Redis keeps so are integers, in their order.
   const members = isSmall ? inOrder(value.members) : value.members;
   const found: ByteString[] = [];
-  const visit = (place: number) => {
-    if (options.matches(members[place]!)) found.push(members[place]!);
+  const visit = (index: number) => {
+    if (options.matches(members[index]!)) found.push(members[index]!);
   };
   countPage(data, members.length, options, isSmall);
   return scanReply(visitPage(value, options, isSmall, visit), found);
@@ -307,7 +307,7 @@ function sscan(data: Data, argv: readonly ByteString[], { encoding }: Unit): Rep
 function inOrder(integers: readonly ByteString[]): readonly ByteString[] {
   const parsed = integers.map(BigInt);
   return integers
-    .map((_, place) => place)
+    .map((_, index) => index)
     .sort((a, b) => (parsed[a]! < parsed[b]! ? -1 : 1))
-    .map((place) => integers[place]!);
+    .map((index) => integers[index]!);
 }

@@ -360,7 +360,7 @@ function setrange(data: Data, argv: readonly ByteString[]): Reply {
 interface StringOptions {
   condition: "NX" | "XX" | undefined;
   get: boolean;
-  /** `EX`, `PX`, `EXAT`, `PXAT` with its argument, or what stands in their place. */
+  /** `EX`, `PX`, `EXAT`, `PXAT` with its argument, or the word that replaces them. */
   expiry: { readonly option: string; readonly argument: ByteString } | "KEEPTTL" | "PERSIST" | undefined;
 }
 
@@ -398,7 +398,7 @@ function expiryOf(expiry: StringOptions["expiry"], at: number, name: string): nu
   return expireTime(expiry.argument, unit, at, name, true);
 }
 
-/** With GET among its options it answers what the key held. */
+/** Returns the keys of SET: with GET among its options it answers what the key held. */
 function setKeys(argv: readonly ByteString[]): Touch[] {
   const answers = argv.some((word, place) => place > 2 && word.toUpperCase() === "GET");
   return [{ db: null, key: argv[1] ?? "", access: "write", needs: answers ? "RW" : "W" }];

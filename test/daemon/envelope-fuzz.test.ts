@@ -8,7 +8,8 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { REFUSALS } from "../../engine/answers/refusals.js";
 import { NOBODY } from "../../engine/pipeline/observer.js";
-import type { ConnectionHost } from "../../listeners/dbsync/connection-host.js";
+import type { DaemonSocketHost } from "../../listeners/daemon-listener.js";
+import { DbsyncServer } from "../../listeners/dbsync/dbsync-server.js";
 import { SessionV2 } from "../../listeners/dbsync/session-v2.js";
 import { ConnectionRegistry } from "../../net/connections/connection-registry.js";
 import { FrameParser } from "../../protocol/frame.js";
@@ -28,24 +29,23 @@ const rsa = makeKeyPair("rsa");
 const ed25519 = makeKeyPair();
 
 function sessionOf(scene: Scene): SessionV2 {
-  const registry = new ConnectionRegistry("dbsync", {
+  const host: DaemonSocketHost = new ConnectionRegistry("dbsync", {
     environment: scene.environment,
     log,
     observer: NOBODY,
     limits: { ...defaultLimits, maxBufferedBytes: REQUEST_BYTES },
     refusals: REFUSALS,
   });
-  const host: ConnectionHost = Object.assign(registry, {
+  const service = {
     pipeline: scene.pipeline,
     daemon: scene.daemon,
     members: null,
-    live: null,
+    events: null,
     slowLog: null,
     takesVersion1: true,
     closeAfterAnswer: false,
-    ...({ version: 0, listener: "dbsync-v2" } as const),
-  });
-  return new SessionV2(host, NOWHERE);
+  };
+  return new SessionV2(new DbsyncServer(host, service, 0), NOWHERE);
 }
 
 /** The codes of what comes back for a stream of its own. */

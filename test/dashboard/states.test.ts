@@ -112,6 +112,12 @@ test("what ends by itself is grey, and neither the title, the icon nor the state
   await send(tab, { ...frame, problems: [catchingUp, failed] });
   assert.deepEqual(await tab.run(classes), ["badge warn", "bad", "quiet"]);
   assert.match(String(await tab.run("document.title")), /^✕ 1 problem · /);
+  const note = { ...about, text: "its key is not authorized", severity: "note" as const };
+  await send(tab, { ...frameOf({}), problems: [note] });
+  assert.deepEqual(await tab.run(classes), ["badge good", "quiet"]);
+  assert.match(String(await tab.run("document.title")), /^✓ well · /);
+  assert.match(String(await tab.run(textOf("problems"))), /What to do, if you need it: see its log\./);
+  assert.equal(await tab.run(`document.getElementById("no-problems").checkVisibility()`), true);
 });
 
 test("without data each part says why it is empty", { skip: skipUnlessFull }, async () => {

@@ -2,6 +2,9 @@
 import assert from "node:assert/strict";
 import { connect } from "node:net";
 import { after, before, test } from "node:test";
+import { MongoClient } from "mongodb";
+import { dbsyncSend } from "../../client/dbsync-send.js";
+import { runDbsync } from "../client/child.js";
 import { makeFolder, type RunningReplica, startReplica } from "../daemon/replicas.js";
 import { answerUntilClosed, clientHello } from "../support/client-hello.js";
 import { startDaemon } from "../support/daemon-process.js";
@@ -66,10 +69,8 @@ const BEGINNINGS = {
   memcached: "get SECRET\r\n",
   json: '["get","SECRET"]\n',
   dbsync: "ds2:6:SECRET",
+  sql: "select SECRET from SECRET where SECRET = 1;\n",
 } as const;
-
-/** A web server answers what it does not know all the same. */
-const NOTHING = /^$/;
 
 /** By the protocol of the client: what it is answered, and the option that serves it. */
 const ANSWERS = {
@@ -77,8 +78,9 @@ const ANSWERS = {
   resp: [/^-ERR [^\r\n]+\r\n$/, "--resp"],
   memcached: [/^CLIENT_ERROR [^\r\n]+\r\n$/, "--memcached"],
   json: [/^\{"status":"error","message":"[^"]+"\}\n\r$/, "--json"],
-  mongo: [NOTHING, "--mongo"],
-  dbsync: [NOTHING, "--port"],
+  mongo: [/ok\0{9}\x02errmsg\0[^\0]+\0[\s\S]*ProtocolError\0\0$/, "--mongo"],
+  dbsync: [/^ds2:\d+:\*6\r\n\$7\r\nrefused\r\n\$0\r\n\r\n\$9\r\nmalformed\r\n/, "--port"],
+  sql: [/^RESULT_MESSAGE\nHadisoana : [^\n]+\nEND\n$/, "--sql"],
 } as const;
 type Speaker = keyof typeof ANSWERS;
 const SPEAKERS = Object.keys(ANSWERS) as Speaker[];
@@ -102,13 +104,12 @@ test("a client at the wrong port: one line, in its own protocol, names the optio
       // An inline command of Redis.
       if (here === speaker || (here === "resp" && speaker === "memcached")) continue;
       const [own, option] = ANSWERS[speaker];
-      const form = here === "http" && own === NOTHING ? /^HTTP\/1\.1 400 Bad Request\r\n/ : own;
       const name = `${speaker} at ${here}`;
       const bytes = beginningOf(speaker);
       const answer = await answerUntilClosed(port, bytes);
-      assert.match(answer, form, name);
+      assert.match(answer, own, name);
       assert.doesNotMatch(answer, /SECRET/, name);
-      if (own !== NOTHING) assert.ok(answer.includes(` ${option}`), `${name}: ${answer}`);
+      assert.ok(answer.includes(` ${option}`), `${name}: ${answer}`);
       const line = await all.logged(({ detail }) => new RegExp(`served by ${option}`).test(String(detail)));
       assert.doesNotMatch(JSON.stringify(line), /SECRET/);
     }
@@ -125,6 +126,26 @@ test("a client at the wrong port: one line, in its own protocol, names the optio
 
 const beginningOf = (speaker: Speaker): string | Buffer =>
   speaker === "mongo" ? mongoHello() : BEGINNINGS[speaker];
+
+test("real clients at the wrong port report the option that serves them", async () => {
+  await using all = await startDaemon(["resp", "json", "mongo", "sql"].flatMap((name) => [`--${name}`, "0"]));
+  const served = async (msg: string) => (await all.logged((line) => line.msg === msg))["port"] as number;
+  const ports = [all.port, await served("serving Redis clients"), await served("serving JSON clients")];
+  for (const port of [...ports, await served("serving SQL clients")]) {
+    const client = new MongoClient(`mongodb://127.0.0.1:${port}`, { serverSelectionTimeoutMS: 1_500 });
+    await assert.rejects(client.connect(), /MongoDB's drivers are served by --mongo/, `${port}`);
+    await client.close();
+  }
+  for (const port of [...ports.slice(1), await served("serving MongoDB clients")]) {
+    const settings = { servers: `127.0.0.1:${port}`, versions: "2", timeout: 5_000 } as const;
+    await assert.rejects(dbsyncSend("PING", settings), /dbsync's protocol is served by --port/, `${port}`);
+  }
+  for (const port of [...ports, await served("serving MongoDB clients")]) {
+    const { code, stderr } = await runDbsync(["sql", `127.0.0.1:${port}`], { input: "show tables;" });
+    assert.notEqual(code, 0);
+    assert.match(stderr, /SQL is served by --sql/, `${port}`);
+  }
+});
 
 /** A message of kind 2013 with an empty body. */
 function mongoHello(): Buffer {

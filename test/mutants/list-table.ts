@@ -62,6 +62,27 @@ export const listMutants: readonly Mutant[] = [
     test: "test/cli/status/timeline-problems.test.js",
   },
   {
+    name: "status: writes that are on their way look as if a member held something else",
+    file: "cli/status/timeline-report.js",
+    find: "theirs.settledFingerprint === own.settledFingerprint",
+    replace: "false",
+    test: "test/cli/status/trio-status.test.js",
+  },
+  {
+    name: "status: a disk that is nearly full is not reported",
+    file: "net/process/disk-space.js",
+    find: "this.last.free < bytes",
+    replace: "false",
+    test: "test/daemon/nearly-full-disk.test.js",
+  },
+  {
+    name: "status: which daemons are ready is shown by --wait alone",
+    file: "cli/status/status-text.js",
+    find: "daemons.length < 2",
+    replace: "true",
+    test: "test/cli/status/trio-status.test.js",
+  },
+  {
     name: "lists: a new daemon's key that is late is not authorized",
     file: "cli/members/authorizing.js",
     find: "!(await next())",

@@ -63,6 +63,7 @@ const SEEN: Readonly<Record<string, readonly Texts[]>> = {
     told({ joining: true }),
   ],
   DbsyncDiskFailed: [told({ failure: "no space" })],
+  DbsyncDiskLow: [told({ diskLow: true, diskFree: 1, diskSize: 2 })],
   DbsyncWritesLost: [told({ lostGroups: 1 }), told({ strays: 1, durable: false })],
   DbsyncDeadLetters: [told({ deadLetters: 1 })],
   DbsyncBackendDown: [

@@ -1,4 +1,4 @@
-/** What a start does with the log of the process before: LMDB gets it, and what is not all there is told. */
+/** Recovery of the log that the previous process has left: its groups go to LMDB, and missing ones are reported. */
 import { join } from "node:path";
 import type { TimelineLog } from "../entries/timeline-log.js";
 import type { LmdbTree } from "./lmdb-tree.js";
@@ -13,7 +13,7 @@ export function fileRemains(
   folder: string,
   tree: LmdbTree,
   marker: Buffer,
-  told: Pick<TimelineLog, "error" | "warn">,
+  log: TimelineLog,
 ): { readonly last: number; readonly lost: number } {
   const { logMark } = tree;
   const { groups, lost, unsynced, end } = logMark === null ? NOTHING : readLog(folder, logMark);
@@ -23,9 +23,9 @@ export function fileRemains(
     groups.flatMap(({ operations }) => operations),
     { sequence, marker },
   );
-  if (lost > 0) told.error({ lost, kept: keepLog(folder) }, DAMAGED);
-  if (unsynced > 0) told.warn({ unsynced }, UNSYNCED);
-  if (end === "damaged") told.warn({ file: join(folder, LOG_END_FILE) }, NO_END);
+  if (lost > 0) log.error({ lost, kept: keepLog(folder) }, DAMAGED);
+  if (unsynced > 0) log.warn({ unsynced }, UNSYNCED);
+  if (end === "damaged") log.warn({ file: join(folder, LOG_END_FILE) }, NO_END);
   return { last: sequence, lost };
 }
 

@@ -9,7 +9,7 @@ import type { Work } from "../../../net/process/turns.js";
 import { MalformedFrame } from "../../../protocol/errors.js";
 import type { Totals } from "../../../protocol/members/member-totals.js";
 import { type DigestSet, isSameDigest } from "../../../timeline/compare/digest-index.js";
-import { GiveCursor } from "../../../timeline/compare/gives.js";
+import { RangeCursor } from "../../../timeline/compare/ranges.js";
 import { answer, start } from "../../../timeline/compare/reconcile.js";
 import type { ClusterState } from "../shared/cluster-state.js";
 import type { ExchangeMessage } from "../shared/exchange-message.js";
@@ -212,12 +212,12 @@ export class Reconciling {
   *#answer(exchange: Exchange, step: Buffer): Work {
     const { index } = this.#cluster.timeline;
     try {
-      const { set, reply, gives } = yield* answer(index, step);
+      const { set, reply, toSend } = yield* answer(index, step);
       if (this.#exchange !== exchange) return;
       exchange.set = set;
       if (reply === null) exchange.isCompared = true;
       else this.#member.connection.send({ kind: "reconcile", session: exchange.session, step: reply });
-      if (gives.length > 0) this.#give(exchange, new GiveCursor(index, set, gives));
+      if (toSend.length > 0) this.#give(exchange, new RangeCursor(index, set, toSend));
       this.#consider(exchange);
     } catch (problem) {
       if (problem instanceof MalformedFrame) this.#member.malformed(`reconciliation: ${problem.message}`);
@@ -225,7 +225,7 @@ export class Reconciling {
     }
   }
 
-  #give(exchange: Exchange, cursor: GiveCursor): void {
+  #give(exchange: Exchange, cursor: RangeCursor): void {
     exchange.giving++;
     const pushed = () => {
       exchange.given++;

@@ -8,7 +8,7 @@ import {
   type CutVote,
   cutVoteBytes,
   readCutVotes,
-  VOTES_MOST,
+  VOTES_MAX,
   writeCutVotes,
 } from "../../../protocol/members/cut-votes.js";
 import { dateText, hexOf } from "../../../protocol/version-2/envelope.js";
@@ -240,7 +240,7 @@ export class CutVoting {
   }
 
   #toTell(): CutVote[] {
-    return this.#ofHeld().slice(-VOTES_MOST);
+    return this.#ofHeld().slice(-VOTES_MAX);
   }
 
   /** Returns what voters have signed of the snapshots that are valid here, by date. */

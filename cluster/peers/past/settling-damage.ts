@@ -38,7 +38,7 @@ export class SettlingDamage {
     if (this.#askedAt === null || !this.#isAgreed(electorateIn(this.#cluster), members)) this.#since = null;
     else if (now - (this.#since ??= this.#askedAt) > limits.catchUpStuckMs) {
       this.#since = null;
-      timeline.damagedEntries.letGo();
+      timeline.damagedEntries.drop();
     }
     this.#askedAt = now;
     this.#reports.clear();

@@ -212,18 +212,18 @@ export class SnapshotTaking {
     const upTo = dateText(staged.cutAt);
     timeline.handover?.adopt(staged, taking.agreed, {
       isWanted: () => this.#taking === taking && !this.#isServing,
-      aside: (name) =>
+      onAside: (name) =>
         log.warn(
           { ...factsOf(taking.sender), upTo, ...(name === null ? {} : { name }) },
           name === null ? NO_ASIDE : ASIDE,
         ),
-      strays: (strays) => {
-        this.#logLost(strays, upTo, STRAYS);
-        this.#logLost(strays.unverifiable, upTo, UNVERIFIABLE);
-        this.#logPossible(strays.possible, upTo);
-        this.#logDeadLetters(strays.letters);
+      onOrphaned: (orphans) => {
+        this.#logLost(orphans, upTo, STRAYS);
+        this.#logLost(orphans.unverifiable, upTo, UNVERIFIABLE);
+        this.#logPossible(orphans.possible, upTo);
+        this.#logDeadLetters(orphans.letters);
       },
-      adopted: () => {
+      onAdopted: () => {
         if (this.#taking !== taking) return;
         this.#taking = null;
         this.#rest(taking.sender);
@@ -232,7 +232,7 @@ export class SnapshotTaking {
         log.warn({ ...factsOf(taking.sender), upTo, bytes: taking.received }, TAKEN);
         this.#onTaken();
       },
-      failed: (problem) => {
+      onFailed: (problem) => {
         if (this.#taking !== taking) return;
         // As long as the one that was signed, and another: known only now that all of it has come.
         this.#missing.set(taking.sender.id, taking.agreed.at);

@@ -178,7 +178,7 @@ export class StateComparing {
     const first = Math.floor(this.#cluster.random() * differing.length);
     const wanted = new Set([...differing.slice(first), ...differing].slice(0, BUCKETS_ASKED));
     const { salt, shares } = own;
-    this.#wanted = { wanted, shares, buckets, salt, most: KEYS_MAX };
+    this.#wanted = { wanted, shares, buckets, salt, max: KEYS_MAX };
   }
 
   *#search(wanted: Parameters<Timeline["digests"]["keysIn"]>[0]): Steps<void> {

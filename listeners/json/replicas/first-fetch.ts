@@ -15,7 +15,7 @@ const RETRY_MS = 50;
 const RETRY_MAX_MS = 15_000;
 /** Milliseconds that a server may be silent about all its documents, at most: the limit doubles with each silence. */
 const PATIENCE_MAX_MS = 300_000;
-/** How often a server is asked again because it passed writes on meanwhile. */
+/** Fetches from a server that forwarded writes meanwhile. */
 const ROUNDS = 3;
 
 export class FirstFetch {
@@ -24,7 +24,7 @@ export class FirstFetch {
   readonly #log: Logger;
   /** Documents that a server has sent. */
   readonly #given = new Set<ByteString>();
-  /** Why each server has not sent its documents. */
+  /** The reason why each server has not sent its documents. */
   readonly #reasons = new Map<ReplicaLink, string>();
   readonly #timers = new Map<ReplicaLink, NodeJS.Timeout>();
   readonly #failures = new Map<ReplicaLink, number>();
@@ -143,7 +143,7 @@ export class FirstFetch {
         this.#take(name, entries);
         taken.add(name);
         known.push(name);
-        // One that was made here alone is not the server's: it must not be sent there over the server's own.
+        // A document created only here must not replace the server's own.
       } else if (this.#given.has(name)) known.push(name);
     }
     return known;

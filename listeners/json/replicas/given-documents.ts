@@ -1,4 +1,4 @@
-/** The documents that a server of --json-replica sends when it is asked for all that it has. */
+/** Fetches the documents of a server of --json-replica. */
 import { type ByteString, bytesOfText } from "../../../protocol/byte-string.js";
 import { isContainer, type JsonValue, memberNames, memberValues } from "../../../protocol/json/json-value.js";
 import { writeJson } from "../../../protocol/json/json-writer.js";
@@ -7,7 +7,10 @@ import type { ReplicaLink } from "./replica-link.js";
 
 const GET_ALL = '{"action":"getall","replicate":false}';
 
-/** Requests all documents. @returns entries by the document's name @throws Error  the connection, or no documents in the answer */
+/**
+ * Requests all documents. @returns entries by the document's name @throws Error  the connection failed, or the answer
+ * has no documents
+ */
 export async function documentsOf(link: ReplicaLink): Promise<Map<ByteString, readonly Entry[]>> {
   const answer = await link.ask(GET_ALL);
   const documents = answer.get("documents");
@@ -21,7 +24,7 @@ export async function documentsOf(link: ReplicaLink): Promise<Map<ByteString, re
   );
 }
 
-/** @throws Error  no entries */
+/** @throws Error  the document has no entries */
 function shownEntries(name: string, value: JsonValue | undefined): readonly Entry[] {
   if (!isContainer(value)) throw new Error(`its document ${name} has no entries`);
   const values = memberValues(value);

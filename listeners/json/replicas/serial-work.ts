@@ -1,15 +1,15 @@
-/** One thing after the other, in the order in which they were asked for. */
+/** Runs steps one after the other, in the order of the calls. */
 export class SerialWork {
-  /** Resolves when everything before is done. */
+  /** Resolves when all earlier steps are done. */
   #last: Promise<unknown> = Promise.resolve();
   #waiting = 0;
 
-  /** Whether nothing is being done, and nothing waits. */
+  /** Whether no step runs or waits. */
   get isIdle(): boolean {
     return this.#waiting === 0;
   }
 
-  /** @param step  must not reject @returns what it returns */
+  /** Runs a step after the earlier ones. @param step  must not reject @returns its result */
   async run<A>(step: () => Promise<A>): Promise<A> {
     this.#waiting++;
     const done = this.#last.then(step);

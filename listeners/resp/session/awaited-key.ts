@@ -1,4 +1,4 @@
-/** A key that clients wait for, and those that do. */
+/** A key that clients wait for, and those clients. */
 
 import type { CommandSender } from "../../../engine/users/command-path.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
@@ -16,10 +16,10 @@ export interface Waiter {
   readonly resolve: (reply: Reply) => void;
 }
 
-/** One that waits, and whether its command is on its way now. */
+/** A waiting client, and whether its command is running now. */
 export class Waiting {
   isUnderWay = false;
-  /** What it is answered if its command brings nothing. */
+  /** The answer if its command finds nothing. */
   overdue: Reply | null = null;
   isAnswered = false;
   cancelTimer = NOTHING_TO_CANCEL;
@@ -30,11 +30,11 @@ export class Waiting {
   }
 }
 
-/** A key that is waited for. */
+/** A key that clients wait for. */
 export class AwaitedKey {
-  /** In the order in which they came. */
+  /** The waiting clients, in the order in which they began. */
   readonly waiting: Waiting[] = [];
-  /** Ends the watch over the end of the key's time, if somebody waits for a group of it. */
+  /** Cancels the timer for the key's expiry, if a client waits for a group of it. */
   endWatch: (() => void) | null = null;
   readonly db: number;
   readonly key: ByteString;

@@ -1,6 +1,6 @@
 /**
- * MDB: collections of documents as MongoDB has them, with its commands' own words. Documents are BSON's bytes, or Extended JSON.
- * Source: MongoDB 7, as its manual tells it; docs/mongo-collections.md.
+ * MDB: collections of documents with MongoDB's commands, under their own names. Documents are the bytes of BSON, or Extended JSON.
+ * Source: MongoDB 7's manual; docs/mongo-collections.md.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Reply } from "../../../protocol/reply.js";
@@ -32,7 +32,7 @@ import { explain, rename, stats } from "./statistics.js";
 /** @param isExtended  whether it may have what came with CLUSTER SEMANTICS 3 */
 type ByVersion = (data: Data, argv: readonly ByteString[], unit: Unit, isExtended: boolean) => Reply;
 
-/** What is recorded with fields that came with CLUSTER SEMANTICS 3 is an error before it. */
+/** Commands with fields that came with CLUSTER SEMANTICS 3, and are an error in records before it. */
 const DIFFERING: Readonly<Record<string, ByVersion>> = {
   "MDB.UPDATE": update,
   "MDB.DELETE": remove,
@@ -218,13 +218,16 @@ export const collections = family("mongo", {
   },
 });
 
-/** What commands mean before CLUSTER SEMANTICS 3, where it is not the same. */
+/** The commands of the semantics before CLUSTER SEMANTICS 3, with the rows that differ. */
 export const recordedCollections: readonly Command[] = collections.flatMap((command) => {
   const run = DIFFERING[command.name];
   return run === undefined ? [] : [{ ...command, run: byVersion(false, run) }];
 });
 
 /** Commands that are not there before CLUSTER SEMANTICS 3, and what is answered then. */
-export const laterCollections: ReadonlyMap<string, CommandFailure> = new Map([
-  ["MDB.RENAME", new CommandFailure(`ERR MDB.RENAME ${FROM_THIRD}`)],
-]);
+export const laterCollections: ReadonlyMap<string, CommandFailure> = new Map(
+  ["MDB.EXPLAIN", "MDB.RENAME", "MDB.STATS"].map((name) => [
+    name,
+    new CommandFailure(`ERR ${name} ${FROM_THIRD}`),
+  ]),
+);

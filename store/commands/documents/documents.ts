@@ -135,7 +135,7 @@ export const documents = family("document", {
     since: "",
     complexity: "O(M), M: entries added",
     summary:
-      "Adds entries to a document, under numbers or given keys, for a time or for good: all of them, or none.",
+      "Adds entries to a document, under numbers or given keys, for a time or permanently: all of them, or none.",
     run: insert,
   },
   "DOC.LIST": {
@@ -184,7 +184,10 @@ const RECORDED: ReadonlyMap<string, Handler> = new Map([
   ["DOC.UPDATE", updateDocumentAsRecorded],
 ]);
 
-/** What writes mean before CLUSTER SEMANTICS 2: they compare members by another equality, and numbers run out. No timeline records reads alone. */
+/**
+ * The writes as they were before CLUSTER SEMANTICS 2: they compare members by another equality, and numbers run out. No timeline records
+ * mere reads.
+ */
 export const recordedDocuments: readonly Command[] = documents.flatMap((command) => {
   const run = RECORDED.get(command.name);
   return run === undefined ? [] : [{ ...command, run }];
@@ -211,8 +214,11 @@ function drop(data: Data, argv: readonly ByteString[]): Reply {
   return OK;
 }
 
-/** What a reply in steps keeps of its unit, which listeners use again for other commands. */
-type Moment = Pick<Unit, "at" | "db">;
+/** The date and the database of a unit, for replies in steps: listeners reuse the unit itself for other commands. */
+interface Moment {
+  readonly at: number;
+  readonly db: number;
+}
 
 function list(data: Data, _: readonly ByteString[], { at, db }: Unit): Reply {
   return soonSettled(data, new StepReply("array", named(documentsOf(data, { at, db }))));
@@ -235,7 +241,7 @@ function getAll(data: Data, _: readonly ByteString[], { at, db }: Unit): Reply {
   );
 }
 
-/** What takes no time is found at once: nobody's command comes between. */
+/** Settles a reply that takes little time, so that no other command runs in between. */
 function soonSettled(data: Data, reply: Reply): Reply {
   return data.keyspace().size <= AT_ONCE_MAX ? settled(reply) : reply;
 }

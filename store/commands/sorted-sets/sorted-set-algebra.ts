@@ -170,7 +170,7 @@ function combination(data: Data, argv: readonly ByteString[], countAt: number, n
   return { operands, combine, withScores };
 }
 
-/** @returns the operands and the place behind their keys. @throws CommandFailure */
+/** @returns the operands and the index after their keys @throws CommandFailure */
 function operandsOf(data: Data, argv: readonly ByteString[], countAt: number) {
   const count = integerFrom(Number.NEGATIVE_INFINITY, argv[countAt]!, notInteger);
   if (count < 1) throw custom(`ERR at least 1 input key is needed for '${argv[0]!.toLowerCase()}' command`);

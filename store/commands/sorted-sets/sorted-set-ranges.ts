@@ -94,7 +94,7 @@ const BOUNDS_READERS: Readonly<Record<By, BoundsReader>> = {
   lex: lexBounds,
 };
 
-/** What a command's name has decided; the rest is up to its options. */
+/** The properties that a command's name decides; its options decide the rest. */
 interface Fixed {
   readonly by?: By;
   readonly reverse?: boolean;
@@ -142,7 +142,7 @@ function rangeStore(data: Data, argv: readonly ByteString[]): Reply {
   return storeSortedSet(data, argv[1]!, selected(entry.value, query, spanOf(data, entry.value, query)));
 }
 
-/** @param argv  both ends and the options behind them */
+/** @param argv  both ends and the options after them */
 function rangeQuery([start, end, ...options]: readonly ByteString[], fixed: Fixed): Query {
   let { by, reverse } = fixed;
   let offset = 0;

@@ -15,7 +15,7 @@ import { family } from "../../rows/command.js";
 import { counted, look, read, update, write } from "../../rows/key-spec.js";
 import { SortedSet } from "../../values/sorted-set.js";
 import { visitPage } from "../../values/tables/scan-page.js";
-import { chosenPlaces, signedCount } from "../random-count.js";
+import { chosenIndexes, signedCount } from "../random-count.js";
 import { blockingSortedSets } from "./blocking-sorted-sets.js";
 import { zadd } from "./sorted-set-add.js";
 import { sortedSetAlgebra } from "./sorted-set-algebra.js";
@@ -106,7 +106,7 @@ export const sortedSets = family("sortedset", {
     since: "2.0.0",
     complexity: "O(log(N)), N: members",
     summary: "A member's place, counted from the lowest score.",
-    run: (data, argv) => rank(data, argv, (_, place) => place),
+    run: (data, argv) => rank(data, argv, (_, index) => index),
   },
   ZREM: {
     arity: -3,
@@ -124,7 +124,7 @@ export const sortedSets = family("sortedset", {
     since: "2.0.0",
     complexity: "O(log(N)), N: members",
     summary: "A member's place, counted from the highest score.",
-    run: (data, argv) => rank(data, argv, (size, place) => size - 1 - place),
+    run: (data, argv) => rank(data, argv, (size, index) => size - 1 - index),
   },
   ZSCAN: {
     arity: -3,
@@ -169,7 +169,7 @@ function zrandmember(data: Data, argv: readonly ByteString[], unit: Unit): Reply
     return pairsReply(value.range(0, value.size), withScores);
   }
   return pairsReply(
-    chosenPlaces(data, choose, value.size, count).map((place) => value.at(place)),
+    chosenIndexes(data, choose, value.size, count).map((index) => value.at(index)),
     withScores,
   );
 }
@@ -177,11 +177,11 @@ function zrandmember(data: Data, argv: readonly ByteString[], unit: Unit): Reply
 function rank(
   data: Data,
   argv: readonly ByteString[],
-  counted: (size: number, place: number) => number,
+  counted: (size: number, index: number) => number,
 ): Reply {
   const value = data.getAs(SortedSet, argv[1]!)?.value;
-  const place = value?.rank(argv[2]!);
-  return place === undefined ? NIL : integer(counted(value!.size, place));
+  const index = value?.rank(argv[2]!);
+  return index === undefined ? NIL : integer(counted(value!.size, index));
 }
 
 function zrem(data: Data, argv: readonly ByteString[]): Reply {
@@ -206,9 +206,9 @@ function zscan(data: Data, argv: readonly ByteString[], { encoding }: Unit): Rep
     return scanReply(0, found);
   }
   const { members, scores } = value;
-  const visit = (place: number) => {
-    const member = members[place]!;
-    if (options.matches(member)) found.push(member, scoreText(scores[place]!));
+  const visit = (index: number) => {
+    const member = members[index]!;
+    if (options.matches(member)) found.push(member, scoreText(scores[index]!));
   };
   countPage(data, value.size, options, false);
   return scanReply(visitPage(value, options, false, visit), found);

@@ -25,7 +25,7 @@ export const consumerGroups = family("stream", {
     keys: [write(1)],
     since: "6.2.0",
     complexity: "O(M*log(N)), M: entries looked at, ten times COUNT at most, N: entries that are pending",
-    summary: "Hands a consumer what others were handed long ago, from an id on.",
+    summary: "Transfers entries that are long pending for other consumers to a consumer, from an id on.",
     run: xautoclaim,
   },
   XCLAIM: {
@@ -34,7 +34,7 @@ export const consumerGroups = family("stream", {
     keys: [write(1)],
     since: "5.0.0",
     complexity: "O(M*log(N)), M: ids given, N: entries that are pending",
-    summary: "Hands a consumer entries that others were handed long ago.",
+    summary: "Transfers entries that are long pending for other consumers to a consumer.",
     run: xclaim,
   },
   "XGROUP|CREATE": {
@@ -88,7 +88,7 @@ export const consumerGroups = family("stream", {
     keys: [write(2)],
     since: "5.0.0",
     complexity: "O(1)",
-    summary: "Sets the id behind which a group goes on.",
+    summary: "Sets the id after which a group continues.",
     run: setId,
   },
   "XINFO|CONSUMERS": {

@@ -80,7 +80,7 @@ export const streams = family("stream", {
     since: "5.0.0",
     complexity: "O(K*log(N)+M), K: streams, N: entries, M: entries answered",
     categories: ["blocking"],
-    summary: "Entries of several streams behind given ids.",
+    summary: "Entries of several streams after given ids.",
     run: xread,
   },
   XREVRANGE: {
@@ -98,7 +98,7 @@ export const streams = family("stream", {
     keys: [write(1)],
     since: "5.0.0",
     complexity: "O(1)",
-    summary: "Sets the id behind which a stream goes on, and what it remembers of entries that are gone.",
+    summary: "Sets the last id of a stream, and its counters of deleted entries.",
     run: xsetid,
   },
   XTRIM: {
@@ -118,7 +118,7 @@ export const streams = family("stream", {
       keys: none,
       since: "5.0.0",
       complexity: "Depends on the subcommand",
-      summary: "Commands that tell of streams.",
+      summary: "Commands that inspect streams.",
       run: () => {
         throw wrongArity("xinfo");
       },

@@ -6,6 +6,7 @@ import { Load, type LoadPlan } from "../../../cli/bench/load.js";
 import { loadCommand } from "../../../cli/bench/load-command.js";
 import type { Environment, Timer } from "../../../client/shared/environment.js";
 import { DbsyncError } from "../../../client/shared/errors.js";
+import { double } from "../../support/double.js";
 import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
 
 const seed = seedOfRun();
@@ -14,7 +15,7 @@ console.log(`seed: replay with DBSYNC_SEED=${seed}`);
 /** Milliseconds that pass between two looks at the clock. */
 const STEP_MS = 0.01;
 
-class Clock implements Pick<Environment, "now" | "random" | "setTimer"> {
+class Clock {
   time = 1_000;
   timers = 0;
   readonly #random = new SeededRandom(seed);
@@ -54,7 +55,10 @@ describe("the closed loop", () => {
       clock.time += 1;
       flying--;
     };
-    const { latencies, failed, pending, ms } = await new Load(plan({ send, callers: 7 }), clock).run();
+    const { latencies, failed, pending, ms } = await new Load(
+      plan({ send, callers: 7 }),
+      double<Environment>(clock),
+    ).run();
     assert.deepEqual([most, latencies.count, failed, pending], [7, calls, 0, 0]);
     assert.ok(ms >= 1_000 && ms < 1_100, `${ms}`);
   });
@@ -70,7 +74,7 @@ describe("the closed loop", () => {
       if (calls++ % 2 === 0) throw new DbsyncError("all-failed", "", { outcomes });
       if (calls === 2) throw new DbsyncError("busy", "");
     };
-    const { errors, failed } = await new Load(plan({ send }), clock).run();
+    const { errors, failed } = await new Load(plan({ send }), double<Environment>(clock)).run();
     const counts = [...errors].map(([reason, { count }]) => [reason, count]);
     assert.deepEqual(counts, [
       ["connect", failed - 1],
@@ -86,7 +90,7 @@ describe("the closed loop", () => {
       clock.time += 1;
       if (clock.time > 1_100) load.stop();
     };
-    const load = new Load(plan({ send, seconds: 1_000 }), clock);
+    const load = new Load(plan({ send, seconds: 1_000 }), double<Environment>(clock));
     assert.ok((await load.run()).ms < 200);
   });
 });
@@ -96,7 +100,10 @@ describe("the open loop", () => {
     const clock = new Clock();
     const times: number[] = [];
     const send = async () => void times.push(clock.time);
-    const { latencies } = await new Load(plan({ send, rate: 100, seconds: 50 }), clock).run();
+    const { latencies } = await new Load(
+      plan({ send, rate: 100, seconds: 50 }),
+      double<Environment>(clock),
+    ).run();
     assert.ok(Math.abs(latencies.count - 5_000) < 400, `seed ${seed}: ${latencies.count} instead of 5,000`);
     const gaps = times.slice(1).map((time, index) => time - (times[index] as number));
     const mean = gaps.reduce((sum, gap) => sum + gap, 0) / gaps.length;
@@ -113,7 +120,7 @@ describe("the open loop", () => {
       if (isFirst) clock.time += 500;
       isFirst = false;
     };
-    const { latencies } = await new Load(plan({ send, rate: 1_000 }), clock).run();
+    const { latencies } = await new Load(plan({ send, rate: 1_000 }), double<Environment>(clock)).run();
     // Half of all arrive while it is, evenly.
     const share = latencies.quantile(0.75);
     assert.ok(share > 150 && share < 350, `seed ${seed}: ${share}`);
@@ -122,7 +129,7 @@ describe("the open loop", () => {
 
   test("ends at once when it is told to, though the next arrival is far, and leaves no timer", async () => {
     const clock = new Clock();
-    const load = new Load(plan({ rate: 0.001, seconds: 1e6 }), clock);
+    const load = new Load(plan({ rate: 0.001, seconds: 1e6 }), double<Environment>(clock));
     const run = load.run();
     load.stop();
     await run;
@@ -134,7 +141,7 @@ describe("the report", () => {
   test("says what there is, also when nothing was answered", async () => {
     const send = () => Promise.reject(new DbsyncError("all-failed", "no\n  daemon"));
     const clock = new Clock();
-    const result = await new Load(plan({ send, seconds: 0.01 }), clock).run();
+    const result = await new Load(plan({ send, seconds: 0.01 }), double<Environment>(clock)).run();
     const figures = figuresOf(result);
     assert.equal(figures.throughput, 0);
     const text = formatFigures(figures, result.latencies);

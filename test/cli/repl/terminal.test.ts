@@ -5,8 +5,10 @@ import { after, before, test } from "node:test";
 import { ReplSession } from "../../../cli/repl/repl-session.js";
 import { converse } from "../../../cli/repl/terminal.js";
 import { type ClientFlags, openFrom, readSettings } from "../../../cli/shared/client-options.js";
+import type { HistoryFile } from "../../../cli/shared/history-file.js";
 import { startDaemons } from "../../../daemon/testing.js";
 import { FakeServer } from "../../client/fake-server.js";
+import { double } from "../../support/double.js";
 import { type Cluster, startCluster } from "../cluster.js";
 import { Typist } from "../typist.js";
 
@@ -20,7 +22,7 @@ function sitDown(flags: ClientFlags) {
   const { client } = openFrom(settings);
   const typist = new Typist();
   const kept: string[] = [];
-  const history = { lines: [], add: (line: string) => void kept.push(line) };
+  const history = double<HistoryFile>({ lines: [], add: (line: string) => void kept.push(line) });
   const session = new ReplSession(client, settings);
   const talk = converse(session, history, typist).finally(() => client.close());
   return { typist, kept, talk, session };

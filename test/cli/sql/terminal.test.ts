@@ -1,12 +1,14 @@
 /** A terminal's session of `dbsync sql`: statements over several lines, completion, connections that break. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import type { HistoryFile } from "../../../cli/shared/history-file.js";
 import { Completion } from "../../../cli/sql/completion.js";
 import { tableOf } from "../../../cli/sql/print-answer.js";
 import { readSqlPlace } from "../../../cli/sql/sql-server.js";
 import { SqlSession } from "../../../cli/sql/sql-session.js";
 import { converse } from "../../../cli/sql/terminal.js";
 import { type SqlScene, startSql } from "../../listeners/sql/scene.js";
+import { double } from "../../support/double.js";
 import { Typist } from "../typist.js";
 import { startRecorded } from "./recorded-server.js";
 
@@ -25,7 +27,7 @@ test("a statement over several lines, with completed words and names; what was t
   await session.open();
   const typist = new Typist();
   const kept: string[] = [];
-  const history = { lines: ["older"], add: (line: string) => void kept.push(line) };
+  const history = double<HistoryFile>({ lines: ["older"], add: (line: string) => void kept.push(line) });
   const talk = converse({ session, isJson: false, history }, typist);
   await typist.types("use shop;\r", "shop> ");
   await typist.types("insert into item values (1,\r", "...> ");
@@ -107,7 +109,10 @@ test("Ctrl-C stops waiting for an answer, and the next statement goes out on ano
   using session = sessionAt(server.port);
   await session.open();
   const typist = new Typist();
-  const talk = converse({ session, isJson: false, history: { lines: [], add() {} } }, typist);
+  const talk = converse(
+    { session, isJson: false, history: double<HistoryFile>({ lines: [], add() {} }) },
+    typist,
+  );
   await typist.types("alaivo 1;\r", "alaivo 1;");
   while (!server.heard.includes("alaivo 1")) await new Promise((resolve) => setImmediate(resolve));
   await typist.types("\x03", "sql> ");

@@ -5,11 +5,14 @@ import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { sameText } from "../../../cli/status/timeline-report.js";
+import type { MemberStatus, TimelineStatus } from "../../../cli/status/timeline-status.js";
 import { clippedAddresses, fitted, tableLines } from "../../../net/terminal/table.js";
 import { runDbsync } from "../../client/child.js";
 import { Trio } from "../../faults/trio.js";
 import { programPaths } from "../../support/programs.js";
 import { scratchFolder } from "../../support/scratch-folder.js";
+import { MEMBER, WELL } from "./well-timeline.js";
 
 let trio: Trio;
 let words: readonly string[];
@@ -23,6 +26,14 @@ before(async () => {
 });
 after(() => trio[Symbol.asyncDispose]());
 
+/** The cells of a column. */
+function columnOf(stdout: string, head: string): readonly string[] {
+  const tables = stdout.split("\n\n").map((table) => table.split("\n"));
+  const [heads = "", ...rows] = tables.find(([first]) => first?.includes(head)) ?? [];
+  const at = heads.indexOf(head);
+  return rows.map((row) => row.slice(at).split(/ {2,}/)[0] ?? "");
+}
+
 const GRADES = /^(FAIL|WARN|WAIT) /gm;
 
 test("a healthy cluster under writes: no FAIL, WARN or WAIT, and exit code 0", async () => {
@@ -35,6 +46,12 @@ test("a healthy cluster under writes: no FAIL, WARN or WAIT, and exit code 0", a
   for (let look = 0; look < 5; look++) {
     const { code, stdout } = await runDbsync(["status", ...words]);
     assert.deepEqual([code, stdout.match(GRADES)], [0, null], stdout);
+    assert.match(stdout, /\n3 of 3 ready\n$/);
+    const held = columnOf(stdout, "HELD");
+    assert.deepEqual([held.length, new Set(held).size], [3, 1], stdout);
+    const same = columnOf(stdout, "SAME");
+    assert.equal(same.length, 6, stdout);
+    for (const cell of same) assert.match(cell, /^(?:yes|under way|to \d\d:\d\d:\d\dZ)$/, stdout);
   }
   const { code, stdout } = await runDbsync(["doctor", ...words]);
   assert.equal(code, 0, stdout);
@@ -54,6 +71,7 @@ test("one dead of three is one FAIL line, 2 of 3 are ready, and --wait shows its
   assert.equal(status.code, 1);
   assert.deepEqual(status.stdout.match(GRADES), ["FAIL "], status.stdout);
   assert.ok(status.stdout.includes(`FAIL  ${dead}: connect`), status.stdout);
+  assert.match(status.stdout, /\n2 of 3 ready\nFAIL /);
 
   const late = await runDbsync(["status", "--wait", "0", ...words]);
   assert.deepEqual([late.code, late.stderr], [1, ""]);
@@ -98,6 +116,25 @@ for (const key of ["q", "\x03"])
     test(`${key === "q" ? "q" : "Ctrl-C"} ends ${args.join(" ")}`, async () => {
       assert.equal(await typedAt([...args, ...words], shown, key), 0);
     });
+
+test("SAME says of each member what was compared", () => {
+  const own = { ...WELL, settledFingerprint: "s", settledUpto: Date.UTC(2026, 0, 2, 3, 4, 5) };
+  const member = { ...MEMBER, equal: false };
+  const text = (
+    { theirs = own, ...changed }: Partial<MemberStatus> & { theirs?: TimelineStatus },
+    mine: TimelineStatus = own,
+  ) => sameText({ ...member, ...changed }, mine, [{ address: "b:1", daemon: "ab", timeline: theirs }]);
+  assert.equal(text({ equal: true }), "yes");
+  assert.equal(text({ equal: null }), "-");
+  assert.equal(text({ connection: "waiting" }), "-");
+  assert.equal(text({}), "to 03:04:05Z");
+  assert.equal(text({ theirs: { ...own, settledFingerprint: "t" } }), "no");
+  assert.equal(text({ theirs: { ...own, settledFingerprint: "t", state: "catching-up" } }), "under way");
+  assert.equal(text({ theirs: { ...own, settledUpto: null, settledFingerprint: null } }), "under way");
+  assert.equal(text({ id: "cd" }), "under way", "its timeline is not known");
+  const differing = [{ db: 0, key: "k", verdict: "member", members: ["ab"] }];
+  assert.equal(text({ equal: true }, { ...own, differing }), "no");
+});
 
 test("addresses stay different from each other in a table that is cut", () => {
   const clipped = (addresses: readonly string[], chars: number) => [

@@ -29,6 +29,7 @@ export const WELL: TimelineStatus = {
   entries: 5,
   fingerprint: "f",
   settledFingerprint: "s",
+  settledUpto: NOW - 31_000,
   tailUnits: 1,
   tailBytes: 1,
   bytes: 1,

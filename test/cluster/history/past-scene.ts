@@ -7,6 +7,7 @@ import type { Recorder } from "../../../cluster/replica/recorder.js";
 import type { NodeState } from "../../../cluster/replica/replica-context.js";
 import { hashOf } from "../../../engine/trust/identity.js";
 import { loadSigners } from "../../../engine/trust/load-signers.js";
+import { DiskSpace } from "../../../net/process/disk-space.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { standingOf } from "../../../protocol/members/succession.js";
 import type { Reply } from "../../../protocol/reply.js";
@@ -138,6 +139,8 @@ export class PastScene {
     return double<NodeState>({
       ...this.recallParts,
       signers: this.signers,
+      settings: { limits: { minDiskFree: 0 } },
+      disk: new DiskSpace(null),
       environment: { clock: () => NOW, uptime: () => performance.now() },
       snapshots: { snapshots: snapshots as Snapshots },
       timeline: {

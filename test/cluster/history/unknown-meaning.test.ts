@@ -17,8 +17,8 @@ const SENTENCE = /commands mean version 4 from \S+ on, and this release knows ve
 function sceneOf(): PastScene {
   const scene = new PastScene();
   scene.write(scene.app, 1, ["SET k before"]);
-  scene.write(scene.root, 1, ["CLUSTER SEMANTICS 2"]);
-  scene.write(scene.root, 2, ["CLUSTER SEMANTICS 3"]);
+  scene.write(scene.root, 0, ["CLUSTER SEMANTICS 2"]);
+  scene.write(scene.root, 1, ["CLUSTER SEMANTICS 3"]);
   scene.write(scene.root, 2, ["CLUSTER SEMANTICS 4"]);
   scene.write(scene.app, 3, ["SET k behind"]);
   return scene;

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { PLACE_BYTES, readPlace } from "../../../timeline/entries/entry.js";
-import type { AdoptionOwner } from "../../../timeline/handover.js";
+import type { AdoptionHandlers } from "../../../timeline/handover.js";
 import type { LostEntries } from "../../../timeline/lost-entries.js";
 import type { SnapshotSeal } from "../../../timeline/snapshots/snapshot-files.js";
 import type { Timeline } from "../../../timeline/timeline.js";
@@ -105,24 +105,24 @@ class FakeHandover {
     };
   }
 
-  adopt(staged: ReturnType<FakeHandover["stage"]>, agreed: SnapshotSeal, owner: AdoptionOwner): void {
+  adopt(staged: ReturnType<FakeHandover["stage"]>, agreed: SnapshotSeal, owner: AdoptionHandlers): void {
     const { index, storage } = this.#timeline;
     const bytes = Buffer.concat(staged.read());
     if (staged.seal.seal !== agreed.seal || !owner.isWanted()) {
-      owner.failed(new Error("not the one"));
+      owner.onFailed(new Error("not the one"));
       return;
     }
     this.adoptions++;
-    owner.aside("aside");
+    owner.onAside("aside");
     const lost = (count: number): LostEntries => ({ count, entries: [] });
-    owner.strays({ ...lost(2), possible: lost(9), unverifiable: lost(1), letters: null });
+    owner.onOrphaned({ ...lost(2), possible: lost(9), unverifiable: lost(1), letters: null });
     this.#timeline.prune(staged.cutAt);
     this.content = bytes;
     index.clear();
     for (let at = 0; at < bytes.length; at += PLACE_BYTES)
       index.add(readPlace(bytes.subarray(at, at + PLACE_BYTES)), false);
     for (const place of storage.places(null, null)) index.add(readPlace(place), false);
-    owner.adopted();
+    owner.onAdopted();
   }
 }
 

@@ -13,8 +13,8 @@ import {
 import { join } from "node:path";
 import { test } from "node:test";
 import { asideOf, DAMAGED_BYTES_MAX, keepDamagedIn } from "../../../cluster/replica/aside-folders.js";
-import type { BeginKeeping } from "../../../timeline/damaged-entries.js";
 import type { OpenAside } from "../../../timeline/snapshots/aside.js";
+import type { BeginKeeping } from "../../../timeline/timeline-owner.js";
 import { makeFolder, startReplica } from "../../daemon/replicas.js";
 import { log } from "../../daemon/scene.js";
 import { makeKeyPair } from "../../support/envelope-client.js";

@@ -1,4 +1,5 @@
 /** What a daemon tells of the messages that a member hands on: judged by their bytes, whoever handed them on. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { heardMessages } from "../../../cluster/replica/message-check.js";
@@ -6,6 +7,7 @@ import type { ReplicaContext } from "../../../cluster/replica/replica-context.js
 import { Channels } from "../../../engine/channels/channels.js";
 import { Broadcasts } from "../../../engine/pipeline/broadcasts.js";
 import { loadSigners } from "../../../engine/trust/load-signers.js";
+import type { Environment } from "../../../net/process/environment.js";
 import type { EnvelopeHeader } from "../../../protocol/version-2/envelope.js";
 import { log } from "../../daemon/scene.js";
 import { double } from "../../support/double.js";
@@ -23,7 +25,7 @@ function sceneOf() {
   const signers = loadSigners({ signKey: [pair.file], rootKey: [root.file], clusterName: "dbsync" }, log);
   const channels = new Channels();
   channels.add("pattern", "*", { hear: ({ parts }) => heard.push(parts.at(-1) ?? ""), review() {} });
-  const environment = { clock: () => now, setTimer: () => () => {} };
+  const environment = double<Environment>({ clock: () => now, setTimer: () => () => {} });
   const broadcasts = new Broadcasts({ channels, environment, window, most: 100 });
   const { hear } = heardMessages(
     double<ReplicaContext>({ signers, environment, settings: { window } }),

@@ -96,7 +96,7 @@ test(
       for (const envelope of recorded)
         assert.match(await again.outcome(envelope), /^(skew|catching-up|too-old), not-applied$/);
       const isLive = again.clock.now >= again.floor.date;
-      assert.equal(again.pipeline.state, isLive ? "live" : "catching-up");
+      assert.equal(again.pipeline.recording.state, isLive ? "live" : "catching-up");
       const outcome = await again.outcome(again.sign(visit));
       assert.equal(outcome, again.clock.now > again.floor.date ? "result" : "catching-up, not-applied");
     }
@@ -138,11 +138,11 @@ test(
     front.pass(60 * SECOND);
     const ahead = front.sign(visit, { at: front.clock.now + FUTURE_MS - 1 });
     assert.equal(await front.outcome(ahead), "database-down, not-applied");
-    assert.equal(front.pipeline.state, "catching-up");
+    assert.equal(front.pipeline.recording.state, "catching-up");
     await using _late = await startRedis({ port });
     await until(() => front.floor.pending === null);
     // A minute after the start, the start is no later than a minute ago: there is nothing to wait for.
-    assert.equal(front.pipeline.state, "live");
+    assert.equal(front.pipeline.recording.state, "live");
     assert.ok(front.floor.date < front.clock.now);
     assert.equal(await front.outcome(ahead), "too-old, not-applied");
     assert.equal(await front.outcome(front.sign(visit)), "too-old, not-applied");
@@ -161,7 +161,7 @@ test("a daemon waits for each of its Redis servers, and goes by the latest clock
   assert.equal(await front.outcome(front.sign(visit)), "database-down, not-applied");
   await using _late = await startRedis({ port });
   await until(() => front.floor.pending === null);
-  assert.equal(front.pipeline.state, "catching-up");
+  assert.equal(front.pipeline.recording.state, "catching-up");
   assert.equal(front.said().length, 2);
 });
 

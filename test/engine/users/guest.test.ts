@@ -1,17 +1,19 @@
 /** Who sends commands on a connection: renewed with the users, and one gate for permission and memory. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { MemoryLimit } from "../../../engine/memory/memory-limit.js";
 import { Guest } from "../../../engine/users/guest.js";
 import { Users } from "../../../engine/users/users.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { findCommand } from "../../../store/command-table.js";
 import type { Command } from "../../../store/rows/command.js";
+import { double } from "../../support/double.js";
 
 /** @param rules  of the default user, and of one called ann, whose password is "pw" */
 function makeScene(rules: ByteString, annsRules = "on >pw ~* +@all") {
   const users = changed(changed(new Users(null), "default", rules), "ann", annsRules);
   const memory = { isFull: false, refuses: (needsMemory: boolean) => needsMemory, refusal: () => null };
-  const guest = new Guest({ users, memory });
+  const guest = new Guest(users, double<MemoryLimit>(memory));
   const denial = (text: string, isOpen = false) => {
     const argv = text.split(" ");
     const command = findCommand(argv[0] as string) as Command;

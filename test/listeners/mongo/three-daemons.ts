@@ -1,0 +1,58 @@
+/** Three daemons that serve MongoDB's drivers, each the others' peer with a data folder, and that keep their ports. */
+import { makeFolder } from "../../daemon/replicas.js";
+import { knowsSecret } from "../../support/cluster-secret.js";
+import { type DaemonProcess, startDaemon } from "../../support/daemon-process.js";
+import { makeKeyPair } from "../../support/envelope-client.js";
+import { freePort } from "../../support/free-port.js";
+
+const DAEMONS = 3;
+
+export class ThreeDaemons implements AsyncDisposable {
+  /** The connection string with all of them. */
+  readonly url: string;
+  readonly #key = makeKeyPair();
+  readonly #folders = Array.from({ length: DAEMONS }, makeFolder);
+  readonly #daemons: DaemonProcess[] = [];
+
+  private constructor(
+    readonly ports: readonly number[],
+    readonly mongoPorts: readonly number[],
+  ) {
+    this.url = `mongodb://${mongoPorts.map((port) => `127.0.0.1:${port}`).join(",")}/shop`;
+  }
+
+  static async start(): Promise<ThreeDaemons> {
+    const ports: number[] = [];
+    for (let i = 0; i < 2 * DAEMONS; i++) ports.push(await freePort());
+    const three = new ThreeDaemons(ports.slice(0, DAEMONS), ports.slice(DAEMONS));
+    for (let i = 0; i < DAEMONS; i++) await three.begin(i);
+    return three;
+  }
+
+  /** Starts a daemon. */
+  async begin(index: number): Promise<void> {
+    const own = this.ports[index];
+    this.#daemons[index] = await startDaemon([
+      ...[
+        "-s",
+        this.#key.file,
+        "-p",
+        String(own),
+        "--data",
+        this.#folders[index]?.path ?? "",
+        ...knowsSecret,
+      ],
+      ...this.ports.filter((other) => other !== own).flatMap((peer) => ["--peer", `127.0.0.1:${peer}`]),
+      ...["--mongo", String(this.mongoPorts[index])],
+    ]);
+  }
+
+  kill(index: number): void {
+    this.#daemons[index]?.kill("SIGKILL");
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const daemon of this.#daemons) await daemon[Symbol.asyncDispose]();
+    for (const folder of this.#folders) folder[Symbol.dispose]();
+  }
+}

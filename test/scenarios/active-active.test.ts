@@ -1,0 +1,323 @@
+/**
+ * What users of two or more servers that all take writes have reported elsewhere, played here with Redis clients, kills, cut links and clocks
+ * that differ: docs/active-active.md has each with what to expect. DBSYNC_SEED replays a run, DBSYNC_SCENARIO_RUNS repeats each with other timing.
+ */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import type { Redis } from "ioredis";
+import { amount } from "../support/amount.js";
+import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
+import { ActiveCluster } from "./active-cluster.js";
+
+const RUNS = Number(process.env["DBSYNC_SCENARIO_RUNS"] ?? amount(1, 5));
+const COUNTS = [2, 3] as const;
+const QUEUED = 20;
+const seed = seedOfRun();
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+interface Run {
+  readonly cluster: ActiveCluster;
+  readonly random: SeededRandom;
+  readonly clients: readonly Redis[];
+  /** Begins the names of this run's keys. */
+  readonly prefix: string;
+  /** A daemon by chance, and another one. */
+  readonly one: number;
+  readonly other: number;
+}
+
+/** Plays a scenario with two and with three daemons, several times each in one cluster. */
+function scenario(name: string, play: (run: Run) => Promise<void>): void {
+  for (const [path, count] of COUNTS.entries())
+    test(`${name}: ${count} daemons (seed ${seed})`, async () => {
+      await using cluster = await ActiveCluster.start(count);
+      for (let number = 0; number < RUNS; number++) {
+        const random = new SeededRandom(seed, path, number);
+        const clients = cluster.indices.map((index) => cluster.client(index));
+        const one = random.below(count);
+        const other = (one + random.between(1, count - 1)) % count;
+        await play({ cluster, random, clients, prefix: `${number}:`, one, other });
+        for (const client of clients) client.disconnect();
+      }
+    });
+}
+
+const client = (run: Run, index: number): Redis => run.clients[index] as Redis;
+
+/** Asserts that all daemons give one answer. */
+async function assertEverywhere(
+  cluster: ActiveCluster,
+  argv: readonly [string, ...string[]],
+  answer: unknown,
+) {
+  assert.deepEqual(
+    await cluster.answers(...argv),
+    cluster.indices.map(() => answer),
+    argv.join(" "),
+  );
+}
+
+const by = (random: SeededRandom) => (random.chance(0.5) ? "SIGKILL" : "SIGTERM");
+
+describe("a key that was deleted while a server was down", () => {
+  scenario("stays deleted when that server is back", async (run) => {
+    const { cluster, random, prefix, one, other } = run;
+    const key = `${prefix}deleted`;
+    await client(run, random.below(cluster.indices.length)).call("SET", key, "there");
+    await cluster.untilEqual();
+    await assertEverywhere(cluster, ["GET", key], "there");
+    await cluster.end(one, by(random));
+    assert.equal(await client(run, other).call("DEL", key), 1);
+    if (random.chance(0.5)) await pause(random.below(200));
+    await cluster.restart(one);
+    await cluster.untilEqual();
+    await assertEverywhere(cluster, ["EXISTS", key], 0);
+  });
+});
+
+describe("servers that all take writes while one is killed and restarted", () => {
+  scenario("lose no write that was acknowledged", async (run) => {
+    const { cluster, random, prefix, one } = run;
+    const acknowledged = new Map<string, string>();
+    let isOver = false;
+    const writer = async (index: number) => {
+      for (let n = 0; !isOver; n++) {
+        const key = `${prefix}${index}:${n}`;
+        try {
+          await client(run, index).call("SET", key, String(n));
+        } catch {
+          return; // The daemon is gone: what it did not answer may be there or not.
+        }
+        acknowledged.set(key, String(n));
+        // At the same time by all: what follows from its order, and not from what each had heard.
+        await client(run, index)
+          .call("INCR", `${prefix}sum`)
+          .then(
+            () => sum++,
+            () => unsure++,
+          );
+      }
+    };
+    let [sum, unsure] = [0, 0];
+    const writers = cluster.indices.map(writer);
+    await pause(random.between(20, 200));
+    await cluster.end(one, "SIGKILL");
+    await pause(random.below(100));
+    await cluster.restart(one);
+    await pause(random.between(20, 100));
+    isOver = true;
+    await Promise.all(writers);
+    await cluster.untilEqual();
+    const keys = [...acknowledged.keys()];
+    assert.ok(keys.length > 0);
+    for (const values of await cluster.answers("MGET", keys[0] as string, ...keys.slice(1)))
+      assert.deepEqual(values, [...acknowledged.values()]);
+    const [total, ...others] = (await cluster.answers("GET", `${prefix}sum`)).map(Number);
+    assert.ok(others.every((each) => each === total));
+    assert.ok(Number(total) >= sum && Number(total) <= sum + unsure, `${total} of ${sum} and ${unsure}`);
+  });
+});
+
+describe("clients that write the same keys at several servers at once", () => {
+  scenario("see one value at all of them in the end", async (run) => {
+    const { cluster, random, prefix } = run;
+    const keys = Array.from({ length: 20 }, (_, n) => `${prefix}same:${n}`) as [string, ...string[]];
+    const writes = keys.flatMap((key) =>
+      cluster.indices.map(async (index) => {
+        await pause(random.below(15));
+        return await client(run, index).call("SET", key, `of ${index}`);
+      }),
+    );
+    assert.ok((await Promise.all(writes)).every((answer) => answer === "OK"));
+    await cluster.untilEqual();
+    const [first, ...others] = await cluster.answers("MGET", ...keys);
+    for (const each of others) assert.deepEqual(each, first);
+    for (const value of first as string[]) assert.match(value, /^of \d$/);
+  });
+});
+
+describe("locks and queues", () => {
+  scenario("a lock that two servers may both grant has one holder in the end, everywhere", async (run) => {
+    const { cluster, prefix } = run;
+    const key = `${prefix}lock`;
+    const answers = await Promise.all(
+      run.clients.map((each, index) => each.call("SET", key, `of ${index}`, "NX")),
+    );
+    // The limit: daemons do not agree before they answer.
+    assert.ok(answers.filter((answer) => answer === "OK").length >= 1);
+    await cluster.untilEqual();
+    const [holder, ...others] = await cluster.answers("GET", key);
+    assert.match(String(holder), /^of \d$/);
+    assert.ok(others.every((each) => each === holder));
+  });
+
+  scenario("a lock that all clients take at one server has one holder at any time", async (run) => {
+    const { cluster, one, prefix } = run;
+    const key = `${prefix}lock`;
+    const takers = Array.from({ length: 5 }, () => cluster.client(one));
+    let holders = 0;
+    await Promise.all(
+      takers.map(async (taker, number) => {
+        while ((await taker.call("SET", key, String(number), "NX", "PX", "60000")) !== "OK") await pause(1);
+        assert.equal(++holders, 1);
+        await pause(2);
+        holders--;
+        const release = "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end";
+        assert.equal(await taker.call("EVAL", release, "1", key, String(number)), 1);
+      }),
+    );
+    for (const taker of takers) taker.disconnect();
+    await cluster.untilEqual();
+    await assertEverywhere(cluster, ["EXISTS", key], 0);
+  });
+
+  scenario("a queue that is filled and read at one server gives each element once", async (run) => {
+    const { cluster, random, one, other, prefix } = run;
+    const key = `${prefix}queue`;
+    const pushed = Array.from({ length: QUEUED }, (_, n) => String(n));
+    const producer = cluster.client(one);
+    const producing = (async () => {
+      for (const element of pushed) {
+        await pause(random.below(3));
+        await producer.call("LPUSH", key, element);
+      }
+    })();
+    const restarting = pause(random.below(50))
+      .then(() => cluster.end(other, "SIGKILL"))
+      .then(() => cluster.restart(other));
+    const taken: string[] = [];
+    const workers = Array.from({ length: 3 }, () => cluster.client(one));
+    const working = workers.map(async (worker) => {
+      while (taken.length < pushed.length) {
+        const answer = (await worker.call("BRPOP", key, "0.1")) as [string, string] | null;
+        if (answer !== null) taken.push(answer[1]);
+      }
+    });
+    await Promise.all([producing, restarting, ...working]);
+    for (const worker of [producer, ...workers]) worker.disconnect();
+    assert.deepEqual(taken.toSorted(), pushed.toSorted());
+    await cluster.untilEqual();
+    await assertEverywhere(cluster, ["LLEN", key], 0);
+  });
+
+  scenario(
+    "a queue that is filled at all servers and read at one is the same everywhere in the end",
+    async (run) => {
+      const { cluster, random, one, prefix } = run;
+      const key = `${prefix}queue`;
+      const producing = cluster.indices.map(async (index) => {
+        for (let n = 0; n < QUEUED; n++) {
+          await pause(random.below(3));
+          await client(run, index).call("LPUSH", key, `${index}:${n}`);
+        }
+      });
+      const worker = cluster.client(one);
+      const taken: unknown[] = [];
+      const working = (async () => {
+        for (let n = 0; n < QUEUED; n++) taken.push(await worker.call("RPOP", key));
+      })();
+      await Promise.all([...producing, working]);
+      worker.disconnect();
+      await cluster.untilEqual();
+      // The limit: a push that arrives late may stand before what was taken, and be what the order of all takes instead.
+      const lengths = await cluster.answers("LLEN", key);
+      assert.equal(new Set(lengths).size, 1);
+      const pops = taken.filter((element) => element !== null).length;
+      assert.ok(
+        Number(lengths[0]) >= cluster.indices.length * QUEUED - QUEUED,
+        `${lengths[0]}, ${pops} taken`,
+      );
+    },
+  );
+});
+
+/** Writes at all servers while no one reaches another. @returns the last value and how often was counted */
+async function writeApart(run: Run): Promise<{ last: string; counted: number }> {
+  const { cluster, random, prefix } = run;
+  cluster.areApart = true;
+  let [last, counted] = ["", 0];
+  const writes = random.between(3, 8);
+  for (let n = 0; n < writes; n++) {
+    const index = n < cluster.indices.length ? n : random.below(cluster.indices.length);
+    last = `${n} of ${index}`;
+    await client(run, index).call("SET", `${prefix}b`, last);
+    await client(run, index).call("INCR", `${prefix}count`);
+    await client(run, index).call("SADD", `${prefix}all`, String(n));
+    counted++;
+    // Of two writes of one millisecond either may be the last.
+    await pause(random.between(2, 20));
+  }
+  cluster.areApart = false;
+  await cluster.untilEqual();
+  return { last, counted };
+}
+
+describe("servers that were cut off from each other", () => {
+  scenario(
+    "hold the last value, and all that was counted and added, once they are connected again",
+    async (run) => {
+      const { last, counted } = await writeApart(run);
+      await assertEverywhere(run.cluster, ["GET", `${run.prefix}b`], last);
+      await assertEverywhere(run.cluster, ["GET", `${run.prefix}count`], String(counted));
+      await assertEverywhere(run.cluster, ["SCARD", `${run.prefix}all`], counted);
+    },
+  );
+
+  for (const count of COUNTS)
+    test(`hold one value though their clocks differ, which may not be the last: ${count} daemons (seed ${seed})`, async () => {
+      // A daemon whose clock differs by more takes no writes.
+      const clocks = [0, -900, 600].slice(0, count);
+      await using cluster = await ActiveCluster.start(count, { clocks });
+      for (let number = 0; number < RUNS; number++) {
+        const random = new SeededRandom(seed, count, number);
+        const clients = cluster.indices.map((index) => cluster.client(index));
+        const run = { cluster, random, clients, prefix: `${number}:`, one: 0, other: 1 };
+        const { counted } = await writeApart(run);
+        const values = await cluster.answers("GET", `${number}:b`);
+        assert.equal(new Set(values).size, 1, String(values));
+        await assertEverywhere(cluster, ["GET", `${number}:count`], String(counted));
+        for (const each of clients) each.disconnect();
+      }
+    });
+});
+
+describe("servers without a disk", () => {
+  for (const count of COUNTS)
+    test(`one that comes back empty has everything, and the others answer all the while: ${count} daemons (seed ${seed})`, async () => {
+      await using cluster = await ActiveCluster.start(count, { isInMemory: true });
+      for (let number = 0; number < RUNS; number++) {
+        const random = new SeededRandom(seed, count, number);
+        const one = random.below(count);
+        const other = (one + 1) % count;
+        const healthy = cluster.client(other);
+        await healthy.call("SET", `${number}:before`, "1");
+        await cluster.untilEqual();
+        await cluster.end(one, by(random));
+        await healthy.call("SET", `${number}:meanwhile`, "2");
+        let isBack = false;
+        const asking = (async () => {
+          for (; !isBack; await pause(5)) {
+            assert.equal(await healthy.call("GET", `${number}:before`), "1");
+            assert.equal(await healthy.call("SET", `${number}:during`, "3"), "OK");
+          }
+        })();
+        await cluster.restart(one);
+        isBack = true;
+        await asking;
+        await cluster.untilEqual();
+        const keys = ["before", "meanwhile", "during"].map((name) => `${number}:${name}`);
+        await assertEverywhere(cluster, ["MGET", ...keys], ["1", "2", "3"]);
+        healthy.disconnect();
+      }
+    });
+
+  test("all of them at once lose everything: the limit", async () => {
+    await using cluster = await ActiveCluster.start(2, { isInMemory: true });
+    await cluster.client(0).call("SET", "k", "v");
+    await cluster.untilEqual();
+    for (const index of cluster.indices) await cluster.end(index, "SIGKILL");
+    await Promise.all(cluster.indices.map((index) => cluster.spawn(index)));
+    for (const index of cluster.indices) await cluster.untilWritable(index);
+    await assertEverywhere(cluster, ["EXISTS", "k"], 0);
+  });
+});

@@ -1,0 +1,181 @@
+/**
+ * Two or three real daemons in the setup of docs/active-active.md: each takes the writes of any Redis client, links between them can be
+ * cut, and each can be killed, restarted and given a clock that differs.
+ */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Redis } from "ioredis";
+import { knowsSecret } from "../support/cluster-secret.js";
+import { CuttablePort } from "../support/cuttable-port.js";
+import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
+import { freePort } from "../support/free-port.js";
+import { buildRoot } from "../support/repository.js";
+
+const POLL_MS = 20;
+/** A busy machine may need some of it. */
+const UNTIL_MS = 120_000;
+const clockOff = join(buildRoot, "test", "faults", "clock-off.js");
+
+interface Options {
+  /** Whether daemons have no --data. */
+  readonly isInMemory?: boolean;
+  /** Milliseconds by which each daemon's clock is ahead. */
+  readonly clocks?: readonly number[];
+}
+
+export class ActiveCluster implements AsyncDisposable {
+  readonly indices: readonly number[];
+  readonly #folder = mkdtempSync(join(tmpdir(), "dbsync-active-"));
+  readonly #options: Options;
+  readonly #ports: readonly number[];
+  readonly #respPorts: readonly number[];
+  /** Each leads to one of the daemons; the others reach it there. */
+  readonly #links: readonly CuttablePort[];
+  readonly #daemons: (DaemonProcess | null)[];
+  readonly #clients: Redis[] = [];
+
+  private constructor(ports: readonly number[], links: readonly CuttablePort[], options: Options) {
+    this.#ports = ports.slice(0, links.length);
+    this.#respPorts = ports.slice(links.length);
+    this.#links = links;
+    this.#options = options;
+    this.indices = [...links.keys()];
+    this.#daemons = links.map(() => null);
+  }
+
+  /** Starts daemons and waits until each takes writes. */
+  static async start(count: number, options: Options = {}): Promise<ActiveCluster> {
+    const ports = new Set<number>();
+    while (ports.size < 2 * count) ports.add(await freePort());
+    const numbers = [...ports];
+    const links = await Promise.all(numbers.slice(0, count).map((port) => CuttablePort.open(() => port)));
+    const cluster = new ActiveCluster(numbers, links, options);
+    try {
+      await Promise.all(cluster.indices.map((index) => cluster.spawn(index)));
+      for (const index of cluster.indices) await cluster.untilWritable(index);
+      await cluster.untilEqual();
+    } catch (problem) {
+      await cluster[Symbol.asyncDispose]();
+      throw problem;
+    }
+    return cluster;
+  }
+
+  /** Starts one, in its folder of before. */
+  async spawn(index: number): Promise<void> {
+    const others = this.indices.filter((other) => other !== index);
+    const { isInMemory = false, clocks = [] } = this.#options;
+    const args = [
+      ...["-p", String(this.#ports[index]), "--resp", String(this.#respPorts[index])],
+      ...others.flatMap((other) => ["--peer", `127.0.0.1:${this.#links[other]?.port}`]),
+      ...knowsSecret,
+      ...(isInMemory ? [] : ["--data", join(this.#folder, String(index))]),
+    ];
+    const off = clocks[index] ?? 0;
+    const options = off === 0 ? {} : { program: clockOff, env: { CLOCK_OFF_MS: String(off) } };
+    this.#daemons[index] = await startDaemon(args, options);
+  }
+
+  /** Ends one by a signal and waits until it has ended. */
+  async end(index: number, signal: "SIGKILL" | "SIGTERM"): Promise<void> {
+    const daemon = this.#daemons[index];
+    if (daemon == null) throw new Error(`daemon ${index} does not run`);
+    this.#daemons[index] = null;
+    daemon.kill(signal);
+    await daemon.ended();
+  }
+
+  async restart(index: number): Promise<void> {
+    await this.spawn(index);
+    await this.untilWritable(index);
+  }
+
+  /** Whether no daemon reaches another. */
+  set areApart(areApart: boolean) {
+    for (const link of this.#links) link.isCut = areApart;
+  }
+
+  /** Returns a client of one daemon; its calls fail while that daemon is gone. */
+  client(index: number): Redis {
+    const client = new Redis({
+      port: this.#respPorts[index] as number,
+      retryStrategy: () => null,
+      maxRetriesPerRequest: 0,
+    });
+    client.on("error", () => {});
+    this.#clients.push(client);
+    return client;
+  }
+
+  respPort(index: number): number {
+    return this.#respPorts[index] as number;
+  }
+
+  async untilWritable(index: number): Promise<void> {
+    await until(`daemon ${index} takes writes`, async () => {
+      const client = this.client(index);
+      try {
+        return (await client.call("DEL", "never")) === 0;
+      } finally {
+        client.disconnect();
+      }
+    });
+  }
+
+  /** Waits until all daemons that run hold the same writes and have applied them. */
+  async untilEqual(): Promise<void> {
+    const clients = this.#running().map((index) => this.client(index));
+    try {
+      await until("all hold the same", async () => {
+        const states = await Promise.all(clients.map(holdings));
+        return states.every((state) => state === states[0] && /^0 /.test(state));
+      });
+    } finally {
+      for (const client of clients) client.disconnect();
+    }
+  }
+
+  /** Returns what each daemon that runs answers. */
+  async answers(...argv: readonly [string, ...string[]]): Promise<unknown[]> {
+    return await Promise.all(
+      this.#running().map(async (index) => {
+        const client = this.client(index);
+        const [name, ...rest] = argv;
+        try {
+          return await client.call(name, ...rest);
+        } finally {
+          client.disconnect();
+        }
+      }),
+    );
+  }
+
+  #running(): number[] {
+    return this.indices.filter((index) => this.#daemons[index] !== null);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const client of this.#clients) client.disconnect();
+    await Promise.all(this.#daemons.map((daemon) => daemon?.[Symbol.asyncDispose]()));
+    await Promise.all(this.#links.map((link) => link[Symbol.asyncDispose]()));
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+}
+
+/** Returns what a daemon has still to apply, and the sums of what it holds. */
+async function holdings(client: Redis): Promise<string> {
+  const flat = (await client.call("TIMELINE", "STATUS")) as unknown[];
+  const field = (name: string) => String(flat[flat.indexOf(name) + 1]);
+  return ["waiting", "ring-entries", "ring-sum", "data-entries", "data-sum"].map(field).join(" ");
+}
+
+/** @throws Error  it does not hold in time */
+async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
+  const deadline = performance.now() + UNTIL_MS;
+  for (let problem: unknown = null; ; ) {
+    if (await holds().catch((reason) => void (problem = reason))) return;
+    if (performance.now() > deadline) throw new Error(`${what}: not in time`, { cause: problem });
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  }
+}
