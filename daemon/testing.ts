@@ -88,7 +88,7 @@ function checkNames(options: TestDaemonOptions): void {
   for (const name of Object.keys(options)) {
     if (OPTIONS.includes(name)) continue;
     throw new TypeError(
-      `startDaemon has no option ${name}; there are ${OPTIONS.join(", ")}. Those of dbsyncd stand in args: ` +
+      `startDaemon has no option ${name}; there are ${OPTIONS.join(", ")}. Those of dbsyncd go into args: ` +
         '{ args: ["--window", "10s,1s"] }.',
     );
   }

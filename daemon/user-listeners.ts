@@ -199,4 +199,4 @@ function loadingPathOf({ settings, backends, pipeline }: Core, listeners: UserLi
 }
 
 const OPEN =
-  "takes commands of anybody that reaches it, since there is a user who needs no password (--acl-file)";
+  "takes commands of any client that reaches it, since there is a user without a password (--acl-file)";

@@ -188,7 +188,7 @@ export class LettersNotKept extends Error {
 
 const failure = (path: string, problem: unknown) =>
   new LettersNotKept(
-    `what the snapshot may lack cannot be kept as dead letters in ${dirname(path)} (${errnoOf(problem)}): make room, or correct its rights`,
+    `what the snapshot may miss cannot be stored as dead letters in ${dirname(path)} (${errnoOf(problem)}): make room, or correct its rights`,
     { cause: problem },
   );
 

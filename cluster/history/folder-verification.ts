@@ -173,7 +173,7 @@ function untoldOf({ end, unsynced }: LogRemains, group: number): string[] {
   const sentences: string[] = [];
   if (unsynced > 0)
     sentences.push(
-      `What the last ${unsynced} groups of writes held: the machine was started anew before they were on the disk, as --fsync permits.`,
+      `What the last ${unsynced} groups of writes held: the machine was restarted before they were on the disk, as --fsync permits.`,
     );
   else if (!end.isSameBoot && group > end.written)
     sentences.push(

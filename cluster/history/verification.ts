@@ -138,10 +138,7 @@ export class Verification {
         const found = this.#restore(date);
         if (found !== null) return { fold: new Fold({ ...found, cutAt: date }), begins: date };
       }
-      this.#fault(
-        "no-beginning",
-        "what was recorded first is not kept any more, and no snapshot tells of it",
-      );
+      this.#fault("no-beginning", "what was recorded first is no longer stored, and no snapshot contains it");
     }
     const database = new Database({ databases: DATABASES_DEFAULT });
     const fold = new Fold({ database, ring: this.#signers.makeRing(), cutAt: -1 });

@@ -127,7 +127,7 @@ export class MemberLists {
     if (reason === null) return null;
     const name = `the list of members, number ${this.#lists.map(named).join(" and number ")}`;
     if (reason === "no-data") return `${name}, can name no daemon without --data`;
-    return standing.left.has(own) ? `${name}, leaves it out, for good` : `${name}, does not name it`;
+    return standing.left.has(own) ? `${name}, leaves it out permanently` : `${name}, does not name it`;
   }
 
   mayTakeFrom(id: ByteString): boolean {

@@ -36,7 +36,7 @@ import { openStorage } from "../replica/open-storage.js";
 import { Recorder } from "../replica/recorder.js";
 import { type NodeState, nextTurn, type ReplicaContext } from "../replica/replica-context.js";
 import { snapshotParts } from "../replica/snapshots.js";
-import { tellAtStart } from "../replica/start-notes.js";
+import { logAtStart } from "../replica/start-notes.js";
 import { TimelineBackend } from "../replica/timeline-backend.js";
 import { aboutOf } from "./about.js";
 import { KeptWrites } from "./kept-writes.js";
@@ -128,7 +128,7 @@ export class ClusterNode extends KeptWrites implements NodeState {
     log.info({ milliseconds: took, ...this.timeline.figures }, "the timeline is folded");
     this.peering.start();
     this.#timer = setInterval(() => this.#tick(), TICK_MS).unref();
-    tellAtStart(this, this.#secret !== null);
+    logAtStart(this, this.#secret !== null);
   }
 
   /** The peers first: what they gave is kept. */
@@ -184,7 +184,7 @@ export class ClusterNode extends KeptWrites implements NodeState {
     this.timeline.tick();
     this.backend.tick();
     this.#stateMark.tick();
-    this.recording.tellStandstill();
+    this.recording.logStandstill();
     if (this.#ticks % DISK_TICKS === 0) this.#watchDisk();
   }
 

@@ -123,7 +123,7 @@ export class NatsStream implements OrderStream {
       return { kind: "stored", seq, isRepeated: duplicate };
     } catch (problem) {
       const { cause } = problem as Error;
-      if (cause instanceof errors.PermissionViolationError) this.#tellNotPermitted(link, cause);
+      if (cause instanceof errors.PermissionViolationError) this.#logNotPermitted(link, cause);
       return outcomeOf(problem as Error);
     }
   }
@@ -195,7 +195,7 @@ export class NatsStream implements OrderStream {
       deny_delete: true,
     });
     const advice =
-      others.length === 0 ? {} : { others, advice: "if one of the others was meant, correct --order" };
+      others.length === 0 ? {} : { others, advice: "if one of these was meant, correct --order" };
     this.#log.warn({ stream: name, replicas, ...advice }, `made the stream ${name}, which was not there`);
     return made;
   }
@@ -210,7 +210,7 @@ export class NatsStream implements OrderStream {
       this.#failed(problem instanceof Error ? problem : new Error("the connection was closed"));
   }
 
-  #tellNotPermitted(link: Link, { message }: Error): void {
+  #logNotPermitted(link: Link, { message }: Error): void {
     if (link === this.#notPermitted) return;
     this.#notPermitted = link;
     const advice = `let this user of NATS publish on ${this.#subject}, and subscribe to _INBOX.>`;

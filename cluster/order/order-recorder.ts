@@ -139,7 +139,7 @@ export class OrderRecorder extends KeptRecording {
     if (state.standstill !== null) return refused("semantics-unknown", state.standstill);
     const reason = failure ?? (stream.facts === null ? (stream.trouble ?? "not connected") : null);
     if (reason !== null) return refused("order-unavailable", reason);
-    return hasCaughtUp ? null : refused("catching-up", "what stands in the stream is not applied yet");
+    return hasCaughtUp ? null : refused("catching-up", "what is in the stream is not applied yet");
   }
 
   /** A message has been applied, or not. */

@@ -14,7 +14,7 @@ import { KeptWrites } from "../node/kept-writes.js";
 import { StandstillClock } from "../peers/shared/standstill-clock.js";
 import { entryCheck } from "../replica/check-entry.js";
 import type { ReplicaContext } from "../replica/replica-context.js";
-import { tellNotLetIn } from "../replica/start-notes.js";
+import { logUnauthorized } from "../replica/start-notes.js";
 import { TimelineBackend, type TimelineState } from "../replica/timeline-backend.js";
 import { NatsStream } from "./nats-stream.js";
 import type { OrderContext } from "./order-context.js";
@@ -33,7 +33,7 @@ const SKIPPED_EVERY_MS = 10_000;
 const READING_EVERY_MS = 5000;
 
 const STOOD_STILL =
-  "this process stood still, or its clock was set ahead: until it has applied what is in the stream now it answers as one that is catching up";
+  "this process was suspended, or its clock was set ahead: until it has applied what is in the stream now it answers as one that is catching up";
 
 export class OrderedReplica extends KeptWrites implements StreamReader, OrderContext, TimelineState {
   readonly state: OrderedState;
@@ -61,12 +61,12 @@ export class OrderedReplica extends KeptWrites implements StreamReader, OrderCon
   readonly #clock: StandstillClock;
   #look = () => {};
   readonly #skipped: LogThrottle;
-  #toldReadingAt: number;
+  #loggedReadingAt: number;
 
   constructor(context: ReplicaContext, order: OrderAddress) {
     super(context);
     const { settings, signers, environment, log } = context;
-    this.#toldReadingAt = environment.uptime();
+    this.#loggedReadingAt = environment.uptime();
     this.#clock = new StandstillClock(environment);
     this.#skipped = new LogThrottle({ log, uptime: environment.uptime, periodMs: SKIPPED_EVERY_MS });
     this.#folder = new OrderFolder(context, order);
@@ -164,7 +164,7 @@ export class OrderedReplica extends KeptWrites implements StreamReader, OrderCon
   again(message: StreamMessage): string | null {
     if (this.state.isLast(message)) return null;
     const folder = this.settings.data === null ? "" : " without the folder order of --data";
-    this.#lost = `message ${message.seq} of the stream is not the one that this daemon has applied: the stream lost some and went on. Start the daemon anew${folder}`;
+    this.#lost = `message ${message.seq} of the stream is not the one that this daemon has applied: the stream lost some and went on. Restart the daemon${folder}`;
     this.failure = this.#lost;
     return this.#lost;
   }
@@ -183,8 +183,8 @@ export class OrderedReplica extends KeptWrites implements StreamReader, OrderCon
       backend.observer?.changed();
       this.arrived([entry]);
       watcher?.([entry.envelope], true);
-      if (isRingEntry(entry.envelope)) this.#tellOfRing(entry);
-    } else if (ordered.kind === "skipped" && !ordered.isKnown) this.#tellSkipped(message.seq, ordered.reason);
+      if (isRingEntry(entry.envelope)) this.#logRingChange(entry);
+    } else if (ordered.kind === "skipped" && !ordered.isKnown) this.#logSkipped(message.seq, ordered.reason);
     this.#look();
     this.#folder.passed(message.seq, this.#created ?? "");
   }
@@ -193,7 +193,7 @@ export class OrderedReplica extends KeptWrites implements StreamReader, OrderCon
   #misfit({ first, last, created }: StreamFacts): string | null {
     const { seq } = this.state;
     if (this.#created !== null && this.#created !== created)
-      return `the stream was made anew since this daemon began to read it: if that was meant, ${this.settings.data === null ? "" : "take the folder order out of --data, and "}start the daemon anew`;
+      return `the stream was made again since this daemon began to read it: if that was meant, ${this.settings.data === null ? "" : "take the folder order out of --data, and "}restart the daemon`;
     if (last < seq) return `the stream ends at ${last}, and this daemon has applied ${seq} of its messages`;
     if (first > seq + 1)
       return `the stream begins at ${first}, and this daemon has it up to ${seq}: the messages between were removed from it`;
@@ -204,7 +204,7 @@ export class OrderedReplica extends KeptWrites implements StreamReader, OrderCon
   async #enter(): Promise<void> {
     const { gateway, identity } = this;
     if (gateway === null || !this.hasCaughtUp) return;
-    if (tellNotLetIn(this.state.ring, this)) return;
+    if (logUnauthorized(this.state.ring, this)) return;
     gateway.own.refusal();
     await this.#until(() => this.state.ring.find(identity.id) !== undefined, ENTER_MS);
   }
@@ -236,27 +236,27 @@ export class OrderedReplica extends KeptWrites implements StreamReader, OrderCon
     this.#noticeStandstill();
     this.state.dropExpired();
     this.backend.tick();
-    this.#tellReading();
+    this.#logReading();
     this.#look();
   }
 
-  #tellReading(): void {
+  #logReading(): void {
     const { environment, log } = this;
     const now = environment.uptime();
-    if (this.hasCaughtUp || this.#goal === null) this.#toldReadingAt = now;
-    if (now < this.#toldReadingAt + READING_EVERY_MS) return;
-    this.#toldReadingAt = now;
+    if (this.hasCaughtUp || this.#goal === null) this.#loggedReadingAt = now;
+    if (now < this.#loggedReadingAt + READING_EVERY_MS) return;
+    this.#loggedReadingAt = now;
     log.info({ seq: this.state.seq, of: this.#goal }, "reading the stream");
   }
 
-  #tellOfRing({ id, envelope }: Entry): void {
+  #logRingChange({ id, envelope }: Entry): void {
     // Earlier ones were logged when they were received.
     if (!this.hasCaughtUp) return;
     const by = { by: hexOf(envelope.key), at: dateText(envelope.at), id: hexOf(id) };
     this.log.warn({ ...by, commands: envelope.commands.length }, "a change of keys came through the stream");
   }
 
-  #tellSkipped(seq: number, reason: string): void {
+  #logSkipped(seq: number, reason: string): void {
     const facts = { seq, reason, skipped: this.state.skipped };
     this.#skipped.warn("skipped", facts, "a message of the stream is skipped, by all daemons");
   }

@@ -143,7 +143,7 @@ export class OrderedState {
   /** Applies the message after the last one. */
   apply(message: StreamMessage): Ordered {
     if (message.seq !== this.seq + 1)
-      throw new Error(`message ${message.seq} of the stream came behind ${this.seq}`);
+      throw new Error(`message ${message.seq} of the stream came after ${this.seq}`);
     this.seq = message.seq;
     this.#last = message;
     // Another leader's clock may be slower.

@@ -26,7 +26,7 @@ export class CatchingUp {
   readonly #gaps: Gaps;
   readonly #joining: Joining;
   /** Whether the log says that it is over. */
-  #isTold = false;
+  #isLogged = false;
   /** Whether what was here when it had caught up is marked: all of it has to be folded before it is live. */
   #isMarked = false;
   /** Whether it was cut off, reaches most members again, and goes on taking writes while it compares itself with them. */
@@ -50,14 +50,14 @@ export class CatchingUp {
     this.isUnderWay = this.#roster.hasOthers;
     const { published, prunedTo } = this.#cluster.timeline;
     this.#cluster.beganEmpty = prunedTo < 0 && published === 0;
-    this.#isTold = !this.isUnderWay;
+    this.#isLogged = !this.isUnderWay;
   }
 
   /** Starts again: what is here is not what was compared. */
   again(): void {
     this.#cluster.progressAt = this.#cluster.uptime();
     this.isUnderWay = true;
-    this.#isTold = false;
+    this.#isLogged = false;
   }
 
   tick(now: number): void {
@@ -80,7 +80,7 @@ export class CatchingUp {
     const [peering, gaps] = [this.#cluster, this.#gaps];
     const isLacking = gaps.isLacking(now, this.#cluster.state === "catching-up", this.#cluster.settledAt);
     const isJoining = peering.lists?.isJoining === true;
-    this.#isTold &&= !isLacking;
+    this.#isLogged &&= !isLacking;
     if (this.isUnderWay || isLacking) this.#isMarked = false;
     if (isLacking || isJoining) this.#leave(isLacking ? REASONS.missing : REASONS.joining);
     else if (this.#isReturning) {
@@ -110,8 +110,8 @@ export class CatchingUp {
       voices.flatMap(({ status }) => status ?? []),
       electorateIn(peering),
     );
-    if (!this.#isTold) peering.log.info({}, "caught up with the members");
-    this.#isTold = true;
+    if (!this.#isLogged) peering.log.info({}, "caught up with the members");
+    this.#isLogged = true;
   }
 
   /**
@@ -125,7 +125,7 @@ export class CatchingUp {
     this.#isMarked = false;
     if (isReturning) return;
     this.isUnderWay = false;
-    this.#isTold = true;
+    this.#isLogged = true;
   }
 
   /**
@@ -202,7 +202,7 @@ export class CatchingUp {
     if (isDone) this.isUnderWay = false;
     else if (isLate) {
       this.isUnderWay = false;
-      this.#isTold = true;
+      this.#isLogged = true;
       peering.log.warn({}, isAlone ? ALONE : STUCK);
     }
   }
@@ -210,5 +210,5 @@ export class CatchingUp {
 
 const ALONE = "no member could be reached: serving with what is here";
 const LEFT =
-  "no member is live, as each lacks what another does not keep any more: this one, which holds most, goes on with what is here";
+  "no member is live, as each misses what another no longer stores: this one, which holds most, goes on with what is here";
 const STUCK = "catching up came to no end: serving with what is here";

@@ -41,7 +41,7 @@ export class ListedMembers {
     this.#cluster = cluster;
     this.#roster = roster;
     this.#wasOutside = cluster.lists?.isOutside ?? false;
-    if (this.#wasOutside) this.#tellOutside();
+    if (this.#wasOutside) this.#logOutside();
   }
 
   /** A member is not connected any more. */
@@ -53,7 +53,7 @@ export class ListedMembers {
     if (now < this.#nextAt) return;
     this.#nextAt = now + this.#cluster.limits.statusEveryMs;
     this.#checks = 0;
-    for (const member of this.#cluster.members.values()) this.tell(member);
+    for (const member of this.#cluster.members.values()) this.announce(member);
     this.#join();
   }
 
@@ -62,26 +62,26 @@ export class ListedMembers {
     const { isOutside = false, isSettled = false, isJoining = false } = this.#cluster.lists ?? {};
     const wasOutside = this.#wasOutside;
     this.#wasOutside = isOutside;
-    if (isOutside && !wasOutside) this.#tellOutside();
-    if (isSettled) this.#tellAll(isJoining);
+    if (isOutside && !wasOutside) this.#logOutside();
+    if (isSettled) this.#announceAll(isJoining);
     return wasOutside && !isOutside;
   }
 
-  #tellOutside(): void {
+  #logOutside(): void {
     const { lists, log } = this.#cluster;
     log.error({}, `no writes are taken: ${lists?.refusal ?? "no list names this daemon"}. ${CURE}`);
   }
 
-  #tellAll(isJoining: boolean): void {
+  #announceAll(isJoining: boolean): void {
     for (const member of this.#cluster.members.values()) {
       if (isJoining) member.compareAgain();
-      this.tell(member);
+      this.announce(member);
       this.#give(member);
     }
   }
 
   /** Says by which list this daemon goes. */
-  tell(member: Member): void {
+  announce(member: Member): void {
     const { lists } = this.#cluster;
     if (lists === undefined || !takesLists(member)) return;
     const report = this.#of(member);

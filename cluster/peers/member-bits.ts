@@ -40,7 +40,7 @@ export class MemberBits {
     // Bits of voting members are reused last.
     const { ids } = electorateIn(this.#cluster);
     const gone = idle.find(([id]) => !ids.has(id)) ?? idle[0];
-    if (gone === undefined) throw new RangeError("all bits stand for members that are connected");
+    if (gone === undefined) throw new RangeError("all bits are taken by connected members");
     const [id, bit] = gone;
     this.#bits.delete(id);
     this.#notes.delete(id);

@@ -236,7 +236,7 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
       isEqual: this.isEqual,
       lag: spreading.requests.countOf(this.bit),
       behind: this.outbox.behind,
-      lastHeard: now - connection.heardAt,
+      lastHeard: now - connection.lastSeenAt,
       refusals: this.refusals,
       about: this.about,
     };
@@ -295,7 +295,7 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
   #push(message: PushMessage): void {
     const { windowBytes, maxEnvelopeBytes, batchBytes } = this.#shared.cluster.limits;
     if (message.number !== this.#number + 1) {
-      this.malformed(`push ${message.number} behind ${this.#number}`);
+      this.malformed(`push ${message.number} after ${this.#number}`);
       return;
     }
     this.#number = message.number;
@@ -394,4 +394,4 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
 }
 
 const UNHEARD =
-  "messages that a member gave were not told: they are too old, or their key is not known or has no right to that";
+  "messages of a member were not delivered: they are too old, or their key is not known or has no right to that";

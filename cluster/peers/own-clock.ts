@@ -22,7 +22,7 @@ export class OwnClock {
   /** Returns `isSkewed`, and logs when that has changed. */
   watch(): boolean {
     const { isSkewed } = this;
-    if (isSkewed !== this.#wasSkewed) this.#tell(isSkewed);
+    if (isSkewed !== this.#wasSkewed) this.#logVerdict(isSkewed);
     this.#wasSkewed = isSkewed;
     return isSkewed;
   }
@@ -43,7 +43,7 @@ export class OwnClock {
     return this.clocks.median(this.#cluster.clock(), this.#cluster.uptime(), this.#cluster.size);
   }
 
-  #tell(isSkewed: boolean): void {
+  #logVerdict(isSkewed: boolean): void {
     const { log, clock } = this.#cluster;
     const median = this.#median;
     if (!isSkewed) log.info({}, "this machine's clock is right again");

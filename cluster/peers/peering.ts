@@ -127,7 +127,7 @@ export class Peering implements RosterEvents {
     member.receive(message);
     if (!isFirst) return;
     this.#joining.met(member.id, message);
-    this.#listed.tell(member);
+    this.#listed.announce(member);
     this.#past.voting.joined(member);
   }
 
@@ -368,4 +368,4 @@ function clusterOf(context: PeeringContext): ClusterState<Member> {
 }
 
 const TOO_FAR_AHEAD =
-  "members give more entries that are dated far ahead than can wait here: they are taken when they are due";
+  "members send more entries that are dated far ahead than can wait here: they are taken when their date has come";

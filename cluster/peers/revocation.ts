@@ -41,7 +41,7 @@ const SENTENCES: Partial<Record<CloseCode, string>> = {
     "a member says that this daemon's own key was revoked, and no other one is connected: no writes are taken, as they would reach no other daemon. " +
     "Start it with a new --data folder, or stop it",
   "left-out":
-    "a member says that the list of members leaves this daemon out, for good, and no other one is connected: no writes are taken. " +
+    "a member says that the list of members leaves this daemon out permanently, and no other one is connected: no writes are taken. " +
     "Start it with a new --data folder, and dbsync members add it; or stop it",
   "not-listed":
     "a member says that the list of members does not name this daemon, and no other one is connected: no writes are taken before " +

@@ -157,8 +157,8 @@ export class Roster implements ConnectionOwner {
     const { ids, others } = electorateIn(this.#cluster);
     let heard = 1;
     for (const id of ids) {
-      const heardAt = this.#cluster.members.get(id)?.connection.heardAt ?? this.#heard.get(id);
-      if (heardAt !== undefined && heardAt >= since) heard++;
+      const lastSeenAt = this.#cluster.members.get(id)?.connection.lastSeenAt ?? this.#heard.get(id);
+      if (lastSeenAt !== undefined && lastSeenAt >= since) heard++;
     }
     return { size: others + 1, heard };
   }
@@ -279,7 +279,7 @@ export class Roster implements ConnectionOwner {
     if (member?.connection === connection) {
       openFor = Math.max(1, now - member.since);
       this.#cluster.members.delete(connection.id);
-      this.#heard.set(connection.id, connection.heardAt);
+      this.#heard.set(connection.id, connection.lastSeenAt);
       this.#seats.left(connection.id);
       this.#events.onLeft(member);
     }
@@ -294,8 +294,8 @@ export class Roster implements ConnectionOwner {
   }
 
   #lastHeard(id: ByteString | null): number | null {
-    const heardAt = id === null ? undefined : this.#heard.get(id);
-    return heardAt === undefined ? null : this.#cluster.uptime() - heardAt;
+    const lastSeenAt = id === null ? undefined : this.#heard.get(id);
+    return lastSeenAt === undefined ? null : this.#cluster.uptime() - lastSeenAt;
   }
 }
 

@@ -31,4 +31,4 @@ export class Speaking {
 }
 
 const DROPPED =
-  "more messages wait for a member than --max-relay-bytes: those beyond are not sent, and it is told that some lack";
+  "more messages wait for a member than --max-relay-bytes: those beyond are not sent, and it is notified that some are missing";

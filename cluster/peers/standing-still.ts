@@ -57,7 +57,7 @@ export class StandingStill {
     this.#isMarked = false;
     for (const member of this.#roster.members.values()) {
       // Its messages of the meantime are still in the socket: it is not silent.
-      member.connection.heardAt = now;
+      member.connection.lastSeenAt = now;
       member.compareAgain();
     }
   }
@@ -78,7 +78,7 @@ export class StandingStill {
 }
 
 const STOOD_STILL =
-  "this process stood still, or its clock was set ahead: until it has compared itself with most of its peers it answers as one that is catching up";
+  "this process was suspended, or its clock was set ahead: until it has compared itself with most of its peers it answers as one that is catching up";
 const DONE = {
   compared: "it has what its peers have had meanwhile",
   alone: "too few of its peers were reached: serving with what is here",

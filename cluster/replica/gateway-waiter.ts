@@ -30,7 +30,7 @@ export function answerTo(
 }
 
 /** Sends the same answer to all. */
-export function tellAll(waiting: readonly GatewayWaiter[], answer: GatewayAnswer): void {
+export function answerAll(waiting: readonly GatewayWaiter[], answer: GatewayAnswer): void {
   for (const waiter of waiting) waiter.answered(answer);
 }
 

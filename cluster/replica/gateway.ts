@@ -15,7 +15,13 @@ import type { EnvelopeDate } from "../../protocol/version-2/messages-v2.js";
 import { isKeyCommand } from "../../store/key-ring.js";
 import { placeOf } from "../../timeline/entries/entry.js";
 import { type EntryRecorder, NotTaken } from "./entry-recorder.js";
-import { answerTo, answerUnits, type GatewayAnswer, type GatewayWaiter, tellAll } from "./gateway-waiter.js";
+import {
+  answerAll,
+  answerTo,
+  answerUnits,
+  type GatewayAnswer,
+  type GatewayWaiter,
+} from "./gateway-waiter.js";
 import { OwnEnvelopes } from "./own-envelopes.js";
 import { nextTurn, type ReplicaContext } from "./replica-context.js";
 import { SigningPace } from "./signing-pace.js";
@@ -198,7 +204,7 @@ export class Gateway {
     this.#open = new Map();
     for (const [i, group] of groups.entries()) {
       const refusal = this.#recorder.refusal() ?? this.own.refusal();
-      if (refusal !== null) tellAll(group.waiting, refusal);
+      if (refusal !== null) answerAll(group.waiting, refusal);
       else if (!this.#record(group)) this.#signLater([...apart(group), ...groups.slice(i + 1)]);
       else if (group.isApart === true) this.#signLater(groups.slice(i + 1));
       else continue;
@@ -224,7 +230,7 @@ export class Gateway {
     changes.senders = null;
     if ("kind" in recorded) {
       if (recorded.code === "too-much" && !group.multi && group.commands.length > 1) return false;
-      tellAll(waiting, recorded);
+      answerAll(waiting, recorded);
       return true;
     }
     const place = placeOf(entry);
@@ -238,7 +244,7 @@ export class Gateway {
         this.#pace.flushed(length);
       },
       (problem: Error) => {
-        tellAll(waiting, problem instanceof NotTaken ? problem.refusal : notFlushed(problem));
+        answerAll(waiting, problem instanceof NotTaken ? problem.refusal : notFlushed(problem));
         this.#pace.flushed(length);
       },
     );

@@ -86,7 +86,7 @@ function tell(
   return "delivered";
 }
 
-const FORGOTTEN = "so early that it may have been told, and forgotten";
+const FORGOTTEN = "so early that it may have been delivered, and forgotten";
 
 const lie = (refused: string): Verdict => ({ refused, isLie: true });
 

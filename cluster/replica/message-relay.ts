@@ -122,4 +122,4 @@ const bytesOf = ({ channel, text }: Said): number => MESSAGE_BYTES + channel.len
 const reasonOf = ({ code, detail }: Refused): string => `${code}: ${detail}`;
 
 const NOT_SIGNED =
-  "messages (PUBLISH) are heard on this daemon alone, as they cannot be signed for the others";
+  "messages (PUBLISH) are received on this daemon alone, as they cannot be signed for the other daemons";

@@ -31,7 +31,7 @@ export async function openStorage({ data, fsync, limits }: Settings, log: Timeli
     if (problem instanceof FolderInUse) throw new StartError(`--data: ${problem.message}.`, 1);
     const reason = problem instanceof Error ? problem.message : String(problem);
     throw new StartError(
-      `--data ${data}: its timeline cannot be opened: ${reason}. Correct --data, or free or mend the disk; a folder that stays ` +
+      `--data ${data}: its timeline cannot be opened: ${reason}. Correct --data, or free or repair the disk; a folder that stays ` +
         "so is put aside, and a new one begun, which the peers fill.",
       1,
     );

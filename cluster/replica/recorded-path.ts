@@ -60,7 +60,7 @@ export class RecordedPath implements CommandPath {
 
   execute(command: Command, argv: readonly ByteString[], sender: CommandSender): Reply | Promise<Reply> {
     if (!command.writes) return this.#read(command, argv, sender);
-    this.#tellOfSent(command, argv, sender.db);
+    this.#notifySent(command, argv, sender.db);
     return this.#gateway.execute(argv, sender).then(replyOf);
   }
 
@@ -71,7 +71,7 @@ export class RecordedPath implements CommandPath {
   ): Reply | Promise<Reply> | Waiter {
     if (!command.writes) return this.#read(command, argv, sender);
     const waiter = sender.waiter();
-    this.#tellOfSent(command, argv, sender.db);
+    this.#notifySent(command, argv, sender.db);
     const refusal = this.#gateway.send(argv, sender, waiter);
     return refusal === null ? waiter : replyOf(refusal);
   }
@@ -145,7 +145,7 @@ export class RecordedPath implements CommandPath {
     return conditions.every(({ db, key, writer }) => backend.writerOf(db, key) === writer);
   }
 
-  #tellOfSent(command: Command, argv: readonly ByteString[], db: number): void {
+  #notifySent(command: Command, argv: readonly ByteString[], db: number): void {
     const { observer } = this.#backend;
     if (observer?.awaits) observer.sent([{ command, argv }], db);
   }

@@ -34,7 +34,7 @@ export class Recorder extends KeptRecording {
   readonly #confirmations: Confirmations;
   /** Answers commands about the list of members; null: none is answered. */
   readonly #lists: ListCommands | null;
-  #hasToldStandstill = false;
+  #hasLoggedStandstill = false;
 
   constructor(node: NodeState, defer = nextTurn) {
     super(node, node.backend.changes, defer);
@@ -139,11 +139,11 @@ export class Recorder extends KeptRecording {
   }
 
   /** Logs, once, that the timeline is at a standstill. */
-  tellStandstill(): void {
+  logStandstill(): void {
     const { timeline, log } = this.#node;
     const { standstill } = timeline;
-    if (standstill !== null && !this.#hasToldStandstill) log.error({ reason: standstill }, STANDS_STILL);
-    this.#hasToldStandstill = standstill !== null;
+    if (standstill !== null && !this.#hasLoggedStandstill) log.error({ reason: standstill }, STANDS_STILL);
+    this.#hasLoggedStandstill = standstill !== null;
   }
 
   override stop(): void {

@@ -59,7 +59,7 @@ export class TimelineBackend implements Backend {
   readonly unitSteps: number;
   readonly #timeline: TimelineState;
   readonly #environment: Environment;
-  #hasToldStandstill = false;
+  #hasLoggedStandstill = false;
   /** The latest time that a read was judged by. */
   #readAt = 0;
 
@@ -90,14 +90,14 @@ export class TimelineBackend implements Backend {
     const now = this.#environment.clock();
     database.lookForExpired(now, EXPIRED_A_TICK);
     database.tellExpired(now);
-    this.#tellStandstill();
+    this.#endCopies();
   }
 
   /** Ends all copies of keys, once, with the state that they were of: they would not learn of what is not applied. */
-  #tellStandstill(): void {
+  #endCopies(): void {
     const isStill = this.standstill !== null;
-    if (isStill && !this.#hasToldStandstill) this.changes.replaced();
-    this.#hasToldStandstill = isStill;
+    if (isStill && !this.#hasLoggedStandstill) this.changes.replaced();
+    this.#hasLoggedStandstill = isStill;
   }
 
   execute(argv: readonly ByteString[], unit: Unit): Reply | Promise<Reply> {

@@ -58,7 +58,7 @@ export class EventStream {
     this.#source.begin();
     try {
       const event = this.#event();
-      this.#timer = setInterval(() => this.#tell(), EVERY_MS).unref();
+      this.#timer = setInterval(() => this.#sendAll(), EVERY_MS).unref();
       return event;
     } catch (problem) {
       this.#source.end();
@@ -71,7 +71,7 @@ export class EventStream {
   }
 
   /** An event that cannot be made ends the connections: pages connect again. */
-  #tell(): void {
+  #sendAll(): void {
     let event: string;
     try {
       event = this.#event();

@@ -172,7 +172,7 @@ export class AdminServer implements Service {
         response.destroy();
         return null;
       }
-      return { status: 500, type: TEXT, body: "It could not be made. The log tells why.\n" };
+      return { status: 500, type: TEXT, body: "It could not be made. The log says why.\n" };
     }
   }
 

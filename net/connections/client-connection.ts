@@ -133,7 +133,7 @@ export class ClientConnection<Request> implements OpenConnection, OutputHandlers
     this.#isPushing = false;
     if (this.#state !== "open") return;
     this.#output.flush();
-    if (this.#state === "open" && this.#held.tell(this.#output.heldBytes)) this.#registry.overBudget();
+    if (this.#state === "open" && this.#held.report(this.#output.heldBytes)) this.#registry.overBudget();
   }
 
   /** Serves on in the next turn. */
@@ -343,7 +343,7 @@ export class ClientConnection<Request> implements OpenConnection, OutputHandlers
   #account(): void {
     if (this.#state === "gone") return;
     this.#held.queued = this.#dialect.heldBytes;
-    if (this.#state === "open" && this.#held.tell(this.#output.heldBytes)) this.#registry.overBudget();
+    if (this.#state === "open" && this.#held.report(this.#output.heldBytes)) this.#registry.overBudget();
   }
 }
 
@@ -355,7 +355,7 @@ const readingFailed = (problem: unknown): Closing => closing("internal-error", s
 
 /** Listens to a socket that may be handed over. @returns ends the listening, of these listeners only: the socket has some of its own */
 function listenTo(socket: ClientSocket, listeners: SocketListeners): () => void {
-  const all = Object.entries(listeners) as [keyof SocketListeners, (...told: unknown[]) => void][];
+  const all = Object.entries(listeners) as [keyof SocketListeners, (...parameters: unknown[]) => void][];
   for (const [event, listener] of all) socket.on(event, listener);
   return () => {
     for (const [event, listener] of all) socket.off(event, listener);

@@ -15,7 +15,7 @@ import {
   type LongAnswer,
 } from "./dialect.js";
 import type { HeldBytes } from "./held-bytes.js";
-import type { ToldText } from "./pushes.js";
+import type { PushedText } from "./pushes.js";
 
 /** Characters of answers that are collected for one write. */
 const WRITE_CHARS = 64 * 1024;
@@ -44,7 +44,7 @@ export class ClientOutput implements AnswerListener {
   /** Answers of this turn that have not been sent. */
   written = "";
   /** The text that connections with the same pushed messages share; null: not known. */
-  #told: ToldText | null = null;
+  #pushed: PushedText | null = null;
   readonly #connection: OutputHandlers;
   readonly #registry: ConnectionRegistry;
   readonly #dialect: Dialect<unknown>;
@@ -121,10 +121,10 @@ export class ClientOutput implements AnswerListener {
 
   /** Adds what answers no request, and many connections receive. */
   push(bytes: string): void {
-    const told = this.written === "" ? this.#registry.pushes.nothing : this.#told;
+    const pushed = this.written === "" ? this.#registry.pushes.nothing : this.#pushed;
     // Something else may have been written after it.
-    this.#told = told?.text.length === this.written.length ? told.behind(bytes) : null;
-    this.written = this.#told?.text ?? this.written + bytes;
+    this.#pushed = pushed?.text.length === this.written.length ? pushed.behind(bytes) : null;
+    this.written = this.#pushed?.text ?? this.written + bytes;
   }
 
   /** Sends what was collected. */
@@ -136,7 +136,7 @@ export class ClientOutput implements AnswerListener {
   take(): string {
     const { written } = this;
     this.written = "";
-    this.#told = null;
+    this.#pushed = null;
     return written;
   }
 

@@ -22,8 +22,8 @@ export interface ClientSocket {
   readonly writableLength: number;
   /** Whether a `drain` is to come. */
   readonly writableNeedDrain: boolean;
-  on(event: keyof SocketListeners, listener: (...told: unknown[]) => void): unknown;
-  off(event: keyof SocketListeners, listener: (...told: unknown[]) => void): unknown;
+  on(event: keyof SocketListeners, listener: (...parameters: unknown[]) => void): unknown;
+  off(event: keyof SocketListeners, listener: (...parameters: unknown[]) => void): unknown;
   once(event: keyof SocketListeners, listener: () => void): unknown;
   /** @returns false: the client has to take something first */
   write(bytes: Buffer | string, encoding?: "latin1"): boolean;

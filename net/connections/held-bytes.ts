@@ -7,7 +7,7 @@ export class HeldBytes {
   /** Bytes of requests that have not been answered. */
   unanswered = 0;
   readonly #budget: ByteBudget;
-  #told = 0;
+  #reported = 0;
   #isUnauthenticated = true;
 
   constructor(budget: ByteBudget) {
@@ -16,13 +16,13 @@ export class HeldBytes {
 
   /** Counts them as those of an authenticated client from now on. */
   prove(): void {
-    if (this.#isUnauthenticated) this.#budget.prove(this.#told);
+    if (this.#isUnauthenticated) this.#budget.prove(this.#reported);
     this.#isUnauthenticated = false;
   }
 
   /** The bytes that the budget counts for this connection. */
   get total(): number {
-    return this.#told;
+    return this.#reported;
   }
 
   /**
@@ -30,14 +30,14 @@ export class HeldBytes {
    * @param written  bytes that the client has not read yet
    * @returns whether this connection holds more than before, and the budget is exceeded
    */
-  tell(written: number): boolean {
-    const grown = this.queued + this.unanswered + written - this.#told;
-    this.#told += grown;
+  report(written: number): boolean {
+    const grown = this.queued + this.unanswered + written - this.#reported;
+    this.#reported += grown;
     return grown !== 0 && !this.#budget.change(grown, this.#isUnauthenticated) && grown > 0;
   }
 
   release(): void {
-    this.#budget.change(-this.#told, this.#isUnauthenticated);
-    this.#told = 0;
+    this.#budget.change(-this.#reported, this.#isUnauthenticated);
+    this.#reported = 0;
   }
 }

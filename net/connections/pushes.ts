@@ -4,18 +4,18 @@
  */
 
 /** The text that connections have received in this turn, and its continuation. */
-export class ToldText {
+export class PushedText {
   readonly text: string;
   #added = "";
-  #next: ToldText | null = null;
+  #next: PushedText | null = null;
 
   constructor(text: string) {
     this.text = text;
   }
 
-  behind(added: string): ToldText {
+  behind(added: string): PushedText {
     if (this.#next === null || this.#added !== added) {
-      this.#next = new ToldText(this.text + added);
+      this.#next = new PushedText(this.text + added);
       this.#added = added;
     }
     return this.#next;
@@ -28,11 +28,11 @@ export interface PushedTo {
 }
 
 export class Pushes {
-  #nothing = new ToldText("");
+  #nothing = new PushedText("");
   #waiting: PushedTo[] = [];
 
   /** The empty text. */
-  get nothing(): ToldText {
+  get nothing(): PushedText {
     return this.#nothing;
   }
 
@@ -45,7 +45,7 @@ export class Pushes {
   readonly #send = (): void => {
     const all = this.#waiting;
     this.#waiting = [];
-    this.#nothing = new ToldText("");
+    this.#nothing = new PushedText("");
     for (const connection of all) connection.sendPushed();
   };
 }

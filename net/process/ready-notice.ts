@@ -9,13 +9,13 @@ import type { Logger } from "pino";
 const ANSWER_MS = 30_000;
 
 /** To be called once all listens. Without systemd it does nothing. */
-export function tellReady(log: Logger): void {
+export function notifyReady(log: Logger): void {
   if ((process.env["NOTIFY_SOCKET"] ?? "") === "") return;
   execFile("systemd-notify", ["--ready"], { timeout: ANSWER_MS }, (problem) => {
     if (problem === null) return;
     log.warn(
       { reason: problem.message },
-      "could not tell systemd that this program is ready; if its unit has Type=notify, systemd goes on waiting: use Type=exec",
+      "could not notify systemd that this program is ready; if its unit has Type=notify, systemd goes on waiting: use Type=exec",
     );
   });
 }

@@ -1,7 +1,7 @@
 /** Runs a service as a program: starts it, stops it on signals, and exits with a code, also after a bug. */
 import type { Logger } from "pino";
 import { type LogFormat, type LogLevel, openLog } from "./log.js";
-import { tellReady } from "./ready-notice.js";
+import { notifyReady } from "./ready-notice.js";
 import type { Service } from "./service.js";
 
 const EXIT_FAILED = 1;
@@ -58,7 +58,7 @@ export async function runService<S extends Service>(
     process.on("SIGTERM", stop);
     process.on("SIGINT", stop);
     await made.start();
-    tellReady(log);
+    notifyReady(log);
     return { service: made, log, crash };
   } catch (problem) {
     // The log is closed: errors are thrown, and Node prints them.

@@ -74,7 +74,7 @@ export class MemberConnection implements MemberSocketOwner {
   closeCode: CloseCode | null = null;
   #known: MemberSecret | null = null;
   /** When the last byte came, or it began; `uptime` milliseconds. */
-  heardAt: number;
+  lastSeenAt: number;
   readonly #cluster: ClusterState;
   readonly #owner: ConnectionOwner;
   readonly #socket: MemberSocket;
@@ -96,7 +96,7 @@ export class MemberConnection implements MemberSocketOwner {
     this.#cluster = cluster;
     this.#owner = owner;
     this.#nonce = cluster.randomBytes(NONCE_BYTES);
-    this.#since = this.heardAt = cluster.uptime();
+    this.#since = this.lastSeenAt = cluster.uptime();
     if ("socket" in from) {
       this.side = "answerer";
       this.address = null;
@@ -173,7 +173,7 @@ export class MemberConnection implements MemberSocketOwner {
       // A daemon that serves clients only answers the hello, and then waits for envelopes.
       const code = this.#state === "challenging" && this.side === "opener" ? "not-a-daemon" : "silent";
       this.#lose(code, CLOSE_REASONS[code]);
-    } else if (this.#state === "open" && now - this.heardAt > silenceMs) {
+    } else if (this.#state === "open" && now - this.lastSeenAt > silenceMs) {
       this.#lose("silent", CLOSE_REASONS.silent);
     }
   }
@@ -186,7 +186,7 @@ export class MemberConnection implements MemberSocketOwner {
 
   received(chunk: Buffer): void {
     if (this.#state === "closed") return;
-    this.heardAt = this.#cluster.uptime();
+    this.lastSeenAt = this.#cluster.uptime();
     try {
       this.#take(chunk);
     } catch (problem) {
@@ -278,7 +278,7 @@ export class MemberConnection implements MemberSocketOwner {
       else if (this.#early.push(message) > EARLY_MAX)
         this.#lose("malformed", "it sends more than a status before it is sent one");
     } else {
-      this.#lose("malformed", `a ${message.kind} where none is due`);
+      this.#lose("malformed", `a ${message.kind} where none is expected`);
     }
   }
 

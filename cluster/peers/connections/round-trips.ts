@@ -11,7 +11,7 @@ export class RoundTrips {
   serial = 0;
   readonly #sent = new Map<number, number>();
   #heard = 0;
-  #heardAt = 0;
+  #lastSeenAt = 0;
 
   /** @param uptime  milliseconds; never jumps */
   constructor(uptime: () => number) {
@@ -24,14 +24,14 @@ export class RoundTrips {
     const serial = ++this.serial;
     this.#sent.set(serial, now);
     this.#sent.delete(serial - KEPT);
-    const echoAge = this.#heard === 0 ? 0 : Math.max(0, Math.round(now - this.#heardAt));
+    const echoAge = this.#heard === 0 ? 0 : Math.max(0, Math.round(now - this.#lastSeenAt));
     return { serial, echo: this.#heard, echoAge };
   }
 
   heard({ serial, echo, echoAge }: { serial: number; echo: number; echoAge: number }): void {
     const now = this.#uptime();
     this.#heard = serial;
-    this.#heardAt = now;
+    this.#lastSeenAt = now;
     const sentAt = this.#sent.get(echo);
     if (sentAt !== undefined) this.last = Math.max(0, now - sentAt - echoAge);
   }

@@ -39,7 +39,7 @@ export class MessageIntake {
   /** Whether it has said that from here on it gives all that it can. */
   #hasBegun = false;
   /** Whether one was refused that may have been delivered elsewhere, which is not reported yet. */
-  #lacks = false;
+  #isMissing = false;
   /** When the first message began to wait for its signer's key; `uptime` milliseconds; null: it does not. */
   #stuckSince: number | null = null;
   /** The time from which a key is waited for again; `uptime` milliseconds. */
@@ -56,7 +56,7 @@ export class MessageIntake {
     const { limits } = this.#cluster;
     const entries = readEntries(packed);
     if (entries === null || number < this.#next) {
-      this.#speaker.malformed(`message ${number} where ${this.#next} was due`);
+      this.#speaker.malformed(`message ${number} where ${this.#next} was expected`);
       return;
     }
     let lacking = number - this.#next;
@@ -93,16 +93,16 @@ export class MessageIntake {
       if (!this.#tryOne(this.#waiting.first)) break;
       this.#bytes -= packedBytes(this.#waiting.shift() as PackedEntry);
       if (count % JUDGED_A_LOOK !== 0) continue;
-      this.#tellLack();
+      this.#reportMissing();
       yield;
     }
-    this.#tellLack();
+    this.#reportMissing();
     this.#isJudging = false;
   }
 
-  #tellLack(): void {
-    if (this.#lacks) this.#messages.missed();
-    this.#lacks = false;
+  #reportMissing(): void {
+    if (this.#isMissing) this.#messages.missed();
+    this.#isMissing = false;
   }
 
   /** @returns false: judging stops here */
@@ -127,7 +127,7 @@ export class MessageIntake {
         heard === "unknown-signer" ? { refused: heard, isLie: false } : heard;
       figures.refused++;
       // Too late, for example, or by a key that this daemon does not know: other daemons may have delivered it.
-      this.#lacks ||= !isLie;
+      this.#isMissing ||= !isLie;
       this.#speaker.onUnheard(reason, isLie);
     }
     return true;

@@ -24,7 +24,7 @@ export class MessageOutbox {
    * Whether something was left out that the member does not know of, as is everything from before it could receive
    * messages.
    */
-  #lacks = true;
+  #isMissing = true;
 
   constructor(connection: MemberConnection, limits: ClusterState["limits"]) {
     this.#connection = connection;
@@ -36,7 +36,7 @@ export class MessageOutbox {
     const number = ++this.#number;
     const bytes = packedBytes(entry);
     if (this.#bytes + bytes > this.#limits.relayBytes) {
-      this.#lacks = true;
+      this.#isMissing = true;
       return false;
     }
     this.#waiting.push({ entry, number });
@@ -48,8 +48,8 @@ export class MessageOutbox {
   /** Hands over what the connection takes now. */
   send(): void {
     while (this.#waiting.size > 0 && this.#isFree) this.#sendSome();
-    if (!this.#lacks || this.#waiting.size > 0 || !this.#isFree) return;
-    this.#lacks = false;
+    if (!this.#isMissing || this.#waiting.size > 0 || !this.#isFree) return;
+    this.#isMissing = false;
     this.#connection.send({ kind: "speak", number: this.#number + 1, entries: writeEntries([]) });
   }
 

@@ -159,7 +159,7 @@ export class Outbox {
       if (entry === null) continue;
       const length = packedBytes(entry);
       if (length > maxEnvelopeBytes) {
-        this.#tellTooLong(entry.body);
+        this.#logTooLong(entry.body);
         continue;
       }
       entries.push(entry);
@@ -174,7 +174,7 @@ export class Outbox {
     this.#endGiving();
   }
 
-  #tellTooLong(body: Buffer): void {
+  #logTooLong(body: Buffer): void {
     const { hash, notices } = this.#cluster;
     const id = hash(signedBytes(body));
     notices.warn(`long entry ${id}`, { id: hexOf(id), bytes: body.length }, TOO_LONG);

@@ -278,5 +278,4 @@ export class CutVoting {
 
 const isSame = (a: SnapshotSeal, b: SnapshotSeal): boolean => a.bytes === b.bytes && a.seal === b.seal;
 
-const CONTRADICTED =
-  "a member has signed two states of one date: it is broken or lies, and is let in no more";
+const CONTRADICTED = "a member has signed two states of one date: it is broken or lies, and is banned";

@@ -277,5 +277,5 @@ const noGap = (member: ByteString): Gap => ({
 });
 
 const LACKING =
-  "this daemon lacks entries that a member does not keep any more, so it is not live, and serves what it has. It takes a " +
-  "snapshot that most of the others have signed, once there is one; else connect it to a member that keeps all";
+  "this daemon misses entries that a member no longer stores, so it is not live, and serves what it has. It takes a " +
+  "snapshot that most of the other members have signed, once there is one; else connect it to a member that stores all";

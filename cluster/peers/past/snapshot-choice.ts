@@ -39,14 +39,14 @@ export class SnapshotChoice {
    */
   choices(now: number, candidates: readonly ConnectedMember[]): readonly Choice[] {
     this.#order = null;
-    this.#tellUnknown(now, candidates);
+    this.#warnUnknown(now, candidates);
     const stuck = this.#stuck(now, candidates);
     const choices = stuck.flatMap(({ sender, needed }) => {
       const agreed = this.#agreedWith(sender, needed);
       return agreed === null ? [] : [{ sender, agreed }];
     });
     const [first] = stuck;
-    if (choices.length === 0 && first !== undefined) this.#tell(first.sender, first.needed);
+    if (choices.length === 0 && first !== undefined) this.#logUndecided(first.sender, first.needed);
     return choices.sort((a, b) => a.agreed.at - b.agreed.at);
   }
 
@@ -99,7 +99,7 @@ export class SnapshotChoice {
   }
 
   /** Warns if an operator's order names no connected member: it does nothing, and would be silent. */
-  #tellUnknown(now: number, candidates: readonly ConnectedMember[]): void {
+  #warnUnknown(now: number, candidates: readonly ConnectedMember[]): void {
     const cluster = this.#cluster;
     const ordered = cluster.order;
     if (ordered === null || !isEverybodyHere(cluster, now) || candidates.some(({ id }) => id === ordered))
@@ -112,7 +112,7 @@ export class SnapshotChoice {
   }
 
   /** Logs what is missing, which member has it, and what an operator can do about it. */
-  #tell({ id, connection }: ConnectedMember, needed: number): void {
+  #logUndecided({ id, connection }: ConnectedMember, needed: number): void {
     const { timeline, notices } = this.#cluster;
     const { index } = timeline;
     this.#order = `--adopt ${hexOf(id)}`;
@@ -127,6 +127,6 @@ const UNKNOWN =
   "`adopt` names no daemon that is connected: nothing is taken over by it. Compare the id with `dbsync status --json`, which has all " +
   "64 digits; and take the option out when it has been carried out";
 const UNDECIDED =
-  "what lacks here no member keeps entry by entry, and too few have signed the same snapshot of it: nothing is taken over, and " +
+  "what is missing here no member stores entry by entry, and too few have signed the same snapshot of it: nothing is taken over, and " +
   "this daemon serves what it has. Connect those that are away; or, if this member is to be believed, start this daemon once " +
   "with the option `order`: its snapshot takes the place of everything here dated up to `upTo`, and that is kept aside";

@@ -111,4 +111,4 @@ function* piecesOf(chunks: Iterable<Buffer>, most: number): Generator<Buffer, un
     for (let from = 0; from < chunk.length; from += most) yield chunk.subarray(from, from + most);
 }
 
-const UNREADABLE = "the snapshot that a member was to be given cannot be read";
+const UNREADABLE = "the snapshot for a member cannot be read";

@@ -218,10 +218,10 @@ export class SnapshotTaking {
           name === null ? NO_ASIDE : ASIDE,
         ),
       onOrphaned: (orphans) => {
-        this.#tellLost(orphans, upTo, STRAYS);
-        this.#tellLost(orphans.unverifiable, upTo, UNVERIFIABLE);
-        this.#tellPossible(orphans.possible, upTo);
-        this.#tellLetters(orphans.letters);
+        this.#logLost(orphans, upTo, STRAYS);
+        this.#logLost(orphans.unverifiable, upTo, UNVERIFIABLE);
+        this.#logPossible(orphans.possible, upTo);
+        this.#logDeadLetters(orphans.letters);
       },
       onAdopted: () => {
         if (this.#taking !== taking) return;
@@ -256,14 +256,14 @@ export class SnapshotTaking {
   }
 
   /** Logs lost entries, never in silence: no other member may have them. */
-  #tellLost({ count, entries }: LostEntries, upTo: string, text: string): void {
+  #logLost({ count, entries }: LostEntries, upTo: string, text: string): void {
     if (count === 0) return;
     this.orphaned += count;
     const { log } = this.#cluster;
     for (const some of linesOf(entries)) log.error({ count, upTo, entries: some }, text);
   }
 
-  #tellLetters(letters: KeptLetters | null): void {
+  #logDeadLetters(letters: KeptLetters | null): void {
     const { log } = this.#cluster;
     if (letters === null || letters.kept + letters.left === 0) return;
     const { name, kept, left } = letters;
@@ -272,7 +272,7 @@ export class SnapshotTaking {
   }
 
   /** No alarm: as a rule it has them. */
-  #tellPossible({ count, entries }: LostEntries, upTo: string): void {
+  #logPossible({ count, entries }: LostEntries, upTo: string): void {
     if (count === 0) return;
     this.possiblyOrphaned += count;
     const { log } = this.#cluster;
@@ -296,21 +296,22 @@ function textOf({ id, envelope: { at, key, commands } }: Entry): string {
   return `${dateText(at)} ${hexOf(id)} by ${hexOf(key)}: ${names}`;
 }
 
-const TAKING = "this daemon lacks entries that no member keeps any more: taking a member's snapshot instead";
+const TAKING =
+  "this daemon misses entries that no member stores any more: taking a member's snapshot instead";
 const TAKEN = "a member's snapshot is taken over";
-const ASIDE = "what was here before is kept in the folder `name`, until somebody removes it";
+const ASIDE = "what was here before is kept in the folder `name`, until you remove it";
 const NO_ASIDE = "what was here before is not kept, as there is no data folder";
 const GIVEN_UP = "no snapshot could be taken from a member; it is tried again";
 const STRAYS =
   "this daemon had entries of that time which the snapshot that it took over is not made of; they are gone here. Those that are not " +
   "named were forgotten here before, or are among the ones of which that is said not to be known. With --data they are kept as dead letters";
 const POSSIBLE =
-  "of these entries it is not known whether the snapshot that was taken over is made of them: it tells sums alone, and of their " +
-  "seconds it holds others as well. As a rule it is; their signers can look whether their effect is there";
+  "of these entries it is not known whether the snapshot that was taken over is made of them: it has sums alone, and of their " +
+  "seconds it holds further ones. As a rule it is; their signers can check whether their effect is there";
 const KEPT =
-  "what the snapshot lacks, or may lack, is kept as dead letters in `file`: dbsync dead-letters lists them, and writes them again";
+  "what the snapshot misses, or may miss, is stored as dead letters in `file`: dbsync dead-letters lists them, and writes them again";
 const NO_ROOM =
-  "so many more are not kept as dead letters, as --max-dead-letter-bytes is reached: they are only in what was kept aside. Raise it, or write " +
+  "`left` more are not stored as dead letters, as --max-dead-letter-bytes is reached: they are only in what was kept aside. Raise it, or write " +
   "letters again and remove them";
 const UNVERIFIABLE =
   "the keys that signed these entries were added by entries which the snapshot that was taken over is not made of, so no other " +

@@ -62,4 +62,4 @@ export function isBelieved(
 }
 
 const NOT_BELIEVED =
-  "a member says that it has pruned what lacks here, and most others do not say so: it is not believed, and nothing is changed";
+  "a member says that it has pruned what is missing here, and most other members do not say so: it is not believed, and nothing is changed";

@@ -3,14 +3,14 @@ export const CLOSE_REASONS = {
   "wrong-cluster":
     "It belongs to another cluster: start all daemons with the same --cluster-name, -s and --root-key.",
   self: "It is this daemon itself: leave its own address out of --peer.",
-  "not-pinned": "Its id is not the one behind # in --peer: somebody may be in between, or its key is new.",
+  "not-pinned": "Its id is not the one after # in --peer: an attacker may be in between, or its key is new.",
   "not-a-member":
     "Its key is none of this cluster's daemons': start both with the same --cluster-secret, or pin it with --peer " +
     "host:port#ed25519:<id>, or CLUSTER ADD it.",
   revoked:
-    "Its key was revoked, which is for good: it takes part no more. To have a daemon there again, start it with a new --data folder.",
+    "Its key was revoked permanently: it no longer takes part. To have a daemon there again, start it with a new --data folder.",
   "left-out":
-    "The list of members leaves it out, which is for good: it takes part no more. To have a daemon there again, start it with a new --data folder, and dbsync members add it.",
+    "The list of members leaves it out permanently: it no longer takes part. To have a daemon there again, start it with a new --data folder, and dbsync members add it.",
   "not-listed": "The list of members does not name it: dbsync members add it.",
   "other-secret":
     "It has another --cluster-secret, or none: start all daemons of the cluster with the same file.",
@@ -23,7 +23,7 @@ export const CLOSE_REASONS = {
   malformed: "It sent bytes that are no message between members.",
   duplicate: "The two daemons have another connection, which is kept.",
   "too-many-members":
-    "There is no place for more members: name each daemon by --peer at all others, which keeps a place for it.",
+    "There is no room for more members: name each daemon by --peer at all other ones, which reserves room for it.",
   "too-many-handshakes": "Too many connections are in their handshake.",
   "too-many-refused":
     "Too many of the entries that it gave were refused: its clock, keys or disk may be damaged.",

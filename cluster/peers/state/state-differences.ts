@@ -82,7 +82,7 @@ export class StateDifferences {
   tick(now: number): void {
     for (const [name, differing] of this.#keys) {
       if (differingIn(differing.said).length === 0) this.#same(name, differing);
-      else if (now - differing.since > SETTLING_MS) this.#tell(differing);
+      else if (now - differing.since > SETTLING_MS) this.#logDifference(differing);
     }
   }
 
@@ -95,7 +95,7 @@ export class StateDifferences {
       );
   }
 
-  #tell(differing: Differing): void {
+  #logDifference(differing: Differing): void {
     const { db, key, said, reported } = differing;
     const verdict = verdictOn([...said.values()]);
     differing.reported = verdict;
@@ -116,9 +116,9 @@ function verdictOn(said: readonly boolean[]): Verdict {
 }
 
 const SENTENCES: Readonly<Record<Verdict, string>> = {
-  own: "this daemon's state differs from most members', though they hold the same commands: restart it, so that it is made anew",
+  own: "this daemon's state differs from most members', though they hold the same commands: restart it, so that its state is made again",
   member:
-    "a member's state differs from this daemon's and most others', though they hold the same commands: restart that one",
+    "a member's state differs from this daemon's and most other members', though they hold the same commands: restart that one",
   unclear:
     "this daemon's state and a member's differ, though they hold the same commands: restart both, one after the other",
 };

@@ -116,7 +116,7 @@ test("a disk that is full is told, and nothing of it is left", async () => {
   const writer = new DeadLetters(data.path, MEBIBYTE, write).open(CUT_AT);
   assert.throws(
     () => keep(writer, some(5)),
-    /cannot be kept as dead letters in .*dead-letters \(ENOSPC\): make room/,
+    /cannot be stored as dead letters in .*dead-letters \(ENOSPC\): make room/,
   );
   writer.discard();
   assert.deepEqual(readdirSync(join(data.path, "dead-letters")), []);
@@ -126,7 +126,7 @@ test("a folder that cannot be made is told", () => {
   using data = makeFolder();
   writeFileSync(join(data.path, "dead-letters"), "a file");
   const letters = lettersIn(data.path);
-  assert.throws(() => keep(letters.open(CUT_AT), some(1)), /cannot be kept as dead letters/);
+  assert.throws(() => keep(letters.open(CUT_AT), some(1)), /cannot be stored as dead letters/);
   const warnings: string[] = [];
   letters.decide(markOf(null), { ...quiet, warn: (_, line) => void warnings.push(line) });
   assert.equal(warnings.length, 1);

@@ -112,7 +112,7 @@ test("who is left out, not named or without a disk is no member, and says why", 
   take(out, less);
   assert.match(
     out.refusal ?? "",
-    /number 2, signed 2026-.*Z by the key [\da-f]{12}, leaves it out, for good/,
+    /number 2, signed 2026-.*Z by the key [\da-f]{12}, leaves it out permanently/,
   );
   const other = open(idOf("X"), new Disk());
   take(other, first);

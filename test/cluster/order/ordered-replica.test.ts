@@ -93,7 +93,7 @@ test("a stream that has another message in the place of the last one is not read
   assert.equal(replica.again({ ...first, data: Buffer.from("one") }), null);
   assert.match(replica.again({ ...first, data: Buffer.from("two") }) ?? "", /message 1 .* lost some/);
   assert.match(replica.connected(factsUpTo(2)) ?? "", /lost some/);
-  assert.match(replica.failure ?? "", /Start the daemon anew$/);
+  assert.match(replica.failure ?? "", /Restart the daemon$/);
 });
 
 test("a version of what commands mean that is not known ends it, in the stream as in a snapshot of a newer release", () => {

@@ -129,7 +129,7 @@ test("rights are those of the place: what stands behind a revocation is denied",
 test("a message that lacks is no message to go on behind", () => {
   const { state, sign } = sceneOf();
   const { body, signature } = sign([["SET", "k", "v"]]);
-  assert.throws(() => state.apply({ seq: 2, at: NOW, data: writeValue(body, signature) }), /came behind 0/);
+  assert.throws(() => state.apply({ seq: 2, at: NOW, data: writeValue(body, signature) }), /came after 0/);
 });
 
 test("behind a version of what commands mean that is not known nothing is applied, and what was said before stays", () => {
