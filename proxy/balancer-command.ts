@@ -42,9 +42,9 @@ interface Options extends BalancerFlags, AdminOptions {
 export function addBalancer(program: Command): void {
   const command = program
     .command("balance", { isDefault: true })
-    .summary("stands before several servers: reads and writes go on when one dies (the default)")
+    .summary("balances several servers: reads and writes go on when one dies (the default)")
     .description(
-      "Stands before several servers. Reads go to any of them, writes to the one that their database is placed on; when a server dies both go on.",
+      "Distributes statements to several servers. Reads go to any of them, writes to the one that their database is placed on; when a server dies both go on.",
     )
     .argument(
       "[server...]",
@@ -54,7 +54,7 @@ export function addBalancer(program: Command): void {
     .option("--listen <place>", `port, or address:port (127.0.0.1:${DEFAULT_PORT})`, listenPlace);
   addRouting(addAdmin(command));
   addLimits(command)
-    .addOption(new Option("--log-level <level>", "what is told").choices(LOG_LEVELS).default("info"))
+    .addOption(new Option("--log-level <level>", "messages to log").choices(LOG_LEVELS).default("info"))
     .addOption(new Option("--log-format <format>", "how").choices(LOG_FORMATS).default("auto"))
     .action(runBalancer);
 }
@@ -84,7 +84,7 @@ function addRouting(command: Command): Command {
     .option("--single-primary", "the first server that is there takes all writes")
     .option(
       "--settle <ms>",
-      `how long servers may take to tell each other of a write (${DEFAULT_SETTLE_TIME})`,
+      `how long servers may take to replicate a write (${DEFAULT_SETTLE_TIME})`,
       number(0, TIME_MAX),
     );
 }
@@ -121,7 +121,7 @@ function addLimits(command: Command): Command {
     )
     .option(
       "--silence-timeout <ms>",
-      "a client that is silent so long is let go; 0: none is",
+      "a client that is silent for longer is disconnected; 0: none is",
       number(0, TIME_MAX),
       CLIENT_LIMITS.silenceTimeout,
     );

@@ -67,7 +67,7 @@ export function addCache(program: Command): void {
       UPSTREAM_LIMITS.replyTimeout,
     );
   addAdmin(command)
-    .addOption(new Option("--log-level <level>", "what is told").choices(LOG_LEVELS).default("info"))
+    .addOption(new Option("--log-level <level>", "messages to log").choices(LOG_LEVELS).default("info"))
     .addOption(new Option("--log-format <format>", "how").choices(LOG_FORMATS).default("auto"))
     .action(runCache);
 }

@@ -9,7 +9,7 @@ import { addStatus } from "./status-command.js";
 /** Returns the program; nothing is parsed yet. */
 export function makeProxy(): Command {
   const program = new Command("dbsync-proxy")
-    .description("Stands before servers of the SQL line protocol, or of Redis.")
+    .description("A proxy in front of servers of the SQL line protocol.")
     .version(version, "-V, --version", "print the version")
     .enablePositionalOptions()
     .exitOverride()

@@ -272,7 +272,7 @@ export const TIMELINE_FIGURES = {
     metric: {
       name: "dbsyncd_timeline_entries",
       type: "gauge",
-      help: "Recorded envelopes; ring: those on keys, data: all others.",
+      help: "Recorded envelopes; ring: those on keys, data: all remaining ones.",
       labels: { set: "ring" },
     },
   },
@@ -283,7 +283,7 @@ export const TIMELINE_FIGURES = {
     metric: {
       name: "dbsyncd_timeline_entries",
       type: "gauge",
-      help: "Recorded envelopes; ring: those on keys, data: all others.",
+      help: "Recorded envelopes; ring: those on keys, data: all remaining ones.",
       labels: { set: "data" },
     },
   },

@@ -65,7 +65,7 @@ export function* membersOf(bytes: Buffer): Generator<Member, void> {
 
 function endOf(bytes: Buffer, type: number, from: number, last: number): number {
   const end = type === BSON.pattern ? patternEnd(bytes, from) : from + lengthAt(bytes, type, from, last);
-  if (end > last) throw new MalformedBson("a value behind the end of its document");
+  if (end > last) throw new MalformedBson("a value after the end of its document");
   return end;
 }
 

@@ -175,7 +175,7 @@ export class RespReader {
     const end = this.#at + length;
     if (end + 2 > this.#buffer.length) throw this.malformed("expected more bytes of a bulk string");
     if (this.#buffer[end] !== CR || this.#buffer[end + 1] !== LF) {
-      throw this.malformed("expected CR LF behind a bulk string");
+      throw this.malformed("expected CR LF after a bulk string");
     }
     return end;
   }

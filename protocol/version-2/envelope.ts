@@ -149,7 +149,7 @@ export function readBody(body: Buffer): Envelope {
     const field = FIELDS_BY_NAME.get(name);
     if (field === undefined)
       throw reader.malformed(`unknown name in the header: ${JSON.stringify(name.slice(0, 20))}`);
-    if ((given & field.bit) !== 0) throw reader.malformed(`"${name}" stands twice in the header`);
+    if ((given & field.bit) !== 0) throw reader.malformed(`"${name}" occurs twice in the header`);
     if ((i === 0) !== (name === "key"))
       throw reader.malformed('expected "key" as the first name of the header');
     given |= field.bit;

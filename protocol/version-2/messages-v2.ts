@@ -58,7 +58,7 @@ export const KNOWS_UNSIGNED = "unsigned";
 /** The answer of a daemon with keys to such a client. */
 export const KNOWS_SIGNED = "signed";
 
-/** The capability in a hello: the client wants to send `traceparent`; the daemon accepts it. */
+/** The capability in a hello: the client sends `traceparent`; the daemon accepts it. */
 export const KNOWS_TRACE = "trace";
 
 /** An event for a subscribed client: its kind and details. */

@@ -140,12 +140,12 @@ const REFUSED: readonly [args: readonly string[], code: number, stderr: RegExp][
   [
     ["-s", publicKey, "--peer", "db2:1", "--cluster-secret", publicKey],
     2,
-    /public\.pem holds something else, and a cluster's secret is due: one line of 64/,
+    /public\.pem holds something else; expected a cluster's secret: one line of 64/,
   ],
   [
     ["-s", publicKey, "--peer", "db2:1", "--cluster-secret", folder],
     2,
-    /is a folder, and a cluster's secret is due/,
+    /is a folder; expected a cluster's secret/,
   ],
   [["-s", publicKey, "--peer", "db2:1", "--v1", "local"], 2, /its peers would differ for ever/],
   [["-s", publicKey, "--data", "d", "--v1", "local"], 2, /would lose them when it stops.*gateway, or off/],

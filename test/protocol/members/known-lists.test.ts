@@ -54,5 +54,5 @@ test("no more lists stand beside each other than administrators slip", () => {
   const many = Array.from({ length: HEADS_MAX + 1 }, (_, index) =>
     listAfter([first], { add: String.fromCharCode(200 + index) }),
   );
-  assert.throws(() => heads(...many), /too many lists/);
+  assert.throws(() => heads(...many), /too many parallel lists/);
 });
