@@ -340,4 +340,4 @@ export function flushedEntry(entry: Entry): FlushedEntry {
   return { at, seq, id: entry.id, ring: isRingEntry(entry.envelope) ? entry : null };
 }
 
-const DAMAGED = "an entry of the timeline is damaged; members, if there are any, will give it again";
+const DAMAGED = "an entry of the timeline is damaged; other members, if there are any, will send it again";

@@ -165,14 +165,14 @@ async function isSynced(keeping: Keeping | null): Promise<boolean> {
   }
 }
 
-const NOT_READ = "what is left of damaged entries cannot be read now, and stays; it is tried again";
-const WRITE_AGAIN = "What is left of it is removed. Its signer can look and write again";
+const NOT_READ = "the remains of damaged entries cannot be read now; they stay, and the daemon tries again";
+const WRITE_AGAIN = "Its remains are removed. Its signer can check the data and write again";
 const LOST =
-  "an entry of the timeline is damaged, and no member can give it: its effect is taken out of the state, as most daemons do not " +
+  "an entry of the timeline is damaged, and no member has a copy: its effect is removed from the state, as most daemons do not " +
   `have it. ${WRITE_AGAIN}`;
-const LOST_BEFORE = `an entry of the timeline is damaged, and no member can give it: its effect is not in the state. ${WRITE_AGAIN}`;
-const STAYS = "What is there stays on the disk, is not in the state, and no snapshot can be made with it";
-const UNREADABLE = `an entry of the timeline is whole, and this version cannot read it; was it written by a later one? ${STAYS}: start that one again`;
+const LOST_BEFORE = `an entry of the timeline is damaged, and no member has a copy: its effect is not in the state. ${WRITE_AGAIN}`;
+const STAYS = "Its bytes stay on the disk, it is not in the state, and no snapshot can be made with it";
+const UNREADABLE = `an entry of the timeline is intact, but this version cannot read it; perhaps a later one wrote it. ${STAYS}: start that version again`;
 const NO_COPY =
-  "an entry of the timeline is damaged, and no member can give it; no copy of what is left of it could be kept. " +
-  `${STAYS}: see that the disk has room, and move what is in replaced/damaged elsewhere; it is tried again`;
+  "an entry of the timeline is damaged, and no member has a copy; its remains could not be copied. " +
+  `${STAYS}: make room on the disk, and move the files of replaced/damaged elsewhere; the daemon tries again`;

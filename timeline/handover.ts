@@ -148,7 +148,7 @@ export class Handover {
 
   get #making(): SnapshotMaking {
     const { making } = this.#folding.archive;
-    if (making === null) throw new Error("this timeline has no place for snapshots");
+    if (making === null) throw new Error("this timeline stores no snapshots");
     return making;
   }
 

@@ -114,7 +114,7 @@ export class LateMerges {
     const startedAt = uptime();
     const { plan, entries } = this.#planRefold(late);
     this.#folding.raise(plan.horizon);
-    log.info({ entries: late.length }, "late entries: folding anew");
+    log.info({ entries: late.length }, "late entries: folding again");
     const done = (fold: Fold) => {
       if (archive.refolded(refolding.takeGaps(), plan.until)) forgotten.some();
       this.#folding.swap(fold, entries);

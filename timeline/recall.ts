@@ -95,7 +95,9 @@ export class Recalls {
     const [snapshot] = this.#beginnings(plan.from);
     if (snapshot === undefined) throw new RecallFailure(this.#tooEarly(plan.from));
     if (this.#running.size >= RECALLS_MAX)
-      throw new RecallFailure(`${RECALLS_MAX} others look back already: try again when they are done`);
+      throw new RecallFailure(
+        `${RECALLS_MAX} other requests for history are running: try again when they are done`,
+      );
     const running = this.#running;
     return await new Promise<Recalled>((resolve, reject) => {
       running.add(reject);
@@ -144,7 +146,7 @@ export class Recalls {
       const step = steps.next();
       if (step.done === true) return step.value;
       if (this.#clock.uptime() > endsAt)
-        throw new RecallFailure(`after ${RECALL_MS_MAX / 1000} s it had not come to an end: ${SHORTER}`);
+        throw new RecallFailure(`after ${RECALL_MS_MAX / 1000} s it was not complete: ${SHORTER}`);
       yield;
     }
   }
@@ -185,9 +187,9 @@ export class Recalls {
     const { earliest } = this;
     const kept =
       earliest < Number.MAX_SAFE_INTEGER
-        ? `ask from ${earliest} (${dateText(earliest)}) on`
-        : "nothing can be told at the moment";
-    return `what was recorded up to ${from - 1} is not kept any more: ${kept}`;
+        ? `request dates from ${earliest} (${dateText(earliest)}) on`
+        : "nothing is available at the moment";
+    return `entries up to ${from - 1} are no longer stored: ${kept}`;
   }
 }
 
@@ -198,5 +200,5 @@ function prunedTo(storage: MarkSource): number {
 }
 
 const STOPPED = "the daemon stops";
-const GONE = "some of what was recorded then has gone meanwhile (--retain): try again";
-const SHORTER = "ask for a later FROM, or look at the folder itself (dbsync log verify)";
+const GONE = "some of the entries of that time were removed meanwhile (--retain): try again";
+const SHORTER = "request a later FROM, or check the folder itself (dbsync log verify)";

@@ -212,5 +212,5 @@ export class Refolding {
 }
 
 const NO_BEGINNING =
-  "no snapshot can be read, and what was before it is not kept any more: take another member's data, with a new folder";
+  "no snapshot can be read, and earlier entries are no longer stored: start with a new folder, so that another member sends its data";
 const DAMAGED = "a snapshot is damaged: folding from an older one, or from the beginning";

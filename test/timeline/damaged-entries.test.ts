@@ -312,12 +312,12 @@ test("nothing is removed of a damaged entry before the copy of it is on the disk
   const sync = await letGo();
   assert.equal(await letGo(), sync, "it is not begun anew meanwhile");
   assert.notEqual(remains(subject, entry), null);
-  assert.ok(!errors.some((line) => line.includes("is removed")));
+  assert.ok(!errors.some((line) => line.includes("remains are removed")));
   sync.resolve();
   await subject.pass(11_000);
   assert.equal(remains(subject, entry), null);
   assert.deepEqual([subject.get("k"), syncs.length], [bulk("4"), 1]);
-  assert.equal(errors.filter((line) => line.includes("is removed")).length, 1);
+  assert.equal(errors.filter((line) => line.includes("remains are removed")).length, 1);
 });
 
 test("nothing is removed of a damaged entry whose copy could not be synced; it is tried again", async () => {
@@ -327,7 +327,7 @@ test("nothing is removed of a damaged entry whose copy could not be synced; it i
   assert.notEqual(remains(subject, entry), null);
   assert.deepEqual(subject.get("k"), bulk("4"));
   assert.ok(
-    errors.some((line) => line.includes("no copy")) && !errors.some((line) => line.includes("is removed")),
+    errors.some((line) => line.includes("could not be copied")) && !errors.some((line) => line.includes("remains are removed")),
   );
   (await letGo()).resolve();
   await subject.pass(11_000);
@@ -386,8 +386,8 @@ test("what a later version has written stays on the disk: it is told once, and i
   subject.timeline.damagedEntries.drop();
   await subject.pass(11_000);
   assert.deepEqual(subject.get("k"), bulk("5"));
-  assert.equal(errors.filter((line) => line.includes("written by a later one?")).length, 1);
-  assert.equal(errors.filter((line) => line.includes("is removed")).length, 0);
+  assert.equal(errors.filter((line) => line.includes("perhaps a later one wrote it")).length, 1);
+  assert.equal(errors.filter((line) => line.includes("remains are removed")).length, 0);
 });
 
 test("nothing is removed of a damaged entry of which no copy could be kept, until one can be; its effect goes", async () => {
@@ -406,7 +406,7 @@ test("nothing is removed of a damaged entry of which no copy could be kept, unti
     assert.deepEqual(subject.get("k"), bulk("59"));
     assert.equal(timeline.damagedEntries.lastAt, entry.envelope.at);
   }
-  assert.equal(errors.filter((line) => line.includes("no copy")).length, 1);
+  assert.equal(errors.filter((line) => line.includes("could not be copied")).length, 1);
   hasRoom = true;
   timeline.damagedEntries.drop();
   await subject.pass(11_000);

@@ -92,7 +92,7 @@ export class FrameReader {
     this.close();
     if (!head.subarray(0, MAGIC.length).equals(HEAD.subarray(0, MAGIC.length)))
       throw new ForeignBackup(
-        "it is no backup: its first bytes are others; name a file that dbsync backup wrote",
+        "it is no backup: its first bytes differ; name a file that dbsync backup wrote",
       );
     const format = head.length < HEAD.length ? "none" : head.readUInt32BE(MAGIC.length);
     throw new ForeignBackup(`it is a backup of format ${format}, and this version reads ${FORMAT}`);
@@ -109,7 +109,7 @@ export class FrameReader {
       const end = offset + LENGTH_BYTES + length + SEAL_BYTES;
       if (length < 1 || length > FRAME_BYTES_MAX || end > this.size) {
         const problem =
-          end > this.size && length <= FRAME_BYTES_MAX ? "the file ends early" : "the length makes no sense";
+          end > this.size && length <= FRAME_BYTES_MAX ? "the file ends early" : "the length is impossible";
         yield { from: offset, to: this.size, problem };
         return;
       }
@@ -118,7 +118,7 @@ export class FrameReader {
       const kind = KINDS[body[0] as number];
       const isGood = sealOf(this.#hash, seal, body).equals(found) && kind != null;
       if (isGood) yield { kind, items: body.subarray(1), offset, bytes: end - offset };
-      else yield { from: offset, to: end, problem: "the bytes are not those that were written" };
+      else yield { from: offset, to: end, problem: "the bytes differ from what was written" };
       // The next frame was sealed with the seal that this one has in the file.
       seal = found;
       offset = end;

@@ -88,6 +88,6 @@ export function readEnd(items: Buffer): BackupEnd {
     [made, entries, last ?? 0, ...snapshots].every(Number.isSafeInteger) &&
     Object.values(marks).every((mark) => typeof mark === "string") &&
     (functions === null || typeof functions === "string");
-  if (!isWhole) throw new TypeError("it does not say what an end says");
+  if (!isWhole) throw new TypeError("the end of the backup is malformed");
   return end;
 }

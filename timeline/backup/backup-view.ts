@@ -53,7 +53,7 @@ export class BackupView {
       if (isDamage(found)) {
         if (damages.length < DAMAGES_MAX) damages.push(found);
       } else if (end !== null) {
-        damages.push({ from: found.offset, to: this.bytes, problem: "they stand behind the end" });
+        damages.push({ from: found.offset, to: this.bytes, problem: "they follow the end" });
         break;
       } else {
         try {
@@ -62,7 +62,7 @@ export class BackupView {
         } catch {
           // Its seals are good: some other program has made it.
           const to = found.offset + found.bytes;
-          damages.push({ from: found.offset, to, problem: "they hold nothing of a backup" });
+          damages.push({ from: found.offset, to, problem: "they are no part of a backup" });
           break;
         }
       }

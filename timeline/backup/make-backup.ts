@@ -83,7 +83,7 @@ export function writeBackup(parts: BackupParts): BackupEnd | null {
     return end;
   }
   throw new NoBackup(
-    "its daemon catches up, and takes old entries faster than they are read: try again when it is live",
+    "its daemon is catching up and receives old entries faster than they can be read: try again when it is live",
   );
 }
 
@@ -136,7 +136,7 @@ function addMissing({ view, hash, writer, path }: BackupParts, late: Map<string,
   }
   if (next.done !== true) return "gone";
   if (late.size + missing.length > LATE_MAX)
-    throw new NoBackup(`more than ${LATE_MAX} entries came meanwhile: try again when its daemon is live`);
+    throw new NoBackup(`more than ${LATE_MAX} entries arrived meanwhile: try again when its daemon is live`);
   const items = new EntryItems();
   for (const place of missing) {
     const [found] = view.entries(place);
@@ -155,7 +155,7 @@ function* writtenPlaces(path: string, hash: Hash): Generator<Buffer> {
   try {
     for (const found of reader.frames()) {
       if (isDamage(found))
-        throw new NoBackup(`the disk gives ${path} not back as it was written: ${found.problem}`);
+        throw new NoBackup(`the disk returns other bytes of ${path} than were written: ${found.problem}`);
       if (found.kind === "entries") for (const [place] of entriesOf(found.items)) yield place;
     }
   } finally {

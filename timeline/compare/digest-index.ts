@@ -172,7 +172,7 @@ export class DigestIndex {
       yield* ring;
       return;
     }
-    if (this.#storage === null) throw new Error("an index without a storage knows no places");
+    if (this.#storage === null) throw new Error("an index without a storage has no places");
     let next = 0;
     for (const place of this.#storage.places(from, to)) {
       let order = -1;
@@ -208,7 +208,7 @@ export class DigestIndex {
   restore(sums: Buffer, ring: Iterable<Place>): void {
     this.clear();
     if (readSums(this.#sums.data, sums) !== sums.length)
-      throw new RangeError("a digest index has another length than it says");
+      throw new RangeError("the length of a digest index is wrong");
     for (const place of ring) this.add(place, true);
   }
 

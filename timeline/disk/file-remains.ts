@@ -32,9 +32,9 @@ export function fileRemains(
 const NOTHING: LogRemains = { groups: [], lost: 0, unsynced: 0, end: "none" };
 
 const DAMAGED =
-  "the timeline's log is damaged: what was written last is not all there, though it was safe; members, if there are any, will give " +
-  "it again";
+  "the timeline's log is damaged: the last writes are incomplete, although they were safe; other members, if there are any, will " +
+  "send them again";
 const UNSYNCED =
-  "the machine was started anew before the last groups of writes were on the disk, as --fsync permits: members, if there are any, " +
-  "will give them again";
-const NO_END = "this file cannot be read, so whether the timeline's log was whole to its end cannot be told";
+  "the machine restarted before the last groups of writes were on the disk, as --fsync permits: other members, if there are any, " +
+  "will send them again";
+const NO_END = "this file cannot be read, so the daemon does not know whether the timeline's log is complete";

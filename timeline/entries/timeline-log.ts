@@ -7,4 +7,4 @@ export interface TimelineLog {
 
 /** The message about a failed disk; logged with the reason. */
 export const FAILED =
-  "the data folder did not take what was written: nothing is taken any more. Free or mend the disk, then start again";
+  "the data folder cannot be written: nothing is taken any more. Free or repair the disk, then start again";

@@ -102,7 +102,8 @@ export class Fold {
    */
   merge(entries: readonly Entry[]): readonly FoldedEntry[] {
     const folded = this.mergeWithin(Number.POSITIVE_INFINITY, entries);
-    if (folded === null) throw new Error("what was not applied counts now, and is to be folded anew");
+    if (folded === null)
+      throw new Error("units that were not applied count now, and have to be folded again");
     return folded;
   }
 

@@ -68,7 +68,7 @@ export function* readRingEntries(
     const entry = entryOf(reader.bytes(), reader.bytes(), hash);
     const last = entries.at(-1);
     if (entry.envelope.at > cutAt || (last !== undefined && compareEntries(last, entry) >= 0))
-      throw new DamagedSnapshot("an entry of the key ring is not in its place");
+      throw new DamagedSnapshot("an entry of the key ring is out of order");
     const refusal = refuses?.(entry, ring) ?? null;
     if (refusal !== null) throw new DamagedSnapshot(`an entry of the key ring is refused: ${refusal}`);
     for (const unit of unitsOf(entry, databases)) if (unit.kind === "ring") applyToRing(unit, ring);

@@ -44,7 +44,7 @@ function readSpec(reader: SnapshotReader): IndexSpec {
   const bytes = reader.bytes();
   checked(bytes);
   const spec = indexOfBytes(bytes);
-  if (spec === undefined) throw new DamagedSnapshot("a collection's index is none");
+  if (spec === undefined) throw new DamagedSnapshot("a collection's index is invalid");
   return spec;
 }
 

@@ -147,7 +147,7 @@ export class SnapshotReader {
   /** Checks that nothing follows. */
   end(): void {
     if (this.#offset < this.#items.length || this.#rest.length > 0 || this.#chunks.next().done !== true)
-      throw new DamagedSnapshot("bytes behind the end");
+      throw new DamagedSnapshot("bytes after the end");
   }
 
   /** Closes the source. */
@@ -173,7 +173,7 @@ export class SnapshotReader {
       const parts = [this.#rest];
       for (let have = this.#rest.length; have < length; ) {
         const { done, value } = this.#chunks.next();
-        if (done === true) throw new DamagedSnapshot("a snapshot that is cut off");
+        if (done === true) throw new DamagedSnapshot("the snapshot is cut off");
         parts.push(value);
         have += value.length;
       }

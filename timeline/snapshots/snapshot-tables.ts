@@ -82,6 +82,6 @@ function readCell(reader: SnapshotReader): Cell {
 
 function readNumber(reader: SnapshotReader): number {
   const number = reader.double();
-  if (!Number.isFinite(number)) throw new DamagedSnapshot("a cell's number is none");
+  if (!Number.isFinite(number)) throw new DamagedSnapshot("a cell's number is not finite");
   return number;
 }

@@ -158,9 +158,9 @@ test("entries that are out of order, twice there, dated after the snapshot or ma
   assert.deepEqual(readAs(snapshotOf(entries, last.envelope.at), genesis).ringEntries, entries);
   const malformed = { ...second, body: Buffer.concat([second.body, Buffer.from("more")]) };
   for (const [bytes, reason] of [
-    [snapshotOf([second, first, ...rest], START + 100), /not in its place/],
-    [snapshotOf([first, first, second], START + 100), /not in its place/],
-    [snapshotOf(entries, last.envelope.at - 1), /not in its place/],
+    [snapshotOf([second, first, ...rest], START + 100), /out of order/],
+    [snapshotOf([first, first, second], START + 100), /out of order/],
+    [snapshotOf(entries, last.envelope.at - 1), /out of order/],
     [snapshotOf([first, malformed, ...rest], START + 100), /malformed/],
     [snapshotOf([{ ...first, body: Buffer.alloc(0) }], START + 100), /malformed/],
   ] as const)
