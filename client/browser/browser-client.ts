@@ -25,6 +25,8 @@ export interface BrowserCallOptions {
   readonly timeout?: number | undefined;
   /** Selects the answers that make the result; default `first`, the first successful one. */
   readonly policy?: Policy | undefined;
+  /** `traceparent` of W3C Trace Context, which the daemons' slow logs show. */
+  readonly traceparent?: string | undefined;
   /** Number of the database; default 0. */
   readonly db?: number | undefined;
   /** Applied only if each of these keys was last changed by that writer; else the result is null. */
