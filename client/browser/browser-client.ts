@@ -13,7 +13,7 @@ export interface BrowserOptions extends BrowserCallOptions {
   /** The cluster, 64 hexadecimal digits, as the daemons print it when they start. Default: the daemons are asked. */
   readonly cluster?: string | undefined;
   /** Called with the end of each call that an earlier page had signed and whose answer it did not receive. */
-  readonly recovered?: ((told: Recovered) => void) | undefined;
+  readonly recovered?: ((end: Recovered) => void) | undefined;
   /** Called, once for many, when `outbox`, `unkept` or `daemons` has changed. */
   readonly changed?: (() => void) | undefined;
   /** Makes WebSockets; default: the browser's. */
