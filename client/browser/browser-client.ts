@@ -13,7 +13,7 @@ export interface BrowserOptions extends BrowserCallOptions {
   /** The cluster, 64 hexadecimal digits, as the daemons print it when they start. Default: the daemons are asked. */
   readonly cluster?: string | undefined;
   /** Called with the end of each call that an earlier page had signed and whose answer it did not receive. */
-  readonly recovered?: ((told: Recovered) => void) | undefined;
+  readonly recovered?: ((end: Recovered) => void) | undefined;
   /** Called, once for many, when `outbox`, `unkept` or `daemons` has changed. */
   readonly changed?: (() => void) | undefined;
   /** Makes WebSockets; default: the browser's. */
@@ -25,6 +25,8 @@ export interface BrowserCallOptions {
   readonly timeout?: number | undefined;
   /** Selects the answers that make the result; default `first`, the first successful one. */
   readonly policy?: Policy | undefined;
+  /** `traceparent` of W3C Trace Context, which the daemons' slow logs show. */
+  readonly traceparent?: string | undefined;
   /** Number of the database; default 0. */
   readonly db?: number | undefined;
   /** Applied only if each of these keys was last changed by that writer; else the result is null. */

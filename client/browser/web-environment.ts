@@ -9,10 +9,10 @@ const PROTOCOL = "dbsync2";
 export interface Messages {
   binaryType: string;
   readonly bufferedAmount: number;
-  onopen: ((told: never) => void) | null;
-  onmessage: ((told: { readonly data: ArrayBuffer }) => void) | null;
-  onclose: ((told: { readonly code: number }) => void) | null;
-  onerror: ((told: never) => void) | null;
+  onopen: ((event: never) => void) | null;
+  onmessage: ((event: { readonly data: ArrayBuffer }) => void) | null;
+  onclose: ((event: { readonly code: number }) => void) | null;
+  onerror: ((event: never) => void) | null;
   send(bytes: Uint8Array<ArrayBuffer>): void;
   close(): void;
 }

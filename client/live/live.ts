@@ -124,7 +124,7 @@ export class Live {
       return;
     }
     const isOfKeys = reason === "keys";
-    const detail = isOfKeys ? "all keys may have changed" : "some that was said at other daemons may lack";
+    const detail = isOfKeys ? "all keys may have changed" : "messages of other daemons may be missing";
     const gap = this.#gap(isOfKeys ? "keys" : "members", detail);
     for (const { word, queue } of this.#listeners) if (isOfKeys === word.startsWith("WATCH")) queue.push(gap);
   }
@@ -394,7 +394,7 @@ class LiveConnection implements ConnectionV2Owner<DaemonMessage | EventMessage> 
     else if (cluster !== "" && hello.cluster !== cluster)
       this.#lose(`it is of cluster ${hexOf(hello.cluster)}`);
     else if (hello.knows?.includes(KNOWS_LISTEN) !== true)
-      this.#lose("it tells nothing by itself: it is of an older version, or stands before a Redis");
+      this.#lose("it sends no events: it is of an older version, or serves a Redis");
     else {
       this.#hello = hello;
       this.#live.greeted(hello);

@@ -11,7 +11,7 @@ export const ALLOWED = {
   policy: `${POLICIES.join(", ")}, or a number of daemons`,
   buffers: EITHER,
   db: "the number of a database",
-  if: `1 to ${IF_KEYS_MAX} of { key, writer }, where writer is what WRITERS tells, or null for an absent key`,
+  if: `1 to ${IF_KEYS_MAX} of { key, writer }, where writer is the reply of WRITERS, or null for an absent key`,
   after: `${2 * ORDER_KEY_BYTES} hexadecimal digits, from lastWrite`,
   only: `${2 * HASH_BYTES} hexadecimal digits, as the daemon prints them`,
   stable: EITHER,
@@ -28,8 +28,8 @@ export const ALLOWED = {
   debug: EITHER,
   options: "an object or a server list",
   writer:
-    `a writer as call("WRITERS key") tells it, ${2 * UNIT_ID_BYTES} hexadecimal digits or, with buffers: true, a Buffer of ` +
-    `${UNIT_ID_BYTES} bytes; multi() tells writers with buffers: true only`,
+    `a writer as call("WRITERS key") returns it, ${2 * UNIT_ID_BYTES} hexadecimal digits or, with buffers: true, a Buffer of ` +
+    `${UNIT_ID_BYTES} bytes; multi() returns writers with buffers: true only`,
   besideStable: "nothing together with stable, which says more",
 } as const;
 

@@ -52,6 +52,6 @@ function readValue(text: string, fail: (problem: string) => DbsyncError): string
   if (end < 0) throw fail(`the quote ${quote} is not closed`);
   const rest = text.slice(end + 1).trim();
   if (rest !== "" && !rest.startsWith(";"))
-    throw fail(`expected nothing behind the closing quote, found ${rest}`);
+    throw fail(`expected nothing after the closing quote, found ${rest}`);
   return text.slice(1, end);
 }

@@ -125,8 +125,8 @@ function openTls(endpoint: Endpoint & { tls: TlsPeer }, events: SocketEvents): S
   });
   const closed = listen(socket, (error) => {
     clearTimeout(overdue);
-    const told = stage !== "tls" || error?.stage !== undefined;
-    events.closed(told ? error : { message: handshakeTrouble(error), stage: "tls" });
+    const isExplained = stage !== "tls" || error?.stage !== undefined;
+    events.closed(isExplained ? error : { message: handshakeTrouble(error), stage: "tls" });
   });
   socket.on("connect", () => {
     socket.unref();

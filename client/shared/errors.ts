@@ -87,12 +87,12 @@ export function badSecret(option: string, allowed: string): DbsyncError {
 
 /** Returns the error of a call that version 1 cannot carry. */
 export function needsVersion2(command = ""): DbsyncError {
-  const missing = "a daemon that speaks it, and is not told to be sent version 1 alone";
+  const missing = "a daemon that speaks it, and no option that restricts that daemon to version 1";
   return new DbsyncError("bad-command", `it needs version 2 of the protocol, and that needs ${missing}`, {
     command,
   });
 }
 
 export function closedClient(by: "closed" | "reset", command: string): DbsyncError {
-  return new DbsyncError(by, "it takes no more commands: close it behind the last one", { command });
+  return new DbsyncError(by, "it accepts no more commands: close it after the last one", { command });
 }

@@ -10,13 +10,13 @@ export const CODES = {
   reply: "The command failed",
   refused: "No daemon took the command",
   "answers-differ": "The daemons' answers differ",
-  "clocks-differ": "Only daemons whose clocks differ from others' answered, and found nothing",
+  "clocks-differ": "Only daemons whose clocks differ from the remaining ones answered, and found nothing",
   "not-all-answered": "Not every daemon answered, as the policy requires",
   "too-few-answers": "Fewer daemons answered than the policy requires",
-  "late-answers": "Too few daemons agree, as it reached others behind later commands on its keys",
+  "late-answers": "Too few daemons agree, as it reached the remaining ones after later commands on its keys",
   "clusters-differ": "The servers belong to different clusters",
   busy: "Too many commands wait in this client",
-  "too-many-clients": "Too many sets of options are in use at once",
+  "too-many-clients": "Too many sets of options are in use at a time",
   closed: "The client was closed",
   reset: "The call was cut off by a reset",
 } as const;
@@ -53,9 +53,9 @@ export const STAGES = {
   garbage: { meaning: "the answer is not dbsync's", cure: "is it really dbsyncd that listens there?" },
   busy: {
     meaning: "its queue in this client is full",
-    cure: "send less at once, or find out why it is slow",
+    cure: "send fewer commands at a time, or find out why it is slow",
   },
-  reply: { meaning: "the command failed there", cure: "the text is the daemon's, mend the command" },
+  reply: { meaning: "the command failed there", cure: "the text is the daemon's, correct the command" },
   refused: { meaning: "the daemon refused it", cure: "docs/protocol-v2.md, Refusals, says what to do" },
   lost: { meaning: "the connection was lost before the answer", cure: "see that daemon's log" },
   version: {
@@ -69,11 +69,11 @@ export const STAGES = {
   },
   downgrade: {
     meaning: "it has spoken version 2 before and closes on it now",
-    cure: "find out what listens there; if an older daemon is there on purpose, allow version 1 (versions) and start this program anew",
+    cure: "find out what listens there; if an older daemon is there on purpose, allow version 1 (versions) and start this program again",
   },
   "wrong-cluster": {
     meaning: "that daemon belongs to another cluster",
-    cure: "mend the list of servers, or the option cluster",
+    cure: "correct the list of servers, or the option cluster",
   },
   closed: { meaning: "the client was closed first", cure: "close it after the last answer" },
 } as const;

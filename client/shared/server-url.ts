@@ -36,7 +36,7 @@ function tlsOf(isEncrypted: boolean, text: string): Endpoint["tls"] {
   if (!isEncrypted) {
     if (pins.length === 0) return null;
     const [scheme = ""] = text.split(":");
-    throw new RangeError(`A fingerprint stands with TLS only: ${scheme}s://…`);
+    throw new RangeError(`A fingerprint requires TLS: ${scheme}s://…`);
   }
   try {
     return parsePins(text.slice(before.length), text, "the address");

@@ -24,12 +24,12 @@ const sessions = new WeakMap<TlsPeer, Buffer>();
 
 /**
  * Begins to connect.
- * @param told.secured  called once, when the server has proved its identity
- * @param told.failed   called if it has not; the socket is of no use
+ * @param handlers.secured  called once, when the server has proved its identity
+ * @param handlers.failed   called if it has not; the socket is of no use
  */
 export function connectTls(
   endpoint: { readonly host: string; readonly port: number; readonly tls: TlsPeer },
-  told: { secured(socket: TLSSocket): void; failed(doubt: string): void },
+  handlers: { secured(socket: TLSSocket): void; failed(doubt: string): void },
 ): TLSSocket {
   const { host, port, tls } = endpoint;
   const session = sessions.get(tls);
@@ -54,12 +54,12 @@ export function connectTls(
   socket.on("secureConnect", () => {
     const doubt = doubtOf(socket, tls);
     if (doubt !== null) {
-      told.failed(doubt);
+      handlers.failed(doubt);
       return;
     }
     isProven = true;
     if (offered !== null) sessions.set(tls, offered);
-    told.secured(socket);
+    handlers.secured(socket);
   });
   return socket;
 }

@@ -115,7 +115,7 @@ export class Pool {
   reasonOfSilence({ writtenAt }: Delivery): { stage: Stage; detail: string } {
     if (writtenAt >= 0) return { stage: "timeout", detail: "" };
     if (this.#connected === 0) return { stage: "connect", detail: NOT_CONNECTED };
-    return { stage: "timeout", detail: "never sent: it waited behind others" };
+    return { stage: "timeout", detail: "never sent: other calls were ahead of it" };
   }
 
   /** Does what has become due. */

@@ -39,6 +39,6 @@ export function chooseCluster(
   const named = [most, next].map(([cluster, addresses]) => `${addresses.join(", ")} to ${hexOf(cluster)}`);
   return {
     kind: "conflict",
-    detail: `${named.join("; ")}. Mend the list of servers, or name the right one by the option cluster`,
+    detail: `${named.join("; ")}. Correct the list of servers, or name the right one by the option cluster`,
   };
 }

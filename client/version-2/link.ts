@@ -396,7 +396,12 @@ export class Link implements ConnectionV2Owner {
 
   #dropExpired(now: number): void {
     for (const sending of this.#queue.takeExpired(now))
-      this.#fail(sending, "timeout", sending.writes > 0 ? "" : "never sent: it waited behind others", now);
+      this.#fail(
+        sending,
+        "timeout",
+        sending.writes > 0 ? "" : "never sent: other calls were ahead of it",
+        now,
+      );
   }
 
   #takeAll(): Sending[] {

@@ -78,7 +78,7 @@ export class Outbox implements BatchOwner, FleetOwner {
     if (this.fleet.conflict !== null)
       throw new DbsyncError("clusters-differ", this.fleet.conflict, { command: callLabel(call) });
     if (this.#waitingCalls >= WAITING_MAX || this.#waitingBytes + call.size > WAITING_BYTES_MAX)
-      throw new DbsyncError("busy", `${this.#waitingCalls} are not signed yet; send less at once`, {
+      throw new DbsyncError("busy", `${this.#waitingCalls} are not signed yet; send fewer at a time`, {
         command: callLabel(call),
       });
   }
