@@ -8,7 +8,7 @@ import { readWorkStatus } from "../status/read-status.js";
 /** The answer to INFO of a daemon with its data in its own memory, and of one in front of a cluster, in which no server is meant. */
 const OWN_MEMORY = /INFO is for connections of the RESP listener/;
 const NO_SERVER = /names no key by which a server of the cluster/;
-const NOT_TOLD = "not told";
+const NOT_TOLD = "not reported";
 
 /** Returns what daemons report to administrators; for other keys, what their answers to INFO show. */
 export async function behindOf(settings: Settings, client: CallingClient): Promise<string> {

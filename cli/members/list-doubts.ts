@@ -23,13 +23,13 @@ export function doubtOf(
 
 function unprovedText(head: ToldList, views: readonly MemberView[]): string {
   const teller = views.find(({ lists }) => lists.some(({ hash }) => hash === head.hash))?.address ?? "";
-  const what = `list ${head.list.number}, which ${teller} tells,`;
+  const what = `list ${head.list.number}, which ${teller} reports,`;
   if (head.doubt === "unknown-key")
     return (
       `${what} is signed by the key ${hexOf(head.signer).slice(0, KEY_DIGITS)}, which is not yours: name that administrator's public key, ` +
       "so that the signature can be checked (--root-key other-public.pem); --force does without"
     );
-  return `${what} is not signed by an administrator: that daemon is false, or of an older version. Ask others (-s); --force signs what comes after it`;
+  return `${what} is not signed by an administrator: that daemon is false, or of an older version. Ask other daemons (-s); --force signs what comes after it`;
 }
 
 /**
@@ -55,6 +55,6 @@ function tooFew(
       : `list ${heads.map(({ list }) => list.number).join(" and ")} is the newest`;
   return (
     `only ${agreeing} of the ${staying.size} daemons that would stay say that ${newest}: another one may be signed already, and nothing becomes final while ` +
-    "two stand beside each other. Ask more of them (-s), or wait until they are live; --force signs it all the same"
+    "two lists exclude each other. Ask more of them (-s), or wait until they are live; --force signs it all the same"
   );
 }

@@ -8,7 +8,7 @@ import { hexIds, shown } from "./next-members.js";
 import type { ToldList } from "./told-list.js";
 
 const NONE =
-  "There is no list of members: a daemon that --peer, pins or the secret let in is one. dbsync members add begins a list.";
+  "There is no list of members: a daemon that --peer, a pin or the secret admits is one. dbsync members add begins a list.";
 
 /** A daemon of the list, as far as one of those that answered knows it. */
 interface Row {
@@ -36,12 +36,12 @@ export function printMembers(
   for (const head of heads) printList(head, views);
   if (heads.length > 1)
     printLine(
-      "\nThese lists stand beside each other, as they were signed at the same time: nothing becomes final until dbsync members merge.",
+      "\nThese lists exclude each other, since they were signed at the same time: nothing becomes final until dbsync members merge.",
     );
   for (const { address } of behind) printLine(`\n${address} does not know this list yet.`);
   for (const { address } of views.filter(isLeft))
     printLine(
-      `\n${address} was left out, for good: it comes back with an empty folder, by dbsync members add.`,
+      `\n${address} was left out permanently: it comes back with an empty folder, by dbsync members add.`,
     );
   for (const { address, refusal } of views)
     if (refusal !== null) printLine(`\n${address} takes no writes: ${refusal}.`);
@@ -60,12 +60,12 @@ function printList(head: ToldList, views: readonly MemberView[]): void {
       ...rows.map(({ id, state, address }) => [shown(id), state, address]),
     ]),
   );
-  if (left.length > 0) printLine(`left out, for good: ${hexIds(left).map(shown).join(" ")}`);
+  if (left.length > 0) printLine(`left out permanently: ${hexIds(left).map(shown).join(" ")}`);
 }
 
 function signatureText({ signedAt, signer, doubt }: ToldList): string {
   if (signedAt === null)
-    return "NOT PROVED: the daemons that tell it show nothing that an administrator has signed";
+    return "NOT PROVED: the daemons that report it show nothing that an administrator has signed";
   const by = `signed ${dateText(signedAt)} by the key ${shown(hexOf(signer))}`;
   if (doubt === null) return by;
   return doubt === "unknown-key"

@@ -69,7 +69,7 @@ export function addMembers(program: Command): void {
       "after",
       `
 For administrators. A list names the daemons by their ids; it is signed, and daemons give it to each other. What is final
-needs all that it names, and no others: evict one that does not come back. Daemons need --data to be on it.
+needs all that it names, and none besides: evict one that does not come back. Daemons need --data to be on it.
 A daemon: its id, the first digits of that, or its address as host:port. Ask as many daemons as you can (-s):
 a list is signed after one whose signature holds, and of which more than half of those that stay say that it is the
 newest. One that is proved only by another administrator's key needs that (--root-key).
@@ -88,7 +88,7 @@ ${exitCodeHelp("nothing was changed, or the daemons go by different lists")}`,
     example: "  dbsync members add db4:1111 -s db1:1111,db2:1111,db4:1111 -k root-private.pem",
     change: (daemons) => ({ add: daemons, leave: [], isReplacing: false, isAnew: false }),
   });
-  addChange(members, ["evict <daemon...>", "leave daemons out, for good"], {
+  addChange(members, ["evict <daemon...>", "leave daemons out permanently"], {
     example: "  dbsync members evict db3:1111 -k root-private.pem",
     change: (daemons) => ({ add: [], leave: daemons, isReplacing: false, isAnew: false }),
   });
@@ -98,7 +98,7 @@ ${exitCodeHelp("nothing was changed, or the daemons go by different lists")}`,
   });
   addChange(
     members,
-    ["sign", "sign the list anew as it is: before you revoke the key that has signed it, or after"],
+    ["sign", "sign the list again as it is: before you revoke the key that has signed it, or after"],
     {
       example: "  dbsync members sign -k root-private.pem --root-key old-root-public.pem",
       change: () => ({ add: [], leave: [], isReplacing: false, isAnew: true }),
@@ -156,7 +156,7 @@ function addChange(
   addMembersOptions(members.command(usage).description(description))
     .option(
       "--force",
-      "also if no daemon that stays is caught up, daemons go by different lists, too few of them were asked, who signed the last list is not known, or the first one would shut one out",
+      "also if no daemon that stays is caught up, daemons go by different lists, too few of them were asked, the signer of the last list is not known, or the first list would reject a daemon",
     )
     .option(JSON_FLAG, "print JSON; ids in full")
     .addHelpText(
@@ -255,7 +255,7 @@ function reportChange(
     printLine(`${isKnown ? "the list says so already: " : ""}list ${number}, ${hexOf(hash)}: ${count}`);
     for (const outcome of failed) printLine(`not reached: ${describeOutcome(outcome)}`);
     if (failed.length > denied.length)
-      printLine("A daemon of the list that was not reached gets it from the others.");
+      printLine("A daemon of the list that was not reached receives it from the remaining ones.");
     for (const one of authorized) printAuthorization(one);
   }
   const isRefused = authorized.some(({ problem, isPending }) => problem !== null && !isPending);

@@ -23,7 +23,7 @@ export interface Change {
 const BEGIN =
   "there is no list of members yet: begin one that names all daemons that stay, dbsync members add ADDRESS ADDRESS ADDRESS";
 const MERGE =
-  "two lists stand beside each other, as they were signed at the same time: dbsync members merge, and then the same again";
+  "two lists exclude each other, since they were signed at the same time: dbsync members merge, and then the same again";
 
 /** States of a daemon that has all that it knows of: a daemon of two, of which one is lost, is isolated. */
 const CAUGHT_UP: ReadonlySet<string> = new Set(["live", "isolated"]);
@@ -84,7 +84,7 @@ function problemOf(views: readonly MemberView[], heads: readonly KnownList[], ch
   const { add, leave, isReplacing, isAnew } = change;
   const isMerge = !isAnew && add.length + leave.length === 0;
   if (isMerge && heads.length < 2)
-    return "there are no two lists that stand beside each other: nothing is to be merged";
+    return "there are no two lists that exclude each other: nothing is to be merged";
   if (heads.length > 1) return isMerge ? null : MERGE;
   const [head] = heads;
   if (head === undefined && (isAnew || leave.length > 0)) return BEGIN;
@@ -131,9 +131,9 @@ function objectionTo(
   const complete = views.filter(({ id, state, joining }) => stays(id) && CAUGHT_UP.has(state) && !joining);
   if (complete.length === 0)
     return (
-      "no daemon that would stay on the list is caught up, of those that were asked (-s): the others could learn " +
+      "no daemon that would stay on the list is caught up, of those that were asked (-s): the remaining ones could learn " +
       "nothing. One that was started just now is so after some 10 s: wait, and try again. Else start one, or ask it as well; " +
-      "--force does it all the same, and what only others have is lost"
+      "--force does it all the same, and what only other daemons have is lost"
     );
   // One that knows no list takes the next one as one that it adds, and waits for a daemon that was there before.
   if (heads.length > 0 && !complete.some(isListed))

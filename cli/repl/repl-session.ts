@@ -21,7 +21,7 @@ import { CommandHelp } from "./command-help.js";
 import { typedText } from "./typed-text.js";
 
 const QUEUED = "QUEUED";
-const WATCHES = "conditions are given by options: dbsync send, or the library's if. WATCH has no place here";
+const WATCHES = "conditions are options: dbsync send, or the library's if. WATCH has no place here";
 
 type Words = readonly (string | Buffer)[];
 

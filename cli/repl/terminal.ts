@@ -83,7 +83,7 @@ export async function converse(
     clearLine(terminal);
     prompt();
   });
-  output.write(`help tells what there is. ${LEAVE}\n`);
+  output.write(`help lists the commands. ${LEAVE}\n`);
   prompt();
   for await (const typed of terminal) {
     const line = before + typed;

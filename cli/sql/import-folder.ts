@@ -36,7 +36,7 @@ export async function importFolder(folder: string, send: SendToAll, mayReplace =
     if (there.has(database.name)) await send(["SQL", "", `ravao ny tahiry ${database.name}`]);
     rows += await importDatabase(folder, database, send).catch((problem: Error) => {
       throw new Error(
-        `${problem.message}\nNot everything was taken over: when that is mended, begin anew with --replace.`,
+        `${problem.message}\nNot everything was taken over: when that is corrected, begin again with --replace.`,
       );
     });
     views += await importViews(folder, database, send);

@@ -46,7 +46,7 @@ export const DAEMON_COLUMNS: readonly Column<ShownDaemon>[] = [
   },
   {
     head: "CLUSTER",
-    about: "the beginning of its cluster's; (!): not that of the others",
+    about: "the beginning of its cluster's; (!): not that of most daemons",
     cell: ({ cluster, clusterDiffers }) =>
       `${cluster?.slice(0, COLUMN_DIGITS) ?? "-"}${clusterDiffers ? " (!)" : ""}`,
   },
@@ -79,7 +79,7 @@ export const FIGURE_COLUMNS: readonly Column<ShownFigures>[] = [
   { head: "UPTIME", about: "since it was started", cell: ({ figures }) => spanText(figures.uptime) },
   {
     head: "KEYS",
-    about: "in all its databases; -: others have them",
+    about: "in all its databases; -: the backend has them",
     cell: ({ figures: { keys } }) => (keys === null ? "-" : countText(keys)),
   },
   {

@@ -125,7 +125,7 @@ export async function readStatus(settings: Settings): Promise<DaemonStatus[]> {
     const theirs = clusterOf(greeting);
     const clusterDiffers = theirs !== null && theirs !== expected;
     const other =
-      cluster === "" ? "not of the others'" : `not of ${short(cluster)}, as the option cluster says`;
+      cluster === "" ? "not of that of most daemons" : `not of ${short(cluster)}, as the option cluster says`;
     const foreign = clusterDiffers
       ? problem(`it is of the cluster ${short(theirs)}, ${other}`, CLUSTER_CURE)
       : null;

@@ -22,7 +22,7 @@ export function listLine(daemons: readonly DaemonStatus[]): string | null {
   ]);
   return [
     `list ${numbers.join("+")}: ${isHeard.size + away.length} in it`,
-    ...(away.length === 0 ? [] : [`not heard: ${away.join(" ")}`]),
+    ...(away.length === 0 ? [] : [`away: ${away.join(" ")}`]),
     ...(left.length === 0 ? [] : [`not in it: ${left.join(" ")}`]),
   ].join("; ");
 }

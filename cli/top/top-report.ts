@@ -52,7 +52,7 @@ export const TOP_COLUMNS: readonly Column<TopRow>[] = [
   },
   {
     head: "KEYS",
-    about: "in all its databases; -: others have them",
+    about: "in all its databases; -: the backend has them",
     cell: told(({ keys }) => (keys === null ? "-" : countText(keys))),
   },
   {

@@ -38,8 +38,8 @@ export function addTop(program: Command): void {
       ),
     )
     .addOption(
-      new Option("--rounds <number>", "end after so many looks (default: at q or Ctrl-C)").argParser((text) =>
-        Math.max(1, readCount(text, "Rounds are")),
+      new Option("--rounds <number>", "end after this number of updates (default: at q or Ctrl-C)").argParser(
+        (text) => Math.max(1, readCount(text, "Rounds are")),
       ),
     )
     .option("--explain", "say what each column means, and ask no daemon")
@@ -50,7 +50,7 @@ export function addTop(program: Command): void {
     .addHelpText(
       "after",
       `
-Daemons tell this to administrators: sign with an administrator's key (-k). On a terminal it is drawn in its
+Daemons report this to administrators: sign with an administrator's key (-k). On a terminal it is drawn in its
 place, with a line on the list of members; in a pipe each look is a table of 80 columns at most. What happens in
 a second is known from the second look on.
 

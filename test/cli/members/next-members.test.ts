@@ -164,7 +164,7 @@ const refused: readonly (readonly [string, readonly MemberView[], Change, RegExp
       view("B", [], { lists: [told(first, "no-proof")] }),
     ],
     change("D"),
-    /list 1, which a:1111 tells, is not signed by an administrator: that daemon is false/,
+    /list 1, which a:1111 reports, is not signed by an administrator: that daemon is false/,
   ],
   [
     "upon a list that an unknown key has signed",
