@@ -123,7 +123,7 @@ async function benchOne(flags: BenchFlags, command: LoadCommand, settings: Setti
   const figures = figuresOf(measured.result);
   if (flags.json) printJson({ plan, ...figures });
   else process.stdout.write(`${plan}\n\n${formatFigures(figures, measured.result.latencies)}`);
-  told(measured);
+  reportResult(measured);
 }
 
 /** Runs one benchmark after the other, so that each has the machine to itself. */
@@ -136,7 +136,7 @@ async function benchEach(flags: BenchFlags, command: LoadCommand, all: readonly 
     const measured = await measure(client, command, flags);
     const servers = settings.servers.map(({ text }) => text).join(",");
     rows.push({ servers, behind, ...figuresOf(measured.result) });
-    told(measured);
+    reportResult(measured);
     if (measured.isInterrupted) break;
   }
   const plan = describePlan(flags, command, all[0] as Settings).replace(/, \d+ daemons?$/, ", each");
@@ -144,7 +144,7 @@ async function benchEach(flags: BenchFlags, command: LoadCommand, all: readonly 
   else process.stdout.write(`${plan}\n\n${formatRows(rows)}`);
 }
 
-function told({ result, failure }: Measured): void {
+function reportResult({ result, failure }: Measured): void {
   if (failure !== null) printLine(`The keys named ${BENCH_KEYS}… were not all removed: ${failure}`);
   if (result.failed > 0 || result.latencies.count === 0) process.exitCode = EXIT.failed;
 }

@@ -5,7 +5,7 @@
 import type { MemberList } from "../../protocol/members/member-list.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
 import type { MemberView } from "./member-views.js";
-import type { ToldList } from "./told-list.js";
+import type { ReportedList } from "./reported-list.js";
 
 /** Digits of a key's id that people are shown. */
 const KEY_DIGITS = 12;
@@ -14,14 +14,14 @@ const KEY_DIGITS = 12;
 export function doubtOf(
   next: MemberList | null,
   views: readonly MemberView[],
-  heads: readonly ToldList[],
+  heads: readonly ReportedList[],
 ): string | null {
   const unproved = heads.find(({ doubt }) => doubt !== null);
   if (unproved !== undefined) return unprovedText(unproved, views);
   return next === null ? null : tooFew(next, views, heads);
 }
 
-function unprovedText(head: ToldList, views: readonly MemberView[]): string {
+function unprovedText(head: ReportedList, views: readonly MemberView[]): string {
   const teller = views.find(({ lists }) => lists.some(({ hash }) => hash === head.hash))?.address ?? "";
   const what = `list ${head.list.number}, which ${teller} reports,`;
   if (head.doubt === "unknown-key")
@@ -39,7 +39,7 @@ function unprovedText(head: ToldList, views: readonly MemberView[]): string {
 function tooFew(
   { members }: MemberList,
   views: readonly MemberView[],
-  heads: readonly ToldList[],
+  heads: readonly ReportedList[],
 ): string | null {
   const staying = new Set(
     members.filter((id) => heads.every(({ list }) => list.members.includes(id))).map(hexOf),

@@ -5,7 +5,7 @@ import { dateText, hexOf } from "../../protocol/version-2/envelope.js";
 import { printJson, printLine } from "../shared/output.js";
 import { type MemberView, rawId } from "./member-views.js";
 import { hexIds, shown } from "./next-members.js";
-import type { ToldList } from "./told-list.js";
+import type { ReportedList } from "./reported-list.js";
 
 const NONE =
   "There is no list of members: a daemon that --peer, a pin or the secret admits is one. dbsync members add begins a list.";
@@ -20,7 +20,7 @@ interface Row {
 /** @returns whether all daemons that answered go by one list */
 export function printMembers(
   views: readonly MemberView[],
-  heads: readonly ToldList[],
+  heads: readonly ReportedList[],
   json: boolean,
 ): boolean {
   const isLeft = ({ id }: MemberView) => heads.some(({ list }) => list.left.includes(rawId(id)));
@@ -48,7 +48,7 @@ export function printMembers(
   return isOne;
 }
 
-function printList(head: ToldList, views: readonly MemberView[]): void {
+function printList(head: ReportedList, views: readonly MemberView[]): void {
   const { hash, list } = head;
   const { number, members, left } = list;
   printLine(`List ${number}, ${hexOf(hash)}`);
@@ -63,7 +63,7 @@ function printList(head: ToldList, views: readonly MemberView[]): void {
   if (left.length > 0) printLine(`left out permanently: ${hexIds(left).map(shown).join(" ")}`);
 }
 
-function signatureText({ signedAt, signer, doubt }: ToldList): string {
+function signatureText({ signedAt, signer, doubt }: ReportedList): string {
   if (signedAt === null)
     return "NOT PROVED: the daemons that report it show nothing that an administrator has signed";
   const by = `signed ${dateText(signedAt)} by the key ${shown(hexOf(signer))}`;
@@ -82,7 +82,7 @@ function rowOf(id: string, views: readonly MemberView[]): Row {
   return { id, state, address: peer?.address ?? "" };
 }
 
-const plain = ({ hash, list, signedAt, signer, doubt }: ToldList): object => ({
+const plain = ({ hash, list, signedAt, signer, doubt }: ReportedList): object => ({
   signer: hexOf(signer),
   signedAt,
   doubt,

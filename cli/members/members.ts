@@ -26,7 +26,7 @@ import { daemonMeant, type Meant } from "./member-names.js";
 import { printMembers } from "./member-report.js";
 import { headsOf, type MemberView, rawId, viewsOf } from "./member-views.js";
 import { type Change, hexIds, nextMembers, shown } from "./next-members.js";
-import { sha256, type ToldList, type VerifiesList, verifierBy } from "./told-list.js";
+import { type ReportedList, sha256, type VerifiesList, verifierBy } from "./reported-list.js";
 
 const COMMAND = ["CLUSTER", "MEMBERS"];
 
@@ -51,7 +51,7 @@ const HINTS: readonly Hint[] = [
 interface Asked {
   readonly answers: readonly Answer[];
   readonly views: readonly MemberView[];
-  readonly heads: readonly ToldList[];
+  readonly heads: readonly ReportedList[];
   /** Daemons that do not know the administrator's key, by their hello. */
   readonly greeted: readonly Greeted[];
   /** Sends a command to the members that the next list keeps, with one signature. */
@@ -289,8 +289,10 @@ function administer(flags: MembersFlags, act: (asked: Asked) => Promise<void>): 
       const ask = async () => viewsOf(await askEach(settings, key, COMMAND), verifies);
       const greeted = await greetedOf(settings, answers, views[0].cluster);
       const send = async (command: readonly string[], next: MemberList) => {
-        const told = toBeTold(views, heads, next);
-        const servers = settings.servers.filter(({ text }) => told.some(({ address }) => address === text));
+        const receivers = firstReceivers(views, heads, next);
+        const servers = settings.servers.filter(({ text }) =>
+          receivers.some(({ address }) => address === text),
+        );
         return (await openFrom({ ...settings, servers }).client.sendAll(command)).outcomes;
       };
       await act({ answers, views, heads, greeted, send, ask });
@@ -304,7 +306,7 @@ function administer(flags: MembersFlags, act: (asked: Asked) => Promise<void>): 
  * it only once they have it.
  * The first list, and one without any member that has answered, goes to all.
  */
-function toBeTold(
+function firstReceivers(
   views: readonly MemberView[],
   heads: readonly KnownList[],
   next: MemberList,

@@ -6,7 +6,7 @@ import { type KnownList, nextList } from "../../protocol/members/succession.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
 import { doubtOf } from "./list-doubts.js";
 import { type MemberView, rawId } from "./member-views.js";
-import type { ToldList } from "./told-list.js";
+import type { ReportedList } from "./reported-list.js";
 
 /** Hexadecimal ids. */
 export interface Change {
@@ -37,7 +37,11 @@ export interface Next {
 }
 
 /** @throws DbsyncError `bad-command`  why there is none, and what to do */
-export function nextMembers(views: readonly MemberView[], heads: readonly ToldList[], change: Change): Next {
+export function nextMembers(
+  views: readonly MemberView[],
+  heads: readonly ReportedList[],
+  change: Change,
+): Next {
   const again = alreadyDone(views, heads, change);
   const isKnown = again !== null && !isBehind(views, again);
   const problem = again === null ? problemOf(views, heads, change) : null;
@@ -100,8 +104,8 @@ function problemOf(views: readonly MemberView[], heads: readonly KnownList[], ch
   const gone = leave.find((id) => left.includes(rawId(id)));
   if (gone !== undefined)
     return `${shown(gone)} was left out already: ${isReplacing ? "dbsync members add lets the new one in" : "name only daemons of the list"}`;
-  const stranger = leave.find((id) => !members.includes(rawId(id)));
-  if (stranger !== undefined) return `${shown(stranger)} is not on the list: dbsync members list shows it`;
+  const unknown = leave.find((id) => !members.includes(rawId(id)));
+  if (unknown !== undefined) return `${shown(unknown)} is not on the list: dbsync members list shows it`;
   const unsafe = views.find(({ id, durable }) => add.includes(id) && !durable);
   if (unsafe !== undefined)
     return `${unsafe.address} has no data folder, so it would come back with nothing: start it with --data, and add it then`;

@@ -27,7 +27,7 @@ What is newer than all that is final is not known yet: run it again some seconds
 
 Examples:
   dbsync dead-letters find --data /var/lib/dbsyncd -s db1:1111,db2:1111 -k root-private.pem
-${exitCodeHelp("not all could be told, or no member answers")}`,
+${exitCodeHelp("not all could be reports, or no member answers")}`,
   );
 }
 
@@ -36,11 +36,11 @@ export async function find(flags: FindFlags): Promise<void> {
   const { key } = openFrom(settings);
   const ask = async (words: readonly string[]): Promise<Fate[]> => {
     const answers = await askEach(settings, key, ["TIMELINE", "FATE", ...words]);
-    const told = answers.flatMap(({ error, reply }) => (error === null ? [fatesIn(reply)] : []));
-    const [first] = told;
+    const reports = answers.flatMap(({ error, reply }) => (error === null ? [fatesIn(reply)] : []));
+    const [first] = reports;
     if (first === undefined) throw answers[0]?.error ?? new DbsyncError("all-failed", "");
     return first.map(
-      (_, index) => FATES.find((fate) => told.some((one) => one[index] === fate)) ?? "undecided",
+      (_, index) => FATES.find((fate) => reports.some((one) => one[index] === fate)) ?? "undecided",
     );
   };
   const { findLetters } = await import("../folder/letters.js");

@@ -25,7 +25,7 @@ type RestoreFlags = FolderFlags &
   };
 
 const COMMAND_MS = 20_000;
-const NAMED_MOST = 10;
+const NAMED_MAX = 10;
 
 export function addRestore(program: Command): void {
   const command = program
@@ -121,11 +121,11 @@ function report(tally: { given: number; there: number; expired: number; left: re
     printLine(
       `${keys(there)} not given back, since the daemons have ${there === 1 ? "it" : "them"} (--replace overwrites)`,
     );
-  const more = left.length > NAMED_MOST ? `\n  and ${left.length - NAMED_MOST} more` : "";
+  const more = left.length > NAMED_MAX ? `\n  and ${left.length - NAMED_MAX} more` : "";
   if (left.length > 0)
     printLine(
       shownLines(
-        `${keys(left.length)} could not be restored:\n${left.slice(0, NAMED_MOST).join("\n")}${more}`,
+        `${keys(left.length)} could not be restored:\n${left.slice(0, NAMED_MAX).join("\n")}${more}`,
       ),
     );
   if (given + there + expired + left.length === 0) printLine("no such key is in it");

@@ -16,7 +16,7 @@ const SCAN_COUNT = "512";
 /** Keys on their way together: their values are in memory. */
 export const ON_THE_WAY = 256;
 /** Keys that are named where they could not be taken over. */
-const NAMED_MOST = 10;
+const NAMED_MAX = 10;
 
 export interface Tally {
   dumps: number;
@@ -89,8 +89,8 @@ export function count(tally: Tally, key: ByteString, copied: Copied): void {
 }
 
 export function named(left: readonly string[]): string {
-  const more = left.length > NAMED_MOST ? `\n  and ${left.length - NAMED_MOST} more` : "";
-  return left.slice(0, NAMED_MOST).join("\n") + more;
+  const more = left.length > NAMED_MAX ? `\n  and ${left.length - NAMED_MAX} more` : "";
+  return left.slice(0, NAMED_MAX).join("\n") + more;
 }
 
 export const keys = (count: number) => `${count} ${count === 1 ? "key" : "keys"}`;

@@ -94,21 +94,21 @@ function shower(
       printJson({ daemons: daemons.map((one) => ({ ...one, activity: activities.of(one.address) })) });
   }
   const screen = openScreen();
-  const told = new Set<string>();
+  const printed = new Set<string>();
   return (daemons) => {
     const rows = topRows(daemons, activities);
     if (screen === null) {
       process.stdout.write(`${topTable(rows, terminalColumns())}\n`);
-      tellNotes(daemons, told);
+      printNotes(daemons, printed);
     } else screen.draw(topLines({ rows, every, now: realEnvironment.wallClock(), columns: screen.columns }));
   };
 }
 
 /** Prints the reasons for empty cells, each once, to standard error: the tables are for programs. */
-function tellNotes(daemons: readonly DaemonStatus[], told: Set<string>): void {
+function printNotes(daemons: readonly DaemonStatus[], printed: Set<string>): void {
   for (const { timelineNote } of daemons) {
-    if (timelineNote === null || told.has(timelineNote)) continue;
-    told.add(timelineNote);
+    if (timelineNote === null || printed.has(timelineNote)) continue;
+    printed.add(timelineNote);
     process.stderr.write(`(${shownLines(timelineNote)})\n`);
   }
 }
