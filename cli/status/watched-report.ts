@@ -108,7 +108,7 @@ function memberLines(daemons: readonly DaemonStatus[], columns: number): ShownLi
       .filter(({ connection }) => connection !== "self")
       .map((member) => ({ address, member, same: sameText(member, timeline, timelines) })),
   );
-  const head = ["SEEN BY", "MEMBER", "STATE", "LAG", "CLOCK", "HEARD", "SAME"];
+  const head = ["SEEN BY", "MEMBER", "STATE", "LAG", "CLOCK", "SILENT", "SAME"];
   const isAway = (index: number) => shown[index]?.member.connection !== "connected";
   const rows = shown.map(({ address, member, same }, index) => [
     address,
