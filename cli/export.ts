@@ -40,8 +40,8 @@ export function addExport(program: Command): void {
 Keys are those of one database (--db), from the first daemon of the list that answers, each as it is at the moment that it is read. Keys that only dbsync has (documents, tables, collections) are named and left out. In JSON a hash is a list of
 fields and values, a sorted set one of members and scores; bytes that are no text are {"base64": …}; "expires" is milliseconds since 1970.
 
-sql:DIR: each table is read as it was at one moment, and begun anew if it is changed meanwhile. What the earlier
-server cannot keep (views that name columns, keys and unique columns, dates) is told. The key must be allowed to read all keys.
+sql:DIR: each table is read as it was at one moment, and read again if it is changed meanwhile. What the earlier
+server cannot keep (views that name columns, keys and unique columns, dates) is reported. The key must be allowed to read all keys.
 
 The file or folder is there when it is whole. Of a daemon that is catching up it is made all the same, with a warning on standard error: what has not come yet is missing in it.
 

@@ -71,15 +71,15 @@ database of that number here, or to --db. Values whose form the daemons do not k
 Stop its writers first: what they write meanwhile is not taken over. Stopped in the middle, it begins again with --replace. A Redis Cluster is
 taken over by one import for each of its masters. docs/from-redis.md has the steps.
 
-With --replicate its writers may go on: what they write is copied again, as the Redis tells of it (notify-keyspace-events, turned on meanwhile). Stop them,
+With --replicate its writers may go on: what they write is copied again, as the Redis reports it (notify-keyspace-events, turned on meanwhile). Stop them,
 then Ctrl-C, or wait for --cut-over: all keys are compared once more, keys that the Redis does not have are deleted, and it ends when the daemons hold the same.
-Killed, it begins again with --replace; a broken connection makes it compare all keys anew.
+Killed, it begins again with --replace; a broken connection makes it compare all keys again.
 
 A server of JSON documents is asked for all its documents, which are written to every daemon of the list, entries under the keys that they have
 there; of a dbsyncd, which is asked for one document after the other, with lifetimes and indexes. The server stays as it is. Stop its writers first: what they write meanwhile is not taken over.
 
 Of a folder (dataDirectory of config.json) each database is made with its domains, tables and views. Views that the earlier server cannot
-read back itself are named, and have to be made anew. The other way: dbsync export.
+read back itself are named, and have to be created again. The other way: dbsync export.
 
 Examples:
   dbsync import redis://10.0.0.1 -k private.pem

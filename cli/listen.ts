@@ -24,16 +24,16 @@ interface ListenFlags extends ClientFlags {
   readonly db?: number;
 }
 
-const FAILED = "what was asked for may not be heard, or no daemon can be listened to";
+const FAILED = "the key has no permission to receive it, or no daemon takes subscriptions";
 const GAPS =
-  "Where something may have been missed a line on stderr says so (with --json it stands among the others). When the daemon that is\n" +
+  "Where something may have been missed a line on stderr says so (with --json it is one of the lines). When the daemon that is\n" +
   "listened to is lost, the next one is.";
 
 export function addSubscribe(program: Command): void {
   const command = program.command("subscribe").description("print what is said on channels (PUBLISH)");
   shared(command)
-    .option("--pattern", "hear the channels that match the names")
-    .option("--shard", "hear shard channels")
+    .option("--pattern", "receive the channels that match the names")
+    .option("--shard", "receive shard channels")
     .argument("<channel...>", "names of channels")
     .addHelpText(
       "after",
@@ -82,7 +82,7 @@ ${exitCodeHelp(FAILED)}`,
 
 function shared(command: Command): Command {
   return addClientOptions(command)
-    .option("--count <n>", "end after so many lines", (text) => readCount(text, "Lines are"))
+    .option("--count <n>", "end after this number of lines", (text) => readCount(text, "Lines are"))
     .option(JSON_FLAG, "print each event as JSON, in a line");
 }
 

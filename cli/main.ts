@@ -50,5 +50,5 @@ function askedOf(words: string[]): string[] {
 function tellPlace([first = "", ...others]: readonly string[]): void {
   const subcommand = others.find((word) => program.commands.some((each) => each.name() === word));
   if (!first.startsWith("-") || subcommand === undefined) return;
-  process.stderr.write(`(Options stand behind the subcommand: dbsync ${subcommand} ${first} …)\n`);
+  process.stderr.write(`(Options come after the subcommand: dbsync ${subcommand} ${first} …)\n`);
 }

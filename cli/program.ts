@@ -51,7 +51,7 @@ function withoutPasswords(text: string): string {
 /** Nothing is parsed yet. */
 export function makeProgram(): Command {
   const program = new Command("dbsync")
-    .description("Signs a command once, sends it to every daemon, uses the first good answer.")
+    .description("Signs a command once, sends it to every daemon, uses the first successful result.")
     .version(version, "-V, --version", "print the version")
     .enablePositionalOptions()
     .exitOverride()

@@ -29,7 +29,7 @@ export function showMembers(frame: DashboardFrame, isSilent: boolean): void {
   at("no-members").textContent =
     timeline === null
       ? "This daemon runs by itself: it was started without --data and --peer, and has no members."
-      : "This daemon has no members: start it and others with --peer to have the same data on several machines.";
+      : "This daemon has no members: start several daemons with --peer to have the same data on several machines.";
   at("claims").hidden = members.length === 0;
 }
 

@@ -82,6 +82,6 @@ async function explain(problem: unknown, client: SigningClient | null): Promise<
     say(at("signed-problem"), isNew ? "The daemon does not know this browser's key yet." : text);
     return;
   }
-  const cure = `Where --ws is not on loopback, or names others, start the daemon with --ws-origin ${location.origin} too.`;
+  const cure = `Where --ws is not on loopback, or names other pages, start the daemon with --ws-origin ${location.origin} too.`;
   say(at("signed-problem"), `${text}. ${cure}`);
 }

@@ -8,15 +8,15 @@ import { readWorkStatus } from "../status/read-status.js";
 /** The answer to INFO of a daemon with its data in its own memory, and of one in front of a cluster, in which no server is meant. */
 const OWN_MEMORY = /INFO is for connections of the RESP listener/;
 const NO_SERVER = /names no key by which a server of the cluster/;
-const NOT_TOLD = "not told";
+const NOT_REPORTED = "not reported";
 
 /** Returns what daemons report to administrators; for other keys, what their answers to INFO show. */
 export async function behindOf(settings: Settings, client: CallingClient): Promise<string> {
-  const told = new Set((await readWorkStatus(settings)).map(toldBy).filter((text) => text !== null));
-  return told.size > 0 ? [...told].join("; ") : await shownBy(client);
+  const reported = new Set((await readWorkStatus(settings)).map(reportedBy).filter((text) => text !== null));
+  return reported.size > 0 ? [...reported].join("; ") : await shownBy(client);
 }
 
-function toldBy({ figures, members }: DaemonStatus): string | null {
+function reportedBy({ figures, members }: DaemonStatus): string | null {
   if (figures === null) return null;
   const { order, backends } = figures;
   if (order !== null) return "memory, ordered by a stream";
@@ -33,10 +33,12 @@ async function shownBy(client: CallingClient): Promise<string> {
     const [version, mode] = ["redis_version", "redis_mode"].map(
       (name) => new RegExp(`^${name}:([\\w.]+)`, "m").exec(info)?.[1],
     );
-    return version === undefined ? NOT_TOLD : `Redis ${version}${mode === "cluster" ? ", of a cluster" : ""}`;
+    return version === undefined
+      ? NOT_REPORTED
+      : `Redis ${version}${mode === "cluster" ? ", of a cluster" : ""}`;
   } catch (error) {
     if (!(error instanceof DbsyncError)) throw error;
     if (NO_SERVER.test(error.message)) return "a Redis Cluster";
-    return OWN_MEMORY.test(error.message) ? "memory" : NOT_TOLD;
+    return OWN_MEMORY.test(error.message) ? "memory" : NOT_REPORTED;
   }
 }

@@ -59,8 +59,8 @@ random times whatever the daemons do, and latency counts from the arrival: what 
 set, get and mixed use keys named ${BENCH_KEYS}…, which are made before and removed at the end; a command of
 your own leaves what it makes. Ctrl-C ends the run early and prints what there is.
 
-With --beside each list of daemons is measured by itself, one after the other, and the table says what is behind
-each (an administrator's key is told more) and its throughput beside the first one's.
+With --beside each list of daemons is measured by itself, one after the other, and the table shows the databases of
+each (more of them to an administrator's key) and its throughput relative to the first one's.
 
 Examples:
   dbsync bench
@@ -81,7 +81,7 @@ function benchOptions(): Option[] {
       return number;
     });
   return [
-    count("-c, --concurrency <callers>", "callers at once", 1, MAX_CALLERS).default(64),
+    count("-c, --concurrency <callers>", "callers at a time", 1, MAX_CALLERS).default(64),
     count("--seconds <s>", "how long", 1, MAX_SECONDS).default(10),
     count("--payload <bytes>", "length of __value__", 0, MAX_PAYLOAD_BYTES).default(16),
     count("--keys <number>", "how many different keys __rand__ makes", 1, MAX_KEYS).default(1_000),
@@ -123,7 +123,7 @@ async function benchOne(flags: BenchFlags, command: LoadCommand, settings: Setti
   const figures = figuresOf(measured.result);
   if (flags.json) printJson({ plan, ...figures });
   else process.stdout.write(`${plan}\n\n${formatFigures(figures, measured.result.latencies)}`);
-  told(measured);
+  reportResult(measured);
 }
 
 /** Runs one benchmark after the other, so that each has the machine to itself. */
@@ -136,7 +136,7 @@ async function benchEach(flags: BenchFlags, command: LoadCommand, all: readonly 
     const measured = await measure(client, command, flags);
     const servers = settings.servers.map(({ text }) => text).join(",");
     rows.push({ servers, behind, ...figuresOf(measured.result) });
-    told(measured);
+    reportResult(measured);
     if (measured.isInterrupted) break;
   }
   const plan = describePlan(flags, command, all[0] as Settings).replace(/, \d+ daemons?$/, ", each");
@@ -144,7 +144,7 @@ async function benchEach(flags: BenchFlags, command: LoadCommand, all: readonly 
   else process.stdout.write(`${plan}\n\n${formatRows(rows)}`);
 }
 
-function told({ result, failure }: Measured): void {
+function reportResult({ result, failure }: Measured): void {
   if (failure !== null) printLine(`The keys named ${BENCH_KEYS}… were not all removed: ${failure}`);
   if (result.failed > 0 || result.latencies.count === 0) process.exitCode = EXIT.failed;
 }

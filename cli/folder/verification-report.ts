@@ -51,7 +51,7 @@ export function describeVerification(report: FolderReport | BackupVerification):
     "seen" in report
       ? ["seen", describeSeen(report.seen)]
       : ["made", report.made === null ? "not known" : dateText(report.made)],
-    ...untold.map((sentence) => ["not told", sentence]),
+    ...untold.map((sentence) => ["not known", sentence]),
     ["state", state],
   ];
   const facts = rows.map(([name = "", text = ""]) => `${name.padEnd(12)}${text}\n`).join("");
@@ -75,7 +75,7 @@ function describeSeen({ process, group, isWritten, missed }: Seen): string {
 }
 
 function allWell(untold: readonly string[]): string {
-  return untold.length === 0 ? "All is well.\n" : "All that can be told is well.\n";
+  return untold.length === 0 ? "All is well.\n" : "All that can be checked is well.\n";
 }
 
 function describeFaults({ faultCount, faults }: VerificationReport, cure: string): string {

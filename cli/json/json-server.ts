@@ -19,7 +19,7 @@ const TLS_ONLY = "it takes TLS only: write jsons:// instead of json://";
 
 export const JSON_URL_HELP =
   "json://[user:password@]host[:port], a dbsyncd with --json or the original; with TLS jsons://…, " +
-  "behind it #sha256:… if the server's key is to be pinned";
+  "followed by #sha256:… if the server's key is to be pinned";
 
 /** `json://[user:password@]host[:port]`, `jsons://…#sha256:…`. @throws InvalidArgumentError */
 export function readJsonUrl(text: string): ServerAddress {

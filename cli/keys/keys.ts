@@ -56,7 +56,7 @@ export function addKeys(program: Command): void {
       `
 For administrators: sign with a private key (-k) whose public half the daemons were started with, as
 dbsyncd -s public.pem --root-key root-public.pem
-All daemons are told. Until they have peers each keeps its own list: what one did not hear, tell it again.
+All daemons receive the command. Until they have peers each keeps its own list: send again what one did not receive.
 
 Examples:
   dbsync keys add web-public.pem --label web --rules '+@read ~app:*' -k root-private.pem
@@ -155,7 +155,7 @@ function addRules(keys: Command): void {
 function addRevoke(keys: Command): void {
   const examples = `  dbsync keys revoke 3f2ab9c1 -k root-private.pem
   dbsync keys revoke web-public.pem -k root-private.pem`;
-  subcommand(keys, ["revoke <key>", "shut a key out, for good"], { examples, failed: NOT_DONE })
+  subcommand(keys, ["revoke <key>", "ban a key permanently"], { examples, failed: NOT_DONE })
     .usage(`[options] <key>\n\n<key>: ${KEY_ARGUMENT}`)
     .action((text: string, flags: ClientFlags) =>
       administer(flags, async ({ tell, idOf }) => {
@@ -217,7 +217,7 @@ function addDryrun(keys: Command): void {
     failed: "it may not, or no daemon answers",
   })
     .usage(
-      `<key> [options] <command...>\n\n<key>: ${KEY_ARGUMENT}\nOptions stand before the command, and -- before words of it that look like them. All of it as one argument\nwith blanks will do.`,
+      `<key> [options] <command...>\n\n<key>: ${KEY_ARGUMENT}\nOptions come before the command, and -- before arguments that look like options. One argument\nwith spaces will do as well.`,
     )
     .passThroughOptions()
     .action((text: string, words: string[], _: ClientFlags, command: Command) => {

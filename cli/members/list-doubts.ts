@@ -5,7 +5,7 @@
 import type { MemberList } from "../../protocol/members/member-list.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
 import type { MemberView } from "./member-views.js";
-import type { ToldList } from "./told-list.js";
+import type { ReportedList } from "./reported-list.js";
 
 /** Digits of a key's id that people are shown. */
 const KEY_DIGITS = 12;
@@ -14,22 +14,22 @@ const KEY_DIGITS = 12;
 export function doubtOf(
   next: MemberList | null,
   views: readonly MemberView[],
-  heads: readonly ToldList[],
+  heads: readonly ReportedList[],
 ): string | null {
   const unproved = heads.find(({ doubt }) => doubt !== null);
   if (unproved !== undefined) return unprovedText(unproved, views);
   return next === null ? null : tooFew(next, views, heads);
 }
 
-function unprovedText(head: ToldList, views: readonly MemberView[]): string {
+function unprovedText(head: ReportedList, views: readonly MemberView[]): string {
   const teller = views.find(({ lists }) => lists.some(({ hash }) => hash === head.hash))?.address ?? "";
-  const what = `list ${head.list.number}, which ${teller} tells,`;
+  const what = `list ${head.list.number}, which ${teller} reports,`;
   if (head.doubt === "unknown-key")
     return (
       `${what} is signed by the key ${hexOf(head.signer).slice(0, KEY_DIGITS)}, which is not yours: name that administrator's public key, ` +
       "so that the signature can be checked (--root-key other-public.pem); --force does without"
     );
-  return `${what} is not signed by an administrator: that daemon is false, or of an older version. Ask others (-s); --force signs what comes after it`;
+  return `${what} is not signed by an administrator: that daemon is false, or of an older version. Ask other daemons (-s); --force signs what comes after it`;
 }
 
 /**
@@ -39,7 +39,7 @@ function unprovedText(head: ToldList, views: readonly MemberView[]): string {
 function tooFew(
   { members }: MemberList,
   views: readonly MemberView[],
-  heads: readonly ToldList[],
+  heads: readonly ReportedList[],
 ): string | null {
   const staying = new Set(
     members.filter((id) => heads.every(({ list }) => list.members.includes(id))).map(hexOf),
@@ -55,6 +55,6 @@ function tooFew(
       : `list ${heads.map(({ list }) => list.number).join(" and ")} is the newest`;
   return (
     `only ${agreeing} of the ${staying.size} daemons that would stay say that ${newest}: another one may be signed already, and nothing becomes final while ` +
-    "two stand beside each other. Ask more of them (-s), or wait until they are live; --force signs it all the same"
+    "two lists exclude each other. Ask more of them (-s), or wait until they are live; --force signs it all the same"
   );
 }

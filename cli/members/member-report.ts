@@ -5,10 +5,10 @@ import { dateText, hexOf } from "../../protocol/version-2/envelope.js";
 import { printJson, printLine } from "../shared/output.js";
 import { type MemberView, rawId } from "./member-views.js";
 import { hexIds, shown } from "./next-members.js";
-import type { ToldList } from "./told-list.js";
+import type { ReportedList } from "./reported-list.js";
 
 const NONE =
-  "There is no list of members: a daemon that --peer, pins or the secret let in is one. dbsync members add begins a list.";
+  "There is no list of members: a daemon that --peer, a pin or the secret admits is one. dbsync members add begins a list.";
 
 /** A daemon of the list, as far as one of those that answered knows it. */
 interface Row {
@@ -20,7 +20,7 @@ interface Row {
 /** @returns whether all daemons that answered go by one list */
 export function printMembers(
   views: readonly MemberView[],
-  heads: readonly ToldList[],
+  heads: readonly ReportedList[],
   json: boolean,
 ): boolean {
   const isLeft = ({ id }: MemberView) => heads.some(({ list }) => list.left.includes(rawId(id)));
@@ -36,19 +36,19 @@ export function printMembers(
   for (const head of heads) printList(head, views);
   if (heads.length > 1)
     printLine(
-      "\nThese lists stand beside each other, as they were signed at the same time: nothing becomes final until dbsync members merge.",
+      "\nThese lists exclude each other, since they were signed at the same time: nothing becomes final until dbsync members merge.",
     );
   for (const { address } of behind) printLine(`\n${address} does not know this list yet.`);
   for (const { address } of views.filter(isLeft))
     printLine(
-      `\n${address} was left out, for good: it comes back with an empty folder, by dbsync members add.`,
+      `\n${address} was left out permanently: it comes back with an empty folder, by dbsync members add.`,
     );
   for (const { address, refusal } of views)
     if (refusal !== null) printLine(`\n${address} takes no writes: ${refusal}.`);
   return isOne;
 }
 
-function printList(head: ToldList, views: readonly MemberView[]): void {
+function printList(head: ReportedList, views: readonly MemberView[]): void {
   const { hash, list } = head;
   const { number, members, left } = list;
   printLine(`List ${number}, ${hexOf(hash)}`);
@@ -60,12 +60,12 @@ function printList(head: ToldList, views: readonly MemberView[]): void {
       ...rows.map(({ id, state, address }) => [shown(id), state, address]),
     ]),
   );
-  if (left.length > 0) printLine(`left out, for good: ${hexIds(left).map(shown).join(" ")}`);
+  if (left.length > 0) printLine(`left out permanently: ${hexIds(left).map(shown).join(" ")}`);
 }
 
-function signatureText({ signedAt, signer, doubt }: ToldList): string {
+function signatureText({ signedAt, signer, doubt }: ReportedList): string {
   if (signedAt === null)
-    return "NOT PROVED: the daemons that tell it show nothing that an administrator has signed";
+    return "NOT PROVED: the daemons that report it show nothing that an administrator has signed";
   const by = `signed ${dateText(signedAt)} by the key ${shown(hexOf(signer))}`;
   if (doubt === null) return by;
   return doubt === "unknown-key"
@@ -82,7 +82,7 @@ function rowOf(id: string, views: readonly MemberView[]): Row {
   return { id, state, address: peer?.address ?? "" };
 }
 
-const plain = ({ hash, list, signedAt, signer, doubt }: ToldList): object => ({
+const plain = ({ hash, list, signedAt, signer, doubt }: ReportedList): object => ({
   signer: hexOf(signer),
   signedAt,
   doubt,

@@ -7,7 +7,7 @@ import { takeList } from "../../protocol/members/known-lists.js";
 import { bytesOfHex, HASH_BYTES } from "../../protocol/version-2/envelope.js";
 import type { Answer } from "../keys/key-ring.js";
 import { fieldsOf } from "../shared/output.js";
-import { type ToldList, toldList, type VerifiesList } from "./told-list.js";
+import { type ReportedList, reportedList, type VerifiesList } from "./reported-list.js";
 
 /** Another daemon, as the one that was asked knows it. */
 export interface SeenPeer {
@@ -33,7 +33,7 @@ export interface MemberView {
   readonly refusal: string | null;
   /** The command that authorizes its key to sign for clients without keys; null: there are none, or it is authorized. */
   readonly authorize: string | null;
-  readonly lists: readonly ToldList[];
+  readonly lists: readonly ReportedList[];
   readonly peers: readonly SeenPeer[];
 }
 
@@ -46,23 +46,23 @@ export function viewsOf(
     answer.error === null ? [viewOf(answer, verifies)] : [],
   );
   if (first === undefined) throw answers[0]?.error;
-  const stranger = others.find(({ cluster }) => cluster !== first.cluster);
-  if (stranger === undefined) return [first, ...others];
+  const other = others.find(({ cluster }) => cluster !== first.cluster);
+  if (other === undefined) return [first, ...others];
   throw new DbsyncError(
     "bad-option",
-    `${first.address} and ${stranger.address} are of two clusters: name the daemons of one (-s)`,
+    `${first.address} and ${other.address} are of two clusters: name the daemons of one (-s)`,
   );
 }
 
 /** Returns the lists that no other list follows, of all that any daemon knows: several exclude each other. */
-export function headsOf(views: readonly MemberView[]): readonly ToldList[] {
+export function headsOf(views: readonly MemberView[]): readonly ReportedList[] {
   // The proof of one daemon counts for all that report the same.
-  const told = views
+  const reported = views
     .flatMap(({ lists }) => lists)
     .sort((a, b) => Number(a.doubt === null) - Number(b.doubt === null));
-  const all = new Map(told.map((list) => [list.hash, list] as const));
+  const all = new Map(reported.map((list) => [list.hash, list] as const));
   const cluster = rawId(views[0]?.cluster ?? "");
-  let heads: readonly ToldList[] = [];
+  let heads: readonly ReportedList[] = [];
   for (const come of [...all.values()].sort((a, b) => a.list.number - b.list.number)) {
     const taken = takeList(heads, come, cluster);
     if (typeof taken === "object" && "heads" in taken) heads = taken.heads;
@@ -91,7 +91,7 @@ function viewOf({ address, reply }: Extract<Answer, { error: null }>, verifies: 
     authorize: fields["authorize"] == null ? null : text("authorize"),
     lists: items("lists").flatMap((item, index) => {
       const proof = items("proofs")[index];
-      return toldList(String(item), Array.isArray(proof) ? proof.map(String) : [], verifies) ?? [];
+      return reportedList(String(item), Array.isArray(proof) ? proof.map(String) : [], verifies) ?? [];
     }),
     peers: items("peers").map((item) => {
       const [id, place, connection, key] = Array.isArray(item) ? item : [];

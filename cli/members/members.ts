@@ -26,7 +26,7 @@ import { daemonMeant, type Meant } from "./member-names.js";
 import { printMembers } from "./member-report.js";
 import { headsOf, type MemberView, rawId, viewsOf } from "./member-views.js";
 import { type Change, hexIds, nextMembers, shown } from "./next-members.js";
-import { sha256, type ToldList, type VerifiesList, verifierBy } from "./told-list.js";
+import { type ReportedList, sha256, type VerifiesList, verifierBy } from "./reported-list.js";
 
 const COMMAND = ["CLUSTER", "MEMBERS"];
 
@@ -51,7 +51,7 @@ const HINTS: readonly Hint[] = [
 interface Asked {
   readonly answers: readonly Answer[];
   readonly views: readonly MemberView[];
-  readonly heads: readonly ToldList[];
+  readonly heads: readonly ReportedList[];
   /** Daemons that do not know the administrator's key, by their hello. */
   readonly greeted: readonly Greeted[];
   /** Sends a command to the members that the next list keeps, with one signature. */
@@ -69,7 +69,7 @@ export function addMembers(program: Command): void {
       "after",
       `
 For administrators. A list names the daemons by their ids; it is signed, and daemons give it to each other. What is final
-needs all that it names, and no others: evict one that does not come back. Daemons need --data to be on it.
+needs all that it names, and none besides: evict one that does not come back. Daemons need --data to be on it.
 A daemon: its id, the first digits of that, or its address as host:port. Ask as many daemons as you can (-s):
 a list is signed after one whose signature holds, and of which more than half of those that stay say that it is the
 newest. One that is proved only by another administrator's key needs that (--root-key).
@@ -88,7 +88,7 @@ ${exitCodeHelp("nothing was changed, or the daemons go by different lists")}`,
     example: "  dbsync members add db4:1111 -s db1:1111,db2:1111,db4:1111 -k root-private.pem",
     change: (daemons) => ({ add: daemons, leave: [], isReplacing: false, isAnew: false }),
   });
-  addChange(members, ["evict <daemon...>", "leave daemons out, for good"], {
+  addChange(members, ["evict <daemon...>", "leave daemons out permanently"], {
     example: "  dbsync members evict db3:1111 -k root-private.pem",
     change: (daemons) => ({ add: [], leave: daemons, isReplacing: false, isAnew: false }),
   });
@@ -98,7 +98,7 @@ ${exitCodeHelp("nothing was changed, or the daemons go by different lists")}`,
   });
   addChange(
     members,
-    ["sign", "sign the list anew as it is: before you revoke the key that has signed it, or after"],
+    ["sign", "sign the list again as it is: before you revoke the key that has signed it, or after"],
     {
       example: "  dbsync members sign -k root-private.pem --root-key old-root-public.pem",
       change: () => ({ add: [], leave: [], isReplacing: false, isAnew: true }),
@@ -156,7 +156,7 @@ function addChange(
   addMembersOptions(members.command(usage).description(description))
     .option(
       "--force",
-      "also if no daemon that stays is caught up, daemons go by different lists, too few of them were asked, who signed the last list is not known, or the first one would shut one out",
+      "also if no daemon that stays is caught up, daemons go by different lists, too few of them were asked, the signer of the last list is not known, or the first list would reject a daemon",
     )
     .option(JSON_FLAG, "print JSON; ids in full")
     .addHelpText(
@@ -255,7 +255,7 @@ function reportChange(
     printLine(`${isKnown ? "the list says so already: " : ""}list ${number}, ${hexOf(hash)}: ${count}`);
     for (const outcome of failed) printLine(`not reached: ${describeOutcome(outcome)}`);
     if (failed.length > denied.length)
-      printLine("A daemon of the list that was not reached gets it from the others.");
+      printLine("A daemon of the list that was not reached receives it from the remaining ones.");
     for (const one of authorized) printAuthorization(one);
   }
   const isRefused = authorized.some(({ problem, isPending }) => problem !== null && !isPending);
@@ -289,8 +289,10 @@ function administer(flags: MembersFlags, act: (asked: Asked) => Promise<void>): 
       const ask = async () => viewsOf(await askEach(settings, key, COMMAND), verifies);
       const greeted = await greetedOf(settings, answers, views[0].cluster);
       const send = async (command: readonly string[], next: MemberList) => {
-        const told = toBeTold(views, heads, next);
-        const servers = settings.servers.filter(({ text }) => told.some(({ address }) => address === text));
+        const receivers = firstReceivers(views, heads, next);
+        const servers = settings.servers.filter(({ text }) =>
+          receivers.some(({ address }) => address === text),
+        );
         return (await openFrom({ ...settings, servers }).client.sendAll(command)).outcomes;
       };
       await act({ answers, views, heads, greeted, send, ask });
@@ -304,7 +306,7 @@ function administer(flags: MembersFlags, act: (asked: Asked) => Promise<void>): 
  * it only once they have it.
  * The first list, and one without any member that has answered, goes to all.
  */
-function toBeTold(
+function firstReceivers(
   views: readonly MemberView[],
   heads: readonly KnownList[],
   next: MemberList,

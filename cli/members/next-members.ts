@@ -6,7 +6,7 @@ import { type KnownList, nextList } from "../../protocol/members/succession.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
 import { doubtOf } from "./list-doubts.js";
 import { type MemberView, rawId } from "./member-views.js";
-import type { ToldList } from "./told-list.js";
+import type { ReportedList } from "./reported-list.js";
 
 /** Hexadecimal ids. */
 export interface Change {
@@ -23,7 +23,7 @@ export interface Change {
 const BEGIN =
   "there is no list of members yet: begin one that names all daemons that stay, dbsync members add ADDRESS ADDRESS ADDRESS";
 const MERGE =
-  "two lists stand beside each other, as they were signed at the same time: dbsync members merge, and then the same again";
+  "two lists exclude each other, since they were signed at the same time: dbsync members merge, and then the same again";
 
 /** States of a daemon that has all that it knows of: a daemon of two, of which one is lost, is isolated. */
 const CAUGHT_UP: ReadonlySet<string> = new Set(["live", "isolated"]);
@@ -37,7 +37,11 @@ export interface Next {
 }
 
 /** @throws DbsyncError `bad-command`  why there is none, and what to do */
-export function nextMembers(views: readonly MemberView[], heads: readonly ToldList[], change: Change): Next {
+export function nextMembers(
+  views: readonly MemberView[],
+  heads: readonly ReportedList[],
+  change: Change,
+): Next {
   const again = alreadyDone(views, heads, change);
   const isKnown = again !== null && !isBehind(views, again);
   const problem = again === null ? problemOf(views, heads, change) : null;
@@ -84,7 +88,7 @@ function problemOf(views: readonly MemberView[], heads: readonly KnownList[], ch
   const { add, leave, isReplacing, isAnew } = change;
   const isMerge = !isAnew && add.length + leave.length === 0;
   if (isMerge && heads.length < 2)
-    return "there are no two lists that stand beside each other: nothing is to be merged";
+    return "there are no two lists that exclude each other: nothing is to be merged";
   if (heads.length > 1) return isMerge ? null : MERGE;
   const [head] = heads;
   if (head === undefined && (isAnew || leave.length > 0)) return BEGIN;
@@ -100,8 +104,8 @@ function problemOf(views: readonly MemberView[], heads: readonly KnownList[], ch
   const gone = leave.find((id) => left.includes(rawId(id)));
   if (gone !== undefined)
     return `${shown(gone)} was left out already: ${isReplacing ? "dbsync members add lets the new one in" : "name only daemons of the list"}`;
-  const stranger = leave.find((id) => !members.includes(rawId(id)));
-  if (stranger !== undefined) return `${shown(stranger)} is not on the list: dbsync members list shows it`;
+  const unknown = leave.find((id) => !members.includes(rawId(id)));
+  if (unknown !== undefined) return `${shown(unknown)} is not on the list: dbsync members list shows it`;
   const unsafe = views.find(({ id, durable }) => add.includes(id) && !durable);
   if (unsafe !== undefined)
     return `${unsafe.address} has no data folder, so it would come back with nothing: start it with --data, and add it then`;
@@ -131,9 +135,9 @@ function objectionTo(
   const complete = views.filter(({ id, state, joining }) => stays(id) && CAUGHT_UP.has(state) && !joining);
   if (complete.length === 0)
     return (
-      "no daemon that would stay on the list is caught up, of those that were asked (-s): the others could learn " +
+      "no daemon that would stay on the list is caught up, of those that were asked (-s): the remaining ones could learn " +
       "nothing. One that was started just now is so after some 10 s: wait, and try again. Else start one, or ask it as well; " +
-      "--force does it all the same, and what only others have is lost"
+      "--force does it all the same, and what only other daemons have is lost"
     );
   // One that knows no list takes the next one as one that it adds, and waits for a daemon that was there before.
   if (heads.length > 0 && !complete.some(isListed))

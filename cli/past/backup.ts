@@ -28,7 +28,7 @@ export function addBackup(program: Command): void {
       "after",
       `
 Run it on the daemon's machine, as its user or as root. It reads the folder, and changes nothing in it. The file has every command as it was
-signed, of one moment, and so the past as well; it lacks the daemon's own key. It is there when it is whole, and was read back. Keep it as you keep the data: mode 0600.
+signed, of one moment, and so the past as well; it does not contain the daemon's own key. The file appears when it is complete, and was read back. Keep it as you keep the data: mode 0600.
 
   dbsync log verify --backup FILE   checks it: every byte, id and signature, and shows the state's SHA-256
   dbsync restore FILE               makes a data folder of it, or gives single keys back

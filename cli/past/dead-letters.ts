@@ -20,13 +20,13 @@ const COMMAND_MS = 20_000;
 export function addDeadLetters(program: Command): void {
   const letters = program
     .command("dead-letters")
-    .description("show writes that a daemon had to let go of, and write them again")
+    .description("show writes that a daemon had to drop, and write them again")
     .enablePositionalOptions()
     .addHelpText(
       "after",
       `
-A daemon that was cut off for longer than commands are kept takes over a snapshot of the others. What it had acknowledged and the snapshot lacks, or may
-lack, is kept in dead-letters/ in its data folder, as it was signed. So is, once you say find, what a daemon that was evicted had and no member has. Run
+A daemon that was cut off for longer than commands are kept takes over a snapshot of the remaining ones. What it had acknowledged and the snapshot does not contain, or may
+not contain, is kept in dead-letters/ in its data folder, as it was signed. So is, once you say find, what a daemon that was evicted had and no member has. Run
 this on its machine, as its user or as root; the daemon may run.
 
 Examples:
@@ -56,7 +56,7 @@ function addList(letters: Command): void {
       "after",
       `
 States: waiting; written: again, by this program; begun: perhaps; undecided: the daemon's next start decides.
-Why: missing: the snapshot lacks it; possible: it may have it, as of that second it has others as well; unknown-key: the command that had added its key is
+Why: missing: it is not in the snapshot; possible: it may be, since other writes of that second are; unknown-key: the command that had added its key is
 among the missing; evicted: its daemon was evicted before a member had it (find).
 
 Examples:
@@ -84,7 +84,7 @@ function addShow(letters: Command): void {
 }
 
 function addRemove(letters: Command): void {
-  subcommand(letters, "remove <id...>", "remove some for good, written again or not")
+  subcommand(letters, "remove <id...>", "remove some permanently, written again or not")
     .addHelpText(
       "after",
       `\nExamples:\n  dbsync dead-letters remove 3f2ab9c1 90b4 --data /var/lib/dbsyncd\n${exitCodeHelp("there is no such letter, and none is removed; or the folder cannot be read")}`,
@@ -93,7 +93,7 @@ function addRemove(letters: Command): void {
 }
 
 function addWriteAgain(letters: Command): void {
-  addClientOptions(subcommand(letters, "write-again [id...]", "sign some anew, and send them"), COMMAND_MS)
+  addClientOptions(subcommand(letters, "write-again [id...]", "sign some again, and send them"), COMMAND_MS)
     .option("--all", "all that wait and are certain to be missing, instead of ids")
     .option("--anyway", "also what was written again before, or may be in the state")
     .addHelpText(
@@ -102,7 +102,7 @@ function addWriteAgain(letters: Command): void {
 Signed with your key (-k), and dated now: the old signature's date is past, and no daemon takes it any more. In the order of their old dates, one after the
 other. An envelope of several commands is written as one unit, a condition (if) is kept, and times to live begin now. Each is noted on the disk before it is
 sent, so none is sent twice unless you say --anyway. Daemons that were cut off together have the same letters, with the same ids: write them again
-from one folder, and remove them in the others.
+from one folder, and remove them in the other folders.
 
 Examples:
   dbsync dead-letters write-again 3f2ab9c1 --data /var/lib/dbsyncd -k private.pem
@@ -141,7 +141,7 @@ async function writeAgain(ids: readonly string[], flags: WriteFlags): Promise<vo
     throw new DbsyncError("bad-option", "name the letters by their ids, or all of them by --all");
   const { client, key } = openFrom(readSettings({ ...flags, timeout: flags.timeout ?? COMMAND_MS }));
   if (key.signer === null)
-    throw new DbsyncError("bad-key", "letters are signed anew: name a private key (-k)");
+    throw new DbsyncError("bad-key", "letters are signed again: name a private key (-k)");
   const { writeLettersAgain } = await import("../folder/letters.js");
   const wanted = { ids: flags.all ? null : ids, isAnyway: flags.anyway ?? false };
   let count = 0;

@@ -23,11 +23,11 @@ export function addFindOptions(command: Command): Command {
     `
 For a daemon that dbsync members evict (or replace) has left out, and whose folder is still there: what it had acknowledged and not passed on is lost to
 the members. This asks them (-s), with an administrator's key (-k), what they hold of its folder, and keeps the rest as dead letters, in that folder: see list.
-What is newer than all that is final cannot be told yet: say it again some seconds later. It may be said as often as you like.
+What is newer than all that is final is not known yet: run it again some seconds later. You may run it as often as you like.
 
 Examples:
   dbsync dead-letters find --data /var/lib/dbsyncd -s db1:1111,db2:1111 -k root-private.pem
-${exitCodeHelp("not all could be told, or no member answers")}`,
+${exitCodeHelp("not all could be reports, or no member answers")}`,
   );
 }
 
@@ -36,11 +36,11 @@ export async function find(flags: FindFlags): Promise<void> {
   const { key } = openFrom(settings);
   const ask = async (words: readonly string[]): Promise<Fate[]> => {
     const answers = await askEach(settings, key, ["TIMELINE", "FATE", ...words]);
-    const told = answers.flatMap(({ error, reply }) => (error === null ? [fatesIn(reply)] : []));
-    const [first] = told;
+    const reports = answers.flatMap(({ error, reply }) => (error === null ? [fatesIn(reply)] : []));
+    const [first] = reports;
     if (first === undefined) throw answers[0]?.error ?? new DbsyncError("all-failed", "");
     return first.map(
-      (_, index) => FATES.find((fate) => told.some((one) => one[index] === fate)) ?? "undecided",
+      (_, index) => FATES.find((fate) => reports.some((one) => one[index] === fate)) ?? "undecided",
     );
   };
   const { findLetters } = await import("../folder/letters.js");
@@ -56,8 +56,8 @@ function linesOf({ kept, unread, fates }: FoundFates): string[] {
   const { held, forgotten, undecided } = fates;
   return [
     `${kept} new dead ${kept === 1 ? "letter" : "letters"}; the members have ${held} of what else is in the folder`,
-    ...(forgotten > 0 ? [`${forgotten} are older than what the members keep, and cannot be told`] : []),
-    ...(undecided > 0 ? [`${undecided} cannot be told yet: say it again in some seconds`] : []),
+    ...(forgotten > 0 ? [`${forgotten} are older than what the members keep, and cannot be found`] : []),
+    ...(undecided > 0 ? [`${undecided} are not known yet: run it again in some seconds`] : []),
     ...(unread > 0 ? [`${unread} pages of the folder cannot be read: dbsync log verify`] : []),
   ];
 }

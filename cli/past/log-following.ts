@@ -10,7 +10,7 @@ const REST_TIMES = 10;
 /** Milliseconds before the newest that was shown: what came late from another daemon is dated so far back at most, as a rule. */
 const LATE_MOST_MS = 60_000;
 /** Units of one answer; TIMELINE LOG's own limit. */
-const UNITS_MOST = 10_000;
+const UNITS_MAX = 10_000;
 /** Answers that are asked for at one look; what is older is counted. */
 const PAGES_MAX = 50;
 
@@ -65,7 +65,7 @@ interface PageOfLog {
 async function newPages({ ask, filters }: FollowParts, seen: SeenUnits): Promise<readonly PageOfLog[]> {
   const pages: PageOfLog[] = [];
   for (let to: readonly string[] = []; ; ) {
-    const dates = ["FROM", String(seen.from), ...to, "LIMIT", String(UNITS_MOST)];
+    const dates = ["FROM", String(seen.from), ...to, "LIMIT", String(UNITS_MAX)];
     const { address, reply } = await ask(["TIMELINE", "LOG", ...dates, ...filters]);
     const page = readPast(reply);
     const oldest = page.units[0]?.at ?? 0;

@@ -23,7 +23,7 @@ export function addLogVerify(log: Command): void {
       "after",
       `
 Nothing in the folder is changed, nor opened for writing. Its daemon may run: then what was there at the beginning is checked. The
-line "seen" says how far the log goes that was looked at, "not told" what cannot be known, and "state" has the SHA-256 of the state:
+line "seen" says how far the log goes that was looked at, "not known" what cannot be known, and "state" has the SHA-256 of the state:
 daemons that hold the same commands show the same. A copy that is older as a whole is not found out: compare "seen" and "state".
 
 Examples:

@@ -56,7 +56,7 @@ export function addLog(program: Command): void {
       "after",
       `
 For administrators (-k), of daemons that have a timeline (--data, --peer). One daemon is asked, the first of the
-list that answers; it folds what it has recorded anew, beside its other work. With --follow it is asked again when
+list that answers; it folds what it has recorded again, in addition to its other work. With --follow it is asked again when
 it holds something new, once a second at most; with --json each unit is a line then. What comes from a daemon that
 was away for more than a minute is shown only by a new dbsync log.
 

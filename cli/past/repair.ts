@@ -35,12 +35,12 @@ export function addRepair(program: Command): void {
   addClientOptions(
     program
       .command("repair")
-      .description("compare the Redis that mirrors a daemon with it, and mend what differs"),
+      .description("compare the Redis that mirrors a daemon with it, and repair what differs"),
     TIMEOUT_MS,
   )
     .option(
       "--take-over",
-      "also where it is another daemon's, or has keys of others, which are lost (one server)",
+      "also where it is another daemon's, or has keys of other programs, which are lost (one server)",
     )
     .option(
       JSON_FLAG,
@@ -49,8 +49,8 @@ export function addRepair(program: Command): void {
     .addHelpText(
       "after",
       `
-For administrators (-k), of daemons with -d redis beside --data or --peer. The daemon goes on answering meanwhile; it finds what others
-write to its mirror by itself, mostly at once, so that this is for when you want to know.
+For administrators (-k), of daemons with -d redis in addition to --data or --peer. The daemon goes on answering meanwhile; it finds what other programs
+write to its mirror by itself, mostly immediately, so that this is for when you want to know.
 
 Examples:
   dbsync repair -s 127.0.0.1 -k root-private.pem
@@ -113,7 +113,9 @@ async function mirrorOf(ask: AskPast): Promise<MirrorStatus> {
 
 function tell(daemon: string, { redis, keys, different, first }: MirrorStatus): void {
   const found =
-    different === 0 ? "none differed" : `${different} differed and ${different === 1 ? "is" : "are"} mended`;
+    different === 0
+      ? "none differed"
+      : `${different} differed and ${different === 1 ? "is" : "are"} repaired`;
   printLine(`${daemon}: ${redis}: ${keys.toLocaleString("en")} keys looked at, ${found}`);
   for (const key of first) printLine(`  ${JSON.stringify(key)}`);
   if (different > first.length) printLine("  …");

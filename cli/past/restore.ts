@@ -25,7 +25,7 @@ type RestoreFlags = FolderFlags &
   };
 
 const COMMAND_MS = 20_000;
-const NAMED_MOST = 10;
+const NAMED_MAX = 10;
 
 export function addRestore(program: Command): void {
   const command = program
@@ -44,7 +44,7 @@ export function addRestore(program: Command): void {
       "after",
       `
 A folder: --data names one that is not there yet, or empty, and no daemon is asked. Start a daemon with it, with the keys that the one of the backup was begun
-with, and the others of its cluster with empty folders: it is a new daemon, with a key of its own. While any daemon of the cluster has what came after the
+with, and the remaining ones of its cluster with empty folders: it is a new daemon, with a key of its own. While any daemon of the cluster has what came after the
 backup, it gets that from there, --at or not.
 
 Keys: --only or --prefix. The backup is folded once, which takes memory as a daemon with that data does, and needs the daemon's public keys
@@ -76,7 +76,7 @@ async function restoreFolder(file: string, at: number | null, flags: RestoreFlag
   const { last, incomplete = false } = await backups.restoreFolder(file, at, flags);
   const upTo = at ?? last;
   printLine(
-    `restored${upTo === null ? "" : `, as of ${formatDate(upTo)}`}: start a daemon with this folder and the keys it was begun with, and the others of ` +
+    `restored${upTo === null ? "" : `, as of ${formatDate(upTo)}`}: start a daemon with this folder and the keys it was begun with, and the remaining ones of ` +
       "its cluster with empty ones",
   );
   if (incomplete) printLine(INCOMPLETE);
@@ -121,11 +121,11 @@ function report(tally: { given: number; there: number; expired: number; left: re
     printLine(
       `${keys(there)} not given back, since the daemons have ${there === 1 ? "it" : "them"} (--replace overwrites)`,
     );
-  const more = left.length > NAMED_MOST ? `\n  and ${left.length - NAMED_MOST} more` : "";
+  const more = left.length > NAMED_MAX ? `\n  and ${left.length - NAMED_MAX} more` : "";
   if (left.length > 0)
     printLine(
       shownLines(
-        `${keys(left.length)} could not be given back:\n${left.slice(0, NAMED_MOST).join("\n")}${more}`,
+        `${keys(left.length)} could not be restored:\n${left.slice(0, NAMED_MAX).join("\n")}${more}`,
       ),
     );
   if (given + there + expired + left.length === 0) printLine("no such key is in it");

@@ -10,7 +10,7 @@ import { type AskedKey, dumpedKeys, Untold } from "./dumped-keys.js";
 export type ExportForm = "resp" | "json";
 
 /** Keys that are named where they are left out. */
-const NAMED_MOST = 10;
+const NAMED_MAX = 10;
 
 interface Form<Told> {
   readonly tell: (ask: AskBuffers, key: Buffer) => Promise<Told | null>;
@@ -48,8 +48,8 @@ async function exportAs<Told>(form: Form<Told>, path: string, ask: AskBuffers, d
   });
   process.stderr.write(`dbsync: ${count} ${count === 1 ? "key" : "keys"} written\n`);
   if (left.length === 0) return;
-  const more = left.length > NAMED_MOST ? `\n  and ${left.length - NAMED_MOST} more` : "";
-  throw new Error(`${left.length} could not be written:\n${left.slice(0, NAMED_MOST).join("\n")}${more}`);
+  const more = left.length > NAMED_MAX ? `\n  and ${left.length - NAMED_MAX} more` : "";
+  throw new Error(`${left.length} could not be written:\n${left.slice(0, NAMED_MAX).join("\n")}${more}`);
 }
 
 const latin1 = (bytes: Buffer) => bytes.toString("latin1");

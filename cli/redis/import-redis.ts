@@ -16,7 +16,7 @@ const SCAN_COUNT = "512";
 /** Keys on their way together: their values are in memory. */
 export const ON_THE_WAY = 256;
 /** Keys that are named where they could not be taken over. */
-const NAMED_MOST = 10;
+const NAMED_MAX = 10;
 
 export interface Tally {
   dumps: number;
@@ -31,7 +31,7 @@ export interface Tally {
  * @throws Error  the daemons hold keys already; a connection failed; a key cannot be copied, once all remaining ones are
  */
 export async function importRedis(address: RedisAddress, send: SendToAll, replace = false): Promise<void> {
-  if (!replace) await requireEmpty(send, "leaves the others");
+  if (!replace) await requireEmpty(send, "leaves all others");
   using source = await RedisSource.open(address, SILENCE_MS);
   const started = performance.now();
   const all = Number(bytesIn(await source.ask(["DBSIZE"])));
@@ -89,8 +89,8 @@ export function count(tally: Tally, key: ByteString, copied: Copied): void {
 }
 
 export function named(left: readonly string[]): string {
-  const more = left.length > NAMED_MOST ? `\n  and ${left.length - NAMED_MOST} more` : "";
-  return left.slice(0, NAMED_MOST).join("\n") + more;
+  const more = left.length > NAMED_MAX ? `\n  and ${left.length - NAMED_MAX} more` : "";
+  return left.slice(0, NAMED_MAX).join("\n") + more;
 }
 
 export const keys = (count: number) => `${count} ${count === 1 ? "key" : "keys"}`;

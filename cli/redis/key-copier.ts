@@ -9,8 +9,8 @@ import { type Argv, piecesOf } from "./value-pieces.js";
 /** Longer values go piece by piece: an envelope has a bound. */
 const DUMP_MOST_BYTES = 16 * 1024 * 1024;
 /** Pieces that are sent without waiting for each other's answers: a stream's are its entries, each by itself. */
-export const TOGETHER_MOST = 500;
-export const TOGETHER_BYTES_MOST = 1024 * 1024;
+export const TOGETHER_MAX = 500;
+export const TOGETHER_BYTES_MAX = 1024 * 1024;
 /** The error of a daemon, or of its Redis, about a form that it does not know. */
 const UNKNOWN_FORM = /payload version or checksum|Bad data format/;
 
@@ -112,7 +112,7 @@ export class KeyCopier {
     };
     for await (const argv of all) {
       const length = argv.reduce((sum, argument) => sum + argument.length, 0);
-      if (bytes + length > TOGETHER_BYTES_MOST || together.length === TOGETHER_MOST) await flush();
+      if (bytes + length > TOGETHER_BYTES_MAX || together.length === TOGETHER_MAX) await flush();
       together.push(argv);
       bytes += length;
     }
@@ -124,9 +124,9 @@ export class KeyCopier {
   }
 
   /** Milliseconds since 1970; null: it stays, or is no more. */
-  #dateOf(told: number): number | null {
-    if (told < 0) return null;
-    return this.#expiry === "PEXPIRETIME" ? told : Date.now() + told;
+  #dateOf(answer: number): number | null {
+    if (answer < 0) return null;
+    return this.#expiry === "PEXPIRETIME" ? answer : Date.now() + answer;
   }
 }
 

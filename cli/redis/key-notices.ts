@@ -43,7 +43,7 @@ async function asked(source: RedisSource, argv: readonly string[]) {
   } catch (problem) {
     if (!(problem instanceof RedisError)) throw problem;
     throw new RedisError(
-      `the Redis is to tell which keys are written, and refuses that (${problem.message}): permit the user CONFIG GET and SET`,
+      `the Redis is to report which keys are written, and refuses that (${problem.message}): permit the user CONFIG GET and SET`,
     );
   }
 }

@@ -9,7 +9,7 @@ const DATABASE = /^(redis(?:s)?:\/\/[^/?#]*)\/(\d{1,5})(?=$|[?#])/;
 
 export const REDIS_URL_HELP =
   "redis://[user:password@]host[:port][/db], any Redis, or a dbsyncd with --resp (resp:// is the same); with TLS rediss://…, " +
-  "behind it #sha256:… if the server's key is to be pinned";
+  "followed by #sha256:… if the server's key is to be pinned";
 
 export interface RedisAddress {
   readonly server: ServerAddress;

@@ -105,7 +105,7 @@ class Replica {
           ? STARTING.test(problem.message)
           : !(problem instanceof DbsyncError || problem instanceof Ended);
       if (!this.#hasCopied || !isLost || this.#interrupts > 0) throw problem;
-      printLine(`${(problem as Error).message}; connecting again, and looking at all keys anew`);
+      printLine(`${(problem as Error).message}; connecting again, and comparing all keys`);
       return false;
     }
   }
@@ -120,7 +120,7 @@ class Replica {
     await events.ask(["PSUBSCRIBE", `__keyevent@${this.#address.db}__:*`]);
     const copier = await KeyCopier.of(source, this.#daemons.send, this.#marks);
     await this.#copyAll(source, copier);
-    using _ = showProgress(() => `following; ${keys(this.#written.size)} behind; Ctrl-C cuts over`);
+    using _ = showProgress(() => `following; ${keys(this.#written.size)} to copy; Ctrl-C cuts over`);
     for (;;) {
       // Notices of earlier writes come before its answer.
       await Promise.all([events.ask(["PING"]), source.ask(["PING"])]);
@@ -207,7 +207,7 @@ class Replica {
       return false;
     }
     printLine(`cut over: the daemons hold the ${keys(this.#marks.size)} of the Redis`);
-    if (changed > 0) printLine(`${keys(changed)} had changed without being told, and are copied`);
+    if (changed > 0) printLine(`${keys(changed)} had changed without a notice, and are copied`);
     if (strange > 0) printLine(`${keys(strange)} that the Redis does not have are deleted`);
     if (this.#left.length > 0)
       throw new Ended(`${keys(this.#left.length)} could not be taken over:\n${named(this.#left)}`);

@@ -96,10 +96,10 @@ async function* stream(source: RedisSource, key: ByteString): AsyncGenerator<Arg
   yield ["XSETID", key, last, ...more];
   const groups = await source.ask(["XINFO", "GROUPS", key]);
   for (const group of groups.kind === "array" ? groups.items : []) {
-    const told = fieldsOf(group);
-    const read = told.get("entries-read");
+    const fields = fieldsOf(group);
+    const read = fields.get("entries-read");
     const entriesRead = read === undefined || read === "" ? [] : ["ENTRIESREAD", read];
-    const [name = "", id = "0-0"] = [told.get("name"), told.get("last-delivered-id")];
+    const [name = "", id = "0-0"] = [fields.get("name"), fields.get("last-delivered-id")];
     yield ["XGROUP", "CREATE", key, name, id, ...entriesRead];
   }
 }

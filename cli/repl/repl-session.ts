@@ -21,7 +21,7 @@ import { CommandHelp } from "./command-help.js";
 import { typedText } from "./typed-text.js";
 
 const QUEUED = "QUEUED";
-const WATCHES = "conditions are given by options: dbsync send, or the library's if. WATCH has no place here";
+const WATCHES = "conditions are options: dbsync send, or the library's if. WATCH has no place here";
 
 type Words = readonly (string | Buffer)[];
 
@@ -128,8 +128,10 @@ export class ReplSession {
 
 /** Whether some daemon was sent nothing, since it speaks version 1, and no other has answered. */
 function isForVersion1(problem: unknown): boolean {
-  const isToldOf1 = (outcome: Outcome) => outcome.status === "failed" && outcome.stage === "version-1";
+  const isSentVersion1 = (outcome: Outcome) => outcome.status === "failed" && outcome.stage === "version-1";
   return (
-    problem instanceof DbsyncError && problem.effect === "not-applied" && problem.outcomes.some(isToldOf1)
+    problem instanceof DbsyncError &&
+    problem.effect === "not-applied" &&
+    problem.outcomes.some(isSentVersion1)
   );
 }

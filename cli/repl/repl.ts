@@ -30,7 +30,7 @@ export function addRepl(program: Command): void {
       `
 Each line is a command. Quotes hold blanks together: "two words" knows \\n \\r \\t \\" \\\\ and \\xHH for any byte,
 '…' takes all as it is. Blanks and bytes that are no text need version 2, which php-dbsync's own daemons do not speak.
-At a terminal answers are typed and numbered, help tells what a command is for, SELECT chooses a database, and
+At a terminal answers are typed and numbered, help says what a command is for, SELECT chooses a database, and
 MULTI … EXEC is applied together. Tab completes names, a line goes on while a quote is open, Ctrl-D, exit or quit
 leaves. NO_COLOR turns colours off. From a pipe, and with --json, every line is sent by itself, and the exit code
 is the worst one's.

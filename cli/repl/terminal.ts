@@ -17,7 +17,7 @@ const SAVE_CURSOR = "\x1b7";
 const RESTORE_CURSOR = "\x1b8";
 const CLEAR_TO_END = "\x1b[K";
 /** A hint that is cut shorter than this says nothing. */
-const ROOM_LEAST = 8;
+const ROOM_MIN = 8;
 /** Columns of a terminal that does not report them. */
 const COLUMNS = 80;
 /** A word that needs no quotes. */
@@ -71,7 +71,7 @@ export async function converse(
     if (isBusy || before !== "" || terminal.cursor !== terminal.line.length) return;
     const room = (output.columns ?? COLUMNS) - session.prompt.length - terminal.line.length - 3;
     const hint = session.help.hint(terminal.line, showHint);
-    const shown = hint === null || room < ROOM_LEAST ? "" : `  ${hint.slice(0, room)}`;
+    const shown = hint === null || room < ROOM_MIN ? "" : `  ${hint.slice(0, room)}`;
     if (shown === "" && !isHinted) return;
     isHinted = shown !== "";
     output.write(`${SAVE_CURSOR}${style("gray", shown)}${CLEAR_TO_END}${RESTORE_CURSOR}`);
@@ -83,7 +83,7 @@ export async function converse(
     clearLine(terminal);
     prompt();
   });
-  output.write(`help tells what there is. ${LEAVE}\n`);
+  output.write(`help lists the commands. ${LEAVE}\n`);
   prompt();
   for await (const typed of terminal) {
     const line = before + typed;
@@ -93,7 +93,7 @@ export async function converse(
       const whole = line === typed ? line : joined(remembered, line);
       if (!isSecret(line)) history.add(whole);
       isBusy = true;
-      say(await session.run(line).catch(told));
+      say(await session.run(line).catch(errorText));
       isBusy = false;
     }
     prompt();
@@ -138,7 +138,7 @@ function isSecret(line: string): boolean {
 }
 
 /** @throws  what is no DbsyncError */
-function told(problem: unknown): string {
+function errorText(problem: unknown): string {
   if (problem instanceof DbsyncError) return `(error) ${shownLines(problem.message)}`;
   throw problem;
 }

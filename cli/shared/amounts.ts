@@ -3,7 +3,7 @@
 const BYTE_UNITS = ["B", "KB", "MB", "GB", "TB"];
 const COUNT_UNITS = ["", "k", "M", "G", "T"];
 /** Counts from which on units are used. */
-const WHOLE_MOST = 10_000;
+const WHOLE_MAX = 10_000;
 
 /** `12.3 MB` */
 export function bytesText(bytes: number): string {
@@ -13,7 +13,7 @@ export function bytesText(bytes: number): string {
 
 /** `1234`, `12.3k` */
 export function countText(count: number): string {
-  if (count < WHOLE_MOST) return String(Math.round(count));
+  if (count < WHOLE_MAX) return String(Math.round(count));
   const { size, unit } = scaled(count, COUNT_UNITS.length);
   return `${size.toFixed(size < 100 ? 1 : 0)}${COUNT_UNITS[unit]}`;
 }

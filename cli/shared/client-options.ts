@@ -82,7 +82,7 @@ export function addPolicyOption(command: Command): Command {
   return command.addOption(
     new Option(
       "--policy <name>",
-      "first: the first good answer; majority: what most daemons answer; all, or a number: so many answers; " +
+      "first: the first successful result; majority: the result of most daemons; all, or a number: that many results; " +
         "all-equal: only if all daemons agree (default: first)",
     ).argParser(readPolicy),
   );
@@ -90,7 +90,7 @@ export function addPolicyOption(command: Command): Command {
 
 export function addDatabaseOption(command: Command): Command {
   return command.addOption(
-    new Option("--db <number>", "number of the database (default: 0); others need version 2").argParser(
+    new Option("--db <number>", "number of the database (default: 0); all but 0 need version 2").argParser(
       (text) => readCount(text, "A database is"),
     ),
   );
@@ -104,9 +104,10 @@ export function addWaitOptions(command: Command): Command {
       ),
     )
     .addOption(
-      new Option("--replicated <number>", "wait until so many daemons have it on their disk").argParser(
-        (text) => readCount(text, "Daemons are"),
-      ),
+      new Option(
+        "--replicated <number>",
+        "wait until this number of daemons have it on their disks",
+      ).argParser((text) => readCount(text, "Daemons are")),
     );
 }
 

@@ -52,8 +52,8 @@ function wordsOfCommand(command: Command, words: readonly string[]): string[] {
     const name = nameOf(word);
     if (optionOf(command, name) === undefined && !HELP.includes(name)) continue;
     command.error(
-      `error: option '${name}' stands behind the command: options stand before it\n` +
-        `(If it belongs to the command: ${words[0]} … -- ${name} …, all behind -- does)`,
+      `error: option '${name}' comes after the command: options come before it\n` +
+        `(If it belongs to the command: ${words[0]} … -- ${name} …, all after -- does)`,
     );
   }
   return words.filter((_, at) => at !== end);

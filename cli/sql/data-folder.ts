@@ -104,11 +104,11 @@ async function readObject(file: string): Promise<Readonly<Record<string, unknown
 function checkedRow(row: unknown, columns: FolderTable["columns"], place: string): FolderRow {
   if (!Array.isArray(row) || row.length !== columns.length)
     throw new Error(
-      `${place} has not ${columns.length} values, as there are columns; mend it or take it out`,
+      `${place} has not ${columns.length} values, as there are columns; correct it or take it out`,
     );
   for (const [i, { name, type }] of columns.entries()) {
     const problem = misfit(type, row[i]);
-    if (problem !== null) throw new Error(`${place}: ${name} ${problem}; mend it or take the row out`);
+    if (problem !== null) throw new Error(`${place}: ${name} ${problem}; correct it or take the row out`);
   }
   return row as FolderRow;
 }

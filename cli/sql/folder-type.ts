@@ -14,7 +14,7 @@ export type FolderType = readonly FolderAtom[];
 export function typeOf(supports: unknown, place: string): FolderType {
   if (Array.isArray(supports) && supports.length > 0)
     return supports.map((atom: unknown) => atomOf(atom, place));
-  throw new Error(`${place}: there is no type (supports); mend it by that of a table made alike`);
+  throw new Error(`${place}: there is no type (supports); copy it from a table made alike`);
 }
 
 /** Returns the type of a domain as a catalogue has it: `[["number",0,9],["enumeration","red",3]]`. @throws Error  it is none */

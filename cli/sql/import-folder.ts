@@ -36,7 +36,7 @@ export async function importFolder(folder: string, send: SendToAll, mayReplace =
     if (there.has(database.name)) await send(["SQL", "", `ravao ny tahiry ${database.name}`]);
     rows += await importDatabase(folder, database, send).catch((problem: Error) => {
       throw new Error(
-        `${problem.message}\nNot everything was taken over: when that is mended, begin anew with --replace.`,
+        `${problem.message}\nNot everything was taken over: when that is corrected, begin again with --replace.`,
       );
     });
     views += await importViews(folder, database, send);
@@ -56,13 +56,13 @@ async function importDatabase(
   for (const domain of domains) {
     const file = fileOf(folder, name, "domains", domain);
     const type = await readDomain(file);
-    await told(file, sql(`manamboara efitra ${domain} (${typeText(type)})`));
+    await namingFile(file, sql(`manamboara efitra ${domain} (${typeText(type)})`));
   }
   let rows = 0;
   for (const table of tables) {
     const file = fileOf(folder, name, "tables", table);
     const content = await readTable(file);
-    await told(file, fill(table, content, sql));
+    await namingFile(file, fill(table, content, sql));
     rows += content.rows.length;
   }
   return rows;
@@ -95,7 +95,7 @@ async function fill(
 }
 
 /** Says which file it is about. */
-function told<T>(file: string, doing: Promise<T>): Promise<T> {
+function namingFile<T>(file: string, doing: Promise<T>): Promise<T> {
   return doing.catch((problem: Error) => {
     throw new Error(`${file}: ${problem.message}`);
   });

@@ -16,7 +16,7 @@ export async function importViews(
 ): Promise<number> {
   const tell = (view: string, why: string) =>
     process.stderr.write(
-      `dbsync: ${fileOf(folder, database, "views", view)}: this view was not taken over: ${why}; make it anew: create view ${view} as select …\n`,
+      `dbsync: ${fileOf(folder, database, "views", view)}: this view was not taken over: ${why}; create it yourself: create view ${view} as select …\n`,
     );
   const queries = new Map<string, ViewQuery>();
   for (const view of views) {

@@ -70,7 +70,7 @@ export class SqlServer implements Disposable {
       if (/[\s;'"]/.test(user + password) || password === "")
         throw new Error("a login has a password, and neither spaces, quotes nor ;");
       const answer = await this.#first(`login ${user} ${password}`);
-      if (answer.kind !== "message") throw new Error(`${user} is not let in`);
+      if (answer.kind !== "message") throw new Error(`the server refuses the login of ${user}`);
     }
     this.#isOurs = (await this.#first(`pages ${PAGE_ROWS}`)).kind === "message";
   }

@@ -24,7 +24,7 @@ export function addSql(program: Command): void {
     .argument(
       "[place]",
       `[user:password@]host[:port] of a dbsyncd with --sql, or of the original (${DEFAULT_PLACE} unless said otherwise); ` +
-        "with TLS sqls://…, behind it #sha256:… if the server's key is to be pinned",
+        "with TLS sqls://…, followed by #sha256:… if the server's key is to be pinned",
       readSqlPlace,
     )
     .option("--ca <file>", CA_HELP)

@@ -17,7 +17,7 @@ export class StatementReader {
   /** @returns the statements that have ended, without their `;` @throws Error  one is longer than any may be */
   push(chunk: Buffer): string[] {
     this.#parser.push(chunk);
-    if (this.#parser.isTooLong) throw new Error("a statement has no end: each needs a ; behind it");
+    if (this.#parser.isTooLong) throw new Error("a statement has no end: each ends with a ;");
     return this.#ended();
   }
 

@@ -63,7 +63,7 @@ export async function readFigures(
   if (servers.length === 0 || key === null) return asked.map(() => NOTHING);
   if (typeof key === "string") return asked.map((isAsked) => (isAsked ? { ...NOTHING, note: key } : NOTHING));
   const answers = await askEach({ ...settings, servers }, key, QUESTION);
-  const told = await Promise.all(
+  const figures = await Promise.all(
     answers.map(async ({ reply, error }, index): Promise<FiguresAnswer> => {
       const figures = reply === null ? null : figuresOf(reply);
       if (figures !== null) {
@@ -76,7 +76,7 @@ export async function readFigures(
     }),
   );
   let next = 0;
-  return asked.map((isAsked) => (isAsked ? (told[next++] ?? NOTHING) : NOTHING));
+  return asked.map((isAsked) => (isAsked ? (figures[next++] ?? NOTHING) : NOTHING));
 }
 
 /** A sentence: why it cannot be used. */

@@ -46,7 +46,7 @@ export const DAEMON_COLUMNS: readonly Column<ShownDaemon>[] = [
   },
   {
     head: "CLUSTER",
-    about: "the beginning of its cluster's; (!): not that of the others",
+    about: "the beginning of its cluster's; (!): not that of most daemons",
     cell: ({ cluster, clusterDiffers }) =>
       `${cluster?.slice(0, COLUMN_DIGITS) ?? "-"}${clusterDiffers ? " (!)" : ""}`,
   },
@@ -79,7 +79,7 @@ export const FIGURE_COLUMNS: readonly Column<ShownFigures>[] = [
   { head: "UPTIME", about: "since it was started", cell: ({ figures }) => spanText(figures.uptime) },
   {
     head: "KEYS",
-    about: "in all its databases; -: others have them",
+    about: "in all its databases; -: the backend has them",
     cell: ({ figures: { keys } }) => (keys === null ? "-" : countText(keys)),
   },
   {
@@ -137,10 +137,12 @@ export const ORDER_COLUMNS: readonly Column<ShownOrder>[] = [
 export function formatDaemons(daemons: readonly ShownDaemon[], columns: number): string {
   const rows = fitted(rowsOf(DAEMON_COLUMNS, daemons), columns);
   const table = formatHeadedTable(rows, (row) => (daemons[row]?.ok ? "plain" : "bad"));
-  const told = daemons.flatMap(({ address, figures }) => (figures === null ? [] : [{ address, figures }]));
-  if (told.length === 0) return table;
-  const figures = `${table}\n${formatHeadedTable(fitted(rowsOf(FIGURE_COLUMNS, told), columns))}`;
-  const ordered = told.flatMap(({ address, figures: { order } }) =>
+  const reporting = daemons.flatMap(({ address, figures }) =>
+    figures === null ? [] : [{ address, figures }],
+  );
+  if (reporting.length === 0) return table;
+  const figures = `${table}\n${formatHeadedTable(fitted(rowsOf(FIGURE_COLUMNS, reporting), columns))}`;
+  const ordered = reporting.flatMap(({ address, figures: { order } }) =>
     order === null ? [] : [{ address, order }],
   );
   if (ordered.length === 0) return figures;

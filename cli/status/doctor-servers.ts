@@ -29,14 +29,14 @@ export async function examineServers(settings: Settings, add: Report): Promise<r
     const status = statuses[index] as DaemonStatus;
     examineStatus(status, settings.servers[index] as Address, add);
     // A server that closes on version 2's hello has been reported already.
-    const isTold = ping.status === "failed" && ping.stage === "version" && status.problems.length > 0;
-    if (status.stage === null && !isTold) examinePing(ping, isSigned, add);
+    const isReported = ping.status === "failed" && ping.stage === "version" && status.problems.length > 0;
+    if (status.stage === null && !isReported) examinePing(ping, isSigned, add);
   }
   examineClusters(statuses, add);
   await examineOldClocks(client, { statuses, pings }, add);
   // A daemon without a timeline has little more to report.
-  const untold = statuses.filter(({ members, timeline }) => members !== null && timeline === null);
-  return [...new Set(untold.flatMap(({ timelineNote }) => timelineNote ?? []))];
+  const unreported = statuses.filter(({ members, timeline }) => members !== null && timeline === null);
+  return [...new Set(unreported.flatMap(({ timelineNote }) => timelineNote ?? []))];
 }
 
 /** Together, or each by itself where they belong to different clusters, so that nothing can be meant for all. */

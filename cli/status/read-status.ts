@@ -125,7 +125,7 @@ export async function readStatus(settings: Settings): Promise<DaemonStatus[]> {
     const theirs = clusterOf(greeting);
     const clusterDiffers = theirs !== null && theirs !== expected;
     const other =
-      cluster === "" ? "not of the others'" : `not of ${short(cluster)}, as the option cluster says`;
+      cluster === "" ? "not of that of most daemons" : `not of ${short(cluster)}, as the option cluster says`;
     const foreign = clusterDiffers
       ? problem(`it is of the cluster ${short(theirs)}, ${other}`, CLUSTER_CURE)
       : null;
@@ -135,7 +135,7 @@ export async function readStatus(settings: Settings): Promise<DaemonStatus[]> {
       twin < 0
         ? []
         : [problem(`it is the same daemon as ${servers[twin]?.text}`, "name it once in the list")];
-    if (speaks2(greeting) && isToldVersion1(settings, servers[index]))
+    if (speaks2(greeting) && isSentVersion1(settings, servers[index]))
       remarks.push(
         problem("it speaks version 2, and is sent version 1", "take that out of versions and the list"),
       );
@@ -227,7 +227,7 @@ function speaks2(greeting: Greeting): boolean {
 }
 
 /** Whether what this client signs for a server goes out as version 1, whatever that server speaks. */
-function isToldVersion1({ key, versions }: Settings, server: Address | undefined): boolean {
+function isSentVersion1({ key, versions }: Settings, server: Address | undefined): boolean {
   return key !== null && (server?.versions ?? versions) === "1";
 }
 

@@ -37,12 +37,12 @@ export const timelineColumns = (now: number, hasLists: boolean): readonly Column
   },
   {
     head: "TAIL",
-    about: "commands that may still come to stand elsewhere in the order",
+    about: "commands whose position in the order may still change",
     cell: ({ timeline }) => countText(timeline.tailUnits),
   },
   {
     head: "REDONE",
-    about: "commands that were done again as others came late",
+    about: "commands that were applied again because earlier ones came late",
     cell: ({ timeline }) => countText(timeline.redone),
   },
   {
@@ -70,7 +70,7 @@ export const timelineColumns = (now: number, hasLists: boolean): readonly Column
 
 const LIST: Column<ShownTimeline> = {
   head: "LIST",
-  about: "number of the list of members that it goes by (dbsync members); two stand beside each other",
+  about: "number of its member list (dbsync members); two exclude each other",
   cell: ({ timeline: { lists } }) => (lists.length === 0 ? "-" : lists.join("+")),
 };
 
@@ -125,7 +125,7 @@ const isAway = ({ member: { connection } }: ShownMember): boolean =>
   connection !== "connected" && connection !== "self";
 
 export const MEMBER_COLUMNS: readonly Column<ShownMember>[] = [
-  { head: "SEEN BY", about: "the daemon that tells", cell: ({ address }) => address },
+  { head: "SEEN BY", about: "the daemon that reports", cell: ({ address }) => address },
   { head: "MEMBER", about: "another one of its cluster", cell: ({ member }) => member.address },
   {
     head: "STATE",

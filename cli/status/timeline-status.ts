@@ -99,7 +99,7 @@ function noteOn(error: Error): string | null {
 }
 
 export const FOR_ADMINISTRATORS =
-  "of software, memory, timelines and members, daemons tell administrators: sign with an administrator's key (-k root-private.pem)";
+  "daemons report software, memory, timelines and members to administrators: sign with an administrator's key (-k root-private.pem)";
 
 /** Returns the command that authorizes a daemon's own key, given the command that the daemon reports. */
 export const checkedAuthorization = (reported: string, id: string): string =>

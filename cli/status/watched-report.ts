@@ -10,7 +10,7 @@ import { readyText, sentencesOf, timelinesOf } from "./status-text.js";
 import { sameText } from "./timeline-report.js";
 
 /** Looks of which rates are shown. */
-const LOOKS_MOST = 40;
+const LOOKS_MAX = 40;
 const BARS = "▁▂▃▄▅▆▇█";
 const MS_PER_SECOND = 1000;
 
@@ -39,7 +39,7 @@ export class Rates {
       this.#last.set(address, { at: now, entries });
       if (before === undefined || now <= before.at) continue;
       const rate = (Math.max(0, entries - before.entries) * MS_PER_SECOND) / (now - before.at);
-      this.#rates.set(address, [...(this.#rates.get(address) ?? []), rate].slice(-LOOKS_MOST));
+      this.#rates.set(address, [...(this.#rates.get(address) ?? []), rate].slice(-LOOKS_MAX));
     }
   }
 
@@ -103,14 +103,14 @@ function timelineLines({ daemons, rates, now, columns }: WatchedScene): ShownLin
 
 function memberLines(daemons: readonly DaemonStatus[], columns: number): ShownLine[] {
   const timelines = timelinesOf(daemons);
-  const told = timelines.flatMap(({ address, timeline }) =>
+  const shown = timelines.flatMap(({ address, timeline }) =>
     timeline.members
       .filter(({ connection }) => connection !== "self")
       .map((member) => ({ address, member, same: sameText(member, timeline, timelines) })),
   );
-  const head = ["SEEN BY", "MEMBER", "STATE", "LAG", "CLOCK", "HEARD", "SAME"];
-  const isAway = (index: number) => told[index]?.member.connection !== "connected";
-  const rows = told.map(({ address, member, same }, index) => [
+  const head = ["SEEN BY", "MEMBER", "STATE", "LAG", "CLOCK", "SILENT", "SAME"];
+  const isAway = (index: number) => shown[index]?.member.connection !== "connected";
+  const rows = shown.map(({ address, member, same }, index) => [
     address,
     member.address,
     isAway(index) ? "away" : (member.state ?? "-"),

@@ -3,7 +3,7 @@ import type { DaemonFigures } from "../status/daemon-figures.js";
 import type { DaemonStatus } from "../status/daemon-status.js";
 
 /** Looks of which rates are shown. */
-const LOOKS_MOST = 24;
+const LOOKS_MAX = 24;
 const MS_PER_SECOND = 1000;
 const MICROSECONDS_PER_MS = 1000;
 
@@ -40,7 +40,7 @@ export class Activities {
       if (before === undefined || now <= before.at || figures.commands < before.figures.commands) continue;
       const activity = activityOf(before.figures, figures, (now - before.at) / MS_PER_SECOND);
       this.#now.set(address, activity);
-      this.#rates.set(address, [...this.ratesOf(address), activity.commands].slice(-LOOKS_MOST));
+      this.#rates.set(address, [...this.ratesOf(address), activity.commands].slice(-LOOKS_MAX));
     }
   }
 

@@ -3,12 +3,12 @@ import type { DaemonStatus } from "../status/daemon-status.js";
 
 /** @returns null: no daemon reports a list */
 export function listLine(daemons: readonly DaemonStatus[]): string | null {
-  const told = daemons.flatMap(({ timeline, ...daemon }) =>
+  const reports = daemons.flatMap(({ timeline, ...daemon }) =>
     timeline === null ? [] : [{ ...daemon, timeline }],
   );
-  const numbers = [...new Set(told.flatMap(({ timeline }) => timeline.lists))].sort((a, b) => a - b);
+  const numbers = [...new Set(reports.flatMap(({ timeline }) => timeline.lists))].sort((a, b) => a - b);
   if (numbers.length === 0) return null;
-  const members = told.filter(({ timeline }) => timeline.unlisted === null && timeline.lists.length > 0);
+  const members = reports.filter(({ timeline }) => timeline.unlisted === null && timeline.lists.length > 0);
   const seen = members.flatMap(({ timeline }) => timeline.members);
   const nameOf = ({ id, address }: (typeof seen)[number]) => id ?? address;
   const listed = seen.filter((member) => member.listed === true);
@@ -18,11 +18,11 @@ export function listLine(daemons: readonly DaemonStatus[]): string | null {
   const away = addressesOf(listed.filter((member) => !isHeard.has(nameOf(member))));
   const left = addressesOf([
     ...seen.filter((member) => member.listed === false),
-    ...told.filter(({ timeline }) => timeline.unlisted !== null),
+    ...reports.filter(({ timeline }) => timeline.unlisted !== null),
   ]);
   return [
     `list ${numbers.join("+")}: ${isHeard.size + away.length} in it`,
-    ...(away.length === 0 ? [] : [`not heard: ${away.join(" ")}`]),
+    ...(away.length === 0 ? [] : [`away: ${away.join(" ")}`]),
     ...(left.length === 0 ? [] : [`not in it: ${left.join(" ")}`]),
   ].join("; ");
 }

@@ -20,7 +20,7 @@ export interface TopRow {
 }
 
 /** Formats a figure; `-`: the daemon does not report it. */
-const told =
+const figureCell =
   (cell: (figures: NonNullable<DaemonStatus["figures"]>) => string) =>
   ({ daemon: { figures } }: TopRow): string =>
     figures === null ? "-" : cell(figures);
@@ -52,25 +52,25 @@ export const TOP_COLUMNS: readonly Column<TopRow>[] = [
   },
   {
     head: "KEYS",
-    about: "in all its databases; -: others have them",
-    cell: told(({ keys }) => (keys === null ? "-" : countText(keys))),
+    about: "in all its databases; -: the backend has them",
+    cell: figureCell(({ keys }) => (keys === null ? "-" : countText(keys))),
   },
   {
     head: "MEMORY",
     about: "that its process takes of the machine's",
-    cell: told(({ memory }) => bytesText(memory.resident)),
+    cell: figureCell(({ memory }) => bytesText(memory.resident)),
   },
   {
     head: "CONNS",
     about: "connections of all its listeners, this one among them",
-    cell: told(({ clients }) => countText(clients)),
+    cell: figureCell(({ clients }) => countText(clients)),
   },
-  { head: "VERSION", about: "of its program", cell: told(({ software }) => software) },
+  { head: "VERSION", about: "of its program", cell: figureCell(({ software }) => software) },
 ];
 
 export const LATELY_COLUMNS: readonly Column<TopRow>[] = [
   { head: "DAEMON", about: "its address", cell: ({ daemon }) => daemon.address },
-  { head: "UPTIME", about: "since it was started", cell: told(({ uptime }) => spanText(uptime)) },
+  { head: "UPTIME", about: "since it was started", cell: figureCell(({ uptime }) => spanText(uptime)) },
   {
     head: "ERRORS/S",
     about: "answers in a second that were errors",

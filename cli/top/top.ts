@@ -38,8 +38,8 @@ export function addTop(program: Command): void {
       ),
     )
     .addOption(
-      new Option("--rounds <number>", "end after so many looks (default: at q or Ctrl-C)").argParser((text) =>
-        Math.max(1, readCount(text, "Rounds are")),
+      new Option("--rounds <number>", "end after this number of updates (default: at q or Ctrl-C)").argParser(
+        (text) => Math.max(1, readCount(text, "Rounds are")),
       ),
     )
     .option("--explain", "say what each column means, and ask no daemon")
@@ -50,7 +50,7 @@ export function addTop(program: Command): void {
     .addHelpText(
       "after",
       `
-Daemons tell this to administrators: sign with an administrator's key (-k). On a terminal it is drawn in its
+Daemons report this to administrators: sign with an administrator's key (-k). On a terminal it is drawn in its
 place, with a line on the list of members; in a pipe each look is a table of 80 columns at most. What happens in
 a second is known from the second look on.
 
@@ -94,21 +94,21 @@ function shower(
       printJson({ daemons: daemons.map((one) => ({ ...one, activity: activities.of(one.address) })) });
   }
   const screen = openScreen();
-  const told = new Set<string>();
+  const printed = new Set<string>();
   return (daemons) => {
     const rows = topRows(daemons, activities);
     if (screen === null) {
       process.stdout.write(`${topTable(rows, terminalColumns())}\n`);
-      tellNotes(daemons, told);
+      printNotes(daemons, printed);
     } else screen.draw(topLines({ rows, every, now: realEnvironment.wallClock(), columns: screen.columns }));
   };
 }
 
 /** Prints the reasons for empty cells, each once, to standard error: the tables are for programs. */
-function tellNotes(daemons: readonly DaemonStatus[], told: Set<string>): void {
+function printNotes(daemons: readonly DaemonStatus[], printed: Set<string>): void {
   for (const { timelineNote } of daemons) {
-    if (timelineNote === null || told.has(timelineNote)) continue;
-    told.add(timelineNote);
+    if (timelineNote === null || printed.has(timelineNote)) continue;
+    printed.add(timelineNote);
     process.stderr.write(`(${shownLines(timelineNote)})\n`);
   }
 }

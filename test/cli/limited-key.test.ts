@@ -56,7 +56,7 @@ test("doctor examines each of two servers that belong to two clusters", async ()
   for (const server of [one.servers, two.servers])
     assert.match(
       stdout,
-      new RegExp(`FAIL +${server}: it is of the cluster [\\da-f]{12}, not of the others'`),
+      new RegExp(`FAIL +${server}: it is of the cluster [\\da-f]{12}, not of that of most daemons`),
     );
   assert.match(stdout, /\nFirst fix: .*--cluster-name\n$/);
   const json = await cluster.run(["doctor", "--json", "-k", "app.pem", "-s", servers]);

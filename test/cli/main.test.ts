@@ -45,10 +45,7 @@ describe("dbsync send", () => {
       const [name = ""] = (late[0] as string).split("=");
       const { code, stdout, stderr } = await run(server.address, "send", "SADD", "tags", "red", ...late);
       assert.deepEqual({ code, stdout }, { code: 2, stdout: "" });
-      assert.ok(
-        stderr.includes(`option '${name}' stands behind the command: options stand before it`),
-        stderr,
-      );
+      assert.ok(stderr.includes(`option '${name}' comes after the command: options come before it`), stderr);
       assert.deepEqual(server.commands, []);
       await run(server.address, "send", "SADD", "tags", "red", "--", ...late);
       await run(server.address, "send", "--", "SADD", "tags", "red", ...late);
@@ -75,7 +72,7 @@ describe("dbsync send", () => {
   test("an option before the subcommand: it says where it belongs", async () => {
     const { code, stderr } = await run(dead, "-k", "private.pem", "send", "GET", "k");
     assert.equal(code, 2);
-    assert.ok(stderr.includes("(Options stand behind the subcommand: dbsync send -k …)"), stderr);
+    assert.ok(stderr.includes("(Options come after the subcommand: dbsync send -k …)"), stderr);
     assert.ok(!(await run(dead, "send", "--no-such")).stderr.includes("stand behind"));
   });
 

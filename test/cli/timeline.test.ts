@@ -201,7 +201,7 @@ describe("dbsync status", () => {
     const { code, stdout } = await run("status", "-k", "app.pem");
     assert.equal(code, 0);
     assert.doesNotMatch(stdout, /TIMELINE OF/);
-    assert.match(stdout, /\n\(of software, memory, timelines and members, daemons tell administrators/);
+    assert.match(stdout, /\n\(daemons report software, memory, timelines and members to administrators/);
     assert.match((await run("doctor", "-k", "app.pem")).stdout, /\nAll checks that ran passed\.\n$/);
     assert.doesNotMatch((await plain.run(["status"])).stdout, /administrators/);
   });

@@ -70,9 +70,9 @@ const ini = (text: string) => () => ({ words: ["send", "GET", "greeting"], ini: 
 
 export const SHELL_MISTAKES: readonly Mistake[] = [
   {
-    name: "An option behind the command",
+    name: "An option after the command",
     shell: shell("send", "SADD", "tags", "-k", "private.pem", "red"),
-    says: [/'-k'/, /options stand before it/, /-- -k/],
+    says: [/'-k'/, /options come before it/, /-- -k/],
   },
   {
     name: "A misspelt option",

@@ -89,7 +89,7 @@ test("the command line prints replies as they are, and ends with 1 for a command
   assert.match(wrong.stderr, /^\(error\) ERR unknown command/);
   const late = await send(alive, "SET", "k", "v", "--db", "1");
   assert.equal(late.code, 2);
-  assert.match(late.stderr, /option --db stands behind the command/);
+  assert.match(late.stderr, /option --db comes after the command/);
   assert.equal((await send(alive, "--", "SADD", "tags", "--db")).code, 0);
   const none = await send(await refusingAddress(), "PING");
   assert.equal(none.code, 2);

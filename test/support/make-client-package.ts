@@ -54,7 +54,7 @@ function manifest(): object {
   return {
     name: NAME,
     description:
-      "The client of dbsync: signs a command once, sends it to every daemon, uses the first good answer.",
+      "The client of dbsync: signs a command once, sends it to every daemon, uses the first successful result.",
     ...Object.fromEntries(SHARED.filter((field) => field in own).map((field) => [field, own[field]])),
     exports: {
       ".": {

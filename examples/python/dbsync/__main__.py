@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Else `-k` and the name of a key file would be stored.
         for word in options.command:
             if (word.split("=", 1)[0] if word.startswith("--") else word) in OPTIONS:
-                parser.error(f"option {word} stands behind the command: options stand before it (or -- does, if it is the command's)")
+                parser.error(f"option {word} comes after the command: options come before it (or -- does, if it is the command's)")
     if not words:
         parser.error("a command is missing, such as PING")
     warnings.showwarning = lambda message, *_, **__: print(f"dbsync: {message}", file=sys.stderr)

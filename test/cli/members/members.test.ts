@@ -199,7 +199,7 @@ test("a dead daemon that is evicted no longer holds back what is final, and is r
   );
   await until("the list says so of it", async () => {
     const { code, stdout } = await run(["members", "list"], [first, third]);
-    return code === 0 && /was left out, for good/.test(stdout) && !/does not know/.test(stdout);
+    return code === 0 && /was left out permanently/.test(stdout) && !/does not know/.test(stdout);
   });
   // It was down when it was evicted: from its disk it knows the list, whether it reaches a member or not.
   await goBy(2, [third]);

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { daemonMeant } from "../../../cli/members/member-names.js";
 import { headsOf, type MemberView } from "../../../cli/members/member-views.js";
 import { type Change, hexIds, nextMembers } from "../../../cli/members/next-members.js";
-import type { ToldList } from "../../../cli/members/told-list.js";
+import type { ReportedList } from "../../../cli/members/reported-list.js";
 import type { KnownList } from "../../../protocol/members/succession.js";
 import { hexOf } from "../../../protocol/version-2/envelope.js";
 import { CLUSTER, idOf, idsOf, listAfter } from "../../timeline/members/lists.js";
@@ -12,7 +12,7 @@ import { CLUSTER, idOf, idsOf, listAfter } from "../../timeline/members/lists.js
 const hex = (letter: string): string => hexOf(idOf(letter));
 
 /** A list whose signature holds, if nothing else is said. */
-const told = (list: KnownList, doubt: ToldList["doubt"] = null): ToldList => ({
+const told = (list: KnownList, doubt: ReportedList["doubt"] = null): ReportedList => ({
   ...list,
   signedAt: 0,
   signer: idOf("K"),
@@ -164,7 +164,7 @@ const refused: readonly (readonly [string, readonly MemberView[], Change, RegExp
       view("B", [], { lists: [told(first, "no-proof")] }),
     ],
     change("D"),
-    /list 1, which a:1111 tells, is not signed by an administrator: that daemon is false/,
+    /list 1, which a:1111 reports, is not signed by an administrator: that daemon is false/,
   ],
   [
     "upon a list that an unknown key has signed",

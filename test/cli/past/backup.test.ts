@@ -141,7 +141,7 @@ test("keys are given back as signed commands, and what is there stays unless it 
   assert.equal(some.code, 1);
   assert.match(
     some.stdout,
-    /^0 keys given back\n3 keys not given back, since the daemons have them.*\n1 key could not be given back:\n {2}"cart:document": /,
+    /^0 keys given back\n3 keys not given back, since the daemons have them.*\n1 key could not be restored:\n {2}"cart:document": /,
   );
   assert.equal(await client.call("GET cart:1"), "changed");
   const all = await giveBack("first.dbsync", "--prefix", "", "--replace");

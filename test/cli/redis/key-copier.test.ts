@@ -1,7 +1,7 @@
 /** How the pieces of a long value are sent: many together, in order, within their bounds. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { KeyCopier, TOGETHER_BYTES_MOST, TOGETHER_MOST } from "../../../cli/redis/key-copier.js";
+import { KeyCopier, TOGETHER_BYTES_MAX, TOGETHER_MAX } from "../../../cli/redis/key-copier.js";
 import { RedisError, type RedisSource } from "../../../cli/redis/redis-source.js";
 import type { PlainReply } from "../../../protocol/reply.js";
 
@@ -50,6 +50,6 @@ test("a stream's entries are sent many together, in order, and no more at a time
     ids,
     lengths.map((_, i) => `${i + 1}-0`),
   );
-  assert.equal(most, TOGETHER_MOST);
-  assert.ok(mostBytes > TOGETHER_BYTES_MOST / 2 && mostBytes <= TOGETHER_BYTES_MOST, String(mostBytes));
+  assert.equal(most, TOGETHER_MAX);
+  assert.ok(mostBytes > TOGETHER_BYTES_MAX / 2 && mostBytes <= TOGETHER_BYTES_MAX, String(mostBytes));
 });

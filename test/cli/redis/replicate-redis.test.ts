@@ -193,7 +193,7 @@ describe("dbsync import --replicate", () => {
     await replicating.says(/following/);
     await source.call("CLIENT", "KILL", "TYPE", "pubsub");
     await source.call("SET", "meanwhile", "1");
-    await replicating.says(/connecting again, and looking at all keys anew/);
+    await replicating.says(/connecting again, and comparing all keys/);
     await replicating.says(/all keys looked at: /);
     await until(async () => (await textOf(resp, "GET", "meanwhile")) === "1");
     replicating.kill("SIGINT");

@@ -97,7 +97,7 @@ test("who has to log in does so by the address; TLS by the pinned key", async ()
   assert.deepEqual([letIn.code, letIn.stderr], [0, ""]);
   const wrong = await runDbsync(["sql", url("rakoto:diso@")], asked);
   assert.equal(wrong.code, 1);
-  assert.match(wrong.stderr, /^dbsync: 127\.0\.0\.1:\d+: rakoto is not let in\n$/);
+  assert.match(wrong.stderr, /^dbsync: 127\.0\.0\.1:\d+: the server refuses the login of rakoto\n$/);
   const stranger = await runDbsync(["sql", url("")], asked);
   assert.equal(stranger.code, 1, stranger.stdout);
   const plain = await runDbsync(["sql", `127.0.0.1:${port}`], asked);

@@ -4,7 +4,7 @@
  */
 import { headsOf, type MemberView, viewsOf } from "../../../cli/members/member-views.js";
 import { type Change, nextMembers } from "../../../cli/members/next-members.js";
-import type { ToldList, VerifiesList } from "../../../cli/members/told-list.js";
+import type { ReportedList, VerifiesList } from "../../../cli/members/reported-list.js";
 import { DbsyncError } from "../../../client/shared/errors.js";
 import { replyValue } from "../../../client/shared/reply-value.js";
 import type { EnvelopeAnswer } from "../../../engine/answers/request.js";
@@ -24,7 +24,7 @@ const COMMAND = ["CLUSTER", "MEMBERS"];
 /** What daemons said, and what is wanted of it. */
 export interface Asked {
   readonly views: readonly MemberView[];
-  readonly heads: readonly ToldList[];
+  readonly heads: readonly ReportedList[];
 }
 
 /** By ids; hexadecimal. */

@@ -10,7 +10,7 @@ import { type EnvelopeHead, signedBytes } from "../../protocol/version-2/envelop
 import { readHead } from "../../protocol/version-2/envelope-head.js";
 
 /** A list with its signer, as far as known here: `doubt` null: an administrator, by a key of which we have the public half. */
-export interface ToldList extends KnownList {
+export interface ReportedList extends KnownList {
   /** Milliseconds since 1970; null: nothing that holds this list is shown. */
   readonly signedAt: number | null;
   /** Id of the key. */
@@ -33,11 +33,11 @@ export function verifierBy(keys: readonly KeyObject[]): VerifiesList {
 }
 
 /** @param proof  body and signature, in base64 @returns null: it is no list */
-export function toldList(
+export function reportedList(
   text: string,
   [body = "", signature = ""]: readonly string[],
   verifies: VerifiesList,
-): ToldList | null {
+): ReportedList | null {
   const list = parseMemberList(text);
   if (typeof list === "string") return null;
   const known = { list, hash: listHash(text, sha256) };

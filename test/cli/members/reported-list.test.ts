@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { createPublicKey } from "node:crypto";
 import { test } from "node:test";
-import { toldList, verifierBy } from "../../../cli/members/told-list.js";
+import { reportedList, verifierBy } from "../../../cli/members/reported-list.js";
 import { writeMemberList } from "../../../protocol/members/member-list.js";
 import { makeKeyPair, signCommands } from "../../support/envelope-client.js";
 import { CLUSTER, listAfter } from "../../timeline/members/lists.js";
@@ -23,12 +23,12 @@ function proof(commands: readonly (readonly string[])[], pair = root, cluster = 
 const [body = "", signature = ""] = proof([["CLUSTER", "MEMBERS", text]]);
 
 test("a list that an administrator has signed is proved, with date and key", () => {
-  const list = toldList(text, [body, signature], verifies);
+  const list = reportedList(text, [body, signature], verifies);
   assert.deepEqual([list?.doubt, list?.signedAt, list?.hash], [null, AT, first.hash]);
 });
 
 test("what a daemon shows beside a list that it made up proves nothing", () => {
-  const doubtOf = (told: string, shown: readonly string[]) => toldList(told, shown, verifies)?.doubt;
+  const doubtOf = (told: string, shown: readonly string[]) => reportedList(told, shown, verifies)?.doubt;
   const list = ["CLUSTER", "MEMBERS", made];
   for (const shown of [
     [],
@@ -42,5 +42,5 @@ test("what a daemon shows beside a list that it made up proves nothing", () => {
     assert.equal(doubtOf(made, shown), "no-proof");
   assert.equal(doubtOf(made, proof([list], makeKeyPair())), "unknown-key");
   assert.equal(doubtOf(made, [proof([list])[0] ?? "", signature]), "bad-signature");
-  assert.equal(toldList("no list", [body, signature], verifies), null);
+  assert.equal(reportedList("no list", [body, signature], verifies), null);
 });
