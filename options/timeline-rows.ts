@@ -51,7 +51,7 @@ const MIRROR_LIMITS = {
     fallback: 1000,
     least: 1,
     most: 1_000_000,
-    summary: "… keys a second that such a comparison looks at",
+    summary: "… keys a second that such a comparison checks",
     reason: "a million keys take 17 minutes, and some hundredths of a core",
   },
 } as const satisfies Record<string, LimitRow>;
@@ -277,7 +277,7 @@ export const TIMELINE_LIMITS = {
     fallback: 256 * MIB,
     least: MIB,
     most: 1024 * KIB * MIB,
-    summary: "memory for that; above it the span is shorter, and older commands of clients are refused",
+    summary: "memory for that; above it the time is shorter, and older commands of clients are refused",
     reason: "20,000 commands a second for two minutes need about 1 GiB; most daemons need far less",
     restart: true,
   },
@@ -288,7 +288,7 @@ export const TIMELINE_LIMITS = {
     least: MIB,
     most: 1024 * KIB * MIB,
     summary:
-      "with --peer and without --data: commands kept in memory for daemons that were away; the latest 20,000 or so stay",
+      "with --peer and without --data: bytes of commands stored in memory for daemons that were away; the latest 20,000 or so stay",
     reason: "above it the oldest go, and a daemon that was away for longer needs another one, or --data",
     restart: true,
   },
@@ -329,7 +329,7 @@ export const TIMELINE_LIMITS = {
     least: 1000,
     most: 1e9,
     summary:
-      "with --data, --peer or --order: commands after which the state is kept as a whole; a twentieth where room is wanted",
+      "with --data, --peer or --order: commands after which a snapshot is made; a twentieth where space is short",
     reason: "a start folds that many in a second or two, and a snapshot takes as much room as the state",
     restart: true,
   },

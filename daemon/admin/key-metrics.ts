@@ -31,7 +31,7 @@ export const KEY_METRICS: Readonly<Record<string, MetricRow>> = {
     ({ failed }) => failed,
   ),
   dbsyncd_resp_command_seconds_total: perFamily(
-    "Time in which they ran; by its rate and theirs, how long one takes.",
+    "Running time of these commands; divided by their number, the time of one.",
     ({ seconds }) => seconds,
   ),
 };

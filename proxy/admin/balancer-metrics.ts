@@ -76,7 +76,7 @@ export const BALANCER_METRICS = {
   },
   dbsync_proxy_buffered_bytes: one(
     "gauge",
-    "Bytes of unfinished statements and untaken answers.",
+    "Bytes of unfinished statements and unread answers.",
     ({ bufferedBytes }) => bufferedBytes(),
   ),
   dbsync_proxy_server_up: perServer("gauge", "1 while the server answers, else 0.", ({ isUp }) =>

@@ -31,7 +31,7 @@ export const connection = family("connection", {
     keys: none,
     since: "6.2.0",
     complexity: "O(1)",
-    summary: "Makes the connection as it was at its beginning.",
+    summary: "Resets the connection to its initial state.",
     run: refuseWithoutConnection,
   },
 }).concat(

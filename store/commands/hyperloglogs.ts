@@ -28,7 +28,7 @@ export const hyperloglogs = family("hyperloglog", {
     keys: [read(1, -1)],
     since: "2.8.9",
     complexity: "O(N), N: keys",
-    summary: "How many different elements several HyperLogLogs together have seen, about.",
+    summary: "Estimates the number of different elements of several HyperLogLogs together.",
     run: (data, argv) => told(() => pfcount(data, argv)),
   },
   PFDEBUG: {
@@ -37,7 +37,7 @@ export const hyperloglogs = family("hyperloglog", {
     keys: [recode(2)],
     since: "2.8.9",
     complexity: "O(1)",
-    summary: "How a HyperLogLog is kept: DECODE, ENCODING, GETREG, TODENSE.",
+    summary: "Shows how a HyperLogLog is stored: DECODE, ENCODING, GETREG, TODENSE.",
     run: (data, argv) => told(() => pfdebug(data, argv)),
   },
   PFMERGE: {

@@ -20,7 +20,7 @@ export const introspection = (table: CommandTable): readonly Command[] =>
       since: "2.8.13",
       complexity: "O(N), N: commands",
       categories: ["connection"],
-      summary: "What is known of every command.",
+      summary: "Describes every command.",
       run: ({ effort }) =>
         array(described(effort, topLevel(table), (command) => commandReply(table, command))),
     },
@@ -31,7 +31,7 @@ export const introspection = (table: CommandTable): readonly Command[] =>
       since: "2.8.13",
       complexity: "O(1)",
       categories: ["connection"],
-      summary: "How many commands there are.",
+      summary: "Counts the commands.",
       run: () => integer(topLevel(table).length),
     },
     "COMMAND|DOCS": {
@@ -41,7 +41,7 @@ export const introspection = (table: CommandTable): readonly Command[] =>
       since: "7.0.0",
       complexity: "O(N), N: names",
       categories: ["connection"],
-      summary: "What commands do, since when, at what cost.",
+      summary: "Says what commands do, since when, and at what cost.",
       run: ({ effort }, argv) => docs(table, argv, effort),
     },
     "COMMAND|GETKEYS": {
@@ -51,7 +51,7 @@ export const introspection = (table: CommandTable): readonly Command[] =>
       since: "2.8.13",
       complexity: "O(N), N: arguments",
       categories: ["connection"],
-      summary: "The keys in a command's arguments.",
+      summary: "Returns the keys in a command's arguments.",
       run: (_, argv) => getkeys(table, argv),
     },
     "COMMAND|GETKEYSANDFLAGS": {
@@ -61,7 +61,7 @@ export const introspection = (table: CommandTable): readonly Command[] =>
       since: "7.0.0",
       complexity: "O(N), N: arguments",
       categories: ["connection"],
-      summary: "The keys in a command's arguments, each with what may be done to it.",
+      summary: "Returns the keys in a command's arguments, each with what may be done to it.",
       run: (_, argv) => getkeysAndFlags(table, argv),
     },
     "COMMAND|HELP": {
@@ -76,7 +76,7 @@ export const introspection = (table: CommandTable): readonly Command[] =>
       since: "2.8.13",
       complexity: "O(N), N: names",
       categories: ["connection"],
-      summary: "What is known of some commands.",
+      summary: "Describes some commands.",
       run: ({ effort }, argv) =>
         array(described(effort, namesAsked(table, argv), (name) => infoReply(table, name))),
     },
@@ -87,7 +87,7 @@ export const introspection = (table: CommandTable): readonly Command[] =>
       since: "7.0.0",
       complexity: "O(N), N: commands",
       categories: ["connection"],
-      summary: "The names of all commands.",
+      summary: "Returns the names of all commands.",
       run: (_, argv) => list(table, argv),
     },
     "MEMORY|HELP": helpOf(table, "MEMORY"),

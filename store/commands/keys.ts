@@ -65,7 +65,8 @@ const rows: Readonly<Record<string, KeyRow>> = {
   "CLUSTER|MEMBERS": {
     arity: -2,
     complexity: "O(N), N: members",
-    summary: "The list of the cluster's members, or a new one: CLUSTER MEMBERS [list]; its hash.",
+    summary:
+      "Returns the list of the cluster's members, or sets a new one and returns its hash: CLUSTER MEMBERS [list].",
     run: refuseList,
   },
   "CLUSTER|SEMANTICS": {
@@ -84,19 +85,19 @@ const rows: Readonly<Record<string, KeyRow>> = {
   "KEY|DRYRUN": {
     arity: -4,
     complexity: "O(N), N: keys of the command",
-    summary: "Whether a key may run a command: OK, or the reason why not.",
+    summary: "Checks whether a key may run a command: OK, or the reason why not.",
     run: dryRun,
   },
   "KEY|INFO": {
     arity: 3,
     complexity: "O(1)",
-    summary: "The record of a key, names and values.",
+    summary: "Describes a key by names and values.",
     run: (ring, argv, unit) => describeFully(keyArgument(ring, argv[2]!), unit.at),
   },
   "KEY|LIST": {
     arity: 2,
     complexity: "O(N), N: keys",
-    summary: "The records of all keys, revoked ones too.",
+    summary: "Describes all keys, revoked ones too.",
     run: list,
   },
   "KEY|REVOKE": {

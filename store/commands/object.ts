@@ -22,10 +22,10 @@ export const objects = family("server", {
     keys: [look(2)],
     since: "4.0.0",
     complexity: "O(N), N: samples",
-    summary: "An estimate of the bytes that a key and its value take.",
+    summary: "Returns an estimate of the bytes that a key and its value take.",
     run: usage,
   },
-  OBJECT: container("object", "2.2.3", "Commands on how values are kept."),
+  OBJECT: container("object", "2.2.3", "Commands on how values are stored."),
 }).concat(
   family("keyspace", {
     "OBJECT|ENCODING": {
@@ -33,7 +33,7 @@ export const objects = family("server", {
         bulk((encoding && forms?.of(entry)) ?? encodingName(entry.value, encoding)),
       ),
       complexity: "O(N), N: elements, as many as a compact collection may have",
-      summary: "What Redis would call the encoding of a value.",
+      summary: "Returns Redis's name for the encoding of a value.",
     },
     "OBJECT|FREQ": {
       ...about((entry, { usage }, { at }) => {
@@ -41,7 +41,7 @@ export const objects = family("server", {
         return integer(usage.frequency(entry, at));
       }),
       since: "4.0.0",
-      summary: "How often a key is used, with an LFU --maxmemory-policy; else an error.",
+      summary: "Returns how often a key is used, with an LFU --maxmemory-policy; else an error.",
     },
     "OBJECT|HELP": {
       arity: 2,
@@ -49,7 +49,7 @@ export const objects = family("server", {
       keys: none,
       since: "6.2.0",
       complexity: "O(1)",
-      summary: "What subcommands there are.",
+      summary: "Lists the subcommands.",
       run: () => array(HELP.map(status)),
     },
     "OBJECT|IDLETIME": {
@@ -59,11 +59,12 @@ export const objects = family("server", {
           throw custom("ERR when a key was last used is kept with an LRU maxmemory policy only");
         return integer(usage.idleSeconds(entry, at));
       }),
-      summary: "Seconds since a key was last used, with an LRU --maxmemory-policy; else an error.",
+      summary:
+        "Returns the seconds since a key was last used, with an LRU --maxmemory-policy; else an error.",
     },
     "OBJECT|REFCOUNT": {
       ...about((entry) => integer(referenceCount(entry.value))),
-      summary: "How many references Redis would count to a value.",
+      summary: "Returns how many references Redis would count to a value.",
     },
   }),
 );

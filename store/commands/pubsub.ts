@@ -8,17 +8,17 @@ const ASKING: readonly Flag[] = ["pubsub", "loading", "stale"];
 const SUBSCRIBED = "O(N), N: channels named";
 
 const asked = listenerRows("pubsub", {
-  "PUBSUB|CHANNELS": [-2, ASKING, "2.8.0", "O(N), N: channels", "Channels with subscribers."],
-  "PUBSUB|NUMPAT": [2, ASKING, "2.8.0", "O(1)", "How many patterns are subscribed to."],
-  "PUBSUB|NUMSUB": [
+  "PUBSUB|CHANNELS": [-2, ASKING, "2.8.0", "O(N), N: channels", "Returns the channels with subscribers."],
+  "PUBSUB|NUMPAT": [2, ASKING, "2.8.0", "O(1)", "Counts the patterns with subscribers."],
+  "PUBSUB|NUMSUB": [-2, ASKING, "2.8.0", SUBSCRIBED, "Counts the subscribers of channels, without patterns."],
+  "PUBSUB|SHARDCHANNELS": [
     -2,
     ASKING,
-    "2.8.0",
-    SUBSCRIBED,
-    "How many subscribers channels have, patterns not counted.",
+    "7.0.0",
+    "O(N), N: channels",
+    "Returns the shard channels with subscribers.",
   ],
-  "PUBSUB|SHARDCHANNELS": [-2, ASKING, "7.0.0", "O(N), N: channels", "Shard channels with subscribers."],
-  "PUBSUB|SHARDNUMSUB": [-2, ASKING, "7.0.0", SUBSCRIBED, "How many subscribers shard channels have."],
+  "PUBSUB|SHARDNUMSUB": [-2, ASKING, "7.0.0", SUBSCRIBED, "Counts the subscribers of shard channels."],
 });
 
 /** The arguments that give the slot of a shard channel in Redis Cluster: first index, last index and step. */

@@ -57,7 +57,7 @@ export const server = family("connection", {
     since: "3.0.0",
     complexity: "O(1)",
     summary:
-      "The number of other daemons that have the connection's last write on their disks, once the given number has.",
+      "Returns the number of other daemons that have the connection's last write on their disks, once the given number has.",
     run: wait,
   },
 }).concat(
@@ -68,7 +68,7 @@ export const server = family("connection", {
       keys: none,
       since: "2.0.0",
       complexity: "O(1)",
-      summary: "Forgets the commands since MULTI.",
+      summary: "Discards the commands since MULTI.",
       run: () => {
         throw custom("ERR DISCARD without MULTI");
       },
@@ -119,7 +119,7 @@ export const server = family("connection", {
       keys: wholeDb("read"),
       since: "1.0.0",
       complexity: "O(1)",
-      summary: "How many keys the database holds.",
+      summary: "Counts the keys of the database.",
       run: (data, _argv, { at }) => integer(data.keyspace().size - data.keyspace().expired(at)),
     },
     FLUSHALL: {
@@ -160,7 +160,7 @@ export const server = family("connection", {
       keys: none,
       since: "2.6.0",
       complexity: "O(1)",
-      summary: "The date that the command runs at: Unix seconds, and microseconds.",
+      summary: "Returns the date of the command: Unix seconds, and microseconds.",
       run: (_, __, unit) => bulks([String(Math.floor(unit.at / 1000)), String((unit.at % 1000) * 1000)]),
     },
   }),

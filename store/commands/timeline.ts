@@ -49,7 +49,7 @@ export const timeline = (find: CommandTable["find"]): readonly Command[] => {
       keys: none,
       since: "",
       complexity: "Depends on the subcommand",
-      summary: "Commands on what has been recorded, for administrators.",
+      summary: "Commands on recorded entries, for administrators.",
       run: refuse,
     },
     ...rowsOf({
@@ -57,21 +57,21 @@ export const timeline = (find: CommandTable["find"]): readonly Command[] => {
         arity: -3,
         keys: [read(2)],
         complexity: "O(N), N: what was recorded since FROM",
-        summary: "Which signers changed a key, by what: TIMELINE BLAME key [FROM ms].",
+        summary: "Returns the signers that changed a key, and their commands: TIMELINE BLAME key [FROM ms].",
       },
       "TIMELINE|DEADLETTERS": {
         arity: -2,
         keys: allDbs("read"),
         complexity: "O(N), N: dead letters",
         summary:
-          "Writes that this daemon acknowledged and had to give up: TIMELINE DEADLETTERS [FROM ms] [LIMIT n].",
+          "Lists the writes that this daemon acknowledged and had to give up: TIMELINE DEADLETTERS [FROM ms] [LIMIT n].",
       },
       "TIMELINE|FATE": {
         arity: -4,
         keys: none,
         complexity: "O(N), N: places",
         summary:
-          "The outcome of writes of a daemon that the member list leaves out: TIMELINE FATE daemon place [place ...].",
+          "Returns the outcome of writes of a daemon that the member list leaves out: TIMELINE FATE daemon place [place ...].",
       },
       "TIMELINE|GET": {
         arity: -4,
@@ -85,7 +85,7 @@ export const timeline = (find: CommandTable["find"]): readonly Command[] => {
         keys: allDbs("read"),
         complexity: "O(N), N: what was recorded since the last snapshot before FROM",
         summary:
-          "What was recorded and what came of it: TIMELINE LOG [FROM ms] [TO ms] [KEY key] [SIGNER id] [LIMIT n].",
+          "Returns the recorded entries and their outcomes: TIMELINE LOG [FROM ms] [TO ms] [KEY key] [SIGNER id] [LIMIT n].",
       },
       "TIMELINE|REPAIR": {
         arity: -2,
@@ -98,7 +98,7 @@ export const timeline = (find: CommandTable["find"]): readonly Command[] => {
         arity: -2,
         keys: none,
         complexity: "O(N), N: members",
-        summary: "How the timeline and the members are: TIMELINE STATUS [UPTO ms].",
+        summary: "Describes the timeline and the members: TIMELINE STATUS [UPTO ms].",
       },
     }),
   });

@@ -29,7 +29,7 @@ export function listenerRows(
   return family(group, Object.fromEntries(whole));
 }
 
-export const HELP_SUMMARY = "What subcommands there are.";
+export const HELP_SUMMARY = "Lists the subcommands.";
 
 /** Returns the answer of HELP, which ends with HELP itself. @param subcommands  their rows */
 export function helpLines(name: string, subcommands: readonly Command[]): readonly string[] {

@@ -21,7 +21,7 @@ export const bitmaps = family("bitmap", {
     keys: [read(1)],
     since: "2.6.0",
     complexity: "O(N), N: bytes looked at",
-    summary: "How many bits of a string, or of a part of it, are 1.",
+    summary: "Counts the bits of a string, or of a part of it, that are 1.",
     run: bitcount,
   },
   BITFIELD: {
@@ -49,7 +49,7 @@ export const bitmaps = family("bitmap", {
     keys: [write(2), read(3, -1)],
     since: "2.6.0",
     complexity: "O(N), N: bytes of all strings",
-    summary: "Stores what AND, OR, XOR or NOT makes of strings.",
+    summary: "Stores the result of AND, OR, XOR or NOT of strings.",
     run: bitop,
   },
   BITPOS: {
@@ -58,7 +58,7 @@ export const bitmaps = family("bitmap", {
     keys: [read(1)],
     since: "2.8.7",
     complexity: "O(N), N: bytes looked at",
-    summary: "The place of the first bit that is 1, or 0.",
+    summary: "Returns the index of the first bit that is 1, or 0.",
     run: bitpos,
   },
   GETBIT: {
@@ -67,7 +67,7 @@ export const bitmaps = family("bitmap", {
     keys: [read(1)],
     since: "2.2.0",
     complexity: "O(1)",
-    summary: "A bit of a string.",
+    summary: "Returns a bit of a string.",
     run: getbit,
   },
   SETBIT: {

@@ -34,7 +34,7 @@ export const documents = family("document", {
     since: "",
     complexity:
       "O(1), with QUERY or WHERE O(N), N: entries; with an index O(log(N)+M), M: those it leaves to look at",
-    summary: "How many entries a document has, or how many of them match.",
+    summary: "Counts the entries of a document, or those that match.",
     run: count,
   },
   "DOC.CREATE": {
@@ -80,7 +80,8 @@ export const documents = family("document", {
     since: "",
     complexity:
       "O(N), N: entries; with ID O(log(N)); with an index O(log(N)+M), M: those it leaves to look at; SORT adds O(M*log(M))",
-    summary: "A document's entries with their ids: all, one, or those that match, sorted, a part of each.",
+    summary:
+      "Returns a document's entries with their ids: all, one, or those that match, sorted, a part of each.",
     run: get,
   },
   "DOC.GETALL": {
@@ -89,7 +90,7 @@ export const documents = family("document", {
     keys: wholeDb("read"),
     since: "",
     complexity: "O(N), N: keys of the database, and entries of all documents",
-    summary: "All documents of the database with their entries, the oldest first.",
+    summary: "Returns all documents of the database with their entries, the oldest first.",
     run: getAll,
   },
   "DOC.GETKEYS": {
@@ -98,7 +99,8 @@ export const documents = family("document", {
     keys: [read(1)],
     since: "",
     complexity: "O(1)",
-    summary: "The id of a document's first entry, and the names of its members, which all entries share.",
+    summary:
+      "Returns the id of a document's first entry, and the names of its members, which all entries share.",
     run: getKeys,
   },
   "DOC.INDEX|CREATE": {
@@ -125,7 +127,7 @@ export const documents = family("document", {
     keys: [read(2)],
     since: "",
     complexity: "O(N), N: indexes of the document",
-    summary: "Names of the members that have an index.",
+    summary: "Returns the names of the members that have an index.",
     run: listIndexes,
   },
   "DOC.INSERT": {
@@ -144,7 +146,7 @@ export const documents = family("document", {
     keys: wholeDb("read"),
     since: "",
     complexity: "O(N), N: keys of the database",
-    summary: "The names of all documents of the database, the oldest first.",
+    summary: "Returns the names of all documents of the database, the oldest first.",
     run: list,
   },
   "DOC.MEMBER|ADD": {

@@ -19,7 +19,7 @@ export const lists = family("list", {
     keys: [read(1)],
     since: "1.0.0",
     complexity: "O(1) near the ends, else O(N/16384), N: elements of the list",
-    summary: "The element at an index from the left or, negative, from the right.",
+    summary: "Returns the element at an index from the left or, negative, from the right.",
     run: lindex,
   },
   LINSERT: {
@@ -37,7 +37,7 @@ export const lists = family("list", {
     keys: [look(1)],
     since: "1.0.0",
     complexity: "O(1)",
-    summary: "How many elements a list has.",
+    summary: "Counts the elements of a list.",
     run: (data, argv) => integer(data.getAs(List, argv[1]!)?.value.size ?? 0),
   },
   LMOVE: {
@@ -73,7 +73,7 @@ export const lists = family("list", {
     keys: [read(1)],
     since: "6.0.6",
     complexity: "O(N), N: elements of the list, or MAXLEN",
-    summary: "The indexes of elements that equal another.",
+    summary: "Returns the indexes of elements that equal another.",
     run: lpos,
   },
   LPUSH: {
@@ -82,7 +82,7 @@ export const lists = family("list", {
     keys: [write(1)],
     since: "1.0.0",
     complexity: "O(N), N: elements added",
-    summary: "Puts elements to the left end of a list, which is made if absent.",
+    summary: "Adds elements to the left end of a list, which is made if absent.",
     run: (data, argv) => push(data, argv, "left"),
   },
   LPUSHX: {
@@ -91,7 +91,7 @@ export const lists = family("list", {
     keys: [write(1)],
     since: "2.2.0",
     complexity: "O(N), N: elements added",
-    summary: "Puts elements to the left end of a list that exists.",
+    summary: "Adds elements to the left end of a list that exists.",
     run: (data, argv) => pushIfPresent(data, argv, "left"),
   },
   LRANGE: {
@@ -100,7 +100,7 @@ export const lists = family("list", {
     keys: [read(1)],
     since: "1.0.0",
     complexity: "O(N), N: elements returned",
-    summary: "The elements from one index to another.",
+    summary: "Returns the elements from one index to another.",
     run: lrange,
   },
   LREM: {
@@ -155,7 +155,7 @@ export const lists = family("list", {
     keys: [write(1)],
     since: "1.0.0",
     complexity: "O(N), N: elements added",
-    summary: "Puts elements to the right end of a list, which is made if absent.",
+    summary: "Adds elements to the right end of a list, which is made if absent.",
     run: (data, argv) => push(data, argv, "right"),
   },
   RPUSHX: {
@@ -164,7 +164,7 @@ export const lists = family("list", {
     keys: [write(1)],
     since: "2.2.0",
     complexity: "O(N), N: elements added",
-    summary: "Puts elements to the right end of a list that exists.",
+    summary: "Adds elements to the right end of a list that exists.",
     run: (data, argv) => pushIfPresent(data, argv, "right"),
   },
   ...blockingLists,

@@ -42,7 +42,7 @@ export const sortedSets = family("sortedset", {
     keys: [look(1)],
     since: "1.2.0",
     complexity: "O(1)",
-    summary: "How many members a sorted set has.",
+    summary: "Counts the members of a sorted set.",
     run: (data, argv) => integer(data.getAs(SortedSet, argv[1]!)?.value.size ?? 0),
   },
   ZINCRBY: {
@@ -60,7 +60,7 @@ export const sortedSets = family("sortedset", {
     keys: counted(update, 1),
     since: "7.0.0",
     complexity: "O(K+M*log(N)), K: keys, M: members removed, N: members",
-    summary: "Removes the lowest or highest members of the first sorted set that is there.",
+    summary: "Removes the lowest or highest members of the first sorted set that exists.",
     run: zmpop,
   },
   ZMSCORE: {
@@ -69,7 +69,7 @@ export const sortedSets = family("sortedset", {
     keys: [read(1)],
     since: "6.2.0",
     complexity: "O(N), N: members asked for",
-    summary: "The scores of several members.",
+    summary: "Returns the scores of several members.",
     run: zmscore,
   },
   ZPOPMAX: {
@@ -96,7 +96,7 @@ export const sortedSets = family("sortedset", {
     keys: [read(1)],
     since: "6.2.0",
     complexity: "O(log(N)*M), N: members, M: members answered",
-    summary: "Members chosen at random; with a negative count the same one may come more than once.",
+    summary: "Returns members chosen at random; with a negative count the same one may come more than once.",
     run: zrandmember,
   },
   ZRANK: {
@@ -105,7 +105,7 @@ export const sortedSets = family("sortedset", {
     keys: [read(1)],
     since: "2.0.0",
     complexity: "O(log(N)), N: members",
-    summary: "A member's place, counted from the lowest score.",
+    summary: "Returns a member's rank, counted from the lowest score.",
     run: (data, argv) => rank(data, argv, (_, index) => index),
   },
   ZREM: {
@@ -123,7 +123,7 @@ export const sortedSets = family("sortedset", {
     keys: [read(1)],
     since: "2.0.0",
     complexity: "O(log(N)), N: members",
-    summary: "A member's place, counted from the highest score.",
+    summary: "Returns a member's rank, counted from the highest score.",
     run: (data, argv) => rank(data, argv, (size, index) => size - 1 - index),
   },
   ZSCAN: {
@@ -132,7 +132,7 @@ export const sortedSets = family("sortedset", {
     keys: [read(1)],
     since: "2.8.0",
     complexity: "O(1) for each call, O(N) for a whole pass, N: members",
-    summary: "A page of a sorted set's members and scores and the cursor of the next.",
+    summary: "Returns a page of a sorted set's members and scores and the cursor of the next.",
     run: zscan,
   },
   ZSCORE: {
@@ -141,7 +141,7 @@ export const sortedSets = family("sortedset", {
     keys: [read(1)],
     since: "1.2.0",
     complexity: "O(1)",
-    summary: "A member's score.",
+    summary: "Returns a member's score.",
     run: (data, argv) => doubleOrNil(data.getAs(SortedSet, argv[1]!)?.value.get(argv[2]!)),
   },
   ...blockingSortedSets,
