@@ -12,7 +12,6 @@ import { isSilence, objectOf, type ReplicaConnection } from "./replica-connectio
 import type { ReplicaContact } from "./replica-contact.js";
 import { ReplicaDelivery } from "./replica-delivery.js";
 import type { Forwarded } from "./replica-requests.js";
-import { SerialWork } from "./serial-work.js";
 
 /** Milliseconds between two attempts to reach it. */
 const RETRY_MS = 1_000;
@@ -28,6 +27,28 @@ export interface ForwardedWrite {
 
 /** Called when the server has other contents of documents of which it missed nothing. */
 export type OnDiffers = (link: ReplicaLink, documents: readonly ByteString[]) => void;
+
+/** Runs steps one after the other, in the order of the calls. */
+class SerialWork {
+  /** Resolves when all earlier steps are done. */
+  #last: Promise<unknown> = Promise.resolve();
+  #waiting = 0;
+
+  /** Whether no step runs or waits. */
+  get isIdle(): boolean {
+    return this.#waiting === 0;
+  }
+
+  /** Runs a step after the earlier ones. @param step  must not reject @returns its result */
+  async run<A>(step: () => Promise<A>): Promise<A> {
+    this.#waiting++;
+    const done = this.#last.then(step);
+    this.#last = done;
+    const result = await done;
+    this.#waiting--;
+    return result;
+  }
+}
 
 export class ReplicaLink {
   readonly contact: ReplicaContact;

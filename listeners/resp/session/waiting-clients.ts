@@ -13,7 +13,6 @@ import { findCommand } from "../../../store/command-table.js";
 import { XREADGROUP_OUTLOOK } from "../../../store/commands/streams/group-reads.js";
 import type { Command } from "../../../store/rows/command.js";
 import { touchesOf } from "../../../store/rows/key-spec.js";
-import { AwaitedKey, type Waiter, Waiting } from "./awaited-key.js";
 import type { AwaitedType, WaitShape } from "./wait-shapes.js";
 
 /** The answer after the time limit, whatever the command's usual empty reply is. */
@@ -49,6 +48,45 @@ const MAY_LEAVE_NOTHING: ReadonlySet<string> = new Set([
 /** Commands that change the expiry of a key. */
 const TIMES: ReadonlySet<string> = new Set(["EXPIRE", "EXPIREAT", "PERSIST", "PEXPIRE", "PEXPIREAT"]);
 const AT_ONCE = Promise.resolve();
+
+const NOTHING_TO_CANCEL = (): void => {};
+
+interface Waiter {
+  readonly command: Command;
+  readonly shape: WaitShape;
+  readonly sender: CommandSender;
+  readonly db: number;
+  readonly resolve: (reply: Reply) => void;
+}
+
+/** A waiting client, and whether its command is running now. */
+class Waiting {
+  isUnderWay = false;
+  /** The answer if its command finds nothing. */
+  overdue: Reply | null = null;
+  isAnswered = false;
+  cancelTimer = NOTHING_TO_CANCEL;
+  readonly waiter: Waiter;
+
+  constructor(waiter: Waiter) {
+    this.waiter = waiter;
+  }
+}
+
+/** A key that clients wait for. */
+class AwaitedKey {
+  /** The waiting clients, in the order in which they began. */
+  readonly waiting: Waiting[] = [];
+  /** Cancels the timer for the key's expiry, if a client waits for a group of it. */
+  endWatch: (() => void) | null = null;
+  readonly db: number;
+  readonly key: ByteString;
+
+  constructor(db: number, key: ByteString) {
+    this.db = db;
+    this.key = key;
+  }
+}
 
 export class WaitingClients {
   readonly #path: CommandPath;
