@@ -1,6 +1,7 @@
 /**
- * The daemon's side of dead letters: a file for each snapshot that is taken over, whole and on the disk before an entry of it is let
- * go. `NAME.partial` while it is written, `NAME.undecided` until the timeline's mark names it, then `NAME.letters`.
+ * Stores dead letters: one file for each snapshot that is adopted, complete and on disk before an entry of it is
+ * dropped. `NAME.partial` while it is written, `NAME.undecided` until the timeline's mark names it, then
+ * `NAME.letters`.
  */
 
 import { randomBytes } from "node:crypto";
@@ -24,14 +25,14 @@ import {
 } from "./letters-folder.js";
 
 const PARTIAL = ".partial";
-/** Two files of one date have other names, also if the first is gone: the mark may still name it. */
+/** Two files of one date have different names, even if the first is gone: the mark may still name it. */
 const NAME_BYTES = 4;
 
 type WriteBytes = (descriptor: number, bytes: Buffer, from: number) => number;
 
 export class DeadLetters {
   readonly folder: LettersFolder;
-  /** Bytes that all letters may take. */
+  /** The limit for all letters together. */
   readonly maxBytes: number;
   readonly write: WriteBytes;
 
@@ -45,7 +46,7 @@ export class DeadLetters {
     this.write = write;
   }
 
-  /** How many wait for an operator. @param now  milliseconds since 1970 */
+  /** Returns how many wait for an operator. @param now  milliseconds since 1970 */
   waiting(now: number): number {
     try {
       return this.folder.countWaiting(now);
@@ -117,7 +118,7 @@ class LettersOfSnapshot implements LetterWriter {
       await syncPath(this.#path + PARTIAL);
       renameSync(this.#path + PARTIAL, this.#path + UNDECIDED);
       await syncPath(dirname(this.#path));
-      // It may have been made just now.
+      // The folder may have been made just now.
       await syncPath(dirname(dirname(this.#path)));
     } catch (problem) {
       throw failure(this.#path, problem);

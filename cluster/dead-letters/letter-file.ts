@@ -17,14 +17,14 @@ const CRC_BYTES = 4;
 const LENGTH_AT = CRC_BYTES + 1;
 const PLACE_AT = LENGTH_AT + 4;
 const HEAD_BYTES = PLACE_AT + PLACE_BYTES;
-/** Longer than the longest request there can be. */
+/** Longer than the longest possible request. */
 const VALUE_BYTES_MAX = 512 * 1024 * 1024;
 
 const REASONS = new Map<number, LetterReason>(
   Object.entries(LETTER_REASONS).map(([name, number]) => [number, name as LetterReason]),
 );
 
-/** Where a letter lies in its file. */
+/** The position of a letter in its file. */
 export interface LetterHead {
   readonly place: Place;
   readonly reason: LetterReason;
@@ -77,12 +77,12 @@ export class LetterFile {
     return { heads, unread: this.#size - from };
   }
 
-  /** null: its bytes are damaged. */
+  /** Returns the entry; null: its bytes are damaged. */
   entry({ place, from, to }: LetterHead): Entry | null {
     return readEntry(place, this.read(from + HEAD_BYTES, to), hashOf);
   }
 
-  /** Shorter where the file ends. */
+  /** Returns bytes of the file; fewer at its end. */
   read(from: number, to: number): Buffer {
     const bytes = Buffer.alloc(to - from);
     return bytes.subarray(0, readSync(this.#descriptor, bytes, 0, bytes.length, from));

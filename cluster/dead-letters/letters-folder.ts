@@ -27,14 +27,14 @@ import { LETTERS_MAGIC, LetterFile, type LetterHead } from "./letter-file.js";
 /** The folder's name in the data folder. */
 const LETTERS_FOLDER = "dead-letters";
 const MARKS_FOLDER = "written";
-/** How the name of a file of letters ends, and of one whose entries the timeline may still have. */
+/** Suffixes of a file of letters, and of one whose entries the timeline may still have. */
 export const DECIDED = ".letters";
 export const UNDECIDED = ".undecided";
 const BEGUN = ".begun";
 const WRITTEN = ".written";
 export const FOLDER_MODE = 0o700;
 export const FILE_MODE = 0o600;
-/** A folder that was changed so recently may be changed once more without another date. */
+/** Milliseconds in which a folder may be changed once more without another date. */
 const FRESH_MS = 2000;
 
 export const lettersFolder = (data: string): string => join(data, LETTERS_FOLDER);
@@ -120,7 +120,7 @@ export class LettersFolder {
     return { letters: [...letters.values()].sort((a, b) => comparePlaces(a.place, b.place)), unread };
   }
 
-  /** null: its bytes are damaged, or it has been removed. */
+  /** Returns the entry of a letter; null: its bytes are damaged, or it has been removed. */
   entry(letter: Letter): Entry | null {
     return reading(letter.file, (opened) => opened.entry(letter));
   }
@@ -151,7 +151,7 @@ export class LettersFolder {
     syncFolder(this.#marks);
   }
 
-  /** Notes that a letter that was begun is certain to have been written again. It needs no room on the disk. */
+  /** Notes that a letter that was begun has certainly been written again. It needs no room on the disk. */
   written({ place }: Letter): void {
     const path = this.#mark(place.id, WRITTEN);
     try {
@@ -211,7 +211,7 @@ const UNTOUCHED = {
   undecided: { state: "undecided", since: null },
 } as const;
 
-/** null: it was removed, or has got another name, meanwhile. */
+/** Reads a file. null: it was removed, or has been renamed, meanwhile. */
 function reading<T>(file: string, read: (opened: LetterFile) => T): T | null {
   let opened: LetterFile;
   try {
@@ -255,17 +255,17 @@ function removeFrom(file: string, gone: ReadonlySet<ByteString>): void {
   }
 }
 
-/** A file in the folder of letters that could not be written. */
+/** A file in the folder of letters could not be written. */
 export class LettersNotWritten extends Error {
   override readonly name = "LettersNotWritten";
 
-  /** @param left  what is so all the same */
+  /** @param left  what remains the case */
   constructor(file: string, reason: string, left = "It is as it was") {
     super(`${file} cannot be written (${reason}). ${left}. Make room there, and run the same again`);
   }
 }
 
-/** An empty file that was not there. */
+/** Makes an empty file that did not exist. */
 function writeSafely(path: string): void {
   writeFileSync(path, "", { mode: FILE_MODE, flag: "wx", flush: true });
 }
@@ -285,5 +285,5 @@ export function namesIn(folder: string): string[] {
 
 const sizeOf = (path: string): number => statSync(path, { throwIfNoEntry: false })?.size ?? 0;
 
-/** Milliseconds since 1970; 0: it is not there. */
+/** Returns milliseconds since 1970; 0: it does not exist. */
 const modifiedAt = (path: string): number => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;

@@ -36,11 +36,11 @@ const MODE = 0o600;
 const RUNS_MAX = 3;
 
 /**
- * The file is there when it is whole, and was read back.
+ * Makes a backup. The file gets its name when it is complete and was read back.
  * @param data  the data folder
  * @param incomplete  whether to make it while the daemon is catching up, too
  * @param onProgress  receives the number of entries written so far
- * @throws NoBackup  a sentence: the folder cannot be read or is damaged, the file is there already, the disk
+ * @throws NoBackup  a sentence: the folder cannot be read or is damaged, the file exists already, the disk
  */
 export async function backUp(
   data: string,

@@ -28,9 +28,12 @@ export interface Seen {
   readonly process: number | null;
   /** Number of the last group of the log. */
   readonly group: number;
-  /** Whether the folder was written meanwhile; then what came since is not in it. */
+  /** Whether the folder was written meanwhile; then later entries are not included. */
   readonly isWritten: boolean;
-  /** Entries that came meanwhile, dated before the last that was looked at: some may be in `state`, so it is of no moment. */
+  /**
+   * Entries that were added meanwhile, dated before the last that was verified: some may be in `state`, so it says
+   * nothing.
+   */
   readonly missed: number;
 }
 

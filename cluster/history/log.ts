@@ -1,4 +1,4 @@
-/** TIMELINE LOG: what was recorded in a span of time, and what came of each unit. */
+/** TIMELINE LOG: the entries of a span of time, with the outcome of each unit. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, integer, map, NIL, type Reply } from "../../protocol/reply.js";
 import { type Envelope, hexOf } from "../../protocol/version-2/envelope.js";

@@ -190,7 +190,7 @@ export class Verification {
     else this.#fault("wrong-snapshot", `of ${dateText(date)}`);
   }
 
-  /** null: it is damaged, or not kept any more. */
+  /** Restores a snapshot; null: it is damaged, or was pruned. */
   #restore(date: number): { database: Database; ring: KeyRing } | null {
     try {
       const chunks = this.#snapshots?.read(date) ?? null;

@@ -18,7 +18,7 @@ import { readBody, signedPieces } from "../../protocol/version-2/envelope.js";
 import { readHead } from "../../protocol/version-2/envelope-head.js";
 import { refusalOf } from "../../store/judgement.js";
 
-/** A list; or whose signer's key may still come; or why it is none. */
+/** A list; or one whose signer's key may still be received; or why it is none. */
 export type CheckedList = SignedList | "unknown-signer" | RefusedList;
 
 /** The buffers are kept: they must be no views of what is written over. */

@@ -1,6 +1,7 @@
 /**
- * The lists of members that this daemon knows, on its disk with what proves them: outside the fold, as the fold must not depend
- * on when a list came. Source: docs/protocol-v2.md "Members by list"; which list comes after which: protocol/members/succession.ts.
+ * The lists of members that this daemon knows, on its disk with their proof. They are outside the fold, which must
+ * not depend on when a list was received. Source: docs/protocol-v2.md "Members by list"; the order of lists:
+ * protocol/members/succession.ts.
  */
 
 import { hashOf } from "../../engine/trust/identity.js";
@@ -19,7 +20,7 @@ import { type CheckedList, checkList, listOf, readVouched } from "./list-proof.j
 
 /** The outcome of an envelope that should hold a list. */
 export type ListOutcome =
-  /** saved: when it is on the disk, with everything that was taken before. */
+  /** saved: resolves when it is on disk, with everything that was accepted before. */
   { readonly saved: Promise<void> } | "old" | "unknown-signer" | { readonly refused: string };
 
 /** The lists that are on disk, and may be sent. */
@@ -68,7 +69,7 @@ export class MemberLists {
     return this.#storage.isDurable;
   }
 
-  /** Whether there is a list, or more. */
+  /** Whether there is at least one list. */
   get isThere(): boolean {
     return this.#lists.length > 0;
   }
@@ -78,7 +79,7 @@ export class MemberLists {
     return this.#lists;
   }
 
-  /** Whether all that was seen is on the disk. */
+  /** Whether all lists that were seen are on disk. */
   get isSettled(): boolean {
     return this.durable.lists === this.#lists;
   }
@@ -101,7 +102,7 @@ export class MemberLists {
     return this.isThere && !this.standing.members.has(this.#own);
   }
 
-  /** Whether this daemon is one. Without a data folder it would come back with nothing, and is none. */
+  /** Whether this daemon is a member. Without a data folder it would come back with nothing, and is none. */
   get isMember(): boolean {
     return this.isDurable && this.standing.members.has(this.#own);
   }
@@ -113,13 +114,13 @@ export class MemberLists {
 
   /** Whether its reports count. */
   get isReporting(): boolean {
-    // What was taken before the list is on the disk with it.
+    // What was accepted before the list is on disk with it.
     const { standing, isSettled: isListOnDisk } = this;
     const ready = { isListOnDisk, isPastOnDisk: isListOnDisk, isLive: this.#hasJoined };
     return this.isMember && mayReport({ standing, own: this.#own, ...ready });
   }
 
-  /** Why nothing is taken from clients; null: it may be. */
+  /** Why no write is accepted from clients; null: writes may be accepted. */
   get refusal(): string | null {
     const { standing, isDurable: hasData } = this;
     const own = this.#own;
@@ -134,7 +135,7 @@ export class MemberLists {
     return mayTakeFrom(this.standing, this.#own, id);
   }
 
-  /** @param body  with the signature, no view of what is written over */
+  /** @param body  like the signature, bytes that are not overwritten later */
   take(body: Buffer, signature: Buffer): ListOutcome {
     const known = this.#lists.find((list) => list.body.equals(body));
     if (known !== undefined) return "old";
@@ -142,8 +143,8 @@ export class MemberLists {
   }
 
   /**
-   * Takes a list whose signer's key is not known here, as most of the configured peers go by it. A daemon that may have taken writes under
-   * what it knows needs two of them.
+   * Takes a list whose signer's key is not known here, as most of the configured peers go by it. A daemon that may
+   * have accepted writes under its present list needs two of them.
    */
   takeVouched(body: Buffer, signature: Buffer, peers: number): ListOutcome {
     const mayHaveWrites = this.isThere ? this.isMember : this.#hasServed();
@@ -191,7 +192,7 @@ export class MemberLists {
   }
 }
 
-/** Digits of a key's id that people are shown. */
+/** Digits of a key's id in messages. */
 const KEY_DIGITS = 12;
 
 function named({ list: { number }, body }: SignedList): string {

@@ -26,7 +26,7 @@ export function aboutOf(node: KeptWrites): () => MemberAbout {
       isPageLocal: page !== null && isLoopback(page.address) === true,
       diskFree: free,
       diskSize: size,
-      // What ends by itself is for its own page.
+      // Problems that end by themselves are for the daemon's own page.
       problems: found.filter(({ severity }) => severity === "problem").map(({ text }) => text),
     };
     return last;

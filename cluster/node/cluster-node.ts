@@ -43,12 +43,15 @@ import { KeptWrites } from "./kept-writes.js";
 
 /** Milliseconds between two ticks of the peers, where there are any. */
 const TICK_MS = 25;
-/** The timeline's come with each fourth of them. */
+/** The timeline's ticks come with every fourth of them. */
 const TIMELINE_TICKS = 4;
 /** The free space of the disk is read every two seconds. */
 const DISK_TICKS = 80;
 
-/** Opened, not started. @throws StartError  a folder that cannot be used, or that was begun with other keys */
+/**
+ * Opens the storage and makes the node, which is not started. @throws StartError  a folder that cannot be used, or
+ * that was begun with other keys
+ */
 export async function openNode(context: ReplicaContext, broadcasts: Broadcasts): Promise<ClusterNode> {
   const secret = loadClusterSecret(context.settings, context.log);
   const storage = await openStorage(context.settings, context.log);
@@ -131,7 +134,7 @@ export class ClusterNode extends KeptWrites implements NodeState {
     logAtStart(this, this.#secret !== null);
   }
 
-  /** The peers first: what they gave is kept. */
+  /** Stops the peers first: entries that they have sent are stored. */
   async stop(): Promise<void> {
     this.history.stop();
     if (this.#timer !== null) clearInterval(this.#timer);
@@ -228,7 +231,7 @@ export class ClusterNode extends KeptWrites implements NodeState {
           this.peering.flushed(entries, from);
           this.watcher?.(entries, from === null);
           if (from !== null) tellReceived(entries, log);
-          // The gateway's do not come through the pipeline.
+          // Entries of the gateway do not come through the pipeline.
           else arrived(entries);
         },
         folded: (entries, answered) => {

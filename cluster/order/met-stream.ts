@@ -14,7 +14,7 @@ export interface MetStream {
 const FILE = "stream.json";
 const FILE_MODE = 0o600;
 
-/** null: none yet. @throws StartError  it cannot be read */
+/** Reads the file. null: none yet. @throws StartError  it cannot be read */
 export function readMetStream(folder: string): MetStream | null {
   const file = join(folder, FILE);
   try {
@@ -30,7 +30,7 @@ export function readMetStream(folder: string): MetStream | null {
   );
 }
 
-/** On the disk when it returns, and so is its name. */
+/** Writes the file. It is on disk with its name when this returns. */
 export function writeMetStream(folder: string, met: MetStream): void {
   const file = join(folder, FILE);
   const staged = stage(file, JSON.stringify(met), FILE_MODE);

@@ -31,7 +31,7 @@ const PINGS_UNANSWERED = 2;
 const AGAIN_MS = 1000;
 /** Milliseconds between two requests for the stream's state. */
 const ASK_EVERY_MS = 5000;
-/** The stream itself knows a name for so long. */
+/** How long the stream itself remembers a name. */
 const NAMES_MS = 120_000;
 /** Bytes left for a message's name, subject and the like. */
 const HEAD_BYTES = 1024;
@@ -172,7 +172,10 @@ export class NatsStream implements OrderStream {
     };
   }
 
-  /** The stream, which is made if it is not there and none has been met. @throws StartError  nothing can be ordered by it */
+  /**
+   * Returns the stream, which is made if it does not exist and none has been met. @throws StartError  nothing can be
+   * ordered by it
+   */
   async #stream(manager: JetStreamManager): Promise<StreamInfo> {
     const { stream: name, replicas } = this.#address;
     const found = await infoOf(manager, name);
@@ -181,7 +184,7 @@ export class NatsStream implements OrderStream {
       if (misfit !== null) throw new StartError(`--order: ${misfit}`, 1);
       return found;
     }
-    // An empty one in its place would hide that the writes are gone, from daemons that start as well.
+    // An empty one in its place would hide from starting daemons that the writes are gone.
     if (!this.#reader.isNew) throw new Unreadable(`the stream ${name} is not there any more`);
     const others = await namesOf(manager);
     const made = await manager.streams.add({
@@ -291,7 +294,7 @@ function outcomeOf(problem: Error): Published {
   return { kind: "unknown", detail: problem.message };
 }
 
-/** null: it is not there. */
+/** Returns facts about a stream; null: it does not exist. */
 async function infoOf(manager: JetStreamManager, name: string): Promise<StreamInfo | null> {
   try {
     return await manager.streams.info(name);
@@ -307,7 +310,7 @@ async function namesOf(manager: JetStreamManager): Promise<readonly string[]> {
   try {
     for await (const name of manager.streams.names("dbsync.*")) if (names.push(name) === NAMED_MAX) break;
   } catch {
-    // They are there for a hint alone.
+    // They are only a hint.
   }
   return names;
 }

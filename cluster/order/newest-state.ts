@@ -1,4 +1,4 @@
-/** The newest of the states that lie in a folder, as a start and the thread that makes the next one go on from it. */
+/** Reads the newest of the states in a folder, for a start and for the thread that makes the next one. */
 import { StartError } from "../../net/process/start-error.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { KeyRing } from "../../store/key-ring.js";

@@ -1,6 +1,7 @@
 /**
- * Envelopes that change something, on a daemon whose order is a stream: added to it, and answered once their message has come
- * back and is applied. Then the answer is final. What the pipeline checks has been checked.
+ * Records envelopes that change something, on a daemon whose order is a stream: adds them to it, and answers them
+ * once their message has come back and is applied. Then the answer is final. What the pipeline checks has been
+ * checked.
  */
 import {
   type EnvelopeAnswer,
@@ -60,7 +61,7 @@ export class OrderRecorder extends KeptRecording {
     return this.#order.stream.facts?.others ?? 0;
   }
 
-  /** How many keep a write for certain: of the stream's servers the smallest majority. */
+  /** The number of servers that certainly store a write: the smallest majority of the stream's. */
   get daemons(): number {
     return 1 + Math.floor((this.#order.stream.facts?.replicas ?? 1) / 2);
   }
@@ -96,7 +97,7 @@ export class OrderRecorder extends KeptRecording {
     return this.holds(place) && (wait.kind === "stable" || wait.daemons <= this.daemons);
   }
 
-  /** The stream has. */
+  /** The stream has sent it already. */
   give(): void {}
 
   protected take(taken: Taken): EnvelopeAnswer | Promise<EnvelopeAnswer> {
@@ -109,7 +110,7 @@ export class OrderRecorder extends KeptRecording {
     return came.then((one) => (isRefusal(one) ? one : finalResultOf(id, one, { room, standing })));
   }
 
-  /** Adds what the daemon itself has signed. */
+  /** Adds an envelope that the daemon itself has signed. */
   record(entry: Entry): Recorded | RefusedEnvelope {
     const came = this.#add(entry, this.#order.backend.changes.senders);
     if (!(came instanceof Promise)) return came;
@@ -133,7 +134,7 @@ export class OrderRecorder extends KeptRecording {
       : this.waiting.add(entry, senders);
   }
 
-  /** Why nothing is added now. */
+  /** Returns why nothing is added now; null: envelopes are added. */
   refusal(): Refused | null {
     const { stream, failure, hasCaughtUp, state } = this.#order;
     if (state.standstill !== null) return refused("semantics-unknown", state.standstill);
@@ -142,7 +143,7 @@ export class OrderRecorder extends KeptRecording {
     return hasCaughtUp ? null : refused("catching-up", "what is in the stream is not applied yet");
   }
 
-  /** A message has been applied, or not. */
+  /** Takes the outcome of a message. */
   passed(seq: number, ordered: Ordered): void {
     // A client that waits here for it is answered itself.
     if (ordered.kind === "applied" && !this.waiting.isWaitedFor(ordered.entry.id)) {
@@ -157,7 +158,7 @@ export class OrderRecorder extends KeptRecording {
     this.waiting.stop();
   }
 
-  /** Another daemon has brought it before the client. */
+  /** Another daemon has sent it before the client. */
   protected async heldAnswer(taken: Taken): Promise<EnvelopeAnswer> {
     return (await this.memberAnswers.find(taken)) ?? answerNotKept(taken.id);
   }

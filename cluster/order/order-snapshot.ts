@@ -1,6 +1,7 @@
 /**
- * The state of a stream up to a message, as the bytes of a snapshot of the timeline, which has room for what else is to be known:
- * there for sums of entries, here for the message's number, the ids that are remembered, and what made the key ring, at its place.
+ * The state of a stream up to a message, as the bytes of a snapshot of the timeline, which has room for further data:
+ * there for sums of entries, here for the message's number, the remembered ids, and the entries that made the key
+ * ring.
  */
 
 import { hashOf } from "../../engine/trust/identity.js";
@@ -49,7 +50,7 @@ const SECOND = 1000;
 /** @param past  must not change until the last chunk has been taken */
 export function writeOrderSnapshot(past: OrderedPast, origin: OrderOrigin): Iterable<Buffer> {
   const { database, date } = past;
-  // What ends in the message's own millisecond may still be seen by the next one.
+  // Keys that expire in the message's own millisecond may still be seen by the next one.
   const cutAt = Math.max(-1, date.at - 1);
   return writeSnapshot({ database, ringEntries: [], cutAt, sums: factsOf(past, origin) }, hashOf);
 }

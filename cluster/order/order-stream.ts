@@ -3,7 +3,7 @@
 import type { Service } from "../../net/process/service.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 
-/** A message at its place. */
+/** A message of the stream. */
 export interface StreamMessage {
   /** 1 is the stream's first; none is left out. */
   readonly seq: number;
@@ -26,7 +26,7 @@ export interface StreamFacts {
   readonly last: number;
   /** Sequence of the first message that is kept. */
   readonly first: number;
-  /** When the stream was made: another one under the same name has another. */
+  /** When the stream was made: another stream of the same name has another date. */
   readonly created: string;
   /** Servers that keep it. */
   readonly replicas: number;
@@ -38,11 +38,11 @@ export interface StreamFacts {
 
 /** Receives what the stream sends. */
 export interface StreamReader {
-  /** The sequence of the message that is wanted next. */
+  /** The sequence of the next message to read. */
   readonly next: number;
-  /** Whether no stream has been met yet, by what is in the folder neither: then it may be made. */
+  /** Whether no stream has been met yet, and the folder names none: then it may be made. */
   readonly isNew: boolean;
-  /** Connected. @returns why this stream cannot be read on from `next`; null: it can */
+  /** The stream is connected. @returns why it cannot be read on from `next`; null: it can */
   connected(facts: StreamFacts): string | null;
   /**
    * The message before `next`, with which each connection begins if the stream still has it.

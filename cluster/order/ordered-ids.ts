@@ -6,7 +6,7 @@
 import { ORDER_WINDOW } from "../../options/date-window.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 
-/** Ids that are remembered; with more, what is dated earliest is forgotten, and taken no more: some 150 MB. */
+/** Ids that are remembered, in about 150 MB; beyond that the earliest dates are forgotten, and no longer accepted. */
 export const ORDER_IDS_MAX = 1_000_000;
 /** Milliseconds of dates that are forgotten together. */
 const BUCKET_MS = 1000;
@@ -39,7 +39,7 @@ export class OrderedIds {
     if (this.#size > this.#most) this.#makeRoom();
   }
 
-  /** Time has come to `at`: what is dated so long before that nothing of then is taken is forgotten. */
+  /** Notes the present time: ids are forgotten when nothing of their date is accepted any more. */
   passed(at: number): void {
     const lowest = bucketOf(at - ORDER_WINDOW.past);
     if (lowest <= this.#lowest) return;

@@ -23,9 +23,9 @@ import { OrderRecorder } from "./order-recorder.js";
 import type { OrderStream, StreamFacts, StreamMessage, StreamReader } from "./order-stream.js";
 import { OrderedState } from "./ordered-state.js";
 
-/** Milliseconds between two looks at the time. */
+/** Milliseconds between two ticks. */
 const TICK_MS = 100;
-/** Milliseconds that the daemon's own key may take to come into the ring before clients are served. */
+/** Milliseconds that the daemon's own key may take to be authorized before clients are served. */
 const ENTER_MS = 5000;
 /** Milliseconds between two lines about messages that were skipped. */
 const SKIPPED_EVERY_MS = 10_000;
@@ -48,7 +48,7 @@ export class OrderedReplica extends KeptWrites implements StreamReader, OrderCon
   /** Why the stream cannot be read on; null: it can, or nothing is known yet. */
   failure: string | null = null;
   readonly #folder: OrderFolder;
-  /** When the stream was made that has been met so far; null: none has. */
+  /** When the stream was made that has been met; null: none has. */
   #created: string | null;
   /** Sequence of the last message when the daemon last connected; null: it has not connected yet. */
   #goal: number | null = null;
@@ -137,7 +137,7 @@ export class OrderedReplica extends KeptWrites implements StreamReader, OrderCon
     };
   }
 
-  /** Whether all is applied that was in the stream when this daemon came to it, or went on after a standstill. */
+  /** Whether all is applied that was in the stream when this daemon connected to it, or resumed after a standstill. */
   get hasCaughtUp(): boolean {
     this.#noticeStandstill();
     return this.#goal !== null && this.state.seq >= this.#goal;
@@ -175,7 +175,7 @@ export class OrderedReplica extends KeptWrites implements StreamReader, OrderCon
     backend.changes.senders = null;
     const { standstill: reason } = this.state;
     if (reason !== null && this.#lost === null) log.error({ reason }, "the stream cannot be read on");
-    // No state of it is kept: a release that knows more begins with the last one before.
+    // No snapshot is made of it: a newer release begins with the one before.
     if (reason !== null) return void (this.failure = this.#lost = reason);
     this.recording.passed(message.seq, ordered);
     if (ordered.kind === "applied") {
@@ -189,7 +189,7 @@ export class OrderedReplica extends KeptWrites implements StreamReader, OrderCon
     this.#folder.passed(message.seq, this.#created ?? "");
   }
 
-  /** Why a stream is not the one that this state was made of, or does not go on where it ends; null: it does. */
+  /** Returns why a stream is not the one that this state was made of, or does not go on where it ends; null: it does. */
   #misfit({ first, last, created }: StreamFacts): string | null {
     const { seq } = this.state;
     if (this.#created !== null && this.#created !== created)
@@ -200,7 +200,7 @@ export class OrderedReplica extends KeptWrites implements StreamReader, OrderCon
     return null;
   }
 
-  /** Sees to it that the daemon's own key is in the ring before clients come whose writes it signs. */
+  /** Authorizes the daemon's own key before clients come whose writes it signs. */
   async #enter(): Promise<void> {
     const { gateway, identity } = this;
     if (gateway === null || !this.hasCaughtUp) return;

@@ -1,7 +1,7 @@
 /**
- * The state that a stream's messages make, one after the other: a function of them alone, so that it is the same on every daemon.
- * Nothing is trusted for having come through the stream: each message is checked as what another daemon gives, and what does not
- * hold is skipped, by all daemons alike. The time at which a unit is applied is its message's.
+ * The state that a stream's messages make, one after the other: a function of them alone, so that it is the same on
+ * every daemon. No message is trusted because of the stream: each is checked like another daemon's, and an invalid
+ * one is skipped, by all daemons alike. The time at which a unit is applied is its message's.
  */
 
 import { type Refused, refused } from "../../engine/answers/request.js";
@@ -36,7 +36,7 @@ export type Ordered =
   /** No envelope, one that its key has not signed, or one that was there before. */
   | { readonly kind: "skipped"; readonly reason: string; readonly isKnown?: true };
 
-/** An entry that concerns the ring, at its place. */
+/** An entry that concerns the ring, with its position. */
 export interface RingEntry {
   readonly date: EnvelopeDate;
   readonly entry: Entry;
@@ -114,7 +114,7 @@ export class OrderedState {
     return this.#fold.ring;
   }
 
-  /** Why nothing is applied any more from a message on; null: everything is. */
+  /** Why nothing is applied any more from a message on; null: everything is applied. */
   get standstill(): string | null {
     return standstillOf(this.#fold);
   }
@@ -153,7 +153,7 @@ export class OrderedState {
     return ordered;
   }
 
-  /** Drops keys that no unit to come can see any more. */
+  /** Drops keys that no later unit can see. */
   dropExpired(): void {
     this.database.dropExpired(this.#date.at, EXPIRED_A_TICK);
   }
@@ -166,7 +166,8 @@ export class OrderedState {
     if ("held" in entry) return { kind: "skipped", reason: "there before", isKnown: true };
     if ("refused" in entry) return { kind: "skipped", reason: entry.refused };
     const late = checkDate(entry.envelope.at, at, this.#ids.floor);
-    // What is dated ahead is in time later on; what is late by the clock of this leader may be in time by the next one's.
+    // An envelope dated ahead is in time later; one that is late by this leader's clock may be in time by the next
+    // one's.
     if (late !== null)
       return { kind: "refused", entry, refusal: late, isForGood: entry.envelope.at <= this.floor };
     // By the table of its position: a release that knows a newer one must skip what the remaining releases skip.
@@ -194,13 +195,13 @@ export function nothingYet(ring: KeyRing, databases: number): OrderedPast {
 
 const markOf = ({ at, data }: StreamMessage) => `${at} ${hexOf(hashOf(data))}`;
 
-/** An entry as it is folded: at the place of its message. */
+/** Returns an entry as it is folded: at the position of its message. */
 export const datedAt = ({ at, seq }: EnvelopeDate, entry: Entry): Entry => ({
   ...entry,
   envelope: { ...entry.envelope, at, seq },
 });
 
-/** A date of its own for each entry: places in the fold are dates. */
+/** Returns a date of its own for each entry: positions in the fold are dates. */
 function next(last: EnvelopeDate, at: number): EnvelopeDate {
   if (at > last.at) return { at, seq: 0 };
   return last.seq < SEQ_MAX ? { at: last.at, seq: last.seq + 1 } : { at: last.at + 1, seq: 0 };

@@ -14,7 +14,7 @@ import type { Environment } from "../../net/process/environment.js";
 import type { TimelineLog } from "../../timeline/entries/timeline-log.js";
 import type { StreamMessage, StreamReader } from "./order-stream.js";
 
-/** Milliseconds between two signs of life. */
+/** Milliseconds between two heartbeats. */
 const LIFE_MS = 1000;
 /** Milliseconds without a heartbeat after which the connection is closed. */
 const SILENCE_MS = 3500;
@@ -104,7 +104,7 @@ export class StreamReading {
     }
   }
 
-  /** A sign of life, or the question whether all has been taken. */
+  /** Takes a heartbeat, or the question whether all has been received. */
   #control(message: Msg): void {
     const asked = message.reply || message.headers?.get("Nats-Consumer-Stalled") || "";
     if (asked !== "") this.#connection.publish(asked);

@@ -1,6 +1,6 @@
 /**
- * Entries of this daemon on their way through the stream: added to it, again where it is not known whether they were, until their
- * message has come back in its place, or their time is over.
+ * Entries of this daemon on their way through the stream: added to it, again if it is not known whether they were,
+ * until their message has come back in its position, or their time is over.
  */
 
 import { notApplied, type RefusedEnvelope, refused, unknown } from "../../engine/answers/request.js";
@@ -17,7 +17,7 @@ import type { Ordered } from "./ordered-state.js";
 
 /** Entries that may wait at a time. */
 const WAITING_MAX = 10_000;
-/** Bytes of them, which are held twice until they are sent. The one that goes beyond it still may. */
+/** Bytes of them, which are held twice until they are sent. One entry may exceed the limit. */
 const WAITING_BYTES_MAX = 64 * 1024 * 1024;
 /** Milliseconds: a client's own longest deadline is 20 s. */
 const WAIT_MS_MAX = 15_000;
@@ -73,7 +73,7 @@ export class WaitingEntries {
     return this.#waiting.has(id);
   }
 
-  /** Whether an envelope waits with this very signature: then that has been checked here. */
+  /** Whether an envelope with this very signature waits: then the signature has been checked here. */
   has(id: ByteString, signature: Buffer): boolean {
     return this.#waiting.get(id)?.entry.signature.equals(signature) ?? false;
   }
@@ -83,7 +83,7 @@ export class WaitingEntries {
     return this.#waiting.get(id)?.senders ?? null;
   }
 
-  /** Adds an entry whose signature holds. @returns why it cannot be; or what it comes to */
+  /** Adds an entry whose signature holds. @returns why it cannot be added; or its outcome */
   add(entry: Entry, senders: Senders): Promise<Came> | RefusedEnvelope {
     const { id } = entry;
     const before = this.#waiting.get(id);

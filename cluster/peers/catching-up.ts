@@ -1,4 +1,7 @@
-/** The daemon's state among the members: whether what they had when it came is here, and whether it reaches enough of them. */
+/**
+ * The daemon's state among the members: whether it has received what they had when it connected, and whether it
+ * reaches a majority.
+ */
 
 import type { Joining } from "./joining.js";
 import type { Member } from "./member.js";
@@ -19,7 +22,7 @@ const REASONS = {
 export class CatchingUp {
   /** Why it is catching up, or last was. */
   reason: string = REASONS.started;
-  /** Whether what members had at the start is not here yet, and a member can be reached. */
+  /** Whether it is still receiving what members had at the start, while any of them can be reached. */
   isUnderWay = true;
   readonly #cluster: ClusterState<Member>;
   readonly #roster: Roster;
@@ -27,7 +30,10 @@ export class CatchingUp {
   readonly #joining: Joining;
   /** Whether the log says that it is over. */
   #isLogged = false;
-  /** Whether what was here when it had caught up is marked: all of it has to be folded before it is live. */
+  /**
+   * Whether the entries that were here when it had caught up are marked: all of them have to be folded before it is
+   * live.
+   */
   #isMarked = false;
   /** Whether it was cut off, reaches most members again, and goes on taking writes while it compares itself with them. */
   #isReturning = false;
@@ -75,7 +81,7 @@ export class CatchingUp {
     this.#step(now, isMajority);
   }
 
-  /** Takes the state of this tick. */
+  /** Sets the state for this tick. */
   #step(now: number, isMajority: boolean): void {
     const [peering, gaps] = [this.#cluster, this.#gaps];
     const isLacking = gaps.isLacking(now, this.#cluster.state === "catching-up", this.#cluster.settledAt);
@@ -139,8 +145,8 @@ export class CatchingUp {
   }
 
   /**
-   * Whether what was here when it had caught up has become part of the state: what comes later may wait for a moment,
-   * however long it goes on, and whatever its dates are.
+   * Whether the entries that were here when it had caught up are in the state: later ones may wait for a moment,
+   * however long that goes on, and whatever their dates are.
    */
   #isLevel(): boolean {
     const { timeline } = this.#cluster;
@@ -165,7 +171,10 @@ export class CatchingUp {
     );
   }
 
-  /** Whether some give something new again and again, and come to no end, while most of the cluster have. */
+  /**
+   * Whether some members send something new again and again without end, although most of the cluster has been
+   * compared with.
+   */
   #isHeldUp(now: number): boolean {
     const compared = this.#roster.voices.filter((member) => member.compared !== null).length;
     return (

@@ -17,11 +17,11 @@ const CHECKS_MAX = 16;
 /** The list that a member goes by, and what it reported with it. */
 interface MemberReport extends Omit<Heard, "isLive" | "watermark" | "isPulled"> {
   readonly isReporting: boolean;
-  /** Its last status when it first spoke so: what that says of its watermark was said before. */
+  /** Its last status when it first reported under this list: that status's watermark is older than the report. */
   readonly statusThen: Member["status"];
-  /** How many lists of it were looked at since the last status. */
+  /** How many of its lists were checked since the last status. */
   checks: number;
-  /** Whether the lists that are known here were sent to it since then. */
+  /** Whether it has received the lists that are known here since then. */
   isGiven: boolean;
 }
 
@@ -32,7 +32,7 @@ export class ListedMembers {
   readonly #roster: Roster;
   readonly #reports = new Map<Member, MemberReport>();
   readonly #vouched = new VouchedLists();
-  /** Lists of members that let this daemon go, of late. */
+  /** Lists of members that closed their connections with them, since the last tick. */
   #checks = 0;
   #nextAt = 0;
   #wasOutside: boolean;
@@ -44,7 +44,7 @@ export class ListedMembers {
     if (this.#wasOutside) this.#logOutside();
   }
 
-  /** A member is not connected any more. */
+  /** A member has disconnected. */
   left(member: Member): void {
     this.#reports.delete(member);
   }
@@ -57,7 +57,7 @@ export class ListedMembers {
     this.#join();
   }
 
-  /** The lists known here have changed. @returns whether what has come so far was not taken, as no list named this daemon */
+  /** The lists known here have changed. @returns whether messages were ignored so far because no list named this daemon */
   changed(): boolean {
     const { isOutside = false, isSettled = false, isJoining = false } = this.#cluster.lists ?? {};
     const wasOutside = this.#wasOutside;
@@ -80,7 +80,7 @@ export class ListedMembers {
     }
   }
 
-  /** Says by which list this daemon goes. */
+  /** Sends the hash of the list by which this daemon goes. */
   announce(member: Member): void {
     const { lists } = this.#cluster;
     if (lists === undefined || !takesLists(member)) return;
@@ -102,13 +102,16 @@ export class ListedMembers {
     if (hash !== lists.durable.hash) this.#give(member);
   }
 
-  /** A list that a member sends as it closes the connection: what proves that it is left out. @param id  the member's */
+  /**
+   * Takes a list that a member sends as it closes the connection: it proves that this daemon is left out. @param id
+   * the member's
+   */
   leftOut(id: ByteString, { body, signature }: ListMessage): void {
     if (body.length === 0 || ++this.#checks > CHECKS_MAX) return;
     this.#takeFrom(id, body, signature);
   }
 
-  /** Whether what a member reports is said under the same list as what this daemon would. */
+  /** Whether a member's reports are made under the same list as this daemon's. */
   isUnderOwn(member: Member): boolean {
     const { lists } = this.#cluster;
     if (lists === undefined || lists.others === null) return true;
@@ -130,7 +133,7 @@ export class ListedMembers {
     return report;
   }
 
-  /** All lists that are known here, once between two statuses. */
+  /** Sends all lists that are known here, once between two statuses. */
   #give(member: Member): void {
     const { lists } = this.#cluster;
     const report = this.#of(member);
@@ -158,7 +161,7 @@ export class ListedMembers {
     const outcome = this.#takeFrom(member.id, body, signature);
     if (outcome === "unknown-signer") member.unknown();
     else if (typeof outcome === "object" && "refused" in outcome)
-      // An honest one may have it, whose signer was revoked since.
+      // An honest member may have it if the signer was revoked since.
       this.#cluster.notices.warn(
         `list of ${member.id}`,
         { ...factsOf(member), reason: outcome.refused },
@@ -166,7 +169,10 @@ export class ListedMembers {
       );
   }
 
-  /** Takes a list that its signature proves, or most of the configured peers. @param body  with the signature, views of what came */
+  /**
+   * Takes a list that its signature proves, or most of the configured peers. @param body  like the signature, a view
+   * of received bytes
+   */
   #takeFrom(id: ByteString, body: Buffer, signature: Buffer): ReturnType<MemberLists["take"]> {
     const { lists, hash, log } = this.#cluster;
     if (lists === undefined) return "old";
@@ -184,7 +190,7 @@ export class ListedMembers {
     return taken;
   }
 
-  /** A daemon that a list has added takes nothing before it knows from which date on. */
+  /** Joins: a daemon that a list has added accepts nothing before it knows from which date on. */
   #join(): void {
     const { lists, timeline, log, clock } = this.#cluster;
     if (lists === undefined || lists.others === null || !lists.isJoining || !lists.isSettled) return;

@@ -26,7 +26,7 @@ export class MemberBits {
     return bit;
   }
 
-  /** A member is not connected any more. */
+  /** A member has disconnected. */
   left(id: ByteString): void {
     const bit = this.#bits.get(id);
     if (bit === undefined) return;

@@ -1,5 +1,5 @@
 /**
- * Whether the own clock is off: compared with the median of the members' clocks, the own one included. Its unit is a
+ * Checks whether this machine's clock is off, by the median of the members' clocks, this one included. Its unit is a
  * sample, which says how far a member's clock was ahead of this machine's uptime.
  * Source: docs/decisions/0039-what-member-lists-allow.md.
  */
@@ -51,7 +51,7 @@ export class MemberClocks {
     return this.#verdict;
   }
 
-  /** How far a member's clock is ahead of the own one; null: not known. */
+  /** Returns how far a member's clock is ahead of this one; null: not known. */
   skewOf(member: ByteString, clock: number, uptime: number): number | null {
     const sample = this.#samples.get(member);
     return sample === undefined ? null : Math.round(sample.ahead + uptime - clock);

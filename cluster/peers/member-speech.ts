@@ -34,7 +34,7 @@ export class MemberSpeech {
     return this.#outbox !== null;
   }
 
-  /** @returns whether it goes to the member */
+  /** @returns whether it will be sent to the member */
   give(entry: PackedEntry): boolean {
     if (this.#outbox === null) return false;
     const isGiven = this.#outbox.give(entry);

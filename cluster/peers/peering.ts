@@ -228,7 +228,7 @@ export class Peering implements RosterEvents {
     return this.#roster.accept(socket, hello);
   }
 
-  /** Entries are on disk. @param from  the member that gave them; null: first-hand */
+  /** Entries are on disk. @param from  the member that sent them; null: clients */
   flushed(entries: readonly FlushedEntry[], from: ByteString | null): void {
     const sender = from === null ? null : (this.#cluster.members.get(from) ?? null);
     this.#spreading.flushed(

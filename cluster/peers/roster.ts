@@ -40,7 +40,7 @@ export class Roster implements ConnectionOwner {
   readonly #cluster: ClusterState<Member>;
   readonly #events: RosterEvents;
   readonly #dialers = new Dialers();
-  /** Proven connections over which nothing but lists has come. */
+  /** Authenticated connections over which only lists have been received. */
   readonly #unheard = new WeakSet<MemberConnection>();
   readonly #handshakes: Handshakes;
   readonly #seats: Seats;
@@ -59,7 +59,7 @@ export class Roster implements ConnectionOwner {
     this.setPeers(cluster.peers);
   }
 
-  /** Connected and proven, by id. */
+  /** Authenticated connections, by id. */
   get members(): ReadonlyMap<ByteString, Member> {
     return this.#cluster.members;
   }
@@ -88,7 +88,7 @@ export class Roster implements ConnectionOwner {
     for (const { connection } of [...this.#cluster.members.values()]) connection.checkTime(now);
   }
 
-  /** Other addresses: connections opened to those that are left out are closed. */
+  /** Replaces the addresses: connections opened to those that are no longer listed are closed. */
   setPeers(addresses: ClusterState["peers"]): void {
     for (const connection of this.#dialers.set(addresses, this.#cluster)) this.#close(connection, "stopping");
     this.#cluster.addresses = this.#dialers.all;
@@ -119,7 +119,7 @@ export class Roster implements ConnectionOwner {
     return connection;
   }
 
-  /** Addresses that are not this daemon's own. */
+  /** Whether there are addresses other than this daemon's own. */
   get hasOthers(): boolean {
     return this.#dialers.hasOthers;
   }
@@ -147,7 +147,7 @@ export class Roster implements ConnectionOwner {
     return this.#seats.voices;
   }
 
-  /** Everybody that is configured or connected, or all of the list; null: one of these is not connected. */
+  /** Returns all members that are configured or connected, or all of the list; null: one of them is not connected. */
   get all(): readonly Member[] | null {
     return everybody(this.#dialers.all, this.#listed, this.members);
   }
@@ -163,12 +163,12 @@ export class Roster implements ConnectionOwner {
     return { size: others + 1, heard };
   }
 
-  /** Addresses of --peer first, then other members that are connected, or that the list names. */
+  /** Statuses of the addresses of --peer first, then of other members that are connected, or that the list names. */
   get statuses(): readonly MemberStatus[] {
     return statusesOf(this.#dialers.all, this.members, (id) => this.#lastHeard(id), this.#listed);
   }
 
-  /** SubjectPublicKeyInfo of a daemon's key; null: no daemon has proved to have that id. */
+  /** Returns the SubjectPublicKeyInfo of a daemon's key; null: no daemon has proved to have that id. */
   spkiOf(id: ByteString): ByteString | null {
     return this.#cluster.members.get(id)?.connection.spki ?? this.#dialers.spkiOf(id);
   }
@@ -179,7 +179,7 @@ export class Roster implements ConnectionOwner {
     this.#banUntil(uptime() + limits.banMs, id, "too-many-refused", detail);
   }
 
-  /** Drops a member that has proved its guilt, and lets it in no more. */
+  /** Bans a member permanently after a proof of its guilt. */
   banForGood(id: ByteString): void {
     this.#banUntil(Number.POSITIVE_INFINITY, id, "contradicted", CLOSE_REASONS.contradicted);
   }
@@ -239,7 +239,7 @@ export class Roster implements ConnectionOwner {
     const member = this.#cluster.members.get(connection.id);
     if (member?.connection !== connection) return;
     this.revocation.taken();
-    // A daemon that no list names receives lists alone, each time that it connects: its trouble is not over.
+    // A daemon that no list names receives lists alone, each time that it connects: its problem is not solved.
     if (message.kind !== "list" && this.#unheard.delete(connection))
       this.#cluster.notices.clear(
         subjectOf(connection, this.#dialers.of(connection)?.name ?? connection.name),
@@ -247,13 +247,13 @@ export class Roster implements ConnectionOwner {
     if (isHeard(connection, message, this.#cluster.lists)) this.#events.onMessage(member, message);
   }
 
-  /** A member says by which list it lets this daemon go. */
+  /** A member closes its connection with the list that leaves this daemon out. */
   leftOut(connection: MemberConnection, message: ListMessage): void {
     this.#dialers.of(connection)?.proved(connection);
     this.#events.onLeftOut(connection.id, message);
   }
 
-  /** Closes a connection, which is no news. */
+  /** Closes a connection without a line in the log. */
   #close(connection: MemberConnection, code: CloseCode): void {
     connection.close(code);
     this.#forget(connection, code, CLOSE_REASONS[code]);
@@ -261,7 +261,7 @@ export class Roster implements ConnectionOwner {
 
   lost(connection: MemberConnection, code: CloseCode | null, detail: string): void {
     const address = this.#forget(connection, code, detail);
-    // That it calls itself is said by the side that opened it.
+    // The side that opened the connection logs that it calls itself.
     const isQuiet = code === "duplicate" || (code === "self" && connection.side === "answerer");
     if (!this.#isRunning || isQuiet) return;
     const member = connection.id === "" ? {} : { member: hexOf(connection.id) };
@@ -270,7 +270,7 @@ export class Roster implements ConnectionOwner {
     this.#cluster.notices.warn(subjectOf(connection, address), facts, text);
   }
 
-  /** @returns what the connection is called in the log */
+  /** @returns the connection's name in the log */
   #forget(connection: MemberConnection, code: CloseCode | null, detail: string): string {
     const now = this.#cluster.uptime();
     this.#handshakes.delete(connection);

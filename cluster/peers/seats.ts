@@ -46,7 +46,7 @@ export class Seats {
     return this.#bits.of(id);
   }
 
-  /** A member is not connected any more. */
+  /** A member has disconnected. */
   left(id: ByteString): void {
     this.#bits.left(id);
   }

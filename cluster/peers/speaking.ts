@@ -16,7 +16,7 @@ export class Speaking {
     return this.#cluster.messageFigures;
   }
 
-  /** Whether anybody takes messages. */
+  /** Whether any member accepts messages. */
   get hasHearers(): boolean {
     for (const { speech } of listening(this.#cluster)) if (speech.isHeard) return true;
     return false;

@@ -1,4 +1,7 @@
-/** Commands that choose, by what they chose: so that a unit made of them does the same wherever and whenever it is folded. */
+/**
+ * Replaces commands that choose by what they chose, so that a unit made of them does the same wherever and whenever
+ * it is folded.
+ */
 
 import type { Called } from "../../engine/backends/called.js";
 import type { ByteString } from "../../protocol/byte-string.js";

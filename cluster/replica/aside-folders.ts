@@ -36,7 +36,8 @@ const MEBIBYTE = 1_048_576;
 export const DAMAGED_BYTES_MAX = 64 * MEBIBYTE;
 
 /**
- * null: there is no data folder. What an earlier process left half made in it is removed.
+ * Opens folders for what snapshots replace. null: there is no data folder. An earlier process's unfinished folder is
+ * removed.
  * @param freeBytes  of the disk that a folder is on
  */
 export function asideOf(
@@ -85,7 +86,7 @@ export function asideOf(
   };
 }
 
-/** Where a daemon keeps what leaves its timeline: all in the data folder, and nothing without one. */
+/** The places where a daemon stores what leaves its timeline: all in the data folder, and nothing without one. */
 export interface Keeping {
   readonly openAside: OpenAside | null;
   readonly keepDamaged: BeginKeeping | null;
@@ -147,7 +148,7 @@ export function keepDamagedIn(data: string | null): BeginKeeping | null {
   };
 }
 
-/** Whatever dates they are of: only one is made at a time. */
+/** Removes unfinished folders of all dates: only one is made at a time. */
 function removePartial(folder: string): void {
   if (!existsSync(folder)) return;
   for (const name of readdirSync(folder))
@@ -175,10 +176,10 @@ function bytesIn(folder: string): number {
   return bytes;
 }
 
-/** A date as a part of a file's name. */
+/** Formats a date as a part of a file's name. */
 const nameOf = (date: number): string => new Date(date).toISOString().replaceAll(":", "-");
 
-/** More than one may be kept of one date. */
+/** Returns a free name: several folders may have one date. */
 function freeName(folder: string, date: string): string {
   let name = join(folder, date);
   for (let number = 2; existsSync(name); number++) name = join(folder, `${date}-${number}`);

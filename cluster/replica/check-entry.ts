@@ -19,7 +19,7 @@ import type { Role } from "../../store/rights/key-record.js";
 import type { RefuseRingEntry } from "../../timeline/snapshots/ring-entries.js";
 import type { CheckEntry, CheckedEntry, Holder, ProvedEntry } from "../peers/shared/cluster-state.js";
 
-/** A daemon that lets itself in has a body of some 300 bytes. */
+/** A daemon that authorizes itself has a body of about 300 bytes. */
 const INTRODUCTION_BYTES_MAX = 4096;
 
 /** Whether this daemon has verified a signature before, when a client sent the envelope of that id. */
@@ -37,7 +37,7 @@ export function entryCheck(signers: Signers, isVerified: IsVerified = () => fals
   };
 }
 
-/** Why an entry of the key ring in another daemon's snapshot is not to be taken: judged as one that comes by itself. */
+/** Returns why an entry of the key ring in another daemon's snapshot is refused: checked like one that comes by itself. */
 export function ringEntryCheck(signers: Signers): RefuseRingEntry {
   return ({ id, body, signature, envelope }, ring) => {
     const spki = ring.spkiOf(envelope);

@@ -13,13 +13,13 @@ const WAITING_MAX = 10_000;
 const STABLE_MS_MAX = 60_000;
 /** Milliseconds: a client's own longest deadline. */
 const REPLICATED_MS_MAX = 20_000;
-/** Milliseconds between two looks whether what is final has become part of the state. */
+/** Milliseconds between two checks whether what is final is in the state. */
 const LOOK_MS = 20;
 
 export class Confirmations {
   readonly #node: NodeState;
   readonly #open = new Set<() => void>();
-  /** Final, and not yet part of the state: each looks, and ends when it is. */
+  /** Results that are final, and not yet in the state: each checks again, and ends when it is. */
   readonly #looking = new Set<() => void>();
   #stopLooking: (() => void) | null = null;
 
@@ -39,7 +39,7 @@ export class Confirmations {
         cancel();
         this.#looking.delete(look);
         this.#open.delete(giveUp);
-        // What was here before may have gone with a snapshot.
+        // What was here before may have been replaced by a snapshot.
         resolve(came && (handover.adoptions === adoptions || this.#node.timeline.hasFolded(place)));
       };
       const giveUp = () => end(false);
@@ -61,7 +61,7 @@ export class Confirmations {
     this.#stopLooking = null;
   }
 
-  /** All look together: one timer serves thousands. */
+  /** All are checked together: one timer serves thousands. */
   #lookAgain(look: () => void): void {
     this.#looking.add(look);
     this.#stopLooking ??= this.#node.environment.setTimer(LOOK_MS, () => {

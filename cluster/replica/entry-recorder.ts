@@ -8,9 +8,9 @@ import type { UnitAnswer } from "../../timeline/fold/fold.js";
 
 /** The answers of a recorded entry's units, to send when it is flushed. */
 export interface Recorded {
-  /** To be read when it is. */
+  /** The answers, to be read when it is flushed. */
   readonly answers: readonly UnitAnswer[];
-  /** Rejects with `NotTaken` where it is known what became of it; null: it is flushed. */
+  /** Rejects with `NotTaken` if the outcome is known; null: it is flushed. */
   readonly flushed: Promise<void> | null;
 }
 
@@ -25,7 +25,7 @@ export class NotTaken extends Error {
 }
 
 export interface EntryRecorder {
-  /** The newest. */
+  /** The newest key ring. */
   readonly ring: KeyRing;
   /** The highest date that was applied. */
   readonly newest: EnvelopeDate;
@@ -33,12 +33,12 @@ export interface EntryRecorder {
   readonly floor: number;
   /** Whether an envelope is recorded; all others are read. */
   records(envelope: Pick<Envelope, "commands">): boolean;
-  /** Why nothing is taken first-hand now. */
+  /** Returns why no write is accepted now; null: writes are accepted. */
   refusal(): Refused | null;
   /** Records what is certain to be an entry. */
   record(entry: Entry): Recorded | RefusedEnvelope;
   /** Sends an entry that the daemon itself has signed to the peers, once it is on disk. */
   give(entry: Entry): void;
-  /** Whether a record came to be as certain as is waited for, in time. */
+  /** Whether a record became as safe as requested, in time. */
   confirm(place: Place, wait: Wait): Promise<boolean>;
 }

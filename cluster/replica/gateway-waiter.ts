@@ -35,7 +35,7 @@ export function answerAll(waiting: readonly GatewayWaiter[], answer: GatewayAnsw
 }
 
 /**
- * The units of an envelope that is on the own disk.
+ * Answers the units of an envelope that is on this daemon's disk.
  * @param waiting  one for each, in their order
  */
 export function answerUnits(

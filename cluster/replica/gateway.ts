@@ -31,7 +31,7 @@ export interface GatewayUser {
   readonly db: number;
   /** The user's name in the audit; null: no user was authenticated. */
   readonly as: ByteString | null;
-  /** Whether the answer waits until the command's place is final. */
+  /** Whether the answer waits until the command's position is final. */
   readonly isStable?: boolean;
   /**
    * Called before the answer with whether another daemon has the write on its disk: the answer waits for that, but
@@ -62,7 +62,7 @@ interface Group {
   readonly waiting: GatewayWaiter[];
   /** Bytes of the commands, roughly. */
   bytes: number;
-  /** Whether it was one of several that were too much together. */
+  /** Whether it was one of several that were too large together. */
   readonly isApart?: boolean;
 }
 
@@ -199,8 +199,8 @@ export class Gateway {
   readonly #signAll = (): void => {
     const groups = this.#groups;
     this.#groups = [];
-    // Cleared, what it had would live on: the engine leads from the old table to the new one, and one that has grown old keeps all
-    // that come after it.
+    // A cleared map would stay reachable: V8 links the old table to the new one, and one that has grown old keeps all
+    // later ones alive.
     this.#open = new Map();
     for (const [i, group] of groups.entries()) {
       const refusal = this.#recorder.refusal() ?? this.own.refusal();
@@ -222,7 +222,7 @@ export class Gateway {
   #record(group: Group, date?: EnvelopeDate): boolean {
     const { waiting } = group;
     const entry = this.own.sign(group, group.commands, date);
-    // What members would not take of it must not be here either.
+    // What members would refuse of it must not be here either.
     const refusal = group.isRing ? checkRing(entry.envelope.commands, entry.body.length) : null;
     const [changes, recorder] = [this.#changes, this.#recorder];
     changes.senders = waiting;
@@ -254,7 +254,7 @@ export class Gateway {
 
 const FLUSHED = Promise.resolve();
 
-/** A group for each command, so that one that is too much is refused alone. */
+/** Makes a group for each command, so that one that is too large is refused alone. */
 const apart = ({ commands, waiting, ...head }: Group): readonly Group[] =>
   commands.map((argv, i) => ({
     ...head,

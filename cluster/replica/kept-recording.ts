@@ -1,4 +1,4 @@
-/** Envelopes of clients where writes are kept: what is the same whether a timeline or a stream keeps them. */
+/** Records envelopes of clients: what is the same for a timeline and for a stream. */
 import type { EnvelopeAnswer, Refused, RefusedEnvelope } from "../../engine/answers/request.js";
 import { notApplied, refused, unknown } from "../../engine/answers/request.js";
 import type { Standing } from "../../engine/answers/result-writer.js";
@@ -29,7 +29,7 @@ export abstract class KeptRecording implements Recording, EntryRecorder {
   readonly gateway: Gateway | null;
   protected readonly audit: KeyAudit;
   protected abstract readonly memberAnswers: MemberAnswers;
-  /** Whether what version 1 writes comes by the gateway; else it writes nothing. */
+  /** Whether writes of version 1 go through the gateway; else it writes nothing. */
   readonly #isVersion1: boolean;
 
   constructor(context: ReplicaContext, changes: Changes, defer = nextTurn) {
@@ -57,12 +57,15 @@ export abstract class KeptRecording implements Recording, EntryRecorder {
   abstract confirm(place: Place, wait: Wait): Promise<boolean>;
   /** Records an envelope of a client. */
   protected abstract take(taken: Taken): EnvelopeAnswer | Promise<EnvelopeAnswer>;
-  /** The first answer of an envelope that is held. */
+  /** Returns the first answer of an envelope that is held. */
   protected abstract heldAnswer(taken: Taken): Promise<EnvelopeAnswer>;
-  /** Whether what is read now knows of it, or never will. */
+  /** Whether a read now includes it, or no later one will. */
   protected abstract isSettled(place: Place): boolean;
 
-  /** The command by which an administrator has yet to authorize the own key, which signs for clients without keys; null: none. */
+  /**
+   * The command by which an administrator has to authorize the own key, which signs for clients without keys; null:
+   * none.
+   */
   get introduction(): readonly ByteString[] | null {
     return this.gateway?.own.introduction ?? null;
   }
@@ -96,7 +99,7 @@ export abstract class KeptRecording implements Recording, EntryRecorder {
     return this.#isVersion1 && gateway?.takes(argv) ? gateway.execute(argv, { db: 0, as }) : null;
   }
 
-  /** Envelopes that wait are answered. */
+  /** Answers envelopes that wait. */
   stop(): void {
     this.memberAnswers.stop();
   }
@@ -105,7 +108,7 @@ export abstract class KeptRecording implements Recording, EntryRecorder {
 export const answerNotKept = (id: ByteString): RefusedEnvelope =>
   unknown(notApplied(id, refused("answer-not-kept", "seen before")));
 
-/** The entry of an envelope of a client, whose bytes are views of what came over the network. */
+/** Makes the entry of a client's envelope, whose bytes are views of received ones. */
 export const entryOf = ({ id, envelope, message }: Taken): Entry => ({
   id,
   body: Buffer.from(message.body),

@@ -53,7 +53,7 @@ export class MemberAnswers {
   /**
    * Entries of members have become part of the state.
    * @param answered  those of them whose answers are known
-   * @param standing  what answers of now are marked with
+   * @param standing  the mark of present answers
    */
   folded(entries: readonly Entry[], answered: readonly FoldedEntry[], standing: Standing): void {
     const horizon = this.#environment.clock() - this.#past;

@@ -90,5 +90,5 @@ const FORGOTTEN = "so early that it may have been delivered, and forgotten";
 
 const lie = (refused: string): Verdict => ({ refused, isLie: true });
 
-/** The member's clock, or its key ring, may be another. */
+/** The member's clock, or its key ring, may differ. */
 const honest = ({ code, detail }: Refused): Verdict => ({ refused: `${code}: ${detail}`, isLie: false });

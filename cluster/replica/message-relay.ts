@@ -20,13 +20,13 @@ export interface MessageRelaying {
   readonly log: LineLog;
   readonly broadcasts: Broadcasts;
   readonly speaking: Speaking;
-  /** null: nothing comes here without a signature. */
+  /** null: no listener accepts messages without a signature. */
   readonly own: OwnEnvelopes | null;
 }
 
 /** Milliseconds between two log lines that say that messages are not signed. */
 const REMINDER_MS = 60_000;
-/** An envelope is closed at this size: larger ones save nothing more, and one message is judged in one go. */
+/** An envelope is closed at this size: larger ones save nothing more, and one message is checked in one step. */
 const ENVELOPE_BYTES = 64 * 1024;
 /** Bytes of a message besides its channel and text. */
 const MESSAGE_BYTES = 64;
@@ -75,7 +75,7 @@ export class MessageRelay implements Relay {
     this.#throttle.clear("not signed");
     for (const part of envelopesOf(waiting)) {
       const entry = own.sign(HEADER, part.map(commandOf));
-      // It may come back.
+      // The member may reconnect.
       this.#broadcasts.note(entry.id, entry.envelope.at);
       this.#speaking.speak(entry);
     }
@@ -95,7 +95,7 @@ export function relayMessages(parts: MessageRelaying): void {
   const { own, speaking, broadcasts } = parts;
   broadcasts.passOn = ({ body, signature }) => {
     if (!speaking.hasHearers) return;
-    // The message's bytes are views of what came over the network.
+    // The message's bytes are views of received ones.
     speaking.speak({ body: Buffer.from(body), signature: Buffer.from(signature) });
   };
   if (own === null) return;

@@ -1,4 +1,4 @@
-/** Where the timeline is kept: in the data folder, or in memory. The package lmdb is loaded with --data only. */
+/** Opens the storage of the timeline: in the data folder, or in memory. The package lmdb is loaded with --data only. */
 import { existsSync } from "node:fs";
 import { orderFolder } from "../../engine/trust/data-folder.js";
 import { loadWith } from "../../net/process/optional-package.js";

@@ -49,7 +49,7 @@ export class OwnEnvelopes {
     return this.#checkClock() ?? this.#enter();
   }
 
-  /** The command by which an administrator has yet to authorize the own key; null: it is authorized, or authorizes itself. */
+  /** The command by which an administrator has to authorize the own key; null: it is authorized, or authorizes itself. */
   get introduction(): Argv | null {
     const { identity } = this.#context;
     return isNotLetIn(this.#recorder.ring, identity) ? introductionOf(identity) : null;
@@ -79,7 +79,7 @@ export class OwnEnvelopes {
     return seq < SEQ_MAX ? { at, seq: seq + 1 } : { at: at + 1, seq: 0 };
   }
 
-  /** Sees to it that the own key is in the ring. @returns why it cannot be */
+  /** Authorizes the own key if necessary. @returns why that is impossible */
   #enter(): Refused | null {
     const { identity, log } = this.#context;
     const recorder = this.#recorder;
@@ -117,12 +117,12 @@ export function introductionOf({ spki }: Identity): Argv {
   return ["CLUSTER", "ADD", Buffer.from(spki, "latin1").toString("base64")];
 }
 
-/** Whether an administrator has yet to authorize a daemon's key. */
+/** Whether an administrator has to authorize a daemon's key first. */
 export function isNotLetIn(ring: KeyRing, identity: Identity): boolean {
   return ring.find(identity.id) === undefined && !mayEnter(ring, identity);
 }
 
-/** Whether a daemon's key may let itself in: no administrator is there to do it. */
+/** Whether a daemon's key may authorize itself: there is no administrator. */
 export function mayEnter(ring: KeyRing, identity: Identity): boolean {
   return ring.introduction([introductionOf(identity)], identity.id, 0) !== null;
 }

@@ -1,6 +1,6 @@
 /**
- * Commands on a daemon with a timeline: what writes is signed by the daemon's own key and recorded, what reads is answered
- * by the state.
+ * The command path of a daemon with a timeline: writes are signed by the daemon's own key and recorded, reads are
+ * answered by the state.
  */
 
 import { replyOf } from "../../engine/answers/refusal-reply.js";

@@ -1,6 +1,6 @@
 /**
- * Envelopes that change something, on a daemon with a timeline: recorded, folded, and answered once that is as safe as
- * --fsync says. What the pipeline checks has been checked.
+ * Records envelopes that change something, on a daemon with a timeline: they are folded, and answered once that is as
+ * safe as --fsync says. What the pipeline checks has been checked.
  */
 import {
   type EnvelopeAnswer,
@@ -71,7 +71,7 @@ export class Recorder extends KeptRecording {
     return peering.word?.code === "revoked" ? peering.word.by : null;
   }
 
-  /** Why it is no member of the list that there is; null: it is one, or there is none. */
+  /** Why this daemon is no member of the present list; null: it is one, or there is no list. */
   get unlisted(): string | null {
     const { lists, peering } = this.#node;
     const own = lists?.refusal ?? null;
@@ -91,13 +91,16 @@ export class Recorder extends KeptRecording {
       : "";
   }
 
-  /** How many other daemons are connected. */
+  /** The number of other daemons that are connected. */
   get members(): number {
     const connected = this.#node.peering.members.filter(({ connection }) => connection === "connected");
     return new Set(connected.map(({ id }) => id)).size;
   }
 
-  /** How many there are in the cluster at most, as far as is known here: this one, those of --peer, and those connected besides. */
+  /**
+   * The number of daemons in the cluster at most, as far as known here: this one, those of --peer, and further
+   * connected ones.
+   */
   get daemons(): number {
     return 1 + this.#node.peering.members.length;
   }
@@ -126,7 +129,7 @@ export class Recorder extends KeptRecording {
     return this.#node.timeline.watermark;
   }
 
-  /** Whether what is read now knows of it, or did before it was forgotten; what else is dated up to it may still wait. */
+  /** Whether a read now includes it, or did before it was pruned; other entries dated up to it may still wait. */
   protected isSettled(place: Place): boolean {
     const { timeline } = this.#node;
     const isOpen = timeline.state === "live" && timeline.standstill === null;
@@ -178,7 +181,7 @@ export class Recorder extends KeptRecording {
     const { timeline, soon } = this.#node;
     do await new Promise<void>((resolve) => soon(resolve));
     while (!timeline.prepare(entry));
-    // A member may have given it, and the daemon may have lost its disk or its clock.
+    // A member may have sent it, and the daemon may have lost its disk or its clock.
     const refusal = this.refusal();
     return (
       this.firstAnswer(taken) ??
@@ -197,7 +200,10 @@ export class Recorder extends KeptRecording {
     );
   }
 
-  /** Why nothing is taken first-hand now. @param standing  as of now: what refuses writes marks answers */
+  /**
+   * Returns why no write is accepted from clients now. @param standing  the present mark of answers: what refuses
+   * writes marks them
+   */
   refusal(standing = this.standing): Refused | null {
     if (standing === "") return null;
     const { timeline, peering } = this.#node;
@@ -233,7 +239,7 @@ export class Recorder extends KeptRecording {
     }
   }
 
-  /** A member has given it before the client. */
+  /** Answers an envelope that a member has sent before the client. */
   protected async heldAnswer(taken: Taken): Promise<EnvelopeAnswer> {
     const { at, seq } = taken.envelope;
     const { id } = taken;

@@ -20,13 +20,13 @@ export interface ReplicaContext {
   readonly signers: Signers;
   readonly environment: Environment;
   readonly log: Logger;
-  /** Entries are on the disk, or have been applied. */
+  /** Entries are on disk, or have been applied. */
   readonly arrived: (entries: readonly { readonly id: Entry["id"] }[]) => void;
   /** Where the daemon's dashboard listens; null: it has none. */
   readonly page: () => { readonly address: string; readonly port: number } | null;
 }
 
-/** One of each that a daemon with a timeline has: its parts are handed all of it. */
+/** The objects of a daemon with a timeline: each of its parts receives all of them. */
 export interface NodeState extends ReplicaContext {
   readonly storage: Storage;
   readonly timeline: Timeline;
@@ -34,11 +34,11 @@ export interface NodeState extends ReplicaContext {
   /** Free space on the disk of the data folder. */
   readonly disk: DiskSpace;
   readonly peering: Peering;
-  /** null: it knows none. */
+  /** null: there is none. */
   readonly lists: MemberLists | null;
-  /** How it makes snapshots, and those that it has. */
+  /** The way to make snapshots, and those that exist. */
   readonly snapshots: SnapshotParts;
-  /** Where it keeps what leaves its timeline. */
+  /** The places where it stores what leaves its timeline. */
   readonly keeping: Keeping;
   /** Runs steps of work that can wait, while clients are served. */
   readonly soon: (step: () => void) => void;

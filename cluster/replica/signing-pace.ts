@@ -1,6 +1,7 @@
 /**
- * When the gateway signs what waits: at the end of the turn, but not while an envelope is on its way to the disk, which takes
- * one after the other. Each envelope costs every daemon a signature's check and a write, so it is to hold many commands.
+ * Decides when the gateway signs what waits: at the end of the turn, but not while an envelope is on its way to the
+ * disk, which takes one after the other. Each envelope costs every daemon the check of a signature and a write, so it
+ * should hold many commands.
  */
 import type { Environment } from "../../net/process/environment.js";
 
@@ -43,7 +44,7 @@ export class SigningPace {
     this.#schedule();
   }
 
-  /** An envelope is on its way to the disk. */
+  /** Notes that an envelope is on its way to the disk. */
   recorded(): void {
     this.#unflushed++;
   }

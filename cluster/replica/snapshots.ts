@@ -1,4 +1,4 @@
-/** How a daemon makes snapshots: of a data folder in a thread of their own, of a timeline in memory in slices. */
+/** Makes a daemon's snapshots: of a data folder in a thread of their own, of a timeline in memory in slices. */
 import { Worker } from "node:worker_threads";
 import { snapshotFolder } from "../../engine/trust/data-folder.js";
 import { hashOf } from "../../engine/trust/identity.js";

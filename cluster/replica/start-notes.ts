@@ -8,7 +8,7 @@ import type { Gateway } from "./gateway.js";
 import { introductionOf, isNotLetIn } from "./own-envelopes.js";
 import type { NodeState, ReplicaContext } from "./replica-context.js";
 
-/** @param hasSecret  whether members may know each other by the cluster's secret */
+/** @param hasSecret  whether members can authenticate each other by the cluster's secret */
 export function logAtStart(node: NodeState & { readonly gateway: Gateway | null }, hasSecret: boolean): void {
   const { identity, settings, log, timeline, gateway } = node;
   log.info(

@@ -1,6 +1,6 @@
 /**
- * The timeline's state as a backend: reads only, since what writes is recorded and folded instead. Judged by a time that
- * never goes back.
+ * The timeline's state as a backend: for reads only, since writes are recorded and folded instead. Reads are judged
+ * by a time that never goes back.
  */
 
 import type { Backend } from "../../engine/backends/backend.js";
@@ -22,26 +22,26 @@ import type { Unit } from "../../store/keyspace/unit.js";
 import type { Command } from "../../store/rows/command.js";
 import { readRow, rowIn } from "../../store/semantics.js";
 
-/** The family of the commands that look back, most of which do not. */
+/** The family of the commands about the past; most of its commands are not about it. */
 const PAST_GROUP = "server";
 
 /** Those among them that report outcomes of units. */
 const OF_PAST: ReadonlySet<string> = new Set(["TIMELINE|BLAME", "TIMELINE|GET", "TIMELINE|LOG"]);
 
-/** Keys that have expired, looked for in one tick in each database. */
+/** Expired keys that are looked for in one tick in each database. */
 const EXPIRED_A_TICK = 5000;
 
 /** The timeline's state, as far as it is read here. */
 export interface TimelineState {
   readonly database: Database;
   readonly failure: string | null;
-  /** Why nothing is applied any more from a date on; null: everything is. */
+  /** Why nothing is applied any more from a date on; null: everything is applied. */
   readonly standstill: string | null;
 }
 
 /** Answers TIMELINE commands. */
 export interface PastCommands {
-  /** @returns null: the command is another's */
+  /** @returns null: the command is not one of these */
   execute(name: string, argv: readonly ByteString[], unit: Unit): Reply | Promise<Reply> | null;
 }
 
@@ -55,7 +55,7 @@ export class TimelineBackend implements Backend {
   /** Answers TIMELINE commands; null: they are answered as where nothing is kept. */
   past: PastCommands | null = null;
   readonly changes: Changes;
-  /** Steps that a unit may make this daemon do in one go. */
+  /** Steps that a unit may make this daemon do in one turn. */
   readonly unitSteps: number;
   readonly #timeline: TimelineState;
   readonly #environment: Environment;
@@ -75,7 +75,7 @@ export class TimelineBackend implements Backend {
     return this.#timeline.database;
   }
 
-  /** Whether the disk takes what is written. */
+  /** Whether the disk accepts writes. */
   get up(): boolean {
     return this.#timeline.failure === null;
   }
@@ -137,7 +137,7 @@ export class TimelineBackend implements Backend {
     return reads || OF_PAST.has(name) ? this.standstill : null;
   }
 
-  /** The answer to a command that looks back; null: it does not. */
+  /** Answers a command about the past; null: it is none. */
   #ofPast(command: Command, argv: readonly ByteString[], unit: Unit): Reply | Promise<Reply> | null {
     if (command.writes) throw new Error(`${command.name} is recorded, not executed`);
     if (this.past === null || command.group !== PAST_GROUP) return null;
@@ -156,7 +156,7 @@ export class TimelineBackend implements Backend {
     return this.standstill !== null || this.#timeline.database.holds(conditions, this.#dated(unit).at);
   }
 
-  /** How many keys have expired. */
+  /** The number of expired keys. */
   get expiredKeys(): number {
     return this.#timeline.database.expiredKeys(this.#environment.clock());
   }
@@ -166,7 +166,7 @@ export class TimelineBackend implements Backend {
     return keyCountsOf(this.#timeline.database, this.#environment.clock());
   }
 
-  /** The unit that changed a key last; empty: it is absent. */
+  /** Returns the unit that changed a key last; empty: the key is absent. */
   writerOf(db: number, key: ByteString): ByteString {
     return this.#timeline.database.writerOf(db, key, this.#environment.clock());
   }

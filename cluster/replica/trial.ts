@@ -1,6 +1,7 @@
 /**
- * Commands that are tried on the state, and taken back in the same turn: what they did is recorded as one unit, so that the fold never
- * runs what chose them. What is recorded does the same whenever it is folded: of what was chosen at random it names what came of it.
+ * Tries commands on the state, and takes them back in the same turn: what they did is recorded as one unit, so that
+ * the fold never runs what chose them. What is recorded does the same whenever it is folded: it names the results of
+ * random choices.
  */
 
 import type { Called } from "../../engine/backends/called.js";
@@ -75,7 +76,7 @@ export class Trial {
     if (this.#db !== null && this.#db !== db) return ONE_DATABASE;
     const before = this.#records.length;
     const reply = this.#bounded(command, argv, db);
-    // What has changed nothing is not to change anything later.
+    // What has changed nothing must not change anything later.
     if (this.#records.length === before) return reply;
     this.#db = db;
     this.#calls.push({ command, argv });

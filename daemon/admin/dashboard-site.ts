@@ -98,7 +98,7 @@ function laterModule(path: string): (typeof FILES)[string] | undefined {
   return isThere ? [`browser${path}`, "text/javascript; charset=utf-8"] : undefined;
 }
 
-/** The package's own `dist`, wherever the running file lies in it. */
+/** Returns the package's own `dist`, wherever the running file is in it. */
 function builtFolder(): string {
   return join(dirname(createRequire(import.meta.url).resolve("dbsyncd/package.json")), "dist");
 }

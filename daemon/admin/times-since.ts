@@ -2,7 +2,7 @@
 
 import type { Histogram } from "../../net/admin/histogram.js";
 
-/** Milliseconds: half of all took at most so long, and 99 of 100. */
+/** Milliseconds that half of all, and 99 of 100, took at most. */
 interface Times {
   readonly count: number;
   readonly half: number;

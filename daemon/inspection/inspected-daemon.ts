@@ -33,7 +33,7 @@ export interface InspectedDaemon extends Sources {
   readonly cluster: () => string;
   /** The number of other daemons that are connected; null: this daemon is alone. */
   readonly members: () => number | null;
-  /** Why nothing is written any more; null: all is well. */
+  /** Why no write is accepted any more; null: writes are accepted. */
   readonly failure: () => string | null;
   /** Bytes; `limit` 0: there is none. */
   readonly memory: () => { readonly used: number; readonly limit: number };

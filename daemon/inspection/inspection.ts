@@ -18,7 +18,7 @@ import type { InspectedDaemon } from "./inspected-daemon.js";
 
 type Handler = (argv: readonly ByteString[], daemon: InspectedDaemon) => Reply;
 
-/** Names of commands by their first letters; asked of every command that comes. */
+/** Names of commands by their first letters; checked for every received command. */
 const NAMES = /^(?:info|config|client|slowlog)$/i;
 const LENGTHS: ReadonlySet<number> = new Set([4, 6, 7]);
 

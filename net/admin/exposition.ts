@@ -33,7 +33,10 @@ function textOf<Sources>(name: string, row: AnyMetric<Sources>, sources: Sources
   return `${lines.join("\n")}\n`;
 }
 
-/** A scrape that names a series twice is refused as a whole. So a counter's samples of one name are added, and a gauge's last one counts. */
+/**
+ * A scrape that names a series twice is refused completely. So a counter's samples of one name are added, and a
+ * gauge's last one counts.
+ */
 function valuesOf(
   name: string,
   type: "counter" | "gauge",

@@ -23,14 +23,14 @@ const MAX_CONNECTIONS = 64;
 const NAME_CHARS = 100;
 /** Bytes of a request's head. */
 const MAX_HEADER_BYTES = 8 * 1024;
-/** Milliseconds for a whole request, and for a connection on which nothing moves. */
+/** Milliseconds for a complete request, and for an idle connection. */
 const REQUEST_MS = 5000;
-/** Milliseconds between two looks at those times. */
+/** Milliseconds between two checks of those times. */
 const CHECK_MS = 1000;
 /** Milliseconds for which clients of one wrong protocol are one line of the log. */
 const REFUSED_LOG_MS = 10_000;
 
-/** A whole answer. */
+/** A complete answer. */
 interface Page {
   readonly status: number;
   readonly type: string;

@@ -205,7 +205,7 @@ export class ClientConnection<Request> implements OpenConnection, OutputHandlers
     if (isThrough) this.#rest();
   }
 
-  /** Serves what has come whole. @returns false: more is to be served later, or the connection is no more */
+  /** Serves complete requests. @returns false: more is to be served later, or the connection is closed */
   #serve(): boolean {
     const [dialect, output] = [this.#dialect, this.#output];
     const { environment } = this.#registry;
@@ -257,7 +257,7 @@ export class ClientConnection<Request> implements OpenConnection, OutputHandlers
     this.#close(why);
   }
 
-  /** Sends the answers that have come, and goes on. */
+  /** Sends the answers that are ready, and goes on. */
   onReady(): void {
     if (this.#state !== "open") return;
     this.activeAt = this.#registry.environment.uptime();
@@ -291,7 +291,7 @@ export class ClientConnection<Request> implements OpenConnection, OutputHandlers
     this.#account();
   };
 
-  /** All that can be served for now is: what comes next? */
+  /** Decides what follows when all that can be served is served. */
   #rest(): void {
     const dialect = this.#dialect;
     if (this.#isBusy) {

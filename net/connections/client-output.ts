@@ -140,7 +140,7 @@ export class ClientOutput implements AnswerListener {
     return written;
   }
 
-  /** Sends the answers that have come, whether or not the client has taken those before: they are bounded. */
+  /** Sends the answers that are ready, whether or not the client has read those before: they are bounded. */
   sendReady(): void {
     for (;;) {
       const ready = this.#answers.take(WRITE_CHARS);
@@ -169,7 +169,7 @@ export class ClientOutput implements AnswerListener {
     this.#answers.clear();
   }
 
-  /** Whether an answer has to wait for earlier ones that are still to come. */
+  /** Whether an answer has to wait for earlier ones that are awaited. */
   get #isBehind(): boolean {
     return this.#answers.length > 0 && this.#dialect.isInOrder;
   }

@@ -20,7 +20,7 @@ export interface ClientSocket {
   readonly remotePort?: number | undefined;
   /** Bytes that were written, and not taken by the system. */
   readonly writableLength: number;
-  /** Whether a `drain` is to come. */
+  /** Whether a `drain` will be emitted. */
   readonly writableNeedDrain: boolean;
   on(event: keyof SocketListeners, listener: (...parameters: unknown[]) => void): unknown;
   off(event: keyof SocketListeners, listener: (...parameters: unknown[]) => void): unknown;

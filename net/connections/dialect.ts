@@ -50,7 +50,7 @@ export interface HandOver {
   readonly otherwise: Closing;
 }
 
-/** "": nothing is said. */
+/** "": nothing is sent. */
 export type Answer = string | LongAnswer | Closing;
 
 export type Served = Answer | HandOver | Promise<Answer> | LaterAnswer;
@@ -78,12 +78,12 @@ export interface AnswerListener {
 export interface RequestParser<Request> {
   /** Bytes of requests that have not been taken. */
   readonly heldBytes: number;
-  /** Whether a request has begun that is not whole. */
+  /** Whether a request has begun that is not complete. */
   readonly isMidRequest: boolean;
-  /** Takes bytes as they came. Those that it has not copied are only lent, until `keep`. */
+  /** Takes bytes as they were received. Those that it has not copied are only lent, until `keep`. */
   push(chunk: Buffer): void;
   keep?(): void;
-  /** The next whole request; null: it has not come. */
+  /** Returns the next complete request; null: there is none. */
   next(): Request | null;
 }
 
@@ -104,7 +104,7 @@ export abstract class Dialect<Request> {
   readonly isInOrder: boolean = true;
   /** Whether more is read and served, up to --max-output-bytes, while the client does not take what was written. */
   readonly readsOn: boolean = false;
-  /** How many requests are served between two looks at the clock. */
+  /** Requests that are served between two checks of the clock. */
   readonly requestsPerLook: number = 1;
   /** Whether the client has shown that it may send commands here. */
   abstract readonly isProven: boolean;
@@ -121,7 +121,7 @@ export abstract class Dialect<Request> {
     return DOING_NOTHING;
   }
 
-  /** Whether a request has begun of which the rest has to come within --idle-timeout. */
+  /** Whether a request has begun whose rest must be received within --idle-timeout. */
   get isMidRequest(): boolean {
     return this.parser.isMidRequest;
   }
@@ -150,8 +150,8 @@ export abstract class Dialect<Request> {
   }
 
   /**
-   * Takes bytes as they came; they are only lent, until `keep`.
-   * @returns whether a request has begun or come whole; else the connection counts as silent
+   * Takes bytes as they were received; they are only lent, until `keep`.
+   * @returns whether a request has begun or is complete; else the connection counts as silent
    */
   push(chunk: Buffer): boolean {
     this.parser.push(chunk);
@@ -192,7 +192,7 @@ export abstract class Dialect<Request> {
   /** The requests of this turn have been served. */
   end(): void {}
 
-  /** The client has sent its last byte; what has come of a request may be one. */
+  /** The client has sent its last byte; the received part of a request may be a complete one. */
   sendsNoMore(): void {}
 
   /** The given number of characters is sent to the client. */
@@ -201,6 +201,6 @@ export abstract class Dialect<Request> {
   /** The daemon stops, or the client sends no more: nothing waits for data any longer. */
   leave(): void {}
 
-  /** The connection is no more. */
+  /** The connection is closed. */
   gone(): void {}
 }

@@ -16,7 +16,7 @@ import type { TlsGate } from "./tls-gate.js";
 
 /** Connections that the system completes before we have accepted them. */
 const BACKLOG = 1024;
-/** The connections' times are looked at ten times in an idle time, within these bounds in milliseconds. */
+/** The connections' times are checked ten times in an idle time, within these bounds in milliseconds. */
 const CHECKS_PER_IDLE_TIME = 10;
 const CHECK_MS_MAX = 1000;
 /** Milliseconds beyond a backend's time that connections in flight have when the daemon stops. */
@@ -73,7 +73,10 @@ export class SocketListener<
     this.#connectionOf = parts.connector(this.#registry);
   }
 
-  /** Where it listens, or is to listen, or listened: requests come before the start of one listener and after the end of another. */
+  /**
+   * The address that it listens on, or will, or did: requests come before the start of one listener and after the end
+   * of another.
+   */
   get address(): ListenAddress {
     return this.#address;
   }

@@ -70,7 +70,7 @@ export class TlsGate {
     this.#server.emit("connection", socket);
   }
 
-  /** Makes room. @returns whether there was anybody */
+  /** Makes room. @returns whether there was a handshake to close */
   dropOldest(): boolean {
     for (const [key, handshake] of this.#handshakes) {
       this.#end(key, handshake, "gave way to newer connections");

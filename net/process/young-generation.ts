@@ -1,7 +1,7 @@
 /**
- * Keeps the engine's young generation small, where objects are until they have survived twice. By itself it grows to 16 MiB,
- * and going through it while most stays, as when keys are set, stops everybody for 10 ms and more; a quarter of it takes
- * as much work in all, in steps of 2 ms.
+ * Keeps the engine's young generation small, where objects are until they have survived twice. By itself it grows to
+ * 16 MiB, and collecting it while most objects stay, as when keys are set, stops all clients for 10 ms and more; a
+ * quarter of it takes as much work in all, in steps of 2 ms.
  */
 import { PerformanceObserver } from "node:perf_hooks";
 import { getHeapSpaceStatistics, setFlagsFromString } from "node:v8";
@@ -18,7 +18,7 @@ export function boundYoungGeneration(options: string): void {
     grows = !grows;
     setFlagsFromString(`--semi-space-growth-factor=${grows ? 2 : 1}`);
   };
-  // It becomes another size only then. By the time, a busy daemon's would be 8 MiB before anybody looks.
+  // Its size changes only then. A timer would find 8 MiB at a busy daemon.
   new PerformanceObserver(look).observe({ entryTypes: ["gc"] });
 }
 

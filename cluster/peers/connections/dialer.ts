@@ -12,7 +12,7 @@ import type { MemberStatus } from "../shared/cluster-state.js";
 import type { PeeringLimits } from "../shared/peering-limits.js";
 import type { MemberConnection } from "./member-connection.js";
 
-/** Longest wait after a connection that was one too many: when the other one breaks, this is the next. */
+/** Longest wait after a surplus connection: when the other one breaks, this is the next. */
 const DUPLICATE_MS = 1000;
 /** How long an address is left alone that is this daemon's own, or where one of both is left out of the list of members. */
 const LEFT_ALONE_MS = 300_000;

@@ -60,7 +60,7 @@ type State = "connecting" | "greeting" | "challenging" | "proving" | "open" | "c
 
 export class MemberConnection implements MemberSocketOwner {
   readonly side: Side;
-  /** Where it was opened to; null: it came in. */
+  /** The address that it was opened to; null: it is an incoming one. */
   readonly address: PeerAddress | null;
   /** The id of its hello. */
   id: ByteString = "";
@@ -73,7 +73,7 @@ export class MemberConnection implements MemberSocketOwner {
   /** The reason that it sent when it closed; null: none, or it did not close. */
   closeCode: CloseCode | null = null;
   #known: MemberSecret | null = null;
-  /** When the last byte came, or it began; `uptime` milliseconds. */
+  /** When the last byte was received, or it began; `uptime` milliseconds. */
   lastSeenAt: number;
   readonly #cluster: ClusterState;
   readonly #owner: ConnectionOwner;

@@ -1,4 +1,7 @@
-/** How long a message takes to a member and back: each status says which one of the other side came last, and when. */
+/**
+ * Measures how long a message takes to a member and back: each status says which one of the other side was received
+ * last, and when.
+ */
 
 /** Statuses whose echo is waited for. */
 const KEPT = 16;

@@ -1,6 +1,6 @@
 /**
- * Takes the entries that members push: unpacks, verifies in slices, hands what is good to the timeline some at a time, and
- * keeps back what has an unknown signer.
+ * Takes the entries that members push: unpacks them, verifies them in slices, hands good ones to the timeline some at
+ * a time, and holds back those of unknown signers.
  */
 
 import type { Work } from "../../../net/process/turns.js";
@@ -40,19 +40,19 @@ export interface Sender {
   /** An entry is on this daemon's disk: the member is to be notified. */
   acknowledge(place: Place): void;
   refused(reason: string): void;
-  /** Its signer is not known; the ring should be compared. */
+  /** The signer of an entry is not known; the ring should be compared. */
   unknown(): void;
   malformed(detail: string): void;
-  /** Reading or checking what it gave threw an exception. */
+  /** Reading or checking its entries threw an exception. */
   failed(problem: unknown): void;
 }
 
 /** The result of checking some entries. */
 interface Checked {
   readonly good: readonly Entry[];
-  /** Places of those that were here before. */
+  /** Order keys of entries that were here before. */
   readonly held: readonly Place[];
-  /** How many have a signer that is not known. */
+  /** The number of entries with an unknown signer. */
   readonly unknown: number;
 }
 
@@ -70,7 +70,10 @@ export class Intake {
     this.quarantine = new Quarantine(cluster.limits, cluster.hash);
   }
 
-  /** How many were dated so far ahead, since it was asked last, that there was no room for them: they come again. */
+  /**
+   * Returns how many entries were dated so far ahead, since the last call, that there was no room for them. Members
+   * send them again.
+   */
   takeHeldBack(): number {
     const heldBack = this.#heldBack;
     this.#heldBack = 0;
@@ -97,7 +100,7 @@ export class Intake {
     }
   }
 
-  /** Tries again what has an unknown signer. @param senderOf  null: not connected any more */
+  /** Tries entries with an unknown signer again. @param senderOf  null: the member has disconnected */
   retry(senderOf: (id: ByteString) => Sender | null): void {
     const held = this.quarantine.take(this.#cluster.uptime());
     const groups = new Map<ByteString, (typeof held)[number][]>();
@@ -137,7 +140,8 @@ export class Intake {
         return;
       }
       const { good, held, unknown } = checked;
-      // A snapshot that was taken over meanwhile may not know the keys that verified them. The comparison after it brings them.
+      // A snapshot that was adopted meanwhile may not know the keys that verified them. The comparison after it
+      // brings them.
       if (timeline.handover?.adoptions !== adoptions) return;
       if (unknown > 0) sender.unknown();
       this.#store(good, held, sender, batch);

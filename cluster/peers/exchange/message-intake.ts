@@ -10,10 +10,10 @@ import { type PackedEntry, packedBytes, readEntries } from "../../../protocol/me
 import type { ClusterState } from "../shared/cluster-state.js";
 import type { MessageFigures } from "../shared/message-figures.js";
 
-/** The member whose messages they are. */
+/** The member that sends the messages. */
 export interface Speaker {
   malformed(detail: string): void;
-  /** Judging one threw an exception. */
+  /** Checking a message threw an exception. */
   failed(problem: unknown): void;
   /** One is not delivered. @param isLie  no honest member would send it */
   onUnheard(reason: string, isLie: boolean): void;
@@ -36,7 +36,7 @@ export class MessageIntake {
   #bytes = 0;
   #next = 1;
   #isJudging = false;
-  /** Whether it has said that from here on it gives all that it can. */
+  /** Whether it has reported that from here on it sends all that it can. */
   #hasBegun = false;
   /** Whether one was refused that may have been delivered elsewhere, which is not reported yet. */
   #isMissing = false;
@@ -105,7 +105,7 @@ export class MessageIntake {
     this.#isMissing = false;
   }
 
-  /** @returns false: judging stops here */
+  /** @returns false: checking stops here */
   #tryOne(entry: PackedEntry): boolean {
     try {
       return this.#judgeOne(entry);
@@ -133,7 +133,7 @@ export class MessageIntake {
     return true;
   }
 
-  /** A daemon may let itself in with the first thing that it says: its key is on its way as an entry. */
+  /** A daemon may authorize itself with its first message: its key is on its way as an entry. */
   #waitsForKey(): boolean {
     const { uptime, limits } = this.#cluster;
     const now = uptime();

@@ -9,7 +9,7 @@ export class OfferPace {
   readonly #maxTicks: number;
   /** Entries of ticks up to this one were offered. */
   #offeredTo: number;
-  /** Whether the member was offered something and has wanted nothing since. */
+  /** Whether the member was offered something and has requested nothing since. */
   #isUnwanted = false;
 
   /** @param tick  the last one: what was on disk before it is found by comparison */
@@ -32,7 +32,7 @@ export class OfferPace {
     this.#isUnwanted = true;
   }
 
-  /** The member asks for an entry. */
+  /** Notes that the member requests an entry. */
   wanted(): void {
     this.#ticks = 1;
     this.#isUnwanted = false;

@@ -36,7 +36,7 @@ interface Giving {
   isWalked: boolean;
 }
 
-/** Places that are taken from a cursor in one go. */
+/** Order keys that are taken from a cursor in one step. */
 const WALK_PLACES = 128;
 
 export class Outbox {
@@ -76,7 +76,7 @@ export class Outbox {
     return this.#unackedBytes;
   }
 
-  /** @returns false: there is no room, and it should be offered */
+  /** @returns false: there is no room, and the entry should be offered */
   pushAtOnce(entry: AtOnce): boolean {
     if (this.#atOnceBytes >= this.#cluster.limits.maxAtOnceBytes) return false;
     this.#atOnce.push(entry);
@@ -95,9 +95,10 @@ export class Outbox {
   }
 
   /**
-   * @param pushed  called for each entry of it that is pushed
-   * @param done  called when all of it has been pushed
-   * @returns  leaves the rest of it out; `done` is not called then
+   * Pushes the entries of a list.
+   * @param pushed  called for each entry that is pushed
+   * @param done  called when all have been pushed
+   * @returns cancels the rest; `done` is not called then
    */
   give(cursor: PlaceCursor, pushed: () => void, done: () => void): () => void {
     const giving = { cursor, walked: new Queue<Place>(), pushed, done, isWalked: false };
@@ -108,7 +109,7 @@ export class Outbox {
     };
   }
 
-  /** The member has dealt with all pushes up to this one. @returns false: it was never sent */
+  /** Notes that the member has dealt with all pushes up to this one. @returns false: it was never sent */
   acked(number: number): boolean {
     if (number > this.#number) return false;
     for (
@@ -153,7 +154,7 @@ export class Outbox {
     const { batchBytes, batchEntries, maxEnvelopeBytes } = this.#cluster.limits;
     const entries: PackedEntry[] = [];
     let bytes = 0;
-    // Bounded by places looked at, since some are gone.
+    // Bounded by the number of order keys, since some entries are gone.
     for (let looked = 0; looked < batchEntries && bytes < batchBytes && this.#hasWork(); looked++) {
       const entry = this.#next();
       if (entry === null) continue;
@@ -180,7 +181,7 @@ export class Outbox {
     notices.warn(`long entry ${id}`, { id: hexOf(id), bytes: body.length }, TOO_LONG);
   }
 
-  /** The next entry; null: it is not there any more, or the list at hand has just ended. */
+  /** Returns the next entry; null: it is gone, or the present list has just ended. */
   #next(): PackedEntry | null {
     const entry = this.#atOnce.shift();
     if (entry !== undefined) {

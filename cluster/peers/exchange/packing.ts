@@ -12,7 +12,7 @@ export interface Packed {
   readonly isDeflated: boolean;
 }
 
-/** One for all members: what is pushed unasked is mostly the same for each, and is packed once. */
+/** Packs pushes for all members: an unasked push is mostly the same for each, and is packed once. */
 export class Packer {
   readonly #limits: { readonly deflateFromBytes: number; readonly deflateMaxBytes: number };
   #pause = 0;
@@ -50,9 +50,9 @@ export class Packer {
 }
 
 /**
- * @param bytes  what it must come to, exactly
- * @param most  longer ones are not deflated by any member, as it would hold the event loop up
- * @returns null: it does not
+ * @param bytes  the exact length of the result
+ * @param most  longer ones are not deflated by any member, as it would block the event loop
+ * @returns null: the length differs
  */
 export function unpack(entries: Buffer, isDeflated: boolean, bytes: number, most: number): Buffer | null {
   if (!isDeflated) return entries.length === bytes ? entries : null;

@@ -11,7 +11,7 @@ interface PendingRequest {
   from: number;
   /** Further members that have offered it. */
   others: number;
-  /** When it was asked for; `uptime` milliseconds. */
+  /** When it was requested; `uptime` milliseconds. */
   at: number;
 }
 
@@ -25,14 +25,14 @@ export class PendingRequests {
     this.#limits = limits;
   }
 
-  /** Asked of a member and not come. */
+  /** Returns how many entries were requested from a member and not received. */
   countOf(bit: number): number {
     return this.#counts.get(bit) ?? 0;
   }
 
   /**
-   * A member has an entry that is not here.
-   * @returns whether to ask it
+   * Notes that a member has an entry that is missing here.
+   * @returns whether to request it
    */
   offered(place: Place, bit: number, now: number): boolean {
     const request = this.#requests.get(place.id);

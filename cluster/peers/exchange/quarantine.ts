@@ -54,7 +54,7 @@ export class Quarantine {
     return true;
   }
 
-  /** Everything that has not been here for too long, to be tried again; nothing is left. */
+  /** Takes everything out, to try it again. Returns what has not been here for too long. */
   take(now: number): readonly Held[] {
     const held = [...this.#held.values()];
     this.#held = new Map();

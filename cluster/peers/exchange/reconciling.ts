@@ -15,7 +15,7 @@ import type { ClusterState } from "../shared/cluster-state.js";
 import type { ExchangeMessage } from "../shared/exchange-message.js";
 import type { Outbox } from "./outbox.js";
 
-/** An exchange that moved fewer entries has found what there was; the rest is what came meanwhile. */
+/** An exchange that moved fewer entries has found everything; the rest was written meanwhile. */
 const FEW = 256;
 /** Times in a row that the totals must differ, before it counts as more than what is on its way. */
 const DIFFERING_STATUSES = 2;
@@ -23,18 +23,18 @@ const SALT_MAX = 2 ** 31;
 /** Steps that wait for their turn: a member sends the next one when it has been answered, or has given the exchange up. */
 const STEPS_MAX = 4;
 
-/** The member with which is compared. */
+/** The member to compare with. */
 export interface Reconciled {
   readonly connection: { readonly side: "opener" | "answerer"; send(message: ExchangeMessage): void };
   readonly outbox: Outbox;
-  /** New entries that it has given on this connection. */
+  /** New entries that it has sent on this connection. */
   readonly entriesReceived: number;
   malformed(detail: string): void;
   /** Answering a step of it threw an exception. */
   failed(problem: unknown): void;
-  /** Runs a step once everything that has come before is on disk, or refused. */
+  /** Runs a step once everything received before is on disk, or refused. */
   afterReceived(step: () => void): void;
-  /** Data has been compared, and nothing much was missing here. */
+  /** Data has been compared, and little was missing here. */
   onCaughtUp(): void;
   /** An exchange is over: the totals may be sent. */
   onExchanged(): void;
@@ -56,9 +56,9 @@ interface Exchange {
   hasHeardGiven: boolean;
   /** Whether it compares what was here before. */
   isStale: boolean;
-  /** The member has said something of it, so it knows of it. */
+  /** Whether the member has sent a message of it, so that it knows of it. */
   hasHeard: boolean;
-  /** Leave out what is still to be pushed. */
+  /** Functions that cancel what is still to be pushed. */
   readonly cancels: (() => void)[];
 }
 
@@ -76,7 +76,7 @@ export class Reconciling {
   /** Statuses in a row that reported a difference. */
   #differing = 0;
   #hasHeard = false;
-  /** An unknown signer: the ring is to be compared although there may be no sign of a difference. */
+  /** When the ring is to be compared because of an unknown signer, even without a sign of a difference. */
   #ringAt = Number.POSITIVE_INFINITY;
   #ringAgainAt = 0;
 
@@ -89,7 +89,7 @@ export class Reconciling {
     this.#nextAt = this.#isOpener ? now : now + cluster.limits.reconcileMinMs / 4;
   }
 
-  /** Begins first when both could. */
+  /** Whether this side begins first when both could. */
   get #isOpener(): boolean {
     return this.#member.connection.side === "opener";
   }
@@ -98,7 +98,7 @@ export class Reconciling {
     return this.#exchange !== null;
   }
 
-  /** @param theirs  as the member said last; null: it has said nothing yet */
+  /** @param theirs  the totals of the member's last status; null: none yet */
   tick(now: number, theirs: Totals | null): void {
     const { reconcileMs } = this.#cluster.limits;
     if (this.#exchange !== null && now - this.#movedAt > reconcileMs) {
@@ -112,7 +112,7 @@ export class Reconciling {
     }
   }
 
-  /** The member has said what it holds. */
+  /** Takes the totals of a member's status. */
   heard(theirs: Totals): void {
     const isEqual = this.#isEqual(theirs);
     if (isEqual) this.#member.onCaughtUp();
@@ -123,25 +123,25 @@ export class Reconciling {
 
   /** Compares everything once more: the set of entries here has changed. */
   again(): void {
-    // One that the member has begun comes to its end, or it would wait for that.
+    // One that the member has begun is completed, or the member would wait for that.
     if (this.#exchange?.isOwn === false) this.#exchange.isStale = true;
     else this.#giveUp();
     this.#differing = DIFFERING_STATUSES;
     this.#nextAt = this.#cluster.uptime();
   }
 
-  /** An envelope came whose signer is not known. */
+  /** An envelope of an unknown signer was received. */
   compareRing(): void {
     const now = this.#cluster.uptime();
     this.#ringAt = Math.min(this.#ringAt, Math.max(now, this.#ringAgainAt));
   }
 
-  /** A push has come, or was taken: it may be one of an exchange. */
+  /** A push was received or accepted: it may belong to an exchange. */
   moved(): void {
     this.#movedAt = this.#cluster.uptime();
   }
 
-  /** One at a time is answered. */
+  /** Takes a step of the member; one at a time is answered. */
   step(session: number, step: Buffer): void {
     this.moved();
     const exchange = this.#exchangeOf(session);
@@ -157,12 +157,12 @@ export class Reconciling {
     this.#cluster.slices.add(this.#answerAll());
   }
 
-  /** The connection is gone. */
+  /** The connection is closed. */
   stop(): void {
     this.#giveUp();
   }
 
-  /** The member has pushed all that an exchange made it give. */
+  /** The member has pushed all that an exchange made it send. */
   given(session: number): void {
     this.moved();
     if (this.#exchange?.session === session) this.#exchange.hasHeard = true;
@@ -296,7 +296,7 @@ export class Reconciling {
     if (isOwn && (set === "ring" || received + given >= FEW)) this.#begin("data", now);
   }
 
-  /** Milliseconds to the next comparison, not the same for all. */
+  /** Returns milliseconds to the next comparison, not the same for all. */
   #pause(): number {
     const { reconcileMinMs, reconcileMaxMs } = this.#cluster.limits;
     return reconcileMinMs + this.#cluster.random() * (reconcileMaxMs - reconcileMinMs);

@@ -6,16 +6,16 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import type { PackedEntry } from "../../../protocol/members/member-packing.js";
 import type { Place } from "../../../timeline/entries/entry.js";
 
-/** The bytes of an entry that is to be pushed unasked; what they say is not kept for it. */
+/** The bytes of an entry to push unasked; its envelope is not kept for that. */
 export interface AtOnce extends PackedEntry {
   readonly place: Place;
 }
 
 export interface ReplicationState {
   readonly place: Place;
-  /** On the own disk. */
+  /** Whether it is on this daemon's disk. */
   isFlushed: boolean;
-  /** Members that said it is on their disk. */
+  /** Members that have reported it is on their disk. */
   has: number;
   /** Members that it was pushed to on the present connection. */
   sent: number;
@@ -65,7 +65,7 @@ export class ReplicationStates {
     return this.#young.get(id) ?? this.#old.get(id);
   }
 
-  /** The one of a place; made if there is none. */
+  /** Returns the state for an order key; makes it if there is none. */
   of(place: Place): ReplicationState {
     let state = this.#young.get(place.id);
     if (state !== undefined) return state;

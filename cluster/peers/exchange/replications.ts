@@ -17,12 +17,12 @@ export class Replications {
     this.#limits = limits;
   }
 
-  /** Daemons that have it on disk, this one included. */
+  /** Returns how many daemons have it on disk, this one included. */
   static holders({ has, isFlushed }: ReplicationState): number {
     return Replications.copies(has) + (isFlushed ? 1 : 0);
   }
 
-  /** How many members are in a set. */
+  /** Returns how many members are in a set. */
   static copies(has: number): number {
     let count = 0;
     for (let bits = has; bits !== 0; bits &= bits - 1) count++;
@@ -48,7 +48,7 @@ export class Replications {
     return this.#waiting.has(id);
   }
 
-  /** More is known of an entry. */
+  /** Checks an entry's waiting callers after its state has changed. */
   check(state: ReplicationState): void {
     if (this.#waiting.size === 0) return;
     const { id } = state.place;

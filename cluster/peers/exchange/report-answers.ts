@@ -1,4 +1,4 @@
-/** Answers a member that asks what is held here up to a date: seldom, and for whole seconds, as summing up is work. */
+/** Answers a member that asks what is held here up to a date: seldom, and for whole seconds, as a sum takes work. */
 import type { OwnMessage } from "../../../protocol/members/member-messages.js";
 import type { ClusterState } from "../shared/cluster-state.js";
 import { totalsUpTo } from "../shared/totals.js";
@@ -30,7 +30,7 @@ export class ReportAnswers {
     return { kind: "report", at, watermark: timeline.published, ...totalsUpTo(timeline.index, at) };
   }
 
-  /** Answers a member, or says that what it asks is malformed; a question too many is not answered. */
+  /** Answers a member, or reports that its question is malformed; a question beyond the limit is not answered. */
   give(at: number, to: Asking): void {
     const answer = this.answer(at);
     if (answer === "malformed") to.malformed(`a report request up to ${at}, which is no whole second`);

@@ -50,7 +50,7 @@ export class Spreading {
 
   /**
    * Entries are on disk.
-   * @param from    the member that gave them; null: first-hand
+   * @param from    the member that sent them; null: a client
    * @param oldest  those dated before it are not offered
    */
   flushed(places: readonly Place[], from: Receiver | null, oldest: number): void {
@@ -91,12 +91,12 @@ export class Spreading {
     return done;
   }
 
-  /** Other daemons that have said that it is on their disk; of old entries that is forgotten. */
+  /** Returns how many other daemons have reported that it is on their disk; for old entries that is forgotten. */
   copies({ id }: Place): number {
     return Replications.copies(this.states.find(id)?.has ?? 0);
   }
 
-  /** A member has these on its disk. */
+  /** Takes a member's offer of entries on its disk. */
   offered(places: readonly Place[], member: Receiver): void {
     const { timeline, uptime } = this.#cluster;
     const wanted: Place[] = [];
@@ -150,7 +150,7 @@ export class Spreading {
     this.requests.forget(bit);
   }
 
-  /** The pace of a member that connects now. */
+  /** Returns the pace of a member that connects now. */
   newPace(): OfferPace {
     return new OfferPace(this.#ticks, this.#cluster.limits.offerTicksMax);
   }
@@ -247,7 +247,7 @@ export class Spreading {
   }
 }
 
-/** Pieces of at most `most` items. */
+/** Yields pieces of at most `most` items. */
 export function* parts<T>(items: readonly T[], most: number): Generator<readonly T[]> {
   if (items.length <= most) {
     if (items.length > 0) yield items;

@@ -22,7 +22,7 @@ export class CommonPast {
   #nextAt = Number.NEGATIVE_INFINITY;
   /** The date for all connected members, slow ones included, as far as known. */
   #common = 0;
-  /** When more of that was last found, and of what is the same without those that lag. */
+  /** When that date last grew, and when the date without slow members did. */
   readonly #commonGrowth = new Growth();
   readonly #levelGrowth = new Growth();
 
@@ -31,14 +31,14 @@ export class CommonPast {
     this.#point = new StablePoint(cluster.timeline, cluster.limits);
   }
 
-  /** A member has connected: what it holds is not known. */
+  /** A member has connected: the entries that it holds are not known. */
   joined(): void {
     this.#point = new StablePoint(this.#cluster.timeline, this.#cluster.limits);
     this.#common = 0;
     this.#nextAt = Number.NEGATIVE_INFINITY;
   }
 
-  /** A member is no longer connected. */
+  /** A member has disconnected. */
   left(id: ByteString): void {
     this.#point.discard();
     this.#behind.delete(id);
@@ -78,7 +78,7 @@ export class CommonPast {
     const lagged = now - (this.#behind.get(id) ?? now) > this.#cluster.limits.catchUpStuckMs;
     if (isCatchingUp) this.#behind.set(id, since);
     else this.#behind.delete(id);
-    // What was found without it need not be so with it.
+    // What was found without a slow member need not hold with it.
     if (lagged && !isCatchingUp) this.#point = new StablePoint(this.#cluster.timeline, this.#cluster.limits);
     return lagged && isCatchingUp;
   }

@@ -15,7 +15,7 @@ export class Contradictions {
     return this.#proofs.has(id);
   }
 
-  /** The oldest gives way where there is no room. */
+  /** Adds a proof. If there is no room the oldest one is dropped. */
   add(id: ByteString, one: CutVote, other: CutVote): void {
     this.#proofs.set(id, [one, other]);
     const [oldest] = this.#proofs.keys();

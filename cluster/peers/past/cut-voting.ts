@@ -42,11 +42,11 @@ export class CutVoting {
   /** Milliseconds until it is helped again, and when that starts again with the least. */
   #helpPause = 0;
   #calmFrom = Number.NEGATIVE_INFINITY;
-  /** Whether what is kept on the disk is another. */
+  /** Whether the votes on disk are out of date. */
   #isChanged = false;
-  /** Own ones that are on their way to the disk. */
+  /** Own votes on their way to the disk. */
   #unsaved: readonly CutVote[] = [];
-  /** The last date that was signed here, whether the disk has it or not: none is signed twice. */
+  /** The last date that was signed here, on disk or not: none is signed twice. */
   #last = -1;
 
   /** @param onContradicted  a member has signed two states of one date: ban it permanently */
@@ -64,7 +64,7 @@ export class CutVoting {
     this.#last = Math.max(-1, ...(this.#votes.get(id)?.keys() ?? []));
   }
 
-  /** A member has connected, and has said something. */
+  /** Sends votes to a member that has connected and sent its first status. */
   joined(voter: ConnectedMember): void {
     const votes = this.#toTell();
     if (votes.length > 0) voter.connection.send({ kind: "cuts", votes });
@@ -85,7 +85,7 @@ export class CutVoting {
     }
   }
 
-  /** One whose signature holds. */
+  /** Takes a vote whose signature holds. */
   #takeIn(vote: CutVote): void {
     const id = this.#cluster.hash(Buffer.from(vote.spki, "latin1"));
     const known = this.#votes.get(id)?.get(vote.at);
@@ -121,7 +121,7 @@ export class CutVoting {
     if (now >= this.#calmFrom) this.#helpPause = catchUpStuckMs;
     if (!isStuck) this.#stuckSince = null;
     else if (now - (this.#stuckSince ??= now) > this.#helpPause) {
-      // Of dates before that nothing is signed any more, here or by most, whatever would be found now.
+      // Earlier dates are not signed any more, here or by most members, whatever would be found now.
       peering.timeline.handover?.want(Math.max(this.#last, this.#newestAgreed));
       this.#stuckSince = now;
       this.#helpPause = Math.min(2 * this.#helpPause, snapshotHoldMs);
@@ -157,9 +157,9 @@ export class CutVoting {
   }
 
   /**
-   * Signs what is final and was not signed before: no date twice, whatever becomes of it. Where what is before a date is
-   * forgotten nothing can change it here any more.
-   * @returns what is new
+   * Signs what is final and was not signed before: no date twice, whatever happens to it. Where entries before a date
+   * are forgotten nothing can change it here any more.
+   * @returns the new votes
    */
   #sign(cuts: readonly Cut[]): CutVote[] {
     const { state, identity, cluster, timeline } = this.#cluster;
@@ -195,7 +195,7 @@ export class CutVoting {
     const peering = this.#cluster;
     const { handover } = peering.timeline;
     this.#isChanged = false;
-    // What is written now takes the place of what may still be on its way.
+    // These votes replace those that may still be on their way to the disk.
     this.#unsaved = [...this.#unsaved, ...signed];
     handover?.keepVotes(writeCutVotes([...this.#unsaved, ...this.#toKeep()]), () => {
       if (signed.length === 0) return;

@@ -15,9 +15,9 @@ import { OwnPast } from "./own-past.js";
 import type { Report } from "./stable-point.js";
 import { isBelieved } from "./witnesses.js";
 
-/** How often all are asked about what one member says, in the time of a round of reports. */
+/** How often all members are asked about one member's claim, in the time of a round of reports. */
 const ASKS_A_ROUND = 8;
-/** Milliseconds after which the same is said again. */
+/** Milliseconds after which the same line is logged again. */
 const AGAIN_MS = 600_000;
 
 /** A member's pruned entries, compared with what is here. Times are `uptime` milliseconds where not said otherwise. */
@@ -30,7 +30,7 @@ interface Gap {
   isWhole: boolean;
   /** The date up to which it was asked; milliseconds since 1970. */
   at: number;
-  /** Its last on that; null: none yet. */
+  /** Its last report on that date; null: none yet. */
   report: Report | null;
   /** The last reports of the other members on that date. */
   readonly witnesses: Map<ByteString, Report>;
@@ -38,7 +38,7 @@ interface Gap {
   isHere: boolean;
   /** When the other members were last asked. */
   askedAt: number;
-  /** One that it does not matter any more; null: none. */
+  /** A report that no longer matters; null: none. */
   forgiven: Report | null;
   /** Whether it has been compared. */
   isKnown: boolean;
@@ -95,7 +95,7 @@ export class Gaps {
       close(gap);
       return;
     }
-    // Of two that have both pruned each compares at the same date: else both could hold less, or neither.
+    // If two have both pruned each compares at the same date: else both could hold less, or neither.
     gap.at = endOfPruned(Math.max(status.pruned, prunedTo), this.#cluster.clock());
     connection.send({ kind: "report-request", at: gap.at });
   }
@@ -120,7 +120,7 @@ export class Gaps {
     if (this.#differs(report)) this.#askAll(gap, report);
   }
 
-  /** However often a member reports. */
+  /** Asks all members, however often one of them reports. */
   #askAll(gap: Gap, { at }: Report): void {
     const now = this.#cluster.uptime();
     if (now < gap.askedAt + this.#cluster.limits.reportEveryMs / ASKS_A_ROUND) return;
@@ -128,7 +128,7 @@ export class Gaps {
     askAll(this.#cluster, at);
   }
 
-  /** A member is no longer connected. */
+  /** A member has disconnected. */
   left(id: ByteString): void {
     const gap = this.#gaps.get(id);
     if (gap !== undefined) gap.isHere = false;
@@ -136,7 +136,7 @@ export class Gaps {
     this.#own.left(id);
   }
 
-  /** Members that are left out of the cluster do not matter any more. */
+  /** Forgets members that are left out of the cluster. */
   keep(isMember: (id: ByteString) => boolean): void {
     for (const id of this.#gaps.keys()) if (!isMember(id)) this.#gaps.delete(id);
   }
@@ -156,7 +156,7 @@ export class Gaps {
     const isStuck = ({ isOpen, shrunkAt, since }: Gap) =>
       isOpen && (now - shrunkAt >= forMs || now - since >= snapshotHoldMs);
     const gap = this.#gaps.get(id);
-    // It may have come since the last look.
+    // It may have been received since the last look.
     if (gap !== undefined && gap.report !== null && isStuck(gap)) this.#compare(gap, gap.report);
     return (gap !== undefined && isStuck(gap)) || this.#own.isStuck(id, now, forMs);
   }

@@ -14,7 +14,7 @@ export class OwnPast {
   readonly #cluster: ClusterState;
   /** The date up to which the other members were asked last, the end of what this daemon has pruned; since 1970. */
   #at = -1;
-  /** When they were; `uptime` milliseconds. */
+  /** When they were asked; `uptime` milliseconds. */
   #askedAt = Number.NEGATIVE_INFINITY;
   readonly #reports = new Map<ByteString, Report>();
   /** What most of them hold, and when it became something else than here; null: it is not. */
@@ -24,13 +24,13 @@ export class OwnPast {
     this.#cluster = cluster;
   }
 
-  /** A member has said what it holds. If that is something else than here, all are asked where the difference is. */
+  /** Takes the totals of a member. If they are different from those here, all members are asked where the difference is. */
   heard(id: ByteString, held: Totals): void {
     const { timeline, clock, uptime, limits } = this.#cluster;
     const { prunedTo, index } = timeline;
     if (prunedTo < 0) return;
     if (isSameTotals(totalsOf(index), held)) {
-      // What it reported before is not so any more, or is not so here.
+      // What it reported before is out of date, or this daemon's entries are others now.
       this.left(id);
       return;
     }
@@ -49,7 +49,7 @@ export class OwnPast {
     this.tick();
   }
 
-  /** A member is no longer connected. */
+  /** A member has disconnected. */
   left(id: ByteString): void {
     if (this.#reports.delete(id)) this.tick();
   }

@@ -12,9 +12,9 @@ import type { Report, Reporter } from "./stable-point.js";
 
 export class SettlingDamage {
   readonly #cluster: ClusterState;
-  /** Everything dated before it was asked for last; milliseconds since 1970. */
+  /** The date before which everything was asked for last; milliseconds since 1970. */
   #at = 0;
-  /** When; `uptime` milliseconds; null: nothing is damaged, or that was just found. */
+  /** When it was asked for; `uptime` milliseconds; null: nothing is damaged, or the damage was just found. */
   #askedAt: number | null = null;
   /** Reports on it since. */
   readonly #reports = new Map<ByteString, Report>();
@@ -25,7 +25,7 @@ export class SettlingDamage {
     this.#cluster = cluster;
   }
 
-  /** @param connected  all members that are */
+  /** @param connected  all connected members */
   tick(now: number, connected: () => readonly Reporter[]): void {
     const { timeline, limits, clock } = this.#cluster;
     if (this.#askedAt !== null && now < this.#askedAt + limits.reportEveryMs) return;

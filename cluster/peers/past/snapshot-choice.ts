@@ -66,7 +66,7 @@ export class SnapshotChoice {
     return candidates
       .flatMap((sender) => {
         const { id, status } = sender;
-        // What it has not pruned it gives entry by entry.
+        // It sends entry by entry what it has not pruned.
         const isOne = status?.state === "live" && gaps.isStuck(id, now, forMs);
         return isOne ? [{ sender, needed: status.pruned }] : [];
       })
@@ -83,10 +83,10 @@ export class SnapshotChoice {
     // With one other member, its word is all there is: enough for a daemon that has nothing to lose by it.
     const isBelieved = order === id || (voices.others === 1 && voices.ids.has(id) && beganEmpty);
     const missing = this.#taking.missingOf(id);
-    // What was signed stays, though it may have come to hold something else: then a later one, or all once more.
+    // What was signed stays, though the member may hold something else by now: then a later one, or all once more.
     const first = (proved: readonly CutVote[]) => proved.find(({ at }) => at > missing) ?? proved[0] ?? null;
     if (isBelieved) return first(votes);
-    // What this daemon has signed itself is proved to it, whatever it has lost since.
+    // What this daemon has signed itself is proved, whatever it has lost since.
     const isProved = (vote: CutVote) =>
       voting.haveSigned(id, vote.at) || (voices.others > 1 && voting.agreedOn(vote.at)?.seal === vote.seal);
     return first(votes.filter(isProved));

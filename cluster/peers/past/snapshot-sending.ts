@@ -26,7 +26,7 @@ export class SnapshotSending {
     this.#connection = connection;
   }
 
-  /** The member asks for a part. @param at  the snapshot's date @param number  0: from the beginning */
+  /** Sends a part that the member asks for. @param at  the snapshot's date @param number  0: from the beginning */
   pull(at: number, number: number): void {
     const peering = this.#cluster;
     // A member that asks for a thousand parts in one message is closed at the next tick, and receives no gigabyte
@@ -80,7 +80,7 @@ export class SnapshotSending {
     else timeline.handover?.hold();
   }
 
-  /** The member is no longer connected. */
+  /** The member has disconnected. */
   stop(): void {
     this.#end();
   }

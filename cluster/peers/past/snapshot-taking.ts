@@ -18,19 +18,19 @@ const PROGRESS_EVERY_MS = 5000;
 /** Orphaned entries in one line of the log. */
 const ORPHANED_A_LINE = 20;
 
-/** A member that could give one. */
+/** A member that could send a snapshot. */
 export interface SnapshotSender {
   readonly id: ByteString;
   readonly connection: { readonly remote: string; send(message: OwnMessage): void };
 }
 
-/** A member, and what it is to give. */
+/** A member, and the snapshot that it is to send. */
 export interface Choice {
   readonly sender: SnapshotSender;
   readonly agreed: CutVote;
 }
 
-/** How far it is. */
+/** The progress of a transfer. */
 export interface SnapshotProgress {
   /** The address of its sender. */
   readonly address: string;
@@ -38,7 +38,7 @@ export interface SnapshotProgress {
   readonly total: number;
 }
 
-/** One that is on its way. Times are `uptime` milliseconds. */
+/** A transfer. Times are `uptime` milliseconds. */
 interface Taking extends Choice {
   staged: StagedSnapshot | null;
   received: number;
@@ -47,7 +47,7 @@ interface Taking extends Choice {
   /** Numbers of the part that has to come next, and of the one that is to be requested next. */
   number: number;
   asked: number;
-  /** Whether all has come, and is being checked and taken over: nothing can end it any more. */
+  /** Whether all has been received, and is being checked and adopted: nothing can end it any more. */
   isWhole: boolean;
   movedAt: number;
   saidAt: number;
@@ -56,9 +56,9 @@ interface Taking extends Choice {
 export class SnapshotTaking {
   /** Snapshots taken since the start. */
   taken = 0;
-  /** Own entries that went with snapshots, since the start. */
+  /** Own entries that were lost with snapshots, since the start. */
   orphaned = 0;
-  /** Own entries of which that is not known. */
+  /** Own entries that may have been lost. */
   possiblyOrphaned = 0;
   readonly #cluster: ClusterState;
   readonly #onTaken: () => void;
@@ -67,7 +67,7 @@ export class SnapshotTaking {
   readonly #rests = new Map<ByteString, number>();
   /** The date of the last snapshot that a member was asked for and could not send; milliseconds since 1970. */
   readonly #missing = new Map<ByteString, number>();
-  /** Seals of those that were taken since this daemon last served. */
+  /** Seals of snapshots that were taken since this daemon last served. */
   readonly #seals = new Set<ByteString>();
 
   /** @param onTaken  the timeline starts from a snapshot now */
@@ -100,7 +100,7 @@ export class SnapshotTaking {
     return this.#seals.has(seal);
   }
 
-  /** A member is no longer connected. */
+  /** A member has disconnected. */
   left(id: ByteString): void {
     this.#missing.delete(id);
   }
@@ -125,7 +125,7 @@ export class SnapshotTaking {
     }
   }
 
-  /** A member gives a part. @returns whether it was asked for */
+  /** Takes a part. @returns whether it was requested */
   part(sender: SnapshotSender, message: SnapshotPartMessage): boolean {
     const taking = this.#taking;
     // Parts of one that was given up may still be on their way.
@@ -146,7 +146,7 @@ export class SnapshotTaking {
     try {
       taking.staged ??= this.#stage(message.at);
       const { room } = taking.staged;
-      // What is made of it has to have room as well.
+      // What is made of it needs room as well.
       if (left + message.bytes.length > room)
         throw new Error(`${left} bytes are still to come, and there is room for ${Math.floor(room)}`);
       taking.staged.write(message.bytes);
@@ -159,7 +159,7 @@ export class SnapshotTaking {
     return true;
   }
 
-  /** A byte now and then is nothing: another member may give all. */
+  /** Notes progress. A byte now and then is none: another member may send everything. */
   #moved(taking: Taking, bytes: number): void {
     const { uptime, limits } = this.#cluster;
     taking.fresh += bytes;
@@ -168,7 +168,7 @@ export class SnapshotTaking {
     taking.movedAt = uptime();
   }
 
-  /** Leaves nothing half done. */
+  /** Leaves nothing unfinished. */
   stop(): void {
     if (this.#taking?.isWhole === false) this.#taking.staged?.discard();
     this.#taking = null;
@@ -234,7 +234,8 @@ export class SnapshotTaking {
       },
       onFailed: (problem) => {
         if (this.#taking !== taking) return;
-        // As long as the one that was signed, and another: known only now that all of it has come.
+        // It is as long as the one that was signed, and different: that is known only now that all of it has been
+        // received.
         this.#missing.set(taking.sender.id, taking.agreed.at);
         this.#giveUp(problem.message);
       },
@@ -271,7 +272,7 @@ export class SnapshotTaking {
     if (left > 0) log.error({ left }, NO_ROOM);
   }
 
-  /** No alarm: as a rule it has them. */
+  /** Logs entries that are probably in the snapshot: no alarm. */
   #logPossible({ count, entries }: LostEntries, upTo: string): void {
     if (count === 0) return;
     this.possiblyOrphaned += count;
@@ -280,7 +281,7 @@ export class SnapshotTaking {
   }
 }
 
-/** One at least. */
+/** Splits entries into lines of the log, at least one. */
 function linesOf(entries: readonly Entry[]): string[][] {
   const lines: string[][] = [];
   for (let from = 0; from === 0 || from < entries.length; from += ORPHANED_A_LINE)

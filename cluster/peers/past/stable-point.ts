@@ -1,6 +1,7 @@
 /**
- * How far back everything is final: everything dated before a whole second C, once every member has reported, each as of
- * one moment, a published watermark of C or more and a digest up to C that equals the own one *now*. In memory only.
+ * The date before which everything is final. It is a whole second C for which every member has reported, each as of
+ * one moment, a published watermark of C or more and a digest up to C that equals this daemon's *now*. In memory
+ * only.
  * Source: docs/architecture.md "How daemons agree".
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
@@ -14,7 +15,7 @@ import {
 import type { Timeline } from "../../../timeline/timeline.js";
 import { isSameTotals, totalsUpTo } from "../shared/totals.js";
 
-/** A cluster without a list: each member is one because it is connected. */
+/** The list of a cluster without one: each member is one because it is connected. */
 const NO_LIST = "";
 
 /** A member that is asked. */
@@ -25,7 +26,7 @@ export interface Reporter {
   ask(at: number): void;
 }
 
-/** A member, as it is asked. */
+/** Makes the reporter for a member. */
 export const reporterOf = ({
   id,
   status,
@@ -72,7 +73,7 @@ export class StablePoint {
     this.#limits = limits;
   }
 
-  /** When everything dated at or before `at` is final. */
+  /** Resolves when everything dated at or before `at` is final. */
   wait(at: number, now: number): Promise<void> {
     if (at < this.value) return Promise.resolve();
     return new Promise((resolve) => {
@@ -80,7 +81,7 @@ export class StablePoint {
     });
   }
 
-  /** @param all  all members there are; null: one of them is not connected */
+  /** @param all  all members; null: one of them is not connected */
   tick(now: number, all: () => readonly Reporter[] | null): void {
     if (now < this.#nextAt) return;
     this.#nextAt = now + this.#limits.reportEveryMs;

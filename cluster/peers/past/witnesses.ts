@@ -1,6 +1,6 @@
 /**
- * Whether what one member says of the past is more than its own word. Source: docs/protocol-v2.md "Members", rule 8;
- * docs/decisions/0016-a-snapshot-needs-a-majority.md.
+ * Decides whether what one member says of the past has enough witnesses. Source: docs/protocol-v2.md "Members", rule
+ * 8; docs/decisions/0016-a-snapshot-needs-a-majority.md.
  */
 
 import type { ByteString } from "../../../protocol/byte-string.js";

@@ -44,7 +44,7 @@ export interface Holder {
 }
 
 /**
- * @param timeline  asked before the signature is looked at: what is here has been verified before
+ * @param timeline  asked before the signature is checked: what is here has been verified before
  * @param proved  what a thread has found of these bytes already
  */
 export type CheckEntry = (
@@ -95,7 +95,7 @@ export interface PeeringContext {
   };
   readonly cluster: ByteString;
   readonly peers: readonly PeerAddress[];
-  /** Id of the member whose snapshot an operator has ordered to be taken over; null: of none. `Peering.setOrder` replaces it. */
+  /** Id of the member whose snapshot an operator has ordered to adopt; null: none. `Peering.setOrder` replaces it. */
   order: ByteString | null;
   /** The cluster's secret; null: there is none. `Peering.setSecret` replaces it. */
   secret: MemberSecret | null;
@@ -177,7 +177,10 @@ export interface ClusterState<Member extends ConnectedMember = ConnectedMember> 
   readonly messageFigures: MessageFigures;
 }
 
-/** Members that have said something: before that they take no long messages. What they miss comparing finds. */
+/**
+ * Yields members that have sent a status: before that they accept no long messages. What they miss is found by
+ * comparison.
+ */
 export function* listening<Member extends ConnectedMember>({
   members,
 }: ClusterState<Member>): Generator<Member> {
@@ -198,7 +201,7 @@ export function askAll(cluster: ClusterState, at: number): void {
   for (const { connection } of listening(cluster)) connection.send({ kind: "report-request", at });
 }
 
-/** Whether all that are configured are connected, or have had their time to come. */
+/** Whether all configured members are connected, or have had time to connect. */
 export function isEverybodyHere(cluster: ClusterState, now: number): boolean {
   const { addresses, lists, members, settledAt, limits } = cluster;
   return everybody(addresses, lists?.others ?? null, members) !== null || now - settledAt > limits.catchUpMs;
@@ -221,10 +224,10 @@ export interface MemberStatus {
   /** The time by this daemon's clock. */
   readonly connectedSince: number | null;
   readonly roundTrip: number | null;
-  /** How far its clock is ahead of the own one. */
+  /** How far its clock is ahead of this daemon's. */
   readonly skew: number | null;
   readonly watermark: number | null;
-  /** No entry dated at or before it is kept there any more; 0: all are. */
+  /** The date up to which it has pruned all entries; 0: none. */
   readonly prunedTo: number | null;
   /** Whether entries are missing here that it has pruned: it cannot send them. */
   readonly isLacking: boolean;
@@ -232,7 +235,7 @@ export interface MemberStatus {
   readonly entries: number | null;
   /** Whether it holds the same as this daemon, as of its last status. */
   readonly isEqual: boolean | null;
-  /** Entries asked of it that have not come. */
+  /** Entries that were requested from it and not received. */
   readonly lag: number;
   /** Entries that wait to be pushed to it or are on the way, roughly. */
   readonly behind: number;

@@ -38,7 +38,7 @@ export const majorityOf = ({ others }: Electorate): number => Math.floor(others 
 export const nonVotersMax = ({ others }: Electorate): number =>
   Math.max(0, Math.min(NON_VOTERS_MAX, MEMBERS_MAX - others));
 
-/** Everybody that is configured or connected, or all of the list; null: one of these is not connected. */
+/** Returns all that are configured or connected, or all of the list; null: one of these is not connected. */
 export function everybody<Member>(
   addresses: readonly { readonly id: ByteString | null; readonly isSelf: boolean }[],
   listed: ReadonlySet<ByteString> | null,

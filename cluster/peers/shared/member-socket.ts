@@ -13,7 +13,7 @@ export interface MemberSocket {
   readonly remote: string;
 }
 
-/** Events come later, never during the call that brought them about; `closed` comes at most once and last. */
+/** Receives a socket's events. They are emitted later than the call that caused them; `closed` at most once, and last. */
 export interface MemberSocketOwner {
   /** The stream is open. Only if this side opened it. */
   opened(): void;

@@ -55,7 +55,7 @@ export const PEERING_LIMITS = {
   maxRequests: 200_000,
   /** A want that is not answered is asked of another. */
   requestMs: 3_000,
-  /** One push: so much is verified and stored in one go. A longer entry goes alone. */
+  /** One push: that many bytes are verified and stored in one step. A longer entry goes alone. */
   batchBytes: 64 * KIB,
   batchEntries: ENTRIES_MAX,
   /** Pushes on the way to a member that it has not taken. */
@@ -73,7 +73,7 @@ export const PEERING_LIMITS = {
   relayBytes: LIMITS.maxRelayBytes.fallback,
   /** Bytes that the system has not taken, above which messages wait: half of what keeps pushes waiting. */
   relayUnsentBytes: 2 * MIB,
-  /** How long messages wait for the key of their signer, which comes as an entry. */
+  /** How long messages wait for the key of their signer, which is received as an entry. */
   relayKeyMs: 2_000,
   /** Envelopes whose signer is not known yet. */
   quarantineEntries: 10_000,
@@ -90,9 +90,9 @@ export const PEERING_LIMITS = {
   /** Bytes of a part of a snapshot, and how many parts may be requested from a member together. */
   snapshotPartBytes: 256 * KIB,
   snapshotParts: 4,
-  /** A member that gives less of a snapshot in that time, or less than what is left, gives none. */
+  /** A member that sends less of a snapshot in that time, or less than what is left, sends none. */
   snapshotMinBytes: 64 * KIB,
-  /** A member that gives no part for so long is left for another; after any failure the next try comes as late. */
+  /** A member that sends no part for that long is left for another; after any failure the next try comes as late. */
   snapshotStuckMs: 10_000,
   /** How long no member must have sent anything that is missing before a snapshot is taken. */
   snapshotAfterMs: 3_000,

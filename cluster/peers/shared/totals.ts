@@ -25,8 +25,9 @@ export const totalsUpTo = (index: DigestIndex, at: number): Totals => ({
 });
 
 /**
- * Where sums are sure to be there, although the entries are not: in whole seconds lately, coarser long ago.
- * @param pruned  no entry dated at or before it is kept; milliseconds since 1970, as all
+ * Returns a date for which sums are available although the entries are not: in whole seconds lately, coarser long
+ * ago.
+ * @param pruned  no entry dated at or before it is stored; milliseconds since 1970, like all dates
  * @returns above `pruned`
  */
 export function endOfPruned(pruned: number, now: number): number {
@@ -35,8 +36,8 @@ export function endOfPruned(pruned: number, now: number): number {
 }
 
 /**
- * Whether one of two that differ is to take what the other holds: all daemons must see it alike, so of two that hold as
- * many entries the sums decide. Keys come first: a revocation that is lost is worse than a write.
+ * Whether one of two that differ is to accept what the other holds. All daemons must decide alike, so of two that
+ * hold as many entries the sums decide. Keys come first: a lost revocation is worse than a lost write.
  */
 export function holdsLess(one: Totals, other: Totals): boolean {
   if (one.ring.count !== other.ring.count) return one.ring.count < other.ring.count;
