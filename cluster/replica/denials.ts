@@ -1,7 +1,7 @@
 /** Envelopes that are not recorded: unsigned, for one daemon alone, at a bad moment, or of which nothing is permitted, or known, by the newest ring. */
 
 import { type EnvelopeAnswer, notApplied, type Refused, refused } from "../../engine/answers/request.js";
-import { denialOf, type Standing } from "../../engine/answers/result-writer.js";
+import { denialOf, type ReadStatus } from "../../engine/answers/result-writer.js";
 import type { Taken } from "../../engine/pipeline/units.js";
 import { unknownMeaning } from "../../engine/pipeline/unknown-meaning.js";
 import type { KeyAudit } from "../../engine/trust/key-audit.js";
@@ -13,14 +13,14 @@ import type { KeyRecord, KeyRing } from "../../store/key-ring.js";
 /** The recorder, as far as it is used here. */
 interface Recording {
   readonly ring: KeyRing;
-  /** Why nothing is taken first-hand now. @param standing  as of now */
-  refusal(standing: Standing): Refused | null;
+  /** Why nothing is taken first-hand now. @param readStatus  as of now */
+  refusal(readStatus: ReadStatus): Refused | null;
 }
 
-/** Its answer. null: it is to be recorded. @param standing  the recording's, as of now */
+/** Its answer. null: it is to be recorded. @param readStatus  the recording's, as of now */
 export function answerUnrecorded(
   { id, envelope, signer, room }: Taken,
-  standing: Standing,
+  readStatus: ReadStatus,
   recording: Recording,
   audit: KeyAudit,
 ): EnvelopeAnswer | null {
@@ -28,11 +28,11 @@ export function answerUnrecorded(
   if (signer === null) return notApplied(id, refused("unsigned", "it would be recorded"));
   if (envelope.only !== null)
     return notApplied(id, refused("only-for-reads", "it would be applied by one daemon alone"));
-  const refusal = recording.refusal(standing);
+  const refusal = recording.refusal(readStatus);
   if (refusal !== null) return notApplied(id, refusal);
   const { ring } = recording;
   const denials = denialsOf(envelope, signer, ring, audit) ?? unknownMeaning(envelope, ring);
-  return denials === null ? null : denialOf(id, denials, { room, standing });
+  return denials === null ? null : denialOf(id, denials, { room, readStatus });
 }
 
 /** The answers of its units. null: something of it is permitted, and the fold decides. */
