@@ -10,7 +10,7 @@ import {
   type RefusedEnvelope,
   refused,
 } from "../../engine/answers/request.js";
-import { finalResultOf, type Standing } from "../../engine/answers/result-writer.js";
+import { finalResultOf, type ReadStatus } from "../../engine/answers/result-writer.js";
 import type { Changes } from "../../engine/backends/changes.js";
 import type { ShownState } from "../../engine/pipeline/recording.js";
 import type { Taken } from "../../engine/pipeline/units.js";
@@ -51,7 +51,7 @@ export class OrderRecorder extends KeptRecording {
     return this.#order.state.standstill === null ? this.state : "outdated";
   }
 
-  get standing(): Standing {
+  get readStatus(): ReadStatus {
     const { state } = this;
     return state === "live" ? "" : state;
   }
@@ -101,13 +101,13 @@ export class OrderRecorder extends KeptRecording {
   give(): void {}
 
   protected take(taken: Taken): EnvelopeAnswer | Promise<EnvelopeAnswer> {
-    const { standing } = this;
-    const answer = answerUnrecorded(taken, standing, this, this.audit);
+    const { readStatus } = this;
+    const answer = answerUnrecorded(taken, readStatus, this, this.audit);
     if (answer !== null) return answer;
     const { id, room } = taken;
     const came = this.#add(entryOf(taken), null);
     if (!(came instanceof Promise)) return came;
-    return came.then((one) => (isRefusal(one) ? one : finalResultOf(id, one, { room, standing })));
+    return came.then((one) => (isRefusal(one) ? one : finalResultOf(id, one, { room, readStatus })));
   }
 
   /** Adds an envelope that the daemon itself has signed. */
@@ -148,7 +148,7 @@ export class OrderRecorder extends KeptRecording {
     // A client that waits here for it is answered itself.
     if (ordered.kind === "applied" && !this.waiting.isWaitedFor(ordered.entry.id)) {
       const { entry, answers } = ordered;
-      this.memberAnswers.folded([entry], [{ entry, answers }], this.standing);
+      this.memberAnswers.folded([entry], [{ entry, answers }], this.readStatus);
     }
     this.waiting.passed(seq, ordered);
   }

@@ -4,7 +4,7 @@
  */
 
 import { type EnvelopeAnswer, notApplied, type Refused, refused } from "../../engine/answers/request.js";
-import { denialOf, type Standing } from "../../engine/answers/result-writer.js";
+import { denialOf, type ReadStatus } from "../../engine/answers/result-writer.js";
 import type { Taken } from "../../engine/pipeline/units.js";
 import { unknownMeaning } from "../../engine/pipeline/unknown-meaning.js";
 import type { KeyAudit } from "../../engine/trust/key-audit.js";
@@ -16,14 +16,14 @@ import type { KeyRecord, KeyRing } from "../../store/key-ring.js";
 /** The recorder, as far as it is used here. */
 interface Recording {
   readonly ring: KeyRing;
-  /** Returns why no write is accepted from clients now. @param standing  as of now */
-  refusal(standing: Standing): Refused | null;
+  /** Returns why no write is accepted from clients now. @param readStatus  as of now */
+  refusal(readStatus: ReadStatus): Refused | null;
 }
 
-/** Returns the answer. null: it is to be recorded. @param standing  the recording's, as of now */
+/** Returns the answer. null: it is to be recorded. @param readStatus  the recording's, as of now */
 export function answerUnrecorded(
   { id, envelope, signer, room }: Taken,
-  standing: Standing,
+  readStatus: ReadStatus,
   recording: Recording,
   audit: KeyAudit,
 ): EnvelopeAnswer | null {
@@ -31,11 +31,11 @@ export function answerUnrecorded(
   if (signer === null) return notApplied(id, refused("unsigned", "it would be recorded"));
   if (envelope.only !== null)
     return notApplied(id, refused("only-for-reads", "it would be applied by one daemon alone"));
-  const refusal = recording.refusal(standing);
+  const refusal = recording.refusal(readStatus);
   if (refusal !== null) return notApplied(id, refusal);
   const { ring } = recording;
   const denials = denialsOf(envelope, signer, ring, audit) ?? unknownMeaning(envelope, ring);
-  return denials === null ? null : denialOf(id, denials, { room, standing });
+  return denials === null ? null : denialOf(id, denials, { room, readStatus });
 }
 
 /** Returns the answers of its units. null: some of it is permitted, and the fold decides. */

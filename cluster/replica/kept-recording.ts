@@ -1,7 +1,7 @@
 /** Records envelopes of clients: what is the same for a timeline and for a stream. */
 import type { EnvelopeAnswer, Refused, RefusedEnvelope } from "../../engine/answers/request.js";
 import { notApplied, refused, unknown } from "../../engine/answers/request.js";
-import type { Standing } from "../../engine/answers/result-writer.js";
+import type { ReadStatus } from "../../engine/answers/result-writer.js";
 import type { Changes } from "../../engine/backends/changes.js";
 import { LocalUnits } from "../../engine/backends/local-units.js";
 import { Newest } from "../../engine/backends/newest.js";
@@ -43,7 +43,7 @@ export abstract class KeptRecording implements Recording, EntryRecorder {
 
   abstract get state(): DaemonState;
   abstract get shownState(): ShownState;
-  abstract get standing(): Standing;
+  abstract get readStatus(): ReadStatus;
   abstract get members(): number;
   abstract get daemons(): number;
   abstract get newest(): EnvelopeDate;

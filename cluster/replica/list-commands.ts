@@ -102,8 +102,8 @@ const problem = (reason: string): ErrorReply => error(`ERR the list of members i
 const base64 = (bytes: Buffer): Reply => bulk(bytes.toString("base64"));
 const flag = (value: boolean): Reply => integer(value ? 1 : 0);
 
-function answered({ id, room, standing }: Taken, reply: Reply): EnvelopeAnswer {
-  const result = new ResultWriter(room, standing);
+function answered({ id, room, readStatus }: Taken, reply: Reply): EnvelopeAnswer {
+  const result = new ResultWriter(room, readStatus);
   result.add(reply, "");
   return result.done(id);
 }

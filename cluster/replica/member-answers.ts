@@ -4,7 +4,7 @@
  */
 
 import type { Result } from "../../engine/answers/request.js";
-import { finalResultOf, resultOf, type Standing } from "../../engine/answers/result-writer.js";
+import { finalResultOf, type ReadStatus, resultOf } from "../../engine/answers/result-writer.js";
 import type { Taken } from "../../engine/pipeline/units.js";
 import { Waiters } from "../../engine/pipeline/waiters.js";
 import type { Environment } from "../../net/process/environment.js";
@@ -53,16 +53,16 @@ export class MemberAnswers {
   /**
    * Entries of members have become part of the state.
    * @param answered  those of them whose answers are known
-   * @param standing  the mark of present answers
+   * @param readStatus  the mark of present answers
    */
-  folded(entries: readonly Entry[], answered: readonly FoldedEntry[], standing: Standing): void {
+  folded(entries: readonly Entry[], answered: readonly FoldedEntry[], readStatus: ReadStatus): void {
     const horizon = this.#environment.clock() - this.#past;
     const write = this.#storage === null ? finalResultOf : resultOf;
     for (const { entry, answers } of answered) {
       const { at } = entry.envelope;
       // A daemon that catches up accepts millions of entries that no client will ask about.
       if (at <= horizon) continue;
-      const result = write(entry.id, answers, { room: BYTES_MAX, standing });
+      const result = write(entry.id, answers, { room: BYTES_MAX, readStatus });
       this.#answers.set(entry.id, { at, result });
       this.#bytes += bytesOf(result);
     }

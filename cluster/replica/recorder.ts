@@ -10,7 +10,7 @@ import {
   refused,
   unknown,
 } from "../../engine/answers/request.js";
-import { resultOf, type Standing } from "../../engine/answers/result-writer.js";
+import { type ReadStatus, resultOf } from "../../engine/answers/result-writer.js";
 import type { ShownState } from "../../engine/pipeline/recording.js";
 import type { Taken } from "../../engine/pipeline/units.js";
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -80,7 +80,7 @@ export class Recorder extends KeptRecording {
   }
 
   /** The mark of answers. */
-  get standing(): Standing {
+  get readStatus(): ReadStatus {
     const { state } = this;
     if (state !== "live") return state;
     const { peering, timeline, environment } = this.#node;
@@ -138,7 +138,7 @@ export class Recorder extends KeptRecording {
 
   /** Entries of members have become part of the state. @param answered  those of them whose answers are known */
   folded(entries: readonly Entry[], answered: readonly FoldedEntry[]): void {
-    this.memberAnswers.folded(entries, answered, this.standing);
+    this.memberAnswers.folded(entries, answered, this.readStatus);
   }
 
   /** Logs, once, that the timeline is at a standstill. */
@@ -167,12 +167,12 @@ export class Recorder extends KeptRecording {
   }
 
   protected take(taken: Taken): EnvelopeAnswer | Promise<EnvelopeAnswer> {
-    const { standing } = this;
-    const answer = answerUnrecorded(taken, standing, this, this.audit);
+    const { readStatus } = this;
+    const answer = answerUnrecorded(taken, readStatus, this, this.audit);
     if (answer !== null) return answer;
     const entry = entryOf(taken);
     return this.#node.timeline.prepare(entry)
-      ? this.#take(taken, entry, standing)
+      ? this.#take(taken, entry, readStatus)
       : this.#takePrepared(taken, entry);
   }
 
@@ -185,14 +185,14 @@ export class Recorder extends KeptRecording {
     const refusal = this.refusal();
     return (
       this.firstAnswer(taken) ??
-      (refusal === null ? this.#take(taken, entry, this.standing) : notApplied(taken.id, refusal))
+      (refusal === null ? this.#take(taken, entry, this.readStatus) : notApplied(taken.id, refusal))
     );
   }
 
-  #take({ id, room }: Taken, entry: Entry, standing: Standing): EnvelopeAnswer | Promise<EnvelopeAnswer> {
+  #take({ id, room }: Taken, entry: Entry, readStatus: ReadStatus): EnvelopeAnswer | Promise<EnvelopeAnswer> {
     const recorded = this.record(entry);
     if ("kind" in recorded) return recorded;
-    const result = resultOf(id, recorded.answers, { room, standing });
+    const result = resultOf(id, recorded.answers, { room, readStatus });
     if (recorded.flushed === null) return result;
     return recorded.flushed.then(
       () => result,
@@ -201,11 +201,11 @@ export class Recorder extends KeptRecording {
   }
 
   /**
-   * Returns why no write is accepted from clients now. @param standing  the present mark of answers: what refuses
+   * Returns why no write is accepted from clients now. @param readStatus  the present mark of answers: what refuses
    * writes marks them
    */
-  refusal(standing = this.standing): Refused | null {
-    if (standing === "") return null;
+  refusal(readStatus = this.readStatus): Refused | null {
+    if (readStatus === "") return null;
     const { timeline, peering } = this.#node;
     if (timeline.failure !== null) return refused("storage-failed", timeline.failure);
     if (timeline.standstill !== null) return refused("semantics-unknown", timeline.standstill);

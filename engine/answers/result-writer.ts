@@ -20,10 +20,10 @@ const TOO_LONG = writeReply(
 const COPIED_BYTES_A_UNIT = 64;
 
 /** A flag of every unit of an answer: `isolated`, `catching-up`; empty for most. */
-export type Standing = ByteString;
+export type ReadStatus = ByteString;
 
 export class ResultWriter {
-  readonly #standing: Standing;
+  readonly #readStatus: ReadStatus;
   /** Bytes of the flags that most units have. */
   readonly #usualFlags: ByteString;
   readonly #room: number;
@@ -34,11 +34,11 @@ export class ResultWriter {
   #errors = 0;
 
   /** @param room  bytes that the replies may have together */
-  constructor(room: number, standing: Standing) {
+  constructor(room: number, readStatus: ReadStatus) {
     this.#room = room;
     this.#left = room;
-    this.#standing = standing;
-    this.#usualFlags = standing === "" ? NO_FLAGS : writeBulk(standing);
+    this.#readStatus = readStatus;
+    this.#usualFlags = readStatus === "" ? NO_FLAGS : writeBulk(readStatus);
   }
 
   /** @param flags  words separated by spaces */
@@ -57,7 +57,7 @@ export class ResultWriter {
   }
 
   #flagsOf(flags: ByteString): ByteString {
-    return writeBulk(this.#standing === "" ? flags : `${flags} ${this.#standing}`);
+    return writeBulk(this.#readStatus === "" ? flags : `${flags} ${this.#readStatus}`);
   }
 }
 
@@ -65,9 +65,9 @@ export class ResultWriter {
 export function resultOf(
   id: ByteString,
   answers: readonly UnitAnswer[],
-  { room, standing }: { room: number; standing: Standing },
+  { room, readStatus }: { room: number; readStatus: ReadStatus },
 ): Result {
-  const result = new ResultWriter(room, standing);
+  const result = new ResultWriter(room, readStatus);
   for (const answer of answers) result.add(answer.reply, flagsOf(answer));
   return result.done(id);
 }
@@ -76,9 +76,9 @@ export function resultOf(
 export function finalResultOf(
   id: ByteString,
   answers: readonly UnitAnswer[],
-  { room, standing }: { room: number; standing: Standing },
+  { room, readStatus }: { room: number; readStatus: ReadStatus },
 ): Result {
-  const result = new ResultWriter(room, standing);
+  const result = new ResultWriter(room, readStatus);
   for (const { reply, outcome } of answers) result.add(reply, outcome === "unmet" ? "unmet" : "");
   return result.done(id);
 }
@@ -99,9 +99,9 @@ function flagsOf({ reply, outcome, late }: UnitAnswer): ByteString {
 export function denialOf(
   id: ByteString,
   denials: readonly ErrorReply[],
-  { room, standing }: { room: number; standing: Standing },
+  { room, readStatus }: { room: number; readStatus: ReadStatus },
 ): Result {
-  const result = new ResultWriter(room, standing);
+  const result = new ResultWriter(room, readStatus);
   for (const denial of denials) result.add(denial, "");
   return { ...result.done(id), isDenied: true };
 }

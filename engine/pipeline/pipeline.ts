@@ -82,7 +82,7 @@ export class Pipeline {
       throw problem;
     }
     const isRecorded = listener === null && this.recording.records(envelope);
-    const standing = isRecorded ? "" : this.recording.standing;
+    const readStatus = isRecorded ? "" : this.recording.readStatus;
     const now = this.#parts.environment.clock();
     const answer = this.#answer({
       id,
@@ -92,7 +92,7 @@ export class Pipeline {
       now,
       isRecorded,
       room,
-      standing,
+      readStatus,
       listener,
     });
     // Promises are marked where they are made.

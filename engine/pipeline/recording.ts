@@ -10,7 +10,7 @@ import type { Envelope } from "../../protocol/version-2/envelope.js";
 import type { DaemonState, EnvelopeDate, Wait } from "../../protocol/version-2/messages-v2.js";
 import type { Place } from "../../timeline/entries/entry.js";
 import type { EnvelopeAnswer, Refused } from "../answers/request.js";
-import type { Standing } from "../answers/result-writer.js";
+import type { ReadStatus } from "../answers/result-writer.js";
 import { LocalUnits } from "../backends/local-units.js";
 import { Newest } from "../backends/newest.js";
 import type { Seen } from "./seen.js";
@@ -29,7 +29,7 @@ export interface Recording {
   /** The state that operators see. */
   readonly shownState: ShownState;
   /** The flag of every answer, such as `catching-up`; empty: none. */
-  readonly standing: Standing;
+  readonly readStatus: ReadStatus;
   /** The highest date and number that were applied. */
   readonly newest: EnvelopeDate;
   /** Connected daemons that receive the same writes; null: it runs alone. */
@@ -66,7 +66,7 @@ export interface Recording {
  */
 export class Unrecorded implements Recording {
   readonly localUnits: LocalUnits;
-  readonly standing = "";
+  readonly readStatus = "";
   readonly newest = new Newest();
   readonly members = null;
   readonly daemons = 1;

@@ -11,7 +11,7 @@ import { isDenied, type JudgedUnit, refusalOf } from "../../store/judgement.js";
 import { isKeyCommand, type KeyRecord, type KeyRing } from "../../store/key-ring.js";
 import { EnvelopeUnit, type Unit } from "../../store/keyspace/unit.js";
 import type { EnvelopeAnswer } from "../answers/request.js";
-import { ResultWriter, type Standing } from "../answers/result-writer.js";
+import { type ReadStatus, ResultWriter } from "../answers/result-writer.js";
 import type { Outcome } from "../backends/backend.js";
 import type { Said } from "../channels/channels.js";
 import { spokenBy } from "../channels/spoken.js";
@@ -47,7 +47,7 @@ export interface Taken {
   /** Bytes that its units' replies may have together. */
   readonly room: number;
   /** The flag of its answers, if it is not recorded. */
-  readonly standing: Standing;
+  readonly readStatus: ReadStatus;
   /** Receives it instead of the databases; null: it is for these. */
   readonly listener: UnitListener | null;
 }
@@ -183,8 +183,8 @@ const HAS_NO_PLACE = error(
 /** The flag is recognized by this very object. */
 const UNMET_REPLY: Reply = { ...NIL_ARRAY };
 
-function answerOf({ id, room, standing }: Taken, outcomes: readonly Outcome[]): EnvelopeAnswer {
-  const result = new ResultWriter(room, standing);
+function answerOf({ id, room, readStatus }: Taken, outcomes: readonly Outcome[]): EnvelopeAnswer {
+  const result = new ResultWriter(room, readStatus);
   for (const one of outcomes) {
     const outcome = one.kind === "failed" ? replyOrFailure(one) : one;
     if (outcome.kind === "failed") {

@@ -55,7 +55,7 @@ test("an envelope with an unknown key or a bad signature is read no further than
   const recording = {
     records: () => true,
     holds: ({ id }: { id: string }) => held.has(id),
-    standing: "",
+    readStatus: "",
     seenTo: Number.NEGATIVE_INFINITY,
   } as unknown as Recording;
   const scene = makeScene({ clock: { now: NOW }, pair, parts: { hash, recording } });

@@ -70,7 +70,7 @@ export const memberMutants: readonly Mutant[] = [
   {
     name: "refusal: a daemon whose answers are marked takes writes",
     file: "cluster/replica/recorder.js",
-    find: 'if (standing === "")',
+    find: 'if (readStatus === "")',
     replace: "if (true)",
     test: "test/cluster/replica/recorder.test.js",
   },

@@ -15,14 +15,14 @@ test("an answer of errors alone is confirmed only while its entry can be read, a
   const failed: UnitAnswer = { reply: error("ERR no"), outcome: "applied", late: false };
   let isDenied = false;
   let isHeld = true;
-  const options = { room: 1000, standing: "" } as const;
+  const options = { room: 1000, readStatus: "" } as const;
   const recording = double<Recording>({
     seenTo: Number.NEGATIVE_INFINITY,
     state: "live",
     records: () => true,
     holds: () => isHeld && !isDenied,
     hasApplied: () => false,
-    standing: "",
+    readStatus: "",
     firstAnswer: () => null,
     apply: ({ id }) =>
       isDenied ? denialOf(id, [error("NOPERM no")], options) : resultOf(id, [failed], options),
