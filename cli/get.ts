@@ -31,7 +31,7 @@ const WHOLE: Readonly<Record<string, (key: string) => readonly string[]>> = {
 export function addGet(program: Command): void {
   addDatabaseOption(
     addClientOptions(
-      program.command("get").description("print what is at a key, or with --at what was there at a date"),
+      program.command("get").description("print the value of a key, or with --at its value at a date"),
     ),
   )
     .option(

@@ -44,7 +44,7 @@ export function addImport(program: Command): void {
   const command = program
     .command("import")
     .description(
-      "take over the keys of a Redis, documents of a server of JSON, or tables of an SQL server's folder",
+      "import the keys of a Redis, the documents of a JSON server, or the tables of an SQL server's folder",
     );
   addDatabaseOption(addClientOptions(command, COMMAND_MS))
     .argument(

@@ -30,7 +30,7 @@ const GAPS =
   "listened to is lost, the next one is.";
 
 export function addSubscribe(program: Command): void {
-  const command = program.command("subscribe").description("print what is said on channels (PUBLISH)");
+  const command = program.command("subscribe").description("print the messages of channels (PUBLISH)");
   shared(command)
     .option("--pattern", "receive the channels that match the names")
     .option("--shard", "receive shard channels")
@@ -58,7 +58,7 @@ ${exitCodeHelp(FAILED)}`,
 }
 
 export function addWatch(program: Command): void {
-  const command = program.command("watch").description("print which keys change");
+  const command = program.command("watch").description("print the keys that change");
   addDatabaseOption(shared(command))
     .option("--prefix", "watch all keys that begin so")
     .argument("<key...>", "names of keys, or how they begin")

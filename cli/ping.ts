@@ -8,7 +8,7 @@ import { JSON_FLAG, printJson, printLine } from "./shared/output.js";
 import { isDenied, tellHint } from "./shared/probe.js";
 
 export function addPing(program: Command): void {
-  addClientOptions(program.command("ping").description("ask every daemon for a sign of life"))
+  addClientOptions(program.command("ping").description("check that every daemon answers"))
     .option(JSON_FLAG, 'print JSON: {"outcomes": […]}')
     .addHelpText(
       "after",

@@ -59,7 +59,7 @@ random times whatever the daemons do, and latency counts from the arrival: what 
 set, get and mixed use keys named ${BENCH_KEYS}…, which are made before and removed at the end; a command of
 your own leaves what it makes. Ctrl-C ends the run early and prints what there is.
 
-With --beside each list of daemons is measured by itself, one after the other, and the table shows the databases of
+Each list of daemons of --beside is measured by itself, one after the other, and the table shows the databases of
 each (more of them to an administrator's key) and its throughput relative to the first one's.
 
 Examples:

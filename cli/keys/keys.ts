@@ -49,7 +49,7 @@ interface Administration {
 export function addKeys(program: Command): void {
   const keys = program
     .command("keys")
-    .description("say what each key may do: add, list and revoke public keys")
+    .description("add, list and revoke public keys, and set what each may do")
     .enablePositionalOptions()
     .addHelpText(
       "after",

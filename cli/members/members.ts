@@ -63,7 +63,7 @@ interface Asked {
 export function addMembers(program: Command): void {
   const members = program
     .command("members")
-    .description("say which daemons are the cluster: list, add, evict and replace them")
+    .description("list, add, evict and replace the members of the cluster")
     .enablePositionalOptions()
     .addHelpText(
       "after",
@@ -131,7 +131,7 @@ function readVerifier({ rootKey = [] }: MembersFlags, settings: Settings): Verif
 }
 
 function addList(members: Command): void {
-  addMembersOptions(members.command("list").description("show the list, and how its daemons are"))
+  addMembersOptions(members.command("list").description("show the list, and the states of its daemons"))
     .option(JSON_FLAG, "print JSON; ids in full")
     .addHelpText(
       "after",

@@ -15,7 +15,9 @@ interface BlameFlags extends ClientFlags {
 export function addBlame(program: Command): void {
   addDatabaseOption(
     addClientOptions(
-      program.command("blame").description("show which writers made a key what it is, and by what"),
+      program
+        .command("blame")
+        .description("show the commands that made a key what it is, with their signers"),
       PAST_TIMEOUT_MS,
     ),
   )

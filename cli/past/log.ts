@@ -32,7 +32,7 @@ interface LogFlags extends ClientFlags {
 export function addLog(program: Command): void {
   const command = program
     .command("log")
-    .description("show what was recorded: when, by which key, what, and what came of it")
+    .description("show recorded commands with their dates, signers and outcomes")
     .enablePositionalOptions();
   addDatabaseOption(addClientOptions(command, PAST_TIMEOUT_MS))
     .option(

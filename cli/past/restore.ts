@@ -28,9 +28,7 @@ const COMMAND_MS = 20_000;
 const NAMED_MAX = 10;
 
 export function addRestore(program: Command): void {
-  const command = program
-    .command("restore")
-    .description("make a data folder of a backup, or give keys of it back");
+  const command = program.command("restore").description("restore a backup as a data folder, or keys of it");
   addDatabaseOption(addClientOptions(addFolderOptions(command), COMMAND_MS))
     .argument("<file>", "that dbsync backup has made")
     .option(

@@ -31,7 +31,7 @@ export interface Tally {
  * @throws Error  the daemons hold keys already; a connection failed; a key cannot be copied, once all remaining ones are
  */
 export async function importRedis(address: RedisAddress, send: SendToAll, replace = false): Promise<void> {
-  if (!replace) await requireEmpty(send, "leaves all others");
+  if (!replace) await requireEmpty(send, "leaves all other keys");
   using source = await RedisSource.open(address, SILENCE_MS);
   const started = performance.now();
   const all = Number(bytesIn(await source.ask(["DBSIZE"])));

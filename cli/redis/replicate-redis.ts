@@ -51,7 +51,7 @@ export async function replicateRedis(
   daemons: Daemons,
   options: ReplicateOptions,
 ): Promise<void> {
-  if (!options.replace) await requireEmpty(daemons.send, "the cut-over deletes the others");
+  if (!options.replace) await requireEmpty(daemons.send, "the cut-over deletes all other keys");
   const replica = new Replica(address, daemons, options);
   const interrupt = () => replica.interrupt();
   process.on("SIGINT", interrupt);

@@ -54,7 +54,7 @@ export function readProfiles(places: Places): Profiles {
   try {
     const { mode, size } = statSync(file);
     if ((mode & FOR_OTHERS_TO_WRITE) !== 0)
-      throw fail(`can be changed by other users, who could redirect your commands: chmod 600 ${file}`);
+      throw fail(`can be changed by other users, and they could redirect your commands: chmod 600 ${file}`);
     if (size > BYTES_MAX)
       throw fail(`has more than ${BYTES_MAX} bytes; remove it, and add the profiles again`);
     text = readFileSync(file, "utf8");

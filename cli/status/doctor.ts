@@ -12,15 +12,15 @@ import { JSON_FLAG, printJson, printSentence } from "../shared/output.js";
 import { examineServers } from "./doctor-servers.js";
 
 export function addDoctor(program: Command): void {
-  addClientOptions(program.command("doctor").description("find out why it does not work"))
+  addClientOptions(program.command("doctor").description("find out why something does not work"))
     .option(JSON_FLAG, 'print JSON: {"findings": […], "firstFix": … or null, "notes": […]}')
     .addHelpText(
       "after",
       `
-Looks at the configuration, the key file and its mode, and at each server: is its name resolved, is it
-reached, which versions does it speak, is it of the same cluster as the others, is its clock right, does it
-accept the signature. With an administrator's key also at all that dbsync status finds: disks, members, mirrors,
-dead letters, states that differ. The last line names the first thing to fix.
+Checks the configuration, the key file and its mode, and of each server: whether its name is resolved, whether it is
+reached, which versions it speaks, whether it is of the same cluster, whether its clock is right, and whether it accepts
+the signature. With an administrator's key it also checks all that dbsync status finds: disks, members, mirrors, dead
+letters, states that differ. The last line names the first thing to fix.
 
 Examples:
   dbsync doctor

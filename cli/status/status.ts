@@ -40,31 +40,30 @@ export function addStatus(program: Command): void {
     .usage("[options]")
     .option(
       "--watch",
-      "again every 2 s, until q or Ctrl-C: on a terminal in its place, else one below the other",
+      "update every 2 s, until q or Ctrl-C: on a terminal in place, else one below the other",
     )
     .addOption(
       new Option(
         "--wait [seconds]",
-        `until all is well, for so long at most (default: ${WAIT_SECONDS}); meanwhile a line says what is missing`,
+        `wait until all is well, for this time at most (default: ${WAIT_SECONDS}); meanwhile a line says what is missing`,
       )
         .argParser((text) => readCount(text, "Seconds are"))
         .preset(String(WAIT_SECONDS))
         .conflicts(["watch", "explain"]),
     )
-    .option("--explain", "say what each column means, and ask no daemon")
+    .option("--explain", "explain each column, and ask no daemon")
     .option(JSON_FLAG, 'print JSON: {"daemons": […]}, ids in full; with --watch a line each time')
     .addHelpText(
       "after",
       `
-No key is needed for the first table: daemons say this to everybody. Daemons that speak version 1 only say
-nothing of themselves. With any key that they know, it is seen whether the databases behind them answer. With
-an administrator's key they tell of their software, keys, memory and clients, and those with --data or --peer
-of their timelines and members. Tables are 80 columns wide at most, or as wide as the terminal; what is cut
-stands in --json.
+The first table needs no key: daemons report this to any client; those that speak version 1 only report nothing.
+With a key that they know, the status shows whether their databases answer. To an administrator's key they report
+software, keys, memory and clients, and those with --data or --peer their timelines and members. Tables are as
+wide as the terminal, and 80 columns in a pipe; --json has what is cut.
 
-A line below the tables begins with FAIL for what is wrong, with WARN for what need not be wrong, or with WAIT for
-what ends by itself: daemons that start, catch up or take a snapshot. If there is none, all is well (exit code 0).
-NOTE is for what matters only if you use it, such as clients that do not sign.
+Below the tables is the number of daemons that are ready, and a line for each finding: FAIL for what is wrong, WARN for
+what may be intended, WAIT for what ends by itself (daemons that start, catch up or take a snapshot). If there is none of
+these, all is well (exit code 0). NOTE matters only for a feature that you may not use, such as clients that do not sign.
 
 Examples:
   dbsync status

@@ -207,7 +207,7 @@ describe("dbsync import --replicate", () => {
     await using refused = new Replicating(redis.port);
     await refused.ended;
     assert.equal(refused.code, 1);
-    assert.match(refused.output, /the daemons hold 1 key in .*, and the cut-over deletes the others/);
+    assert.match(refused.output, /the daemons hold 1 key in .*, and the cut-over deletes all other keys/);
     await source.call("ACL", "SETUSER", "default", "-config");
     await using silent = new Replicating(redis.port, "--replace");
     await silent.ended;
