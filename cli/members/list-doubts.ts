@@ -55,6 +55,6 @@ function tooFew(
       : `list ${heads.map(({ list }) => list.number).join(" and ")} is the newest`;
   return (
     `only ${agreeing} of the ${staying.size} daemons that would stay say that ${newest}: another one may be signed already, and nothing becomes final while ` +
-    "two stand beside each other. Ask more of them (-s), or wait until they are live; --force signs it all the same"
+    "two exclude each other. Ask more of them (-s), or wait until they are live; --force signs it all the same"
   );
 }

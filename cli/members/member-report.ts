@@ -36,7 +36,7 @@ export function printMembers(
   for (const head of heads) printList(head, views);
   if (heads.length > 1)
     printLine(
-      "\nThese lists stand beside each other, as they were signed at the same time: nothing becomes final until dbsync members merge.",
+      "\nThese lists exclude each other, as they were signed at the same time: nothing becomes final until dbsync members merge.",
     );
   for (const { address } of behind) printLine(`\n${address} does not know this list yet.`);
   for (const { address } of views.filter(isLeft))

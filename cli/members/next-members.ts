@@ -23,7 +23,7 @@ export interface Change {
 const BEGIN =
   "there is no list of members yet: begin one that names all daemons that stay, dbsync members add ADDRESS ADDRESS ADDRESS";
 const MERGE =
-  "two lists stand beside each other, as they were signed at the same time: dbsync members merge, and then the same again";
+  "two lists exclude each other, as they were signed at the same time: dbsync members merge, and then the same again";
 
 /** States of a daemon that has all that it knows of: a daemon of two, of which one is lost, is isolated. */
 const CAUGHT_UP: ReadonlySet<string> = new Set(["live", "isolated"]);
@@ -84,7 +84,7 @@ function problemOf(views: readonly MemberView[], heads: readonly KnownList[], ch
   const { add, leave, isReplacing, isAnew } = change;
   const isMerge = !isAnew && add.length + leave.length === 0;
   if (isMerge && heads.length < 2)
-    return "there are no two lists that stand beside each other: nothing is to be merged";
+    return "there are no two lists that exclude each other: nothing is to be merged";
   if (heads.length > 1) return isMerge ? null : MERGE;
   const [head] = heads;
   if (head === undefined && (isAnew || leave.length > 0)) return BEGIN;

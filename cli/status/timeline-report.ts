@@ -70,7 +70,7 @@ export const timelineColumns = (now: number, hasLists: boolean): readonly Column
 
 const LIST: Column<ShownTimeline> = {
   head: "LIST",
-  about: "number of the list of members that it goes by (dbsync members); two stand beside each other",
+  about: "number of the list of members that it goes by (dbsync members); two exclude each other",
   cell: ({ timeline: { lists } }) => (lists.length === 0 ? "-" : lists.join("+")),
 };
 

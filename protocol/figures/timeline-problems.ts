@@ -78,7 +78,7 @@ export function diagnose(
   if (lostGroups > 0)
     bad(
       `${lostGroups} ${lostGroups === 1 ? "group of writes that it had acknowledged was" : "groups of writes that it had acknowledged were"} not in its log when it was started`,
-      "its members give them again; without members they are gone. Look after the disk",
+      "its members send them again; without members they are gone. Check the disk",
     );
   if (skewed) bad("its clock is off the other daemons', so it takes no writes", "set its clock by NTP");
   else if (timeline.watermark - now > AHEAD_MAX_MS)
@@ -92,7 +92,7 @@ export function diagnose(
     others.some((other) => isComplete(other) && other.settledFingerprint !== settledFingerprint)
   )
     bad(
-      "it does not hold the same as the others",
+      "it does not hold the same as the other daemons",
       "connect it with them (dbsync members list); if it is connected, run dbsync log verify on its folder",
     );
   const connected = members.filter(({ connection }) => connection === "connected");
@@ -111,13 +111,13 @@ export function diagnose(
     );
   if (order !== null)
     bad(
-      "it lacks envelopes that no member keeps any more, and too few members have signed the same snapshot of them",
+      "it misses envelopes that no member stores any longer, and too few members have signed the same snapshot of them",
       `start the daemons that are away; or, if that member is to be believed, start this one once with ${order}: its ` +
-        "snapshot takes the place of what is here of that time, which is kept aside in its data folder",
+        "snapshot replaces this daemon's state of that time, which is kept aside in its data folder",
     );
   diagnoseLosses(timeline, bad);
   if (dropped > 0)
-    bad(`${dropped} envelopes of members were let go, since their signer's key did not come`, KEYS_CURE);
+    bad(`${dropped} envelopes of members were dropped, since their signer's key did not come`, KEYS_CURE);
   else if (quarantined > 0) passing(`${quarantined} envelopes wait for their signer's key`, KEYS_CURE);
   if (waiting > LAG_MAX) passing(`${waiting} envelopes wait to be applied`, LOG_TELLS);
   if (!durable && connected.length === 0)
@@ -132,7 +132,8 @@ function diagnoseDisk(
   { failure, diskLow, diskFree, diskSize }: DiagnosedTimeline,
   { bad, warn }: Adders,
 ): void {
-  if (failure !== null) bad(`its disk has failed (${failure})`, "free or mend the disk, then start it again");
+  if (failure !== null)
+    bad(`its disk has failed (${failure})`, "free some space or repair the disk, then start it again");
   else if (diskLow)
     warn(
       `its disk is nearly full: ${mebibytes(diskFree)} of ${mebibytes(diskSize)} MiB are free`,
@@ -196,17 +197,17 @@ function diagnoseState({ differing, members }: DiagnosedTimeline, bad: Add): voi
   if (verdict === "own")
     bad(
       `its state is not that of most members, ${differs}`,
-      "restart it: its state is made anew from its folder",
+      "restart it: its state is rebuilt from its folder",
     );
   else if (verdict === "member")
     bad(
       `the state of its member ${where.join(", ")} is not its own, ${differs}`,
-      "restart that member: its state is made anew",
+      "restart that member: its state is rebuilt",
     );
   else
     bad(
       `its state and that of its member ${where.join(", ")} differ, ${differs}`,
-      "restart both, one after the other: their states are made anew from their folders",
+      "restart both, one after the other: their states are rebuilt from their folders",
     );
 }
 
@@ -216,7 +217,7 @@ function diagnoseLosses(
 ): void {
   if (deadLetters > 0)
     bad(
-      `it keeps ${deadLetters} dead ${deadLetters === 1 ? "letter" : "letters"}: envelopes that a snapshot which it took from a member lacks, or may lack`,
+      `it keeps ${deadLetters} dead ${deadLetters === 1 ? "letter" : "letters"}: envelopes that are, or may be, missing from a snapshot that it took from a member`,
       "dbsync dead-letters list there; write them again, or remove them",
     );
   else if (strays > 0 && !durable)
@@ -252,7 +253,7 @@ function diagnoseFinal({ stable, started }: DiagnosedTimeline, now: number, bad:
     stable > 0
       ? `what is older than ${seconds} s is final, and nothing newer`
       : `nothing has become final since it was started ${seconds} s ago`,
-    "see which daemon is away or behind (dbsync members list); one that does not come back: dbsync members evict",
+    "see which daemon is away or out of date (dbsync members list); one that does not come back: dbsync members evict",
   );
 }
 
@@ -280,12 +281,12 @@ function diagnoseList(
     );
   if (lists.length > 1)
     bad(
-      `it knows lists of members that stand beside each other (numbers ${lists.join(" and ")}), so nothing becomes final`,
+      `it knows lists of members that exclude each other (numbers ${lists.join(" and ")}), so nothing becomes final`,
       "dbsync members merge",
     );
   if (joining)
     passing(
-      "a list of members has added it, and it has yet to hear from a live one of them",
+      "a list of members has added it, and it has not yet received anything from a live one of them",
       "start those of them that are away (dbsync members list)",
     );
 }
@@ -320,7 +321,7 @@ function diagnoseMember(
   }
   if (lacking)
     bad(
-      `it lacks envelopes that its member ${address} keeps no more (${keptFrom(member)})`,
+      `it misses envelopes that its member ${address} no longer stores (${keptFrom(member)})`,
       "it takes a snapshot that most members have signed, once there is one; if it stays so, see its log",
     );
   if (state === "catching-up" && standing === null)
@@ -346,12 +347,12 @@ function diagnoseMirror(
   if (trouble !== null)
     bad(
       `its mirror ${redis} is not written to (${trouble})`,
-      "mend that Redis: it is brought level by itself; the daemon answers meanwhile",
+      "repair that Redis: the daemon answers meanwhile, and then updates it by itself",
     );
   else if (state === "comparing") passing(`its mirror ${redis} is being compared`, LOG_TELLS);
   if (foreign > 0)
     warn(
-      `others have changed ${foreign} keys in its mirror ${redis}, since it was started, which it has taken back`,
+      `other programs have changed ${foreign} keys in its mirror ${redis} since it was started, which it has reverted`,
       "let nothing else write there (in Redis, a user of the daemon's own)",
     );
   if (refused > 0) bad(`its mirror ${redis} did not take ${refused} keys`, "its log says why");

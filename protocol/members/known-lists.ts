@@ -38,7 +38,7 @@ export function takeList<List extends KnownList>(
       : problemOfOrphan(list, cluster);
   if (problem !== null) return { problem };
   const kept = heads.filter((head) => !parents.includes(head) && !accountsFor(list, head.list));
-  if (kept.length >= HEADS_MAX) return { problem: "too many lists stand beside each other" };
+  if (kept.length >= HEADS_MAX) return { problem: "too many lists exclude each other" };
   return { heads: [...kept, come] };
 }
 

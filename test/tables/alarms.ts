@@ -87,7 +87,9 @@ export const ALARMS: Readonly<Record<string, Alarm>> = {
     severity: "warning",
     summary:
       "{{ $labels.instance }} keeps {{ $value }} dead letters: acknowledged writes that are, or may be, missing on the other daemons",
-    says: ["it keeps … dead …: envelopes that a snapshot which it took from a member lacks, or may lack"],
+    says: [
+      "it keeps … dead …: envelopes that are, or may be, missing from a snapshot that it took from a member",
+    ],
     page: "List them there with `dbsync dead-letters list`; write them again, or remove them: [dead letters](#dead-letters)",
   },
   DbsyncBackendDown: {
@@ -139,7 +141,7 @@ export const ALARMS: Readonly<Record<string, Alarm>> = {
     lasting: "5m",
     severity: "critical",
     summary: "{{ $labels.instance }} and {{ $labels.member }} do not come to hold the same",
-    says: ["it does not hold the same as the others"],
+    says: ["it does not hold the same as the other daemons"],
     page: "Were commands [dropped](#retention)? Stop one of the two, and `dbsync log verify` its folder",
   },
   DbsyncStateDiffers: {
@@ -245,7 +247,7 @@ export const FINDINGS: readonly (Finding & {
   },
   {
     alarm: "DbsyncNotLive",
-    says: ["a list of members has added it, and it has yet to hear from a live one of them"],
+    says: ["a list of members has added it, and it has not yet received anything from a live one of them"],
     page: "Wait, or start those that are away",
   },
   {
@@ -297,25 +299,25 @@ export const FINDINGS: readonly (Finding & {
   },
   {
     alarm: "DbsyncNothingFinal",
-    says: ["it knows lists of members that stand beside each other (numbers …), so nothing becomes final"],
+    says: ["it knows lists of members that exclude each other (numbers …), so nothing becomes final"],
     page: "Merge them as administrator: `dbsync members merge`, [Members](#members)",
   },
   {
     alarm: null,
     says: [
-      "it lacks envelopes that no member keeps any more, and too few members have signed the same snapshot of them",
+      "it misses envelopes that no member stores any longer, and too few members have signed the same snapshot of them",
     ],
     page: "Start those that are away, or give it the option that it names: [Retention](#retention)",
   },
   {
     alarm: null,
-    says: ["it lacks envelopes that its member … keeps no more (…)"],
+    says: ["it misses envelopes that its member … no longer stores (…)"],
     page: "It takes a snapshot once most members have signed one; if it stays so, see its log",
   },
   {
     alarm: null,
     says: [
-      "… envelopes of members were let go, since their signer's key did not come",
+      "… envelopes of members were dropped, since their signer's key did not come",
       "… envelopes wait for their signer's key",
     ],
     page: "Compare the daemons' keys: `dbsync keys list`",
@@ -329,7 +331,7 @@ export const FINDINGS: readonly (Finding & {
     alarm: null,
     says: [
       "its mirror … is being compared",
-      "others have changed … keys in its mirror …, since it was started, which it has taken back",
+      "other programs have changed … keys in its mirror … since it was started, which it has reverted",
     ],
     page: "[the Redis that mirrors it](#a-redis-that-follows)",
   },

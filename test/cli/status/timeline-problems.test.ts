@@ -27,7 +27,11 @@ test("what is well is not talked about, nor that an address is the daemon's own"
 });
 
 const problems: readonly (readonly [string, Partial<TimelineStatus>, RegExp])[] = [
-  ["a disk that has failed", { failure: "no space" }, /disk has failed \(no space\); free or mend/],
+  [
+    "a disk that has failed",
+    { failure: "no space" },
+    /disk has failed \(no space\); free some space or repair/,
+  ],
   ["a clock that is off", { skewed: true }, /its clock is off .*; set its clock by NTP/],
   [
     "a clock that was ahead",
@@ -85,7 +89,7 @@ const problems: readonly (readonly [string, Partial<TimelineStatus>, RegExp])[] 
     { strays: 4, durable: false },
     /4 of its envelopes .* are gone there; its log names/,
   ],
-  ["envelopes of unknown signers", { dropped: 7 }, /7 envelopes .* let go.*keys list/],
+  ["envelopes of unknown signers", { dropped: 7 }, /7 envelopes .* dropped.*keys list/],
   [
     "a member that is not reached",
     withMember({ connection: "waiting", trouble: "ECONNREFUSED" }),
@@ -125,7 +129,7 @@ const problems: readonly (readonly [string, Partial<TimelineStatus>, RegExp])[] 
   [
     "what a member has pruned and the daemon lacks",
     withMember({ prunedTo: NOW - 86_400_000, lacking: true }),
-    /lacks .* 10\.0\.0\.2:1111 keeps no more \(.*from 2026-.*Z on\).*takes a snapshot/,
+    /misses .* 10\.0\.0\.2:1111 no longer stores \(.*from 2026-.*Z on\).*takes a snapshot/,
   ],
   [
     "what members cannot settle",
@@ -180,7 +184,7 @@ const AWAY = { connection: "waiting", trouble: "ECONNREFUSED" } as const;
 
 const progress: readonly (readonly [string, Partial<TimelineStatus>, RegExp])[] = [
   ["envelopes that wait for a key", { quarantined: 3 }, /3 envelopes wait for their signer's key; do all/],
-  ["that it has yet to join", { joining: true }, /yet to hear from a live one of them; start/],
+  ["that it has yet to join", { joining: true }, /received anything from a live one of them; start/],
   ["envelopes that wait to be applied", { waiting: 50_000 }, /50000 envelopes wait/],
   [
     "a snapshot on its way",

@@ -229,7 +229,7 @@ export class ListWork {
     const { heads, hosts, honest } = this.#world;
     const [head] = heads;
     if (head === undefined) return "there is no list";
-    if (heads.length > 1) return `${heads.length} lists stand beside each other`;
+    if (heads.length > 1) return `${heads.length} lists exclude each other`;
     if (honest.length < head.list.members.length) return "the list names a folder that is lost";
     if (this.#allReturn && honest.length < hosts.length) return "not all are in the list";
     const behind = honest.find(({ daemon }) => {
