@@ -22,7 +22,7 @@ const document = "moved";
 /** The command of the steps, for the server at a place: addresses are those of this machine. */
 function printedCommand(ports: readonly number[], place: number): string[] {
   const manual = readFileSync(join(repositoryRoot, "docs/json-clients.md"), "utf8");
-  const [, section = ""] = manual.split("**A fleet of originals**");
+  const [, section = ""] = manual.split("**To move a fleet of originals**");
   const command = /```console\s+(dbsyncd [^`]*)```/.exec(section)?.[1];
   assert.ok(command !== undefined, "docs/json-clients.md has no command for a fleet");
   const words = command.replaceAll("\\\n", " ").trim().split(/\s+/).slice(1);
