@@ -75,7 +75,7 @@ for (const [what, request, status] of [
     "GET / HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n",
     400,
   ],
-  ["what is no HTTP", "ds2:4:abcd\r\n\r\n", 400],
+  ["what is no HTTP", "nothing known\r\n\r\n", 400],
   ["a head that is too long", `GET / HTTP/1.1\r\nx: ${"x".repeat(9000)}\r\n\r\n`, 431],
 ] as const) {
   test(`${what} is answered ${status}, and closed`, async () => {
