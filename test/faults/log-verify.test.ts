@@ -181,7 +181,7 @@ test("a tail that is missing is told at verify, at groups' ends and anywhere els
     }
     truncateSync(join(folder, LOG), 0);
     const daemon = await trio.start(0);
-    const line = await daemon.logged(({ msg }) => /log is damaged: what was written last/.test(msg));
+    const line = await daemon.logged(({ msg }) => /log is damaged: the last writes are incomplete/.test(msg));
     assert.equal(line["lost"], last - filed);
     assert.equal((await trio.status(0)).lostGroups, last - filed);
     await trio.end(0, "SIGTERM");
