@@ -327,7 +327,8 @@ test("nothing is removed of a damaged entry whose copy could not be synced; it i
   assert.notEqual(remains(subject, entry), null);
   assert.deepEqual(subject.get("k"), bulk("4"));
   assert.ok(
-    errors.some((line) => line.includes("could not be copied")) && !errors.some((line) => line.includes("remains are removed")),
+    errors.some((line) => line.includes("could not be copied")) &&
+      !errors.some((line) => line.includes("remains are removed")),
   );
   (await letGo()).resolve();
   await subject.pass(11_000);

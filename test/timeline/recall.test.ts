@@ -114,7 +114,10 @@ test("of what is kept no more, only dates above a snapshot can be told", async (
 test("what goes while it is looked at is not taken for what never was", async () => {
   const { recalls, scene } = filled([]);
   const found = () => scene.storage.put([], [["pruned", Buffer.from(String(AT + 5))]]);
-  await assert.rejects(recalls.run({ from: 0, until: AT + 1000, begun: () => {}, found }), /removed meanwhile/);
+  await assert.rejects(
+    recalls.run({ from: 0, until: AT + 1000, begun: () => {}, found }),
+    /removed meanwhile/,
+  );
 });
 
 test("one that takes too long is given up, and leaves its place", async () => {
