@@ -255,7 +255,7 @@ export const TIMELINE_LIMITS = {
     least: 0,
     most: 1024 * 1024 * KIB * MIB,
     summary:
-      "with --data: below so many free bytes on the disk of the data folder, the daemon reports it as nearly full; 0: never",
+      "with --data: free bytes on the disk of the data folder below which the daemon reports it as nearly full; 0: never",
     reason: "a snapshot is written alongside the one before it, and a disk that is full ends all writes",
     restart: true,
   },

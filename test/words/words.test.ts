@@ -30,7 +30,7 @@ const COMMENTS_MAX: Readonly<Record<string, number>> = {
 
 /** Group of pages → which files, and replaced words per 1,000, at most. The goal is 2 for all. */
 const PAGES: Readonly<Record<string, { readonly files: RegExp; readonly max: number }>> = {
-  "user pages": { files: /^(README|install|SECURITY)\.md$|^docs\/(?!glossary)[^/]+\.md$/, max: 0.6 },
+  "user pages": { files: /^(README|install|SECURITY)\.md$|^docs\/(?!glossary)[^/]+\.md$/, max: 0.4 },
   "decision pages": { files: /^docs\/decisions\//, max: 1 },
   "pages for developers": { files: /^CONTRIBUTING\.md$|^(?!docs\/)[^/]+\/.*\.md$/, max: 2 },
   "the change log": { files: /^CHANGELOG\.md$/, max: 8 },
