@@ -30,7 +30,7 @@ const CACHE_FIELDS = [
   "reason",
 ];
 
-type Told = (BalancerHealth | CacheHealth) & { readonly status: string };
+type Report = (BalancerHealth | CacheHealth) & { readonly status: string };
 
 export function addStatus(program: Command): void {
   program
@@ -43,17 +43,17 @@ export function addStatus(program: Command): void {
 }
 
 async function status(place: string, { json = false }: { readonly json?: boolean }): Promise<void> {
-  const told = await ask(/^\d+$/.test(place) ? `127.0.0.1:${place}` : place);
-  process.stdout.write(json ? `${JSON.stringify(told)}\n` : shown(told));
-  if (told.status !== "ok") process.exitCode = 1;
+  const report = await ask(/^\d+$/.test(place) ? `127.0.0.1:${place}` : place);
+  process.stdout.write(json ? `${JSON.stringify(report)}\n` : shown(report));
+  if (report.status !== "ok") process.exitCode = 1;
 }
 
 /** @throws StartError  there is no answer, or it is not a proxy's */
-async function ask(place: string): Promise<Told> {
+async function ask(place: string): Promise<Report> {
   try {
     const response = await fetch(`http://${place}/healthz`, { signal: AbortSignal.timeout(ANSWER_MS) });
-    const told = (await response.json()) as Told;
-    if ("servers" in told || "cache" in told) return told;
+    const report = (await response.json()) as Report;
+    if ("servers" in report || "cache" in report) return report;
   } catch (problem) {
     const { cause, message } = problem as Error;
     throw new StartError(`${place}: ${cause instanceof Error ? cause.message : message}`, 1);
@@ -61,10 +61,10 @@ async function ask(place: string): Promise<Told> {
   throw new StartError(`${place}: what answers there is no proxy`, 1);
 }
 
-function shown(told: Told): string {
-  const { status, version, clients } = told;
+function shown(report: Report): string {
+  const { status, version, clients } = report;
   const head = `dbsync-proxy ${version}: ${status}, clients: ${clients}`;
-  const rows = "servers" in told ? serverRows(told) : cacheRows(told);
+  const rows = "servers" in report ? serverRows(report) : cacheRows(report);
   return `${head}\n\n${formatTable(rows.map((row) => row.map(String)))}`;
 }
 

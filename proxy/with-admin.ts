@@ -14,7 +14,7 @@ export interface AdminOptions {
 }
 
 /** The reports on a service. */
-export interface Told<Sources> {
+export interface Reports<Sources> {
   readonly metrics: Metrics<Sources>;
   readonly sources: Sources;
   readonly health: (sources: Sources) => HealthReport;
@@ -35,7 +35,7 @@ export function withAdmin<Sources>(
   service: Service,
   { admin: place, adminHost: hosts }: AdminOptions,
   log: Logger,
-  { metrics, sources, health }: Told<Sources>,
+  { metrics, sources, health }: Reports<Sources>,
 ): Service {
   if (place === undefined) return service;
   const exposition = makeExposition(metrics, sources);

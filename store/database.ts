@@ -198,7 +198,7 @@ export class Database {
    * Notifies the listener of keys that have expired, so that no client sees them. @param at  milliseconds since 1970; none are looked for
    * before the latest
    */
-  tellExpired(at: number): void {
+  reportExpired(at: number): void {
     if (this.listener === null) return;
     for (const [db, keyspace] of this.#keyspaces.entries())
       for (const key of keyspace.takeExpired(at)) this.listener.gone(db, key, "expired");
@@ -209,7 +209,7 @@ export class Database {
    * @returns how many were dropped, `limit` at most
    */
   dropExpired(before: number, limit: number): number {
-    this.tellExpired(before);
+    this.reportExpired(before);
     let dropped = 0;
     for (const keyspace of this.#keyspaces) dropped += keyspace.dropExpired(before, limit - dropped);
     this.#expired += dropped;
@@ -278,7 +278,7 @@ export class Database {
     const kept = records ?? [];
     const before = kept.length;
     const { lookups } = this.#data;
-    this.tellExpired(command.reads ? unit.at : 0);
+    this.reportExpired(command.reads ? unit.at : 0);
     const missed: ByteString[] = [];
     lookups.missed = missed;
     const reply = this.#applyWithLookups(command, argv, unit, kept, effort);
@@ -322,8 +322,8 @@ export class Database {
     }
   }
 
-  /** Whether `tellExpired` has reported keys of this expiry time. */
-  #isTold(db: number, expire: number): boolean {
+  /** Whether `reportExpired` has reported keys of this expiry time. */
+  #isReported(db: number, expire: number): boolean {
     return this.isRedoing || this.#keyspaces[db]!.hasTaken(expire);
   }
 
@@ -332,7 +332,7 @@ export class Database {
     for (const { db, key, expire } of expiredWrites(this.#keyspaces, command, argv, unit)) {
       this.#data.delete(key, db);
       this.#expired++;
-      if (this.listener !== null && !this.#isTold(db, expire)) this.listener.gone(db, key, "expired");
+      if (this.listener !== null && !this.#isReported(db, expire)) this.listener.gone(db, key, "expired");
     }
   }
 }

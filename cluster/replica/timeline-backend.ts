@@ -89,7 +89,7 @@ export class TimelineBackend implements Backend {
     const { database } = this.#timeline;
     const now = this.#environment.clock();
     database.lookForExpired(now, EXPIRED_A_TICK);
-    database.tellExpired(now);
+    database.reportExpired(now);
     this.#endCopies();
   }
 

@@ -4,9 +4,9 @@
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Database } from "../../store/database.js";
-import type { ChangeListener, GoneBy, HeardCommand } from "../../store/events/change-listener.js";
-import type { TellEvent } from "../../store/events/doing.js";
-import { tellEvents } from "../../store/events/events.js";
+import type { ChangeListener, ExecutedCommand, GoneBy } from "../../store/events/change-listener.js";
+import type { ReportEvent } from "../../store/events/doing.js";
+import { reportEvents } from "../../store/events/events.js";
 import { visitChanges } from "../../store/events/key-changes.js";
 import type { UndoRecord } from "../../store/keyspace/undo.js";
 
@@ -24,7 +24,7 @@ export interface KeyObserver {
 
 /** Notified of what commands do for the first time, by Redis's event names, and of keys that expire or are evicted. */
 export interface EventObserver {
-  readonly event: TellEvent;
+  readonly event: ReportEvent;
 }
 
 /** Changed keys, each once. */
@@ -76,14 +76,14 @@ export class Changes implements ChangeListener {
     return this.#owner.database.lookups;
   }
 
-  applied(heard: HeardCommand): void {
+  applied(heard: ExecutedCommand): void {
     if (heard.records.length === 0 && heard.missed.length === 0 && !heard.command.writes) return;
     if (this.#keyObservers.size === 0) {
-      tellEvents(heard, this.#notifyEvent);
+      reportEvents(heard, this.#notifyEvent);
       return;
     }
     const touched = new Touched();
-    tellEvents(heard, (kind, name, db, key) => {
+    reportEvents(heard, (kind, name, db, key) => {
       this.#notifyEvent(kind, name, db, key);
       if (kind !== "m") touched.add(db, key);
     });
@@ -107,7 +107,7 @@ export class Changes implements ChangeListener {
     for (const observer of this.#keyObservers) observer.allChanged(null, null);
   }
 
-  readonly #notifyEvent: TellEvent = (kind, name, db, key) => {
+  readonly #notifyEvent: ReportEvent = (kind, name, db, key) => {
     for (const observer of this.#eventObservers) observer.event(kind, name, db, key);
   };
 
@@ -118,7 +118,7 @@ export class Changes implements ChangeListener {
     }
   }
 
-  #senderOf({ unit }: HeardCommand): object | null {
+  #senderOf({ unit }: ExecutedCommand): object | null {
     // One unit has one sender.
     const sender = this.senders?.[this.senders.length === 1 ? 0 : (unit.parts?.index ?? 0)];
     return unit.by ?? sender?.lastWrite ?? null;

@@ -186,7 +186,7 @@ export class MemoryBackend implements Backend {
     this.#isSweeping = true;
     while (this.#timer !== null) {
       const now = this.#environment.clock();
-      this.#database.tellExpired(now);
+      this.#database.reportExpired(now);
       if (this.#database.dropExpired(now - this.#past, KEYS_PER_STEP) < KEYS_PER_STEP) break;
       yield;
     }

@@ -74,10 +74,10 @@ function lengthAt(bytes: Buffer, type: number, from: number, last: number): numb
   if (fixed !== undefined) return fixed;
   const uncounted = UNCOUNTED.get(type);
   if (uncounted === undefined) throw new MalformedBson(`a value of type ${type}`);
-  const told = from + LENGTH_BYTES > last ? -1 : bytes.readInt32LE(from);
-  if (told < 0) throw new MalformedBson("a value whose length is not what it says");
+  const declared = from + LENGTH_BYTES > last ? -1 : bytes.readInt32LE(from);
+  if (declared < 0) throw new MalformedBson("a value whose length is not what it says");
   // What counts itself is never shorter.
-  return Math.max(told + uncounted, LENGTH_BYTES);
+  return Math.max(declared + uncounted, LENGTH_BYTES);
 }
 
 /** Two texts, each up to a 0. */

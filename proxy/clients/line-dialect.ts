@@ -67,7 +67,7 @@ export class LineDialect extends Dialect<ByteString> {
     this.isClosing = readAside(statement)?.kind === "http";
     if (this.isClosing) return "";
     const answer = this.#session.serve(statement);
-    return typeof answer === "string" ? this.#told(answer) : answer.then(this.#told);
+    return typeof answer === "string" ? this.#answered(answer) : answer.then(this.#answered);
   }
 
   problem(): Closing | null {
@@ -81,7 +81,7 @@ export class LineDialect extends Dialect<ByteString> {
     this.#session.close?.();
   }
 
-  readonly #told = (answer: ByteString): ByteString => {
+  readonly #answered = (answer: ByteString): ByteString => {
     const isError = REFUSALS.some((head) => answer.startsWith(head));
     this.isProven ||= !isError;
     this.#host.observer.served(isError);

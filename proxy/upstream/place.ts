@@ -19,7 +19,7 @@ export interface ConnectingTo {
   failed(detail: string): void;
 }
 
-export function connectTo(place: UpstreamPlace, told: ConnectingTo): Socket {
+export function connectTo(place: UpstreamPlace, handlers: ConnectingTo): Socket {
   const { host, port, tls } = place;
   let isOver = false;
   const once = (step: () => void) => {
@@ -29,19 +29,19 @@ export function connectTo(place: UpstreamPlace, told: ConnectingTo): Socket {
   };
   if (tls === null) {
     const socket = connect({ host, port, noDelay: true });
-    socket.once("connect", () => once(() => told.connected()));
-    socket.once("error", (problem) => once(() => told.failed(codeOf(problem))));
+    socket.once("connect", () => once(() => handlers.connected()));
+    socket.once("error", (problem) => once(() => handlers.failed(codeOf(problem))));
     return socket;
   }
   const socket = connectTls(
     { host, port, tls },
     {
-      secured: () => once(() => told.connected()),
-      failed: (doubt) => once(() => told.failed(doubt)),
+      secured: () => once(() => handlers.connected()),
+      failed: (doubt) => once(() => handlers.failed(doubt)),
     },
   );
   socket.once("connect", () => socket.setNoDelay(true));
-  socket.once("error", (problem) => once(() => told.failed(handshakeTrouble(problem, "sql://"))));
+  socket.once("error", (problem) => once(() => handlers.failed(handshakeTrouble(problem, "sql://"))));
   return socket;
 }
 

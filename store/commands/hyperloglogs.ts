@@ -20,7 +20,7 @@ export const hyperloglogs = family("hyperloglog", {
     since: "2.8.9",
     complexity: "O(1) for each element",
     summary: "Adds elements to a HyperLogLog, which is made if absent.",
-    run: (data, argv) => told(() => pfadd(data, argv)),
+    run: (data, argv) => guarded(() => pfadd(data, argv)),
   },
   PFCOUNT: {
     arity: -2,
@@ -29,7 +29,7 @@ export const hyperloglogs = family("hyperloglog", {
     since: "2.8.9",
     complexity: "O(N), N: keys",
     summary: "Estimates the number of different elements of several HyperLogLogs together.",
-    run: (data, argv) => told(() => pfcount(data, argv)),
+    run: (data, argv) => guarded(() => pfcount(data, argv)),
   },
   PFDEBUG: {
     arity: 3,
@@ -38,7 +38,7 @@ export const hyperloglogs = family("hyperloglog", {
     since: "2.8.9",
     complexity: "O(1)",
     summary: "Shows how a HyperLogLog is stored: DECODE, ENCODING, GETREG, TODENSE.",
-    run: (data, argv) => told(() => pfdebug(data, argv)),
+    run: (data, argv) => guarded(() => pfdebug(data, argv)),
   },
   PFMERGE: {
     arity: -2,
@@ -47,7 +47,7 @@ export const hyperloglogs = family("hyperloglog", {
     since: "2.8.9",
     complexity: "O(N), N: keys",
     summary: "Merges HyperLogLogs into one.",
-    run: (data, argv) => told(() => pfmerge(data, argv)),
+    run: (data, argv) => guarded(() => pfmerge(data, argv)),
   },
   PFSELFTEST: {
     arity: 1,
@@ -61,7 +61,7 @@ export const hyperloglogs = family("hyperloglog", {
 });
 
 /** @throws CommandFailure  instead of CorruptSketch */
-function told(run: () => Reply): Reply {
+function guarded(run: () => Reply): Reply {
   try {
     return run();
   } catch (problem) {

@@ -7,7 +7,7 @@ import type { Unit } from "../keyspace/unit.js";
 import type { Command } from "../rows/command.js";
 
 /** A command that has been run. */
-export interface HeardCommand {
+export interface ExecutedCommand {
   readonly command: Command;
   readonly argv: readonly ByteString[];
   /** Lent. */
@@ -26,7 +26,7 @@ export type GoneBy = "expired" | "evicted";
 
 export interface ChangeListener {
   /** A command has been run for the first time. */
-  applied(heard: HeardCommand): void;
+  applied(executed: ExecutedCommand): void;
   /** Is called after changes were undone, or made again after inserted ones. */
   redone(records: readonly UndoRecord[]): void;
   /** A key's time is over, or it went to free memory. */

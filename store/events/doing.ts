@@ -3,13 +3,13 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
 import type { MutatorName, UndoRecord } from "../keyspace/undo.js";
 import type { Value } from "../values/value.js";
-import type { HeardCommand } from "./change-listener.js";
+import type { ExecutedCommand } from "./change-listener.js";
 import { KeyChanges } from "./key-changes.js";
 
 /** Generic, strings, lists, sets, hashes, sorted sets, expired, evicted, streams, other types, missed, new. */
 export type EventClass = "g" | "$" | "l" | "s" | "h" | "z" | "x" | "e" | "t" | "d" | "m" | "n";
 
-export type TellEvent = (kind: EventClass, name: string, db: number, key: ByteString) => void;
+export type ReportEvent = (kind: EventClass, name: string, db: number, key: ByteString) => void;
 
 export class Doing {
   readonly argv: readonly ByteString[];
@@ -17,22 +17,22 @@ export class Doing {
   /** The command's own. */
   readonly db: number;
   readonly changes: KeyChanges;
-  readonly #records: HeardCommand["records"];
-  readonly #keyspaces: HeardCommand["keyspaces"];
-  readonly #tell: TellEvent;
+  readonly #records: ExecutedCommand["records"];
+  readonly #keyspaces: ExecutedCommand["keyspaces"];
+  readonly #report: ReportEvent;
 
-  constructor({ argv, reply, unit, records, keyspaces }: HeardCommand, tell: TellEvent) {
+  constructor({ argv, reply, unit, records, keyspaces }: ExecutedCommand, report: ReportEvent) {
     this.argv = argv;
     this.reply = reply;
     this.db = unit.db;
     this.changes = new KeyChanges(records, keyspaces);
     this.#records = records;
     this.#keyspaces = keyspaces;
-    this.#tell = tell;
+    this.#report = report;
   }
 
-  tell(kind: EventClass, name: string, key: ByteString, db = this.db): void {
-    this.#tell(kind, name, db, key);
+  report(kind: EventClass, name: string, key: ByteString, db = this.db): void {
+    this.#report(kind, name, db, key);
   }
 
   /** Whether anything of a key has changed. */

@@ -23,16 +23,16 @@ const answeredKey: KeyOf = ({ reply }) => {
 };
 
 /** Reports an event of a key, after its creation and before its removal. */
-export function tellOf(doing: Doing, kind: EventClass, name: string, key: ByteString): void {
-  if (!doing.was(key) && doing.is(key)) doing.tell("n", "new", key);
-  doing.tell(kind, name, key);
-  if (doing.was(key) && !doing.is(key)) doing.tell("g", "del", key);
+export function reportOf(doing: Doing, kind: EventClass, name: string, key: ByteString): void {
+  if (!doing.was(key) && doing.is(key)) doing.report("n", "new", key);
+  doing.report(kind, name, key);
+  if (doing.was(key) && !doing.is(key)) doing.report("g", "del", key);
 }
 
 export function on(kind: EventClass, name: string, when = always, keyOf = first): EventRule {
   return (doing) => {
     const key = keyOf(doing);
-    if (when(doing, key)) tellOf(doing, kind, name, key);
+    if (when(doing, key)) reportOf(doing, kind, name, key);
   };
 }
 
@@ -40,8 +40,8 @@ export function on(kind: EventClass, name: string, when = always, keyOf = first)
 export function stored(kind: EventClass, name: string, keyOf = first): EventRule {
   return (doing) => {
     const key = keyOf(doing);
-    if (doing.is(key)) tellOf(doing, kind, name, key);
-    else if (doing.was(key)) doing.tell("g", "del", key);
+    if (doing.is(key)) reportOf(doing, kind, name, key);
+    else if (doing.was(key)) doing.report("g", "del", key);
   };
 }
 
@@ -61,10 +61,10 @@ export function movedElement(
     const [from, to] = [first(doing), second(doing)];
     if (!answered(doing, from)) return;
     const [taken, put] = ends(doing.argv);
-    if (!doing.was(to)) doing.tell("n", "new", to);
-    doing.tell("l", isLeft(put) ? "lpush" : "rpush", to);
-    doing.tell("l", isLeft(taken) ? "lpop" : "rpop", from);
-    if (!doing.is(from)) doing.tell("g", "del", from);
+    if (!doing.was(to)) doing.report("n", "new", to);
+    doing.report("l", isLeft(put) ? "lpush" : "rpush", to);
+    doing.report("l", isLeft(taken) ? "lpop" : "rpop", from);
+    if (!doing.is(from)) doing.report("g", "del", from);
   };
 }
 
@@ -95,9 +95,9 @@ export function eachChanged(name: string): EventRule {
   return (doing) => {
     for (const { db, key } of doing.changes.all) {
       const isThere = doing.is(key, db);
-      if (!doing.was(key, db) && isThere) doing.tell("n", "new", key, db);
-      if (isThere) doing.tell("d", name, key, db);
-      else doing.tell("g", "del", key, db);
+      if (!doing.was(key, db) && isThere) doing.report("n", "new", key, db);
+      if (isThere) doing.report("d", name, key, db);
+      else doing.report("g", "del", key, db);
     }
   };
 }

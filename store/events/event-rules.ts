@@ -18,10 +18,10 @@ import {
   on,
   poppedBy,
   poppedFirst,
+  reportOf,
   second,
   stored,
   storedBehind,
-  tellOf,
 } from "./event-kinds.js";
 
 const set = on("$", "set", changed);
@@ -29,7 +29,7 @@ const set = on("$", "set", changed);
 /** A string for a time. */
 const setFor: EventRule = (doing) => {
   set(doing);
-  if (changed(doing, first(doing))) doing.tell("g", "expire", first(doing));
+  if (changed(doing, first(doing))) doing.report("g", "expire", first(doing));
 };
 
 const expires = (doing: Doing, from: number) => doing.says(from, "EX", "PX", "EXAT", "PXAT");
@@ -37,70 +37,70 @@ const setAny: EventRule = (doing) => (expires(doing, 3) ? setFor : set)(doing);
 
 /** `MSET key value …`: a key that occurs twice has two events, and is new once. */
 const setMany: EventRule = (doing) => {
-  const told = new Set<ByteString>();
+  const reported = new Set<ByteString>();
   for (let i = 1; i < doing.argv.length; i += 2) {
     const key = doing.argv[i] as ByteString;
-    if (!told.has(key) && !doing.was(key)) doing.tell("n", "new", key);
-    told.add(key);
-    doing.tell("$", "set", key);
+    if (!reported.has(key) && !doing.was(key)) doing.report("n", "new", key);
+    reported.add(key);
+    doing.report("$", "set", key);
   }
 };
 
 const removed: EventRule = (doing) => {
-  for (const { db, key } of doing.changes.all) doing.tell("g", "del", key, db);
+  for (const { db, key } of doing.changes.all) doing.report("g", "del", key, db);
 };
 
 const expire: EventRule = (doing) => {
   const key = first(doing);
-  if (counted(doing, key)) doing.tell("g", doing.is(key) ? "expire" : "del", key);
+  if (counted(doing, key)) doing.report("g", doing.is(key) ? "expire" : "del", key);
 };
 
 const getAndExpire: EventRule = (doing) => {
   const key = first(doing);
   if (!answered(doing, key)) return;
-  if (!doing.is(key)) doing.tell("g", "del", key);
-  else if (expires(doing, 2)) doing.tell("g", "expire", key);
-  else if (doing.has(key)) doing.tell("g", "persist", key);
+  if (!doing.is(key)) doing.report("g", "del", key);
+  else if (expires(doing, 2)) doing.report("g", "expire", key);
+  else if (doing.has(key)) doing.report("g", "persist", key);
 };
 
 /** A previous value is removed first, so the key is always new. */
 const renamed: EventRule = (doing) => {
   const [from, to] = [first(doing), second(doing)];
   if (from === to || !doing.has(from)) return;
-  doing.tell("n", "new", to);
-  doing.tell("g", "rename_from", from);
-  doing.tell("g", "rename_to", to);
+  doing.report("n", "new", to);
+  doing.report("g", "rename_from", from);
+  doing.report("g", "rename_to", to);
 };
 
 const moved: EventRule = (doing) => {
   for (const { db, key } of doing.changes.all) {
     if (db === doing.db) continue;
-    doing.tell("n", "new", key, db);
-    doing.tell("g", "move_from", key);
-    doing.tell("g", "move_to", key, db);
+    doing.report("n", "new", key, db);
+    doing.report("g", "move_from", key);
+    doing.report("g", "move_to", key, db);
   }
 };
 
 const copied: EventRule = (doing) => {
   for (const { db, key } of doing.changes.all) {
-    doing.tell("n", "new", key, db);
-    doing.tell("g", "copy_to", key, db);
+    doing.report("n", "new", key, db);
+    doing.report("g", "copy_to", key, db);
   }
 };
 
 const restored: EventRule = (doing) => {
   const key = first(doing);
   if (doing.is(key)) {
-    doing.tell("n", "new", key);
-    doing.tell("g", "restore", key);
+    doing.report("n", "new", key);
+    doing.report("g", "restore", key);
   } else removed(doing);
 };
 
 const movedMember: EventRule = (doing) => {
   const [from, to] = [first(doing), second(doing)];
   if (from === to || !doing.has(from)) return;
-  tellOf(doing, "s", "srem", from);
-  if (doing.has(to)) tellOf(doing, "s", "sadd", to);
+  reportOf(doing, "s", "srem", from);
+  if (doing.has(to)) reportOf(doing, "s", "sadd", to);
 };
 
 /** Returns a rule for scores: with INCR the answer is a score or nil. */
@@ -110,8 +110,8 @@ const scored: EventRule = (doing) =>
 const addedEntry: EventRule = (doing) => {
   const key = first(doing);
   if (!answered(doing, key)) return;
-  tellOf(doing, "t", "xadd", key);
-  if (doing.did("streamTrim", "streamRemove")) doing.tell("t", "xtrim", key);
+  reportOf(doing, "t", "xadd", key);
+  if (doing.did("streamTrim", "streamRemove")) doing.report("t", "xtrim", key);
 };
 
 /** Consumers that were added to groups of the streams that are named after the command. */
@@ -119,7 +119,7 @@ const addedConsumers: EventRule = (doing) => {
   for (const record of doing.done) {
     if (record.mutator !== "consumerAdd") continue;
     const key = doing.argv.find((word, at) => at > 0 && hasGroup(doing.valueOf(word), record.group));
-    if (key !== undefined) doing.tell("t", "xgroup-createconsumer", key);
+    if (key !== undefined) doing.report("t", "xgroup-createconsumer", key);
   }
 };
 
@@ -136,8 +136,8 @@ const setsBits: Condition = (doing, key) => {
 
 const changedBits: EventRule = (doing) => {
   const key = first(doing);
-  if (setsBits(doing, key)) tellOf(doing, "$", "setbit", key);
-  else if (!doing.was(key) && doing.is(key)) doing.tell("n", "new", key);
+  if (setsBits(doing, key)) reportOf(doing, "$", "setbit", key);
+  else if (!doing.was(key) && doing.is(key)) doing.report("n", "new", key);
 };
 
 const silent: EventRule = () => {};

@@ -10,14 +10,14 @@ export class Shortage extends Error {
  * The engine's message. For strings, arrays and tables above their maximum length it has another one; and a stack overflow stops no daemon,
  * since it would stop all of them, at each start.
  */
-const TOLD = /allocation failed/i;
+const ALLOCATION_FAILED = /allocation failed/i;
 /** The error code of the engine's library. */
 const CODE = "ERR_MEMORY_ALLOCATION_FAILED";
 
 /** @throws Shortage  the problem is one; all other problems are the same on every daemon */
 export function throwShortage(problem: unknown): void {
   if (!(problem instanceof Error)) return;
-  const isShort = problem instanceof RangeError && TOLD.test(problem.message);
+  const isShort = problem instanceof RangeError && ALLOCATION_FAILED.test(problem.message);
   if (isShort || ("code" in problem && problem.code === CODE))
     throw new Shortage(`there is not enough memory for a command: ${problem.message}`, { cause: problem });
 }

@@ -29,11 +29,11 @@ export interface Unit {
   /** The sender, as listeners of changes know it; undefined: not known here. No command uses it. */
   readonly by?: object | undefined;
   /** The two parts of `id`, where it has not been put together. */
-  readonly parts?: NameParts;
+  readonly parts?: UnitName;
 }
 
 /** The two parts of a unit's id. */
-export interface NameParts {
+export interface UnitName {
   readonly envelope: ByteString;
   readonly index: number;
 }
@@ -42,7 +42,7 @@ export interface NameParts {
  * The unit of an envelope that is applied where it came: named by two parts as in the fold, whose units have a number besides. Not to be
  * copied by its properties.
  */
-export class EnvelopeUnit implements Unit, NameParts {
+export class EnvelopeUnit implements Unit, UnitName {
   readonly at: number;
   readonly db: number;
   readonly readsAll: boolean;
@@ -62,7 +62,7 @@ export class EnvelopeUnit implements Unit, NameParts {
     return unitId(this.envelope, this.index);
   }
 
-  get parts(): NameParts {
+  get parts(): UnitName {
     return this;
   }
 }
@@ -71,7 +71,7 @@ export class EnvelopeUnit implements Unit, NameParts {
  * The unit of an envelope in the fold. Each SET makes its id the key's last writer, and few ids are ever read: storing the complete id
  * would take one more object for each key and each undo record. Not to be copied by its properties.
  */
-export class FoldedUnit implements Unit, NameParts {
+export class FoldedUnit implements Unit, UnitName {
   readonly at: number;
   readonly seq: number;
   readonly db: number;
@@ -92,7 +92,7 @@ export class FoldedUnit implements Unit, NameParts {
     return unitId(this.envelope, this.index);
   }
 
-  get parts(): NameParts {
+  get parts(): UnitName {
     return this;
   }
 }

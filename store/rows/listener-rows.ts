@@ -86,7 +86,7 @@ export function isOfListener({ run }: Row): boolean {
 
 const OF_LISTENER = "is for connections of the RESP listener (--resp)";
 /** Commands that daemon/inspection answers instead of the fold. */
-const TOLD: ReadonlySet<string> = new Set(["INFO", "CONFIG", "CLIENT", "SLOWLOG"]);
+const INSPECTED: ReadonlySet<string> = new Set(["INFO", "CONFIG", "CLIENT", "SLOWLOG"]);
 const ALONE =
   "; administrators may ask INFO, CONFIG GET, CLIENT LIST and SLOWLOG in signed envelopes that change nothing, without multi";
 const AMONG_MESSAGES = "stands in an envelope with PUBLISH and SPUBLISH alone, without multi and if";
@@ -94,6 +94,6 @@ const AMONG_MESSAGES = "stands in an envelope with PUBLISH and SPUBLISH alone, w
 function refuse(_: unknown, argv: readonly ByteString[]): never {
   const name = argv[0]?.toUpperCase() ?? "";
   const isSaying = name === "PUBLISH" || name === "SPUBLISH";
-  const where = isSaying ? AMONG_MESSAGES : `${OF_LISTENER}${TOLD.has(name) ? ALONE : ""}`;
+  const where = isSaying ? AMONG_MESSAGES : `${OF_LISTENER}${INSPECTED.has(name) ? ALONE : ""}`;
   throw new CommandFailure(`ERR ${name} ${where}`);
 }

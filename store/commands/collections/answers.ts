@@ -63,14 +63,14 @@ const FAILURES_BYTES_MAX = 1024 * 1024;
 export function stepByStep(ordered: ByteString, count: number, step: (i: number) => void): BsonDocument[] {
   if (ordered !== "0" && ordered !== "1") throw new MongoFailure(9, "ordered has to be 1 or 0");
   const failures: BsonDocument[] = [];
-  let told = 0;
+  let writtenBytes = 0;
   for (let i = 0; i < count; i++) {
     try {
       step(i);
     } catch (failure) {
       if (!(failure instanceof MongoFailure)) throw failure;
-      const written = told > FAILURES_BYTES_MAX ? failure.numbered(i) : failure.written(i);
-      told += writeBson(written, { bytes: Number.POSITIVE_INFINITY, depth: ANSWER_DEPTH }).length;
+      const written = writtenBytes > FAILURES_BYTES_MAX ? failure.numbered(i) : failure.written(i);
+      writtenBytes += writeBson(written, { bytes: Number.POSITIVE_INFINITY, depth: ANSWER_DEPTH }).length;
       failures.push(written);
       if (ordered === "1") break;
     }

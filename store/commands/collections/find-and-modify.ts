@@ -29,7 +29,7 @@ type Shown = (document: BsonDocument) => BsonDocument;
 
 interface Done {
   readonly value: BsonDocument | null;
-  readonly told: BsonDocument;
+  readonly lastError: BsonDocument;
 }
 
 /** `MDB.FINDANDMODIFY db collection spec` */
@@ -46,11 +46,13 @@ export function findAndModify(
   const project = fields.size === 0 ? null : projectionOf(fields, "find", target);
   // What is shown is made before anything changes: it can fail too.
   const shown = (document: BsonDocument) => (project === null ? document : project(document));
-  const { value, told } = truthAt(spec, "remove") ? taken(target, spec, shown) : changed(target, spec, shown);
+  const { value, lastError } = truthAt(spec, "remove")
+    ? taken(target, spec, shown)
+    : changed(target, spec, shown);
   return answered(
     new Map<ByteString, Bson>([
       ["value", value],
-      ["lastErrorObject", told],
+      ["lastErrorObject", lastError],
     ]),
     asked,
   );
@@ -69,7 +71,7 @@ function taken(target: Target, spec: BsonDocument, shown: Shown): Done {
   const found = first(target, spec);
   const value = found[0] === undefined ? null : shown(readKnownBson(found[0].bytes));
   removed(target, found);
-  return { value, told: new Map([["n", new Int32(found.length)]]) };
+  return { value, lastError: new Map([["n", new Int32(found.length)]]) };
 }
 
 function changed(target: Target, spec: BsonDocument, shown: Shown): Done {
@@ -84,20 +86,20 @@ function changed(target: Target, spec: BsonDocument, shown: Shown): Done {
     changedBy(target, found, change, (last) => {
       value = shown(readKnownBson(isNew ? last : old.bytes));
     });
-    return { value, told: told(1, true) };
+    return { value, lastError: lastError(1, true) };
   }
-  if (!truthAt(spec, "upsert")) return { value: null, told: told(0, false) };
+  if (!truthAt(spec, "upsert")) return { value: null, lastError: lastError(0, false) };
   let value: BsonDocument | null = null;
   const made = upsertedBy(target, change, spec.get("upsertId"), (document) => {
     if (isNew) value = shown(document);
   });
   return {
     value,
-    told: new Map([...told(1, false), ["upserted", made.get("_id") as Bson]]),
+    lastError: new Map([...lastError(1, false), ["upserted", made.get("_id") as Bson]]),
   };
 }
 
-const told = (n: number, updatedExisting: boolean): BsonDocument =>
+const lastError = (n: number, updatedExisting: boolean): BsonDocument =>
   new Map<ByteString, Bson>([
     ["n", new Int32(n)],
     ["updatedExisting", updatedExisting],

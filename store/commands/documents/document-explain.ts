@@ -17,7 +17,7 @@ export function explained(document: Document, selection: Selection): Reply {
     access?.parts.map(({ index }) => index.field) ?? (ordering === undefined ? [] : [ordering.field]);
   const way: Way = fields.length > 0 ? "index" : alike === undefined ? "all" : "marks";
   const order = sort.length === 0 ? "document" : ordering === undefined ? "sorted" : "index";
-  return told(document, { way, fields, entries: access?.count ?? document.size, order });
+  return explanation(document, { way, fields, entries: access?.count ?? document.size, order });
 }
 
 /** Explains DOC.COUNT: no entry is checked if an index knows the number, or if all are counted. */
@@ -27,10 +27,10 @@ export function explainedCount(document: Document, at: number, selection: Select
   const access = countingAccess(document, at, selection);
   if (!isAll && access === null) return explained(document, selection);
   const fields = access?.parts.map(({ index }) => index.field) ?? [];
-  return told(document, { way: isAll ? "none" : "index", fields, entries: 0, order: "document" });
+  return explanation(document, { way: isAll ? "none" : "index", fields, entries: 0, order: "document" });
 }
 
-interface Told {
+interface Explanation {
   readonly way: Way;
   readonly fields: readonly ByteString[];
   /** Number of entries to check. */
@@ -38,7 +38,7 @@ interface Told {
   readonly order: "document" | "index" | "sorted";
 }
 
-function told({ size }: Document, { way, fields, entries, order }: Told): Reply {
+function explanation({ size }: Document, { way, fields, entries, order }: Explanation): Reply {
   return map([
     ...[bulk("reads"), bulk(way), bulk("indexes"), bulks([...new Set(fields)])],
     ...[bulk("entries"), integer(entries), bulk("of"), integer(size), bulk("order"), bulk(order)],

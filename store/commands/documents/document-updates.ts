@@ -217,8 +217,8 @@ function replace(
 
 /** @param added  the key of a new entry */
 function answer(names: readonly string[], changed: Reply, added?: ByteString): Reply {
-  const told = [bulk("keys"), bulks(names.map(bytesOfText)), bulk("changed"), changed];
-  return map(added === undefined ? told : [...told, bulk("added"), bulk(added)]);
+  const items = [bulk("keys"), bulks(names.map(bytesOfText)), bulk("changed"), changed];
+  return map(added === undefined ? items : [...items, bulk("added"), bulk(added)]);
 }
 
 /** Returns the given members that differ. */

@@ -116,7 +116,7 @@ function execute(data: Data, argv: readonly ByteString[], { at, takesSteps }: Un
       return relationInSteps(stepped(answering(statement.query, evaluation), evaluation));
     return carriedOut(statement, evaluation);
   } catch (problem) {
-    throw told(problem, evaluation);
+    throw ownError(problem, evaluation);
   }
 }
 
@@ -124,12 +124,12 @@ function* stepped(work: Generator<void, Relation>, evaluation: Evaluation): Gene
   try {
     return yield* work;
   } catch (problem) {
-    throw told(problem, evaluation);
+    throw ownError(problem, evaluation);
   }
 }
 
 /** Replaces the engine's error for a string above the maximum length by ours; no string is made once rows are being changed. */
-function told(problem: unknown, evaluation: Evaluation): unknown {
+function ownError(problem: unknown, evaluation: Evaluation): unknown {
   const isTooLong = problem instanceof RangeError && TOO_LONG.test(problem.message);
   return isTooLong ? failure(evaluation, "tooLong") : problem;
 }

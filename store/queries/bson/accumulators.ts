@@ -10,7 +10,7 @@ import {
 import { compareBson, keyOf } from "../../values/collections/bson-order.js";
 import {
   Decimal,
-  type DecimalParts,
+  type DecimalValue,
   decimalOf,
   decimalQuotient,
   decimalSum,
@@ -33,7 +33,7 @@ class Sum {
   #hasDouble = false;
   #double = 0;
   #lost = 0;
-  #decimal: DecimalParts | null = null;
+  #decimal: DecimalValue | null = null;
 
   add(value: BsonNumber): void {
     this.count++;
@@ -68,7 +68,7 @@ class Sum {
     return sum + (this.#lost + lost + rest);
   }
 
-  get decimal(): DecimalParts | null {
+  get decimal(): DecimalValue | null {
     if (this.#decimal === null) return null;
     const integers = exactParts(this.#integers);
     const others = this.#hasDouble
@@ -86,7 +86,7 @@ class Sum {
   }
 }
 
-const ZERO: DecimalParts = { isNegative: false, coefficient: 0n, exponent: 0 };
+const ZERO: DecimalValue = { isNegative: false, coefficient: 0n, exponent: 0 };
 
 function sum(): Accumulator {
   const total = new Sum();

@@ -21,7 +21,7 @@ type Leaf = "in" | "out" | { readonly made: Expression } | { readonly shown: Sho
 
 const isBranch = (node: Branch | Leaf): node is Branch => typeof node === "object" && "fields" in node;
 
-interface Told {
+interface Parsed {
   readonly tree: Branch;
   isIncluding: boolean;
   isExcluding: boolean;
@@ -32,25 +32,25 @@ export type ProjectionKind = "find" | "$project";
 
 /** @throws CommandFailure */
 export function projectionOf(spec: BsonDocument, kind: ProjectionKind, scope: Scope): Projection {
-  const told: Told = { tree: { fields: new Map() }, isIncluding: false, isExcluding: false };
+  const parsed: Parsed = { tree: { fields: new Map() }, isIncluding: false, isExcluding: false };
   let id: boolean | null = null;
   for (const [name, value] of spec) {
     if (name === "_id" && isPlainChoice(value)) id = isTrue(value);
-    else read(told, name.split("."), value, kind, scope);
+    else read(parsed, name.split("."), value, kind, scope);
   }
-  if (told.isIncluding && told.isExcluding)
+  if (parsed.isIncluding && parsed.isExcluding)
     throw new MongoFailure(31254, "Cannot do exclusion in inclusion projection, nor the other way round");
-  const isIncluding = told.isIncluding || (!told.isExcluding && id === true);
-  if (isIncluding ? id !== false : id === true) setLeaf(told.tree, ["_id"], isIncluding ? "in" : null);
-  if (!isIncluding && id === false) setLeaf(told.tree, ["_id"], "out");
+  const isIncluding = parsed.isIncluding || (!parsed.isExcluding && id === true);
+  if (isIncluding ? id !== false : id === true) setLeaf(parsed.tree, ["_id"], isIncluding ? "in" : null);
+  if (!isIncluding && id === false) setLeaf(parsed.tree, ["_id"], "out");
   return (document) =>
-    isIncluding ? included(document, told.tree, document) : excluded(document, told.tree, document);
+    isIncluding ? included(document, parsed.tree, document) : excluded(document, parsed.tree, document);
 }
 
 const isPlainChoice = (value: Bson): boolean => isNumber(value) || typeof value === "boolean";
 
 function read(
-  told: Told,
+  parsed: Parsed,
   path: readonly ByteString[],
   value: Bson,
   kind: ProjectionKind,
@@ -60,37 +60,37 @@ function read(
   if (path.includes("")) throw badValue(`a projection's field '${name}' has no name`);
   if (path.some((part) => part.startsWith("$"))) throw notHere(`a projection of '${name}' is not there`);
   if (isPlainChoice(value)) {
-    if (isTrue(value)) told.isIncluding = true;
-    else told.isExcluding = true;
-    setLeaf(told.tree, path, isTrue(value) ? "in" : "out");
+    if (isTrue(value)) parsed.isIncluding = true;
+    else parsed.isExcluding = true;
+    setLeaf(parsed.tree, path, isTrue(value) ? "in" : "out");
     return;
   }
   if (!isDocument(value)) {
-    told.isIncluding = true;
-    setLeaf(told.tree, path, { made: expressionOf(value, scope) });
+    parsed.isIncluding = true;
+    setLeaf(parsed.tree, path, { made: expressionOf(value, scope) });
     return;
   }
   if (value.size === 0) throw new MongoFailure(51270, "An empty sub-projection is not a valid value");
   const [operator = ""] = value.keys();
   if (!operator.startsWith("$")) {
-    for (const [inner, one] of value) read(told, [...path, ...inner.split(".")], one, kind, scope);
+    for (const [inner, one] of value) read(parsed, [...path, ...inner.split(".")], one, kind, scope);
     return;
   }
   if (kind === "find" && value.size === 1) {
     const operand = value.get(operator) as Bson;
     if (operator === "$slice") {
-      setLeaf(told.tree, path, { shown: sliced(operand) });
+      setLeaf(parsed.tree, path, { shown: sliced(operand) });
       return;
     }
     if (operator === "$elemMatch") {
       if (path.length > 1) throw badValue("Cannot use $elemMatch projection on a nested field");
-      told.isIncluding = true;
-      setLeaf(told.tree, path, { shown: firstElement(operand, name, scope.work) });
+      parsed.isIncluding = true;
+      setLeaf(parsed.tree, path, { shown: firstElement(operand, name, scope.work) });
       return;
     }
   }
-  told.isIncluding = true;
-  setLeaf(told.tree, path, { made: expressionOf(value, scope) });
+  parsed.isIncluding = true;
+  setLeaf(parsed.tree, path, { made: expressionOf(value, scope) });
 }
 
 /** @param leaf  null: nothing is said of the field, but nothing else may be either */

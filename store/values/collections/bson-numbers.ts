@@ -3,7 +3,7 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import { type Bson, BsonFault, Int32 } from "./bson.js";
 import {
   Decimal,
-  type DecimalParts,
+  type DecimalValue,
   decimalOf,
   decimalOfText,
   decimalProduct,
@@ -35,7 +35,7 @@ export function compareNumbers(a: BsonNumber, b: BsonNumber): number {
 }
 
 /** The very value; of a double too. */
-export function exactParts(value: BsonNumber): DecimalParts {
+export function exactParts(value: BsonNumber): DecimalValue {
   if (value instanceof Decimal) return value.parts;
   if (typeof value === "bigint") return integerParts(value);
   const number = value instanceof Int32 ? value.value : value;
@@ -61,9 +61,9 @@ const integerParts = (value: bigint): Finite => ({
 });
 
 const ORDER = { nan: -2, "-infinity": -1, infinity: 1 } as const;
-const place = (parts: DecimalParts): number => (typeof parts === "string" ? ORDER[parts] : 0);
+const place = (parts: DecimalValue): number => (typeof parts === "string" ? ORDER[parts] : 0);
 
-function compareParts(a: DecimalParts, b: DecimalParts): number {
+function compareParts(a: DecimalValue, b: DecimalValue): number {
   if (typeof a === "string" || typeof b === "string") return place(a) - place(b);
   const [signA, signB] = [signOf(a), signOf(b)];
   if (signA !== signB || signA === 0) return signA - signB;
@@ -137,7 +137,7 @@ export function integerOf(value: BsonNumber): bigint | undefined {
 /** Digits of a double in arithmetic with a decimal: fifteen, as in MongoDB. */
 const DOUBLE_DIGITS = 15;
 
-export function decimalParts(value: BsonNumber, digits = DOUBLE_DIGITS): DecimalParts {
+export function decimalParts(value: BsonNumber, digits = DOUBLE_DIGITS): DecimalValue {
   if (typeof value !== "number" || !Number.isFinite(value)) return exactParts(value);
   const made = decimalOfText(value.toPrecision(digits)) as Decimal;
   return made.parts;

@@ -22,24 +22,24 @@ export interface Finite {
   readonly exponent: number;
 }
 
-export type DecimalParts = Finite | "nan" | "infinity" | "-infinity";
+export type DecimalValue = Finite | "nan" | "infinity" | "-infinity";
 
 export class Decimal {
   /** Sixteen, the lowest first. */
   readonly bytes: ByteString;
-  #parts: DecimalParts | null = null;
+  #parts: DecimalValue | null = null;
 
   constructor(bytes: ByteString) {
     this.bytes = bytes;
   }
 
-  get parts(): DecimalParts {
+  get parts(): DecimalValue {
     this.#parts ??= partsOf(this.bytes);
     return this.#parts;
   }
 }
 
-function partsOf(bytes: ByteString): DecimalParts {
+function partsOf(bytes: ByteString): DecimalValue {
   let bits = 0n;
   for (let i = 15; i >= 0; i--) bits = (bits << 8n) | BigInt(bytes.charCodeAt(i));
   const isNegative = (bits & SIGN) !== 0n;
@@ -62,7 +62,7 @@ function ofBits(bits: bigint): Decimal {
 }
 
 /** Rounded to what can be kept. */
-export function decimalOf(parts: DecimalParts): Decimal {
+export function decimalOf(parts: DecimalValue): Decimal {
   if (parts === "nan") return ofBits(NAN_BITS);
   if (parts === "infinity") return ofBits(INFINITY_BITS);
   if (parts === "-infinity") return ofBits(SIGN | INFINITY_BITS);
@@ -112,14 +112,14 @@ const finite = (signed: bigint, exponent: number, isNegativeZero = false): Finit
 });
 
 const signedOf = ({ isNegative, coefficient }: Finite): bigint => (isNegative ? -coefficient : coefficient);
-const isNegativePart = (parts: DecimalParts): boolean =>
+const isNegativePart = (parts: DecimalValue): boolean =>
   typeof parts === "string" ? parts === "-infinity" : parts.isNegative;
-const isZero = (parts: DecimalParts): boolean => typeof parts !== "string" && parts.coefficient === 0n;
+const isZero = (parts: DecimalValue): boolean => typeof parts !== "string" && parts.coefficient === 0n;
 
 /** If the numbers are more digits apart, the smaller one only decides on which side of the larger the sum is. */
 const APART_MAX = 3 * DIGITS;
 
-export function decimalSum(a: DecimalParts, b: DecimalParts): DecimalParts {
+export function decimalSum(a: DecimalValue, b: DecimalValue): DecimalValue {
   if (a === "nan" || b === "nan") return "nan";
   if (typeof a === "string") return typeof b === "string" && a !== b ? "nan" : a;
   if (typeof b === "string") return b;
@@ -133,7 +133,7 @@ export function decimalSum(a: DecimalParts, b: DecimalParts): DecimalParts {
   return finite(raised + signedOf(low), low.exponent, a.isNegative && b.isNegative);
 }
 
-export function decimalProduct(a: DecimalParts, b: DecimalParts): DecimalParts {
+export function decimalProduct(a: DecimalValue, b: DecimalValue): DecimalValue {
   if (a === "nan" || b === "nan") return "nan";
   const isNegative = isNegativePart(a) !== isNegativePart(b);
   if (typeof a === "string" || typeof b === "string")
@@ -142,7 +142,7 @@ export function decimalProduct(a: DecimalParts, b: DecimalParts): DecimalParts {
 }
 
 /** @param divisor  a count, above 0 */
-export function decimalQuotient(a: DecimalParts, divisor: bigint): DecimalParts {
+export function decimalQuotient(a: DecimalValue, divisor: bigint): DecimalValue {
   if (typeof a === "string" || a.coefficient === 0n) return a;
   // One digit more than are kept, and one that says whether anything follows.
   const digits = DIGITS + 2 + digitsOf(divisor);
@@ -177,7 +177,7 @@ export function decimalOfText(text: string): Decimal | undefined {
   });
 }
 
-const SPECIAL: ReadonlyMap<string, DecimalParts> = new Map<string, DecimalParts>([
+const SPECIAL: ReadonlyMap<string, DecimalValue> = new Map<string, DecimalValue>([
   ["nan", "nan"],
   ["infinity", "infinity"],
   ["inf", "infinity"],

@@ -70,16 +70,16 @@ test("a key's time is told to be over once: when it is, or when a command that c
   const heard = hear(subject);
   const { database } = subject.fold;
   subject.merge(entry("a", 10, ["SET k 1 PX 100", "SET l 1 PX 100", "SET m 1 PX 100000"]));
-  database.tellExpired(AT + 50);
+  database.reportExpired(AT + 50);
   heard.taken();
   subject.merge(entry("b", 150, ["SET l 2"]));
   assert.deepEqual(heard.taken().events, ["0 expired l", "0 new l", "0 set l"]);
-  database.tellExpired(AT + 200);
+  database.reportExpired(AT + 200);
   assert.deepEqual(heard.taken(), { events: ["0 expired k"], keys: ["0 k"] });
   // The fold removes it now, and again when the command is done again.
   subject.merge(entry("d", 300, ["SET k 2"]));
   subject.merge(entry("c", 290, ["EXISTS k", "GET k", "SET k 1"]));
-  database.tellExpired(AT + 400);
+  database.reportExpired(AT + 400);
   subject.fold.cut(AT + 350);
   database.dropExpired(AT + 350, 100);
   assert.deepEqual(

@@ -15,7 +15,7 @@ import {
 } from "../../../values/collections/bson-numbers.js";
 import {
   Decimal,
-  type DecimalParts,
+  type DecimalValue,
   decimalOf,
   decimalQuotient,
   type Finite,
@@ -93,7 +93,7 @@ function divided([a, b]: readonly Value[], name: ByteString): Value {
   return decimalOf(quotientOf(exactParts(x), exactParts(y)));
 }
 
-function quotientOf(a: DecimalParts, b: DecimalParts): DecimalParts {
+function quotientOf(a: DecimalValue, b: DecimalValue): DecimalValue {
   if (a === "nan" || b === "nan") return "nan";
   const isNegative = signOf(a) !== signOf(b);
   if (typeof a === "string") return typeof b === "string" ? "nan" : isNegative ? "-infinity" : "infinity";
@@ -102,7 +102,7 @@ function quotientOf(a: DecimalParts, b: DecimalParts): DecimalParts {
   return { isNegative, coefficient: quotient.coefficient, exponent: quotient.exponent - b.exponent };
 }
 
-const signOf = (parts: Exclude<DecimalParts, "nan">): boolean =>
+const signOf = (parts: Exclude<DecimalValue, "nan">): boolean =>
   typeof parts === "string" ? parts === "-infinity" : parts.isNegative;
 
 function remainder([a, b]: readonly Value[], name: ByteString): Value {
@@ -118,7 +118,7 @@ function remainder([a, b]: readonly Value[], name: ByteString): Value {
 /** Digits between two exponents that a remainder is calculated over. */
 const EXPONENTS_MAX = 8000;
 
-function decimalRemainder(a: DecimalParts, b: DecimalParts): Decimal {
+function decimalRemainder(a: DecimalValue, b: DecimalValue): Decimal {
   if (typeof a === "string" || b === "nan") return decimalOf("nan");
   if (typeof b === "string") return decimalOf(a);
   const exponent = Math.min(a.exponent, b.exponent);
