@@ -24,7 +24,7 @@ export const hello = (clock: number, cluster = CLUSTER, versions = "1 2"): Resp 
 /**
  * A daemon of version 2 that checks nothing: it answers hellos, and envelopes as a test says.
  * @param greeting  null: closes
- * @param isLate  the answer to a hello comes with that to the envelope behind it, in one piece
+ * @param isLate  the answer to a hello comes with that to the envelope after it, in one piece
  */
 export async function fakeV2(
   greeting: () => Resp | null,

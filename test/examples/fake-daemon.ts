@@ -13,7 +13,7 @@ export interface FakeDaemon extends AsyncDisposable {
   readonly frames: Buffer[];
   /** Connections so far. */
   connections: number;
-  /** Bytes that came behind a frame in one segment, which the original takes for garbage. */
+  /** Bytes after a frame in one segment, which the original takes for garbage. */
   surplus: number;
 }
 

@@ -1,4 +1,4 @@
-/** Alert rules and the Grafana dashboard beside the service's files: they name metrics that there are, and Prometheus takes them. */
+/** Alert rules and the Grafana dashboard of the examples: they name metrics that exist, and Prometheus accepts them. */
 import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -15,7 +15,7 @@ describe("dbsync.php's connections", { skip: skipWithout("php"), concurrency: 2 
       // The third answer is followed by the end, as after an idle limit.
       if (number === 3) socket.end();
     });
-    // Until the system has heard of the end.
+    // Until the system knows the end.
     const values = await runPhp(
       `$result = []; for ($i = 0; $i < 6; $i++) {
         $result[] = dbsync_send('GET k'); if ($i === 2) { ${untilClosedBy(daemon.port)} }

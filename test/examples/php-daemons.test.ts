@@ -143,7 +143,7 @@ describe("dbsync.php and dbsyncd", { skip }, () => {
   test("A connection that the daemon closed for idleness is opened anew", async () => {
     const args = ["-s", join(keys, "public.pem"), "--idle-timeout", "1500ms", "--log-level", "debug"];
     await using daemon = await startDaemon(args);
-    // Until the system has heard of the close: before that what is written is lost.
+    // Until the system knows the close: what is written before that is lost.
     const code = `$result = [dbsync_send('PING')];
       ${untilClosedBy(daemon.port)}
       $result[] = dbsync_send('PING'); $result[] = dbsync_last_error()`;

@@ -44,7 +44,7 @@ export function untilClosedBy(port: number): string {
   return `while (preg_match('/:${digits} 01 /', file_get_contents('/proc/self/net/tcp'))) usleep(1000);`;
 }
 
-/** A call that waits for nobody's sake ends long before. */
+/** A call that waits in vain ends long before. */
 const PATIENCE = { CALL_SECONDS: 60, ASK_SECONDS: 20 };
 
 /** Evaluates the file with other constants. */

@@ -1,4 +1,4 @@
-/** examples/php/dbsync.php and version 2: which version is spoken to whom, keys, clusters, clocks, bad answers. */
+/** examples/php/dbsync.php and version 2: the version for each daemon, keys, clusters, clocks, bad answers. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";

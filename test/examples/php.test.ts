@@ -54,7 +54,7 @@ describe("dbsync.php", { skip: skipWithout("php"), concurrency: 2 }, () => {
         daemon.frames.map((frame) => frame.toString("hex")),
         cases.map((vector) => vector.request_hex),
       );
-      // The original driver loses the answer of a daemon that closes right behind it; ours does not.
+      // The original driver loses the answer of a daemon that closes right after it; ours does not.
       const expected = cases.map((vector) =>
         vector.name === "no-keepalive-daemon" ? "redis:5:PONG" : vector.driverResult,
       );

@@ -162,14 +162,14 @@ describe("the sample configuration", () => {
     try {
       const settingOf = (line: string) =>
         OPTION_NAMES.find((name) => line.startsWith(`${nameOf(OPTIONS[name])} = `)) ?? assert.fail(line);
-      // A daemon that signs for others has them behind it; replicas are those of a Redis.
+      // A daemon that signs for clients has daemons as its database; replicas are those of a Redis.
       const lineOf = (setting: string, of: string) =>
         setting === "database"
           ? of === "waitReplicas"
             ? REDIS_DATABASE
             : SIDECAR_DATABASE
           : (all.find((line) => settingOf(line) === setting) ?? assert.fail(setting));
-      // Limits go together; of the others some exclude each other.
+      // Limits go together; some of the remaining options exclude each other.
       const limits = lines.filter((line) => isLimitName(settingOf(line)));
       for (const line of ["", ...lines.filter((each) => !limits.includes(each))]) {
         const file = join(scratch, "one.toml");

@@ -58,7 +58,7 @@ function block(content: Buffer, behind = Buffer.alloc(0), padding?: Buffer): Buf
   return made;
 }
 
-/** `padding` in front of the content, and zeros behind it to the modulus's length. */
+/** `padding` in front of the content, and zeros after it to the modulus's length. */
 function shortPadded(padding: number, content = GOOD_INFO): Buffer {
   const behind = Buffer.alloc(MODULUS_BYTES - 3 - padding - content.length);
   return block(content, behind, Buffer.alloc(padding, 0xff));

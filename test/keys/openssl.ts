@@ -25,10 +25,7 @@ export const withoutOpenssl: string | false = outputOf("openssl", ["version"]).s
 export const withoutSshKeygen: string | false =
   spawnSync("ssh-keygen", ["-?"]).error === undefined ? false : "no ssh-keygen on this machine";
 
-/**
- * Runs openssl in `folder`; its output. Words are parted by blanks, `PASS` stands for `pass:` and the
- * passphrase.
- */
+/** Runs openssl in `folder`; returns its output. Words are separated by spaces, `PASS` means `pass:` and the passphrase. */
 export function openssl(folder: string, words: string): string {
   const argv = words.split(" ").map((word) => (word === "PASS" ? `pass:${PASSPHRASE}` : word));
   return execFileSync("openssl", argv, { cwd: folder, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });

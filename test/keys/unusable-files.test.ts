@@ -1,6 +1,6 @@
 /**
- * Files that hold no usable key: each is named, told what it is, and given a cure. Where the cure is a
- * command, the command is run and what it makes is loaded.
+ * Files that hold no usable key: the error names each, what it is, and a remedy. If the remedy is a command, it is run, and its result is
+ * loaded.
  */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
@@ -16,7 +16,7 @@ interface Case {
   readonly title: string;
   /** openssl's words that write it from `key.pem` and `pub.pem`; or what writes it. */
   readonly make: readonly string[] | ((folder: string) => void);
-  /** The code it is refused with where the half is due; none: not tried. */
+  /** The code of its refusal where this half is expected; none: not tried. */
   readonly private?: KeyFileErrorCode;
   readonly public?: KeyFileErrorCode;
   /** What to append to the cure's command, so that it asks nothing; none: the sentence has no command. */

@@ -207,7 +207,7 @@ const REFUSED: readonly [args: readonly string[], code: number, stderr: RegExp][
   [["--config", "nowhere.toml"], 1, /nowhere\.toml does not exist\. Correct --config/],
 ];
 
-/** How dbsyncd ends with arguments that it cannot start with: told by its own code, or else by a process. */
+/** Returns how dbsyncd ends with arguments that it cannot start with: by its own code, or else by a process. */
 async function refusalOf(args: readonly string[]): Promise<{ code: number | null; stderr: string }> {
   try {
     await readCommandLine(args, {});

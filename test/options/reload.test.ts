@@ -1,4 +1,4 @@
-/** Every option either holds at once after SIGHUP, or is named as one that needs a restart. */
+/** Every option either applies immediately after SIGHUP, or is named as one that needs a restart. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { readCommandLine } from "../../daemon/command-line.js";

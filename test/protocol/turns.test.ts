@@ -1,4 +1,4 @@
-/** Long work in turns, between which others are served, and which ends with whoever asked for it. */
+/** Long work in turns, between which other work is served, and which ends with its caller. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";

@@ -79,10 +79,10 @@ async function writeThroughAKill(front: number, daemons: readonly [Daemon, Daemo
     for (; isReading; reads++)
       assert.match(await reader.ask(`alaivo count(k) n${reads} #ao@ t #vondrona (k) #fetra 0 1;`), /"rows":/);
   })();
-  // Told below; if something else fails first, that is what is told.
+  // Reported below; if something else fails first, that is reported.
   reading.catch(() => {});
   await writeMore();
-  // Whoever takes the writes.
+  // Any daemon that takes the writes.
   const counts = await Promise.all(daemons.map(async ({ port }) => (await rowsAt(port)).length));
   const [first, second] = daemons;
   const victim = (counts[0] ?? 0) >= (counts[1] ?? 0) ? first : second;

@@ -25,7 +25,7 @@ export async function eventually<Value>(step: () => Promise<Value>): Promise<Val
 /** One client that writes row after row, and knows what came of each. */
 export class RowWriter {
   readonly acknowledged = new Set<number>();
-  /** Of those nobody knows. */
+  /** Rows whose outcome is unknown. */
   readonly unknown = new Set<number>();
   refusedInARow = 0;
   /** Whether the connection was lost. */
@@ -47,7 +47,7 @@ export class RowWriter {
       this.isCutOff = true;
       return;
     }
-    // Each has waited for as long as the balancer waits for servers that find each other: how many there are tells how busy the machine is.
+    // Each has waited for as long as the balancer waits for servers that reconnect: their number shows how busy the machine is.
     if (answer.startsWith("Hadisoana : LOADING ")) return;
     if (answer === BALANCER_ERROR) {
       this.refusedMost = Math.max(this.refusedMost, ++this.refusedInARow);

@@ -4,7 +4,7 @@ import { messageFrame } from "../../protocol/sql-frames.js";
 import { SqlLineParser } from "../../protocol/sql-lines.js";
 import { freePort } from "../support/free-port.js";
 
-/** Whom a statement came from: sockets are numbered from 1. */
+/** A statement with its connection: sockets are numbered from 1. */
 export interface Asked {
   readonly statement: string;
   readonly connection: number;
@@ -51,7 +51,7 @@ export class FakeSqlServer implements AsyncDisposable {
     return this.asked.map(({ statement }) => statement);
   }
 
-  /** At the port that it had before, if it was stopped: not one of the system's, which somebody else may be given meanwhile. */
+  /** Starts at the port that it had before, if it was stopped: not one of the system's, which another process may get meanwhile. */
   async start(): Promise<void> {
     if (this.#port === 0) this.#port = await freePort();
     const server = createServer({ noDelay: true }, (socket) => this.#serve(socket));

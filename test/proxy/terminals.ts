@@ -1,4 +1,4 @@
-/** What a document prints for several terminals: each line a program, started as it stands there, on ports that are free here. */
+/** The lines of a document for several terminals: each line a program, started literally, on ports that are free here. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";

@@ -136,7 +136,7 @@ const LONG_READS: readonly Argv[] = [
   ["SQL_RO", "d", "select a from t where a < 0"],
 ];
 
-/** What a unit reads is done on every daemon too, where it writes besides. */
+/** Reads of a unit that also writes are executed on every daemon, too. */
 const READS: readonly Make[] = [
   () => ["LRANGE", "l", "0", "-1"],
   () => ["HGETALL", "h"],
@@ -164,7 +164,7 @@ interface Size {
   readonly bytes: number;
 }
 
-/** Of the whole state, as it can be seen. */
+/** Returns the size of the complete state, as it can be seen. */
 function sizeOf(database: Database): Size {
   let [elements, bytes] = [0, 0];
   for (const { entries } of database.keyspaces)
@@ -180,7 +180,7 @@ function sizeOf(database: Database): Size {
 const itemsOf = (reply: Reply): number =>
   "items" in reply ? reply.items.reduce((count, item) => count + itemsOf(item), 0) : 1;
 
-/** One to many commands, mostly of one kind, as somebody would who wants much for little. */
+/** Returns one to many commands, mostly of one kind, as an attacker that wants large effects of few bytes would send. */
 function unitOf(random: SeededRandom): readonly Argv[] {
   const first = random.oneOf(WRITES);
   const others = [first, ...(random.chance(0.5) ? [random.oneOf(READS), random.oneOf(WRITES)] : [])];

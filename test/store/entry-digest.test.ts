@@ -1,4 +1,4 @@
-/** Digests of keys: the same where the state is the same, and others where it is not. */
+/** Digests of keys: equal for equal states, and different for different ones. */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";
@@ -23,7 +23,7 @@ const SALT = 7;
 
 const hash = (bytes: Buffer) => bytesOf(createHash("sha256").update(bytes).digest());
 
-/** By database and name. */
+/** Returns digests by database and name. */
 function digests(database: Database, salt = SALT): Map<string, string> {
   const found = new Map<string, string>();
   for (const [db, { entries }] of database.keyspaces.entries())

@@ -1,4 +1,4 @@
-/** What a command that writes costs where keys expire: counted in calls, not in time. */
+/** Cost of a command that writes where keys expire: counted in calls, not in time. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { commandTable } from "../../store/command-table.js";

@@ -1,4 +1,4 @@
-/** The ring of keys: who is in it, who may do what, and how administrators change it. */
+/** The ring of keys: its keys, their permissions, and how administrators change it. */
 import assert from "node:assert/strict";
 import { createHash, generateKeyPairSync } from "node:crypto";
 import { test } from "node:test";

@@ -30,7 +30,7 @@ const UNITS_MAX = 120;
 const DATES = 60;
 /** Runs within which a wrong key spec must show. */
 const MUTANT_RUNS = 1000;
-/** What touches everything, in so many runs only: it hides how units depend on each other. */
+/** The part of runs with commands on complete databases: they hide how units depend on each other. */
 const RUNS_WITH_WHOLE_DATABASES = 0.3;
 
 const seed = seedOfRun();
@@ -97,7 +97,7 @@ function arrivals(run: number, touchesOf: TouchesOf): { fold: MergingFold; units
   return { fold, units };
 }
 
-/** What differs between merging and naive fold, with how to see it again; undefined: nothing. */
+/** Returns the difference between merging and naive fold, with how to see it again; undefined: none. */
 function difference(run: number, touchesOf: TouchesOf): string | undefined {
   const { fold, units } = arrivals(run, touchesOf);
   const naive = naiveFold(units);

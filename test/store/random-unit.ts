@@ -30,7 +30,7 @@ export function randomUnit(g: Generator, grammar: CommandGrammar, at: number, id
   return { name: grammar.name, argv: randomCall(g, grammar), at, db, id };
 }
 
-/** What a unit may touch by its command's row; databases by number, or -1. */
+/** Returns what a unit may touch by its command's row; databases by number, or -1. */
 export function touchesOfUnit({ name, argv, db }: RandomUnit): Touch[] {
   const command = findCommand(name);
   if (command === undefined) throw new Error(`there is a grammar for ${name}, which is not in the table`);

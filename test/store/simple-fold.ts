@@ -18,7 +18,7 @@ interface Applied {
   reply: Reply;
 }
 
-/** A unit's reads and writes, as its key spec tells them; tests hand in wrong ones too. */
+/** Returns a unit's reads and writes by its key spec; tests pass in wrong ones too. */
 export type TouchesOf = (unit: RandomUnit) => readonly Touch[];
 
 /** Time, then id: the order of the fold. */
@@ -41,9 +41,9 @@ export function naiveFold(units: readonly RandomUnit[]): {
 export class MergingFold {
   readonly database = new Database();
   readonly #touchesOf: TouchesOf;
-  /** In the order of the fold. */
+  /** Applied units in the order of the fold. */
   readonly #applied: Applied[] = [];
-  /** How many units had to be undone and done again. */
+  /** Number of units that were undone and done again. */
   redone = 0;
 
   constructor(touchesOf: TouchesOf = touchesOfUnit) {

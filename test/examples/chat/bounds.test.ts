@@ -1,4 +1,4 @@
-/** What is malformed, too large, too much, too slow or of another site: bounded by name, and nobody else is disturbed. */
+/** Malformed, too large, too many, too slow and foreign requests: limited by name, without disturbing other clients. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
@@ -212,7 +212,7 @@ test("however many come and go, what was said is told once", async () => {
   }
   redis.disconnect();
   await line.until("Visitor 19");
-  // Before who is here it is told what was not heard.
+  // It receives what it has missed before the list of users.
   other.came.length = 0;
   await until(
     "it was looked again, twice",

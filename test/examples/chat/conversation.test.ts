@@ -1,4 +1,4 @@
-/** A client's side: it goes to the next server when one is gone, says again what was not told to be kept, and shows each thing once. */
+/** A client's side: it goes to the next server when one is lost, sends again what was not acknowledged, and shows each message once. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
@@ -22,7 +22,7 @@ after(() => store[Symbol.asyncDispose]());
 const limits = { FLOOD_COUNT: 1000, HISTORY_COUNT: 10, SIGN_MS: 200 };
 const start = () => startServer({ redis: store.port, limits });
 
-/** One, and all that it told. */
+/** Starts a conversation, and records its events. */
 function converse(servers: readonly string[], pseudo: string, room: string) {
   const told: Told[] = [];
   const sockets: WebSocket[] = [];
@@ -96,7 +96,7 @@ test("who was away is shown all that was said meanwhile, however much, and nothi
   await say(numbered("before", 5));
   await until("it has heard some", () => ann.all("message").length === 5);
   const { conversation } = ann;
-  // As long as it is away, it is not told.
+  // As long as it is away, no event comes.
   ann.sockets.at(-1)?.pause();
   await say(numbered("meanwhile", 34));
   ann.sockets.at(-1)?.terminate();
@@ -174,7 +174,7 @@ test("who does not come back is here no more, when the server has died, too", as
 test("who has no session any more begins another one by the same name, and what waits is said in that", {
   skip: skipUnlessFull,
 }, async () => {
-  // Not one of the system's, which somebody else may be given meanwhile.
+  // Not one of the system's, which another process may get meanwhile.
   const settings = { PORT: String(await freePort()) };
   await using server = await startServer({ redis: store.port, limits, settings });
   using ann = converse([server.address], "Lost", "lost");

@@ -27,7 +27,7 @@ async function openRedis(): Promise<Kept> {
   };
 }
 
-/** Until the one that is not there is given up; a busy machine may need some of it for the other. */
+/** Milliseconds until the missing one is given up; a busy machine may need some of it for the other. */
 const FIND_MS = 5000;
 
 /** As the mongodb driver finds it at a daemon. */
@@ -71,7 +71,7 @@ for (const { name, open } of HISTORIES) {
 
   test(`a history ${name} gives pages from the end, with nothing twice and nothing left out`, async () => {
     const { history } = kept;
-    // Several at the same moment, added in no order, beside another room's.
+    // Several at the same moment, added in no order, next to another room's.
     const messages = Array.from({ length: 40 }, (_, index) =>
       messageAt(1_700_000_000_000 + Math.floor(index / 3)),
     );

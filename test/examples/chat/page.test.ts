@@ -1,6 +1,6 @@
 /**
- * The page in a browser: many who come are one line, long texts fold, rooms and Leave stay in view, Leave and a closed tab
- * free the name, and a server that hangs is shown.
+ * The page in a browser: many arrivals are one line, long texts fold, rooms and Leave stay in view, Leave and a closed tab free the name,
+ * and a server that hangs is shown.
  */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
@@ -33,7 +33,7 @@ async function enterAs(tab: Tab, name: string): Promise<void> {
   await tab.until(`document.getElementById("status").dataset.state === "here"`);
 }
 
-/** Screenshots are for whoever looks at them: in the folder that PICTURES names. */
+/** Saves a screenshot for a reader, in the folder that PICTURES names. */
 async function picture(
   tab: Tab,
   name: string,

@@ -118,7 +118,7 @@ export class FrameLine extends Line {
 }
 
 export interface Daemons extends AsyncDisposable {
-  /** Settings of a chat server that has one of them first, and the others behind it. */
+  /** Returns the settings of a chat server that prefers one of them, followed by the remaining ones. */
   settingsFrom(index: number): Readonly<Record<string, string>>;
   kill(index: number): Promise<void>;
 }

@@ -172,7 +172,7 @@ test("a name is free as soon as its client has left, and kept for one that was c
     await witness.until("Lea a quitté");
     using next = new Line(other.address);
     await enter(next, "lea");
-    // The one who left does not get it back while it is used.
+    // The user that left does not get it back while it is used.
     using back = new Line(one.address);
     await back.say(`ID|${uuid}`);
     assert.equal(await back.next(), "Connection rejected");

@@ -10,7 +10,7 @@ const trioOfFile = shareTrio();
 const ASKERS = 12;
 const TIMES = { ttlMs: 600_000, missingMs: 600_000 };
 
-/** Something slow, which is made when it is told to. */
+/** Something slow, which is made on request. */
 class Slow {
   value: string | null = "old";
   made = 0;
@@ -63,11 +63,11 @@ test("what is not there is asked for once, what fails is tried anew, and who is 
   const other = new Cache(client, failing, TIMES);
   await assert.rejects(other.get("failing"), /not now/);
   assert.equal(await other.get("failing"), "there");
-  await client.send("SET flight:left gone PX 300"); // so it is left by somebody who makes it, and is killed
+  await client.send("SET flight:left gone PX 300"); // so it is left by a maker that is killed
   assert.equal(await other.get("left"), "there");
 });
 
-/** A value is made of old data at one daemon, while at another the change is told. */
+/** Makes a value of old data at one daemon, while the change is reported at another. */
 async function fillWhileChanged(cut: CutTrio, reading: Client, changing: Client, slow: Slow): Promise<void> {
   const cache = new Cache(reading, slow.make, TIMES);
   slow.hold();

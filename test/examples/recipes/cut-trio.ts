@@ -37,7 +37,7 @@ export class CutTrio implements AsyncDisposable {
     return new CutTrio(trio, links, isShared);
   }
 
-  /** Whether no daemon hears of another. */
+  /** Whether no daemon reaches another. */
   set areApart(areApart: boolean) {
     for (const link of this.#links) link.isCut = areApart;
   }
@@ -62,7 +62,7 @@ export class CutTrio implements AsyncDisposable {
     return client;
   }
 
-  /** All hear of each other, and all have the same. */
+  /** Waits until all daemons are connected, and have the same. */
   async heal(): Promise<void> {
     this.areApart = false;
     await this.trio.level(HEAL_MS);

@@ -1,4 +1,7 @@
-/** What docs/consistency.md says of a group that is read by `majority`: one of two that race is told the entries at most, and none is lost. */
+/**
+ * The promise of docs/consistency.md on a group that is read by `majority`: of two readers that race one at most receives the entries, and
+ * none is lost.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { shareTrio } from "./cut-trio.js";

@@ -13,7 +13,7 @@ const trioOfFile = shareTrio();
 
 const PATIENCE_MS = 60_000;
 const TURNS = amount(12, 50);
-/** As Redis is told it, in milliseconds; and by how much a write is dated back. */
+/** The lease in milliseconds, as Redis receives it; and by how much a write is dated back. */
 const LEASE = "600000";
 const LEASE_MS = Number(LEASE);
 const BACK_MS = 15_000;
@@ -69,7 +69,7 @@ test("who holds the lock and is gone is waited for, and then the next number is 
   assert.equal(after?.number, 2);
   await turn.release();
   const early = await gone.acquire(300);
-  // A machine that stands still meanwhile sees the lease end.
+  // On a machine that sleeps meanwhile the lease has ended.
   assert.ok(early === null || after.left() <= 0, "a release that comes late frees nobody else's turn");
 });
 

@@ -25,7 +25,7 @@ test("INCR gives a number twice, numbers from blocks are unique, with daemons th
     await Promise.all(
       clients.map(async (client) => {
         const numbers = new UniqueNumbers(client, "order");
-        // Who reaches one daemon alone, for now, is told so, and asks again.
+        // A caller that reaches one daemon alone, for now, gets an error, and asks again.
         while (count-- > 0) given.push(await numbers.next().catch(() => -1));
       }),
     );

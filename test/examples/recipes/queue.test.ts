@@ -22,7 +22,7 @@ test("LPOP gives one element to two; a job that two workers finish has its effec
   await cut.trio.level(60_000);
   const near = [await cut.reaching([0, 2]), await cut.reaching([1, 2])];
   for (const worker of near) {
-    const own = new Queue(worker, "jobs", 1); // whoever comes next thinks that the one before is gone
+    const own = new Queue(worker, "jobs", 1); // the next worker thinks that the one before is gone
     await cut.trio.until("it is taken", async () => {
       const job = await own.take();
       if (job !== null) taken.push(job);
@@ -63,7 +63,7 @@ test(`all jobs are done once, though workers go and a daemon is killed (seed ${s
         ["HINCRBY", "times", job.id, 1],
       ];
       await job.finish(effects);
-      if (random.below(5) === 0) await job.finish(effects); // it has not heard of its success
+      if (random.below(5) === 0) await job.finish(effects); // it does not know of its success
       if (++finished === Math.floor(JOBS / 3)) killed = cut.kill(1);
       if (finished === Math.floor((2 * JOBS) / 3)) restarted = killed.then(() => cut.restart(1));
     }

@@ -1,4 +1,4 @@
-/** Objects of a list that look like its first one are not taken apart before somebody asks; nobody sees a difference. */
+/** Objects of a list that have the shape of its first one are not parsed before their members are read, without a visible difference. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
@@ -45,7 +45,7 @@ function listText(random: SeededRandom): string {
   return `[${items.join(",")}]`;
 }
 
-/** As what it holds says, not as it was written. */
+/** Returns the text of a value's contents, not the text as written. */
 function shown(value: JsonValue): string {
   if (value instanceof JsonObject)
     return `{${value.names.map((name, at) => `${JSON.stringify(name)}:${shown(value.values[at] as JsonValue)}`).join(",")}}`;
@@ -53,7 +53,7 @@ function shown(value: JsonValue): string {
   return value instanceof JsonNumber ? value.text : JSON.stringify(value);
 }
 
-/** What parsing comes to. */
+/** Returns the result of parsing. */
 function outcome(parse: () => string): string {
   try {
     return parse();

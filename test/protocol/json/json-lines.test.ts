@@ -22,12 +22,12 @@ function value(random: SeededRandom, depth = 0): unknown {
   return Object.fromEntries(values.map((one) => [random.oneOf(TEXTS), one]));
 }
 
-/** A request is an object, and no line without its end comes before one that is complete at once. */
+/** Returns a line: a request is an object, and no incomplete line precedes one that is complete by itself. */
 function lineOf(random: SeededRandom): string {
   return random.chance(0.2) ? random.oneOf(ODD) : JSON.stringify({ data: value(random) });
 }
 
-/** What a parser makes of chunks, which are only lent to it; its last word is whether a line was too long. */
+/** Returns a parser's requests from chunks, which are only lent to it; the last item is whether a line was too long. */
 function requestsOf(chunks: readonly Buffer[], maxBytes: number): (string | boolean)[] {
   const parser = new JsonLineParser(maxBytes);
   const requests: (string | boolean)[] = [];

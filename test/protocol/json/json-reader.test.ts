@@ -27,7 +27,7 @@ const PIECES_MAX = 8;
 const seed = seedOfRun();
 const skip = skipWithout("php");
 
-/** What well-formed texts are made of, and what spoils them. */
+/** Parts of well-formed texts, and what spoils them. */
 const LEAVES: readonly string[] = [
   ...[
     "1",

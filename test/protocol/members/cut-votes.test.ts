@@ -1,4 +1,4 @@
-/** What members sign of snapshots, on the wire and on disk: there and back, and nothing that is no vote is one. */
+/** Votes on snapshots, on the wire and on disk: written and read back; other bytes are rejected. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type ByteString, bytesOf } from "../../../protocol/byte-string.js";

@@ -1,4 +1,4 @@
-/** Which list may come after which, and which of those that are known holds. */
+/** The order of lists, and which of the known ones is in force. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { standingOf } from "../../../protocol/members/succession.js";

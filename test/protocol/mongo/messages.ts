@@ -6,7 +6,7 @@ import { crc32c } from "../../../protocol/mongo/crc32c.js";
 export const OP_MSG = 2013;
 export const OP_QUERY = 2004;
 
-/** @param rest  behind the head */
+/** @param rest  the bytes after the head */
 export function message(rest: ByteString, opcode = OP_MSG, id = 7): ByteString {
   return `${int32Bytes(16 + rest.length)}${int32Bytes(id)}${int32Bytes(0)}${int32Bytes(opcode)}${rest}`;
 }
@@ -23,7 +23,7 @@ export function sequence(name: string, documents: readonly ByteString[]): ByteSt
 export const query = (collection: string, document: ByteString): ByteString =>
   message(`${int32Bytes(0)}${collection}\0${int32Bytes(0)}${int32Bytes(-1)}${document}`, OP_QUERY);
 
-/** @param sections  with the flag that says so; its sum stands behind them */
+/** @param sections  with the flag of a checksum, which follows them */
 export function summed(sections: ByteString): ByteString {
   const whole = message(`${int32Bytes(1)}${sections}\0\0\0\0`).slice(0, -4);
   return `${whole}${int32Bytes(crc32c(Buffer.from(whole, "latin1")) | 0)}`;

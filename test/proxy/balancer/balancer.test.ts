@@ -1,4 +1,4 @@
-/** The balancer before servers whose answers the test gives: who is asked, what is asked again, and what is not. */
+/** The balancer in front of servers whose answers the test makes: which server is tried, what is tried again, and what is not. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { bytesOfText } from "../../../protocol/byte-string.js";
@@ -7,7 +7,7 @@ import { DEFAULT_ROUTING } from "../../../proxy/settings/balancer-settings.js";
 import { FakeSqlServer, HEARTBEAT } from "../sql-server.js";
 import { startBalancer } from "./scene.js";
 
-/** What our servers say of a USE; of all else, who they are. */
+/** Answers of our servers: to a USE; to anything else, their names. */
 const named =
   (name: string) =>
   ({ statement }: { readonly statement: string }) => {
@@ -100,7 +100,7 @@ test("a write moves on when its server is certainly not there, and back when it 
   await first.stop();
   const answers: string[] = [];
   while (answers.at(-1) !== other) answers.push(await client.told("insert into t values (2);"));
-  // The connection that was open may have been cut with the statement on it: once, and told so.
+  // The connection that was open may have been cut with the statement on it: once, and with an error.
   assert.ok(answers.length <= 2, answers.join());
   assert.equal(await client.told("select k from t;"), other);
   await first.start();

@@ -14,7 +14,7 @@ const LIMITS = { heartbeatInterval: 20, heartbeatTimeout: 100, replyTimeout: NEV
 const CLIENTS = 8;
 const BEATS = 10;
 
-/** Answers until it is told to hang. */
+/** Answers until it is made to hang. */
 async function startFake(name: string) {
   let isHung = false;
   const server = await FakeSqlServer.start(() => (isHung ? null : messageFrame(name)));

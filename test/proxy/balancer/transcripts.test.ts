@@ -1,6 +1,6 @@
 /**
- * The conversations that were recorded with the original's balancer, played against ours before two daemons that tell each other of writes, one
- * of which is stopped and started again where the original's was. What is answered otherwise is in the one table of differences.
+ * The conversations that were recorded with the original's balancer, played against ours in front of two daemons that replicate writes, one
+ * of which is stopped and started again where the original's was. The one table of differences lists other answers.
  */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";

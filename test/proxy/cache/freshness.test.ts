@@ -1,4 +1,4 @@
-/** A cache before a real server: what is written by way of the cache is read by way of the cache, views and all, whoever reads and writes. */
+/** A cache in front of a real server: what one client writes through the cache any client reads through the cache, views included. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { startSql } from "../../listeners/sql/scene.js";
@@ -91,7 +91,7 @@ test("random statements of many clients are answered as without a cache", async 
     // Both choose the same database; what writes is carried out once.
     if (!isRead(statement) && !statement.startsWith("use")) continue;
     const due = await direct.ask(statement);
-    // In a database that is gone there is no table either: one is told by the cache, the other by the server.
+    // In a database that was dropped there is no table either: one error is the cache's, the other the server's.
     const isRefused = due.includes("Hadisoana") && answer.includes("Hadisoana");
     if (!isRefused) assert.equal(answer, due, `step ${step}: ${statement}`);
   }

@@ -57,7 +57,7 @@ test("a read that began before a write and is answered behind it is not kept, an
   const written = writer.ask(WRITE);
   await held.answer(WRITE, messageFrame("done"));
   await written;
-  // The server has not answered the early read yet: the writer's own must not be given its answer.
+  // The server has not answered the early read yet: the writer's own must not receive its answer.
   const late = writer.ask(READ);
   await until(() => held.count(READ) === 2, "the writer's read is asked for anew");
   await held.answer(READ, pageOf("old"));

@@ -40,7 +40,7 @@ test("conversations are those that were recorded, the cache's among them, and it
   const cacheOf = ({ at }: ReplayedStep) => (at === "cache_small" ? chain.small : chain.cache);
   try {
     const compared = await replay({
-      // Another way to the same server, as of somebody who does not go by the cache.
+      // Another way to the same server, as of a client that does not use the cache.
       port: (step) => (step.target === "lb" ? chain.server.port : cacheOf(step).port),
       async empty() {
         await chain[Symbol.asyncDispose]();

@@ -1,4 +1,4 @@
-/** How long it takes to read numbers, and integers in their one form; that all are read as Redis reads them is compared by test/conformance. */
+/** Time to read numbers, and integers in their one form; test/conformance compares that all are read as Redis reads them. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { runInNewContext } from "node:vm";
@@ -14,7 +14,7 @@ import { addFloats } from "../../../store/arithmetic/long-double.js";
 /** Milliseconds: what takes the square of the length takes hours. */
 const MOST = 20_000;
 
-/** What a step returns, which is broken off if it takes too long. */
+/** Returns a step's result; the step is aborted if it takes too long. */
 const inTime = (step: () => unknown): unknown => runInNewContext("step()", { step }, { timeout: MOST });
 
 test("a long text that is no number in the end is refused as soon as it is read", () => {

@@ -1,4 +1,4 @@
-/** What long answers about documents say is of the moment of their own command, whatever those behind it do. */
+/** Long answers about documents are of the moment of their own command, whatever later commands do. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { LocalUnits } from "../../../engine/backends/local-units.js";

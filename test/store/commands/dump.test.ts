@@ -18,7 +18,7 @@ const seed = seedOfRun();
 const run = (database: Database, ...argv: ByteString[]): Reply =>
   database.execute(argv, { at: AT, db: 0, id: "unit" });
 
-/** What a key holds, unordered contents sorted. */
+/** Returns the value of a key, unordered contents sorted. */
 function contents(database: Database, key: ByteString): string | undefined {
   return stateOf(database, AT).get(JSON.stringify([0, key]))?.contents;
 }
@@ -158,7 +158,7 @@ test("RESTORE counts its time from the unit's date, or takes it as it is", () =>
   assert.equal(ttlAfter(String(AT - 1), payload, "ABSTTL"), ":-2");
 });
 
-/** A compressed string that becomes so many times `a`. */
+/** Returns a compressed string that expands to `size` times `a`. */
 function compressed(size: number): Buffer {
   // One byte as it is, and repetitions of it, 264 bytes each; the rest, below 32, as it is again.
   const rest = (size - 1) % 264;

@@ -1,4 +1,4 @@
-/** What is easily got wrong in commands on any type; that they answer as Redis does is compared by test/conformance. */
+/** Edge cases of commands on any type; test/conformance compares their answers with Redis's. */
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import type { Reply } from "../../../protocol/reply.js";

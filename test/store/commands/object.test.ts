@@ -9,7 +9,7 @@ import { some } from "../../support/amount.js";
 import { StoreUnderTest } from "./store-under-test.js";
 
 const KEYS = 20_000;
-/** How far off an estimate may be, either way. */
+/** Maximum factor by which an estimate may be off, in both directions. */
 const FACTOR = 2;
 
 setFlagsFromString("--expose-gc");
@@ -53,7 +53,7 @@ const shared: typeof kinds = {
   "long streams": (i) => ["XADD", `s${i % STREAMS}`, `${i + 1}-1`, "field", text(i, 20)],
 };
 
-/** Until the end: what the engine lets go of while the next one is weighed would be missing from its weight. */
+/** Stored until the end: what the engine frees while the next one is measured would be missing from its size. */
 const kept: Database[] = [];
 
 for (const [kind, argvOf] of some(Object.entries({ ...kinds, ...shared }), 5)) {

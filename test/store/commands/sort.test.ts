@@ -1,4 +1,4 @@
-/** What is easily got wrong in SORT; that it answers as Redis does is compared by test/conformance. */
+/** Edge cases of SORT; test/conformance compares its answers with Redis's. */
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { findCommand } from "../../../store/command-table.js";
@@ -13,7 +13,7 @@ beforeEach(() => {
   store = new StoreUnderTest();
 });
 
-/** The keys that a line may touch: `*` is the whole database, `!` stands before what it may write. */
+/** Returns the keys that a line may touch: `*` is the complete database, `!` marks what it may write. */
 function touched(line: string): string[] {
   const argv = line.split(" ");
   return touchesOf(findCommand(argv[0]!)!.keys, argv).map(

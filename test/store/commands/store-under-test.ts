@@ -9,9 +9,9 @@ import { shown } from "../../conformance/resp2-fold.js";
 export class StoreUnderTest {
   readonly #database = new Database();
   #units = 0;
-  /** When the next command runs, milliseconds since 1970. */
+  /** Date of the next command, milliseconds since 1970. */
   at = 1_000_000;
-  /** What undoes everything that has run. */
+  /** The undo records of everything that has run. */
   #records: UndoRecord[] = [];
 
   /** The reply to a command, its arguments separated by blanks. */
@@ -36,7 +36,7 @@ export class StoreUnderTest {
     return canonicalState(this.#database).join("\n");
   }
 
-  /** Runs commands, takes them back again, and tells whether the state is what it was before. */
+  /** Runs commands, undoes them, and returns whether the state is what it was before. */
   isUndone(...lines: readonly string[]): boolean {
     const before = this.state();
     const earlier = this.#records;

@@ -1,4 +1,4 @@
-/** Counting of keys that have expired, beside a walk over all of them. */
+/** Counting of keys that have expired, compared with a walk over all of them. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Keyspace, NO_EXPIRY } from "../../../store/keyspace/keyspace.js";

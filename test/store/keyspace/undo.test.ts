@@ -104,7 +104,7 @@ function checkUndo(database: Database, unit: RandomUnit): boolean {
   return changes;
 }
 
-/** What has not expired: an error may remove keys, and entries of documents, that have. */
+/** Returns the state without expired keys and entries: an error may remove those. */
 function visible(state: readonly string[], at: number): string[] {
   return state.flatMap((line) => {
     const parsed = JSON.parse(line) as [number, string, string, number, string, unknown];

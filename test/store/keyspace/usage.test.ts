@@ -1,4 +1,4 @@
-/** How recently and how often keys are used, where that is kept. */
+/** Recency and frequency of the use of keys, where they are tracked. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Reply } from "../../../protocol/reply.js";
@@ -72,7 +72,7 @@ test("of keys that a fast client makes and reads within moments, the one not rea
   assert.ok(worth("cold") < worth("hot"));
 });
 
-/** Mean and variance of Redis's counter after so many hits: at c it is raised by one hit in 1 + 10 (c - 5). */
+/** Returns mean and variance of Redis's counter after a number of hits: at c it is raised by one hit in 1 + 10 (c - 5). */
 function countAfter(hits: number): { mean: number; variance: number } {
   let chances = new Float64Array(256);
   chances[5] = 1;

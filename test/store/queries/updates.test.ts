@@ -13,7 +13,7 @@ import { amount } from "../../support/amount.js";
 import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
 import { updateContext } from "./scope.js";
 
-/** What became of an entry; "error". */
+/** Returns the entry after a change, or "error". */
 function outcome(change: () => string): unknown {
   try {
     return JSON.parse(change());

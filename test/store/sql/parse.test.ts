@@ -189,7 +189,7 @@ test("a word is taken apart alone, however many come behind it", () => {
   const rest = restOfWord(text, word, 2);
   assert.deepEqual([rest.text, rest.next?.text], ["0", "x"]);
   assert.equal(rest.next?.next, word.next);
-  // Each time with all behind it, this would take hours.
+  // If each step read all the rest, this would take hours.
   const tree = treeOf(`alaivo ${"1 na0,".repeat(100_000)}1`);
   assert.ok(tree.kind === "query" && tree.query.kind === "select");
   assert.equal(tree.query.fields?.length, 100_001);

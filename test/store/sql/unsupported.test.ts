@@ -1,4 +1,4 @@
-/** What SQL users type and this has not is answered with what to write instead, whatever the case of its words. */
+/** Features that SQL users type and that are missing here are answered with an alternative, in any case of letters. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { bytesOfText, textOfBytes } from "../../../protocol/byte-string.js";

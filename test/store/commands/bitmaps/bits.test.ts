@@ -1,4 +1,4 @@
-/** Bits of long strings, which are looked at by words: as one byte after the other would tell. */
+/** Bits of long strings, which are read by words, compared with reading byte by byte. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ByteString } from "../../../../protocol/byte-string.js";
@@ -9,7 +9,7 @@ import { StoreUnderTest } from "../store-under-test.js";
 
 const seed = seedOfRun();
 
-/** Runs of one byte, with single others between them. */
+/** Returns runs of one byte, with single different ones between them. */
 function randomBytes(random: SeededRandom, length: number): ByteString {
   let bytes = "";
   while (bytes.length < length) {

@@ -1,4 +1,4 @@
-/** What collections make of hostile documents: a failure that has changed nothing, and before it has cost much. */
+/** Hostile documents: collections answer a failure that has changed nothing, before it has cost much. */
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { Effort } from "../../../../store/keyspace/effort.js";

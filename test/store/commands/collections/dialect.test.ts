@@ -1,4 +1,4 @@
-/** What statements with `dialect: 2` can do that others cannot, indexes that expire documents, and ranges and sorts by indexes. */
+/** Features of statements with `dialect: 2`, indexes that expire documents, and ranges and sorts by indexes. */
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { canonicalState } from "../../../../store/digest.js";

@@ -1,4 +1,4 @@
-/** What only looks like something else: values like others, documents like others, and statements that leave out what matters. */
+/** Look-alikes: similar values, similar documents, and statements that leave out what matters. */
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { Asked } from "./asked.js";

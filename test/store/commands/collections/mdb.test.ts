@@ -1,4 +1,4 @@
-/** What MDB commands answer: writes, reads, errors with MongoDB's numbers. */
+/** Answers of MDB commands: writes, reads, errors with MongoDB's numbers. */
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { Asked } from "./asked.js";

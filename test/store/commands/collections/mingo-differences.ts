@@ -1,4 +1,4 @@
-/** Where mingo answers as MongoDB does not, and why: such operations are not compared, or not in full. */
+/** Differences of mingo from MongoDB, and their reasons: such operations are not compared, or not in full. */
 import type { Json, JsonObject, Operation } from "./random-operation.js";
 
 interface Difference {
@@ -32,7 +32,7 @@ function unwindsTwice(operation: Operation): boolean {
 const hasTwice = (list: Json | undefined): boolean =>
   Array.isArray(list) && new Set(list.map((one) => JSON.stringify(one))).size < list.length;
 
-/** Whether $count stands before another stage, which is given a document that MongoDB does not make. */
+/** Whether a $count precedes another stage, which then receives a document that MongoDB does not make. */
 function countsBetween(operation: Operation): boolean {
   return operation.kind === "aggregate" && operation.pipeline.slice(0, -1).some((stage) => "$count" in stage);
 }
@@ -54,7 +54,7 @@ export function isDifferentInMingo(operation: Operation, documents: readonly Jso
   return DIFFERENCES.some(({ is }) => is(operation, documents));
 }
 
-/** Of nothing $count makes nothing; mingo makes a 0 of it. */
+/** Adapts an answer: $count makes nothing of nothing; mingo makes a 0 of it. */
 export function withoutDifferences(answer: Json, operation: Operation): Json {
   if (operation.kind !== "aggregate" || !Array.isArray(answer)) return answer;
   return answer.filter((one: Json) => JSON.stringify(one) !== '{"c":0}');

@@ -13,7 +13,7 @@ import { type Json, type JsonObject, type Operation, RandomOperations } from "./
 
 const RUNS = amount(12, 150);
 const OPERATIONS = 80;
-/** One in so many is taken back and carried out again. */
+/** One in this many operations is undone and executed again. */
 const UNDONE = 8;
 const INDEXES = [
   '{"key":{"a":1},"name":"a_1"}',
@@ -172,7 +172,7 @@ function distinct(documents: readonly JsonObject[], path: readonly string[]): Js
   return [...new Map(values.map((value) => [JSON.stringify(value), value as Json])).values()];
 }
 
-/** As both may be compared: the order of fields is MongoDB's alone, and so is what is left out of the differences. */
+/** Returns the comparable part of an answer: the order of fields is MongoDB's alone, and differences are left out. */
 function plain(answer: Json, operation: Operation): Json {
   return sorted(withoutDifferences(answer, operation));
 }

@@ -1,4 +1,4 @@
-/** Random operations on one collection: few fields and values, so that they meet; as plain JavaScript values, which both sides are given. */
+/** Random operations on one collection: few fields and values, so that they meet; as plain JavaScript values, which both sides receive. */
 import type { SeededRandom } from "../../../support/seeded-random.js";
 
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [name: string]: Json };
@@ -84,7 +84,7 @@ export class RandomOperations {
     return kind < 9 ? this.#chance(0.5) : null;
   }
 
-  /** Of each field's own kind mostly: `n` a number, `l` a list, `o` a document, `d` a list of documents. */
+  /** Returns a document with values mostly of each field's own kind: `n` a number, `l` a list, `o` a document, `d` a list of documents. */
   #document(): JsonObject {
     const document: Record<string, Json> = { _id: this.#random.below(IDS) };
     if (this.#chance(0.8)) document["a"] = this.#scalar();

@@ -232,7 +232,7 @@ test(`the original's queries find the same with an index (seed ${seed})`, () => 
   }
 });
 
-/** Names that stand in a text where no member is named, too, and others that trouble. */
+/** Names that occur in a text where no member is named, too, and further troublesome ones. */
 const ODD_NAMES = ["a", ":", ",", "}", "},{", "]", ":{", "", "é", "__proto__", "0", 'a"b', "\\\\", "a:", "1"];
 const ODD_TEXTS = [":b", ":", ":,", ":}", '\\":', "a", "", "1", " 1", "01", "1e0", "true", "0", "é", '":":'];
 const ODD_NUMBERS = [

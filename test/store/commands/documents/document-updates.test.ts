@@ -221,7 +221,7 @@ test("where ids stay most entries go at once, and come back at once", () => {
   const expiries = left.items.flatMap((item) => (item.kind === "array" ? [item.items[2]] : []));
   assert.deepEqual(expiries[0], { kind: "integer", value: 10_000 });
   assert.equal(expiries[1]?.kind, "nil");
-  // Nobody else gets the number of an entry that was there.
+  // No other entry gets the number of one that existed.
   const added: UndoRecord[] = [];
   assert.deepEqual(execute(["DOC.INSERT", "d", "COUNT", '{"n":1}'], added), {
     kind: "array",

@@ -1,4 +1,4 @@
-/** What is easily got wrong in documents; the original's own conversations are replayed by test/listeners/json. */
+/** Edge cases of documents; test/listeners/json replays the original's own conversations. */
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { numbering } from "../../../../store/commands/documents/document-inserts.js";
@@ -173,7 +173,7 @@ test("a query finds what it would find if it took every entry apart", () => {
   same('DOC.COUNT q QUERY {"v":false}', ":2");
 });
 
-/** A daemon with a timeline: units have numbers and long ids, and may be put before others. */
+/** A daemon with a timeline: units have numbers and long ids, and may be inserted before earlier ones. */
 class Folded {
   readonly database = new Database();
 

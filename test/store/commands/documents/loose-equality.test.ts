@@ -1,4 +1,4 @@
-/** When values are equal in PHP: every pair of a set, and random pairs, are checked by a real one. DBSYNC_SEED replays a run. */
+/** Equality of values in PHP: a real one checks every pair of a set, and random pairs. DBSYNC_SEED replays a run. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parseJson } from "../../../../protocol/json/json-reader.js";

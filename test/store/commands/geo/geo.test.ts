@@ -1,4 +1,4 @@
-/** What is easily got wrong in places; that they answer as Redis does is compared by test/conformance. */
+/** Edge cases of places; test/conformance compares their answers with Redis's. */
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { findCommand } from "../../../../store/command-table.js";

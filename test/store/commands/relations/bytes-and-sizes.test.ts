@@ -1,4 +1,4 @@
-/** Names and texts of any letters, what somebody else has written where a database is kept, and statements that would make too much. */
+/** Names and texts of any letters, keys of a database that another client has written, and statements that would make too much. */
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { bytesOfText } from "../../../../protocol/byte-string.js";

@@ -80,5 +80,5 @@ export const DIFFERENCES: readonly Difference[] = [
 
 /** Scenarios that are about frames, not statements. */
 export const FRAMING: ReadonlySet<string> = new Set(["framing"]);
-/** From this one on the servers are empty again. */
+/** The step before which the servers are empty again. */
 export const EMPTIED_BEFORE = "lb-no-database-round-robin";

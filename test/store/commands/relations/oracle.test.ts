@@ -20,7 +20,7 @@ import { outcomeOfReply } from "./transcript.js";
 
 const RUNS = amount(50, 300);
 const STATEMENTS = 80;
-/** One in so many is taken back and carried out again. */
+/** One in this many statements is undone and executed again. */
 const UNDONE = 8;
 
 const MAKE = [
@@ -99,5 +99,5 @@ function told(reply: Reply): Told {
   return outcome.kind === "rows" ? plain(outcome.rows) : 0;
 }
 
-/** As text, so that -0 is 0. */
+/** Returns rows as texts, so that -0 is 0. */
 const plain = (rows: readonly unknown[]): readonly string[] => rows.map((row) => JSON.stringify(row));

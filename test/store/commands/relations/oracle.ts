@@ -123,7 +123,7 @@ export class Oracle {
   #meets(row: Row, head: readonly Named[], condition: Condition | null): boolean {
     if (condition === null) return true;
     const { tests, words } = condition;
-    // In Malagasy one after the other; in English what stands between two ORs belongs together.
+    // In Malagasy from left to right; in English the operands between two ORs belong together.
     if (this.#language === "malagasy") {
       let holds = check(tests[0] as Test, row, head);
       for (const [i, word] of words.entries())

@@ -340,7 +340,7 @@ function largeTables(): Database {
   return database;
 }
 
-/** By each query its rows. */
+/** Queries, each with its number of rows. */
 const SELECTIVE: readonly (readonly [rows: number, text: string])[] = [
   [1, "select y.v from a x join c y on x.k = y.id where x.id = 5"],
   [1, "select y.v from a x join c y on x.k + 1 = y.id where x.id = 5"],

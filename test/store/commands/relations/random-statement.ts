@@ -95,7 +95,7 @@ export function randomStatement(random: SeededRandom): Statement {
   return { kind: "select", select: randomSelect(random) };
 }
 
-/** Of one column. */
+/** Returns a select of one column. */
 function narrow(random: SeededRandom): Select {
   const fields = [randomTerm(random, null, 1)];
   return {

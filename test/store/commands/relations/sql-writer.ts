@@ -11,7 +11,7 @@ const written = (text: string) => `'${text.replaceAll("'", "''")}'`;
 
 export class SqlWriter {
   readonly #random: SeededRandom;
-  /** Of the sources of the query that is being written; null: names alone say which column is meant. */
+  /** Aliases of the sources of the query that is being written; null: names alone say which column is meant. */
   #aliases: readonly string[] | null = null;
 
   constructor(random: SeededRandom) {
@@ -170,7 +170,7 @@ export class SqlWriter {
     return random.chance(0.3) ? this.#text() : this.#number(2);
   }
 
-  /** Where a field begins is marked, so that they can be counted. */
+  /** Marks the beginning of a field, so that fields can be counted. */
   #alias(i: number): string {
     return `${this.#random.oneOf(["", ` f${i}`, ` as f${i}`, ` "f ${i}"`])}${i > 0 ? "/**/" : ""}`;
   }
@@ -179,7 +179,7 @@ export class SqlWriter {
     return this.#chance(0.6, () => ` where ${this.#condition(3)}`);
   }
 
-  /** With a limit by all fields, so that it leaves out the same rows. */
+  /** Returns a tail; one with a limit is sorted by all fields, so that it leaves out the same rows. */
   #tail(width: number): string {
     const random = this.#random;
     if (random.chance(0.4)) return "";

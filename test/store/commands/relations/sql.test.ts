@@ -1,4 +1,4 @@
-/** What is easily got wrong in SQL; random statements are compared in oracle.test.ts, recorded ones in transcripts.test.ts. */
+/** Edge cases of SQL; oracle.test.ts compares random statements, transcripts.test.ts recorded ones. */
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { bytesOfText } from "../../../../protocol/byte-string.js";

@@ -33,7 +33,7 @@ export type Outcome =
   | { readonly kind: "error"; readonly text: string }
   | { readonly kind: "done" };
 
-/** What a recorded reply of one frame says. */
+/** Returns the outcome in a recorded reply of one frame. */
 export function outcomeOfFrames(frames: string): Outcome {
   const error = /^RESULT_MESSAGE\n(?:Hadisoana : |(?=Erreur ))([\s\S]*)\nEND\n$/.exec(frames);
   if (error !== null) return { kind: "error", text: (error[1] as string).replace(/\n/g, " ") };

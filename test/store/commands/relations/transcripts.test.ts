@@ -1,17 +1,17 @@
-/** What the original SQL server answered, statement by statement, is what SQL answers, but for what differences.ts names. */
+/** SQL answers what the original SQL server answered, statement by statement, except for differences.ts. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isDeepStrictEqual } from "node:util";
 import { DIFFERENCES, type Difference, EMPTIED_BEFORE, FRAMING } from "./differences.js";
 import { type Outcome, outcomeOfFrames, outcomeOfReply, Server, scenarios } from "./transcript.js";
 
-/** So many steps are about statements: a test that skipped them would pass as well. */
+/** Number of steps about statements: a test that skipped them would pass as well. */
 const STEPS = 506;
 
 const differenceOf = (scenario: string, step: number): Difference | undefined =>
   DIFFERENCES.find(({ steps }) => steps[scenario]?.includes(step));
 
-/** Without the order of rows where it means nothing. */
+/** Returns an outcome without the order of rows where it means nothing. */
 function comparable(outcome: Outcome, statement: string): Outcome {
   if (outcome.kind !== "rows" || !/asehoy|vondrona/i.test(statement)) return outcome;
   return {

@@ -1,6 +1,4 @@
-/**
- * What is easily got wrong in sorted sets; that they answer as Redis does is compared by test/conformance.
- */
+/** Edge cases of sorted sets; test/conformance compares their answers with Redis's. */
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { StoreUnderTest } from "../store-under-test.js";

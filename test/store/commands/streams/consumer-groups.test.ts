@@ -1,4 +1,4 @@
-/** What is easily got wrong in groups of consumers; that they answer as Redis does is compared by test/conformance. */
+/** Edge cases of consumer groups; test/conformance compares their answers with Redis's. */
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import type { ByteString } from "../../../../protocol/byte-string.js";

@@ -1,4 +1,4 @@
-/** What is easily got wrong in streams; that they answer as Redis does is compared by test/conformance. */
+/** Edge cases of streams; test/conformance compares their answers with Redis's. */
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { writeReply } from "../../../../protocol/resp/resp-writer.js";

@@ -10,7 +10,7 @@ import { SeededRandom, seedOfRun } from "../../../support/seeded-random.js";
 
 const seed = seedOfRun();
 const ENTRIES = 5000;
-/** Parts of names and strings, which look like what stands around them. */
+/** Parts of names and strings that look like the text around them. */
 const PARTS = ["a", "b", '"', "\\", ",", ":", "{", "}", "[", "]", "é", "\n", ""] as const;
 
 const textOf = (random: SeededRandom) =>

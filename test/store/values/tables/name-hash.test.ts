@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { cursorTag, hashOfName, seedNameHash } from "../../../../store/values/tables/name-hash.js";
 
-/** Of the bytes 0, 1, 2, … up to each length, with the key 00 01 … 07; little-endian. */
+/** Hashes of the bytes 0, 1, 2, … up to each length, with the key 00 01 … 07; little-endian. */
 const VECTORS = [
   "a9359f5b",
   "27475ab8",
@@ -18,7 +18,7 @@ const VECTORS = [
 const KEY = [0x03020100, 0x07060504] as const;
 const nameOf = (length: number) => String.fromCharCode(...Array.from({ length }, (_, byte) => byte));
 
-/** HalfSipHash with so many rounds for each word, and at the end, written as its authors describe it. */
+/** HalfSipHash with the given number of rounds for each word, and at the end, written as its authors describe it. */
 function halfSipHash(name: string, wordRounds: number, lastRounds: number): number {
   const rotated = (value: number, bits: number) => (value << bits) | (value >>> (32 - bits));
   const v = Int32Array.of(KEY[0], KEY[1], 0x6c796765 ^ KEY[0], 0x74656462 ^ KEY[1]) as unknown as number[];
