@@ -1,6 +1,6 @@
 /**
- * The client of a program that passes commands on as bytes, such as `dbsyncd -d dbsync`: signed with its key to all daemons, those that
- * come together in one envelope, in the order in which they came.
+ * The client of a program that passes commands on as bytes, such as `dbsyncd -d dbsync`: signed with its key, to all
+ * daemons, in order; commands that arrive together share an envelope.
  */
 import { type ByteString, bytesOfText } from "../protocol/byte-string.js";
 import { type ErrorReply, error } from "../protocol/reply.js";
@@ -21,10 +21,10 @@ export type { Carrying };
 
 type Argv = readonly ByteString[];
 
-/** Until what is to be final is given up: the daemons' window, and then their reports. */
+/** The timeout of a write that is to be final: the daemons' window, and then their reports. */
 const STABLE_TIMEOUT_MS = 60_000;
 
-/** Databases whose settings are kept. */
+/** The number of databases whose settings are cached. */
 const KEPT_DATABASES = 16;
 
 /** The commands that all clients have sent by now are read before any of them is signed: an envelope for many is far cheaper than one for each. */
@@ -36,7 +36,7 @@ const NOTHING = { folder: "", home: "", system: "" };
 /** The connection that a command comes from. */
 export interface CarriedFor {
   readonly db: number;
-  /** Whether the answer waits until the place of the write is final. */
+  /** Whether the answer waits until the position of the write is final. */
   readonly isStable: boolean;
   /** Keys that the connection watches. */
   readonly watched?: { readonly size: number };
@@ -47,7 +47,7 @@ export class Carrier {
   readonly #settings: CallSettings;
   /** One for each database, as calls that have the same share envelopes. */
   #ofDatabases: CallSettings[] = [];
-  /** Milliseconds that a command may take. */
+  /** The timeout of a command in milliseconds. */
   #timeout = 0;
 
   /**
@@ -84,7 +84,7 @@ export class Carrier {
     }));
   }
 
-  /** Whether any daemon may be reached, as far as is known. */
+  /** Whether a daemon is reachable, as far as is known. */
   get isReachable(): boolean {
     return this.#client.isReachable;
   }
@@ -128,13 +128,14 @@ function headerOf(db: number): EnvelopeOptions {
 }
 
 /**
- * Of what a connection with watched keys reads: without a policy what a majority answers alike. Two majorities share a daemon, so the
- * value is no older than the writers that WATCH saw; an older one would pass for the one that the condition names.
+ * Returns the settings of a read for a connection with watched keys: without a policy, the answer of a majority. Two
+ * majorities share a daemon, so the value is no older than the writers that WATCH saw; an older one would pass for
+ * the one that the condition names.
  */
 const watching = (settings: CallSettings): CallSettings =>
   settings.policy === "usual" ? { ...settings, policy: "majority" } : settings;
 
-/** Returns the error that daemons replied with, in their words; null: the call has failed otherwise. */
+/** Returns the error of a command as the daemons replied it; null: the call has failed otherwise. */
 export function repliedError(problem: Error): ErrorReply | null {
   if (!(problem instanceof DbsyncError) || problem.code !== "reply") return null;
   const failed = problem.outcomes.find((outcome) => outcome.status === "failed" && outcome.stage === "reply");

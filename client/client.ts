@@ -1,4 +1,4 @@
-/** What callers see of a client. */
+/** The public types of a client. */
 
 import type { CommandMethods } from "./command-methods.js";
 import type { ChannelEvent, ChannelInput, KeyInput, ListenOptions, WatchEvent } from "./live/live-event.js";
@@ -10,18 +10,19 @@ import type { ReplyValue } from "./shared/reply-value.js";
 /** Results are promises that settle by the deadline; errors: see errors.ts. */
 export interface CallingClient extends AsyncDisposable {
   /**
-   * Sends a command to every daemon and resolves as the policy says: with the value as text, or null for nil.
-   * @param command  a line, cut at blanks by the daemon; or arguments
+   * Sends a command to every daemon and resolves by the policy: with the value as text, or null for nil.
+   * @param command  a line, split at spaces by the daemon; or arguments
    */
   send(command: CommandInput, options?: CallOptions): Promise<string | null>;
   /**
-   * As `send`, with the reply as it is: text, number, list … A daemon that speaks version 1 gives text. null: nil, or a
-   * condition of `if` does not hold. `WRITERS` gives hexadecimal digits, as `if` takes them, unless `buffers` is set.
+   * Sends a command and resolves with its reply, typed: text, number, list … A daemon that speaks version 1 returns
+   * text. null: nil, or a condition of `if` does not hold. `WRITERS` returns hexadecimal digits, as `if` accepts
+   * them, unless `buffers` is set.
    */
   call(command: CommandInput, options?: TypedCallOptions): Promise<ReplyValue>;
   /**
-   * Sends commands that are applied together, with no other between them, and resolves with their replies; one that
-   * failed stands among them as its error. null: a condition of `if` does not hold. Needs version 2.
+   * Sends commands that are applied together, with no other between them, and resolves with their replies; the reply
+   * of a failed one is its error. null: a condition of `if` does not hold. Needs version 2.
    */
   multi(commands: readonly CommandInput[], options?: TypedCallOptions): Promise<ReplyValue[] | null>;
   /**
@@ -39,17 +40,20 @@ export interface CallingClient extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-/** What `createClient` gives: commands as methods too, typed. */
+/** The client of `createClient`, with typed methods for commands. */
 export interface Client extends ListenedClient, CommandMethods {}
 
 /** A client that can listen. */
 export interface ListenedClient extends CallingClient {
   /**
-   * What is said on a channel, on those that match `{ pattern }`, or on `{ shard }`, as long as it is iterated: heard from one daemon,
-   * and from another when that one is lost. The first event is `open`; where something may have been missed there is a `gap`.
-   * Needs version 2.
+   * Iterates over the messages on a channel, on those that match `{ pattern }`, or on `{ shard }`: received from one
+   * daemon, and from another when that one is lost. The first event is `open`; where messages may be missing there is
+   * a `gap`. Needs version 2.
    */
   subscribe(channel: ChannelInput, options?: ListenOptions): AsyncIterableIterator<ChannelEvent>;
-  /** The same of a key, or of all that begin with `{ prefix }`: told when it has changed, also when writes that came late change it again. */
+  /**
+   * Iterates over the changes of a key, or of all keys that begin with `{ prefix }`, including those by writes that
+   * came late.
+   */
   watch(key: KeyInput, options?: ListenOptions): AsyncIterableIterator<WatchEvent>;
 }

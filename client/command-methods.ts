@@ -26,13 +26,13 @@ export interface CommandMethods {
   decr(key: Argument): Promise<number | bigint>;
   /** Takes a number from a key's integer. */
   decrby(key: Argument, decrement: Argument): Promise<number | bigint>;
-  /** The string of a key. */
+  /** Returns the string of a key. */
   get(key: Argument): Promise<string | null>;
-  /** The string of a key, which is removed. */
+  /** Returns the string of a key, and removes the key. */
   getdel(key: Argument): Promise<string | null>;
-  /** The string of a key, whose expiry time is set or lifted. */
+  /** Returns the string of a key, and sets or removes its expiry time. */
   getex(key: Argument, ...options: Argument[]): Promise<string | null>;
-  /** A part of a string. */
+  /** Returns a part of a string. */
   getrange(key: Argument, start: Argument, end: Argument): Promise<string>;
   /** Sets a key and answers what it held. */
   getset(key: Argument, value: Argument): Promise<string | null>;
@@ -42,9 +42,9 @@ export interface CommandMethods {
   incrby(key: Argument, increment: Argument): Promise<number | bigint>;
   /** Adds a floating-point number to a key's number. */
   incrbyfloat(key: Argument, increment: Argument): Promise<string>;
-  /** The longest common subsequence of two strings. */
+  /** Returns the longest common subsequence of two strings. */
   lcs(key1: Argument, key2: Argument, ...options: Argument[]): Promise<ReplyValue>;
-  /** The strings of several keys. */
+  /** Returns the strings of several keys. */
   mget(key: Argument, ...keys: Argument[]): Promise<(string | null)[]>;
   /** Sets several keys. */
   mset(key: Argument, value: Argument, ...more: Argument[]): Promise<"OK">;
@@ -60,87 +60,87 @@ export interface CommandMethods {
   setnx(key: Argument, value: Argument): Promise<number>;
   /** Overwrites a part of a string, padded with NULs. */
   setrange(key: Argument, offset: Argument, value: Argument): Promise<number>;
-  /** The length of a string in bytes. */
+  /** Returns the length of a string in bytes. */
   strlen(key: Argument): Promise<number>;
-  /** How many bits of a string, or of a part of it, are 1. */
+  /** Counts the bits of a string, or of a part of it, that are 1. */
   bitcount(key: Argument, ...range: Argument[]): Promise<number>;
   /** Reads, sets and adds to integers of any width within a string. */
   bitfield(key: Argument, ...operations: Argument[]): Promise<ReplyValue>;
-  /** The place of the first bit that is 1, or 0. */
+  /** Returns the index of the first bit that is 1, or 0. */
   bitpos(key: Argument, bit: Argument, ...range: Argument[]): Promise<number>;
-  /** A bit of a string. */
+  /** Returns a bit of a string. */
   getbit(key: Argument, offset: Argument): Promise<number>;
   /** Sets a bit of a string and answers what it was. */
   setbit(key: Argument, offset: Argument, bit: Argument): Promise<number>;
   /** Adds elements to a HyperLogLog, which is made if absent. */
   pfadd(key: Argument, ...elements: Argument[]): Promise<number>;
-  /** How many different elements several HyperLogLogs together have seen, about. */
+  /** Estimates the number of different elements of several HyperLogLogs together. */
   pfcount(key: Argument, ...keys: Argument[]): Promise<number>;
-  /** Adds to a HyperLogLog what others have seen. */
+  /** Merges HyperLogLogs into one. */
   pfmerge(key: Argument, ...keys: Argument[]): Promise<"OK">;
   /** Copies a key's value to another key, also in another database. */
   copy(key1: Argument, key2: Argument, ...options: Argument[]): Promise<number>;
   /** Removes keys. */
   del(key: Argument, ...keys: Argument[]): Promise<number>;
-  /** How many of the keys named exist; one named twice counts twice. */
+  /** Counts the named keys that exist; one named twice counts twice. */
   exists(key: Argument, ...keys: Argument[]): Promise<number>;
-  /** Lets a key expire in so many seconds. */
+  /** Sets a key's time to live in seconds. */
   expire(key: Argument, seconds: Argument, ...options: Argument[]): Promise<number>;
   /** Lets a key expire at a Unix time in seconds. */
   expireat(key: Argument, time: Argument, ...options: Argument[]): Promise<number>;
-  /** The Unix time in seconds at which a key expires. */
+  /** Returns the Unix time in seconds at which a key expires. */
   expiretime(key: Argument): Promise<number | bigint>;
-  /** All keys that match a pattern. */
+  /** Returns all keys that match a pattern. */
   keys(pattern: Argument): Promise<string[]>;
-  /** Lifts a key's expiry time. */
+  /** Removes a key's expiry time. */
   persist(key: Argument): Promise<number>;
-  /** Lets a key expire in so many milliseconds. */
+  /** Sets a key's time to live in milliseconds. */
   pexpire(key: Argument, milliseconds: Argument, ...options: Argument[]): Promise<number>;
   /** Lets a key expire at a Unix time in milliseconds. */
   pexpireat(key: Argument, time: Argument, ...options: Argument[]): Promise<number>;
-  /** The Unix time in milliseconds at which a key expires. */
+  /** Returns the Unix time in milliseconds at which a key expires. */
   pexpiretime(key: Argument): Promise<number | bigint>;
-  /** Milliseconds until a key expires. */
+  /** Returns the milliseconds until a key expires. */
   pttl(key: Argument): Promise<number | bigint>;
-  /** Some key of the database. */
+  /** Returns a random key of the database. */
   randomkey(): Promise<string | null>;
-  /** Renames a key, over another if need be. */
+  /** Renames a key, and replaces an existing one. */
   rename(key1: Argument, key2: Argument): Promise<"OK">;
   /** Renames a key unless the new name exists. */
   renamenx(key1: Argument, key2: Argument): Promise<number>;
   /** Walks all keys, a page at a time. */
   scan(cursor: Argument, ...options: Argument[]): Promise<[cursor: string, found: string[]]>;
-  /** How many of the keys named exist. */
+  /** Counts the named keys that exist. */
   touch(key: Argument, ...keys: Argument[]): Promise<number>;
-  /** Seconds until a key expires. */
+  /** Returns the seconds until a key expires. */
   ttl(key: Argument): Promise<number | bigint>;
-  /** The type of a key's value. */
+  /** Returns the type of a key's value. */
   type(key: Argument): Promise<string>;
   /** Removes keys. */
   unlink(key: Argument, ...keys: Argument[]): Promise<number>;
-  /** How many keys the database holds. */
+  /** Counts the keys of the database. */
   dbsize(): Promise<number>;
   /** Empties all databases. */
   flushall(...options: Argument[]): Promise<"OK">;
   /** Empties the database. */
   flushdb(...options: Argument[]): Promise<"OK">;
-  /** The element at an index from the left or, negative, from the right. */
+  /** Returns the element at an index from the left or, negative, from the right. */
   lindex(key: Argument, index: Argument): Promise<string | null>;
   /** Inserts an element before or after the first that equals another. */
   linsert(key: Argument, place: Argument, pivot: Argument, element: Argument): Promise<number>;
-  /** How many elements a list has. */
+  /** Counts the elements of a list. */
   llen(key: Argument): Promise<number>;
   /** Takes an element off one end of a list and puts it to one end of another, or of the same. */
   lmove(key1: Argument, key2: Argument, from: Argument, to: Argument): Promise<string | null>;
   /** Takes elements off the left end. */
   lpop(key: Argument, count?: Argument): Promise<string | string[] | null>;
-  /** The indexes of elements that equal another. */
+  /** Returns the indexes of elements that equal another. */
   lpos(key: Argument, element: Argument, ...options: Argument[]): Promise<number | number[] | null>;
-  /** Puts elements to the left end of a list, which is made if absent. */
+  /** Adds elements to the left end of a list, which is made if absent. */
   lpush(key: Argument, element: Argument, ...elements: Argument[]): Promise<number>;
-  /** Puts elements to the left end of a list that exists. */
+  /** Adds elements to the left end of a list that exists. */
   lpushx(key: Argument, element: Argument, ...elements: Argument[]): Promise<number>;
-  /** The elements from one index to another. */
+  /** Returns the elements from one index to another. */
   lrange(key: Argument, start: Argument, stop: Argument): Promise<string[]>;
   /** Removes elements that equal another: all, or some from the left or the right. */
   lrem(key: Argument, count: Argument, element: Argument): Promise<number>;
@@ -152,97 +152,97 @@ export interface CommandMethods {
   rpop(key: Argument, count?: Argument): Promise<string | string[] | null>;
   /** Takes an element off the right end of a list and puts it to the left end of another; LMOVE's old form. */
   rpoplpush(key1: Argument, key2: Argument): Promise<string | null>;
-  /** Puts elements to the right end of a list, which is made if absent. */
+  /** Adds elements to the right end of a list, which is made if absent. */
   rpush(key: Argument, element: Argument, ...elements: Argument[]): Promise<number>;
-  /** Puts elements to the right end of a list that exists. */
+  /** Adds elements to the right end of a list that exists. */
   rpushx(key: Argument, element: Argument, ...elements: Argument[]): Promise<number>;
-  /** Removes fields; a hash without fields goes. */
+  /** Removes fields, and a hash without fields. */
   hdel(key: Argument, field: Argument, ...fields: Argument[]): Promise<number>;
-  /** Whether a hash has a field. */
+  /** Returns whether a hash has a field. */
   hexists(key: Argument, field: Argument): Promise<number>;
-  /** The value of a field. */
+  /** Returns the value of a field. */
   hget(key: Argument, field: Argument): Promise<string | null>;
-  /** All fields with their values. */
+  /** Returns all fields with their values. */
   hgetall(key: Argument): Promise<string[]>;
   /** Adds a number to a field's integer; an absent field counts as 0. */
   hincrby(key: Argument, field: Argument, increment: Argument): Promise<number | bigint>;
   /** Adds a floating-point number to a field's number. */
   hincrbyfloat(key: Argument, field: Argument, increment: Argument): Promise<string>;
-  /** All fields, without their values. */
+  /** Returns all fields, without their values. */
   hkeys(key: Argument): Promise<string[]>;
-  /** How many fields a hash has. */
+  /** Counts the fields of a hash. */
   hlen(key: Argument): Promise<number>;
-  /** The values of several fields. */
+  /** Returns the values of several fields. */
   hmget(key: Argument, field: Argument, ...fields: Argument[]): Promise<(string | null)[]>;
-  /** Fields chosen at random. */
+  /** Returns fields chosen at random. */
   hrandfield(key: Argument, ...options: Argument[]): Promise<string | string[] | null>;
-  /** The fields and values page by page. */
+  /** Returns the fields and values page by page. */
   hscan(key: Argument, cursor: Argument, ...options: Argument[]): Promise<[cursor: string, found: string[]]>;
   /** Sets fields of a hash, which is made if absent. */
   hset(key: Argument, field: Argument, value: Argument, ...more: Argument[]): Promise<number>;
   /** Sets a field that is absent. */
   hsetnx(key: Argument, field: Argument, value: Argument): Promise<number>;
-  /** The length of a field's value in bytes. */
+  /** Returns the length of a field's value in bytes. */
   hstrlen(key: Argument, field: Argument): Promise<number>;
-  /** All values, without their fields. */
+  /** Returns all values, without their fields. */
   hvals(key: Argument): Promise<string[]>;
   /** Adds members to a set, which is made if absent. */
   sadd(key: Argument, member: Argument, ...members: Argument[]): Promise<number>;
-  /** How many members a set has. */
+  /** Counts the members of a set. */
   scard(key: Argument): Promise<number>;
-  /** The members of the first set that no other one has. */
+  /** Returns the members of the first set that no other one has. */
   sdiff(key: Argument, ...keys: Argument[]): Promise<string[]>;
   /** Stores the members of the first set that no other one has. */
   sdiffstore(key: Argument, ...keys: Argument[]): Promise<number>;
-  /** The members that all sets have. */
+  /** Returns the members that all sets have. */
   sinter(key: Argument, ...keys: Argument[]): Promise<string[]>;
   /** Stores the members that all sets have. */
   sinterstore(key: Argument, ...keys: Argument[]): Promise<number>;
-  /** Whether a set has a member. */
+  /** Returns whether a set has a member. */
   sismember(key: Argument, member: Argument): Promise<number>;
-  /** All members of a set. */
+  /** Returns all members of a set. */
   smembers(key: Argument): Promise<string[]>;
-  /** Whether a set has each of several members. */
+  /** Returns whether a set has each of several members. */
   smismember(key: Argument, member: Argument, ...members: Argument[]): Promise<number[]>;
   /** Moves a member from one set to another. */
   smove(key1: Argument, key2: Argument, member: Argument): Promise<number>;
   /** Removes members chosen at random and answers them. */
   spop(key: Argument, count?: Argument): Promise<string | string[] | null>;
-  /** Members chosen at random; with a negative count the same one may come more than once. */
+  /** Returns members chosen at random; with a negative count the same one may come more than once. */
   srandmember(key: Argument, count?: Argument): Promise<string | string[] | null>;
   /** Removes members from a set. */
   srem(key: Argument, member: Argument, ...members: Argument[]): Promise<number>;
-  /** A page of a set's members and the cursor of the next. */
+  /** Returns a page of a set's members and the cursor of the next. */
   sscan(key: Argument, cursor: Argument, ...options: Argument[]): Promise<[cursor: string, found: string[]]>;
-  /** The members that any of the sets has. */
+  /** Returns the members that any of the sets has. */
   sunion(key: Argument, ...keys: Argument[]): Promise<string[]>;
   /** Stores the members that any of the sets has. */
   sunionstore(key: Argument, ...keys: Argument[]): Promise<number>;
   /** Adds members to a sorted set, which is made if absent, or changes their scores. */
   zadd(key: Argument, ...rest: Argument[]): Promise<number | string | null>;
-  /** How many members a sorted set has. */
+  /** Counts the members of a sorted set. */
   zcard(key: Argument): Promise<number>;
-  /** How many members have a score in a range. */
+  /** Counts the members with a score in a range. */
   zcount(key: Argument, min: Argument, max: Argument): Promise<number>;
   /** Adds to a member's score; an absent member counts as 0. */
   zincrby(key: Argument, increment: Argument, member: Argument): Promise<string>;
-  /** How many members of equal score lie in a range of names. */
+  /** Counts the members of equal score in a range of names. */
   zlexcount(key: Argument, min: Argument, max: Argument): Promise<number>;
-  /** The scores of several members. */
+  /** Returns the scores of several members. */
   zmscore(key: Argument, member: Argument, ...members: Argument[]): Promise<(string | null)[]>;
   /** Removes the members with the highest scores and answers them. */
   zpopmax(key: Argument, count?: Argument): Promise<string[]>;
   /** Removes the members with the lowest scores and answers them. */
   zpopmin(key: Argument, count?: Argument): Promise<string[]>;
-  /** Members chosen at random; with a negative count the same one may come more than once. */
+  /** Returns members chosen at random; with a negative count the same one may come more than once. */
   zrandmember(key: Argument, ...options: Argument[]): Promise<string | string[] | null>;
-  /** Members in a range of places, scores or names. */
+  /** Returns the members in a range of ranks, scores or names. */
   zrange(key: Argument, start: Argument, stop: Argument, ...options: Argument[]): Promise<string[]>;
-  /** Members of equal score in a range of names. */
+  /** Returns the members of equal score in a range of names. */
   zrangebylex(key: Argument, min: Argument, max: Argument, ...options: Argument[]): Promise<string[]>;
-  /** Members with a score in a range, lowest first. */
+  /** Returns the members with a score in a range, lowest first. */
   zrangebyscore(key: Argument, min: Argument, max: Argument, ...options: Argument[]): Promise<string[]>;
-  /** A member's place, counted from the lowest score. */
+  /** Returns a member's rank, counted from the lowest score. */
   zrank(key: Argument, member: Argument): Promise<number | null>;
   /** Removes members from a sorted set. */
   zrem(key: Argument, member: Argument, ...members: Argument[]): Promise<number>;
@@ -252,37 +252,37 @@ export interface CommandMethods {
   zremrangebyrank(key: Argument, start: Argument, stop: Argument): Promise<number>;
   /** Removes the members with a score in a range. */
   zremrangebyscore(key: Argument, min: Argument, max: Argument): Promise<number>;
-  /** Members in a range of places, counted from the highest score. */
+  /** Returns the members in a range of ranks, counted from the highest score. */
   zrevrange(key: Argument, start: Argument, stop: Argument, ...options: Argument[]): Promise<string[]>;
-  /** A member's place, counted from the highest score. */
+  /** Returns a member's rank, counted from the highest score. */
   zrevrank(key: Argument, member: Argument): Promise<number | null>;
-  /** A page of a sorted set's members and scores and the cursor of the next. */
+  /** Returns a page of a sorted set's members and scores and the cursor of the next. */
   zscan(key: Argument, cursor: Argument, ...options: Argument[]): Promise<[cursor: string, found: string[]]>;
-  /** A member's score. */
+  /** Returns a member's score. */
   zscore(key: Argument, member: Argument): Promise<string | null>;
-  /** Says that entries have been dealt with: they are pending no more. */
+  /** Acknowledges entries: they are no longer pending. */
   xack(key: Argument, group: Argument, id: Argument, ...ids: Argument[]): Promise<number>;
   /** Appends an entry to a stream, which is made if absent; may remove its oldest entries. */
   xadd(key: Argument, ...rest: Argument[]): Promise<string | null>;
   /** Removes entries from a stream, which stays even if it is empty. */
   xdel(key: Argument, id: Argument, ...ids: Argument[]): Promise<number>;
-  /** How many entries a stream has. */
+  /** Counts the entries of a stream. */
   xlen(key: Argument): Promise<number>;
-  /** Entries between two ids, the oldest first. */
+  /** Returns the entries between two ids, the oldest first. */
   xrange(key: Argument, start: Argument, end: Argument, ...options: Argument[]): Promise<ReplyValue>;
-  /** Entries between two ids, the newest first. */
+  /** Returns the entries between two ids, the newest first. */
   xrevrange(key: Argument, end: Argument, start: Argument, ...options: Argument[]): Promise<ReplyValue>;
   /** Removes a stream's oldest entries; with ~ by whole hundreds. */
   xtrim(key: Argument, ...rest: Argument[]): Promise<number>;
   /** Adds members with their longitudes and latitudes, or moves them. */
   geoadd(key: Argument, ...rest: Argument[]): Promise<number>;
-  /** The distance of two members. */
+  /** Returns the distance between two members. */
   geodist(key: Argument, member1: Argument, member2: Argument, unit?: Argument): Promise<string | null>;
-  /** The places of members as geohashes of 11 characters. */
+  /** Returns the positions of members as geohashes of 11 characters. */
   geohash(key: Argument, ...members: Argument[]): Promise<(string | null)[]>;
-  /** The longitudes and latitudes of members. */
+  /** Returns the longitudes and latitudes of members. */
   geopos(key: Argument, ...members: Argument[]): Promise<ReplyValue>;
-  /** The members in a circle or a box. */
+  /** Returns the members in a circle or a box. */
   geosearch(key: Argument, ...rest: Argument[]): Promise<ReplyValue>;
 }
 // The end of what is made by npm run tables.

@@ -1,7 +1,7 @@
 /**
- * The two ways in: `dbsyncSend`, which keeps a client for each set of options as the original keeps its
- * connections, and `createClient` for who wants to hold one. `dbsyncReset` forgets all that `dbsyncSend`
- * keeps.
+ * The two entry points: `dbsyncSend`, which stores a client for each set of options as the original stores its
+ * connections, and `createClient` for callers that hold one. `dbsyncReset` drops everything that `dbsyncSend` has
+ * stored.
  */
 import { KeyObject } from "node:crypto";
 import type { Client } from "./client.js";
@@ -19,10 +19,10 @@ import { withAuthorities } from "./shared/servers.js";
 import { readAuthorities } from "./shared/tls.js";
 import { TracedClient } from "./traced-client.js";
 
-/** Sets of options in use at once; a program has one or two, and each holds connections. */
-const MAX_CLIENTS = 64;
+/** The maximum number of sets of options in use; a program has one or two, and each holds connections. */
+const CLIENTS_MAX = 64;
 
-/** By what distinguishes them, the one used last standing last. */
+/** The clients by name, the most recently used last. */
 const clients = new Map<string, FanOutClient>();
 
 /** Numbers for key objects, which have no text of their own. */
@@ -33,8 +33,9 @@ let keptDefaults: Defaults | null = null;
 let clientWithoutOptions: FanOutClient | null = null;
 
 /**
- * Signs a command once, sends it to every daemon and resolves with the first good answer, null for nil.
- * @param command  a line, sent as it is (cut at blanks by the daemon, no quoting), or arguments: text, numbers, bytes
+ * Signs a command once, sends it to every daemon and resolves with the first successful result, null for nil.
+ * @param command  a line, sent as it is (split at spaces by the daemon, no quoting), or arguments: text, numbers,
+ * bytes
  * @param options  or a list of servers, as in PHP
  * @throws DbsyncError  (as a rejection) by the deadline at the latest
  */
@@ -52,9 +53,8 @@ export function dbsyncSend(command: CommandInput, options?: SendOptions | string
 }
 
 /**
- * Closes all connections of `dbsyncSend` and forgets its keys and defaults; environment, dbsync.ini and key
- * files are read anew by the next call. Calls in flight fail with `reset`. Clients from `createClient` are
- * not touched.
+ * Closes all connections of `dbsyncSend` and drops its keys and defaults; the next call reads environment, dbsync.ini
+ * and key files again. Calls in flight fail with `reset`. Clients from `createClient` are not affected.
  */
 export function dbsyncReset(): void {
   const closing = [...clients.values()];
@@ -65,15 +65,15 @@ export function dbsyncReset(): void {
   for (const client of closing) client.shut("reset");
 }
 
-/** @throws DbsyncError `bad-option`, `bad-config`, `bad-key` at once */
+/** @throws DbsyncError `bad-option`, `bad-config`, `bad-key` immediately */
 export function createClient(options: SendOptions | string = {}): Client {
   return withCommands(openClient(readOptions(options, defaults), warn, realEnvironment, true).client);
 }
 
 /**
- * A client and what it signs with.
- * @param warned     takes sentences about a key that can be used nevertheless
- * @param isSession  whether its reads are to know of the writes that were acknowledged to it before
+ * Opens a client and loads its key.
+ * @param warned     receives warnings about a key that can be used nevertheless
+ * @param isSession  whether reads must see the client's acknowledged writes
  */
 export function openClient(
   given: Settings,
@@ -85,12 +85,11 @@ export function openClient(
   const key = loadSigningKey(settings);
   for (const warning of key.warnings) warned(warning);
   const trace = frameTracer(process.env);
-  const { sign, signer } = key;
   const Class = (settings.debug ?? trace !== null) ? TracedClient : ListeningClient;
-  return { client: new Class({ settings, environment, sign, signer, isSession, trace, warn: warned }), key };
+  return { client: new Class(settings, environment, key, { isSession, trace, warn: warned }), key };
 }
 
-/** Whoever may sign the daemons' certificates is read with the keys. @throws DbsyncError `bad-option` */
+/** Reads the authorities of the daemons' certificates. @throws DbsyncError `bad-option` */
 export function trusting(settings: Settings): Settings {
   const { servers, authorities } = settings;
   if (authorities === null) return settings;
@@ -113,13 +112,13 @@ function keptClient(settings: Settings): FanOutClient {
   const name = nameOf(settings);
   const kept = clients.get(name);
   if (kept !== undefined) clients.delete(name);
-  else if (clients.size >= MAX_CLIENTS) dropOne();
+  else if (clients.size >= CLIENTS_MAX) dropOne();
   const client = kept ?? openClient(settings, warn).client;
   clients.set(name, client);
   return client;
 }
 
-/** Closes the client that has gone unused for longest. */
+/** Closes the least recently used client. */
 function dropOne(): void {
   for (const [name, client] of clients) {
     if (client.isBusy) continue;
@@ -128,10 +127,13 @@ function dropOne(): void {
     client.shut("closed");
     return;
   }
-  throw new DbsyncError("too-many-clients", `${MAX_CLIENTS}; use fewer, or createClient and close it`);
+  throw new DbsyncError("too-many-clients", `${CLIENTS_MAX}; use fewer, or createClient and close it`);
 }
 
-/** What two calls must have in common to share connections and key; the rest travels with each call. */
+/**
+ * Returns what two calls must have in common to share connections and key; the remaining settings travel with each
+ * call.
+ */
 function nameOf(settings: Settings): string {
   const { servers, authorities, key, passphrase, keepalive, format, versions, debug } = settings;
   const addresses = servers.map(({ text, tls }) => [text, tls]);

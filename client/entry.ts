@@ -1,9 +1,9 @@
-/** What `import … from 'dbsyncd'` gives: all that is public, and nothing else is. */
+/** The exports of `dbsyncd`: all that is public, and nothing else. */
 
 export type { CallMessage, OutcomeMessage, VersionMessage } from "./calls/channels.js";
 export type { Client } from "./client.js";
 export type { CommandMethods } from "./command-methods.js";
-// biome-ignore lint/performance/noBarrelFile: the package's one entry; inside, nobody imports it
+// biome-ignore lint/performance/noBarrelFile: the package's one entry; no file inside imports it
 export { createClient, dbsyncReset, dbsyncSend } from "./dbsync-send.js";
 export type {
   ChannelEvent,

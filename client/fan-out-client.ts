@@ -4,11 +4,11 @@
  */
 import type { ByteString } from "../protocol/byte-string.js";
 import { bytesOfHex, COMMANDS_MAX, HASH_BYTES, hexOf, orderKey } from "../protocol/version-2/envelope.js";
-import { Call, type CallOwner, type Delivery } from "./calls/call.js";
-import { isTraced, tracedCall } from "./calls/channels.js";
+import { isTraceparent } from "../protocol/version-2/traceparent.js";
+import type { CallsOwner } from "./calls/calls-owner.js";
+import { type CallMessage, isTraced, tracedCall } from "./calls/channels.js";
 import { type Carrying, PendingCall } from "./calls/pending-call.js";
 import type { CallingClient } from "./client.js";
-import type { FanOutParts } from "./fan-out-parts.js";
 import {
   type CallOptions,
   type CallSettings,
@@ -17,7 +17,7 @@ import {
 } from "./settings/call-options.js";
 import { KeySealer, UnsignedSealer } from "./settings/key-sealer.js";
 import type { Settings } from "./settings/options.js";
-import { frameOf, type Signer } from "./settings/signing-key.js";
+import { frameOf, type Signer, type Signing } from "./settings/signing-key.js";
 import { Alarm } from "./shared/alarm.js";
 import {
   type CommandInput,
@@ -27,69 +27,84 @@ import {
   isReadCommand,
   textArguments,
 } from "./shared/command.js";
+import { commandLabel, commandsLabel } from "./shared/command-labels.js";
+import type { FrameTracer } from "./shared/debug.js";
 import type { Environment } from "./shared/environment.js";
-import { closedClient, DbsyncError, needsVersion2, type Outcome, type Stage } from "./shared/errors.js";
+import { closedClient, DbsyncError, needsVersion2, type Outcome } from "./shared/errors.js";
 import type { ReplyValue, Shape, Waiter } from "./shared/reply-value.js";
 import type { Address } from "./shared/servers.js";
-import { toldCommand, toldCommands } from "./shared/told-command.js";
-import { Pool, type PoolOwner } from "./version-1/pool.js";
+import { Version1Calls } from "./version-1/calls.js";
 import { Version1Deliveries } from "./version-1/version-1-deliveries.js";
-import { Outbox, type OutboxOwner } from "./version-2/outbox.js";
+import { Outbox } from "./version-2/outbox.js";
 import { asksForWriters, writersAsText } from "./writers.js";
 
 /**
- * How long answers that are still due keep the process alive once every call has settled: the daemons that
- * were not first should get the command too, even from a script that ends right behind its await.
+ * The time for which pending answers keep the process alive once every call has settled: the daemons that were not
+ * first should get the command too, even from a script that ends right after its await.
  */
 const DELIVERY_LINGER_MS = 500;
 
-type Executor<Result> = (resolve: (result: Result) => void, reject: (error: Error) => void) => void;
+/** Starts a call. @param message  of `dbsync:call`; undefined: nothing subscribes */
+type Executor<Result> = (
+  resolve: (result: Result) => void,
+  reject: (error: Error) => void,
+  message?: CallMessage,
+) => void;
 
-export class FanOutClient implements CallingClient, CallOwner, PoolOwner, OutboxOwner {
+export class FanOutClient implements CallingClient, CallsOwner {
   readonly #settings: Settings;
   readonly #environment: Environment;
   readonly #sign: Signer | null;
   readonly #addresses: readonly Address[];
-  readonly #pools: readonly Pool[];
+  readonly #version1: Version1Calls;
   readonly #outbox: Outbox;
   readonly #hasKey: boolean;
   readonly #alarm: Alarm;
-  /** Version 1's calls that have not settled, and the number of all such calls. */
-  readonly #calls = new Set<Call>();
+  /** Calls that have not settled. */
   #unsettled = 0;
   /** Deliveries, and envelopes' sendings, that have not ended; of settled calls too. */
   #deliveries = 0;
-  /** With no call left to settle: when what would keep the process alive is let go. */
+  /** The time at which connections that keep the process alive are closed, once all calls have settled. */
   #lingerUntil = Number.POSITIVE_INFINITY;
   #moment = 0;
   #closedBy: "closed" | "reset" | null = null;
 
-  constructor(parts: FanOutParts) {
-    const { settings, environment, sign, signer = null, isSession = false, trace, warn = () => {} } = parts;
+  /**
+   * @param options.isSession  whether reads must see the client's acknowledged writes; default false
+   * @param options.warn  receives warnings
+   */
+  constructor(
+    settings: Settings,
+    environment: Environment,
+    { sign, signer }: Signing,
+    options: { isSession?: boolean; trace?: FrameTracer | null; warn?: (warning: string) => void } = {},
+  ) {
+    const { isSession = false, trace = null, warn = () => {} } = options;
     const { servers: addresses, keepalive, versions } = settings;
     this.#settings = settings;
     this.#environment = environment;
     this.#sign = sign;
     this.#addresses = addresses;
     this.#alarm = new Alarm(environment, () => this.#tick());
-    this.#pools = addresses.map(
-      (address) => new Pool({ address, environment, owner: this, trace, keepalive }),
-    );
+    const shared = { owner: this, alarm: this.#alarm, environment, trace };
+    this.#version1 = new Version1Calls({ ...shared, addresses, keepalive });
     this.#hasKey = signer !== null;
     this.#outbox = new Outbox({
-      environment,
-      addresses,
-      keepalive,
-      isSession,
-      trace,
-      warn,
-      alarm: this.#alarm,
-      outboxOwner: this,
-      version1: this.#pools.map((pool) => new Version1Deliveries(pool, sign, this.#hasKey, environment)),
+      ...shared,
       sealer: signer === null ? new UnsignedSealer() : new KeySealer(signer),
-      cluster: bytesOfHex(settings.cluster, HASH_BYTES) ?? "",
-      // What is not signed gains nothing by a version that cannot be replayed: whoever wants it may have it.
-      versions: versions ?? (signer === null ? "1,2" : null),
+      settings: {
+        addresses,
+        cluster: bytesOfHex(settings.cluster, HASH_BYTES) ?? "",
+        // An unsigned call can be replayed in either version, so version 1 needs no permission.
+        versions: versions ?? (signer === null ? "1,2" : null),
+        keepalive,
+        isPatient: false,
+        isSession,
+      },
+      version1: this.#version1.pools.map(
+        (pool) => new Version1Deliveries(pool, sign, this.#hasKey, environment),
+      ),
+      warn,
     });
   }
 
@@ -98,16 +113,16 @@ export class FanOutClient implements CallingClient, CallOwner, PoolOwner, Outbox
     return this.sendWith(command, settings);
   }
 
-  /** As `send`, with options that are read already. */
+  /** Sends a command with options that are read already. */
   sendWith(command: CommandInput, settings: CallSettings): Promise<string | null> {
-    return this.#promise([command], (resolve, reject) =>
-      this.#start("text", command, settings, resolve, reject),
+    return this.#promise([command], (resolve, reject, message) =>
+      this.#start("text", command, traced(settings, message), resolve, reject),
     );
   }
 
   call(command: CommandInput, options: TypedCallOptions = {}): Promise<ReplyValue> {
-    return this.#promise([command], (resolve: (reply: ReplyValue) => void, reject) => {
-      const settings = readCallOptions(options, this.#settings);
+    return this.#promise([command], (resolve: (reply: ReplyValue) => void, reject, message) => {
+      const settings = traced(readCallOptions(options, this.#settings), message);
       if (settings.buffers || !asksForWriters(command))
         this.#start(settings.buffers ? "buffers" : "value", command, settings, resolve, reject);
       else this.#start("buffers", command, settings, (reply) => resolve(writersAsText(reply)), reject);
@@ -115,21 +130,24 @@ export class FanOutClient implements CallingClient, CallOwner, PoolOwner, Outbox
   }
 
   multi(commands: readonly CommandInput[], options: TypedCallOptions = {}): Promise<ReplyValue[] | null> {
-    return this.#promise(commands, (resolve, reject) => {
-      const settings = readCallOptions(options, this.#settings);
+    return this.#promise(commands, (resolve, reject, message) => {
+      const settings = traced(readCallOptions(options, this.#settings), message);
       const envelope = { ...settings.envelope, multi: true };
       this.#startMulti(commands, { ...settings, envelope }, resolve, reject);
     });
   }
 
   sendAll(command: CommandInput, options?: CallOptions): Promise<{ outcomes: Outcome[] }> {
-    return this.#promise([command], (resolve, reject) => {
+    return this.#promise([command], (resolve, reject, message) => {
       const settings = options === undefined ? this.#settings : readCallOptions(options, this.#settings);
-      this.#start("outcomes", command, settings, resolve, reject);
+      this.#start("outcomes", command, traced(settings, message), resolve, reject);
     });
   }
 
-  /** For who passes on: one command's bytes or, with `multi`, several; the reply as it came. Errors are told. Version 2 only. */
+  /**
+   * Sends bytes for a program that passes commands on: one command's or, with `multi`, several; the reply is returned
+   * as it came. Version 2 only.
+   */
   carry(
     bytes: ByteString | readonly ByteString[],
     company: Company,
@@ -150,7 +168,7 @@ export class FanOutClient implements CallingClient, CallOwner, PoolOwner, Outbox
     }
   }
 
-  /** Whether there is a daemon that may answer, as far as is known. */
+  /** Whether a daemon is reachable, as far as is known. */
   get isReachable(): boolean {
     return !this.#outbox.fleet.isBackingOff(this.#environment.now());
   }
@@ -160,7 +178,7 @@ export class FanOutClient implements CallingClient, CallOwner, PoolOwner, Outbox
     return last === null ? null : hexOf(orderKey(last.at, last.seq, last.id, last.index));
   }
 
-  /** Whether anything is still on its way, of settled calls too. */
+  /** Whether sendings are pending, also those of settled calls. */
   get isBusy(): boolean {
     return this.#deliveries > 0;
   }
@@ -174,14 +192,13 @@ export class FanOutClient implements CallingClient, CallOwner, PoolOwner, Outbox
     await this.close();
   }
 
-  /** As `close`; `code` is what calls in flight fail with. */
+  /** Closes the client; `code` is the error of calls in flight. */
   shut(code: "closed" | "reset"): void {
     if (this.#closedBy !== null) return;
     this.#closedBy = code;
     const now = this.#environment.now();
-    for (const call of this.#calls) call.cutOff(code, now);
     this.#outbox.close(code, now);
-    for (const pool of this.#pools) pool.close(now);
+    this.#version1.close(code, now);
     this.#alarm.stop();
   }
 
@@ -198,11 +215,6 @@ export class FanOutClient implements CallingClient, CallOwner, PoolOwner, Outbox
     this.#alarm.ringBy(this.#lingerUntil, now);
   }
 
-  settledCall(call: Call): void {
-    this.#calls.delete(call);
-    this.settled(1);
-  }
-
   started(sendings: number): void {
     this.#deliveries += sendings;
   }
@@ -212,23 +224,15 @@ export class FanOutClient implements CallingClient, CallOwner, PoolOwner, Outbox
     if (this.#deliveries === 0 && this.#unsettled === 0) this.#alarm.hold(false);
   }
 
-  reasonOfSilence(delivery: Delivery): { readonly stage: Stage; readonly detail: string } {
-    const pool = this.#pools[this.#addresses.indexOf(delivery.address)] as Pool;
-    return pool.reasonOfSilence(delivery);
-  }
-
-  othersAnsweredSince(pool: Pool, time: number): boolean {
-    return this.#pools.some((other) => other !== pool && other.lastAnswerAt > time);
-  }
-
   /** A call's promise, traced if `dbsync:call` has subscribers. */
   #promise<Result>(commands: readonly CommandInput[], start: Executor<Result>): Promise<Result> {
     if (!isTraced()) return new Promise(start);
-    const message = { command: toldCommands(commands), servers: this.#addresses.map(({ text }) => text) };
-    return tracedCall(message, () => new Promise(start));
+    const servers = this.#addresses.map(({ text }) => text);
+    const message: CallMessage = { command: commandsLabel(commands), servers };
+    return tracedCall(message, () => new Promise((resolve, reject) => start(resolve, reject, message)));
   }
 
-  /** Throws before anything is sent, or leaves it all to the call. */
+  /** Starts a call. It throws before anything is sent; afterwards the call reports errors. */
   #start(
     shape: Shape,
     command: CommandInput,
@@ -236,7 +240,7 @@ export class FanOutClient implements CallingClient, CallOwner, PoolOwner, Outbox
     resolve: (result: never) => void,
     reject: (error: Error) => void,
   ): void {
-    if (this.#closedBy !== null) throw closedClient(this.#closedBy, toldCommand(command));
+    if (this.#closedBy !== null) throw closedClient(this.#closedBy, commandLabel(command));
     const now = this.#environment.now();
     const outbox = this.#outbox;
     if (outbox.fleet.isVersion1(now, this.#deliveries === 0)) {
@@ -255,10 +259,10 @@ export class FanOutClient implements CallingClient, CallOwner, PoolOwner, Outbox
     resolve: (result: never) => void,
     reject: (error: Error) => void,
   ): void {
-    if (this.#closedBy !== null) throw closedClient(this.#closedBy, toldCommands(commands));
+    if (this.#closedBy !== null) throw closedClient(this.#closedBy, commandsLabel(commands));
     const now = this.#environment.now();
     const outbox = this.#outbox;
-    if (outbox.fleet.isVersion1(now, this.#deliveries === 0)) throw needsVersion2(toldCommands(commands));
+    if (outbox.fleet.isVersion1(now, this.#deliveries === 0)) throw needsVersion2(commandsLabel(commands));
     if (!Array.isArray(commands) || commands.length === 0 || commands.length > COMMANDS_MAX)
       throw new DbsyncError("bad-command", `multi takes 1 to ${COMMANDS_MAX} commands`);
     const bytes = commands.map(commandBytes);
@@ -276,23 +280,15 @@ export class FanOutClient implements CallingClient, CallOwner, PoolOwner, Outbox
     to.add(call, company, call.startedAt);
   }
 
-  /** By version 1, since no daemon speaks another. */
+  /** Sends a call as version 1, since no daemon speaks another. */
   #start1(waiter: Waiter, command: CommandInput, settings: CallSettings, now: number): void {
-    if (settings.envelope !== null) throw needsVersion2(toldCommand(command));
+    if (settings.envelope !== null) throw needsVersion2(commandLabel(command));
     if (this.#hasKey && this.#sign === null)
       throw new DbsyncError("bad-key", "every daemon speaks version 1, which takes RSA keys only");
     const frame = frameOf(textArguments(command), this.#sign, command);
     const isRead = isReadCommand(command);
-    const parts = { owner: this, alarm: this.#alarm, addresses: this.#addresses };
-    const call = new Call({ ...parts, settings, waiter, frame, isRead, command, now });
-    this.#calls.add(call);
-    this.#deliveries += call.deliveries.length;
-    this.#expect(call.deadline, now);
-    // With no daemon left to hope for, somebody who has just started one should get an answer.
-    const insist = this.#pools.every((pool) => pool.isBackingOff(now));
-    for (const [index, pool] of this.#pools.entries()) {
-      pool.offer(call.deliveries[index] as Call["deliveries"][number], now, insist);
-    }
+    this.#expect(now + settings.timeout, now);
+    this.#version1.start({ settings, waiter, frame, isRead, command }, now);
   }
 
   /** One more call that has to settle. */
@@ -305,23 +301,26 @@ export class FanOutClient implements CallingClient, CallOwner, PoolOwner, Outbox
 
   #tick(): void {
     const now = this.#environment.now();
-    for (const call of this.#calls) if (call.dueAt <= now) call.judgeNow(now);
+    this.#version1.tick(now);
     this.#outbox.tick(now);
-    for (const pool of this.#pools) pool.tick(now);
-    if (this.#lingerUntil <= now) this.#letGo(now);
-    let next = this.#lingerUntil;
-    for (const call of this.#calls) next = Math.min(next, call.dueAt);
-    for (const pool of this.#pools) next = Math.min(next, pool.nextTick());
-    next = Math.min(next, this.#outbox.nextTick());
+    if (this.#lingerUntil <= now) this.#releaseProcess(now);
+    const next = Math.min(this.#lingerUntil, this.#version1.nextTick(), this.#outbox.nextTick());
     if (next < Number.POSITIVE_INFINITY) this.#alarm.ringBy(next, now);
   }
 
-  /** Nobody waits any more: from here on the process may end. */
-  #letGo(now: number): void {
+  /** Lets the process end: all calls have settled. */
+  #releaseProcess(now: number): void {
     this.#alarm.hold(false);
-    this.#outbox.fleet.letGo(now);
-    for (const pool of this.#pools) pool.letGo(now);
-    // In a process that lives on, a daemon that wakes may still be sent what is queued for it.
+    this.#outbox.fleet.releaseProcess(now);
+    this.#version1.releaseProcess(now);
+    // If the process continues, a daemon that wakes still receives what is queued for it.
     this.#lingerUntil = this.#deliveries > 0 ? now + DELIVERY_LINGER_MS : Number.POSITIVE_INFINITY;
   }
+}
+
+/** Returns a call's settings with the trace context that a subscriber of `dbsync:call` has set, unless the call has one. */
+function traced(settings: CallSettings, message: CallMessage | undefined): CallSettings {
+  const traceparent = message?.traceparent;
+  if (settings.traceparent !== null || !isTraceparent(traceparent)) return settings;
+  return { ...settings, traceparent };
 }

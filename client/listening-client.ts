@@ -1,21 +1,28 @@
-/** A client that can listen as well: what that takes is loaded when somebody first does. */
+/** A client that can listen as well; the code for that is loaded with the first `subscribe` or `watch`. */
 import type { ListenedClient } from "./client.js";
 import { FanOutClient } from "./fan-out-client.js";
-import type { FanOutParts } from "./fan-out-parts.js";
 import type { Listening } from "./live/listening.js";
 import type { ChannelEvent, ChannelInput, KeyInput, ListenOptions, WatchEvent } from "./live/live-event.js";
 import { KeySealer, UnsignedSealer } from "./settings/key-sealer.js";
+import type { Settings } from "./settings/options.js";
+import type { EnvelopeSigner } from "./settings/signing-key.js";
 import { comingEvents } from "./shared/coming-events.js";
+import type { Environment } from "./shared/environment.js";
 import { DbsyncError } from "./shared/errors.js";
 
 export class ListeningClient extends FanOutClient implements ListenedClient {
-  readonly #parts: FanOutParts;
+  readonly #settings: Settings;
+  readonly #environment: Environment;
+  readonly #signer: EnvelopeSigner | null;
   #listening: Promise<Listening> | null = null;
   #isShut = false;
 
-  constructor(parts: FanOutParts) {
-    super(parts);
-    this.#parts = parts;
+  constructor(...of: ConstructorParameters<typeof FanOutClient>) {
+    super(...of);
+    const [settings, environment, { signer }] = of;
+    this.#settings = settings;
+    this.#environment = environment;
+    this.#signer = signer;
   }
 
   subscribe(channel: ChannelInput, options: ListenOptions = {}): AsyncIterableIterator<ChannelEvent> {
@@ -33,11 +40,10 @@ export class ListeningClient extends FanOutClient implements ListenedClient {
   }
 
   async #load(): Promise<Listening> {
-    const { settings, environment, signer = null } = this.#parts;
     if (this.#isShut) throw new DbsyncError("closed", "it listens no more");
-    const sealer = signer === null ? new UnsignedSealer() : new KeySealer(signer);
+    const sealer = this.#signer === null ? new UnsignedSealer() : new KeySealer(this.#signer);
     this.#listening ??= import("./live/listening.js").then(
-      (module) => new module.Listening(settings, environment, sealer),
+      (module) => new module.Listening(this.#settings, this.#environment, sealer),
     );
     return await this.#listening;
   }

@@ -1,6 +1,6 @@
 /**
- * The client of the option `debug`: its errors tell where the call was made. An answer comes in a turn of its own, whose stack
- * tells nothing of that; and as each call's stack has its price, no other client takes it.
+ * The client of the option `debug`: its errors say where the call was made. An answer comes in a turn of its own,
+ * whose stack does not show that. Each call's stack has its price, so no other client takes it.
  */
 import { ListeningClient } from "./listening-client.js";
 import type { CallOptions, CallSettings, TypedCallOptions } from "./settings/call-options.js";
@@ -29,7 +29,7 @@ export class TracedClient extends ListeningClient {
   }
 }
 
-/** @param below  the stack begins with what called it */
+/** @param below  the function whose caller begins the stack */
 function fromCaller<Result>(result: Promise<Result>, below: (...given: never[]) => unknown): Promise<Result> {
   const caller: { stack?: string } = {};
   Error.captureStackTrace(caller, below);

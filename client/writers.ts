@@ -1,6 +1,6 @@
 /**
- * `WRITERS key …`: who changed each key last. Its bytes are no text, so where text is wanted they are told as hexadecimal
- * digits, which the option `if` takes. Source: docs/protocol-v2.md "Units".
+ * `WRITERS key …`, which returns the last writer of each key. Its bytes are not text, so callers that want text get
+ * hexadecimal digits, which the option `if` accepts. Source: docs/protocol-v2.md "Units".
  */
 import { type CommandInput, commandName } from "./shared/command.js";
 import type { ReplyValue } from "./shared/reply-value.js";
@@ -10,7 +10,7 @@ export function asksForWriters(command: CommandInput): boolean {
   return typeof name === "string" && name.length === "WRITERS".length && name.toUpperCase() === "WRITERS";
 }
 
-/** Buffers as hexadecimal digits; null: the key is absent. @param reply  asked for with Buffers */
+/** Converts Buffers to hexadecimal digits; null: the key is absent. @param reply  with Buffers */
 export function writersAsText(reply: ReplyValue): ReplyValue {
   if (Array.isArray(reply)) return reply.map(writersAsText);
   if (!Buffer.isBuffer(reply)) return reply;

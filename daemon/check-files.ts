@@ -1,4 +1,4 @@
-/** What --check-config looks at besides values: the files that a start would read. */
+/** The checks of --check-config besides values: the files that a start would read. */
 import { pino } from "pino";
 import { hasUserListener, type Settings, tlsFilesOf } from "../options/settings.js";
 
@@ -15,7 +15,7 @@ export async function checkFiles(settings: Settings): Promise<void> {
   for (const specification of settings.database) {
     if (specification.kind !== "dbsync") continue;
     const { openCarrier } = await import("../engine/sidecar/open-carrier.js");
-    await openCarrier({ specification, settings, log: pino({ level: "silent" }) }).close();
+    await openCarrier(specification, settings, pino({ level: "silent" })).close();
   }
   const tls = tlsFilesOf(settings);
   if (tls !== null) {

@@ -1,4 +1,4 @@
-/** From the command line, the environment and the configuration file to what is to be done. */
+/** Turns the command line, the environment and the configuration file into a task. */
 import { type Command, CommanderError } from "commander";
 import { version } from "../net/process/version.js";
 import { breakHelp } from "../net/terminal/help-text.js";
@@ -21,7 +21,7 @@ const SOURCES: Readonly<Record<string, string>> = {
   default: "default",
 };
 
-/** Reads everything anew each time. @throws StartError */
+/** Reads everything again each time. @throws StartError */
 export async function readCommandLine(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<Task> {
   let printed = "";
   const print = (text: string) => {

@@ -14,7 +14,7 @@ import type { InspectedDaemon } from "./inspection/inspected-daemon.js";
  */
 export interface Figures extends FrameSources, InspectedDaemon {
   readonly backends: () => readonly BackendHealth[];
-  /** As operators see it. */
+  /** The daemon's state as operators see it. */
   readonly state: () => State;
 }
 
@@ -32,7 +32,7 @@ export interface Component {
 }
 
 export class Components {
-  /** Those of components that are not registered, or not part of this daemon, are null or 0. */
+  /** Figures of all components. Those of components that are not registered, or not part of this daemon, are null or 0. */
   readonly figures: Figures;
   readonly #list: Component[] = [];
 

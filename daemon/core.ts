@@ -1,4 +1,4 @@
-/** What a daemon is made of, and what its listeners share. */
+/** The objects that make a daemon, and that its listeners share. */
 import type { Logger } from "pino";
 import type { KeptWrites } from "../cluster/node/kept-writes.js";
 import type { Backend } from "../engine/backends/backend.js";
@@ -17,7 +17,7 @@ export interface DaemonOptions {
   readonly settings: Settings;
   readonly environment: Environment;
   readonly log: Logger;
-  /** What commands mean, by number; default: what this release knows. */
+  /** What commands mean, by version number; default: what this release knows. */
   readonly known?: Semantics | undefined;
   /** Stops the whole process, as SHUTDOWN requests; default: clients may not request it. */
   readonly shutDown?: (() => void) | undefined;

@@ -1,6 +1,6 @@
-/** From what -d says to what applies commands. The modules of a kind that is not named are not loaded. */
+/** Makes the backend that -d names. The modules of a kind that is not named are not loaded. */
 import type { Backend } from "../engine/backends/backend.js";
-import type { RedisBackendParts } from "../engine/backends/redis/redis.js";
+import type { RedisBackendParts } from "../engine/backends/redis/link.js";
 import type { TimedDatabase } from "../engine/pipeline/start-floor.js";
 import { loadWith } from "../net/process/optional-package.js";
 import type { RedisGroupSpecification } from "../options/addresses/redis-group-list.js";
@@ -12,7 +12,7 @@ import type { DaemonOptions } from "./core.js";
 
 export interface MadeBackend {
   readonly backend: Backend;
-  /** What outlives the daemon, to be asked for its time uncounted; null: it begins empty. */
+  /** The database that outlives the daemon, and is asked for its time uncounted; null: it begins empty. */
   readonly outliving: TimedDatabase | null;
 }
 
@@ -24,7 +24,8 @@ export async function makeBackend(
 ): Promise<MadeBackend> {
   if (specification.kind === "memory") {
     const { MemoryBackend } = await import("../engine/backends/memory.js");
-    // Without keys it need not end in the same state as any other, so what has expired goes at once, whatever envelopes are dated.
+    // Without keys it need not end in the same state as any other, so expired keys are removed immediately, whatever
+    // the envelopes' dates are.
     const past = isSigned(settings) ? settings.window.past : 0;
     const backend = new MemoryBackend(environment, past, usageKindOf(settings.maxmemoryPolicy));
     backend.database.unitStepsMax = settings.limits.maxUnitSteps;
@@ -35,7 +36,7 @@ export async function makeBackend(
       import("../engine/sidecar/open-carrier.js"),
       import("../engine/sidecar/signing-backend.js"),
     ]);
-    const carrier = openCarrier({ specification, settings, log });
+    const carrier = openCarrier(specification, settings, log);
     return { backend: new SigningBackend(specification.name, carrier), outliving: null };
   }
   const { waitReplicas } = settings;
@@ -49,7 +50,7 @@ export async function makeBackend(
 /** One way of talking to Redis servers, and three of finding them. */
 async function redisOf(
   specification: RedisSpecification | RedisGroupSpecification,
-  parts: Omit<RedisBackendParts, "specification">,
+  parts: Omit<RedisBackendParts<unknown>, "specification">,
 ): Promise<Backend & TimedDatabase> {
   if (specification.kind === "redis") {
     const { RedisBackend } = await import("../engine/backends/redis/redis.js");

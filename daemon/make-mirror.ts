@@ -1,4 +1,4 @@
-/** From -d redis beside a timeline to the mirror of its fold. ioredis is loaded only then. */
+/** Makes the mirror of the fold that -d redis names, where there is a timeline. ioredis is loaded only then. */
 import type { KeptWrites } from "../cluster/node/kept-writes.js";
 import type { Mirror } from "../engine/mirror/mirror.js";
 import { loadWith } from "../net/process/optional-package.js";
@@ -7,7 +7,7 @@ import { hexOf } from "../protocol/version-2/envelope.js";
 import type { Timeline } from "../timeline/timeline.js";
 import type { DaemonOptions } from "./core.js";
 
-/** Not started yet. null: there is none. @param current  the settings as they are by now */
+/** Makes the mirror, which is not started yet; null: there is none. @param current  the present settings */
 export async function makeMirror(
   { settings, environment, log }: DaemonOptions,
   kept: KeptWrites | null,
@@ -44,7 +44,10 @@ export async function makeMirror(
   return mirror;
 }
 
-/** What is left out, as of behind a standstill, is in the index and not in the state: another release would apply it. */
+/**
+ * Entries that are left out, as those after a standstill, are in the index and not in the state: another release
+ * would apply them.
+ */
 export function wholeOf({ index, figures, standstill }: Timeline): string {
   if (figures.waiting > 0 || standstill !== null) return "";
   const [ring, data] = [index.total("ring"), index.total("data")];

@@ -1,4 +1,4 @@
-/** What the program `dbsyncd` does: options → daemon → signals → exit code. */
+/** The program `dbsyncd`: options → daemon → signals → exit code. */
 import { randomBytes } from "node:crypto";
 import { realEnvironment } from "../net/process/environment.js";
 import type { HangUps } from "../net/process/hang-ups.js";

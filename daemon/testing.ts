@@ -1,6 +1,6 @@
 /**
- * What `import … from "dbsyncd/testing"` gives: real daemons for a user's own tests, in the test's process, on
- * free ports of 127.0.0.1, with an in-memory database each. Nothing of them is left once they are stopped.
+ * The module `dbsyncd/testing`: real daemons for a user's own tests, in the test's process, on free ports of
+ * 127.0.0.1, with an in-memory database each. Nothing of them is left once they are stopped.
  */
 import { createPrivateKey, createPublicKey, type KeyObject } from "node:crypto";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -22,24 +22,24 @@ const RSA_BITS = 2048;
 
 export interface TestDaemonOptions {
   /**
-   * Which commands are taken. `ed25519`, the default: signed ones, by a key that is made at once. `rsa`: the same
-   * with the kind of key that version 1 wants, which takes some tenths of a second. A private key of yours. Or
-   * false: unsigned commands.
+   * The commands that are accepted. `ed25519`, the default: signed ones, by a key that is made immediately. `rsa`:
+   * the same with the kind of key that version 1 requires, which takes some tenths of a second. A private key of
+   * yours. Or false: unsigned commands.
    */
   readonly key?: "ed25519" | "rsa" | KeyObject | false | undefined;
   /** More options, as on dbsyncd's command line: `["--idle-timeout", "1s"]`. DBSYNCD_… variables do not count. */
   readonly args?: readonly string[] | undefined;
-  /** What is logged, on standard output. Default: nothing. */
+  /** The log level, on standard output. Default: nothing is logged. */
   readonly log?: LogLevel | undefined;
 }
 
-/** What a client needs to talk to daemons: to be handed to `dbsyncSend` or `createClient`. */
+/** The options that a client needs to talk to the daemons: pass them to `dbsyncSend` or `createClient`. */
 export interface TestClientOptions {
   /** `127.0.0.1:port`, with commas between. */
   readonly servers: string;
   /** The private key; false: unsigned. */
   readonly key: KeyObject | false;
-  /** Not there for unsigned commands. */
+  /** Absent for unsigned commands. */
   readonly cluster?: string;
 }
 
@@ -52,7 +52,7 @@ export interface TestDaemon extends AsyncDisposable {
   /** 64 hexadecimal digits; null: unsigned commands. */
   readonly cluster: string | null;
   readonly options: TestClientOptions;
-  /** As SIGTERM does: finishes what is in flight. May be called twice. */
+  /** Stops like SIGTERM: finishes what is in flight. May be called twice. */
   stop(): Promise<void>;
 }
 
@@ -88,7 +88,7 @@ function checkNames(options: TestDaemonOptions): void {
   for (const name of Object.keys(options)) {
     if (OPTIONS.includes(name)) continue;
     throw new TypeError(
-      `startDaemon has no option ${name}; there are ${OPTIONS.join(", ")}. Those of dbsyncd stand in args: ` +
+      `startDaemon has no option ${name}; there are ${OPTIONS.join(", ")}. Those of dbsyncd go into args: ` +
         '{ args: ["--window", "10s,1s"] }.',
     );
   }
@@ -100,7 +100,7 @@ async function privateKey(key: "ed25519" | "rsa" | KeyObject | false): Promise<K
   return createPrivateKey((await generateKeyPair({ type: key, bits: RSA_BITS })).privatePem);
 }
 
-/** Daemons read keys from files. @param use  is given null if there is no key */
+/** Daemons read keys from files. @param use  receives null if there is no key */
 async function withKeyFile<Result>(
   key: KeyObject | null,
   use: (file: string | null) => Promise<Result>,

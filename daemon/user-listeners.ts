@@ -14,7 +14,7 @@ import { readersOf, readUsers, readUsersAgain } from "../engine/users/read-users
 import type { Users } from "../engine/users/users.js";
 import type { DaemonFace } from "../listeners/daemon-face.js";
 import type { DaemonListener, FamilyCounts } from "../listeners/daemon-listener.js";
-import type { JsonReplicaFigures } from "../listeners/replica-figures.js";
+import type { JsonReplicaFigures } from "../listeners/json-replica-figures.js";
 import type { UserListenerParts } from "../listeners/user-listener.js";
 import type { LogLevel } from "../net/process/log.js";
 import { isLoopback } from "../net/process/loopback.js";
@@ -27,11 +27,11 @@ import type { Core } from "./core.js";
 type Load = () => Promise<new (parts: UserListenerParts) => DaemonListener>;
 
 const LISTENERS: Readonly<Record<UserListenerName, Load>> = {
-  resp: async () => (await import("../listeners/resp/listener.js")).RespListener,
-  json: async () => (await import("../listeners/json/listener.js")).JsonListener,
-  memcached: async () => (await import("../listeners/memcached/listener.js")).MemcachedListener,
-  sql: async () => (await import("../listeners/sql/listener.js")).SqlListener,
-  mongo: async () => (await import("../listeners/mongo/listener.js")).MongoListener,
+  resp: async () => (await import("../listeners/resp/resp-listener.js")).RespListener,
+  json: async () => (await import("../listeners/json/json-listener.js")).JsonListener,
+  memcached: async () => (await import("../listeners/memcached/memcached-listener.js")).MemcachedListener,
+  sql: async () => (await import("../listeners/sql/sql-listener.js")).SqlListener,
+  mongo: async () => (await import("../listeners/mongo/mongo-listener.js")).MongoListener,
 };
 
 /** Reads the users, starts nothing. @throws StartError */
@@ -58,7 +58,7 @@ export async function openUserListeners(core: Core): Promise<UserListeners> {
 export class UserListeners {
   readonly #listeners = new Map<UserListenerName, DaemonListener>();
   readonly #users: Users;
-  /** Those of the start, for where it listens and whether with TLS. */
+  /** Settings of the start: addresses, and whether there is TLS. */
   readonly #settings: Settings;
   readonly #log: Logger;
 
@@ -116,7 +116,7 @@ export class UserListeners {
   }
 }
 
-/** Of passwords, for those who prove theirs; null: only MongoDB clients do. */
+/** Returns the secrets of passwords, for clients that prove theirs; null: only MongoDB clients do. */
 async function secretsOf({ settings, environment }: Core): Promise<PasswordSecrets | null> {
   if (settings.mongo === null) return null;
   const { PasswordSecrets } = await import("../engine/users/password-secrets.js");
@@ -154,13 +154,13 @@ function faceOf(
       return listeners.address(name)?.port ?? 0;
     },
     get members() {
-      return pipeline.members ?? 0;
+      return pipeline.recording.members ?? 0;
     },
     get jsonReplicas() {
       return listeners.jsonReplicas;
     },
     get state() {
-      return pipeline.state;
+      return pipeline.recording.state;
     },
     get failure() {
       return replica?.failure ?? null;
@@ -169,16 +169,16 @@ function faceOf(
 }
 
 async function pathOf({ settings, backends, replica, pipeline }: Core): Promise<CommandPath> {
-  const { localUnits } = pipeline;
+  const { localUnits } = pipeline.recording;
   if (replica !== null && replica.gateway !== null) {
     const { backend, gateway, isFinal } = replica;
     const others = () => {
-      // What is numbered there is numbered for good.
+      // Positions in the stream are permanent.
       if (isFinal) return null;
-      const members = pipeline.members ?? 0;
+      const members = pipeline.recording.members ?? 0;
       return settings.peers.length > 0 || members > 0 ? members : null;
     };
-    return new RecordedPath({ backend, gateway, units: localUnits, others });
+    return new RecordedPath(backend, gateway, localUnits, others);
   }
   const [backend] = backends;
   if (isSidecar(settings)) {
@@ -195,8 +195,8 @@ function loadingPathOf({ settings, backends, pipeline }: Core, listeners: UserLi
   const [backend] = backends;
   if (settings.jsonReplicas.length === 0 || !(backend instanceof MemoryBackend)) return null;
   backend.loading = () => listeners.loading;
-  return new LoadingPath(backend, pipeline.localUnits);
+  return new LoadingPath(backend, pipeline.recording.localUnits);
 }
 
 const OPEN =
-  "takes commands of anybody that reaches it, since there is a user who needs no password (--acl-file)";
+  "takes commands of any client that reaches it, since there is a user without a password (--acl-file)";

@@ -4,7 +4,6 @@ import type { KeptWrites } from "../cluster/node/kept-writes.js";
 import type { ReplicaContext } from "../cluster/replica/replica-context.js";
 import type { Backend } from "../engine/backends/backend.js";
 import { Channels } from "../engine/channels/channels.js";
-import { type KeyChanges, KeyWatchers } from "../engine/channels/key-watchers.js";
 import { makeMemoryLimit } from "../engine/memory/daemon-memory.js";
 import type { MemoryLimit } from "../engine/memory/memory-limit.js";
 import { Broadcasts } from "../engine/pipeline/broadcasts.js";
@@ -15,9 +14,10 @@ import type { SeenBounds } from "../engine/pipeline/seen.js";
 import { StartFloor } from "../engine/pipeline/start-floor.js";
 import { hashOf, type Identity, makeIdentity } from "../engine/trust/identity.js";
 import type { Signers } from "../engine/trust/signers.js";
-import { DbsyncListener } from "../listeners/dbsync/listener.js";
-import type { LiveHost } from "../listeners/dbsync/live-session.js";
-import type { WsListener } from "../listeners/ws/listener.js";
+import { DbsyncListener } from "../listeners/dbsync/dbsync-listener.js";
+import type { DbsyncService } from "../listeners/dbsync/dbsync-server.js";
+import { EventSources, type WatchedDatabase } from "../listeners/dbsync/event-sources.js";
+import type { WsListener } from "../listeners/ws/ws-listener.js";
 import type { AdminServer } from "../net/admin/server.js";
 import { loadWith } from "../net/process/optional-package.js";
 import { bindAddressOf } from "../options/reach.js";
@@ -82,11 +82,11 @@ export async function wire(options: DaemonOptions, components: Components): Prom
     memory,
     observer,
     floor,
-    recording: replica?.recording ?? new Unrecorded({ environment, floor }),
+    recording: replica?.recording ?? new Unrecorded(environment, floor),
     window,
     environment,
     log,
-    // A Redis behind the daemon has subscribers of its own.
+    // A Redis of -d has subscribers of its own.
     broadcasts: isOwnMemory(settings) ? broadcasts : null,
     inspection: new Inspection(figures),
     databases: new Databases(backends),
@@ -108,18 +108,17 @@ async function addListeners(
 ): Promise<Omit<Wired, "id" | "admin">> {
   const { settings, pipeline, replica } = core;
   const { limits } = settings;
-  const live = liveHostOf(core);
-  const listener = new DbsyncListener({
+  const service: DbsyncService = {
     ...core,
-    live,
-    address,
-    port: settings.port,
-    limits,
+    events: isOwnMemory(settings)
+      ? new EventSources(core.channels, core.backends[0] as Partial<WatchedDatabase>)
+      : null,
     closeAfterAnswer: settings.close,
     takesVersion1: settings.require === "v1" && settings.v1 !== "off",
     members: replica?.takeMember ?? null,
-  });
-  const ws = await makeWsListener(core, live);
+  };
+  const listener = new DbsyncListener({ ...core, address, port: settings.port, limits }, service);
+  const ws = await makeWsListener(core, service);
   const userListeners = await openUserListeners(core);
   const all = [listener, ws, ...(userListeners?.all ?? [])].filter((one) => one !== null);
   components.add({
@@ -160,21 +159,6 @@ function boundsOf({ limits }: Settings): SeenBounds {
   return { most: limits.maxRemembered, mostBytes: limits.maxRememberedBytes };
 }
 
-/** What clients of version 2 may listen to; null: nothing. */
-function liveHostOf({ settings, channels, backends }: Core): LiveHost | null {
-  if (!isOwnMemory(settings)) return null;
-  const database = backends[0] as Partial<WatchedDatabase>;
-  const keys = database.changes === undefined ? null : new KeyWatchers(database.changes);
-  return { channels, keys, exists: (db, key) => (database.writerOf?.(db, key) ?? "") !== "" };
-}
-
-/** A database in memory. */
-interface WatchedDatabase {
-  readonly changes: KeyChanges;
-  /** Empty: the key is absent. */
-  writerOf(db: number, key: ByteString): ByteString;
-}
-
 /** The modules of keys/ and the key ring are loaded only if there are keys. */
 async function signersOf({ settings, log, known }: DaemonOptions): Promise<Signers | null> {
   if (!isSigned(settings)) return null;
@@ -182,7 +166,7 @@ async function signersOf({ settings, log, known }: DaemonOptions): Promise<Signe
   return loadSigners(settings, log, known);
 }
 
-/** Without TLS, none of its modules is loaded. @returns what makes a listener's gate; null: no TLS */
+/** Without TLS, none of its modules is loaded. @returns makes a listener's gate; null: no TLS */
 async function addGate(
   { settings, environment, log }: DaemonOptions,
   components: Components,
@@ -211,15 +195,15 @@ async function addAdmin(
   return admin;
 }
 
-async function makeWsListener(core: Core, live: LiveHost | null): Promise<WsListener | null> {
+async function makeWsListener(core: Core, service: DbsyncService): Promise<WsListener | null> {
   const { ws, wsOrigins, wsCompress, limits } = core.settings;
   if (ws === null) return null;
-  const load = () => import("../listeners/ws/listener.js");
+  const load = () => import("../listeners/ws/ws-listener.js");
   const { WsListener } = await loadWith("ws", "--ws", load);
-  return new WsListener({ ...core, live, limits, settings: { ws, wsOrigins, wsCompress } });
+  return new WsListener({ ...core, limits }, service, { ws, wsOrigins, wsCompress });
 }
 
-/** With a data folder the daemon's identity is the folder's. */
+/** Returns the daemon's identity: with a data folder, the folder's. */
 async function identityOf({ settings: { data }, log }: DaemonOptions): Promise<Identity> {
   if (data === null) return makeIdentity();
   const { openDataFolder } = await import("../engine/trust/data-folder.js");
@@ -258,7 +242,7 @@ async function openReplica(context: ReplicaContext, broadcasts: Broadcasts): Pro
   return new OrderedReplica(context, order);
 }
 
-/** With --data or --peer the only backend is the replica's. */
+/** Adds the databases. With --data or --peer the only backend is the replica's. */
 function addDatabases(settings: Settings, backends: readonly Backend[], components: Components): void {
   const keys = isOwnMemory(settings) ? (backends[0] as Backend & CountedKeys) : null;
   components.add({
@@ -293,7 +277,7 @@ async function addMirror(
 }
 
 /**
- * Nothing can have been applied to an empty memory; to a Redis, by the daemon that ran before.
+ * Adds the floor: nothing can have been applied to an empty memory; to a Redis, by the daemon that ran before.
  * @param made  none without signatures, as such commands cannot be replayed
  */
 function addFloor(
@@ -313,7 +297,7 @@ function addMemory(
   backends: readonly Backend[],
   components: Components,
 ): MemoryLimit {
-  const memory = makeMemoryLimit({ settings, backends, environment, log });
+  const memory = makeMemoryLimit(settings, backends, environment, log);
   components.add({
     service: memory,
     figures: {
@@ -340,8 +324,8 @@ function addPipeline(
     figures: {
       cluster: () => hexOf(current?.cluster ?? ""),
       ring: () => current?.ring ?? null,
-      members: () => pipeline.members,
-      state: () => pipeline.shownState,
+      members: () => pipeline.recording.members,
+      state: () => pipeline.recording.shownState,
     },
     async reload(next) {
       const loaded = current === null ? null : await signersAgain(current, settings, next, log);

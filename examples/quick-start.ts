@@ -1,6 +1,6 @@
 /**
- * `npm start`: keys, three daemons, signed commands. One daemon is stopped, and the others answer; it is started again, and has what
- * it missed. With `--once` that is all, otherwise the daemons stay for you to play with.
+ * `npm start`: keys, three daemons, signed commands. One daemon is stopped, and the remaining ones answer; it is started again, and has
+ * what it missed. With `--once` that is all, otherwise the daemons keep running for you to try.
  */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
@@ -20,7 +20,7 @@ const keyFolder = join(dirname(built), "keys");
 const privateKey = join(keyFolder, "private.pem");
 const publicKey = join(keyFolder, "public.pem");
 const clusterSecret = join(keyFolder, "cluster.secret");
-/** What daemons have to find each other. */
+/** Milliseconds for daemons to find each other. */
 const PATIENCE_MS = 30_000;
 const PAUSE_MS = 100;
 
@@ -31,7 +31,7 @@ interface Daemon {
 
 const running = new Set<ChildProcess>();
 
-/** Ctrl-C, a closed terminal, or nobody who reads on, as behind `| head`: whichever it is, no daemon stays behind. */
+/** Ctrl-C, a closed terminal, or a reader that stops, as with `| head`: whichever it is, no daemon keeps running. */
 const ended = new Promise<void>((resolve) => {
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => resolve());
   process.stdout.once("error", () => resolve());

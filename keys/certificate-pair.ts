@@ -81,7 +81,7 @@ function read(file: string, due: "private" | "public"): { blocks: PemBlock[]; wa
 
 function sentenceOf({ code, message }: KeyFileError, file: string): string {
   if (code === "not-found") return `${file} does not exist. Correct the path, or ${MAKE_ONE}`;
-  return code === "is-folder" ? `${file} is a folder, and a file is due.` : message;
+  return code === "is-folder" ? `${file} is a folder instead of a file.` : message;
 }
 
 function certificatesIn(file: string, blocks: readonly PemBlock[]): X509Certificate[] {
@@ -90,7 +90,7 @@ function certificatesIn(file: string, blocks: readonly PemBlock[]): X509Certific
     const found = blocks.length === 0 ? "no PEM block" : `a "${blocks[0]?.label}"`;
     const other = certificates.length === 0 ? found : "something else than certificates";
     throw new CertificateError(
-      `${file} holds ${other}, and a certificate is due. Correct the path, or ${MAKE_ONE}`,
+      `${file} holds ${other} instead of a certificate. Correct the path, or ${MAKE_ONE}`,
     );
   }
   return certificates.map(({ text }) => {
@@ -110,9 +110,7 @@ function privateKeyIn(file: string, blocks: readonly PemBlock[]): { text: string
   const block = keys[0];
   if (block === undefined || keys.length > 1) {
     const found = keys.length > 1 ? "several private keys" : "no private key";
-    throw new CertificateError(
-      `${file} holds ${found}, and that of the certificate is due. Correct the path.`,
-    );
+    throw new CertificateError(`${file} holds ${found}; expected that of the certificate. Correct the path.`);
   }
   if (isEncrypted(block)) {
     throw new CertificateError(
@@ -136,7 +134,7 @@ function requireMatch(files: CertificateFiles, chain: readonly X509Certificate[]
   throw new CertificateError(
     place < 0
       ? `${files.key} is not the private key of ${files.certificate}. Name the two files of one pair.`
-      : `${files.certificate} has the daemon's own certificate at place ${place + 1}. Put it first, its authorities behind.`,
+      : `${files.certificate} has the daemon's own certificate as number ${place + 1}. Put it first, its authorities after it.`,
   );
 }
 

@@ -6,7 +6,7 @@ const LONG_TAG = 0x1f;
 /** Marks a length that takes several bytes; the lower bits are their number. */
 const LONG_LENGTH = 0x80;
 /** Maximum number of length bytes; no key file or certificate needs more. */
-const LENGTH_BYTES_MOST = 4;
+const LENGTH_BYTES_MAX = 4;
 
 /** Whether `bytes` are one DER value whose nested values all have their stated lengths. */
 export function isWholeDer(bytes: Buffer): boolean {
@@ -36,6 +36,6 @@ function valueAt(
   if (length < LONG_LENGTH) return { isConstructed, start: place + 2, end: place + 2 + length };
   const lengthBytes = length - LONG_LENGTH;
   const start = place + 2 + lengthBytes;
-  if (lengthBytes < 1 || lengthBytes > LENGTH_BYTES_MOST || start > bytes.length) return null;
+  if (lengthBytes < 1 || lengthBytes > LENGTH_BYTES_MAX || start > bytes.length) return null;
   return { isConstructed, start, end: start + bytes.readUIntBE(place + 2, lengthBytes) };
 }

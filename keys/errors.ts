@@ -33,17 +33,17 @@ const SENTENCES = {
     `${place} does not exist. Correct the path, or make a pair of keys: dbsync-keygen`,
   "not-readable": ({ place, detail }) =>
     `${place} cannot be read (${detail}). Give the user that runs this program the right to read it.`,
-  "is-folder": ({ place, due }) => `${place} is a folder, and a file is due. Name the ${due} key file in it.`,
+  "is-folder": ({ place, due }) => `${place} is a folder instead of a file. Name the ${due} key file in it.`,
   "too-big": ({ place, detail }) => `${place} is over ${detail}, which no key file is. Correct the path.`,
   empty: ({ place }) => `${place} is empty. Copy the file again, or ${NEW_PAIR}`,
   "no-pem": ({ place }) =>
     `${place} holds no PEM block, which is a line "-----BEGIN …-----" and what follows. Correct the path.`,
   "other-block": ({ place, detail, due }) =>
-    `${place} holds a "${detail}", and a ${due} key is due. Correct the path.`,
+    `${place} holds a "${detail}" instead of a ${due} key. Correct the path.`,
   several: ({ place, detail }) =>
     `${place} holds several PEM blocks (${detail}). Put the one to be used into a file of its own.`,
   "private-for-public": ({ place, file }) =>
-    `${place} holds a private key, and a public one is due here, where the private one must never be. ` +
+    `${place} holds a private key instead of a public one; the private one must never be here. ` +
     `Take out its public part: openssl pkey -in ${file} -pubout -out public.pem`,
   "public-for-private": ({ place }) =>
     `${place} holds a public key, which cannot sign. Name the private file of the pair.`,
@@ -73,28 +73,28 @@ const SENTENCES = {
       : `${place} holds a private key in PuTTY's own format. Name the public key's file.`,
   der: ({ place, file, due }) =>
     due === "private"
-      ? `${place} is in binary form (DER), and PEM is due. Convert it: ` +
+      ? `${place} is in binary form (DER) instead of PEM. Convert it: ` +
         `openssl pkey -inform DER -in ${file} -out private.pem`
-      : `${place} is in binary form (DER), and PEM is due. Convert it: ` +
+      : `${place} is in binary form (DER) instead of PEM. Convert it: ` +
         `openssl pkey -pubin -inform DER -in ${file} -pubout -out public.pem`,
   "passphrase-missing": ({ place, file }) =>
-    `${place} is encrypted and no passphrase was given. Give it, or make a copy without one: ` +
+    `${place} is encrypted, and the passphrase is missing. Supply it, or make a copy without one: ` +
     `openssl pkey -in ${file} -out private.pem`,
   "passphrase-wrong": ({ place }) =>
     `${place} does not open with this passphrase: it is another one, or the file is damaged.`,
   "passphrase-file": ({ place, detail }) =>
-    `${place} ${detail}, and a file with the passphrase in its first line is due. Correct the path.`,
+    `${place} ${detail}; expected a file with the passphrase in its first line. Correct the path.`,
   "passphrase-empty": ({ place }) =>
-    `${place} has an empty first line, and a passphrase is due in it. Write one.`,
+    `${place} has an empty first line; expected a passphrase in it. Write one.`,
   "passphrase-too-long": ({ place, detail }) =>
     `${place}: the passphrase is over ${detail}. Choose a shorter one.`,
   "old-encryption": ({ place, file }) =>
-    `${place} is encrypted by a method that this Node.js no longer has. Encrypt it anew: ` +
+    `${place} is encrypted by a method that this Node.js no longer has. Encrypt it again: ` +
     `openssl pkey -provider legacy -provider default -in ${file} -aes-256-cbc -out private.pem`,
   damaged: ({ place, detail }) => `${place} is damaged: ${detail}. Copy the file again, or ${NEW_PAIR}`,
   "too-few-bits": ({ place, detail }) => `${place} is an RSA key of ${detail}; ${NEW_PAIR}`,
   exponent: ({ place, detail }) =>
-    `${place} is an RSA key with the exponent ${detail}; 65537 is due; ${NEW_PAIR}`,
+    `${place} is an RSA key with the exponent ${detail} instead of 65537; ${NEW_PAIR}`,
   kind: ({ place, detail }) => `${place} is a key of the kind ${detail}; ${NEW_PAIR}`,
   "weak-point": ({ place }) =>
     `${place} is an Ed25519 key that everybody can sign with (a point of small order); ${NEW_PAIR}`,
@@ -104,7 +104,7 @@ const SENTENCES = {
     `${place} does not exist. Copy it from another daemon of the cluster; or, if there is none yet, make it once and ` +
     `copy it to all: dbsync-keygen --cluster-secret ${file}`,
   "secret-damaged": ({ place, detail }) =>
-    `${place} ${detail}, and a cluster's secret is due: one line of 64 hexadecimal digits. Copy the file again from ` +
+    `${place} ${detail}; expected a cluster's secret: one line of 64 hexadecimal digits. Copy the file again from ` +
     "another daemon of the cluster, or correct the path.",
   "secret-exists": ({ place }) =>
     `${place} is there already, and was left as it is: all daemons of a cluster have the same. Choose another name, or ` +

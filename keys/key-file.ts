@@ -139,8 +139,8 @@ function accept(
 function requireKind(key: KeyObject, place: KeyPlace, kinds: readonly KeyKind[]): void {
   const kind = key.asymmetricKeyType ?? "unknown";
   if (kinds.some((allowed) => allowed === kind)) return;
-  const rule = kinds.includes("ed25519") ? `${kinds.join(" or ")} is due` : "version 1 takes RSA keys only";
-  throw new KeyFileError("kind", place, { detail: `${kind}, and ${rule}` });
+  const rule = kinds.includes("ed25519") ? `expected ${kinds.join(" or ")}` : "version 1 takes RSA keys only";
+  throw new KeyFileError("kind", place, { detail: `${kind}; ${rule}` });
 }
 
 function requireRsaParameters(key: KeyObject, place: KeyPlace): void {

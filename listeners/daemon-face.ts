@@ -1,61 +1,49 @@
-/** What the commands on the server ask the daemon, whose parts they do not know. */
+/** The daemon as its listeners see it: they do not know its parts. */
 
 import type { Channels } from "../engine/channels/channels.js";
 import type { SlowLog } from "../engine/slow-log/slow-log.js";
 import type { Copies } from "../engine/users/copies.js";
 import type { LogLevel } from "../net/process/log.js";
 import type { EvictionPolicy } from "../options/eviction-policy.js";
-import type { Settings, UserListenerName } from "../options/settings.js";
-import type { JsonReplicaFigures } from "./replica-figures.js";
+import type { Settings } from "../options/settings.js";
+import type { JsonReplicaFigures } from "./json-replica-figures.js";
 
-/** What CONFIG and INFO know of the limit of memory. */
+/** The limit of memory, as CONFIG and INFO show it. */
 export interface MemorySettings {
   /** 0: no limit. */
   bytes: number;
   policy: EvictionPolicy;
-  /** Those that can be chosen. */
+  /** The policies that CONFIG SET accepts. */
   readonly policies: readonly EvictionPolicy[];
-  /** Bytes in use as the limit counts them, garbage among them. */
+  /** Bytes in use as the limit counts them, with garbage. */
   readonly used: number;
-  /** Keys that the limit has made go since the start. */
+  /** Keys evicted since the start. */
   readonly evicted: number;
 }
 
 export interface DaemonFace {
-  readonly settings: Pick<
-    Settings,
-    | UserListenerName
-    | "aclFile"
-    | "allowAnonymous"
-    | "enableDebugCommand"
-    | "data"
-    | "fsync"
-    | "jsonReplicas"
-    | "notifyKeyspaceEvents"
-    | "peers"
-    | "sqlLanguage"
-  >;
+  readonly settings: Settings;
   readonly memory: MemorySettings;
   readonly channels: Channels;
-  /** Of commands that came in any way. */
+  /** Slow commands of all listeners. */
   readonly slowLog: SlowLog;
-  /** Of everything that the daemon tells. */
+  /** The level of the daemon's whole log. */
   logLevel: LogLevel;
-  /** Puts a sentence of a client into the log. */
+  /** Writes a client's sentence to the log. */
   say(level: LogLevel, text: string): void;
-  /** Where the listener listens. */
+  /** The address on which the listener listens. */
   readonly address: string;
   readonly port: number;
-  /** Daemons that are connected. */
+  /** The number of connected daemons. */
   readonly members: number;
   /** Servers of --json-replica; null: none. */
   readonly jsonReplicas: JsonReplicaFigures | null;
-  /** What other daemons have of the writes; null: nothing is recorded. */
-  readonly copies: Pick<Copies, "isAlone" | "count" | "wait"> | null;
-  /** As clients are told. */
+  /** The copies of writes on other daemons; null: nothing is recorded. */
+  readonly copies: Copies | null;
+  /** The daemon's state, in the word that clients receive. */
   readonly state: string;
-  /** Why nothing is written any more; null: all is well. */
+  /** The reason why the daemon no longer writes; null: it does. */
   readonly failure: string | null;
-  /** Stops the process in its own time; null: it is not ours to stop. */
+  /** Stops the process once its work is finished; null: it belongs to another program. */
   readonly shutDown: (() => void) | null;
 }

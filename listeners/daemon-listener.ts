@@ -1,23 +1,23 @@
-/** A listener of the daemon: it knows all limits and reasons of the daemon, and tells its observer. */
+/** A listener with the daemon's limits, refusals and observer. */
 
 import { REFUSALS } from "../engine/answers/refusals.js";
 import type { Observer } from "../engine/pipeline/observer.js";
-import type { SocketHost } from "../net/connections/connection-host.js";
+import type { ConnectionRegistry } from "../net/connections/connection-registry.js";
 import { SocketListener, type SocketListenerParts } from "../net/connections/socket-listener.js";
 import type { Limits } from "../options/limits.js";
-import type { JsonReplicaFigures } from "./replica-figures.js";
+import type { JsonReplicaFigures } from "./json-replica-figures.js";
 
-/** What every connection of the daemon's listeners is given. */
-export type DaemonSocketHost = SocketHost<Limits, Observer>;
+/** The listener as its connections see it. */
+export type DaemonSocketHost = ConnectionRegistry<Limits, Observer>;
 
-/** Of the commands of one family, since the start. */
+/** Counts of the commands of one family, since the start. */
 export interface FamilyCounts {
-  /** As ACL categories call it. */
+  /** The name of the ACL category, without its `@`. */
   readonly family: string;
   readonly calls: number;
-  /** Answered with an error. */
+  /** Calls that were answered with an error. */
   readonly failed: number;
-  /** That they ran, all together. */
+  /** The total running time. */
   readonly seconds: number;
 }
 
@@ -28,17 +28,17 @@ export class DaemonListener extends SocketListener<Limits, Observer> {
     super({ ...parts, refusals: REFUSALS });
   }
 
-  /** What its clients called, by families of commands; null: that is not counted. */
+  /** Clients' calls by family of commands; null: they are not counted. */
   get families(): readonly FamilyCounts[] | null {
     return null;
   }
 
-  /** Why documents are neither read nor written; null: they are. */
+  /** The reason why documents cannot be read or written yet; null: they can. */
   get loading(): string | null {
     return null;
   }
 
-  /** Servers that are sent what clients write; null: the listener has none. */
+  /** The servers to which clients' writes are sent; null: the listener has none. */
   get jsonReplicas(): JsonReplicaFigures | null {
     return null;
   }

@@ -1,12 +1,15 @@
-/** A dialect whose requests a session answers, one after the other: who has to log in does so there. What was served is counted. */
+/**
+ * A dialect with a session, which also handles logins and answers one request after the other. Counts what was
+ * served.
+ */
 import { type Answer, type ClientDoing, Dialect } from "../net/connections/dialect.js";
 import type { DaemonSocketHost } from "./daemon-listener.js";
 
 export interface AnsweringSession<Request, Given> {
-  /** Whether nobody has logged in who has to. */
-  readonly isStranger: boolean;
+  /** Whether the client still has to log in. */
+  readonly needsLogin: boolean;
   readonly doing: ClientDoing;
-  /** @returns null: the connection is to be closed, without an answer */
+  /** Serves a request. @returns the answer; null: the connection closes without one */
   serve(request: Request): Given | Promise<Given> | null;
 }
 
@@ -34,21 +37,21 @@ export abstract class SessionDialect<Request, Given = string> extends Dialect<Re
     const given = this.#session.serve(request);
     this.isClosing = given === null;
     if (given === null) return "";
-    return given instanceof Promise ? given.then(this.#told) : this.#told(given);
+    return given instanceof Promise ? given.then(this.#answerOf) : this.#answerOf(given);
   }
 
-  protected get isStranger(): boolean {
-    return this.#session.isStranger;
+  protected get needsLogin(): boolean {
+    return this.#session.needsLogin;
   }
 
-  /** What the session gave, as it goes out. */
+  /** Returns the bytes of the session's answer. */
   protected abstract written(given: Given): Answer;
 
-  /** Whether a text that goes out says that something is wrong. */
+  /** Whether an answer is an error. */
   protected abstract isError(text: string): boolean;
 
-  readonly #told = (given: Given): Answer => {
-    this.isProven ||= !this.#session.isStranger;
+  readonly #answerOf = (given: Given): Answer => {
+    this.isProven ||= !this.#session.needsLogin;
     const answer = this.written(given);
     const isError = typeof answer === "string" && this.isError(answer);
     this.#host.observer.served(this.listener, 1, isError ? 1 : 0);

@@ -1,6 +1,9 @@
-/** A listener whose clients have names and passwords instead of keys. What is its own is a `UserProtocol`. */
+/**
+ * A listener whose clients have names and passwords instead of keys. What differs between protocols is a
+ * `UserProtocol`.
+ */
 import type { Socket } from "node:net";
-import type { MemoryFace } from "../engine/memory/memory-limit.js";
+import type { MemoryLimit } from "../engine/memory/memory-limit.js";
 import type { CommandPath } from "../engine/users/command-path.js";
 import type { Users } from "../engine/users/users.js";
 import { ClientConnection } from "../net/connections/client-connection.js";
@@ -15,31 +18,37 @@ export interface UserListenerParts
   readonly path: CommandPath;
   readonly users: Users;
   readonly daemon: DaemonFace;
-  readonly memory: MemoryFace;
+  readonly memory: MemoryLimit;
 }
 
-/** What every connection of such a listener is given. */
+/** The listener as its connections see it. */
 export interface UserSocketHost extends DaemonSocketHost {
   readonly path: CommandPath;
   readonly users: Users;
-  readonly memory: MemoryFace;
+  readonly memory: MemoryLimit;
 }
 
-export interface UserProtocol<Request> {
+/** @typeParam Server  the state that all connections share */
+export interface UserProtocol<Request, Server> {
   /** The name of its option, and of its metrics. */
   readonly name: UserListenerName;
-  /** What a client is sent that is one too many; "": nothing. */
+  /** The text sent to a client above the limit of connections; "": nothing. */
   readonly fullText: string;
-  /** Called once. @returns what makes the dialect of a connection */
-  readonly dialects: (host: UserSocketHost) => (connection: ClientConnection<Request>) => Dialect<Request>;
+  /** Makes the state that all connections share. Called once. */
+  readonly makeServer: (host: UserSocketHost) => Server;
+  /** Makes the dialect of a new connection. */
+  readonly makeDialect: (server: Server, connection: ClientConnection<Request>) => Dialect<Request>;
   /** Sets up the socket of a new connection. */
-  readonly prepare?: (socket: Socket) => void;
+  readonly prepare?: (server: Server, socket: Socket) => void;
 }
 
-export class UserListener<Request> extends DaemonListener {
-  constructor(parts: Omit<UserListenerParts, "daemon">, protocol: UserProtocol<Request>) {
+export class UserListener<Request, Server = UserSocketHost> extends DaemonListener {
+  protected readonly server: Server;
+
+  constructor(parts: UserListenerParts, protocol: UserProtocol<Request, Server>) {
     const { path, users, memory } = parts;
-    const { name, fullText, dialects, prepare } = protocol;
+    const { name, fullText, makeServer, makeDialect, prepare } = protocol;
+    let made!: Server;
     super({
       ...parts,
       name,
@@ -47,14 +56,17 @@ export class UserListener<Request> extends DaemonListener {
       fullText,
       connector(host) {
         const whole = Object.assign(host, { path, users, memory });
-        const dialectOf = dialects(whole);
+        const server = makeServer(whole);
+        const dialectOf = (connection: ClientConnection<Request>) => makeDialect(server, connection);
+        made = server;
         const input = new SharedInput();
         return (accepted) => {
           const socket = input.take(accepted);
-          prepare?.(socket);
+          prepare?.(server, socket);
           return new ClientConnection(socket, whole, dialectOf);
         };
       },
     });
+    this.server = made;
   }
 }

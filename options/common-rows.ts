@@ -56,7 +56,7 @@ export const COMMON = {
   }),
   allowUnsigned: row({
     flags: "--allow-unsigned",
-    help: "without -s, listen on addresses that others can reach",
+    help: "without -s, listen on addresses that other machines can reach",
     form: toggle,
     fallback: false,
     reload: "restart",

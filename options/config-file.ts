@@ -1,6 +1,6 @@
 /**
- * The configuration file: TOML with the long options' names, without dashes in front. It comes after the
- * command line and the environment. Loaded only when --config is given.
+ * The configuration file: TOML with the long options' names, without dashes in front. The command line and the environment have precedence.
+ * Loaded only with --config.
  */
 import { readFileSync } from "node:fs";
 import { dirname } from "node:path";
@@ -86,18 +86,18 @@ function parseToml(text: string, file: string): Record<string, unknown> {
   }
 }
 
-/** What the parser calls by many names. @returns null: it is something else */
+/** Explains a quoting error, which the parser reports under many names. @returns null: it is another error */
 function quoteFault(line: string): string | null {
   const [, name = "", value = ""] = /^\s*([A-Za-z0-9_-]+)\s*=\s*(.*?)\s*$/.exec(line) ?? [];
   const quote = /^["']/.exec(value)?.[0];
   if (quote !== undefined && value.split(quote).length % 2 === 0)
-    return `the quote (${quote}) behind the text is missing. Write ${name} = ${value}${quote}`;
+    return `the quote (${quote}) after the text is missing. Write ${name} = ${value}${quote}`;
   const [, bare = ""] = /^([^"'#[\]{},]+?)\s*(?:#.*)?$/.exec(value) ?? [];
   const isKnown = /^(?:true|false|[-+]?[\d_]+(?:\.[\d_]+)?)$/.test(bare);
-  return bare === "" || isKnown ? null : `text stands in quotes. Write ${name} = "${bare}"`;
+  return bare === "" || isKnown ? null : `text is written in quotes. Write ${name} = "${bare}"`;
 }
 
-/** The parser tells no places; a name stands at the beginning of its line. */
+/** Finds the line of a name, which the parser does not report; a name is at the beginning of its line. */
 function lineOf(text: string, name: string): number {
   const lines = text.split("\n");
   const index = lines.findIndex((line) => {

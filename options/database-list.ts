@@ -1,7 +1,6 @@
 /**
- * The text of -d: databases with commas between them. php-dbsync's form `redis:host:port`, our `memory`,
- * and URLs for what that form cannot say (password, number, TLS). Or the daemons of a cluster, `dbsync:host:port,host:port`,
- * to whom everything is passed on, signed.
+ * The text of -d: databases with commas between them. php-dbsync's form `redis:host:port`, our `memory`, and URLs for what that form cannot
+ * express (password, number, TLS). Or the daemons of a cluster, `dbsync:host:port,host:port`, to which everything is forwarded, signed.
  */
 
 import { decoded, type RedisAccess } from "./addresses/redis-access.js";
@@ -15,9 +14,9 @@ export type BackendSpecification =
 
 export interface SidecarSpecification {
   readonly kind: "dbsync";
-  /** As -d has it. */
+  /** The address in -d. */
   readonly name: string;
-  /** As a client's list of servers. */
+  /** The addresses as a client's list of servers. */
   readonly servers: string;
 }
 
@@ -28,7 +27,7 @@ export interface MemorySpecification {
 
 export interface RedisSpecification extends RedisAccess {
   readonly kind: "redis";
-  /** As the log shows it, without the password. */
+  /** The address in the log, without the password. */
   readonly name: string;
   readonly host: string;
   readonly port: number;
@@ -59,12 +58,12 @@ export function parseSpecifications(text: string): BackendSpecification[] {
   return specifications;
 }
 
-/** What is wrong with an address the client says, which knows its forms. */
+/** Parses the address of a sidecar. The client reports errors in it: it knows its forms. */
 function parseSidecar(text: string): SidecarSpecification {
   const entries = text.split(",").map((part) => part.trim().replace(/^dbsync:(?!\/\/)/, ""));
   const database = entries.find((entry) => /^(memory$|rediss?:)/.test(entry));
   if (database !== undefined)
-    throw new RangeError(`"${database}": behind dbsync: stand daemons only, and no database beside them.`);
+    throw new RangeError(`"${database}": after dbsync: name daemons only, and no other database.`);
   if (entries.includes("")) throw new RangeError("A daemon is missing. Expected dbsync:host:port,host:port.");
   const servers = entries.join(",");
   return { kind: "dbsync", name: `dbsync:${servers}`, servers };

@@ -1,4 +1,4 @@
-/** Which dates of envelopes are taken first-hand, relative to the daemon's clock: the value of --window. */
+/** The dates of envelopes that a daemon accepts from clients, relative to its clock: the value of --window. */
 
 import type { LimitRow } from "./limit-text.js";
 import { formatLimit, parseLimit } from "./limit-text.js";

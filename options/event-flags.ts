@@ -1,6 +1,6 @@
-/** Of which events of keys clients are told: Redis's letters. Source: redis-server 7.0, notify.c. */
+/** The events of keys that clients receive: Redis's letters. Source: redis-server 7.0, notify.c. */
 
-/** Classes of events, all of them together `A`; one that Redis shows beside them only if they are not all; and the marks. */
+/** Classes of events, all of them together `A`; one that Redis shows in addition only if they are not all; and the marks. */
 const EVENT_CLASSES = "g$lshzxetd";
 const NEW_KEYS = "n";
 const MISSED_KEYS = "m";
@@ -8,10 +8,10 @@ const MARKS = "KE";
 const KNOWN = EVENT_CLASSES + NEW_KEYS + MARKS + MISSED_KEYS;
 
 export interface EventFlags {
-  /** As Redis shows them; empty: of none. */
+  /** The flags as Redis shows them; empty: no events. */
   readonly text: string;
   readonly classes: ReadonlySet<string>;
-  /** Whether they are told on the channel of the key, of the event. */
+  /** Whether events are published on the channel of the key, of the event. */
   readonly byKey: boolean;
   readonly byEvent: boolean;
 }

@@ -1,4 +1,4 @@
-/** What goes when memory is full, by Redis's names. */
+/** Eviction policies for full memory, by Redis's names. */
 import type { UsageKind } from "../store/keyspace/usage.js";
 
 export const EVICTION_POLICIES = [
@@ -8,10 +8,10 @@ export const EVICTION_POLICIES = [
 
 export type EvictionPolicy = (typeof EVICTION_POLICIES)[number];
 
-/** Those by which something goes. */
+/** The policies that evict keys. */
 export type Evicting = Exclude<EvictionPolicy, "noeviction">;
 
-/** What is to be kept of the use of keys; null: nothing, which costs 8 bytes a key less. */
+/** Returns the usage of keys that a policy needs; null: none, which saves 8 bytes a key. */
 export function usageKindOf(policy: EvictionPolicy): UsageKind | null {
   return policy.endsWith("-lru") ? "lru" : policy.endsWith("-lfu") ? "lfu" : null;
 }

@@ -7,20 +7,20 @@ import { InvalidArgumentError, type Option } from "commander";
 import type { LimitRow } from "./limit-text.js";
 import { formatLimit, parseLimit } from "./limit-text.js";
 
-/** As a configuration file could have it. */
+/** A value as a configuration file could contain it. */
 export type Shown = string | number | boolean | readonly string[];
 
 export interface FileContext {
   /** The file's, to which paths in it are relative. */
   readonly folder: string;
-  /** Of the option's value. */
+  /** An example of the option's value. */
   readonly example: string;
 }
 
 export interface Form<Value> {
   /** Lets commander read texts of it. */
   prepare(option: Option): Option;
-  /** Of a value of TOML. @throws WrongType @throws RangeError */
+  /** Parses a value of TOML. @throws WrongType @throws RangeError */
   fromFile(value: unknown, context: FileContext): Value;
   show(value: Value): Shown;
   /** The default in the help; absent: as it is shown, in quotation marks if it is a text. */
@@ -53,7 +53,7 @@ export function choice<const Word extends string>(words: readonly Word[]): Form<
   };
 }
 
-/** What `parse` makes of a text, and shows itself. */
+/** Returns a form whose values show themselves. @param parse  parses a text */
 export function plain<Value extends string | number>(parse: (text: string) => Value): Form<Value> {
   return {
     prepare: (option) => option.argParser((text: string) => explained(() => parse(text))),
@@ -62,7 +62,7 @@ export function plain<Value extends string | number>(parse: (text: string) => Va
   };
 }
 
-/** What `parse` makes of a text. @param format  `parse` reads it back */
+/** Returns a form by a parser and a formatter. @param format  `parse` reads it back */
 export function text<Value>(
   parse: (text: string) => Value,
   format: (value: Value) => string,
@@ -112,11 +112,11 @@ export interface ListParts<Item> {
   readonly parse: (text: string) => Item;
   /** `parse` reads it back. */
   readonly format: (item: Item) => string;
-  /** Of all of them together. @throws RangeError */
+  /** Checks all of them together. @throws RangeError */
   readonly check: (items: readonly Item[]) => void;
 }
 
-/** Several, each given by itself, or with commas between, since a variable can stand there but once. */
+/** Returns a form of several values, each by itself, or with commas between: a variable can be set only once. */
 export function list<Item>({ parse, format, check }: ListParts<Item>): Form<readonly Item[]> {
   const add = (texts: readonly string[], before: readonly Item[] = []): readonly Item[] => {
     const items = [...before, ...texts.map((one) => parse(one.trim()))];
@@ -153,7 +153,7 @@ export function parsePath(given: string): string {
   return given;
 }
 
-/** As commander wants to be told what is wrong. */
+/** Turns errors of parsing into commander's. */
 export function explained<Value>(parse: () => Value): Value {
   try {
     return parse();

@@ -6,7 +6,7 @@ const SECOND = 1000;
 const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 
-/** What a limit counts; `time` is kept in milliseconds. */
+/** The unit of a limit; `time` is stored in milliseconds. */
 export type LimitUnit = "bytes" | "time" | "count";
 
 export interface LimitRow {
@@ -18,7 +18,7 @@ export interface LimitRow {
   readonly summary: string;
   /** Why the fallback is what it is. */
   readonly reason: string;
-  /** A new value waits for a restart; absent: it holds at once. */
+  /** A new value waits for a restart; absent: it applies immediately. */
   readonly restart?: true;
 }
 
@@ -49,7 +49,7 @@ export function parseLimit(row: LimitRow, text: string): number {
   return value;
 }
 
-/** In the largest unit that divides it; `parseLimit` reads it back. */
+/** Writes a limit in the largest unit that divides it; `parseLimit` reads it back. */
 export function formatLimit(row: LimitRow, value: number): string {
   const units = Object.entries(SCALES[row.unit]).filter(([name]) => name !== "");
   const [name, scale] = units.findLast(([, size]) => value % size === 0 && value >= size) ?? ["", 1];
@@ -57,7 +57,7 @@ export function formatLimit(row: LimitRow, value: number): string {
 }
 
 const DAY = 24 * HOUR;
-const RETAINED_MOST = 36_500 * DAY;
+const RETAINED_MAX = 36_500 * DAY;
 const RETAINED_UNITS: Readonly<Record<string, number>> = { "": DAY, d: DAY, h: HOUR, m: MINUTE };
 
 /** The value of --retain, how long the commands themselves are kept below the snapshots. @returns milliseconds; infinity: for ever. @throws RangeError  a sentence: what is expected */
@@ -65,7 +65,7 @@ export function parseRetention(text: string): number {
   if (text === "forever") return Number.POSITIVE_INFINITY;
   const match = /^(\d{1,8})([dhm]?)$/.exec(text);
   const value = match === null ? 0 : Number(match[1]) * (RETAINED_UNITS[match[2] as string] as number);
-  if (value < MINUTE || value > RETAINED_MOST)
+  if (value < MINUTE || value > RETAINED_MAX)
     throw new RangeError("Expected forever, 1 to 36500 days, or a time such as 12h or 90m.");
   return value;
 }

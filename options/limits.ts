@@ -28,7 +28,7 @@ export const LIMITS = {
     fallback: 256 * MIB,
     least: KIB,
     most: 511 * MIB,
-    summary: "largest answer, and of RESP all that wait for a client; more closes the connection",
+    summary: "largest answer, for RESP all answers that wait for a client; more closes the connection",
     reason:
       "with versions 1 and 2 reading stops while a client takes no answers; RESP clients pipeline before they read",
   },
@@ -38,13 +38,14 @@ export const LIMITS = {
     fallback: 512 * MIB,
     least: KIB,
     most: 1024 * 1024 * MIB,
-    summary: "bytes of unfinished requests and untaken answers, all connections together",
+    summary: "bytes of unfinished requests and unread answers, all connections together",
     reason: "only received bytes count; above it the connection that holds most is closed",
   },
   maxUnprovenBytes: {
     flag: "max-unproven-bytes",
     ...({ unit: "bytes", fallback: 128 * MIB, least: KIB, most: 1024 * 1024 * MIB } as const),
-    summary: "of these, on connections that have proved nothing yet; two of the largest requests at least",
+    summary:
+      "part of these for connections that have proved nothing yet; at least two of the largest requests",
     reason: "an honest client's first request may be a large one; above it the slowest of them is closed",
   },
   maxConnections: {
@@ -54,7 +55,7 @@ export const LIMITS = {
     least: 1,
     most: 1_000_000,
     summary:
-      "clients at a time; above it those that have proved nothing give way, else further ones are closed at once",
+      "clients at a time; above it unauthenticated ones are closed first, otherwise new ones immediately",
     reason: "an idle connection costs some 5 KiB here; the system's limit of open files must be higher",
   },
   maxEventBytes: {
@@ -63,9 +64,8 @@ export const LIMITS = {
     fallback: 8 * MIB,
     least: 4 * KIB,
     most: 511 * MIB,
-    summary: "version 2: events that may wait for a client that listens; more closes its connection",
-    reason:
-      "what a busy channel says in a second; a client that reads more slowly is told that something is missing",
+    summary: "version 2: bytes of events that may wait for a subscriber; more closes its connection",
+    reason: "what a busy channel sends in a second; a client that reads more slowly receives a gap event",
   },
   maxRelayBytes: {
     flag: "max-relay-bytes",
@@ -74,8 +74,9 @@ export const LIMITS = {
     least: 64 * KIB,
     most: 1024 * MIB,
     restart: true,
-    summary: "messages (PUBLISH) that may wait for another daemon; the rest is not sent to it, and counted",
-    reason: "some seconds on a slow line; a daemon that is slower than that is told that some are missing",
+    summary:
+      "bytes of messages (PUBLISH) that may wait for another daemon; the rest is counted and not sent to it",
+    reason: "some seconds on a slow line; a slower daemon is notified that some are missing",
   },
   idleTimeout: {
     flag: "idle-timeout",
@@ -83,7 +84,7 @@ export const LIMITS = {
     fallback: 5 * MINUTE,
     least: 50,
     most: 24 * HOUR,
-    summary: "closes a connection without a whole request for so long; a half-sent one counts as none",
+    summary: "time without a complete request after which a connection is closed",
     reason: "php-dbsync's 3 s is shorter than the pauses of ordinary clients",
   },
   maxBulkBytes: {
@@ -102,7 +103,7 @@ export const LIMITS = {
     least: MIB,
     most: 1024 * KIB * MIB,
     summary:
-      "RESP: largest command, as far as it has come; what may stand behind one that waits (Redis's client-query-buffer-limit)",
+      "RESP: bytes of a command that has not arrived completely, or that follow one that waits (Redis's client-query-buffer-limit)",
     reason: "Redis's; --max-buffered-bytes, for all clients together, is usually less",
   },
   jsonReplicaTimeout: {
@@ -111,7 +112,7 @@ export const LIMITS = {
     fallback: 3 * SECOND,
     least: 1,
     most: HOUR,
-    summary: "how long a write waits for a server of --json-replica that says nothing",
+    summary: "how long a write waits for a server of --json-replica that does not answer",
     reason: "the original waits a minute, once for each write; what a server misses is sent later",
   },
   respIdleTimeout: {
@@ -120,7 +121,8 @@ export const LIMITS = {
     fallback: 0,
     least: 0,
     most: 24 * HOUR,
-    summary: "RESP and JSON: closes a connection without a command for so long; 0: never (Redis's timeout)",
+    summary:
+      "RESP and JSON: time without a command after which a connection is closed; 0: never (Redis's timeout)",
     reason: "pools of Redis clients keep connections for hours and do not expect them to be closed",
   },
   mongoCursors: {
@@ -130,7 +132,7 @@ export const LIMITS = {
     least: 0,
     most: 1_000_000,
     summary:
-      "MongoDB: answers that are kept to be fetched in parts; above it the user with the most loses what was not asked for the longest",
+      "MongoDB: open cursors; above it the user with the most loses the one that was unused for the longest",
     reason: "a client has one or two at a time; each costs some 300 bytes besides its documents",
   },
   mongoCursorBytes: {
@@ -139,8 +141,8 @@ export const LIMITS = {
     fallback: 256 * MIB,
     least: 0,
     most: 511 * MIB,
-    summary: "MongoDB: bytes of their documents, all together; an answer that is longer alone is refused",
-    reason: "they are kept as they were found, beside the data",
+    summary: "MongoDB: bytes of all cursors' documents together; a single answer that is longer is refused",
+    reason: "they are kept as they were found, next to the data",
   },
   mongoCursorTimeout: {
     flag: "mongo-cursor-timeout",
@@ -148,8 +150,7 @@ export const LIMITS = {
     fallback: 10 * MINUTE,
     least: 50,
     most: 24 * HOUR,
-    summary:
-      "MongoDB: such an answer goes when no client has asked on for so long (MongoDB's cursorTimeoutMillis)",
+    summary: "MongoDB: time after which an unused cursor is closed (MongoDB's cursorTimeoutMillis)",
     reason: "MongoDB's",
   },
   wsPing: {
@@ -158,7 +159,7 @@ export const LIMITS = {
     fallback: 20 * SECOND,
     least: SECOND,
     most: HOUR,
-    summary: "WebSocket: clients are asked so often for a sign of life; one that gives none is idle",
+    summary: "WebSocket: interval of pings; a client that does not answer them is idle",
     reason: "proxies cut what is silent for a minute; --idle-timeout has time for several",
   },
   slowlogTime: {
@@ -167,7 +168,7 @@ export const LIMITS = {
     fallback: 10,
     least: 0,
     most: HOUR,
-    summary: "SLOWLOG keeps commands that take so long (Redis's, which counts microseconds)",
+    summary: "time from which on SLOWLOG records a command (Redis's, which counts microseconds)",
     reason: "Redis's; a command that takes 10 ms has held up everybody else for so long",
   },
   slowlogMost: {
@@ -176,7 +177,7 @@ export const LIMITS = {
     fallback: 128,
     least: 0,
     most: 1_000_000,
-    summary: "commands that SLOWLOG keeps; 0: none",
+    summary: "commands that SLOWLOG stores; 0: none",
     reason: "Redis's; each takes 4 KiB at most",
   },
   latencyTime: {
@@ -185,7 +186,7 @@ export const LIMITS = {
     fallback: 0,
     least: 0,
     most: HOUR,
-    summary: "RESP: LATENCY samples commands that take so long; 0: none",
+    summary: "RESP: time from which on LATENCY samples a command; 0: none",
     reason: "Redis's",
   },
   maxmemory: {
@@ -194,7 +195,7 @@ export const LIMITS = {
     fallback: 0,
     least: 0,
     most: 1024 * 1024 * 1024 * MIB,
-    summary: "memory from which on commands are refused that need more; 0: none (Redis's)",
+    summary: "memory above which commands that need more are refused; 0: no limit (Redis's)",
     reason: "Redis's; what V8's heap may hold is the end in any case",
   },
   backendTimeout: {
@@ -203,7 +204,7 @@ export const LIMITS = {
     fallback: 5 * SECOND,
     least: 10,
     most: HOUR,
-    summary: "longest a database may take for a command",
+    summary: "longest time that a database may take for a command",
     reason: "php-dbsync's driver gives up after 3 s; a little more leaves slow commands their chance",
   },
   maxRemembered: {
@@ -218,7 +219,8 @@ export const LIMITS = {
   maxRememberedBytes: {
     flag: "max-remembered-bytes",
     ...({ unit: "bytes", fallback: 64 * MIB, least: 0, most: 16 * KIB * MIB } as const),
-    summary: "answers kept for envelopes that come again; those beyond it are answered without",
+    summary:
+      "bytes of answers stored for repeated envelopes; beyond it those are answered without their reply",
     reason: "an answer is asked for again after a lost connection only, mostly within a second",
   },
   ...TIMELINE_LIMITS,
@@ -229,7 +231,7 @@ export const LIMITS = {
     least: 10_000,
     most: 1_000_000_000,
     summary:
-      "elements (or 64 bytes each) that a command, or MULTI, may produce or go through; more is refused before it is recorded",
+      "steps (an element, or 64 bytes) that a command, or MULTI, may take; more is refused before it is recorded",
     reason: "no other client is served meanwhile, on any daemon, and all of them do it again at each start",
   },
   luaTimeLimit: {
@@ -238,7 +240,7 @@ export const LIMITS = {
     fallback: 5 * SECOND,
     least: 10,
     most: HOUR,
-    summary: "a script of a Redis client that takes longer is stopped by an error",
+    summary: "time after which a script of a Redis client is stopped by an error",
     reason: "no other client is served while it runs; what it wrote before stays, as with any of its errors",
   },
   luaMemory: {
@@ -248,7 +250,7 @@ export const LIMITS = {
     least: 32 * MIB,
     most: 1024 * MIB,
     summary: "memory of a script of a Redis client; more is an error",
-    reason: "Lua itself takes 16 MiB; what grows beyond that is given back behind the script",
+    reason: "Lua itself takes 16 MiB; memory beyond that is released after the script",
   },
 } as const satisfies Record<string, LimitRow>;
 

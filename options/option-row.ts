@@ -1,17 +1,17 @@
-/** What is known of an option: all of it in one row. */
+/** An option: one row contains everything about it. */
 import type { Form } from "./forms.js";
 
 export interface OptionRow<Value = unknown> {
-  /** As commander writes them: `-s, --sign-key <file>`; without `<…>` it is a switch. */
+  /** The flags as commander writes them: `-s, --sign-key <file>`; without `<…>` it is a switch. */
   readonly flags: string;
   readonly help: string;
-  /** How its value is read, checked and shown. */
+  /** Reads, checks and shows its value. */
   readonly form: Form<Exclude<Value, null>>;
   /** null: it is not set. */
   readonly fallback: Value;
   /**
-   * What another value does at SIGHUP: it holds at once, which is for `Daemon.reload` to see to, or waits for a restart. `timeline`: at
-   * once where a timeline is kept, which is there from the start on or not at all.
+   * When another value applies after SIGHUP: immediately, which `Daemon.reload` has to implement, or after a restart. `timeline`:
+   * immediately where there is a timeline, which exists from the start on or not at all.
    */
   readonly reload: "at once" | "timeline" | "restart";
   /** Some other value than the fallback, as on the command line. */
@@ -30,12 +30,12 @@ export function row<Value, const Fallback extends Value | null>(
   return parts as OptionRow<Value | Fallback>;
 }
 
-/** What its long flag says: `sign-key`. The file knows the option by it. */
+/** Returns the name in its long flag: `sign-key`. The file uses the same name. */
 export function nameOf({ flags }: OptionRow): string {
   return /--([a-z0-9-]+)/.exec(flags)?.[1] ?? "";
 }
 
-/** Under which commander keeps its value: `signKey`. */
+/** Returns the name under which commander stores its value: `signKey`. */
 export function attributeOf(row: OptionRow): string {
   return nameOf(row).replace(/-(.)/g, (_, char: string) => char.toUpperCase());
 }

@@ -61,7 +61,7 @@ function optionOf(row: OptionRow): Option {
   return form.prepare(option);
 }
 
-/** What the program does now; these are no settings, and stand in no file. */
+/** Actions of the program; they are no settings, and a file cannot contain them. */
 function actions(): Option[] {
   return [
     new Option("--config <file>", "TOML file with these options' long names")
@@ -72,7 +72,7 @@ function actions(): Option[] {
   ];
 }
 
-/** What of the command line is for the program itself. */
+/** The parts of the command line that are for the program itself. */
 export interface Actions {
   readonly config?: string;
   readonly checkConfig?: true;
@@ -102,7 +102,7 @@ export function parseArguments(program: Command, argv: readonly string[], env: N
   }
 }
 
-/** Applies the file that --config names, if it is given. @throws StartError */
+/** Applies the file that --config names, if any. @throws StartError */
 export async function applyNamedFile(program: Command): Promise<void> {
   const { config } = program.opts<Actions>();
   if (config === undefined) return;
@@ -110,7 +110,7 @@ export async function applyNamedFile(program: Command): Promise<void> {
   applyConfigFile(program, config);
 }
 
-/** Of commander's own there is none for options that the short help leaves out. */
+/** Suggests an option: commander's own suggestion skips options that the short help leaves out. */
 function suggestion(program: Command, message: string): string {
   const [, name] = /^unknown option '(--[^'=]+)/.exec(message) ?? [];
   const instead = name === undefined ? null : insteadOf(name.replace("--", ""));

@@ -7,7 +7,7 @@ import { placeName } from "../net/process/place.js";
 import type { ByteString } from "../protocol/byte-string.js";
 import { bytesOfHex, HASH_BYTES, hexOf } from "../protocol/version-2/envelope.js";
 
-/** Where a member listens. */
+/** The listening address of a member. */
 export interface PeerAddress {
   readonly host: string;
   readonly port: number;
@@ -41,7 +41,7 @@ export function formatPeer(peer: PeerAddress): string {
   return pin === null ? place : `${place}${pinText(pin)}`;
 }
 
-/** What stands behind the port to pin a daemon. */
+/** Returns the text after the port that pins a daemon. */
 export const pinText = (id: ByteString): string => `${PIN}${hexOf(id)}`;
 
 /** @param text  64 hexadecimal digits, as `dbsync status --json` and the log show a member's id @throws RangeError  a sentence */
@@ -57,7 +57,7 @@ export function parseMemberId(text: string): ByteString {
 function parsePin(text: string): ByteString {
   const id = text.startsWith(PIN) ? bytesOfHex(text.slice(PIN.length), HASH_BYTES) : undefined;
   if (id === undefined) {
-    throw new RangeError(`Expected ${PIN} and 64 hexadecimal digits behind the port, as that daemon prints.`);
+    throw new RangeError(`Expected ${PIN} and 64 hexadecimal digits after the port, as that daemon prints.`);
   }
   return id;
 }

@@ -1,12 +1,12 @@
-/** What it takes to listen where others than this machine's users come: signatures or the operator's word, and TLS if it is wanted. */
+/** Conditions for listening on an address that other machines can reach: signatures or the operator's word, and TLS if requested. */
 import { lookup } from "node:dns/promises";
 import { isLoopback } from "../net/process/loopback.js";
 import { StartError } from "../net/process/start-error.js";
 import { isSigned, type Settings, tlsFilesOf } from "./settings.js";
 
 /**
- * The address that -b names, looked up once, and held to the rules for addresses that others can reach.
- * @throws StartError  an unknown name, or an address that others can reach without what that takes
+ * Resolves the address of -b once, and applies the rules for addresses that other machines can reach.
+ * @throws StartError  an unknown name, or an address that other machines can reach without what that requires
  */
 export async function bindAddressOf(settings: Settings): Promise<string> {
   const { bind } = settings;
@@ -17,7 +17,7 @@ export async function bindAddressOf(settings: Settings): Promise<string> {
   return address;
 }
 
-/** For an address that others can reach. @throws StartError  with the cures */
+/** Refuses an address that other machines can reach. @throws StartError  with the remedies */
 export function refuseOpen(address: string, settings: Settings): void {
   if (!isSigned(settings) && !settings.allowUnsigned)
     throw new StartError(
@@ -27,7 +27,7 @@ export function refuseOpen(address: string, settings: Settings): void {
     );
   if (settings.requireTls && tlsFilesOf(settings) === null)
     throw new StartError(
-      `${address} can be reached from other machines, and --require-tls wants TLS there. ` +
+      `${address} can be reached from other machines, and --require-tls requires TLS there. ` +
         "Give --tls-cert and --tls-key (dbsync-keygen --certificate makes them), or listen on 127.0.0.1.",
       2,
     );

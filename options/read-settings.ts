@@ -1,4 +1,6 @@
-/** From what was given to whole settings: what options imply for each other, and one look at their combinations before anything is opened. */
+/**
+ * Completes the settings from the options: what options imply for each other, and a check of their combinations before anything is opened.
+ */
 import type { Command } from "commander";
 import { isLoopback } from "../net/process/loopback.js";
 import { StartError } from "../net/process/start-error.js";
@@ -23,10 +25,10 @@ import { OPTION_NAMES, OPTIONS, type OptionName } from "./table.js";
 import { validateTimeline } from "./timeline-rules.js";
 import { refuseSamePlaces, validateUserListeners } from "./user-listener-rules.js";
 
-/** Whether somebody gave an option, wherever. */
+/** Whether an option was set, wherever. */
 type Chosen = (name: OptionName) => boolean;
 
-/** What holds for each option: as given, or as --compat has it, or its fallback. */
+/** Returns the value of each option: as set, or as --compat has it, or its fallback. */
 export function valuesOf(program: Command): OptionValues {
   const given = Object.fromEntries(
     OPTION_NAMES.map((name) => {
@@ -37,7 +39,7 @@ export function valuesOf(program: Command): OptionValues {
   return { ...given, ...impliedBy(given, chosenOf(program)) };
 }
 
-/** What --compat decides, of options that were not given. */
+/** Returns the values that --compat decides, of options that were not set. */
 function impliedBy(given: OptionValues, chosen: Chosen): Partial<OptionValues> {
   if (given.compat === null) return {};
   return {
@@ -110,7 +112,7 @@ function validateSidecar(settings: Settings): void {
     const names = Object.keys(SIDECAR) as (keyof typeof SIDECAR)[];
     const given = names.find((name) => settings[name] !== SIDECAR[name].fallback);
     if (given !== undefined)
-      fail(`--${given} is for a daemon that signs for others: give -d dbsync:host:port,host:port too.`);
+      fail(`--${given} is for a daemon that signs for clients: give -d dbsync:host:port,host:port too.`);
     return;
   }
   if (settings.key === null)
@@ -126,7 +128,7 @@ function validateSidecar(settings: Settings): void {
   if (hasTimeline(settings))
     fail("-d dbsync keeps nothing itself, the daemons do: leave out --data, --peer and --order, or -d.");
   if (settings.jsonReplicas.length > 0)
-    fail("--json-replica stands with the database in memory alone: leave it out, or -d dbsync.");
+    fail("--json-replica works with the database in memory only: leave it out, or -d dbsync.");
 }
 
 /** @throws StartError  with the cures */
@@ -139,7 +141,7 @@ function validateMemory(settings: Settings): void {
     );
   if (limits.maxmemory > 0 && !isOwnMemory(settings))
     fail(
-      "--maxmemory bounds the database in this daemon's memory: leave it out, and bound that of the server behind -d.",
+      "--maxmemory bounds the database in this daemon's memory: leave it out, and bound that of the server of -d.",
     );
   if (maxmemoryPolicy === "noeviction") return;
   if (hasTimeline(settings))
@@ -176,7 +178,7 @@ function fail(sentence: string): never {
   throw new StartError(sentence, 2);
 }
 
-/** What --compat leaves as it is here. */
+/** Returns the differences from php-dbsync that --compat leaves. */
 function differencesOf(chosen: Chosen): string[] {
   if (chosen("idleTimeout")) return [];
   const { idleTimeout } = LIMITS;

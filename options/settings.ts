@@ -69,7 +69,7 @@ export function isOwnMemory(settings: Settings): boolean {
   return hasTimeline(settings) || settings.database.every(({ kind }) => kind === "memory");
 }
 
-/** What TLS is served with; null: no TLS. */
+/** Returns the files of TLS; null: no TLS. */
 export function tlsFilesOf({ tlsCert, tlsKey }: Settings): CertificateFiles | null {
   return tlsCert === null || tlsKey === null ? null : { certificate: tlsCert, key: tlsKey };
 }

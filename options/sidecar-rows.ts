@@ -3,16 +3,16 @@ import { path, plain } from "./forms.js";
 import { row } from "./option-row.js";
 
 const POLICIES = ["first", "majority", "all", "all-equal"] as const;
-/** Of the client library; a number: of daemons that have to answer. */
+/** The client library's policy; a number: how many daemons have to answer. */
 type Policy = (typeof POLICIES)[number] | number;
 
 const CLUSTER_ID = /^[\da-f]{64}$/;
 
-/** As many as one would give a master. */
-const REPLICAS_MOST = 16;
+/** A sensible maximum of replicas of a master. */
+const REPLICAS_MAX = 16;
 
 export const SIDECAR = {
-  /** null: there is none, as no daemon needs one but who signs for others. */
+  /** null: no key, as only a daemon that signs for clients needs one. */
   key: row({
     flags: "--key <file>",
     help: "private key that commands are signed with (dbsync-keygen makes one)",
@@ -34,7 +34,7 @@ export const SIDECAR = {
     example: "majority",
     needs: ["key"],
   }),
-  /** Whom commands are for, in hexadecimal digits; null: the daemons are asked. */
+  /** The cluster of the commands, in hexadecimal digits; null: the daemons are asked. */
   cluster: row({
     flags: "--cluster <id>",
     help: "the cluster that commands are for, as its daemons print it at their start",
@@ -82,7 +82,7 @@ function parseCluster(given: string): string {
 }
 
 function parseReplicas(given: string): number {
-  if (!/^\d{1,2}$/.test(given) || Number(given) > REPLICAS_MOST)
-    throw new RangeError(`Expected a number from 0 to ${REPLICAS_MOST}.`);
+  if (!/^\d{1,2}$/.test(given) || Number(given) > REPLICAS_MAX)
+    throw new RangeError(`Expected a number from 0 to ${REPLICAS_MAX}.`);
   return Number(given);
 }

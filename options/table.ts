@@ -15,8 +15,8 @@ import { CLUSTER, TIMELINE } from "./timeline-rows.js";
 import { USER_LISTENERS } from "./user-listener-rows.js";
 import { WEB } from "./web-rows.js";
 
-const ADMIN_HOSTS_MOST = 64;
-/** Without a port: a name of DNS, with or without a dot at its end. */
+const ADMIN_HOSTS_MAX = 64;
+/** A name of DNS without a port, with or without a dot at its end. */
 const HOST_NAME = /^[a-z0-9_]([a-z0-9_.-]{0,252})$/i;
 
 const TLS = {
@@ -51,7 +51,7 @@ const TLS = {
 } as const;
 
 const MEMORY = {
-  /** What goes at the limit of memory. */
+  /** The policy of eviction at the limit of memory. */
   maxmemoryPolicy: row({
     flags: "--maxmemory-policy <policy>",
     help: "keys that go at --maxmemory; noeviction: writes are refused",
@@ -64,7 +64,7 @@ const MEMORY = {
 } as const;
 
 const ADMIN = {
-  /** Where the dashboard, /healthz and /metrics are served; null: nowhere. */
+  /** The address of the dashboard, /healthz and /metrics; null: none. */
   admin: row({
     flags: "--admin <place>",
     help: "serve a dashboard, /healthz and /metrics on a port of 127.0.0.1, or on address:port",
@@ -122,7 +122,7 @@ const LIMIT_ROWS = Object.fromEntries(
   }),
 ) as Readonly<Record<LimitName, OptionRow<number>>>;
 
-/** In the order of the help; what has no heading is what --help shows too. */
+/** The sections in the order of the help; --help shows what has no heading, too. */
 export const SECTIONS: readonly {
   readonly heading: string | null;
   readonly rows: Readonly<Record<string, OptionRow>>;
@@ -131,7 +131,7 @@ export const SECTIONS: readonly {
   { heading: "Data and peers:", rows: TIMELINE },
   { heading: "Clients without signatures:", rows: USER_LISTENERS },
   { heading: "Browsers:", rows: WEB },
-  { heading: "Redis behind the daemon:", rows: REDIS },
+  { heading: "Redis as the database:", rows: REDIS },
   { heading: "Signing for other daemons:", rows: SIDECAR },
   { heading: "Cluster:", rows: CLUSTER },
   { heading: "TLS:", rows: TLS },
@@ -140,7 +140,7 @@ export const SECTIONS: readonly {
   { heading: "Log:", rows: LOG },
 ];
 
-/** By the names of their settings. */
+/** All options by the names of their settings. */
 export const OPTIONS = {
   ...COMMON,
   ...TIMELINE,
@@ -163,5 +163,5 @@ export const OPTION_NAMES = Object.keys(OPTIONS) as readonly OptionName[];
 function checkHosts(names: readonly string[]): void {
   if (names.some((name) => !HOST_NAME.test(name)))
     throw new RangeError("Expected a host's name, such as db1.example.");
-  if (names.length > ADMIN_HOSTS_MOST) throw new RangeError(`Expected ${ADMIN_HOSTS_MOST} names at most.`);
+  if (names.length > ADMIN_HOSTS_MAX) throw new RangeError(`Expected ${ADMIN_HOSTS_MAX} names at most.`);
 }

@@ -8,9 +8,9 @@ import { formatRetention, type LimitRow, parseRetention } from "./limit-text.js"
 import { row } from "./option-row.js";
 import { formatPeer, type PeerAddress, parseMemberId, parsePeer } from "./peer-address.js";
 
-const PEERS_MOST = 64;
+const PEERS_MAX = 64;
 const CLUSTER_NAME_CHARS = 128;
-const VERIFY_THREADS_MOST = 64;
+const VERIFY_THREADS_MAX = 64;
 const KIB = 1024;
 const MIB = 1024 * KIB;
 const SECOND = 1000;
@@ -18,13 +18,13 @@ const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 
 /**
- * What becomes of a version 1 command that writes: refused with all of version 1; applied where it arrives; or signed by
- * the daemon's own key, recorded and given to the peers.
+ * The treatment of a version 1 command that writes: refused with all of version 1; applied where it arrives; or signed by the daemon's own
+ * key, recorded and sent to the peers.
  */
 const VERSION_1 = ["off", "local", "gateway"] as const;
 export type Version1 = (typeof VERSION_1)[number];
 
-/** What bounds the Redis that follows the fold. */
+/** Limits of the Redis that mirrors the fold. */
 const MIRROR_LIMITS = {
   keys: {
     flag: "mirror-keys",
@@ -33,7 +33,7 @@ const MIRROR_LIMITS = {
     least: 1000,
     most: 10_000_000,
     summary:
-      "with -d redis beside --data or --peer: changed keys that may wait for it; above it all is compared",
+      "with -d redis and --data or --peer: changed keys that may wait for it; above it all is compared",
     reason: "some 100 bytes and its name each; a Redis that is away for long is compared in any case",
   },
   every: {
@@ -43,7 +43,7 @@ const MIRROR_LIMITS = {
     least: 0,
     most: 30 * 24 * 60 * 60 * 1000,
     summary: "… how often all of it is compared with what it should have; 0: only where there is a reason",
-    reason: "what others write there while the daemon hears nothing of it is found by that alone",
+    reason: "only this finds what other clients write there unnoticed by the daemon",
   },
   rate: {
     flag: "mirror-compare-rate",
@@ -51,7 +51,7 @@ const MIRROR_LIMITS = {
     fallback: 1000,
     least: 1,
     most: 1_000_000,
-    summary: "… keys a second that such a comparison looks at",
+    summary: "… keys a second that such a comparison checks",
     reason: "a million keys take 17 minutes, and some hundredths of a core",
   },
 } as const satisfies Record<string, LimitRow>;
@@ -87,7 +87,7 @@ export const TIMELINE = {
     example: "never",
     needs: ["data"],
   }),
-  /** The other daemons of the cluster, as far as this one is told. */
+  /** The other daemons of the cluster that this one is configured with. */
   peers: row({
     flags: "--peer <host:port>",
     help: "another daemon of the cluster (repeatable); with #ed25519:… that one only",
@@ -123,7 +123,7 @@ export const TIMELINE = {
   verifyThreads: row({
     flags: "--verify-threads <number>",
     help:
-      "threads that check signatures where a member sends many entries at once; 0: the main thread does (default: " +
+      "threads that check signatures when a member sends many entries together; 0: the main thread does (default: " +
       "one less than the machine's processors, at most 3)",
     form: plain(parseVerifyThreads),
     fallback: null,
@@ -134,7 +134,7 @@ export const TIMELINE = {
   /** Milliseconds that recorded commands are kept at least; infinity: for ever. */
   retain: row({
     flags: "--retain <days>",
-    help: "how long recorded commands are kept in the folder: so many days, a time such as 12h, or forever",
+    help: "how long recorded commands are kept in the folder: a number of days, a time such as 12h, or forever",
     form: text(parseRetention, formatRetention),
     fallback: Number.POSITIVE_INFINITY,
     reload: "restart",
@@ -145,8 +145,8 @@ export const TIMELINE = {
   order: row({
     flags: "--order <url>",
     help:
-      "a stream of NATS JetStream that orders all writes, so that answers are final at once: nats://host:4222/stream, " +
-      "tls://user:password@…, several hosts with commas between, ?replicas=3 behind it if it is to be made",
+      "a stream of NATS JetStream that orders all writes, so that answers are final immediately: nats://host:4222/stream, " +
+      "tls://user:password@…, several hosts with commas between, ?replicas=3 after it to create the stream",
     form: text<OrderAddress>(parseOrder, ({ name }) => name),
     fallback: null,
     reload: "restart",
@@ -180,7 +180,7 @@ export const TIMELINE = {
 } as const;
 
 export const CLUSTER = {
-  /** Of administrators' keys. */
+  /** Keys of administrators. */
   rootKey: row({
     flags: "--root-key <file>",
     help: "public key of an administrator (repeatable), or folder of *.pem",
@@ -220,12 +220,12 @@ export const CLUSTER = {
 
 function parseVerifyThreads(given: string): number {
   const threads = /^\d{1,2}$/.test(given) ? Number(given) : Number.NaN;
-  if (threads <= VERIFY_THREADS_MOST) return threads;
-  throw new RangeError(`Expected 0 to ${VERIFY_THREADS_MOST}.`);
+  if (threads <= VERIFY_THREADS_MAX) return threads;
+  throw new RangeError(`Expected 0 to ${VERIFY_THREADS_MAX}.`);
 }
 
 function checkPeers(peers: readonly PeerAddress[]): void {
-  if (peers.length > PEERS_MOST) throw new RangeError(`Expected ${PEERS_MOST} peers at most.`);
+  if (peers.length > PEERS_MAX) throw new RangeError(`Expected ${PEERS_MAX} peers at most.`);
   const places = peers.map(({ host, port }) => `${host} ${port}`);
   if (new Set(places).size < places.length) throw new RangeError("A peer is named twice.");
 }
@@ -236,7 +236,7 @@ function parseClusterName(given: string): string {
   return given;
 }
 
-/** Those of the limits that are about what is recorded. */
+/** Limits of the records. */
 export const TIMELINE_LIMITS = {
   tailSeconds: {
     flag: "tail-seconds",
@@ -277,7 +277,7 @@ export const TIMELINE_LIMITS = {
     fallback: 256 * MIB,
     least: MIB,
     most: 1024 * KIB * MIB,
-    summary: "memory for that; above it the span is shorter, and older commands of clients are refused",
+    summary: "memory for that; above it the time is shorter, and older commands of clients are refused",
     reason: "20,000 commands a second for two minutes need about 1 GiB; most daemons need far less",
     restart: true,
   },
@@ -288,7 +288,7 @@ export const TIMELINE_LIMITS = {
     least: MIB,
     most: 1024 * KIB * MIB,
     summary:
-      "with --peer and without --data: commands kept in memory for daemons that were away; the latest 20,000 or so stay",
+      "with --peer and without --data: bytes of commands stored in memory for daemons that were away; the latest 20,000 or so stay",
     reason: "above it the oldest go, and a daemon that was away for longer needs another one, or --data",
     restart: true,
   },
@@ -299,7 +299,7 @@ export const TIMELINE_LIMITS = {
     least: 0,
     most: 1024 * KIB * MIB,
     summary:
-      "with --data and --peer: dead letters kept in the data folder; those beyond it are told and not kept",
+      "with --data and --peer: dead letters kept in the data folder; those beyond it are reported and not kept",
     reason: "200,000 short commands; a daemon that was cut off with more is looked at in replaced/",
     restart: true,
   },
@@ -307,7 +307,7 @@ export const TIMELINE_LIMITS = {
     flag: "compare-percent",
     ...({ unit: "count", fallback: 5, least: 0, most: 50 } as const),
     summary:
-      "with --peer: how much of its time, in percent, a daemon compares its state with the others'; 0: it does not",
+      "with --peer: how much of its time, in percent, a daemon compares its state with other members'; 0: it does not",
     reason: "a million keys take some two seconds of it, so that all are looked at in a minute",
     restart: true,
   },
@@ -319,7 +319,7 @@ export const TIMELINE_LIMITS = {
     most: MINUTE,
     summary:
       "with --peer or --order: a daemon that did nothing for longer (stopped, suspended, a long collection) answers as one that is catching up until it has compared itself with most of its peers, or has applied what is in the stream",
-    reason: "ten times a long collection; the silence of members is told after it and one more status, 2 s",
+    reason: "ten times a long collection; a silent member is reported after it and one more status, 2 s",
     restart: true,
   },
   snapshotEntries: {
@@ -329,8 +329,8 @@ export const TIMELINE_LIMITS = {
     least: 1000,
     most: 1e9,
     summary:
-      "with --data, --peer or --order: commands after which the state is kept as a whole; a twentieth where room is wanted",
-    reason: "a start folds so many in a second or two, and a snapshot takes as much room as the state",
+      "with --data, --peer or --order: commands after which a snapshot is made; a twentieth where space is short",
+    reason: "a start folds that many in a second or two, and a snapshot takes as much room as the state",
     restart: true,
   },
 } as const satisfies Record<string, LimitRow>;

@@ -1,4 +1,4 @@
-/** Which combinations of options make sense for a daemon that keeps a timeline (--data, --peer), or does not. */
+/** Checks combinations of options for a daemon that has a timeline (--data, --peer), or has none. */
 import { StartError } from "../net/process/start-error.js";
 import { formatDateWindow, ORDER_WINDOW } from "./date-window.js";
 import { formatPeer } from "./peer-address.js";
@@ -9,8 +9,8 @@ import { allUserListeners } from "./user-listener-rules.js";
 export class NoWriters extends StartError {}
 
 /**
- * @param canWrite  whether anybody can: there are keys, or listeners whose writes the daemon signs @param chosesV1  whether --v1 was given.
- * @throws StartError  with the cures
+ * @param canWrite  whether any user can: there are keys, or listeners whose writes the daemon signs @param chosesV1  whether --v1 was set
+ *   @throws StartError  with the remedies
  */
 export function validateTimeline(settings: Settings, canWrite: boolean, chosesV1: boolean): void {
   const { data, fsync, peers, v1, require } = settings;
@@ -22,7 +22,7 @@ export function validateTimeline(settings: Settings, canWrite: boolean, chosesV1
       "--retain is about the data folder: give --data DIR too. In memory --max-timeline-bytes is the bound.",
     );
   if (settings.clusterSecret !== null && peers.length === 0)
-    fail("--cluster-secret is for daemons that have others: give --peer host:port too, or leave it out.");
+    fail("--cluster-secret is for daemons that have peers: give --peer host:port too, or leave it out.");
   if (settings.adopt !== null && peers.length === 0)
     fail("--adopt names a member, and there is none: give --peer too, or leave it out.");
   validateOrder(settings);
@@ -44,12 +44,12 @@ export function validateTimeline(settings: Settings, canWrite: boolean, chosesV1
   if (v1 === "local")
     fail(
       `--v1 local would apply commands here without recording them, so this daemon ${
-        data === null ? "and the others would differ for ever" : "would lose them when it stops"
+        data === null ? "and its peers would differ for ever" : "would lose them when it stops"
       }. Use --v1 gateway, or off.`,
     );
   if (fsync === "never" && peers.length > 0)
     fail(
-      "--fsync never with --peer: peers would be told what a crash takes back. Use always, or interval=100.",
+      "--fsync never with --peer: a peer would receive what a crash takes back. Use always, or interval=100.",
     );
   refuseStrangers(settings);
   const { past, future } = settings.window;
@@ -79,34 +79,34 @@ function validateOrder({ order, orderCredentials, peers, fsync, retain, window }
     );
 }
 
-/** Beside a timeline a Redis is its mirror, and there is one. @throws StartError  with the cures */
+/** Checks that there is at most one Redis with a timeline: it is the mirror. @throws StartError  with the remedies */
 function validateMirror({ compat, database, order }: Settings, flag: string): void {
   if (compat !== null)
     fail(
-      `${flag} keeps the data itself and cannot stand before a Redis server: leave out --compat ${compat}, or ${flag}.`,
+      `${flag} keeps the data itself and cannot use a Redis server as its database: leave out --compat ${compat}, or ${flag}.`,
     );
   const [redis, ...others] = database.filter(({ kind }) => kind !== "memory");
   if (redis === undefined) return;
   if (redis.kind !== "redis" || order !== null)
-    fail(`${flag} keeps the data itself and cannot stand before ${redis.name}: leave out -d, or ${flag}.`);
-  if (others.length > 0)
     fail(
-      `Beside ${flag} one Redis mirrors the data: leave out ${others.map(({ name }) => name).join(", ")}.`,
+      `${flag} keeps the data itself and cannot use ${redis.name} as its database: leave out -d, or ${flag}.`,
     );
+  if (others.length > 0)
+    fail(`With ${flag} one Redis mirrors the data: leave out ${others.map(({ name }) => name).join(", ")}.`);
   if (redis.db !== 0)
     fail(
-      `-d ${redis.name}: beside ${flag} each database is mirrored under its own number: leave out /${redis.db}.`,
+      `-d ${redis.name}: with ${flag} each database is mirrored under its own number: leave out /${redis.db}.`,
     );
 }
 
-/** Of a peer that nothing could tell from anybody else. @throws StartError  with the three cures */
+/** Refuses a peer that has no means to prove its identity. @throws StartError  with the three remedies */
 function refuseStrangers({ peers, clusterSecret, rootKey }: Settings): void {
   const unknown = peers.find(({ pin }) => pin === null);
   if (unknown === undefined || clusterSecret !== null || rootKey.length > 0) return;
   fail(
-    `--peer ${formatPeer(unknown)}: nothing tells that daemon from a stranger. Start all daemons of the cluster with the ` +
+    `--peer ${formatPeer(unknown)}: nothing proves that daemon's identity. Start all daemons of the cluster with the ` +
       "same --cluster-secret FILE (dbsync-keygen --cluster-secret FILE makes it), or pin that daemon's key (--peer " +
-      "host:port#ed25519:…, which stands in its log), or let an administrator add its key (--root-key, then CLUSTER ADD).",
+      "host:port#ed25519:…, which is in its log), or let an administrator add its key (--root-key, then CLUSTER ADD).",
   );
 }
 

@@ -1,4 +1,4 @@
-/** The options of the listeners for users, who have names and passwords instead of keys. A row with `clients` is a listener. */
+/** The options of the listeners for users, which have names and passwords instead of keys. A row with `clients` is a listener. */
 
 import { formatPlace, parsePlace, placeName, type ReplicaPlace } from "../net/process/place.js";
 import { NO_EVENTS, parseEventFlags } from "./event-flags.js";
@@ -9,7 +9,7 @@ import { parsePeer } from "./peer-address.js";
 /** The original server's. */
 const JSON_PORT = "8888";
 
-/** As above. */
+/** Port as above. */
 const SQL_PORT = "3948";
 
 /** MongoDB's. */
@@ -18,9 +18,9 @@ const MONGO_PORT = "27017";
 const place = text(parsePlace, formatPlace);
 
 export const USER_LISTENERS = {
-  /** Where they are served; null: nowhere. */
+  /** The address for Redis clients; null: none. */
   resp: {
-    /** Whom it serves, for the log. */
+    /** The name of its clients, for the log. */
     clients: "Redis",
     ...row({
       flags: "--resp <place>",
@@ -31,7 +31,7 @@ export const USER_LISTENERS = {
       example: "6380",
     }),
   },
-  /** Where clients that speak JSON lines are served; null: nowhere. */
+  /** The address for clients of JSON lines; null: none. */
   json: {
     clients: "JSON",
     ...row({
@@ -76,7 +76,7 @@ export const USER_LISTENERS = {
       example: MONGO_PORT,
     }),
   },
-  /** In which language --sql says what it has done. */
+  /** The language of --sql's messages. */
   sqlLanguage: row({
     flags: "--sql-language <language>",
     help: "in which language --sql says what was done: Malagasy as the original, or English",
@@ -96,7 +96,7 @@ export const USER_LISTENERS = {
     example: "old1:8888",
     needs: ["json"],
   }),
-  /** Users of the listeners without signatures; null: one who may do everything. */
+  /** Users of the listeners without signatures; null: one that may do everything. */
   aclFile: row({
     flags: "--acl-file <file>",
     help: "their users, passwords and rules, in the format of Redis's aclfile",
@@ -106,17 +106,17 @@ export const USER_LISTENERS = {
     example: "users.acl",
     needs: ["resp"],
   }),
-  /** Whether listeners for users may be in reach of other machines although somebody needs no password. */
+  /** Whether listeners for users may be in reach of other machines although a user needs no password. */
   allowAnonymous: row({
     flags: "--allow-anonymous",
-    help: "although some user needs no password, listen for them on addresses that others can reach",
+    help: "although some user needs no password, listen for users on addresses that other machines can reach",
     form: toggle,
     fallback: false,
     reload: "restart",
     example: "true",
     needs: ["resp"],
   }),
-  /** Who may send DEBUG to the listener for Redis clients: nobody, clients of this machine, or all; Redis's words. */
+  /** The clients that may send DEBUG to the listener for Redis clients: none, those of this machine, or all; Redis's words. */
   enableDebugCommand: row({
     flags: "--enable-debug-command <who>",
     help: "which Redis clients may send DEBUG, as in Redis",
@@ -126,10 +126,10 @@ export const USER_LISTENERS = {
     example: "local",
     needs: ["resp"],
   }),
-  /** Of which events of keys subscribers are told at once; CONFIG SET changes it. */
+  /** The events of keys that subscribers receive immediately; CONFIG SET changes it. */
   notifyKeyspaceEvents: row({
     flags: "--notify-keyspace-events <letters>",
-    help: "of which events of keys Redis clients that subscribe are told, as in Redis",
+    help: "events of keys that Redis clients can subscribe to, as in Redis",
     form: text(parseEventFlags, (flags) => flags.text),
     fallback: NO_EVENTS,
     reload: "restart",

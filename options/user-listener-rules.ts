@@ -1,4 +1,4 @@
-/** Which combinations of options make sense with listeners for users, or without. */
+/** Checks combinations of options with listeners for users, or without. */
 
 import type { ListenPlace } from "../net/process/place.js";
 import { StartError } from "../net/process/start-error.js";
@@ -34,11 +34,11 @@ export function validateUserListeners(settings: Settings): void {
   if (notifyKeyspaceEvents.text !== "" && settings.resp === null)
     fail("--notify-keyspace-events is about the clients of --resp: give it too, or leave this out.");
   if (settings.sqlLanguage !== "mg" && settings.sql === null)
-    fail("--sql-language is about what the clients of --sql are told: give it too, or leave this out.");
+    fail("--sql-language is about the answers of --sql: give --sql too, or leave this out.");
   if (asked.length === 0) return;
   if (!hasTimeline(settings) && (database.length > 1 || database.some(({ kind }) => isRedis(kind))))
     fail(
-      `${asked.join(" and ")} serves the database in this daemon's memory; a Redis server behind -d redis serves its ` +
+      `${asked.join(" and ")} serves the database in this daemon's memory; the Redis server of -d redis serves its ` +
         `clients itself. Leave out ${asked.join(" and ")} or -d.`,
     );
 }

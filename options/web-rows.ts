@@ -3,10 +3,10 @@ import { formatPlace, parsePlace } from "../net/process/place.js";
 import { list, text, toggle } from "./forms.js";
 import { row } from "./option-row.js";
 
-const ORIGINS_MOST = 256;
+const ORIGINS_MAX = 256;
 
 export const WEB = {
-  /** Where version 2 is spoken over WebSocket; null: nowhere. */
+  /** The address of version 2 over WebSocket; null: none. */
   ws: row({
     flags: "--ws <place>",
     help: "serve browsers (version 2 over WebSocket) on a port of 127.0.0.1 (1180, say), or on address:port",
@@ -16,7 +16,7 @@ export const WEB = {
     example: "1180",
     needs: ["signKey"],
   }),
-  /** As browsers write them. */
+  /** Origins as browsers write them. */
   wsOrigins: row({
     flags: "--ws-origin <origin>",
     help: "a site whose pages may connect there (repeatable); unless one is named, on loopback those of this machine",
@@ -48,5 +48,5 @@ function parseOrigin(given: string): string {
 }
 
 function checkOrigins(origins: readonly string[]): void {
-  if (origins.length > ORIGINS_MOST) throw new RangeError(`Expected ${ORIGINS_MOST} sites at most.`);
+  if (origins.length > ORIGINS_MAX) throw new RangeError(`Expected ${ORIGINS_MAX} sites at most.`);
 }

@@ -36,7 +36,10 @@ export function textOfBytes(bytes: ByteString): string {
   return isAscii(bytes) ? bytes : Buffer.from(bytes, "latin1").toString("utf8");
 }
 
-/** Without ASCII's blanks around it. Characters' others are bytes here that may stand in a letter: A0 is the end of an à. */
+/**
+ * Removes ASCII's spaces around a byte string. The further spaces of Unicode are bytes here that may be part of a letter: A0 is the end of
+ * an à.
+ */
 export function trimmed(bytes: ByteString): ByteString {
   let start = 0;
   let end = bytes.length;
@@ -45,7 +48,7 @@ export function trimmed(bytes: ByteString): ByteString {
   return bytes.slice(start, end);
 }
 
-/** Of ASCII: the blank itself, tabulators, and ends of lines and pages. */
+/** Whether a byte is a space of ASCII: the space itself, tabulators, and ends of lines and pages. */
 export const isBlank = (byte: number): boolean => byte === 32 || (byte >= 9 && byte <= 13);
 
 /** Longer texts are measured by the engine, which pays for its call from here on. */

@@ -1,13 +1,13 @@
 /**
- * A reply of the entries of a document as they were at one moment: their keys and JSON texts, whose items are made only if somebody asks for
- * them. The listener of JSON lines joins the texts. Which entries they are may still have to be found, in steps.
+ * A reply of the entries of a document as they were at one moment: their keys and JSON texts, whose items are made only if they are read.
+ * The listener of JSON lines joins the texts. The entries may still have to be found, in steps.
  */
 import type { ByteString } from "./byte-string.js";
 import { bulk, type Reply } from "./reply.js";
 import { finish } from "./steps.js";
 
 export interface Entries {
-  /** As many as texts; numbers stand for keys that are such; null: the keys are 0, 1, 2, … */
+  /** One for each text; numbers mean keys that are numbers; null: the keys are 0, 1, 2, … */
   readonly keys: readonly (ByteString | number)[] | null;
   readonly texts: readonly ByteString[];
 }
@@ -59,7 +59,7 @@ export class EntriesReply {
   }
 }
 
-/** How many there are. */
+/** A reply of the number of entries. */
 export class CountReply {
   readonly kind = "integer";
   readonly entries: EntriesReply;

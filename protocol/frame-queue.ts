@@ -7,7 +7,7 @@ const PIECE_BYTES = 200;
 
 export class FrameQueue {
   readonly #parser: FrameParser;
-  /** Of whole frames; `#next` is the first that was not taken. */
+  /** Payloads of complete frames; `#next` is the first that was not taken. */
   #payloads: Buffer[] = [];
   #next = 0;
   /** Bytes of those. */
@@ -22,7 +22,7 @@ export class FrameQueue {
     this.#parser = new FrameParser(maxPayloadBytes, version);
   }
 
-  /** Of the frames that wait, and of the one that is not complete. */
+  /** Bytes of the waiting frames, and of the one that is not complete. */
   get heldBytes(): number {
     return this.#wholeBytes + Math.max(this.#unfinishedBytes, this.#parser.heldBytes);
   }
@@ -31,12 +31,12 @@ export class FrameQueue {
     return this.#parser.midFrame;
   }
 
-  /** The stream's, which its first frame tells; 0: not yet. */
+  /** The stream's version, from its first frame; 0: not known yet. */
   get version(): Version | 0 {
     return this.#parser.version;
   }
 
-  /** What is wrong with the stream behind the last frame; null: nothing. */
+  /** The error in the stream after the last frame; null: none. */
   get malformed(): MalformedFrame | null {
     return this.#parser.malformed;
   }

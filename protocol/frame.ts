@@ -10,7 +10,7 @@ import { ReceiveBuffer } from "./receive-buffer.js";
 /** The original reads at most ten characters between the two colons. */
 const MAX_LENGTH_CHARS = 10;
 
-/** With which requests of Redis clients begin. */
+/** First byte of requests of Redis clients. */
 const ASTERISK = 0x2a;
 const COLON = 0x3a;
 const PLUS = 0x2b;
@@ -19,7 +19,7 @@ const TWO = 0x32;
 const NINE = 0x39;
 const TAGS = { 1: "ds:", 2: "ds2:" } as const;
 
-/** What a stream of a version should have gone on with. */
+/** The expected continuation of a stream, by version. */
 const EXPECTED = {
   0: 'expected a frame, which begins with "ds:" or "ds2:"',
   1: 'expected a frame, which begins with "ds:"',
@@ -33,7 +33,7 @@ export function writeFrame(payload: ByteString, version: Version = 1): ByteStrin
   return frameHead(payload.length, version) + payload;
 }
 
-/** What stands before a payload of so many bytes. */
+/** Returns the head of a payload with the given length in bytes. */
 export const frameHead = (length: number, version: Version): ByteString => `${TAGS[version]}${length}:`;
 
 /**
@@ -44,7 +44,7 @@ export class FrameParser {
   /** Set once the stream has gone wrong; nothing is delivered after that. */
   malformed: MalformedFrame | null = null;
 
-  /** The stream's version; 0 until its first frame's tag tells. */
+  /** The stream's version; 0 until its first frame's tag. */
   version: Version | 0;
 
   readonly #maxPayloadBytes: number;
@@ -153,7 +153,7 @@ export class FrameParser {
     return chunk.length;
   }
 
-  /** What should have stood in place of a byte. */
+  /** Returns the expected text at a byte. */
   #expected(byte: number): string {
     const isRedisClient = this.#offset === 0 && byte === ASTERISK;
     return EXPECTED[this.version] + (isRedisClient ? "; Redis clients begin as this one does" : "");
@@ -170,7 +170,7 @@ export class FrameParser {
     return true;
   }
 
-  /** In version 1 as C's `%d`: blanks, then a plus sign, then digits. In version 2 a canonical decimal. */
+  /** Reads a character of the length. In version 1 as C's `%d`: spaces, then a plus sign, then digits. In version 2 a canonical decimal. */
   #readLengthChar(byte: number): boolean {
     if (this.#headerChars - this.#lengthStart >= MAX_LENGTH_CHARS) return false;
     if (byte >= ZERO && byte <= NINE) {

@@ -1,11 +1,11 @@
 /**
- * A reply of many bulk strings whose items are made only if somebody asks for them: a million objects of its own would cost
- * more than finding the strings, and those who write it need the strings alone.
+ * A reply of many bulk strings whose items are made only if they are read: a million objects would cost more than finding the strings, and
+ * writers need the strings alone.
  */
 import type { ByteString } from "./byte-string.js";
 import { bulk, type Reply, type ValueReply } from "./reply.js";
 
-/** From so many on. */
+/** Minimum number of strings. */
 const MANY = 256;
 
 export type BulksKind = "array" | "set" | "map";

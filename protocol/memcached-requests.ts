@@ -1,11 +1,11 @@
 /**
- * Requests of memcached's text protocol out of a stream of bytes: a line, and behind those that store a block of data.
+ * Parses requests of memcached's text protocol from a stream of bytes: a line, and, after a line that stores, a block of data.
  * Source: memcached's doc/protocol.txt; test/vectors/memcached holds what memcached 1.6.18 answers.
  */
 import { type ByteString, bytesOf } from "./byte-string.js";
 import { ReceiveBuffer } from "./receive-buffer.js";
 
-/** Of a line: `get` may name many keys. */
+/** Maximum bytes of a line: `get` may name many keys. */
 const LINE_BYTES_MAX = 256 * 1024;
 const KEY_BYTES_MAX = 250;
 const FLAGS_MAX = 0xffffffff;
@@ -24,9 +24,9 @@ export interface StoreRequest {
   readonly key: ByteString;
   /** The client's own, 32 bits. */
   readonly flags: number;
-  /** As the client says it: 0, seconds from now on, or a date. */
+  /** The expiry time as the client sends it: 0, seconds from now on, or a date. */
   readonly exptime: number;
-  /** Of `cas`: what `gets` told; else 0. */
+  /** The number of `cas`, which `gets` answered; otherwise 0. */
   readonly unique: bigint;
   readonly data: ByteString;
   readonly isSilent: boolean;
@@ -53,10 +53,10 @@ export type MemcachedRequest =
   | { readonly kind: "quit" }
   /** A line of HTTP: a browser that was led here by a page, whose data must not be taken for requests. */
   | { readonly kind: "http" }
-  /** What is no request; the answer says why. */
+  /** An invalid request; the answer is the error. */
   | { readonly kind: "wrong"; readonly answer: string };
 
-/** What a block of data belongs to. */
+/** The request that a block of data belongs to. */
 interface Announced extends Omit<StoreRequest, "data" | "verb"> {
   readonly verb: StoreVerb | "append" | "prepend";
   readonly bytes: number;
@@ -86,10 +86,10 @@ function refused(refusal: Wrong, isSilent: boolean): Wrong {
 }
 
 export class MemcachedParser {
-  /** Of an item's data. May be changed between two chunks. */
+  /** Maximum bytes of an item's data. May be changed between two chunks. */
   maxItemBytes: number;
   readonly #input = new ReceiveBuffer();
-  /** Of those that wait: in the first ones there is no line's end. */
+  /** Number of waiting bytes at the beginning without an end of a line. */
   #scanned = 0;
   /** Its data have not come whole. */
   #announced: Announced | null = null;

@@ -1,8 +1,8 @@
-/** Of the names that there are, the one that was probably meant: for mistakes in typing, wherever something has a name. */
+/** Finds the name that was probably meant by a misspelt one. */
 
-/** Of letters that differ: more than so many are another word. */
+/** Maximum number of letters that differ: with more it is another word. */
 const MOST_MISTAKES = 3;
-/** Of a name's letters, so many have to be right for each that is not. */
+/** Number of a name's letters that have to be right for each that is wrong. */
 const RIGHT_FOR_EACH = 2;
 
 /** @returns null: none is so near. Case, `-`, `_` and `.` count for nothing. */
@@ -30,7 +30,7 @@ export function didYouMean(typed: string, names: Iterable<string>): string {
 
 const lettersOf = (name: string): string => name.toLowerCase().replace(/[-_.]/g, "");
 
-/** Letters that lack, are too many, are others, or have changed places with their neighbour (Damerau and Levenshtein, each place once). */
+/** Counts letters that are missing, too many, wrong, or swapped with their neighbour (Damerau and Levenshtein, each position once). */
 function mistakesBetween(one: string, other: string): number {
   let before: number[] = [];
   let last: number[] = [];

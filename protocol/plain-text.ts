@@ -1,5 +1,5 @@
 /**
- * A reply as one text, as version 1 tells it: of a list its elements joined by line feeds, a nil element an empty line, nested lists
+ * A reply as one text, as in version 1: the elements of a list joined by line feeds, a nil element as an empty line, nested lists
  * flattened. Source: docs/protocol.md "Version 1".
  */
 import type { ByteString } from "./byte-string.js";

@@ -39,8 +39,8 @@ export class ReceiveBuffer {
   }
 
   /**
-   * Copies bytes from a chunk's beginning behind those that wait.
-   * @param expected  bytes that are to be taken together: no room is made ahead for more
+   * Copies bytes from a chunk's beginning after those that wait.
+   * @param expected  number of bytes to take together: no more room is reserved
    */
   append(chunk: Buffer, count: number, expected = Number.POSITIVE_INFINITY): void {
     if (count === 0) return;

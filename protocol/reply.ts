@@ -1,5 +1,5 @@
 /**
- * What a command answers: the vocabulary that stores produce and listeners turn into bytes.
+ * Replies: the results of commands, which stores produce and listeners turn into bytes.
  * The kinds are those of RESP3; a format with fewer of them (RESP2, version 1) folds them down when writing.
  */
 import type { ByteString } from "./byte-string.js";
@@ -9,16 +9,16 @@ export type Reply =
   | ErrorReply
   | { readonly kind: "integer"; readonly value: number | bigint }
   | { readonly kind: "bulk"; readonly bytes: ByteString }
-  /** `text`: how it is written, if not as all others are (double.ts). */
+  /** `text`: the written form, if it differs from the usual one (double.ts). */
   | { readonly kind: "double"; readonly value: number; readonly text?: string }
   | { readonly kind: "nil" }
-  /** RESP2 tells a missing array from a missing string; every other format does not. */
+  /** RESP2 distinguishes a missing array from a missing string; every other format does not. */
   | { readonly kind: "nil-array" }
   | { readonly kind: "array"; readonly items: readonly Reply[] }
   | { readonly kind: "set"; readonly items: readonly Reply[] }
   /**
-   * `items` holds name, value, name, value, …: what RESP2 sends as a flat array, or as one of `inPairs`. `isRelation`: numbers
-   * among its values are to be told from texts (version-2/result-reply.ts).
+   * `items` holds name, value, name, value, …: what RESP2 sends as a flat array, or as one of `inPairs`. `isRelation`: numbers among its
+   * values have to be distinguishable from texts (version-2/result-reply.ts).
    */
   | {
       readonly kind: "map";
@@ -32,7 +32,7 @@ export type Reply =
   | { readonly kind: "verbatim"; readonly format: ByteString; readonly bytes: ByteString }
   | Resp3Reply;
 
-/** What only RESP3 can say (a boolean, an attribute, …), as its bytes; every other format says `plain` in its place. */
+/** A reply of RESP3 alone (a boolean, an attribute, …), as its bytes; every other format writes `plain` instead. */
 export interface Resp3Reply {
   readonly kind: "resp3";
   readonly written: ByteString;
@@ -47,7 +47,7 @@ export interface ErrorReply {
   readonly details?: ByteString;
 }
 
-/** What RESP2 can say, and so what a reader of it gives. */
+/** The replies of RESP2, which its reader returns. */
 export type PlainReply =
   | Extract<Reply, { kind: "status" | "error" | "integer" | "bulk" | "nil" | "nil-array" }>
   | { readonly kind: "array"; readonly items: readonly PlainReply[] };

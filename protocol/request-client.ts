@@ -75,7 +75,7 @@ export class RequestClient<Answer> {
   #end: ConnectionEnd | null = null;
   #cancel: (() => void) | null = null;
 
-  /** @param options.socket  connected, or connecting; nobody else reads it */
+  /** @param options.socket  connected, or connecting; has no other reader */
   constructor(options: RequestClientOptions<Answer>) {
     this.#options = options;
     this.#answerMs = options.answerMs;

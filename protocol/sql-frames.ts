@@ -1,19 +1,19 @@
 /**
- * Answers of the SQL line protocol: written, and cut out of a stream of bytes. Each is a frame that ends with a line END: a message, an
- * error, or pages of a relation with a message behind them. Source: test/vectors/sql/GRAMMAR.md "Wire".
+ * Answers of the SQL line protocol: writes them, and parses them from a stream of bytes. Each is a frame that ends with a line END: a
+ * message, an error, or pages of a relation followed by a message. Source: test/vectors/sql/GRAMMAR.md "Wire".
  */
 import { type ByteString, bytesOf } from "./byte-string.js";
 import { ReceiveBuffer } from "./receive-buffer.js";
 
-/** Before what went wrong; clients look for it, whatever the language. */
+/** Beginning of errors; clients look for it, whatever the language. */
 export const ERROR_HEAD = "Hadisoana : ";
-/** What the earlier balancer says of servers that it does not reach, without the head. */
+/** The earlier balancer's error for servers that it does not reach, without the head. */
 export const BALANCER_ERROR = "Erreur de connexion backend";
 const MESSAGE = "RESULT_MESSAGE";
 const PAGE = "RELATION_JSON_PAGE ";
 const PAGES_END = "RELATION_JSON_END";
 const END = "END";
-/** Of a line that has not ended so much is looked at; heads are shorter, and what tells an error is. */
+/** Characters to keep of an incomplete line; heads are shorter, and so is the beginning of an error. */
 const LINE_KEPT = 64;
 
 /** @param text  line breaks, which would end the frame, become blanks */
@@ -25,7 +25,7 @@ export function errorFrame(text: ByteString): ByteString {
   return messageFrame(ERROR_HEAD + text);
 }
 
-/** What dbsyncd says, before it reads anything, to a connection that is one too many. */
+/** The message of dbsyncd, before it reads anything, to a connection above the maximum. */
 export const FULL_FRAME = errorFrame("too many connections");
 
 export interface SqlFrame {
@@ -34,14 +34,14 @@ export interface SqlFrame {
   readonly isError: boolean;
 }
 
-/** What the next line is. The first line behind MESSAGE is text, whatever it says. */
+/** The kind of the next line. The first line after MESSAGE is text, whatever it contains. */
 type Place = "head" | "page" | "text" | "more-text";
 
 export class SqlFrameReader {
   /** Why the rest of the stream cannot be read; null: it can. */
   problem: "no-answer" | "too-long" | null = null;
   readonly #maxBytes: number;
-  /** Of the frame that has not ended: what came before the chunk that is being read. */
+  /** Bytes of the incomplete frame from before the current chunk. */
   readonly #unfinished = new ReceiveBuffer();
   /** The beginning of the line that has not ended. */
   #line: ByteString = "";
@@ -55,7 +55,7 @@ export class SqlFrameReader {
     this.#maxBytes = maxBytes;
   }
 
-  /** Of the frame that has not ended. */
+  /** Bytes of the incomplete frame. */
   get heldBytes(): number {
     return this.#unfinished.length;
   }

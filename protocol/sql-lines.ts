@@ -22,9 +22,9 @@ const ENGLISH: ReadonlySet<string> = new Set(
 const FIRST_WORD_CHARS = 8;
 
 export class SqlLineParser {
-  /** Of a statement. May be changed whenever one has been taken: it holds for the next. */
+  /** Maximum bytes of a statement. May be changed between two: it applies to the next. */
   maxBytes: number;
-  /** What has come of the statement that has not ended. */
+  /** Bytes of the incomplete statement. */
   readonly #unfinished = new ReceiveBuffer();
   /** Statements that have come whole. */
   #whole: ByteString[] = [];
@@ -32,7 +32,7 @@ export class SqlLineParser {
   /** The quote that the text which has begun ends with; 0: none has. */
   #quote = 0;
   #isEscaped = false;
-  /** What ends the comment that has begun: the end of the line, or a STAR before a SLASH; 0: none has. */
+  /** End of the comment that has begun: the end of the line, or a STAR before a SLASH; 0: none has begun. */
   #comment = 0;
   /** Whether comments may be in the statement; null: its first word has not ended. */
   #mayHaveComments: boolean | null = null;
@@ -81,7 +81,7 @@ export class SqlLineParser {
     this.#unfinished.append(rest, rest.length);
   }
 
-  /** Nothing more comes: what has begun is a statement, as it is. */
+  /** Ends the stream: what has begun is a statement, as it is. */
   end(): void {
     this.#endStatement(Buffer.alloc(0));
   }

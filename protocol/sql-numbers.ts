@@ -1,6 +1,6 @@
 /** Numbers as the earlier SQL server writes them, in answers and in its files. */
 
-/** From these on they have an exponent. */
+/** Numbers from here on have an exponent. */
 const PLAIN_MAX = 1e7;
 const PLAIN_MIN = 1e-3;
 

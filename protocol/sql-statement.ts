@@ -1,16 +1,16 @@
 /**
- * What connections of the SQL line protocol ask besides statements, and statements as the original takes them: it ends them at every
+ * Requests on connections of the SQL line protocol besides statements, and statements as the original reads them: it ends them at every
  * `;`, and repeats their lines in its errors, where a line END would end the answer.
  */
 import type { ByteString } from "./byte-string.js";
 
 /** Blanks of ASCII: byte A0 may be a part of a letter. */
 const LOGIN = /^login[ \t\r\n]+([^ \t\r\n]+)[ \t\r\n]+([^ \t\r\n]+)$/i;
-/** How many rows the pages of a connection are to have. */
+/** Sets the number of rows in each page of the connection. */
 const PAGES = /^(?:pages|pejy)\s+([1-9]\d{0,8})$/i;
 /** A browser that was led here by a page, whose data must not be taken for statements; also where a `;` of its path ends the first. */
 const HTTP = /^(?:[A-Z]+ \S+ HTTP\/|(?:GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS|TRACE|CONNECT) \/)/i;
-/** Without quotes, ends and line breaks, and without what begins a comment. */
+/** A statement without quotes, ends and line breaks, and without the beginning of a comment. */
 const PLAIN = /^(?:(?!--|\/\*)[^'";\r\n])*$/;
 const SINGLE = 0x27;
 const DOUBLE = 0x22;
@@ -19,10 +19,10 @@ const BACKSLASH = 0x5c;
 export type SqlAside =
   | { readonly kind: "login"; readonly name: ByteString; readonly password: ByteString }
   | { readonly kind: "pages"; readonly rows: number }
-  /** Whoever sends this is no client of ours. */
+  /** A client that speaks HTTP. */
   | { readonly kind: "http" };
 
-/** What is no statement, and is about the connection; null: it is a statement. */
+/** Parses a request that concerns the connection; null: it is a statement. */
 export function readAside(statement: ByteString): SqlAside | null {
   const login = LOGIN.exec(statement);
   if (login !== null) return { kind: "login", name: login[1] as string, password: login[2] as string };
@@ -68,7 +68,7 @@ export function ended(statement: string): string {
   return statement.includes("--") ? `${statement}\n;` : `${statement};`;
 }
 
-/** Where the comment that begins at `at` ends; `at`: none begins there; Infinity: it has no end. */
+/** Returns the index after the comment that begins at `at`; `at`: none begins there; Infinity: it has no end. */
 function behindComment(statement: string, at: number): number {
   const [close, length] = statement.startsWith("--", at) ? ["\n", 1] : ["*/", 2];
   if (close === "*/" && !statement.startsWith("/*", at)) return at;
@@ -76,7 +76,7 @@ function behindComment(statement: string, at: number): number {
   return end >= 0 ? end + length : length === 1 ? statement.length : Infinity;
 }
 
-/** Where its texts begin and end, quotes included; null: one has no end. */
+/** Returns the beginnings and ends of its texts, quotes included; null: one has no end. */
 function textsOf(statement: string): (readonly [number, number])[] | null {
   const texts: (readonly [number, number])[] = [];
   const mayHaveComments = ENGLISH.test(statement);

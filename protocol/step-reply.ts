@@ -1,6 +1,6 @@
 /**
- * A reply whose items are found in steps, because there may be very many: by whom it is for, or all at once as soon as somebody asks for
- * them. Who runs other commands before that sees what these change.
+ * A reply whose items are found in steps, because there may be very many: the listener takes the steps, or the first reader of the items
+ * takes all of them. A caller that runs other commands before that sees their changes.
  */
 import type { Reply } from "./reply.js";
 import { finish } from "./steps.js";

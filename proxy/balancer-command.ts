@@ -20,8 +20,8 @@ import { readOriginalConfig } from "./settings/original-config.js";
 import { UPSTREAM_LIMITS, type UpstreamLimits } from "./upstream/limits.js";
 import { type AdminOptions, addAdmin, withAdmin } from "./with-admin.js";
 
-const TIME_MOST = 24 * 60 * 60 * 1000;
-const COUNT_MOST = 1_000_000;
+const TIME_MAX = 24 * 60 * 60 * 1000;
+const COUNT_MAX = 1_000_000;
 const CONFIG_VARIABLE = "DIRK_CONFIG_PATH";
 const JOURNAL_REMOVED =
   "The proxy no longer replicates writes between servers. Copy the data of the earlier servers into daemons that replicate themselves (dbsyncd --sql --peer): dbsync import sql:DATA-FOLDER";
@@ -42,9 +42,9 @@ interface Options extends BalancerFlags, AdminOptions {
 export function addBalancer(program: Command): void {
   const command = program
     .command("balance", { isDefault: true })
-    .summary("stands before several servers: reads and writes go on when one dies (the default)")
+    .summary("balances several servers: reads and writes go on when one dies (the default)")
     .description(
-      "Stands before several servers. Reads go to any of them, writes to the one that their database is placed on; when a server dies both go on.",
+      "Distributes statements to several servers. Reads go to any of them, writes to the one that their database is placed on; when a server dies both go on.",
     )
     .argument(
       "[server...]",
@@ -54,7 +54,7 @@ export function addBalancer(program: Command): void {
     .option("--listen <place>", `port, or address:port (127.0.0.1:${DEFAULT_PORT})`, listenPlace);
   addRouting(addAdmin(command));
   addLimits(command)
-    .addOption(new Option("--log-level <level>", "what is told").choices(LOG_LEVELS).default("info"))
+    .addOption(new Option("--log-level <level>", "messages to log").choices(LOG_LEVELS).default("info"))
     .addOption(new Option("--log-format <format>", "how").choices(LOG_FORMATS).default("auto"))
     .action(runBalancer);
 }
@@ -84,8 +84,8 @@ function addRouting(command: Command): Command {
     .option("--single-primary", "the first server that is there takes all writes")
     .option(
       "--settle <ms>",
-      `how long servers may take to tell each other of a write (${DEFAULT_SETTLE_TIME})`,
-      number(0, TIME_MOST),
+      `how long servers may take to replicate a write (${DEFAULT_SETTLE_TIME})`,
+      number(0, TIME_MAX),
     );
 }
 
@@ -95,8 +95,8 @@ function refuseJournal(): never {
 }
 
 function addLimits(command: Command): Command {
-  const time = number(1, TIME_MOST);
-  const count = number(1, COUNT_MOST);
+  const time = number(1, TIME_MAX);
+  const count = number(1, COUNT_MAX);
   return command
     .option(
       "--connect-timeout <ms>",
@@ -121,8 +121,8 @@ function addLimits(command: Command): Command {
     )
     .option(
       "--silence-timeout <ms>",
-      "a client that is silent so long is let go; 0: none is",
-      number(0, TIME_MOST),
+      "a client that is silent for longer is disconnected; 0: none is",
+      number(0, TIME_MAX),
       CLIENT_LIMITS.silenceTimeout,
     );
 }
@@ -144,7 +144,7 @@ function configured(option: string | undefined): BalancerSettings | null {
   }
 }
 
-/** Balancer and, if wanted, what tells of it. */
+/** Returns the balancer and, if requested, its admin server. */
 async function serviceOf(settings: BalancerSettings, options: Options, log: Logger): Promise<Service> {
   const clients = new ClientCounts();
   const balancer = new Balancer({

@@ -17,10 +17,10 @@ import { readPlace } from "./upstream/read-place.js";
 import { type AdminOptions, addAdmin, withAdmin } from "./with-admin.js";
 
 const MIB = 1024 * 1024;
-const PORT_MOST = 65_535;
-const LIFE_MOST = 24 * 60 * 60 * 1000;
-const ENTRIES_MOST = 10_000_000;
-const MIB_MOST = 1024 * 1024;
+const PORT_MAX = 65_535;
+const LIFE_MAX = 24 * 60 * 60 * 1000;
+const ENTRIES_MAX = 10_000_000;
+const MIB_MAX = 1024 * 1024;
 const LOOPBACK = "127.0.0.1";
 /** The earlier cache's own port, and its load balancer's. */
 const DEFAULT_LISTEN_PORT = 3951;
@@ -48,26 +48,26 @@ export function addCache(program: Command): void {
       "Keeps answers to reads for a while. Writes go through, and throw away what they may have changed before they are answered.",
     )
     .argument("[host]", `where the server is (${LOOPBACK})`)
-    .argument("[port]", `its port (${DEFAULT_UPSTREAM_PORT})`, number(1, PORT_MOST))
-    .argument("[listen]", `port to listen at (${DEFAULT_LISTEN_PORT})`, number(0, PORT_MOST))
-    .argument("[ttl-ms]", LIFE_HELP, number(1, LIFE_MOST))
-    .argument("[max-entries]", `how many are (${CACHE_LIMITS.maxEntries})`, number(1, ENTRIES_MOST))
+    .argument("[port]", `its port (${DEFAULT_UPSTREAM_PORT})`, number(1, PORT_MAX))
+    .argument("[listen]", `port to listen at (${DEFAULT_LISTEN_PORT})`, number(0, PORT_MAX))
+    .argument("[ttl-ms]", LIFE_HELP, number(1, LIFE_MAX))
+    .argument("[max-entries]", `how many are (${CACHE_LIMITS.maxEntries})`, number(1, ENTRIES_MAX))
     .addOption(
       new Option("--protocol <name>", "sql, the only one left").default("sql").hideHelp().argParser(protocol),
     )
     .option("--upstream <place>", "the server: host:port, with TLS sqls://host:port#sha256:…")
     .option("--listen <place>", "port, or address:port", listenPlace)
-    .option("--life <ms>", LIFE_HELP, number(1, LIFE_MOST))
-    .option("--max-entries <count>", "how many answers are kept", number(1, ENTRIES_MOST))
-    .option("--max-mib <count>", "how much is kept", number(1, MIB_MOST), CACHE_LIMITS.maxBytes / MIB)
+    .option("--life <ms>", LIFE_HELP, number(1, LIFE_MAX))
+    .option("--max-entries <count>", "how many answers are kept", number(1, ENTRIES_MAX))
+    .option("--max-mib <count>", "how much is kept", number(1, MIB_MAX), CACHE_LIMITS.maxBytes / MIB)
     .option(
       "--reply-timeout <ms>",
       "how long an answer may take",
-      number(1, LIFE_MOST),
+      number(1, LIFE_MAX),
       UPSTREAM_LIMITS.replyTimeout,
     );
   addAdmin(command)
-    .addOption(new Option("--log-level <level>", "what is told").choices(LOG_LEVELS).default("info"))
+    .addOption(new Option("--log-level <level>", "messages to log").choices(LOG_LEVELS).default("info"))
     .addOption(new Option("--log-format <format>", "how").choices(LOG_FORMATS).default("auto"))
     .action(runCache);
 }

@@ -6,10 +6,10 @@ import { addBalancer } from "./balancer-command.js";
 import { addCache } from "./cache-command.js";
 import { addStatus } from "./status-command.js";
 
-/** Nothing is parsed yet. */
+/** Returns the program; nothing is parsed yet. */
 export function makeProxy(): Command {
   const program = new Command("dbsync-proxy")
-    .description("Stands before servers of the SQL line protocol, or of Redis.")
+    .description("A proxy in front of servers of the SQL line protocol.")
     .version(version, "-V, --version", "print the version")
     .enablePositionalOptions()
     .exitOverride()

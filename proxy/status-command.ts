@@ -48,7 +48,7 @@ async function status(place: string, { json = false }: { readonly json?: boolean
   if (told.status !== "ok") process.exitCode = 1;
 }
 
-/** @throws StartError  nobody answers there, or it is no proxy */
+/** @throws StartError  there is no answer, or it is not a proxy's */
 async function ask(place: string): Promise<Told> {
   try {
     const response = await fetch(`http://${place}/healthz`, { signal: AbortSignal.timeout(ANSWER_MS) });

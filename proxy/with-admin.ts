@@ -1,4 +1,4 @@
-/** `--admin` of the proxy's subcommands: a service, and beside it the server that tells of it. */
+/** `--admin` of the proxy's subcommands: a service, and next to it the server that reports on it. */
 import { type Command, Option } from "commander";
 import type { Logger } from "pino";
 import { makeExposition } from "../net/admin/exposition.js";
@@ -13,7 +13,7 @@ export interface AdminOptions {
   readonly adminHost: readonly string[];
 }
 
-/** What is told of a service. */
+/** The reports on a service. */
 export interface Told<Sources> {
   readonly metrics: Metrics<Sources>;
   readonly sources: Sources;

@@ -55,7 +55,7 @@ export const commands: readonly Command[] = [
   ...listener,
   ...dbsync,
   ...keys,
-  ...timeline({ find: findCommand }),
+  ...timeline(findCommand),
   ...introspection({ all: () => commands, find: findCommand }),
 ];
 

@@ -23,22 +23,22 @@ import type { CommandIndex } from "./rows/command-index.js";
 
 const isBounded = ({ writes, isQuery }: Command): boolean => writes || isQuery;
 
-/** As many as Redis has by default. */
+/** Number of databases, as Redis has by default. */
 export const DATABASES_DEFAULT = 16;
 
 export class Database {
   readonly #keyspaces: Keyspace[];
   readonly #data: Data;
-  /** How keys are used, for their eviction; null: that is not kept. */
+  /** Records how keys are used, for eviction; null: not recorded. */
   readonly usage: Usage | null;
   #expired = 0;
-  /** Who hears what commands do to keys; null: nobody. */
+  /** Receives what commands do to keys; null: no listener. */
   listener: ChangeListener | null = null;
   /** Records of the unit at hand up to here are of keys whose time was over. */
   #expiredTo = 0;
-  /** What commands mean in the newest state; of what stands elsewhere `executeMulti` and `run` are told. */
+  /** The semantics of commands in the newest state; `executeMulti` and `run` receive those of other states. */
   table: CommandIndex = commandTable;
-  /** Whether what is run had been applied before, and is applied again behind others. */
+  /** Whether the commands that run were applied before, and are applied again after earlier ones were inserted. */
   isRedoing = false;
   readonly #effort = new Effort();
 
@@ -52,20 +52,20 @@ export class Database {
     this.#data = new Data(this.#keyspaces, usage, forms);
   }
 
-  /** For tests, snapshots and the state's digest; not to be changed. */
+  /** The data, for tests, snapshots and the state's digest; not to be changed. */
   get keyspaces(): readonly Keyspace[] {
     return this.#keyspaces;
   }
 
   /**
-   * How many keys have expired, for statistics: a unit that is applied again counts its own again.
+   * Returns the number of keys that have expired, for statistics: a unit that is applied again counts its own again.
    * @param at  milliseconds since 1970
    */
   expiredKeys(at: number): number {
     return this.#keyspaces.reduce((sum, keyspace) => sum + keyspace.expired(at), this.#expired);
   }
 
-  /** Looks for keys that have expired, so that counting them is quick. @param most  about so many in each database */
+  /** Looks for keys that have expired, so that counting them is quick. @param most  approximate number of keys to check in each database */
   lookForExpired(at: number, most: number): void {
     for (const keyspace of this.#keyspaces) keyspace.lookForExpired(at, most);
   }
@@ -82,10 +82,10 @@ export class Database {
   }
 
   /**
-   * Runs several commands as one unit, as EXEC does: if one is unknown or has too few or too many arguments none is run
-   * and the reply is that error; errors while running stand in the array of replies, and the others have run.
+   * Runs several commands as one unit, as EXEC does: if one is unknown or has too few or too many arguments none is run and the reply is
+   * that error; errors while running are in the array of replies, and the remaining commands have run.
    * @param commands  each with its name and arguments
-   * @param table     what they mean
+   * @param table     their semantics
    */
   executeMulti(
     commands: readonly (readonly ByteString[])[],
@@ -102,7 +102,9 @@ export class Database {
     return this.runMulti(resolved, commands, unit, records, table);
   }
 
-  /** As `executeMulti`, for commands that were found for these arguments. @param table  the table that they were found in */
+  /**
+   * Runs commands as `executeMulti` does, after they were resolved for these arguments. @param table  the table that they were resolved in
+   */
   runMulti(
     resolved: readonly Command[],
     commands: readonly (readonly ByteString[])[],
@@ -162,18 +164,18 @@ export class Database {
     return entry === undefined || isExpired(entry, at) ? "" : entry.writer;
   }
 
-  /** Takes back what `records` tells of, newest first. */
+  /** Undoes the changes in `records`, newest first. */
   undo(records: readonly UndoRecord[]): void {
     undo(this.#keyspaces, records);
     this.listener?.redone(records);
   }
 
-  /** How often keys were looked for to be read. */
+  /** Counters of the look-ups of keys to read. */
   get lookups(): Lookups {
     return this.#data.lookups;
   }
 
-  /** Takes the place of another one: who has heard that hears this, and what was counted counts. */
+  /** Takes over the listener and the counters of the database that this one replaces. */
   inherit(other: Database): void {
     this.listener = other.listener;
     other.listener = null;
@@ -181,7 +183,7 @@ export class Database {
     this.listener?.replaced();
   }
 
-  /** Does what will have left no trace, and tells nobody of it. */
+  /** Runs what will leave no effect, without notifying the listener. */
   silently<Result>(run: () => Result): Result {
     const { listener } = this;
     this.listener = null;
@@ -192,7 +194,10 @@ export class Database {
     }
   }
 
-  /** Tells the listener of keys whose time is over, by which nobody sees them. @param at  milliseconds since 1970; none are looked for before the latest */
+  /**
+   * Notifies the listener of keys that have expired, so that no client sees them. @param at  milliseconds since 1970; none are looked for
+   * before the latest
+   */
   tellExpired(at: number): void {
     if (this.listener === null) return;
     for (const [db, keyspace] of this.#keyspaces.entries())
@@ -217,7 +222,10 @@ export class Database {
     this.listener?.gone(db, key, "evicted");
   }
 
-  /** As `execute`, for a command that was found for these arguments. @param table  the table that it was found in; null: the newest state's */
+  /**
+   * Runs a command as `execute` does, after it was resolved for these arguments. @param table  the table that it was resolved in; null: the
+   * newest state's
+   */
   run(
     command: Command,
     argv: readonly ByteString[],
@@ -314,7 +322,7 @@ export class Database {
     }
   }
 
-  /** Whether `tellExpired` has told of keys of this expiry time. */
+  /** Whether `tellExpired` has reported keys of this expiry time. */
   #isTold(db: number, expire: number): boolean {
     return this.isRedoing || this.#keyspaces[db]!.hasTaken(expire);
   }

@@ -47,7 +47,7 @@ function contents(value: Value): ByteString | readonly unknown[] {
   if (value instanceof List) return value.slice();
   if (value instanceof Hash) {
     const { fields, values } = value;
-    return fields.map((field, place) => [field, values[place]]);
+    return fields.map((field, index) => [field, values[index]]);
   }
   if (value instanceof MemberSet) return value.members;
   if (value instanceof SortedSet)
@@ -74,7 +74,7 @@ function contents(value: Value): ByteString | readonly unknown[] {
   return value.groupCount === 0 ? [...marks, entries] : [...marks, entries, value.groups.map(groupContents)];
 }
 
-/** What is pending as the group has it; how much of it each consumer has must go with that. */
+/** Returns the contents of a group: its pending entries determine those of each consumer. */
 function groupContents({ name, marks, pending, consumers }: ConsumerGroup): readonly unknown[] {
   return [
     name,

@@ -17,12 +17,12 @@ import type { Stream, StreamMarks } from "./values/streams/stream.js";
 import { STREAM_ID_MAX, streamIdText } from "./values/streams/stream-id.js";
 import { typeName, type Value } from "./values/value.js";
 
-/** Of a string so many bytes are looked at, and of anything else so many elements. */
-const BYTES_MOST = 65_536;
-const ELEMENTS_MOST = 1024;
-/** Of all elements that are looked at, roughly; of each an equal part, or so many bytes where that were fewer. A digest is one step. */
-const VALUE_BYTES_MOST = 2 ** 20;
-const ELEMENT_BYTES_LEAST = 1024;
+/** Maximum bytes of a string to sample, and elements of any other value. */
+const BYTES_MAX = 65_536;
+const ELEMENTS_MAX = 1024;
+/** Approximate bytes of all sampled elements; of each an equal part, or the given number of bytes if that is less. A digest is one step. */
+const VALUE_BYTES_MAX = 2 ** 20;
+const ELEMENT_BYTES_MIN = 1024;
 
 /** 64 bits, as two unsigned halves. */
 export interface Digest64 {
@@ -30,7 +30,7 @@ export interface Digest64 {
   readonly low: number;
 }
 
-/** By which keys are spread over buckets: unsigned, 32 bits. */
+/** Returns the hash that spreads keys over buckets: unsigned, 32 bits. */
 export function hashOfKey(db: number, key: ByteString, salt: number): number {
   const mix = new Mix(salt);
   mix.number(db);
@@ -38,7 +38,10 @@ export function hashOfKey(db: number, key: ByteString, salt: number): number {
   return mix.digest.high;
 }
 
-/** Of the key's name, type, value, expiry time and last writer. What a stream's groups have read is left out: it has no writer. */
+/**
+ * Returns the digest of a key's name, type, value, expiry time and last writer. The marks of a stream's groups are left out: they have no
+ * writer.
+ */
 export function digestOfEntry(db: number, { key, value, expire, writer }: Entry, salt: number): Digest64 {
   const mix = new Mix(salt);
   mix.number(db);
@@ -53,14 +56,14 @@ export function digestOfEntry(db: number, { key, value, expire, writer }: Entry,
 function mixValue(mix: Mix, value: Value, salt: number): void {
   if (typeof value === "string") {
     mix.number(value.length);
-    const from = partOf(value.length, BYTES_MOST, salt);
-    mix.text(value.length <= BYTES_MOST ? value : value.slice(from, from + BYTES_MOST));
+    const from = partOf(value.length, BYTES_MAX, salt);
+    mix.text(value.length <= BYTES_MAX ? value : value.slice(from, from + BYTES_MAX));
     return;
   }
   mix.number(value.size);
   mix.looksAt(value.size);
-  const from = partOf(value.size, ELEMENTS_MOST, salt);
-  const to = Math.min(value.size, from + ELEMENTS_MOST);
+  const from = partOf(value.size, ELEMENTS_MAX, salt);
+  const to = Math.min(value.size, from + ELEMENTS_MAX);
   if (value instanceof List) for (const element of value.slice(from, to)) mix.part(element);
   else if (value instanceof MemberSet) for (let i = from; i < to; i++) mix.part(value.at(i));
   else if (value instanceof Hash) mixHash(mix, value, from, to);
@@ -77,7 +80,7 @@ function mixValue(mix: Mix, value: Value, salt: number): void {
   } else mixStream(mix, value, salt);
 }
 
-/** Where the part begins that a salt chooses. */
+/** Returns the offset of the part that a salt selects. */
 const partOf = (size: number, most: number, salt: number) =>
   size <= most ? 0 : (salt % Math.ceil(size / most)) * most;
 
@@ -121,7 +124,7 @@ function mixStream(mix: Mix, stream: Stream, salt: number): void {
 }
 
 function* first<T>(items: Iterable<T>): Generator<T> {
-  let left = ELEMENTS_MOST;
+  let left = ELEMENTS_MAX;
   for (const item of items) {
     if (left-- === 0) return;
     yield item;
@@ -134,7 +137,7 @@ class Mix {
   #other: number;
   /** Its upper bits, mixed: else parts of elements would go with parts of values. */
   readonly #elementSalt: number;
-  #elementBytes = BYTES_MOST;
+  #elementBytes = BYTES_MAX;
 
   constructor(salt: number) {
     this.#elementSalt = Math.imul(salt, 0x9e3779b1) >>> 16;
@@ -142,7 +145,7 @@ class Mix {
     this.#other = Math.imul(salt, 0x85ebca6b) ^ 0x735a2d97;
   }
 
-  /** With its length, so that two texts are not one. */
+  /** Adds a text with its length, so that two texts differ from one. */
   text(bytes: ByteString): void {
     let one = this.#one ^ bytes.length;
     let other = this.#other;
@@ -156,11 +159,11 @@ class Mix {
     this.#other = Math.imul(other ^ bytes.length, 0x9e3779b1);
   }
 
-  /** What follows are the elements of a value that has so many. */
+  /** Begins a value with the given number of elements. */
   looksAt(size: number): void {
     this.#elementBytes = Math.max(
-      ELEMENT_BYTES_LEAST,
-      Math.floor(VALUE_BYTES_MOST / Math.min(size, ELEMENTS_MOST)),
+      ELEMENT_BYTES_MIN,
+      Math.floor(VALUE_BYTES_MAX / Math.min(size, ELEMENTS_MAX)),
     );
   }
 

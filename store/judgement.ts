@@ -1,5 +1,5 @@
 /**
- * Whether a unit is permitted, by its signer's record as of its place: one answer for a daemon that serves alone and for
+ * Whether a unit is permitted, by its signer's record as of its position: one answer for a daemon that serves alone and for
  * the fold. Source: docs/keys.md.
  */
 import type { ByteString } from "../protocol/byte-string.js";
@@ -10,7 +10,7 @@ import { type KeyRecord, type Validity, validity } from "./rights/key-record.js"
 import type { CommandIndex } from "./rows/command-index.js";
 import { connectionMistake } from "./rows/connection-commands.js";
 
-/** What is judged. */
+/** A unit, with the facts that permission depends on. */
 export interface JudgedUnit {
   /** Id of the signer. */
   readonly key: ByteString;
@@ -19,7 +19,7 @@ export interface JudgedUnit {
   /** One, or with `multi` all of an envelope. */
   readonly commands: readonly (readonly ByteString[])[];
   readonly conditions: readonly Condition[] | null;
-  /** For whom it is signed; null: for the signer itself. */
+  /** Name of the user that the signer signs for; null: the signer itself. */
   readonly as: ByteString | null;
 }
 
@@ -32,7 +32,7 @@ const INVALID: Readonly<Record<Exclude<Validity, "valid">, ErrorReply>> = {
 };
 
 /**
- * @param signer  the key's record as of the unit's place
+ * @param signer  the key's record as of the unit's position
  * @param table   what commands mean there; default: after all units
  * @returns null: permitted; else the unit's reply, NOPERM or what is wrong with it
  */
@@ -58,5 +58,5 @@ export function refusalOf(
   return ring.introduction(commands, key, at) === null ? denial : null;
 }
 
-/** Not: unknown, or with too few or too many arguments. */
+/** Whether an error is a denial, rather than an unknown command or a wrong number of arguments. */
 export const isDenied = ({ text }: ErrorReply): boolean => text.startsWith("NOPERM");

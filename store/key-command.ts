@@ -1,4 +1,4 @@
-/** Which commands are for the key ring, told from their name alone. Asked of every command. */
+/** Recognizes the commands for the key ring by their name alone. Checked for every command. */
 import type { ByteString } from "../protocol/byte-string.js";
 
 const LOWER_CASE = 0x20;
@@ -8,7 +8,7 @@ const SMALL_K = 0x6b;
 /** Whether it is for the ring, not for a database: KEY or CLUSTER, whatever its subcommand. */
 export function isKeyCommand(argv: readonly ByteString[]): boolean {
   const name = argv[0] as ByteString;
-  // Asked of every command: SET and GET are told from it without being converted.
+  // Checked for every command: SET and GET are excluded without converting them.
   const first = name.charCodeAt(0) | LOWER_CASE;
   if (name.length === 3) return first === SMALL_K && name.toUpperCase() === "KEY";
   return name.length === 7 && first === SMALL_C && name.toUpperCase() === "CLUSTER";

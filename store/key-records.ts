@@ -14,10 +14,10 @@ export const RIGHTS: Readonly<Record<Role, readonly ByteString[]>> = {
   daemon: ["+@all", "-@admin", "~*"],
 };
 
-/** What a key must be able to do to let others in and out. */
+/** Commands that a key needs permission for to administer other keys. */
 const ADMINISTRATION = ["KEY|ADD", "KEY|RULES", "KEY|REVOKE"];
 
-/** Only as long as the ring does not know the key itself. */
+/** Makes the record of a daemon's key that the ring does not contain yet. */
 export function daemonRecord(id: ByteString, spki: ByteString, at: number, table: CommandIndex): KeyRecord {
   const acl = new Acl(RIGHTS.daemon, table);
   return {
@@ -38,7 +38,7 @@ export function daemonRecord(id: ByteString, spki: ByteString, at: number, table
   };
 }
 
-/** Whether a key can let others in and out, now and for as long as it is not revoked. */
+/** Whether a key may administer keys, now and as long as it is not revoked. */
 export function isAdministrator({ acl, revokedAt, notBefore, notAfter }: KeyRecord): boolean {
   if (revokedAt !== null || notBefore !== null || notAfter !== null) return false;
   return ADMINISTRATION.every((name) => {

@@ -1,6 +1,6 @@
 /**
- * All public keys that count here, and what each may do. A pure function of the keys it began with and the KEY and
- * CLUSTER units since: no clock, no files; SHA-256 is handed in. Verifying signatures is somebody else's work.
+ * The public keys that are authorized here, and their rules. A pure function of the initial keys and the KEY and CLUSTER units since: it
+ * uses no clock and no files, and SHA-256 is passed in. Signatures are verified elsewhere.
  */
 import type { ByteString } from "../protocol/byte-string.js";
 import { type ErrorReply, error, type Reply } from "../protocol/reply.js";
@@ -20,38 +20,37 @@ import { FIRST_SEMANTICS, SEMANTICS, type Semantics } from "./semantics.js";
 
 export { isKeyCommand, type KeyRecord };
 
-/** More keys than this are refused: each daemon holds all of them in memory, for good. */
+/** Maximum number of keys: each daemon holds all of them in memory permanently. */
 const KEYS_MAX = 100_000;
 
 export interface JudgeOptions {
   /** Keys of the header's `if`; they need read permission. */
   readonly conditions: readonly Condition[] | null;
-  /** What commands mean at its place; default: after all units. */
+  /** The semantics at the unit's position; default: after all units. */
   readonly table?: CommandIndex;
 }
 
-export class KeyRing {
-  /** How often a record was put in, or in another's place. */
+export class KeyRing implements Ring {
+  /** How often a record was added or replaced. */
   changes = 0;
   readonly #hash: (bytes: ByteString) => ByteString;
   readonly #changed: ((record: KeyRecord) => void) | null;
   readonly #records = new Map<ByteString, KeyRecord>();
-  readonly #face: Ring;
   /** Keys that units have named, in the ring or not. */
   named: NamedKeys;
-  /** What this release knows. */
+  /** The semantics that this release knows. */
   readonly known: Semantics;
-  /** By which number commands mean what they do, from the last CLUSTER SEMANTICS on. */
+  /** Number of the current semantics, from the last CLUSTER SEMANTICS on. */
   semantics = FIRST_SEMANTICS;
-  /** What commands mean after all units; null: this release does not know, so nothing behind that is applied. */
+  /** The semantics after all units; null: this release does not know them, so nothing after that is applied. */
   table: CommandIndex | null;
   /** The same, or else the last that is known. */
   #table: CommandIndex;
 
   /**
    * @param parts.hash     SHA-256
-   * @param parts.changed  told of each record that is new or has replaced another
-   * @param parts.known    default: what this release knows
+   * @param parts.changed  is called with each record that is new or has replaced another
+   * @param parts.known    default: the semantics of this release
    */
   constructor(parts: {
     readonly hash: (bytes: ByteString) => ByteString;
@@ -64,15 +63,6 @@ export class KeyRing {
     this.#table = this.table ?? this.known.newest;
     this.named = new NamedKeys(parts.hash);
     this.#changed = parts.changed ?? null;
-    this.#face = {
-      find: (id) => this.find(id),
-      all: () => this.all(),
-      add: (request, unit) => this.#add(request, unit),
-      setRules: (record, rules) => this.#setRules(record, rules),
-      revoke: (record, at) => this.#revoke(record, at),
-      dryRun: (record, argv, at) => this.#dryRun(record, argv, at),
-      setSemantics: (number) => this.#setSemantics(number),
-    };
   }
 
   /**
@@ -120,7 +110,7 @@ export class KeyRing {
     return this.#records.get(id);
   }
 
-  /** In the order in which they came, revoked ones too. */
+  /** Returns all records in the order in which they came, revoked ones too. */
   all(): Iterable<KeyRecord> {
     return this.#records.values();
   }
@@ -130,10 +120,10 @@ export class KeyRing {
   }
 
   /**
-   * Whether a key may have a unit, from the bytes alone.
+   * Checks from the bytes alone whether a key may run a unit.
    * @param unit  its commands: one, or with `multi` all of an envelope
-   * @returns null, or the unit's reply: NOPERM, or what is wrong with a command. One that the store does not know is
-   *   permitted to keys whose rules leave nothing out but administration: a database behind the daemon may know it.
+   * @returns null, or the unit's reply: NOPERM, or the error of a command. A command that the store does not know is permitted to keys
+   *   whose rules exclude nothing but administration: the daemon's backend may know it.
    */
   judge(
     { acl }: KeyRecord,
@@ -145,7 +135,7 @@ export class KeyRing {
         return error(
           'ERR KEY and CLUSTER commands stand in units of their own, without other commands and without "if"',
         );
-      // No database behind the ring judges them as a whole.
+      // No backend checks them as a unit.
       for (const argv of unit) {
         const command = table.resolve(argv);
         if (command instanceof CommandFailure) return command.reply;
@@ -202,7 +192,7 @@ export class KeyRing {
     if (run === undefined) throw new Error(`${command.name} is no command on keys`);
     try {
       const { at, db, id } = unit;
-      return run(this.#face, argv, { at, db, id, signer });
+      return run(this, argv, { at, db, id, signer });
     } catch (failure) {
       if (failure instanceof CommandFailure) return failure.reply;
       throw failure;
@@ -214,7 +204,7 @@ export class KeyRing {
     return false;
   }
 
-  #add({ text, rules, ...wanted }: KeyRequest, { signer, at }: KeyUnit): KeyRecord {
+  add({ text, rules, ...wanted }: KeyRequest, { signer, at }: KeyUnit): KeyRecord {
     const spki = spkiOfText(text);
     const facts = readSpki(spki);
     const id = this.#hash(spki);
@@ -243,20 +233,20 @@ export class KeyRing {
     });
   }
 
-  #setRules(record: KeyRecord, rules: readonly ByteString[]): void {
+  setRules(record: KeyRecord, rules: readonly ByteString[]): void {
     if (record.revokedAt !== null) throw custom("ERR this key was revoked: no rules will let it in again");
     const acl = new Acl(rules, this.#table);
     if (isEqual(acl.rules, record.rules)) return;
     this.#change({ ...record, acl, rules: acl.rules });
   }
 
-  #revoke(record: KeyRecord, at: number): void {
+  revoke(record: KeyRecord, at: number): void {
     if (record.revokedAt !== null) return;
     this.#change({ ...record, revokedAt: at });
   }
 
   /** Rules say the same as before, of the rows that count from here on. */
-  #setSemantics(number: number): void {
+  setSemantics(number: number): void {
     const next = this.semantics + 1;
     if (number !== next)
       throw custom(
@@ -288,7 +278,7 @@ export class KeyRing {
     return record;
   }
 
-  #dryRun(record: KeyRecord, argv: readonly ByteString[], at: number): ByteString | null {
+  dryRun(record: KeyRecord, argv: readonly ByteString[], at: number): ByteString | null {
     const state = validity(record, at);
     if (state !== "valid") return `this key is ${state.replaceAll("-", " ")}`;
     return this.judge(record, [argv], { conditions: null })?.text ?? null;

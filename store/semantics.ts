@@ -1,6 +1,6 @@
 /**
- * What commands mean, by number: a table of all commands each. Which of those that a release knows counts at a place, the key ring says
- * (CLUSTER SEMANTICS).
+ * The semantics of commands, by number: a table of all commands each. The key ring says which of those that a release knows applies to a
+ * unit (CLUSTER SEMANTICS).
  * Source: docs/decisions/0044-what-commands-mean-is-numbered.md.
  */
 import type { ByteString } from "../protocol/byte-string.js";
@@ -15,22 +15,22 @@ import type { Command } from "./rows/command.js";
 import { CommandIndex } from "./rows/command-index.js";
 import { connectionMistake } from "./rows/connection-commands.js";
 
-/** What commands mean where no CLUSTER SEMANTICS has come before. */
+/** The semantics before any CLUSTER SEMANTICS. */
 export const FIRST_SEMANTICS = 1;
 /**
- * From which on English SQL that writes has `in`, `like`, `between`, `default` and the other words of docs/sql.md, and collections have
- * `dialect: 2`, indexes that expire documents and MDB.RENAME.
+ * The semantics from which on English SQL that writes has `in`, `like`, `between`, `default` and the other words of docs/sql.md, and
+ * collections have `dialect: 2`, indexes that expire documents and MDB.RENAME.
  */
 export const EXTENDED_QUERY_SEMANTICS = 3;
-/** By which what a unit produces is bounded. Source: docs/decisions/0047-budgets-count-what-is-produced.md. */
+/** The semantics from which on a unit's product is limited. Source: docs/decisions/0047-budgets-count-what-is-produced.md. */
 export const BOUNDED_SEMANTICS = 2;
 
 export class Semantics {
   /** Rising, without a gap. */
   readonly numbers: readonly number[];
-  /** By these numbers. */
+  /** The tables in the order of their numbers. */
   readonly tables: readonly CommandIndex[];
-  /** Rows that may stand beside any others in an envelope, and of which every table says alike whether a call writes. */
+  /** Rows that may be in an envelope with any other rows, and for which every table agrees on whether a call writes. */
   readonly ordinary: ReadonlySet<Command>;
   /**
    * Whether the tables find the same commands for a call, which touch the same keys, but for some that only later ones know: what the newest
@@ -59,7 +59,7 @@ export class Semantics {
     return this.#byNumber.get(number) ?? null;
   }
 
-  /** Of those that it knows. */
+  /** The newest of the known tables. */
   get newest(): CommandIndex {
     return this.tables.at(-1) as CommandIndex;
   }
@@ -75,7 +75,7 @@ export class Semantics {
   }
 }
 
-/** What is recorded, and what rules may name, must not depend on the number. */
+/** Checks that what is recorded, and what rules may name, does not depend on the number. */
 function checkSuccessor(before: CommandIndex, after: CommandIndex): void {
   for (const old of before.all()) {
     const row = after.find(old.name);
@@ -136,20 +136,20 @@ function rowsWith(others: readonly Command[]): readonly Command[] {
   return commands.filter(({ name }) => !laterCollections.has(name)).map((row) => byName.get(row.name) ?? row);
 }
 
-/** What commands mean before CLUSTER SEMANTICS 2. */
+/** The semantics before CLUSTER SEMANTICS 2. */
 export const firstTable = new CommandIndex(
   rowsWith([...relationsBy(1), ...recordedDocuments]),
   Number.POSITIVE_INFINITY,
   laterCollections,
 );
 
-/** What commands mean from CLUSTER SEMANTICS 2 on: no unit produces more than `PRODUCED_MAX` steps, wherever it is folded. */
+/** The semantics from CLUSTER SEMANTICS 2 on: no unit produces more than `PRODUCED_MAX` steps, wherever it is folded. */
 const boundedTable = new CommandIndex(rowsWith(relationsBy(2)), PRODUCED_MAX, laterCollections);
 
-/** What commands mean from CLUSTER SEMANTICS 3 on. */
+/** The semantics from CLUSTER SEMANTICS 3 on. */
 const extendedQueryTable = new CommandIndex(commands, PRODUCED_MAX);
 
-/** What this release knows. */
+/** The semantics that this release knows. */
 export const SEMANTICS = new Semantics({
   [FIRST_SEMANTICS]: firstTable,
   [BOUNDED_SEMANTICS]: boundedTable,

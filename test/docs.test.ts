@@ -311,6 +311,13 @@ test("the index of the decisions has each page under its title", () => {
   assert.deepEqual(index.match(/^\| \d.*$/gm), rows);
 });
 
+test("docs/architecture.md names files that exist", () => {
+  const named = [...readDocument("docs/architecture.md").matchAll(/`([\w/-]+\/[\w-]+\.ts)`/g)];
+  const paths = named.map(([, path = ""]) => path);
+  assert.ok(paths.length > 30);
+  for (const path of paths) assert.ok(existsSync(join(repositoryRoot, path)), path);
+});
+
 test("README's reading order names files that exist", () => {
   const [, order = ""] = readDocument("README.md").split("## Reading the code");
   const steps = [...order.matchAll(/^\d\. \[(\w+)\/\]([\s\S]*?)(?=^\d\. |$(?![\s\S]))/gm)];

@@ -134,7 +134,7 @@ const spreading: Readonly<Record<string, string>> = {
   "engine/pipeline/databases.ts": "the configured backends",
   "cluster/history/folder-verification.ts": "one fault at most",
   "cluster/peers/joining.ts": "two clocks at most",
-  "cluster/peers/past/cut-voting.ts": "VOTES_MOST of each member",
+  "cluster/peers/past/cut-voting.ts": "VOTES_MAX of each member",
   "store/commands/documents/document-options.ts": "a constant",
   "store/commands/generic.ts": "the touches of one word",
   "store/commands/relations/plan.ts": "COLUMNS_MAX columns, and their sources",

@@ -1,15 +1,16 @@
 /**
- * Entries that a member gave and that are dated further ahead of the clock than is folded. They wait as bytes, a bounded
- * number of them: what finds no room comes again when members compare what they hold, and is folded when it is due.
+ * Entries of members that are dated further ahead of the clock than is folded. They wait as bytes, and their number
+ * is bounded: an entry without room is sent again when members compare their entries, and is folded when its date
+ * comes.
  */
 import { readBody } from "../protocol/version-2/envelope.js";
 import { comparePlaces, type Entry, type Place, placeOf } from "./entries/entry.js";
 import { Heap } from "./entries/heap.js";
 
-/** A client whose clock is ahead, at full rate for some seconds, has room. */
-const ENTRIES_MOST = 50_000;
-/** Of bodies and signatures. */
-const BYTES_MOST = 32 * 1024 * 1024;
+/** Entries at most: enough for a client whose clock is ahead and that writes at full rate for some seconds. */
+const ENTRIES_MAX = 50_000;
+/** Bytes of bodies and signatures, at most. */
+const BYTES_MAX = 32 * 1024 * 1024;
 
 interface Waiting extends Place {
   readonly body: Buffer;
@@ -31,7 +32,7 @@ export class Ahead {
 
   /** @param bytes  of body and signature */
   hasRoom(bytes: number): boolean {
-    return this.#heap.size < ENTRIES_MOST && this.#bytes + bytes <= BYTES_MOST;
+    return this.#heap.size < ENTRIES_MAX && this.#bytes + bytes <= BYTES_MAX;
   }
 
   /** Copies their bytes, which may be views of much more. */

@@ -1,6 +1,6 @@
 /**
- * Which entries are kept: each once, on disk before anybody is told, found by its place, checked by its id. Knows nothing
- * of the state that they make.
+ * The entries that are stored: each once, on disk before it is announced, found by its place, checked by its id.
+ * Knows nothing of the state that they make.
  */
 import type { ByteString } from "../protocol/byte-string.js";
 import { dateText, hexOf } from "../protocol/version-2/envelope.js";
@@ -14,94 +14,100 @@ import {
   type Place,
   placeOf,
   readPlace,
+  type SignedBytes,
   writePlace,
 } from "./entries/entry.js";
 import { isRingEntry } from "./entries/recorded.js";
-import type { Mark, Storage } from "./entries/storage.js";
+import type { Mark } from "./entries/storage.js";
 import { readEntry, viewParts, writeValue } from "./entries/stored-value.js";
-import type { TimelineLog } from "./entries/timeline-log.js";
+import type { Failure } from "./failure.js";
 import { RecentIds } from "./recent-ids.js";
+import { SnapshotMaking } from "./snapshots/snapshot-making.js";
+import type { TimelineParts } from "./timeline-owner.js";
 
-export interface ArchiveParts {
-  readonly storage: Storage;
-  readonly hash: (bytes: Buffer) => ByteString;
-  readonly log: TimelineLog;
-  /** Told of entries that are on the disk now. */
-  readonly flushed: (entries: readonly FlushedEntry[], from: ByteString | null) => void;
-  readonly failed: (problem: Error) => void;
-}
-
-/** An entry that was found damaged on disk, and is to be kept anew. */
+/** An entry that was found damaged on disk, and is to be stored again. */
 interface Damaged {
   readonly place: Place;
   /** Whether the state has it. */
   readonly isFolded: boolean;
-  /** In which set the index counted it until then; null: it did not. */
+  /** The set in which the index counted it until then; null: the index did not count it. */
   readonly counted: DigestSet | null;
-  /** Whether what is left of it is removed, and the state is being folded anew without it. */
+  /** Whether its remains are removed, and the state is being folded again without it. */
   readonly isGone: boolean;
 }
 
 export class Archive {
-  /** Of what is on disk. */
+  /** The index of the entries on disk. */
   index: DigestIndex;
-  readonly #parts: ArchiveParts;
+  /** The snapshots of these entries; null: none are made. */
+  readonly making: SnapshotMaking | null;
+  readonly #parts: TimelineParts;
+  readonly #failure: Failure;
   /** Ids of everything dated after `#recentFrom`. */
   readonly #recent = new RecentIds();
   #recentFrom = -1;
-  /** Nothing dated at or before it is kept any more; -1: everything is. */
+  /** The date up to which nothing is stored any more; -1: everything is. */
   prunedTo: number;
-  /** Kept and not on disk: their dates. */
+  /** The dates of entries that are not on disk yet, by id. */
   readonly #unflushed = new Map<ByteString, number>();
   readonly #damaged = new Map<ByteString, Damaged>();
-  /** Whether what was removed last is on its way to the disk: until it is there it would be found again. */
+  /** Whether the last removal is on its way to the disk: until it is there, the places would be found again. */
   #isRemoving = false;
 
-  constructor(parts: ArchiveParts) {
+  constructor(parts: TimelineParts, failure: Failure) {
     this.#parts = parts;
-    const { storage } = parts;
+    this.#failure = failure;
+    const { storage, log, snapshots } = parts;
+    // A damaged entry is found by reading it once more; members are to send it again, or no snapshot can ever be made.
+    const onDamaged = (place: Place): void => void this.read(place);
+    this.making = snapshots === null ? null : new SnapshotMaking(snapshots, storage, log, onDamaged);
     this.index = this.#emptyIndex();
     const mark = storage.mark("pruned");
     this.prunedTo = mark === null ? -1 : Number(mark.toString());
   }
 
-  /** From now on nothing dated at or before a time is kept, or taken anew. What there was stays counted in the index. */
+  /**
+   * Drops everything dated at or before a time, which is not taken again either. The index goes on counting what was
+   * there.
+   */
   prune(until: number): void {
     if (until <= this.prunedTo) return;
     this.prunedTo = Math.floor(until);
-    // A snapshot that holds is made of all that is there, as it was before it was damaged: members count it, and so does this index.
+    // A snapshot is made of everything that is there, as it was before it was damaged: members count those entries,
+    // and so does this index.
     for (const { place, counted } of this.#takeDamagedUpTo(this.prunedTo))
       if (counted !== null) this.index.add(place, counted === "ring");
     this.#parts.storage.put([], [["pruned", Buffer.from(String(this.prunedTo))]]);
   }
 
   /**
-   * From now on nothing dated at or before a time is kept, whatever was kept before: a member's snapshot stands for it.
-   * Nothing must be on its way to the disk.
-   * @param marks  say which; on disk together with the date, before anybody is told
-   * @param letGo  places of later entries that are not kept either: removed in the same step, and may come anew
-   * @returns an index to be filled, and put in place of the other
+   * Drops everything dated at or before a time, because a member's snapshot replaces it. Nothing must be on its way
+   * to the disk.
+   * @param marks  of that snapshot; on disk together with the date, before anything is announced
+   * @param dropped  places of later entries that are dropped as well: removed in the same step, and may be received
+   * again
+   * @returns an index to be filled, and to replace the other one
    */
-  async adopt(cutAt: number, marks: readonly Mark[], letGo: readonly Buffer[]): Promise<DigestIndex> {
+  async adopt(cutAt: number, marks: readonly Mark[], dropped: readonly Buffer[]): Promise<DigestIndex> {
     const { storage } = this.#parts;
-    storage.remove(letGo, [...marks, ["pruned", Buffer.from(String(cutAt))]]);
+    storage.remove(dropped, [...marks, ["pruned", Buffer.from(String(cutAt))]]);
     await storage.synced();
     this.prunedTo = cutAt;
     this.#takeDamagedUpTo(cutAt);
-    for (const place of letGo.map((bytes) => readPlace(bytes))) {
+    for (const place of dropped.map((bytes) => readPlace(bytes))) {
       this.#recent.remove(place);
       this.#damaged.delete(place.id);
     }
     return this.#emptyIndex();
   }
 
-  /** Removes some of what is not kept any more. @returns whether there may be more */
-  removePruned(most: number): boolean {
+  /** Removes some of the pruned entries. @returns whether there may be more */
+  removePruned(max: number): boolean {
     if (this.#isRemoving) return true;
     const { storage } = this.#parts;
     const places: Buffer[] = [];
     for (const place of storage.places(null, firstPlaceAt(this.prunedTo + 1))) {
-      if (places.length === most) break;
+      if (places.length === max) break;
       places.push(Buffer.from(place));
     }
     storage.remove(places);
@@ -111,10 +117,10 @@ export class Archive {
       () => void (this.#isRemoving = false),
       () => {},
     );
-    return places.length === most;
+    return places.length === max;
   }
 
-  /** Whether it has an entry, on disk or not, or has had it for as long as it keeps any. */
+  /** Whether it has an entry, on disk or not, or has pruned its date. */
   holds(place: Place): boolean {
     if (place.at <= this.prunedTo || this.#unflushed.has(place.id)) return true;
     if (this.#damaged.has(place.id)) return false;
@@ -123,7 +129,7 @@ export class Archive {
       : this.#parts.storage.get(writePlace(place)) !== null;
   }
 
-  /** Those of some entries that it does not hold, each once, in their order. */
+  /** Returns those of some entries that it does not hold, each once, in their order. */
   fresh(entries: readonly Entry[]): Entry[] {
     const fresh = new Map<ByteString, Entry>();
     for (const entry of entries) if (!this.holds(placeOf(entry))) fresh.set(entry.id, entry);
@@ -135,7 +141,7 @@ export class Archive {
     return this.#damaged.size === 0 && ![...this.#unflushed.values()].some((date) => date < at);
   }
 
-  /** Whether the state has an entry that is to be kept anew. */
+  /** Whether the state has an entry that is to be stored again. */
   isFolded(id: ByteString): boolean {
     return this.#damaged.get(id)?.isFolded === true;
   }
@@ -146,11 +152,14 @@ export class Archive {
   }
 
   /**
-   * Keeps entries that it does not hold.
-   * @param mark  written with them, or not at all
+   * Stores entries that it does not hold. Snapshots that the first of them makes wrong are marked so in the same write.
+   * @param entries  in their order, at least one
+   * @param from     the member that sent them; null: first-hand
    * @returns when they are as safe as --fsync says; null: they are
    */
-  add(entries: readonly Entry[], from: ByteString | null, mark: Mark | null): Promise<void> | null {
+  add(entries: readonly Entry[], from: ByteString | null): Promise<void> | null {
+    const [{ envelope }] = entries as readonly [Entry];
+    const mark = this.making?.outdated(envelope.at) ?? null;
     const { storage } = this.#parts;
     const values: (readonly [Buffer, Buffer])[] = [];
     for (const entry of entries) {
@@ -165,21 +174,35 @@ export class Archive {
     const isFlushed = from === null && storage.flushNow();
     const added = entries.map(flushedEntry);
     if (isFlushed && storage.isSafe) this.#synced(added, from);
-    else storage.synced().then(() => this.#synced(added, from), this.#parts.failed);
+    else void this.#whenSynced(added, from);
     return isFlushed ? null : storage.flushed();
+  }
+
+  async #whenSynced(entries: readonly FlushedEntry[], from: ByteString | null): Promise<void> {
+    try {
+      await this.#parts.storage.synced();
+    } catch (problem) {
+      this.#failure.report(problem as Error);
+      return;
+    }
+    this.#synced(entries, from);
   }
 
   #synced(entries: readonly FlushedEntry[], from: ByteString | null): void {
     for (const entry of entries) {
       this.#unflushed.delete(entry.id);
-      // A refold may have found it damaged already: then it is to be given anew.
+      // A refold may have found it damaged already: then it has to be received again.
       if (!this.#damaged.has(entry.id)) this.index.add(entry, entry.ring !== null);
     }
-    this.#parts.flushed(entries, from);
+    this.making?.grown(entries.length);
+    this.#parts.owner.flushed(entries, from);
   }
 
-  /** The bytes of an entry that is on disk; null: none, or a damaged one, which members will give again. */
-  read(place: Place): Pick<Entry, "body" | "signature"> | null {
+  /**
+   * Returns the bytes of an entry that is on disk; null: there is none, or a damaged one, which members will send
+   * again.
+   */
+  read(place: Place): SignedBytes | null {
     const { storage, hash } = this.#parts;
     const value = this.#unflushed.has(place.id) ? null : storage.get(writePlace(place));
     if (value === null) return null;
@@ -193,7 +216,7 @@ export class Archive {
     this.#recent.add(placeOf(entry));
   }
 
-  /** At the start: entries on disk that are dated after a time. */
+  /** Returns the entries on disk that are dated after a time; called at the start. */
   findAfter(until: number): Entry[] {
     const { storage, hash } = this.#parts;
     const found: Entry[] = [];
@@ -212,9 +235,9 @@ export class Archive {
   }
 
   /**
-   * An entry on disk cannot be read: whoever gives it anew is welcome, and it takes the damaged one's place.
-   * What is pruned is in a snapshot, and nobody asks for it any more.
-   * @param isFolded  whether the state has it, and the index counts it if it is on disk for sure
+   * Notes that an entry on disk cannot be read; an undamaged copy from any member replaces it. Pruned entries are in
+   * a snapshot, and are not requested any more.
+   * @param isFolded  whether the state has it; then the index counts it if it is on disk for sure
    */
   damaged(place: Place, isFolded: boolean): void {
     if (place.at <= this.prunedTo || this.#damaged.has(place.id)) return;
@@ -224,23 +247,23 @@ export class Archive {
   }
 
   /**
-   * From now on the state is another one, folded from what could be read.
-   * @param gaps   ids of what could not
-   * @param until  what is dated later was not looked at
-   * @returns whether it lacks some that the one before had
+   * Notes that the state is another one from now on, folded from what could be read.
+   * @param gaps   ids of entries that could not be read
+   * @param until  entries dated later were not read
+   * @returns whether the new state misses some that the previous one had
    */
   refolded(gaps: ReadonlySet<ByteString>, until: number): boolean {
-    let lacksMore = false;
+    let missesMore = false;
     for (const [id, damaged] of this.#damaged) {
       if (damaged.place.at > until) continue;
-      lacksMore ||= damaged.isFolded && (damaged.isGone || gaps.has(id));
+      missesMore ||= damaged.isFolded && (damaged.isGone || gaps.has(id));
       if (damaged.isGone) this.#damaged.delete(id);
       else this.#damaged.set(id, { ...damaged, isFolded: !gaps.has(id) });
     }
-    return lacksMore;
+    return missesMore;
   }
 
-  /** Places of damaged ones that nobody has given anew, as far as they are dated up to a time; the first of them first. */
+  /** Returns the places of damaged entries dated up to a time that no member has sent again, in their order. */
   damagedUpTo(date: number): Place[] {
     const places = [...this.#damaged.values()].flatMap(({ place }) => (place.at <= date ? place : []));
     return places.sort(comparePlaces);
@@ -255,9 +278,9 @@ export class Archive {
   }
 
   /**
-   * Removes what is left of damaged entries, for good.
-   * @param mark  written with that, or not at all
-   * @returns when it is as safe as --fsync says; until `forgetDamaged` they are asked for all the same
+   * Removes the remains of damaged entries permanently.
+   * @param mark  written in the same step; null: none
+   * @returns when it is as safe as --fsync says; until `forgetDamaged` they are still requested
    */
   removeDamaged(places: readonly Place[], mark: Mark | null): Promise<void> {
     const { storage } = this.#parts;
@@ -266,14 +289,14 @@ export class Archive {
   }
 
   /**
-   * What was removed of damaged entries is asked for no more; whoever gives one nevertheless is welcome.
-   * @returns whether the state has some of them, and is to be folded anew at once
+   * Stops requesting entries whose remains were removed; a member may still send one.
+   * @returns whether the state has some of them, and is to be folded again immediately
    */
   forgetDamaged(places: readonly Place[]): boolean {
     let isFolded = false;
     for (const place of places) {
       const damaged = this.#damaged.get(place.id);
-      // It has been given anew meanwhile.
+      // It has been received again meanwhile.
       if (damaged === undefined) continue;
       this.#recent.remove(place);
       isFolded ||= damaged.isFolded;
@@ -296,7 +319,7 @@ export class Archive {
   }
 
   #emptyIndex(): DigestIndex {
-    // What is handed to the disk may be seen there before it is safe.
+    // Bytes handed to the disk may be visible there before they are safe.
     return new DigestIndex({ places: (from, to) => this.#flushedPlaces(from, to) });
   }
 
@@ -311,10 +334,10 @@ export class Archive {
   }
 }
 
-/** What is left of an entry while it is on its way to the disk. */
+/** Returns the part of an entry that stays in memory while the entry is on its way to the disk. */
 export function flushedEntry(entry: Entry): FlushedEntry {
   const { at, seq } = entry.envelope;
   return { at, seq, id: entry.id, ring: isRingEntry(entry.envelope) ? entry : null };
 }
 
-const DAMAGED = "an entry of the timeline is damaged; members, if there are any, will give it again";
+const DAMAGED = "an entry of the timeline is damaged; other members, if there are any, will send it again";

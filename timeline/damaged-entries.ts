@@ -1,134 +1,113 @@
 /**
- * Entries that were found damaged here, and that nobody gives anew. The others go on without them, so what is left of them is removed:
- * no snapshot could be made of it, and a start would find it again. Where the state has them it is folded anew without. Each is told.
- * Nothing is removed that nobody could restore: what only a later version can read, and that of which no copy could be kept.
+ * Entries that were found damaged here, and of which no member has a copy. The other members go on without them, so
+ * their remains are removed: no snapshot could be made with them, and a start would find them again. If the state has
+ * them, it is folded again without. Each one is logged. Two kinds are never removed, because they could not be
+ * restored: those that a later version can read, and those of which no copy could be written.
  */
 import type { ByteString } from "../protocol/byte-string.js";
 import { inTurns, type Steps } from "../protocol/steps.js";
 import { dateText, hexOf } from "../protocol/version-2/envelope.js";
-import type { Archive } from "./archive.js";
 import { type Place, writePlace } from "./entries/entry.js";
 import { LaterSteps } from "./entries/later-steps.js";
-import type { Storage } from "./entries/storage.js";
+import type { Mark } from "./entries/storage.js";
 import { isUnreadable } from "./entries/stored-value.js";
-import type { TimelineLog } from "./entries/timeline-log.js";
-import type { SnapshotMaking } from "./snapshots/snapshot-making.js";
-import type { Waiting } from "./waiting.js";
+import type { Folding } from "./folding.js";
+import type { LateMerges } from "./late-merges.js";
+import type { Keeping, TimelineParts } from "./timeline-owner.js";
 
-/** Keeps what is left of damaged entries, of as many as are let go of at once, for whoever can read more in it. */
-export interface Keeping {
-  /** @returns where; null: there is no room for it */
-  readonly keep: (place: Place, value: Buffer) => string | null;
-  /** Until all that was kept outlives a power failure; rejects: perhaps it does not. */
-  readonly synced: () => Promise<void>;
-}
-
-/** Looks once what is kept already, and counts on from there. */
-export type BeginKeeping = () => Keeping;
-
-export interface DamagedEntriesParts {
-  readonly archive: Pick<
-    Archive,
-    "damagedUpTo" | "lastDamagedUpTo" | "removeDamaged" | "forgetDamaged" | "isFolded"
-  >;
-  readonly making: Pick<SnapshotMaking, "outdated"> | null;
-  readonly storage: Pick<Storage, "get">;
-  readonly hash: (bytes: Buffer) => ByteString;
-  /** null: there is no disk to keep anything on. */
-  readonly keepDamaged: BeginKeeping | null;
-  readonly waiting: Pick<Waiting, "isPast">;
-  /** Milliseconds since 1970; may jump. */
-  readonly clock: () => number;
-  readonly soon: (step: () => void) => void;
-  readonly uptime: () => number;
-  readonly log: TimelineLog;
-  /** Whether nothing is folded anew now. */
-  readonly isServing: () => boolean;
-  /** Folds anew what can be read. */
-  readonly refold: () => void;
-}
-
-/** What becomes of what is left of one: it stays, as this version alone cannot read it, or as there is no copy; or it goes. */
-type Fate = { readonly stays: "whole" | "uncopied" } | { readonly stays: null; readonly copy: string | null };
+/**
+ * The outcome for an entry's remains: they stay, because this version alone cannot read them, or because there is no
+ * copy; or they go.
+ */
+type Outcome =
+  | { readonly stays: "whole" | "uncopied" }
+  | { readonly stays: null; readonly copy: string | null };
 
 export class DamagedEntries {
-  readonly #parts: DamagedEntriesParts;
-  /** Ids of those that were told to stay on the disk, and why. */
+  readonly #parts: TimelineParts;
+  readonly #folding: Folding;
+  readonly #late: LateMerges;
+  /** Ids of entries that were logged as staying on the disk, and the reasons. */
   #staying: ReadonlyMap<ByteString, "whole" | "uncopied"> = new Map();
-  #isLettingGo = false;
+  #isDropping = false;
   readonly #later: LaterSteps;
 
-  constructor(parts: DamagedEntriesParts) {
+  constructor(parts: TimelineParts, folding: Folding, late: LateMerges) {
     this.#later = new LaterSteps(parts.soon);
     this.#parts = { ...parts, soon: this.#later.soon };
+    this.#folding = folding;
+    this.#late = late;
   }
 
-  /** What is under way is left as it is: the next start finds again what was not removed. */
+  /** Stops without finishing work under way: the next start finds again what was not removed. */
   stop(): void {
     this.#later.stop();
   }
 
   /** Date of the last one; those dated ahead wait for their time. Milliseconds since 1970; null: there are none. */
   get lastAt(): number | null {
-    return this.#parts.archive.lastDamagedUpTo(this.#parts.clock());
+    return this.#folding.archive.lastDamagedUpTo(this.#parts.clock());
   }
 
   /**
-   * Nobody has them: what is left of them goes, as far as it may, and the effect of them all. Where it is not time for that it is
-   * to be asked for again.
+   * Removes the entries that no member has, as far as they may be removed, and their effect. If it is too early for
+   * that, the caller has to call again.
    */
-  letGo(): void {
+  drop(): void {
     const places = this.#due();
-    if (this.#isLettingGo || places.length === 0) return;
-    this.#isLettingGo = true;
+    if (this.#isDropping || places.length === 0) return;
+    this.#isDropping = true;
     const { log } = this.#parts;
-    this.#letGo(places)
+    this.#drop(places)
       // A disk that cannot be read now may be later; nothing has been removed.
       .catch((problem: Error) => log.warn({ reason: problem.message }, NOT_READ))
-      .finally(() => void (this.#isLettingGo = false));
+      .finally(() => void (this.#isDropping = false));
   }
 
-  /** Those whose time it is. What waits in memory would be folded later, though the disk has it no more. */
+  /**
+   * Returns the damaged entries that can be removed now. An entry that waits in memory would be folded later,
+   * although the disk no longer has it.
+   */
   #due(): readonly Place[] {
-    const { archive, waiting, clock, isServing } = this.#parts;
-    const places = archive.damagedUpTo(clock());
+    const { archive, waiting, isServing } = this.#folding;
+    const places = archive.damagedUpTo(this.#parts.clock());
     const last = places.at(-1);
-    return last !== undefined && isServing() && waiting.isPast(last.at) ? places : [];
+    return last !== undefined && isServing && waiting.isPast(last.at) ? places : [];
   }
 
-  async #letGo(places: readonly Place[]): Promise<void> {
+  async #drop(places: readonly Place[]): Promise<void> {
     const keeping = this.#parts.keepDamaged?.() ?? null;
-    const fates = await inTurns(this.#look(places, keeping), this.#parts);
+    const outcomes = await inTurns(this.#copyAll(places, keeping), this.#parts);
     const isKept = await isSynced(keeping);
     if (this.#later.isStopped) return;
-    // Some may have been given anew meanwhile, and are whole; or the state is being folded anew.
-    const due = this.#due().filter(({ id }) => fates.has(id));
+    // Some may have been received again meanwhile, and are complete; or the state is being folded again.
+    const due = this.#due().filter(({ id }) => outcomes.has(id));
     if (due.length === 0) return;
     const staying = new Map<ByteString, "whole" | "uncopied">();
     for (const place of due) {
-      const fate = fates.get(place.id) as Fate;
-      const stays = fate.stays === null && fate.copy !== null && !isKept ? "uncopied" : fate.stays;
+      const outcome = outcomes.get(place.id) as Outcome;
+      const stays = outcome.stays === null && outcome.copy !== null && !isKept ? "uncopied" : outcome.stays;
       if (stays !== null) staying.set(place.id, stays);
-      this.#tell(place, stays === null ? fate : { stays });
+      this.#report(place, stays === null ? outcome : { stays });
     }
     this.#staying = staying;
     this.#remove(due);
   }
 
   /** Copies what is left of them, as far as it can be. */
-  *#look(places: readonly Place[], keeping: Keeping | null): Steps<Map<ByteString, Fate>> {
-    const fates = new Map<ByteString, Fate>();
+  *#copyAll(places: readonly Place[], keeping: Keeping | null): Steps<Map<ByteString, Outcome>> {
+    const outcomes = new Map<ByteString, Outcome>();
     for (const place of places) {
-      fates.set(place.id, this.#fateOf(place, keeping));
+      outcomes.set(place.id, this.#outcomeOf(place, keeping));
       yield;
     }
-    return fates;
+    return outcomes;
   }
 
-  #fateOf(place: Place, keeping: Keeping | null): Fate {
+  #outcomeOf(place: Place, keeping: Keeping | null): Outcome {
     const { storage, hash } = this.#parts;
     const stayed = this.#staying.get(place.id);
-    // It has been read, and nobody has written there since.
+    // It has been read, and its bytes have not changed since.
     if (stayed === "whole") return { stays: "whole" };
     const value = storage.get(writePlace(place));
     if (value === null) return { stays: null, copy: null };
@@ -137,36 +116,43 @@ export class DamagedEntries {
     return copy === null && keeping !== null ? { stays: "uncopied" } : { stays: null, copy };
   }
 
-  /** Once, what becomes of one. */
-  #tell({ at, id }: Place, fate: Fate): void {
-    const { archive, log } = this.#parts;
+  /** Logs the outcome of one entry, once. */
+  #report({ at, id }: Place, outcome: Outcome): void {
+    const { log } = this.#parts;
+    const { archive } = this.#folding;
     const facts = { at: dateText(at), id: hexOf(id) };
-    if (fate.stays === null) {
-      const told = { ...facts, ...(fate.copy === null ? {} : { copy: fate.copy }) };
-      log.error(told, archive.isFolded(id) ? LOST : LOST_BEFORE);
-    } else if (!this.#staying.has(id)) log.error(facts, fate.stays === "whole" ? UNREADABLE : NO_COPY);
+    if (outcome.stays === null) {
+      const details = { ...facts, ...(outcome.copy === null ? {} : { copy: outcome.copy }) };
+      log.error(details, archive.isFolded(id) ? LOST : LOST_BEFORE);
+    } else if (!this.#staying.has(id)) log.error(facts, outcome.stays === "whole" ? UNREADABLE : NO_COPY);
   }
 
-  /** Those that do not stay. */
+  /** Removes those that do not stay. */
   #remove(places: readonly Place[]): void {
-    const { archive, making } = this.#parts;
+    const { archive } = this.#folding;
     const [first] = places.filter(({ id }) => !this.#staying.has(id) || archive.isFolded(id));
     if (first === undefined) return;
-    // Snapshots that were made of one hold no more.
+    // Snapshots that contain one are no longer valid.
     const gone = places.filter(({ id }) => !this.#staying.has(id));
-    const removed = archive.removeDamaged(gone, making?.outdated(first.at) ?? null);
-    removed.then(
-      () => this.#removed(gone),
-      () => {},
-    );
+    void this.#removeAll(gone, archive.making?.outdated(first.at) ?? null);
+  }
+
+  async #removeAll(gone: readonly Place[], mark: Mark | null): Promise<void> {
+    try {
+      await this.#folding.archive.removeDamaged(gone, mark);
+    } catch {
+      // The failure of the disk is reported elsewhere.
+      return;
+    }
+    this.#removed(gone);
   }
 
   /** A refold that has begun meanwhile may have one in its state. */
   #removed(places: readonly Place[]): void {
-    const { archive, isServing, refold } = this.#parts;
-    if (!isServing()) return;
+    const { archive, isServing } = this.#folding;
+    if (!isServing) return;
     const isInState = [...this.#staying.keys()].some((id) => archive.isFolded(id));
-    if (archive.forgetDamaged(places) || isInState) refold();
+    if (archive.forgetDamaged(places) || isInState) this.#late.refoldAll();
   }
 }
 
@@ -179,14 +165,14 @@ async function isSynced(keeping: Keeping | null): Promise<boolean> {
   }
 }
 
-const NOT_READ = "what is left of damaged entries cannot be read now, and stays; it is tried again";
-const WRITE_AGAIN = "What is left of it is removed. Its signer can look and write again";
+const NOT_READ = "the remains of damaged entries cannot be read now; they stay, and the daemon tries again";
+const WRITE_AGAIN = "Its remains are removed. Its signer can check the data and write again";
 const LOST =
-  "an entry of the timeline is damaged, and no member can give it: its effect is taken out of the state, as most daemons do not " +
+  "an entry of the timeline is damaged, and no member has a copy: its effect is removed from the state, as most daemons do not " +
   `have it. ${WRITE_AGAIN}`;
-const LOST_BEFORE = `an entry of the timeline is damaged, and no member can give it: its effect is not in the state. ${WRITE_AGAIN}`;
-const STAYS = "What is there stays on the disk, is not in the state, and no snapshot can be made with it";
-const UNREADABLE = `an entry of the timeline is whole, and this version cannot read it; was it written by a later one? ${STAYS}: start that one again`;
+const LOST_BEFORE = `an entry of the timeline is damaged, and no member has a copy: its effect is not in the state. ${WRITE_AGAIN}`;
+const STAYS = "Its bytes stay on the disk, it is not in the state, and no snapshot can be made with it";
+const UNREADABLE = `an entry of the timeline is intact, but this version cannot read it; perhaps a later one wrote it. ${STAYS}: start that version again`;
 const NO_COPY =
-  "an entry of the timeline is damaged, and no member can give it; no copy of what is left of it could be kept. " +
-  `${STAYS}: see that the disk has room, and move what is in replaced/damaged elsewhere; it is tried again`;
+  "an entry of the timeline is damaged, and no member has a copy; its remains could not be copied. " +
+  `${STAYS}: make room on the disk, and move the files of replaced/damaged elsewhere; the daemon tries again`;

@@ -1,27 +1,28 @@
 /**
- * Whether this daemon may have answered units that it does not have any more: before a restart, when they were in memory or
- * not yet on the disk, or are damaged; or with what a member's snapshot has replaced. An earlier unit that comes now would
- * have been answered behind them, so it counts as late, as far as they may be dated.
- * Source: docs/consistency.md, "What `late` means".
+ * Whether this daemon may have answered units that it no longer has: before a restart, when they were in memory or
+ * not yet on the disk, or are damaged; or when a member's snapshot replaced them. An earlier unit that comes now
+ * would have been answered after them, so it counts as late up to the latest date that they can have. Source:
+ * docs/consistency.md, "What `late` means".
  */
 import type { FoldedEntry } from "./fold/batch.js";
 import type { TimelineParts } from "./timeline-owner.js";
 
-export type ForgottenParts = Pick<TimelineParts, "storage" | "clock" | "window" | "isAlone">;
-
 export class Forgotten {
-  readonly #parts: ForgottenParts;
-  /** Of what may have been answered before the start; milliseconds since 1970. */
+  readonly #parts: TimelineParts;
+  /** The latest date of units that may have been answered before the start; milliseconds since 1970. */
   #untilAtStart = Number.NEGATIVE_INFINITY;
-  /** Of what is known to be gone since; milliseconds since 1970. */
+  /** The latest date of units that were lost since; milliseconds since 1970. */
   #until = Number.NEGATIVE_INFINITY;
   #isOpened = false;
 
-  constructor(parts: ForgottenParts) {
+  constructor(parts: TimelineParts) {
     this.#parts = parts;
   }
 
-  /** At a start; once more, where a member's snapshot replaces what was here. @param isBegun  whether there was something */
+  /**
+   * Called at a start, and again when a member's snapshot replaces what was here. @param isBegun  whether there were
+   * entries
+   */
   opened(isBegun: boolean): void {
     const { storage, isAlone } = this.#parts;
     if (this.#isOpened || storage.lostGroups > 0 || (isBegun ? !storage.isSafe : !isAlone())) {
@@ -31,7 +32,7 @@ export class Forgotten {
     this.#isOpened = true;
   }
 
-  /** Some of what was answered by now is gone: it may be dated ahead of the clock. */
+  /** Notes that some answered units are lost: they may be dated ahead of the clock. */
   some(): void {
     this.#until = Math.max(this.#until, this.#end);
   }
@@ -41,7 +42,10 @@ export class Forgotten {
     this.#untilAtStart = Number.NEGATIVE_INFINITY;
   }
 
-  /** @param folded  just now. @returns them, those marked that may stand before such a unit */
+  /**
+   * Marks as late those units that a lost one may have followed. @param folded  units folded just now @returns all of
+   * them
+   */
   mark(folded: readonly FoldedEntry[]): readonly FoldedEntry[] {
     for (const { entry } of folded) if (this.#isLate(entry)) return folded.map((one) => this.#marked(one));
     return folded;

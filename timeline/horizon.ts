@@ -1,31 +1,32 @@
-/** Where the tail should end, and up to which date entries are folded: by the clock, as far as it is believed. */
+/**
+ * The date at which the tail ends, and the date up to which entries are folded: by the clock, as far as it is
+ * trusted.
+ */
+import type { TimelineParts } from "./timeline-owner.js";
 import { DUE_AHEAD_MS } from "./waiting.js";
 import type { Watermark } from "./watermark.js";
 
-export interface HorizonParts {
-  readonly watermark: Pick<Watermark, "now" | "published">;
-  /** Milliseconds since 1970; may jump. */
-  readonly clock: () => number;
-  readonly tailMs: number;
-}
-
 export class Horizon {
-  readonly #parts: HorizonParts;
+  readonly #parts: TimelineParts;
+  readonly #watermark: Watermark;
 
-  constructor(parts: HorizonParts) {
+  constructor(parts: TimelineParts, watermark: Watermark) {
     this.#parts = parts;
+    this.#watermark = watermark;
   }
 
-  /** Where the tail should end by now. Not by the clock alone: a wrong one must not end what others still change. */
+  /**
+   * Returns the date at which the tail should end by now. The newest entry counts as well: a wrong clock must not end
+   * what other members still change.
+   */
   of(newest: number): number {
-    const { watermark, tailMs } = this.#parts;
-    return Math.floor(Math.min(watermark.now(), newest) - tailMs);
+    return Math.floor(Math.min(this.#watermark.now(), newest) - this.#parts.limits.tailMs);
   }
 
-  /** Where it would end if there were an entry of now, as far as nothing earlier is taken first-hand any more. */
+  /** The date at which the tail would end if there were an entry of now, but not after the published watermark. */
   get finalTo(): number {
-    const { watermark, tailMs } = this.#parts;
-    return Math.min(Math.floor(watermark.now() - tailMs), watermark.published);
+    const watermark = this.#watermark;
+    return Math.min(Math.floor(watermark.now() - this.#parts.limits.tailMs), watermark.published);
   }
 
   /** Entries dated up to it are folded now. */

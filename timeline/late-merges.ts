@@ -1,67 +1,58 @@
 /**
  * Merges late entries of members into the fold that serves: in their order, for some milliseconds a turn of the event
- * loop, so that nobody waits long however many come at once. What belongs below the tail, or affects too much, at once or
- * all together, makes a refold.
+ * loop, so that no client waits long, however many arrive together. Entries that belong below the tail, or affect too
+ * much, alone or together, cause a refold.
  */
 import { BACKGROUND_TURN_MS } from "../protocol/steps.js";
 import type { Entry } from "./entries/entry.js";
-import type { Fold, FoldedEntry } from "./fold/fold.js";
-import type { Waiting } from "./waiting.js";
+import type { Failure } from "./failure.js";
+import type { Fold } from "./fold/fold.js";
+import { type Folding, REDO_MAX } from "./folding.js";
+import type { RefoldingPlan } from "./refolding.js";
+import { appliedOf } from "./standstill.js";
+import type { TimelineParts } from "./timeline-owner.js";
 
-/** More units than this are not done again in one go: some 10 ms. */
-export const REDO_MOST = 5000;
-/** Nor more than this for all that waits, merge by merge: a refold is cheaper then, and its turns are short. */
-const REDO_ALL_MOST = 4 * REDO_MOST;
-/** Units of the tail that are got ready in one turn at most: some 2 ms; and between two looks at the clock. */
+/**
+ * Units that all waiting entries may cause to be done again, merge by merge: beyond them a refold is cheaper, and its
+ * turns are short.
+ */
+const REDO_ALL_MAX = 4 * REDO_MAX;
+/** Units of the tail that are prepared in one turn at most: some 2 ms; and between two reads of the clock. */
 export const UNITS_A_TURN = 512;
 const UNITS_A_LOOK = 128;
 /** Late commands of one merge: the more, the less each of them costs; as many as take about a turn. */
-const COMMANDS_MOST = 512;
-const COMMANDS_LEAST = 16;
-
-export interface LateMergesParts {
-  readonly uptime: () => number;
-  /** Milliseconds since 1970; may jump. */
-  readonly clock: () => number;
-  readonly soon: (step: () => void) => void;
-  readonly waiting: Waiting;
-  /** The one that serves; null: nothing is merged now. */
-  readonly fold: () => Fold | null;
-  /** @returns null: more than `REDO_MOST` would have to be done again, and nothing has been */
-  readonly merge: (entries: readonly Entry[]) => readonly FoldedEntry[] | null;
-  readonly merged: (entries: readonly Entry[], answered: readonly FoldedEntry[]) => void;
-  /** Folds anew, with these among the rest. */
-  readonly refold: (late: readonly Entry[]) => void;
-}
+const COMMANDS_MAX = 512;
+const COMMANDS_MIN = 16;
 
 export class LateMerges {
-  readonly #parts: LateMergesParts;
+  readonly #parts: TimelineParts;
+  readonly #folding: Folding;
+  readonly #failure: Failure;
   #isScheduled = false;
   /** Late commands of the next merge. */
-  #commands = COMMANDS_MOST;
-  /** Units that the last merge did again for each of its entries, of those that wait; 0: they have just come. */
+  #commands = COMMANDS_MAX;
+  /** Units that the last merge did again for each of its entries that waited; 0: the waiting entries are new. */
   #redoneEach = 0;
 
-  constructor(parts: LateMergesParts) {
+  constructor(parts: TimelineParts, folding: Folding, failure: Failure) {
     this.#parts = parts;
+    this.#folding = folding;
+    this.#failure = failure;
   }
 
   /** Merges some of what waits, if it is time, and the rest in later turns. */
   run(): void {
-    const { waiting, uptime } = this.#parts;
-    waiting.look(uptime());
-    // That turn comes, and two in one would hold others up twice as long.
+    this.#folding.waiting.look(this.#parts.uptime());
+    // The scheduled turn comes, and two in one would delay clients twice as long.
     if (!this.#isScheduled) this.#turn();
   }
 
   #turn(): void {
-    const { uptime, waiting } = this.#parts;
-    const fold = this.#parts.fold();
-    const startedAt = uptime();
-    const first = fold === null ? null : waiting.firstLate(startedAt);
-    if (fold === null || first === null) return;
-    if (first.envelope.at <= fold.cutAt || this.#redoneEach * waiting.lateSize > REDO_ALL_MOST)
-      this.#refold();
+    const { fold, isServing, waiting } = this.#folding;
+    const startedAt = this.#parts.uptime();
+    const first = isServing ? waiting.firstLate(startedAt) : null;
+    if (first === null) return;
+    if (first.envelope.at <= fold.cutAt || this.#redoneEach * waiting.lateSize > REDO_ALL_MAX) this.#refold();
     else if (this.#prepares(fold, first, startedAt + BACKGROUND_TURN_MS)) this.#mergeSome(fold);
     else this.#schedule();
   }
@@ -70,18 +61,19 @@ export class LateMerges {
   #prepares(fold: Fold, first: Entry, until: number): boolean {
     const { uptime } = this.#parts;
     for (let units = 0; units < UNITS_A_TURN; units += UNITS_A_LOOK) {
-      if (fold.prepare(first, UNITS_A_LOOK, REDO_MOST)) return true;
+      if (fold.prepare(first, UNITS_A_LOOK, REDO_MAX)) return true;
       if (uptime() >= until) break;
     }
     return false;
   }
 
   #mergeSome(fold: Fold): void {
-    const { uptime, waiting, merge, merged } = this.#parts;
+    const { uptime, owner } = this.#parts;
+    const { waiting } = this.#folding;
     const startedAt = uptime();
     const before = fold.redone;
     const late = waiting.late(this.#commands);
-    const answered = merge(late);
+    const answered = this.#folding.merge(late);
     if (answered === null) {
       this.#refold();
       return;
@@ -90,7 +82,7 @@ export class LateMerges {
     const endedAt = uptime();
     const redone = fold.redone - before;
     if (redone > 0) waiting.merged(startedAt, endedAt);
-    merged(late, answered);
+    owner.folded(late, appliedOf(fold, answered));
     this.#redoneEach = waiting.lateSize > 0 ? redone / late.length : 0;
     this.#pace(uptime() - startedAt, { commands: commandsOf(late), redone });
     if (waiting.lateSize > 0) this.#schedule();
@@ -102,22 +94,55 @@ export class LateMerges {
    */
   #pace(took: number, last: { readonly commands: number; readonly redone: number }): void {
     if (2 * took < BACKGROUND_TURN_MS || last.redone >= last.commands)
-      this.#commands = Math.min(COMMANDS_MOST, this.#commands << 1);
-    else if (took > BACKGROUND_TURN_MS) this.#commands = Math.max(COMMANDS_LEAST, this.#commands >> 1);
+      this.#commands = Math.min(COMMANDS_MAX, this.#commands << 1);
+    else if (took > BACKGROUND_TURN_MS) this.#commands = Math.max(COMMANDS_MIN, this.#commands >> 1);
   }
 
-  /** Of all that is late. */
+  /** Folds again for all late entries, unless more of them are expected. */
   #refold(): void {
-    const { uptime, clock, waiting } = this.#parts;
-    if (waiting.putsOffRefold(uptime(), clock())) return;
+    const { uptime, clock } = this.#parts;
+    if (this.#folding.waiting.putsOffRefold(uptime(), clock())) return;
     this.refoldAll();
   }
 
-  /** At once, with all that is late. */
+  /** Folds what is on disk again, with all late entries among it, while the present fold serves. */
   refoldAll(): void {
-    const { waiting, refold } = this.#parts;
+    const { uptime, log } = this.#parts;
+    const { archive, forgotten, refolding, waiting } = this.#folding;
     this.#redoneEach = 0;
-    refold(waiting.takeForRefold());
+    const late = waiting.takeForRefold();
+    const startedAt = uptime();
+    const { plan, entries } = this.#planRefold(late);
+    this.#folding.raise(plan.horizon);
+    log.info({ entries: late.length }, "late entries: folding again");
+    const done = (fold: Fold) => {
+      if (archive.refolded(refolding.takeGaps(), plan.until)) forgotten.some();
+      this.#folding.swap(fold, entries);
+      waiting.refolded();
+      waiting.merged(startedAt, uptime());
+      this.run();
+    };
+    refolding.start(plan, done, this.#failure.report);
+  }
+
+  /** Plans a refold. @returns the plan, and the late entries with those whose date has come */
+  #planRefold(late: readonly Entry[]): {
+    readonly plan: RefoldingPlan;
+    readonly entries: readonly Entry[];
+  } {
+    const { tailBytes } = this.#parts.limits;
+    const { horizon, waiting, newest } = this.#folding;
+    // Never below the old end of the tail: the ids dated there are forgotten.
+    const end = Math.max(this.#folding.fold.cutAt, horizon.of(newest.at));
+    // The new fold must have what the present one has, whatever the clock says now.
+    const until = late.reduce(
+      (latest, { envelope: { at } }) => Math.max(latest, at),
+      Math.max(end, horizon.dueUntil, newest.at),
+    );
+    const entries = [...late, ...waiting.takeDue(until)];
+    // Clients' entries that come meanwhile are later than the end of the present tail; members' entries wait.
+    const cutTo = () => Math.min(this.#folding.fold.cutAt, waiting.lateFrom - 1);
+    return { plan: { index: null, horizon: end, until, tailBytes, cutTo, found: () => {} }, entries };
   }
 
   #schedule(): void {

@@ -1,113 +1,108 @@
 /**
- * What of a daemon's own is lost when a member's snapshot takes its place: found before anything is changed, so that it can be kept
- * as dead letters. Source: docs/consistency.md, "When things go wrong".
+ * The entries of this daemon that are lost when a member's snapshot replaces them: found before anything is changed,
+ * so that they can be stored as dead letters. Source: docs/consistency.md, "When things go wrong".
  */
-import type { ByteString } from "../protocol/byte-string.js";
 import { inTurns, type Steps } from "../protocol/steps.js";
 import type { KeyRing } from "../store/key-ring.js";
 import type { Archive } from "./archive.js";
 import type { DigestIndex } from "./compare/digest-index.js";
-import { straysOf } from "./compare/strays.js";
-import type { KeptLetters, LetterReason, LetterWriter, OpenLetters } from "./dead-letters.js";
+import { orphansOf } from "./compare/orphans.js";
+import type { KeptLetters, LetterReason, LetterWriter } from "./dead-letters.js";
 import { type Entry, readPlace, writePlace } from "./entries/entry.js";
 import type { Mark, Storage } from "./entries/storage.js";
 import { readEntry } from "./entries/stored-value.js";
+import type { TimelineParts } from "./timeline-owner.js";
 import { findUnverifiable } from "./unverifiable.js";
 
-/** Entries that are told one by one. */
-const TOLD_MOST = 200;
-/** Entries that are looked for to be kept: some 50 MB of places. */
-const LETTERS_MOST = 250_000;
+/** Entries that are reported one by one, at most. */
+const REPORTED_MAX = 200;
+/** Entries that are searched for and stored, at most: some 50 MB of places. */
+const LETTERS_MAX = 250_000;
 /** Letters that are written between two turns. */
 const LETTERS_A_STEP = 64;
 
-/** Entries of this daemon that are gone once it has taken a snapshot over. */
+/** Entries of this daemon that are lost once it has taken a snapshot over. */
 export interface LostEntries {
-  /** With those that are forgotten here as well, so that nobody can say which they are. */
+  /** Their number, including those that were removed here as well and so cannot be named. */
   readonly count: number;
   /** The first of them, as far as they can be read. */
   readonly entries: readonly Entry[];
 }
 
-/** Those that it is not made of, though its date is later. */
-export interface FoundStrays extends LostEntries {
+/** Entries that the snapshot does not contain, though its date is later. */
+export interface FoundOrphans extends LostEntries {
   /** It may be made of them, or not; some that are certain may be among them. */
   readonly possible: LostEntries;
-  /** Later ones, signed with keys that it does not know: strays had added these. */
+  /** Later entries, signed with keys that the snapshot does not know: orphaned entries had added these. */
   readonly unverifiable: LostEntries;
-  /** What of all these is kept as dead letters; null: there is no disk to keep them on. */
+  /** The dead letters that are made of all these; null: there is no disk to store them on. */
   readonly letters: KeptLetters | null;
 }
 
 /** A snapshot that has been read to its end. */
-export interface Given {
+export interface ReceivedSnapshot {
   readonly index: DigestIndex;
   readonly ring: KeyRing;
 }
 
-export interface LosingParts {
-  readonly storage: Storage;
-  readonly hash: (bytes: Buffer) => ByteString;
-  readonly databases: number;
-  readonly archive: Pick<Archive, "index" | "prunedTo">;
-  readonly openLetters: OpenLetters | null;
-  readonly soon: (step: () => void) => void;
-  readonly uptime: () => number;
-}
-
 export interface Losing {
-  readonly strays: FoundStrays;
+  readonly orphans: FoundOrphans;
   /** Places of later entries that cannot stay either. */
-  readonly letGo: readonly Buffer[];
-  /** On the disk, undecided; null: there is none to keep them on. */
-  readonly letters: Pick<LetterWriter, "settle" | "discard"> | null;
-  /** To be written in the step that lets the entries go. */
+  readonly dropped: readonly Buffer[];
+  /** The letters on the disk, undecided; null: there is no disk to store them on. */
+  readonly letters: LetterWriter | null;
+  /** Marks to be written in the step that removes the entries. */
   readonly marks: readonly Mark[];
 }
 
 /**
- * Nothing may be put meanwhile.
- * @throws Error  the letters cannot be kept; none of them is left, and nothing may be let go
+ * Finds and stores what is lost, while nothing is put.
+ * @throws Error  the letters cannot be stored; none of them remains, and no entry may be dropped
  */
-export async function findLosing(parts: LosingParts, given: Given, cutAt: number): Promise<Losing> {
-  const { archive, storage, hash, openLetters } = parts;
-  const most = openLetters === null ? TOLD_MOST : LETTERS_MOST;
-  const { unknown, damaged } = await inTurns(findUnverifiable(parts, given.ring, cutAt), parts);
-  const found = straysOf(archive.index, given.index, { cutAt, prunedTo: archive.prunedTo, most });
+export async function findLosing(
+  parts: TimelineParts,
+  archive: Archive,
+  received: ReceivedSnapshot,
+  cutAt: number,
+): Promise<Losing> {
+  const { openLetters } = parts;
+  const max = openLetters === null ? REPORTED_MAX : LETTERS_MAX;
+  const { unknown, damaged } = await inTurns(findUnverifiable(parts, received.ring, cutAt), parts);
+  const found = orphansOf(archive.index, received.index, { cutAt, prunedTo: archive.prunedTo, max });
   const { count, places, possible } = await inTurns(found, parts);
   const missing = places.map(writePlace);
   const doubtful = possible.places.map(writePlace);
-  const read = (some: readonly Buffer[]) => readFirst(some, storage, hash);
+  const read = (some: readonly Buffer[]) => readFirst(some, parts);
   // Those that are certain first: the room may end.
-  const wanted = [
+  const groups = [
     { reason: "missing", some: missing },
     { reason: "unknown-key", some: unknown },
     { reason: "possible", some: doubtful },
   ] as const;
   const letters = openLetters === null ? null : openLetters(cutAt);
-  const mark = letters === null ? null : await keepAll(parts, letters, wanted);
-  const strays: FoundStrays = {
+  const mark = letters === null ? null : await keepAll(parts, letters, groups);
+  const orphans: FoundOrphans = {
     count,
     entries: read(missing),
     possible: { count: possible.count, entries: read(doubtful) },
     unverifiable: { count: unknown.length, entries: read(unknown) },
     letters: letters?.figures ?? null,
   };
-  return { strays, letGo: [...unknown, ...damaged], letters, marks: mark === null ? [] : [mark] };
+  return { orphans, dropped: [...unknown, ...damaged], letters, marks: mark === null ? [] : [mark] };
 }
 
-interface Wanted {
+interface LetterGroup {
   readonly reason: LetterReason;
   readonly some: readonly Buffer[];
 }
 
 async function keepAll(
-  parts: LosingParts,
+  parts: TimelineParts,
   letters: LetterWriter,
-  wanted: readonly Wanted[],
+  groups: readonly LetterGroup[],
 ): Promise<Mark | null> {
   try {
-    await inTurns(keepSteps(parts.storage, letters, wanted), parts);
+    await inTurns(keepSteps(parts.storage, letters, groups), parts);
     return await letters.commit();
   } catch (problem) {
     letters.discard();
@@ -115,13 +110,9 @@ async function keepAll(
   }
 }
 
-function* keepSteps(
-  storage: Pick<Storage, "get">,
-  letters: LetterWriter,
-  wanted: readonly Wanted[],
-): Steps<void> {
+function* keepSteps(storage: Storage, letters: LetterWriter, groups: readonly LetterGroup[]): Steps<void> {
   let number = 0;
-  for (const { reason, some } of wanted)
+  for (const { reason, some } of groups)
     for (const place of some) {
       const value = storage.get(place);
       if (value !== null) letters.keep(place, value, reason);
@@ -130,12 +121,8 @@ function* keepSteps(
 }
 
 /** The first of some entries, as far as they can be read. */
-function readFirst(
-  places: readonly Buffer[],
-  storage: Pick<Storage, "get">,
-  hash: LosingParts["hash"],
-): Entry[] {
-  return places.slice(0, TOLD_MOST).flatMap((place) => {
+function readFirst(places: readonly Buffer[], { storage, hash }: TimelineParts): Entry[] {
+  return places.slice(0, REPORTED_MAX).flatMap((place) => {
     const value = storage.get(place);
     return (value === null ? null : readEntry(readPlace(place), value, hash)) ?? [];
   });

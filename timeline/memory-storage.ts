@@ -13,7 +13,7 @@ interface Second {
   isSorted: boolean;
 }
 
-/** What the engine needs beside the bytes of an entry: the head of a string, its part of an array. */
+/** Bytes that the engine needs in addition to those of an entry: the head of a string, its part of an array. */
 const OVERHEAD_BYTES = 28;
 
 export class MemoryStorage implements Storage {
@@ -122,7 +122,7 @@ export class MemoryStorage implements Storage {
     this.#order.splice(firstFrom(this.#order, number), 1);
   }
 
-  /** Of what was put at one place twice the later value stays. */
+  /** Returns the records of a second in order; of two that were put at one place, the later one. */
   #sorted(second: Second): readonly ByteString[] {
     if (second.isSorted) return second.records;
     const byPlace = new Map(second.records.map((record) => [record.slice(0, PLACE_BYTES), record]));
@@ -133,7 +133,7 @@ export class MemoryStorage implements Storage {
     return second.records;
   }
 
-  /** Where to go on is looked up anew after each second: entries may be added and removed meanwhile. */
+  /** Looks up the next second again after each one: entries may be added and removed meanwhile. */
   *#range(from: Buffer | null, to: Buffer | null): Generator<ByteString> {
     const end = to === null ? null : bytesOf(to);
     let next = from === null ? "" : bytesOf(from);

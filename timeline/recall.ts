@@ -1,53 +1,44 @@
 /**
- * Looks back: folds what is on disk once more, beside the fold that serves, from a snapshot or from nothing up to a date,
- * in slices. So it knows of each unit what came of it, and the state as it was then. Changes nothing.
+ * Recalls: folds of the entries on disk, made in slices next to the fold that serves, from a snapshot or from nothing
+ * up to a date. A recall knows the outcome of each unit, and the state as it was then. It changes nothing.
  */
 import type { ByteString } from "../protocol/byte-string.js";
-import { turnOf } from "../protocol/steps.js";
+import { inTurns, type Steps, type TurnClock } from "../protocol/steps.js";
 import { dateText } from "../protocol/version-2/envelope.js";
 import type { Entry } from "./entries/entry.js";
-import type { Storage } from "./entries/storage.js";
+import type { MarkSource, Storage } from "./entries/storage.js";
 import type { Fold, UnitAnswer } from "./fold/fold.js";
-import { Refold, type RefoldParts } from "./snapshots/refold.js";
+import { Refold } from "./snapshots/refold.js";
+import type { Beginning } from "./snapshots/ring-entries.js";
 import { DamagedSnapshot } from "./snapshots/snapshot.js";
-import type { Snapshots } from "./snapshots/snapshot-files.js";
+import type { SnapshotSource } from "./snapshots/snapshot-files.js";
 import { heldSnapshots } from "./snapshots/snapshot-making.js";
 
-/** Each keeps a state of its own in memory, as large as the one that serves. */
-export const RECALLS_MOST = 2;
-/** Milliseconds: a client's longest deadline; afterwards nobody waits for the answer. */
-export const RECALL_MOST_MS = 20_000;
-
-export interface RecallParts extends Pick<RefoldParts, "hash" | "genesis" | "databases"> {
-  readonly storage: Storage;
-  /** null: there are none. */
-  readonly snapshots: Pick<Snapshots, "list" | "read"> | null;
-  /** Milliseconds; never jumps. */
-  readonly uptime: () => number;
-  /** Runs a step in a later turn of the event loop. */
-  readonly soon: (step: () => void) => void;
-}
+/** Each recall has a state of its own in memory, as large as the one that serves. */
+export const RECALLS_MAX = 2;
+/** Milliseconds: a client's longest deadline; afterwards no client waits for the answer. */
+export const RECALL_MS_MAX = 20_000;
 
 export interface RecallPlan {
-  /** Everything from this date on is wanted: a snapshot of an earlier one may stand for what came before. */
+  /** The date from which everything is wanted: a snapshot of an earlier date may replace what came before. */
   readonly from: number;
-  /** Later entries are left out. */
+  /** The date after which entries are left out. */
   readonly until: number;
-  /** Told what it begins with; a second time, if a snapshot has proved damaged. */
+  /** Receives the fold that it begins with; called a second time if a snapshot has proved damaged. */
   readonly begun: (fold: Fold) => void;
   readonly found: (entry: Entry, answers: readonly UnitAnswer[]) => void;
 }
 
 export interface Recalled {
-  /** As of the end. */
+  /** The fold at the end. */
   readonly fold: Fold;
   /** Date of the snapshot that it began with; null: with nothing. */
   readonly snapshot: number | null;
-  /** Entries that could not be read: what comes after them may not be as it was. */
+  /** Entries that could not be read: the state after them may not be as it was. */
   readonly damaged: number;
 }
 
-/** Why there is no looking back: a sentence for whoever asked. */
+/** The reason for which a recall failed: a sentence for the user that requested it. */
 export class RecallFailure extends Error {
   override readonly name = "RecallFailure";
 }
@@ -55,7 +46,7 @@ export class RecallFailure extends Error {
 /** One command of an entry, or with `multi` or `if` all of them. */
 export interface RecalledUnit {
   readonly entry: Entry;
-  /** In its entry. */
+  /** The index in its entry. */
   readonly index: number;
   readonly commands: readonly (readonly ByteString[])[];
   readonly answer: UnitAnswer;
@@ -73,107 +64,99 @@ export function recalledUnits(entry: Entry, answers: readonly UnitAnswer[]): Rec
 }
 
 export class Recalls {
-  readonly #parts: RecallParts;
-  /** Each with what ends it. */
+  readonly #storage: Storage;
+  readonly #snapshots: SnapshotSource | null;
+  readonly #beginning: Beginning;
+  readonly #clock: TurnClock;
+  /** The function that rejects, for each recall that runs. */
   readonly #running = new Set<(problem: RecallFailure) => void>();
 
-  constructor(parts: RecallParts) {
-    this.#parts = parts;
+  /** @param snapshots  null: there are none */
+  constructor(storage: Storage, snapshots: SnapshotSource | null, beginning: Beginning, clock: TurnClock) {
+    this.#storage = storage;
+    this.#snapshots = snapshots;
+    this.#beginning = beginning;
+    this.#clock = clock;
   }
 
   get running(): number {
     return this.#running.size;
   }
 
-  /** The first date that can be asked from. */
+  /** The first date from which a recall can begin. */
   get earliest(): number {
     const oldest = this.#beginnings(Number.POSITIVE_INFINITY).at(-1);
     if (oldest === undefined) return Number.MAX_SAFE_INTEGER;
     return oldest === null ? 0 : oldest + 1;
   }
 
-  /** Entries that come while it runs may be among those it finds, or not. Rejects with RecallFailure. */
+  /** Runs a recall. Entries that arrive meanwhile may be found or not. Rejects with RecallFailure. */
   async run(plan: RecallPlan): Promise<Recalled> {
     const [snapshot] = this.#beginnings(plan.from);
     if (snapshot === undefined) throw new RecallFailure(this.#tooEarly(plan.from));
-    if (this.#running.size >= RECALLS_MOST)
-      throw new RecallFailure(`${RECALLS_MOST} others look back already: try again when they are done`);
-    return await new Promise<Recalled>((resolve, reject) => {
-      const isOver = () => !this.#running.has(end);
-      const end = (problem: Error) => {
-        this.#running.delete(end);
-        reject(problem);
-      };
-      this.#running.add(end);
-      const done = (recalled: Recalled) => {
-        this.#running.delete(end);
-        resolve(recalled);
-      };
-      // What has been answered may still be on its way to the disk.
-      this.#parts.storage.flushed().then(
-        () => this.#go(plan, { isOver, done, end }),
-        (problem: Error) => end(new RecallFailure(problem.message)),
+    if (this.#running.size >= RECALLS_MAX)
+      throw new RecallFailure(
+        `${RECALLS_MAX} other requests for history are running: try again when they are done`,
       );
+    const running = this.#running;
+    return await new Promise<Recalled>((resolve, reject) => {
+      running.add(reject);
+      const isWanted = () => running.has(reject);
+      this.#recall(plan, isWanted)
+        .finally(() => running.delete(reject))
+        .then(resolve, reject);
     });
   }
 
   /** Ends those that run. */
   stop(): void {
-    for (const end of [...this.#running]) end(new RecallFailure("the daemon stops"));
+    for (const reject of this.#running) reject(new RecallFailure(STOPPED));
+    this.#running.clear();
   }
 
-  #go(
-    plan: RecallPlan,
-    {
-      isOver,
-      done,
-      end,
-    }: {
-      isOver: () => boolean;
-      done: (recalled: Recalled) => void;
-      end: (problem: Error) => void;
-    },
-  ): void {
-    const { storage, uptime, soon } = this.#parts;
-    const endsAt = uptime() + RECALL_MOST_MS;
+  /** @param isWanted  false: the recall was stopped, so it does not continue */
+  async #recall(plan: RecallPlan, isWanted: () => boolean): Promise<Recalled> {
+    // Answered writes may still be on their way to the disk.
+    await this.#storage.flushed().catch(({ message }: Error) => {
+      throw new RecallFailure(message);
+    });
+    if (!isWanted()) throw new RecallFailure(STOPPED);
+    const endsAt = this.#clock.uptime() + RECALL_MS_MAX;
     const beginnings = this.#beginnings(plan.from);
-    let attempt = 0;
-    let current = this.#refold(plan, beginnings[attempt] as number | null);
-    const step = (): void => {
-      if (isOver()) return;
-      if (uptime() > endsAt) {
-        end(new RecallFailure(`after ${RECALL_MOST_MS / 1000} s it had not come to an end: ${SHORTER}`));
-        return;
-      }
+    for (let attempt = 0; ; attempt++) {
+      const snapshot = beginnings[attempt] as number | null;
+      const { refold, damaged } = this.#refold(plan, snapshot);
       try {
-        const folded = turnOf(current.refold.steps, uptime);
-        if (folded !== null) {
-          const snapshot = beginnings[attempt] as number | null;
-          if (prunedTo(storage) > (snapshot ?? -1)) end(new RecallFailure(GONE));
-          else done({ fold: folded.value, snapshot, damaged: current.damaged() });
-          return;
-        }
+        const fold = await inTurns(this.#until(refold.steps, endsAt), this.#clock, { isWanted });
+        if (prunedTo(this.#storage) > (snapshot ?? -1)) throw new RecallFailure(GONE);
+        return { fold, snapshot, damaged: damaged() };
       } catch (problem) {
-        if (!(problem instanceof DamagedSnapshot) || ++attempt >= beginnings.length) {
-          end(problem as Error);
-          return;
-        }
-        current = this.#refold(plan, beginnings[attempt] as number | null);
+        if (!(problem instanceof DamagedSnapshot) || attempt + 1 >= beginnings.length) throw problem;
       }
-      soon(step);
-    };
-    step();
+    }
+  }
+
+  /**
+   * Passes steps on until a time.
+   * @param endsAt  `uptime` milliseconds
+   * @throws RecallFailure  the time is over before the steps are
+   */
+  *#until(steps: Steps<Fold>, endsAt: number): Steps<Fold> {
+    for (;;) {
+      const step = steps.next();
+      if (step.done === true) return step.value;
+      if (this.#clock.uptime() > endsAt)
+        throw new RecallFailure(`after ${RECALL_MS_MAX / 1000} s it was not complete: ${SHORTER}`);
+      yield;
+    }
   }
 
   #refold({ until, begun, found }: RecallPlan, from: number | null) {
-    const { storage, hash, genesis, databases, snapshots } = this.#parts;
     let damaged = 0;
     const refold = new Refold({
-      storage,
-      hash,
-      genesis,
-      databases,
-      snapshots,
+      ...this.#beginning,
+      storage: this.#storage,
+      snapshots: this.#snapshots,
       from,
       until,
       begun,
@@ -191,11 +174,12 @@ export class Recalls {
 
   /** Snapshots that a fold may begin with, the best one first; null: nothing. */
   #beginnings(from: number): (number | null)[] {
-    const { snapshots, storage } = this.#parts;
-    const files = new Set(snapshots?.list() ?? []);
-    const kept = prunedTo(storage);
-    const dates = heldSnapshots(storage).filter((date) => files.has(date) && date < from && date >= kept);
-    // Of what is kept no more, snapshots alone know.
+    const files = new Set(this.#snapshots?.list() ?? []);
+    const kept = prunedTo(this.#storage);
+    const dates = heldSnapshots(this.#storage).filter(
+      (date) => files.has(date) && date < from && date >= kept,
+    );
+    // Pruned entries are in snapshots only.
     return [...dates.sort((a, b) => b - a), ...(kept < 0 ? [null] : [])];
   }
 
@@ -203,17 +187,18 @@ export class Recalls {
     const { earliest } = this;
     const kept =
       earliest < Number.MAX_SAFE_INTEGER
-        ? `ask from ${earliest} (${dateText(earliest)}) on`
-        : "nothing can be told at the moment";
-    return `what was recorded up to ${from - 1} is not kept any more: ${kept}`;
+        ? `request dates from ${earliest} (${dateText(earliest)}) on`
+        : "nothing is available at the moment";
+    return `entries up to ${from - 1} are no longer stored: ${kept}`;
   }
 }
 
-/** Nothing dated at or before it is kept any more; -1: everything is. */
-function prunedTo(storage: Pick<Storage, "mark">): number {
+/** Returns the date up to which nothing is stored any more; -1: everything is. */
+function prunedTo(storage: MarkSource): number {
   const mark = storage.mark("pruned");
   return mark === null ? -1 : Number(mark.toString());
 }
 
-const GONE = "some of what was recorded then has gone meanwhile (--retain): try again";
-const SHORTER = "ask for a later FROM, or look at the folder itself (dbsync log verify)";
+const STOPPED = "the daemon stops";
+const GONE = "some of the entries of that time were removed meanwhile (--retain): try again";
+const SHORTER = "request a later FROM, or check the folder itself (dbsync log verify)";

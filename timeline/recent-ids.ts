@@ -1,4 +1,4 @@
-/** The ids of all entries that are newer than a date: looked up for each envelope, so they are in memory. */
+/** The ids of all entries that are newer than a date: searched for each envelope, so they are in memory. */
 import type { ByteString } from "../protocol/byte-string.js";
 import type { Place } from "./entries/entry.js";
 

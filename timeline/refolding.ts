@@ -1,43 +1,36 @@
 /**
- * Runs a refold beside the fold that serves: waits until the disk has what it needs, goes on in slices, and remembers
- * what comes meanwhile.
+ * Runs a refold while the present fold serves: waits until the disk has what it needs, goes on in slices, and
+ * remembers entries that arrive meanwhile.
  */
 import type { ByteString } from "../protocol/byte-string.js";
 import { BACKGROUND_TURN_MS, turnOf } from "../protocol/steps.js";
-import { Database } from "../store/database.js";
 import type { Archive } from "./archive.js";
 import type { DigestIndex } from "./compare/digest-index.js";
 import type { Entry, Place } from "./entries/entry.js";
-import type { Storage } from "./entries/storage.js";
-import type { TimelineLog } from "./entries/timeline-log.js";
-import { Fold } from "./fold/fold.js";
+import type { Fold } from "./fold/fold.js";
 import { trim } from "./fold/trim.js";
-import { Refold, type RefoldParts } from "./snapshots/refold.js";
+import { Refold } from "./snapshots/refold.js";
 import { DamagedSnapshot } from "./snapshots/snapshot.js";
-import type { SnapshotMaking } from "./snapshots/snapshot-making.js";
+import type { TimelineParts } from "./timeline-owner.js";
 
-/** Commands that came meanwhile, and are merged in one turn; or twice as many as came in the last one, so that it ends. */
+/**
+ * Commands that arrived meanwhile and are merged in one turn; or twice as many as arrived in the last turn, so that
+ * it ends.
+ */
 const MISSED_A_TURN = 256;
 /** Milliseconds between two lines of the log. */
 const PROGRESS_EVERY_MS = 5000;
 
-export interface RefoldingParts extends Pick<RefoldParts, "hash" | "genesis" | "databases" | "damaged"> {
-  readonly storage: Storage;
-  readonly archive: Pick<Archive, "isGone">;
-  readonly uptime: () => number;
-  readonly soon: (step: () => void) => void;
-  readonly making: SnapshotMaking | null;
-  readonly log: TimelineLog;
-}
-
 export interface RefoldingPlan {
   /** Entries dated up to it get no undo records. */
   readonly horizon: number;
-  /** Later ones are left out. */
+  /** The date after which entries are left out. */
   readonly until: number;
   /** Bytes that undo records may take: beyond them the fold is cut later, as far as `cutTo` lets it. */
   readonly tailBytes: number;
-  /** The latest date up to which nothing is to come that the fold would have to merge; left out: nothing is to come. */
+  /**
+   * Returns the latest date up to which the fold will have nothing to merge; left out: nothing is going to arrive.
+   */
   readonly cutTo?: () => number;
   /** Filled from what is found; null: it is filled already. */
   readonly index: DigestIndex | null;
@@ -45,35 +38,34 @@ export interface RefoldingPlan {
 }
 
 export class Refolding {
-  readonly #parts: RefoldingParts;
+  readonly #parts: TimelineParts;
+  readonly #archive: Archive;
+  readonly #onDamaged: (place: Place) => void;
   #arrived = new Set<ByteString>();
   #missed: Entry[] = [];
   /** Their commands, and the least of their dates. */
   #missedCommands = 0;
   #missedFrom = Number.POSITIVE_INFINITY;
-  /** Those of the missed ones that belong below the new fold's tail. */
+  /** The missed entries that belong below the new fold's tail. */
   #below: Entry[] = [];
-  /** Damaged ones that it came across. */
+  /** Ids of damaged entries that it found. */
   #gaps = new Set<ByteString>();
   #refold: Refold | null = null;
   #isRunning = false;
   #isStopped = false;
 
-  constructor(parts: RefoldingParts) {
+  /** @param onDamaged  called with each entry that it cannot read */
+  constructor(parts: TimelineParts, archive: Archive, onDamaged: (place: Place) => void) {
     this.#parts = parts;
+    this.#archive = archive;
+    this.#onDamaged = onDamaged;
   }
 
   get isRunning(): boolean {
     return this.#isRunning;
   }
 
-  /** A fold of nothing. */
-  empty(): Fold {
-    const { databases, genesis } = this.#parts;
-    return new Fold({ database: new Database({ databases }), ring: genesis(), cutAt: -1 });
-  }
-
-  /** Notes entries that were not there when it started: whether it would find them is chance, so it does not look. */
+  /** Notes entries that arrived after the start: whether the refold would find them is chance, so it skips them. */
   arrived(entries: readonly Entry[]): void {
     if (this.#isRunning) for (const { id } of entries) this.#arrived.add(id);
   }
@@ -89,7 +81,7 @@ export class Refolding {
 
   /** Whether the new fold has an entry that was there when it started. */
   hasFolded(place: Place): boolean {
-    const isFound = !this.#gaps.has(place.id) && !this.#parts.archive.isGone(place.id);
+    const isFound = !this.#gaps.has(place.id) && !this.#archive.isGone(place.id);
     return this.#refold?.isPast(place) === true && isFound;
   }
 
@@ -100,7 +92,7 @@ export class Refolding {
     return gaps;
   }
 
-  /** What came while it ran, and the new fold could not take; called once it is done. */
+  /** Returns the entries that came while it ran and that the new fold could not take; called once it is done. */
   takeBelow(): Entry[] {
     this.#arrived = new Set();
     return this.#below.splice(0);
@@ -122,7 +114,8 @@ export class Refolding {
   }
 
   #begin(plan: RefoldingPlan, done: (fold: Fold) => void, failed: (problem: Error) => void): void {
-    const { storage, uptime, soon, making, log } = this.#parts;
+    const { storage, uptime, soon, log } = this.#parts;
+    const { making } = this.#archive;
     const from = making?.best(plan.horizon) ?? null;
     if (from === null && storage.mark("pruned") !== null) {
       failed(new Error(NO_BEGINNING));
@@ -137,7 +130,7 @@ export class Refolding {
       skips: (id) => this.#arrived.has(id),
       damaged: (place) => {
         this.#gaps.add(place.id);
-        this.#parts.damaged(place);
+        this.#onDamaged(place);
       },
     });
     this.#refold = refold;
@@ -170,14 +163,14 @@ export class Refolding {
     step();
   }
 
-  /** What came meanwhile and is to be merged must find its place. */
+  /** Returns the latest date to cut at, so that entries which came meanwhile can still be merged. */
   #cutTo({ cutTo }: RefoldingPlan): number {
     return Math.min(cutTo?.() ?? Number.POSITIVE_INFINITY, this.#missedFrom - 1);
   }
 
   /**
-   * Merges what came meanwhile into the new fold, in slices.
-   * @param before  how many commands of it were left by the last one
+   * Merges entries that arrived meanwhile into the new fold, in slices.
+   * @param before  their commands that the last slice has left
    */
   #mergeMissed(fold: Fold, plan: RefoldingPlan, before: number, done: (fold: Fold) => void): void {
     if (this.#isStopped) return;
@@ -198,12 +191,12 @@ export class Refolding {
     done(fold);
   }
 
-  /** @param most  commands, but one entry at least */
-  #takeMissed(most: number): Entry[] {
+  /** @param max  commands, but one entry at least */
+  #takeMissed(max: number): Entry[] {
     let commands = 0;
     const beyond = this.#missed.findIndex(({ envelope }, i) => {
       commands += envelope.commands.length;
-      return i > 0 && commands > most;
+      return i > 0 && commands > max;
     });
     const taken = this.#missed.splice(0, beyond < 0 ? this.#missed.length : beyond);
     this.#missedCommands = 0;
@@ -219,5 +212,5 @@ export class Refolding {
 }
 
 const NO_BEGINNING =
-  "no snapshot can be read, and what was before it is not kept any more: take another member's data, with a new folder";
+  "no snapshot can be read, and earlier entries are no longer stored: start with a new folder, so that another member sends its data";
 const DAMAGED = "a snapshot is damaged: folding from an older one, or from the beginning";

@@ -1,71 +1,62 @@
 /**
- * What the timeline forgets for good: entries below a snapshot that are older than --retain, or for which a timeline in
- * memory has no room. A member that was away for longer cannot be healed by this daemon any more.
+ * Removes entries permanently: those before a snapshot that are older than --retain, or for which a timeline in
+ * memory has no room. This daemon can no longer help a member that was away for longer.
  */
 import type { Archive } from "./archive.js";
-import type { SnapshotMaking } from "./snapshots/snapshot-making.js";
+import type { TimelineParts } from "./timeline-owner.js";
 
 /** Entries removed in one tick. */
 const ENTRIES_A_TICK = 5000;
-/** What members may need stays, up to so many times the bytes that are allowed otherwise. */
+/** Entries that members may need are retained up to this multiple of the bytes that are allowed otherwise. */
 const HELPING_FACTOR = 2;
 
-export interface RetentionLimits {
-  /** Milliseconds for which entries are kept; infinite: for ever. */
-  readonly retainMs: number;
-  /** Bytes above which the oldest go earlier. */
-  readonly retainBytes: number;
-}
-
-/** How things are. */
+/** The state on which a tick decides. */
 export interface RetentionTick {
   /** Everything dated up to it is in its place. */
   readonly cutAt: number;
-  /** Nothing dated up to it is taken first-hand any more, and its tail is over; milliseconds since 1970. */
+  /** The date up to which nothing is taken first-hand any more and the tail is over; milliseconds since 1970. */
   readonly finalTo: number;
   /** Milliseconds since 1970. */
   readonly now: number;
   readonly bytes: number;
   /** Members may need what is dated from then on; milliseconds since 1970. */
   readonly keepsFrom: number;
-  /** Whether there are no members, who would have to find a snapshot the same before what is below it goes. */
+  /** Whether there are no other members: their votes on a snapshot are required before older entries go. */
   readonly isAlone: boolean;
 }
 
 export class Retention {
-  readonly #limits: RetentionLimits;
+  readonly #parts: TimelineParts;
   readonly #archive: Archive;
-  readonly #making: SnapshotMaking | null;
   /** Something pruned may still be there: by an earlier process, at first. */
   #isRemoving = true;
 
-  constructor(limits: RetentionLimits, archive: Archive, making: SnapshotMaking | null) {
-    this.#limits = limits;
+  constructor(parts: TimelineParts, archive: Archive) {
+    this.#parts = parts;
     this.#archive = archive;
-    this.#making = making;
   }
 
-  /** What is pruned now was pruned by nobody here: it is to be removed. */
+  /** Notes that a member's snapshot has pruned entries, which remain to be removed. */
   adopted(): void {
     this.#isRemoving = true;
   }
 
   /** Has a snapshot made if it is time; forgets what may go, and removes a slice of it. */
   tick({ cutAt, finalTo, now, bytes, keepsFrom, isAlone }: RetentionTick): void {
-    const { retainMs, retainBytes } = this.#limits;
+    const { retainMs, retainBytes } = this.#parts.limits;
+    const { making } = this.#archive;
     // Soon, so that something can go.
-    this.#making?.consider(cutAt, bytes > retainBytes / 2, finalTo);
+    making?.consider(cutAt, bytes > retainBytes / 2, finalTo);
     const isOverfull = bytes > HELPING_FACTOR * retainBytes;
     const end = isOverfull ? Number.POSITIVE_INFINITY : keepsFrom;
     const isFree = isAlone || isOverfull;
     const isFull = bytes > retainBytes;
     const base =
-      (isFull
-        ? this.#making?.next(isFree)
-        : this.#making?.bestBase(Math.min(now - retainMs, end - 1, cutAt), isFree)) ?? null;
-    // Up to a snapshot, neither more nor less: whatever still comes can be folded from it.
+      (isFull ? making?.next(isFree) : making?.bestBase(Math.min(now - retainMs, end - 1, cutAt), isFree)) ??
+      null;
+    // Exactly up to a snapshot: later arrivals can be folded from it.
     if (base !== null && base < end && base <= cutAt && base > this.#archive.prunedTo) {
-      this.#making?.begin(base);
+      making?.begin(base);
       this.#archive.prune(base);
       this.#isRemoving = true;
     }

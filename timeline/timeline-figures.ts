@@ -6,6 +6,6 @@ export interface TimelineFigures {
   readonly redone: number;
   /** Entries that are stored and not folded. */
   readonly waiting: number;
-  /** On disk, or in memory where there is no disk. */
+  /** Bytes on disk, or in memory where there is no disk. */
   readonly bytes: number;
 }

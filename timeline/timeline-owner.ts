@@ -1,24 +1,47 @@
-/** Who has a timeline: what he hands in, what he is told, and what becomes of an entry that he gives. */
+/**
+ * The environment of a timeline: what its owner passes in, the events that the owner receives, and the outcome of an
+ * entry.
+ */
 import type { ByteString } from "../protocol/byte-string.js";
 import type { KeyRing } from "../store/key-ring.js";
-import type { BeginKeeping } from "./damaged-entries.js";
 import type { OpenLetters } from "./dead-letters.js";
-import type { Entry, FlushedEntry } from "./entries/entry.js";
+import type { Entry, FlushedEntry, Place } from "./entries/entry.js";
 import type { Storage } from "./entries/storage.js";
 import type { TimelineLog } from "./entries/timeline-log.js";
 import type { FoldedEntry, UnitAnswer } from "./fold/fold.js";
-import type { RetentionLimits } from "./retention.js";
 import type { OpenAside } from "./snapshots/aside.js";
 import type { RefuseRingEntry } from "./snapshots/ring-entries.js";
 import type { SnapshotParts } from "./snapshots/snapshot-making.js";
 
 export interface TimelineOwner {
-  /** So many entries are on disk now. @param from  the member who gave them; null: first-hand */
+  /** Called when entries are on disk. @param from  the member that sent them; null: first-hand */
   flushed(entries: readonly FlushedEntry[], from: ByteString | null): void;
-  /** So many entries of members are part of the state now. @param answered  those of them whose answers are known */
+  /** Called when entries of members are part of the state. @param answered  those of them whose answers are known */
   folded(entries: readonly Entry[], answered: readonly FoldedEntry[]): void;
-  /** The disk has failed: nothing is taken any more. */
+  /** Called when the disk has failed: nothing is taken any more. */
   failed(detail: string): void;
+}
+
+/** Copies damaged entries that are removed together, so that an operator can read them with a later version. */
+export interface Keeping {
+  /** @returns the copy's name; null: there is no room for it */
+  readonly keep: (place: Place, value: Buffer) => string | null;
+  /** Resolves when all copies outlive a power failure; rejects: perhaps they do not. */
+  readonly synced: () => Promise<void>;
+}
+
+/** Counts the existing copies once, and continues from there. */
+export type BeginKeeping = () => Keeping;
+
+export interface TimelineLimits {
+  readonly tailMs: number;
+  readonly tailBytes: number;
+  /** Steps that an entry taken first-hand may cost this daemon in one go. */
+  readonly unitSteps: number;
+  /** Milliseconds for which entries are stored; infinite: for ever. */
+  readonly retainMs: number;
+  /** Bytes above which the oldest go earlier. */
+  readonly retainBytes: number;
 }
 
 export interface TimelineParts {
@@ -36,25 +59,22 @@ export interface TimelineParts {
   readonly databases: number;
   /** Milliseconds around the clock in which first-hand entries are taken. */
   readonly window: { readonly past: number; readonly future: number };
-  /** `unitSteps`: that an entry taken first-hand may make this daemon do in one go. */
-  readonly limits: RetentionLimits & {
-    readonly tailMs: number;
-    readonly tailBytes: number;
-    readonly unitSteps: number;
-  };
+  readonly limits: TimelineLimits;
   /** null: none are made. */
   readonly snapshots: SnapshotParts | null;
   /** Why an entry of the key ring in another daemon's snapshot is not to be taken. */
   readonly refusesRing: RefuseRingEntry;
-  /** Where what a member's snapshot takes the place of is kept; null: there is no disk to keep it on. */
+  /** Opens a folder for what a member's snapshot replaces; null: there is no disk. */
   readonly openAside: OpenAside | null;
-  /** Where entries are kept that go with that, and that the snapshot may not be made of; null: there is no disk to keep them on. */
+  /** Opens a store for entries that are lost with that, perhaps; null: there is no disk. */
   readonly openLetters: OpenLetters | null;
-  /** Where what is left of a damaged entry that nobody has is kept; null: there is no disk to keep it on. */
+  /** Opens a store for the remains of damaged entries that no member has; null: there is no disk. */
   readonly keepDamaged: BeginKeeping | null;
-  /** Whether there is nobody to compare the clock with. */
+  /** Whether there is no member to compare the clock with. */
   readonly isAlone: () => boolean;
-  /** Whether the watermark is not known yet: a daemon that began with nothing has not heard from its members. */
+  /**
+   * Whether the watermark is not known yet: a daemon that began with nothing has not received its members' reports.
+   */
   readonly isJoining: () => boolean;
   readonly log: TimelineLog;
   readonly owner: TimelineOwner;

@@ -1,46 +1,41 @@
 /**
- * Entries that no daemon could take from this one any more: a member's snapshot stands for what named their signers' keys,
- * and it does not know them. Found by what members find out as well: what the bytes name, whoever gave them and when.
+ * Entries that no daemon could take from this one any more: a member's snapshot replaces the entries that named their
+ * signers' keys, and does not know these keys. The search uses what members check as well: what the bytes name,
+ * whichever member sent them and when.
  */
 import type { ByteString } from "../protocol/byte-string.js";
 import type { Steps } from "../protocol/steps.js";
 import type { Envelope } from "../protocol/version-2/envelope.js";
 import { isKeyCommand, type KeyRing } from "../store/key-ring.js";
 import { type Entry, firstPlaceAt, readPlace } from "./entries/entry.js";
-import type { Storage } from "./entries/storage.js";
 import { viewEntry } from "./entries/stored-value.js";
 import { unitsOf } from "./fold/unit.js";
+import type { TimelineParts } from "./timeline-owner.js";
 
 /** Entries between two turns: some milliseconds. */
 const ENTRIES_A_STEP = 64;
 
-export interface UnverifiableParts {
-  /** Nothing is put there meanwhile. */
-  readonly storage: Pick<Storage, "entries">;
-  readonly hash: (bytes: Buffer) => ByteString;
-  readonly databases: number;
-}
-
 /** Places, each kind in order. */
 export interface Unverifiable {
   readonly unknown: readonly Buffer[];
-  /** Nobody can say whose they are; whoever has them gives them anew. */
+  /** Damaged entries, whose signers are unknown; members that have them send them again. */
   readonly damaged: readonly Buffer[];
 }
 
-/** An entry, as far as it matters whose it is. */
+/** The parts of an entry that show its signer, and the keys that it names. */
 interface Signed extends Pick<Envelope, "key" | "at" | "commands"> {
   readonly place: Buffer;
-  /** Those of its units that may name keys; where there can be none, its commands are left out as well. */
+  /** The units that may name keys; if there can be none, `commands` is empty as well. */
   readonly naming: readonly (readonly (readonly ByteString[])[])[];
 }
 
 /**
- * @param ring   of the snapshot; it comes to know the keys that what is kept names
- * @param after  of what is dated after it; milliseconds since 1970
+ * Finds them while nothing is put into the storage.
+ * @param ring   of the snapshot; learns the keys that the remaining entries name
+ * @param after  entries dated after it are checked; milliseconds since 1970
  */
 export function* findUnverifiable(
-  { storage, hash, databases }: UnverifiableParts,
+  { storage, hash, databases }: TimelineParts,
   ring: KeyRing,
   after: number,
 ): Steps<Unverifiable> {
@@ -71,7 +66,7 @@ export function* findUnverifiable(
     }
     yield;
   }
-  // A key may be named by what stands behind what it signed, or by what was signed with one that is.
+  // A key may be named by an entry that follows what the key signed, or by one that was signed with such a key.
   for (let before = -1; before !== unknown.length; yield) {
     before = unknown.length;
     unknown = unknown.filter((signed) => !isKnown(signed));

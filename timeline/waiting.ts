@@ -8,25 +8,33 @@ import { compareEntries, type Entry, type Place } from "./entries/entry.js";
 /** Milliseconds ahead of the clock up to which an entry is folded: as far as a client may date. */
 export const DUE_AHEAD_MS = 5000;
 
-/** After a merge that had to do units again, the next starts no sooner than so many times its duration later. */
+/** After a merge that had to do units again, the next starts no sooner than this multiple of its duration later. */
 const REST_FACTOR = 4;
-/** At most, in milliseconds: a merge seems long when the process was frozen meanwhile, and all have to be level in 30 s. */
-const REST_MS_MOST = 5000;
-/** So many late ones are part of a stream, perhaps: somebody catches up. A refold takes in all that are there … */
-const STREAM_LEAST = 64;
-/** … so it waits until so many milliseconds have brought no more that were there before; who writes on does not count … */
+/**
+ * Milliseconds of that pause at most: a merge seems long when the process was frozen meanwhile, and all members have
+ * to be level in 30 s.
+ */
+const REST_MS_MAX = 5000;
+/** Late entries that are part of a stream, perhaps: a member catches up. A refold takes in all that are there … */
+const STREAM_MIN = 64;
+/**
+ * … so it waits until this many milliseconds have brought no further entries dated before its request; later dates do
+ * not count …
+ */
 const CALM_MS = 200;
 /** … but no longer than this: all have to be level in 30 s. */
-const STREAM_MS_MOST = 10_000;
-/** What is stored, due, and not folded for longer than so many milliseconds is told of; before, it might as well be on its way. */
-const UNTOLD_MS = 1000;
+const STREAM_MS_MAX = 10_000;
+/**
+ * Milliseconds after which an entry that is stored, and whose date has come, counts as delayed if it is not folded.
+ */
+const DELAYED_MS = 1000;
 
 /** A refold that is put off. */
 interface PutOff {
   /** `uptime` milliseconds, and the same by the clock. */
   readonly since: number;
   readonly date: number;
-  /** Late ones of before that date which have come since the last look. */
+  /** Late entries dated before `date` that have arrived since the last check. */
   came: number;
 }
 
@@ -39,44 +47,44 @@ export class Waiting {
   #mergesFrom = Number.NEGATIVE_INFINITY;
   /** null: none is. */
   #putOff: PutOff | null = null;
-  /** Those that a refold takes in now. */
+  /** Entries that a refold takes in now. */
   #refolding: readonly Entry[] = [];
-  /** Those that were late when `mark` was called and still are, and whether some of them are taken in by a refold. */
+  /** Entries that were late when `mark` was called and still are, and whether a refold takes in some of them. */
   readonly #marked = new Set<Entry>();
   #isMarkRefolding = false;
-  /** Since when there have been such, as far as `look` has seen; null: there are none. */
+  /** The time since which there have been such, as far as `look` has noticed; null: there are none. */
   #since: number | null = null;
 
   get size(): number {
     return this.#ahead.size + this.#late.length + this.#refolding.length;
   }
 
-  /** Whether nothing waits that is due. */
+  /** Whether no entry waits whose date has come. */
   get isLevel(): boolean {
     return this.#late.length === 0 && this.#refolding.length === 0;
   }
 
-  /** What waits by now and is due is what `isMarkPast` is about from now on, whatever comes later. */
+  /** Notes the waiting entries whose date has come: `isMarkPast` is about these, whatever comes later. */
   mark(): void {
     this.#marked.clear();
     for (const entry of this.#late) this.#marked.add(entry);
     this.#isMarkRefolding = this.#refolding.length > 0;
   }
 
-  /** Whether nothing that was marked waits any more. */
+  /** Whether no marked entry waits any more. */
   get isMarkPast(): boolean {
     return this.#marked.size === 0 && !this.#isMarkRefolding;
   }
 
-  /** Notes since when something that is due waits. @param uptime  milliseconds */
+  /** Notes the time since which an entry waits whose date has come. @param uptime  milliseconds */
   look(uptime: number): void {
     if (this.isLevel) this.#since = null;
     else this.#since ??= uptime;
   }
 
-  /** Whether something that is due has waited for long. */
+  /** Whether an entry whose date has come has waited for long. */
   isBehind(uptime: () => number): boolean {
-    return this.#since !== null && uptime() - this.#since > UNTOLD_MS;
+    return this.#since !== null && uptime() - this.#since > DELAYED_MS;
   }
 
   get lateSize(): number {
@@ -100,7 +108,10 @@ export class Waiting {
     return (at >= this.#lateFrom && this.#late.some(isIt)) || this.#refolding.some(isIt);
   }
 
-  /** Whether one dated `at` may come. @param bytes  of body and signature @param until  those dated up to it need no room */
+  /**
+   * Whether there is room for an entry dated `at`. @param bytes  of body and signature @param until  entries dated up
+   * to it need no room
+   */
   hasRoom(at: number, bytes: number, until: number): boolean {
     return at <= until || this.#ahead.hasRoom(bytes);
   }
@@ -139,12 +150,14 @@ export class Waiting {
     return this.#late[0] ?? null;
   }
 
-  /** The first late ones, in their order, of so many commands at most, but one at least. They stay. */
-  late(mostCommands: number): Entry[] {
+  /**
+   * Returns the first late ones, in their order, with at most this many commands, but one entry at least. They stay.
+   */
+  late(maxCommands: number): Entry[] {
     let commands = 0;
     const beyond = this.#late.findIndex(({ envelope }, i) => {
       commands += envelope.commands.length;
-      return i > 0 && commands > mostCommands;
+      return i > 0 && commands > maxCommands;
     });
     return this.#late.slice(0, beyond < 0 ? this.#late.length : beyond);
   }
@@ -178,7 +191,7 @@ export class Waiting {
 
   /** Notes a merge that had to do units again. */
   merged(startedAt: number, endedAt: number): void {
-    this.#mergesFrom = endedAt + Math.min(REST_FACTOR * (endedAt - startedAt), REST_MS_MOST);
+    this.#mergesFrom = endedAt + Math.min(REST_FACTOR * (endedAt - startedAt), REST_MS_MAX);
   }
 
   /**
@@ -191,7 +204,7 @@ export class Waiting {
     const isFirst = this.#putOff === null;
     this.#putOff ??= { since: uptime, date, came: 0 };
     const isCalm = !isFirst && this.#putOff.came === 0;
-    if (isCalm || uptime - this.#putOff.since >= STREAM_MS_MOST || this.#late.length < STREAM_LEAST) {
+    if (isCalm || uptime - this.#putOff.since >= STREAM_MS_MAX || this.#late.length < STREAM_MIN) {
       this.#putOff = null;
       return false;
     }

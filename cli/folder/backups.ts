@@ -7,7 +7,6 @@ import {
   restoredKeys,
   restoreFolder as restoreInto,
 } from "../../cluster/history/restored-backup.js";
-import { FUNCTIONS_NAME } from "../../engine/scripts/functions-file.js";
 import { loadSigners } from "../../engine/trust/load-signers.js";
 import { StartError } from "../../net/process/start-error.js";
 import { isSigned } from "../../options/settings.js";
@@ -32,14 +31,7 @@ export function backUp(file: string, incomplete: boolean, flags: FolderFlags): P
   return onFolder(async () => {
     const data = await folderPath(flags);
     using progress = countProgress("entries");
-    return await writeBackup({
-      data,
-      file,
-      incomplete,
-      functionsName: FUNCTIONS_NAME,
-      now: Date.now(),
-      progress: (entries) => progress.show(entries),
-    });
+    return await writeBackup(data, file, incomplete, (entries) => progress.show(entries));
   });
 }
 
@@ -49,9 +41,7 @@ export function restoreFolder(
   at: number | null,
   flags: FolderFlags,
 ): Promise<BackupView["end"]> {
-  return onFolder(async () =>
-    restoreInto({ data: await folderPath(flags), file, at, functionsName: FUNCTIONS_NAME, log }),
-  );
+  return onFolder(async () => restoreInto(await folderPath(flags), file, at, log));
 }
 
 export interface WantedKeys {

@@ -111,9 +111,8 @@ export function findLetters(
         `--data ${data}: it has no daemon's key, or no timeline. Name the whole folder.`,
         1,
       );
-    const wait = (milliseconds: number) => new Promise<void>((resolve) => setTimeout(resolve, milliseconds));
     const id = hexOf(owner.id);
-    return await findIn({ data, ask: (places) => ask([id, ...places]), now: Date.now(), wait });
+    return await findIn(data, (places) => ask([id, ...places]));
   });
 }
 

@@ -48,14 +48,7 @@ export function askEach(
   return Promise.all(
     settings.servers.map(async (server): Promise<Answer> => {
       const alone = { ...settings, servers: [server], policy: "first" } as const;
-      const { sign, signer } = key;
-      const client = new FanOutClient({
-        settings: alone,
-        environment: realEnvironment,
-        sign,
-        signer,
-        trace: null,
-      });
+      const client = new FanOutClient(alone, realEnvironment, key);
       try {
         return { address: server.text, reply: await client.call(command, options), error: null };
       } catch (error) {

@@ -6,8 +6,8 @@ import { MalformedFrame } from "../../protocol/errors.js";
 import { listHash, parseMemberList } from "../../protocol/members/member-list.js";
 import { readListAlone } from "../../protocol/members/signed-list.js";
 import type { KnownList } from "../../protocol/members/succession.js";
-import { signedBytes } from "../../protocol/version-2/envelope.js";
-import { type EnvelopeHead, readHead } from "../../protocol/version-2/envelope-head.js";
+import { type EnvelopeHead, signedBytes } from "../../protocol/version-2/envelope.js";
+import { readHead } from "../../protocol/version-2/envelope-head.js";
 
 /** A list with its signer, as far as known here: `doubt` null: an administrator, by a key of which we have the public half. */
 export interface ReportedList extends KnownList {

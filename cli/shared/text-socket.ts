@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { constants } from "node:os";
 import { getSystemErrorMap } from "node:util";
-import type { Place } from "../../client/shared/servers.js";
+import type { Endpoint } from "../../client/shared/servers.js";
 import { connectTls, handshakeTrouble, SILENT } from "../../client/shared/tls.js";
 
 /** Runs a step once, after milliseconds; returns a function that cancels it. */
@@ -18,7 +18,7 @@ export function setTimer(milliseconds: number, step: () => void): () => void {
  * @param plain  the beginning of an address without TLS, for messages: `json://`
  * @throws Error  in the system's words, with its number: `Connection refused (111)`
  */
-export async function connected({ host, port, tls }: Place, ms: number, plain: string): Promise<Socket> {
+export async function connected({ host, port, tls }: Endpoint, ms: number, plain: string): Promise<Socket> {
   if (tls !== null) return secured({ host, port, tls }, ms, plain);
   const socket = connect({ host, port, noDelay: true });
   const timer = setTimeout(() => socket.destroy(new Error(systemMessage("ETIMEDOUT"))), ms);

@@ -1,11 +1,11 @@
 /**
- * Buffer, as far as version 2 needs one: browsers have none. The bundle puts this in its place (test/support/make-bundles.ts), and a
- * test holds it to Node's.
+ * The part of Node's Buffer that version 2 needs, since browsers have none. The bundle uses it
+ * (test/support/make-browser-module.ts), and a test compares it with Node's.
  */
 
 export type Encoding = "latin1" | "utf8" | "hex";
 
-/** The engine takes so many arguments of one call at least. */
+/** The number of arguments of one call that every engine accepts. */
 const CODES_AT_ONCE = 8192;
 
 class ByteBuffer extends Uint8Array {
@@ -19,7 +19,7 @@ class ByteBuffer extends Uint8Array {
     return text;
   }
 
-  /** Of latin1, all that is written anywhere. */
+  /** Writes latin1, the only encoding that is written anywhere. */
   write(text: string, startOrEncoding: number | "latin1" = 0, _encoding: "latin1" = "latin1"): number {
     const start = Number(startOrEncoding) || 0;
     const length = Math.min(text.length, this.length - start);

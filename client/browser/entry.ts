@@ -1,15 +1,15 @@
-/** What a page gets of `dbsyncd/browser`. */
-import { MAX_TIMEOUT_MS } from "../settings/call-limits.js";
+/** The exports of `dbsyncd/browser`. */
+import { TIMEOUT_MS_MAX } from "../settings/call-limits.js";
 import { CALL_CHECKS, checkOptions, readCallOptions } from "../settings/call-options.js";
-import type { BrowserClient, BrowserOptions } from "./client-face.js";
+import type { BrowserClient, BrowserOptions } from "./browser-client.js";
 import { WebClient } from "./web-client.js";
 import { browserSocket, type MakeSocket, WebEnvironment } from "./web-environment.js";
 import { openKey, type WebKey } from "./web-key.js";
 import { readServers } from "./web-servers.js";
 
-// biome-ignore lint/performance/noBarrelFile: the package's entry for browsers; inside, nobody imports it
+// biome-ignore lint/performance/noBarrelFile: the package's entry for browsers; no file inside imports it
 export { DbsyncError } from "../shared/errors.js";
-export type * from "./client-face.js";
+export type * from "./browser-client.js";
 export { makeKey, openKey, publicKeyPem, type WebKey } from "./web-key.js";
 
 const isFunction = (value: unknown) => typeof value === "function";
@@ -38,16 +38,20 @@ export function createClient(options: BrowserOptions): BrowserClient {
     ...call
   } = options;
   const servers = readServers(given);
-  const usual = { timeout: MAX_TIMEOUT_MS, policy: "usual", format: "text", envelope: null } as const;
+  const usual = {
+    timeout: TIMEOUT_MS_MAX,
+    policy: "usual",
+    format: "text",
+    envelope: null,
+    traceparent: null,
+  } as const;
   const base = { ...usual, buffers: false, servers };
-  const client = new WebClient({
-    settings: { ...base, ...readCallOptions(call as object, base), cluster: cluster.toLowerCase() },
-    environment: new WebEnvironment((makeSocket as MakeSocket | undefined) ?? browserSocket),
-    key: typeof key === "string" ? openKey(key) : Promise.resolve<WebKey>(key),
-    keyName: typeof key === "string" ? key : null,
-    changed,
-    recovered,
-  });
+  const own = { cluster: cluster.toLowerCase(), keyName: typeof key === "string" ? key : null };
+  const client = new WebClient(
+    { ...base, ...readCallOptions(call as object, base), ...own, changed, recovered },
+    new WebEnvironment((makeSocket as MakeSocket | undefined) ?? browserSocket),
+    typeof key === "string" ? openKey(key) : Promise.resolve<WebKey>(key),
+  );
   (globalThis as Partial<EventTarget>).addEventListener?.("online", () => client.retry());
   return client;
 }

@@ -1,6 +1,6 @@
 /** A store of IndexedDB, by promises: what is put there is found again by pages of the same site. */
 
-/** What is used of IndexedDB. */
+/** The part of IndexedDB that the store uses. */
 interface Request<Result> {
   readonly result: Result;
   readonly error: unknown;
@@ -32,7 +32,7 @@ interface Browser {
   readonly IDBKeyRange: { bound(from: string, to: string): unknown };
 }
 
-/** Behind every name that goes on. */
+/** A character that sorts after any other. */
 const LAST = "\uffff";
 
 export class IndexedStore<Value> {
@@ -59,7 +59,7 @@ export class IndexedStore<Value> {
     await resultOf(this.#store("readwrite").add(value, name));
   }
 
-  /** In place of what has that name. */
+  /** Stores a value, in place of an earlier one of that name. */
   async put(name: string, value: Value): Promise<void> {
     await resultOf(this.#store("readwrite").put(value, name));
   }
@@ -68,12 +68,12 @@ export class IndexedStore<Value> {
     await resultOf(this.#store("readwrite").delete(name));
   }
 
-  /** All names that begin so. */
+  /** Returns all names with a prefix. */
   names(beginning: string): Promise<string[]> {
     return resultOf(this.#store("readonly").getAllKeys(namesFrom(beginning)));
   }
 
-  /** Gives all whose names begin so other names, at once. @returns them by their new names */
+  /** Renames all names with a prefix, in one transaction. @returns the values by their new names */
   async rename(beginning: string, newName: () => string): Promise<Map<string, Value>> {
     const names = namesFrom(beginning);
     const store = this.#store("readwrite");

@@ -1,7 +1,7 @@
 /**
- * What a page has signed and no daemon has answered, in IndexedDB: it outlives the page. The next page of the site with that key takes
- * it over. Each page holds a lock of its own as long as it lives, so that nobody takes what is still in its hands, and one alone takes
- * what is not.
+ * The signed envelopes of a page that no daemon has answered, in IndexedDB, so that they outlive the page. The next
+ * page of the site with that key takes them over. Each page holds a lock of its own while it is open, so that its
+ * envelopes stay its own, and exactly one page takes over those of a closed one.
  */
 
 import type { SignedEnvelope } from "../calls/sending.js";
@@ -12,7 +12,7 @@ import { DbsyncError } from "../shared/errors.js";
 import type { Batch } from "../version-2/batch.js";
 import { IndexedStore } from "./indexed-store.js";
 
-/** As it is kept. Times are milliseconds since 1970. */
+/** A stored envelope. Times are milliseconds since 1970. */
 export interface KeptEnvelope {
   readonly company: Company;
   readonly options: EnvelopeOptions | null;
@@ -35,7 +35,7 @@ const DATABASE = "dbsync-outbox";
 const STORE = "envelopes";
 
 export class KeptEnvelopes {
-  /** Why nothing, or something, could not be kept; null: nothing is amiss. */
+  /** The reason why an envelope could not be stored; null: all were. */
   problem: string | null = null;
   readonly #ahead: () => number;
   readonly #adopted: (kept: KeptEnvelope) => Batch;
@@ -44,19 +44,20 @@ export class KeptEnvelopes {
   readonly #owner = crypto.randomUUID();
   readonly #names = new Map<Batch, string>();
   #last = 0;
-  /** Pages whose end is awaited. */
+  /** The pages whose end this one waits for. */
   readonly #awaited = new Set<string>();
-  /** By which a page that has kept something says so to the others. */
-  #told: InstanceType<typeof BroadcastChannel> | null = null;
+  /** The channel on which a page announces to other pages that it has stored something. */
+  #channel: InstanceType<typeof BroadcastChannel> | null = null;
   readonly #closing = new AbortController();
   /** null: there is none. */
   readonly #store: Promise<IndexedStore<KeptEnvelope> | null>;
 
   /**
+   * Opens the store.
    * @param name  of the key
    * @param ahead  returns `Date.now` less the client's clock
-   * @param adopted  takes over what an earlier page has left
-   * @param changed  `problem` has changed
+   * @param adopted  takes over an earlier page's envelope
+   * @param changed  called when `problem` has changed
    */
   constructor(
     name: string,
@@ -73,7 +74,7 @@ export class KeptEnvelopes {
     this.adopt();
   }
 
-  /** Until `forget`; nothing that only reads, for which nobody waits later. */
+  /** Stores an envelope until `forget`, except reads, whose results are worthless later. */
   keep(batch: Batch): void {
     if (batch.isRead) return;
     const name = this.#names.get(batch) ?? this.#newName();
@@ -81,7 +82,7 @@ export class KeptEnvelopes {
     this.#do(async (store) => {
       if (!this.#names.has(batch)) return;
       await store.put(name, this.#keptOf(batch));
-      this.#told?.postMessage(this.#owner);
+      this.#channel?.postMessage(this.#owner);
     });
   }
 
@@ -92,7 +93,7 @@ export class KeptEnvelopes {
     this.#do((store) => store.delete(name));
   }
 
-  /** Takes over what pages have left that are no more; of those that live on, as soon as they are not. */
+  /** Takes over the envelopes of closed pages, and those of open pages when they close. */
   adopt(): void {
     this.#do(async (store) => {
       for (const name of await store.names(this.#prefix))
@@ -103,7 +104,7 @@ export class KeptEnvelopes {
   close(): void {
     this.#do((store) => {
       this.#closing.abort();
-      this.#told?.close();
+      this.#channel?.close();
       store.close();
     });
   }
@@ -124,15 +125,15 @@ export class KeptEnvelopes {
       };
       this.#hold(this.#owner, held).catch(reject);
     });
-    this.#told = new BroadcastChannel(this.#prefix);
-    this.#told.onmessage = ({ data }: { data: string }) => this.#await(store, data);
+    this.#channel = new BroadcastChannel(this.#prefix);
+    this.#channel.onmessage = ({ data }: { data: string }) => this.#await(store, data);
     return store;
   }
 
   async #hold(owner: string, held: () => unknown): Promise<void> {
     const { locks } = (globalThis as unknown as { navigator: { locks?: Locks } }).navigator;
     if (locks === undefined) throw new DbsyncError("bad-key", "no Web Locks");
-    // Whoever stops waiting, or lets go, is told so.
+    // An aborted request rejects.
     await locks.request(`${DATABASE}/${owner}`, { signal: this.#closing.signal }, held).catch((problem) => {
       if (!this.#closing.signal.aborted) throw problem;
     });
@@ -140,24 +141,23 @@ export class KeptEnvelopes {
 
   async #adopt(store: IndexedStore<KeptEnvelope>, owner: string): Promise<void> {
     this.#awaited.delete(owner);
-    const found = await store.rename(`${this.#prefix}${owner}/`, () => this.#newName());
-    if (found.size > 0) this.#told?.postMessage(this.#owner);
+    const found = await store.rename(`${this.#prefix}${owner}/`, this.#newName);
+    if (found.size > 0) this.#channel?.postMessage(this.#owner);
     for (const [name, kept] of found) {
       try {
         const batch = this.#adopted(kept);
         this.#names.set(batch, name);
         if (batch.unsettled === 0) this.forget(batch);
       } catch (problem) {
-        // Of another version, or broken: kept on, it would come up with each page, and hold up what stands behind it.
+        // The envelope is of another version, or damaged. If it stayed, every page would fail on it, and on those
+        // after it.
         this.#failed(problem);
         await store.delete(name);
       }
     }
   }
 
-  #newName(): string {
-    return `${this.#prefix}${this.#owner}/${++this.#last}`;
-  }
+  readonly #newName = (): string => `${this.#prefix}${this.#owner}/${++this.#last}`;
 
   #keptOf({ company, options, envelope, calls }: Batch): KeptEnvelope {
     const { at, seq, cluster, id, message } = envelope as SignedEnvelope;

@@ -1,4 +1,4 @@
-/** What calls/channels.ts tells those who watch a process: in a page nobody does. The bundle puts this in its place. */
+/** Replaces calls/channels.ts in the bundle: no one observes the process of a page. */
 
 export function publishOutcome(): void {}
 

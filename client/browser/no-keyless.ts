@@ -1,4 +1,4 @@
-/** What version-2/signing-terms.ts finds out for clients without a key: a page always has one. The bundle puts this in its place. */
+/** Replaces version-2/signing-terms.ts in the bundle: a client in a page always has a key. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Hello } from "../../protocol/version-2/messages-v2.js";
 

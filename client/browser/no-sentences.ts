@@ -1,6 +1,7 @@
 /**
- * Where every byte is sent to each visitor, errors name their codes and stages, and client/README.md says what they mean: what stands
- * there for sentences.ts, described-outcomes.ts, allowed.ts, may-wait.ts and told-command.ts.
+ * Replaces the sentences of errors in the bundle, since each visitor loads every byte: errors name their codes and
+ * stages, which client/README.md explains. It is used for sentences.ts, described-outcomes.ts, allowed.ts,
+ * may-wait.ts and command-labels.ts.
  */
 import type { Outcome } from "../shared/errors.js";
 
@@ -19,8 +20,8 @@ export const describeOutcomes = (outcomes: readonly Outcome[]): string[] =>
 
 export const mayWaitFor = (): null => null;
 
-export const toldCommand = (): string => "";
-export const toldCommands = toldCommand;
-export const toldCall = toldCommand;
-export const toldReply = toldCommand;
-export const toldKind = (value: unknown): string => typeof value;
+export const commandLabel = (): string => "";
+export const commandsLabel = commandLabel;
+export const callLabel = commandLabel;
+export const replyLabel = commandLabel;
+export const typeLabel = (value: unknown): string => typeof value;

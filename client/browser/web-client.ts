@@ -1,11 +1,12 @@
 /**
- * A client in a page. It wires the parts of version 2, and keeps what no daemon has answered: bounded, shown, and until its time is
- * over sent to each daemon that comes back.
+ * A client in a page. It stores what no daemon has answered, up to a bound, shows it, and sends it to each daemon that comes back until
+ * its time is over. What it needs of version 2, of listening and of IndexedDB is loaded when first used, as modules of their own.
  */
 import { bytesOfHex, COMMANDS_MAX, HASH_BYTES, hexOf, orderKey } from "../../protocol/version-2/envelope.js";
+import type { CallsOwner } from "../calls/calls-owner.js";
 import { PendingCall } from "../calls/pending-call.js";
 import { NO_VERSION_1 } from "../calls/version-1-way.js";
-import { Listening } from "../live/listening.js";
+import type { Listening } from "../live/listening.js";
 import type { ChannelEvent, ChannelInput, KeyInput, ListenOptions, WatchEvent } from "../live/live-event.js";
 import { type CallSettings, readCallOptions, type TypedCallOptions } from "../settings/call-options.js";
 import { Alarm } from "../shared/alarm.js";
@@ -22,7 +23,7 @@ import { DbsyncError, type Outcome } from "../shared/errors.js";
 import type { Shape } from "../shared/reply-value.js";
 import type { Address } from "../shared/servers.js";
 import type { Batch } from "../version-2/batch.js";
-import { Outbox, type OutboxOwner } from "../version-2/outbox.js";
+import type { Outbox } from "../version-2/outbox.js";
 import { asksForWriters, writersAsText } from "../writers.js";
 import type {
   BrowserCallOptions,
@@ -31,56 +32,58 @@ import type {
   BrowserReply,
   Recovered,
   Waiting,
-} from "./client-face.js";
-import { type KeptEnvelope, KeptEnvelopes } from "./kept-envelopes.js";
+} from "./browser-client.js";
+import type { KeptEnvelope, KeptEnvelopes } from "./kept-envelopes.js";
 import { publicKeyPem, type WebKey } from "./web-key.js";
 import { WebSealer } from "./web-sealer.js";
 
-/** Calls that may be on their way at a time, and bytes of their commands. */
-const CALLS_MOST = 1000;
-const BYTES_MOST = 4 * 1024 * 1024;
+/** The maximum number of unanswered calls, and of bytes of their commands. */
+const CALLS_MAX = 1000;
+const BYTES_MAX = 4 * 1024 * 1024;
 
 export interface WebSettings extends CallSettings {
   readonly servers: readonly Address[];
-  /** Hexadecimal digits; "": to be asked for. */
+  /** Hexadecimal digits; "": the daemons are asked. */
   readonly cluster: string;
-}
-
-export interface WebClientParts {
-  readonly settings: WebSettings;
-  readonly environment: Environment;
-  readonly key: Promise<WebKey>;
-  /** Under which it is kept; null: nowhere. */
+  /** Name under which the key is stored; null: it is not. */
   readonly keyName: string | null;
   readonly changed: () => void;
-  readonly recovered: (told: Recovered) => void;
+  readonly recovered: (end: Recovered) => void;
 }
 
-/** A call that is on its way, and what it holds of the bounds. */
+/** An unanswered call, and its share of the limits. */
 interface Held extends Waiting {
   readonly bytes: number;
 }
 
-export class WebClient implements BrowserClient, OutboxOwner {
-  readonly #parts: WebClientParts;
+export class WebClient implements BrowserClient, CallsOwner {
+  readonly #settings: WebSettings;
+  readonly #environment: Environment;
+  readonly #key: Promise<WebKey>;
   readonly #alarm: Alarm;
-  /** null: the key is not there yet. */
+  /** null: the key, or the module, is not loaded yet. */
   #outbox: Outbox | null = null;
-  #listening: Listening | null = null;
-  #kept: KeptEnvelopes | null = null;
-  readonly #opened: Promise<Outbox>;
+  /** null: the last attempt to load it failed. */
+  #opened: Promise<Outbox> | null = null;
+  /** null: the client has not listened yet. */
+  #listening: Promise<Listening> | null = null;
+  /** The store of signed envelopes; null: none, or not opened yet. */
+  #kept: Promise<KeptEnvelopes | null> | null = null;
+  /** Returns why signed envelopes are not stored; null: they are. */
+  #storeProblem: () => string | null = () => null;
   readonly #held = new Set<Held>();
   #heldBytes = 0;
   #moment = 0;
   #isClosed = false;
   #isTelling = false;
 
-  constructor(parts: WebClientParts) {
-    this.#parts = parts;
-    this.#alarm = new Alarm(parts.environment, () => this.#tick());
-    this.#opened = this.#open();
-    // Each call is told.
-    this.#opened.catch(() => {});
+  constructor(settings: WebSettings, environment: Environment, key: Promise<WebKey>) {
+    this.#settings = settings;
+    this.#environment = environment;
+    this.#key = key;
+    this.#alarm = new Alarm(environment, () => this.#tick());
+    // Each call reports the failure.
+    this.#open().catch(() => {});
   }
 
   send(command: CommandInput, options: BrowserCallOptions = {}): Promise<string | null> {
@@ -108,15 +111,15 @@ export class WebClient implements BrowserClient, OutboxOwner {
   }
 
   subscribe(channel: ChannelInput, options: ListenOptions = {}): AsyncIterableIterator<ChannelEvent> {
-    return comingEvents(this.#heard().then((listening) => listening.subscribe(channel, options)));
+    return comingEvents(this.#listen().then((listening) => listening.subscribe(channel, options)));
   }
 
   watch(key: KeyInput, options: ListenOptions = {}): AsyncIterableIterator<WatchEvent> {
-    return comingEvents(this.#heard().then((listening) => listening.watch(key, options)));
+    return comingEvents(this.#listen().then((listening) => listening.watch(key, options)));
   }
 
   async publicKeyPem(): Promise<string> {
-    return publicKeyPem(await this.#parts.key);
+    return publicKeyPem(await this.#key);
   }
 
   get lastWrite(): string | null {
@@ -129,12 +132,12 @@ export class WebClient implements BrowserClient, OutboxOwner {
   }
 
   get unkept(): string | null {
-    return this.#parts.keyName === null ? "its key is not kept" : (this.#kept?.problem ?? null);
+    return this.#settings.keyName === null ? "its key is not kept" : this.#storeProblem();
   }
 
   get daemons(): readonly BrowserDaemon[] {
     const links = this.#outbox?.fleet.links;
-    return this.#parts.settings.servers.map(({ text }, index) => ({
+    return this.#settings.servers.map(({ text }, index) => ({
       address: text,
       state: links?.[index]?.state ?? "closed",
     }));
@@ -142,26 +145,26 @@ export class WebClient implements BrowserClient, OutboxOwner {
 
   close(): void {
     this.#isClosed = true;
-    this.#listening?.close();
-    this.#outbox?.close("closed", this.#parts.environment.now());
-    this.#kept?.close();
+    this.#listening?.then((listening) => listening.close()).catch(() => {});
+    this.#outbox?.close("closed", this.#environment.now());
+    this.#withStore((store) => store.close());
     this.#alarm.stop();
   }
 
-  /** The network is back, perhaps: those that were left alone for a while are tried at once. */
+  /** Tries unreachable daemons immediately, because the network may be back. */
   retry(): void {
-    const now = this.#parts.environment.now();
+    const now = this.#environment.now();
     if (this.#held.size > 0) this.#outbox?.fleet.greet(now, true);
-    this.#kept?.adopt();
+    this.#withStore((store) => store.adopt());
     this.#tick();
   }
 
   signed(batch: Batch): void {
-    this.#kept?.keep(batch);
+    this.#withStore((store) => store.keep(batch));
   }
 
   done(batch: Batch): void {
-    this.#kept?.forget(batch);
+    this.#withStore((store) => store.forget(batch));
   }
 
   nextMoment(): number {
@@ -191,20 +194,20 @@ export class WebClient implements BrowserClient, OutboxOwner {
     options: BrowserCallOptions,
     make: () => { company: Company; bytes: PendingCall["bytes"] },
   ): Promise<Result> {
-    const { environment, settings: base } = this.#parts;
-    const read = readCallOptions(options as TypedCallOptions, base);
+    const environment = this.#environment;
+    const read = readCallOptions(options as TypedCallOptions, this.#settings);
     const { company, bytes } = make();
     const isAlone = typeof bytes === "string";
     const settings = isAlone ? read : { ...read, envelope: { ...read.envelope, multi: true } };
     const now = environment.now();
     const since = environment.wallClock();
     const size = sizeOf(bytes);
-    if (this.#held.size >= CALLS_MOST || this.#heldBytes + size > BYTES_MOST)
+    if (this.#held.size >= CALLS_MAX || this.#heldBytes + size > BYTES_MAX)
       throw new DbsyncError("busy", `${this.#held.size} calls wait`);
     const until = since + settings.timeout;
     const held = this.#hold({ command: inputs, since, until, isRecovered: false, bytes: size });
     try {
-      const outbox = this.#outbox ?? (await this.#opened);
+      const outbox = this.#outbox ?? (await this.#openWithin(settings.timeout));
       if (this.#isClosed) throw new DbsyncError("closed", "it is closed");
       return await new Promise<Result>((resolve, reject) => {
         const moment = ++this.#moment;
@@ -231,13 +234,14 @@ export class WebClient implements BrowserClient, OutboxOwner {
     this.#tell();
   }
 
-  /** Goes on with what an earlier page has left; what there is no room for is over. */
+  /** Continues the calls of an earlier page; those without room end. */
   #resume(outbox: Outbox, { calls, envelope, ...kept }: KeptEnvelope): Batch {
-    const { environment, recovered } = this.#parts;
+    const environment = this.#environment;
+    const { recovered } = this.#settings;
     const now = environment.now();
     const message = Buffer.from(envelope.message);
-    const bytesMost = BYTES_MOST - this.#heldBytes - message.length;
-    const hasRoom = this.#held.size + calls.length <= CALLS_MOST && bytesMost >= 0;
+    const bytesMax = BYTES_MAX - this.#heldBytes - message.length;
+    const hasRoom = this.#held.size + calls.length <= CALLS_MAX && bytesMax >= 0;
     const pending = calls.map(({ inputs, settings: before, since, until }) => {
       const bytes =
         before.envelope?.multi === true
@@ -265,62 +269,131 @@ export class WebClient implements BrowserClient, OutboxOwner {
     return outbox.resume(pending, { ...kept, envelope: { ...envelope, message } }, now);
   }
 
-  async #open(): Promise<Outbox> {
-    const { settings, environment, key } = this.#parts;
+  /** Opens the outbox. @throws DbsyncError  `all-failed`: its module, or the key, takes longer */
+  #openWithin(ms: number): Promise<Outbox> {
+    return new Promise((resolve, reject) => {
+      const late = () => reject(new DbsyncError("all-failed", `not loaded within ${ms} ms`));
+      const timer = this.#environment.setTimer(ms, late);
+      this.#open()
+        .then(resolve, reject)
+        .finally(() => timer.cancel());
+    });
+  }
+
+  #open(): Promise<Outbox> {
+    if (this.#opened === null) {
+      this.#opened = this.#load();
+      this.#opened.catch(() => {
+        this.#opened = null;
+      });
+    }
+    return this.#opened;
+  }
+
+  /** Loads key and outbox. @throws DbsyncError  `bad-key`, `all-failed` */
+  async #load(): Promise<Outbox> {
+    const settings = this.#settings;
     const { servers: addresses } = settings;
-    const sealer = await WebSealer.of(await key);
-    this.#listening = new Listening(settings, environment, sealer);
+    const loading = loaded(import("../version-2/outbox.js"));
+    const storing = settings.keyName === null ? null : loaded(import("./kept-envelopes.js"));
+    // A missing key is the first to be reported.
+    loading.catch(() => {});
+    storing?.catch(() => {});
+    const sealer = await WebSealer.of(await this.#key);
+    const { Outbox } = await loading;
     this.#outbox = new Outbox({
-      environment,
-      addresses,
-      sealer,
-      outboxOwner: this,
+      owner: this,
+      environment: this.#environment,
       alarm: this.#alarm,
-      isSession: true,
-      cluster: bytesOfHex(settings.cluster, HASH_BYTES) ?? "",
-      versions: "2",
-      isPatient: true,
+      sealer,
+      settings: {
+        addresses,
+        cluster: bytesOfHex(settings.cluster, HASH_BYTES) ?? "",
+        versions: "2",
+        keepalive: true,
+        isPatient: true,
+        isSession: true,
+      },
       version1: addresses.map(() => NO_VERSION_1),
-      keepalive: true,
       trace: null,
       warn: (warning: string) => console.warn(warning),
     });
-    const outbox = this.#outbox;
-    const { keyName } = this.#parts;
-    if (keyName !== null && !this.#isClosed)
-      this.#kept = new KeptEnvelopes(
-        // Pages of one site may speak with several clusters by one key.
-        keyName + settings.cluster,
-        () => environment.wallClock() - environment.now(),
-        (kept) => this.#resume(outbox, kept),
-        () => this.#tell(),
-      );
-    return outbox;
+    if (storing !== null) this.#kept = this.#openStore(storing, this.#outbox);
+    return this.#outbox;
   }
 
-  async #heard(): Promise<Listening> {
-    await this.#opened;
-    return this.#listening as Listening;
+  async #openStore(
+    storing: Promise<typeof import("./kept-envelopes.js")>,
+    outbox: Outbox,
+  ): Promise<KeptEnvelopes | null> {
+    const { keyName, cluster } = this.#settings;
+    const environment = this.#environment;
+    const ahead = () => environment.wallClock() - environment.now();
+    try {
+      const { KeptEnvelopes } = await storing;
+      if (this.#isClosed) return null;
+      // Pages of one site may speak with several clusters by one key.
+      const name = `${keyName}${cluster}`;
+      const store = new KeptEnvelopes(name, ahead, (kept) => this.#resume(outbox, kept), this.#tell);
+      this.#storeProblem = () => store.problem;
+      return store;
+    } catch (problem) {
+      this.#storeProblem = () => (problem as Error).message;
+      this.#tell();
+      return null;
+    }
+  }
+
+  /** Calls `act` with the store, once it is loaded, in the order of the calls; not without a store. */
+  #withStore(act: (store: KeptEnvelopes) => void): void {
+    this.#kept?.then((store) => store && act(store));
+  }
+
+  async #listen(): Promise<Listening> {
+    if (this.#listening === null) {
+      this.#listening = this.#loadListening();
+      this.#listening.catch(() => {
+        this.#listening = null;
+      });
+    }
+    return await this.#listening;
+  }
+
+  async #loadListening(): Promise<Listening> {
+    const [sealer, { Listening }] = await Promise.all([
+      this.#key.then(WebSealer.of),
+      loaded(import("../live/listening.js")),
+    ]);
+    if (this.#isClosed) throw new DbsyncError("closed", "it is closed");
+    return new Listening(this.#settings, this.#environment, sealer);
   }
 
   #tick(): void {
     const outbox = this.#outbox;
     if (outbox === null || this.#isClosed) return;
-    const now = this.#parts.environment.now();
+    const now = this.#environment.now();
     outbox.tick(now);
     const next = outbox.nextTick();
     if (next < Number.POSITIVE_INFINITY) this.#alarm.ringBy(next, now);
     this.#tell();
   }
 
-  #tell(): void {
+  /** Reports a change, once for several. */
+  readonly #tell = (): void => {
     if (this.#isTelling) return;
     this.#isTelling = true;
     queueMicrotask(() => {
       this.#isTelling = false;
-      this.#parts.changed();
+      this.#settings.changed();
     });
-  }
+  };
+}
+
+/** Loads a module that lies next to this one. @throws DbsyncError `all-failed` */
+function loaded<Module>(module: Promise<Module>): Promise<Module> {
+  return module.catch((cause) => {
+    throw new DbsyncError("all-failed", String(cause), { cause });
+  });
 }
 
 const sizeOf = (bytes: PendingCall["bytes"]): number =>

@@ -1,18 +1,18 @@
 /** The outside of a client in a browser: its clock, its timers, and WebSockets. */
 import type { ClientSocket, Environment, SocketEvents, Timer } from "../shared/environment.js";
-import type { Place } from "../shared/servers.js";
+import type { Endpoint } from "../shared/servers.js";
 
-/** As the daemon knows it. */
+/** The subprotocol of `--ws`. */
 const PROTOCOL = "dbsync2";
 
-/** What is used of WebSocket, whoever makes it. */
+/** The part of WebSocket that the client uses, so that tests can replace it. */
 export interface Messages {
   binaryType: string;
   readonly bufferedAmount: number;
-  onopen: ((told: never) => void) | null;
-  onmessage: ((told: { readonly data: ArrayBuffer }) => void) | null;
-  onclose: ((told: { readonly code: number }) => void) | null;
-  onerror: ((told: never) => void) | null;
+  onopen: ((event: never) => void) | null;
+  onmessage: ((event: { readonly data: ArrayBuffer }) => void) | null;
+  onclose: ((event: { readonly code: number }) => void) | null;
+  onerror: ((event: never) => void) | null;
   send(bytes: Uint8Array<ArrayBuffer>): void;
   close(): void;
 }
@@ -21,12 +21,12 @@ export type MakeSocket = (url: string, protocol: string) => Messages;
 
 export const browserSocket: MakeSocket = (url, protocol) => new WebSocket(url, protocol) as Messages;
 
-/** The clocks may differ by so much more than before until it is said that the machine has slept. */
+/** The difference between the clocks has to grow by this much to count as sleep of the machine. */
 const SLEEP_MS = 1_000;
 
 export class WebEnvironment implements Environment {
   readonly random = Math.random;
-  /** Milliseconds that the machine has slept: performance.now() stands still meanwhile, and the daemons do not. */
+  /** Milliseconds that the machine has slept: performance.now() stops meanwhile, and the daemons' clocks do not. */
   #slept = 0;
   #ahead = Number.POSITIVE_INFINITY;
   readonly #makeSocket: MakeSocket;
@@ -56,12 +56,12 @@ export class WebEnvironment implements Environment {
     return { cancel: () => clearTimeout(timeout), hold() {} };
   }
 
-  openSocket({ text = "" }: Place, events: SocketEvents): ClientSocket {
+  openSocket({ text = "" }: Endpoint, events: SocketEvents): ClientSocket {
     const socket = this.#makeSocket(text, PROTOCOL);
     socket.binaryType = "arraybuffer";
     socket.onopen = () => events.opened();
     socket.onmessage = ({ data }) => events.received(Buffer.from(data));
-    // Why, no page is told.
+    // A browser gives pages no reason.
     socket.onclose = ({ code }) => events.closed({ message: `WebSocket closed (${code})` });
     socket.onerror = () => {};
     return {

@@ -1,6 +1,6 @@
 /**
- * Keys of a page: made by WebCrypto, which signs with them and never gives them away, and kept in IndexedDB under a name, for pages of
- * the same site alone.
+ * Keys of a page: made by WebCrypto, which signs with them and does not export them, and stored in IndexedDB under a
+ * name, for pages of the same site only.
  */
 import { DbsyncError } from "../shared/errors.js";
 import { IndexedStore } from "./indexed-store.js";
@@ -11,7 +11,7 @@ export interface WebKey {
   readonly spki: ArrayBuffer;
 }
 
-/** Those that daemons know. The first that the browser knows too is taken. */
+/** The algorithms that daemons support. The first that the browser supports as well is used. */
 const ALGORITHMS = [
   { name: "Ed25519" },
   {
@@ -26,7 +26,7 @@ const DATABASE = "dbsync";
 const STORE = "keys";
 const PEM_LINE = /.{1,64}/g;
 
-/** One that is kept nowhere. @throws DbsyncError `bad-key` */
+/** Makes a key that is not stored. @throws DbsyncError `bad-key` */
 export async function makeKey(): Promise<WebKey> {
   const { subtle } = globalThis.crypto;
   if (subtle === undefined)
@@ -61,7 +61,7 @@ export async function openKey(name: string): Promise<WebKey> {
   }
 }
 
-/** As `dbsync keys add` takes it. */
+/** Returns the key in PEM, as `dbsync keys add` accepts it. */
 export function publicKeyPem({ spki }: WebKey): string {
   const base64 = btoa(String.fromCharCode(...new Uint8Array(spki)));
   return `-----BEGIN PUBLIC KEY-----\n${base64.match(PEM_LINE)?.join("\n")}\n-----END PUBLIC KEY-----\n`;

@@ -1,4 +1,4 @@
-/** Seals by WebCrypto, which takes its time for each. */
+/** Seals envelopes by WebCrypto, which does so asynchronously. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { NONCE_BYTES } from "../../protocol/version-2/envelope.js";
 import type { Seal, Sealer } from "../shared/sealer.js";

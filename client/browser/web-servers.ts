@@ -2,7 +2,7 @@
 import { badOption } from "../shared/errors.js";
 import type { Address } from "../shared/servers.js";
 
-const SERVERS_MOST = 64;
+const SERVERS_MAX = 64;
 const FORMS = "addresses of daemons with --ws, as wss://db1.example:1180, or a list of such";
 
 /** @throws DbsyncError `bad-option` */
@@ -15,7 +15,7 @@ export function readServers(servers: unknown): readonly Address[] {
     if (address === null) throw badOption("servers", servers, FORMS);
     found.set(address.text, address);
   }
-  if (found.size === 0 || found.size > SERVERS_MOST) throw badOption("servers", servers, FORMS);
+  if (found.size === 0 || found.size > SERVERS_MAX) throw badOption("servers", servers, FORMS);
   return [...found.values()];
 }
 

@@ -1,4 +1,7 @@
-/** What Node's diagnostics_channel is told, for who watches; nothing is made for nobody. Documented in README.md. */
+/**
+ * Publishes outcomes, versions and calls on Node's diagnostics_channel; without a subscriber no message is made.
+ * Documented in README.md.
+ */
 import { channel, tracingChannel } from "node:diagnostics_channel";
 import { hexOf } from "../../protocol/version-2/envelope.js";
 import type { Stage } from "../shared/errors.js";
@@ -14,11 +17,16 @@ const calls = tracingChannel<unknown, CallMessage>("dbsync:call");
 export interface CallMessage {
   /** The command's name and its first key, as in errors: never a value. */
   readonly command: string;
-  /** As they are in the list. */
+  /** The addresses, as in the list of servers. */
   readonly servers: readonly string[];
-  /** What the call resolved with, or its error: set before `asyncStart`. */
+  /** The result of the call, or its error: set before `asyncStart`. */
   readonly result?: unknown;
   readonly error?: unknown;
+  /**
+   * The call's trace context. A subscriber of `start` may set it to the `traceparent` of its span, unless the call has the option;
+   * what is not of the form of W3C Trace Context is ignored.
+   */
+  traceparent?: string | undefined;
 }
 
 /** A daemon has answered or failed: one message for an envelope, or for a version 1 command. */
@@ -26,7 +34,7 @@ export interface OutcomeMessage {
   readonly address: string;
   readonly version: 1 | 2;
   readonly status: "ok" | "failed";
-  /** With `failed`. */
+  /** The stage at which it failed; absent for `ok`. */
   readonly stage?: Stage;
   readonly detail?: string;
   readonly effect?: "not-applied" | "unknown";
@@ -38,7 +46,7 @@ export interface OutcomeMessage {
   readonly id: string | null;
 }
 
-/** It is known which version a daemon speaks. */
+/** The version of a daemon, once it is known. */
 export interface VersionMessage {
   readonly address: string;
   readonly version: 1 | 2;
@@ -53,7 +61,7 @@ export function tracedCall<Result>(message: CallMessage, run: () => Promise<Resu
 }
 
 export function publishOutcome(sending: Sending, now: number): void {
-  // A version 1 daemon's outcomes were told one by one.
+  // The outcomes of a version 1 daemon were published one by one.
   if (!outcomes.hasSubscribers || sending.deliveries !== null) return;
   const { address, batch, failure, writtenAt } = sending;
   const { envelope, units } = batch;

@@ -1,11 +1,11 @@
-/** A call on its way in a batch: one small object, since there may be hundreds of thousands a second. */
+/** A call in a batch: one small object, since there may be hundreds of thousands a second. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
 import type { CallSettings } from "../settings/call-options.js";
 import type { CommandInput } from "../shared/command.js";
 import type { Shape, Waiter } from "../shared/reply-value.js";
 
-/** Who is told what came of a command that was passed on: one of the two, once. */
+/** The handlers of a command that was passed on: one of the two is called, once. */
 export interface Carrying {
   readonly resolve: (reply: Reply) => void;
   readonly reject: (problem: Error) => void;
@@ -13,9 +13,12 @@ export interface Carrying {
 
 export class PendingCall implements Waiter {
   readonly shape: Shape;
-  /** As given; several for `multi`. What a daemon that speaks version 1 is sent is made of it. */
+  /**
+   * The command as the caller gave it; several for `multi`. A daemon that speaks version 1 receives the command made
+   * of this.
+   */
   readonly inputs: readonly CommandInput[] | CommandInput;
-  /** As RESP; a list for `multi`. */
+  /** The command in RESP; a list for `multi`. */
   readonly bytes: ByteString | readonly ByteString[];
   /** Bytes of `bytes`. */
   readonly size: number;
@@ -25,7 +28,7 @@ export class PendingCall implements Waiter {
   /** Moments: see CallOwner. */
   readonly startedMoment: number;
   settledMoment = Number.POSITIVE_INFINITY;
-  /** When it is to be decided on what there is; a nil or an error has come. */
+  /** The time at which it is decided on the answers so far; a nil or an error has come. */
   lingerUntil = Number.POSITIVE_INFINITY;
   readonly resolve: (result: unknown) => void;
   readonly reject: (error: Error) => void;

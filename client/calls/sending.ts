@@ -1,4 +1,4 @@
-/** A batch's way to one daemon, and what came of it there. */
+/** The delivery of a batch to one daemon, and its outcome. */
 import { type ByteString, textOfBytes } from "../../protocol/byte-string.js";
 import type { PlainReply } from "../../protocol/reply.js";
 import type { ResultMessage, Wait } from "../../protocol/version-2/messages-v2.js";
@@ -14,14 +14,14 @@ export interface SignedEnvelope {
   readonly at: number;
   readonly seq: number;
   readonly cluster: ByteString;
-  /** What it names in `after` for its client's session; null: nothing. */
+  /** The write that it names in `after` for its client's session; null: none. */
   readonly after?: ByteString | null;
   readonly id: ByteString;
   /** The whole frame. */
   readonly message: Buffer;
 }
 
-/** What a sending's batch is to those who send it; see batch.ts. */
+/** A batch, as its sendings and links know it; see batch.ts. */
 export interface SentBatch {
   readonly company: Company;
   readonly isRead: boolean;
@@ -31,11 +31,12 @@ export interface SentBatch {
   readonly isAnswered: boolean;
   readonly deadline: number;
   readonly units: number;
-  /** Of all its commands. */
+  /** The length of all its commands. */
   readonly bytes: number;
   readonly unsettled: number;
   readonly signatures: number;
   readonly wait: Wait | null;
+  readonly traceparent: string | null;
   readonly envelope: SignedEnvelope | null;
   readonly calls: readonly PendingCall[];
   readonly sendings: readonly Sending[];
@@ -47,9 +48,10 @@ export interface SentBatch {
 }
 
 /**
- * - `waiting`: its batch is not signed yet, or is to be signed anew
+ * The state of a sending:
+ * - `waiting`: its batch is not signed yet, or is to be signed again
  * - `queued`: signed, not written, or to be written again
- * - `written`: an answer is due
+ * - `written`: it awaits an answer
  * - `version-1`: its calls go one by one, as deliveries
  * - `ended`: answered or failed
  */
@@ -61,31 +63,31 @@ export type SilentStage = "timeout" | "not-awaited" | "closed";
 export class Sending {
   readonly batch: SentBatch;
   readonly address: Address;
-  /** Of the daemon among the client's. */
+  /** Index of the daemon among the client's. */
   readonly index: number;
   state: SendingState = "waiting";
   /** Clock time of the last write, or -1. */
   writtenAt = -1;
-  /** How often it was written. */
+  /** The number of times that it was written. */
   writes = 0;
-  /** When it ended. */
+  /** The time of its end. */
   endedAt = 0;
   failure: Failure | null = null;
-  /** A refusal that stands unless the batch can be signed anew. */
+  /** A refusal that is final unless the batch can be signed again. */
   refusal: Failure | null = null;
   /** Whether the daemon has refused the command for its date, and has not answered since. */
   hasRefusedDate = false;
-  /** What was written, or is to be; its batch may have been signed anew since. */
+  /** The envelope that was or will be written; its batch may have been signed again since. */
   envelope: SignedEnvelope | null = null;
   /** One for each call, with `version-1`. */
   deliveries: { readonly report: Report | null; readonly writtenAt: number }[] | null = null;
   /** Whether it may still turn out that the daemon speaks version 1, and needs the calls one by one. */
   mayTurn = true;
-  /** Whether the daemon has peers: then nil is what all of them would say, if it is live. */
+  /** Whether the daemon has peers: if it is live, its nil is then valid for all of them. */
   hasPeers = false;
   /** Whether the daemon may have answered without its client's last writes: then it is no better than one that is catching up. */
   isBehind = false;
-  /** Of these, how many have not ended. */
+  /** The number of deliveries that have not ended. */
   openDeliveries = 0;
   #replies: readonly PlainReply[] | null = null;
   #flags: readonly ByteString[] = [];
@@ -97,14 +99,14 @@ export class Sending {
   }
 
   /**
-   * What the queue before a daemon counts: the frame, what was signed, which is as long and kept until the id is known,
-   * and the calls where they may still be needed, as given and as RESP.
+   * The size that counts in the queue of a daemon: the frame, the signed bytes, which are as long and stay until the
+   * id is known, and the calls where they may still be needed, as the caller gave them and in RESP.
    */
   get bytes(): number {
     return 2 * (this.envelope?.message.length ?? 0) + (this.mayTurn ? 2 * this.batch.bytes : 0);
   }
 
-  /** It was written before, by somebody who is gone: what became of that is not known. */
+  /** Marks it as written by an earlier page: its outcome is not known. */
   resume(now: number): void {
     this.writes = 1;
     this.writtenAt = now;
@@ -116,7 +118,7 @@ export class Sending {
     this.hasRefusedDate = false;
   }
 
-  /** Lets the replies go, of which nobody will ask any more; that there were some stays known. */
+  /** Frees the replies, which are no longer needed; that there were some stays known. */
   forgetReplies(): void {
     if (this.#replies === null) return;
     this.#replies = [];
@@ -138,7 +140,7 @@ export class Sending {
     return this.isBehind || isBehind(flags);
   }
 
-  /** What this daemon made of a call; null: nothing yet. */
+  /** Returns this daemon's report on a call; null: none yet. */
   report(index: number): Report | null {
     if (this.failure !== null) return this.failure;
     if (this.deliveries !== null) return this.deliveries[index]?.report ?? null;
@@ -153,7 +155,7 @@ export class Sending {
     return { ok: false, stage, detail: "", written: writtenAt >= 0, at: now };
   }
 
-  /** Whether this daemon may have applied something of it, or may yet. */
+  /** Whether this daemon may have applied any of it, or may still do so. */
   get mayBeApplied(): boolean {
     if (this.deliveries !== null || this.#replies !== null) return true;
     return this.failure === null ? this.writtenAt >= 0 && this.refusal === null : this.failure.written;
@@ -170,7 +172,7 @@ export class Sending {
     return { ok: true, values: replyValues(reply), reply, flags, isForAll, at };
   }
 
-  /** As it was before its batch was signed: nothing of it was applied. */
+  /** Restores the state before its batch was signed: nothing of it was applied. */
   reset(): void {
     this.state = "waiting";
     this.writtenAt = -1;
@@ -180,9 +182,9 @@ export class Sending {
   }
 }
 
-/** How the error begins that stands for an answer which was too long. */
+/** The beginning of the error that replaces an answer which was too long. */
 const EXECUTED = "TOOLONG ";
 /** Flag of what has changed nothing so far, and is recorded. */
 const PROVISIONAL = /\bprovisional\b/;
-/** Flags of a daemon that lacks what its peers have, or cannot know. */
+/** Flags of a daemon that is missing data of its peers, or cannot know. */
 const NOT_LIVE = /\b(isolated|catching-up)\b/;

@@ -1,4 +1,4 @@
-/** The other way to a daemon, which may turn out to speak version 1: each call by itself, as a delivery. */
+/** The path to a daemon that may turn out to speak version 1: each call by itself, as a delivery. */
 import type { Failure } from "../shared/outcome.js";
 import type { PendingCall } from "./pending-call.js";
 import type { Sending } from "./sending.js";
@@ -9,14 +9,14 @@ export interface Version1Way {
   /** Whether a delivery would fail without an attempt to connect. */
   isBackingOff(now: number): boolean;
   /**
-   * Hands a call over; `ended` is called once, when the daemon has answered or failed.
-   * @param insist  try even if the daemon is being left alone
+   * Sends a call; `ended` is called once, when the daemon has answered or failed.
+   * @param insist  try even during the back-off
    * @returns why it cannot be sent at all; null: it is on its way
    */
   deliver(sending: Sending, call: PendingCall, ended: () => void, insist: boolean): Failure | null;
 }
 
-/** Where version 1 is never spoken. */
+/** The path of version 1 for clients that never speak it. */
 export const NO_VERSION_1: Version1Way = {
   isEmpty: true,
   isBackingOff: () => true,

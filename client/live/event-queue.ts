@@ -1,37 +1,37 @@
-/** Events on their way to one iterator: bounded; what has no room is left out, and a gap stands in its place. */
+/** The events for one iterator: a bounded queue; events without room are dropped and replaced by a gap. */
 import type { LiveEvent } from "./live-event.js";
 
-/** Events that wait for whoever iterates. */
-const MOST = 10_000;
+/** The maximum number of events that wait for the iterator. */
+const EVENTS_MAX = 10_000;
 
 export class EventQueue<Event extends LiveEvent> implements AsyncIterableIterator<Event> {
   #events: Event[] = [];
   #waiting: { resolve: (result: IteratorResult<Event>) => void; reject: (error: Error) => void }[] = [];
   #error: Error | null = null;
   #isOver = false;
-  readonly #left: () => void;
+  readonly #onLeft: (queue: EventQueue<Event>) => void;
 
-  /** @param left  nobody iterates any more */
-  constructor(left: () => void) {
-    this.#left = left;
+  /** @param onLeft  called when the iteration has ended */
+  constructor(onLeft: (queue: EventQueue<Event>) => void) {
+    this.#onLeft = onLeft;
   }
 
   push(event: Event): void {
     if (this.#isOver || this.#error !== null) return;
     const waiting = this.#waiting.shift();
     if (waiting !== undefined) waiting.resolve({ value: event, done: false });
-    else if (this.#events.length < MOST) this.#events.push(event);
+    else if (this.#events.length < EVENTS_MAX) this.#events.push(event);
     else this.#overflow();
   }
 
-  /** It ends with an error, behind what waits. */
+  /** Ends the iteration with an error, after the waiting events. */
   fail(error: Error): void {
     if (this.#isOver || this.#error !== null) return;
     this.#error = error;
     for (const { reject } of this.#waiting.splice(0)) reject(error);
   }
 
-  /** It ends, behind what waits. */
+  /** Ends the iteration, after the waiting events. */
   end(): void {
     this.#isOver = true;
     for (const { resolve } of this.#waiting.splice(0)) resolve({ value: undefined, done: true });
@@ -49,7 +49,7 @@ export class EventQueue<Event extends LiveEvent> implements AsyncIterableIterato
     this.#events = [];
     if (!this.#isOver) {
       this.end();
-      this.#left();
+      this.#onLeft(this);
     }
     return Promise.resolve({ value: undefined, done: true });
   }
@@ -58,11 +58,11 @@ export class EventQueue<Event extends LiveEvent> implements AsyncIterableIterato
     return this;
   }
 
-  /** The last one that waits says so; more is kept once some have been taken. */
+  /** Replaces the events without room by a gap at the end; later ones are stored once some have been taken. */
   #overflow(): void {
     const last = this.#events.at(-1);
     if (last?.type === "gap" && last.reason === "slow") return;
-    const detail = `${MOST} events wait to be taken`;
+    const detail = `${EVENTS_MAX} events wait to be taken`;
     this.#events.push({ type: "gap", reason: "slow", server: "", detail } as Event);
   }
 }

@@ -1,11 +1,11 @@
-/** What callers give `subscribe` and `watch`, turned into what a daemon is asked, and its events into what callers get. */
+/** Converts the arguments of `subscribe` and `watch` to requests to a daemon, and its events to those of the iterators. */
 import { type ByteString, textOfBytes } from "../../protocol/byte-string.js";
 import type { EnvelopeOptions } from "../settings/header-options.js";
 import type { Environment } from "../shared/environment.js";
 import { DbsyncError } from "../shared/errors.js";
 import type { Sealer } from "../shared/sealer.js";
 import { EventQueue } from "./event-queue.js";
-import { Live, type LiveOptions, nameBytes, placeOf, type Wanted } from "./live.js";
+import { Live, type LiveOptions, nameBytes, topicOf, type Wanted } from "./live.js";
 import type {
   ChannelEvent,
   ChannelInput,
@@ -42,7 +42,7 @@ export class Listening {
   }
 
   #listen<Event extends ChannelEvent | WatchEvent>(wanted: Wanted): EventQueue<Event> {
-    const queue: EventQueue<Event> = new EventQueue<Event>(() => this.#live.forget(queue));
+    const queue = new EventQueue<Event>((left) => this.#live.forget(left));
     this.#live.listen(wanted, queue);
     return queue;
   }
@@ -60,7 +60,7 @@ function wantedChannel(channel: ChannelInput, { buffers = false }: ListenOptions
             text: shown(text, buffers),
           } as const)
         : null;
-    return { word: "PSUBSCRIBE", name, db: 0, place: placeOf(["pmessage", name]), read };
+    return { word: "PSUBSCRIBE", name, db: 0, topic: topicOf(["pmessage", name]), read };
   }
   const isShard = typeof channel === "object" && channel !== null;
   const name = nameOf(isShard ? channel.shard : channel, "a channel");
@@ -68,8 +68,8 @@ function wantedChannel(channel: ChannelInput, { buffers = false }: ListenOptions
     what === (isShard ? "smessage" : "message") && from === name
       ? ({ type: "message", channel: textOfBytes(name), text: shown(text, buffers) } as const)
       : null;
-  const place = placeOf([isShard ? "smessage" : "message", name]);
-  return { word: isShard ? "SSUBSCRIBE" : "SUBSCRIBE", name, db: 0, place, read };
+  const topic = topicOf([isShard ? "smessage" : "message", name]);
+  return { word: isShard ? "SSUBSCRIBE" : "SUBSCRIBE", name, db: 0, topic, read };
 }
 
 function wantedKey(key: KeyInput, { buffers = false, db }: ListenOptions & { readonly db: number }): Wanted {
@@ -81,8 +81,8 @@ function wantedKey(key: KeyInput, { buffers = false, db }: ListenOptions & { rea
     if (isPrefix ? !changed.startsWith(name) : changed !== name) return null;
     return { type: what, db, key: shown(changed, buffers) } as const;
   };
-  const place = isPrefix ? null : placeOf(["changed", String(db), name]);
-  return { word: isPrefix ? "WATCHPREFIX" : "WATCH", name, db, place, read };
+  const topic = isPrefix ? null : topicOf(["changed", String(db), name]);
+  return { word: isPrefix ? "WATCHPREFIX" : "WATCH", name, db, topic, read };
 }
 
 const isOfKey = (what: string | undefined): what is KeyEvent["type"] =>

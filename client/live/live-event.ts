@@ -1,20 +1,21 @@
-/** What an iterator of `subscribe` or `watch` gives. */
+/** The events of an iterator of `subscribe` or `watch`. */
 
 import type { ByteBuffer } from "../../protocol/byte-string.js";
 
-/** From here on everything is told that this daemon hears, until a gap. */
+/** From now on the iterator gets all events that this daemon receives, until a gap. */
 export interface OpenEvent {
   readonly type: "open";
-  /** As in the list of servers. */
+  /** The address, as in the list of servers. */
   readonly server: string;
 }
 
 /**
- * Something may have been missed; what follows, if it is `lost`, is told once another daemon is open.
- * - `lost`: the connection, or the daemon, is gone
- * - `members`: a connection between daemons came or went, or one had more messages for another than it could take
- * - `keys`: any key may have changed, as all were replaced at once
- * - `slow`: more came than this program took from the iterator
+ * Events may be missing. After `lost`, the iterator continues with `open` once another daemon is reached.
+ * - `lost`: the connection or the daemon was lost
+ * - `members`: a connection between daemons was opened or lost, or one had more messages for another than it could
+ *   accept
+ * - `keys`: any key may have changed, because all were replaced in one step
+ * - `slow`: more events arrived than this program took from the iterator
  */
 export interface GapEvent {
   readonly type: "gap";
@@ -26,14 +27,17 @@ export interface GapEvent {
 export interface MessageEvent {
   readonly type: "message";
   readonly channel: string;
-  /** UTF-8, or a Buffer where the option `buffers` asks for it. */
+  /** The text, decoded as UTF-8, or a Buffer with the option `buffers`. */
   readonly text: string | ByteBuffer;
-  /** By which pattern it was heard. */
+  /** The pattern that matches its channel. */
   readonly pattern?: string;
 }
 
 export interface KeyEvent {
-  /** `changed`: its value is, or may be, another. It is no more: `deleted`, `expired`, or `evicted` to make room. */
+  /**
+   * The kind of change. `changed`: its value may be different. `deleted`, `expired`, `evicted` (to free memory): it
+   * no longer exists.
+   */
   readonly type: "changed" | "deleted" | "expired" | "evicted";
   readonly db: number;
   readonly key: string | ByteBuffer;
@@ -45,7 +49,7 @@ export type LiveEvent = ChannelEvent | WatchEvent;
 
 /** A channel; or all that match a pattern, or a shard channel. */
 export type ChannelInput = string | { readonly pattern: string } | { readonly shard: string };
-/** A key; or all that begin so. */
+/** A key, or a prefix of keys. */
 export type KeyInput = string | Uint8Array | { readonly prefix: string | Uint8Array };
 
 export interface ListenOptions {

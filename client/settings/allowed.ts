@@ -1,21 +1,22 @@
-/** What each option may be, in sentences. A page goes without them (decision 23). */
+/** The allowed values of each option, in sentences. A page goes without them (decision 23). */
 import { didYouMean } from "../../protocol/nearest-name.js";
 import { HASH_BYTES, ORDER_KEY_BYTES, UNIT_ID_BYTES } from "../../protocol/version-2/envelope.js";
 import { VERSIONS_ALLOWED } from "../shared/versions.js";
-import { DAEMONS_MOST, IF_KEYS_MOST, MAX_TIMEOUT_MS, POLICIES, STABLE_TIMEOUT_MS } from "./call-limits.js";
+import { DAEMONS_MAX, IF_KEYS_MAX, POLICIES, STABLE_TIMEOUT_MS, TIMEOUT_MS_MAX } from "./call-limits.js";
 
 const EITHER = "true or false";
 
 export const ALLOWED = {
-  timeout: `1 to ${MAX_TIMEOUT_MS} milliseconds, with stable 1 to ${STABLE_TIMEOUT_MS}`,
+  timeout: `1 to ${TIMEOUT_MS_MAX} milliseconds, with stable 1 to ${STABLE_TIMEOUT_MS}`,
   policy: `${POLICIES.join(", ")}, or a number of daemons`,
   buffers: EITHER,
   db: "the number of a database",
-  if: `1 to ${IF_KEYS_MOST} of { key, writer }, where writer is what WRITERS tells, or null for an absent key`,
+  if: `1 to ${IF_KEYS_MAX} of { key, writer }, where writer is the reply of WRITERS, or null for an absent key`,
   after: `${2 * ORDER_KEY_BYTES} hexadecimal digits, from lastWrite`,
   only: `${2 * HASH_BYTES} hexadecimal digits, as the daemon prints them`,
   stable: EITHER,
-  replicated: `a number of daemons, 1 to ${DAEMONS_MOST}`,
+  replicated: `a number of daemons, 1 to ${DAEMONS_MAX}`,
+  traceparent: "a traceparent of W3C Trace Context, 55 characters",
   servers: "",
   key: "a file's path, PEM text, a KeyObject, or false for unsigned",
   ca: "a file's path, or PEM text",
@@ -27,12 +28,12 @@ export const ALLOWED = {
   debug: EITHER,
   options: "an object or a server list",
   writer:
-    `a writer as call("WRITERS key") tells it, ${2 * UNIT_ID_BYTES} hexadecimal digits or, with buffers: true, a Buffer of ` +
-    `${UNIT_ID_BYTES} bytes; multi() tells writers with buffers: true only`,
+    `a writer as call("WRITERS key") returns it, ${2 * UNIT_ID_BYTES} hexadecimal digits or, with buffers: true, a Buffer of ` +
+    `${UNIT_ID_BYTES} bytes; multi() returns writers with buffers: true only`,
   besideStable: "nothing together with stable, which says more",
 } as const;
 
-/** What is said of an option that there is not. */
+/** Returns the message about an option that does not exist. */
 export const unknownOption = (name: string, names: readonly string[]): string =>
   `is no option: ${didYouMean(name, names)}There are ${names.join(", ")}`;
 

@@ -1,14 +1,17 @@
-/** What bounds the options of a call. */
+/** The limits of a call's options. */
 
-/** As the original's driver, which waits 3 s. */
+/** The default timeout: that of the original's driver. */
 export const DEFAULT_TIMEOUT_MS = 3_000;
 
-/** Beyond it a version 2 daemon would refuse the command as too old; the same bound holds for version 1. */
-export const MAX_TIMEOUT_MS = 20_000;
+/**
+ * The maximum timeout. After it a version 2 daemon would refuse the command as too old; the same limit holds for
+ * version 1.
+ */
+export const TIMEOUT_MS_MAX = 20_000;
 
-/** What is to be final waits for the daemons' window, and then for their reports. */
+/** The timeout of calls with `stable`: they wait for the daemons' window, and then for their reports. */
 export const STABLE_TIMEOUT_MS = 60_000;
 
 export const POLICIES: readonly unknown[] = ["first", "majority", "all", "all-equal"];
-export const IF_KEYS_MOST = 1024;
-export const DAEMONS_MOST = 99;
+export const IF_KEYS_MAX = 1024;
+export const DAEMONS_MAX = 99;

@@ -1,9 +1,10 @@
-/** What a caller may ask for of one call: checked, and with nothing left open. */
+/** The options of one call: checked, with defaults applied. */
+import { isTraceparent } from "../../protocol/version-2/traceparent.js";
 import { badOption, badSecret, DbsyncError } from "../shared/errors.js";
 import type { Form } from "../shared/outcome.js";
-import type { GivenPolicy, Policy } from "../shared/policy.js";
+import type { CallPolicy, Policy } from "../shared/policy.js";
 import { ALLOWED, atMostServers, unknownOption } from "./allowed.js";
-import { MAX_TIMEOUT_MS, POLICIES, STABLE_TIMEOUT_MS } from "./call-limits.js";
+import { POLICIES, STABLE_TIMEOUT_MS, TIMEOUT_MS_MAX } from "./call-limits.js";
 import {
   type EnvelopeOptions,
   HEADER_CHECKS,
@@ -15,25 +16,29 @@ export interface CallOptions extends HeaderOptions {
   /** Milliseconds until the call fails, 1 to 20,000; default 3,000. See also `stable`. */
   readonly timeout?: number | undefined;
   /**
-   * Which answers make the result; default `first`, the first good one, and where there are conditions (`if`) the outcome that
-   * more than half of the servers report. See policy.ts.
+   * Selects the answers that make the result; default `first`, the first successful one, and with conditions (`if`)
+   * the outcome that more than half of the servers report. See policy.ts.
    */
   readonly policy?: Policy | undefined;
+  /** `traceparent` of W3C Trace Context, 55 characters, which the daemons' slow logs show; daemons that do not support it do not receive it. */
+  readonly traceparent?: string | undefined;
 }
 
-/** Of `call` and `multi`. */
+/** Options of `call` and `multi`. */
 export interface TypedCallOptions extends CallOptions {
   /** Strings of the reply as Buffers; default false. */
   readonly buffers?: boolean | undefined;
 }
 
-/** What may differ from call to call on the same connections. `envelope`: null for most. */
+/** The settings that may differ between calls on the same connections. `envelope`: null for most. */
 export interface CallSettings {
   readonly timeout: number;
-  readonly policy: GivenPolicy;
+  readonly policy: CallPolicy;
   readonly format: Form;
   readonly envelope: EnvelopeOptions | null;
   readonly buffers: boolean;
+  /** null: the call is not traced. */
+  readonly traceparent: string | null;
 }
 
 /** Whether an option may have that value. */
@@ -43,12 +48,13 @@ export const CALL_CHECKS = {
   timeout: (value) => typeof value === "number" && value >= 1 && value <= STABLE_TIMEOUT_MS,
   policy: (value) => POLICIES.includes(value) || (Number.isSafeInteger(value) && Number(value) >= 1),
   buffers: (value) => typeof value === "boolean",
+  traceparent: isTraceparent,
   ...HEADER_CHECKS,
 } satisfies Record<keyof TypedCallOptions, (value: unknown) => boolean>;
 
 const CALL_OPTIONS: readonly string[] = Object.keys(CALL_CHECKS);
 
-/** Settings of one call: `base`, unless `options` says otherwise. @throws DbsyncError `bad-option` */
+/** Returns the settings of one call: `base`, unless `options` says otherwise. @throws DbsyncError `bad-option` */
 export function readCallOptions(
   options: TypedCallOptions,
   base: CallSettings & { readonly servers: readonly unknown[] },
@@ -60,16 +66,17 @@ export function readCallOptions(
     format: base.format,
     envelope: readHeaderOptions(options, base.envelope),
     buffers: options.buffers ?? false,
+    traceparent: options.traceparent ?? base.traceparent,
   };
 }
 
 export function timeoutFor({ timeout, stable }: CallOptions, usual: number): number {
   if (stable) return timeout ?? STABLE_TIMEOUT_MS;
-  if (timeout !== undefined && timeout > MAX_TIMEOUT_MS) throw badOption("timeout", timeout, ALLOWED.timeout);
+  if (timeout !== undefined && timeout > TIMEOUT_MS_MAX) throw badOption("timeout", timeout, ALLOWED.timeout);
   return timeout ?? usual;
 }
 
-export function policyFor(policy: GivenPolicy, servers: readonly unknown[]): GivenPolicy {
+export function policyFor(policy: CallPolicy, servers: readonly unknown[]): CallPolicy {
   if (typeof policy === "number" && policy > servers.length)
     throw badOption("policy", policy, atMostServers(servers.length));
   return policy;

@@ -1,6 +1,6 @@
 /**
- * What a call uses when it is not told: environment, then dbsync.ini, then the original's defaults.
- * Each setting is looked for by itself. Nothing is kept here; who reads it keeps it (dbsync-send.ts).
+ * The defaults of options: environment, then dbsync.ini, then the original's defaults. Each setting is searched for
+ * by itself. Nothing is cached here; dbsync-send.ts does that.
  */
 import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
@@ -11,7 +11,7 @@ import { type Address, parseServers } from "../shared/servers.js";
 import { readVersions, VERSIONS_ALLOWED, type Versions } from "../shared/versions.js";
 import { type IniSettings, parseIni } from "./ini-file.js";
 
-/** Where the original daemon listens unless told otherwise. */
+/** The original daemon's default address. */
 const DEFAULT_SERVERS = "127.0.0.1:1111";
 const BY_DEFAULT = "the default";
 
@@ -29,11 +29,11 @@ export interface Defaults {
   readonly caFrom: string;
   readonly keepalive: boolean;
   readonly format: Format;
-  /** null: nothing says. */
+  /** null: not configured. */
   readonly versions: Versions | null;
 }
 
-/** Where to look: the process's variables and folders, or a test's. */
+/** The process's variables and folders, or a test's. */
 export interface Places {
   readonly variables: Readonly<Record<string, string | undefined>>;
   readonly folder: string;
@@ -51,7 +51,7 @@ export function realPlaces(): Places {
  */
 export function readDefaults(places: Places): Defaults {
   const { DBSYNC_SERVERS: servers = "", DBSYNC_SIGNKEY: signkey, DBSYNC_CLUSTER: cluster } = places.variables;
-  // An ini file whose servers and key are both overruled is not even read; a cluster belongs to its servers.
+  // If the environment names both servers and key, no ini file is read; a cluster belongs to its servers.
   const ini = servers !== "" && signkey !== undefined ? null : findIni(places);
   return {
     ...readServers(servers, ini),
@@ -63,13 +63,13 @@ export function readDefaults(places: Places): Defaults {
   };
 }
 
-/** As PHP writes a switch. */
+/** The values of a switch, as in PHP. */
 const ON: readonly string[] = ["1", "on", "yes", "true"];
 const OFF: readonly string[] = ["0", "off", "no", "false", "none", ""];
 
 const FORMATS: readonly Format[] = ["text", "php-dbsync"];
 
-/** How the client is to behave; in dbsync.ini alone. */
+/** Reads the settings that only dbsync.ini has. */
 function readManners(ini: FoundIni | null): { keepalive: boolean; format: Format } {
   const { keepalive = "1", format = "text" } = ini?.settings ?? {};
   const fail = (name: string, value: string, allowed: string) =>

@@ -1,4 +1,4 @@
-/** Options of a call that stand in the header of its envelope, or beside it, so that version 1 has no bytes for them. */
+/** Options of a call that are in the header of its envelope, or next to it, so that version 1 cannot carry them. */
 import { type ByteString, bytesOfText } from "../../protocol/byte-string.js";
 import {
   bytesOfHex,
@@ -10,12 +10,12 @@ import {
 import type { Wait } from "../../protocol/version-2/messages-v2.js";
 import { badOption } from "../shared/errors.js";
 import { ALLOWED } from "./allowed.js";
-import { DAEMONS_MOST, IF_KEYS_MOST } from "./call-limits.js";
+import { DAEMONS_MAX, IF_KEYS_MAX } from "./call-limits.js";
 
-/** A key, and who must have changed it last. */
+/** A key, and the last writer that it must have. */
 export interface If {
   readonly key: string | Buffer;
-  /** As `WRITERS` tells it, 36 bytes; or those as 72 hexadecimal digits; null: the key must be absent. */
+  /** The writer, as `WRITERS` returns it: 36 bytes, or those as 72 hexadecimal digits; null: the key must be absent. */
   readonly writer: string | Buffer | null;
   /** Default: that of the call. */
   readonly db?: number | undefined;
@@ -29,14 +29,17 @@ export interface HeaderOptions {
   readonly if?: readonly If[] | undefined;
   /** The daemon first waits until it holds this write: 92 hexadecimal digits, from `lastWrite`. */
   readonly after?: string | undefined;
-  /** Only the daemon with this id takes it: 64 hexadecimal digits. */
+  /** Id of the only daemon that accepts the call: 64 hexadecimal digits. */
   readonly only?: string | undefined;
   /**
-   * A daemon answers once the order up to this write is final: no write that comes later can change what it did. That
-   * takes as long as the daemons' window of dates, some 35 s, so the timeout is 60 s then, and may be given up to that.
+   * The answer comes once the order up to this write is final: no later write can change what it did. That takes as
+   * long as the daemons' window of dates, some 35 s, so the default timeout is then 60 s, which is also the maximum.
    */
   readonly stable?: boolean | undefined;
-  /** A daemon answers once so many daemons have this write on their disk, itself among them: 1 to 99. */
+  /**
+   * The number of daemons, including the one that answers, that must have this write on their disks before the
+   * answer: 1 to 99.
+   */
   readonly replicated?: number | undefined;
 }
 
@@ -47,7 +50,7 @@ export interface EnvelopeOptions {
   readonly after?: ByteString | null;
   readonly only?: ByteString | null;
   readonly multi?: boolean;
-  /** What the answer waits for; null: nothing. */
+  /** The event that the answer waits for; null: none. */
   readonly wait?: Wait | null;
 }
 
@@ -58,16 +61,16 @@ const isHex = (value: unknown, bytes: number) =>
 
 export const HEADER_CHECKS: Record<keyof HeaderOptions, (value: unknown) => boolean> = {
   db: isDatabase,
-  if: (value) =>
-    Array.isArray(value) && value.length > 0 && value.length <= IF_KEYS_MOST && value.every(isIf),
+  if: (value) => Array.isArray(value) && value.length > 0 && value.length <= IF_KEYS_MAX && value.every(isIf),
   after: (value) => isHex(value, ORDER_KEY_BYTES),
   only: (value) => isHex(value, HASH_BYTES),
   stable: (value) => typeof value === "boolean",
-  replicated: (value) => Number.isSafeInteger(value) && Number(value) >= 1 && Number(value) <= DAEMONS_MOST,
+  replicated: (value) => Number.isSafeInteger(value) && Number(value) >= 1 && Number(value) <= DAEMONS_MAX,
 };
 
 /**
- * @param usual  what holds for each of them that a call leaves open: the client's own
+ * Reads the options of a call's header.
+ * @param usual  the client's own, for those that the call leaves out
  * @returns null if there are none of them
  */
 export function readHeaderOptions(
@@ -87,7 +90,7 @@ function bytesOr(hex: string | undefined, bytes: number, usual: string | null | 
   return (hex === undefined ? usual : bytesOfHex(hex, bytes)) ?? null;
 }
 
-/** Whether they say no more than the number of the database. */
+/** Whether only the database is set. */
 export function isDatabaseAlone({ multi, if: conditions, after, only, wait }: EnvelopeOptions): boolean {
   return !(multi || conditions || after || only || wait);
 }
@@ -110,7 +113,7 @@ function conditionOf({ key, writer, db }: If, callDb: number): Condition {
 }
 
 function writerBytes(writer: string | Buffer): string | undefined {
-  // So WRITERS tells of an absent key.
+  // WRITERS returns this for an absent key.
   if (writer.length === 0) return "";
   if (typeof writer === "string") return bytesOfHex(writer, UNIT_ID_BYTES);
   return writer.length === UNIT_ID_BYTES ? writer.toString("latin1") : undefined;

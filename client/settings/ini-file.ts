@@ -1,16 +1,16 @@
 /**
- * dbsync.ini, written as a php.ini: `dbsync.servers = …`, `;` begins a comment, quotes are optional, section
- * headers mean nothing. The prefix may be left out; `extension = …` is PHP's own line and is passed over.
+ * Reads dbsync.ini, written as a php.ini: `dbsync.servers = …`, `;` begins a comment, quotes are optional, section
+ * headers are ignored. The prefix is optional; `extension = …` is PHP's own line and is skipped.
  */
 import { didYouMean } from "../../protocol/nearest-name.js";
 import { DbsyncError } from "../shared/errors.js";
 
 const SETTINGS = ["servers", "signkey", "cluster", "ca", "keepalive", "format", "versions"] as const;
 
-/** Lines that a php.ini fragment for the original extension holds, and that say nothing to us. */
+/** Lines of a php.ini fragment for the original extension that have no meaning here. */
 const FOREIGN = ["extension"];
 
-/** What the file sets; a setting that it leaves out is absent. */
+/** The settings of the file; those that it leaves out are absent. */
 export type IniSettings = Partial<Record<(typeof SETTINGS)[number], string>>;
 
 /**
@@ -52,6 +52,6 @@ function readValue(text: string, fail: (problem: string) => DbsyncError): string
   if (end < 0) throw fail(`the quote ${quote} is not closed`);
   const rest = text.slice(end + 1).trim();
   if (rest !== "" && !rest.startsWith(";"))
-    throw fail(`expected nothing behind the closing quote, found ${rest}`);
+    throw fail(`expected nothing after the closing quote, found ${rest}`);
   return text.slice(1, end);
 }

@@ -5,7 +5,7 @@ import { NO_KEY, NONCE_BYTES } from "../../protocol/version-2/envelope.js";
 import type { Seal, Sealer } from "../shared/sealer.js";
 import type { EnvelopeSigner } from "./signing-key.js";
 
-/** Nonces are cut from random bytes that are fetched for so many of them at once. */
+/** The number of nonces that are cut from random bytes fetched in one step. */
 const NONCES_AT_ONCE = 256;
 
 export class KeySealer implements Sealer {
@@ -31,7 +31,7 @@ export class KeySealer implements Sealer {
   }
 }
 
-/** For daemons without keys: envelopes that nobody signs. */
+/** Makes unsigned envelopes, for daemons without keys. */
 export class UnsignedSealer implements Sealer {
   readonly keyId = NO_KEY;
 
@@ -60,8 +60,8 @@ function nextNonce(): ByteString {
 }
 
 /**
- * Where signing did not need the id, it is asked for when the frame has been written: the daemons work meanwhile. From then on the
- * bytes that were signed are let go: a daemon that hangs may keep the envelope for long.
+ * A seal whose id is computed when first read, after the frame was written: the daemons work meanwhile. The signed
+ * bytes are freed then, because a hung daemon may keep the envelope in memory for long.
  */
 class LateSeal implements Seal {
   readonly signature: Buffer;

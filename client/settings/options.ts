@@ -1,10 +1,7 @@
-/**
- * What a caller may ask for, checked once and turned into settings. Every option has a row here and nowhere
- * else.
- */
+/** The options of a client, checked once and converted to settings. Every option has its row here and nowhere else. */
 import type { KeyObject } from "node:crypto";
 import type { Format } from "../shared/outcome.js";
-import { type Address, needsAuthorities, type Place, parseServers } from "../shared/servers.js";
+import { type Address, type Endpoint, needsAuthorities, parseServers } from "../shared/servers.js";
 import { readVersions, type Versions } from "../shared/versions.js";
 import { DEFAULT_TIMEOUT_MS } from "./call-limits.js";
 import {
@@ -28,32 +25,32 @@ export interface SendOptions extends CallOptions {
   /** Default: DBSYNC_SIGNKEY, dbsync.ini, unsigned. */
   readonly key?: KeyOption | undefined;
   /**
-   * Of servers with TLS (`dbsyncs://`): who may have signed their certificates, as a file's path or PEM text.
-   * Default: DBSYNC_CA, dbsync.ini, those that Node.js trusts.
+   * The authorities that may have signed the certificates of servers with TLS (`dbsyncs://`): a file's path or PEM
+   * text. Default: DBSYNC_CA, dbsync.ini, those that Node.js trusts.
    */
   readonly ca?: string | Buffer | undefined;
-  /** Of the key file, if it has one. */
+  /** The passphrase of the key file, if it has one. */
   readonly passphrase?: string | Buffer | undefined;
   /** `false`: a new connection for every call. Default true. */
   readonly keepalive?: boolean | undefined;
   /** Default `text`. */
   readonly format?: Format | undefined;
   /**
-   * The cluster that version 2 commands are meant for, as the daemons print it at their start: 64 hexadecimal
-   * digits. Default: with default servers DBSYNC_CLUSTER, dbsync.ini; else the daemons are asked.
+   * The cluster that version 2 commands are meant for, as the daemons print it when they start: 64 hexadecimal
+   * digits. Default: with default servers DBSYNC_CLUSTER, dbsync.ini; otherwise the daemons are asked.
    */
   readonly cluster?: string | undefined;
   /**
-   * Which versions of the protocol a call may go out as: `2`; `1`; `1,2`: version 1 for daemons that close on version 2's
-   * hello, whoever closes there. Of one server: `dbsync1://host:port`. Default: DBSYNC_VERSIONS, dbsync.ini; else `2` for
-   * what is signed, and `1,2` for what is not.
+   * The versions of the protocol that a call may use: `2`; `1`; `1,2`: version 1 for any server that closes on
+   * version 2's hello. For one server: `dbsync1://host:port`. Default: DBSYNC_VERSIONS, dbsync.ini; else `2` for
+   * signed calls, and `1,2` for unsigned ones.
    */
   readonly versions?: Versions | undefined;
   /** Whether errors carry the caller's stack; each call takes longer then. Default: whether DBSYNC_DEBUG is 1. */
   readonly debug?: boolean | undefined;
 }
 
-/** Options with nothing left open. `key` is the file's path, text or object, null for unsigned. */
+/** Options with all defaults applied. `key` is the file's path, text or object, null for unsigned. */
 export interface Settings extends CallSettings {
   readonly servers: readonly Address[];
   /** The option `ca`, not read yet, and how messages name where it is from; null: what Node.js trusts. */
@@ -61,11 +58,11 @@ export interface Settings extends CallSettings {
   readonly key: Exclude<KeyOption, false> | null;
   readonly passphrase: string | Buffer | undefined;
   readonly keepalive: boolean;
-  /** Hexadecimal digits; "": to be asked for. */
+  /** Hexadecimal digits; "": the daemons are asked. */
   readonly cluster: string;
-  /** null: nobody has said; a signed call is of version 2 then, and an unsigned one of what the daemon speaks. */
+  /** null: not configured; signed calls then use version 2, unsigned ones what the daemon speaks. */
   readonly versions: Versions | null;
-  /** null: the environment says. */
+  /** null: the environment decides. */
   readonly debug: boolean | null;
 }
 
@@ -91,13 +88,14 @@ const SECRETS: readonly string[] = ["key", "passphrase"] satisfies (keyof SendOp
 const SEND_OPTIONS = Object.keys(CHECKS).filter((name) => name !== "buffers");
 
 /**
- * @param defaults  asked for only if `servers` or `key` is left open, or `versions` where it matters
- * @throws DbsyncError `bad-option`, naming option, value and what is allowed; what `defaults` throws
+ * Checks the options and applies the defaults.
+ * @param defaults  called only if `servers` or `key` is missing, or `versions` where it matters
+ * @throws DbsyncError `bad-option`, naming option, value and what is allowed; the errors of `defaults`
  */
 export function readOptions(options: SendOptions | string, defaults: () => Defaults): Settings {
   const given: SendOptions = typeof options === "string" ? { servers: options } : options;
   checkOptions(given, SEND_OPTIONS, CHECKS, SECRETS);
-  // What a file or variable says besides belongs to the servers named there.
+  // The other settings of a file or of the environment belong to the servers named there.
   const found = given.servers === undefined ? defaults() : null;
   const servers = found?.servers ?? parseServers(given.servers);
   const key = (given.key === undefined ? defaults().signkey : given.key) || null;
@@ -118,12 +116,13 @@ export function readOptions(options: SendOptions | string, defaults: () => Defau
     debug: given.debug ?? null,
     envelope: readHeaderOptions(given),
     buffers: false,
+    traceparent: given.traceparent ?? null,
   };
 }
 
 /**
- * What environment and file say of versions; it holds for every server whose entry says nothing. Neither is asked for a caller who
- * has named the servers, and said that nothing is signed: that goes by what they speak.
+ * Returns the versions that environment and file allow; they hold for every server whose address names none. Neither
+ * is read if the caller has named the servers and disabled signing: such calls use what the servers speak.
  */
 function versionsFor(
   given: SendOptions,
@@ -135,9 +134,9 @@ function versionsFor(
   return matters && servers.some(({ versions }) => versions === null) ? defaults().versions : null;
 }
 
-/** Who may have signed the certificates of servers; null where it does not matter, or nobody says. */
+/** Returns the authorities that may have signed the certificates of servers; null if none are needed or configured. */
 export function authoritiesFor(
-  servers: readonly Place[],
+  servers: readonly Endpoint[],
   ca: SendOptions["ca"],
   defaults: () => Defaults,
 ): Settings["authorities"] {

@@ -1,7 +1,4 @@
-/**
- * The key a client signs with: from an option to a loaded key, and from a command to the frame all daemons
- * get.
- */
+/** The key of a client: from an option to a loaded key, and from a command to the frame that all daemons receive. */
 import { createPublicKey, type KeyObject } from "node:crypto";
 import { KeyFileError } from "../../keys/errors.js";
 import { loadPrivateKey } from "../../keys/key-file.js";
@@ -10,8 +7,8 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { UnsendableCommand } from "../../protocol/errors.js";
 import { commandText, writeCommandFrame } from "../../protocol/version-1/command-v1.js";
 import type { CommandInput } from "../shared/command.js";
+import { commandLabel } from "../shared/command-labels.js";
 import { DbsyncError } from "../shared/errors.js";
-import { toldCommand } from "../shared/told-command.js";
 import type { Settings } from "./options.js";
 
 /** Signs one text, which ends with its NUL. Handed in by tests that count signatures. */
@@ -28,12 +25,16 @@ export interface EnvelopeSigner {
 }
 
 /**
- * `fingerprint` is "", `sign` and `signer` null for an unsigned client; `sign` is null for a key that
- * version 1 does not know, too. `warnings` are sentences for the person who runs it.
+ * The signing functions of a client. Both are null for an unsigned client, `sign` also for a key that version 1 does
+ * not support.
  */
-export interface SigningKey {
+export interface Signing {
   readonly sign: Signer | null;
   readonly signer: EnvelopeSigner | null;
+}
+
+/** A loaded key. `fingerprint` is "" for an unsigned client; `warnings` are sentences for its user. */
+export interface SigningKey extends Signing {
   readonly fingerprint: string;
   readonly warnings: readonly string[];
 }
@@ -65,7 +66,7 @@ export function loadSigningKey(settings: KeyOptions): SigningKey {
   }
 }
 
-/** The public half of the key that a client signs with; null: it signs with none. @throws DbsyncError `bad-key` */
+/** Returns the public half of the client's key; null: it signs with none. @throws DbsyncError `bad-key` */
 export function publicKeyOf({ key, passphrase }: KeyOptions): KeyObject | null {
   if (key === null) return null;
   try {
@@ -89,9 +90,9 @@ function keySource(
 }
 
 /**
- * The frame of a command: signed once, whatever the number of daemons.
- * @param given  as the caller gave it, for errors
- * @throws DbsyncError `bad-command`: version 1 has no bytes for it
+ * Returns the frame of a command: signed once, whatever the number of daemons.
+ * @param given  the command as the caller gave it, for errors
+ * @throws DbsyncError `bad-command`: version 1 cannot carry it
  */
 export function frameOf(
   command: string | readonly string[],
@@ -108,6 +109,6 @@ function commandTextOf(command: string | readonly string[], given: CommandInput)
     return commandText(command);
   } catch (cause) {
     if (!(cause instanceof UnsendableCommand)) throw cause;
-    throw new DbsyncError("bad-command", cause.message, { cause, command: toldCommand(given) });
+    throw new DbsyncError("bad-command", cause.message, { cause, command: commandLabel(given) });
   }
 }

@@ -1,7 +1,7 @@
 /**
- * One timer for all deadlines of a client. A deadline that is met costs no timer: the alarm is set for the
- * earliest time anybody has named, and asks again when it rings. It also decides whether the process stays
- * alive; sockets do not.
+ * One timer for all deadlines of a client. A deadline that is met costs no timer: the alarm is set for the earliest
+ * known time, and looks for the next one when it rings. It also decides whether the process stays alive; sockets do
+ * not.
  */
 import type { Environment, Timer } from "./environment.js";
 
@@ -31,7 +31,7 @@ export class Alarm {
     this.#timer.hold(this.#held);
   }
 
-  /** Whether the process is to stay alive for the alarm; none is set by this. */
+  /** Sets whether the alarm keeps the process alive; it does not set a time. */
   hold(held: boolean): void {
     if (held === this.#held) return;
     this.#held = held;

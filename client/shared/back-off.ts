@@ -1,7 +1,7 @@
 /**
- * After a failure to connect, how long a daemon is left alone: doubling, with full jitter, so that many
- * clients of a daemon that comes back do not all arrive at once. Meanwhile a call learns the last failure at
- * once, for nothing.
+ * The time for which a daemon is not tried after a failure to connect: doubling, with full jitter, so that many
+ * clients of a daemon that comes back do not all arrive in the same moment. Meanwhile a call fails immediately with
+ * the last failure, at no cost.
  */
 import type { Stage } from "./errors.js";
 
@@ -11,7 +11,7 @@ const FIRST_MS = 50;
 /** The longest wait at all: so late may a call notice that a daemon is back. */
 const LONGEST_MS = 2_000;
 
-/** What the last attempt came to. */
+/** The failure of the last attempt. */
 export interface ConnectFailure {
   readonly stage: Stage;
   readonly detail: string;
@@ -35,7 +35,7 @@ export class BackOff {
     this.#failures = 0;
   }
 
-  /** When the next attempt may be made. */
+  /** The time of the next attempt. */
   get until(): number {
     return this.#until;
   }

@@ -1,18 +1,19 @@
-/** What waits for a connection to one daemon: first in, first out, bounded in items and bytes. */
+/** A queue before a connection to one daemon: first in, first out, bounded in items and bytes. */
 
 /**
- * Some seconds of the fastest sequential caller: a daemon that stops for that long still gets every command.
+ * The maximum length: some seconds of the fastest sequential caller, so that a daemon that stops for that long still
+ * gets every command.
  */
-const MAX_ITEMS = 10_000;
+const ITEMS_MAX = 10_000;
 
 /** Bytes are shared by all daemons of a call, so this bounds memory even when every daemon hangs. */
-const MAX_BYTES = 64 * 1024 * 1024;
+const BYTES_MAX = 64 * 1024 * 1024;
 
 /** Taken items are cut off the array once there are this many, so that taking costs nothing. */
 const COMPACT_AT = 1_024;
 
 export class BoundedQueue<T extends { readonly bytes: number }> {
-  /** Places of taken items are cleared: each may hold an envelope of megabytes. */
+  /** The elements; those already taken are cleared, because each may hold an envelope of megabytes. */
   #items: (T | undefined)[] = [];
   #taken = 0;
   #bytes = 0;
@@ -21,9 +22,9 @@ export class BoundedQueue<T extends { readonly bytes: number }> {
     return this.#items.length - this.#taken;
   }
 
-  /** Whether `item` has room; one alone always has, however long. */
+  /** Whether `item` has room; an empty queue has room for one of any length. */
   hasRoomFor(item: T): boolean {
-    return this.length === 0 || (this.length < MAX_ITEMS && this.#bytes + item.bytes <= MAX_BYTES);
+    return this.length === 0 || (this.length < ITEMS_MAX && this.#bytes + item.bytes <= BYTES_MAX);
   }
 
   push(item: T): void {
@@ -50,7 +51,7 @@ export class BoundedQueue<T extends { readonly bytes: number }> {
     return item;
   }
 
-  /** Takes out of their turn all items that are chosen. It costs as much as there are items. */
+  /** Removes all chosen items out of order. It costs as much as there are items. */
   takeWhere(isChosen: (item: T) => boolean): T[] {
     const chosen: T[] = [];
     for (const item of this.takeAll()) {
@@ -60,7 +61,7 @@ export class BoundedQueue<T extends { readonly bytes: number }> {
     return chosen;
   }
 
-  /** Puts items before all others, whether there is room or not. */
+  /** Inserts items at the head, even without room. */
   putBack(items: readonly T[]): void {
     for (const item of [...items, ...this.takeAll()]) this.push(item);
   }

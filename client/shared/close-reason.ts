@@ -1,4 +1,4 @@
-/** Why a connection ended: the stage, and what was observed. */
+/** The reason why a connection ended: the stage, and what was observed. */
 import type { SocketError } from "./environment.js";
 import type { Stage } from "./errors.js";
 

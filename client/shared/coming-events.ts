@@ -1,6 +1,6 @@
-/** Events of an iterator that is being made: what it takes to listen may have to be loaded first, or a key to be found. */
+/** Makes an iterator before its source is ready: code may have to be loaded first, or a key to be found. */
 
-/** @param coming  what it rejects with, the taker of the first event is told */
+/** @param coming  its rejection is that of the first event */
 export function comingEvents<Event>(
   coming: Promise<AsyncIterableIterator<Event>>,
 ): AsyncIterableIterator<Event> {

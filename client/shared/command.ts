@@ -1,14 +1,14 @@
-/** A command as a caller gives it, turned into version 2's bytes, and whether it only reads. */
+/** Converts a caller's command to version 2's bytes, and finds out whether it only reads. */
 import { type ByteString, bytesOfText } from "../../protocol/byte-string.js";
 import { writeArrayHead, writeBulk } from "../../protocol/resp/resp-writer.js";
+import { commandLabel, typeLabel } from "./command-labels.js";
 import { DbsyncError } from "./errors.js";
 import { READ_COMMANDS } from "./read-commands.js";
-import { toldCommand, toldKind } from "./told-command.js";
 
 /** Text is sent as UTF-8, a number as its decimal digits, bytes as they are. */
 export type Argument = string | number | Uint8Array;
 
-/** A line, cut at blanks as version 1 does it, without quoting; or arguments, name first, which may hold anything. */
+/** A line, split at spaces as version 1 does, without quoting; or arguments, name first, which may contain any bytes. */
 export type CommandInput = string | readonly Argument[];
 
 /**
@@ -24,7 +24,7 @@ export function commandBytes(command: CommandInput): ByteString {
   return bytes;
 }
 
-/** As it was given, in whatever case; undefined: there is none. */
+/** Returns the name as the caller wrote it; undefined: there is none. */
 export function commandName(command: CommandInput): Argument | undefined {
   if (typeof command !== "string") return command[0];
   const line = command.startsWith(" ") ? command.trimStart() : command;
@@ -38,7 +38,10 @@ export function isReadCommand(command: CommandInput): boolean {
   return typeof name === "string" && READ_COMMANDS.has(upperCased(name));
 }
 
-/** What a command may share an envelope with: daemons record no reads and no messages, and take these, and what is for the key ring, by themselves only. */
+/**
+ * The kind of commands that may share an envelope: daemons record no reads and no messages, and accept these, and
+ * commands for the key ring, only in envelopes of their own.
+ */
 export type Company = "reads" | "writes" | "messages" | "ring";
 
 export function companyOf(command: CommandInput): Company {
@@ -59,7 +62,7 @@ const ALONE: Readonly<Record<string, Company>> = Object.assign(Object.create(nul
 /** Codes up to this one are their own upper case. */
 const BEFORE_SMALL_A = 0x60;
 
-/** Most names are upper case as they come: asked of every command, so no other string is made of them. */
+/** Converts a name to upper case. Most names are upper case already, so usually no other string is made. */
 function upperCased(name: string): string {
   for (let i = 0; i < name.length; i++) if (name.charCodeAt(i) > BEFORE_SMALL_A) return name.toUpperCase();
   return name;
@@ -73,29 +76,29 @@ function wordsOf(line: string): ByteString[] {
 
 function argumentsOf(command: readonly Argument[]): ByteString[] {
   if (!Array.isArray(command)) throw notACommand(command);
-  return command.map((argument, place) => {
+  return command.map((argument, index) => {
     if (typeof argument === "string") return bytesOfText(argument);
     if (typeof argument === "number" && Number.isFinite(argument)) return String(argument);
     if (argument instanceof Uint8Array) {
       return Buffer.from(argument.buffer, argument.byteOffset, argument.byteLength).toString("latin1");
     }
-    throw notAnArgument(command, place);
+    throw notAnArgument(command, index);
   });
 }
 
-/** The same command as version 1 takes it. @throws DbsyncError `bad-command`: bytes that are no text */
+/** Returns the same command for version 1. @throws DbsyncError `bad-command`: bytes that are not text */
 export function textArguments(command: CommandInput): string | readonly string[] {
   if (typeof command === "string") return command;
   if (!Array.isArray(command)) throw notACommand(command);
-  return command.map((argument, place) => {
+  return command.map((argument, index) => {
     if (typeof argument === "string") return argument;
     if (typeof argument === "number" && Number.isFinite(argument)) return String(argument);
-    if (!(argument instanceof Uint8Array)) throw notAnArgument(command, place);
+    if (!(argument instanceof Uint8Array)) throw notAnArgument(command, index);
     try {
       return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(argument);
     } catch (cause) {
-      const detail = `argument ${place} is no UTF-8 text, ${NEEDS_VERSION_2}`;
-      throw new DbsyncError("bad-command", detail, { command: toldCommand(command), cause });
+      const detail = `argument ${index} is no UTF-8 text, ${NEEDS_VERSION_2}`;
+      throw new DbsyncError("bad-command", detail, { command: commandLabel(command), cause });
     }
   });
 }
@@ -103,18 +106,18 @@ export function textArguments(command: CommandInput): string | readonly string[]
 const NEEDS_VERSION_2 = "and version 1 carries text only; let version 2 be spoken, or encode it (base64)";
 
 const badCommand = (command: CommandInput, detail: string) =>
-  new DbsyncError("bad-command", detail, { command: toldCommand(command) });
+  new DbsyncError("bad-command", detail, { command: commandLabel(command) });
 
 const notACommand = (given: unknown) =>
   new DbsyncError(
     "bad-command",
-    `it is ${toldKind(given)}; give a line, "SET a 1", or a list, ["SET", "a", 1]`,
+    `it is ${typeLabel(given)}; give a line, "SET a 1", or a list, ["SET", "a", 1]`,
   );
 
-/** @param place  its name's is 0 */
-const notAnArgument = (command: readonly unknown[], place: number) =>
+/** @param index  its name's is 0 */
+const notAnArgument = (command: readonly unknown[], index: number) =>
   badCommand(
     command as readonly Argument[],
-    `${place === 0 ? "its name" : `argument ${place}`} is ${toldKind(command[place])}; arguments are text, finite numbers ` +
+    `${index === 0 ? "its name" : `argument ${index}`} is ${typeLabel(command[index])}; arguments are text, finite numbers ` +
       "or bytes (Buffer, Uint8Array)",
   );

@@ -3,10 +3,10 @@ import { REFUSAL_CURES } from "./refusal-cures.js";
 import { STAGES } from "./sentences.js";
 import { shown } from "./shown.js";
 
-/** A daemon's words come to terminals and logs. */
+/** Control characters, which a daemon must not write to terminals and logs. */
 const CONTROL = /[\u0000-\u001f\u007f-\u009f]/g;
 
-/** What is told of an `Outcome`. */
+/** The part of an `Outcome` that is described. */
 type Told = { readonly address: string } & (
   | { readonly status: "ok"; readonly value: string | null }
   | Failed
@@ -50,7 +50,7 @@ function effectText({ stage, detail, effect }: Omit<Failed, "status">): string {
   return detail.startsWith("TOOLONG ") ? "applied there" : "recorded there, and may yet succeed";
 }
 
-/** What to do about a failure; of a refusal, by its code. */
+/** Returns what to do about a failure; for a refusal, by its code. */
 export function outcomeCure({ stage, detail }: Omit<Failed, "status">): string {
   const code = detail.split(":", 1)[0] ?? "";
   const isRefused = stage === "refused" || (stage === "lost" && Object.hasOwn(REFUSAL_CURES, code));

@@ -1,31 +1,28 @@
 /**
- * What a client needs of the outside: a clock, a timer, randomness and sockets. Handed in, so that a test can
- * run thousands of seconds of trouble on simulated ones. Source: CONTRIBUTING.md "Where things live".
+ * The outside world of a client: a clock, a timer, randomness and sockets. It is passed in, so that a test can run
+ * thousands of seconds of faults on a simulated one. Source: CONTRIBUTING.md "Where things live".
  */
 import { connect as connectTcp, type Socket } from "node:net";
-import type { Place, TlsPeer } from "./servers.js";
+import type { Endpoint, TlsPeer } from "./servers.js";
 import { connectTls, HANDSHAKE_MS, handshakeTrouble, isTlsAlert, SILENT, TLS_ONLY } from "./tls.js";
 
-/** A timer that has been set. It keeps the process alive until it fires, is cancelled, or is told not to. */
+/** A timer that has been set. It keeps the process alive until it fires or is cancelled, unless `hold` changes that. */
 export interface Timer {
   cancel(): void;
-  /** Whether the process stays alive for it. */
+  /** Sets whether it keeps the process alive. */
   hold(held: boolean): void;
 }
 
 /** A stream of bytes to one daemon. It never keeps the process alive by merely waiting for bytes. */
 export interface ClientSocket {
   write(bytes: Buffer): void;
-  /** Closes at once; no event comes after it. */
+  /** Closes immediately; no event comes after it. */
   destroy(): void;
-  /**
-   * Bytes written that the operating system has not taken yet. While there are any, they keep the process
-   * alive.
-   */
+  /** Bytes that the operating system has not accepted yet. While there are any, they keep the process alive. */
   unsentBytes(): number;
 }
 
-/** What a socket tells. `closed` comes at most once and last. */
+/** The events of a socket. `closed` comes at most once and last. */
 export interface SocketEvents {
   opened(): void;
   received(chunk: Buffer): void;
@@ -34,7 +31,7 @@ export interface SocketEvents {
 }
 
 /**
- * As node:net reports trouble: `code` is `ECONNREFUSED` and the like, `syscall` is `connect`, `getaddrinfo`,
+ * An error, as node:net reports it: `code` is `ECONNREFUSED` and the like, `syscall` is `connect`, `getaddrinfo`,
  * `write` …
  */
 export interface SocketError {
@@ -48,15 +45,15 @@ export interface SocketError {
 export interface Environment {
   /** Milliseconds of a clock that never goes back; where it starts does not matter. */
   now(): number;
-  /** Milliseconds since 1970 as this machine believes; may be wrong, and may jump. */
+  /** Milliseconds since 1970 by this machine's clock; it may be wrong, and may jump. */
   wallClock(): number;
   /** Runs it when what is being done now is through, with all that follows from promises settled by it. */
   soon(run: () => void): void;
   setTimer(ms: number, fire: () => void): Timer;
-  /** At least 0, below 1. */
+  /** Returns a random number, at least 0, below 1. */
   random(): number;
   /** Begins to connect; events come later, never during this call. */
-  openSocket(place: Place, events: SocketEvents): ClientSocket;
+  openSocket(endpoint: Endpoint, events: SocketEvents): ClientSocket;
 }
 
 /** The real thing. */
@@ -79,7 +76,7 @@ export const realEnvironment: Environment = {
       unsentBytes: () => socket.writableLength,
       destroy() {
         socket.removeAllListeners();
-        // Trouble of a socket that nobody needs any more is nobody's trouble.
+        // Errors of a closed socket have no consequence.
         socket.on("error", ignore);
         socket.destroy();
       },
@@ -89,7 +86,7 @@ export const realEnvironment: Environment = {
 
 function openPlain(host: string, port: number, events: SocketEvents): Socket {
   const socket = connectTcp({ host, port, noDelay: true });
-  const closed = listen(socket, events.closed);
+  const closed = listen(socket, (error) => events.closed(error));
   socket.on("connect", () => {
     // A name with several addresses makes node:net try one handle after the other, and each new one holds the
     // process.
@@ -109,8 +106,8 @@ function openPlain(host: string, port: number, events: SocketEvents): Socket {
   return socket;
 }
 
-/** `opened` comes when the server has proved who it is: nothing is written to anybody else. */
-function openTls(place: Place & { tls: TlsPeer }, events: SocketEvents): Socket {
+/** Opens a TLS connection. `opened` comes when the server has proved its identity: nothing is written before. */
+function openTls(endpoint: Endpoint & { tls: TlsPeer }, events: SocketEvents): Socket {
   let stage: "connect" | "tls" | "open" = "connect";
   let overdue: NodeJS.Timeout | undefined;
   const fail = (error: SocketError) => {
@@ -118,7 +115,7 @@ function openTls(place: Place & { tls: TlsPeer }, events: SocketEvents): Socket 
     socket.destroy();
     closed(error);
   };
-  const socket = connectTls(place, {
+  const socket = connectTls(endpoint, {
     secured() {
       stage = "open";
       clearTimeout(overdue);
@@ -128,8 +125,8 @@ function openTls(place: Place & { tls: TlsPeer }, events: SocketEvents): Socket 
   });
   const closed = listen(socket, (error) => {
     clearTimeout(overdue);
-    const told = stage !== "tls" || error?.stage !== undefined;
-    events.closed(told ? error : { message: handshakeTrouble(error), stage: "tls" });
+    const isExplained = stage !== "tls" || error?.stage !== undefined;
+    events.closed(isExplained ? error : { message: handshakeTrouble(error), stage: "tls" });
   });
   socket.on("connect", () => {
     socket.unref();
@@ -141,7 +138,7 @@ function openTls(place: Place & { tls: TlsPeer }, events: SocketEvents): Socket 
   return socket;
 }
 
-/** Tells how a socket ends, once. @returns the same, for those who end it */
+/** Reports the end of a socket, once. @returns the function that does so, for other causes of its end */
 function listen(socket: Socket, closed: SocketEvents["closed"]): SocketEvents["closed"] {
   let open = true;
   const once = (error: SocketError | null) => {

@@ -1,7 +1,7 @@
 /**
- * Everything that can go wrong for a caller: codes of errors, stages at which a daemon can fail. What is said of them, and what to do
- * about each, is in sentences.ts, of refusals in refusal-cures.ts; no other file of client/ makes up such a sentence, and
- * described-outcomes.ts puts them together. A test compares these tables with the list in README.md.
+ * The errors of the library: codes, and stages at which a daemon can fail. Their sentences, with what to do, are in
+ * sentences.ts, those of refusals in refusal-cures.ts; no other file of client/ has such sentences, and
+ * described-outcomes.ts combines them. A test compares these tables with the list in README.md.
  */
 import { describeOutcomes } from "./described-outcomes.js";
 import { CODES, type STAGES } from "./sentences.js";
@@ -15,11 +15,11 @@ export const ERROR_CODES: readonly string[] = Object.keys(CODES);
 export type Stage = keyof typeof STAGES;
 
 /**
- * What one daemon made of a call. `ms` is the time from the call to this outcome. `value` is null for nil.
- * `values` has one text for each database behind the daemon, `value` being the first; in version 2 there is one.
- * `flags`: what version 2 says about the answer (`late`, `unmet`, `provisional`). `effect`: `not-applied` if it is certain
- * that this daemon has changed nothing, and will not; `unknown` if the command was written to it, and what comes of it is
- * not known: also when it failed there and is recorded, as a write that comes late may change what it failed at.
+ * One daemon's outcome of a call. `ms` is the time from the call to this outcome. `value` is null for nil. `values`
+ * has one text for each database of the daemon, `value` being the first; in version 2 there is one. `flags`: what
+ * version 2 says about the answer (`late`, `unmet`, `provisional`). `effect`: `not-applied` if it is certain that
+ * this daemon has changed nothing, and will not; `unknown` if the command was written to it and its effect is not
+ * known: also when it failed there and is recorded, because a write that comes late may change the cause.
  */
 export type Outcome =
   | {
@@ -35,15 +35,13 @@ export type Outcome =
       readonly address: string;
       readonly status: "failed";
       readonly stage: Stage;
-      /** What was observed: `ECONNREFUSED`, a refusal's `code: sentence`, the offset of a bad byte … May be empty. */
+      /** The observed cause: `ECONNREFUSED`, a refusal's `code: sentence`, the offset of a bad byte … May be empty. */
       readonly detail: string;
       readonly effect: "not-applied" | "unknown";
       readonly ms: number;
     };
 
-/**
- * The only error that leaves the library. `outcomes` is empty for mistakes found before anything was sent.
- */
+/** The only error type of the library. `outcomes` is empty for errors found before anything was sent. */
 export class DbsyncError extends Error {
   override readonly name = "DbsyncError";
   readonly code: ErrorCode;
@@ -62,7 +60,7 @@ export class DbsyncError extends Error {
     const { command = "" } = extra;
     const what = command === "" ? CODES[code] : `${CODES[code]} (${command})`;
     const head = detail === "" ? what : `${what}: ${detail}`;
-    // A command's own failure is told in full by the daemon's text.
+    // The daemon's text describes a command's own failure completely.
     const lines = code === "reply" ? [] : describeOutcomes(outcomes).map((line) => `\n  ${line}`);
     super(
       head + (lines.length > 0 ? `:${lines.join("")}` : ""),
@@ -82,19 +80,19 @@ export function badOption(option: string, value: unknown, allowed: string): Dbsy
   return new DbsyncError("bad-option", `${option} is ${shown(value)}, allowed: ${allowed}`);
 }
 
-/** As `badOption`, for a value that no message may show. */
+/** Returns a `badOption` for a value that no message may show. */
 export function badSecret(option: string, allowed: string): DbsyncError {
   return new DbsyncError("bad-option", `${option} is of the wrong kind, allowed: ${allowed}`);
 }
 
-/** For a call that version 1 cannot carry. */
+/** Returns the error of a call that version 1 cannot carry. */
 export function needsVersion2(command = ""): DbsyncError {
-  const missing = "a daemon that speaks it, and is not told to be sent version 1 alone";
+  const missing = "a daemon that speaks it, and no option that restricts that daemon to version 1";
   return new DbsyncError("bad-command", `it needs version 2 of the protocol, and that needs ${missing}`, {
     command,
   });
 }
 
 export function closedClient(by: "closed" | "reset", command: string): DbsyncError {
-  return new DbsyncError(by, "it takes no more commands: close it behind the last one", { command });
+  return new DbsyncError(by, "it accepts no more commands: close it after the last one", { command });
 }

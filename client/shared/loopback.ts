@@ -1,7 +1,7 @@
-/** Which daemons are on this machine. */
+/** Finds the daemons that are on this machine. */
 import type { Address } from "./servers.js";
 
-/** Whether nobody stands between this process and the daemon. */
+/** Whether the connection stays on this machine, so that no third party can intercept it. */
 export function isLoopback({ host }: Address): boolean {
   return host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
 }

@@ -1,6 +1,4 @@
-/**
- * What one daemon made of one call: inside, as bytes (`Report`); outside, as text (`Outcome`, in errors.ts).
- */
+/** One daemon's outcome of one call: inside, as bytes (`Report`); outside, as text (`Outcome`, in errors.ts). */
 import { type ByteString, textOfBytes } from "../../protocol/byte-string.js";
 import type { PlainValue } from "../../protocol/reply.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
@@ -9,18 +7,18 @@ import type { Outcome, Stage } from "./errors.js";
 /** `text`: the value. `php-dbsync`: what the original's driver hands to PHP, `redis:5:PONG`. */
 export type Format = "text" | "php-dbsync";
 
-/** `bytes`: as text, each character a byte; for who writes it where there are bytes. */
+/** `bytes`: text in which each character is a byte, for callers that write it as bytes. */
 export type Form = Format | "bytes";
 
 /**
- * An answer that is a value. `values`: one for each database behind the daemon, empty for nil; in version 2 there
- * is one, and `reply` is what it came as (null: version 1). `at` is the clock's time in milliseconds.
+ * An answer that is a value. `values`: one for each database of the daemon, empty for nil; in version 2 there is one,
+ * and `reply` is the original reply (null: version 1). `at` is the clock's time in milliseconds.
  */
 export interface Answer {
   readonly ok: true;
   readonly values: readonly ByteString[];
   readonly reply: PlainValue | null;
-  /** Words separated by blanks. */
+  /** Words separated by spaces. */
   readonly flags: ByteString;
   /** Whether the daemon speaks for its peers too: it is live, and has what they have. */
   readonly isForAll: boolean;
@@ -34,23 +32,23 @@ export interface Failure {
   readonly detail: string;
   readonly written: boolean;
   readonly at: number;
-  /** Of a command's own failure, as of an answer. */
+  /** Flags of a command's own failure, as for an answer. */
   readonly flags?: ByteString;
 }
 
 export type Report = Answer | Failure;
 
 /**
- * Whether a daemon had answered a later command on the same keys before it answered this one: what it said then does not
- * go with this, so it counts for nothing where daemons are to agree.
+ * Whether a daemon had answered a later command on the same keys before this one. The two answers are inconsistent,
+ * so this one does not count where daemons are to agree.
  */
 export const isLate = ({ flags = "" }: Report): boolean => flags !== "" && flags.split(" ").includes("late");
 
-/** Of flags: whether the daemon lacks writes that others have, and knows it, as after a restart. */
+/** Whether flags say that the daemon is missing writes that its peers have, as after a restart. */
 export const isBehind = (flags: ByteString): boolean =>
   flags !== "" && flags.split(" ").includes("catching-up");
 
-/** Of flags: whether a condition of the unit did not hold. */
+/** Whether flags say that a condition of the unit did not hold. */
 export const isUnmet = (flags: ByteString): boolean => flags !== "" && flags.split(" ").includes("unmet");
 
 /** The value handed to the caller: that of the daemon's first database; null for nil. */
@@ -68,7 +66,7 @@ export function outcomeOf(
     readonly address: string;
     readonly startedAt: number;
     readonly format: Form;
-    /** What the caller waits for. */
+    /** The form in which the caller wants the result. */
     readonly shape: string;
     readonly isRead: boolean;
   },

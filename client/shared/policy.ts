@@ -1,34 +1,36 @@
-/** When a call is decided, and how. Pure: what the daemons reported goes in, a verdict comes out. */
+/** Decides calls. Pure: the daemons' reports go in, a verdict comes out. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { type Answer, isBehind, isLate, isUnmet, type Report } from "./outcome.js";
 
 /**
- * - `first`: the first answer that is not nil. A failure loses to any later answer; nil loses to a later
- *   value, so it is null only when every daemon that answered said nil, or one that speaks for its peers too.
- *   What a daemon says that is catching up loses to a later value, too.
- *   Nor is it null where as many daemons have refused the date that was good for those that said nil: whose clock is wrong?
- * - a number: as soon as so many daemons have answered; of their answers the first that is not nil. They need
+ * A rule for the result of a call:
+ * - `first`: the first answer that is not nil. A failure loses to any later answer. Nil loses to a later value, so
+ *   the result is null only if every daemon that answered said nil, or one whose peers have the same data. An answer
+ *   of a daemon that is catching up loses to a later value, too. Nor is it null if as many daemons have refused the
+ *   command's date as have answered nil: some clock is wrong.
+ * - a number: as soon as that number of daemons has answered, the first of their answers that is not nil. They need
  *   not be equal. `all`: that number is the number of servers.
  * - `majority`: an answer that more than half of all servers gave. A command's failure counts as an answer.
- * - `all-equal`: what the original's driver does: a value only if every server answered and all answers are
- *   equal. (The original gives null otherwise; ours throws, so that null means nil.)
+ * - `all-equal`: a value only if every server answered and all answers are equal, as in the original's driver. (The
+ *   original returns null otherwise; this client throws, so that null means nil.)
  *
- * But for `first`, an answer that came late (`isLate`) is no agreement: of two commands that exclude each other a daemon then
- * counts for one alone, so a majority tells one client at most that it was the first.
+ * Except for `first`, an answer that came late (`isLate`) does not count as agreement: of two commands that exclude
+ * each other a daemon then counts for only one, so a majority reports success to at most one client.
  */
 export type Policy = "first" | "majority" | "all" | "all-equal" | number;
 
-/** What a call goes by. `usual`: the caller gave no policy: `first`, and `outcome` for a unit with conditions. */
-export type GivenPolicy = Policy | "usual";
+/** The policy of a call. `usual`: the caller named none: `first`, and `outcome` for a unit with conditions. */
+export type CallPolicy = Policy | "usual";
 
 /**
- * `outcome`: what more than half of all servers reported alike of a unit with conditions: that it was applied, that a condition
- * did not hold, or the same failure. Neither late answers count nor those of a daemon that is catching up.
+ * A policy, or `outcome`: the common report of more than half of all servers on a unit with conditions: it was
+ * applied, a condition did not hold, or the same failure. Late answers do not count, nor do those of a daemon that is
+ * catching up.
  */
 export type Rule = Policy | "outcome";
 
 /** Returns the rule by which a call is decided. @param hasConditions  whether its unit names conditions (`if`) */
-export function ruleFor(policy: GivenPolicy, hasConditions: boolean): Rule {
+export function ruleFor(policy: CallPolicy, hasConditions: boolean): Rule {
   if (policy !== "usual") return policy;
   return hasConditions ? "outcome" : "first";
 }
@@ -44,8 +46,9 @@ export type FailureCode =
   | "late-answers";
 
 /**
+ * The result of judging a call:
  * - `wait`: not decided.
- * - `linger`: nil or an error so far; to be decided with `final` soon, whoever is still silent then.
+ * - `linger`: nil or an error so far; to be decided with `final` soon, even if daemons are still silent then.
  * - `value`: the call's result is this answer.
  */
 export type Verdict =
@@ -80,7 +83,7 @@ export function judge(rule: Rule, reports: Reports, final: boolean, refusers = 0
   }
 }
 
-/** Whether an answer is nil: version 1 has no other word for an empty list. */
+/** Whether an answer is nil; version 1 returns an empty list in the same form. */
 export function isMiss(answer: Answer): boolean {
   return answer.values.length === 0;
 }
@@ -182,7 +185,7 @@ function outcomeWord(report: Report): string {
   return isUnmet(report.flags) ? "unmet" : "applied";
 }
 
-/** Waits for every daemon even if one has failed: the error is to say what each of them did. */
+/** Judges `all-equal`. It waits for every daemon even if one has failed: the error reports the outcome of each. */
 function judgeAllEqual(reports: Reports, final: boolean): Verdict {
   if (isSilent(reports) && !final) return WAIT;
   const answers = answersOf(reports);
@@ -194,7 +197,7 @@ function judgeAllEqual(reports: Reports, final: boolean): Verdict {
   return answers.some(isLate) ? LATE : { kind: "value", answer: first };
 }
 
-/** Of a call that nobody answered with success. */
+/** Returns the failure of a call without a successful answer. */
 function failure(reports: Reports): Verdict {
   const stages = reports.map((report) => (report === null || report.ok ? "" : report.stage));
   if (stages.includes("reply")) return { kind: "failed", code: "reply" };

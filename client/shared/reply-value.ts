@@ -2,24 +2,24 @@
 import { type ByteString, textOfBytes } from "../../protocol/byte-string.js";
 import { plainText } from "../../protocol/plain-text.js";
 import type { PlainReply, PlainValue } from "../../protocol/reply.js";
+import { type LabelledCall, replyLabel } from "./command-labels.js";
 import { DbsyncError } from "./errors.js";
 import { type Answer, type Form, valueText } from "./outcome.js";
-import { type ToldCall, toldReply } from "./told-command.js";
 
 /**
- * Strings are UTF-8 read as text, or Buffers where those were asked for; statuses (`OK`) are always text. Numbers
- * are integers; a bigint is one that a number cannot hold. nil is null. A failed command inside a list (of `multi`)
- * stands there as the error.
+ * A typed reply. Strings are UTF-8 read as text, or Buffers where the caller asked for those; statuses (`OK`) are
+ * always text. Numbers are integers; a bigint is one that a number cannot hold. nil is null. A failed command inside
+ * a list (of `multi`) is that list's element, as the error.
  */
 export type ReplyValue = string | number | bigint | null | Buffer | DbsyncError | ReplyValue[];
 
 /**
- * What a call resolves with: `text` as version 1 tells it, `value` and `buffers` typed, `reply` as it came; `outcomes`
- * is told elsewhere, from all daemons.
+ * The form of a result: `text` as in version 1, `value` and `buffers` typed, `reply` as it came; `outcomes` of all
+ * daemons, which are collected elsewhere.
  */
 export type Shape = "text" | "value" | "buffers" | "reply" | "outcomes";
 
-/** Who wants the result, and as what. One of the two is called, once. */
+/** The handlers of a result, and its form. One of the two is called, once. */
 export interface Waiter {
   readonly shape: Shape;
   /** @param result  from `resultOf`; for the shape `outcomes` an object with them */
@@ -28,14 +28,15 @@ export interface Waiter {
 }
 
 /**
- * @param answer  from version 1 is a text, whatever the shape but `reply`, which needs version 2
- * @param call    what was asked, for errors within the answer
+ * Returns the result of a call.
+ * @param answer  from version 1 a text in every shape but `reply`, which needs version 2
+ * @param call    the call, for errors within the answer
  */
 export function resultOf(
   answer: Answer,
   shape: Shape,
   format: Form,
-  call: ToldCall | null,
+  call: LabelledCall | null,
 ): ReplyValue | PlainReply {
   if (shape === "reply" && answer.reply !== null) return answer.reply;
   if (answer.reply !== null && (shape === "value" || shape === "buffers")) {
@@ -47,11 +48,11 @@ export function resultOf(
     : valueText(answer.values, format);
 }
 
-/** @param index  of the command whose reply it is, where there are several */
+/** Converts a reply to its value. @param index  index of the command whose reply it is, if there are several */
 export function replyValue(
   reply: PlainReply,
   buffers: boolean,
-  call: ToldCall | null,
+  call: LabelledCall | null,
   index = -1,
 ): ReplyValue {
   switch (reply.kind) {
@@ -63,16 +64,16 @@ export function replyValue(
       return buffers ? Buffer.from(reply.bytes, "latin1") : textOfBytes(reply.bytes);
     case "error":
       return new DbsyncError("reply", textOfBytes(reply.text), {
-        command: call === null ? "" : toldReply(call, index),
+        command: call === null ? "" : replyLabel(call, index),
       });
     case "array":
-      return reply.items.map((item, place) => replyValue(item, buffers, call, index < 0 ? place : index));
+      return reply.items.map((item, at) => replyValue(item, buffers, call, index < 0 ? at : index));
     default:
       return null;
   }
 }
 
-/** A reply's values as version 1 would send them: none for nil, else one. */
+/** Returns a reply's values as version 1 would send them: none for nil, otherwise one. */
 export function replyValues(reply: PlainValue): readonly ByteString[] {
   const text = plainText(reply);
   return text === null ? [] : [text];

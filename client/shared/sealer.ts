@@ -1,4 +1,4 @@
-/** Who makes envelopes of bytes: their signature and id, and what nobody else has. */
+/** Makes envelopes of bytes: their signature, id and nonce. */
 import type { ByteString } from "../../protocol/byte-string.js";
 
 export interface Seal {
@@ -12,8 +12,8 @@ export interface Sealer {
   readonly keyId: ByteString;
   /** Bytes that come once. */
   nonce(): ByteString;
-  /** At once, while the caller waits; null: it cannot. */
+  /** Seals immediately, while the caller waits; null: it cannot. */
   readonly seal: ((bytes: Buffer) => Seal) | null;
-  /** Beside the caller; the bytes are not to be changed meanwhile. */
+  /** Seals in parallel with the caller; the bytes must not be changed meanwhile. */
   sealAside(bytes: Buffer): Promise<Seal>;
 }

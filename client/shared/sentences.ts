@@ -1,6 +1,6 @@
-/** What is said of errors: codes of calls that failed, and stages at which a daemon can fail, with what to do about each. */
+/** The sentences about errors: codes of failed calls, and stages at which a daemon can fail, with what to do about each. */
 
-/** Why a call failed as a whole. For programs; the sentence is for people. */
+/** The reasons why a call failed as a whole. The code is for programs, the sentence for people. */
 export const CODES = {
   "bad-command": "The command cannot be sent",
   "bad-option": "An option cannot be used",
@@ -10,23 +10,26 @@ export const CODES = {
   reply: "The command failed",
   refused: "No daemon took the command",
   "answers-differ": "The daemons' answers differ",
-  "clocks-differ": "Only daemons whose clocks differ from others' answered, and found nothing",
+  "clocks-differ": "Only daemons whose clocks differ from the remaining ones answered, and found nothing",
   "not-all-answered": "Not every daemon answered, as the policy requires",
   "too-few-answers": "Fewer daemons answered than the policy requires",
-  "late-answers": "Too few daemons agree, as it reached others behind later commands on its keys",
+  "late-answers": "Too few daemons agree, as it reached the remaining ones after later commands on its keys",
   "clusters-differ": "The servers belong to different clusters",
   busy: "Too many commands wait in this client",
-  "too-many-clients": "Too many sets of options are in use at once",
+  "too-many-clients": "Too many sets of options are in use at a time",
   closed: "The client was closed",
   reset: "The call was cut off by a reset",
 } as const;
 
-/** Who falls back to version 1 sends what can be replayed for ever, so it takes somebody who says so. */
+/**
+ * The sentence of both stages. A fallback to version 1 sends what can be replayed permanently, so the user has to
+ * allow it.
+ */
 export const ALLOW_VERSION_1 =
   'if an older daemon is there on purpose, allow version 1: versions: "1" in the options, DBSYNC_VERSIONS=1, ' +
   "dbsync.versions = 1 in dbsync.ini, --versions 1, or dbsync1:// before its address (1,2: as each daemon can)";
 
-/** At which step one daemon failed; what that means; what to do. */
+/** The steps at which one daemon can fail, with their meaning and what to do. */
 export const STAGES = {
   dns: { meaning: "the host name was not resolved", cure: "check its spelling and this machine's DNS" },
   connect: { meaning: "no connection", cure: "is dbsyncd running there?" },
@@ -50,9 +53,9 @@ export const STAGES = {
   garbage: { meaning: "the answer is not dbsync's", cure: "is it really dbsyncd that listens there?" },
   busy: {
     meaning: "its queue in this client is full",
-    cure: "send less at once, or find out why it is slow",
+    cure: "send fewer commands at a time, or find out why it is slow",
   },
-  reply: { meaning: "the command failed there", cure: "the text is the daemon's, mend the command" },
+  reply: { meaning: "the command failed there", cure: "the text is the daemon's, correct the command" },
   refused: { meaning: "the daemon refused it", cure: "docs/protocol-v2.md, Refusals, says what to do" },
   lost: { meaning: "the connection was lost before the answer", cure: "see that daemon's log" },
   version: {
@@ -66,11 +69,11 @@ export const STAGES = {
   },
   downgrade: {
     meaning: "it has spoken version 2 before and closes on it now",
-    cure: "find out what listens there; if an older daemon is there on purpose, allow version 1 (versions) and start this program anew",
+    cure: "find out what listens there; if an older daemon is there on purpose, allow version 1 (versions) and start this program again",
   },
   "wrong-cluster": {
     meaning: "that daemon belongs to another cluster",
-    cure: "mend the list of servers, or the option cluster",
+    cure: "correct the list of servers, or the option cluster",
   },
   closed: { meaning: "the client was closed first", cure: "close it after the last answer" },
 } as const;

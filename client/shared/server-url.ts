@@ -1,8 +1,8 @@
 /** URLs of servers that speak other protocols: SQL, JSON lines, Redis. */
 import { DbsyncError } from "./errors.js";
-import { type Place, parsePins } from "./servers.js";
+import { type Endpoint, parsePins } from "./servers.js";
 
-export interface ServerAddress extends Place {
+export interface ServerAddress extends Endpoint {
   /** null: without a login. */
   readonly login: { readonly user: string; readonly password: string } | null;
 }
@@ -31,12 +31,12 @@ export function parseServerUrl(text: string, { scheme, port }: UrlForm): ServerA
 }
 
 /** @throws RangeError */
-function tlsOf(isEncrypted: boolean, text: string): Place["tls"] {
+function tlsOf(isEncrypted: boolean, text: string): Endpoint["tls"] {
   const [before = "", ...pins] = text.split("#");
   if (!isEncrypted) {
     if (pins.length === 0) return null;
     const [scheme = ""] = text.split(":");
-    throw new RangeError(`A fingerprint stands with TLS only: ${scheme}s://…`);
+    throw new RangeError(`A fingerprint requires TLS: ${scheme}s://…`);
   }
   try {
     return parsePins(text.slice(before.length), text, "the address");

@@ -1,7 +1,7 @@
 /**
- * The list of daemons a client talks to: `host:port,host:port`, where a host is a name, IPv4 or IPv6. With
- * TLS `dbsyncs://host:port`, and behind it the fingerprints that are good, if the daemon's key is to be
- * pinned. `dbsync1://`, `dbsyncs1://`: that one is sent version 1; with a 2: version 2 alone.
+ * The list of a client's daemons: `host:port,host:port`, where a host is a name, IPv4 or IPv6. With TLS
+ * `dbsyncs://host:port`, followed by the accepted fingerprints if the daemon's key is pinned. `dbsync1://`,
+ * `dbsyncs1://`: version 1 alone for that daemon; with a 2: version 2 alone.
  */
 import { isIPv6 } from "node:net";
 import { badOption } from "./errors.js";
@@ -10,11 +10,11 @@ import { readVersions, type Versions } from "./versions.js";
 /** The original daemon's port. Source: test/vectors/php-dbsync/README.md. */
 const DEFAULT_PORT = 1111;
 
-/** One call goes to each; more than this is a mistake in a list rather than a cluster. */
-const MAX_SERVERS = 64;
+/** The maximum number of servers. One call goes to each; a longer list is rather a mistake than a cluster. */
+const SERVERS_MAX = 64;
 
 /** Several while a daemon changes its key. */
-const MAX_PINS = 8;
+const PINS_MAX = 8;
 const PIN_BYTES = 32;
 
 const FORMS =
@@ -22,7 +22,7 @@ const FORMS =
   "with TLS dbsyncs://host:port, or dbsyncs://host:port#sha256:… with the fingerprint of that daemon's key; " +
   "dbsync1://host:port for a daemon that speaks version 1 only";
 
-/** How one daemon proves who it is. The object stands for the daemon: sessions are kept by it. */
+/** The required proof of one daemon's identity. TLS sessions are stored by this object. */
 export interface TlsPeer {
   /**
    * Fingerprints of keys, 64 hexadecimal digits each; one of them has to be the daemon's. None: see
@@ -33,8 +33,8 @@ export interface TlsPeer {
   readonly authorities: string | null;
 }
 
-/** Where a server listens. */
-export interface Place {
+/** The address of a server. */
+export interface Endpoint {
   readonly host: string;
   readonly port: number;
   /** null: without encryption. */
@@ -43,17 +43,17 @@ export interface Place {
 }
 
 /** One daemon. */
-export interface Address extends Place {
-  /** How it is named in outcomes and messages: `host:port`, `[ipv6]:port`, `dbsyncs://host:port`, `dbsync1://host:port`. */
+export interface Address extends Endpoint {
+  /** Its name in outcomes and messages: `host:port`, `[ipv6]:port`, `dbsyncs://host:port`, `dbsync1://host:port`. */
   readonly text: string;
-  /** What its entry says of the protocol's versions; null: nothing, so that the option `versions` holds. */
+  /** The protocol's versions that its entry names; null: none, so that the option `versions` holds. */
   readonly versions: Versions | null;
 }
 
 /**
- * The addresses of a list, in its order, each once.
- * @param servers  `host:port,host:port`, or a list of such; blanks around commas do not matter
- * @param option   how messages name the place the list came from
+ * Parses a list of servers. Returns the addresses in its order, each once.
+ * @param servers  `host:port,host:port`, or a list of such; spaces around commas do not matter
+ * @param option   name of the list's source, for messages
  * @throws DbsyncError `bad-option`
  */
 export function parseServers(servers: unknown, option = "servers"): readonly Address[] {
@@ -80,8 +80,8 @@ function parseList(servers: unknown, option: string): readonly Address[] {
       const text = part.trim();
       if (text === "") continue;
       const address = parseAddress(text, option);
-      const place = `${address.host}:${address.port}`;
-      const same = found.get(place);
+      const name = `${address.host}:${address.port}`;
+      const same = found.get(name);
       if (same !== undefined && !isEqual(same, address)) {
         throw badOption(
           option,
@@ -89,12 +89,12 @@ function parseList(servers: unknown, option: string): readonly Address[] {
           `each server in one form only; several fingerprints as #sha256:…#sha256:…`,
         );
       }
-      found.set(place, same ?? address);
+      found.set(name, same ?? address);
     }
   }
   if (found.size === 0) throw badOption(option, servers, `at least one server, as ${FORMS}`);
-  if (found.size > MAX_SERVERS)
-    throw badOption(option, `a list of ${found.size}`, `at most ${MAX_SERVERS} servers`);
+  if (found.size > SERVERS_MAX)
+    throw badOption(option, `a list of ${found.size}`, `at most ${SERVERS_MAX} servers`);
   return [...found.values()];
 }
 
@@ -105,7 +105,7 @@ function isEqual(one: Address, other: Address): boolean {
 function parseAddress(entry: string, option: string): Address {
   const [, s = "", version = "", text = "", fragment = ""] =
     /^(?:dbsync(s?)([12]?):\/\/)?([^#]*)(.*)$/is.exec(entry) ?? [];
-  const { host, port, shown } = parsePlace(text, entry, option);
+  const { host, port, shown } = parseEndpoint(text, entry, option);
   const versions = readVersions(version);
   if (s !== "") {
     const tls = parsePins(fragment, entry, option);
@@ -116,7 +116,7 @@ function parseAddress(entry: string, option: string): Address {
 }
 
 /**
- * How a server proves who it is, by what stands behind its address.
+ * Reads the required proof of a server's identity, which follows its address.
  * @param fragment  `#sha256:…`, several times or not at all
  * @param entry     the whole entry, for messages
  * @throws DbsyncError `bad-option`
@@ -126,7 +126,7 @@ export function parsePins(fragment: string, entry: string, option: string): TlsP
     .split("#")
     .slice(1)
     .map((pin) => parsePin(pin, entry, option));
-  if (pins.length > MAX_PINS) throw badOption(option, entry, `at most ${MAX_PINS} fingerprints`);
+  if (pins.length > PINS_MAX) throw badOption(option, entry, `at most ${PINS_MAX} fingerprints`);
   return { pins, authorities: null };
 }
 
@@ -139,7 +139,7 @@ function parsePin(pin: string, entry: string, option: string): string {
   return Buffer.from(digits, "base64").subarray(0, PIN_BYTES).toString("hex");
 }
 
-function parsePlace(
+function parseEndpoint(
   text: string,
   entry: string,
   option: string,
@@ -162,7 +162,7 @@ function parsePlace(
   }
 }
 
-/** A host name, or IPv4: all digits and dots is only an address if it is a whole and valid one. */
+/** Whether a text is a host name, or IPv4: digits and dots alone must be a complete and valid address. */
 function isHost(name: string): boolean {
   if (/^[\d.]+$/.test(name)) {
     const parts = name.split(".");
@@ -171,13 +171,16 @@ function isHost(name: string): boolean {
   return /^[a-z0-9_]([a-z0-9_.-]{0,251}[a-z0-9_.])?$/.test(name);
 }
 
-/** Whether it takes authorities to tell who a server is. */
-export function needsAuthorities({ tls }: Place): boolean {
+/** Whether authorities are needed to verify a server. */
+export function needsAuthorities({ tls }: Endpoint): boolean {
   return tls !== null && tls.pins.length === 0;
 }
 
 /** The same servers, those with TLS trusting what `authorities` (PEM) has signed. */
-export function withAuthorities<A extends Place>(addresses: readonly A[], authorities: string): readonly A[] {
+export function withAuthorities<A extends Endpoint>(
+  addresses: readonly A[],
+  authorities: string,
+): readonly A[] {
   return addresses.map((address) =>
     address.tls === null ? address : { ...address, tls: { ...address.tls, authorities } },
   );

@@ -1,9 +1,8 @@
 /**
- * Encrypted connections (`dbsyncs://`): the TLS handshake, who may answer it, and in plain words why it
- * failed.
- * With a fingerprint, what counts is the server's key alone: not who signed its certificate, its names or its
- * dates (as RFC 7671, 5.1). Without one the certificate has to be good for the name in the list.
- * Source: docs/decisions/0005-pins-are-of-keys.md.
+ * Encrypted connections (`dbsyncs://`): the TLS handshake, the server's proof of its identity, and in plain words why
+ * it failed. With a fingerprint, only the server's key counts, not the issuer, names or dates of its certificate (as
+ * RFC 7671, 5.1). Without one the certificate has to be valid for the name in the list. Source:
+ * docs/decisions/0005-pins-are-of-keys.md.
  */
 import { X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -16,31 +15,31 @@ import type { TlsPeer } from "./servers.js";
 /** Oldest version spoken; those before it are broken. */
 const MIN_VERSION = "TLSv1.2";
 
-/** First bytes of an alert: what a TLS server says to a client without TLS. Source: RFC 8446, 5.1. */
+/** First bytes of an alert, which a TLS server sends to a client without TLS. Source: RFC 8446, 5.1. */
 const ALERT = 0x15;
 const TLS_MAJOR_VERSION = 3;
 
-/** To resume from, which spares both sides the costly part; from servers that have proved who they are. */
+/** Sessions of servers that have proved their identity; resuming one spares both sides the costly part. */
 const sessions = new WeakMap<TlsPeer, Buffer>();
 
 /**
  * Begins to connect.
- * @param told.secured  once, when the server has proved who it is
- * @param told.failed   the proof is missing; the socket is of no use
+ * @param handlers.secured  called once, when the server has proved its identity
+ * @param handlers.failed   called if it has not; the socket is of no use
  */
 export function connectTls(
-  place: { readonly host: string; readonly port: number; readonly tls: TlsPeer },
-  told: { secured(socket: TLSSocket): void; failed(doubt: string): void },
+  endpoint: { readonly host: string; readonly port: number; readonly tls: TlsPeer },
+  handlers: { secured(socket: TLSSocket): void; failed(doubt: string): void },
 ): TLSSocket {
-  const { host, port, tls } = place;
+  const { host, port, tls } = endpoint;
   const session = sessions.get(tls);
-  // A session may be resumed from once (RFC 8446, C.4).
+  // A session may be resumed once (RFC 8446, C.4).
   sessions.delete(tls);
   const socket = connect({
     host,
     port,
     minVersion: MIN_VERSION,
-    // Judged below, where more is known than the code of an error.
+    // `doubtOf` judges the certificate, with more details than the error's code.
     rejectUnauthorized: false,
     checkServerIdentity: otherNames,
     ...(tls.authorities === null ? {} : { ca: tls.authorities }),
@@ -55,26 +54,26 @@ export function connectTls(
   socket.on("secureConnect", () => {
     const doubt = doubtOf(socket, tls);
     if (doubt !== null) {
-      told.failed(doubt);
+      handlers.failed(doubt);
       return;
     }
     isProven = true;
     if (offered !== null) sessions.set(tls, offered);
-    told.secured(socket);
+    handlers.secured(socket);
   });
   return socket;
 }
 
-/** As Node judges whether a certificate is for a name, and by OpenSSL where that is an IPv6 address: Node 22.23 finds none. */
+/** Checks the certificate's name as Node does, and for an IPv6 address with OpenSSL: Node 22.23 finds none. */
 function otherNames(host: string, certificate: PeerCertificate): Error | undefined {
   const problem = checkServerIdentity(host, certificate);
   if (problem === undefined || !isIPv6(host)) return problem;
   return new X509Certificate(certificate.raw).checkIP(host) === undefined ? problem : undefined;
 }
 
-/** Why the server is not who it should be; null: it is. */
+/** Returns why the server's identity is not proved; null: it is. */
 function doubtOf(socket: TLSSocket, { pins }: TlsPeer): string | null {
-  // Only who holds the key of an earlier, proven session can resume it.
+  // Only the holder of the key of an earlier, proven session can resume it.
   if (socket.isSessionReused()) return null;
   const certificate = socket.getPeerX509Certificate();
   if (certificate === undefined) return "it showed no certificate";
@@ -105,7 +104,7 @@ function doubtAbout(code: string, certificate: X509Certificate, seen: string): s
 }
 
 /**
- * What trouble between the connection and the end of the handshake means.
+ * Describes a failure between the connection and the end of the handshake.
  * @param error  null: a regular close
  * @param plain  how servers without TLS are written
  */
@@ -121,13 +120,13 @@ export function handshakeTrouble(
   return `the handshake failed (${code || error.message})`;
 }
 
-/** How long a server may take for its part of the handshake. Shorter than a call, so that it can be told. */
+/** The timeout of a server's part of the handshake. It is shorter than a call's, so that the call can report it. */
 export const HANDSHAKE_MS = 2_500;
 
-/** What is told when it took longer. */
+/** The message after this timeout. */
 export const SILENT = "no answer in the handshake; does TLS listen there, or is it overloaded?";
 
-/** What is told when the first bytes of a connection without TLS are those of a TLS server. */
+/** The message when the first bytes of a connection without TLS are those of a TLS server. */
 export const TLS_ONLY = "it takes TLS only: write dbsyncs:// in front of it in the list of servers";
 
 /** Whether what came first on a connection without TLS is a TLS server's refusal. */

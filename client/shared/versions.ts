@@ -1,12 +1,14 @@
 /**
- * Which versions of the protocol a signed call may go out as. One of version 1 can be replayed for ever by whoever sees it,
- * so it is for somebody to say, never for a daemon's behaviour alone. Pure. Source: docs/protocol-v2.md "hello".
+ * The versions of the protocol that a signed call may use. A call of version 1 can be replayed at any time by any
+ * third party that has seen it, so only the user can allow it, never a daemon's behaviour alone. Pure. Source:
+ * docs/protocol-v2.md "hello".
  */
 
 /**
- * - `2`: version 2 alone, as if nobody says anything; but who says it knows that all daemons speak it, so that the first
+ * The allowed versions:
+ * - `2`: version 2 alone, as without the option; in addition all daemons are known to speak it, so that the first
  *   command need not wait for the answer to the hello
- * - `1`: version 1 alone, unasked
+ * - `1`: version 1 alone, without a hello
  * - `1,2`: each daemon is asked, and one that closes on the hello gets version 1
  */
 export type Versions = "1" | "2" | "1,2";
@@ -16,7 +18,7 @@ export const VERSIONS_ALLOWED =
 
 const FORMS: Readonly<Record<string, Versions>> = { "1": "1", "2": "2", "1,2": "1,2", "2,1": "1,2" };
 
-/** Of an option, variable or line; blanks do not matter. null: it is none. */
+/** Parses an option, variable or line; spaces do not matter. null: it is invalid. */
 export function readVersions(value: unknown): Versions | null {
   return typeof value === "string" ? (FORMS[value.replaceAll(" ", "")] ?? null) : null;
 }

@@ -1,10 +1,10 @@
 /**
- * Learns whether a daemon closes the connection after each answer (`-c` of the original). What is written
- * into such a close is lost without a word, so a connection to that daemon is not used for a second call.
- * Command errors that come as second commands look the same; so one connection at a time is left on trial.
+ * Learns whether a daemon closes the connection after each answer (`-c` of the original). A command written during
+ * such a close is lost without an answer, so a connection to that daemon is not used for a second call. Command
+ * errors of second commands look the same, so one connection at a time stays open as a trial.
  */
 
-/** So many connections in a row that ended behind their first answer show the habit. */
+/** The number of consecutive connections closed after their first answer that show the habit. */
 const CLOSES_TO_LEARN = 2;
 
 export class CloseHabit {
@@ -14,17 +14,17 @@ export class CloseHabit {
     return this.#closes >= CLOSES_TO_LEARN;
   }
 
-  /** @param answers  how many have come on that connection; a second one disproves the habit for good */
+  /** @param answers  number of answers on that connection; a second one disproves the habit permanently */
   answered(answers: number): void {
     if (answers > 1) this.#closes = Number.NEGATIVE_INFINITY;
   }
 
-  /** The daemon left a connection open behind its answer: what looked like the habit was something else. */
+  /** Records that the daemon left a connection open after its answer, so it does not have the habit. */
   leftOpen(): void {
     if (this.isKnown) this.#closes = 0;
   }
 
-  /** A connection was closed in the regular way, with nothing of an answer. */
+  /** Records that a connection was closed in the regular way, before an answer. */
   closed(answers: number): void {
     if (answers === 1) this.#closes++;
   }

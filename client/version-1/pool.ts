@@ -1,50 +1,59 @@
 /**
  * The connections to one daemon, and the queue before them.
  *
- * Order: a command whose call began after another call had settled is written only when that other one's
- * delivery here is over. So what a caller sends one after the other arrives one after the other at every
- * daemon, also at those whose answers it did not wait for; only what is sent at the same time travels on
- * several connections.
+ * Order: a command whose call began after another call had settled is written only when the delivery of that call to
+ * this daemon has ended. So sequential commands of a caller arrive in order at every daemon, including those whose
+ * answers it did not wait for; only concurrent commands use several connections.
  *
- * Trouble: a daemon that is silent while others answer gets no further connections; what is sent to it waits
- * in the queue and is delivered when it wakes. One that cannot be reached is left alone for a while
+ * Failures: a daemon that is silent while other daemons answer gets no further connections; what is sent to it waits
+ * in the queue and is delivered when it wakes. After a failed connection no attempt is made for a while
  * (back-off.ts).
  */
 import type { ByteString } from "../../protocol/byte-string.js";
-import type { Delivery } from "../calls/call.js";
+import { unreadable } from "../../protocol/errors.js";
+import { FrameParser } from "../../protocol/frame.js";
+import { readResponsePayload } from "../../protocol/version-1/response-v1.js";
 import { BackOff } from "../shared/back-off.js";
 import { BoundedQueue } from "../shared/bounded-queue.js";
+import { closeReason } from "../shared/close-reason.js";
 import type { FrameTracer } from "../shared/debug.js";
-import type { Environment } from "../shared/environment.js";
+import type { ClientSocket, Environment, SocketError, SocketEvents } from "../shared/environment.js";
 import type { Stage } from "../shared/errors.js";
 import { CONNECT_MS, OVERDUE_MS, SLACK_MS, STALL_MS } from "../shared/link-times.js";
 import type { Address } from "../shared/servers.js";
 import { CloseHabit } from "./close-habit.js";
-import { Connection, type ConnectionOwner, MAX_IDLE_MS } from "./connection.js";
+import type { Delivery } from "./delivery.js";
 
 /**
- * Commands in flight at once to one daemon; more callers wait their turn. The original daemon has 1,023 slots
- * in all.
+ * The maximum number of commands in flight to one daemon; further calls wait. The original daemon has 1,023 slots in
+ * all.
  */
-const MAX_CONNECTIONS = 16;
+const CONNECTIONS_MAX = 16;
 
-/** A daemon that closes after each answer does so at once; one that has not after this does not. */
+/** A daemon that closes after each answer does so within this time. */
 const TRIAL_MS = 250;
+
+/**
+ * The maximum idle time of a connection. The original daemon closes one after 3 s without a byte, and a command
+ * written in that moment would be lost without an answer.
+ */
+export const IDLE_MS_MAX = 2_500;
+
+/**
+ * The maximum length of a reply; a longer one is refused before any of it is stored, so that a hostile server cannot
+ * fill the memory.
+ */
+const REPLY_BYTES_MAX = 64 * 1024 * 1024;
 
 const NOT_CONNECTED = "no answer to the attempt to connect";
 
-/** What a pool asks of its client. */
-export interface PoolOwner {
-  /** Whether a daemon other than this pool's has answered anything after `time`. */
-  othersAnsweredSince(pool: Pool, time: number): boolean;
-}
-
-export class Pool implements ConnectionOwner {
+export class Pool {
   readonly address: Address;
   lastAnswerAt = Number.NEGATIVE_INFINITY;
 
   readonly #environment: Environment;
-  readonly #owner: PoolOwner;
+  /** All pools of the client, this one among them. */
+  readonly #pools: readonly Pool[];
   readonly #trace: FrameTracer | null;
   readonly #keepalive: boolean;
   readonly #closeHabit = new CloseHabit();
@@ -53,26 +62,27 @@ export class Pool implements ConnectionOwner {
   readonly #connecting = new Set<Connection>();
   readonly #waiting = new Set<Connection>();
   readonly #overdue = new Set<Connection>();
-  /** The one used last stands last and is used next, so that those not needed age at the front. */
+  /** The most recently used is at the end and is used next, so that unneeded ones age at the front. */
   readonly #idle: Connection[] = [];
-  /** Left open to see whether the daemon closes it, and not used meanwhile. */
+  /** The connection that is open only to see whether the daemon closes it, and not used meanwhile. */
   #onTrial: Connection | null = null;
 
   constructor(parts: {
     address: Address;
     environment: Environment;
-    owner: PoolOwner;
+    /** All pools of the client, this one among them. */
+    pools: readonly Pool[];
     trace: FrameTracer | null;
     keepalive: boolean;
   }) {
     this.address = parts.address;
     this.#environment = parts.environment;
-    this.#owner = parts.owner;
+    this.#pools = parts.pools;
     this.#trace = parts.trace;
     this.#keepalive = parts.keepalive;
   }
 
-  /** Whether nothing is on its way or waits. */
+  /** Whether no delivery is on its way or queued. */
   get isEmpty(): boolean {
     return this.#waiting.size + this.#overdue.size + this.#queue.length === 0;
   }
@@ -83,8 +93,8 @@ export class Pool implements ConnectionOwner {
   }
 
   /**
-   * Takes a delivery, which ends with a report now or later.
-   * @param insist  try to connect even if the daemon is being left alone
+   * Accepts a delivery, which ends with a report now or later.
+   * @param insist  try to connect even during the back-off
    */
   offer(delivery: Delivery, now: number, insist: boolean): void {
     if (!insist && this.isBackingOff(now)) {
@@ -101,11 +111,11 @@ export class Pool implements ConnectionOwner {
     this.#pump(now);
   }
 
-  /** What keeps a delivery from its answer. */
+  /** Returns the reason why a delivery has no answer. */
   reasonOfSilence({ writtenAt }: Delivery): { stage: Stage; detail: string } {
     if (writtenAt >= 0) return { stage: "timeout", detail: "" };
     if (this.#connected === 0) return { stage: "connect", detail: NOT_CONNECTED };
-    return { stage: "timeout", detail: "never sent: it waited behind others" };
+    return { stage: "timeout", detail: "never sent: other calls were ahead of it" };
   }
 
   /** Does what has become due. */
@@ -113,8 +123,8 @@ export class Pool implements ConnectionOwner {
     for (const connection of this.#waiting) {
       if ((connection.delivery as Delivery).call.deadline > now) continue;
       this.#waiting.delete(connection);
-      // With nobody else to answer, the next call deserves a fresh connection.
-      const stays = this.#owner.othersAnsweredSince(this, connection.since - STALL_MS);
+      // Without another daemon to answer, the next call deserves a new connection.
+      const stays = this.#othersAnsweredSince(connection.since - STALL_MS);
       if (stays) this.#overdue.add(connection);
       this.#fail((stays ? connection.letPass() : connection.close()) as Delivery, "timeout", "", now);
     }
@@ -128,7 +138,7 @@ export class Pool implements ConnectionOwner {
       connection.close();
       this.lost(connection, null, "connect", NOT_CONNECTED);
     }
-    while (this.#idle.length > 0 && (this.#idle[0] as Connection).since + MAX_IDLE_MS <= now) {
+    while (this.#idle.length > 0 && (this.#idle[0] as Connection).since + IDLE_MS_MAX <= now) {
       (this.#idle.shift() as Connection).close();
     }
     if (this.#onTrial !== null && this.#onTrial.since + TRIAL_MS <= now) {
@@ -140,20 +150,20 @@ export class Pool implements ConnectionOwner {
     this.#pump(now);
   }
 
-  /** When `tick` has something to do next, as far as is known now. */
+  /** Returns when `tick` has something to do next, as far as is known now. */
   nextTick(): number {
     let time = (this.#queue.first?.call.deadline ?? Number.POSITIVE_INFINITY) + SLACK_MS;
     for (const connection of this.#waiting)
       time = Math.min(time, (connection.delivery as Delivery).call.deadline);
     for (const connection of this.#overdue) time = Math.min(time, connection.since + OVERDUE_MS);
     for (const connection of this.#connecting) time = Math.min(time, connection.connectBy);
-    if (this.#idle.length > 0) time = Math.min(time, (this.#idle[0] as Connection).since + MAX_IDLE_MS);
+    if (this.#idle.length > 0) time = Math.min(time, (this.#idle[0] as Connection).since + IDLE_MS_MAX);
     if (this.#onTrial !== null) time = Math.min(time, this.#onTrial.since + TRIAL_MS);
     return time;
   }
 
-  /** Closes what would keep an otherwise idle process alive. Answers may still come on the rest. */
-  letGo(now: number): void {
+  /** Closes connections that would keep an otherwise idle process alive. Idle ones may still receive answers. */
+  releaseProcess(now: number): void {
     for (const connection of [...this.#connecting, ...this.#waiting, ...this.#overdue]) {
       if (!connection.holdsProcess()) continue;
       this.#forget(connection);
@@ -205,7 +215,7 @@ export class Pool implements ConnectionOwner {
     if (wasConnecting) {
       const failedAt = stage === "dns" || stage === "tls" ? stage : "connect";
       this.#backOff.failed({ stage: failedAt, detail }, now, this.#environment.random());
-      // With other connections at work the queue has a way out; without one it has none.
+      // With other open connections the queue still drains; without one it cannot.
       if (this.#connected + this.#connecting.size === 0) {
         for (const waiting of this.#queue.takeAll()) this.#fail(waiting, failedAt, detail, now);
       }
@@ -217,7 +227,7 @@ export class Pool implements ConnectionOwner {
     return this.#waiting.size + this.#overdue.size + this.#idle.length;
   }
 
-  /** Writes what may be written, and connects for what has no connection. */
+  /** Writes the deliveries whose turn has come, and connects if there is no free connection. */
   #pump(now: number): void {
     for (;;) {
       this.#dropExpired(now);
@@ -235,6 +245,11 @@ export class Pool implements ConnectionOwner {
     }
   }
 
+  /** Whether another daemon has answered since then. */
+  #othersAnsweredSince(time: number): boolean {
+    return this.#pools.some((other) => other !== this && other.lastAnswerAt > time);
+  }
+
   #mayWrite(delivery: Delivery, now: number): boolean {
     if (this.#overdue.size > 0) return false;
     if (this.#waiting.size === 0) return true;
@@ -243,12 +258,12 @@ export class Pool implements ConnectionOwner {
       if ((connection.delivery as Delivery).call.settledMoment < delivery.call.startedMoment) return false;
       oldest = Math.min(oldest, connection.since);
     }
-    return now - oldest <= STALL_MS || !this.#owner.othersAnsweredSince(this, oldest);
+    return now - oldest <= STALL_MS || !this.#othersAnsweredSince(oldest);
   }
 
   #takeIdle(now: number): Connection | undefined {
     const connection = this.#idle.pop();
-    if (connection === undefined || connection.since + MAX_IDLE_MS > now) return connection;
+    if (connection === undefined || connection.since + IDLE_MS_MAX > now) return connection;
     // The one used last is too old, so all are.
     connection.close();
     for (const older of this.#idle.splice(0)) older.close();
@@ -259,13 +274,13 @@ export class Pool implements ConnectionOwner {
   #connect(delivery: Delivery, now: number): void {
     const attempts = this.#connecting.size;
     if (attempts > 0 && (this.#connected === 0 || attempts >= this.#queue.length)) return;
-    if (attempts + this.#connected >= MAX_CONNECTIONS) return;
+    if (attempts + this.#connected >= CONNECTIONS_MAX) return;
     if (this.#connected > 0 && this.#backOff.refusal(now) !== null) return;
     this.#connecting.add(
       new Connection({
         address: this.address,
         environment: this.#environment,
-        owner: this,
+        pool: this,
         trace: this.#trace,
         now,
         connectBy: Math.max(delivery.call.deadline, now + CONNECT_MS),
@@ -282,7 +297,7 @@ export class Pool implements ConnectionOwner {
     if (this.#onTrial === connection) this.#onTrial = null;
   }
 
-  /** From the queue's head; what has expired further back is found when it gets there. */
+  /** Drops expired deliveries from the queue's head; those further back are dropped when they get there. */
   #dropExpired(now: number): void {
     for (
       let first = this.#queue.first;
@@ -297,5 +312,135 @@ export class Pool implements ConnectionOwner {
 
   #fail(delivery: Delivery, stage: Stage, detail: string, now: number): void {
     delivery.call.end(delivery, { ok: false, stage, detail, written: delivery.writtenAt >= 0, at: now });
+  }
+}
+
+/**
+ * One version 1 connection: all that the client knows of that version's rules is here. One request is in
+ * flight at a time; its answer is the next frame; bytes once written are never sent again.
+ *
+ *   connecting ──opened──► idle ──send──► waiting ──answer──► idle
+ *        │                   │               └──letPass──► overdue ──answer──► idle
+ *        └───────────────────┴───────────────┴───────────────┴──closed, garbage, close()──► closed
+ *
+ * Source: test/vectors/php-dbsync/README.md "Connections, timeouts, limits".
+ */
+class Connection implements SocketEvents {
+  state: "connecting" | "idle" | "waiting" | "overdue" | "closed" = "connecting";
+  /** The delivery that awaits its answer; null unless `waiting`. */
+  delivery: Delivery | null = null;
+  /** Answers that have come on it. */
+  answers = 0;
+  /** The time of its last change of state. */
+  since: number;
+  /** The deadline of the attempt to connect. */
+  readonly connectBy: number;
+
+  readonly #address: Address;
+  readonly #environment: Environment;
+  readonly #pool: Pool;
+  readonly #trace: FrameTracer | null;
+  readonly #socket: ClientSocket;
+  readonly #parser = new FrameParser(REPLY_BYTES_MAX);
+
+  constructor(parts: {
+    address: Address;
+    environment: Environment;
+    pool: Pool;
+    trace: FrameTracer | null;
+    now: number;
+    connectBy: number;
+  }) {
+    this.#address = parts.address;
+    this.#environment = parts.environment;
+    this.#pool = parts.pool;
+    this.#trace = parts.trace;
+    this.since = parts.now;
+    this.connectBy = parts.connectBy;
+    this.#socket = this.#environment.openSocket(parts.address, this);
+  }
+
+  /** Writes a delivery's frame. Only when idle. */
+  send(delivery: Delivery, now: number): void {
+    this.state = "waiting";
+    this.since = delivery.writtenAt = now;
+    this.delivery = delivery;
+    this.#trace?.(this.#address.text, "sent", delivery.call.frame);
+    this.#socket.write(delivery.call.frame);
+  }
+
+  /**
+   * The answer's time is over; it is still read when it comes, as a sign of life. The delivery is the
+   * caller's to end.
+   */
+  letPass(): Delivery {
+    const delivery = this.delivery as Delivery;
+    this.delivery = null;
+    this.state = "overdue";
+    return delivery;
+  }
+
+  /** Closes immediately, without notifying the pool; the caller ends the delivery that was waiting, if any. */
+  close(): Delivery | null {
+    const delivery = this.delivery;
+    this.delivery = null;
+    if (this.state !== "closed") {
+      this.state = "closed";
+      this.#socket.destroy();
+    }
+    return delivery;
+  }
+
+  /** Whether it would keep the process alive: still connecting, or with unsent bytes. */
+  holdsProcess(): boolean {
+    return this.state === "connecting" || (this.state !== "closed" && this.#socket.unsentBytes() > 0);
+  }
+
+  opened(): void {
+    this.state = "idle";
+    this.since = this.#environment.now();
+    this.#pool.opened(this);
+  }
+
+  received(chunk: Buffer): void {
+    this.#trace?.(this.#address.text, "received", chunk);
+    let payloads: Buffer[];
+    let values: ByteString[] | null;
+    try {
+      payloads = this.#parser.push(chunk);
+      values = payloads[0] === undefined || this.state === "idle" ? null : readResponsePayload(payloads[0]);
+    } catch (error) {
+      this.#lose("garbage", unreadable(error));
+      return;
+    }
+    const delivery = this.delivery;
+    if (this.state === "idle") {
+      this.#lose("garbage", "bytes that were not asked for");
+      return;
+    }
+    if (values === null) {
+      if (this.#parser.malformed !== null) this.#lose("garbage", this.#parser.malformed.message);
+      return;
+    }
+    this.answers++;
+    this.delivery = null;
+    this.state = "idle";
+    this.since = this.#environment.now();
+    // Bytes after an answer belong to no request: the stream cannot be trusted for another one.
+    if (payloads.length > 1 || this.#parser.midFrame || this.#parser.malformed !== null) this.close();
+    this.#pool.answered(this, delivery, values);
+  }
+
+  closed(error: SocketError | null): void {
+    const isConnecting = this.state === "connecting";
+    const open = error?.syscall === "write" ? "send" : "no-reason";
+    const { stage, detail } = closeReason(error, isConnecting ? null : open);
+    if (!isConnecting && error?.stage === undefined && this.#parser.midFrame)
+      this.#lose("garbage", "closed in the middle of an answer");
+    else this.#lose(stage, detail);
+  }
+
+  #lose(stage: Stage, detail: string): void {
+    this.#pool.lost(this, this.close(), stage, detail);
   }
 }

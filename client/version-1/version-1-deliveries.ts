@@ -1,8 +1,7 @@
 /**
- * Calls of a batch on their way to a daemon that speaks version 1, one by one: in a mixed fleet each daemon gets what it
+ * The calls of a batch to a daemon that speaks version 1, one by one: in a mixed fleet each daemon receives what it
  * understands. Their signatures are made only here, since most fleets need none of them.
  */
-import type { Delivery, Sender } from "../calls/call.js";
 import { publishDelivery } from "../calls/channels.js";
 import type { PendingCall } from "../calls/pending-call.js";
 import type { Sending } from "../calls/sending.js";
@@ -13,9 +12,10 @@ import type { Environment } from "../shared/environment.js";
 import { DbsyncError } from "../shared/errors.js";
 import type { Failure, Report } from "../shared/outcome.js";
 import type { Address } from "../shared/servers.js";
+import type { Delivery, Sender } from "./delivery.js";
 import type { Pool } from "./pool.js";
 
-/** The way of calls to one daemon by its pool. */
+/** The path of calls to one daemon by its pool. */
 export class Version1Deliveries implements Version1Way {
   readonly #pool: Pool;
   readonly #sign: Signer | null;
@@ -61,7 +61,10 @@ const failure = (detail: string, at: number): Failure => ({
   at,
 });
 
-/** Why version 1 cannot carry a call at all, or null. @param isKnown  whether it can sign by the key, if there is one */
+/**
+ * Returns why version 1 cannot carry a call at all; null: it can. @param isKnown  whether version 1 supports the key,
+ * if there is one
+ */
 function unsendable(call: PendingCall, isKnown: boolean): string | null {
   if (call.settings.envelope?.multi) return "multi";
   if (call.settings.envelope !== null) return "db, if, after, only, stable, replicated";

@@ -1,6 +1,6 @@
 /**
- * Calls that are signed together: one envelope, its way to each daemon, and the promises of its calls. What is true of
- * the envelope stands here once; a call in it has nothing of its own but its promise.
+ * Calls that are signed together: one envelope, its sendings to the daemons, and the promises of its calls. The batch
+ * holds what belongs to the envelope; a call in it has only its promise.
  */
 
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -15,21 +15,21 @@ import { type EnvelopeOptions, isDatabaseAlone } from "../settings/header-option
 import { mayWaitFor } from "../settings/may-wait.js";
 import type { Alarm } from "../shared/alarm.js";
 import type { Company } from "../shared/command.js";
+import { callLabel } from "../shared/command-labels.js";
 import { DbsyncError, type ErrorCode, type Outcome } from "../shared/errors.js";
 import { MISS_LINGER_MS } from "../shared/link-times.js";
 import { type Failure, outcomeOf, type Report, replyError, valueText } from "../shared/outcome.js";
 import { judge, type Rule, ruleFor } from "../shared/policy.js";
 import { isHit, replyValue, replyValues, resultOf } from "../shared/reply-value.js";
 import type { Address } from "../shared/servers.js";
-import { toldCall } from "../shared/told-command.js";
 
-/** A batch is closed at this size: larger ones save nothing more, and daemons may bound what they take. */
+/** The size at which a batch is closed: larger ones save nothing more, and daemons may limit what they accept. */
 const BATCH_BYTES_MAX = 256 * 1024;
 
-/** Whom a batch tells. */
+/** The outbox, as its batches know it. */
 export interface BatchOwner {
   nextMoment(): number;
-  /** So many of its calls have settled. */
+  /** Records that calls of the batch have settled. */
   settled(batch: Batch, calls: number): void;
   /** One of its sendings has ended. */
   ended(sending: Sending): void;
@@ -42,39 +42,34 @@ export interface SignedBatch {
   readonly envelope: SignedEnvelope;
 }
 
-/** The fields of a batch that a client stores, to send its envelope again. */
-export interface SignedBatch {
-  readonly company: Company;
-  readonly options: EnvelopeOptions | null;
-  readonly envelope: SignedEnvelope;
-}
-
 export class Batch implements SentBatch {
-  /** What its commands are; of a call with an envelope of its own whether it only reads. */
+  /** The kind of its commands; for a call with an envelope of its own, whether it only reads. */
   readonly company: Company;
   readonly isRead: boolean;
-  /** Of a call with an envelope of its own, or of all its calls; null: one to many calls without. */
+  /** Options of a call with an envelope of its own, or common to all calls; null: calls without options. */
   readonly options: EnvelopeOptions | null;
   readonly sendings: readonly Sending[];
   calls: PendingCall[] = [];
   unsettled = 0;
-  /** When the last of its calls has to be settled. */
+  /** The latest deadline of its calls. */
   deadline = 0;
-  /** When `judgeDue` has something to do. */
+  /** The time at which `judgeDue` has work. */
   dueAt = Number.POSITIVE_INFINITY;
   envelope: SignedEnvelope | null = null;
-  /** How often it was signed. */
+  /** The number of times that it was signed. */
   signatures = 0;
   /** Whether no call may join any more. */
   isClosed = false;
-  /** Whether a daemon has answered, or nobody waits any more. */
+  /** Whether a daemon has answered, or all calls have settled. */
   isAnswered = false;
-  /** Of all its commands. */
+  /** The length of all its commands. */
   bytes = 0;
-  /** Tells the order of a client's batches. */
+  /** Position among the client's batches. */
   readonly number: number;
   /** Calls it was made for. */
   units = 0;
+  /** Trace context of its first call that has one; null: none. */
+  traceparent: string | null = null;
   readonly #owner: BatchOwner;
   readonly #alarm: Alarm;
   /** The rule of its calls that give no policy. */
@@ -98,7 +93,7 @@ export class Batch implements SentBatch {
     this.sendings = parts.addresses.map((address, index) => new Sending(this, address, index));
   }
 
-  /** Whether a call may join: one without options of its own, or whose only one is the database that all of these have. */
+  /** Whether a call may join: one without options, or with the batch's database as its only option. */
   takes(company: Company, bytes: number, options: EnvelopeOptions | null): boolean {
     return (
       company === this.company &&
@@ -115,29 +110,30 @@ export class Batch implements SentBatch {
     this.calls.push(call);
     this.unsettled++;
     this.units++;
-    // A call with a list of commands is alone, and may be as long as it likes.
+    this.traceparent ??= call.settings.traceparent;
+    // A list of commands is alone in its batch, so its length has no limit here.
     this.bytes += call.size;
     if (call.deadline > this.deadline) this.deadline = call.deadline;
     if (call.deadline < this.dueAt) this.dueAt = call.deadline;
   }
 
-  /** What its answers wait for; null: nothing. */
+  /** The event that its answers wait for; null: none. */
   get wait(): Wait | null {
     return this.options?.wait ?? null;
   }
 
-  /** Whether any daemon is still to get it as an envelope. */
+  /** Whether a daemon is still to receive it as an envelope. */
   get hasWaiting(): boolean {
     return this.sendings.some(({ state }) => state === "waiting");
   }
 
-  /** Whether it may be signed anew: nothing of it was applied anywhere, and nothing can be any more. */
+  /** Whether it may be signed again: no daemon has applied or can apply any of it. */
   get isUntouched(): boolean {
     return this.sendings.every((sending) => !sending.mayBeApplied);
   }
 
   /**
-   * Takes a daemon's answer.
+   * Handles a daemon's answer.
    * @throws MalformedFrame  nothing of it was used then
    */
   answered(sending: Sending, message: ResultMessage, now: number): void {
@@ -161,25 +157,29 @@ export class Batch implements SentBatch {
     sending.keep(replies, flags);
     this.isAnswered = true;
     sending.endedAt = now;
-    this.#settling(() => {
-      for (let index = 0; index < units; index++)
-        this.#take(index, replies[index] as PlainReply, sending, flags[index] as ByteString, now);
-    });
+    const before = this.unsettled;
+    for (let index = 0; index < units; index++)
+      this.#take(index, replies[index] as PlainReply, sending, flags[index] as ByteString, now);
+    this.#reportSettled(before);
     this.#end(sending, now);
   }
 
-  /** Takes it that a daemon will not answer. */
+  /** Records that a daemon will not answer. */
   failed(sending: Sending, failure: Failure): void {
     if (sending.state === "ended") return;
     sending.failure = failure;
-    this.#settling(() => this.#judgeAll(failure.at, false));
+    const before = this.unsettled;
+    this.#judgeAll(failure.at, false);
+    this.#reportSettled(before);
     this.#end(sending, failure.at);
   }
 
   /** A call's delivery by version 1 has ended. */
   delivered(sending: Sending, call: PendingCall, now: number): void {
     sending.openDeliveries--;
-    this.#settling(() => this.#judge(this.calls.indexOf(call), now, false));
+    const before = this.unsettled;
+    this.#judge(this.calls.indexOf(call), now, false);
+    this.#reportSettled(before);
     if (this.isClosed && sending.openDeliveries === 0) this.#end(sending, now);
   }
 
@@ -192,7 +192,7 @@ export class Batch implements SentBatch {
       if (sending.state === "waiting" || sending.state === "queued") sending.reset();
   }
 
-  /** From now on no call may join. */
+  /** Closes the batch to further calls. */
   close(now: number): void {
     this.isClosed = true;
     for (const sending of this.sendings) {
@@ -200,27 +200,29 @@ export class Batch implements SentBatch {
     }
   }
 
-  /** Decides what is due: calls at their deadline, or at the end of the linger. */
+  /** Decides calls at their deadline, or at the end of the linger. */
   judgeDue(now: number): void {
-    this.#settling(() => this.#judgeAll(now, true));
+    const before = this.unsettled;
+    this.#judgeAll(now, true);
+    this.#reportSettled(before);
     this.dueAt = Number.POSITIVE_INFINITY;
     for (const call of this.calls) {
       if (isOpen(call)) this.dueAt = Math.min(this.dueAt, call.deadline, call.lingerUntil);
     }
   }
 
-  /** Ends all calls with an error; the sendings are for others to end. */
+  /** Ends all calls with an error; the sendings remain. */
   cutOff(code: ErrorCode, detail: string, now: number): void {
-    this.#settling(() => {
-      for (const [index, call] of this.calls.entries()) {
-        if (!isOpen(call)) continue;
-        const isEnd = code === "closed" || code === "reset";
-        const reports = this.#reports(index, now, isEnd ? "closed" : "not-awaited");
-        // A daemon that was sent nothing is not part of the failure.
-        const told = reports.map((report) => (report?.ok || report?.written ? report : null));
-        this.#fail(call, code, detail, isEnd ? reports : told);
-      }
-    });
+    const before = this.unsettled;
+    for (const [index, call] of this.calls.entries()) {
+      if (!isOpen(call)) continue;
+      const isEnd = code === "closed" || code === "reset";
+      const reports = this.#reports(index, now, isEnd ? "closed" : "not-awaited");
+      // A daemon that was sent nothing is not part of the failure.
+      const sent = reports.map((report) => (report?.ok || report?.written ? report : null));
+      this.#fail(call, code, detail, isEnd ? reports : sent);
+    }
+    this.#reportSettled(before);
   }
 
   #ruleOf({ policy }: CallSettings): Rule {
@@ -278,7 +280,7 @@ export class Batch implements SentBatch {
   #fail(call: PendingCall, code: ErrorCode, detail: string, reports: readonly (Report | null)[]): void {
     const outcomes = this.#outcomes(call, reports);
     this.#settle(call);
-    call.reject(new DbsyncError(code, detail, { outcomes, isRead: this.isRead, command: toldCall(call) }));
+    call.reject(new DbsyncError(code, detail, { outcomes, isRead: this.isRead, command: callLabel(call) }));
   }
 
   /** @param silent  the stage of daemons that have not answered; null: they have no report */
@@ -306,10 +308,8 @@ export class Batch implements SentBatch {
     this.unsettled--;
   }
 
-  /** Tells the owner once, however many calls settle. */
-  #settling(judging: () => void): void {
-    const before = this.unsettled;
-    judging();
+  /** Reports settled calls to the owner, once for all. @param before  calls that were open before */
+  #reportSettled(before: number): void {
     if (this.unsettled === 0 && before > 0) {
       this.isAnswered = true;
       this.#release();
@@ -325,14 +325,14 @@ export class Batch implements SentBatch {
     this.#owner.ended(sending);
   }
 
-  /** Goes on without the calls that nobody waits for any more. */
+  /** Drops the calls that have settled. */
   #dropSettled(): void {
     this.calls = this.calls.filter(isOpen);
     this.units = this.calls.length;
     this.bytes = this.calls.reduce((bytes, { size }) => bytes + size, 0);
   }
 
-  /** What only the calls needed is not kept for a daemon that hangs. */
+  /** Frees what only the calls needed, so that a hung daemon does not keep it in memory. */
   #release(): void {
     for (const sending of this.sendings) sending.forgetReplies();
     const isNeeded = this.sendings.some(({ state, mayTurn }) => state !== "ended" && mayTurn);

@@ -1,18 +1,18 @@
 /**
- * The clock that envelopes are dated by: this process's, corrected by what daemons say of theirs. It rests on a clock
- * that never jumps, so that setting this machine's time changes nothing. Pure: times are handed in.
- * Source: docs/protocol-v2.md "Clocks".
+ * The clock for the dates of envelopes: this process's, corrected by the clocks that daemons report. It rests on a
+ * clock that never jumps, so that setting this machine's time changes nothing. Pure: times are passed in. Source:
+ * docs/protocol-v2.md "Clocks".
  */
 import { SEQ_MAX } from "../../protocol/version-2/envelope.js";
 import type { EnvelopeDate } from "../../protocol/version-2/messages-v2.js";
 
-/** How far ahead of the daemons' clock an envelope may be dated; they take up to 5 s. */
-const MAX_AHEAD_MS = 4_000;
+/** The maximum time that an envelope may be dated ahead of the daemons' clock; they accept up to 5 s. */
+const AHEAD_MS_MAX = 4_000;
 
 export class ClientClock {
-  /** For each daemon that was heard: its clock minus ours. */
+  /** For each daemon that has answered: its clock minus ours. */
   readonly #offsets = new Map<object, number>();
-  /** Their middle one, or what this machine's own time says until a daemon was heard. */
+  /** Their median; this machine's own time until a daemon has answered. */
   #offset: number;
   #seen: EnvelopeDate = NEVER;
   #used: EnvelopeDate = NEVER;
@@ -23,11 +23,11 @@ export class ClientClock {
   }
 
   /**
-   * A daemon's clock, read between two times of ours: its offset is kept where that allows it, and else moved to the
-   * nearest that does; the first is the middle.
+   * Records a daemon's clock, read between two times of ours. A known offset stays if it fits, and else moves to the
+   * nearest that does; the first is the middle of the range.
    */
-  heard(daemon: object, clock: number, sentAt: number, now: number): void {
-    // Daemons tell whole milliseconds.
+  update(daemon: object, clock: number, sentAt: number, now: number): void {
+    // Daemons send whole milliseconds.
     const least = clock - now;
     const most = clock + 1 - sentAt;
     const known = this.#offsets.get(daemon);
@@ -37,7 +37,7 @@ export class ClientClock {
     this.#offset = middleOf([...this.#offsets.values()]);
   }
 
-  /** The newest write that a daemon has applied: whoever has seen an answer writes after it. */
+  /** Records the newest write that a daemon has applied: this client's next write has a later date. */
   seen(newest: EnvelopeDate): void {
     this.#seen = laterOf(this.#seen, newest);
   }
@@ -50,7 +50,7 @@ export class ClientClock {
   /** The date of a new envelope: later than all that were used or seen, except after a correction of the clock. */
   date(now: number): EnvelopeDate {
     const time = Math.max(0, this.time(now));
-    const latest = time + MAX_AHEAD_MS;
+    const latest = time + AHEAD_MS_MAX;
     // What was dated later went by a clock that has proved wrong.
     const used = this.#used.at > latest ? NEVER : this.#used;
     const seen = this.#seen.at > latest ? { at: latest, seq: -1 } : this.#seen;
@@ -59,7 +59,10 @@ export class ClientClock {
     return this.#used;
   }
 
-  /** The time by the middle clock of these daemons, each of which was heard. For what only reads: it is in no order with others. */
+  /**
+   * Returns the time by the median clock of these daemons, each of which has answered. It is for reads only, which
+   * have no order.
+   */
   timeBy(daemons: readonly object[], now: number): number {
     return Math.max(
       0,

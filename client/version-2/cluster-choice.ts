@@ -1,17 +1,18 @@
 /**
- * Which cluster a client's commands are for, where nobody has told it: what the daemons say of themselves, the greater
- * number deciding, so that one daemon that is set up otherwise neither spoils a call nor is sent one. Pure.
+ * Selects the cluster of a client that has no configured one: the cluster that most daemons name, so that one
+ * misconfigured daemon neither fails a call nor receives one. Pure.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
 
-/** Once one daemon has named its cluster, how long the others may take until it is believed. */
+/** The time that the remaining daemons have to name their cluster after the first has named one. */
 export const CLUSTER_LINGER_MS = 50;
 
 /**
- * - `open`: too few have spoken
+ * The result of the vote:
+ * - `open`: too few daemons have answered
  * - `chosen`: the cluster, 32 bytes
- * - `conflict`: as many say one as another; `detail` names both
+ * - `conflict`: two clusters have the same number of votes; `detail` names both
  */
 export type Choice =
   | { readonly kind: "open" }
@@ -19,9 +20,10 @@ export type Choice =
   | { readonly kind: "conflict"; readonly detail: string };
 
 /**
- * @param votes    what each daemon that has spoken says, by its address
- * @param servers  how many there are
- * @param final    whether to decide on what there is
+ * Counts the votes.
+ * @param votes    the cluster that each daemon has named, by its address
+ * @param servers  number of all daemons
+ * @param final    whether to decide on the votes so far
  */
 export function chooseCluster(
   votes: ReadonlyMap<string, ByteString>,
@@ -37,6 +39,6 @@ export function chooseCluster(
   const named = [most, next].map(([cluster, addresses]) => `${addresses.join(", ")} to ${hexOf(cluster)}`);
   return {
     kind: "conflict",
-    detail: `${named.join("; ")}. Mend the list of servers, or name the right one by the option cluster`,
+    detail: `${named.join("; ")}. Correct the list of servers, or name the right one by the option cluster`,
   };
 }

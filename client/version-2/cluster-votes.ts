@@ -1,6 +1,6 @@
 /**
- * What the daemons of a client say of their cluster, and which one its commands are for. A client that was told one keeps it;
- * else a daemon that has other keys than when it was asked is asked again, and the greater number decides anew.
+ * The cluster that each daemon names, and the one that commands are for. A configured cluster never changes.
+ * Otherwise a daemon whose keys have changed is asked again, and the majority decides again.
  */
 
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -10,12 +10,12 @@ import { isLoopback } from "../shared/loopback.js";
 import { type Choice, CLUSTER_LINGER_MS, chooseCluster } from "./cluster-choice.js";
 import type { Link } from "./link.js";
 
-/** How long a conflict between the servers' clusters stands before a call has them asked again. */
+/** The time after which a call has the daemons asked again that named different clusters. */
 const CONFLICT_MS = 1_000;
 
 export class ClusterVotes {
-  readonly isTold: boolean;
-  /** Which commands are for; "": not known. */
+  readonly isConfigured: boolean;
+  /** The cluster that commands are for; "": not known. */
   cluster: ByteString;
   /** The servers name different clusters, and none more than another: which. */
   conflict: string | null = null;
@@ -23,34 +23,34 @@ export class ClusterVotes {
   readonly #warn: (warning: string) => void;
   readonly #alarm: Alarm;
   readonly #votes = new Map<Link, ByteString>();
-  /** Until when the cluster may stay open once a daemon has named one. */
+  /** The time by which the cluster is decided once a daemon has named one. */
   #decideBy = Number.POSITIVE_INFINITY;
-  /** Since when there is a conflict. */
+  /** The start of the conflict. */
   #conflictAt = 0;
   /** The cluster that was last believed, and warned of. */
   #believed: ByteString = "";
 
-  /** @param cluster  32 bytes, or "": the client was told none */
+  /** @param cluster  32 bytes, or "": none is configured */
   constructor(cluster: ByteString, links: readonly Link[], warn: (warning: string) => void, alarm: Alarm) {
     this.#links = links;
     this.#warn = warn;
     this.#alarm = alarm;
     this.cluster = cluster;
-    this.isTold = cluster !== "";
+    this.isConfigured = cluster !== "";
   }
 
   nextTick(): number {
     return this.cluster === "" ? this.#decideBy : Number.POSITIVE_INFINITY;
   }
 
-  /** Takes what a daemon says of itself. */
-  told(link: Link, cluster: ByteString, now: number): void {
+  /** Records the cluster that a daemon names. */
+  vote(link: Link, cluster: ByteString, now: number): void {
     this.#votes.set(link, cluster);
     if (this.cluster === "" && this.#decideBy === Number.POSITIVE_INFINITY)
       this.#lingerUntil(now + CLUSTER_LINGER_MS);
   }
 
-  /** Has the daemons asked again, where they differed a while ago: somebody may have mended that. */
+  /** Asks the daemons again if they differed a while ago: an administrator may have corrected that. */
   doubtConflict(now: number): void {
     if (this.conflict === null || now < this.#conflictAt + CONFLICT_MS) return;
     this.conflict = null;
@@ -61,8 +61,9 @@ export class ClusterVotes {
   }
 
   /**
-   * A daemon has refused an envelope for its cluster, and is asked again unless it names another already.
-   * @returns whether the cluster is open again, since no greater number of daemons names it
+   * Handles a daemon's refusal of an envelope for its cluster: the daemon is asked again unless it has named another
+   * cluster already.
+   * @returns whether the cluster is open again, since no majority of daemons names it
    */
   doubt(link: Link, refused: ByteString, now: number): boolean {
     if (this.#votes.get(link) === refused) {
@@ -81,7 +82,7 @@ export class ClusterVotes {
 
   /** Settles the cluster as far as that is possible now, and which links are foreign. @returns whether it was */
   decide(now: number): boolean {
-    if (!this.isTold) {
+    if (!this.isConfigured) {
       const choice = this.#choose(now);
       if (choice.kind === "open") return false;
       this.#decideBy = Number.POSITIVE_INFINITY;
@@ -101,14 +102,14 @@ export class ClusterVotes {
     this.#alarm.ringBy(time);
   }
 
-  /** What a daemon has said before counts until it is reached again, but breaks no tie. */
+  /** Chooses a cluster. A daemon's earlier vote counts until it is reached again, but breaks no tie. */
   #choose(now: number): Choice {
     const links = this.#links;
     const isDue = this.cluster === "" && now >= this.#decideBy;
     const isOnTheWay = ({ state }: Link) => state === "connecting" || state === "greeting";
-    const isHeard = (link: Link) =>
+    const hasVoted = (link: Link) =>
       link.state === "closed" || link.version.known === 1 || (!isOnTheWay(link) && this.#votes.has(link));
-    const final = isDue || links.every(isHeard);
+    const final = isDue || links.every(hasVoted);
     const votes = this.#votesOf((link) => isDue || !isOnTheWay(link));
     const choice = chooseCluster(votes, links.length, final);
     if (choice.kind !== "conflict") return choice;
@@ -116,7 +117,7 @@ export class ClusterVotes {
     return present.size === 0 ? choice : chooseCluster(present, links.length, final);
   }
 
-  /** By address. */
+  /** Returns the votes by address. */
   #votesOf(counts: (link: Link) => boolean): Map<string, ByteString> {
     const votes = new Map<string, ByteString>();
     for (const [link, vote] of this.#votes) if (counts(link)) votes.set(link.address.text, vote);

@@ -10,42 +10,45 @@ import { FrameParser, writeFrame } from "../../protocol/frame.js";
 import { type DaemonMessage, type EventMessage, writeHello } from "../../protocol/version-2/messages-v2.js";
 import { closeReason } from "../shared/close-reason.js";
 import type { FrameTracer } from "../shared/debug.js";
-import type { ClientSocket, Environment, SocketError } from "../shared/environment.js";
+import type { ClientSocket, Environment, SocketError, SocketEvents } from "../shared/environment.js";
 import type { Stage } from "../shared/errors.js";
 import type { Address } from "../shared/servers.js";
 import { disagreement } from "./signing-terms.js";
 
 /**
- * A longer message is taken for garbage before any of it is kept. No daemon sends one (`--max-output-bytes`): a result
- * answers thousands of calls, which must not fail together because each of them has brought something.
+ * The maximum length of a message; a longer one is refused before any of it is stored. No daemon sends one
+ * (`--max-output-bytes`): a result answers thousands of calls, which must not all fail because each reply is long.
  */
-const MAX_MESSAGE_BYTES = 512 * 1024 * 1024;
+const MESSAGE_BYTES_MAX = 512 * 1024 * 1024;
 
-/** Whom a connection tells. */
+/** The user of a connection. */
 export interface ConnectionV2Owner<Message = DaemonMessage> {
-  /** For the hello: what the client was told, or "". */
+  /** The configured cluster, for the hello; "": none. */
   readonly cluster: string;
-  /** Its hello is written; the answer is due. */
+  /** Capabilities for the hello; undefined: none. */
+  readonly knows: readonly string[] | undefined;
+  /** Called when its hello is written. */
   opened(now: number): void;
-  /** @throws MalformedFrame  the message cannot be what it says */
-  told(message: Message, now: number): void;
-  /** All messages of a piece of the stream have been told. */
-  heard(now: number): void;
-  /** It is gone; `close` tells nobody. */
+  /** Called for each message. @throws MalformedFrame  the message contradicts itself */
+  receive(message: Message, now: number): void;
+  /** Called after all messages of a chunk. */
+  chunkEnded(now: number): void;
+  /** Called when it is lost, but not after `close`. */
   gone(stage: Stage, detail: string, now: number): void;
 }
 
-export class ConnectionV2<Message extends DaemonMessage | EventMessage = DaemonMessage> {
+export class ConnectionV2<Message extends DaemonMessage | EventMessage = DaemonMessage>
+  implements SocketEvents
+{
   state: "connecting" | "greeting" | "speaking" | "closed" = "connecting";
-  /** Since when it is connecting, or greeting: when the hello was written. */
+  /** The time since which it has been connecting or, once its hello is written, greeting. */
   since: number;
   /** Whether a byte has come. */
-  hasHeard = false;
+  hasReceived = false;
   readonly #address: Address;
   readonly #environment: Environment;
   readonly #owner: ConnectionV2Owner<Message>;
   readonly #read: (payload: Buffer) => Message;
-  readonly #knows: readonly string[] | undefined;
   readonly #trace: FrameTracer | null;
   readonly #socket: ClientSocket;
   readonly #parser: FrameParser;
@@ -54,28 +57,21 @@ export class ConnectionV2<Message extends DaemonMessage | EventMessage = DaemonM
     address: Address;
     environment: Environment;
     owner: ConnectionV2Owner<Message>;
-    /** What a daemon sends. */
+    /** Parses a daemon's message. */
     read: (payload: Buffer) => Message;
-    /** For the hello. */
-    knows?: readonly string[] | undefined;
     trace: FrameTracer | null;
     now: number;
-    /** Default `MAX_MESSAGE_BYTES`. */
+    /** Default `MESSAGE_BYTES_MAX`. */
     maxMessageBytes?: number;
   }) {
     this.#address = parts.address;
     this.#environment = parts.environment;
     this.#owner = parts.owner;
     this.#read = parts.read;
-    this.#knows = parts.knows;
     this.#trace = parts.trace;
     this.since = parts.now;
-    this.#parser = new FrameParser(parts.maxMessageBytes ?? MAX_MESSAGE_BYTES, 2);
-    this.#socket = this.#environment.openSocket(parts.address, {
-      opened: () => this.#opened(),
-      received: (chunk) => this.#received(chunk),
-      closed: (error) => this.#closed(error),
-    });
+    this.#parser = new FrameParser(parts.maxMessageBytes ?? MESSAGE_BYTES_MAX, 2);
+    this.#socket = this.#environment.openSocket(parts.address, this);
   }
 
   write(bytes: Buffer): void {
@@ -85,36 +81,36 @@ export class ConnectionV2<Message extends DaemonMessage | EventMessage = DaemonM
 
   /** Writes a hello. */
   greet(): void {
-    const { cluster } = this.#owner;
+    const { cluster, knows } = this.#owner;
     const clock = Math.floor(this.#environment.wallClock());
     const mine = { kind: "hello", versions: [2], daemon: "", cluster, clock, state: "" } as const;
-    const hello = { ...mine, role: "client", knows: this.#knows } as const;
+    const hello = { ...mine, role: "client", knows } as const;
     this.write(Buffer.from(writeFrame(writeHello(hello), 2), "latin1"));
   }
 
-  /** Closes at once and tells nobody. */
+  /** Closes immediately, without calling its owner. */
   close(): void {
     if (this.state === "closed") return;
     this.state = "closed";
     this.#socket.destroy();
   }
 
-  /** Whether it would keep the process alive by itself, or for nothing. */
+  /** Whether it would keep the process alive: not greeted yet, or with unsent bytes. */
   holdsProcess(): boolean {
     return this.state !== "speaking" || this.#socket.unsentBytes() > 0;
   }
 
-  #opened(): void {
+  opened(): void {
     this.state = "greeting";
     this.since = this.#environment.now();
     this.greet();
     this.#owner.opened(this.since);
   }
 
-  #received(chunk: Buffer): void {
+  received(chunk: Buffer): void {
     this.#trace?.(this.#address.text, "received", chunk);
     const now = this.#environment.now();
-    this.hasHeard = true;
+    this.hasReceived = true;
     // An exception while bytes are read is those bytes' fault, and ends this connection alone.
     let isReading = true;
     try {
@@ -122,9 +118,9 @@ export class ConnectionV2<Message extends DaemonMessage | EventMessage = DaemonM
         isReading = true;
         const message = this.#read(payload);
         isReading = false;
-        const isWelcome = message.kind === "hello" && disagreement(message, this.#knows) === null;
+        const isWelcome = message.kind === "hello" && disagreement(message, this.#owner.knows) === null;
         if (isWelcome && this.state === "greeting") this.state = "speaking";
-        this.#owner.told(message, now);
+        this.#owner.receive(message, now);
         if (this.state === "closed") return;
       }
       if (this.#parser.malformed !== null) throw this.#parser.malformed;
@@ -133,10 +129,10 @@ export class ConnectionV2<Message extends DaemonMessage | EventMessage = DaemonM
       this.#owner.gone("garbage", unreadable(error), now);
       return;
     }
-    this.#owner.heard(now);
+    this.#owner.chunkEnded(now);
   }
 
-  #closed(error: SocketError | null): void {
+  closed(error: SocketError | null): void {
     const { stage, detail } = closeReason(error, this.state === "connecting" ? null : "lost");
     this.#owner.gone(stage, detail, this.#environment.now());
   }

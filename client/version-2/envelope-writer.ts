@@ -1,4 +1,4 @@
-/** From a batch to the frame that all daemons get: header, bytes to be signed, frame. */
+/** Makes of a batch the frame that all daemons receive: header, signed bytes, frame. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { bodyOf, signedBytes } from "../../protocol/version-2/envelope.js";
 import { writeBody } from "../../protocol/version-2/envelope-body.js";
@@ -7,14 +7,14 @@ import type { SignedEnvelope } from "../calls/sending.js";
 import type { Seal } from "../shared/sealer.js";
 import type { Batch } from "./batch.js";
 
-/** An envelope that wants its seal. */
+/** An envelope without its seal. */
 export interface Draft {
   readonly at: number;
   readonly seq: number;
   readonly cluster: ByteString;
-  /** As of SignedEnvelope. */
+  /** See SignedEnvelope. */
   readonly after: ByteString | null;
-  /** What is signed. */
+  /** The bytes to sign. */
   readonly bytes: Buffer;
 }
 

@@ -18,85 +18,61 @@ import type { Alarm } from "../shared/alarm.js";
 import type { FrameTracer } from "../shared/debug.js";
 import type { Environment } from "../shared/environment.js";
 import type { Failure } from "../shared/outcome.js";
-import type { Address } from "../shared/servers.js";
-import type { Versions } from "../shared/versions.js";
 import { ClientClock } from "./client-clock.js";
 import { ClusterVotes } from "./cluster-votes.js";
+import type { FleetOwner } from "./fleet-owner.js";
+import type { FleetSettings } from "./fleet-settings.js";
 import { HeldBatches } from "./held-batches.js";
-import { Link } from "./link.js";
-import type { LinkOwner } from "./link-owner.js";
+import { Link, type LinkOwner } from "./link.js";
 import { type LastWrite, Session } from "./session.js";
 import { clusterNamed } from "./signing-terms.js";
 
-/** How often a batch is signed at all; daemons that refuse its date more often have clocks that nobody can meet. */
-const MAX_SIGNATURES = 4;
+/**
+ * The number of times that a batch is signed; a daemon that refuses its date more often has a clock that no date can
+ * satisfy.
+ */
+const SIGNATURES_MAX = 4;
 
-/** A later date may be taken. */
+/** The refusals after which a later date may be accepted. */
 const REFUSED_FOR_DATE: readonly string[] = ["skew", "too-old"];
 const REFUSED_FOR_CLUSTER = "wrong-cluster";
 
-/** Whom a fleet tells. */
-export interface FleetOwner {
-  /** The cluster is known now. */
-  ready(now: number): void;
-  /** A daemon speaks version 1: what is not signed yet goes the other way. */
-  turnedOut1(index: number, now: number): void;
-  /** No daemon can be reached. */
-  unreachable(now: number): void;
-  /** To be signed anew, in its old place. */
-  again(batch: SentBatch): void;
-}
-
-export interface FleetParts {
-  readonly owner: FleetOwner;
-  readonly environment: Environment;
-  readonly alarm: Alarm;
-  readonly addresses: readonly Address[];
-  /** One to each. */
-  readonly version1: readonly Version1Way[];
-  /** 32 bytes, or "". */
-  readonly cluster: ByteString;
-  /** Of daemons whose entry in the list says nothing; null: nobody has said. */
-  readonly versions: Versions | null;
-  /** As of LinkParts. */
-  readonly knows: readonly string[] | undefined;
-  readonly keepalive: boolean;
-  /** As of LinkParts. */
-  readonly isPatient?: boolean;
-  /** Whether reads are to know of the writes that were acknowledged before; not there: each call is one by itself. */
-  readonly isSession?: boolean;
-  readonly trace: FrameTracer | null;
-  readonly warn: (warning: string) => void;
-}
-
-export class Fleet implements LinkOwner<Link> {
+export class Fleet implements LinkOwner {
   readonly links: readonly Link[];
   readonly clock: ClientClock;
   readonly session: Session;
-  readonly #parts: FleetParts;
+  readonly #owner: FleetOwner;
+  readonly #environment: Environment;
+  readonly #version1: readonly Version1Way[];
   readonly votes: ClusterVotes;
   readonly #held: HeldBatches;
 
-  constructor(parts: FleetParts) {
-    this.#parts = parts;
-    const { environment, alarm, trace, keepalive, versions, knows, isPatient = false } = parts;
-    const shared = { environment, alarm, trace, keepalive, versions, knows, isPatient, owner: this };
+  constructor(parts: {
+    owner: FleetOwner;
+    environment: Environment;
+    alarm: Alarm;
+    settings: FleetSettings;
+    /** One for each address. */
+    version1: readonly Version1Way[];
+    /** Capabilities for the hello: that the client does not sign; undefined: none. */
+    knows: readonly string[] | undefined;
+    trace: FrameTracer | null;
+    warn: (warning: string) => void;
+  }) {
+    const { owner, environment, alarm, settings, knows, trace } = parts;
+    this.#owner = owner;
+    this.#environment = environment;
+    this.#version1 = parts.version1;
+    const shared = { owner: this, environment, alarm, settings, knows, trace };
     this.clock = new ClientClock(environment.wallClock() - environment.now());
-    this.links = parts.addresses.map(
+    this.links = settings.addresses.map(
       (address, index) => new Link({ ...shared, address, version1: parts.version1[index] as Version1Way }),
     );
-    this.session = new Session(this.links.length, parts.isSession ?? false);
-    const { owner, warn } = parts;
-    // What nobody signs is for no cluster, and whoever takes it belongs to none.
-    const cluster = knows ? clusterNamed("") : parts.cluster;
-    this.votes = new ClusterVotes(cluster, this.links, warn, alarm);
-    this.#held = new HeldBatches({
-      isForSameCluster: ({ envelope }) => this.conflict === null && envelope?.cluster === this.cluster,
-      isAsking: (sending) => this.#link(sending).isAsking,
-      withdraw: (sending) => this.#link(sending).withdraw(sending),
-      again: owner.again.bind(owner),
-      alarm,
-    });
+    this.session = new Session(this.links.length, settings.isSession);
+    // Unsigned envelopes are for no cluster, and only daemons without a cluster accept them.
+    const cluster = knows ? clusterNamed("") : settings.cluster;
+    this.votes = new ClusterVotes(cluster, this.links, parts.warn, alarm);
+    this.#held = new HeldBatches(this.votes, this.links, owner, alarm);
   }
 
   /** The newest write that a daemon has answered. */
@@ -104,7 +80,7 @@ export class Fleet implements LinkOwner<Link> {
     return this.session.lastWrite;
   }
 
-  /** Which commands are for, or "". */
+  /** The cluster that commands are for; "": not known. */
   get cluster(): ByteString {
     return this.votes.cluster;
   }
@@ -114,10 +90,18 @@ export class Fleet implements LinkOwner<Link> {
     return this.votes.conflict;
   }
 
-  /** Whether every daemon speaks version 1, as far as is known; old findings are looked into. @param isQuiet  whether nothing is on its way to any of them */
+  /**
+   * Whether every daemon is known to speak version 1; old findings are checked again. @param isQuiet  whether no
+   * envelope is on its way to any of them
+   */
   isVersion1(now: number, isQuiet: boolean): boolean {
-    for (const link of this.links) if (link.version.lookAgain(now, isQuiet)) link.want(now, true);
+    for (const link of this.links) if (link.version.recheck(now, isQuiet)) link.want(now, true);
     return this.links.every(({ version }) => version.known === 1);
+  }
+
+  /** Asks the daemons whether they accept trace contexts. */
+  trace(): void {
+    for (const link of this.links) link.trace();
   }
 
   /** Begins to ask the daemons for their version and cluster. */
@@ -125,7 +109,7 @@ export class Fleet implements LinkOwner<Link> {
     for (const link of this.links) if (link.version.known !== 1) link.want(now, insist);
   }
 
-  /** Returns when the first daemon that is being left alone may be greeted again; infinity: none is. */
+  /** Returns the end of the first back-off of a daemon; infinity: there is none. */
   nextGreeting(): number {
     let time = Number.POSITIVE_INFINITY;
     for (const { state, version, nextAttempt } of this.links)
@@ -138,7 +122,7 @@ export class Fleet implements LinkOwner<Link> {
     return this.links.every(({ state }) => state === "closed");
   }
 
-  /** The date of a batch's envelope; whoever has refused an earlier one of what only reads gets one by its own clock. */
+  /** Returns the date of a batch's envelope. Daemons that have refused the date of a read get one by their own clocks. */
   date({ isRead, sendings }: SentBatch, now: number): EnvelopeDate {
     const refusers = sendings.filter(({ state, hasRefusedDate }) => state === "waiting" && hasRefusedDate);
     if (!isRead || refusers.length === 0) return this.clock.date(now);
@@ -156,7 +140,7 @@ export class Fleet implements LinkOwner<Link> {
     }
   }
 
-  /** Gives up a batch that was never signed. */
+  /** Fails a batch that was never signed. */
   abandon(batch: SentBatch, now: number): void {
     for (const sending of batch.sendings) {
       if (sending.state === "waiting") batch.failed(sending, this.#link(sending).failure(now));
@@ -179,7 +163,7 @@ export class Fleet implements LinkOwner<Link> {
     if (sending.batch.isClosed) sending.batch.close(now);
   }
 
-  /** What an ended batch leaves behind. */
+  /** Handles the end of a sending. */
   ended(sending: Sending, now: number): void {
     publishOutcome(sending, now);
     this.#held.reconsider(sending.batch, now);
@@ -197,8 +181,8 @@ export class Fleet implements LinkOwner<Link> {
     return time;
   }
 
-  letGo(now: number): void {
-    for (const link of this.links) link.letGo(now);
+  releaseProcess(now: number): void {
+    for (const link of this.links) link.releaseProcess(now);
   }
 
   close(now: number): void {
@@ -209,8 +193,8 @@ export class Fleet implements LinkOwner<Link> {
   greeted(link: Link, hello: Hello, sentAt: number, now: number): void {
     link.hasPeers = (hello.members ?? 0) > 0;
     this.session.connected(this.links.indexOf(link), hello.members !== undefined);
-    this.clock.heard(link, hello.clock, sentAt, now);
-    this.votes.told(link, clusterNamed(hello.cluster), now);
+    this.clock.update(link, hello.clock, sentAt, now);
+    this.votes.vote(link, clusterNamed(hello.cluster), now);
     publishVersion(link.address.text, 2);
     this.#decide(now);
   }
@@ -219,14 +203,14 @@ export class Fleet implements LinkOwner<Link> {
     publishVersion(link.address.text, 1);
     for (const sending of sendings) this.turn1(sending, now);
     this.#decide(now);
-    this.#parts.owner.turnedOut1(this.links.indexOf(link), now);
-    if (this.isUnreachable) this.#parts.owner.unreachable(now);
+    this.#owner.turnedOut1(this.links.indexOf(link), now);
+    if (this.isUnreachable) this.#owner.unreachable(now);
   }
 
   /** Returns the acknowledged write that a batch names in `after`; null: none. */
   after(batch: SentBatch, now: number): ByteString | null {
     if (!batch.isRead && batch.options?.if == null) return null;
-    // While one is connected, it answers: reads do not name a write on behalf of a daemon that is away.
+    // A connected daemon answers: reads do not name a write on behalf of a daemon that is away.
     for (const { state } of this.links) if (state === "speaking") return this.session.after(batch, now);
     for (let index = 0; index < this.links.length; index++) this.session.disconnected(index);
     return this.session.after(batch, now);
@@ -235,7 +219,7 @@ export class Fleet implements LinkOwner<Link> {
   answered(link: Link, sending: Sending, message: ResultMessage, now: number): boolean {
     const { batch } = sending;
     sending.hasPeers = link.hasPeers;
-    this.clock.heard(link, message.clock, sending.writtenAt, now);
+    this.clock.update(link, message.clock, sending.writtenAt, now);
     this.clock.seen(message.newest);
     sending.isBehind = this.session.isBehind(sending.index, batch, now);
     this.session.answered(sending.index, batch, message.units, now);
@@ -246,7 +230,7 @@ export class Fleet implements LinkOwner<Link> {
 
   notProven(sending: Sending, now: number): void {
     const { batch } = sending;
-    if (batch.unsettled > 0 && batch.signatures < MAX_SIGNATURES) {
+    if (batch.unsettled > 0 && batch.signatures < SIGNATURES_MAX) {
       sending.refusal = notYet(now);
       sending.state = "waiting";
       this.#held.hold(batch, now);
@@ -256,20 +240,20 @@ export class Fleet implements LinkOwner<Link> {
 
   refused(link: Link, sending: Sending, message: RefusedMessage, now: number): void {
     const { code, sentence, clock, effect } = message;
-    this.clock.heard(link, clock, sending.writtenAt, now);
+    this.clock.update(link, clock, sending.writtenAt, now);
     const detail = `${code}: ${sentence}`;
     // Written before, and lost with its connection, it may have been applied then; of that the refusal does not speak.
     const written = effect === "unknown" || sending.writes > 1;
     const failure: Failure = { ok: false, stage: "refused", detail, written, at: now };
     const { batch } = sending;
     sending.hasRefusedDate = REFUSED_FOR_DATE.includes(code);
-    const isForCluster = code === REFUSED_FOR_CLUSTER && !this.votes.isTold;
-    const mayBeSignedAnew =
+    const isForCluster = code === REFUSED_FOR_CLUSTER && !this.votes.isConfigured;
+    const maySignAgain =
       (sending.hasRefusedDate || isForCluster) &&
       (batch.isRead || !failure.written) &&
       batch.unsettled > 0 &&
-      batch.signatures < MAX_SIGNATURES;
-    if (mayBeSignedAnew) {
+      batch.signatures < SIGNATURES_MAX;
+    if (maySignAgain) {
       sending.refusal = failure;
       sending.state = "waiting";
       this.#held.hold(batch, now);
@@ -286,7 +270,7 @@ export class Fleet implements LinkOwner<Link> {
 
   lostHope(_link: Link, now: number): void {
     this.#decide(now);
-    if (this.isUnreachable) this.#parts.owner.unreachable(now);
+    if (this.isUnreachable) this.#owner.unreachable(now);
   }
 
   othersAnsweredSince(link: Link, time: number): boolean {
@@ -295,12 +279,11 @@ export class Fleet implements LinkOwner<Link> {
 
   #deliver1(sending: Sending, call: PendingCall, now: number): void {
     const { batch } = sending;
-    const { environment, version1 } = this.#parts;
     sending.state = "version-1";
     sending.deliveries ??= [];
     sending.openDeliveries++;
-    const ended = () => batch.delivered(sending, call, environment.now());
-    const way = version1[sending.index] as Version1Way;
+    const ended = () => batch.delivered(sending, call, this.#environment.now());
+    const way = this.#version1[sending.index] as Version1Way;
     const problem = way.deliver(sending, call, ended, this.isBackingOff(now));
     if (problem === null) return;
     sending.deliveries.push({ report: problem, writtenAt: -1 });
@@ -311,23 +294,24 @@ export class Fleet implements LinkOwner<Link> {
     return this.links[sending.index] as Link;
   }
 
-  /** Whether all daemons are being left alone for a while. */
+  /** Whether every daemon is in its back-off. */
   isBackingOff(now: number): boolean {
-    const { version1 } = this.#parts;
     return this.links.every((link, index) =>
-      link.version.known === 1 ? (version1[index] as Version1Way).isBackingOff(now) : link.isBackingOff(now),
+      link.version.known === 1
+        ? (this.#version1[index] as Version1Way).isBackingOff(now)
+        : link.isBackingOff(now),
     );
   }
 
   /** Settles which cluster commands are for, as far as that is possible now. */
   #decide(now: number): void {
     if (!this.votes.decide(now)) return;
-    this.#parts.owner.ready(now);
+    this.#owner.ready(now);
     this.#held.reconsiderAll(now);
   }
 }
 
-/** Of a read that a daemon may have answered without what its client has written. */
+/** The failure of a read whose daemon may have answered without the client's writes. */
 const notYet = (at: number): Failure => ({
   ok: false,
   stage: "refused",

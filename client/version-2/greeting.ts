@@ -1,6 +1,6 @@
 /**
- * What a daemon says of itself when it is greeted, on a connection made for that alone: for `dbsync status` and `doctor`,
- * which ask each daemon by itself. Source: docs/protocol-v2.md "hello".
+ * Greets one daemon on a connection of its own and reports what it says of itself, for `dbsync status` and `doctor`.
+ * Source: docs/protocol-v2.md "hello".
  */
 import {
   type DaemonMessage,
@@ -13,15 +13,16 @@ import type { Stage } from "../shared/errors.js";
 import type { Address } from "../shared/servers.js";
 import { ConnectionV2, type ConnectionV2Owner } from "./connection-v2.js";
 
-/** One hello after the other, of which the fastest tells most about the clock. */
+/** The number of hellos; the fastest answer gives the best estimate of the clock. */
 const HELLOS = 3;
 
 /** A hello is short. */
-const MAX_MESSAGE_BYTES = 64 * 1024;
+const MESSAGE_BYTES_MAX = 64 * 1024;
 
 /**
- * - `hello`: times in milliseconds. `clockDifference`: its clock minus this machine's, right to half of `roundTrip`.
- * - `closed`: it closed on the hello without a word, as daemons do that speak version 1 only.
+ * The result of a greeting:
+ * - `hello`: times in milliseconds. `clockDifference`: its clock minus this machine's, exact to half of `roundTrip`.
+ * - `closed`: it closed on the hello without an answer, as daemons do that speak version 1 only.
  */
 export type Greeting =
   | {
@@ -37,7 +38,7 @@ export type Greeting =
 /**
  * Greets a daemon. Never rejects.
  * @param options.timeout  milliseconds until it has failed
- * @param options.hasKey   whether what is sent to it will be signed, which a daemon without keys does not take
+ * @param options.hasKey   whether calls to it will be signed, which a daemon without keys refuses
  */
 export function greet(
   address: Address,
@@ -56,6 +57,7 @@ export function greet(
 
 class Greeter implements ConnectionV2Owner {
   readonly cluster = "";
+  readonly knows: readonly string[] | undefined;
   readonly #environment: Environment;
   readonly #done: (greeting: Greeting) => void;
   readonly #connection: ConnectionV2;
@@ -76,15 +78,15 @@ class Greeter implements ConnectionV2Owner {
     this.#environment = environment;
     this.#done = done;
     this.#startedAt = environment.now();
+    this.knows = hasKey ? undefined : [KNOWS_UNSIGNED];
     this.#connection = new ConnectionV2({
       address,
       environment,
       owner: this,
       read: readDaemonMessage,
-      knows: hasKey ? undefined : [KNOWS_UNSIGNED],
       trace: null,
       now: this.#startedAt,
-      maxMessageBytes: MAX_MESSAGE_BYTES,
+      maxMessageBytes: MESSAGE_BYTES_MAX,
     });
   }
 
@@ -102,23 +104,23 @@ class Greeter implements ConnectionV2Owner {
     this.#sentWall = this.#environment.wallClock() - (this.#environment.now() - now);
   }
 
-  told(message: DaemonMessage, now: number): void {
+  receive(message: DaemonMessage, now: number): void {
     if (message.kind === "hello") this.#greeted(message, now);
     else if (message.kind === "refused")
       this.#end({ kind: "failed", stage: "refused", detail: `${message.code}: ${message.sentence}` });
   }
 
-  heard(): void {}
+  chunkEnded(): void {}
 
   gone(stage: Stage, detail: string): void {
-    if (stage === "lost" && !this.#connection.hasHeard)
+    if (stage === "lost" && !this.#connection.hasReceived)
       this.#end({ kind: "closed", connecting: this.#connecting });
     else this.#end({ kind: "failed", stage, detail });
   }
 
   #greeted(hello: Hello, now: number): void {
     const roundTrip = now - this.#sentAt;
-    // Half-way between question and answer; the daemon tells whole milliseconds.
+    // Assume the middle of the round trip; the daemon sends whole milliseconds.
     const clockDifference = hello.clock + 0.5 - (this.#sentWall + roundTrip / 2);
     if (this.#best === null || roundTrip < this.#best.roundTrip)
       this.#best = { kind: "hello", hello, connecting: this.#connecting, roundTrip, clockDifference };

@@ -1,32 +1,29 @@
 /**
- * Batches that some daemon has refused, and that may be signed again once it is known what became of them elsewhere:
- * for another date, for another cluster, or with the write that a daemon must have before it answers. What writes is, if no daemon can have applied it; what only reads may be
- * asked twice, and is at once when nobody else is about to answer.
+ * Batches that a daemon has refused and that may be signed again: with another date, for another cluster, or with the
+ * write that a daemon must have before it answers. A write is signed again if no daemon can have applied it. A read
+ * may run twice, and is signed again immediately if no other daemon is about to answer.
  */
 
 import type { Sending, SentBatch } from "../calls/sending.js";
 import type { Alarm } from "../shared/alarm.js";
 import { MISS_LINGER_MS } from "../shared/link-times.js";
-
-export interface HeldBatchesParts {
-  /** Whether it would be signed for the same cluster again. */
-  readonly isForSameCluster: (batch: SentBatch) => boolean;
-  /** Whether a daemon has yet to say what its cluster is. */
-  readonly isAsking: (sending: Sending) => boolean;
-  /** Takes a sending back from the queue before its daemon. */
-  readonly withdraw: (sending: Sending) => void;
-  /** To be signed anew, in its old place. */
-  readonly again: (batch: SentBatch) => void;
-  readonly alarm: Alarm;
-}
+import type { ClusterVotes } from "./cluster-votes.js";
+import type { FleetOwner } from "./fleet-owner.js";
+import type { Link } from "./link.js";
 
 export class HeldBatches {
-  readonly #parts: HeldBatchesParts;
-  /** With the time at which each is reconsidered, whoever is silent then; in the end its deadline. */
+  readonly #votes: ClusterVotes;
+  readonly #links: readonly Link[];
+  readonly #owner: FleetOwner;
+  readonly #alarm: Alarm;
+  /** Each with the time at which it is reconsidered although daemons are silent; at the end its deadline. */
   readonly #held = new Map<SentBatch, number>();
 
-  constructor(parts: HeldBatchesParts) {
-    this.#parts = parts;
+  constructor(votes: ClusterVotes, links: readonly Link[], owner: FleetOwner, alarm: Alarm) {
+    this.#votes = votes;
+    this.#links = links;
+    this.#owner = owner;
+    this.#alarm = alarm;
   }
 
   /** A daemon has refused it; `reconsider` is to follow. */
@@ -34,10 +31,10 @@ export class HeldBatches {
     if (this.#held.has(batch)) return;
     const until = Math.min(now + MISS_LINGER_MS, batch.deadline);
     this.#held.set(batch, until);
-    this.#parts.alarm.ringBy(until);
+    this.#alarm.ringBy(until);
   }
 
-  /** More is known of a batch: is it to be signed anew, or has it been applied somewhere, or does it depend? */
+  /** Decides whether a batch is signed again, fails, or waits for the remaining daemons. */
   reconsider(batch: SentBatch, now: number): void {
     const until = this.#held.get(batch);
     if (until === undefined) return;
@@ -47,10 +44,10 @@ export class HeldBatches {
     const isForDate = sendings.some(({ refusal, hasRefusedDate }) => refusal !== null && hasRefusedDate);
     const isUnproven = sendings.some(({ refusal, isBehind }) => refusal !== null && isBehind);
     const mayBeAskedTwice = batch.isRead && (isForDate || isUnproven) && !(isOpen && now < until);
-    if (!isWanted) this.#letStand(batch);
-    else if (mayBeAskedTwice || (batch.isUntouched && (isForDate || !this.#parts.isForSameCluster(batch))))
-      this.#askAnew(batch);
-    else if (!(isOpen || (batch.isUntouched && this.#mayTurnOut(batch)))) this.#letStand(batch);
+    if (!isWanted) this.#fail(batch);
+    else if (mayBeAskedTwice || (batch.isUntouched && (isForDate || !this.#isForSameCluster(batch))))
+      this.#signAgain(batch);
+    else if (!(isOpen || (batch.isUntouched && this.#mayTurnOut(batch)))) this.#fail(batch);
   }
 
   reconsiderAll(now: number): void {
@@ -73,24 +70,34 @@ export class HeldBatches {
 
   /** No batch is signed any more. */
   close(): void {
-    for (const batch of this.#held.keys()) this.#letStand(batch);
+    for (const batch of this.#held.keys()) this.#fail(batch);
   }
 
-  #askAnew(batch: SentBatch): void {
+  /** Whether the batch would be signed for the same cluster again. */
+  #isForSameCluster({ envelope }: SentBatch): boolean {
+    return this.#votes.conflict === null && envelope?.cluster === this.#votes.cluster;
+  }
+
+  #linkOf({ index }: Sending): Link {
+    return this.#links[index] as Link;
+  }
+
+  #signAgain(batch: SentBatch): void {
     this.#held.delete(batch);
-    for (const sending of batch.sendings) if (sending.state === "queued") this.#parts.withdraw(sending);
+    for (const sending of batch.sendings)
+      if (sending.state === "queued") this.#linkOf(sending).withdraw(sending);
     batch.reset();
-    this.#parts.again(batch);
+    this.#owner.again(batch);
   }
 
-  /** Whether a daemon has yet to say what may change the cluster. */
+  /** Whether an answer is pending that may change the cluster. */
   #mayTurnOut({ sendings }: SentBatch): boolean {
     return sendings.some(
-      (sending) => sending.state === "queued" || (sending.refusal !== null && this.#parts.isAsking(sending)),
+      (sending) => sending.state === "queued" || (sending.refusal !== null && this.#linkOf(sending).isAsking),
     );
   }
 
-  #letStand(batch: SentBatch): void {
+  #fail(batch: SentBatch): void {
     this.#held.delete(batch);
     for (const sending of batch.sendings) {
       if (sending.state !== "ended" && sending.refusal !== null) batch.failed(sending, sending.refusal);

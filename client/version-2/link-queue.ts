@@ -1,4 +1,4 @@
-/** What waits for one daemon as envelopes: a bounded queue that knows which of its sendings have run out of time. */
+/** The envelopes that wait for one daemon: a bounded queue that drops those past their deadline. */
 
 import type { Sending } from "../calls/sending.js";
 import { BoundedQueue } from "../shared/bounded-queue.js";
@@ -8,14 +8,14 @@ export class LinkQueue {
   readonly #queue = new BoundedQueue<Sending>();
   /** No deadline in the queue is earlier. */
   #earliest = Number.POSITIVE_INFINITY;
-  /** When all of the queue was last looked through. */
+  /** The time of the last search of the entire queue. */
   #sweptAt = Number.NEGATIVE_INFINITY;
 
   get length(): number {
     return this.#queue.length;
   }
 
-  /** When `takeExpired` has something to take, many at a time. */
+  /** The time at which `takeExpired` has work; it takes many at a time. */
   get dueAt(): number {
     return this.#queue.length > 0
       ? Math.max(this.#earliest, this.#sweptAt) + SLACK_MS
@@ -39,7 +39,7 @@ export class LinkQueue {
     this.#queue.takeWhere((other) => other === sending);
   }
 
-  /** Puts sendings before all others, whether there is room or not. */
+  /** Inserts sendings at the head of the queue, even without room. */
   putBack(sendings: readonly Sending[]): void {
     this.#queue.putBack(sendings);
     for (const { batch } of sendings) this.#earliest = Math.min(this.#earliest, batch.deadline);
@@ -49,7 +49,7 @@ export class LinkQueue {
     return this.#queue.takeAll();
   }
 
-  /** Takes what has expired: all at the head; further back it is looked every now and then, as that costs. */
+  /** Removes expired sendings: all at the head; those further back only now and then, because that search costs. */
   takeExpired(now: number): Sending[] {
     if (now < this.#earliest) return [];
     const expired: Sending[] = [];

@@ -1,58 +1,115 @@
 /**
- * One daemon as version 2 sees it: a connection, what is on its way over it, and the queue before it.
- * A daemon that speaks version 1 closes on the hello: nothing was executed, and commands may go the other way, if so told.
- * What was written when a connection is lost is written again, the same bytes: a daemon applies them once.
- * Source: docs/protocol-v2.md "hello", "Retrying".
+ * The link to one daemon in version 2: a connection, the envelopes that await its answer, and the queue before it. A
+ * daemon that speaks version 1 closes on the hello: it has executed nothing, and commands may go out as version 1 if
+ * the user has allowed that. What was written to a lost connection is written again, the same bytes: a daemon applies
+ * them once. Source: docs/protocol-v2.md "hello", "Retrying".
  */
-import { type DaemonMessage, type Hello, readDaemonMessage } from "../../protocol/version-2/messages-v2.js";
+import {
+  type DaemonMessage,
+  type Hello,
+  KNOWS_TRACE,
+  type RefusedMessage,
+  type ResultMessage,
+  readDaemonMessage,
+  tracedFrame,
+} from "../../protocol/version-2/messages-v2.js";
 import type { Sending } from "../calls/sending.js";
+import type { Version1Way } from "../calls/version-1-way.js";
+import type { Alarm } from "../shared/alarm.js";
 import { BackOff } from "../shared/back-off.js";
+import type { FrameTracer } from "../shared/debug.js";
+import type { Environment } from "../shared/environment.js";
 import type { Stage } from "../shared/errors.js";
 import {
   ASK_AGAIN_MS,
   CONNECT_MS,
   DRAIN_MS,
   IDLE_MS,
-  MAX_WRITES,
   OVERDUE_MS,
   STALL_MS,
+  WRITES_MAX,
 } from "../shared/link-times.js";
 import type { Failure } from "../shared/outcome.js";
 import type { Address } from "../shared/servers.js";
 import { ConnectionV2, type ConnectionV2Owner } from "./connection-v2.js";
-import type { LinkOwner, LinkParts } from "./link-owner.js";
+import type { FleetSettings } from "./fleet-settings.js";
 import { LinkQueue } from "./link-queue.js";
 import { OnTheWay } from "./on-the-way.js";
 import { disagreement, isTermsDetail } from "./signing-terms.js";
 import { SpokenVersion } from "./spoken-version.js";
 
+/** The daemons of a client, as one of their links knows them. */
+export interface LinkOwner {
+  /** The configured cluster, for the hello; "": none. */
+  readonly cluster: string;
+  /** Each answer to a hello. */
+  greeted(link: Link, hello: Hello, sentAt: number, now: number): void;
+  /** Called when the daemon closed on the hello, with the sendings that were queued. */
+  turnedOut1(link: Link, sendings: readonly Sending[], now: number): void;
+  /** Returns false for a read that its daemon may have answered without its client's writes. @throws MalformedFrame */
+  answered(link: Link, sending: Sending, message: ResultMessage, now: number): boolean;
+  /** Follows such an answer: the read is signed again, and names the write. */
+  notProven(sending: Sending, now: number): void;
+  refused(link: Link, sending: Sending, message: RefusedMessage, now: number): void;
+  failed(sending: Sending, failure: Failure): void;
+  /** Called when connecting has failed: no daemon may remain for what waits to be signed. */
+  lostHope(link: Link, now: number): void;
+  /** Whether another daemon has answered since then. */
+  othersAnsweredSince(link: Link, time: number): boolean;
+}
+
 export class Link implements ConnectionV2Owner {
   readonly address: Address;
   readonly version: SpokenVersion;
-  /** Its cluster is not the client's: it gets nothing. */
+  /** Whether its cluster is not the client's, so that nothing is sent to it. */
   isForeign = false;
   lastAnswerAt = Number.NEGATIVE_INFINITY;
-  /** Whether others have the same, as its hello says. */
+  /** Whether its peers have the same data, according to its hello. */
   hasPeers = false;
-  readonly #parts: LinkParts<Link>;
-  readonly #owner: LinkOwner<Link>;
+  readonly #owner: LinkOwner;
+  readonly #environment: Environment;
+  readonly #alarm: Alarm;
+  readonly #settings: FleetSettings;
+  readonly #version1: Version1Way;
+  readonly #knows: readonly string[] | undefined;
+  readonly #trace: FrameTracer | null;
   readonly #backOff = new BackOff();
   readonly #queue = new LinkQueue();
   readonly #onTheWay = new OnTheWay();
   #connection: ConnectionV2 | null = null;
-  /** When anything was last written or read. */
+  /** The time of the last read or write. */
   #activeAt = 0;
-  /** When the daemon was asked by another hello that it has not answered; else -1. */
+  /** The time of a further hello that the daemon has not answered; else -1. */
   #askedAt = -1;
   #greetedAt = Number.NEGATIVE_INFINITY;
-  /** What the daemon said to the whole connection. */
+  /** A refusal that concerns the entire connection. */
   #complaint = "";
+  /** Whether its hellos ask for trace contexts. */
+  #isTraced = false;
+  /** Whether the daemon has said on this connection that it accepts trace contexts. */
+  #takesTrace = false;
 
-  constructor(parts: LinkParts<Link>) {
-    this.#parts = parts;
+  constructor(parts: {
+    owner: LinkOwner;
+    environment: Environment;
+    alarm: Alarm;
+    settings: FleetSettings;
+    address: Address;
+    /** The path of version 1 to the same daemon. */
+    version1: Version1Way;
+    /** Capabilities for its hellos: that the client does not sign; undefined: none. */
+    knows: readonly string[] | undefined;
+    trace: FrameTracer | null;
+  }) {
     this.#owner = parts.owner;
+    this.#environment = parts.environment;
+    this.#alarm = parts.alarm;
+    this.#settings = parts.settings;
     this.address = parts.address;
-    this.version = new SpokenVersion(parts.address.versions ?? parts.versions);
+    this.#version1 = parts.version1;
+    this.#knows = parts.knows;
+    this.#trace = parts.trace;
+    this.version = new SpokenVersion(parts.address.versions ?? parts.settings.versions);
   }
 
   get state(): ConnectionV2["state"] {
@@ -60,7 +117,19 @@ export class Link implements ConnectionV2Owner {
   }
 
   get cluster(): string {
-    return this.#parts.knows === undefined ? this.#owner.cluster : "";
+    return this.#knows === undefined ? this.#owner.cluster : "";
+  }
+
+  /** Capabilities for the hello; undefined: none. */
+  get knows(): readonly string[] | undefined {
+    return this.#isTraced ? [...(this.#knows ?? []), KNOWS_TRACE] : this.#knows;
+  }
+
+  /** Asks the daemon, now or by its next hello, whether it accepts trace contexts. Until it answers, envelopes go without. */
+  trace(): void {
+    if (this.#isTraced) return;
+    this.#isTraced = true;
+    if (this.state === "greeting" || this.state === "speaking") this.#connection?.greet();
   }
 
   /** Whether a sending would be refused without an attempt to connect. */
@@ -68,44 +137,44 @@ export class Link implements ConnectionV2Owner {
     return this.state === "closed" && this.#backOff.refusal(now) !== null;
   }
 
-  /** When the next attempt to connect may be made. */
+  /** The time of the next attempt to connect. */
   get nextAttempt(): number {
     return this.#backOff.until;
   }
 
-  /** The last failure to connect, as what is said of a sending. */
+  /** Returns the last failure to connect, as that of a sending. */
   failure(now: number): Failure {
     const { stage, detail } = this.#backOff.failure ?? { stage: "connect", detail: "" };
     return { ok: false, stage, detail, written: false, at: now };
   }
 
-  /** Connects, unless that is done or not worth it. @param insist  try even if the daemon is being left alone */
+  /** Connects, unless it is connected. @param insist  connect even during the back-off */
   want(now: number, insist: boolean): void {
     if (this.state !== "closed") return;
     if (insist || this.#backOff.refusal(now) === null) this.#connect(now);
   }
 
-  /** Whether the answer to another hello is due. */
+  /** Whether a further hello is unanswered. */
   get isAsking(): boolean {
     return this.#askedAt >= 0;
   }
 
-  /** Asks the daemon again for its cluster, if it is connected; else that is asked of each connection anyway. */
+  /** Asks the daemon for its cluster again, if it is connected; otherwise the next hello does. */
   ask(now: number): void {
     if (this.state !== "speaking" || this.isAsking) return;
     this.#askedAt = now;
     this.#activeAt = now;
     this.#connection?.greet();
-    this.#parts.alarm.ringBy(now + CONNECT_MS);
+    this.#alarm.ringBy(now + CONNECT_MS);
   }
 
-  /** Takes a sending, which ends now or later. */
+  /** Accepts a sending, which ends now or later. */
   offer(sending: Sending, now: number, insist: boolean): void {
     sending.mayTurn = this.version.known === 0;
     const isSettled = (this.state === "speaking" || this.state === "closed") && !this.isAsking;
     if (this.isForeign && isSettled && now < this.#greetedAt + ASK_AGAIN_MS)
       this.#fail(sending, "wrong-cluster", "", now);
-    else if (!insist && !this.#parts.isPatient && this.isBackingOff(now))
+    else if (!insist && !this.#settings.isPatient && this.isBackingOff(now))
       this.#owner.failed(sending, this.failure(now));
     else if (!this.#queue.hasRoomFor(sending)) this.#fail(sending, "busy", "", now);
     else {
@@ -119,7 +188,7 @@ export class Link implements ConnectionV2Owner {
     }
   }
 
-  /** Takes back what is queued. */
+  /** Removes a sending from the queue. */
   withdraw(sending: Sending): void {
     this.#queue.remove(sending);
   }
@@ -139,18 +208,18 @@ export class Link implements ConnectionV2Owner {
     this.#pump(now);
   }
 
-  /** When `tick` has something to do next, as far as is known now. */
+  /** Returns when `tick` has something to do next, as far as is known now. */
   nextTick(): number {
     let time = Number.POSITIVE_INFINITY;
     if (this.#connection !== null && this.state !== "speaking") time = this.#connection.since + CONNECT_MS;
     else if (this.isAsking) time = this.#askedAt + CONNECT_MS;
     else if (this.#isIdle) time = this.#activeAt + IDLE_MS;
     if (this.state === "closed" && this.#queue.length > 0) time = Math.min(time, this.nextAttempt);
-    return Math.min(time, this.#queue.dueAt, this.#onTheWay.dueAt, this.#onTheWay.owingSince + OVERDUE_MS);
+    return Math.min(time, this.#queue.dueAt, this.#onTheWay.dueAt, this.#onTheWay.silentSince + OVERDUE_MS);
   }
 
-  /** Closes what would keep an otherwise idle process alive. Answers may still come on the rest. */
-  letGo(now: number): void {
+  /** Closes a connection that would keep an otherwise idle process alive. An idle one may still receive answers. */
+  releaseProcess(now: number): void {
     if (this.#connection?.holdsProcess()) this.close(now);
   }
 
@@ -164,11 +233,11 @@ export class Link implements ConnectionV2Owner {
   }
 
   opened(now: number): void {
-    this.#parts.alarm.ringBy(now + CONNECT_MS);
+    this.#alarm.ringBy(now + CONNECT_MS);
     this.#pump(now);
   }
 
-  told(message: DaemonMessage, now: number): void {
+  receive(message: DaemonMessage, now: number): void {
     if (message.kind === "hello") {
       this.#greeted(message, now);
       return;
@@ -185,32 +254,43 @@ export class Link implements ConnectionV2Owner {
     if (message.kind === "refused") this.#owner.refused(this, sending, message, now);
   }
 
-  heard(now: number): void {
+  chunkEnded(now: number): void {
     this.#activeAt = now;
-    this.#onTheWay.heard(now);
+    this.#onTheWay.received(now);
     this.#pump(now);
-    if (!this.#parts.keepalive && this.#isIdle) this.#drop();
+    if (!this.#settings.keepalive && this.#isIdle) this.#drop();
   }
 
   gone(stage: Stage, detail: string, now: number): void {
-    if (stage === "lost" && this.state === "greeting" && !this.#connection?.hasHeard) this.#turnOut1(now);
+    if (stage === "lost" && this.state === "greeting" && !this.#connection?.hasReceived) this.#turnOut1(now);
     else this.#lose(stage, stage === "lost" && this.#complaint !== "" ? this.#complaint : detail, now);
   }
 
   #connect(now: number): void {
     this.#complaint = "";
-    this.#parts.alarm.ringBy(now + CONNECT_MS);
-    this.#connection = new ConnectionV2({ ...this.#parts, owner: this, read: readDaemonMessage, now });
+    this.#takesTrace = false;
+    this.#alarm.ringBy(now + CONNECT_MS);
+    const { address } = this;
+    const [environment, trace] = [this.#environment, this.#trace];
+    this.#connection = new ConnectionV2({
+      address,
+      environment,
+      trace,
+      owner: this,
+      read: readDaemonMessage,
+      now,
+    });
   }
 
   #greeted(hello: Hello, now: number): void {
     this.#backOff.succeeded();
-    const problem = disagreement(hello, this.#parts.knows);
+    const problem = disagreement(hello, this.knows);
     if (problem !== null) {
       if (problem === "version-1") this.#turnOut1(now);
       else this.#lose("refused", problem, now);
       return;
     }
+    this.#takesTrace = hello.knows?.includes(KNOWS_TRACE) === true;
     this.version.spoke2();
     this.lastAnswerAt = now;
     this.#greetedAt = now;
@@ -221,7 +301,7 @@ export class Link implements ConnectionV2Owner {
 
   #turnOut1(now: number): void {
     const meaning = this.version.closedHello(now);
-    // Nothing may be queued yet, as long as the cluster is not known.
+    // The queue may still be empty, as long as the cluster is not known.
     if (meaning === "doubt") this.#retry("lost", "", now, true);
     else if (meaning !== "version-1") this.#lose(meaning, "", now);
     else {
@@ -231,14 +311,14 @@ export class Link implements ConnectionV2Owner {
     }
   }
 
-  /** The connection is gone, and with it what can neither wait for another nor be written again. */
+  /** Handles the loss of the connection; the sendings that can neither wait for another nor be written again fail. */
   #lose(stage: Stage, detail: string, now: number): void {
     if (this.state !== "speaking") {
       this.#drop();
-      this.#backOff.failed({ stage, detail }, now, this.#parts.environment.random());
-      if (this.#parts.isPatient) {
+      this.#backOff.failed({ stage, detail }, now, this.#environment.random());
+      if (this.#settings.isPatient) {
         this.#queue.putBack(this.#onTheWay.takeAll());
-        this.#parts.alarm.ringBy(this.#backOff.until);
+        this.#alarm.ringBy(this.#backOff.until);
       } else for (const sending of this.#takeAll()) this.#fail(sending, stage, detail, now);
       this.#owner.lostHope(this, now);
       return;
@@ -246,23 +326,23 @@ export class Link implements ConnectionV2Owner {
     this.#retry(stage, detail, now);
   }
 
-  /** What may be written again is, on a new connection; the rest has failed. */
+  /** Writes again, on a new connection, what may be written again; the remaining sendings fail. */
   #retry(stage: Stage, detail: string, now: number, isNeeded = this.isAsking): void {
     this.#drop();
     const written = this.#onTheWay.takeAll();
-    const again = written.filter(({ writes }) => stage !== "garbage" && writes < MAX_WRITES);
+    const again = written.filter(({ writes }) => stage !== "garbage" && writes < WRITES_MAX);
     for (const sending of again) sending.state = "queued";
     this.#queue.putBack(again);
     if (this.#queue.length > 0 || isNeeded) this.#connect(now);
     for (const sending of written) if (!again.includes(sending)) this.#fail(sending, stage, detail, now);
   }
 
-  /** Closes the connection and tells nobody. */
+  /** Closes the connection without notifying the owner. */
   #drop(): void {
     this.#connection?.close();
     this.#connection = null;
     this.#askedAt = -1;
-    this.#onTheWay.owingSince = Number.POSITIVE_INFINITY;
+    this.#onTheWay.silentSince = Number.POSITIVE_INFINITY;
   }
 
   /** Whether envelopes may be written. */
@@ -273,44 +353,55 @@ export class Link implements ConnectionV2Owner {
   #pump(now: number): void {
     this.#dropExpired(now);
     if (!this.#isOpen || this.#isStalled(now)) return;
-    if (this.#queue.length > 0 && !this.#parts.version1.isEmpty) {
-      // It spoke version 1 until now: envelopes are not to overtake what is still on its way as such.
-      this.#parts.alarm.ringBy(now + DRAIN_MS);
+    if (this.#queue.length > 0 && !this.#version1.isEmpty) {
+      // The daemon spoke version 1 until now: envelopes must not overtake the commands that are still on their way.
+      this.#alarm.ringBy(now + DRAIN_MS);
       return;
     }
     if (this.isForeign) {
-      // What it says of itself now may be something else.
+      // The daemon may have joined another cluster since.
       if (this.state !== "speaking" || this.isAsking) return;
       for (const sending of this.#queue.takeAll()) this.#fail(sending, "wrong-cluster", "", now);
     }
     while (this.#onTheWay.hasRoom && this.#queue.length > 0) {
       const sending = this.#queue.shift() as Sending;
       this.#activeAt = now;
-      if (this.#onTheWay.takes(sending)) this.#connection?.write(this.#onTheWay.add(sending, now));
+      if (this.#onTheWay.takes(sending)) this.#write(sending, now);
       else this.#fail(sending, "busy", "too many answers wait", now);
     }
   }
 
+  #write(sending: Sending, now: number): void {
+    const frame = this.#onTheWay.add(sending, now);
+    const { traceparent } = sending.batch;
+    this.#connection?.write(this.#takesTrace && traceparent ? tracedFrame(frame, traceparent) : frame);
+  }
+
   #isStalled(now: number): boolean {
-    const { owingSince } = this.#onTheWay;
-    return now - owingSince > STALL_MS && this.#owner.othersAnsweredSince(this, owingSince);
+    const { silentSince } = this.#onTheWay;
+    return now - silentSince > STALL_MS && this.#owner.othersAnsweredSince(this, silentSince);
   }
 
   #expire(now: number): void {
     this.#dropExpired(now);
-    const { owingSince } = this.#onTheWay;
+    const { silentSince } = this.#onTheWay;
     let isAlone = false;
     for (const sending of this.#onTheWay.takeExpired(now)) {
-      // With nobody else to answer, the next call deserves a fresh connection.
-      isAlone ||= sending.writtenAt >= owingSince && !this.#owner.othersAnsweredSince(this, owingSince);
+      // Without another daemon to answer, the next call deserves a new connection.
+      isAlone ||= sending.writtenAt >= silentSince && !this.#owner.othersAnsweredSince(this, silentSince);
       this.#fail(sending, "timeout", "", now);
     }
-    if (isAlone || now >= owingSince + OVERDUE_MS) this.#lose("lost", "silent for too long", now);
+    if (isAlone || now >= silentSince + OVERDUE_MS) this.#lose("lost", "silent for too long", now);
   }
 
   #dropExpired(now: number): void {
     for (const sending of this.#queue.takeExpired(now))
-      this.#fail(sending, "timeout", sending.writes > 0 ? "" : "never sent: it waited behind others", now);
+      this.#fail(
+        sending,
+        "timeout",
+        sending.writes > 0 ? "" : "never sent: other calls were ahead of it",
+        now,
+      );
   }
 
   #takeAll(): Sending[] {
@@ -318,7 +409,7 @@ export class Link implements ConnectionV2Owner {
   }
 
   #fail(sending: Sending, stage: Stage, detail: string, now: number): void {
-    // A daemon that takes none of the kind has certainly not taken what was written on this connection alone.
+    // A daemon that refuses all envelopes of this kind has not accepted those written on this connection alone.
     const before = isTermsDetail(detail) && sending.state === "written" ? 1 : 0;
     this.#owner.failed(sending, { ok: false, stage, detail, written: sending.writes > before, at: now });
   }

@@ -1,23 +1,23 @@
-/** Envelopes that are written to one daemon and not answered, and how long it has owed an answer. */
+/** The envelopes that were written to one daemon and are not answered, and the time since it last answered. */
 import type { Sending, SignedEnvelope } from "../calls/sending.js";
 import { SLACK_MS } from "../shared/link-times.js";
 
-/** More than so many, or so many bytes, would only fill the buffers of a daemon that hangs. */
-const MAX_ENVELOPES = 256;
-const MAX_BYTES = 8 * 1024 * 1024;
+/** More envelopes or bytes would only fill the buffers of a hung daemon. */
+const ENVELOPES_MAX = 256;
+const BYTES_MAX = 8 * 1024 * 1024;
 /**
- * The same for those whose answers wait (`stable`, `replicated`), for half a minute perhaps: apart, so that the others
- * have their room. A daemon lets as many wait on a connection.
+ * The same for envelopes whose answers wait (`stable`, `replicated`), perhaps for half a minute: counted separately,
+ * so that they leave room for all other envelopes. A daemon accepts as many on a connection.
  */
-const MAX_WAITING_ENVELOPES = 1024;
-const MAX_WAITING_BYTES = 8 * 1024 * 1024;
+const WAITING_ENVELOPES_MAX = 1024;
+const WAITING_BYTES_MAX = 8 * 1024 * 1024;
 
 export class OnTheWay {
-  /** Since when the daemon has not been heard, though answers are due; infinity: it owes nothing. */
-  owingSince = Number.POSITIVE_INFINITY;
-  /** In the order they were written, which is mostly that of their answers. */
+  /** The time since which the daemon is silent although answers are expected; infinity: none are. */
+  silentSince = Number.POSITIVE_INFINITY;
+  /** In the order of writing, which is mostly that of the answers. */
   readonly #sendings = new Set<Sending>();
-  /** Of them those whose answers do not wait. */
+  /** Those whose answers do not wait. */
   readonly #due = new Set<Sending>();
   #dueBytes = 0;
   #waitingBytes = 0;
@@ -27,17 +27,17 @@ export class OnTheWay {
   }
 
   get hasRoom(): boolean {
-    return this.#due.size < MAX_ENVELOPES && this.#dueBytes < MAX_BYTES;
+    return this.#due.size < ENVELOPES_MAX && this.#dueBytes < BYTES_MAX;
   }
 
-  /** Whether there is room for one that waits, too: the others are not to stand behind it until there is. */
+  /** Whether there is room, also for one whose answer waits: it must not block the envelopes after it in the queue. */
   takes(sending: Sending): boolean {
     const waiting = this.#sendings.size - this.#due.size;
-    const hasRoomToWait = waiting < MAX_WAITING_ENVELOPES && this.#waitingBytes < MAX_WAITING_BYTES;
+    const hasRoomToWait = waiting < WAITING_ENVELOPES_MAX && this.#waitingBytes < WAITING_BYTES_MAX;
     return hasRoomToWait || !doesWait(sending);
   }
 
-  /** By the envelope's id. */
+  /** Finds a sending by the id of its envelope. */
   find(id: string): Sending | undefined {
     for (const sending of this.#due) if (sending.envelope?.id === id) return sending;
     for (const sending of this.#sendings) if (sending.envelope?.id === id) return sending;
@@ -55,7 +55,7 @@ export class OnTheWay {
     else {
       this.#due.add(sending);
       this.#dueBytes += message.length;
-      if (this.owingSince === Number.POSITIVE_INFINITY) this.owingSince = now;
+      if (this.silentSince === Number.POSITIVE_INFINITY) this.silentSince = now;
     }
     return message;
   }
@@ -67,7 +67,7 @@ export class OnTheWay {
     else this.#waitingBytes -= message.length;
   }
 
-  /** When `takeExpired` has something to take, many at a time. */
+  /** The time at which `takeExpired` has work; it takes many at a time. */
   get dueAt(): number {
     let time = Number.POSITIVE_INFINITY;
     for (const { batch } of this.#sendings) time = Math.min(time, batch.deadline + SLACK_MS);
@@ -80,19 +80,19 @@ export class OnTheWay {
     return expired;
   }
 
-  /** The daemon has said something. */
-  heard(now: number): void {
-    this.owingSince = this.#due.size > 0 ? now : Number.POSITIVE_INFINITY;
+  /** Records that the daemon has sent something. */
+  received(now: number): void {
+    this.silentSince = this.#due.size > 0 ? now : Number.POSITIVE_INFINITY;
   }
 
-  /** The connection is gone. @returns what was on it, in the order it was written */
+  /** Removes all, since the connection is lost. @returns them in the order of writing */
   takeAll(): readonly Sending[] {
     const all = [...this.#sendings];
     this.#sendings.clear();
     this.#due.clear();
     this.#dueBytes = 0;
     this.#waitingBytes = 0;
-    this.owingSince = Number.POSITIVE_INFINITY;
+    this.silentSince = Number.POSITIVE_INFINITY;
     return all;
   }
 }

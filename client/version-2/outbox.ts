@@ -1,80 +1,74 @@
 /**
- * What waits to be signed. Calls that come while a signature is being made form the next envelope, so the cost of a
- * signature falls with load; when nothing is on its way it is made at once, on this thread, and else beside it.
- * Batches are signed and sent in the order in which their calls came.
+ * The calls that wait to be signed. Calls that arrive while a signature is being made form the next envelope, so the
+ * cost of a signature falls with load. If no envelope is unanswered, the signature is made immediately, on this
+ * thread; otherwise on another. Batches are signed and sent in the order of their calls.
  */
 
+import type { CallsOwner } from "../calls/calls-owner.js";
 import type { PendingCall } from "../calls/pending-call.js";
 import type { Sending, SentBatch } from "../calls/sending.js";
+import type { Version1Way } from "../calls/version-1-way.js";
 import type { Alarm } from "../shared/alarm.js";
 import type { Company } from "../shared/command.js";
+import { callLabel } from "../shared/command-labels.js";
+import type { FrameTracer } from "../shared/debug.js";
 import type { Environment } from "../shared/environment.js";
 import { DbsyncError, type ErrorCode } from "../shared/errors.js";
 import type { Sealer } from "../shared/sealer.js";
-import { toldCall } from "../shared/told-command.js";
 import { Batch, type BatchOwner, type SignedBatch } from "./batch.js";
 import { draftOf, sealed } from "./envelope-writer.js";
-import { Fleet, type FleetOwner, type FleetParts } from "./fleet.js";
+import { Fleet } from "./fleet.js";
+import type { FleetOwner } from "./fleet-owner.js";
+import type { FleetSettings } from "./fleet-settings.js";
 import { unsignedWords } from "./signing-terms.js";
 
 /** Calls, and bytes of theirs, that may wait to be signed. */
-const MAX_WAITING = 100_000;
-const MAX_WAITING_BYTES = 64 * 1024 * 1024;
+const WAITING_MAX = 100_000;
+const WAITING_BYTES_MAX = 64 * 1024 * 1024;
 
 /**
- * So many envelopes may be unanswered by all daemons before the next one is held back, but for no longer than the
- * pace: near daemons get full envelopes, and far ones are not waited for.
+ * The number of envelopes without any answer at which the next one is held back, but for no longer than the pace:
+ * near daemons get full envelopes, and far ones do not delay them.
  */
 const UNANSWERED_AT_ONCE = 2;
 const PACE_MS = 2;
 
-/** Whom an outbox tells. */
-export interface OutboxOwner {
-  nextMoment(): number;
-  settled(calls: number): void;
-  ended(sendings: number): void;
-  started(sendings: number): void;
-  /** It goes out now. */
-  signed?(batch: Batch): void;
-  /** All of its calls have settled. */
-  done?(batch: Batch): void;
-}
-
 export class Outbox implements BatchOwner, FleetOwner {
   readonly fleet: Fleet;
-  readonly #owner: OutboxOwner;
+  readonly #owner: CallsOwner;
   readonly #environment: Environment;
   readonly #alarm: Alarm;
   readonly #sealer: Sealer;
-  readonly #addresses: FleetParts["addresses"];
-  /** Whether calls wait for daemons that are not reached. */
-  readonly #isPatient: boolean;
-  /** Not signed, in the order of their calls; only the last may still grow. */
+  readonly #settings: FleetSettings;
+  /** Batches that are not signed, in the order of their calls; only the last may still grow. */
   #waiting: Batch[] = [];
   #waitingCalls = 0;
   #waitingBytes = 0;
   #isSigning = false;
   #isFlushPlanned = false;
   #signedAt = Number.NEGATIVE_INFINITY;
-  /** With calls that have not settled. */
+  /** Batches with calls that have not settled. */
   readonly #live = new Set<Batch>();
   /** Signed, and answered by no daemon. */
   readonly #unanswered = new Set<SentBatch>();
   #isClosed = false;
   #batches = 0;
 
-  constructor(
-    parts: Omit<FleetParts, "owner" | "knows"> & {
-      readonly outboxOwner: OutboxOwner;
-      readonly sealer: Sealer;
-    },
-  ) {
-    this.#owner = parts.outboxOwner;
+  constructor(parts: {
+    owner: CallsOwner;
+    environment: Environment;
+    alarm: Alarm;
+    sealer: Sealer;
+    settings: FleetSettings;
+    version1: readonly Version1Way[];
+    trace: FrameTracer | null;
+    warn: (warning: string) => void;
+  }) {
+    this.#owner = parts.owner;
     this.#environment = parts.environment;
     this.#alarm = parts.alarm;
     this.#sealer = parts.sealer;
-    this.#addresses = parts.addresses;
-    this.#isPatient = parts.isPatient ?? false;
+    this.#settings = parts.settings;
     this.fleet = new Fleet({ ...parts, knows: unsignedWords(parts.sealer), owner: this });
   }
 
@@ -82,14 +76,14 @@ export class Outbox implements BatchOwner, FleetOwner {
   admit(call: PendingCall): void {
     this.fleet.votes.doubtConflict(call.startedAt);
     if (this.fleet.conflict !== null)
-      throw new DbsyncError("clusters-differ", this.fleet.conflict, { command: toldCall(call) });
-    if (this.#waitingCalls >= MAX_WAITING || this.#waitingBytes + call.size > MAX_WAITING_BYTES)
-      throw new DbsyncError("busy", `${this.#waitingCalls} are not signed yet; send less at once`, {
-        command: toldCall(call),
+      throw new DbsyncError("clusters-differ", this.fleet.conflict, { command: callLabel(call) });
+    if (this.#waitingCalls >= WAITING_MAX || this.#waitingBytes + call.size > WAITING_BYTES_MAX)
+      throw new DbsyncError("busy", `${this.#waitingCalls} are not signed yet; send fewer at a time`, {
+        command: callLabel(call),
       });
   }
 
-  /** Takes a call that has been admitted. */
+  /** Accepts a call that has been admitted. */
   add(call: PendingCall, company: Company, now: number): void {
     const bytes = call.size;
     const options = call.settings.envelope;
@@ -102,9 +96,10 @@ export class Outbox implements BatchOwner, FleetOwner {
     this.#waitingCalls++;
     this.#waitingBytes += bytes;
     this.fleet.deliver1(batch, call, now);
+    if (call.settings.traceparent) this.fleet.trace();
     if (this.fleet.cluster === "") {
-      this.fleet.greet(now, this.#isPatient ? false : undefined);
-      // Those that speak version 1 have it; the others are left alone for a while.
+      this.fleet.greet(now, this.#settings.isPatient ? false : undefined);
+      // Daemons of version 1 have the call; no attempt is made to reach the remaining ones for a while.
       if (this.fleet.isUnreachable) this.unreachable(now);
     }
     this.#planFlush();
@@ -181,13 +176,13 @@ export class Outbox implements BatchOwner, FleetOwner {
     this.#planFlush();
   }
 
-  /** Whether calls are kept until a daemon is reached and names the cluster to sign them for. */
+  /** Whether calls wait until a daemon is reached and names the cluster to sign them for. */
   get #waitsForCluster(): boolean {
-    return this.#isPatient && this.fleet.cluster === "" && this.#waiting.length > 0;
+    return this.#settings.isPatient && this.fleet.cluster === "" && this.#waiting.length > 0;
   }
 
   unreachable(now: number): void {
-    if (this.#isPatient) this.#alarm.ringBy(this.nextTick());
+    if (this.#settings.isPatient) this.#alarm.ringBy(this.nextTick());
     else if (this.fleet.cluster === "")
       for (const batch of [...this.#waiting]) this.fleet.abandon(batch, now);
     this.#planFlush();
@@ -197,8 +192,8 @@ export class Outbox implements BatchOwner, FleetOwner {
     this.#unanswered.delete(sent);
     for (const batch of this.#live) {
       if (batch !== sent) continue;
-      const place = this.#waiting.findIndex(({ number }) => number > batch.number);
-      this.#waiting.splice(place < 0 ? this.#waiting.length : place, 0, batch);
+      const position = this.#waiting.findIndex(({ number }) => number > batch.number);
+      this.#waiting.splice(position < 0 ? this.#waiting.length : position, 0, batch);
       this.#waitingCalls += batch.units;
       this.#waitingBytes += batch.bytes;
       const { conflict } = this.fleet;
@@ -220,7 +215,7 @@ export class Outbox implements BatchOwner, FleetOwner {
     if (batch.isAnswered && this.#unanswered.delete(batch) && this.#waiting.length > 0) this.#planFlush();
   }
 
-  /** Signs what may be signed. */
+  /** Signs the batches whose turn has come. */
   #flush(): void {
     const now = this.#environment.now();
     for (let batch = this.#waiting[0]; batch !== undefined && !this.#isClosed; batch = this.#waiting[0]) {
@@ -256,7 +251,7 @@ export class Outbox implements BatchOwner, FleetOwner {
     const header = { key: sealer.keyId, cluster, nonce, ...this.fleet.date(batch, now) };
     const draft = draftOf(batch, header, this.fleet.after(batch, now));
     this.#signedAt = now;
-    // An answer that waits says nothing of how busy the daemons are.
+    // The delay of an answer that waits does not show how busy the daemons are.
     if (batch.wait === null) this.#unanswered.add(batch);
     batch.signatures++;
     if (isIdle && sealer.seal !== null) {
@@ -291,14 +286,14 @@ export class Outbox implements BatchOwner, FleetOwner {
 
   #begin(company: Company, options: Batch["options"]): Batch {
     const number = ++this.#batches;
-    const parts = { owner: this, alarm: this.#alarm, addresses: this.#addresses };
+    const parts = { owner: this, alarm: this.#alarm, addresses: this.#settings.addresses };
     const batch = new Batch({ ...parts, company, options, number });
     this.#live.add(batch);
     this.#owner.started(batch.sendings.length);
     return batch;
   }
 
-  /** A batch that nobody waits for, or that no daemon is to get as an envelope. */
+  /** Drops a batch whose calls have settled, or that no daemon receives as an envelope. */
   #discard(batch: Batch, now: number): void {
     this.#unanswered.delete(batch);
     batch.close(now);

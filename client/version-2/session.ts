@@ -1,8 +1,8 @@
 /**
- * Read your own writes: which of a client's acknowledged writes each daemon may be missing. Commands reach a daemon in order, so a
- * link needs no proof as long as its connection stays and its daemon accepts every write. A link that was lost, or whose daemon
- * has not answered a write that another daemon has answered, proves by an envelope with `after` that its daemon has caught up.
- * Source: docs/consistency.md "Your own writes".
+ * Read your own writes: the acknowledged writes of a client that each daemon may be missing. Commands reach a daemon
+ * in order, so a link needs no proof as long as its connection stays and its daemon accepts every write. A link that
+ * was lost, or whose daemon has not answered a write that another daemon has answered, proves by an envelope with
+ * `after` that its daemon has caught up. Source: docs/consistency.md "Your own writes".
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { orderKey } from "../../protocol/version-2/envelope.js";
@@ -23,7 +23,7 @@ export interface LastWrite extends EnvelopeDate {
 /** An acknowledged write that a daemon may be missing. */
 export interface MissedWrite extends EnvelopeDate {
   /** Its order key, as in `after`. */
-  readonly place: ByteString;
+  readonly orderKey: ByteString;
   /** Clock time. */
   readonly answeredAt: number;
 }
@@ -33,9 +33,9 @@ export class Session {
   readonly #isOn: boolean;
   /** The newest answered write of a batch that only writes data. */
   #last: LastWrite | null = null;
-  /** By daemon: the newest acknowledged write that it may be missing; null: none. */
+  /** The newest acknowledged write that each daemon may be missing; null: none. */
   readonly #missed: (MissedWrite | null)[];
-  /** By daemon: whether it has a timeline, which other daemons complete. */
+  /** Whether each daemon has a timeline, which other daemons complete. */
   readonly #hasTimeline: boolean[];
   /** Index of the daemon whose missed write was last named in `after`. */
   #turn = 0;
@@ -58,7 +58,7 @@ export class Session {
     for (let looked = 0; looked < length; looked++) {
       this.#turn = (this.#turn + 1) % length;
       const write = this.#missedBy(this.#turn, now);
-      if (write !== null) return write.place;
+      if (write !== null) return write.orderKey;
     }
     return null;
   }
@@ -67,7 +67,7 @@ export class Session {
   answered(daemon: number, batch: SentBatch, units: number, now: number): void {
     const { envelope } = batch;
     if (envelope === null) return;
-    if (this.#missed[daemon] != null && envelope.after === this.#missed[daemon].place)
+    if (this.#missed[daemon] != null && envelope.after === this.#missed[daemon].orderKey)
       this.#missed[daemon] = null;
     if (batch.isRead) return;
     const { at, seq, id } = envelope;
@@ -87,15 +87,15 @@ export class Session {
       this.#miss(daemon, batch, now);
   }
 
-  /** Records a new connection: its daemon may have restarted or stood still since the last one. */
+  /** Records a new connection: its daemon may have restarted or paused since the last one. */
   connected(daemon: number, hasTimeline: boolean): void {
     this.#hasTimeline[daemon] = hasTimeline;
     if (!hasTimeline || this.#last === null) return;
     const { at, seq, id, index, answeredAt } = this.#last;
-    this.#missed[daemon] = { at, seq, place: orderKey(at, seq, id, index), answeredAt };
+    this.#missed[daemon] = { at, seq, orderKey: orderKey(at, seq, id, index), answeredAt };
   }
 
-  /** Records that a daemon has no connection: it may have restarted or stood still before the next one. */
+  /** Records that a daemon has no connection: it may restart or pause before the next one. */
   disconnected(daemon: number): void {
     if (this.#hasTimeline[daemon]) this.connected(daemon, true);
   }
@@ -103,7 +103,7 @@ export class Session {
   /** Whether a daemon's answer to a batch may miss an acknowledged write of this client. */
   isBehind(daemon: number, { envelope, options }: SentBatch, now: number): boolean {
     const write = this.#missedBy(daemon, now);
-    return write !== null && envelope?.after !== write.place && !options?.after;
+    return write !== null && envelope?.after !== write.orderKey && !options?.after;
   }
 
   #miss(daemon: number, { envelope, units }: SentBatch, now: number): void {
@@ -111,7 +111,7 @@ export class Session {
     const { at, seq, id } = envelope;
     const missed = this.#missed[daemon];
     if (missed != null && (missed.at > at || (missed.at === at && missed.seq >= seq))) return;
-    this.#missed[daemon] = { at, seq, place: orderKey(at, seq, id, units - 1), answeredAt: now };
+    this.#missed[daemon] = { at, seq, orderKey: orderKey(at, seq, id, units - 1), answeredAt: now };
   }
 
   /** Returns the write that a daemon may be missing; null: none, or it is older than `SESSION_MS`. */

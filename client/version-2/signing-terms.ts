@@ -11,17 +11,17 @@ import type { Sealer } from "../shared/sealer.js";
 const KEYLESS = "not-due: it has no keys now, and takes nothing that is signed";
 const SIGNED_ONLY = "unsigned: this daemon wants signed commands";
 
-/** What is said of a daemon that has taken none of what was sent to it, however that was written. */
+/** Whether a failure means that the daemon accepts none of what was sent, in whatever form. */
 export const isTermsDetail = (detail: string): boolean => detail === KEYLESS || detail === SIGNED_ONLY;
 
-/** What a client without a key says in its hellos; undefined: it signs. */
+/** Returns the capabilities in the hellos of a client without a key; undefined: it signs. */
 export const unsignedWords = ({ keyId }: Sealer): readonly string[] | undefined =>
   keyId === NO_KEY ? [KNOWS_UNSIGNED] : undefined;
 
-/** For which cluster commands are: a daemon without keys names none, and what nobody signs is for such. */
+/** Returns the cluster for commands: daemons without keys name none, and accept only unsigned envelopes. */
 export const clusterNamed = (cluster: ByteString): ByteString => cluster || NO_KEY;
 
-/** Why nobody of a client's daemons can be listened to, if the last of them has said so; null: they may come to be there. */
+/** Returns the error if the last daemon's refusal to listen is final; null: a later attempt may succeed. */
 export function finalRefusal(detail: string, address: string): DbsyncError | null {
   if (detail !== SIGNED_ONLY) return null;
   const refused = { status: "failed", stage: "refused", detail, effect: "not-applied", ms: 0 } as const;
@@ -29,9 +29,9 @@ export function finalRefusal(detail: string, address: string): DbsyncError | nul
 }
 
 /**
- * @param asks  what the client has said in its hello; undefined: nothing, so it signs
- * @returns null: they agree; `version-1`: nothing is signed on either side, and the daemon is of a time when all envelopes were;
- *   else why they do not, as a refusal says it
+ * Returns why client and daemon disagree, in the words of a refusal; null: they agree; `version-1`: neither signs,
+ * and the daemon is of a release whose envelopes were all signed.
+ * @param asks  the capabilities in the client's hello; undefined: none, so it signs
  */
 export function disagreement(
   { versions, knows = [] }: Hello,

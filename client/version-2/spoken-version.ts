@@ -1,19 +1,18 @@
 /**
- * Which version a daemon speaks, as far as its hellos have told. One that closes on the hello speaks version 1, or is
- * somebody who hides version 2: it is taken for version 1 only where somebody has allowed that, and never if it has spoken
- * version 2 before. Pure.
- * Source: docs/protocol-v2.md "hello".
+ * The version that a daemon speaks, according to its hellos. One that closes on the hello speaks version 1, or an
+ * attacker hides version 2: the client falls back to version 1 only where the user has allowed that, and never if the
+ * daemon has spoken version 2 before. Pure. Source: docs/protocol-v2.md "hello".
  */
 import type { Versions } from "../shared/versions.js";
 
-/** How long a daemon is taken to speak version 1 before it is asked again. */
+/** The time for which a daemon counts as speaking version 1 before it is asked again. */
 const VERSION_1_MS = 60_000;
 
 /**
- * What a closed hello means:
- * - `doubt`: it may just have been stopped; the next hello is to go alone, so that there is no doubt what was closed on
+ * The meanings of a closed hello:
+ * - `doubt`: the daemon may just have stopped; the next hello goes alone, so that the cause is certain
  * - `version-1`: it speaks version 1
- * - `version`: so it does, or pretends to, and nobody has allowed that
+ * - `version`: it speaks version 1, or pretends to, and the user has not allowed that
  * - `downgrade`: it has spoken version 2 before
  */
 export type ClosedHello = "doubt" | "version-1" | "version" | "downgrade";
@@ -26,14 +25,16 @@ export class SpokenVersion {
   #hasSpoken2 = false;
   #isDoubted = false;
 
-  /** @param versions  null: nobody has said, and nobody has allowed version 1 */
+  /** @param versions  null: not configured, so version 1 is not allowed */
   constructor(versions: Versions | null) {
     this.#versions = versions;
     this.known = versions === "1" ? 1 : 0;
   }
 
-  /** Whether envelopes may follow the hello before it is answered: a daemon of version 1 would not execute them, but
-   * they could not go the other way without doubt. */
+  /**
+   * Whether envelopes may follow the hello before it is answered. A daemon of version 1 would not execute them, but
+   * then it would be uncertain whether they may be sent as version 1.
+   */
   get isCertain(): boolean {
     return (this.#hasSpoken2 || this.#versions === "2") && !this.#isDoubted;
   }
@@ -56,11 +57,11 @@ export class SpokenVersion {
   }
 
   /**
-   * Doubts an old finding of version 1. While nothing depends on it (`isQuiet`) it is forgotten, and the next call waits for
-   * the daemon's answer.
-   * @returns whether to ask the daemon beside its calls instead
+   * Doubts an old finding of version 1. While no call depends on it (`isQuiet`) it is forgotten, and the next call
+   * waits for the daemon's answer.
+   * @returns whether to ask the daemon in parallel with its calls instead
    */
-  lookAgain(now: number, isQuiet: boolean): boolean {
+  recheck(now: number, isQuiet: boolean): boolean {
     if (this.known !== 1 || this.#versions === "1" || now - this.#foundAt <= VERSION_1_MS) return false;
     this.#foundAt = now;
     if (isQuiet) this.known = 0;

@@ -1,6 +1,7 @@
 /**
- * What a daemon had taken before the list of members left it out, and no member has: found by asking them of each envelope of its
- * folder, and kept there as dead letters. The folder's timeline is only read. Source: timeline/members/dead-letter-rule.ts.
+ * Finds what a daemon had accepted before the list of members removed it, and no member has, by asking members for
+ * each envelope of its folder, and stores it there as dead letters. The folder's timeline is only read. Source:
+ * timeline/members/dead-letter-rule.ts.
  */
 import { join } from "node:path";
 import { writingFailure } from "../../keys/unwritable.js";
@@ -12,19 +13,9 @@ import type { Fate } from "../../timeline/members/dead-letter-rule.js";
 import { DeadLetters, LettersNotKept } from "./kept-letters.js";
 import { LettersFolder, LettersNotWritten, lettersFolder } from "./letters-folder.js";
 
-/** What is asked of in one go: as many as TIMELINE FATE takes, as long as they are short. */
-const PLACES_MOST = 1000;
-const BYTES_MOST = 4 * 1024 * 1024;
-
-export interface FindingParts {
-  /** The data folder. */
-  readonly data: string;
-  /** Places in hexadecimal. @returns a fate for each, in their order */
-  readonly ask: (places: readonly string[]) => Promise<readonly Fate[]>;
-  /** Milliseconds since 1970. */
-  readonly now: number;
-  readonly wait: (milliseconds: number) => Promise<void>;
-}
+/** Envelopes of one request: as many as TIMELINE FATE takes, if they are short. */
+const PLACES_MAX = 1000;
+const BYTES_MAX = 4 * 1024 * 1024;
 
 export interface FoundFates {
   /** Letters that are new. */
@@ -36,13 +27,20 @@ export interface FoundFates {
 
 type Stored = readonly [place: Buffer, value: Buffer];
 
-/** @throws Error  the folder cannot be read, or the letters not be kept: then none is */
-export async function findLetters({ data, ask, now, wait }: FindingParts): Promise<FoundFates> {
+/**
+ * @param data  the data folder
+ * @param ask  receives order keys in hexadecimal, and returns an outcome for each, in their order
+ * @throws Error  the folder cannot be read, or letters cannot be stored: then none is
+ */
+export async function findLetters(
+  data: string,
+  ask: (places: readonly string[]) => Promise<readonly Fate[]>,
+): Promise<FoundFates> {
   const known = knownIn(data);
   let unread = 0;
   const damaged = () => void unread++;
-  const view = await openFolderView({ folder: join(data, "timeline"), wait, damaged });
-  const writer = new DeadLetters({ data, most: Number.POSITIVE_INFINITY, log: { warn: () => {} } }).open(now);
+  const view = await openFolderView(join(data, "timeline"), wait, damaged);
+  const writer = new DeadLetters(data, Number.POSITIVE_INFINITY).open(Date.now());
   const fates: Record<Fate, number> = { held: 0, undecided: 0, "dead-letter": 0, forgotten: 0 };
   try {
     for (const batch of batchesOf(view.entries(null), known)) {
@@ -65,7 +63,9 @@ export async function findLetters({ data, ask, now, wait }: FindingParts): Promi
   }
 }
 
-/** Nothing is let go of, so no mark has to decide. */
+const wait = (milliseconds: number) => new Promise<void>((resolve) => setTimeout(resolve, milliseconds));
+
+/** Completes the file. Nothing is dropped, so no mark has to decide. */
 async function settled(writer: LetterWriter): Promise<number> {
   await writer.commit();
   writer.settle();
@@ -88,7 +88,7 @@ function* batchesOf(entries: Iterable<Stored>, known: ReadonlySet<ByteString>): 
     // Views, of pages that are read next.
     batch.push([Buffer.from(place), Buffer.from(value)]);
     bytes += value.length;
-    if (batch.length < PLACES_MOST && bytes < BYTES_MOST) continue;
+    if (batch.length < PLACES_MAX && bytes < BYTES_MAX) continue;
     yield batch;
     batch = [];
     bytes = 0;

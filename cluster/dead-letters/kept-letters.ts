@@ -1,6 +1,7 @@
 /**
- * The daemon's side of dead letters: a file for each snapshot that is taken over, whole and on the disk before an entry of it is let
- * go. `NAME.partial` while it is written, `NAME.undecided` until the timeline's mark names it, then `NAME.letters`.
+ * Stores dead letters: one file for each snapshot that is adopted, complete and on disk before an entry of it is
+ * dropped. `NAME.partial` while it is written, `NAME.undecided` until the timeline's mark names it, then
+ * `NAME.letters`.
  */
 
 import { randomBytes } from "node:crypto";
@@ -24,42 +25,39 @@ import {
 } from "./letters-folder.js";
 
 const PARTIAL = ".partial";
-/** Two files of one date have other names, also if the first is gone: the mark may still name it. */
+/** Two files of one date have different names, even if the first is gone: the mark may still name it. */
 const NAME_BYTES = 4;
-
-export interface DeadLettersParts {
-  /** The data folder. */
-  readonly data: string;
-  /** Bytes that all letters may take. */
-  readonly most: number;
-  readonly log: Pick<TimelineLog, "warn">;
-  /** The system's; handed in because few disks at hand are full. */
-  readonly write?: WriteBytes;
-}
 
 type WriteBytes = (descriptor: number, bytes: Buffer, from: number) => number;
 
 export class DeadLetters {
-  readonly #parts: DeadLettersParts;
   readonly folder: LettersFolder;
+  /** The limit for all letters together. */
+  readonly maxBytes: number;
+  readonly write: WriteBytes;
 
-  constructor(parts: DeadLettersParts) {
-    this.#parts = parts;
-    this.folder = new LettersFolder(parts.data);
+  /**
+   * @param data  the data folder
+   * @param write  the system's; tests pass their own, since few disks at hand are full
+   */
+  constructor(data: string, maxBytes: number, write: WriteBytes = writeSync) {
+    this.folder = new LettersFolder(data);
+    this.maxBytes = maxBytes;
+    this.write = write;
   }
 
-  /** How many wait for an operator. @param now  milliseconds since 1970 */
+  /** Returns how many wait for an operator. @param now  milliseconds since 1970 */
   waiting(now: number): number {
     try {
       return this.folder.countWaiting(now);
     } catch {
-      // A folder that cannot be read is told of at the start, and where letters are to be kept.
+      // A folder that cannot be read is reported at the start, and when letters are to be stored.
       return 0;
     }
   }
 
-  /** At the start: what a process before has left undecided are letters, or not. */
-  decide(storage: Pick<Storage, "mark">): void {
+  /** Decides at the start whether what an earlier process has left undecided are letters. */
+  decide(storage: Storage, log: TimelineLog): void {
     const { path } = this.folder;
     const decided = storage.mark("letters")?.toString() ?? "";
     try {
@@ -70,38 +68,29 @@ export class DeadLetters {
       }
       syncFolder(path);
     } catch (problem) {
-      this.#parts.log.warn({ folder: path, reason: (problem as Error).message }, NOT_DECIDED);
+      log.warn({ folder: path, reason: (problem as Error).message }, NOT_DECIDED);
     }
   }
 
   readonly open: OpenLetters = (cutAt) => {
     const date = dateText(cutAt).replaceAll(":", "-");
     const name = `${date}-${randomBytes(NAME_BYTES).toString("hex")}`;
-    const { most, write = writeSync } = this.#parts;
-    const disk = { most, write, taken: () => this.folder.bytes };
-    return new LettersOfSnapshot(join(this.folder.path, name), disk);
+    return new LettersOfSnapshot(join(this.folder.path, name), this);
   };
 }
 
-interface LettersDisk {
-  readonly most: number;
-  readonly write: WriteBytes;
-  /** Bytes that letters take by now. */
-  readonly taken: () => number;
-}
-
 class LettersOfSnapshot implements LetterWriter {
-  /** Without its ending. */
+  /** The path without its suffix. */
   readonly #path: string;
-  readonly #disk: LettersDisk;
+  readonly #letters: DeadLetters;
   #descriptor: number | null = null;
   #room = 0;
   #kept = 0;
   #left = 0;
 
-  constructor(path: string, disk: LettersDisk) {
+  constructor(path: string, letters: DeadLetters) {
     this.#path = path;
-    this.#disk = disk;
+    this.#letters = letters;
   }
 
   keep(place: Buffer, value: Buffer, reason: LetterReason): void {
@@ -129,7 +118,7 @@ class LettersOfSnapshot implements LetterWriter {
       await syncPath(this.#path + PARTIAL);
       renameSync(this.#path + PARTIAL, this.#path + UNDECIDED);
       await syncPath(dirname(this.#path));
-      // It may have been made just now.
+      // The folder may have been made just now.
       await syncPath(dirname(dirname(this.#path)));
     } catch (problem) {
       throw failure(this.#path, problem);
@@ -166,16 +155,17 @@ class LettersOfSnapshot implements LetterWriter {
   #opened(): number {
     if (this.#descriptor !== null) return this.#descriptor;
     mkdirSync(dirname(this.#path), { recursive: true, mode: FOLDER_MODE });
-    this.#room = Math.max(0, this.#disk.most - this.#disk.taken() - LETTERS_MAGIC.length);
+    const { maxBytes, folder } = this.#letters;
+    this.#room = Math.max(0, maxBytes - folder.bytes - LETTERS_MAGIC.length);
     this.#descriptor = openSync(this.#path + PARTIAL, "wx", FILE_MODE);
     this.#write(this.#descriptor, [LETTERS_MAGIC]);
     return this.#descriptor;
   }
 
-  /** The system may take less than it is given, and says at the next call why. */
+  /** Writes all bytes. The system may take fewer than it is offered, and reports the reason at the next call. */
   #write(descriptor: number, pieces: readonly Buffer[]): void {
     const bytes = Buffer.concat(pieces);
-    for (let at = 0; at < bytes.length; ) at += this.#disk.write(descriptor, bytes, at);
+    for (let at = 0; at < bytes.length; ) at += this.#letters.write(descriptor, bytes, at);
   }
 
   #try(step: () => void): void {
@@ -199,7 +189,7 @@ export class LettersNotKept extends Error {
 
 const failure = (path: string, problem: unknown) =>
   new LettersNotKept(
-    `what the snapshot may lack cannot be kept as dead letters in ${dirname(path)} (${errnoOf(problem)}): make room, or correct its rights`,
+    `what the snapshot may miss cannot be stored as dead letters in ${dirname(path)} (${errnoOf(problem)}): make room, or correct its rights`,
     { cause: problem },
   );
 

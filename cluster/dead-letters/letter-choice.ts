@@ -1,9 +1,9 @@
-/** Which dead letters an operator means, and which of them may be written again. */
+/** Finds the dead letters that an operator names, and checks which of them may be written again. */
 import { hexOf } from "../../protocol/version-2/envelope.js";
 import type { Letter } from "./letters-folder.js";
 
-const DIGITS_LEAST = 4;
-const NAMED_MOST = 10;
+const DIGITS_MIN = 4;
+const NAMED_MAX = 10;
 
 /** A sentence for the operator. */
 export class NotChosen extends Error {
@@ -15,9 +15,9 @@ export function chosen(letters: readonly Letter[], ids: readonly string[]): Lett
   const found = new Set<Letter>();
   for (const text of ids) {
     const digits = text.toLowerCase();
-    if (!/^[\da-f]+$/.test(digits) || digits.length < DIGITS_LEAST)
+    if (!/^[\da-f]+$/.test(digits) || digits.length < DIGITS_MIN)
       throw new NotChosen(
-        `${JSON.stringify(text)} is no id: name its first ${DIGITS_LEAST} hexadecimal digits or more.`,
+        `${JSON.stringify(text)} is no id: name its first ${DIGITS_MIN} hexadecimal digits or more.`,
       );
     const meant = letters.filter(({ place }) => hexOf(place.id).startsWith(digits));
     const [only] = meant;
@@ -47,8 +47,8 @@ export function checkWritable(letters: readonly Letter[], isAnyway: boolean): vo
     );
   const doubtful = isAnyway ? [] : letters.filter((letter) => doubtOf(letter) !== null);
   if (doubtful.length === 0) return;
-  const lines = doubtful.slice(0, NAMED_MOST).map((letter) => `  ${shortId(letter)}: ${doubtOf(letter)}`);
-  const more = doubtful.length > NAMED_MOST ? [`  and ${doubtful.length - NAMED_MOST} more`] : [];
+  const lines = doubtful.slice(0, NAMED_MAX).map((letter) => `  ${shortId(letter)}: ${doubtOf(letter)}`);
+  const more = doubtful.length > NAMED_MAX ? [`  and ${doubtful.length - NAMED_MAX} more`] : [];
   throw new NotChosen(
     [
       "Nothing is written, as it could have its effect twice:",
@@ -73,6 +73,6 @@ const SHORT_DIGITS = 12;
 export const shortId = ({ place }: Letter): string => hexOf(place.id).slice(0, SHORT_DIGITS);
 
 function namesOf(letters: readonly Letter[]): string {
-  const more = letters.length > NAMED_MOST ? ` and ${letters.length - NAMED_MOST} more` : "";
-  return letters.slice(0, NAMED_MOST).map(shortId).join(", ") + more;
+  const more = letters.length > NAMED_MAX ? ` and ${letters.length - NAMED_MAX} more` : "";
+  return letters.slice(0, NAMED_MAX).map(shortId).join(", ") + more;
 }

@@ -1,7 +1,7 @@
 /**
  * A file of dead letters, integers big-endian: "dbsync-letters-1" (16), then of each letter
  *   CRC-32 of the rest of this head (4) ‖ reason (1) ‖ length of the value (4) ‖ place (42) ‖ value, as the timeline stored it
- * A value proves itself by its own CRC and by its id. A head leads to the next one: where one is damaged all behind it is passed over,
+ * A value proves itself by its own CRC and by its id. A head leads to the next one: if one is damaged, the rest is skipped,
  * as bytes that a client chose could look like a letter. Numbers of reasons and this form are never changed: old folders hold them.
  */
 import { closeSync, openSync, readSync } from "node:fs";
@@ -17,25 +17,25 @@ const CRC_BYTES = 4;
 const LENGTH_AT = CRC_BYTES + 1;
 const PLACE_AT = LENGTH_AT + 4;
 const HEAD_BYTES = PLACE_AT + PLACE_BYTES;
-/** Longer than the longest request there can be. */
-const VALUE_BYTES_MOST = 512 * 1024 * 1024;
+/** Longer than the longest possible request. */
+const VALUE_BYTES_MAX = 512 * 1024 * 1024;
 
 const REASONS = new Map<number, LetterReason>(
   Object.entries(LETTER_REASONS).map(([name, number]) => [number, name as LetterReason]),
 );
 
-/** Where a letter lies in its file. */
+/** The position of a letter in its file. */
 export interface LetterHead {
   readonly place: Place;
   readonly reason: LetterReason;
-  /** Of the whole letter, with its head. */
+  /** The bytes of the complete letter, with its head. */
   readonly from: number;
   readonly to: number;
 }
 
 export interface LetterHeads {
   readonly heads: readonly LetterHead[];
-  /** Bytes at the end that cannot be told apart; 0: all is well. */
+  /** Bytes at the end that cannot be read; 0: none. */
   readonly unread: number;
 }
 
@@ -70,19 +70,19 @@ export class LetterFile {
       const isWhole = head.length === HEAD_BYTES && crc32(head.subarray(CRC_BYTES)) === head.readUInt32BE(0);
       const bytes = isWhole ? head.readUInt32BE(LENGTH_AT) : 0;
       const to = from + HEAD_BYTES + bytes;
-      if (!isWhole || reason === undefined || bytes > VALUE_BYTES_MOST || to > this.#size) break;
+      if (!isWhole || reason === undefined || bytes > VALUE_BYTES_MAX || to > this.#size) break;
       heads.push({ place: readPlace(head.subarray(PLACE_AT)), reason, from, to });
       from = to;
     }
     return { heads, unread: this.#size - from };
   }
 
-  /** null: its bytes are damaged. */
+  /** Returns the entry; null: its bytes are damaged. */
   entry({ place, from, to }: LetterHead): Entry | null {
     return readEntry(place, this.read(from + HEAD_BYTES, to), hashOf);
   }
 
-  /** Shorter where the file ends. */
+  /** Returns bytes of the file; fewer at its end. */
   read(from: number, to: number): Buffer {
     const bytes = Buffer.alloc(to - from);
     return bytes.subarray(0, readSync(this.#descriptor, bytes, 0, bytes.length, from));

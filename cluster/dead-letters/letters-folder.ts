@@ -1,7 +1,8 @@
 /**
- * Dead letters in a data folder, as the daemon keeps them and an operator goes through them; the daemon may run. A file of letters is
- * never changed, only written anew without some of them. What became of a letter stands beside it: `written/ID.begun` while it is
- * being written again, or if that came to no certain end, `written/ID.written` behind that.
+ * Dead letters in a data folder, as the daemon stores them and an operator handles them; the daemon may run. A file
+ * of letters is never changed, only written again without some of them. The progress of a letter is a file next to
+ * it: `written/ID.begun` while it is being written again, or if that had no certain end, `written/ID.written` after
+ * that.
  */
 import {
   existsSync,
@@ -23,17 +24,17 @@ import { hexOf } from "../../protocol/version-2/envelope.js";
 import { comparePlaces, type Entry } from "../../timeline/entries/entry.js";
 import { LETTERS_MAGIC, LetterFile, type LetterHead } from "./letter-file.js";
 
-/** In the data folder. */
+/** The folder's name in the data folder. */
 const LETTERS_FOLDER = "dead-letters";
 const MARKS_FOLDER = "written";
-/** How the name of a file of letters ends, and of one whose entries the timeline may still have. */
+/** Suffixes of a file of letters, and of one whose entries the timeline may still have. */
 export const DECIDED = ".letters";
 export const UNDECIDED = ".undecided";
 const BEGUN = ".begun";
 const WRITTEN = ".written";
 export const FOLDER_MODE = 0o700;
 export const FILE_MODE = 0o600;
-/** A folder that was changed so recently may be changed once more without another date. */
+/** Milliseconds in which a folder may be changed once more without another date. */
 const FRESH_MS = 2000;
 
 export const lettersFolder = (data: string): string => join(data, LETTERS_FOLDER);
@@ -44,21 +45,25 @@ export const lettersFolder = (data: string): string => join(data, LETTERS_FOLDER
  */
 export type LetterState = "waiting" | "undecided" | "begun" | "written";
 
-export interface Letter extends LetterHead {
-  readonly file: string;
+/** How far a letter has been written again. */
+interface LetterProgress {
   readonly state: LetterState;
   /** When it was begun or written; milliseconds since 1970; null: neither. */
   readonly since: number | null;
 }
 
-/** What cannot be read of a file. */
+export interface Letter extends LetterHead, LetterProgress {
+  readonly file: string;
+}
+
+/** Bytes of a file that cannot be read. */
 export interface UnreadLetters {
   readonly file: string;
   readonly bytes: number;
 }
 
 export interface FoundLetters {
-  /** In their order, each id once. */
+  /** Letters in their order, each id once. */
   readonly letters: readonly Letter[];
   readonly unread: readonly UnreadLetters[];
 }
@@ -83,7 +88,7 @@ export class LettersFolder {
     return this.#files().reduce((sum, file) => sum + sizeOf(file), 0);
   }
 
-  /** How many have not been written again for certain. Looked up anew once something has changed. */
+  /** Returns how many have not been written again for certain. It counts again once something has changed. */
   countWaiting(now: number): number {
     const times = [this.path, this.#marks].map((folder) => modifiedAt(folder));
     const of = times.join(" ");
@@ -107,7 +112,7 @@ export class LettersFolder {
         const state = file.endsWith(UNDECIDED)
           ? UNTOUCHED.undecided
           : (marks.get(hexOf(id)) ?? UNTOUCHED.waiting);
-        // The same may have been let go of twice: what is decided counts.
+        // The same may have been dropped twice: the decided one counts.
         if (!letters.has(id) || letters.get(id)?.state === "undecided")
           letters.set(id, { ...head, file, ...state });
       }
@@ -115,13 +120,13 @@ export class LettersFolder {
     return { letters: [...letters.values()].sort((a, b) => comparePlaces(a.place, b.place)), unread };
   }
 
-  /** null: its bytes are damaged, or it has been removed. */
+  /** Returns the entry of a letter; null: its bytes are damaged, or it has been removed. */
   entry(letter: Letter): Entry | null {
     return reading(letter.file, (opened) => opened.entry(letter));
   }
 
   /**
-   * It is about to be written again. On the disk before this returns.
+   * Notes that a letter is about to be written again. On disk before this returns.
    * @param isAgain  whatever has begun before
    * @throws LetterTaken
    * @throws LettersNotWritten
@@ -138,7 +143,7 @@ export class LettersFolder {
       const reason = writingFailure(problem);
       throw reason === null ? problem : new LettersNotWritten(path, reason, "The letter was not sent");
     }
-    // Looked at behind the own mark: another program makes this one before it lets go of its own.
+    // Checked after the own mark was made: another program makes this one before it removes its own.
     if (!isAgain && existsSync(this.#mark(place.id, WRITTEN))) {
       rmSync(path, { force: true });
       throw new LetterTaken("another program has written it again meanwhile");
@@ -146,7 +151,7 @@ export class LettersFolder {
     syncFolder(this.#marks);
   }
 
-  /** Notes that a letter that was begun is certain to have been written again. It needs no room on the disk. */
+  /** Notes that a letter that was begun has certainly been written again. It needs no room on the disk. */
   written({ place }: Letter): void {
     const path = this.#mark(place.id, WRITTEN);
     try {
@@ -159,13 +164,13 @@ export class LettersFolder {
     syncFolder(this.#marks);
   }
 
-  /** It is certain not to have been. */
+  /** Notes that a letter was certainly not written again. */
   unwritten({ place }: Letter): void {
     rmSync(this.#mark(place.id, BEGUN), { force: true });
     syncFolder(this.#marks);
   }
 
-  /** For good, from each file that holds them. What cannot be read of a file stays in it. */
+  /** Removes letters permanently, from each file that holds them. Bytes of a file that cannot be read stay in it. */
   remove(letters: readonly Letter[]): void {
     const gone = new Set(letters.map(({ place }) => place.id));
     for (const file of this.#files()) if (file.endsWith(DECIDED)) removeFrom(file, gone);
@@ -178,9 +183,9 @@ export class LettersFolder {
     return join(this.#marks, `${hexOf(id)}${kind}`);
   }
 
-  /** By the hexadecimal id. */
-  #readMarks(): Map<string, Pick<Letter, "state" | "since">> {
-    const marks = new Map<string, Pick<Letter, "state" | "since">>();
+  /** Reads the progress of letters by hexadecimal id. */
+  #readMarks(): Map<string, LetterProgress> {
+    const marks = new Map<string, LetterProgress>();
     for (const [kind, state] of [
       [BEGUN, "begun"],
       [WRITTEN, "written"],
@@ -206,7 +211,7 @@ const UNTOUCHED = {
   undecided: { state: "undecided", since: null },
 } as const;
 
-/** null: it was removed, or has got another name, meanwhile. */
+/** Reads a file. null: it was removed, or has been renamed, meanwhile. */
 function reading<T>(file: string, read: (opened: LetterFile) => T): T | null {
   let opened: LetterFile;
   try {
@@ -250,17 +255,17 @@ function removeFrom(file: string, gone: ReadonlySet<ByteString>): void {
   }
 }
 
-/** A file in the folder of letters that could not be written. */
+/** A file in the folder of letters could not be written. */
 export class LettersNotWritten extends Error {
   override readonly name = "LettersNotWritten";
 
-  /** @param left  what is so all the same */
+  /** @param left  what remains the case */
   constructor(file: string, reason: string, left = "It is as it was") {
     super(`${file} cannot be written (${reason}). ${left}. Make room there, and run the same again`);
   }
 }
 
-/** An empty file that was not there. */
+/** Makes an empty file that did not exist. */
 function writeSafely(path: string): void {
   writeFileSync(path, "", { mode: FILE_MODE, flag: "wx", flush: true });
 }
@@ -280,5 +285,5 @@ export function namesIn(folder: string): string[] {
 
 const sizeOf = (path: string): number => statSync(path, { throwIfNoEntry: false })?.size ?? 0;
 
-/** Milliseconds since 1970; 0: it is not there. */
+/** Returns milliseconds since 1970; 0: it does not exist. */
 const modifiedAt = (path: string): number => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;

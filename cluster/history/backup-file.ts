@@ -1,6 +1,7 @@
-/** `dbsync backup`: the timeline of a data folder, whose daemon may run, as one file beside which nothing is needed to restore it. */
+/** `dbsync backup`: the timeline of a data folder, whose daemon may run, as one file. A restore needs nothing else. */
 import { closeSync, existsSync, fsyncSync, openSync, readFileSync, writeSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
+import { FUNCTIONS_NAME } from "../../engine/scripts/functions-file.js";
 import { noTimeline, snapshotFolder } from "../../engine/trust/data-folder.js";
 import { hashOf } from "../../engine/trust/identity.js";
 import { discard, placeNew, stage } from "../../keys/atomic-file.js";
@@ -15,20 +16,7 @@ import { openFolderView } from "../../timeline/disk/folder-view.js";
 import { SnapshotFiles } from "../../timeline/snapshots/snapshot-files.js";
 import { isIncomplete } from "./state-mark.js";
 
-export interface BackupParts {
-  /** The data folder. */
-  readonly data: string;
-  readonly file: string;
-  /** Of the libraries of functions, in the data folder. */
-  readonly functionsName: string;
-  readonly now: number;
-  /** Also if its daemon is catching up. */
-  readonly incomplete: boolean;
-  /** Told now and then. */
-  readonly progress: (entries: number) => void;
-}
-
-/** What was made. */
+/** The backup that was made. */
 export interface BackupReport {
   readonly file: string;
   readonly bytes: number;
@@ -36,37 +24,44 @@ export interface BackupReport {
   /** Date of the last entry; null: there is none. */
   readonly last: number | null;
   readonly snapshots: readonly number[];
-  /** Stands for all of the file; hexadecimal. */
+  /** A hash over the complete file; hexadecimal. */
   readonly seal: string;
   /** Whether its daemon was catching up: entries may be missing. */
   readonly incomplete: boolean;
 }
 
-/** For its owner alone: it holds everything. */
+/** Readable by its owner only: it holds everything. */
 const MODE = 0o600;
-/** A daemon may forget old entries meanwhile: then all is begun anew. */
-const RUNS_MOST = 3;
+/** A daemon may prune old entries meanwhile: then the backup starts again. */
+const RUNS_MAX = 3;
 
 /**
- * The file is there when it is whole, and was read back.
- * @throws NoBackup  a sentence: the folder cannot be read or is damaged, the file is there already, the disk
+ * Makes a backup. The file gets its name when it is complete and was read back.
+ * @param data  the data folder
+ * @param incomplete  whether to make it while the daemon is catching up, too
+ * @param onProgress  receives the number of entries written so far
+ * @throws NoBackup  a sentence: the folder cannot be read or is damaged, the file exists already, the disk
  */
-export async function backUp(parts: BackupParts): Promise<BackupReport> {
-  const file = resolve(parts.file);
+export async function backUp(
+  data: string,
+  target: string,
+  incomplete: boolean,
+  onProgress: (entries: number) => void,
+): Promise<BackupReport> {
+  const file = resolve(target);
   if (existsSync(file)) throw taken(file);
-  if (!existsSync(join(parts.data, "timeline")))
-    throw new NoBackup(`--data ${parts.data}: ${noTimeline(parts.data)}`);
+  if (!existsSync(join(data, "timeline"))) throw new NoBackup(`--data ${data}: ${noTimeline(data)}`);
   const staged = begun(file);
   try {
-    for (let run = 1; run <= RUNS_MOST; run++) {
-      const seal = await runOnce(parts, staged);
+    for (let run = 1; run <= RUNS_MAX; run++) {
+      const seal = await runOnce(data, staged, incomplete, onProgress);
       if (seal === null) continue;
       const { end, bytes } = readBack(staged);
       placeNew(staged, file);
       // The name is on disk only when the folder is.
       syncPathNow(dirname(file));
-      const { entries, last, snapshots, incomplete = false } = end;
-      return { file, bytes, entries, last, snapshots, seal, incomplete };
+      const { entries, last, snapshots } = end;
+      return { file, bytes, entries, last, snapshots, seal, incomplete: end.incomplete === true };
     }
   } catch (problem) {
     if (errnoOf(problem) === "EEXIST") throw taken(file);
@@ -87,8 +82,10 @@ function failed(file: string, problem: unknown): unknown {
 
 /** @returns its seal; null: entries were forgotten meanwhile */
 async function runOnce(
-  { data, functionsName, now, incomplete, progress }: BackupParts,
+  data: string,
   staged: string,
+  incomplete: boolean,
+  progress: (entries: number) => void,
 ): Promise<string | null> {
   const folder = join(data, "timeline");
   const damaged = ({ page, problem }: { page: number; problem: string }) => {
@@ -96,7 +93,7 @@ async function runOnce(
       `${folder}: page ${page} of data.mdb is damaged (${problem}): dbsync log verify shows all that is`,
     );
   };
-  const view = await openFolderView({ folder, wait, damaged });
+  const view = await openFolderView(folder, wait, damaged);
   const descriptor = openSync(staged, "w", MODE);
   try {
     if (view.mark("genesis") === null)
@@ -107,12 +104,12 @@ async function runOnce(
     const snapshots = existsSync(snapshotFolder(data))
       ? new SnapshotFiles(snapshotFolder(data), { sweeps: false })
       : null;
-    const functions = readIfThere(join(data, functionsName));
+    const functions = readIfThere(join(data, FUNCTIONS_NAME));
     const made = {
       view,
       snapshots,
       functions,
-      now,
+      now: Date.now(),
       isIncomplete: isBehind,
       hash: hashOf,
       writer,
@@ -132,8 +129,8 @@ const INCOMPLETE =
   "its daemon is catching up, or was when it stopped, so entries may be missing here that other daemons have: wait until dbsync status shows it " +
   "as live, or back up another daemon; --incomplete makes the backup all the same";
 
-/** What the disk has is what was written. @throws Error  it is not */
-function readBack(staged: string): Pick<BackupView, "end" | "bytes"> {
+/** Checks that the disk has what was written. @throws Error  it has not */
+function readBack(staged: string): BackupView {
   const view = new BackupView(staged, hashOf);
   view.close();
   return view;
@@ -149,7 +146,7 @@ export function whyUnread(problem: unknown): string {
   return problem instanceof Error ? problem.message : String(problem);
 }
 
-/** The name of an empty file beside the one to be. @throws NoBackup */
+/** Makes an empty file next to the final one. @returns its name @throws NoBackup */
 function begun(file: string): string {
   try {
     return stage(file, "", MODE);

@@ -4,15 +4,15 @@ import { hashOf } from "../../engine/trust/identity.js";
 import { loadSigners } from "../../engine/trust/load-signers.js";
 import { compareGenesis } from "../../engine/trust/recorded-genesis.js";
 import type { Settings } from "../../options/settings.js";
-import { DATABASES_DEFAULT } from "../../store/database.js";
 import { BackupView, DamagedBackup } from "../../timeline/backup/backup-view.js";
+import { MemoryStorage } from "../../timeline/memory-storage.js";
 import { whyUnread } from "./backup-file.js";
-import { FAULTS_MOST, NotChecked, Verification, type VerificationReport } from "./verification.js";
+import { FAULTS_MAX, NotChecked, Verification, type VerificationReport } from "./verification.js";
 
 export interface BackupVerification extends VerificationReport {
   /** When it was made, milliseconds since 1970; null: that is damaged. */
   readonly made: number | null;
-  /** What cannot be known of it. */
+  /** Sentences that say what cannot be known of it. */
   readonly untold: readonly string[];
 }
 
@@ -23,26 +23,24 @@ export function verifyBackup(
   progress: (entries: number) => void,
 ): BackupVerification {
   const signers = loadSigners(settings, pino({ level: "silent" }));
-  const parts = { signers, hash: hashOf, databases: DATABASES_DEFAULT, progress };
   const view = open(file);
   if (view instanceof DamagedBackup) {
     const faults = view.damages.map(
       ({ from, to }) => ({ kind: "damaged-backup", where: `${file}, bytes ${from} to ${to}` }) as const,
     );
-    const storage = { entries: () => [], mark: () => null };
-    const report = new Verification({ ...parts, storage, snapshots: null }).run();
+    const report = new Verification(new MemoryStorage(), null, signers, progress).run();
     return {
       ...report,
       made: null,
       untold: [],
-      faults: faults.slice(0, FAULTS_MOST),
+      faults: faults.slice(0, FAULTS_MAX),
       faultCount: faults.length,
     };
   }
   try {
     const genesis = view.mark("genesis");
     if (genesis !== null) compareGenesis(genesis, signers.genesis);
-    const report = new Verification({ ...parts, storage: view, snapshots: view }).run();
+    const report = new Verification(view, view, signers, progress).run();
     return { ...report, made: view.end.made, untold: view.end.incomplete === true ? [INCOMPLETE] : [] };
   } finally {
     view.close();

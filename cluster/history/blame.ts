@@ -1,6 +1,6 @@
 /**
- * TIMELINE BLAME: the units that made a key what it is. The state tells after each entry whether the key's value, expiry
- * or existence is another; of several units of one entry, all that may write it and did not fail are named.
+ * TIMELINE BLAME: the units that made a key what it is. The state shows after each entry whether the key's value,
+ * expiry or existence has changed; of several units of one entry, all that may write it and did not fail are named.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, bulk, integer, map, NIL, type Reply } from "../../protocol/reply.js";
@@ -11,7 +11,7 @@ import type { Fold, UnitAnswer } from "../../timeline/fold/fold.js";
 import { type RecalledUnit, recalledUnits } from "../../timeline/recall.js";
 import { factsOf, type LogScene } from "./log.js";
 import { NewestOf } from "./newest-of.js";
-import { readBlameFrom, UNITS_MOST } from "./query.js";
+import { readBlameFrom, UNITS_MAX } from "./query.js";
 import { type KeyPlace, mayWrite, writes } from "./touched.js";
 import { ELLIPSIS, namesAndValues, outcomeOf, reporting } from "./unit-report.js";
 
@@ -21,7 +21,7 @@ type Writer = ByteString | null;
 type Change = "created" | "changed" | "removed";
 
 export interface BlameScene extends LogScene {
-  /** Whether commands are shown whole; else what they have to do with other keys is left out. */
+  /** Whether commands are shown completely; else what they do to other keys is left out. */
   readonly showsAll: boolean;
 }
 
@@ -51,14 +51,14 @@ export async function blame(
 }
 
 class BlameTracker {
-  found = new NewestOf<() => Reply>(UNITS_MOST);
-  /** Of the key as it was before the first entry that is looked at. */
+  found = new NewestOf<() => Reply>(UNITS_MAX);
+  /** The key's writer before the first entry that is checked. */
   before: Writer = null;
   readonly #place: KeyPlace;
   readonly #from: number;
   readonly #showsAll: boolean;
   #fold: Fold | null = null;
-  /** After the entry before. */
+  /** The writer after the previous entry. */
   #writer: Writer = null;
   #expire = NO_EXPIRY;
 
@@ -70,7 +70,7 @@ class BlameTracker {
 
   begin(fold: Fold): void {
     this.#fold = fold;
-    this.found = new NewestOf(UNITS_MOST);
+    this.found = new NewestOf(UNITS_MAX);
     this.#note();
     this.before = this.writerAt(this.#from);
   }
@@ -95,7 +95,7 @@ class BlameTracker {
     }
   }
 
-  /** Who wrote the key last, as a unit of a date would see it that came next. */
+  /** Returns the key's last writer, as the next unit with that date would see it. */
   writerAt(at: number): Writer {
     return this.#expire !== NO_EXPIRY && at > this.#expire ? null : this.#writer;
   }
@@ -108,7 +108,7 @@ class BlameTracker {
     this.#expire = entry?.expire ?? NO_EXPIRY;
   }
 
-  /** What a unit has to do with the key: which commands may have written it; others' keys and data are left out. */
+  /** Leaves in a unit the commands that may have written the key; other keys and their data are removed. */
   #ofKeyAlone(unit: RecalledUnit): RecalledUnit {
     const { entry, commands, answer } = unit;
     const { key } = this.#place;

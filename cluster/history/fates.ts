@@ -1,6 +1,6 @@
 /**
- * TIMELINE FATE: what became of envelopes that a daemon had taken before the list of members left it out, so that what no member
- * has can be kept as dead letters. Source: docs/protocol-v2.md "TIMELINE".
+ * TIMELINE FATE: the outcome of envelopes that a daemon had accepted before the list of members removed it, so that
+ * what no member has can be stored as dead letters. Source: docs/protocol-v2.md "TIMELINE".
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, bulk, type Reply } from "../../protocol/reply.js";
@@ -11,19 +11,19 @@ import { type Fate, fateOf } from "../../timeline/members/dead-letter-rule.js";
 import type { Recorder } from "../replica/recorder.js";
 import type { NodeState } from "../replica/replica-context.js";
 
-/** Of one command: some 84 kB. */
-export const PLACES_MOST = 1000;
+/** Order keys in one command: about 84 kB. */
+export const PLACES_MAX = 1000;
 
 /** @param argv  `TIMELINE FATE daemon place …`, hexadecimal. @throws CommandFailure */
 export function fates(argv: readonly ByteString[], node: NodeState, recorder: Recorder): Reply {
   const [, , daemon = "", ...places] = argv;
-  if (places.length > PLACES_MOST)
-    throw custom(`ERR ${places.length} places are named, and ${PLACES_MOST} may be`);
+  if (places.length > PLACES_MAX)
+    throw custom(`ERR ${places.length} places are named, and ${PLACES_MAX} may be`);
   const id = bytesOfHex(daemon, HASH_BYTES);
   if (id === undefined) throw custom(`ERR '${echoed(daemon)}' is no daemon's id of 64 hexadecimal digits`);
   const { state } = recorder;
   if (state !== "live") throw custom(`ERR this daemon is ${state}: ask one that is live`);
-  // Others give what they have when they are back: written again it would be there twice.
+  // Other daemons send what they have when they are back: written again it would be there twice.
   if (node.lists?.standing.left.has(id) !== true) throw custom(NOT_LEFT);
   return array(places.map((text) => bulk(fateAt(text, node))));
 }

@@ -1,54 +1,50 @@
 /**
- * The check of a data folder: what is read from where, and what could not be told. Nothing is opened for writing. Of a folder that
- * a daemon writes meanwhile, what was there at the beginning is checked.
+ * Verifies a data folder: reads it, and says what could not be known. Nothing is opened for writing. If a daemon
+ * writes the folder meanwhile, its contents at the beginning are verified.
  */
 import { accessSync, constants, existsSync } from "node:fs";
 import { join } from "node:path";
 import { pino } from "pino";
 import { noTimeline, snapshotFolder } from "../../engine/trust/data-folder.js";
-import { hashOf } from "../../engine/trust/identity.js";
 import { loadSigners } from "../../engine/trust/load-signers.js";
 import { compareGenesis } from "../../engine/trust/recorded-genesis.js";
 import type { Signers } from "../../engine/trust/signers.js";
 import { errnoOf } from "../../keys/key-source.js";
 import type { Settings } from "../../options/settings.js";
 import { dateText } from "../../protocol/version-2/envelope.js";
-import { DATABASES_DEFAULT } from "../../store/database.js";
 import { type FolderView, openFolderView } from "../../timeline/disk/folder-view.js";
 import type { PageDamage } from "../../timeline/disk/lmdb-file.js";
 import { DamagedFile } from "../../timeline/disk/lmdb-header.js";
 import type { LogRemains } from "../../timeline/disk/write-ahead-log.js";
 import { readPlace } from "../../timeline/entries/entry.js";
+import { MemoryStorage } from "../../timeline/memory-storage.js";
 import { SnapshotFiles } from "../../timeline/snapshots/snapshot-files.js";
 import { isIncomplete } from "./state-mark.js";
-import {
-  FAULTS_MOST,
-  type Fault,
-  NotChecked,
-  Verification,
-  type VerificationReport,
-} from "./verification.js";
+import { FAULTS_MAX, type Fault, NotChecked, Verification, type VerificationReport } from "./verification.js";
 
-/** What was looked at. */
+/** The state of the folder that was verified. */
 export interface Seen {
-  /** Of the process that has the folder; null: none on this machine. */
+  /** The process that has the folder; null: none on this machine. */
   readonly process: number | null;
   /** Number of the last group of the log. */
   readonly group: number;
-  /** Whether the folder was written meanwhile; then what came since is not in it. */
+  /** Whether the folder was written meanwhile; then later entries are not included. */
   readonly isWritten: boolean;
-  /** Entries that came meanwhile, dated before the last that was looked at: some may be in `state`, so it is of no moment. */
+  /**
+   * Entries that were added meanwhile, dated before the last that was verified: some may be in `state`, so it says
+   * nothing.
+   */
   readonly missed: number;
 }
 
 export interface FolderReport extends VerificationReport {
   readonly seen: Seen;
-  /** Sentences: what cannot be told. */
+  /** Sentences that say what cannot be known. */
   readonly untold: readonly string[];
 }
 
 /** A daemon may forget old entries while they are read: then all is read again. */
-const RUNS_MOST = 3;
+const RUNS_MAX = 3;
 
 /** @throws NotChecked. @throws StartError  the keys cannot be read, or are not the folder's */
 export async function verifyFolder(
@@ -58,7 +54,7 @@ export async function verifyFolder(
 ): Promise<FolderReport> {
   requireTimeline(data);
   const signers = loadSigners(settings, pino({ level: "silent" }));
-  for (let run = 1; run <= RUNS_MOST; run++) {
+  for (let run = 1; run <= RUNS_MAX; run++) {
     const report = await runOnce(data, signers, progress);
     if (report !== null) return report;
   }
@@ -67,7 +63,7 @@ export async function verifyFolder(
   );
 }
 
-/** A folder of somebody else's (mode 0700) may hold one that cannot be seen. */
+/** A folder of another user (mode 0700) may hold one that cannot be seen. */
 function requireTimeline(data: string): void {
   try {
     accessSync(join(data, "timeline"), constants.R_OK);
@@ -85,7 +81,7 @@ function unreadableBy(data: string, problem: unknown): NotChecked {
   );
 }
 
-/** @returns null  what was read was let go meanwhile */
+/** @returns null  what was read was pruned meanwhile */
 async function runOnce(
   data: string,
   signers: Signers,
@@ -94,15 +90,14 @@ async function runOnce(
   const folder = join(data, "timeline");
   const faults: Fault[] = [];
   const damaged = (damage: PageDamage) => void faults.push(pageFault(folder, damage));
-  const view = await open(data, { folder, wait, damaged });
+  const view = await open(data, damaged);
   if (view instanceof DamagedFile) return unreadable(signers, { kind: "damaged-file", where: view.message });
   try {
     const genesis = view.mark("genesis");
     if (genesis !== null) compareGenesis(genesis, signers.genesis);
     else if (faults.length === 0 && view.log.lost === 0)
       throw new NotChecked(`--data ${data}: no daemon has been started with it yet.`);
-    const parts = { storage: view, snapshots: snapshotsOf(data), signers, hash: hashOf, progress };
-    const report = new Verification({ ...parts, databases: DATABASES_DEFAULT }).run();
+    const report = new Verification(view, snapshotsOf(data), signers, progress).run();
     const seen = { process: view.process, group: view.group, isWritten: view.hasChanged };
     const missed = view.countMissed();
     if (view.hasForgotten) return null;
@@ -119,10 +114,10 @@ async function runOnce(
 
 async function open(
   data: string,
-  parts: Parameters<typeof openFolderView>[0],
+  onDamaged: (damage: PageDamage) => void,
 ): Promise<FolderView | DamagedFile> {
   try {
-    return await openFolderView(parts);
+    return await openFolderView(join(data, "timeline"), wait, onDamaged);
   } catch (problem) {
     if (problem instanceof DamagedFile) return problem;
     throw unreadableBy(data, problem);
@@ -140,11 +135,9 @@ function snapshotsOf(data: string): SnapshotFiles | null {
   return existsSync(folder) ? new SnapshotFiles(folder, { sweeps: false }) : null;
 }
 
-/** Of a file of which nothing can be read. */
+/** Reports a file that cannot be read at all. */
 function unreadable(signers: Signers, fault: Fault): FolderReport {
-  const storage = { entries: () => [], mark: () => null };
-  const parts = { storage, snapshots: null, signers, hash: hashOf, progress: () => {} };
-  const report = new Verification({ ...parts, databases: DATABASES_DEFAULT }).run();
+  const report = new Verification(new MemoryStorage(), null, signers, () => {}).run();
   const seen = { process: null, group: 0, isWritten: false, missed: 0 };
   return {
     ...withFaults(report, [fault]),
@@ -153,10 +146,10 @@ function unreadable(signers: Signers, fault: Fault): FolderReport {
   };
 }
 
-/** @param faults  that stand before the report's own */
+/** @param faults  placed before the report's own */
 function withFaults(report: VerificationReport, faults: readonly Fault[]): VerificationReport {
   const all = [...faults, ...report.faults];
-  return { ...report, faults: all.slice(0, FAULTS_MOST), faultCount: faults.length + report.faultCount };
+  return { ...report, faults: all.slice(0, FAULTS_MAX), faultCount: faults.length + report.faultCount };
 }
 
 function pageFault(folder: string, { page, problem, from, to }: PageDamage): Fault {
@@ -183,7 +176,7 @@ function untoldOf({ end, unsynced }: LogRemains, group: number): string[] {
   const sentences: string[] = [];
   if (unsynced > 0)
     sentences.push(
-      `What the last ${unsynced} groups of writes held: the machine was started anew before they were on the disk, as --fsync permits.`,
+      `What the last ${unsynced} groups of writes held: the machine was restarted before they were on the disk, as --fsync permits.`,
     );
   else if (!end.isSameBoot && group > end.written)
     sentences.push(

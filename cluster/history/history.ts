@@ -1,9 +1,10 @@
 /**
- * TIMELINE and its subcommands, on a daemon that has a timeline: answered from its own, beside everything else. They
- * change nothing, and are not recorded. What the key may do has been checked. Source: docs/protocol-v2.md "TIMELINE".
+ * TIMELINE and its subcommands, on a daemon that has a timeline: answered from its own, while it serves other
+ * commands. They change nothing, and are not recorded. The key's permissions have been checked. Source:
+ * docs/protocol-v2.md "TIMELINE".
  */
 
-import type { MirrorFace } from "../../engine/mirror/mirror-parts.js";
+import type { Mirror } from "../../engine/mirror/mirror.js";
 import { hashOf } from "../../engine/trust/identity.js";
 import { type ByteString, bytesOfText } from "../../protocol/byte-string.js";
 import { error, type Reply } from "../../protocol/reply.js";
@@ -32,20 +33,14 @@ export class History {
   /** When the daemon was started, by its clock then; milliseconds since 1970. */
   readonly startedAt: number;
   /** The Redis that follows the fold; null: none does. */
-  mirror: MirrorFace | null = null;
+  mirror: Mirror | null = null;
   readonly #handlers: ReadonlyMap<string, Handler>;
 
   constructor(node: NodeState, recorder: Recorder) {
     const { storage, snapshots, soon, environment, signers } = node;
-    const recalls = new Recalls({
-      storage,
-      snapshots: snapshots.snapshots,
-      soon,
-      uptime: environment.uptime,
-      hash: hashOf,
-      genesis: signers.makeRing,
-      databases: DATABASES_DEFAULT,
-    });
+    const beginning = { hash: hashOf, genesis: signers.makeRing, databases: DATABASES_DEFAULT };
+    const clock = { soon, uptime: environment.uptime };
+    const recalls = new Recalls(storage, snapshots.snapshots, beginning, clock);
     this.recalls = recalls;
     this.node = node;
     this.recorder = recorder;
@@ -66,7 +61,7 @@ export class History {
     ]);
   }
 
-  /** For metrics. */
+  /** Figures for metrics. */
   get figures(): ReplicaFigures {
     return figuresOf(this);
   }
@@ -98,7 +93,7 @@ export class History {
   }
 }
 
-/** What went wrong, as the unit's answer: nothing has been changed, whatever it was. */
+/** Turns an error into the unit's answer: nothing has been changed, whatever it was. */
 function errorOf(problem: unknown): Reply {
   if (problem instanceof CommandFailure) return problem.reply;
   const reason = problem instanceof Error ? problem.message : String(problem);

@@ -1,4 +1,4 @@
-/** TIMELINE LOG: what was recorded in a span of time, and what came of each unit. */
+/** TIMELINE LOG: the entries of a span of time, with the outcome of each unit. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, integer, map, NIL, type Reply } from "../../protocol/reply.js";
 import { type Envelope, hexOf } from "../../protocol/version-2/envelope.js";
@@ -48,7 +48,7 @@ export function log(argv: readonly ByteString[], { recalls, last, db }: LogScene
   );
 }
 
-/** What is said of each looking back. */
+/** Returns the facts about one look into the past. */
 export function factsOf({ snapshot, damaged }: Recalled): Record<string, Reply> {
   return { snapshot: snapshot === null ? NIL : integer(snapshot), damaged: integer(damaged) };
 }
@@ -57,7 +57,7 @@ function isWanted({ at, key, as }: Envelope, { from, signer }: LogQuery): boolea
   return at >= from && (hexOf(key).startsWith(signer) || (isKeyId(as) && as.startsWith(signer)));
 }
 
-/** Whether a user is the key that signed a command of version 1, which the daemon has signed anew. */
+/** Whether a user is the key that signed a command of version 1, which the daemon has signed again. */
 function isKeyId(as: ByteString | null): as is ByteString {
   return as !== null && /^[\da-f]{64}$/.test(as);
 }

@@ -13,12 +13,12 @@ export class NewestOf<T> {
     this.#ring[this.seen++ % this.#most] = item;
   }
 
-  /** How many were let go. */
+  /** The number of dropped items. */
   get left(): number {
     return this.seen - this.#ring.length;
   }
 
-  /** In the order in which they came. */
+  /** The items in the order in which they were added. */
   get items(): T[] {
     const start = this.left === 0 ? 0 : this.seen % this.#most;
     return [...this.#ring.slice(start), ...this.#ring.slice(0, start)];

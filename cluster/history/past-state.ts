@@ -9,11 +9,11 @@ import { readDate } from "./query.js";
 
 export interface PastScene {
   readonly recalls: Recalls;
-  /** Milliseconds since 1970; nothing is told of the future. */
+  /** Milliseconds since 1970; later entries are not reported. */
   readonly now: number;
   /** The envelope's. */
   readonly db: number;
-  /** Of the unit that asks. */
+  /** The id of the unit that asks. */
   readonly id: ByteString;
 }
 

@@ -4,13 +4,13 @@ import { bytesOfHex, HASH_BYTES, hexOf } from "../../protocol/version-2/envelope
 import { custom, echoed, syntaxError } from "../../store/arguments/errors.js";
 
 /** Units that one answer may have. */
-export const UNITS_MOST = 10_000;
+export const UNITS_MAX = 10_000;
 const UNITS_DEFAULT = 100;
 /** Dead letters that one answer may have: each is read from the disk. */
 const LETTERS_MAX = 200;
-/** Milliseconds before TO, where no FROM is given. */
+/** Milliseconds before TO, if there is no FROM. */
 const SPAN_DEFAULT_MS = 60 * 60 * 1000;
-const SIGNER_DIGITS_LEAST = 4;
+const SIGNER_DIGITS_MIN = 4;
 
 export interface LogQuery {
   /** Milliseconds since 1970, the first. */
@@ -39,7 +39,7 @@ export function readLogQuery(argv: readonly ByteString[], last: number, earliest
     to,
     key: options.get("KEY") ?? null,
     signer: signerOption(options),
-    limit: countOption(options, "LIMIT", UNITS_MOST) ?? UNITS_DEFAULT,
+    limit: countOption(options, "LIMIT", UNITS_MAX) ?? UNITS_DEFAULT,
   };
 }
 
@@ -102,10 +102,10 @@ function signerOption(options: ReadonlyMap<string, ByteString>): string {
   if (text === undefined) return "";
   const whole = bytesOfHex(text, HASH_BYTES);
   if (whole !== undefined) return hexOf(whole);
-  if (/^[\da-f]+$/i.test(text) && text.length >= SIGNER_DIGITS_LEAST && text.length < 2 * HASH_BYTES)
+  if (/^[\da-f]+$/i.test(text) && text.length >= SIGNER_DIGITS_MIN && text.length < 2 * HASH_BYTES)
     return text.toLowerCase();
   throw custom(
-    `ERR SIGNER is '${echoed(text)}' instead of a key's id, or the first ${SIGNER_DIGITS_LEAST} or more of its ` +
+    `ERR SIGNER is '${echoed(text)}' instead of a key's id, or the first ${SIGNER_DIGITS_MIN} or more of its ` +
       "hexadecimal digits",
   );
 }

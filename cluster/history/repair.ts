@@ -1,12 +1,12 @@
 /** TIMELINE REPAIR: compares the Redis that follows the fold with it. Source: docs/protocol-v2.md "TIMELINE". */
 
-import type { MirrorFace } from "../../engine/mirror/mirror-parts.js";
+import type { Mirror } from "../../engine/mirror/mirror.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { integer, type Reply } from "../../protocol/reply.js";
 import { custom, syntaxError } from "../../store/arguments/errors.js";
 
 /** @param argv  `TIMELINE REPAIR [TAKEOVER]`. @returns the number of the comparison. @throws CommandFailure */
-export function repair(argv: readonly ByteString[], mirror: MirrorFace | null): Reply {
+export function repair(argv: readonly ByteString[], mirror: Mirror | null): Reply {
   const [option, ...others] = argv.slice(2);
   if (others.length > 0 || (option !== undefined && option.toUpperCase() !== "TAKEOVER")) throw syntaxError();
   if (mirror === null) throw custom("ERR no Redis mirrors this daemon: it was started without -d redis");

@@ -1,6 +1,7 @@
 /** How a daemon's timeline and members are, as plain facts: for TIMELINE STATUS and for metrics. */
 
-import type { MirrorFace, MirrorFigures } from "../../engine/mirror/mirror-parts.js";
+import type { Mirror } from "../../engine/mirror/mirror.js";
+import type { MirrorFigures } from "../../engine/mirror/mirror-parts.js";
 import type { MemberReport, MirrorReport, TimelineReport } from "../../protocol/figures/timeline-figures.js";
 import { type Standing, standingOf } from "../../protocol/members/succession.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
@@ -17,7 +18,7 @@ export interface ReplicaFigures extends TimelineReport {
   readonly messages: Readonly<MessageFigures>;
 }
 
-/** What is told of the looks back, and what only their owner knows. */
+/** Counts of looks into the past, which only their owner knows. */
 interface Looks {
   readonly node: NodeState;
   readonly recorder: Recorder;
@@ -25,7 +26,7 @@ interface Looks {
   /** When the daemon was started, by its clock then; milliseconds since 1970. */
   readonly startedAt: number;
   readonly deadLetters: number;
-  readonly mirror: MirrorFace | null;
+  readonly mirror: Mirror | null;
 }
 
 export function figuresOf(looks: Looks): ReplicaFigures {
@@ -35,7 +36,7 @@ export function figuresOf(looks: Looks): ReplicaFigures {
   const { failure, watermark, published, newest, index, figures, standstill } = timeline;
   const { heads } = standing;
   const { size, dropped } = peering.quarantine;
-  const { taken, strays, possibleStrays, progress } = peering.snapshots;
+  const { taken, orphaned: strays, possiblyOrphaned: possibleStrays, progress } = peering.snapshots;
   const [ring, data] = [index.total("ring"), index.total("data")];
   return {
     ...figures,

@@ -1,6 +1,7 @@
-/** What is made of a backup's file: a data folder of it, or the keys that it had. */
+/** Restores a backup's file: as a data folder, or the keys that it had. */
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { FUNCTIONS_NAME } from "../../engine/scripts/functions-file.js";
 import { snapshotFolder } from "../../engine/trust/data-folder.js";
 import { hashOf } from "../../engine/trust/identity.js";
 import { compareGenesis } from "../../engine/trust/recorded-genesis.js";
@@ -30,9 +31,9 @@ export class NotRestored extends Error {
 
 const FOLDER_MODE = 0o700;
 const FILE_MODE = 0o600;
-/** Behind a folder's name while it is made. */
+/** The suffix of a folder's name while it is made. */
 const UNFINISHED = ".unfinished";
-/** Nobody waits for single entries: all of it is synced before it counts. */
+/** No client waits for single entries: everything is synced before it counts. */
 const SYNC_MS = 1000;
 const DAMAGES_TOLD = 10;
 
@@ -53,24 +54,19 @@ export function openBackup(file: string): BackupView {
   }
 }
 
-export interface FolderRestoring {
-  readonly file: string;
-  readonly data: string;
-  /** Milliseconds since 1970: what came later is left out; null: nothing is. */
-  readonly at: number | null;
-  readonly functionsName: string;
-  readonly log: TimelineLog;
-}
-
-/** Makes the data folder, which is there when it is whole. @returns how many entries were left out @throws NotRestored */
-export async function restoreFolder({
-  file,
-  data: given,
-  at,
-  functionsName,
-  log,
-}: FolderRestoring): Promise<BackupView["end"]> {
-  const data = resolve(given);
+/**
+ * Makes a data folder of a backup. The folder gets its name once it is complete.
+ * @param at  milliseconds since 1970: entries dated later are left out; null: none is
+ * @returns what the backup says of itself
+ * @throws NotRestored
+ */
+export async function restoreFolder(
+  target: string,
+  file: string,
+  at: number | null,
+  log: TimelineLog,
+): Promise<BackupView["end"]> {
+  const data = resolve(target);
   requireEmpty(data);
   using view = closing(openBackup(file));
   requireReach(view, file, at);
@@ -81,13 +77,11 @@ export async function restoreFolder({
     // Of a restore that was killed.
     rmSync(made, { recursive: true, force: true });
     mkdirSync(made, { mode: FOLDER_MODE });
-    await fill(made, source, {
-      data,
-      functions: view.end.functions,
-      functionsName,
-      log,
-      DiskStorage: disk.DiskStorage,
-    });
+    await fill(made, data, source, new disk.DiskStorage(made, { interval: SYNC_MS }, log));
+    const { functions } = view.end;
+    const path = join(made, FUNCTIONS_NAME);
+    // On the disk before the folder has its name.
+    if (functions !== null) placeOver(stage(path, Buffer.from(functions, "base64"), FILE_MODE), path);
     renameSync(made, data);
   } catch (problem) {
     const sentence = unwritable(`--data ${data}`, problem);
@@ -109,7 +103,7 @@ function requireEmpty(data: string): void {
     );
 }
 
-/** What cannot be removed does not count as a folder of data: its name says so. */
+/** A folder that cannot be removed does not count as one of data: its name says so. */
 function removeQuietly(folder: string): void {
   try {
     rmSync(folder, { recursive: true, force: true });
@@ -118,18 +112,13 @@ function removeQuietly(folder: string): void {
   }
 }
 
-interface Filling extends Pick<FolderRestoring, "data" | "functionsName" | "log"> {
-  /** base64; null: there were none. */
-  readonly functions: string | null;
-  readonly DiskStorage: typeof DiskStorage;
-}
-
+/** Copies entries, marks and snapshots into the storage of a new folder, and closes it. @param data  the folder's later name */
 async function fill(
   made: string,
+  data: string,
   source: BackupView | ReturnType<typeof asOf>,
-  { data, functions, functionsName, log, DiskStorage: Storage }: Filling,
+  storage: DiskStorage,
 ): Promise<void> {
-  const storage = new Storage(made, { interval: SYNC_MS }, log);
   await keepAside(
     { storage: source, snapshots: source },
     {
@@ -145,9 +134,6 @@ async function fill(
     },
     () => new Promise((turn) => setImmediate(turn)),
   );
-  const path = join(made, functionsName);
-  // On the disk before the folder has its name.
-  if (functions !== null) placeOver(stage(path, Buffer.from(functions, "base64"), FILE_MODE), path);
 }
 
 function requireReach(view: BackupView, file: string, at: number | null): void {
@@ -178,7 +164,10 @@ export interface RestoredKey {
   readonly left: string | null;
 }
 
-/** Folds all that the backup has, as a daemon would, and tells the keys that are wanted of one database. @throws NotRestored, StartError */
+/**
+ * Folds all that the backup has, as a daemon would, and yields the wanted keys of one database. @throws NotRestored,
+ * StartError
+ */
 export function* restoredKeys(parts: KeysRestoring): Generator<RestoredKey> {
   const { file, at, db, wanted, signers, databases, noticed } = parts;
   using view = closing(openBackup(file));
@@ -222,6 +211,6 @@ export function* restoredKeys(parts: KeysRestoring): Generator<RestoredKey> {
   }
 }
 
-/** A backup whose file is let go of at the end of a block. */
+/** A backup whose file is closed at the end of a block. */
 const closing = (view: BackupView): BackupView & Disposable =>
   Object.assign(view, { [Symbol.dispose]: () => view.close() });

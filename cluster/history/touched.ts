@@ -10,7 +10,7 @@ export interface KeyPlace {
   readonly key: ByteString;
 }
 
-/** Whether it names the key, or a whole database that holds it; with `if` among its conditions too. */
+/** Whether a unit names the key, or a complete database that holds it; with `if` among its conditions too. */
 export function touches(unit: RecalledUnit, place: KeyPlace): boolean {
   const conditions = unit.entry.envelope.if ?? [];
   if (conditions.some(({ db, key }) => db === place.db && key === place.key)) return true;
@@ -27,7 +27,7 @@ export function writes(argv: readonly ByteString[], db: number, place: KeyPlace)
   return touchesIn(argv, db, place).some(({ access }) => access === "write");
 }
 
-/** What a command does to the key, by its name or with a whole database. */
+/** Returns what a command does to the key, by its name or with a complete database. */
 function touchesIn(argv: readonly ByteString[], db: number, place: KeyPlace): Touch[] {
   const command = resolveCommand(argv);
   if (command instanceof CommandFailure) return [];

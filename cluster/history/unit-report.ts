@@ -1,4 +1,7 @@
-/** One unit of the past as TIMELINE answers it: who, when, what, and what came of it. Source: docs/protocol-v2.md "TIMELINE". */
+/**
+ * One unit of the past as TIMELINE answers it: its signer, date, commands and outcome. Source: docs/protocol-v2.md
+ * "TIMELINE".
+ */
 import { type ByteString, bytesOfText } from "../../protocol/byte-string.js";
 import { array, bulk, bulks, integer, map, NIL, type Reply } from "../../protocol/reply.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
@@ -6,27 +9,27 @@ import type { KeyRecord } from "../../store/rights/key-record.js";
 import type { RecalledUnit } from "../../timeline/recall.js";
 
 /** Bytes of an argument, or of a reply, that are shown. */
-const SHOWN_BYTES_MOST = 128;
+const SHOWN_BYTES_MAX = 128;
 /** Arguments that are shown of a unit, the names of its commands included: 2 KB at most. */
-const SHOWN_ARGUMENTS_MOST = 16;
+const SHOWN_ARGUMENTS_MAX = 16;
 
-/** Stands for what is not shown. */
+/** Replaces what is not shown. */
 export const ELLIPSIS = bytesOfText("…");
 
 export type Outcome = "applied" | "error" | "denied" | "unmet" | "malformed";
 
-/** What came of a unit; `error`: it was permitted, and its command has failed. */
+/** Returns the outcome of a unit; `error`: it was permitted, and its command has failed. */
 export function outcomeOf({ answer: { outcome, reply } }: RecalledUnit): Outcome {
   return outcome === "applied" && reply.kind === "error" ? "error" : outcome;
 }
 
-/** Bytes of an entry that is rather kept until somebody wants its report, which most will not live to see. */
-const KEPT_BYTES_MOST = 1024;
+/** Bytes up to which an entry is kept until its report is required, since most reports never are. */
+const KEPT_BYTES_MAX = 1024;
 
 /**
- * The report of a unit, made now or when it is wanted; meanwhile it keeps little alive.
- * @param signer  its record as of then; not there: unknown
- * @param more    names and values behind the others
+ * Returns the report of a unit, made now or when it is required; meanwhile it keeps few objects alive.
+ * @param signer  its record as of then; absent: unknown
+ * @param more    names and values after the fixed ones
  */
 export function reporting(
   unit: RecalledUnit,
@@ -53,20 +56,20 @@ export function reporting(
     };
     return map([...namesAndValues(fields), ...more]);
   };
-  if (entry.body.length <= KEPT_BYTES_MOST) return make;
+  if (entry.body.length <= KEPT_BYTES_MAX) return make;
   const report = make();
   return () => report;
 }
 
-/** As a map's items. */
+/** Makes the items of a map. */
 export function namesAndValues(fields: Readonly<Record<string, Reply>>): Reply[] {
   return Object.entries(fields).flatMap(([name, value]) => [bulk(name), value]);
 }
 
-/** Of each command its name at least, as long as there is room. */
+/** Shows at least the name of each command, as long as there is room. */
 export function shownCommands(commands: readonly (readonly ByteString[])[]): Reply {
   const shown: Reply[] = [];
-  let room = SHOWN_ARGUMENTS_MOST;
+  let room = SHOWN_ARGUMENTS_MAX;
   for (const argv of commands) {
     if (room === 0) break;
     const words = argv.slice(0, room).map(cut);
@@ -81,8 +84,8 @@ const andMore = (count: number): ByteString => `${ELLIPSIS}+${count}`;
 
 /** Its beginning, which keeps nothing of the rest in memory. */
 function cut(bytes: ByteString): ByteString {
-  if (bytes.length <= SHOWN_BYTES_MOST) return bytes;
-  return Buffer.from(bytes.slice(0, SHOWN_BYTES_MOST), "latin1").toString("latin1") + ELLIPSIS;
+  if (bytes.length <= SHOWN_BYTES_MAX) return bytes;
+  return Buffer.from(bytes.slice(0, SHOWN_BYTES_MAX), "latin1").toString("latin1") + ELLIPSIS;
 }
 
 function shownReply(reply: Reply): ByteString {

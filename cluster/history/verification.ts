@@ -1,15 +1,18 @@
 /**
- * A timeline, which a daemon may have open, checked from end to end: each entry's bytes, id, audience and signature; what came
- * of each unit; and that folding anew gives the very states that the snapshots hold.
+ * Verifies a timeline, which a daemon may have open, from end to end: each entry's bytes, id, audience and signature;
+ * the outcome of each unit; and that folding again gives the very states that the snapshots hold.
  */
 import { createHash } from "node:crypto";
+import { hashOf } from "../../engine/trust/identity.js";
 import type { Signers } from "../../engine/trust/signers.js";
-import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
+import { bytesOf } from "../../protocol/byte-string.js";
 import { finish } from "../../protocol/steps.js";
 import { dateText, hexOf } from "../../protocol/version-2/envelope.js";
-import { Database } from "../../store/database.js";
+import { DATABASES_DEFAULT, Database } from "../../store/database.js";
 import { canonicalRing, canonicalState } from "../../store/digest.js";
 import type { KeyRing } from "../../store/key-ring.js";
+import type { BackupView } from "../../timeline/backup/backup-view.js";
+import type { FolderView } from "../../timeline/disk/folder-view.js";
 import { type Entry, firstPlaceAt, type Place, readPlace } from "../../timeline/entries/entry.js";
 import { isRingEntry } from "../../timeline/entries/recorded.js";
 import type { Storage } from "../../timeline/entries/storage.js";
@@ -22,18 +25,7 @@ import { heldSnapshots } from "../../timeline/snapshots/snapshot-making.js";
 import { standstillOf } from "../../timeline/standstill.js";
 import { type Outcome, outcomeOf } from "./unit-report.js";
 
-export interface VerificationParts {
-  readonly storage: Pick<Storage, "entries" | "mark">;
-  /** null: there are none. */
-  readonly snapshots: Pick<Snapshots, "list" | "read"> | null;
-  readonly signers: Pick<Signers, "makeRing" | "cluster" | "verify">;
-  readonly hash: (bytes: Buffer) => ByteString;
-  readonly databases: number;
-  /** Told now and then. */
-  readonly progress: (entries: number) => void;
-}
-
-/** It could not be checked: a sentence that says why, and what to do. */
+/** It could not be verified: a sentence that says why, and what to do. */
 export class NotChecked extends Error {
   override readonly name = "NotChecked";
 }
@@ -60,7 +52,7 @@ export interface Fault {
 
 export interface VerificationReport {
   readonly entries: number;
-  /** Of those, on the key ring. */
+  /** Entries about the key ring. */
   readonly ringEntries: number;
   /** Dates of the first and the last; null: there are none. */
   readonly first: number | null;
@@ -82,13 +74,16 @@ export interface VerificationReport {
 }
 
 /** Faults that are named one by one. */
-export const FAULTS_MOST = 100;
+export const FAULTS_MAX = 100;
 /** Entries whose signer is looked up again at the end: its key may have been added with a later date. */
-const UNKNOWN_MOST = 10_000;
+const UNKNOWN_MAX = 10_000;
 const PROGRESS_EVERY = 1000;
 
 export class Verification {
-  readonly #parts: VerificationParts;
+  readonly #storage: Storage | FolderView | BackupView;
+  readonly #snapshots: Snapshots | BackupView | null;
+  readonly #signers: Signers;
+  readonly #onProgress: (entries: number) => void;
   readonly #faults: Fault[] = [];
   readonly #unknown: Entry[] = [];
   readonly #units = { applied: 0, error: 0, denied: 0, unmet: 0, malformed: 0 };
@@ -101,21 +96,32 @@ export class Verification {
   #last: number | null = null;
   #firstMalformed: string | null = null;
 
-  constructor(parts: VerificationParts) {
-    this.#parts = parts;
+  /**
+   * @param snapshots  null: there are none
+   * @param onProgress  receives the number of entries checked so far, every thousand entries
+   */
+  constructor(
+    storage: Storage | FolderView | BackupView,
+    snapshots: Snapshots | BackupView | null,
+    signers: Signers,
+    onProgress: (entries: number) => void,
+  ) {
+    this.#storage = storage;
+    this.#snapshots = snapshots;
+    this.#signers = signers;
+    this.#onProgress = onProgress;
   }
 
-  /** @throws NotChecked  by this release nobody knows what its commands mean */
+  /** @throws NotChecked  this release does not know what its commands mean */
   run(): VerificationReport {
-    const { storage, snapshots } = this.#parts;
-    const files = new Set(snapshots?.list() ?? []);
-    const dates = heldSnapshots(storage)
+    const files = new Set(this.#snapshots?.list() ?? []);
+    const dates = heldSnapshots(this.#storage)
       .filter((date) => files.has(date))
       .sort((a, b) => a - b);
     const { fold, begins } = this.#begin(dates);
     requireMeaning(fold);
     const left = begins === null ? dates : dates.filter((date) => date > begins);
-    for (const [place, value] of storage.entries(firstPlaceAt(fold.cutAt + 1), null)) {
+    for (const [place, value] of this.#storage.entries(firstPlaceAt(fold.cutAt + 1), null)) {
       const found = readPlace(place);
       while (left[0] !== undefined && left[0] < found.at) this.#compare(fold, left.shift() as number);
       this.#check(fold, found, value);
@@ -125,35 +131,31 @@ export class Verification {
     return this.#report(fold, begins);
   }
 
-  /** Nothing, or the oldest snapshot where what was before it is not kept. */
+  /** Begins with nothing, or with the oldest snapshot if entries before it are pruned. */
   #begin(dates: readonly number[]): { fold: Fold; begins: number | null } {
-    const { storage, signers, databases } = this.#parts;
-    if (storage.mark("pruned") !== null) {
+    if (this.#storage.mark("pruned") !== null) {
       for (const date of dates) {
         const found = this.#restore(date);
         if (found !== null) return { fold: new Fold({ ...found, cutAt: date }), begins: date };
       }
-      this.#fault(
-        "no-beginning",
-        "what was recorded first is not kept any more, and no snapshot tells of it",
-      );
+      this.#fault("no-beginning", "what was recorded first is no longer stored, and no snapshot contains it");
     }
-    const fold = new Fold({ database: new Database({ databases }), ring: signers.makeRing(), cutAt: -1 });
+    const database = new Database({ databases: DATABASES_DEFAULT });
+    const fold = new Fold({ database, ring: this.#signers.makeRing(), cutAt: -1 });
     return { fold, begins: null };
   }
 
   #check(fold: Fold, place: Place, value: Buffer): void {
-    const { hash, signers, progress } = this.#parts;
-    if (++this.#entries % PROGRESS_EVERY === 0) progress(this.#entries);
+    if (++this.#entries % PROGRESS_EVERY === 0) this.#onProgress(this.#entries);
     this.#first ??= place.at;
     this.#last = place.at;
-    const entry = readEntry(place, value, hash);
+    const entry = readEntry(place, value, hashOf);
     if (entry === null) {
       this.#fault(readValue(value) === null ? "damaged" : "wrong-id", nameOf(place));
       return;
     }
     if (isRingEntry(entry.envelope)) this.#ringEntries++;
-    if (entry.envelope.cluster !== signers.cluster) this.#fault("wrong-cluster", nameOf(place));
+    if (entry.envelope.cluster !== this.#signers.cluster) this.#fault("wrong-cluster", nameOf(place));
     const { answers } = fold.replay(entry);
     requireMeaning(fold);
     for (const unit of recalledUnits(entry, answers)) {
@@ -167,15 +169,15 @@ export class Verification {
   /** @param later  takes entries whose signer is not known yet; null: it should be by now */
   #checkSignature(entry: Entry, ring: KeyRing, later: Entry[] | null): void {
     const { body, signature, id, envelope } = entry;
-    // As members verify: a key that was only named, and never let in, has signed what the fold denies.
+    // Members verify the same way: a key that was only named, and never authorized, has signed what the fold denies.
     const spki = ring.spkiOf(envelope);
     if (spki === undefined) {
-      if (later !== null && later.length < UNKNOWN_MOST) later.push(entry);
+      if (later !== null && later.length < UNKNOWN_MAX) later.push(entry);
       else this.#fault("unknown-signer", nameOf({ ...envelope, id }));
       return;
     }
     const signer = { id: envelope.key, spki };
-    if (this.#parts.signers.verify(signer, { kind: "command", body, signature }, id)) this.#signatures++;
+    if (this.#signers.verify(signer, { body, signature }, id)) this.#signatures++;
     else this.#fault("bad-signature", nameOf({ ...envelope, id }));
   }
 
@@ -188,15 +190,15 @@ export class Verification {
     else this.#fault("wrong-snapshot", `of ${dateText(date)}`);
   }
 
-  /** null: it is damaged, or not kept any more. */
+  /** Restores a snapshot; null: it is damaged, or was pruned. */
   #restore(date: number): { database: Database; ring: KeyRing } | null {
-    const { storage, snapshots, signers, databases, hash } = this.#parts;
     try {
-      const chunks = snapshots?.read(date) ?? null;
+      const chunks = this.#snapshots?.read(date) ?? null;
       // A daemon has let it go meanwhile.
-      if (chunks === null && !heldSnapshots(storage).includes(date)) return null;
+      if (chunks === null && !heldSnapshots(this.#storage).includes(date)) return null;
       if (chunks === null) throw new DamagedSnapshot("it is gone");
-      return finish(readSnapshot(chunks, { genesis: signers.makeRing, databases, hash }));
+      const { makeRing: genesis } = this.#signers;
+      return finish(readSnapshot(chunks, { genesis, databases: DATABASES_DEFAULT, hash: hashOf }));
     } catch (problem) {
       if (!(problem instanceof DamagedSnapshot)) throw problem;
       this.#fault("damaged-snapshot", `of ${dateText(date)}: ${problem.message}`);
@@ -206,7 +208,7 @@ export class Verification {
 
   #fault(kind: FaultKind, where: string): void {
     this.#faultCount++;
-    if (this.#faults.length < FAULTS_MOST) this.#faults.push({ kind, where });
+    if (this.#faults.length < FAULTS_MAX) this.#faults.push({ kind, where });
   }
 
   #report(fold: Fold, begins: number | null): VerificationReport {
@@ -234,7 +236,7 @@ function requireMeaning(fold: Fold): void {
   if (standstill !== null) throw new NotChecked(`It cannot be checked: ${standstill}.`);
 }
 
-const nameOf = ({ at, id }: Pick<Place, "at" | "id">): string => `${dateText(at)} ${hexOf(id)}`;
+const nameOf = ({ at, id }: Place): string => `${dateText(at)} ${hexOf(id)}`;
 
 /** Equal for equal states. */
 function digestOf({ database, ring }: { readonly database: Database; readonly ring: KeyRing }): string {

@@ -1,16 +1,16 @@
-/** The lists of members of a daemon with a timeline, bound to it and to its peering: what each asks of the others. */
-import type { SignersFace } from "../../engine/trust/signers.js";
+/** The lists of members of a daemon with a timeline, connected with its peering. */
+import type { Signers } from "../../engine/trust/signers.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { DaemonState } from "../../protocol/version-2/messages-v2.js";
 import type { Storage } from "../../timeline/entries/storage.js";
 import { MemberLists } from "./member-lists.js";
 
-/** What is read of it later: its peering is made with the lists. */
+/** The node, whose peering is made with the lists, and read later. */
 interface Bound {
   readonly storage: Storage;
-  readonly signers: SignersFace;
+  readonly signers: Signers;
   readonly identity: { readonly id: ByteString };
-  /** `published`: the low watermark that was told last; 0: none yet. */
+  /** `published`: the low watermark that was reported last; 0: none yet. */
   readonly timeline: { readonly published: number };
   readonly peering: { readonly state: DaemonState; listsChanged(): void };
 }
@@ -18,7 +18,7 @@ interface Bound {
 export function boundLists(node: Bound): MemberLists {
   const { storage, signers, identity } = node;
   const hasServed = () => node.timeline.published > 0 || node.peering.state !== "catching-up";
-  const lists = new MemberLists({ storage, signers, own: identity.id, hasServed });
+  const lists = new MemberLists(storage, signers, identity.id, hasServed);
   lists.changed = () => node.peering.listsChanged();
   return lists;
 }

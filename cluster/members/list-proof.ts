@@ -1,7 +1,10 @@
-/** The check of a list of members, whoever sent it: the envelope of an administrator that holds it. Source: docs/protocol-v2.md "Members by list". */
+/**
+ * Checks a list of members, whichever daemon sent it, by the administrator's envelope that holds it. Source:
+ * docs/protocol-v2.md "Members by list".
+ */
 
 import { hashOf } from "../../engine/trust/identity.js";
-import type { SignersFace } from "../../engine/trust/signers.js";
+import type { Signers } from "../../engine/trust/signers.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { MalformedFrame } from "../../protocol/errors.js";
 import {
@@ -15,11 +18,11 @@ import { readBody, signedPieces } from "../../protocol/version-2/envelope.js";
 import { readHead } from "../../protocol/version-2/envelope-head.js";
 import { refusalOf } from "../../store/judgement.js";
 
-/** A list; or whose signer's key may still come; or why it is none. */
+/** A list; or one whose signer's key may still be received; or why it is none. */
 export type CheckedList = SignedList | "unknown-signer" | RefusedList;
 
 /** The buffers are kept: they must be no views of what is written over. */
-export function checkList(body: Buffer, signature: Buffer, signers: SignersFace): CheckedList {
+export function checkList(body: Buffer, signature: Buffer, signers: Signers): CheckedList {
   return reading(() => check(body, signature, signers));
 }
 
@@ -37,14 +40,14 @@ export function readVouched(body: Buffer, signature: Buffer, cluster: ByteString
   return reading(() => readListAlone(body, signature, cluster, hashOf));
 }
 
-function check(body: Buffer, signature: Buffer, signers: SignersFace): CheckedList {
+function check(body: Buffer, signature: Buffer, signers: Signers): CheckedList {
   const { ring, cluster } = signers;
   const tooLong = refusalOfLength(body);
   if (tooLong !== null) return tooLong;
   const { key, at } = readHead(body);
   const signer = ring.find(key);
   if (signer === undefined) return "unknown-signer";
-  if (!signers.verify(signer, { kind: "command", body, signature }, hashOf(...signedPieces(body))))
+  if (!signers.verify(signer, { body, signature }, hashOf(...signedPieces(body))))
     return { refused: "its signature does not hold" };
   const list = readListAlone(body, signature, cluster, hashOf);
   if ("refused" in list) return list;
@@ -53,7 +56,7 @@ function check(body: Buffer, signature: Buffer, signers: SignersFace): CheckedLi
   return denial === null ? list : { refused: denial.text };
 }
 
-/** What is in an envelope that was checked. */
+/** Reads the list in an envelope that was checked. */
 export function listOf(body: Buffer, signature: Buffer): SignedList | RefusedList {
   return readCheckedList(body, signature, hashOf);
 }

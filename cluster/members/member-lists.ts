@@ -1,10 +1,11 @@
 /**
- * The lists of members that this daemon knows, on its disk with what proves them: outside the fold, as the fold must not depend
- * on when a list came. Source: docs/protocol-v2.md "Members by list"; which list comes after which: protocol/members/succession.ts.
+ * The lists of members that this daemon knows, on its disk with their proof. They are outside the fold, which must
+ * not depend on when a list was received. Source: docs/protocol-v2.md "Members by list"; the order of lists:
+ * protocol/members/succession.ts.
  */
 
 import { hashOf } from "../../engine/trust/identity.js";
-import type { SignersFace } from "../../engine/trust/signers.js";
+import type { Signers } from "../../engine/trust/signers.js";
 import { StartError } from "../../net/process/start-error.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { takeList } from "../../protocol/members/known-lists.js";
@@ -17,23 +18,14 @@ import type { Storage } from "../../timeline/entries/storage.js";
 import { firstHandRefusal, mayReport, mayTakeFrom } from "../../timeline/members/taking-rule.js";
 import { type CheckedList, checkList, listOf, readVouched } from "./list-proof.js";
 
-export interface MemberListsParts {
-  readonly storage: Storage;
-  readonly signers: SignersFace;
-  /** The daemon's own id. */
-  readonly own: ByteString;
-  /** Whether it may have taken anything from clients: it is live (before its first watermark too), or was once. */
-  readonly hasServed: () => boolean;
-}
-
-/** What becomes of an envelope that is to hold a list. */
+/** The outcome of an envelope that should hold a list. */
 export type ListOutcome =
-  /** saved: when it is on the disk, with everything that was taken before. */
+  /** saved: resolves when it is on disk, with everything that was accepted before. */
   { readonly saved: Promise<void> } | "old" | "unknown-signer" | { readonly refused: string };
 
-/** What is on the disk, and may be told. */
-interface Told {
-  /** Of the list; of those beside each other together; empty: there is none. */
+/** The lists that are on disk, and may be sent. */
+interface DurableLists {
+  /** The hash of the list; of several heads together; empty: there is none. */
   readonly hash: ByteString;
   readonly lists: readonly SignedList[];
 }
@@ -41,49 +33,62 @@ interface Told {
 const NO_LIST: ByteString = "";
 
 export class MemberLists {
-  /** By all that was seen, on the disk or not: nothing is taken any more from a daemon that is left out. */
+  /**
+   * The membership by all lists that were seen, on disk or not: nothing is accepted any more from a daemon that is
+   * left out.
+   */
   standing: Standing;
-  told: Told;
-  /** Told when a list was seen, and when it is on the disk. */
+  durable: DurableLists;
+  /** Called when a list was seen, and when it is on disk. */
   changed: () => void = () => {};
-  readonly #parts: MemberListsParts;
+  readonly #storage: Storage;
+  readonly #signers: Signers;
+  readonly #own: ByteString;
+  readonly #hasServed: () => boolean;
   #lists: readonly SignedList[];
   #hasJoined: boolean;
 
-  /** @throws StartError  what is on the disk cannot be read */
-  constructor(parts: MemberListsParts) {
-    this.#parts = parts;
-    const kept = parts.storage.mark("members");
+  /**
+   * @param own  the daemon's own id
+   * @param hasServed  whether it may have taken anything from clients: it is live (before its first watermark too), or was once
+   * @throws StartError  what is on the disk cannot be read
+   */
+  constructor(storage: Storage, signers: Signers, own: ByteString, hasServed: () => boolean) {
+    this.#storage = storage;
+    this.#signers = signers;
+    this.#own = own;
+    this.#hasServed = hasServed;
+    const kept = storage.mark("members");
     this.#hasJoined = kept === null || kept[0] === 1;
     this.#lists = kept === null ? [] : readKept(kept.subarray(1));
     this.standing = standingOf(this.#lists);
-    this.told = { hash: hashOfAll(this.#lists), lists: this.#lists };
+    this.durable = { hash: hashOfAll(this.#lists), lists: this.#lists };
   }
 
   get isDurable(): boolean {
-    return this.#parts.storage.isDurable;
+    return this.#storage.isDurable;
   }
 
-  /** Whether there is a list, or more. */
+  /** Whether there is at least one list. */
   get isThere(): boolean {
     return this.#lists.length > 0;
   }
 
-  /** Those that no other comes after, on the disk or not. */
+  /** Lists without a successor, on disk or not. */
   get heads(): readonly SignedList[] {
     return this.#lists;
   }
 
-  /** Whether all that was seen is on the disk. */
+  /** Whether all lists that were seen are on disk. */
   get isSettled(): boolean {
-    return this.told.lists === this.#lists;
+    return this.durable.lists === this.#lists;
   }
 
   /** The other members; null: there is no list. */
   get others(): ReadonlySet<ByteString> | null {
     if (!this.isThere) return null;
     const others = new Set(this.standing.members);
-    others.delete(this.#parts.own);
+    others.delete(this.#own);
     return others;
   }
 
@@ -94,101 +99,100 @@ export class MemberLists {
 
   /** Whether there is a list, and it does not name this daemon. */
   get isOutside(): boolean {
-    return this.isThere && !this.standing.members.has(this.#parts.own);
+    return this.isThere && !this.standing.members.has(this.#own);
   }
 
-  /** Whether this daemon is one. Without a data folder it would come back with nothing, and is none. */
+  /** Whether this daemon is a member. Without a data folder it would come back with nothing, and is none. */
   get isMember(): boolean {
-    return this.isDurable && this.standing.members.has(this.#parts.own);
+    return this.isDurable && this.standing.members.has(this.#own);
   }
 
-  /** Whether it is one that has yet to hear from a live one what is final. */
+  /** Whether it is a member that does not know yet, from a live one, what is final. */
   get isJoining(): boolean {
     return this.isMember && !this.#hasJoined;
   }
 
   /** Whether its reports count. */
   get isReporting(): boolean {
-    // What was taken before the list is on the disk with it.
+    // What was accepted before the list is on disk with it.
     const { standing, isSettled: isListOnDisk } = this;
     const ready = { isListOnDisk, isPastOnDisk: isListOnDisk, isLive: this.#hasJoined };
-    return this.isMember && mayReport({ standing, own: this.#parts.own, ...ready });
+    return this.isMember && mayReport({ standing, own: this.#own, ...ready });
   }
 
-  /** Why nothing is taken from clients; null: it may be. */
+  /** Why no write is accepted from clients; null: writes may be accepted. */
   get refusal(): string | null {
     const { standing, isDurable: hasData } = this;
-    const { own } = this.#parts;
+    const own = this.#own;
     const reason = firstHandRefusal({ standing, own, hasData, isLive: true, isSkewed: false });
     if (reason === null) return null;
     const name = `the list of members, number ${this.#lists.map(named).join(" and number ")}`;
     if (reason === "no-data") return `${name}, can name no daemon without --data`;
-    return standing.left.has(own) ? `${name}, leaves it out, for good` : `${name}, does not name it`;
+    return standing.left.has(own) ? `${name}, leaves it out permanently` : `${name}, does not name it`;
   }
 
   mayTakeFrom(id: ByteString): boolean {
-    return mayTakeFrom(this.standing, this.#parts.own, id);
+    return mayTakeFrom(this.standing, this.#own, id);
   }
 
-  /** @param body  with the signature, no view of what is written over */
+  /** @param body  like the signature, bytes that are not overwritten later */
   take(body: Buffer, signature: Buffer): ListOutcome {
     const known = this.#lists.find((list) => list.body.equals(body));
     if (known !== undefined) return "old";
-    return this.#takeChecked(checkList(body, signature, this.#parts.signers));
+    return this.#takeChecked(checkList(body, signature, this.#signers));
   }
 
   /**
-   * Takes a list whose signer's key is not known here, as most of the configured peers go by it. A daemon that may have taken writes under
-   * what it knows needs two of them.
+   * Takes a list whose signer's key is not known here, as most of the configured peers go by it. A daemon that may
+   * have accepted writes under its present list needs two of them.
    */
   takeVouched(body: Buffer, signature: Buffer, peers: number): ListOutcome {
-    const mayHaveWrites = this.isThere ? this.isMember : this.#parts.hasServed();
+    const mayHaveWrites = this.isThere ? this.isMember : this.#hasServed();
     if (mayHaveWrites && peers < 2) return "unknown-signer";
-    return this.#takeChecked(readVouched(body, signature, this.#parts.signers.cluster));
+    return this.#takeChecked(readVouched(body, signature, this.#signers.cluster));
   }
 
   #takeChecked(come: CheckedList): ListOutcome {
     if (come === "unknown-signer" || "refused" in come) return come;
-    const { signers } = this.#parts;
-    const taken = takeList(this.#lists, come, signers.cluster);
+    const taken = takeList(this.#lists, come, this.#signers.cluster);
     if (taken === "old") return taken;
     if ("problem" in taken) return { refused: taken.problem };
     this.#hasJoined = this.#isJoinedUnder(come, standingOf(taken.heads));
     const saved = this.#keep(taken.heads);
-    // A member that sends it does not wait for the disk, whose failure is told elsewhere.
+    // A member that sends it does not wait for the disk, whose failure is reported elsewhere.
     saved.catch(() => {});
     return { saved };
   }
 
-  /** It has heard a live one under this list. */
+  /** This daemon has received a live member's state under this list. */
   joined(): void {
     if (this.#hasJoined) return;
     this.#hasJoined = true;
     void this.#keep([...this.#lists]).catch(() => {});
   }
 
-  /** Members of the first list that served before are what they were; whom a later one names has to join. */
+  /** Members of the first list that served before stay what they were; a daemon that a later list names has to join. */
   #isJoinedUnder({ list }: SignedList, after: Standing): boolean {
-    const { own, hasServed } = this.#parts;
+    const own = this.#own;
     if (this.standing.members.has(own)) return this.#hasJoined;
     if (!after.members.has(own)) return false;
-    return !this.isThere && list.parents.length === 0 && hasServed();
+    return !this.isThere && list.parents.length === 0 && this.#hasServed();
   }
 
   async #keep(lists: readonly SignedList[]): Promise<void> {
     this.#lists = lists;
     this.standing = standingOf(lists);
     this.changed();
-    const { storage } = this.#parts;
+    const storage = this.#storage;
     storage.put([], [["members", Buffer.concat([Buffer.of(this.#hasJoined ? 1 : 0), writeEntries(lists)])]]);
     await storage.synced();
     if (this.#lists !== lists) return;
-    this.told = { hash: hashOfAll(lists), lists };
+    this.durable = { hash: hashOfAll(lists), lists };
     this.changed();
   }
 }
 
-/** Digits of a key's id that people are shown. */
+/** Digits of a key's id in messages. */
 const KEY_DIGITS = 12;
 
 function named({ list: { number }, body }: SignedList): string {

@@ -1,4 +1,4 @@
-/** What a daemon reports of itself to its members, for their dashboards: no names of keys, and no ids. */
+/** The report of a daemon to its members, for their dashboards: no names of keys, and no ids. */
 import { isLoopback } from "../../net/process/loopback.js";
 import { version } from "../../net/process/version.js";
 import { publicProblems } from "../../protocol/figures/public-problems.js";
@@ -26,7 +26,7 @@ export function aboutOf(node: KeptWrites): () => MemberAbout {
       isPageLocal: page !== null && isLoopback(page.address) === true,
       diskFree: free,
       diskSize: size,
-      // What ends by itself is for its own page.
+      // Problems that end by themselves are for the daemon's own page.
       problems: found.filter(({ severity }) => severity === "problem").map(({ text }) => text),
     };
     return last;

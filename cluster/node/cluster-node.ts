@@ -1,6 +1,6 @@
 /**
- * What a daemon with --data or --peer has besides: storage, timeline, peers, and what the pipeline needs of them. The
- * daemon loads this module, and with it everything of timeline/ and peers/, only then.
+ * The owner of everything that --data and --peer add: storage, timeline, peers, and what the pipeline needs of them.
+ * The daemon loads this module, and with it everything of timeline/ and peers/, only then.
  */
 import type { Socket } from "node:net";
 import type { Broadcasts } from "../../engine/pipeline/broadcasts.js";
@@ -16,7 +16,6 @@ import { StartError } from "../../net/process/start-error.js";
 import { Turns } from "../../net/process/turns.js";
 import type { PeerAddress } from "../../options/peer-address.js";
 import type { Settings } from "../../options/settings.js";
-import type { ByteString } from "../../protocol/byte-string.js";
 import type { Hello } from "../../protocol/version-2/messages-v2.js";
 import { DATABASES_DEFAULT } from "../../store/database.js";
 import type { Storage } from "../../timeline/entries/storage.js";
@@ -37,19 +36,22 @@ import { openStorage } from "../replica/open-storage.js";
 import { Recorder } from "../replica/recorder.js";
 import { type NodeState, nextTurn, type ReplicaContext } from "../replica/replica-context.js";
 import { snapshotParts } from "../replica/snapshots.js";
-import { tellAtStart } from "../replica/start-notes.js";
+import { logAtStart } from "../replica/start-notes.js";
 import { TimelineBackend } from "../replica/timeline-backend.js";
 import { aboutOf } from "./about.js";
 import { KeptWrites } from "./kept-writes.js";
 
 /** Milliseconds between two ticks of the peers, where there are any. */
 const TICK_MS = 25;
-/** The timeline's come with each fourth of them. */
+/** The timeline's ticks come with every fourth of them. */
 const TIMELINE_TICKS = 4;
 /** The free space of the disk is read every two seconds. */
 const DISK_TICKS = 80;
 
-/** Opened, not started. @throws StartError  a folder that cannot be used, or that was begun with other keys */
+/**
+ * Opens the storage and makes the node, which is not started. @throws StartError  a folder that cannot be used, or
+ * that was begun with other keys
+ */
 export async function openNode(context: ReplicaContext, broadcasts: Broadcasts): Promise<ClusterNode> {
   const secret = loadClusterSecret(context.settings, context.log);
   const storage = await openStorage(context.settings, context.log);
@@ -79,8 +81,6 @@ export class ClusterNode extends KeptWrites implements NodeState {
   readonly keeping: Keeping;
   #peers: readonly PeerAddress[];
   #secret: ClusterSecret | null;
-  /** Id of the member whose snapshot an operator has ordered to be taken over; null: of none. */
-  #order: ByteString | null;
   #timer: NodeJS.Timeout | null = null;
   #ticks = 0;
   /** Whether the log says that the disk is nearly full. */
@@ -98,13 +98,12 @@ export class ClusterNode extends KeptWrites implements NodeState {
     const { settings, signers, environment, log } = context;
     this.storage = storage;
     this.#peers = settings.peers;
-    this.#order = settings.adopt;
     this.#secret = secret;
     this.soon = new Turns({ uptime: environment.uptime, defer: nextTurn }).soon;
     this.snapshots = snapshotParts(this);
     this.keeping = keepingIn(settings, storage, log);
     this.timeline = this.#makeTimeline();
-    signers.follow(() => this.timeline.ring);
+    signers.follow(this.timeline);
     this.lists = boundLists(this);
     this.peering = this.#makePeering(broadcasts);
     this.backend = new TimelineBackend(this.timeline, environment, settings.limits.maxUnitSteps);
@@ -116,7 +115,7 @@ export class ClusterNode extends KeptWrites implements NodeState {
     this.copies = new Copies({
       peers: this.peering,
       members: () => this.recording.members,
-      isAlone: () => this.#isAlone,
+      isAlone: this.#isAlone,
       environment,
     });
     this.#stateMark = new StateMark(this, this.recording);
@@ -132,10 +131,10 @@ export class ClusterNode extends KeptWrites implements NodeState {
     log.info({ milliseconds: took, ...this.timeline.figures }, "the timeline is folded");
     this.peering.start();
     this.#timer = setInterval(() => this.#tick(), TICK_MS).unref();
-    tellAtStart(this, this.#secret !== null);
+    logAtStart(this, this.#secret !== null);
   }
 
-  /** The peers first: what they gave is kept. */
+  /** Stops the peers first: entries that they have sent are stored. */
   async stop(): Promise<void> {
     this.history.stop();
     if (this.#timer !== null) clearInterval(this.#timer);
@@ -151,15 +150,15 @@ export class ClusterNode extends KeptWrites implements NodeState {
     return this.history.figures;
   }
 
-  /** Takes connections of other daemons, behind their hello; null: none, as they would be told what is not on the disk. */
+  /** Takes connections of other daemons, after their hello; null: none, as they would receive what is not on disk. */
   get takeMember(): ((socket: Socket, hello: Hello) => void) | null {
     if (this.settings.fsync === "never") return null;
     return (socket, hello) => adoptSocket(socket, this.log, (member) => this.peering.accept(member, hello));
   }
 
   /**
-   * Reads who may be a member from a configuration that was read again.
-   * @returns what makes it so
+   * Reads membership settings from a configuration that was read again.
+   * @returns applies them
    * @throws StartError  the secret's file cannot be used
    */
   reread(settings: Settings): () => void {
@@ -167,10 +166,11 @@ export class ClusterNode extends KeptWrites implements NodeState {
     const secret = loadClusterSecret(settings, this.log);
     return () => {
       const isSame = secret !== null && this.#secret?.equals(secret) === true;
-      // Who has proved to know another one is let go.
+      // Members that have proved to know another secret are dropped.
       if (!isSame) this.#secret = secret;
       this.#peers = settings.peers;
-      this.#order = settings.adopt;
+      this.peering.setOrder(settings.adopt);
+      this.peering.setSecret(this.#secret);
       this.peering.setPeers(settings.peers);
     };
   }
@@ -187,7 +187,7 @@ export class ClusterNode extends KeptWrites implements NodeState {
     this.timeline.tick();
     this.backend.tick();
     this.#stateMark.tick();
-    this.recording.tellStandstill();
+    this.recording.logStandstill();
     if (this.#ticks % DISK_TICKS === 0) this.#watchDisk();
   }
 
@@ -221,9 +221,9 @@ export class ClusterNode extends KeptWrites implements NodeState {
         retainBytes: settings.data === null ? settings.limits.maxTimelineBytes : Number.POSITIVE_INFINITY,
       },
       snapshots: this.snapshots,
-      refusesRing: ringEntryCheck({ signers, databases: DATABASES_DEFAULT }),
+      refusesRing: ringEntryCheck(signers),
       ...this.keeping,
-      isAlone: () => this.#isAlone,
+      isAlone: this.#isAlone,
       isJoining: () => this.peering.isJoining,
       owner: {
         flushed: (entries, from) => {
@@ -231,7 +231,7 @@ export class ClusterNode extends KeptWrites implements NodeState {
           this.peering.flushed(entries, from);
           this.watcher?.(entries, from === null);
           if (from !== null) tellReceived(entries, log);
-          // The gateway's do not come through the pipeline.
+          // Entries of the gateway do not come through the pipeline.
           else arrived(entries);
         },
         folded: (entries, answered) => {
@@ -244,9 +244,7 @@ export class ClusterNode extends KeptWrites implements NodeState {
     });
   }
 
-  get #isAlone(): boolean {
-    return this.#peers.length === 0 && this.peering.isAlone;
-  }
+  readonly #isAlone = (): boolean => this.#peers.length === 0 && this.peering.isAlone;
 
   #makePeering(broadcasts: Broadcasts): Peering {
     const { settings, identity, signers, environment, log } = this;
@@ -256,8 +254,8 @@ export class ClusterNode extends KeptWrites implements NodeState {
       identity: { id, spki, sign: (bytes) => signEnvelope(bytes, key) },
       cluster: signers.cluster,
       peers: settings.peers,
-      order: () => this.#order,
-      secret: () => this.#secret,
+      order: settings.adopt,
+      secret: this.#secret,
       refusal: (member, knowsSecret) =>
         refusalOfMember(member, knowsSecret, {
           ring: this.timeline.ring,
@@ -266,8 +264,8 @@ export class ClusterNode extends KeptWrites implements NodeState {
         }),
       lists: this.lists,
       verifySignature: (signer, bytes, signature) => signers.verifyBy(signer, bytes, signature),
-      checkEntry: entryCheck({ signers, hash: hashOf, databases: DATABASES_DEFAULT }),
-      signatureThreads: signatureThreads(settings.verifyThreads, { signers, log }),
+      checkEntry: entryCheck(signers),
+      signatureThreads: signatureThreads(settings.verifyThreads, signers, log),
       messages: heardMessages(this, broadcasts),
       hash: hashOf,
       connect: openTransport(log),

@@ -1,6 +1,6 @@
 /**
- * What keeps a daemon's writes and has the state that they make, as the wiring and the listeners know it: a timeline of its own
- * (cluster-node.ts), or a stream that orders them (order/).
+ * The owner of a daemon's recorded writes and their state, as the wiring and the listeners use it: with a timeline of
+ * its own (cluster-node.ts), or with a stream that orders them (order/).
  */
 import type { Socket } from "node:net";
 import type { Logger } from "pino";
@@ -38,21 +38,21 @@ export abstract class KeptWrites implements Service, ReplicaContext {
   /** Free space on the disk of the data folder. */
   readonly disk: DiskSpace;
   abstract readonly backend: TimelineBackend;
-  /** For the pipeline. */
+  /** The pipeline's recorder. */
   abstract readonly recording: KeptRecording;
-  /** What the other daemons have. */
+  /** The copies that other daemons have. */
   abstract readonly copies: Copies;
-  /** Why nothing is taken any more; null: all is well. */
+  /** Why no write is accepted any more; null: writes are accepted. */
   abstract readonly failure: string | null;
-  /** What is shown of a timeline; null: there is none. */
+  /** Figures of a timeline; null: there is none. */
   abstract readonly figures: ReplicaFigures | null;
-  /** Of a timeline, for a Redis that mirrors it; null: there is none. */
+  /** The timeline that a Redis mirrors; null: there is none. */
   abstract readonly mirrored: MirroredTimeline | null;
   /** Whether the order of writes is final when they are answered. */
   abstract readonly isFinal: boolean;
-  /** Told what has been recorded, while somebody looks. */
+  /** Receives what has been recorded, while a dashboard is open. */
   watcher: ((entries: readonly { readonly at: number }[], isFromClients: boolean) => void) | null = null;
-  /** Takes connections of other daemons, behind their hello; null: none. */
+  /** Takes connections of other daemons, after their hello; null: none. */
   abstract readonly takeMember: ((socket: Socket, hello: Hello) => void) | null;
 
   constructor({ settings, identity, signers, environment, log, arrived, page }: ReplicaContext) {
@@ -66,12 +66,12 @@ export abstract class KeptWrites implements Service, ReplicaContext {
     this.disk = new DiskSpace(settings.data);
   }
 
-  /** For listeners without signatures; null: there is none. */
+  /** Signs for listeners without signatures; null: there is none. */
   get gateway(): Gateway | null {
     return this.recording.gateway;
   }
 
-  /** How it stands to the stream that orders the writes; undefined: none does. */
+  /** Figures of the stream that orders the writes; undefined: none does. */
   get order(): OrderFigures | undefined {
     return undefined;
   }
@@ -80,8 +80,8 @@ export abstract class KeptWrites implements Service, ReplicaContext {
   abstract stop(): Promise<void>;
 
   /**
-   * Reads who may be a member from a configuration that was read again.
-   * @returns what makes it so
+   * Reads membership settings from a configuration that was read again.
+   * @returns applies them
    * @throws StartError  it cannot be used
    */
   abstract reread(settings: Settings): () => void;

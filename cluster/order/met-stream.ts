@@ -1,4 +1,4 @@
-/** Which stream a folder has met first: one that is gone is not to be made anew in its place. */
+/** The stream that a folder has met first: if it is gone, no new one may be created in its place. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { discard, placeOver, stage } from "../../keys/atomic-file.js";
@@ -7,14 +7,14 @@ import { syncPathNow } from "../../net/process/synced-path.js";
 
 export interface MetStream {
   readonly name: string;
-  /** When it was made, as NATS tells it. */
+  /** When it was created, as NATS reports it. */
   readonly created: string;
 }
 
 const FILE = "stream.json";
 const FILE_MODE = 0o600;
 
-/** null: none yet. @throws StartError  it cannot be read */
+/** Reads the file. null: none yet. @throws StartError  it cannot be read */
 export function readMetStream(folder: string): MetStream | null {
   const file = join(folder, FILE);
   try {
@@ -30,7 +30,7 @@ export function readMetStream(folder: string): MetStream | null {
   );
 }
 
-/** On the disk when it returns, and so is its name. */
+/** Writes the file. It is on disk with its name when this returns. */
 export function writeMetStream(folder: string, met: MetStream): void {
   const file = join(folder, FILE);
   const staged = stage(file, JSON.stringify(met), FILE_MODE);

@@ -1,6 +1,6 @@
 /**
- * A stream of NATS JetStream. Connected again and again, and read on from where it was: what is lost on the way is told by its
- * sequence or by the silence behind it. The packages are loaded with this module, on --order alone.
+ * A stream of NATS JetStream. It reconnects, and reads on from where it was: what is lost on the way shows in a
+ * message's sequence or in the silence after it. The packages are loaded with this module, on --order alone.
  */
 import { readFileSync } from "node:fs";
 import {
@@ -12,12 +12,12 @@ import {
   type StreamInfo,
 } from "@nats-io/jetstream";
 import { connect, credsAuthenticator, errors, type NatsConnection, nanos } from "@nats-io/transport-node";
-import type { Logger } from "pino";
 import type { Environment } from "../../net/process/environment.js";
 import { LogThrottle } from "../../net/process/log-throttle.js";
 import { StartError } from "../../net/process/start-error.js";
 import type { OrderAddress } from "../../options/addresses/order-address.js";
 import type { ByteString } from "../../protocol/byte-string.js";
+import type { TimelineLog } from "../../timeline/entries/timeline-log.js";
 import type { OrderStream, Published, StreamFacts, StreamReader } from "./order-stream.js";
 import { misfitOf } from "./stream-demands.js";
 import { StreamReading } from "./stream-reading.js";
@@ -27,28 +27,19 @@ const CONNECT_MS = 5000;
 const PUBLISH_MS = 2000;
 const PING_EVERY_MS = 2000;
 const PINGS_UNANSWERED = 2;
-/** Between two attempts to connect: at most, and at random below. */
+/** Milliseconds between two attempts to connect: at most, and at random below. */
 const AGAIN_MS = 1000;
-/** Between two questions how the stream is. */
+/** Milliseconds between two requests for the stream's state. */
 const ASK_EVERY_MS = 5000;
-/** The stream itself knows a name for so long. */
+/** How long the stream itself remembers a name. */
 const NAMES_MS = 120_000;
-/** A message's name, subject and the like: room left beside its data. */
+/** Bytes left for a message's name, subject and the like. */
 const HEAD_BYTES = 1024;
-/** What JetStream answers to a stream that is not there. */
+/** JetStream's error for a stream that does not exist. */
 const STREAM_NOT_FOUND = 10059;
 const NO_STREAM_LEADER = [10008, 10009];
 /** Other streams that a line of the log names. */
-const NAMED_MOST = 5;
-
-export interface NatsStreamParts {
-  readonly address: OrderAddress;
-  /** A file with credentials; null: none. */
-  readonly credentials: string | null;
-  readonly reader: StreamReader;
-  readonly environment: Pick<Environment, "uptime" | "random" | "setTimer">;
-  readonly log: Pick<Logger, "info" | "warn" | "error">;
-}
+const NAMED_MAX = 5;
 
 /** A connection, and what goes over it. */
 interface Link {
@@ -63,7 +54,12 @@ export class NatsStream implements OrderStream {
   trouble: string | null = null;
   connections = 0;
   newest = 0;
-  readonly #parts: NatsStreamParts;
+  readonly #reader: StreamReader;
+  readonly #address: OrderAddress;
+  /** A file with credentials; null: none. */
+  readonly #credentials: string | null;
+  readonly #environment: Environment;
+  readonly #log: TimelineLog;
   readonly #subject: string;
   #link: Link | null = null;
   #isStopped = false;
@@ -71,13 +67,21 @@ export class NatsStream implements OrderStream {
   readonly #throttle: LogThrottle;
   /** Whether the next information about the stream is for the reader. */
   #isLocating = false;
-  /** The link on which NATS did not permit something, which was told. */
+  /** The link on which NATS did not permit something, which was logged. */
   #notPermitted: Link | null = null;
 
-  constructor(parts: NatsStreamParts) {
-    this.#parts = parts;
-    this.#subject = `dbsync.${parts.address.stream}`;
-    const { log, environment } = parts;
+  constructor(
+    reader: StreamReader,
+    address: OrderAddress,
+    credentials: string | null,
+    { environment, log }: { readonly environment: Environment; readonly log: TimelineLog },
+  ) {
+    this.#reader = reader;
+    this.#address = address;
+    this.#credentials = credentials;
+    this.#environment = environment;
+    this.#log = log;
+    this.#subject = `dbsync.${address.stream}`;
     this.#throttle = new LogThrottle({ log, uptime: environment.uptime, periodMs: Number.POSITIVE_INFINITY });
   }
 
@@ -119,13 +123,13 @@ export class NatsStream implements OrderStream {
       return { kind: "stored", seq, isRepeated: duplicate };
     } catch (problem) {
       const { cause } = problem as Error;
-      if (cause instanceof errors.PermissionViolationError) this.#tellNotPermitted(link, cause);
+      if (cause instanceof errors.PermissionViolationError) this.#logNotPermitted(link, cause);
       return outcomeOf(problem as Error);
     }
   }
 
   async #open(): Promise<void> {
-    const { address, reader, log } = this.#parts;
+    const reader = this.#reader;
     const connection = await connect(this.#options());
     try {
       const manager = await jetstreamManager(connection, { timeout: CONNECT_MS });
@@ -134,15 +138,8 @@ export class NatsStream implements OrderStream {
       const problem = reader.connected(facts);
       this.#isLocating = false;
       if (problem !== null) throw new Unreadable(problem);
-      const reading = new StreamReading({
-        connection,
-        manager,
-        stream: address.stream,
-        reader,
-        failed: (reason) => void connection.close().catch(() => log.warn({ reason }, "not closed")),
-        environment: this.#parts.environment,
-      });
-      await reading.start();
+      const reading = new StreamReading(connection, reader, this.#environment, this.#log);
+      await reading.start(manager, this.#address.stream);
       const client = jetstream(connection, { timeout: PUBLISH_MS });
       this.#link = { connection, client, manager, reading };
       this.facts = facts;
@@ -150,7 +147,8 @@ export class NatsStream implements OrderStream {
       this.connections++;
       this.trouble = null;
       this.#throttle.clear("down");
-      log.info({ order: address.name, last: facts.last, next: reader.next }, "connected with the order");
+      const { name: order } = this.#address;
+      this.#log.info({ order, last: facts.last, next: reader.next }, "connected with the order");
       this.#askLater();
     } catch (problem) {
       await connection.close().catch(() => {});
@@ -160,7 +158,7 @@ export class NatsStream implements OrderStream {
   }
 
   #options(): Parameters<typeof connect>[0] {
-    const { address, credentials } = this.#parts;
+    const [address, credentials] = [this.#address, this.#credentials];
     return {
       servers: [...address.servers],
       name: "dbsyncd",
@@ -174,18 +172,20 @@ export class NatsStream implements OrderStream {
     };
   }
 
-  /** The stream, which is made if it is not there and none has been met. @throws StartError  nothing can be ordered by it */
+  /**
+   * Returns the stream, which is made if it does not exist and none has been met. @throws StartError  nothing can be
+   * ordered by it
+   */
   async #stream(manager: JetStreamManager): Promise<StreamInfo> {
-    const { stream: name, replicas } = this.#parts.address;
-    const { reader, log } = this.#parts;
+    const { stream: name, replicas } = this.#address;
     const found = await infoOf(manager, name);
     if (found !== null) {
       const misfit = misfitOf(found.config, this.#subject);
       if (misfit !== null) throw new StartError(`--order: ${misfit}`, 1);
       return found;
     }
-    // An empty one in its place would hide that the writes are gone, from daemons that start as well.
-    if (!reader.isNew) throw new Unreadable(`the stream ${name} is not there any more`);
+    // An empty one in its place would hide from starting daemons that the writes are gone.
+    if (!this.#reader.isNew) throw new Unreadable(`the stream ${name} is not there any more`);
     const others = await namesOf(manager);
     const made = await manager.streams.add({
       name,
@@ -198,8 +198,8 @@ export class NatsStream implements OrderStream {
       deny_delete: true,
     });
     const advice =
-      others.length === 0 ? {} : { others, advice: "if one of the others was meant, correct --order" };
-    log.warn({ stream: name, replicas, ...advice }, `made the stream ${name}, which was not there`);
+      others.length === 0 ? {} : { others, advice: "if one of these was meant, correct --order" };
+    this.#log.warn({ stream: name, replicas, ...advice }, `made the stream ${name}, which was not there`);
     return made;
   }
 
@@ -213,62 +213,59 @@ export class NatsStream implements OrderStream {
       this.#failed(problem instanceof Error ? problem : new Error("the connection was closed"));
   }
 
-  #tellNotPermitted(link: Link, { message }: Error): void {
+  #logNotPermitted(link: Link, { message }: Error): void {
     if (link === this.#notPermitted) return;
     this.#notPermitted = link;
-    const { log, address } = this.#parts;
     const advice = `let this user of NATS publish on ${this.#subject}, and subscribe to _INBOX.>`;
-    log.error({ order: address.name, reason: message, advice }, "NATS does not permit to write");
+    this.#log.error({ order: this.#address.name, reason: message, advice }, "NATS does not permit to write");
   }
 
   #failed({ message }: Error): void {
-    const { environment, address } = this.#parts;
     this.trouble = message;
     this.#throttle.warn(
       "down",
-      { order: address.name, reason: message },
+      { order: this.#address.name, reason: message },
       "no order: nothing is written",
       message,
     );
     if (this.#isStopped) return;
-    this.#cancel = environment.setTimer(AGAIN_MS * environment.random(), () => {
+    this.#cancel = this.#environment.setTimer(AGAIN_MS * this.#environment.random(), () => {
       this.#open().catch((again: Error) => this.#failed(again));
     });
   }
 
   #askLater(): void {
-    this.#cancel = this.#parts.environment.setTimer(ASK_EVERY_MS, () => void this.#ask());
+    this.#cancel = this.#environment.setTimer(ASK_EVERY_MS, () => void this.#ask());
   }
 
   async #ask(): Promise<void> {
     const link = this.#link;
     if (link === null) return;
-    const { next } = this.#parts.reader;
-    const info = await link.manager.streams.info(this.#parts.address.stream).catch(() => null);
+    const { next } = this.#reader;
+    const info = await link.manager.streams.info(this.#address.stream).catch(() => null);
     if (this.#link !== link) return;
     const isMisfit = info !== null && misfitOf(info.config, this.#subject) !== null;
-    // It has lost what was read, or may lose it, which is told as it is connected with anew.
+    // It has lost what was read, or may lose it; the next connection reports that.
     if (info !== null && (isMisfit || info.state.last_seq < next - 1))
       void link.connection.close().catch(() => {});
     if (info !== null && this.#isLocating) {
       this.#isLocating = false;
       const facts = factsOf(info, link.connection);
       // Messages may have been read since the server answered.
-      const last = Math.max(facts.last, this.#parts.reader.next - 1);
-      if (this.#parts.reader.connected({ ...facts, last }) !== null)
-        void link.connection.close().catch(() => {});
+      const last = Math.max(facts.last, this.#reader.next - 1);
+      if (this.#reader.connected({ ...facts, last }) !== null) void link.connection.close().catch(() => {});
     }
     if (info !== null) this.newest = info.state.last_seq;
     if (info !== null) this.facts = { ...factsOf(info, link.connection), last: this.facts?.last ?? 0 };
-    if (this.#isLocating) this.#cancel = this.#parts.environment.setTimer(AGAIN_MS, () => void this.#ask());
+    if (this.#isLocating) this.#cancel = this.#environment.setTimer(AGAIN_MS, () => void this.#ask());
     else this.#askLater();
   }
 }
 
-/** It will not be readable by trying again alone; it is tried all the same, as an operator may mend it. */
+/** It will not be readable by trying again alone; it is tried again nevertheless, as an operator may repair it. */
 class Unreadable extends Error {}
 
-/** Anew at each connection, as they may be renewed. @throws StartError  with the cure */
+/** Reads the credentials again at each connection, as they may be renewed. @throws StartError  with the cure */
 function readCredentials(file: string): Buffer {
   try {
     return readFileSync(file);
@@ -290,13 +287,14 @@ const notStored = (detail: string, isPassing: boolean): Published => ({
 function outcomeOf(problem: Error): Published {
   if (problem instanceof JetStreamApiError)
     return notStored(problem.message, NO_STREAM_LEADER.includes(problem.code));
-  // While a leader is chosen nobody hears the subject.
+  // While a leader is being elected no server subscribes to the subject.
   if (problem.name === "JetStreamNotEnabled") return notStored("the stream has no leader", true);
-  // Nor is a permission that lacks certain: it is told by a subject alone, and so of any message that is on its way.
+  // A missing permission is not certain either: it is reported by subject alone, and so for any message that is on
+  // its way.
   return { kind: "unknown", detail: problem.message };
 }
 
-/** null: it is not there. */
+/** Returns facts about a stream; null: it does not exist. */
 async function infoOf(manager: JetStreamManager, name: string): Promise<StreamInfo | null> {
   try {
     return await manager.streams.info(name);
@@ -306,13 +304,13 @@ async function infoOf(manager: JetStreamManager, name: string): Promise<StreamIn
   }
 }
 
-/** Of streams that are there for daemons, as far as this user may know. */
+/** Returns names of other daemons' streams, as far as this user may know them. */
 async function namesOf(manager: JetStreamManager): Promise<readonly string[]> {
   const names: string[] = [];
   try {
-    for await (const name of manager.streams.names("dbsync.*")) if (names.push(name) === NAMED_MOST) break;
+    for await (const name of manager.streams.names("dbsync.*")) if (names.push(name) === NAMED_MAX) break;
   } catch {
-    // They are there for a hint alone.
+    // They are only a hint.
   }
   return names;
 }

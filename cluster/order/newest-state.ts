@@ -1,13 +1,13 @@
-/** The newest of the states that lie in a folder, as a start and the thread that makes the next one go on from it. */
-import type { Logger } from "pino";
+/** Reads the newest of the states in a folder, for a start and for the thread that makes the next one. */
 import { StartError } from "../../net/process/start-error.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { KeyRing } from "../../store/key-ring.js";
+import type { TimelineLog } from "../../timeline/entries/timeline-log.js";
 import type { SnapshotFiles } from "../../timeline/snapshots/snapshot-files.js";
 import { readOrderSnapshot } from "./order-snapshot.js";
 import { nothingYet, type OrderedPast } from "./ordered-state.js";
 
-/** What a start goes on from. */
+/** The state that a start goes on from. */
 export interface Loaded {
   readonly past: OrderedPast;
   /** When its stream was made; null: none has been met. */
@@ -21,7 +21,7 @@ export function newestIn(
     readonly makeRing: () => KeyRing;
     readonly cluster: ByteString;
     readonly databases: number;
-    readonly log: Pick<Logger, "warn">;
+    readonly log: TimelineLog;
   },
 ): Loaded {
   const { makeRing: genesis, cluster, databases, log } = parts;

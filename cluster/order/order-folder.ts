@@ -1,4 +1,7 @@
-/** Snapshots of the state of a stream, in the data folder: so a start reads only what came since, and a stream may be trimmed. */
+/**
+ * Snapshots of the state of a stream, in the data folder: so a start reads only newer messages, and a stream may be
+ * trimmed.
+ */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
@@ -25,7 +28,7 @@ export class OrderFolder {
   readonly #patience: number;
   readonly #files: SnapshotFiles | null = null;
   readonly #lock: FolderLock | null = null;
-  /** Of the newest snapshot, or of the last attempt. */
+  /** Sequence of the newest snapshot, or of the last attempt. */
   #seq = 0;
   #worker: Worker | null = null;
   /** null: none yet. */
@@ -66,7 +69,7 @@ export class OrderFolder {
     this.#lock?.unlock();
   }
 
-  /** The newest state that can be read, or none. @throws StartError  it was made with other keys */
+  /** Returns the newest state that can be read, or none. @throws StartError  it was made with other keys */
   load(): Loaded {
     const { signers, log } = this.#context;
     const { makeRing, cluster } = signers;
@@ -75,7 +78,10 @@ export class OrderFolder {
     return { ...loaded, created: loaded.created ?? this.#met?.created ?? null };
   }
 
-  /** Connected with the stream: the folder belongs to it from now on. @param created  when it was made @throws Error  the disk's */
+  /**
+   * The stream is connected: the folder belongs to it from now on. @param created  when it was made @throws Error
+   * the disk's
+   */
   met(created: string): void {
     const { data } = this.#context.settings;
     if (data === null || this.#met !== null) return;
@@ -84,7 +90,7 @@ export class OrderFolder {
     this.#met = met;
   }
 
-  /** All up to a message has been applied: now and then its state is kept as a whole. @param created  when the stream was made */
+  /** All messages up to one have been applied: now and then a snapshot is made. @param created  when the stream was made */
   passed(seq: number, created: string): void {
     const { settings, signers } = this.#context;
     const { data, limits, orderCredentials: credentials } = settings;

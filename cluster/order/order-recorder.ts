@@ -1,6 +1,7 @@
 /**
- * Envelopes that change something, on a daemon whose order is a stream: added to it, and answered once their message has come
- * back and is applied. Then the answer is final. What the pipeline checks has been checked.
+ * Records envelopes that change something, on a daemon whose order is a stream: adds them to it, and answers them
+ * once their message has come back and is applied. Then the answer is final. What the pipeline checks has been
+ * checked.
  */
 import {
   type EnvelopeAnswer,
@@ -22,27 +23,21 @@ import { mayChange } from "../../timeline/entries/recorded.js";
 import type { UnitAnswer } from "../../timeline/fold/fold.js";
 import { answerUnrecorded } from "../replica/denials.js";
 import { NotTaken, type Recorded } from "../replica/entry-recorder.js";
-import { GivenAnswers } from "../replica/given-answers.js";
 import { answerNotKept, entryOf, KeptRecording } from "../replica/kept-recording.js";
-import type { OrderStanding } from "./order-standing.js";
+import { MemberAnswers } from "../replica/member-answers.js";
+import type { OrderContext } from "./order-context.js";
 import type { Ordered } from "./ordered-state.js";
 import { type Came, WaitingEntries } from "./waiting-entries.js";
 
 export class OrderRecorder extends KeptRecording {
-  readonly #order: OrderStanding;
-  protected readonly given: GivenAnswers;
+  readonly #order: OrderContext;
+  protected readonly memberAnswers: MemberAnswers;
   readonly waiting: WaitingEntries;
 
-  constructor(order: OrderStanding) {
+  constructor(order: OrderContext) {
     super(order, order.backend.changes);
     this.#order = order;
-    const { environment } = order;
-    this.given = new GivenAnswers({
-      environment,
-      past: ORDER_WINDOW.past,
-      resultOf: finalResultOf,
-      flushed: async () => {},
-    });
+    this.memberAnswers = new MemberAnswers(order.environment, ORDER_WINDOW.past, null);
     this.waiting = new WaitingEntries(order);
   }
 
@@ -61,12 +56,12 @@ export class OrderRecorder extends KeptRecording {
     return state === "live" ? "" : state;
   }
 
-  /** Who else reads the stream, as was last heard. */
+  /** The number of other readers of the stream, as last reported. */
   get members(): number {
     return this.#order.stream.facts?.others ?? 0;
   }
 
-  /** How many keep a write for certain: of the stream's servers the smallest majority. */
+  /** The number of servers that certainly store a write: the smallest majority of the stream's. */
   get daemons(): number {
     return 1 + Math.floor((this.#order.stream.facts?.replicas ?? 1) / 2);
   }
@@ -83,7 +78,7 @@ export class OrderRecorder extends KeptRecording {
     return mayChange(envelope, this.ring.table ?? undefined);
   }
 
-  /** Whether it stands in the stream; of what is not remembered any more nobody knows, and its date says enough. */
+  /** Whether it is in the stream; for what is no longer remembered that is not known, and its date says enough. */
   holds({ id, at }: Place): boolean {
     return this.#order.state.has(id, at);
   }
@@ -92,17 +87,17 @@ export class OrderRecorder extends KeptRecording {
     return this.#order.state.floor;
   }
 
-  /** What is dated so long ago is applied, or never will be. */
+  /** With a date that old it is applied, or never will be. */
   protected isSettled(place: Place): boolean {
     return this.holds(place) || place.at <= this.floor;
   }
 
-  /** The answer is final when it is given. */
+  /** An answer is final when it is sent. */
   async confirm(place: Place, wait: Wait): Promise<boolean> {
     return this.holds(place) && (wait.kind === "stable" || wait.daemons <= this.daemons);
   }
 
-  /** The stream has. */
+  /** The stream has sent it already. */
   give(): void {}
 
   protected take(taken: Taken): EnvelopeAnswer | Promise<EnvelopeAnswer> {
@@ -115,7 +110,7 @@ export class OrderRecorder extends KeptRecording {
     return came.then((one) => (isRefusal(one) ? one : finalResultOf(id, one, { room, standing })));
   }
 
-  /** Adds what the daemon itself has signed. */
+  /** Adds an envelope that the daemon itself has signed. */
   record(entry: Entry): Recorded | RefusedEnvelope {
     const came = this.#add(entry, this.#order.backend.changes.senders);
     if (!(came instanceof Promise)) return came;
@@ -139,21 +134,21 @@ export class OrderRecorder extends KeptRecording {
       : this.waiting.add(entry, senders);
   }
 
-  /** Why nothing is added now. */
+  /** Returns why nothing is added now; null: envelopes are added. */
   refusal(): Refused | null {
     const { stream, failure, hasCaughtUp, state } = this.#order;
     if (state.standstill !== null) return refused("semantics-unknown", state.standstill);
     const reason = failure ?? (stream.facts === null ? (stream.trouble ?? "not connected") : null);
     if (reason !== null) return refused("order-unavailable", reason);
-    return hasCaughtUp ? null : refused("catching-up", "what stands in the stream is not applied yet");
+    return hasCaughtUp ? null : refused("catching-up", "what is in the stream is not applied yet");
   }
 
-  /** A message has been applied, or not. */
+  /** Takes the outcome of a message. */
   passed(seq: number, ordered: Ordered): void {
-    // Whoever waits here for it is answered himself.
+    // A client that waits here for it is answered itself.
     if (ordered.kind === "applied" && !this.waiting.isWaitedFor(ordered.entry.id)) {
       const { entry, answers } = ordered;
-      this.given.folded([entry], [{ entry, answers }], this.standing);
+      this.memberAnswers.folded([entry], [{ entry, answers }], this.standing);
     }
     this.waiting.passed(seq, ordered);
   }
@@ -163,9 +158,9 @@ export class OrderRecorder extends KeptRecording {
     this.waiting.stop();
   }
 
-  /** Another daemon has brought it before the client. */
+  /** Another daemon has sent it before the client. */
   protected async heldAnswer(taken: Taken): Promise<EnvelopeAnswer> {
-    return (await this.given.find(taken)) ?? answerNotKept(taken.id);
+    return (await this.memberAnswers.find(taken)) ?? answerNotKept(taken.id);
   }
 }
 

@@ -1,6 +1,7 @@
 /**
- * The state of a stream up to a message, as the bytes of a snapshot of the timeline, which has room for what else is to be known:
- * there for sums of entries, here for the message's number, the ids that are remembered, and what made the key ring, at its place.
+ * The state of a stream up to a message, as the bytes of a snapshot of the timeline, which has room for further data:
+ * there for sums of entries, here for the message's number, the remembered ids, and the entries that made the key
+ * ring.
  */
 
 import { hashOf } from "../../engine/trust/identity.js";
@@ -17,7 +18,7 @@ import { DamagedSnapshot, readSnapshot, writeSnapshot } from "../../timeline/sna
 import { OrderedIds } from "./ordered-ids.js";
 import { datedAt, type OrderedPast, type RingEntry } from "./ordered-state.js";
 
-/** Whose state it is: of this stream, for this cluster. */
+/** The stream and the cluster that a state belongs to. */
 export interface OrderOrigin {
   /** When the stream was made. */
   readonly created: string;
@@ -29,7 +30,7 @@ interface Head extends EnvelopeDate {
   readonly created: string;
   /** Hexadecimal. */
   readonly cluster: string;
-  /** Of the message: its number, and what it is told by. */
+  /** The last message: its number, and what distinguishes it. */
   readonly message: number;
   readonly mark: string;
   /** null: there is none. */
@@ -39,9 +40,9 @@ interface Head extends EnvelopeDate {
 }
 
 const ID_BYTES = 32;
-/** Of an id: its date in seconds (4), itself. */
+/** Bytes of an id: its date in seconds (4), itself. */
 const ID_ROW_BYTES = 4 + ID_BYTES;
-/** Of an entry of the ring: `at` (8), `seq` (2), the length of the rest (4). */
+/** Bytes before an entry of the ring: `at` (8), `seq` (2), the length of the rest (4). */
 const RING_HEAD_BYTES = 14;
 const ROWS_A_CHUNK = 1000;
 const SECOND = 1000;
@@ -49,10 +50,9 @@ const SECOND = 1000;
 /** @param past  must not change until the last chunk has been taken */
 export function writeOrderSnapshot(past: OrderedPast, origin: OrderOrigin): Iterable<Buffer> {
   const { database, date } = past;
-  // What ends in the message's own millisecond may still be seen by the next one.
+  // Keys that expire in the message's own millisecond may still be seen by the next one.
   const cutAt = Math.max(-1, date.at - 1);
-  const index = { serialise: () => factsOf(past, origin) };
-  return writeSnapshot({ database, ringEntries: [], cutAt, index }, hashOf);
+  return writeSnapshot({ database, ringEntries: [], cutAt, sums: factsOf(past, origin) }, hashOf);
 }
 
 /** @throws StartError  it is another cluster's @throws DamagedSnapshot */
@@ -61,10 +61,8 @@ export function readOrderSnapshot(
   parts: { readonly genesis: () => KeyRing; readonly databases: number; readonly cluster: ByteString },
 ): { readonly past: OrderedPast; readonly created: string } {
   const { genesis, databases, cluster } = parts;
-  const { database, restore } = finish(readSnapshot(chunks, { genesis, databases, hash: hashOf }));
-  let facts: Buffer = Buffer.alloc(0);
-  restore({ restore: (bytes) => void (facts = bytes) });
-  const reader = new FactReader(facts);
+  const { database, sums } = finish(readSnapshot(chunks, { genesis, databases, hash: hashOf }));
+  const reader = new FactReader(sums);
   const head = reader.head();
   if (head.cluster !== Buffer.from(cluster, "latin1").toString("hex"))
     throw new StartError("--data: what is there was made with other keys or another --cluster-name.", 2);

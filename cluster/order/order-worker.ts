@@ -1,6 +1,6 @@
 /**
- * The thread that makes one snapshot, and ends: it goes on from the newest that is there, reads the stream itself up to the message
- * that it is told, and so holds nobody up. Its only message is its end, or its error.
+ * The thread that makes one snapshot, and ends: it goes on from the newest that is there, and reads the stream itself
+ * up to the given message, so it delays no client. Its only message is its end, or its error.
  */
 import { workerData } from "node:worker_threads";
 import type { Genesis } from "../../engine/trust/cluster.js";
@@ -19,7 +19,7 @@ import { writeOrderSnapshot } from "./order-snapshot.js";
 import type { StreamReader } from "./order-stream.js";
 import { OrderedState } from "./ordered-state.js";
 
-/** What the thread is given. */
+/** The task of the thread. */
 export interface OrderTask {
   /** The folder of the snapshots. */
   readonly folder: string;
@@ -51,13 +51,8 @@ const silent = { info() {}, warn() {}, error() {} };
 const signers = new Signers({ genesis: task.genesis, makeRing, applications: [] });
 const files = new SnapshotFiles(folder, { sweeps: false });
 const { past } = newestIn(files, { makeRing, cluster: signers.cluster, databases, log: silent });
-const state = new OrderedState({
-  check: entryCheck({ signers, hash: hashOf, databases }),
-  past,
-  databases,
-  applying() {},
-});
-signers.follow(() => state.ring);
+const state = new OrderedState(past, entryCheck(signers));
+signers.follow(state);
 
 let arrive = () => {};
 let giveUp = (_: Error) => {};
@@ -81,13 +76,7 @@ const reader: StreamReader = {
     if (message.seq === to) arrive();
   },
 };
-const stream = new NatsStream({
-  address: order,
-  credentials,
-  reader,
-  environment: realEnvironment,
-  log: silent,
-});
+const stream = new NatsStream(reader, order, credentials, { environment: realEnvironment, log: silent });
 const timer = setTimeout(() => {
   giveUp(new Error(`nothing of the stream came for ${patience} ms: ${stream.trouble ?? "it is silent"}`));
 }, patience);

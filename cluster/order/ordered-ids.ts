@@ -1,26 +1,26 @@
 /**
- * Which envelopes the stream has had, so that none is applied twice: also one that is added anew when the stream's own memory of
- * names is over. A function of the messages alone, so that all daemons skip the same.
+ * The envelopes that the stream has had, so that none is applied twice: not even one that is added again after the
+ * stream has forgotten its name. A function of the messages alone, so that all daemons skip the same.
  */
 
 import { ORDER_WINDOW } from "../../options/date-window.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 
-/** Ids that are remembered; with more, what is dated earliest is forgotten, and taken no more: some 150 MB. */
-export const ORDER_IDS_MOST = 1_000_000;
+/** Ids that are remembered, in about 150 MB; beyond that the earliest dates are forgotten, and no longer accepted. */
+export const ORDER_IDS_MAX = 1_000_000;
 /** Milliseconds of dates that are forgotten together. */
 const BUCKET_MS = 1000;
 
 export class OrderedIds {
-  /** Nothing dated at or before it is taken. */
+  /** The date at or before which nothing is accepted. */
   floor: number;
   readonly #buckets = new Map<number, Set<ByteString>>();
   readonly #most: number;
   #size = 0;
-  /** Nothing is kept below this bucket. */
+  /** The lowest bucket that is kept. */
   #lowest = Number.NEGATIVE_INFINITY;
 
-  constructor(floor = Number.NEGATIVE_INFINITY, most = ORDER_IDS_MOST) {
+  constructor(floor = Number.NEGATIVE_INFINITY, most = ORDER_IDS_MAX) {
     this.floor = floor;
     this.#most = most;
   }
@@ -39,7 +39,7 @@ export class OrderedIds {
     if (this.#size > this.#most) this.#makeRoom();
   }
 
-  /** Time has come to `at`: what is dated so long before that nothing of then is taken is forgotten. */
+  /** Notes the present time: ids are forgotten when nothing of their date is accepted any more. */
   passed(at: number): void {
     const lowest = bucketOf(at - ORDER_WINDOW.past);
     if (lowest <= this.#lowest) return;
@@ -51,7 +51,7 @@ export class OrderedIds {
     return this.#size;
   }
 
-  /** For snapshots: each with its date, to a second. */
+  /** Yields all ids for snapshots: each with its date, to a second. */
   *all(): Generator<readonly [id: ByteString, at: number]> {
     for (const [number, ids] of [...this.#buckets].sort(([a], [b]) => a - b))
       for (const id of [...ids].sort()) yield [id, number * BUCKET_MS];

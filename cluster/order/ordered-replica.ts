@@ -1,33 +1,31 @@
 /**
- * What a daemon with --order has: the stream, the state that its messages make, and what the pipeline and the listeners need of
- * them. The daemon loads this module, and with it NATS's packages, only then.
+ * The owner of everything that --order adds: the stream, the state that its messages make, and what the pipeline and
+ * the listeners need of them. The daemon loads this module, and with it NATS's packages, only then.
  */
 import type { OrderFigures } from "../../engine/pipeline/order-figures.js";
-import { hashOf } from "../../engine/trust/identity.js";
-import type { SignersFace } from "../../engine/trust/signers.js";
 import { Copies } from "../../engine/users/copies.js";
 import { LogThrottle } from "../../net/process/log-throttle.js";
 import type { OrderAddress } from "../../options/addresses/order-address.js";
 import { dateText, hexOf } from "../../protocol/version-2/envelope.js";
-import { DATABASES_DEFAULT, type Database } from "../../store/database.js";
+import type { Database } from "../../store/database.js";
 import type { Entry } from "../../timeline/entries/entry.js";
 import { isRingEntry } from "../../timeline/entries/recorded.js";
 import { KeptWrites } from "../node/kept-writes.js";
 import { StandstillClock } from "../peers/shared/standstill-clock.js";
 import { entryCheck } from "../replica/check-entry.js";
 import type { ReplicaContext } from "../replica/replica-context.js";
-import { tellNotLetIn } from "../replica/start-notes.js";
+import { logUnauthorized } from "../replica/start-notes.js";
 import { TimelineBackend, type TimelineState } from "../replica/timeline-backend.js";
 import { NatsStream } from "./nats-stream.js";
+import type { OrderContext } from "./order-context.js";
 import { OrderFolder } from "./order-folder.js";
 import { OrderRecorder } from "./order-recorder.js";
-import type { OrderStanding } from "./order-standing.js";
 import type { OrderStream, StreamFacts, StreamMessage, StreamReader } from "./order-stream.js";
 import { OrderedState } from "./ordered-state.js";
 
-/** Milliseconds between two looks at the time. */
+/** Milliseconds between two ticks. */
 const TICK_MS = 100;
-/** Milliseconds that the daemon's own key may take to come into the ring before clients are served. */
+/** Milliseconds that the daemon's own key may take to be authorized before clients are served. */
 const ENTER_MS = 5000;
 /** Milliseconds between two lines about messages that were skipped. */
 const SKIPPED_EVERY_MS = 10_000;
@@ -35,9 +33,9 @@ const SKIPPED_EVERY_MS = 10_000;
 const READING_EVERY_MS = 5000;
 
 const STOOD_STILL =
-  "this process stood still, or its clock was set ahead: until it has applied what is in the stream now it answers as one that is catching up";
+  "this process was suspended, or its clock was set ahead: until it has applied what is in the stream now it answers as one that is catching up";
 
-export class OrderedReplica extends KeptWrites implements StreamReader, OrderStanding, TimelineState {
+export class OrderedReplica extends KeptWrites implements StreamReader, OrderContext, TimelineState {
   readonly state: OrderedState;
   readonly stream: OrderStream;
   readonly backend: TimelineBackend;
@@ -50,43 +48,37 @@ export class OrderedReplica extends KeptWrites implements StreamReader, OrderSta
   /** Why the stream cannot be read on; null: it can, or nothing is known yet. */
   failure: string | null = null;
   readonly #folder: OrderFolder;
-  /** When the stream was made that has been met so far; null: none has. */
+  /** When the stream was made that has been met; null: none has. */
   #created: string | null;
-  /** Sequence of what stood there when the daemon came to it last; null: it has not come yet. */
+  /** Sequence of the last message when the daemon last connected; null: it has not connected yet. */
   #goal: number | null = null;
-  /** What the stream has lost of what was applied here, or what stands there and cannot be applied; null: nothing that is known. */
+  /**
+   * What the stream has lost of what was applied here, or a message in it that cannot be applied; null: nothing that
+   * is known.
+   */
   #lost: string | null = null;
   #timer: NodeJS.Timeout | null = null;
   readonly #clock: StandstillClock;
   #look = () => {};
   readonly #skipped: LogThrottle;
-  #toldReadingAt: number;
+  #loggedReadingAt: number;
 
   constructor(context: ReplicaContext, order: OrderAddress) {
     super(context);
     const { settings, signers, environment, log } = context;
-    this.#toldReadingAt = environment.uptime();
+    this.#loggedReadingAt = environment.uptime();
     this.#clock = new StandstillClock(environment);
     this.#skipped = new LogThrottle({ log, uptime: environment.uptime, periodMs: SKIPPED_EVERY_MS });
     this.#folder = new OrderFolder(context, order);
     const { past, created } = this.#folder.load();
     this.#created = created;
-    this.state = new OrderedState({
-      check: entryCheck({ signers: this.#checking(), hash: hashOf, databases: DATABASES_DEFAULT }),
-      past,
-      databases: DATABASES_DEFAULT,
-      applying: (id) => {
-        this.backend.changes.senders = this.recording.waiting.sendersOf(id);
-      },
+    // The stream's messages are checked by the ring of their position, and only once if a signature has been verified here.
+    const check = entryCheck(signers, (id, signature) => this.recording.waiting.has(id, signature));
+    this.state = new OrderedState(past, check, (id) => {
+      this.backend.changes.senders = this.recording.waiting.sendersOf(id);
     });
-    signers.follow(() => this.state.ring);
-    this.stream = new NatsStream({
-      address: order,
-      credentials: settings.orderCredentials,
-      reader: this,
-      environment,
-      log,
-    });
+    signers.follow(this.state);
+    this.stream = new NatsStream(this, order, settings.orderCredentials, context);
     this.backend = new TimelineBackend(this, environment, settings.limits.maxUnitSteps);
     const recording = new OrderRecorder(this);
     this.recording = recording;
@@ -106,7 +98,7 @@ export class OrderedReplica extends KeptWrites implements StreamReader, OrderSta
     return this.state.standstill;
   }
 
-  /** Resolves when all is applied that stands in the stream, or NATS cannot be reached, which is tried on. */
+  /** Resolves when all messages in the stream are applied, or NATS cannot be reached; it keeps trying. */
   async start(): Promise<void> {
     const { environment, log } = this;
     const startedAt = environment.uptime();
@@ -145,7 +137,7 @@ export class OrderedReplica extends KeptWrites implements StreamReader, OrderSta
     };
   }
 
-  /** Whether all is applied that was in the stream when this daemon came to it, or went on after a standstill. */
+  /** Whether all is applied that was in the stream when this daemon connected to it, or resumed after a standstill. */
   get hasCaughtUp(): boolean {
     this.#noticeStandstill();
     return this.#goal !== null && this.state.seq >= this.#goal;
@@ -172,7 +164,7 @@ export class OrderedReplica extends KeptWrites implements StreamReader, OrderSta
   again(message: StreamMessage): string | null {
     if (this.state.isLast(message)) return null;
     const folder = this.settings.data === null ? "" : " without the folder order of --data";
-    this.#lost = `message ${message.seq} of the stream is not the one that this daemon has applied: the stream lost some and went on. Start the daemon anew${folder}`;
+    this.#lost = `message ${message.seq} of the stream is not the one that this daemon has applied: the stream lost some and went on. Restart the daemon${folder}`;
     this.failure = this.#lost;
     return this.#lost;
   }
@@ -183,7 +175,7 @@ export class OrderedReplica extends KeptWrites implements StreamReader, OrderSta
     backend.changes.senders = null;
     const { standstill: reason } = this.state;
     if (reason !== null && this.#lost === null) log.error({ reason }, "the stream cannot be read on");
-    // No state of it is kept: a release that knows more begins with the last one before.
+    // No snapshot is made of it: a newer release begins with the one before.
     if (reason !== null) return void (this.failure = this.#lost = reason);
     this.recording.passed(message.seq, ordered);
     if (ordered.kind === "applied") {
@@ -191,42 +183,28 @@ export class OrderedReplica extends KeptWrites implements StreamReader, OrderSta
       backend.observer?.changed();
       this.arrived([entry]);
       watcher?.([entry.envelope], true);
-      if (isRingEntry(entry.envelope)) this.#tellOfRing(entry);
-    } else if (ordered.kind === "skipped" && !ordered.isKnown) this.#tellSkipped(message.seq, ordered.reason);
+      if (isRingEntry(entry.envelope)) this.#logRingChange(entry);
+    } else if (ordered.kind === "skipped" && !ordered.isKnown) this.#logSkipped(message.seq, ordered.reason);
     this.#look();
     this.#folder.passed(message.seq, this.#created ?? "");
   }
 
-  /** Why a stream is not the one that this state was made of, or does not go on where it ends; null: it does. */
+  /** Returns why a stream is not the one that this state was made of, or does not go on where it ends; null: it does. */
   #misfit({ first, last, created }: StreamFacts): string | null {
     const { seq } = this.state;
     if (this.#created !== null && this.#created !== created)
-      return `the stream was made anew since this daemon began to read it: if that was meant, ${this.settings.data === null ? "" : "take the folder order out of --data, and "}start the daemon anew`;
+      return `the stream was made again since this daemon began to read it: if that was meant, ${this.settings.data === null ? "" : "take the folder order out of --data, and "}restart the daemon`;
     if (last < seq) return `the stream ends at ${last}, and this daemon has applied ${seq} of its messages`;
     if (first > seq + 1)
       return `the stream begins at ${first}, and this daemon has it up to ${seq}: the messages between were removed from it`;
     return null;
   }
 
-  /** As the stream's messages are judged: by the ring of their place, and once where a signature has been checked here. */
-  #checking(): SignersFace {
-    const { signers } = this;
-    return {
-      get ring() {
-        return signers.ring;
-      },
-      cluster: signers.cluster,
-      ofCommand: (text, signature) => signers.ofCommand(text, signature),
-      verify: (signer, message, id) =>
-        this.recording.waiting.has(id, message.signature) || signers.verify(signer, message, id),
-    };
-  }
-
-  /** Sees to it that the daemon's own key is in the ring before clients come whose writes it signs. */
+  /** Authorizes the daemon's own key before clients come whose writes it signs. */
   async #enter(): Promise<void> {
     const { gateway, identity } = this;
     if (gateway === null || !this.hasCaughtUp) return;
-    if (tellNotLetIn(this.state.ring, this)) return;
+    if (logUnauthorized(this.state.ring, this)) return;
     gateway.own.refusal();
     await this.#until(() => this.state.ring.find(identity.id) !== undefined, ENTER_MS);
   }
@@ -258,27 +236,27 @@ export class OrderedReplica extends KeptWrites implements StreamReader, OrderSta
     this.#noticeStandstill();
     this.state.dropExpired();
     this.backend.tick();
-    this.#tellReading();
+    this.#logReading();
     this.#look();
   }
 
-  #tellReading(): void {
+  #logReading(): void {
     const { environment, log } = this;
     const now = environment.uptime();
-    if (this.hasCaughtUp || this.#goal === null) this.#toldReadingAt = now;
-    if (now < this.#toldReadingAt + READING_EVERY_MS) return;
-    this.#toldReadingAt = now;
+    if (this.hasCaughtUp || this.#goal === null) this.#loggedReadingAt = now;
+    if (now < this.#loggedReadingAt + READING_EVERY_MS) return;
+    this.#loggedReadingAt = now;
     log.info({ seq: this.state.seq, of: this.#goal }, "reading the stream");
   }
 
-  #tellOfRing({ id, envelope }: Entry): void {
-    // Those of before have been told when they came.
+  #logRingChange({ id, envelope }: Entry): void {
+    // Earlier ones were logged when they were received.
     if (!this.hasCaughtUp) return;
     const by = { by: hexOf(envelope.key), at: dateText(envelope.at), id: hexOf(id) };
     this.log.warn({ ...by, commands: envelope.commands.length }, "a change of keys came through the stream");
   }
 
-  #tellSkipped(seq: number, reason: string): void {
+  #logSkipped(seq: number, reason: string): void {
     const facts = { seq, reason, skipped: this.state.skipped };
     this.#skipped.warn("skipped", facts, "a message of the stream is skipped, by all daemons");
   }

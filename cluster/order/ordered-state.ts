@@ -1,7 +1,7 @@
 /**
- * The state that a stream's messages make, one after the other: a function of them alone, so that it is the same on every daemon.
- * Nothing is trusted for having come through the stream: each message is checked as what another daemon gives, and what does not
- * hold is skipped, by all daemons alike. The time at which a unit is applied is its message's.
+ * The state that a stream's messages make, one after the other: a function of them alone, so that it is the same on
+ * every daemon. No message is trusted because of the stream: each is checked like another daemon's, and an invalid
+ * one is skipped, by all daemons alike. The time at which a unit is applied is its message's.
  */
 
 import { type Refused, refused } from "../../engine/answers/request.js";
@@ -23,10 +23,10 @@ import type { CheckEntry } from "../peers/shared/cluster-state.js";
 import type { StreamMessage } from "./order-stream.js";
 import { OrderedIds } from "./ordered-ids.js";
 
-/** What a message has come to. */
+/** The outcome of a message. */
 export type Ordered =
   | { readonly kind: "applied"; readonly entry: Entry; readonly answers: readonly UnitAnswer[] }
-  /** It is signed as it should be, and is not taken all the same: by no daemon. */
+  /** It is signed correctly, and nevertheless not applied: by no daemon. */
   | {
       readonly kind: "refused";
       readonly entry: Entry;
@@ -36,36 +36,26 @@ export type Ordered =
   /** No envelope, one that its key has not signed, or one that was there before. */
   | { readonly kind: "skipped"; readonly reason: string; readonly isKnown?: true };
 
-/** An entry that concerns the ring, at its place. */
+/** An entry that concerns the ring, with its position. */
 export interface RingEntry {
   readonly date: EnvelopeDate;
   readonly entry: Entry;
 }
 
-/** What the messages up to one have come to; its owner's from then on. */
+/** The state after a message; the caller owns it from then on. */
 export interface OrderedPast {
   readonly seq: number;
-  /** What the last message is told by from another in its place; "": there is none. */
+  /** A mark that distinguishes the last message from another one at the same sequence; "": there is none. */
   readonly mark: string;
   readonly date: EnvelopeDate;
   readonly database: Database;
   readonly ring: KeyRing;
-  /** Those that made the ring, in their order. */
+  /** Entries that made the ring, in their order. */
   readonly ringEntries: RingEntry[];
   readonly ids: OrderedIds;
 }
 
-export interface OrderedStateParts {
-  /** Judges a body and its signature by the ring of this state. */
-  readonly check: CheckEntry;
-  /** From where it goes on. */
-  readonly past: OrderedPast;
-  readonly databases: number;
-  /** An entry is about to be applied. */
-  readonly applying: (id: ByteString) => void;
-}
-
-/** What has expired is dropped in pieces of so many keys. */
+/** Expired keys that are removed in one step. */
 const EXPIRED_A_TICK = 500;
 
 export class OrderedState {
@@ -73,19 +63,28 @@ export class OrderedState {
   seq: number;
   /** How many messages were skipped or refused. */
   skipped = 0;
-  readonly #parts: OrderedStateParts;
+  readonly #check: CheckEntry;
+  readonly #past: OrderedPast;
+  readonly #onApplying: (id: ByteString) => void;
   readonly #fold: Fold;
   readonly #ids: OrderedIds;
-  /** Of the entry applied last: the time of its message, and its number among those of that millisecond. */
+  /** The order of the entry applied last: the time of its message, and its number among those of that millisecond. */
   #date: EnvelopeDate;
   readonly #ringEntries: RingEntry[];
   /** null: none since `past`. */
-  #last: Pick<StreamMessage, "at" | "data"> | null = null;
+  #last: StreamMessage | null = null;
   readonly #known: Parameters<CheckEntry>[2];
 
-  constructor(parts: OrderedStateParts) {
-    this.#parts = parts;
-    const { seq, date, database, ring, ringEntries, ids } = parts.past;
+  /**
+   * @param past  the state to go on from
+   * @param check  checks a body and its signature by the ring of this state
+   * @param onApplying  an entry is about to be applied
+   */
+  constructor(past: OrderedPast, check: CheckEntry, onApplying: (id: ByteString) => void = () => {}) {
+    this.#past = past;
+    this.#check = check;
+    this.#onApplying = onApplying;
+    const { seq, date, database, ring, ringEntries, ids } = past;
     this.seq = seq;
     this.#date = date;
     this.#ids = ids;
@@ -95,15 +94,15 @@ export class OrderedState {
     this.#known = { holds: ({ id, at }) => this.#ids.has(id, at), hasRoom: () => true };
   }
 
-  /** Whether an entry that is not in the stream makes this daemon do more in one go than so many steps. */
+  /** Whether an entry that is not in the stream makes this daemon do more than the given number of steps in one turn. */
   exceeds(entry: Entry, stepsMax: number): boolean {
     return isCounted(entry, this.ring) && exceeds(entry, stepsMax, this.#fold);
   }
 
-  /** As it is now; it changes with the next message. */
+  /** The present state; it changes with the next message. */
   get past(): OrderedPast {
     const { seq, database, ring } = this;
-    const mark = this.#last === null ? this.#parts.past.mark : markOf(this.#last);
+    const mark = this.#last === null ? this.#past.mark : markOf(this.#last);
     return { seq, mark, date: this.#date, database, ring, ringEntries: this.#ringEntries, ids: this.#ids };
   }
 
@@ -115,7 +114,7 @@ export class OrderedState {
     return this.#fold.ring;
   }
 
-  /** Why nothing is applied any more from a message on; null: everything is. */
+  /** Why nothing is applied any more from a message on; null: everything is applied. */
   get standstill(): string | null {
     return standstillOf(this.#fold);
   }
@@ -124,7 +123,7 @@ export class OrderedState {
     return this.#date;
   }
 
-  /** Nothing dated at or before it is applied any more. */
+  /** The date at or before which nothing is applied any more. */
   get floor(): number {
     return Math.max(this.#ids.floor, this.#date.at - ORDER_WINDOW.past);
   }
@@ -134,27 +133,27 @@ export class OrderedState {
     return this.#ids.has(id, at);
   }
 
-  /** Whether a message that stands in the last one's place is that one. */
+  /** Whether a message with the last one's sequence is that one. */
   isLast(message: StreamMessage): boolean {
     const last = this.#last;
-    if (last === null) return this.#parts.past.mark === markOf(message);
+    if (last === null) return this.#past.mark === markOf(message);
     return last.at === message.at && last.data.equals(message.data);
   }
 
-  /** Takes the message behind the last one. */
+  /** Applies the message after the last one. */
   apply(message: StreamMessage): Ordered {
     if (message.seq !== this.seq + 1)
-      throw new Error(`message ${message.seq} of the stream came behind ${this.seq}`);
+      throw new Error(`message ${message.seq} of the stream came after ${this.seq}`);
     this.seq = message.seq;
     this.#last = message;
-    // Another leader's clock may be behind.
+    // Another leader's clock may be slower.
     const at = Math.max(message.at, this.#date.at);
     const ordered = this.#judge(message.data, at);
     if (ordered.kind !== "applied") this.skipped++;
     return ordered;
   }
 
-  /** Drops keys that no unit to come can see any more. */
+  /** Drops keys that no later unit can see. */
   dropExpired(): void {
     this.database.dropExpired(this.#date.at, EXPIRED_A_TICK);
   }
@@ -162,24 +161,25 @@ export class OrderedState {
   #judge(data: Buffer, at: number): Ordered {
     const value = readValue(data);
     if (value === null) return { kind: "skipped", reason: "no envelope" };
-    const entry = this.#parts.check(value.body, value.signature, this.#known);
+    const entry = this.#check(value.body, value.signature, this.#known);
     if (typeof entry === "string") return { kind: "skipped", reason: entry };
     if ("held" in entry) return { kind: "skipped", reason: "there before", isKnown: true };
     if ("refused" in entry) return { kind: "skipped", reason: entry.refused };
     const late = checkDate(entry.envelope.at, at, this.#ids.floor);
-    // What is dated ahead is in time later on; what is late by the clock of this leader may be in time by the next one's.
+    // An envelope dated ahead is in time later; one that is late by this leader's clock may be in time by the next
+    // one's.
     if (late !== null)
       return { kind: "refused", entry, refusal: late, isForGood: entry.envelope.at <= this.floor };
-    // By the table of its place: a release that knows a newer one must skip what the others skip.
+    // By the table of its position: a release that knows a newer one must skip what the remaining releases skip.
     if (!mayChange(entry.envelope, this.ring.table ?? undefined))
       return { kind: "skipped", reason: "it changes nothing" };
-    this.#parts.applying(entry.id);
+    this.#onApplying(entry.id);
     return { kind: "applied", entry, answers: this.#apply(entry, at) };
   }
 
   #apply(entry: Entry, at: number): readonly UnitAnswer[] {
     this.#date = next(this.#date, at);
-    // By this time alone: that of what is skipped may be ahead, and the next leader's behind it.
+    // By this time alone: that of a skipped message may be ahead of the next leader's.
     this.#ids.passed(this.#date.at);
     this.#ids.add(entry.id, entry.envelope.at);
     if (concernsRing(entry)) this.#ringEntries.push({ date: this.#date, entry: keptEntry(entry) });
@@ -187,21 +187,21 @@ export class OrderedState {
   }
 }
 
-/** Before the first message. @param ring  with the keys of genesis */
+/** Returns the state before the first message. @param ring  with the keys of genesis */
 export function nothingYet(ring: KeyRing, databases: number): OrderedPast {
   const [database, ids] = [new Database({ databases }), new OrderedIds()];
   return { seq: 0, mark: "", date: { at: 0, seq: 0 }, database, ring, ringEntries: [], ids };
 }
 
-const markOf = ({ at, data }: Pick<StreamMessage, "at" | "data">) => `${at} ${hexOf(hashOf(data))}`;
+const markOf = ({ at, data }: StreamMessage) => `${at} ${hexOf(hashOf(data))}`;
 
-/** An entry as it is folded: at the place of its message. */
+/** Returns an entry as it is folded: at the position of its message. */
 export const datedAt = ({ at, seq }: EnvelopeDate, entry: Entry): Entry => ({
   ...entry,
   envelope: { ...entry.envelope, at, seq },
 });
 
-/** A date of its own for each entry: places in the fold are dates. */
+/** Returns a date of its own for each entry: positions in the fold are dates. */
 function next(last: EnvelopeDate, at: number): EnvelopeDate {
   if (at > last.at) return { at, seq: 0 };
   return last.seq < SEQ_MAX ? { at: last.at, seq: last.seq + 1 } : { at: last.at + 1, seq: 0 };

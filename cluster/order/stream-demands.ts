@@ -1,16 +1,17 @@
-/** What a stream has to be for writes to be ordered by it: it takes each message once, acknowledges it, and forgets none by itself. */
+/**
+ * The requirements of a stream that orders writes: it takes each message once, acknowledges it, and forgets none by
+ * itself.
+ */
 import type { StreamConfig } from "@nats-io/jetstream";
 
 /** No limit, as NATS has it. */
 const NO_LIMIT = 0;
 
-type Config = Partial<Omit<StreamConfig, "name">> & Pick<StreamConfig, "name">;
-
 interface Demand {
-  readonly fails: (config: Config, subject: string) => boolean;
-  /** What it is, in words that go on with the stream's name. */
-  readonly is: (config: Config, subject: string) => string;
-  /** What to do. */
+  readonly fails: (config: StreamConfig, subject: string) => boolean;
+  /** A description that continues a sentence after the stream's name. */
+  readonly is: (config: StreamConfig, subject: string) => string;
+  /** The action for an operator. */
   readonly cure: string;
 }
 
@@ -64,7 +65,7 @@ const DEMANDS: readonly Demand[] = [
 ];
 
 /** Why writes cannot be ordered by it, and what to do, as a sentence; null: they can. */
-export function misfitOf(config: Config, subject: string): string | null {
+export function misfitOf(config: StreamConfig, subject: string): string | null {
   const failed = DEMANDS.find(({ fails }) => fails(config, subject));
   if (failed === undefined) return null;
   return `the stream ${config.name} ${failed.is(config, subject)}: ${failed.cure}.`;

@@ -1,6 +1,6 @@
 /**
- * Reads a stream over one connection, from a sequence on, in order. NATS pushes; a message that lacks, or silence where it sends
- * a sign of life each second, lets the reading begin anew behind what came.
+ * Reads a stream over one connection, from a sequence on, in order. NATS pushes. After a missing message, or silence
+ * where it sends a heartbeat each second, reading starts again after what was received.
  */
 import type { JetStreamManager } from "@nats-io/jetstream";
 import {
@@ -11,44 +11,41 @@ import {
   type Subscription,
 } from "@nats-io/transport-node";
 import type { Environment } from "../../net/process/environment.js";
+import type { TimelineLog } from "../../timeline/entries/timeline-log.js";
 import type { StreamMessage, StreamReader } from "./order-stream.js";
 
-/** Milliseconds between two signs of life. */
+/** Milliseconds between two heartbeats. */
 const LIFE_MS = 1000;
-/** After so long without one nothing comes any more. */
+/** Milliseconds without a heartbeat after which the connection is closed. */
 const SILENCE_MS = 3500;
-/** NATS forgets who reads after so long without him. */
+/** Milliseconds after which NATS forgets a reader that is gone. */
 const FORGET_MS = 30_000;
 const NANOS_A_MS = 1_000_000;
-/** Of a message that NATS itself sends. */
+/** The status of a message that NATS itself sends. */
 const CONTROL = 100;
 
-export interface StreamReadingParts {
-  readonly connection: NatsConnection;
-  readonly manager: JetStreamManager;
-  readonly stream: string;
-  readonly reader: StreamReader;
-  /** Nothing can be read over this connection any more. */
-  readonly failed: (reason: string) => void;
-  readonly environment: Pick<Environment, "setTimer">;
-}
-
 export class StreamReading {
-  readonly #parts: StreamReadingParts;
+  readonly #connection: NatsConnection;
+  readonly #reader: StreamReader;
+  readonly #environment: Environment;
+  readonly #log: TimelineLog;
   #subscription: Subscription | null = null;
   #cancel = () => {};
   #isStopped = false;
 
-  constructor(parts: StreamReadingParts) {
-    this.#parts = parts;
+  /** @param connection  closed when nothing can be read over it any more */
+  constructor(connection: NatsConnection, reader: StreamReader, environment: Environment, log: TimelineLog) {
+    this.#connection = connection;
+    this.#reader = reader;
+    this.#environment = environment;
+    this.#log = log;
   }
 
-  async start(): Promise<void> {
-    const { connection, manager, stream, reader } = this.#parts;
+  async start(manager: JetStreamManager, stream: string): Promise<void> {
     const inbox = createInbox();
-    this.#subscription = connection.subscribe(inbox, {
+    this.#subscription = this.#connection.subscribe(inbox, {
       callback: (problem, message) => {
-        if (problem !== null) this.#fail(problem.message);
+        if (problem !== null) void this.#fail(problem.message);
         else if (!this.#isStopped) this.#took(message, inbox);
       },
     });
@@ -56,7 +53,7 @@ export class StreamReading {
     await manager.consumers.add(stream, {
       deliver_subject: inbox,
       deliver_policy: "by_start_sequence",
-      opt_start_seq: Math.max(1, reader.next - 1),
+      opt_start_seq: Math.max(1, this.#reader.next - 1),
       ack_policy: "none",
       max_deliver: 1,
       mem_storage: true,
@@ -81,20 +78,23 @@ export class StreamReading {
       return;
     }
     const place = placeOf(message.reply ?? "");
-    const { reader } = this.#parts;
+    const reader = this.#reader;
     if (place === null || place.seq < reader.next - 1) return;
-    if (place.seq > reader.next) this.#fail(`message ${reader.next} lacks`);
+    if (place.seq > reader.next) void this.#fail(`message ${reader.next} lacks`);
     else this.#hand({ ...place, data: bufferOf(message.data) });
   }
 
-  /** What fails there is no affair of the connection's, which would go on: it ends the process, as anywhere else. */
+  /**
+   * Passes a message to the reader. An exception there is not the connection's fault, which would go on: it ends the
+   * process, as anywhere else.
+   */
   #hand(message: StreamMessage): void {
-    const { reader } = this.#parts;
+    const reader = this.#reader;
     try {
       if (message.seq === reader.next) reader.message(message);
       else {
         const problem = reader.again(message);
-        if (problem !== null) this.#fail(problem);
+        if (problem !== null) void this.#fail(problem);
       }
     } catch (problem) {
       this.stop();
@@ -104,23 +104,30 @@ export class StreamReading {
     }
   }
 
-  /** A sign of life, or the question whether all has been taken. */
+  /** Takes a heartbeat, or the question whether all has been received. */
   #control(message: Msg): void {
-    const { connection, reader } = this.#parts;
     const asked = message.reply || message.headers?.get("Nats-Consumer-Stalled") || "";
-    if (asked !== "") connection.publish(asked);
-    if (Number(message.headers?.get("Nats-Last-Stream") ?? 0) >= reader.next) this.#fail("messages lack");
+    if (asked !== "") this.#connection.publish(asked);
+    if (Number(message.headers?.get("Nats-Last-Stream") ?? 0) >= this.#reader.next)
+      void this.#fail("messages lack");
   }
 
   #watch(): void {
     this.#cancel();
-    this.#cancel = this.#parts.environment.setTimer(SILENCE_MS, () => this.#fail("nothing comes any more"));
+    this.#cancel = this.#environment.setTimer(SILENCE_MS, this.#onSilence);
   }
 
-  #fail(reason: string): void {
+  readonly #onSilence = (): void => void this.#fail("nothing comes any more");
+
+  /** Closes the connection, over which nothing can be read any more. */
+  async #fail(reason: string): Promise<void> {
     if (this.#isStopped) return;
     this.stop();
-    this.#parts.failed(reason);
+    try {
+      await this.#connection.close();
+    } catch {
+      this.#log.warn({ reason }, "not closed");
+    }
   }
 }
 

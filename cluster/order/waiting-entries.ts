@@ -1,6 +1,6 @@
 /**
- * Entries of this daemon on their way through the stream: added to it, again where it is not known whether they were, until their
- * message has come back in its place, or their time is over.
+ * Entries of this daemon on their way through the stream: added to it, again if it is not known whether they were,
+ * until their message has come back in its position, or their time is over.
  */
 
 import { notApplied, type RefusedEnvelope, refused, unknown } from "../../engine/answers/request.js";
@@ -11,31 +11,34 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import type { Entry } from "../../timeline/entries/entry.js";
 import { writeValue } from "../../timeline/entries/stored-value.js";
 import type { UnitAnswer } from "../../timeline/fold/fold.js";
-import type { OrderStanding } from "./order-standing.js";
+import type { OrderContext } from "./order-context.js";
 import type { Published } from "./order-stream.js";
 import type { Ordered } from "./ordered-state.js";
 
 /** Entries that may wait at a time. */
-const WAITING_MOST = 10_000;
-/** Bytes of them, which are held twice until they are sent. The one that goes beyond it still may. */
-const WAITING_BYTES_MOST = 64 * 1024 * 1024;
+const WAITING_MAX = 10_000;
+/** Bytes of them, which are held twice until they are sent. One entry may exceed the limit. */
+const WAITING_BYTES_MAX = 64 * 1024 * 1024;
 /** Milliseconds: a client's own longest deadline is 20 s. */
-const WAIT_MOST_MS = 15_000;
-/** Of these so many pass before one that certainly is not in the stream is given up: a new leader is chosen meanwhile. */
+const WAIT_MS_MAX = 15_000;
+/**
+ * Milliseconds of these after which an entry that certainly is not in the stream is given up: a new leader is elected
+ * meanwhile.
+ */
 const TRY_MS = 5000;
 const AGAIN_MS = 100;
-/** Seconds, of what the stream acknowledges: a process beside, a machine beside, one abroad, one that chooses a leader. */
+/** Seconds until the stream acknowledges: in another process, on another machine, abroad, and while a leader is elected. */
 const PUBLISH_BOUNDS = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2];
 const SECOND = 1000;
 
-/** The answers of its units; or it was not applied, or nobody knows. */
+/** The answers of its units; or it was not applied, or that is not known. */
 export type Came = readonly UnitAnswer[] | RefusedEnvelope;
 
 type Senders = Changes["senders"];
 
 interface Waiting {
   readonly entry: Entry;
-  /** Who sent its units, as whoever hears of changes knows them. */
+  /** The senders of its units, for listeners to changes. */
   readonly senders: Senders;
   readonly data: Buffer;
   readonly until: number;
@@ -43,22 +46,22 @@ interface Waiting {
   readonly end: (came: Came) => void;
   /** Whether it certainly is not in the stream. */
   isOut: boolean;
-  /** Whether somebody else's message stands there under its name, so that it is added without one. */
+  /** Whether another client's message is there with its name, so that it is added without one. */
   isNameless: boolean;
 }
 
 export class WaitingEntries {
   readonly published: PublishCounts = { stored: 0, repeated: 0, refused: 0, unknown: 0 };
   readonly publishing = new Histogram(PUBLISH_BOUNDS);
-  readonly #order: OrderStanding;
-  /** By id. */
+  readonly #order: OrderContext;
+  /** Entries by id. */
   readonly #waiting = new Map<ByteString, Waiting>();
-  /** Of those that wait. */
+  /** Bytes of waiting entries. */
   #bytes = 0;
-  /** What stands under the names of some, by sequence. */
+  /** Entries whose names are taken by messages that are not read yet, by sequence. */
   readonly #awaited = new Map<number, Waiting>();
 
-  constructor(order: OrderStanding) {
+  constructor(order: OrderContext) {
     this.#order = order;
   }
 
@@ -70,22 +73,22 @@ export class WaitingEntries {
     return this.#waiting.has(id);
   }
 
-  /** Whether an envelope waits with this very signature: then that has been checked here. */
+  /** Whether an envelope with this very signature waits: then the signature has been checked here. */
   has(id: ByteString, signature: Buffer): boolean {
     return this.#waiting.get(id)?.entry.signature.equals(signature) ?? false;
   }
 
-  /** Of the one that is about to be applied. */
+  /** Returns the senders of the entry that is about to be applied. */
   sendersOf(id: ByteString): Senders {
     return this.#waiting.get(id)?.senders ?? null;
   }
 
-  /** Adds an entry whose signature holds. @returns why it cannot be; or what it comes to */
+  /** Adds an entry whose signature holds. @returns why it cannot be added; or its outcome */
   add(entry: Entry, senders: Senders): Promise<Came> | RefusedEnvelope {
     const { id } = entry;
     const before = this.#waiting.get(id);
     if (before !== undefined) return before.came;
-    if (this.#waiting.size >= WAITING_MOST || this.#bytes >= WAITING_BYTES_MOST)
+    if (this.#waiting.size >= WAITING_MAX || this.#bytes >= WAITING_BYTES_MAX)
       return notApplied(id, refused("order-unavailable", `${this.#waiting.size} commands wait`));
     const data = writeValue(entry.body, entry.signature);
     const { facts } = this.#order.stream;
@@ -97,7 +100,7 @@ export class WaitingEntries {
     return waiting.came;
   }
 
-  /** What has come in the place behind the last one. */
+  /** Notes the message at the next sequence. */
   passed(seq: number, ordered: Ordered): void {
     if (ordered.kind !== "skipped") {
       const { entry } = ordered;
@@ -111,7 +114,7 @@ export class WaitingEntries {
     if (named !== undefined) this.#displaced(named);
   }
 
-  /** Nobody waits any longer. */
+  /** Releases all that wait. */
   stop(): void {
     for (const { end, entry, isOut } of [...this.#waiting.values()])
       end(gone(entry.id, isOut, "the daemon stops"));
@@ -129,7 +132,7 @@ export class WaitingEntries {
     });
     const until = uptime() + TRY_MS;
     const waiting: Waiting = { entry, senders, data, until, came, end, isOut: true, isNameless: false };
-    const cancel = setTimer(WAIT_MOST_MS, () => end(gone(entry.id, waiting.isOut, "not in time")));
+    const cancel = setTimer(WAIT_MS_MAX, () => end(gone(entry.id, waiting.isOut, "not in time")));
     this.#waiting.set(entry.id, waiting);
     this.#bytes += data.length;
     return waiting;
@@ -170,13 +173,13 @@ export class WaitingEntries {
     }
   }
 
-  /** Something stands under its name: the envelope itself, brought by another daemon or by the attempt before. Or not. */
+  /** A message with its name is there: the envelope itself, brought by another daemon or by the attempt before. Or not. */
   #repeated(waiting: Waiting, seq: number): void {
     if (seq <= this.#order.state.seq) this.#displaced(waiting);
     else this.#awaited.set(seq, waiting);
   }
 
-  /** What stood under its name was no such envelope: anybody who may write to the stream can have put it there. */
+  /** The message with its name was no such envelope: any client that may write to the stream can have added it. */
   #displaced(waiting: Waiting): void {
     if (!this.#isWaiting(waiting) || waiting.isNameless) return;
     waiting.isNameless = true;

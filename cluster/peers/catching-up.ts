@@ -1,4 +1,7 @@
-/** The daemon's state among the members: whether what they had when it came is here, and whether it reaches enough of them. */
+/**
+ * The daemon's state among the members: whether it has received what they had when it connected, and whether it
+ * reaches a majority.
+ */
 
 import type { Joining } from "./joining.js";
 import type { Member } from "./member.js";
@@ -19,17 +22,18 @@ const REASONS = {
 export class CatchingUp {
   /** Why it is catching up, or last was. */
   reason: string = REASONS.started;
-  /** Until what members had at the start is here, or nobody can be reached. */
+  /** Whether it is still receiving what members had at the start, while any of them can be reached. */
   isUnderWay = true;
   readonly #cluster: ClusterState<Member>;
   readonly #roster: Roster;
   readonly #gaps: Gaps;
   readonly #joining: Joining;
   /** Whether the log says that it is over. */
-  #isTold = false;
-  /** When it began, or a member last gave something new; `uptime` milliseconds. */
-  #progressAt = 0;
-  /** Whether what was here when it had caught up is marked: all of it has to be folded before it is live. */
+  #isLogged = false;
+  /**
+   * Whether the entries that were here when it had caught up are marked: all of them have to be folded before it is
+   * live.
+   */
   #isMarked = false;
   /** Whether it was cut off, reaches most members again, and goes on taking writes while it compares itself with them. */
   #isReturning = false;
@@ -48,23 +52,18 @@ export class CatchingUp {
   }
 
   start(): void {
-    this.#progressAt = this.#cluster.settledAt = this.#cluster.uptime();
+    this.#cluster.progressAt = this.#cluster.settledAt = this.#cluster.uptime();
     this.isUnderWay = this.#roster.hasOthers;
     const { published, prunedTo } = this.#cluster.timeline;
     this.#cluster.beganEmpty = prunedTo < 0 && published === 0;
-    this.#isTold = !this.isUnderWay;
+    this.#isLogged = !this.isUnderWay;
   }
 
-  /** What is here is not what was compared. */
+  /** Starts again: what is here is not what was compared. */
   again(): void {
-    this.#progressAt = this.#cluster.uptime();
+    this.#cluster.progressAt = this.#cluster.uptime();
     this.isUnderWay = true;
-    this.#isTold = false;
-  }
-
-  /** A member gave something new. */
-  progressed(): void {
-    this.#progressAt = this.#cluster.uptime();
+    this.#isLogged = false;
   }
 
   tick(now: number): void {
@@ -82,12 +81,12 @@ export class CatchingUp {
     this.#step(now, isMajority);
   }
 
-  /** Takes the state of this tick. */
+  /** Sets the state for this tick. */
   #step(now: number, isMajority: boolean): void {
     const [peering, gaps] = [this.#cluster, this.#gaps];
     const isLacking = gaps.isLacking(now, this.#cluster.state === "catching-up", this.#cluster.settledAt);
     const isJoining = peering.lists?.isJoining === true;
-    this.#isTold &&= !isLacking;
+    this.#isLogged &&= !isLacking;
     if (this.isUnderWay || isLacking) this.#isMarked = false;
     if (isLacking || isJoining) this.#leave(isLacking ? REASONS.missing : REASONS.joining);
     else if (this.#isReturning) {
@@ -117,8 +116,8 @@ export class CatchingUp {
       voices.flatMap(({ status }) => status ?? []),
       electorateIn(peering),
     );
-    if (!this.#isTold) peering.log.info({}, "caught up with the members");
-    this.#isTold = true;
+    if (!this.#isLogged) peering.log.info({}, "caught up with the members");
+    this.#isLogged = true;
   }
 
   /**
@@ -132,7 +131,7 @@ export class CatchingUp {
     this.#isMarked = false;
     if (isReturning) return;
     this.isUnderWay = false;
-    this.#isTold = true;
+    this.#isLogged = true;
   }
 
   /**
@@ -146,8 +145,8 @@ export class CatchingUp {
   }
 
   /**
-   * Whether what was here when it had caught up has become part of the state: what comes later may wait for a moment,
-   * however long it goes on, and whatever its dates are.
+   * Whether the entries that were here when it had caught up are in the state: later ones may wait for a moment,
+   * however long that goes on, and whatever their dates are.
    */
   #isLevel(): boolean {
     const { timeline } = this.#cluster;
@@ -157,8 +156,8 @@ export class CatchingUp {
   }
 
   /**
-   * Whether nobody is live, as each lacks what another has forgotten, and this daemon is the one to end it: of all that
-   * are here it holds most. It goes on with what it has, and the others take its snapshot.
+   * Whether no member is live, as each misses what another has forgotten, and this daemon is the one to end that: of
+   * all connected ones it holds most. It goes on with what it has, and the remaining ones take its snapshot.
    */
   #isLeft(now: number): boolean {
     const [peering, gaps] = [this.#cluster, this.#gaps];
@@ -172,19 +171,23 @@ export class CatchingUp {
     );
   }
 
-  /** Whether some give something new again and again, and come to no end, while most of the cluster have. */
+  /**
+   * Whether some members send something new again and again without end, although most of the cluster has been
+   * compared with.
+   */
   #isHeldUp(now: number): boolean {
     const compared = this.#roster.voices.filter((member) => member.compared !== null).length;
     return (
-      now - this.#cluster.settledAt > this.#cluster.limits.catchUpMostMs &&
+      now - this.#cluster.settledAt > this.#cluster.limits.catchUpMaxMs &&
       2 * (1 + compared) > this.#cluster.size
     );
   }
 
   /**
-   * It is over once all that say they are live have been compared with, one at least, as one alone could say anything, or
-   * that one and the others have had their time; or all there are, none of which is live; or all that have come, and the
-   * others have had their time, which has an end whatever they give. Who reaches nobody serves with what it has.
+   * Decides whether catching up is over: once all members that report they are live have been compared with, at least
+   * one, as one alone could say anything, or that one and the remaining ones have had their time; or all there are,
+   * none of which is live; or all that have connected, and the remaining ones have had their time, which is bounded
+   * whatever they send. A daemon that reaches no member serves with what it has.
    */
   #consider(now: number): void {
     const peering = this.#cluster;
@@ -195,7 +198,8 @@ export class CatchingUp {
     // It is cut off once more, which the next ticks notice; of a list that names it alone it is the majority.
     if (isAlone && this.#isReturning && this.#cluster.size > 1) return;
     const isCompared = members.every(({ compared }) => compared !== null);
-    const isLate = now - this.#progressAt > (isCompared ? catchUpMs : catchUpStuckMs) || this.#isHeldUp(now);
+    const isLate =
+      now - peering.progressAt > (isCompared ? catchUpMs : catchUpStuckMs) || this.#isHeldUp(now);
     const isWhole = isAlone ? !roster.hasOthers : isCompared && (isLate || roster.all !== null);
     const isLiveCompared = members.every(
       ({ status, compared }) => status?.state !== "live" || compared !== null,
@@ -207,7 +211,7 @@ export class CatchingUp {
     if (isDone) this.isUnderWay = false;
     else if (isLate) {
       this.isUnderWay = false;
-      this.#isTold = true;
+      this.#isLogged = true;
       peering.log.warn({}, isAlone ? ALONE : STUCK);
     }
   }
@@ -215,5 +219,5 @@ export class CatchingUp {
 
 const ALONE = "no member could be reached: serving with what is here";
 const LEFT =
-  "no member is live, as each lacks what another does not keep any more: this one, which holds most, goes on with what is here";
+  "no member is live, as each misses what another no longer stores: this one, which holds most, goes on with what is here";
 const STUCK = "catching up came to no end: serving with what is here";

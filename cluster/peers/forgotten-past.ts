@@ -1,6 +1,7 @@
 /**
- * What members keep no entries of any more: who lacks some of it (gaps.ts), up to where all hold the same (common-past.ts),
- * what was signed of it (cut-voting.ts), and whose snapshot may take its place (snapshot-choice.ts, snapshot-taking.ts).
+ * Entries that members no longer have: which member misses some (gaps.ts), up to which date all hold the same
+ * (common-past.ts), what was signed of it (cut-voting.ts), and whose snapshot may replace it (snapshot-choice.ts,
+ * snapshot-taking.ts).
  * Source: docs/decisions/0016-a-snapshot-needs-a-majority.md.
  */
 
@@ -76,7 +77,7 @@ export class ForgottenPast {
     this.gaps.reported(id, report);
   }
 
-  /** What an operator could order, as members cannot settle what lacks here; null: nothing. */
+  /** The option that an operator could order with, as members cannot settle what is missing here; null: none. */
   get order(): string | null {
     return this.#choice.order;
   }

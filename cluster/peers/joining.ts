@@ -8,10 +8,7 @@ import type { StatusMessage } from "../../protocol/members/member-messages.js";
 import type { ClusterState } from "./shared/cluster-state.js";
 import type { Electorate } from "./shared/electorate.js";
 
-/** What a member says of itself. */
-export type JoinedStatus = Pick<StatusMessage, "watermark" | "clock" | "skewed">;
-
-/** So far ahead of the own clock one member alone may be believed; milliseconds. */
+/** Milliseconds ahead of this daemon's clock that one member alone may be believed. */
 const BELIEVED_AHEAD_MS = 86_400_000;
 
 export class Joining {
@@ -34,7 +31,7 @@ export class Joining {
   }
 
   /** Notes the first status of a member's connection; later connections of the member do not count. @param id  proved */
-  met(id: ByteString, { data }: Pick<StatusMessage, "data">): void {
+  met(id: ByteString, { data }: StatusMessage): void {
     if (!this.#mayBeNew || this.#empty.has(id)) return;
     if (data.count === 0) this.#empty.add(id);
     else this.#mayBeNew = false;
@@ -47,7 +44,7 @@ export class Joining {
    * @param members  those that are connected
    * @param electorate  those that are configured, or listed
    */
-  caughtUp(members: readonly JoinedStatus[], { ids, others }: Electorate): void {
+  caughtUp(members: readonly StatusMessage[], { ids, others }: Electorate): void {
     const { timeline, clock } = this.#cluster;
     if (this.isUnderWay) {
       timeline.raise(joiningWatermark(members, clock()));
@@ -65,12 +62,13 @@ export class Joining {
 }
 
 /**
- * At or above all that any member has called final, for which each of the members of that time had to tell a watermark as
- * high: the highest, but not beyond the time that it is, unless most of several tell more. A clock that once jumped ahead
- * leaves a watermark far ahead; so does a lie. Who is new as well tells none.
- * @param now  by the own clock
+ * Returns a date at or after all that any member has called final. For such a date each of the members of that time
+ * had to report a watermark as high: so it is the highest watermark, but not beyond the present time, unless most of
+ * several report more. A clock that once jumped ahead leaves a watermark far ahead; so does a lie. A new member
+ * reports none.
+ * @param now  by this daemon's clock
  */
-export function joiningWatermark(members: readonly JoinedStatus[], now: number): number {
+export function joiningWatermark(members: readonly StatusMessage[], now: number): number {
   const watermarks = members.map(({ watermark }) => watermark).filter((watermark) => watermark > 0);
   if (watermarks.length === 0) return 0;
   watermarks.sort((a, b) => b - a);
@@ -79,7 +77,7 @@ export function joiningWatermark(members: readonly JoinedStatus[], now: number):
   return Math.floor(Math.max(most, Math.min(watermarks[0] as number, timeOf(clocks, now))));
 }
 
-/** What time it is: of several clocks the middle one; of two the other one, if it may be right at all. */
+/** Returns the present time: of several clocks the middle one; of two the other one, if it can be right at all. */
 function timeOf(clocks: readonly number[], now: number): number {
   if (clocks.length <= 2) return Math.min(Math.max(...clocks), now + BELIEVED_AHEAD_MS);
   return [...clocks].sort((a, b) => a - b)[Math.floor((clocks.length - 1) / 2)] as number;

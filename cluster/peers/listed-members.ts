@@ -1,129 +1,125 @@
 /**
- * Members by list: each tells the others by which list it goes, and gives the list to those that go by another. What a member
- * reports counts under the list that it has told last. Source: docs/protocol-v2.md "Members by list".
+ * Members by list: each reports by which list it goes, and sends the list to members that go by another. A member's
+ * reports count under the list that it has named last. Source: docs/protocol-v2.md "Members by list".
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { KNOWS_LISTS, type ListMessage } from "../../protocol/members/list-message.js";
 import { type Heard, joinedWatermark } from "../../timeline/members/joining-rule.js";
 import type { MemberLists } from "../members/member-lists.js";
-import type { Complaints } from "./complaints.js";
 import type { Member } from "./member.js";
 import type { Roster } from "./roster.js";
-import type { ClusterState } from "./shared/cluster-state.js";
+import { type ClusterState, factsOf } from "./shared/cluster-state.js";
 import { VouchedLists } from "./vouched-lists.js";
 
-/** Lists of one member that are looked at between two statuses: an honest one has one, or two that stand beside each other. */
-const CHECKS_MOST = 16;
+/** Lists of one member that are checked between two statuses: an honest one has one, or two next to each other. */
+const CHECKS_MAX = 16;
 
-/** What a member has told. */
-interface Told extends Omit<Heard, "isLive" | "watermark" | "isPulled"> {
+/** The list that a member goes by, and what it reported with it. */
+interface MemberReport extends Omit<Heard, "isLive" | "watermark" | "isPulled"> {
   readonly isReporting: boolean;
-  /** Its last status when it first spoke so: what that says of its watermark was said before. */
+  /** Its last status when it first reported under this list: that status's watermark is older than the report. */
   readonly statusThen: Member["status"];
-  /** How many lists of it were looked at since the last status. */
+  /** How many of its lists were checked since the last status. */
   checks: number;
-  /** Whether it was given those that are known here since then. */
+  /** Whether it has received the lists that are known here since then. */
   isGiven: boolean;
 }
 
-const NOTHING: Pick<Told, "list" | "isReporting" | "statusThen"> = {
-  list: "",
-  isReporting: false,
-  statusThen: null,
-};
+const NOTHING: MemberReport = { list: "", isReporting: false, statusThen: null, checks: 0, isGiven: false };
 
 export class ListedMembers {
   readonly #cluster: ClusterState<Member>;
   readonly #roster: Roster;
-  readonly #complaints: Complaints;
-  readonly #told = new Map<Member, Told>();
+  readonly #reports = new Map<Member, MemberReport>();
   readonly #vouched = new VouchedLists();
-  /** Lists of members that let this daemon go, of late. */
+  /** Lists of members that closed their connections with them, since the last tick. */
   #checks = 0;
   #nextAt = 0;
   #wasOutside: boolean;
 
-  constructor(cluster: ClusterState<Member>, roster: Roster, complaints: Complaints) {
+  constructor(cluster: ClusterState<Member>, roster: Roster) {
     this.#cluster = cluster;
     this.#roster = roster;
-    this.#complaints = complaints;
     this.#wasOutside = cluster.lists?.isOutside ?? false;
-    if (this.#wasOutside) this.#tellOutside();
+    if (this.#wasOutside) this.#logOutside();
   }
 
-  /** A member is not connected any more. */
+  /** A member has disconnected. */
   left(member: Member): void {
-    this.#told.delete(member);
+    this.#reports.delete(member);
   }
 
   tick(now: number): void {
     if (now < this.#nextAt) return;
     this.#nextAt = now + this.#cluster.limits.statusEveryMs;
     this.#checks = 0;
-    for (const member of this.#cluster.members.values()) this.tell(member);
+    for (const member of this.#cluster.members.values()) this.announce(member);
     this.#join();
   }
 
-  /** The lists known here have changed. @returns whether what has come so far was not taken, as no list named this daemon */
+  /** The lists known here have changed. @returns whether messages were ignored so far because no list named this daemon */
   changed(): boolean {
     const { isOutside = false, isSettled = false, isJoining = false } = this.#cluster.lists ?? {};
     const wasOutside = this.#wasOutside;
     this.#wasOutside = isOutside;
-    if (isOutside && !wasOutside) this.#tellOutside();
-    if (isSettled) this.#tellAll(isJoining);
+    if (isOutside && !wasOutside) this.#logOutside();
+    if (isSettled) this.#announceAll(isJoining);
     return wasOutside && !isOutside;
   }
 
-  #tellOutside(): void {
+  #logOutside(): void {
     const { lists, log } = this.#cluster;
     log.error({}, `no writes are taken: ${lists?.refusal ?? "no list names this daemon"}. ${CURE}`);
   }
 
-  #tellAll(isJoining: boolean): void {
+  #announceAll(isJoining: boolean): void {
     for (const member of this.#cluster.members.values()) {
       if (isJoining) member.compareAgain();
-      this.tell(member);
+      this.announce(member);
       this.#give(member);
     }
   }
 
-  /** Says by which list this daemon goes. */
-  tell(member: Member): void {
+  /** Sends the hash of the list by which this daemon goes. */
+  announce(member: Member): void {
     const { lists } = this.#cluster;
     if (lists === undefined || !takesLists(member)) return;
-    const told = this.#of(member);
-    told.checks = 0;
-    told.isGiven = false;
+    const report = this.#of(member);
+    report.checks = 0;
+    report.isGiven = false;
     member.connection.send(this.#message(NO_BYTES, NO_BYTES));
   }
 
   heard(member: Member, { hash, isReporting, body, signature }: ListMessage): void {
     const { lists } = this.#cluster;
     if (lists === undefined) return;
-    const told = this.#of(member);
-    const isNew = told.list !== hash;
-    const statusThen = isNew || isReporting !== told.isReporting ? member.status : told.statusThen;
-    this.#told.set(member, { ...told, list: hash, isReporting, statusThen });
+    const report = this.#of(member);
+    const isNew = report.list !== hash;
+    const statusThen = isNew || isReporting !== report.isReporting ? member.status : report.statusThen;
+    this.#reports.set(member, { ...report, list: hash, isReporting, statusThen });
     if (isNew && lists.isJoining) member.compareAgain();
     if (body.length > 0) this.#take(member, body, signature);
-    if (hash !== lists.told.hash) this.#give(member);
+    if (hash !== lists.durable.hash) this.#give(member);
   }
 
-  /** A list that a member sends as it closes the connection: what proves that it is left out. @param id  the member's */
+  /**
+   * Takes a list that a member sends as it closes the connection: it proves that this daemon is left out. @param id
+   * the member's
+   */
   leftOut(id: ByteString, { body, signature }: ListMessage): void {
-    if (body.length === 0 || ++this.#checks > CHECKS_MOST) return;
+    if (body.length === 0 || ++this.#checks > CHECKS_MAX) return;
     this.#takeFrom(id, body, signature);
   }
 
-  /** Whether what a member reports is said under the same list as what this daemon would. */
+  /** Whether a member's reports are made under the same list as this daemon's. */
   isUnderOwn(member: Member): boolean {
     const { lists } = this.#cluster;
     if (lists === undefined || lists.others === null) return true;
-    const { list, isReporting } = this.#told.get(member) ?? NOTHING;
-    return lists.isReporting && isReporting && list === lists.told.hash;
+    const { list, isReporting } = this.#reports.get(member) ?? NOTHING;
+    return lists.isReporting && isReporting && list === lists.durable.hash;
   }
 
-  /** Those whose reports are counted. @param all  the others; null: one is not connected */
+  /** Returns the members whose reports are counted. @param all  all other members; null: one is not connected */
   reporters(all: readonly Member[] | null): readonly Member[] | null {
     const { lists } = this.#cluster;
     if (lists === undefined || lists.others === null) return all;
@@ -131,25 +127,25 @@ export class ListedMembers {
     return all.every((member) => this.isUnderOwn(member)) ? all : null;
   }
 
-  #of(member: Member): Told {
-    const told = this.#told.get(member) ?? { ...NOTHING, checks: 0, isGiven: false };
-    this.#told.set(member, told);
-    return told;
+  #of(member: Member): MemberReport {
+    const report = this.#reports.get(member) ?? { ...NOTHING };
+    this.#reports.set(member, report);
+    return report;
   }
 
-  /** All lists that are known here, once between two statuses. */
+  /** Sends all lists that are known here, once between two statuses. */
   #give(member: Member): void {
     const { lists } = this.#cluster;
-    const told = this.#of(member);
-    if (lists === undefined || told.isGiven || !takesLists(member)) return;
-    told.isGiven = true;
-    for (const { body, signature } of lists.told.lists)
+    const report = this.#of(member);
+    if (lists === undefined || report.isGiven || !takesLists(member)) return;
+    report.isGiven = true;
+    for (const { body, signature } of lists.durable.lists)
       member.connection.send(this.#message(body, signature));
   }
 
   #message(body: Buffer, signature: Buffer): ListMessage {
     const { lists } = this.#cluster;
-    const { hash = "" } = lists?.told ?? {};
+    const { hash = "" } = lists?.durable ?? {};
     return {
       kind: "list",
       hash,
@@ -160,16 +156,23 @@ export class ListedMembers {
   }
 
   #take(member: Member, body: Buffer, signature: Buffer): void {
-    const told = this.#of(member);
-    if (++told.checks > CHECKS_MOST) return;
+    const report = this.#of(member);
+    if (++report.checks > CHECKS_MAX) return;
     const outcome = this.#takeFrom(member.id, body, signature);
     if (outcome === "unknown-signer") member.unknown();
     else if (typeof outcome === "object" && "refused" in outcome)
-      // An honest one may have it, whose signer was revoked since.
-      this.#complaints.listRefused(member, outcome.refused);
+      // An honest member may have it if the signer was revoked since.
+      this.#cluster.notices.warn(
+        `list of ${member.id}`,
+        { ...factsOf(member), reason: outcome.refused },
+        LIST_REFUSED,
+      );
   }
 
-  /** Takes a list that its signature proves, or most of the configured peers. @param body  with the signature, views of what came */
+  /**
+   * Takes a list that its signature proves, or most of the configured peers. @param body  like the signature, a view
+   * of received bytes
+   */
   #takeFrom(id: ByteString, body: Buffer, signature: Buffer): ReturnType<MemberLists["take"]> {
     const { lists, hash, log } = this.#cluster;
     if (lists === undefined) return "old";
@@ -187,18 +190,18 @@ export class ListedMembers {
     return taken;
   }
 
-  /** A daemon that a list has added takes nothing before it knows from which date on. */
+  /** Joins: a daemon that a list has added accepts nothing before it knows from which date on. */
   #join(): void {
     const { lists, timeline, log, clock } = this.#cluster;
     if (lists === undefined || lists.others === null || !lists.isJoining || !lists.isSettled) return;
     const heard = new Map<ByteString, Heard>();
     for (const [id, member] of this.#cluster.members) {
-      const { list, isReporting, statusThen } = this.#told.get(member) ?? NOTHING;
+      const { list, isReporting, statusThen } = this.#reports.get(member) ?? NOTHING;
       const watermark = member.status?.watermark ?? 0;
       const isPulled = member.compared !== null && member.status !== statusThen;
       heard.set(id, { list, watermark, isLive: isReporting, isPulled });
     }
-    const from = joinedWatermark(lists.told.hash, lists.others, heard, clock());
+    const from = joinedWatermark(lists.durable.hash, lists.others, heard, clock());
     if (from === null) return;
     timeline.raise(from);
     lists.joined();
@@ -211,6 +214,8 @@ const CURE =
   "folder, and dbsync members replace the old id by the new one (one that was evicted: add the new one). One that is not named yet: dbsync members add it";
 const VOUCHED =
   "a list of members was taken whose signer's key is not in this daemon's key ring: most of its configured peers go by it";
+const LIST_REFUSED =
+  "a list of members that a member goes by is refused here: nothing becomes final until an administrator signs another";
 const NO_BYTES = Buffer.alloc(0);
 
 const takesLists = ({ status, connection }: Member): boolean =>

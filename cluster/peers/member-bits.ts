@@ -1,32 +1,32 @@
-/** Which bit stands for which member, so that sets of them are numbers: as many as there are bits, the last ones heard. */
+/** Bits for members, so that sets of them are numbers: as many members as there are bits, those seen last. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { ClusterState } from "./shared/cluster-state.js";
 import { electorateIn } from "./shared/electorate.js";
-import { MEMBERS_MOST } from "./shared/peering-limits.js";
+import { MEMBERS_MAX } from "./shared/peering-limits.js";
 
 export class MemberBits {
-  /** Of those that are not connected, who was longest ago comes first. */
+  /** Members that are not connected, the longest absent first. */
   readonly #bits = new Map<ByteString, number>();
   readonly #cluster: ClusterState;
-  /** By id; those of a member without a bit go. */
+  /** Notes by id; those of a member without a bit are deleted. */
   readonly #notes: Map<ByteString, unknown>;
   readonly #onForgotten: (bit: number) => void;
 
-  /** @param onForgotten  told of a bit that is to stand for another member from now on */
+  /** @param onForgotten  receives a bit that another member gets from now on */
   constructor(cluster: ClusterState, notes: Map<ByteString, unknown>, onForgotten: (bit: number) => void) {
     this.#cluster = cluster;
     this.#notes = notes;
     this.#onForgotten = onForgotten;
   }
 
-  /** @throws RangeError  all stand for others that are connected */
+  /** @throws RangeError  all bits are used by connected members */
   of(id: ByteString): number {
     const bit = this.#bits.get(id) ?? this.#free();
     this.#bits.set(id, bit);
     return bit;
   }
 
-  /** A member is not connected any more. */
+  /** A member has disconnected. */
   left(id: ByteString): void {
     const bit = this.#bits.get(id);
     if (bit === undefined) return;
@@ -35,12 +35,12 @@ export class MemberBits {
   }
 
   #free(): number {
-    if (this.#bits.size < MEMBERS_MOST) return 1 << this.#bits.size;
+    if (this.#bits.size < MEMBERS_MAX) return 1 << this.#bits.size;
     const idle = [...this.#bits].filter(([id]) => !this.#cluster.members.has(id));
-    // Those that have a voice are given to others last.
+    // Bits of voting members are reused last.
     const { ids } = electorateIn(this.#cluster);
     const gone = idle.find(([id]) => !ids.has(id)) ?? idle[0];
-    if (gone === undefined) throw new RangeError("all bits stand for members that are connected");
+    if (gone === undefined) throw new RangeError("all bits are taken by connected members");
     const [id, bit] = gone;
     this.#bits.delete(id);
     this.#notes.delete(id);

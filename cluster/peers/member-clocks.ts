@@ -1,5 +1,5 @@
 /**
- * Whether the own clock is off: compared with the median of the members' clocks, the own one included. Its unit is a
+ * Checks whether this machine's clock is off, by the median of the members' clocks, this one included. Its unit is a
  * sample, which says how far a member's clock was ahead of this machine's uptime.
  * Source: docs/decisions/0039-what-member-lists-allow.md.
  */
@@ -26,7 +26,10 @@ export class MemberClocks {
     this.#samples.set(member, { ahead: clock - uptime, takenAt: uptime });
   }
 
-  /** Of all clocks, the lower one of the two in the middle; null: fewer than a majority of `members` is known. */
+  /**
+   * Returns the median of all clocks, the lower one of the two in the middle; null: fewer than a majority of
+   * `members` is known.
+   */
   median(clock: number, uptime: number, members: number): number | null {
     const clocks = [clock];
     for (const [member, { ahead, takenAt }] of this.#samples) {
@@ -38,14 +41,17 @@ export class MemberClocks {
     return clocks[(clocks.length - 1) >> 1] as number;
   }
 
-  /** Without a majority the last verdict holds. @param members  how many there are, this one included */
+  /**
+   * Whether this clock is off; without a majority the last verdict holds. @param members  how many there are, this
+   * one included
+   */
   isSkewed(clock: number, uptime: number, members: number): boolean {
     const median = this.median(clock, uptime, members);
     if (median !== null) this.#verdict = Math.abs(clock - median) > this.#limits.skewMs;
     return this.#verdict;
   }
 
-  /** How far a member's clock is ahead of the own one; null: not known. */
+  /** Returns how far a member's clock is ahead of this one; null: not known. */
   skewOf(member: ByteString, clock: number, uptime: number): number | null {
     const sample = this.#samples.get(member);
     return sample === undefined ? null : Math.round(sample.ahead + uptime - clock);

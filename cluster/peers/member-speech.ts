@@ -4,30 +4,29 @@ import type { PackedEntry } from "../../protocol/members/member-packing.js";
 import type { MemberConnection } from "./connections/member-connection.js";
 import { MessageIntake, type Speaker } from "./exchange/message-intake.js";
 import { MessageOutbox } from "./exchange/message-outbox.js";
-import type { MemberShared } from "./member-shared.js";
+import type { ClusterState } from "./shared/cluster-state.js";
+import type { MessageFigures } from "./shared/message-figures.js";
 
-/** Whose messages they are. */
+/** The member that sends and receives the messages. */
 interface SpeakingMember extends Speaker {
   readonly connection: MemberConnection;
 }
 
-export class MemberSpeech<Member extends SpeakingMember> {
-  readonly #member: Member;
-  readonly #shared: MemberShared<Member>;
+export class MemberSpeech {
+  readonly #member: SpeakingMember;
+  readonly #figures: MessageFigures;
   /** null: it takes none. */
   readonly #outbox: MessageOutbox | null;
   /** null: this daemon takes none. */
   readonly #intake: MessageIntake | null;
 
-  constructor(member: Member, shared: MemberShared<Member>) {
+  constructor(member: SpeakingMember, cluster: ClusterState) {
     this.#member = member;
-    this.#shared = shared;
-    const { cluster, messageFigures: figures } = shared;
-    const { limits, messages } = cluster;
+    const { limits, messages, messageFigures } = cluster;
+    this.#figures = messageFigures;
     const { connection } = member;
     this.#outbox = connection.knows.has(KNOWS_SPEAK) ? new MessageOutbox(connection, limits) : null;
-    this.#intake =
-      messages === undefined ? null : new MessageIntake(cluster, messages, { figures, speaker: member });
+    this.#intake = messages === undefined ? null : new MessageIntake(cluster, messages, member);
   }
 
   /** Whether the member takes messages. */
@@ -35,11 +34,11 @@ export class MemberSpeech<Member extends SpeakingMember> {
     return this.#outbox !== null;
   }
 
-  /** @returns whether it goes to the member */
+  /** @returns whether it will be sent to the member */
   give(entry: PackedEntry): boolean {
     if (this.#outbox === null) return false;
     const isGiven = this.#outbox.give(entry);
-    this.#shared.messageFigures[isGiven ? "given" : "dropped"]++;
+    this.#figures[isGiven ? "given" : "dropped"]++;
     return isGiven;
   }
 

@@ -1,4 +1,4 @@
-/** A member that is connected and has proved who it is: what it says goes to the part that it concerns. */
+/** A connected and authenticated member: passes its messages to the part that they concern. */
 
 import type { Work } from "../../net/process/turns.js";
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -9,22 +9,44 @@ import type { Place } from "../../timeline/entries/entry.js";
 import type { MemberConnection } from "./connections/member-connection.js";
 import { RoundTrips } from "./connections/round-trips.js";
 import type { IncomingBatch } from "./exchange/incoming-batch.js";
-import type { Giver } from "./exchange/intake.js";
+import type { Intake, Sender } from "./exchange/intake.js";
 import type { OfferPace } from "./exchange/offer-pace.js";
 import { Outbox } from "./exchange/outbox.js";
 import { type Reconciled, Reconciling } from "./exchange/reconciling.js";
 import { ReportAnswers } from "./exchange/report-answers.js";
-import { parts, type Receiver } from "./exchange/spreading.js";
-import { describeMember } from "./member-description.js";
-import type { MemberShared } from "./member-shared.js";
+import { parts, type Receiver, type Spreading } from "./exchange/spreading.js";
 import { MemberSpeech } from "./member-speech.js";
-import { SnapshotGiving } from "./past/snapshot-giving.js";
-import type { ConnectedMember, MemberStatus } from "./shared/cluster-state.js";
+import type { OwnClock } from "./own-clock.js";
+import type { Gaps } from "./past/gaps.js";
+import { SnapshotSending } from "./past/snapshot-sending.js";
+import {
+  type ClusterState,
+  type ConnectedMember,
+  factsOf,
+  type MemberStatus,
+} from "./shared/cluster-state.js";
 import { electorateIn } from "./shared/electorate.js";
 import type { ExchangeMessage } from "./shared/exchange-message.js";
 import { isSameTotals, totalsOf } from "./shared/totals.js";
 
-/** A push that has come, or a step that is to run behind those before it. */
+/** The objects that all members share. */
+export interface MemberShared {
+  readonly cluster: ClusterState;
+  readonly spreading: Spreading;
+  readonly intake: Intake;
+  readonly clock: OwnClock;
+  readonly gaps: Gaps;
+}
+
+/** A message of a member that concerns all of the cluster. */
+export type SharedMessage = ExchangeMessage & {
+  kind: "cuts" | "list" | "report" | "snapshot-part" | "state-sums" | "state-keys";
+};
+
+/** A message of a member that concerns what goes on between it and this daemon. */
+export type OwnExchangeMessage = Exclude<ExchangeMessage, SharedMessage>;
+
+/** A received push, or a step that is to run after those before it. */
 interface Received extends IncomingBatch {
   readonly number: number;
   readonly bytes: number;
@@ -32,36 +54,36 @@ interface Received extends IncomingBatch {
   readonly then: (() => void) | null;
 }
 
-export class Member implements Giver, Receiver, Reconciled, ConnectedMember {
+export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
   readonly connection: MemberConnection;
   readonly id: ByteString;
-  /** Which bit stands for it. */
+  /** Its bit in sets of members. */
   readonly bit: number;
   readonly outbox: Outbox;
   readonly offerPace: OfferPace;
-  readonly speech: MemberSpeech<Member>;
-  /** Places that are on the own disk, which it has to be told. */
-  owed: Place[] = [];
+  readonly speech: MemberSpeech;
+  /** Order keys of entries on this daemon's disk that it is to be notified of. */
+  pendingAcks: Place[] = [];
   /** Its last; null: none yet. */
   status: StatusMessage | null = null;
   /** Its state in its first status, before this daemon sent it anything; null: none yet. */
   metAs: StatusMessage["state"] | null = null;
-  /** What it has reported of itself; null: nothing yet. */
+  /** Its report of itself; null: none yet. */
   about: MemberAbout | null = null;
   refusals = 0;
   /** New ones that it has given. */
-  entriesGiven = 0;
+  entriesReceived = 0;
   /** Whether what it holds is here, as of a moment when it was live, or in another state; null: not yet. */
   compared: "live" | "other" | null = null;
-  /** By the own clock. */
+  /** The time by this daemon's clock. */
   readonly connectedSince: number;
-  /** The same by `uptime`. */
+  /** The same time by `uptime`. */
   readonly since: number;
-  readonly #shared: MemberShared<Member>;
+  readonly #shared: MemberShared;
   readonly #reconciling: Reconciling;
   readonly #trips: RoundTrips;
   readonly #reports: ReportAnswers;
-  readonly #giving: SnapshotGiving;
+  readonly #giving: SnapshotSending;
   #nextStatusAt = 0;
   #nextAboutAt = 0;
   #freshFromEcho = 0;
@@ -69,11 +91,11 @@ export class Member implements Giver, Receiver, Reconciled, ConnectedMember {
   #receivedBytes = 0;
   #number = 0;
   #acked = 0;
-  #toldAcked = 0;
+  #sentAcked = 0;
   #isReading = false;
 
-  constructor(shared: MemberShared<Member>, connection: MemberConnection, bit: number) {
-    const { cluster, spreading, onTooLong, packer } = shared;
+  constructor(shared: MemberShared, connection: MemberConnection, bit: number) {
+    const { cluster, spreading } = shared;
     this.#shared = shared;
     this.connection = connection;
     this.id = connection.id;
@@ -82,10 +104,10 @@ export class Member implements Giver, Receiver, Reconciled, ConnectedMember {
     this.since = cluster.uptime();
     this.#trips = new RoundTrips(cluster.uptime);
     this.#reports = new ReportAnswers(cluster);
-    this.#giving = new SnapshotGiving(cluster, connection);
-    this.speech = new MemberSpeech<Member>(this, shared);
+    this.#giving = new SnapshotSending(cluster, connection);
+    this.speech = new MemberSpeech(this, cluster);
     this.offerPace = spreading.newPace();
-    this.outbox = new Outbox(cluster, this, { traces: spreading.traces, packer, onTooLong });
+    this.outbox = new Outbox(cluster, this, spreading.states, spreading.packer);
     this.#reconciling = new Reconciling(cluster, this);
   }
 
@@ -94,7 +116,8 @@ export class Member implements Giver, Receiver, Reconciled, ConnectedMember {
     this.#sendStatus(this.#shared.cluster.uptime());
   }
 
-  receive(message: ExchangeMessage): void {
+  /** Takes a message that concerns this member alone: Peering takes the remaining kinds. */
+  receive(message: OwnExchangeMessage): void {
     const { spreading, cluster } = this.#shared;
     if ("places" in message && message.places.length > cluster.limits.maxPlaces) {
       this.malformed(`${message.places.length} places in one message`);
@@ -135,27 +158,13 @@ export class Member implements Giver, Receiver, Reconciled, ConnectedMember {
       case "speak":
         this.speech.receive(message);
         break;
-      case "cuts":
-        this.#shared.onVoted(this, message.votes);
-        break;
-      case "list":
-        this.#shared.onListed(this, message);
-        break;
       case "snapshot-pull":
         this.#giving.pull(message.at, message.number);
         break;
-      case "snapshot-part":
-        if (!this.#shared.given(this, message)) this.malformed("a part of a snapshot that was not asked for");
-        break;
-      case "report":
-        this.#shared.onReported(this, message);
-        break;
-      default:
-        this.#shared.onCompared(this, message);
     }
   }
 
-  /** It is no longer connected. */
+  /** The member has disconnected. */
   stop(): void {
     this.#reconciling.stop();
     this.#giving.stop();
@@ -171,8 +180,8 @@ export class Member implements Giver, Receiver, Reconciled, ConnectedMember {
 
   tick(now: number): void {
     const { unsentBytes } = this.connection;
-    if (unsentBytes > this.#shared.cluster.limits.mostUnsentBytes + this.outbox.unackedBytes) {
-      this.#shared.drop(this, "not-reading", `${unsentBytes} bytes wait for it`);
+    if (unsentBytes > this.#shared.cluster.limits.closeAboveUnsentBytes + this.outbox.unackedBytes) {
+      this.connection.drop("not-reading", `${unsentBytes} bytes wait for it`);
       return;
     }
     if (now >= this.#nextStatusAt) this.#sendStatus(now);
@@ -184,11 +193,11 @@ export class Member implements Giver, Receiver, Reconciled, ConnectedMember {
   }
 
   /** Says which pushes are dealt with, and what is on disk. */
-  tell(): void {
-    if (this.owed.length === 0 && this.#acked === this.#toldAcked) return;
-    const places = this.owed;
-    this.owed = [];
-    this.#toldAcked = this.#acked;
+  sendAcks(): void {
+    if (this.pendingAcks.length === 0 && this.#acked === this.#sentAcked) return;
+    const places = this.pendingAcks;
+    this.pendingAcks = [];
+    this.#sentAcked = this.#acked;
     const { maxPlaces } = this.#shared.cluster.limits;
     if (places.length === 0) this.connection.send({ kind: "have", number: this.#acked, places });
     for (const part of parts(places, maxPlaces)) {
@@ -207,7 +216,30 @@ export class Member implements Giver, Receiver, Reconciled, ConnectedMember {
   }
 
   describe(address: string): MemberStatus {
-    return describeMember(this, this.#shared, { address, roundTrip: this.#trips.last });
+    const { cluster, clock, spreading, gaps } = this.#shared;
+    const { id, status, connection } = this;
+    const now = cluster.uptime();
+    return {
+      address,
+      id,
+      connection: "connected",
+      trouble: null,
+      state: status?.state ?? null,
+      skewed: status?.skewed ?? false,
+      connectedSince: this.connectedSince,
+      roundTrip: this.#trips.last,
+      skew: clock.clocks.skewOf(id, cluster.clock(), now),
+      watermark: status?.watermark ?? null,
+      prunedTo: status?.pruned ?? null,
+      isLacking: gaps.isOpen(id),
+      entries: status === null ? null : status.ring.count + status.data.count,
+      isEqual: this.isEqual,
+      lag: spreading.requests.countOf(this.bit),
+      behind: this.outbox.behind,
+      lastHeard: now - connection.lastSeenAt,
+      refusals: this.refusals,
+      about: this.about,
+    };
   }
 
   onCaughtUp(): void {
@@ -222,22 +254,29 @@ export class Member implements Giver, Receiver, Reconciled, ConnectedMember {
     this.#queue(null, step);
   }
 
-  gave(entries: number): void {
-    this.entriesGiven += entries;
-    if (entries > 0) this.#shared.onProgressed();
+  onNewEntries(entries: number): void {
+    this.entriesReceived += entries;
+    const { cluster } = this.#shared;
+    if (entries > 0) cluster.progressAt = cluster.uptime();
   }
 
-  owe(place: Place): void {
-    this.#shared.spreading.owe(place, this);
+  acknowledge(place: Place): void {
+    this.#shared.spreading.acknowledge(place, this);
   }
 
   refused(reason: string): void {
     this.refusals++;
-    this.#shared.onRefused(this, reason);
+    const { notices, limits } = this.#shared.cluster;
+    const facts = { ...factsOf(this), reason };
+    notices.warn(`entry of ${this.id}`, facts, "an entry that a member gave was refused");
+    if (this.refusals < limits.maxRefusals || this.connection.isClosed) return;
+    this.connection.ban(`${this.refusals} entries were refused, the last: ${reason}`);
   }
 
   onUnheard(reason: string, isLie: boolean): void {
-    this.#shared.onUnheard(this, reason, isLie);
+    const { notices } = this.#shared.cluster;
+    if (isLie) this.refused(reason);
+    else notices.warn(`message of ${this.id}`, { ...factsOf(this), reason }, UNHEARD);
   }
 
   unknown(): void {
@@ -245,18 +284,18 @@ export class Member implements Giver, Receiver, Reconciled, ConnectedMember {
   }
 
   malformed(detail: string): void {
-    this.#shared.drop(this, "malformed", detail);
+    this.connection.drop("malformed", detail);
   }
 
   /** Closes the connection after an exception that the member's bytes caused. */
   failed(problem: unknown): void {
-    this.#shared.drop(this, "internal-error", stackOf(problem));
+    this.connection.drop("internal-error", stackOf(problem));
   }
 
   #push(message: PushMessage): void {
     const { windowBytes, maxEnvelopeBytes, batchBytes } = this.#shared.cluster.limits;
     if (message.number !== this.#number + 1) {
-      this.malformed(`push ${message.number} behind ${this.#number}`);
+      this.malformed(`push ${message.number} after ${this.#number}`);
       return;
     }
     this.#number = message.number;
@@ -277,7 +316,7 @@ export class Member implements Giver, Receiver, Reconciled, ConnectedMember {
       then,
       pending: 0,
       isRead: message === null,
-      changed: () => this.#advance(),
+      changed: this.#advance,
     });
     if (message === null) this.#advance();
     else if (!this.#isReading) {
@@ -300,8 +339,8 @@ export class Member implements Giver, Receiver, Reconciled, ConnectedMember {
     this.#isReading = false;
   }
 
-  /** Those at the front that are dealt with. */
-  #advance(): void {
+  /** Completes the pushes at the front that are dealt with. */
+  readonly #advance = (): void => {
     for (let [first] = this.#received; first !== undefined; [first] = this.#received) {
       if (!first.isRead || first.pending > 0) return;
       this.#received.shift();
@@ -309,10 +348,10 @@ export class Member implements Giver, Receiver, Reconciled, ConnectedMember {
       first.then?.();
       if (first.number > 0) {
         this.#acked = first.number;
-        this.#shared.spreading.tellSoon();
+        this.#shared.spreading.sendAcksSoon();
       }
     }
-  }
+  };
 
   #heardStatus(status: StatusMessage): void {
     const { cluster, clock, gaps } = this.#shared;
@@ -325,11 +364,10 @@ export class Member implements Giver, Receiver, Reconciled, ConnectedMember {
       clock.clocks.note(this.id, status.clock + (this.#trips.last ?? 0) / 2, now);
     gaps.heard(this, status, before === null);
     if (status.echo >= this.#freshFromEcho) this.#reconciling.heard(status);
-    // At once on connecting.
+    // Immediately after connecting.
     if (before !== null) return;
     this.metAs = status.state;
     this.#reconciling.tick(now, status);
-    this.#shared.onSpoke(this);
   }
 
   #sendAbout(now: number): void {
@@ -354,3 +392,6 @@ export class Member implements Giver, Receiver, Reconciled, ConnectedMember {
     });
   }
 }
+
+const UNHEARD =
+  "messages of a member were not delivered: they are too old, or their key is not known or has no right to that";

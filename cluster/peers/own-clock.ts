@@ -1,4 +1,4 @@
-/** Whether this machine's clock is right, as far as the members' tell: said in the log when that changes. */
+/** Checks whether this machine's clock is right, compared with the members', and logs when that changes. */
 import { skewedWatermark } from "../../timeline/members/skew-rule.js";
 import { MemberClocks } from "./member-clocks.js";
 import type { ClusterState } from "./shared/cluster-state.js";
@@ -6,7 +6,7 @@ import type { ClusterState } from "./shared/cluster-state.js";
 export class OwnClock {
   readonly clocks: MemberClocks;
   readonly #cluster: ClusterState;
-  /** What was last told. */
+  /** The last verdict that was logged. */
   #wasSkewed = false;
 
   constructor(cluster: ClusterState) {
@@ -14,15 +14,15 @@ export class OwnClock {
     this.clocks = new MemberClocks(cluster.limits);
   }
 
-  /** Whether it is off the members' median. Computed anew each time. */
+  /** Whether it is off the members' median. Computed again each time. */
   get isSkewed(): boolean {
     return this.clocks.isSkewed(this.#cluster.clock(), this.#cluster.uptime(), this.#cluster.size);
   }
 
-  /** As `isSkewed`, and says in the log when that has changed. */
+  /** Returns `isSkewed`, and logs when that has changed. */
   watch(): boolean {
     const { isSkewed } = this;
-    if (isSkewed !== this.#wasSkewed) this.#tell(isSkewed);
+    if (isSkewed !== this.#wasSkewed) this.#logVerdict(isSkewed);
     this.#wasSkewed = isSkewed;
     return isSkewed;
   }
@@ -43,7 +43,7 @@ export class OwnClock {
     return this.clocks.median(this.#cluster.clock(), this.#cluster.uptime(), this.#cluster.size);
   }
 
-  #tell(isSkewed: boolean): void {
+  #logVerdict(isSkewed: boolean): void {
     const { log, clock } = this.#cluster;
     const median = this.#median;
     if (!isSkewed) log.info({}, "this machine's clock is right again");

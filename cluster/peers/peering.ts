@@ -1,7 +1,7 @@
 /**
- * The members: what is given to them, and what they give. No sockets, timers or files of its own: driven by its owner's
- * calls, by what the sockets tell, and by `tick` every 25 ms. Read roster.ts (who is connected), spreading.ts (one
- * entry), reconciling.ts (what was missed). Source: docs/architecture.md "How daemons agree".
+ * The connections to the members, and what is sent to them and received from them. No sockets, timers or files of its
+ * own: driven by its owner's calls, by the sockets' events, and by `tick` every 25 ms. Read roster.ts (connections),
+ * spreading.ts (one entry), reconciling.ts (what was missed). Source: docs/architecture.md "How daemons agree".
  */
 
 import { LogThrottle } from "../../net/process/log-throttle.js";
@@ -9,32 +9,32 @@ import { Turns } from "../../net/process/turns.js";
 import type { PeerAddress } from "../../options/peer-address.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { ListMessage } from "../../protocol/members/list-message.js";
+import type { StatusMessage } from "../../protocol/members/member-messages.js";
 import type { DaemonState, Hello } from "../../protocol/version-2/messages-v2.js";
 import type { Entry, FlushedEntry, Place } from "../../timeline/entries/entry.js";
 import { CatchingUp } from "./catching-up.js";
-import { Complaints } from "./complaints.js";
 import type { MemberConnection } from "./connections/member-connection.js";
 import { Intake } from "./exchange/intake.js";
-import { Packer } from "./exchange/packing.js";
+import { oldestSpread } from "./exchange/replication-states.js";
 import { Spreading } from "./exchange/spreading.js";
-import { oldestSpread } from "./exchange/traces.js";
 import { ForgottenPast } from "./forgotten-past.js";
 import { Joining } from "./joining.js";
 import { ListedMembers } from "./listed-members.js";
 import { Member } from "./member.js";
-import type { MemberShared } from "./member-shared.js";
 import { OwnClock } from "./own-clock.js";
 import type { SnapshotTaking } from "./past/snapshot-taking.js";
 import { reporterOf, StablePoint } from "./past/stable-point.js";
 import type { Revocation } from "./revocation.js";
 import { Roster, type RosterEvents } from "./roster.js";
-import type { ClusterState, MemberStatus, PeeringContext } from "./shared/cluster-state.js";
+import type { ClusterState, MemberSecret, MemberStatus, PeeringContext } from "./shared/cluster-state.js";
+import type { ExchangeMessage } from "./shared/exchange-message.js";
 import type { MemberSocket, MemberSocketOwner } from "./shared/member-socket.js";
+import { noMessages } from "./shared/message-figures.js";
 import { Speaking } from "./speaking.js";
 import { StandingStill } from "./standing-still.js";
 import { StateComparing } from "./state/state-comparing.js";
 
-/** Between two looks at what is not urgent: who may be a member, quarantine, the own clock. */
+/** Milliseconds between two looks at what is not urgent: membership, quarantine, this daemon's clock. */
 const LOOK_EVERY_MS = 1000;
 
 /** Milliseconds after which the same line about a member is logged again. */
@@ -50,15 +50,13 @@ export class Peering implements RosterEvents {
   readonly #past: ForgottenPast;
   readonly #joining: Joining;
   readonly #catchingUp: CatchingUp;
-  readonly #complaints: Complaints;
-  /** What has been found of this daemon's state and members'. */
+  /** Results of comparing this daemon's state with members'. */
   readonly states: StateComparing;
   readonly #listed: ListedMembers;
   /** Messages on channels. */
   readonly speaking: Speaking;
   /** Whether the state may be an old one although it is live. */
   readonly standing: StandingStill;
-  readonly #shared: MemberShared<Member>;
   #isRunning = false;
   #nextLookAt = 0;
   #ringChanged = false;
@@ -70,24 +68,67 @@ export class Peering implements RosterEvents {
     this.#roster = roster;
     this.speaking = new Speaking(cluster);
     this.#spreading = new Spreading(cluster);
-    this.#intake = new Intake(cluster, this.#spreading.traces);
+    this.#intake = new Intake(cluster, this.#spreading.states);
     this.#clock = new OwnClock(cluster);
     this.#stable = new StablePoint(cluster.timeline, cluster.limits);
     this.#joining = new Joining(cluster);
-    this.#past = new ForgottenPast(cluster, roster, () => this.#beginAnew());
+    this.#past = new ForgottenPast(cluster, roster, this.#onSnapshotTaken);
     this.#catchingUp = new CatchingUp(cluster, roster, { gaps: this.#past.gaps, joining: this.#joining });
     this.states = new StateComparing(cluster, this.#stable);
-    this.#complaints = new Complaints(cluster, roster);
-    this.#listed = new ListedMembers(cluster, roster, this.#complaints);
+    this.#listed = new ListedMembers(cluster, roster);
     this.standing = new StandingStill(cluster, roster);
-    this.#shared = this.#makeShared();
   }
 
-  /** Both have proved who they are. */
+  /** A connection is authenticated on both sides. */
   onJoined(connection: MemberConnection, bit: number): Member {
     this.#stable.discard();
     this.#past.joined();
-    return new Member(this.#shared, connection, bit);
+    const shared = {
+      cluster: this.#cluster,
+      spreading: this.#spreading,
+      intake: this.#intake,
+      clock: this.#clock,
+      gaps: this.#past.gaps,
+    };
+    return new Member(shared, connection, bit);
+  }
+
+  /** Hands a message on to the part that it concerns. */
+  onMessage(member: Member, message: ExchangeMessage): void {
+    switch (message.kind) {
+      case "cuts":
+        this.#past.voting.heard(member.id, message.votes);
+        break;
+      case "list":
+        this.#listed.heard(member, message);
+        break;
+      case "report":
+        if (this.#listed.isUnderOwn(member)) this.#stable.reported(member.id, message);
+        this.#past.reported(member.id, message);
+        break;
+      case "snapshot-part":
+        if (!this.#past.snapshots.part(member, message))
+          member.malformed("a part of a snapshot that was not asked for");
+        break;
+      case "state-sums":
+      case "state-keys":
+        this.states.heard(member, message);
+        break;
+      case "status":
+        this.#heardStatus(member, message);
+        break;
+      default:
+        member.receive(message);
+    }
+  }
+
+  #heardStatus(member: Member, message: StatusMessage): void {
+    const isFirst = member.status === null;
+    member.receive(message);
+    if (!isFirst) return;
+    this.#joining.met(member.id, message);
+    this.#listed.announce(member);
+    this.#past.voting.joined(member);
   }
 
   onLeft(member: Member): void {
@@ -148,21 +189,31 @@ export class Peering implements RosterEvents {
   }
 
   /**
-   * Tells the timeline whether it may go by the own clock: also right before each of the timeline's ticks, as a clock may
-   * jump at any time, and the watermark never goes back. Not before the members' clocks are known.
+   * Lets the timeline use this daemon's clock or not. Called right before each of the timeline's ticks, too, as a
+   * clock may jump at any time, and the watermark never goes back. Not before the members' clocks are known.
    */
   watchClock(): void {
     this.#cluster.timeline.isSkewed = this.#clock.watch() || this.#catchingUp.isUnderWay;
   }
 
-  /** Other addresses; connections opened to those that are left out are closed. */
+  /** Replaces the addresses; connections opened to those that are no longer listed are closed. */
   setPeers(addresses: readonly PeerAddress[]): void {
     this.#stable.discard();
     this.#roster.setPeers(addresses);
     this.#nextLookAt = 0;
   }
 
-  /** The lists of members known here have changed; told again when they are on the disk. */
+  /** Adopts the snapshot of this member, whatever other members say. @param id  null: none is ordered */
+  setOrder(id: ByteString | null): void {
+    this.#cluster.order = id;
+  }
+
+  /** Replaces the cluster's secret: at the next look, members that have proved to know another one are dropped. */
+  setSecret(secret: MemberSecret | null): void {
+    this.#cluster.secret = secret;
+  }
+
+  /** The lists of members known here have changed; called again when they are on disk. */
   listsChanged(): void {
     this.#stable.discard();
     if (this.#listed.changed()) this.#roster.connectAnew();
@@ -170,19 +221,19 @@ export class Peering implements RosterEvents {
   }
 
   /**
-   * A connection that came in.
-   * @param hello  its first frame, of role `daemon`; nothing must have come behind it
+   * Takes an incoming connection.
+   * @param hello  its first frame, of role `daemon`; nothing may have been received after it
    */
   accept(socket: MemberSocket, hello: Hello): MemberSocketOwner {
     return this.#roster.accept(socket, hello);
   }
 
-  /** Entries are on disk. @param from  the member that gave them; null: first-hand */
+  /** Entries are on disk. @param from  the member that sent them; null: clients */
   flushed(entries: readonly FlushedEntry[], from: ByteString | null): void {
-    const giver = from === null ? null : (this.#cluster.members.get(from) ?? null);
+    const sender = from === null ? null : (this.#cluster.members.get(from) ?? null);
     this.#spreading.flushed(
       entries,
-      giver,
+      sender,
       from === null ? this.#ownSpreadFrom : oldestSpread(this.#cluster),
     );
     if (from !== null) this.#intake.flushed(entries);
@@ -195,9 +246,9 @@ export class Peering implements RosterEvents {
     return this.isAlone ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY;
   }
 
-  /** An entry that the daemon itself has signed: its body is given to all as soon as it is on disk. */
-  giveAtOnce(entry: Entry): void {
-    if (!this.isAlone) this.#spreading.giveAtOnce(entry);
+  /** Sends an entry that the daemon itself has signed: all members receive its body as soon as it is on disk. */
+  pushOwn(entry: Entry): void {
+    if (!this.isAlone) this.#spreading.pushOwn(entry);
   }
 
   /** When `count` daemons, this one included, have it on disk. The caller bounds the time. */
@@ -224,12 +275,15 @@ export class Peering implements RosterEvents {
     return this.#catchingUp.reason;
   }
 
-  /** Whether it began with nothing, and has yet to hear from which date on it may take anything. */
+  /** Whether it began with nothing, and does not know yet from which date on it may accept entries. */
   get isJoining(): boolean {
     return this.#joining.isUnderWay;
   }
 
-  /** That this daemon's own key was revoked, or that no list names it, and who says so, while no other one takes it for a member. */
+  /**
+   * That this daemon's own key was revoked, or that no list names it, and which member says so, while no other one
+   * accepts it as a member.
+   */
   get word(): Revocation["word"] {
     return this.#roster.revocation.word;
   }
@@ -239,7 +293,7 @@ export class Peering implements RosterEvents {
     return this.#past.snapshots;
   }
 
-  /** What an operator could order, as members cannot settle what lacks here; null: nothing. */
+  /** The option that an operator could order with, as members cannot settle what is missing here; null: none. */
   get order(): string | null {
     return this.#past.order;
   }
@@ -249,7 +303,10 @@ export class Peering implements RosterEvents {
     return this.#stable.value;
   }
 
-  /** Whether the own clock is off the members' median: then nothing is taken first-hand. Computed anew each time. */
+  /**
+   * Whether this daemon's clock is off the members' median: then no write is accepted from clients. Computed again
+   * each time.
+   */
   get isSkewed(): boolean {
     return this.#clock.isSkewed;
   }
@@ -270,41 +327,11 @@ export class Peering implements RosterEvents {
     return this.#roster.spkiOf(id);
   }
 
-  #makeShared(): MemberShared<Member> {
-    return {
-      cluster: this.#cluster,
-      spreading: this.#spreading,
-      intake: this.#intake,
-      clock: this.#clock,
-      gaps: this.#past.gaps,
-      packer: new Packer(this.#cluster.limits),
-      onReported: (member, report) => {
-        if (this.#listed.isUnderOwn(member)) this.#stable.reported(member.id, report);
-        this.#past.reported(member.id, report);
-      },
-      onProgressed: () => this.#catchingUp.progressed(),
-      onCompared: (member, message) => this.states.heard(member, message),
-      onVoted: ({ id }, votes) => this.#past.voting.heard(id, votes),
-      onListed: (member, message) => this.#listed.heard(member, message),
-      onSpoke: (member) => {
-        if (member.status !== null) this.#joining.met(member.id, member.status);
-        this.#listed.tell(member);
-        this.#past.voting.joined(member);
-      },
-      given: (member, part) => this.#past.snapshots.part(member, part),
-      onTooLong: (body) => this.#complaints.tooLong(body),
-      onRefused: (member, reason) => this.#complaints.refused(member, reason),
-      messageFigures: this.speaking.figures,
-      onUnheard: (member, reason, isLie) => this.speaking.unheard(member, reason, isLie),
-      drop: (member, code, detail) => this.#roster.drop(member, code, detail),
-    };
-  }
-
   /** A snapshot has taken the place of what was here. */
-  #beginAnew(): void {
+  readonly #onSnapshotTaken = (): void => {
     this.#catchingUp.again();
     for (const member of this.#cluster.members.values()) member.compareAgain();
-  }
+  };
 
   #look(now: number): void {
     this.#nextLookAt = now + LOOK_EVERY_MS;
@@ -322,7 +349,7 @@ export class Peering implements RosterEvents {
   }
 }
 
-/** As it is before the first tick. */
+/** Makes the record as it is before the first tick. */
 function clusterOf(context: PeeringContext): ClusterState<Member> {
   const { log, uptime, soon, limits, peers } = context;
   return {
@@ -335,8 +362,10 @@ function clusterOf(context: PeeringContext): ClusterState<Member> {
     size: 1 + peers.length,
     beganEmpty: false,
     settledAt: 0,
+    progressAt: 0,
+    messageFigures: noMessages(),
   };
 }
 
 const TOO_FAR_AHEAD =
-  "members give more entries that are dated far ahead than can wait here: they are taken when they are due";
+  "members send more entries that are dated far ahead than can wait here: they are taken when their date has come";

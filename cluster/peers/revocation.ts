@@ -1,16 +1,16 @@
 /**
- * That this daemon is no member (any more), as it learns it when it was away then: no member gives it what says so. It is believed
- * of a daemon that has proved to be one, and only as long as no other one is connected.
+ * Learns that this daemon is no member (any more) after it was away: no member sends it the entry that says so. It
+ * believes that of an authenticated member, and only as long as no other member is connected.
  */
 
 import type { LogThrottle } from "../../net/process/log-throttle.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
 import type { MemberConnection } from "./connections/member-connection.js";
-import { type FarewellCode, isOfWord } from "./shared/farewells.js";
+import { type CloseCode, isMembershipCode } from "./shared/close-reasons.js";
 
 export class Revocation {
-  /** What was said, and who has said so; null: nothing, or a member has taken this daemon for one since. */
-  word: { readonly code: FarewellCode; readonly by: string } | null = null;
+  /** The reason, and the member that reported it; null: none, or a member has accepted this daemon since. */
+  word: { readonly code: CloseCode; readonly by: string } | null = null;
   readonly #notices: LogThrottle;
 
   constructor(notices: LogThrottle) {
@@ -22,21 +22,26 @@ export class Revocation {
     this.word = null;
   }
 
-  /** @param others  members that are still connected */
-  left({ isProven, told, name, id }: MemberConnection, others: number): void {
-    if (!isProven || told === null || !isOfWord(told) || this.word !== null || others > 0) return;
-    this.word = { code: told, by: name };
+  /** A connection has closed. @param others  the number of members that are still connected */
+  left({ isProven, closeCode, name, id }: MemberConnection, others: number): void {
+    if (!isProven || closeCode === null || !isMembershipCode(closeCode) || this.word !== null || others > 0)
+      return;
+    this.word = { code: closeCode, by: name };
     // A member that dials this daemon again and again says the same each time.
-    this.#notices.error("own membership", { address: name, member: hexOf(id) }, SENTENCES[told] ?? told);
+    this.#notices.error(
+      "own membership",
+      { address: name, member: hexOf(id) },
+      SENTENCES[closeCode] ?? closeCode,
+    );
   }
 }
 
-const SENTENCES: Partial<Record<FarewellCode, string>> = {
+const SENTENCES: Partial<Record<CloseCode, string>> = {
   revoked:
     "a member says that this daemon's own key was revoked, and no other one is connected: no writes are taken, as they would reach no other daemon. " +
     "Start it with a new --data folder, or stop it",
   "left-out":
-    "a member says that the list of members leaves this daemon out, for good, and no other one is connected: no writes are taken. " +
+    "a member says that the list of members leaves this daemon out permanently, and no other one is connected: no writes are taken. " +
     "Start it with a new --data folder, and dbsync members add it; or stop it",
   "not-listed":
     "a member says that the list of members does not name this daemon, and no other one is connected: no writes are taken before " +

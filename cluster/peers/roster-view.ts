@@ -1,6 +1,6 @@
-/** What of the roster needs no state of its own: how all that are known are described, and whether a message is to be heard. */
+/** Functions of the roster without state: the status of all known members, and whether a message is accepted. */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { awayMember, type Dialer } from "./connections/dialer.js";
+import { AWAY, type Dialer } from "./connections/dialer.js";
 import type { MemberConnection } from "./connections/member-connection.js";
 import type { Member } from "./member.js";
 import type { ClusterState, MemberStatus } from "./shared/cluster-state.js";
@@ -10,10 +10,11 @@ import type { ExchangeMessage } from "./shared/exchange-message.js";
 const NO_ADDRESS = "No address of --peer leads to it.";
 
 /**
- * Addresses of --peer first, then members that connected from elsewhere, then those that the list names and no address leads to: else
- * one that is gone, and was taken out of --peer, would keep everything from becoming final unseen.
+ * Returns addresses of --peer first, then members that connected from elsewhere, then those that the list names and
+ * no address leads to: without these, a missing member that was taken out of --peer would keep everything from
+ * becoming final unseen.
  * @param named  the other members of the list; null: there is none
- * @param lastHeard  milliseconds since one that is not connected was heard; null: not known
+ * @param lastHeard  milliseconds since a disconnected one last sent something; null: not known
  */
 export function statusesOf(
   dialers: readonly Dialer[],
@@ -36,14 +37,11 @@ export function statusesOf(
   // Each may be at an address where no daemon has answered yet.
   const unanswered = dialers.filter(({ id, isSelf }) => id === null && !isSelf).length;
   if (unseen.length > unanswered)
-    for (const id of unseen)
-      statuses.push(
-        awayMember({ address: "", id, connection: "waiting", trouble: NO_ADDRESS, lastHeard: lastHeard(id) }),
-      );
+    for (const id of unseen) statuses.push({ ...AWAY, id, trouble: NO_ADDRESS, lastHeard: lastHeard(id) });
   return statuses;
 }
 
-/** Whether a message is to be heard: a list may have left out its sender a moment ago, or names this daemon not yet. */
+/** Whether a message is accepted: a list may have removed its sender a moment ago, or may not name this daemon yet. */
 export function isHeard(
   { id, refusal }: MemberConnection,
   { kind }: ExchangeMessage,

@@ -1,6 +1,6 @@
 /**
- * Who the members are, and the one connection to each: opens them, lets them in, decides between two, tries again, and
- * says in the log what is wrong. Source: docs/protocol-v2.md "Members".
+ * The members, and the one connection to each: opens and accepts connections, chooses between two, tries again, and
+ * logs what is wrong. Source: docs/protocol-v2.md "Members".
  */
 
 import type { PeerAddress } from "../../options/peer-address.js";
@@ -9,7 +9,6 @@ import type { ListMessage } from "../../protocol/members/list-message.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
 import type { Hello } from "../../protocol/version-2/messages-v2.js";
 import { Bans } from "./connections/bans.js";
-import { isBetter } from "./connections/better-connection.js";
 import { Dialers } from "./connections/dialers.js";
 import { Handshakes } from "./connections/handshakes.js";
 import { type ConnectionOwner, MemberConnection } from "./connections/member-connection.js";
@@ -18,20 +17,21 @@ import { MemberBits } from "./member-bits.js";
 import { Revocation } from "./revocation.js";
 import { isHeard, statusesOf } from "./roster-view.js";
 import { Seats } from "./seats.js";
+import { CLOSE_REASONS, type CloseCode, isMembershipCode } from "./shared/close-reasons.js";
 import type { ClusterState, MemberStatus } from "./shared/cluster-state.js";
 import { type Electorate, electorateIn, electorateOf, everybody } from "./shared/electorate.js";
 import type { ExchangeMessage } from "./shared/exchange-message.js";
-import { FAREWELLS, type FarewellCode, isOfWord } from "./shared/farewells.js";
 import type { MemberSocket, MemberSocketOwner } from "./shared/member-socket.js";
 
-/** What others do when members come and go. */
+/** Receives the events of members. */
 export interface RosterEvents {
-  /** Both have proved who they are. @param bit  stands for it until `onForgotten` */
+  /** A connection is authenticated on both sides. @param bit  the member's until `onForgotten` */
   onJoined(connection: MemberConnection, bit: number): Member;
+  onMessage(member: Member, message: ExchangeMessage): void;
   onLeft(member: Member): void;
-  /** What a member sends as it closes the connection. @param id  the member's */
+  /** A member sends a list as it closes the connection. @param id  the member's */
   onLeftOut(id: ByteString, message: ListMessage): void;
-  /** A bit is to stand for another member from now on. */
+  /** A bit is another member's from now on. */
   onForgotten(bit: number): void;
 }
 
@@ -40,11 +40,11 @@ export class Roster implements ConnectionOwner {
   readonly #cluster: ClusterState<Member>;
   readonly #events: RosterEvents;
   readonly #dialers = new Dialers();
-  /** Proven connections over which nothing but lists has come. */
+  /** Authenticated connections over which only lists have been received. */
   readonly #unheard = new WeakSet<MemberConnection>();
   readonly #handshakes: Handshakes;
   readonly #seats: Seats;
-  /** When those were heard last that are not connected; `uptime` milliseconds. */
+  /** When disconnected members last sent something; `uptime` milliseconds. */
   readonly #heard = new Map<ByteString, number>();
   readonly #bans = new Bans((id) => this.#seats.hasVoice(id));
   #isRunning = false;
@@ -59,7 +59,7 @@ export class Roster implements ConnectionOwner {
     this.setPeers(cluster.peers);
   }
 
-  /** Connected and proven, by id. */
+  /** Authenticated connections, by id. */
   get members(): ReadonlyMap<ByteString, Member> {
     return this.#cluster.members;
   }
@@ -76,7 +76,7 @@ export class Roster implements ConnectionOwner {
     this.#cluster.members.clear();
   }
 
-  /** Opens what is due, closes what is silent. */
+  /** Opens connections that are required, and closes silent ones. */
   tick(now: number): void {
     for (const dialer of this.#dialers) {
       if (dialer.isDue(now, this.#dialers.isCovered(dialer, this.members))) {
@@ -88,23 +88,23 @@ export class Roster implements ConnectionOwner {
     for (const { connection } of [...this.#cluster.members.values()]) connection.checkTime(now);
   }
 
-  /** Other addresses: connections opened to those that are left out are closed. */
+  /** Replaces the addresses: connections opened to those that are no longer listed are closed. */
   setPeers(addresses: ClusterState["peers"]): void {
     for (const connection of this.#dialers.set(addresses, this.#cluster)) this.#close(connection, "stopping");
     this.#cluster.addresses = this.#dialers.all;
     this.recheck();
   }
 
-  /** Every connection begins again, behind a comparison of all that both hold. */
+  /** Closes every connection: each begins again with a comparison of all that both hold. */
   connectAnew(): void {
     for (const { connection } of [...this.#cluster.members.values()]) this.#close(connection, "duplicate");
   }
 
-  /** Lets go of those that are no members any more. */
+  /** Drops those that are no members any more. */
   recheck(): void {
     for (const member of [...this.#cluster.members.values()]) {
       const { refusal } = member.connection;
-      if (refusal !== null) this.drop(member, refusal, FAREWELLS[refusal]);
+      if (refusal !== null) member.connection.drop(refusal, CLOSE_REASONS[refusal]);
     }
   }
 
@@ -112,14 +112,14 @@ export class Roster implements ConnectionOwner {
     const connection = MemberConnection.answer(this.#cluster, this, socket);
     if (this.#isRunning) connection.greet(hello);
     else connection.close("stopping");
-    // The hello alone may tell that it is no member.
+    // The hello alone may show that it is no member.
     const oldest = connection.isClosed ? null : this.#handshakes.add(connection);
     oldest?.close("too-many-handshakes");
-    if (oldest !== null) this.lost(oldest, "too-many-handshakes", FAREWELLS["too-many-handshakes"]);
+    if (oldest !== null) this.lost(oldest, "too-many-handshakes", CLOSE_REASONS["too-many-handshakes"]);
     return connection;
   }
 
-  /** Addresses that are not this daemon's own. */
+  /** Whether there are addresses other than this daemon's own. */
   get hasOthers(): boolean {
     return this.#dialers.hasOthers;
   }
@@ -142,75 +142,68 @@ export class Roster implements ConnectionOwner {
     return this.#cluster.lists?.others ?? null;
   }
 
-  /** Those of them that are connected. */
+  /** Voting members that are connected. */
   get voices(): readonly Member[] {
     return this.#seats.voices;
   }
 
-  /** Everybody that is configured or connected, or all of the list; null: one of these is not connected. */
+  /** Returns all members that are configured or connected, or all of the list; null: one of them is not connected. */
   get all(): readonly Member[] | null {
     return everybody(this.#dialers.all, this.#listed, this.members);
   }
 
-  /** How many daemons have a voice, and how many of them were heard since a time; this one is one of both. */
+  /** Returns how many daemons vote, and how many of them have sent something since a time; this one is one of both. */
   count(since: number): { readonly size: number; readonly heard: number } {
     const { ids, others } = electorateIn(this.#cluster);
     let heard = 1;
     for (const id of ids) {
-      const heardAt = this.#cluster.members.get(id)?.connection.heardAt ?? this.#heard.get(id);
-      if (heardAt !== undefined && heardAt >= since) heard++;
+      const lastSeenAt = this.#cluster.members.get(id)?.connection.lastSeenAt ?? this.#heard.get(id);
+      if (lastSeenAt !== undefined && lastSeenAt >= since) heard++;
     }
     return { size: others + 1, heard };
   }
 
-  /** Addresses of --peer first, then other members that are connected, or that the list names. */
+  /** Statuses of the addresses of --peer first, then of other members that are connected, or that the list names. */
   get statuses(): readonly MemberStatus[] {
     return statusesOf(this.#dialers.all, this.members, (id) => this.#lastHeard(id), this.#listed);
   }
 
-  /** SubjectPublicKeyInfo of a daemon's key; null: no daemon has proved to have that id. */
+  /** Returns the SubjectPublicKeyInfo of a daemon's key; null: no daemon has proved to have that id. */
   spkiOf(id: ByteString): ByteString | null {
     return this.#cluster.members.get(id)?.connection.spki ?? this.#dialers.spkiOf(id);
   }
 
-  /** Closes a connection to a member, and says why in the log. */
-  drop({ connection }: Member, code: FarewellCode, detail: string): void {
-    if (connection.isClosed) return;
-    connection.close(code);
-    this.lost(connection, code, detail);
-  }
-
   /** Drops a member, and refuses its connections for a while. */
-  ban(member: Member, detail: string): void {
+  ban({ id }: MemberConnection, detail: string): void {
     const { uptime, limits } = this.#cluster;
-    this.#banUntil(uptime() + limits.banMs, member.id, "too-many-refused", detail);
+    this.#banUntil(uptime() + limits.banMs, id, "too-many-refused", detail);
   }
 
-  /** Drops a member that has proved its guilt, and lets it in no more. */
+  /** Bans a member permanently after a proof of its guilt. */
   banForGood(id: ByteString): void {
-    this.#banUntil(Number.POSITIVE_INFINITY, id, "contradicted", FAREWELLS.contradicted);
+    this.#banUntil(Number.POSITIVE_INFINITY, id, "contradicted", CLOSE_REASONS.contradicted);
   }
 
-  #banUntil(until: number, id: ByteString, code: FarewellCode, detail: string): void {
+  #banUntil(until: number, id: ByteString, code: CloseCode, detail: string): void {
     this.#bans.add(id, until, this.#cluster.uptime());
     const member = this.#cluster.members.get(id);
     if (member === undefined) return;
     const dialer = this.#dialers.of(member.connection);
-    this.drop(member, code, detail);
+    member.connection.drop(code, detail);
     dialer?.rest(until);
   }
 
-  /** What a hello alone tells, before any proof is made or checked. */
-  doubt(connection: MemberConnection, id: ByteString): FarewellCode | null {
+  /** Checks what a hello alone shows, before any proof is made or checked. */
+  doubt(connection: MemberConnection, id: ByteString): CloseCode | null {
     const { refusal, secret, uptime, identity } = this.#cluster;
     // That it is this daemon itself has to be proved as well.
     if (id === identity.id) return null;
-    const stranger = refusal(id, secret() !== null);
-    if (stranger !== null && !isOfWord(stranger)) return stranger;
+    const stranger = refusal(id, secret !== null);
+    if (stranger !== null && !isMembershipCode(stranger)) return stranger;
     if (this.#bans.has(id, uptime())) return "too-many-refused";
     if (!this.#seats.hasOneFor(id, this.#dialers.of(connection) !== undefined)) return "too-many-members";
     const other = this.#cluster.members.get(id)?.connection;
-    // Who has proved nothing at this address may be somebody else, and is no reason to leave it alone.
+    // An unauthenticated peer at this address may be another daemon, and is no reason to skip it.
     if (other === undefined || this.#dialers.of(connection)?.id !== id) return null;
     return isBetter(connection, other, this.#cluster.identity.id) ? null : "duplicate";
   }
@@ -226,8 +219,8 @@ export class Roster implements ConnectionOwner {
       this.#close(connection, isSpare ? "duplicate" : "too-many-members");
       return;
     }
-    const inTheWay = this.#seats.guestInTheWayOf(id);
-    if (inTheWay !== null) this.drop(inTheWay, "too-many-members", FAREWELLS["too-many-members"]);
+    const inTheWay = this.#seats.nonVoterInTheWayOf(id);
+    inTheWay?.connection.drop("too-many-members", CLOSE_REASONS["too-many-members"]);
     const bit = this.#seats.take(id);
     if (other !== undefined) this.#close(other.connection, "duplicate");
     const member = this.#events.onJoined(connection, bit);
@@ -246,39 +239,39 @@ export class Roster implements ConnectionOwner {
     const member = this.#cluster.members.get(connection.id);
     if (member?.connection !== connection) return;
     this.revocation.taken();
-    // A daemon that no list names receives lists alone, each time that it connects: its trouble is not over.
+    // A daemon that no list names receives lists alone, each time that it connects: its problem is not solved.
     if (message.kind !== "list" && this.#unheard.delete(connection))
       this.#cluster.notices.clear(
         subjectOf(connection, this.#dialers.of(connection)?.name ?? connection.name),
       );
-    if (isHeard(connection, message, this.#cluster.lists)) member.receive(message);
+    if (isHeard(connection, message, this.#cluster.lists)) this.#events.onMessage(member, message);
   }
 
-  /** A member says by which list it lets this daemon go. */
+  /** A member closes its connection with the list that leaves this daemon out. */
   leftOut(connection: MemberConnection, message: ListMessage): void {
     this.#dialers.of(connection)?.proved(connection);
     this.#events.onLeftOut(connection.id, message);
   }
 
-  /** Closes a connection, which is no news. */
-  #close(connection: MemberConnection, code: FarewellCode): void {
+  /** Closes a connection without a line in the log. */
+  #close(connection: MemberConnection, code: CloseCode): void {
     connection.close(code);
-    this.#forget(connection, code, FAREWELLS[code]);
+    this.#forget(connection, code, CLOSE_REASONS[code]);
   }
 
-  lost(connection: MemberConnection, code: FarewellCode | null, detail: string): void {
+  lost(connection: MemberConnection, code: CloseCode | null, detail: string): void {
     const address = this.#forget(connection, code, detail);
-    // That it calls itself is said by the side that opened it.
+    // The side that opened the connection logs that it calls itself.
     const isQuiet = code === "duplicate" || (code === "self" && connection.side === "answerer");
     if (!this.#isRunning || isQuiet) return;
     const member = connection.id === "" ? {} : { member: hexOf(connection.id) };
-    const text = code === null ? "a member is not reached" : FAREWELLS[code];
+    const text = code === null ? "a member is not reached" : CLOSE_REASONS[code];
     const facts = { address, ...member, ...(detail === text ? {} : { detail }) };
     this.#cluster.notices.warn(subjectOf(connection, address), facts, text);
   }
 
-  /** @returns what the connection is called in the log */
-  #forget(connection: MemberConnection, code: FarewellCode | null, detail: string): string {
+  /** @returns the connection's name in the log */
+  #forget(connection: MemberConnection, code: CloseCode | null, detail: string): string {
     const now = this.#cluster.uptime();
     this.#handshakes.delete(connection);
     const member = this.#cluster.members.get(connection.id);
@@ -286,12 +279,12 @@ export class Roster implements ConnectionOwner {
     if (member?.connection === connection) {
       openFor = Math.max(1, now - member.since);
       this.#cluster.members.delete(connection.id);
-      this.#heard.set(connection.id, connection.heardAt);
+      this.#heard.set(connection.id, connection.lastSeenAt);
       this.#seats.left(connection.id);
       this.#events.onLeft(member);
     }
     const dialer = this.#dialers.of(connection);
-    // Of a proof that came in one piece with the farewell nobody has been told.
+    // No event was emitted for a proof that came in one piece with the closing message.
     if (connection.spki !== "") dialer?.proved(connection);
     this.revocation.left(connection, this.#cluster.members.size);
     const isSelf = connection.id === this.#cluster.identity.id;
@@ -301,11 +294,22 @@ export class Roster implements ConnectionOwner {
   }
 
   #lastHeard(id: ByteString | null): number | null {
-    const heardAt = id === null ? undefined : this.#heard.get(id);
-    return heardAt === undefined ? null : this.#cluster.uptime() - heardAt;
+    const lastSeenAt = id === null ? undefined : this.#heard.get(id);
+    return lastSeenAt === undefined ? null : this.#cluster.uptime() - lastSeenAt;
   }
 }
 
 /** Returns what log lines about a connection have in common: an unauthenticated peer's address without its port, which changes. */
 const subjectOf = ({ address }: { readonly address: PeerAddress | null }, name: string): string =>
   address === null ? name.replace(/:\d+$/, "") : name;
+
+/**
+ * Prefers the connection that the lower id has opened; of two that the same side has opened the newer, since that
+ * side opens one only when it has lost the one before, or did not know that two addresses are one daemon's.
+ * @param connection  the newer one
+ * @param ownId  this daemon's
+ */
+function isBetter(connection: MemberConnection, other: MemberConnection, ownId: ByteString): boolean {
+  if (connection.side === other.side) return true;
+  return ownId < connection.id === (connection.side === "opener");
+}

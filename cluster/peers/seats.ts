@@ -1,14 +1,14 @@
 /**
- * For whom there is room among the members, and which bit stands for each. Who has no voice is a guest: whoever knows the
- * cluster's secret can come as many, so guests have some of the places at most, and give way to who has a voice.
+ * Decides which members there is room for, and assigns their bits. Many ids can know the cluster's secret, so members
+ * without a vote have a bounded number of the slots, and are dropped for voting members.
  * Source: docs/protocol-v2.md "Members", rule 6.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Member } from "./member.js";
 import type { MemberBits } from "./member-bits.js";
 import type { ClusterState } from "./shared/cluster-state.js";
-import { electorateIn, guestsMost } from "./shared/electorate.js";
-import { MEMBERS_MOST } from "./shared/peering-limits.js";
+import { electorateIn, nonVotersMax } from "./shared/electorate.js";
+import { MEMBERS_MAX } from "./shared/peering-limits.js";
 
 export class Seats {
   readonly #cluster: ClusterState<Member>;
@@ -24,29 +24,29 @@ export class Seats {
   }
 
   /**
-   * Whether there is a place, or a guest that gives way.
-   * @param isDialed  it is there at an address of --peer, and so has a voice when it has proved who it is
+   * Whether there is a slot, or a member without a vote that can be dropped.
+   * @param isDialed  it is at an address of --peer, and so votes once it is authenticated
    */
   hasOneFor(id: ByteString, isDialed: boolean): boolean {
     const { members } = this.#cluster;
     if (members.has(id)) return true;
-    const guests = this.#guests.length;
-    if (isDialed || this.hasVoice(id)) return members.size - guests < MEMBERS_MOST;
-    return guests < guestsMost(electorateIn(this.#cluster)) && members.size < MEMBERS_MOST;
+    const nonVoters = this.#nonVoters.length;
+    if (isDialed || this.hasVoice(id)) return members.size - nonVoters < MEMBERS_MAX;
+    return nonVoters < nonVotersMax(electorateIn(this.#cluster)) && members.size < MEMBERS_MAX;
   }
 
-  /** The guest that came last, if it has to go before this one takes a place. */
-  guestInTheWayOf(id: ByteString): Member | null {
+  /** Returns the newest member without a vote, if it has to be dropped before this one takes a slot. */
+  nonVoterInTheWayOf(id: ByteString): Member | null {
     const { members } = this.#cluster;
-    return members.has(id) || members.size < MEMBERS_MOST ? null : (this.#guests.at(-1) ?? null);
+    return members.has(id) || members.size < MEMBERS_MAX ? null : (this.#nonVoters.at(-1) ?? null);
   }
 
-  /** @returns its bit @throws RangeError  no guest was sent away for it */
+  /** @returns its bit @throws RangeError  no member was dropped for it */
   take(id: ByteString): number {
     return this.#bits.of(id);
   }
 
-  /** A member is not connected any more. */
+  /** A member has disconnected. */
   left(id: ByteString): void {
     this.#bits.left(id);
   }
@@ -56,8 +56,8 @@ export class Seats {
     return [...this.#cluster.members.values()].filter(this.#isVoice());
   }
 
-  /** Who came last is the last. */
-  get #guests(): readonly Member[] {
+  /** Members without a vote, the newest last. */
+  get #nonVoters(): readonly Member[] {
     const isVoice = this.#isVoice();
     return [...this.#cluster.members.values()].filter((member) => !isVoice(member));
   }

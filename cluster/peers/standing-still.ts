@@ -1,6 +1,7 @@
 /**
- * Detects that this process stood still (stopped, its machine suspended, a long collection), or receives nothing from most members
- * and is not yet known to be cut off. Until it has compared itself with most of the cluster again, its state may be an old one.
+ * Detects that this process did nothing for a while (stopped, its machine suspended, a long collection), or receives
+ * nothing from most members and is not yet known to be cut off. Until it has compared itself with most of the cluster
+ * again, its state may be an old one.
  * Source: docs/decisions/0045-a-daemon-that-stood-still-is-behind.md.
  */
 import type { Member } from "./member.js";
@@ -56,7 +57,7 @@ export class StandingStill {
     this.#isMarked = false;
     for (const member of this.#roster.members.values()) {
       // Its messages of the meantime are still in the socket: it is not silent.
-      member.connection.heardAt = now;
+      member.connection.lastSeenAt = now;
       member.compareAgain();
     }
   }
@@ -77,7 +78,7 @@ export class StandingStill {
 }
 
 const STOOD_STILL =
-  "this process stood still, or its clock was set ahead: until it has compared itself with most of its peers it answers as one that is catching up";
+  "this process was suspended, or its clock was set ahead: until it has compared itself with most of its peers it answers as one that is catching up";
 const DONE = {
   compared: "it has what its peers have had meanwhile",
   alone: "too few of its peers were reached: serving with what is here",

@@ -1,10 +1,11 @@
 /**
- * Lists of members whose signer's key is not known here, by the peers of --peer that go by them. A daemon with an empty folder knows the
- * keys that it was started with, and members send it their key ring only once a list names it: so a list that an administrator has signed
- * who came later is proved by most of the configured peers. Source: docs/decisions/0051.
+ * Lists of members whose signer's key is not known here, by the peers of --peer that go by them. A daemon with an
+ * empty folder knows the keys that it was started with, and members send it their key ring only once a list names it.
+ * So a list that a later administrator has signed is proved by most of the configured peers. Source:
+ * docs/decisions/0051.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { HEADS_MOST } from "../../protocol/members/known-lists.js";
+import { HEADS_MAX } from "../../protocol/members/known-lists.js";
 import { type Electorate, majorityOf } from "./shared/electorate.js";
 
 export class VouchedLists {
@@ -22,7 +23,7 @@ export class VouchedLists {
     for (const id of this.#sent.keys()) if (!configured.ids.has(id)) this.#sent.delete(id);
     if (!configured.ids.has(peer)) return null;
     const before = (this.#sent.get(peer) ?? []).filter((other) => other !== list);
-    this.#sent.set(peer, [...before.slice(1 - HEADS_MOST), list]);
+    this.#sent.set(peer, [...before.slice(1 - HEADS_MAX), list]);
     let count = 0;
     for (const lists of this.#sent.values()) if (lists.includes(list)) count++;
     return count >= majorityOf(configured) ? count : null;

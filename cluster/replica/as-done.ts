@@ -1,4 +1,7 @@
-/** Commands that choose, by what they chose: so that a unit made of them does the same wherever and whenever it is folded. */
+/**
+ * Replaces commands that choose by what they chose, so that a unit made of them does the same wherever and whenever
+ * it is folded.
+ */
 
 import type { Called } from "../../engine/backends/called.js";
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -7,7 +10,7 @@ import { findCommand } from "../../store/command-table.js";
 import type { Command } from "../../store/rows/command.js";
 
 const REMOVE = findCommand("SREM") as Command;
-/** Of DOC.INSERT, with how many words each takes; its entries stand behind them. */
+/** Options of DOC.INSERT, with the number of arguments of each; its entries follow them. */
 const INSERT_OPTIONS: Readonly<Record<string, number>> = {
   EX: 2,
   PX: 2,
@@ -36,14 +39,14 @@ function membersOf(reply: Reply): ByteString[] {
   return items.flatMap((item) => (item.kind === "bulk" ? [item.bytes] : []));
 }
 
-/** With the id that was chosen, or if the stream is that far by then, the one behind its last. */
+/** Replaces the id by the one that was chosen, or if the stream is that far by then, the one after its last. */
 function withId(argv: readonly ByteString[], id: ByteString): readonly ByteString[] {
   const at = placeOfId(argv);
   return argv.with(at, argv[at] === "*" ? `${id}+` : id);
 }
 
 /**
- * With the numbers that entries were given, as they would be others in another unit.
+ * Adds the numbers that entries have received, as they would be others in another unit.
  * @returns null: they have keys, or are to be counted
  */
 function withKeys(command: Command, argv: readonly ByteString[], keys: readonly ByteString[]): Called | null {
@@ -58,7 +61,7 @@ function withKeys(command: Command, argv: readonly ByteString[], keys: readonly 
   return { command, argv: [...argv.slice(0, at), "KEYS", ...entries] };
 }
 
-/** Where XADD's id stands: behind its options. */
+/** Returns the index of XADD's id: after its options. */
 function placeOfId(argv: readonly ByteString[]): number {
   let at = 2;
   for (;;) {

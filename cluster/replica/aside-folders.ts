@@ -1,6 +1,6 @@
 /**
- * Folders in which that is kept which a member's snapshot takes the place of. They lie beside the live timeline, on its disk:
- * so none is begun where it could fill that, and none that was left half made stays.
+ * Folders that keep what a member's snapshot replaces. They are next to the live timeline, on its disk: so none is
+ * begun where it could fill that, and none that was left unfinished stays.
  */
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -9,34 +9,35 @@ import { loadWith } from "../../net/process/optional-package.js";
 import { syncPath } from "../../net/process/synced-path.js";
 import type { Settings } from "../../options/settings.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
-import type { BeginKeeping } from "../../timeline/damaged-entries.js";
+import type { OpenLetters } from "../../timeline/dead-letters.js";
 import type { Place } from "../../timeline/entries/entry.js";
 import type { Storage } from "../../timeline/entries/storage.js";
 import type { TimelineLog } from "../../timeline/entries/timeline-log.js";
 import type { OpenAside } from "../../timeline/snapshots/aside.js";
 import { freeBytesOf, SHARE_OF_FREE, SnapshotFiles } from "../../timeline/snapshots/snapshot-files.js";
-import type { TimelineParts } from "../../timeline/timeline-owner.js";
+import type { BeginKeeping } from "../../timeline/timeline-owner.js";
 import { DeadLetters } from "../dead-letters/kept-letters.js";
 import type { LettersFolder } from "../dead-letters/letters-folder.js";
 
-/** In the data folder. */
+/** The folder's name in the data folder. */
 const ASIDE_FOLDER = "replaced";
-/** In that one: what is left of damaged entries. */
+/** The name of a folder in that one: it keeps what is left of damaged entries. */
 const DAMAGED_FOLDER = "damaged";
 const FOLDER_MODE = 0o700;
 const FILE_MODE = 0o600;
-/** Of the name of one that is not whole. */
+/** The suffix of an unfinished folder. */
 const PARTIAL = ".partial";
-/** Nobody waits for single entries of it: all of it is synced before it counts. */
+/** No client waits for single entries of it: everything is synced before it counts. */
 const ASIDE_SYNC_MS = 1000;
-/** What a copy may need beyond the bytes that it copies: its own log, and pages that are filled otherwise. */
+/** Bytes that a copy may need beyond those that it copies: its own log, and pages that are filled differently. */
 const MARGIN_BYTES = 16_777_216;
 const MEBIBYTE = 1_048_576;
-/** What is left of damaged entries takes no more: of what lacks in them nobody can be sure. */
-export const DAMAGED_BYTES_MOST = 64 * MEBIBYTE;
+/** Bytes of damaged entries that are kept at most: their contents cannot be trusted. */
+export const DAMAGED_BYTES_MAX = 64 * MEBIBYTE;
 
 /**
- * null: there is no data folder. What an earlier process left half made in it is removed.
+ * Opens folders for what snapshots replace. null: there is no data folder. An earlier process's unfinished folder is
+ * removed.
  * @param freeBytes  of the disk that a folder is on
  */
 export function asideOf(
@@ -85,18 +86,21 @@ export function asideOf(
   };
 }
 
-/** Where a daemon keeps what leaves its timeline: all in the data folder, and nothing without one. */
-export interface Keeping extends Pick<TimelineParts, "openAside" | "keepDamaged" | "openLetters"> {
+/** The places where a daemon stores what leaves its timeline: all in the data folder, and nothing without one. */
+export interface Keeping {
+  readonly openAside: OpenAside | null;
+  readonly keepDamaged: BeginKeeping | null;
+  readonly openLetters: OpenLetters | null;
   /** Dead letters that wait for an operator. @param now  milliseconds since 1970 */
   readonly waitingLetters: (now: number) => number;
   /** The folder of dead letters; null: there is no data folder. */
   readonly letters: LettersFolder | null;
 }
 
-/** What an earlier process left undecided is decided. */
+/** Decides what an earlier process left undecided. */
 export function keepingIn({ data, limits }: Settings, storage: Storage, log: TimelineLog): Keeping {
-  const letters = data === null ? null : new DeadLetters({ data, most: limits.maxDeadLetterBytes, log });
-  letters?.decide(storage);
+  const letters = data === null ? null : new DeadLetters(data, limits.maxDeadLetterBytes);
+  letters?.decide(storage, log);
   return {
     openAside: asideOf(data, log),
     keepDamaged: keepDamagedIn(data),
@@ -106,29 +110,32 @@ export function keepingIn({ data, limits }: Settings, storage: Storage, log: Tim
   };
 }
 
-/** Each is a file of its own, named for its date and id, as it stood on the disk. null: there is no data folder */
+/**
+ * Keeps each damaged entry in a file of its own, named by its date and id, as it was on disk. null: there is no data
+ * folder
+ */
 export function keepDamagedIn(data: string | null): BeginKeeping | null {
   if (data === null) return null;
   const replaced = join(data, ASIDE_FOLDER);
   const folder = join(replaced, DAMAGED_FOLDER);
   return () => {
-    /** Bytes kept by now; null: nobody has looked. */
+    /** Bytes kept by now; null: not counted yet. */
     let kept: number | null = null;
     const copies: string[] = [];
     const keep = ({ at, id }: Place, value: Buffer): string | null => {
       const copy = join(folder, `${nameOf(at)}-${hexOf(id)}`);
       try {
         kept ??= bytesIn(folder);
-        // It may have been kept before, and not been let go of then.
+        // It may have been kept before, and not been dropped then.
         const more = value.length - (statSync(copy, { throwIfNoEntry: false })?.size ?? 0);
-        if (kept + more > DAMAGED_BYTES_MOST) return null;
+        if (kept + more > DAMAGED_BYTES_MAX) return null;
         mkdirSync(folder, { recursive: true, mode: FOLDER_MODE });
         writeFileSync(copy, value, { mode: FILE_MODE });
         kept += more;
         copies.push(copy);
         return copy;
       } catch {
-        // A disk that takes nothing is told of by whoever writes the timeline; the bytes stay where they are.
+        // The writer of the timeline reports a disk that takes nothing; the bytes stay where they are.
         return null;
       }
     };
@@ -141,7 +148,7 @@ export function keepDamagedIn(data: string | null): BeginKeeping | null {
   };
 }
 
-/** Whatever dates they are of: only one is made at a time. */
+/** Removes unfinished folders of all dates: only one is made at a time. */
 function removePartial(folder: string): void {
   if (!existsSync(folder)) return;
   for (const name of readdirSync(folder))
@@ -160,7 +167,7 @@ function checkRoom(data: string, copied: number, free: number): void {
 
 const mebibytes = (bytes: number): number => Math.ceil(bytes / MEBIBYTE);
 
-/** Of its files, as long as they are. */
+/** Returns the length of its files. */
 function bytesIn(folder: string): number {
   if (!existsSync(folder)) return 0;
   let bytes = 0;
@@ -169,10 +176,10 @@ function bytesIn(folder: string): number {
   return bytes;
 }
 
-/** A date as a part of a file's name. */
+/** Formats a date as a part of a file's name. */
 const nameOf = (date: number): string => new Date(date).toISOString().replaceAll(":", "-");
 
-/** More than one may be kept of one date. */
+/** Returns a free name: several folders may have one date. */
 function freeName(folder: string, date: string): string {
   let name = join(folder, date);
   for (let number = 2; existsSync(name); number++) name = join(folder, `${date}-${number}`);

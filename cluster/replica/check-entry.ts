@@ -1,37 +1,35 @@
 /**
- * What a member gives is judged by its bytes, never by who gave it: whose it is, that its signature holds, and that it is
- * meant for this cluster. What its key may do, and whether it was valid then, the fold decides.
+ * Checks an entry of a member by its bytes, never by which member sent it: its signer, that its signature holds, and
+ * that it is meant for this cluster. What its key may do, and whether it was valid then, the fold decides.
  */
 
 import { type Refused, refused } from "../../engine/answers/request.js";
 import { saidBy } from "../../engine/channels/spoken.js";
 import { checkEnvelope } from "../../engine/pipeline/envelope-checks.js";
-import { knownKey, type SignersFace } from "../../engine/trust/signers.js";
+import { hashOf } from "../../engine/trust/identity.js";
+import { knownKey, type Signers } from "../../engine/trust/signers.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { MalformedFrame } from "../../protocol/errors.js";
 import type { PackedEntry } from "../../protocol/members/member-packing.js";
 import { type Envelope, NO_KEY, readBody, signedPieces } from "../../protocol/version-2/envelope.js";
 import { readHead } from "../../protocol/version-2/envelope-head.js";
+import { DATABASES_DEFAULT } from "../../store/database.js";
 import type { KeyRing } from "../../store/key-ring.js";
 import type { Role } from "../../store/rights/key-record.js";
 import type { RefuseRingEntry } from "../../timeline/snapshots/ring-entries.js";
 import type { CheckEntry, CheckedEntry, Holder, ProvedEntry } from "../peers/shared/cluster-state.js";
 
-/** A daemon that lets itself in has a body of some 300 bytes. */
+/** A daemon that authorizes itself has a body of about 300 bytes. */
 const INTRODUCTION_BYTES_MAX = 4096;
 
-export interface EntryCheckParts {
-  readonly signers: SignersFace;
-  readonly hash: (...pieces: readonly Buffer[]) => ByteString;
-  /** How many databases there are. */
-  readonly databases: number;
-}
+/** Whether this daemon has verified a signature before, when a client sent the envelope of that id. */
+type IsVerified = (id: ByteString, signature: Buffer) => boolean;
 
 /** @returns  a check whose buffers are kept with the entry */
-export function entryCheck(parts: EntryCheckParts): CheckEntry {
+export function entryCheck(signers: Signers, isVerified: IsVerified = () => false): CheckEntry {
   return (body, signature, timeline, proved) => {
     try {
-      return check(parts, { body, signature, proved: proved ?? null }, timeline);
+      return check(signers, isVerified, { body, signature, proved: proved ?? null }, timeline);
     } catch (problem) {
       if (problem instanceof MalformedFrame) return { refused: `malformed: ${problem.message}` };
       throw problem;
@@ -39,64 +37,66 @@ export function entryCheck(parts: EntryCheckParts): CheckEntry {
   };
 }
 
-/** Why an entry of the key ring in another daemon's snapshot is not to be taken: judged as one that comes by itself. */
-export function ringEntryCheck({ signers, databases }: Omit<EntryCheckParts, "hash">): RefuseRingEntry {
+/** Returns why an entry of the key ring in another daemon's snapshot is refused: checked like one that comes by itself. */
+export function ringEntryCheck(signers: Signers): RefuseRingEntry {
   return ({ id, body, signature, envelope }, ring) => {
     const spki = ring.spkiOf(envelope);
     if (spki === undefined) return "unknown-signer";
-    if (!signers.verify({ id: envelope.key, spki }, { kind: "command", body, signature }, id))
-      return "bad-signature";
-    return wrongIn(envelope, body.length, "daemon", { signers, databases })?.code ?? null;
+    if (!signers.verify({ id: envelope.key, spki }, { body, signature }, id)) return "bad-signature";
+    return wrongIn(envelope, body.length, "daemon", signers)?.code ?? null;
   };
 }
 
-/** Why an entry whose signature holds is none of this cluster's, told from its bytes; null: it is. @param role  of its signer */
-function wrongIn(
-  envelope: Envelope,
-  length: number,
-  role: Role,
-  { signers, databases }: Pick<EntryCheckParts, "signers" | "databases">,
-): Refused | null {
+/**
+ * Returns why an entry whose signature holds is none of this cluster's, by its bytes; null: it is. @param role  of
+ * its signer
+ */
+function wrongIn(envelope: Envelope, length: number, role: Role, { cluster }: Signers): Refused | null {
   if (envelope.only !== null) return refused("wrong-daemon", "it is for one daemon alone");
   if (envelope.commands.every((argv) => saidBy(argv) !== null)) return refused("malformed", ONLY_SAID);
-  const here = { cluster: signers.cluster, daemon: "", databases, takesConditions: true };
-  return checkEnvelope(envelope, length, { role }, here);
+  const here = { cluster, daemon: "", databases: DATABASES_DEFAULT, takesConditions: true };
+  return checkEnvelope(envelope, length, role, here);
 }
 
 function check(
-  { signers, hash, databases }: EntryCheckParts,
+  signers: Signers,
+  isVerified: IsVerified,
   { body, signature, proved }: PackedEntry & { readonly proved: ProvedEntry | null },
   timeline: Holder,
 ): CheckedEntry {
   const { ring } = signers;
-  // Before the signature holds no more is read than whose it is and its date: most of what is not new is told by that.
+  // Before the signature holds, only the signer and the date are read: they identify most of what is not new.
   const { key, at, seq } = readHead(body);
-  const id = proved?.id ?? hash(...signedPieces(body));
+  const id = proved?.id ?? hashOf(...signedPieces(body));
   const place = { at, seq, id };
   if (key === NO_KEY) return { refused: UNSIGNED };
   if (timeline.holds(place)) return { held: place };
   if (!timeline.hasRoom(place, body.length + signature.length)) return "no-room";
   const spki = knownKey(ring, key) ?? introducedBy(ring, body);
   if (spki === undefined) return "unknown-signer";
-  if (proved?.spki !== spki && !signers.verify({ id: key, spki }, { kind: "command", body, signature }, id))
+  const isKnown = proved?.spki === spki || isVerified(id, signature);
+  if (!isKnown && !signers.verify({ id: key, spki }, { body, signature }, id))
     return { refused: "bad-signature" };
   const envelope = readBody(body);
-  // A key of genesis stays what it is. Of others the fold knows whose they were at the entry's place: here what has come so
-  // far would decide, and what one member has taken all must be able to take.
+  // A key of genesis stays what it is. For other keys the fold knows their role at the entry's position: here the
+  // entries received so far would decide, and what one member has accepted all must be able to accept.
   const signer = ring.find(key);
   const role = signer?.addedBy === null ? signer.role : "daemon";
-  const wrong = wrongIn(envelope, body.length, role, { signers, databases });
+  const wrong = wrongIn(envelope, body.length, role, signers);
   if (wrong !== null) return { refused: `${wrong.code}: ${wrong.detail}` };
   return { id, body, signature, envelope };
 }
 
-/** The key that a daemon brings along which lets itself in: it stands in the command, so a short body is read for it. */
+/** Returns the key of a daemon that authorizes itself: it is in the command, so a short body is read for it. */
 function introducedBy(ring: KeyRing, body: Buffer): ByteString | undefined {
   return body.length > INTRODUCTION_BYTES_MAX ? undefined : ring.spkiOf(readBody(body));
 }
 
-/** Where anything is recorded nothing is taken that nobody has signed: it is no entry of anybody's. */
+/** A daemon that records accepts nothing unsigned: it is no client's entry. */
 export const UNSIGNED = "unsigned: no daemon that records takes such";
 
-/** No daemon records it, nor has one of an earlier version that does not know it: a member that wants it kept is lying. */
+/**
+ * No daemon records it, nor has one of an earlier version that does not know it: a member that asks to keep it is
+ * lying.
+ */
 const ONLY_SAID = "it holds messages alone, which are not recorded";

@@ -1,5 +1,5 @@
 /**
- * Results that wait until what they tell is final (`stable`), or on the disks of other daemons (`replicated`): bounded in
+ * Results that wait until they are final (`stable`), or on the disks of other daemons (`replicated`): bounded in
  * number and time. Source: docs/protocol-v2.md "Waiting".
  */
 
@@ -8,18 +8,18 @@ import type { Place } from "../../timeline/entries/entry.js";
 import type { NodeState } from "./replica-context.js";
 
 /** Results that may wait at a time. */
-const WAITING_MOST = 10_000;
+const WAITING_MAX = 10_000;
 /** Milliseconds: nothing is final before the window has passed, and the members have said so. */
-const STABLE_MOST_MS = 60_000;
+const STABLE_MS_MAX = 60_000;
 /** Milliseconds: a client's own longest deadline. */
-const REPLICATED_MOST_MS = 20_000;
-/** Milliseconds between two looks whether what is final has become part of the state. */
+const REPLICATED_MS_MAX = 20_000;
+/** Milliseconds between two checks whether what is final is in the state. */
 const LOOK_MS = 20;
 
 export class Confirmations {
   readonly #node: NodeState;
   readonly #open = new Set<() => void>();
-  /** Final, and not yet part of the state: each looks, and ends when it is. */
+  /** Results that are final, and not yet in the state: each checks again, and ends when it is. */
   readonly #looking = new Set<() => void>();
   #stopLooking: (() => void) | null = null;
 
@@ -27,9 +27,9 @@ export class Confirmations {
     this.#node = node;
   }
 
-  /** Whether it came true in time; at once false if too many wait. */
+  /** Whether it was confirmed in time; false immediately if too many wait. */
   async confirm(place: Place, wait: Wait): Promise<boolean> {
-    if (this.#open.size >= WAITING_MOST) return false;
+    if (this.#open.size >= WAITING_MAX) return false;
     const { peering, environment } = this.#node;
     const isStable = wait.kind === "stable";
     const { handover } = this.#node.timeline;
@@ -39,11 +39,11 @@ export class Confirmations {
         cancel();
         this.#looking.delete(look);
         this.#open.delete(giveUp);
-        // What was here before may have gone with a snapshot.
+        // What was here before may have been replaced by a snapshot.
         resolve(came && (handover.adoptions === adoptions || this.#node.timeline.hasFolded(place)));
       };
       const giveUp = () => end(false);
-      const cancel = environment.setTimer(isStable ? STABLE_MOST_MS : REPLICATED_MOST_MS, giveUp);
+      const cancel = environment.setTimer(isStable ? STABLE_MS_MAX : REPLICATED_MS_MAX, giveUp);
       this.#open.add(giveUp);
       const look = () => {
         if (this.#node.timeline.isFolded(place.at)) end(true);
@@ -54,14 +54,14 @@ export class Confirmations {
     });
   }
 
-  /** Nobody waits any longer. */
+  /** Releases all that wait. */
   stop(): void {
     for (const giveUp of [...this.#open]) giveUp();
     this.#stopLooking?.();
     this.#stopLooking = null;
   }
 
-  /** All look together: one timer serves thousands. */
+  /** All are checked together: one timer serves thousands. */
   #lookAgain(look: () => void): void {
     this.#looking.add(look);
     this.#stopLooking ??= this.#node.environment.setTimer(LOOK_MS, () => {

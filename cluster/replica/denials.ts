@@ -1,4 +1,7 @@
-/** Envelopes that are not recorded: unsigned, for one daemon alone, at a bad moment, or of which nothing is permitted, or known, by the newest ring. */
+/**
+ * Answers envelopes that are not recorded: unsigned, for one daemon alone, at a bad moment, or of which nothing is
+ * permitted, or known, by the newest ring.
+ */
 
 import { type EnvelopeAnswer, notApplied, type Refused, refused } from "../../engine/answers/request.js";
 import { denialOf, type Standing } from "../../engine/answers/result-writer.js";
@@ -10,21 +13,21 @@ import type { Envelope } from "../../protocol/version-2/envelope.js";
 import { isDenied, refusalOf } from "../../store/judgement.js";
 import type { KeyRecord, KeyRing } from "../../store/key-ring.js";
 
-/** What is asked of what records. */
+/** The recorder, as far as it is used here. */
 interface Recording {
   readonly ring: KeyRing;
-  /** Why nothing is taken first-hand now. @param standing  as of now */
+  /** Returns why no write is accepted from clients now. @param standing  as of now */
   refusal(standing: Standing): Refused | null;
 }
 
-/** Its answer. null: it is to be recorded. @param standing  the recording's, as of now */
+/** Returns the answer. null: it is to be recorded. @param standing  the recording's, as of now */
 export function answerUnrecorded(
   { id, envelope, signer, room }: Taken,
   standing: Standing,
   recording: Recording,
   audit: KeyAudit,
 ): EnvelopeAnswer | null {
-  // The pipeline lets none through where there are keys, and whatever is recorded proves whose it is.
+  // The pipeline lets no unsigned one through where there are keys, and what is recorded has a proven signer.
   if (signer === null) return notApplied(id, refused("unsigned", "it would be recorded"));
   if (envelope.only !== null)
     return notApplied(id, refused("only-for-reads", "it would be applied by one daemon alone"));
@@ -35,7 +38,7 @@ export function answerUnrecorded(
   return denials === null ? null : denialOf(id, denials, { room, standing });
 }
 
-/** The answers of its units. null: something of it is permitted, and the fold decides. */
+/** Returns the answers of its units. null: some of it is permitted, and the fold decides. */
 function denialsOf(
   { key, at, as, commands, multi, if: conditions }: Envelope,
   signer: KeyRecord,
@@ -45,7 +48,7 @@ function denialsOf(
   if (signer.acl.isUnlimited) return null;
   const isWhole = multi || conditions !== null;
   const denials: ErrorReply[] = [];
-  // Mostly the first is permitted, and no other is looked at.
+  // Mostly the first is permitted, and no further one is checked.
   for (const argv of isWhole ? commands.slice(0, 1) : commands) {
     const unit = { key, at, commands: isWhole ? commands : [argv], conditions, as };
     const denial = refusalOf(unit, signer, ring);

@@ -1,4 +1,4 @@
-/** What the gateway asks of whatever records its envelopes: a timeline, or a stream that orders them. */
+/** Records the gateway's envelopes: in a timeline, or in a stream that orders them. */
 import type { Refused, RefusedEnvelope } from "../../engine/answers/request.js";
 import type { Envelope } from "../../protocol/version-2/envelope.js";
 import type { EnvelopeDate, Wait } from "../../protocol/version-2/messages-v2.js";
@@ -6,15 +6,15 @@ import type { KeyRing } from "../../store/key-ring.js";
 import type { Entry, Place } from "../../timeline/entries/entry.js";
 import type { UnitAnswer } from "../../timeline/fold/fold.js";
 
-/** An entry was recorded: what its units were answered, to be given when it is flushed. */
+/** The answers of a recorded entry's units, to send when it is flushed. */
 export interface Recorded {
-  /** To be read when it is. */
+  /** The answers, to be read when it is flushed. */
   readonly answers: readonly UnitAnswer[];
-  /** Rejects with `NotTaken` where it is known what became of it; null: it is flushed. */
+  /** Rejects with `NotTaken` if the outcome is known; null: it is flushed. */
   readonly flushed: Promise<void> | null;
 }
 
-/** An entry that was on its way to be recorded is not, or nobody knows. */
+/** An entry that was being recorded is not, or that is not known. */
 export class NotTaken extends Error {
   readonly refusal: RefusedEnvelope;
 
@@ -25,20 +25,20 @@ export class NotTaken extends Error {
 }
 
 export interface EntryRecorder {
-  /** The newest. */
+  /** The newest key ring. */
   readonly ring: KeyRing;
-  /** What was applied with the highest date. */
+  /** The highest date that was applied. */
   readonly newest: EnvelopeDate;
-  /** Nothing dated at or before it would be taken. */
+  /** The date at or before which nothing would be accepted. */
   readonly floor: number;
-  /** Whether an envelope is recorded; others are read. */
+  /** Whether an envelope is recorded; all others are read. */
   records(envelope: Pick<Envelope, "commands">): boolean;
-  /** Why nothing is taken first-hand now. */
+  /** Returns why no write is accepted now; null: writes are accepted. */
   refusal(): Refused | null;
   /** Records what is certain to be an entry. */
   record(entry: Entry): Recorded | RefusedEnvelope;
-  /** Hands an entry that the daemon itself has signed to the others, once it is on the disk. */
+  /** Sends an entry that the daemon itself has signed to the peers, once it is on disk. */
   give(entry: Entry): void;
-  /** Whether a record came to be as certain as is waited for, in time. */
+  /** Whether a record became as safe as requested, in time. */
   confirm(place: Place, wait: Wait): Promise<boolean>;
 }

@@ -1,4 +1,7 @@
-/** Who waits for the answer of a unit that the gateway records, and when he is told: at once, or when it is safer still. */
+/**
+ * The receiver of a unit's answer that the gateway records, and when it is notified: immediately, or when the write
+ * is safer.
+ */
 
 import { type Refused, refused } from "../../engine/answers/request.js";
 import type { ReplyWaiter } from "../../engine/users/command-path.js";
@@ -12,10 +15,10 @@ export type GatewayAnswer = Reply | Refused;
 
 export type GatewayWaiter = Omit<ReplyWaiter, "kind">;
 
-/** Daemons that have it, where somebody asks whether it is replicated. */
+/** Daemons that must have it if a client asks whether it is replicated. */
 const ITSELF_AND_ANOTHER = 2;
 
-/** @param join  hands the waiter in. @returns why it was refused at once; null: it was not */
+/** @param join  passes the waiter on. @returns why it was refused immediately; null: it was not */
 export function answerTo(
   { isStable = false, replicated, lastWrite }: Partial<Omit<GatewayWaiter, "answered">>,
   join: (waiter: GatewayWaiter) => Refused | null,
@@ -26,13 +29,13 @@ export function answerTo(
   });
 }
 
-/** The same answer for all. */
-export function tellAll(waiting: readonly GatewayWaiter[], answer: GatewayAnswer): void {
+/** Sends the same answer to all. */
+export function answerAll(waiting: readonly GatewayWaiter[], answer: GatewayAnswer): void {
   for (const waiter of waiting) waiter.answered(answer);
 }
 
 /**
- * The units of an envelope that is on the own disk.
+ * Answers the units of an envelope that is on this daemon's disk.
  * @param waiting  one for each, in their order
  */
 export function answerUnits(

@@ -1,7 +1,7 @@
 /**
- * The way in for commands without a signature of version 2: what comes in one turn of the event loop, or while the envelope
- * before is on its way to the disk, is signed together by the daemon's own key, recorded as if a client had sent it, and
- * given to the peers at once. Source: docs/architecture.md; docs/protocol.md.
+ * Records commands without a signature of version 2: those of one turn of the event loop, or those received while the
+ * envelope before is on its way to the disk, are signed together by the daemon's own key, recorded as if a client had
+ * sent them, and sent to the peers immediately. Source: docs/architecture.md; docs/protocol.md.
  */
 
 import { type Refused, refused } from "../../engine/answers/request.js";
@@ -15,25 +15,34 @@ import type { EnvelopeDate } from "../../protocol/version-2/messages-v2.js";
 import { isKeyCommand } from "../../store/key-ring.js";
 import { placeOf } from "../../timeline/entries/entry.js";
 import { type EntryRecorder, NotTaken } from "./entry-recorder.js";
-import { answerTo, answerUnits, type GatewayAnswer, type GatewayWaiter, tellAll } from "./gateway-waiter.js";
+import {
+  answerAll,
+  answerTo,
+  answerUnits,
+  type GatewayAnswer,
+  type GatewayWaiter,
+} from "./gateway-waiter.js";
 import { OwnEnvelopes } from "./own-envelopes.js";
 import { nextTurn, type ReplicaContext } from "./replica-context.js";
 import { SigningPace } from "./signing-pace.js";
 
-/** For whom a command is. */
+/** The sender of a command. */
 export interface GatewayUser {
   readonly db: number;
-  /** As the audit names who sent it; null: nobody was asked. */
+  /** The user's name in the audit; null: no user was authenticated. */
   readonly as: ByteString | null;
-  /** Whether the answer waits until the command's place is final. */
+  /** Whether the answer waits until the command's position is final. */
   readonly isStable?: boolean;
-  /** Told before the answer whether another daemon has the write on its disk: the answer waits for that, but not an error. */
+  /**
+   * Called before the answer with whether another daemon has the write on its disk: the answer waits for that, but
+   * not an error.
+   */
   readonly replicated?: ((came: boolean) => void) | undefined;
   /** Filled in when the command is recorded. */
   readonly lastWrite?: LastWrite | undefined;
 }
 
-/** Where what is recorded next will stand; the id only looks like the one that it will have. */
+/** The position of what is recorded next; the id only looks like the one that it will have. */
 export interface GatewayPlace {
   readonly date: EnvelopeDate;
   readonly id: ByteString;
@@ -41,7 +50,7 @@ export interface GatewayPlace {
 
 type Argv = readonly ByteString[];
 
-/** What makes one envelope. */
+/** The commands of one envelope. */
 interface Group {
   readonly db: number;
   readonly as: ByteString | null;
@@ -51,29 +60,29 @@ interface Group {
   readonly conditions: readonly Condition[] | null;
   readonly commands: Argv[];
   readonly waiting: GatewayWaiter[];
-  /** Of the commands, roughly. */
+  /** Bytes of the commands, roughly. */
   bytes: number;
-  /** Whether it was one of several that were too much together. */
+  /** Whether it was one of several that were too large together. */
   readonly isApart?: boolean;
 }
 
 /** A group is closed at this size: larger ones save nothing more. */
 const GROUP_BYTES = 256 * 1024;
-/** What every daemon takes of another; version 1 writes a command shorter than an envelope does. */
+/** The longest command that every daemon accepts of another; version 1 writes a command shorter than an envelope does. */
 const COMMAND_BYTES_MAX = LIMITS.maxRequestBytes.most;
-/** What stands before an argument, and behind it, at most. */
+/** Bytes before and after an argument, at most. */
 const ARGUMENT_BYTES = 16;
-/** Of an envelope's id. */
+/** Bytes of an envelope's id. */
 const ID_BYTES = 32;
 
 export class Gateway {
   readonly own: OwnEnvelopes;
   readonly #recorder: EntryRecorder;
   readonly #context: ReplicaContext;
-  /** Told whose commands are being recorded. */
+  /** Receives the senders of commands that are being recorded. */
   readonly #changes: Changes;
   #groups: Group[] = [];
-  /** The group that a user's next command may join; "": nobody's. */
+  /** The group that a user's next command may join, by user; "": clients without one. */
   #open = new Map<ByteString, Group>();
   readonly #pace: SigningPace;
 
@@ -82,10 +91,10 @@ export class Gateway {
     this.#context = context;
     this.#changes = changes;
     this.own = new OwnEnvelopes(recorder, context);
-    this.#pace = new SigningPace(context.environment, defer, () => this.#signAll());
+    this.#pace = new SigningPace(context.environment, defer, this.#signAll);
   }
 
-  /** Whether a command has to come this way: others are read. */
+  /** Whether a command has to be recorded: all others are read. */
   takes(argv: Argv): boolean {
     return this.#recorder.records({ commands: [argv] });
   }
@@ -95,7 +104,10 @@ export class Gateway {
     return answerTo(user, (waiter) => this.send(argv, user, waiter));
   }
 
-  /** The same for one who needs no promise. @returns why it is refused, and nobody waits; null: it is not */
+  /**
+   * Like `execute`, for a caller that needs no promise. @returns why it is refused, and the waiter is not used; null:
+   * it is not
+   */
   send(argv: Argv, user: GatewayUser, waiter: GatewayWaiter): Refused | null {
     const bytes = bytesOf(argv);
     if (bytes > COMMAND_BYTES_MAX) return tooLong(bytes);
@@ -122,7 +134,7 @@ export class Gateway {
     if (commands.length > COMMANDS_MAX)
       return Promise.resolve(refused("command-too-long", `${commands.length} commands as one`));
     const { db, as } = user;
-    // What the user sends next stands behind it.
+    // The user's next command follows it.
     this.#open.delete(as ?? "");
     const named = conditions.length === 0 ? null : conditions;
     const isRing = commands.some(isKeyCommand);
@@ -136,15 +148,19 @@ export class Gateway {
     });
   }
 
-  /** What is recorded next stands right behind the state; what waits to be recorded, whose answers nobody has, behind that. */
+  /**
+   * Returns the next position right after the state; commands that wait to be recorded, and are not answered, come
+   * after it.
+   */
   begin(): GatewayPlace {
-    // Once the own key has been let in, which is recorded as well. Why nothing can be signed is told when something is to be.
+    // Once the own key is authorized, which is recorded as well. The reason why nothing can be signed is reported
+    // when something is to be.
     this.own.refusal();
     const { environment } = this.#context;
     return { date: this.own.nextDate, id: unitId(environment.randomBytes(ID_BYTES), 0) };
   }
 
-  /** Records commands as one unit, in the turn in which `begin` has told their date. */
+  /** Records commands as one unit, in the turn in which `begin` has returned their date. */
   recordNow(
     commands: readonly Argv[],
     conditions: readonly Condition[],
@@ -164,7 +180,7 @@ export class Gateway {
     });
   }
 
-  /** @param isRing  whether it is a command of the key ring: no daemon takes these among others */
+  /** @param isRing  whether it is a command of the key ring: no daemon accepts these among other commands */
   #groupFor({ db, as }: GatewayUser, isRing: boolean): Group {
     const open = this.#open.get(as ?? "");
     const isFull = open !== undefined && (open.bytes >= GROUP_BYTES || open.commands.length >= COMMANDS_MAX);
@@ -180,23 +196,23 @@ export class Gateway {
     return group;
   }
 
-  #signAll(): void {
+  readonly #signAll = (): void => {
     const groups = this.#groups;
     this.#groups = [];
-    // Cleared, what it had would live on: the engine leads from the old table to the new one, and one that has grown old keeps all
-    // that come after it.
+    // A cleared map would stay reachable: V8 links the old table to the new one, and one that has grown old keeps all
+    // later ones alive.
     this.#open = new Map();
     for (const [i, group] of groups.entries()) {
       const refusal = this.#recorder.refusal() ?? this.own.refusal();
-      if (refusal !== null) tellAll(group.waiting, refusal);
+      if (refusal !== null) answerAll(group.waiting, refusal);
       else if (!this.#record(group)) this.#signLater([...apart(group), ...groups.slice(i + 1)]);
       else if (group.isApart === true) this.#signLater(groups.slice(i + 1));
       else continue;
       if (refusal === null) return;
     }
-  }
+  };
 
-  /** Other clients are served before these, and what has come meanwhile stands behind them. */
+  /** Serves other clients first; commands received meanwhile come after these. */
   #signLater(groups: readonly Group[]): void {
     this.#groups = [...groups, ...this.#groups];
     this.#pace.came(groups.reduce((sum, { commands }) => sum + commands.length, 0));
@@ -206,15 +222,15 @@ export class Gateway {
   #record(group: Group, date?: EnvelopeDate): boolean {
     const { waiting } = group;
     const entry = this.own.sign(group, group.commands, date);
-    // What members would not take of it must not be here either.
-    const refusal = group.isRing ? checkRing(entry.envelope, entry.body.length) : null;
+    // What members would refuse of it must not be here either.
+    const refusal = group.isRing ? checkRing(entry.envelope.commands, entry.body.length) : null;
     const [changes, recorder] = [this.#changes, this.#recorder];
     changes.senders = waiting;
     const recorded = refusal ?? recorder.record(entry);
     changes.senders = null;
     if ("kind" in recorded) {
       if (recorded.code === "too-much" && !group.multi && group.commands.length > 1) return false;
-      tellAll(waiting, recorded);
+      answerAll(waiting, recorded);
       return true;
     }
     const place = placeOf(entry);
@@ -222,15 +238,14 @@ export class Gateway {
     recorder.give(entry);
     this.#pace.recorded();
     const { length } = group.commands;
-    const done = () => this.#pace.flushed(length);
     (recorded.flushed ?? FLUSHED).then(
       () => {
         answerUnits(waiting, recorded.answers, place, recorder);
-        done();
+        this.#pace.flushed(length);
       },
       (problem: Error) => {
-        tellAll(waiting, problem instanceof NotTaken ? problem.refusal : notFlushed(problem));
-        done();
+        answerAll(waiting, problem instanceof NotTaken ? problem.refusal : notFlushed(problem));
+        this.#pace.flushed(length);
       },
     );
     return true;
@@ -239,7 +254,7 @@ export class Gateway {
 
 const FLUSHED = Promise.resolve();
 
-/** A group for each command, so that one that is too much is refused alone. */
+/** Makes a group for each command, so that one that is too large is refused alone. */
 const apart = ({ commands, waiting, ...head }: Group): readonly Group[] =>
   commands.map((argv, i) => ({
     ...head,
@@ -249,7 +264,7 @@ const apart = ({ commands, waiting, ...head }: Group): readonly Group[] =>
     waiting: [waiting[i] as GatewayWaiter],
   }));
 
-/** Of what is not written yet: written, it could be longer than any string. */
+/** Estimates the bytes of what is not written yet: written, it could be longer than any string. */
 function bytesOf(argv: Argv): number {
   let bytes = ARGUMENT_BYTES;
   for (const argument of argv) bytes += ARGUMENT_BYTES + argument.length;

@@ -1,11 +1,12 @@
-/** Envelopes of clients where writes are kept: what is the same whether a timeline or a stream keeps them. */
+/** Records envelopes of clients: what is the same for a timeline and for a stream. */
 import type { EnvelopeAnswer, Refused, RefusedEnvelope } from "../../engine/answers/request.js";
 import { notApplied, refused, unknown } from "../../engine/answers/request.js";
 import type { Standing } from "../../engine/answers/result-writer.js";
 import type { Changes } from "../../engine/backends/changes.js";
 import { LocalUnits } from "../../engine/backends/local-units.js";
 import { Newest } from "../../engine/backends/newest.js";
-import type { Heard, Recording, ShownState } from "../../engine/pipeline/recording.js";
+import type { Recording, ShownState } from "../../engine/pipeline/recording.js";
+import type { Seen } from "../../engine/pipeline/seen.js";
 import type { Taken } from "../../engine/pipeline/units.js";
 import { KeyAudit } from "../../engine/trust/key-audit.js";
 import { hasUserListener } from "../../options/settings.js";
@@ -17,24 +18,24 @@ import type { KeyRing } from "../../store/key-ring.js";
 import type { Entry, Place } from "../../timeline/entries/entry.js";
 import type { EntryRecorder, Recorded } from "./entry-recorder.js";
 import { Gateway } from "./gateway.js";
-import type { GivenAnswers } from "./given-answers.js";
+import type { MemberAnswers } from "./member-answers.js";
 import { nextTurn, type ReplicaContext } from "./replica-context.js";
 
 export abstract class KeptRecording implements Recording, EntryRecorder {
-  /** The timeline, or the stream, tells itself what it holds, from before this start too. */
+  /** The timeline, or the stream, knows what it holds, from before this start too. */
   readonly seenTo = Number.NEGATIVE_INFINITY;
   readonly localUnits: LocalUnits;
-  /** For listeners without signatures; null: there is none. */
+  /** Signs for listeners without signatures; null: there is none. */
   readonly gateway: Gateway | null;
   protected readonly audit: KeyAudit;
-  protected abstract readonly given: GivenAnswers;
-  /** Whether what version 1 writes comes by the gateway; else it writes nothing. */
+  protected abstract readonly memberAnswers: MemberAnswers;
+  /** Whether writes of version 1 go through the gateway; else it writes nothing. */
   readonly #isVersion1: boolean;
 
   constructor(context: ReplicaContext, changes: Changes, defer = nextTurn) {
     const { environment, settings } = context;
     this.localUnits = new LocalUnits(environment, new Newest());
-    this.audit = new KeyAudit(context);
+    this.audit = new KeyAudit(context.log, context.environment);
     this.#isVersion1 = settings.v1 === "gateway";
     const isSigning = this.#isVersion1 || hasUserListener(settings);
     this.gateway = isSigning ? new Gateway(this, context, changes, defer) : null;
@@ -56,22 +57,25 @@ export abstract class KeptRecording implements Recording, EntryRecorder {
   abstract confirm(place: Place, wait: Wait): Promise<boolean>;
   /** Records an envelope of a client. */
   protected abstract take(taken: Taken): EnvelopeAnswer | Promise<EnvelopeAnswer>;
-  /** The first answer of an envelope that is held. */
+  /** Returns the first answer of an envelope that is held. */
   protected abstract heldAnswer(taken: Taken): Promise<EnvelopeAnswer>;
-  /** Whether what is read now knows of it, or never will. */
+  /** Whether a read now includes it, or no later one will. */
   protected abstract isSettled(place: Place): boolean;
 
-  /** The command by which an administrator has yet to authorize the own key, which signs for clients without keys; null: none. */
+  /**
+   * The command by which an administrator has to authorize the own key, which signs for clients without keys; null:
+   * none.
+   */
   get introduction(): readonly ByteString[] | null {
     return this.gateway?.own.introduction ?? null;
   }
 
-  /** What was answered here and is not recorded is read by nobody. */
-  hasApplied(place: Place, heard: Heard): boolean {
-    return this.isSettled(place) || heard.isApplied(place.id, place.at);
+  /** What was answered here and is not recorded is not read later. */
+  hasApplied(place: Place, seen: Seen): boolean {
+    return this.isSettled(place) || seen.isApplied(place.id, place.at);
   }
 
-  /** From another daemon, whatever its date. */
+  /** It may come from another daemon, whatever its date. */
   mayCome(): boolean {
     return true;
   }
@@ -85,7 +89,7 @@ export abstract class KeptRecording implements Recording, EntryRecorder {
     return taken.isRecorded ? this.take(taken) : this.answerHere(taken);
   }
 
-  /** What is neither recorded nor for the databases. @returns null: it is for them */
+  /** Answers what is neither recorded nor for the databases. @returns null: it is for them */
   protected answerHere(_: Taken): EnvelopeAnswer | Promise<EnvelopeAnswer> | null {
     return null;
   }
@@ -95,16 +99,16 @@ export abstract class KeptRecording implements Recording, EntryRecorder {
     return this.#isVersion1 && gateway?.takes(argv) ? gateway.execute(argv, { db: 0, as }) : null;
   }
 
-  /** Envelopes that wait are answered. */
+  /** Answers envelopes that wait. */
   stop(): void {
-    this.given.stop();
+    this.memberAnswers.stop();
   }
 }
 
 export const answerNotKept = (id: ByteString): RefusedEnvelope =>
   unknown(notApplied(id, refused("answer-not-kept", "seen before")));
 
-/** The entry of an envelope of a client, whose bytes are views of what came over the network. */
+/** Makes the entry of a client's envelope, whose bytes are views of received ones. */
 export const entryOf = ({ id, envelope, message }: Taken): Entry => ({
   id,
   body: Buffer.from(message.body),

@@ -1,6 +1,6 @@
 /**
- * CLUSTER MEMBERS: what this daemon knows of the list of members, and a list that it is to take. Recorded nowhere: the envelope
- * itself is what is kept of it, and what proves it to others. Source: docs/protocol-v2.md "Members by list".
+ * CLUSTER MEMBERS: reports what this daemon knows of the list of members, and takes a new list. It is not recorded:
+ * the envelope itself is stored, and proves the list to other daemons. Source: docs/protocol-v2.md "Members by list".
  */
 
 import { type EnvelopeAnswer, notApplied, refused, unknown } from "../../engine/answers/request.js";

@@ -1,6 +1,6 @@
 /**
- * What clients without keys say on channels goes to the members in envelopes that the daemon signs: those of a turn together, once to
- * each that is connected. Nothing of it is recorded. Where nobody is connected it costs nothing.
+ * Relays messages of clients without keys to the members, in envelopes that the daemon signs: those of a turn
+ * together, once to each connected member. Nothing of it is recorded. Without connected members it costs nothing.
  */
 import type { Refused } from "../../engine/answers/request.js";
 import type { Relay, Said } from "../../engine/channels/channels.js";
@@ -20,15 +20,15 @@ export interface MessageRelaying {
   readonly log: LineLog;
   readonly broadcasts: Broadcasts;
   readonly speaking: Speaking;
-  /** null: nothing comes here without a signature. */
+  /** null: no listener accepts messages without a signature. */
   readonly own: OwnEnvelopes | null;
 }
 
 /** Milliseconds between two log lines that say that messages are not signed. */
 const REMINDER_MS = 60_000;
-/** An envelope is closed at this size: larger ones save nothing more, and one message is judged in one go. */
+/** An envelope is closed at this size: larger ones save nothing more, and one message is checked in one step. */
 const ENVELOPE_BYTES = 64 * 1024;
-/** What a message takes besides its channel and text. */
+/** Bytes of a message besides its channel and text. */
 const MESSAGE_BYTES = 64;
 const HEADER = { db: 0, as: null, multi: false, conditions: null } as const;
 
@@ -75,7 +75,7 @@ export class MessageRelay implements Relay {
     this.#throttle.clear("not signed");
     for (const part of envelopesOf(waiting)) {
       const entry = own.sign(HEADER, part.map(commandOf));
-      // It may come back.
+      // The member may reconnect.
       this.#broadcasts.note(entry.id, entry.envelope.at);
       this.#speaking.speak(entry);
     }
@@ -88,13 +88,14 @@ export class MessageRelay implements Relay {
 }
 
 /**
- * What is said at this daemon goes to the members: what a client has signed as it is, and the rest signed here.
+ * Relays messages that are published at this daemon to the members: a client's signed one as it is, and all others
+ * signed here.
  */
 export function relayMessages(parts: MessageRelaying): void {
   const { own, speaking, broadcasts } = parts;
   broadcasts.passOn = ({ body, signature }) => {
     if (!speaking.hasHearers) return;
-    // The message's bytes are views of what came over the network.
+    // The message's bytes are views of received ones.
     speaking.speak({ body: Buffer.from(body), signature: Buffer.from(signature) });
   };
   if (own === null) return;
@@ -121,4 +122,4 @@ const bytesOf = ({ channel, text }: Said): number => MESSAGE_BYTES + channel.len
 const reasonOf = ({ code, detail }: Refused): string => `${code}: ${detail}`;
 
 const NOT_SIGNED =
-  "messages (PUBLISH) are heard on this daemon alone, as they cannot be signed for the others";
+  "messages (PUBLISH) are received on this daemon alone, as they cannot be signed for the other daemons";

@@ -1,4 +1,4 @@
-/** Where the timeline is kept: in the data folder, or in memory. The package lmdb is loaded with --data only. */
+/** Opens the storage of the timeline: in the data folder, or in memory. The package lmdb is loaded with --data only. */
 import { existsSync } from "node:fs";
 import { orderFolder } from "../../engine/trust/data-folder.js";
 import { loadWith } from "../../net/process/optional-package.js";
@@ -10,7 +10,7 @@ import type { TimelineLog } from "../../timeline/entries/timeline-log.js";
 import { MemoryStorage } from "../../timeline/memory-storage.js";
 
 /**
- * @param log  told of damage that costs something, and keeps nobody from starting
+ * @param log  receives damage that loses something without preventing the start
  * @throws StartError  the folder cannot be used, or another daemon has it
  */
 export async function openStorage({ data, fsync, limits }: Settings, log: TimelineLog): Promise<Storage> {
@@ -31,7 +31,7 @@ export async function openStorage({ data, fsync, limits }: Settings, log: Timeli
     if (problem instanceof FolderInUse) throw new StartError(`--data: ${problem.message}.`, 1);
     const reason = problem instanceof Error ? problem.message : String(problem);
     throw new StartError(
-      `--data ${data}: its timeline cannot be opened: ${reason}. Correct --data, or free or mend the disk; a folder that stays ` +
+      `--data ${data}: its timeline cannot be opened: ${reason}. Correct --data, or free or repair the disk; a folder that stays ` +
         "so is put aside, and a new one begun, which the peers fill.",
       1,
     );

@@ -1,4 +1,7 @@
-/** Envelopes that the daemon signs itself, by a key that it sees to being let in, each dated behind all that it has applied or signed. */
+/**
+ * Envelopes that the daemon signs itself, with a key that it has authorized, each dated after all that it has applied
+ * or signed.
+ */
 import { type Refused, refused } from "../../engine/answers/request.js";
 import { hashOf, type Identity } from "../../engine/trust/identity.js";
 import { signEnvelope } from "../../keys/sign.js";
@@ -19,10 +22,10 @@ import type { ReplicaContext } from "./replica-context.js";
 
 type Argv = readonly ByteString[];
 
-/** What stands in an envelope's header besides its date and whose it is. */
+/** The header of an envelope besides its date and its signer. */
 export interface OwnHeader {
   readonly db: number;
-  /** As the audit names who sent it; null: nobody was asked. */
+  /** The user's name in the audit; null: no user was authenticated. */
   readonly as: ByteString | null;
   readonly multi: boolean;
   readonly conditions: readonly Condition[] | null;
@@ -41,12 +44,12 @@ export class OwnEnvelopes {
     this.#context = context;
   }
 
-  /** Why nothing can be signed, once the own key has been let in where that can be done; null: it can. */
+  /** Returns why nothing can be signed, once the own key has been authorized where that is possible; null: it can. */
   refusal(): Refused | null {
     return this.#checkClock() ?? this.#enter();
   }
 
-  /** The command by which an administrator has yet to authorize the own key; null: it is authorized, or authorizes itself. */
+  /** The command by which an administrator has to authorize the own key; null: it is authorized, or authorizes itself. */
   get introduction(): Argv | null {
     const { identity } = this.#context;
     return isNotLetIn(this.#recorder.ring, identity) ? introductionOf(identity) : null;
@@ -65,7 +68,7 @@ export class OwnEnvelopes {
     return { id: hashOf(signed), body: bodyOf(signed), signature, envelope: envelopeOf(header, commands) };
   }
 
-  /** Behind everything that was applied here or dated before. */
+  /** The next date: after everything that was applied here or dated before. */
   get nextDate(): EnvelopeDate {
     const { newest, floor } = this.#recorder;
     const last = this.#last;
@@ -76,7 +79,7 @@ export class OwnEnvelopes {
     return seq < SEQ_MAX ? { at, seq: seq + 1 } : { at: at + 1, seq: 0 };
   }
 
-  /** Sees to it that the own key is in the ring. @returns why it cannot be */
+  /** Authorizes the own key if necessary. @returns why that is impossible */
   #enter(): Refused | null {
     const { identity, log } = this.#context;
     const recorder = this.#recorder;
@@ -99,7 +102,7 @@ export class OwnEnvelopes {
     return null;
   }
 
-  /** What it would date is not to lie further ahead than a client may date. */
+  /** A date must not be further ahead than a client's may be. */
   #checkClock(): Refused | null {
     const { environment, settings } = this.#context;
     const ahead = this.nextDate.at - environment.clock();
@@ -109,17 +112,17 @@ export class OwnEnvelopes {
   }
 }
 
-/** What lets a daemon's key in. */
+/** Returns the command that authorizes a daemon's key. */
 export function introductionOf({ spki }: Identity): Argv {
   return ["CLUSTER", "ADD", Buffer.from(spki, "latin1").toString("base64")];
 }
 
-/** Whether an administrator has yet to authorize a daemon's key. */
+/** Whether an administrator has to authorize a daemon's key first. */
 export function isNotLetIn(ring: KeyRing, identity: Identity): boolean {
   return ring.find(identity.id) === undefined && !mayEnter(ring, identity);
 }
 
-/** Whether a daemon's key may let itself in: no administrator is there to do it. */
+/** Whether a daemon's key may authorize itself: there is no administrator. */
 export function mayEnter(ring: KeyRing, identity: Identity): boolean {
   return ring.introduction([introductionOf(identity)], identity.id, 0) !== null;
 }

@@ -1,6 +1,6 @@
 /**
- * Commands on a daemon with a timeline: what writes is signed by the daemon's own key and recorded, what reads is answered
- * by the state.
+ * The command path of a daemon with a timeline: writes are signed by the daemon's own key and recorded, reads are
+ * answered by the state.
  */
 
 import { replyOf } from "../../engine/answers/refusal-reply.js";
@@ -26,41 +26,42 @@ import type { Gateway } from "./gateway.js";
 import type { TimelineBackend } from "./timeline-backend.js";
 import { Trial } from "./trial.js";
 
-export interface RecordedPathParts {
-  readonly backend: TimelineBackend;
-  readonly gateway: Gateway;
-  /** For reads, whose random choices need a seed. */
-  readonly units: LocalUnits;
-  /** How many other daemons are connected; null: it stands alone. */
-  readonly others: () => number | null;
-}
-
 export class RecordedPath implements CommandPath {
   readonly records = true;
   readonly carries = false;
   readonly uncarried = NOTHING_UNCARRIED;
-  readonly #parts: RecordedPathParts;
+  readonly #backend: TimelineBackend;
+  readonly #gateway: Gateway;
+  readonly #units: LocalUnits;
+  readonly #others: () => number | null;
 
-  constructor(parts: RecordedPathParts) {
-    this.#parts = parts;
+  /**
+   * @param units  for reads, whose random choices need a seed
+   * @param others  returns the number of other daemons that are connected; null: this daemon is alone
+   */
+  constructor(backend: TimelineBackend, gateway: Gateway, units: LocalUnits, others: () => number | null) {
+    this.#backend = backend;
+    this.#gateway = gateway;
+    this.#units = units;
+    this.#others = others;
   }
 
   get others(): number | null {
-    return this.#parts.others();
+    return this.#others();
   }
 
   get databases(): number {
-    return this.#parts.backend.databases;
+    return this.#backend.databases;
   }
 
   get changes(): Changes {
-    return this.#parts.backend.changes;
+    return this.#backend.changes;
   }
 
   execute(command: Command, argv: readonly ByteString[], sender: CommandSender): Reply | Promise<Reply> {
     if (!command.writes) return this.#read(command, argv, sender);
-    this.#tellOfSent(command, argv, sender.db);
-    return this.#parts.gateway.execute(argv, sender).then(replyOf);
+    this.#notifySent(command, argv, sender.db);
+    return this.#gateway.execute(argv, sender).then(replyOf);
   }
 
   send<Waiter extends ReplyWaiter>(
@@ -70,8 +71,8 @@ export class RecordedPath implements CommandPath {
   ): Reply | Promise<Reply> | Waiter {
     if (!command.writes) return this.#read(command, argv, sender);
     const waiter = sender.waiter();
-    this.#tellOfSent(command, argv, sender.db);
-    const refusal = this.#parts.gateway.send(argv, sender, waiter);
+    this.#notifySent(command, argv, sender.db);
+    const refusal = this.#gateway.send(argv, sender, waiter);
     return refusal === null ? waiter : replyOf(refusal);
   }
 
@@ -82,11 +83,11 @@ export class RecordedPath implements CommandPath {
   ): Reply | Promise<Reply> {
     if (calls.some(({ command }) => command.writes)) {
       const commands = calls.map(({ argv }) => argv);
-      this.#parts.backend.observer?.sent(calls, sender.db);
-      return this.#parts.gateway.executeTogether(commands, conditions, sender).then(replyOf);
+      this.#backend.observer?.sent(calls, sender.db);
+      return this.#gateway.executeTogether(commands, conditions, sender).then(replyOf);
     }
     if (!this.hold(conditions)) return NIL_ARRAY;
-    const { backend } = this.#parts;
+    const backend = this.#backend;
     const read = () => calls.map(({ command, argv }) => this.#read(command, argv, sender));
     const replies = backend.database.sharing(read, backend.unitSteps);
     return replies.some((reply) => reply instanceof Promise)
@@ -103,12 +104,12 @@ export class RecordedPath implements CommandPath {
     conditions: readonly Condition[],
     sender: CommandSender,
   ): Reply | Promise<Reply> {
-    const { backend, gateway } = this.#parts;
+    const [backend, gateway] = [this.#backend, this.#gateway];
     const { standstill } = backend;
     if (standstill !== null) return standstill;
     const place = gateway.begin();
     if (!this.hold(conditions)) return NIL_ARRAY;
-    const trial = new Trial(backend.database, { ...place, sender, stepsMax: backend.unitSteps });
+    const trial = new Trial(backend.database, backend.unitSteps, place, sender);
     const reply = trial.run(program);
     const { calls, db } = trial;
     if (calls.length === 0) return reply;
@@ -122,35 +123,34 @@ export class RecordedPath implements CommandPath {
   }
 
   get expiredKeys(): number {
-    return this.#parts.backend.expiredKeys;
+    return this.#backend.expiredKeys;
   }
 
   get keyCounts(): readonly KeyCounts[] {
-    return this.#parts.backend.keyCounts;
+    return this.#backend.keyCounts;
   }
 
   tellOf(observer: WriteObserver): void {
-    this.#parts.backend.observer = observer;
+    this.#backend.observer = observer;
   }
 
   writersOf(db: number, keys: readonly ByteString[]): Writers {
-    return keys.map((key) => this.#parts.backend.writerOf(db, key));
+    return keys.map((key) => this.#backend.writerOf(db, key));
   }
 
   hold(conditions: readonly Condition[]): boolean {
-    const { backend } = this.#parts;
+    const backend = this.#backend;
     // Then the commands themselves are refused.
     if (backend.standstill !== null) return true;
     return conditions.every(({ db, key, writer }) => backend.writerOf(db, key) === writer);
   }
 
-  #tellOfSent(command: Command, argv: readonly ByteString[], db: number): void {
-    const { observer } = this.#parts.backend;
+  #notifySent(command: Command, argv: readonly ByteString[], db: number): void {
+    const { observer } = this.#backend;
     if (observer?.awaits) observer.sent([{ command, argv }], db);
   }
 
   #read(command: Command, argv: readonly ByteString[], sender: CommandSender): Reply | Promise<Reply> {
-    const { backend, units } = this.#parts;
-    return backend.run(command, argv, units.joined(sender), sender.now);
+    return this.#backend.run(command, argv, this.#units.joined(sender), sender.now);
   }
 }

@@ -1,6 +1,6 @@
 /**
- * Envelopes that change something, on a daemon with a timeline: recorded, folded, and answered once that is as safe as
- * --fsync says. What the pipeline checks has been checked.
+ * Records envelopes that change something, on a daemon with a timeline: they are folded, and answered once that is as
+ * safe as --fsync says. What the pipeline checks has been checked.
  */
 import {
   type EnvelopeAnswer,
@@ -23,28 +23,24 @@ import type { FoldedEntry, UnitAnswer } from "../../timeline/fold/fold.js";
 import { Confirmations } from "./confirmations.js";
 import { answerUnrecorded } from "./denials.js";
 import type { Recorded } from "./entry-recorder.js";
-import { GivenAnswers } from "./given-answers.js";
 import { answerNotKept, entryOf, KeptRecording } from "./kept-recording.js";
 import { ListCommands } from "./list-commands.js";
+import { MemberAnswers } from "./member-answers.js";
 import { type NodeState, nextTurn } from "./replica-context.js";
 
 export class Recorder extends KeptRecording {
   readonly #node: NodeState;
-  protected readonly given: GivenAnswers;
+  protected readonly memberAnswers: MemberAnswers;
   readonly #confirmations: Confirmations;
-  /** What is asked and told of the list of members; null: nothing is. */
+  /** Answers commands about the list of members; null: none is answered. */
   readonly #lists: ListCommands | null;
-  #hasToldStandstill = false;
+  #hasLoggedStandstill = false;
 
   constructor(node: NodeState, defer = nextTurn) {
     super(node, node.backend.changes, defer);
     this.#node = node;
     const { environment, settings, storage, lists } = node;
-    this.given = new GivenAnswers({
-      environment,
-      past: settings.window.past,
-      flushed: () => storage.flushed(),
-    });
+    this.memberAnswers = new MemberAnswers(environment, settings.window.past, storage);
     this.#confirmations = new Confirmations(node);
     this.#lists = lists === null ? null : new ListCommands(lists, node, this);
   }
@@ -57,14 +53,17 @@ export class Recorder extends KeptRecording {
     return peering.state === "live" && peering.standing.isBehind ? "catching-up" : peering.state;
   }
 
-  /** As operators are told, who have to do something else about a key that was revoked. */
+  /** The state as operators see it, as a revoked key requires another action. */
   get shownState(): ShownState {
     if (this.revoked !== null) return "revoked";
     if (this.#node.timeline.standstill !== null) return "outdated";
     return this.unlisted === null ? this.state : "not-listed";
   }
 
-  /** Who tells that the daemon's own key was revoked, so that what it takes would reach nobody; null: it was not. */
+  /**
+   * The source that reported that the daemon's own key was revoked, so that its writes would reach no daemon; null:
+   * it was not.
+   */
   get revoked(): string | null {
     const { identity, timeline, peering } = this.#node;
     const record = timeline.ring.find(identity.id);
@@ -72,7 +71,7 @@ export class Recorder extends KeptRecording {
     return peering.word?.code === "revoked" ? peering.word.by : null;
   }
 
-  /** Why it is no member of the list that there is; null: it is one, or there is none. */
+  /** Why this daemon is no member of the present list; null: it is one, or there is no list. */
   get unlisted(): string | null {
     const { lists, peering } = this.#node;
     const own = lists?.refusal ?? null;
@@ -80,24 +79,28 @@ export class Recorder extends KeptRecording {
     return `${peering.word.by} says that the list of members does not name it`;
   }
 
-  /** What answers are marked with. */
+  /** The mark of answers. */
   get standing(): Standing {
     const { state } = this;
     if (state !== "live") return state;
     const { peering, timeline, environment } = this.#node;
-    // What is dated ahead of a clock that is behind waits: the others have more. So they may where they are not heard from.
+    // Entries dated ahead of a slow clock wait: other members have more. That is possible, too, where they are not
+    // heard from.
     return peering.isSkewed || peering.standing.isCutOff || timeline.waiting.isBehind(environment.uptime)
       ? "catching-up"
       : "";
   }
 
-  /** How many other daemons are connected. */
+  /** The number of other daemons that are connected. */
   get members(): number {
     const connected = this.#node.peering.members.filter(({ connection }) => connection === "connected");
     return new Set(connected.map(({ id }) => id)).size;
   }
 
-  /** How many there are in the cluster at most, as far as is known here: this one, those of --peer, and those connected besides. */
+  /**
+   * The number of daemons in the cluster at most, as far as known here: this one, those of --peer, and further
+   * connected ones.
+   */
   get daemons(): number {
     return 1 + this.#node.peering.members.length;
   }
@@ -110,23 +113,23 @@ export class Recorder extends KeptRecording {
     return this.#node.timeline.ring;
   }
 
-  /** Whether an envelope is recorded; others are read. */
+  /** Whether an envelope is recorded; all others are read. */
   records(envelope: Pick<Envelope, "commands">): boolean {
     return mayChange(envelope);
   }
 
-  /** Whether it was recorded; of what is not kept any more nobody knows, and its date says enough. */
+  /** Whether it was recorded; for pruned entries that is not known, and their date says enough. */
   holds(place: Place): boolean {
     const { timeline } = this.#node;
     return place.at > timeline.prunedTo && timeline.holds(place);
   }
 
-  /** Nothing dated at or before it is taken any more. */
+  /** The date at or before which nothing is accepted any more. */
   get floor(): number {
     return this.#node.timeline.watermark;
   }
 
-  /** Whether what is read now knows of it, or did before it was forgotten; what else is dated up to it may still wait. */
+  /** Whether a read now includes it, or did before it was pruned; other entries dated up to it may still wait. */
   protected isSettled(place: Place): boolean {
     const { timeline } = this.#node;
     const isOpen = timeline.state === "live" && timeline.standstill === null;
@@ -135,15 +138,15 @@ export class Recorder extends KeptRecording {
 
   /** Entries of members have become part of the state. @param answered  those of them whose answers are known */
   folded(entries: readonly Entry[], answered: readonly FoldedEntry[]): void {
-    this.given.folded(entries, answered, this.standing);
+    this.memberAnswers.folded(entries, answered, this.standing);
   }
 
-  /** Says, once, that the timeline stands still. */
-  tellStandstill(): void {
+  /** Logs, once, that the timeline is at a standstill. */
+  logStandstill(): void {
     const { timeline, log } = this.#node;
     const { standstill } = timeline;
-    if (standstill !== null && !this.#hasToldStandstill) log.error({ reason: standstill }, STANDS_STILL);
-    this.#hasToldStandstill = standstill !== null;
+    if (standstill !== null && !this.#hasLoggedStandstill) log.error({ reason: standstill }, STANDS_STILL);
+    this.#hasLoggedStandstill = standstill !== null;
   }
 
   override stop(): void {
@@ -160,7 +163,7 @@ export class Recorder extends KeptRecording {
   }
 
   give(entry: Entry): void {
-    this.#node.peering.giveAtOnce(entry);
+    this.#node.peering.pushOwn(entry);
   }
 
   protected take(taken: Taken): EnvelopeAnswer | Promise<EnvelopeAnswer> {
@@ -173,12 +176,12 @@ export class Recorder extends KeptRecording {
       : this.#takePrepared(taken, entry);
   }
 
-  /** The same of one that needs long to get ready for: others are served meanwhile. */
+  /** Records an entry that takes long to prepare: other clients are served meanwhile. */
   async #takePrepared(taken: Taken, entry: Entry): Promise<EnvelopeAnswer> {
     const { timeline, soon } = this.#node;
     do await new Promise<void>((resolve) => soon(resolve));
     while (!timeline.prepare(entry));
-    // A member may have given it, and the daemon may have lost its disk or its clock.
+    // A member may have sent it, and the daemon may have lost its disk or its clock.
     const refusal = this.refusal();
     return (
       this.firstAnswer(taken) ??
@@ -197,7 +200,10 @@ export class Recorder extends KeptRecording {
     );
   }
 
-  /** Why nothing is taken first-hand now. @param standing  as of now: what refuses writes marks answers */
+  /**
+   * Returns why no write is accepted from clients now. @param standing  the present mark of answers: what refuses
+   * writes marks them
+   */
   refusal(standing = this.standing): Refused | null {
     if (standing === "") return null;
     const { timeline, peering } = this.#node;
@@ -233,16 +239,16 @@ export class Recorder extends KeptRecording {
     }
   }
 
-  /** A member has given it before the client. */
+  /** Answers an envelope that a member has sent before the client. */
   protected async heldAnswer(taken: Taken): Promise<EnvelopeAnswer> {
     const { at, seq } = taken.envelope;
     const { id } = taken;
     try {
-      const found = await this.given.find(taken);
+      const found = await this.memberAnswers.find(taken);
       if (found !== null) return found;
       const { timeline } = this.#node;
       const isWaiting = timeline.standstill === null && !timeline.hasFolded({ at, seq, id });
-      return (isWaiting ? await this.given.wait(taken) : null) ?? answerNotKept(id);
+      return (isWaiting ? await this.memberAnswers.wait(taken) : null) ?? answerNotKept(id);
     } catch (problem) {
       return notFlushed(id, problem as Error);
     }
@@ -254,9 +260,9 @@ export class Recorder extends KeptRecording {
     const signer = this.ring.find(envelope.key) ?? { id: envelope.key, label: "" };
     for (const [index, argv] of commands.entries()) {
       const answer = answers[multi ? 0 : index];
-      const unit = { at, id: unitId(id, multi ? 0 : index) };
+      const unit = unitId(id, multi ? 0 : index);
       if (answer?.outcome === "applied" && answer.reply.kind !== "error")
-        this.audit.changed(argv, unit, signer);
+        this.audit.changed(argv, at, unit, signer);
     }
   }
 }

@@ -1,4 +1,4 @@
-/** What a daemon that keeps its writes is opened with, and what it is made of. */
+/** What a daemon that records its writes is opened with, and the objects that it consists of. */
 import type { Logger } from "pino";
 import type { Identity } from "../../engine/trust/identity.js";
 import type { Signers } from "../../engine/trust/signers.js";
@@ -20,13 +20,13 @@ export interface ReplicaContext {
   readonly signers: Signers;
   readonly environment: Environment;
   readonly log: Logger;
-  /** Entries are on the disk, or have been applied. */
+  /** Entries are on disk, or have been applied. */
   readonly arrived: (entries: readonly { readonly id: Entry["id"] }[]) => void;
   /** Where the daemon's dashboard listens; null: it has none. */
   readonly page: () => { readonly address: string; readonly port: number } | null;
 }
 
-/** One of each that a daemon with a timeline has: its parts are handed all of it. */
+/** The objects of a daemon with a timeline: each of its parts receives all of them. */
 export interface NodeState extends ReplicaContext {
   readonly storage: Storage;
   readonly timeline: Timeline;
@@ -34,13 +34,13 @@ export interface NodeState extends ReplicaContext {
   /** Free space on the disk of the data folder. */
   readonly disk: DiskSpace;
   readonly peering: Peering;
-  /** null: it knows none. */
+  /** null: there is none. */
   readonly lists: MemberLists | null;
-  /** How it makes snapshots, and those that it has. */
+  /** The way to make snapshots, and those that exist. */
   readonly snapshots: SnapshotParts;
-  /** Where it keeps what leaves its timeline. */
+  /** The places where it stores what leaves its timeline. */
   readonly keeping: Keeping;
-  /** Runs steps of work that can wait, beside which clients are served. */
+  /** Runs steps of work that can wait, while clients are served. */
   readonly soon: (step: () => void) => void;
 }
 

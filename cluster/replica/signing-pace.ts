@@ -1,14 +1,15 @@
 /**
- * When the gateway signs what waits: at the end of the turn, but not while an envelope is on its way to the disk, which takes
- * one after the other. Each envelope costs every daemon a signature's check and a write, so it is to hold many commands.
+ * Decides when the gateway signs what waits: at the end of the turn, but not while an envelope is on its way to the
+ * disk, which takes one after the other. Each envelope costs every daemon the check of a signature and a write, so it
+ * should hold many commands.
  */
 import type { Environment } from "../../net/process/environment.js";
 
-/** Enough commands for an envelope: what it costs by itself is little beside what they do. */
+/** Commands that are enough for an envelope: its own cost is small compared with what they do. */
 const ENOUGH = 256;
-/** Milliseconds that some commands wait for others, at most. */
+/** Milliseconds that some commands wait for more, at most. */
 const WAIT_MS = 1;
-/** After waiting for nothing nobody is waited for before so many envelopes. */
+/** Envelopes that are signed without waiting after a wait was in vain. */
 const ENVELOPES_AT_ONCE = 16;
 
 export class SigningPace {
@@ -20,9 +21,9 @@ export class SigningPace {
   #waiting = 0;
   /** Envelopes that are not flushed yet. */
   #unflushed = 0;
-  /** Of the envelopes flushed since the last ones were signed. */
+  /** Commands of the envelopes that were flushed since the last ones were signed. */
   #answered = 0;
-  /** So many commands are waited for; 0: those that are there will do. */
+  /** The number of commands that are waited for; 0: those that are there are enough. */
   #wanted = 0;
   #atOnce = 0;
   #stopWaiting: () => void = () => {};
@@ -37,18 +38,18 @@ export class SigningPace {
     this.#signAll = signAll;
   }
 
-  /** So many commands have come. */
+  /** Notes that commands have been received. */
   came(commands: number): void {
     this.#waiting += commands;
     this.#schedule();
   }
 
-  /** An envelope is on its way to the disk. */
+  /** Notes that an envelope is on its way to the disk. */
   recorded(): void {
     this.#unflushed++;
   }
 
-  /** It is there, or never will be. @param commands  of it, which have been answered */
+  /** Notes that an envelope is on disk, or never will be. @param commands  of it, which have been answered */
   flushed(commands: number): void {
     this.#answered += commands;
     if (--this.#unflushed > 0) return;
@@ -57,7 +58,10 @@ export class SigningPace {
     this.#schedule();
   }
 
-  /** Those who have just been answered are likely to send more at once, as they did before; it may go with what waits. */
+  /**
+   * Waits for clients that have just been answered: they are likely to send more immediately, as they did before, and
+   * it may go with what waits.
+   */
   #wait(): void {
     this.#wanted = Math.min(ENOUGH, this.#waiting + this.#answered);
     const some = (this.#waiting + this.#wanted) / 2;

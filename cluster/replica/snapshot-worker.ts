@@ -8,7 +8,7 @@ import { openReader } from "../../timeline/disk/lmdb-reader.js";
 import { makeSnapshot } from "../../timeline/snapshots/make-snapshot.js";
 import { SnapshotFiles } from "../../timeline/snapshots/snapshot-files.js";
 
-/** What the thread is given. */
+/** The task of the thread. */
 export interface SnapshotTask {
   /** The data folder. */
   readonly data: string;

@@ -1,4 +1,4 @@
-/** How a daemon makes snapshots: of a data folder in a thread of their own, of a timeline in memory in slices. */
+/** Makes a daemon's snapshots: of a data folder in a thread of their own, of a timeline in memory in slices. */
 import { Worker } from "node:worker_threads";
 import { snapshotFolder } from "../../engine/trust/data-folder.js";
 import { hashOf } from "../../engine/trust/identity.js";
@@ -10,7 +10,7 @@ import type { SnapshotParts } from "../../timeline/snapshots/snapshot-making.js"
 import type { NodeState } from "./replica-context.js";
 import type { SnapshotTask } from "./snapshot-worker.js";
 
-/** Of what is free, a member's may take so much: what is made of it has to have room as well. */
+/** The share of free memory that a member's snapshot may take: what is made of it has to have room as well. */
 const SHARE_OF_MEMORY = 0.5;
 
 export function snapshotParts(node: NodeState): SnapshotParts {

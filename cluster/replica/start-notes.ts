@@ -1,27 +1,30 @@
-/** What those who run daemons have to know when one starts: its pin, what it forgets, whom it does not let in, and what it cannot sign. */
+/**
+ * Logs what operators have to know when a daemon starts: its pin, what it prunes, which daemons it rejects, and what
+ * it cannot sign.
+ */
 import { pinText } from "../../options/peer-address.js";
 import type { KeyRing } from "../../store/key-ring.js";
 import type { Gateway } from "./gateway.js";
 import { introductionOf, isNotLetIn } from "./own-envelopes.js";
 import type { NodeState, ReplicaContext } from "./replica-context.js";
 
-/** @param hasSecret  whether members may know each other by the cluster's secret */
-export function tellAtStart(
-  node: NodeState & { readonly gateway: Gateway | null },
-  hasSecret: boolean,
-): void {
+/** @param hasSecret  whether members can authenticate each other by the cluster's secret */
+export function logAtStart(node: NodeState & { readonly gateway: Gateway | null }, hasSecret: boolean): void {
   const { identity, settings, log, timeline, gateway } = node;
-  log.info({ pin: `--peer host:port${pinText(identity.id)}` }, "to pin this daemon, others are started with");
+  log.info(
+    { pin: `--peer host:port${pinText(identity.id)}` },
+    "to pin this daemon, start the other daemons with",
+  );
   if (settings.data === null) log.warn(IN_MEMORY);
   for (const { host, port, pin } of settings.peers) {
     if (pin === null && !hasSecret) log.info({ peer: `${host}:${port}` }, NOT_PINNED);
   }
   // It signs for clients without keys.
-  if (gateway !== null) tellNotLetIn(timeline.ring, node);
+  if (gateway !== null) logUnauthorized(timeline.ring, node);
 }
 
-/** Whether only an administrator can let the daemon's key in, which is told. */
-export function tellNotLetIn(ring: KeyRing, { identity, log }: ReplicaContext): boolean {
+/** Whether only an administrator can authorize the daemon's key, which is logged. */
+export function logUnauthorized(ring: KeyRing, { identity, log }: ReplicaContext): boolean {
   if (!isNotLetIn(ring, identity)) return false;
   log.warn({ command: introductionOf(identity).join(" ") }, NOT_LET_IN);
   return true;
@@ -31,6 +34,6 @@ const IN_MEMORY =
   "without --data this daemon forgets everything when it stops and relies on its peers: what was acknowledged is lost " +
   "if all of them stop";
 const NOT_PINNED =
-  "this peer is let in once an administrator has added its key (CLUSTER ADD); or pin it with #ed25519:…, or start all daemons with the same --cluster-secret";
+  "this peer is admitted once an administrator has added its key (CLUSTER ADD); or pin it with #ed25519:…, or start all daemons with the same --cluster-secret";
 const NOT_LET_IN =
   "writes of clients that do not sign (version 1, Redis, MongoDB, JSON, SQL, memcached) are refused until an administrator signs this command, which lets this daemon's key in";

@@ -1,6 +1,6 @@
 /**
- * The timeline's state as a backend: reads only, since what writes is recorded and folded instead. Judged by a time that
- * never goes back.
+ * The timeline's state as a backend: for reads only, since writes are recorded and folded instead. Reads are judged
+ * by a time that never goes back.
  */
 
 import type { Backend } from "../../engine/backends/backend.js";
@@ -22,60 +22,60 @@ import type { Unit } from "../../store/keyspace/unit.js";
 import type { Command } from "../../store/rows/command.js";
 import { readRow, rowIn } from "../../store/semantics.js";
 
-/** The family of the commands that look back, most of which do not. */
+/** The family of the commands about the past; most of its commands are not about it. */
 const PAST_GROUP = "server";
 
-/** Those of them that tell what units came to. */
+/** Those among them that report outcomes of units. */
 const OF_PAST: ReadonlySet<string> = new Set(["TIMELINE|BLAME", "TIMELINE|GET", "TIMELINE|LOG"]);
 
-/** Keys that have expired, looked for in one tick in each database. */
+/** Expired keys that are looked for in one tick in each database. */
 const EXPIRED_A_TICK = 5000;
 
-/** What is read of a timeline. */
+/** The timeline's state, as far as it is read here. */
 export interface TimelineState {
   readonly database: Database;
   readonly failure: string | null;
-  /** Why nothing is applied any more from a date on; null: everything is. */
+  /** Why nothing is applied any more from a date on; null: everything is applied. */
   readonly standstill: string | null;
 }
 
-/** What answers TIMELINE commands. */
+/** Answers TIMELINE commands. */
 export interface PastCommands {
-  /** @returns null: the command is another's */
+  /** @returns null: the command is not one of these */
   execute(name: string, argv: readonly ByteString[], unit: Unit): Reply | Promise<Reply> | null;
 }
 
 export class TimelineBackend implements Backend {
   readonly name = "memory";
   readonly databases = DATABASES_DEFAULT;
-  /** Not used: the answer comes at once. */
+  /** Not used: the answer comes immediately. */
   timeout = 0;
-  /** Is told when the state has changed; null: nobody wants to know. */
+  /** Receives changes of the state; null: no listener needs them. */
   observer: WriteObserver | null = null;
   /** Answers TIMELINE commands; null: they are answered as where nothing is kept. */
   past: PastCommands | null = null;
   readonly changes: Changes;
-  /** Steps that a unit may make this daemon do in one go. */
+  /** Steps that a unit may make this daemon do in one turn. */
   readonly unitSteps: number;
   readonly #timeline: TimelineState;
   readonly #environment: Environment;
-  #hasToldStandstill = false;
+  #hasLoggedStandstill = false;
   /** The latest time that a read was judged by. */
   #readAt = 0;
 
   constructor(timeline: TimelineState, environment: Environment, unitSteps = UNIT_STEPS_DEFAULT) {
     this.unitSteps = unitSteps;
     this.#timeline = timeline;
-    this.changes = new Changes(() => timeline.database);
+    this.changes = new Changes(timeline);
     this.#environment = environment;
   }
 
-  /** As it stands; whoever changes it takes that back in the same turn. */
+  /** The present database; a caller that changes it takes that back in the same turn. */
   get database(): Database {
     return this.#timeline.database;
   }
 
-  /** Whether the disk takes what is written. */
+  /** Whether the disk accepts writes. */
   get up(): boolean {
     return this.#timeline.failure === null;
   }
@@ -90,14 +90,14 @@ export class TimelineBackend implements Backend {
     const now = this.#environment.clock();
     database.lookForExpired(now, EXPIRED_A_TICK);
     database.tellExpired(now);
-    this.#tellStandstill();
+    this.#endCopies();
   }
 
-  /** Of what is not applied no copy of a key hears: all of them end, once, with the state that they were of. */
-  #tellStandstill(): void {
+  /** Ends all copies of keys, once, with the state that they were of: they would not learn of what is not applied. */
+  #endCopies(): void {
     const isStill = this.standstill !== null;
-    if (isStill && !this.#hasToldStandstill) this.changes.replaced();
-    this.#hasToldStandstill = isStill;
+    if (isStill && !this.#hasLoggedStandstill) this.changes.replaced();
+    this.#hasLoggedStandstill = isStill;
   }
 
   execute(argv: readonly ByteString[], unit: Unit): Reply | Promise<Reply> {
@@ -113,8 +113,8 @@ export class TimelineBackend implements Backend {
   }
 
   /**
-   * As `execute`, for a command that was found for these arguments; a long answer may still have to be found, in steps.
-   * @param unit  dated anew
+   * Like `execute`, for a command that was found for these arguments; a long answer may still be computed in steps.
+   * @param unit  with a new date
    * @param now   milliseconds since 1970
    */
   run(command: Command, argv: readonly ByteString[], unit: LocalUnit, now: number): Reply | Promise<Reply> {
@@ -127,7 +127,7 @@ export class TimelineBackend implements Backend {
     return here instanceof CommandFailure ? here.reply : database.run(here, argv, unit);
   }
 
-  /** What is read of a state that stands still would be taken for the newest; null: it may be answered. */
+  /** A read at a standstill would be taken for the newest state; null: it may be answered. */
   get standstill(): Reply | null {
     const { standstill } = this.#timeline;
     return standstill === null ? null : error(`ERR semantics-unknown: ${standstill}`);
@@ -137,7 +137,7 @@ export class TimelineBackend implements Backend {
     return reads || OF_PAST.has(name) ? this.standstill : null;
   }
 
-  /** The answer to a command that looks back; null: it does not. */
+  /** Answers a command about the past; null: it is none. */
   #ofPast(command: Command, argv: readonly ByteString[], unit: Unit): Reply | Promise<Reply> | null {
     if (command.writes) throw new Error(`${command.name} is recorded, not executed`);
     if (this.past === null || command.group !== PAST_GROUP) return null;
@@ -151,22 +151,22 @@ export class TimelineBackend implements Backend {
     return refused ?? database.sharing(run, this.unitSteps);
   }
 
-  /** While it stands still they are not what refuses a unit. */
+  /** At a standstill conditions are not what refuses a unit. */
   holds(conditions: readonly Condition[], unit: Unit): boolean {
     return this.standstill !== null || this.#timeline.database.holds(conditions, this.#dated(unit).at);
   }
 
-  /** How many keys have expired. */
+  /** The number of expired keys. */
   get expiredKeys(): number {
     return this.#timeline.database.expiredKeys(this.#environment.clock());
   }
 
-  /** Of the databases that are not empty. */
+  /** Counts of the databases that are not empty. */
   get keyCounts(): readonly KeyCounts[] {
     return keyCountsOf(this.#timeline.database, this.#environment.clock());
   }
 
-  /** The unit that changed a key last; empty: it is absent. */
+  /** Returns the unit that changed a key last; empty: the key is absent. */
   writerOf(db: number, key: ByteString): ByteString {
     return this.#timeline.database.writerOf(db, key, this.#environment.clock());
   }

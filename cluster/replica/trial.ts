@@ -1,6 +1,7 @@
 /**
- * Commands that are tried on the state, and taken back in the same turn: what they did is recorded as one unit, so that the fold never
- * runs what chose them. What is recorded does the same whenever it is folded: of what was chosen at random it names what came of it.
+ * Tries commands on the state, and takes them back in the same turn: what they did is recorded as one unit, so that
+ * the fold never runs what chose them. What is recorded does the same whenever it is folded: it names the results of
+ * random choices.
  */
 
 import type { Called } from "../../engine/backends/called.js";
@@ -9,7 +10,6 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { error, type Reply } from "../../protocol/reply.js";
 import { settled } from "../../protocol/step-reply.js";
 import { COMMANDS_MAX } from "../../protocol/version-2/envelope.js";
-import type { EnvelopeDate } from "../../protocol/version-2/messages-v2.js";
 import { CommandFailure } from "../../store/arguments/errors.js";
 import type { Database } from "../../store/database.js";
 import { TooMuch, tooMuch } from "../../store/keyspace/effort.js";
@@ -18,46 +18,46 @@ import type { Unit } from "../../store/keyspace/unit.js";
 import type { Command } from "../../store/rows/command.js";
 import { rowIn } from "../../store/semantics.js";
 import { asDone } from "./as-done.js";
+import type { GatewayPlace } from "./gateway.js";
 
 const TOO_MANY = error(`ERR where commands are recorded, at most ${COMMANDS_MAX} that write are one unit`);
 const ONE_DATABASE = error("ERR where commands are recorded, what is one unit writes to one database");
 
-export interface TrialParts {
-  readonly date: EnvelopeDate;
-  /** For random choices and ids. */
-  readonly id: ByteString;
-  readonly sender: CommandSender;
-  /** That all commands together may make this daemon do. */
-  readonly stepsMax: number;
-}
-
 export class Trial {
   readonly #database: Database;
-  readonly #parts: TrialParts;
+  readonly #stepsMax: number;
+  readonly #place: GatewayPlace;
+  readonly #sender: CommandSender;
   readonly #records: UndoRecord[] = [];
   readonly #calls: Called[] = [];
-  /** That the commands write to; null: none has written. */
+  /** The database that the commands write to; null: none has written. */
   #db: number | null = null;
 
-  constructor(database: Database, parts: TrialParts) {
+  /**
+   * @param stepsMax  steps that all commands together may make this daemon do
+   * @param place  its id seeds random choices and ids
+   */
+  constructor(database: Database, stepsMax: number, place: GatewayPlace, sender: CommandSender) {
     this.#database = database;
-    this.#parts = parts;
+    this.#stepsMax = stepsMax;
+    this.#place = place;
+    this.#sender = sender;
   }
 
-  /** What has changed something, in order. */
+  /** Commands that have changed something, in order. */
   get calls(): readonly Called[] {
     return this.#calls;
   }
 
   get db(): number {
-    return this.#db ?? this.#parts.sender.db;
+    return this.#db ?? this.#sender.db;
   }
 
   /** Runs it, and takes back what it did. */
   run(program: (run: StepRunner) => Reply): Reply {
     return this.#database.silently(() => {
       try {
-        return this.#database.admitting(this.#parts.stepsMax, () =>
+        return this.#database.admitting(this.#stepsMax, () =>
           settled(program((command, argv, db) => this.#try(command, argv, db))),
         );
       } finally {
@@ -76,7 +76,7 @@ export class Trial {
     if (this.#db !== null && this.#db !== db) return ONE_DATABASE;
     const before = this.#records.length;
     const reply = this.#bounded(command, argv, db);
-    // What has changed nothing is not to change anything later.
+    // What has changed nothing must not change anything later.
     if (this.#records.length === before) return reply;
     this.#db = db;
     this.#calls.push({ command, argv });
@@ -95,9 +95,9 @@ export class Trial {
   }
 
   #unit(db: number): Unit {
-    const { date, id, sender } = this.#parts;
+    const { date, id } = this.#place;
     const { at, seq } = date;
-    const { readsAll, encoding } = sender;
+    const { readsAll, encoding } = this.#sender;
     return { at, seq, db, id, step: this.#calls.length, readsAll, encoding };
   }
 }

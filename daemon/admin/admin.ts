@@ -9,7 +9,7 @@ import { type FrameSources, Frames } from "./frames.js";
 import { isHealthy } from "./health.js";
 import { METRICS } from "./metric-table.js";
 
-/** Not started yet. */
+/** Makes the server of --admin, which is not started yet. */
 export function makeAdmin(
   place: ListenPlace,
   hosts: readonly string[],

@@ -27,7 +27,7 @@ export class Arrivals {
     for (const { at } of entries) {
       if (at < now - ARRIVALS_PAST_MS || at > now + ARRIVALS_AHEAD_MS) this.elsewhere++;
       else this.#count(at, isFromClients);
-      // What is dated ahead of the clock is applied when that date comes; until then nothing is late for it.
+      // An entry dated ahead of the clock is applied on that date; until then nothing is late for it.
       if (at <= now && at > this.#newest) this.#newest = at;
     }
   }

@@ -1,16 +1,16 @@
-/** What databases in memory count of their keys anyway, and what listeners count of commands; read when somebody asks. */
+/** Counts that databases in memory keep of their keys, and listeners of commands; read when a client requests them. */
 import type { KeyCounts } from "../../engine/backends/key-counts.js";
 
 export interface CountedKeys {
-  /** Of the databases that are not empty. */
+  /** Counts of the databases that are not empty. */
   readonly keyCounts: readonly KeyCounts[];
   /** How many have expired. */
   readonly expiredKeys: number;
-  /** Of keys that were looked for to be read. */
+  /** Lookups of keys for reads. */
   readonly changes: { readonly lookups: { readonly hits: number; readonly misses: number } };
 }
 
-/** Of the commands of one family, since the start. */
+/** Counts of the commands of one family, since the start. */
 export interface CountedFamily {
   readonly family: string;
   readonly calls: number;

@@ -1,8 +1,9 @@
 /**
- * The page of --admin: its files, which say nothing of this daemon, and what it is told while it is open. What the page may do is
- * written into the headers: its own scripts and styles alone, this daemon and its --ws, nothing written into it, no frame around it.
+ * The page of --admin: its files, which say nothing of this daemon, and the events that it receives while it is open.
+ * The headers restrict what the page may do: its own scripts and styles alone, this daemon and its --ws, nothing
+ * inserted into it, no frame around it.
  */
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import type { ServerResponse } from "node:http";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
@@ -11,7 +12,7 @@ import { EventStream } from "../../net/admin/event-stream.js";
 import type { Site, SitePage } from "../../net/admin/site.js";
 import type { Frames } from "./frames.js";
 
-/** By path: where the build puts it, and its type. */
+/** Files by path: where the build puts each, and its type. */
 const FILES: Readonly<Record<string, readonly [file: string, type: string]>> = {
   "/": ["dashboard/index.html", "text/html; charset=utf-8"],
   "/dashboard.css": ["dashboard/dashboard.css", "text/css; charset=utf-8"],
@@ -19,9 +20,12 @@ const FILES: Readonly<Record<string, readonly [file: string, type: string]>> = {
   "/icon.svg": ["dashboard/icon.svg", "image/svg+xml"],
   "/icon-warn.svg": ["dashboard/icon-warn.svg", "image/svg+xml"],
   "/icon-bad.svg": ["dashboard/icon-bad.svg", "image/svg+xml"],
-  // For those who sign.
+  // The client for pages that sign.
   "/dbsync.js": ["browser/dbsync.js", "text/javascript; charset=utf-8"],
 };
+
+/** Modules that `/dbsync.js` loads on use; their names end with a hash. */
+const LATER = /^\/dbsync-\w+-\w+\.js$/;
 
 /** Where the figures of the last hour are. */
 const HISTORY_PATH = "/history";
@@ -52,7 +56,7 @@ export class DashboardSite implements Site {
         headers: this.#headers(""),
         isOwn: true,
       };
-    const row = Object.hasOwn(FILES, path) ? FILES[path] : undefined;
+    const row = Object.hasOwn(FILES, path) ? FILES[path] : laterModule(path);
     if (row === undefined) return null;
     const [file, type] = row;
     let body = this.#files.get(path);
@@ -88,7 +92,13 @@ export class DashboardSite implements Site {
   }
 }
 
-/** The package's own `dist`, wherever the running file lies in it. */
+/** The file of a module that is loaded on use, and its type; undefined: none. */
+function laterModule(path: string): (typeof FILES)[string] | undefined {
+  const isThere = LATER.test(path) && existsSync(join(builtFolder(), "browser", path));
+  return isThere ? [`browser${path}`, "text/javascript; charset=utf-8"] : undefined;
+}
+
+/** Returns the package's own `dist`, wherever the running file is in it. */
 function builtFolder(): string {
   return join(dirname(createRequire(import.meta.url).resolve("dbsyncd/package.json")), "dist");
 }

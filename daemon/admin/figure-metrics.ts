@@ -7,7 +7,7 @@ import { type ValueRow, whereThere } from "./metric-row.js";
 
 const MILLISECONDS = 1000;
 
-/** Values of a table, and the labels that tell them from others of the same table. */
+/** Values of a table, and the labels that distinguish them from other values of the same table. */
 interface Labelled {
   readonly labels: Readonly<Record<string, string>>;
   readonly values: Readonly<Record<string, unknown>>;

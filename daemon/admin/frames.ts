@@ -1,6 +1,7 @@
 /**
- * What the page of --admin receives: a frame a second while it is open, and the figures of the last hour, which are sampled always.
- * Any client that reaches --admin may read both, so nothing in them says which key wrote what.
+ * The data that the page of --admin receives: a frame a second while it is open, and the figures of the last hour,
+ * which are always sampled. Any client that reaches --admin may read both, so nothing in them says which key wrote
+ * what.
  */
 import { type IntervalHistogram, monitorEventLoopDelay } from "node:perf_hooks";
 import type { ReplicaFigures } from "../../cluster/history/replica-figures.js";

@@ -1,6 +1,6 @@
-/** What the daemon says of itself over --admin. Nothing of it is secret. */
+/** The health report of --admin. Nothing in it is secret. */
 
-import type { JsonReplicaFigures } from "../../listeners/replica-figures.js";
+import type { JsonReplicaFigures } from "../../listeners/json-replica-figures.js";
 import type { DaemonState } from "../../protocol/version-2/messages-v2.js";
 
 export const STATES = [
@@ -13,11 +13,11 @@ export const STATES = [
   "outdated",
   "stopping",
 ] as const satisfies readonly State[];
-/** Between start and stop as a `hello` tells it. */
+/** The daemon's state; between start and stop as a `hello` reports it. */
 export type State = "starting" | DaemonState | "revoked" | "not-listed" | "outdated" | "stopping";
 
 export interface BackendHealth {
-  /** As the log shows it; holds no password. */
+  /** The name that the log shows; holds no password. */
   readonly name: string;
   /** Whether it can be reached. */
   readonly up: boolean;
@@ -29,7 +29,7 @@ export interface Health {
   readonly version: string;
   readonly state: State;
   readonly backends: readonly BackendHealth[];
-  /** Of --json-replica; absent: there is none. */
+  /** Figures of --json-replica; absent: there is none. */
   readonly jsonReplicas?: JsonReplicaFigures;
 }
 

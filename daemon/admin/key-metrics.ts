@@ -1,4 +1,4 @@
-/** Metrics of keys, and of what Redis clients call: counted anyway, and read when somebody asks. */
+/** Metrics of keys, and of what Redis clients call: counted anyway, and read when a client requests them. */
 import type { Sample } from "../../net/admin/metric.js";
 import type { CountedFamily, CountedKeys } from "./counted-keys.js";
 import type { MetricRow, ValueRow } from "./metric-row.js";
@@ -31,12 +31,12 @@ export const KEY_METRICS: Readonly<Record<string, MetricRow>> = {
     ({ failed }) => failed,
   ),
   dbsyncd_resp_command_seconds_total: perFamily(
-    "Time in which they ran; by its rate and theirs, how long one takes.",
+    "Running time of these commands; divided by their number, the time of one.",
     ({ seconds }) => seconds,
   ),
 };
 
-/** Of the daemon's own memory; none where something else holds the data. */
+/** Metrics of the daemon's own memory; none where another database has the data. */
 function ofKeys(
   type: ValueRow["type"],
   labels: readonly string[],

@@ -3,7 +3,7 @@
 import type { ReplicaFigures } from "../../cluster/history/replica-figures.js";
 import type { MessageFigures } from "../../cluster/peers/shared/message-figures.js";
 import type { OrderFigures } from "../../engine/pipeline/order-figures.js";
-import type { JsonReplicaFigures, JsonReplicaServer } from "../../listeners/replica-figures.js";
+import type { JsonReplicaFigures, JsonReplicaServer } from "../../listeners/json-replica-figures.js";
 import type { Histogram } from "../../net/admin/histogram.js";
 import type { HistogramMetric, Sample, ValueMetric } from "../../net/admin/metric.js";
 import type { MemberReport } from "../../protocol/figures/timeline-figures.js";
@@ -18,7 +18,7 @@ export interface Sources {
   readonly bufferedBytes: () => number;
   /** Read once for each metric that is about them. null: no timeline. */
   readonly replica: () => ReplicaFigures | null;
-  /** null: what is behind the daemon is not its own memory. */
+  /** null: the daemon's database is not its own memory. */
   readonly keys: () => CountedKeys | null;
   /** null: no --order. */
   readonly order: () => OrderFigures | null;
@@ -58,7 +58,7 @@ export function ofTimeline(
   return { type, labels: [], help, read: ({ replica }) => whereThere(replica(), samples) };
 }
 
-/** What became of messages on channels between members. */
+/** A metric of messages on channels between members. */
 export const ofMessages = (figure: keyof MessageFigures, help: string): ValueRow =>
   ofTimeline("counter", help, ({ messages }) => messages[figure]);
 

@@ -25,7 +25,7 @@ export const METRICS: Readonly<Record<string, MetricRow>> = {
   dbsyncd_units_total: perListener(
     "counter",
     ["outcome"],
-    "Units answered, by listener and outcome (ok, error). A unit is a command, or a whole envelope with multi.",
+    "Units answered, by listener and outcome (ok, error). A unit is a command, or all commands of an envelope with multi.",
     ({ ok, errors }) => [
       { labels: { outcome: "ok" }, value: ok },
       { labels: { outcome: "error" }, value: errors },
@@ -51,13 +51,13 @@ export const METRICS: Readonly<Record<string, MetricRow>> = {
   ),
   dbsyncd_buffered_bytes: single(
     "gauge",
-    "Bytes of unfinished requests and untaken answers; bounded by --max-buffered-bytes.",
+    "Bytes of unfinished requests and unread answers; limited by --max-buffered-bytes.",
     ({ bufferedBytes }) => bufferedBytes(),
   ),
   dbsyncd_verify_seconds: histogram("Time to check a signature.", ({ verify }) => verify),
   dbsyncd_answer_seconds: histogram("Time from an envelope to its answer.", ({ answers }) => answers),
   dbsyncd_envelope_skew_seconds: histogram(
-    "Date of an envelope less the daemon's clock; below 0 for the past, the way included.",
+    "Date of an envelope minus the daemon's clock, transport included; below 0 for the past.",
     ({ skew }) => skew,
   ),
   dbsyncd_backend_up: {
@@ -70,7 +70,7 @@ export const METRICS: Readonly<Record<string, MetricRow>> = {
   dbsyncd_backend_seconds: {
     type: "histogram",
     labels: ["backend"],
-    help: "Time a database took to answer; not taken for those that answer at once, as memory does.",
+    help: "Time a database took to answer; not measured for those that answer immediately, as memory does.",
     read: ({ metrics }) =>
       [...metrics.backends].map(([backend, { latency }]) => ({ labels: { backend }, value: latency })),
   },
@@ -84,7 +84,7 @@ export const METRICS: Readonly<Record<string, MetricRow>> = {
   dbsyncd_state: {
     type: "gauge",
     labels: ["state"],
-    help: "1 for the state the daemon is in (starting, live, catching-up, isolated, revoked, not-listed, outdated, stopping), 0 for the others.",
+    help: "1 for the state the daemon is in (starting, live, catching-up, isolated, revoked, not-listed, outdated, stopping), 0 for the remaining states.",
     read: ({ health }) => {
       const now = health().state;
       return STATES.map((state) => ({ labels: { state }, value: Number(state === now) }));
@@ -94,23 +94,23 @@ export const METRICS: Readonly<Record<string, MetricRow>> = {
   ...TIMELINE_METRICS,
   dbsyncd_messages_given_total: ofMessages(
     "given",
-    "Envelopes of messages (PUBLISH) that were handed to a member, each counted once a member.",
+    "Envelopes of messages (PUBLISH) that were sent to a member, each counted once for each member.",
   ),
   dbsyncd_messages_dropped_total: ofMessages(
     "dropped",
-    "… that were not, as more than --max-relay-bytes waited for it, or as they could not be signed.",
+    "… that were not, because more than --max-relay-bytes waited for the member, or they could not be signed.",
   ),
   dbsyncd_messages_heard_total: ofMessages(
     "heard",
-    "Envelopes of messages that members handed over and that were told here.",
+    "Envelopes of messages that members sent and that were delivered here.",
   ),
   dbsyncd_messages_missed_total: ofMessages(
     "missed",
-    "Envelopes of messages that members left out, or that came faster than they could be judged.",
+    "Envelopes of messages that members left out, or that came faster than they could be checked.",
   ),
   dbsyncd_messages_refused_total: ofMessages(
     "refused",
-    "Envelopes of messages that members handed over and that were not proved, too old, or not permitted.",
+    "Envelopes of messages from members that had no valid signature, were too old, or not permitted.",
   ),
   dbsyncd_member_connected: perMember("gauge", "1 while the member is connected, else 0.", ({ connection }) =>
     Number(connection === "connected"),
@@ -121,7 +121,7 @@ export const METRICS: Readonly<Record<string, MetricRow>> = {
   ...ORDER_METRICS,
   dbsyncd_json_replica_ready: ofJsonReplicas(
     "gauge",
-    "Whether the servers of --json-replica have given their documents; until then JSON clients are refused.",
+    "Whether the servers of --json-replica have sent their documents; until then JSON clients are refused.",
     ({ isReady }) => Number(isReady),
   ),
   dbsyncd_json_replica_connected: perJsonReplica(
@@ -131,7 +131,7 @@ export const METRICS: Readonly<Record<string, MetricRow>> = {
   ),
   dbsyncd_json_replica_is_dbsyncd: perJsonReplica(
     "gauge",
-    "1 if the server of --json-replica is a dbsyncd, which is sent nothing: replicate with --peer; else 0.",
+    "1 if the server of --json-replica is a dbsyncd, to which nothing is sent: replicate with --peer; else 0.",
     ({ isDbsyncd }) => Number(isDbsyncd),
   ),
   dbsyncd_json_replica_missing_documents: perJsonReplica(
@@ -147,12 +147,12 @@ export const METRICS: Readonly<Record<string, MetricRow>> = {
   dbsyncd_build_info: {
     type: "gauge",
     labels: ["version", "node"],
-    help: "Always 1; the labels tell the versions of dbsyncd and Node.",
+    help: "Always 1; the labels are the versions of dbsyncd and Node.",
     read: ({ health }) => [{ labels: { version: health().version, node: process.versions.node }, value: 1 }],
   },
   dbsyncd_event_loop_active_seconds_total: single(
     "counter",
-    "Time in which the event loop was not waiting; its rate is the share of a core that is in use, 1 is the end.",
+    "Time in which the event loop was not waiting; its rate is the share of a core that is in use, 1 at most.",
     () => performance.eventLoopUtilization().active / MILLISECONDS,
   ),
   process_cpu_seconds_total: single("counter", "CPU time of all threads, user and system.", () => {

@@ -1,6 +1,6 @@
 /**
- * What the daemon's parts tell of their work, as plain numbers. Nothing here knows how they are shown:
- * net/admin/exposition.ts copies them when somebody asks. On the path of every command: no allocation.
+ * Counts the work of the daemon's parts, as plain numbers. Nothing here knows how they are shown:
+ * net/admin/exposition.ts reads them when a client requests them. On the path of every command: no allocation.
  */
 
 import { REFUSALS, type RefusalCode } from "../../engine/answers/refusals.js";
@@ -15,14 +15,14 @@ const VERIFY_BOUNDS = [
 const ANSWER_BOUNDS = [
   0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 5,
 ];
-/** Seconds, below 0 for clocks that are behind; the ends are the usual window's. */
+/** Seconds, below 0 for slow clocks; the ends are the usual window's. */
 const SKEW_BOUNDS = [-30, -10, -5, -2, -1, -0.5, -0.1, -0.05, -0.01, 0, 0.01, 0.05, 0.1, 0.5, 1, 2, 5];
 /** Seconds; the last is the usual --backend-timeout. */
 const BACKEND_BOUNDS = [0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5];
 
 const MS_PER_SECOND = 1000;
 
-/** Of one listener, since the start. */
+/** Counts of one listener, since the start. */
 export interface ListenerCounts {
   /** Units answered with anything but an error. */
   ok: number;
@@ -34,7 +34,7 @@ export interface ListenerCounts {
   readonly refusals: Record<RefusalCode, number>;
 }
 
-/** Of one database behind the daemon, since the start. */
+/** Counts of one database that the daemon uses, since the start. */
 export interface BackendCounts {
   readonly latency: Histogram;
   failures: number;

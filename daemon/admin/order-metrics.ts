@@ -49,7 +49,7 @@ export const ORDER_METRICS: Readonly<Record<string, ValueRow | HistogramRow>> = 
   dbsyncd_order_publishes_total: {
     type: "counter",
     labels: ["outcome"],
-    help: "Attempts to add an envelope to the stream, by outcome (stored, repeated: it stood there before, refused, unknown: tried again).",
+    help: "Attempts to add an envelope to the stream, by outcome (stored, repeated: the stream had it already, refused, unknown: tried again).",
     read: ({ order }) =>
       Object.entries(order()?.published ?? {}).map(([outcome, value]) => ({ labels: { outcome }, value })),
   },

@@ -1,7 +1,7 @@
-/** Which reasons a listener's refusals can have, so that no series is shown that would stay at 0 for ever. */
+/** The reasons that a listener's refusals can have, so that no series is shown that would always stay at 0. */
 import { REFUSALS, type RefusalCode } from "../../engine/answers/refusals.js";
 
-/** Of version 1: what its bytes, signatures and databases can be refused for. */
+/** Reasons that version 1 has too: problems of its bytes, signatures and databases. */
 const VERSION_1_TOO: ReadonlySet<string> = new Set<RefusalCode>([
   ...([
     "malformed",
@@ -15,13 +15,13 @@ const VERSION_1_TOO: ReadonlySet<string> = new Set<RefusalCode>([
   ...(["database-down", "database-lost", "database-timeout"] as const),
 ]);
 
-/** Of version 1 alone: version 2 answers such commands with an error. */
+/** Reasons that version 1 has alone: version 2 answers such commands with an error. */
 const VERSION_1_ONLY: ReadonlySet<string> = new Set<RefusalCode>([
   ...(["version-1-off", "not-permitted", "empty-command", "too-many-arguments"] as const),
   ...(["not-carried", "command-error"] as const),
 ]);
 
-/** Before the first frame, when the version is not known. */
+/** Reasons before the first frame, when the version is not known. */
 const UNKNOWN_VERSION: ReadonlySet<string> = new Set<RefusalCode>([
   ...(["malformed", "version-1-off", "frame-unfinished", "idle", "tls-handshake", "not-tls"] as const),
   ...(["too-many-connections", "too-much-buffered", "output-stuck"] as const),
@@ -31,7 +31,7 @@ const OF_CONNECTIONS: ReadonlySet<string> = new Set<RefusalCode>([
   ...(["tls-handshake", "not-tls", "too-many-connections", "too-much-buffered"] as const),
 ]);
 
-/** @param listener  as the observer is told it */
+/** @param listener  the name that the observer receives */
 export function canRefuse(listener: string, code: RefusalCode): boolean {
   if (listener === "ws") return !VERSION_1_ONLY.has(code);
   if (code === "wrong-origin") return false;

@@ -11,7 +11,7 @@ export class Samples {
   readonly #ring = new Float64Array(WIDTH * SAMPLES_MAX);
   /** All that were ever added. */
   #count = 0;
-  /** As JSON; made when it is first requested after a sample. */
+  /** The samples as JSON; made when it is first requested after a sample. */
   #text: string | null = null;
 
   add(at: number, values: SampleValues): void {

@@ -55,7 +55,7 @@ export class TimedBackend implements Backend {
     return this.#timed(this.#environment.uptime(), this.#backend.executeTogether(...given));
   }
 
-  /** What comes at once never went to the database. */
+  /** An immediate answer never went to the database. */
   #timed(startedAt: number, outcome: Outcome | Promise<Outcome>): Outcome | Promise<Outcome> {
     if (!(outcome instanceof Promise)) return outcome;
     return outcome.then((settled) => {

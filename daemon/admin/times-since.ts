@@ -1,8 +1,8 @@
-/** What a histogram has counted since it was looked at last. */
+/** The times that a histogram has counted since it was last read. */
 
 import type { Histogram } from "../../net/admin/histogram.js";
 
-/** Milliseconds: half of all took at most so long, and 99 of 100. */
+/** Milliseconds that half of all, and 99 of 100, took at most. */
 interface Times {
   readonly count: number;
   readonly half: number;
@@ -30,7 +30,7 @@ export class TimesSince {
     return { count, half: this.#end(since, count * 0.5), most: this.#end(since, count * 0.99) };
   }
 
-  /** The upper end of the bucket where so many are reached; above the last, that. */
+  /** Returns the upper end of the bucket in which the given number is reached; above the last, that. */
   #end(counts: Float64Array, due: number): number {
     const { bounds } = this.#histogram;
     let sum = 0;

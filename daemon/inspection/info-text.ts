@@ -6,13 +6,13 @@ import type { InspectedDaemon } from "./inspected-daemon.js";
 
 type Fields = Readonly<Record<string, string | number>>;
 
-/** The one that no Redis behind the daemon is asked for. */
+/** The section that no Redis of -d has. */
 export const OWN_SECTION = "dbsync";
 
 const SECONDS_PER_DAY = 86_400;
 const MICROSECONDS = 1e6;
 
-/** By the names that INFO takes. */
+/** Sections by the names that INFO takes. */
 const SECTIONS: Readonly<Record<string, (daemon: InspectedDaemon) => Fields>> = {
   [OWN_SECTION]: ownFields,
   server: serverFields,
@@ -70,7 +70,7 @@ function ownFields(daemon: InspectedDaemon): Fields {
   };
 }
 
-/** `unknown` of them may stand in the stream or not. */
+/** `unknown`: messages that may be in the stream or not. */
 function orderFields({ order }: InspectedDaemon): Fields {
   const figures = order();
   if (figures === null) return {};
@@ -84,7 +84,7 @@ function orderFields({ order }: InspectedDaemon): Fields {
   };
 }
 
-/** `50=12,100=3,…,more=0`: how many answers took at most so many microseconds, each counted once. */
+/** `50=12,100=3,…,more=0`: how many answers took at most the given microseconds, each counted once. */
 function buckets({ metrics: { answers } }: InspectedDaemon): string {
   const ends = [...answers.bounds.map((bound) => Math.round(bound * MICROSECONDS)), "more"];
   return ends.map((end, place) => `${end}=${answers.counts[place] ?? 0}`).join(",");

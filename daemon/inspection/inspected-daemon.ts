@@ -1,4 +1,4 @@
-/** What is known of a daemon whose administrators ask. Everything as of now. */
+/** The daemon as its administrators inspect it. Everything is current. */
 
 import type { SlowLog } from "../../engine/slow-log/slow-log.js";
 import type { Settings } from "../../options/settings.js";
@@ -16,7 +16,7 @@ export interface InspectedClient {
   readonly doing: { readonly name: string; readonly command: string };
 }
 
-/** A listener by its name in metrics, and who is connected. */
+/** A listener by its name in metrics, and its connected clients. */
 export interface InspectedListener {
   readonly name: string;
   readonly clients: Iterable<InspectedClient>;
@@ -31,9 +31,9 @@ export interface InspectedDaemon extends Sources {
   readonly settings: () => Settings;
   /** Hexadecimal; "": it has no keys. */
   readonly cluster: () => string;
-  /** The number of other daemons that are connected; null: it stands alone. */
+  /** The number of other daemons that are connected; null: this daemon is alone. */
   readonly members: () => number | null;
-  /** Why nothing is written any more; null: all is well. */
+  /** Why no write is accepted any more; null: writes are accepted. */
   readonly failure: () => string | null;
   /** Bytes; `limit` 0: there is none. */
   readonly memory: () => { readonly used: number; readonly limit: number };

@@ -1,7 +1,7 @@
 /**
- * What administrators may ask of the daemon itself in signed envelopes: INFO, CONFIG GET, CLIENT LIST and SLOWLOG. Answered
- * here, beside the databases; an envelope that writes is recorded, and the fold has none of this. Source: docs/protocol-v2.md
- * "The daemon itself".
+ * Answers administrators' commands about the daemon itself in signed envelopes: INFO, CONFIG GET, CLIENT LIST and
+ * SLOWLOG. They are answered here, before the databases; an envelope that writes is recorded, and the fold has none
+ * of this. Source: docs/protocol-v2.md "The daemon itself".
  */
 
 import type { Inspecting } from "../../engine/pipeline/units.js";
@@ -18,7 +18,7 @@ import type { InspectedDaemon } from "./inspected-daemon.js";
 
 type Handler = (argv: readonly ByteString[], daemon: InspectedDaemon) => Reply;
 
-/** Names of commands by their first letters; asked of every command that comes. */
+/** Names of commands by their first letters; checked for every received command. */
 const NAMES = /^(?:info|config|client|slowlog)$/i;
 const LENGTHS: ReadonlySet<number> = new Set([4, 6, 7]);
 
@@ -37,7 +37,7 @@ const HANDLERS: ReadonlyMap<string, Handler> = new Map<string, Handler>([
   ],
 ]);
 
-/** Who may ask for the settings is an administrator; INFO has no category of its own that says so. */
+/** A user that may request the settings is an administrator; INFO has no category of its own that says so. */
 const FOR_ADMINISTRATORS = ["CONFIG", "GET", "*"];
 const DENIED: ErrorReply = error(
   "NOPERM this key may not run 'info' on the daemon itself: it is for administrators, whose rules allow 'config|get'",
@@ -66,7 +66,7 @@ export class Inspection implements Inspecting {
     }
   }
 
-  /** A Redis behind the daemon answers the same commands itself; one section is always the daemon's. */
+  /** A Redis of -d answers the same commands itself; one section is always the daemon's. */
   #isAsked([, section = ""]: readonly ByteString[]): boolean {
     return isOwnMemory(this.#daemon.settings()) || section.toLowerCase() === OWN_SECTION;
   }

@@ -1,9 +1,9 @@
-/** Refusals as error replies, to clients who know no envelopes. */
+/** Turns refusals into error replies, for clients of protocols without envelopes. */
 import { error, type Reply } from "../../protocol/reply.js";
 import { REFUSALS, type RefusalCode } from "./refusals.js";
 import type { Refused } from "./request.js";
 
-/** Redis's words where clients know what to do about them, and no envelopes where they know none. */
+/** Redis's own errors where clients know how to react to them, and texts that do not mention envelopes. */
 const ERRORS: Partial<Readonly<Record<RefusalCode, string>>> = {
   "too-much": `TOOMUCH ${REFUSALS["too-much"].sentence}`,
   "storage-failed": `MISCONF ${REFUSALS["storage-failed"].sentence}`,

@@ -1,7 +1,7 @@
 /**
- * Every reason for which the daemon does not answer a request: code → sentence, and for version 2, which can say it,
- * what it means for the client. Version 1 closes the connection, and the log has the reason.
- * The table of docs/protocol-v2.md says the same.
+ * Every reason for which the daemon refuses a request: code → sentence, and for version 2, which can report it, its
+ * effect and cure. Version 1 closes the connection, and the reason is in the log. The table of docs/protocol-v2.md says
+ * the same.
  */
 import { CONNECTION_REFUSALS } from "../../net/connections/connection-refusals.js";
 
@@ -10,7 +10,7 @@ export type Effect = "not-applied" | "unknown" | "varies";
 
 export interface Refusal {
   readonly sentence: string;
-  /** Of codes that version 2 tells its clients. */
+  /** For codes that version 2 sends to its clients. */
   readonly wire?: { readonly effect: Effect; readonly cure: string };
 }
 
@@ -31,7 +31,7 @@ export const REFUSALS = {
   unsigned: {
     sentence:
       "The command is not signed, and this daemon takes signed ones only: give the client the private key.",
-    wire: never("sign it by a key that the daemon knows, and learn from its `hello` that it wants that"),
+    wire: never("sign it by a key that the daemon knows, and learn from its `hello` that it requires that"),
   },
   "unknown-key": {
     sentence: "The envelope's key is none of this cluster's.",
@@ -39,7 +39,7 @@ export const REFUSALS = {
   },
   "key-not-yet-valid": {
     sentence: "The envelope's key is not valid yet.",
-    wire: never("wait; `KEY INFO` tells since when it is"),
+    wire: never("wait; `KEY INFO` says from when on it is"),
   },
   "key-expired": {
     sentence: "The envelope's key is no longer valid.",
@@ -64,7 +64,7 @@ export const REFUSALS = {
     wire: never("send it to the daemon that `only` names"),
   },
   "not-a-daemon": {
-    sentence: "Only daemons' keys may sign for somebody else (`as`).",
+    sentence: "Only daemons' keys may sign for another client (`as`).",
     wire: never("leave `as` out"),
   },
   "wrong-db": {
@@ -73,28 +73,28 @@ export const REFUSALS = {
     wire: never("correct `db`"),
   },
   "if-not-carried": {
-    sentence: "Conditions need the memory database, and nothing else behind the daemon.",
+    sentence: "Conditions need the memory database, and no other database at the daemon.",
     wire: never("leave `if` out, or start the daemon with `-d memory`"),
   },
   "not-alone": {
-    sentence: "KEY and CLUSTER commands stand in envelopes of their own.",
+    sentence: "KEY and CLUSTER commands need envelopes of their own.",
     wire: never("send the other commands in another envelope"),
   },
   "ring-too-long": {
     sentence: "An envelope with KEY or CLUSTER commands has 256 KiB at most.",
-    wire: never("send fewer commands at once, or shorter rules"),
+    wire: never("send fewer commands in one envelope, or shorter rules"),
   },
   skew: {
     sentence: "The envelope is dated outside the window around this daemon's clock.",
-    wire: varies("correct the offset by the clock told here, and sign anew"),
+    wire: varies("correct the offset by the clock reported here, and sign again"),
   },
   "too-old": {
     sentence: "The envelope is dated at or before the moment from which on this daemon takes envelopes.",
-    wire: never("sign anew"),
+    wire: never("sign again"),
   },
   "catching-up": {
     sentence: "The daemon is not complete yet, and does not take this envelope.",
-    wire: never("use another daemon, or sign anew in some seconds"),
+    wire: never("use another daemon, or sign again in some seconds"),
   },
   "answer-not-kept": {
     sentence: "The envelope was taken before, and its answer is no longer kept.",
@@ -102,11 +102,11 @@ export const REFUSALS = {
   },
   "over-rate": {
     sentence: "The key has sent more envelopes a second than it may.",
-    wire: varies("wait, and sign anew"),
+    wire: varies("wait, and sign again"),
   },
   "not-yet": {
     sentence: "The daemon does not hold what the envelope is to come after.",
-    wire: never("use another daemon, or sign anew later"),
+    wire: never("use another daemon, or sign again later"),
   },
   "memory-full": {
     sentence: "The daemon can remember no further envelope (--max-remembered).",
@@ -114,7 +114,7 @@ export const REFUSALS = {
   },
   "out-of-memory": {
     sentence: "The daemon uses as much memory as it may (--maxmemory), and the command may need more.",
-    wire: varies("delete what is not needed, or raise `--maxmemory`, and sign anew"),
+    wire: varies("delete what is not needed, or raise `--maxmemory`, and sign again"),
   },
   "too-much": {
     sentence:
@@ -123,7 +123,7 @@ export const REFUSALS = {
   },
   "only-for-reads": {
     sentence:
-      "`only` is for envelopes that read: this daemon keeps in step with others, or with its own folder.",
+      "`only` is for envelopes that read: this daemon records writes, for its peers or in its own folder.",
     wire: never("leave `only` out"),
   },
   "clock-off": {
@@ -148,8 +148,7 @@ export const REFUSALS = {
     wire: never("use another daemon; upgrade that one"),
   },
   "storage-failed": {
-    sentence:
-      "The data folder does not take what is written; nothing is taken any more until the daemon is started anew.",
+    sentence: "The data folder cannot be written; the daemon accepts nothing until it is restarted.",
     wire: varies("use another daemon; see that daemon's log"),
   },
   "order-unavailable": {
@@ -159,15 +158,15 @@ export const REFUSALS = {
   },
   "order-too-long": {
     sentence: "The envelope is longer than the NATS server of --order takes in one message (max_payload).",
-    wire: never("send less at once, or raise `max_payload`"),
+    wire: never("send less in one envelope, or raise `max_payload`"),
   },
   "events-not-taken": {
     sentence:
-      "The client does not take what it has asked to be told as fast as it comes (--max-event-bytes).",
+      "The client does not read the events that it asked for as fast as they come (--max-event-bytes).",
     wire: never("connect again, and ask for less, or read faster"),
   },
   "no-longer-permitted": {
-    sentence: "What the client is told of, its key may not hear any more.",
+    sentence: "The client's key is no longer permitted to receive these events.",
     wire: never("`KEY RULES`, or listen by another key"),
   },
   "cannot-wait": {

@@ -1,11 +1,11 @@
-/** What a listener hands to the pipeline, and what it gets back. */
+/** Requests that a listener hands to the pipeline, and their answers. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
 import type { RefusalCode } from "./refusals.js";
 
-/** One command of version 1 as it arrived: not yet verified, not yet taken apart. */
+/** One command of version 1 as it arrived: neither verified nor split. */
 export interface Request {
-  /** The command's text with its NUL: what `signature` covers. */
+  /** The command's text with its NUL, which `signature` covers. */
   readonly text: Buffer;
   readonly signature: Buffer | null;
 }
@@ -15,33 +15,33 @@ export type Answer = Replies | Refused;
 /** The command was executed. */
 export interface Replies {
   readonly kind: "replies";
-  /** One of each database, in configured order. */
+  /** One reply of each database, in configured order. */
   readonly replies: readonly Exclude<Reply, { kind: "error" }>[];
 }
 
-/** The command was not executed, or its outcome is not known; the code tells which. */
+/** The command was not executed, or its outcome is not known; the code says which. */
 export interface Refused {
   readonly kind: "refused";
   readonly code: RefusalCode;
-  /** What was wrong in this case; for the log. */
+  /** The cause in this case, for the log. */
   readonly detail: string;
 }
 
 export const refused = (code: RefusalCode, detail: string): Refused => ({ kind: "refused", code, detail });
 
-/** To an envelope. */
+/** The answer to an envelope. */
 export type EnvelopeAnswer = Result | RefusedEnvelope;
 
-/** The envelope was taken, now or before. */
+/** The envelope was accepted, now or before. */
 export interface Result {
   readonly kind: "result";
   readonly id: ByteString;
   readonly units: number;
-  /** How many of the replies are errors. */
+  /** The number of replies that are errors. */
   readonly errors: number;
   /** For each unit its RESP reply and, as a bulk string, its flags. */
   readonly replies: ByteString;
-  /** Nothing of it was permitted, so that it is not recorded. */
+  /** Nothing of it was permitted, so it is not recorded. */
   readonly isDenied?: true;
 }
 
@@ -52,10 +52,10 @@ export interface RefusedEnvelope extends Refused {
   readonly effect: "not-applied" | "unknown";
 }
 
-/** An envelope was refused, and it is certain that this daemon has not applied it. */
+/** Returns the refusal of an envelope that this daemon has certainly not applied. */
 export function notApplied(id: ByteString, { code, detail }: Refused): RefusedEnvelope {
   return { kind: "refused", id, code, detail, effect: "not-applied" };
 }
 
-/** The same where it may have been applied. */
+/** Returns the same refusal for an envelope that may have been applied. */
 export const unknown = (answer: RefusedEnvelope): RefusedEnvelope => ({ ...answer, effect: "unknown" });

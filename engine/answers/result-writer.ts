@@ -1,4 +1,4 @@
-/** From the replies of an envelope's units to the bytes of its result. Source: docs/protocol-v2.md "Units". */
+/** Writes the replies of an envelope's units as the bytes of its result. Source: docs/protocol-v2.md "Units". */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { type ErrorReply, error, OK, type Reply } from "../../protocol/reply.js";
 import { writeBulk, writeReply } from "../../protocol/resp/resp-writer.js";
@@ -13,12 +13,13 @@ const TOO_LONG = writeReply(
 );
 
 /**
- * Answers are kept. Strings that are added to each other the engine keeps as they are, with two objects for each unit, until
- * somebody reads the whole: that takes more than a copy unless the replies have more bytes than this.
+ * Average bytes of a reply up to which a result is copied into one string. V8 keeps concatenated strings as pairs, two
+ * objects for each unit, until the string is read; for stored answers that takes more memory than a copy, unless the
+ * replies are longer than this.
  */
 const COPIED_BYTES_A_UNIT = 64;
 
-/** What is said of every unit of an answer: `isolated`, `catching-up`; empty for most. */
+/** A flag of every unit of an answer: `isolated`, `catching-up`; empty for most. */
 export type Standing = ByteString;
 
 export class ResultWriter {
@@ -27,7 +28,7 @@ export class ResultWriter {
   readonly #usualFlags: ByteString;
   readonly #room: number;
   #left: number;
-  /** Of each unit its reply and its flags. */
+  /** The reply and the flags of each unit. */
   readonly #pieces: ByteString[] = [];
   #units = 0;
   #errors = 0;
@@ -40,7 +41,7 @@ export class ResultWriter {
     this.#usualFlags = standing === "" ? NO_FLAGS : writeBulk(standing);
   }
 
-  /** @param flags  words with blanks between */
+  /** @param flags  words separated by spaces */
   add(reply: Reply, flags: ByteString): void {
     const bytes = reply === OK ? OK_BYTES : replyWithin(reply, this.#left);
     this.#left -= bytes.length;
@@ -60,7 +61,7 @@ export class ResultWriter {
   }
 }
 
-/** What the fold has answered to an envelope's units, which is recorded. */
+/** Returns the result of an envelope that is recorded, from the fold's answers to its units. */
 export function resultOf(
   id: ByteString,
   answers: readonly UnitAnswer[],
@@ -71,7 +72,7 @@ export function resultOf(
   return result.done(id);
 }
 
-/** The same where nothing can come before them any more. */
+/** Returns the same once no earlier unit can arrive. */
 export function finalResultOf(
   id: ByteString,
   answers: readonly UnitAnswer[],
@@ -83,8 +84,8 @@ export function finalResultOf(
 }
 
 /**
- * What has changed nothing, and is recorded, may yet change something: an earlier unit that comes late may change what
- * it failed at, its conditions, or its permission. Only what is told from its bytes alone stays as it is.
+ * Marks answers that may still change: a recorded unit that failed, or whose condition or permission was missing, may
+ * succeed after an earlier unit arrives late. Only an error that follows from its bytes alone is certain.
  */
 function flagsOf({ reply, outcome, late }: UnitAnswer): ByteString {
   if (outcome === "unmet") return late ? "late unmet provisional" : "unmet provisional";
@@ -92,7 +93,9 @@ function flagsOf({ reply, outcome, late }: UnitAnswer): ByteString {
   return late ? "late" : "";
 }
 
-/** Of units that none of is permitted, so that they are not recorded: they stay without effect here. */
+/**
+ * Returns the result of an envelope of which no unit is permitted, so that it is not recorded and has no effect here.
+ */
 export function denialOf(
   id: ByteString,
   denials: readonly ErrorReply[],
@@ -103,13 +106,13 @@ export function denialOf(
   return { ...result.done(id), isDenied: true };
 }
 
-/** A reply's bytes, or an error in its place: the neighbours' replies are not to suffer. */
+/** Returns a reply's bytes, or an error in its place, so that the replies of other units are not affected. */
 function replyWithin(reply: Reply, room: number): ByteString {
   try {
     const bytes = writeReply(resultReply(reply));
     return bytes.length <= room ? bytes : TOO_LONG;
   } catch (problem) {
-    // The engine's own bound of a string.
+    // V8's own limit of a string.
     if (problem instanceof RangeError) return TOO_LONG;
     throw problem;
   }

@@ -1,4 +1,4 @@
-/** What applies commands. A backend knows nothing of who sent them, nor through which listener. */
+/** The interface of what applies commands. A backend knows neither their sender nor the listener. */
 
 import type { Service } from "../../net/process/service.js";
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -7,7 +7,7 @@ import type { Condition } from "../../protocol/version-2/envelope.js";
 import type { Unit } from "../../store/keyspace/unit.js";
 import type { RefusalCode } from "../answers/refusals.js";
 
-/** No reply came from the database. */
+/** The database did not reply. */
 export interface BackendFailure {
   readonly kind: "failed";
   readonly code: Extract<RefusalCode, `database-${string}` | "not-carried">;
@@ -19,27 +19,29 @@ export interface BackendFailure {
 export type Outcome = Reply | BackendFailure;
 
 export interface Backend extends Service {
-  /** As the log shows it; holds no password. */
+  /** Its name in the log; contains no password. */
   readonly name: string;
-  /** Whether it can be reached now; for /healthz. */
+  /** Whether it can be reached now, for /healthz. */
   readonly up: boolean;
-  /** Where it was found, if its name does not say; "": nowhere yet. */
+  /** The server's address, if the name does not contain it; "": not found yet. */
   readonly server?: string | undefined;
-  /** How many numbers of databases `Unit.db` has. */
+  /** The number of databases, which `Unit.db` selects from. */
   readonly databases: number;
-  /** Milliseconds that a command may take; no concern of one that answers at once. */
+  /** Milliseconds that a command may take; unused where the reply is immediate. */
   timeout: number;
   /**
    * Executes one command as if on a connection of its own.
    * @param argv  name first, never empty
-   * @returns at once where the backend can; a promise never rejects
+   * @returns no promise where the backend can answer in this turn; a promise never rejects
    */
   execute(argv: readonly ByteString[], unit: Unit): Outcome | Promise<Outcome>;
   /**
-   * Executes commands as one, nothing in between; if one is unknown or has too few or too many arguments, none.
+   * Executes commands as one unit; if one is unknown or has a wrong number of arguments, none.
    * @returns an array of their replies, errors among them
    */
   executeTogether(commands: readonly (readonly ByteString[])[], unit: Unit): Outcome | Promise<Outcome>;
-  /** Whether each key was changed last by the unit that its condition names; absent: it cannot tell. */
+  /**
+   * Returns whether each key was last changed by the unit that its condition names; missing: the backend does not know.
+   */
   holds?(conditions: readonly Condition[], unit: Unit): boolean;
 }

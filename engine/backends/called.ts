@@ -1,7 +1,7 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Command } from "../../store/rows/command.js";
 
-/** A command whose name and number of arguments have been found right. */
+/** A command whose name and number of arguments were checked. */
 export interface Called {
   readonly command: Command;
   readonly argv: readonly ByteString[];

@@ -1,6 +1,6 @@
 /**
- * What commands, and time, do to keys, handed to whoever asks: channels, connections that keep copies, live keys. While nobody
- * asks, the database is told so, and nothing of it is looked at.
+ * Notifies observers of what commands, and time, do to keys: channels, connections with copies of keys, live keys.
+ * Without observers the database has no listener, and changes cost nothing.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Database } from "../../store/database.js";
@@ -10,27 +10,27 @@ import { tellEvents } from "../../store/events/events.js";
 import { visitChanges } from "../../store/events/key-changes.js";
 import type { UndoRecord } from "../../store/keyspace/undo.js";
 
-/** Told in the middle of a change: what it reads then is no state that anybody else can see. */
+/** Notified in the middle of a change: a read at that time sees a state that no other client can see. */
 export interface KeyObserver {
   /**
-   * A key has been changed by a command, now or before: also when others that were to come before it arrived late, so that it was
-   * taken back and made again; or its time is over, or it went to free memory. It may be as it was.
-   * @param by  who sent the command, as `UnitSender.lastWrite`; null: nobody here
+   * A command has changed a key, now or before: also when an earlier unit arrived late, so that its successors were
+   * undone and applied again; or the key expired, or was evicted. Its value may be the same as before.
+   * @param by  the sender of the command, as `UnitSender.lastWrite`; null: no client of this daemon
    */
   keyChanged(db: number, key: ByteString, by: object | null): void;
   /** All keys may have changed. @param dbs  of these databases; null: of all */
   allChanged(dbs: ReadonlySet<number> | null, by: object | null): void;
 }
 
-/** Told of what commands do for the first time, as Redis names it, and of keys that go by themselves. */
+/** Notified of what commands do for the first time, by Redis's event names, and of keys that expire or are evicted. */
 export interface EventObserver {
   readonly event: TellEvent;
 }
 
-/** Keys, each once. */
+/** Changed keys, each once. */
 class Touched {
   readonly keys = new Map<string, { readonly db: number; readonly key: ByteString }>();
-  /** Databases all of which was. */
+  /** Databases in which all keys may have changed. */
   readonly wholes = new Set<number>();
 
   add(db: number, key: ByteString | null): void {
@@ -40,15 +40,18 @@ class Touched {
 }
 
 export class Changes implements ChangeListener {
-  readonly #database: () => Database;
+  readonly #owner: { readonly database: Database };
   readonly #keyObservers = new Set<KeyObserver>();
   readonly #eventObservers = new Set<EventObserver>();
-  /** Who sent the units of the envelope that is being recorded, in their order; null: it is none of ours. */
+  /**
+   * The senders of the units of the envelope that is being recorded, in order; null: it is not a client's of this
+   * daemon.
+   */
   senders: readonly { readonly lastWrite?: object | undefined }[] | null = null;
 
-  /** @param database  that serves now */
-  constructor(database: () => Database) {
-    this.#database = database;
+  /** @param owner  has the database that serves now */
+  constructor(owner: { readonly database: Database }) {
+    this.#owner = owner;
   }
 
   hearKeys(observer: KeyObserver): void {
@@ -61,42 +64,42 @@ export class Changes implements ChangeListener {
     this.#listen();
   }
 
-  /** Tells it nothing any more. */
+  /** Stops notifying an observer. */
   forget(observer: KeyObserver | EventObserver): void {
     this.#keyObservers.delete(observer as KeyObserver);
     this.#eventObservers.delete(observer as EventObserver);
     this.#listen();
   }
 
-  /** How often keys were found, and not, that were to be read. May be set back. */
+  /** How often keys to be read were found, and not found. May be reset. */
   get lookups(): Database["lookups"] {
-    return this.#database().lookups;
+    return this.#owner.database.lookups;
   }
 
   applied(heard: HeardCommand): void {
     if (heard.records.length === 0 && heard.missed.length === 0 && !heard.command.writes) return;
     if (this.#keyObservers.size === 0) {
-      tellEvents(heard, this.#tellEvent);
+      tellEvents(heard, this.#notifyEvent);
       return;
     }
     const touched = new Touched();
     tellEvents(heard, (kind, name, db, key) => {
-      this.#tellEvent(kind, name, db, key);
+      this.#notifyEvent(kind, name, db, key);
       if (kind !== "m") touched.add(db, key);
     });
     visitChanges(heard.records, ({ db, key }) => touched.add(db, key));
-    this.#tellKeys(touched, this.#senderOf(heard));
+    this.#notifyKeys(touched, this.#senderOf(heard));
   }
 
   redone(records: readonly UndoRecord[]): void {
     if (this.#keyObservers.size === 0) return;
     const touched = new Touched();
     visitChanges(records, ({ db, key }) => touched.add(db, key));
-    this.#tellKeys(touched, null);
+    this.#notifyKeys(touched, null);
   }
 
   gone(db: number, key: ByteString, by: GoneBy): void {
-    this.#tellEvent(by === "expired" ? "x" : "e", by, db, key);
+    this.#notifyEvent(by === "expired" ? "x" : "e", by, db, key);
     for (const observer of this.#keyObservers) observer.keyChanged(db, key, null);
   }
 
@@ -104,11 +107,11 @@ export class Changes implements ChangeListener {
     for (const observer of this.#keyObservers) observer.allChanged(null, null);
   }
 
-  readonly #tellEvent: TellEvent = (kind, name, db, key) => {
+  readonly #notifyEvent: TellEvent = (kind, name, db, key) => {
     for (const observer of this.#eventObservers) observer.event(kind, name, db, key);
   };
 
-  #tellKeys({ keys, wholes }: Touched, by: object | null): void {
+  #notifyKeys({ keys, wholes }: Touched, by: object | null): void {
     for (const observer of this.#keyObservers) {
       for (const { db, key } of keys.values()) observer.keyChanged(db, key, by);
       if (wholes.size > 0) observer.allChanged(wholes, by);
@@ -116,13 +119,13 @@ export class Changes implements ChangeListener {
   }
 
   #senderOf({ unit }: HeardCommand): object | null {
-    // What is one unit has one sender.
+    // One unit has one sender.
     const sender = this.senders?.[this.senders.length === 1 ? 0 : (unit.parts?.index ?? 0)];
     return unit.by ?? sender?.lastWrite ?? null;
   }
 
   #listen(): void {
     const isAsked = this.#keyObservers.size + this.#eventObservers.size > 0;
-    this.#database().listener = isAsked ? this : null;
+    this.#owner.database.listener = isAsked ? this : null;
   }
 }

@@ -1,10 +1,10 @@
 /**
- * Redis commands that change the state of their connection, or hold it up. php-dbsync opened a connection
- * for every command; we share one, so these are the exceptions: a connection of their own, or none at all.
+ * Redis commands that change the state of their connection, or block it. php-dbsync opened a connection for each
+ * command; here commands share one, so these are exceptions: they run on a connection of their own, or are refused.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 
-/** `shared`: no exception. `own`: a fresh connection, closed after the reply. */
+/** `shared`: no exception. `own`: a new connection, closed after the reply. */
 export type Isolation =
   | { readonly kind: "shared" }
   | { readonly kind: "own" }
@@ -28,7 +28,7 @@ const TABLE: ReadonlyMap<string, Isolation> = new Map([
   ...["MONITOR"].map(row(MESSAGES)),
   ...["SYNC", "PSYNC", "REPLCONF"].map(row(REPLICATION)),
   ...["QUIT", "RESET"].map(row(GONE)),
-  // State of the connection.
+  // Commands that change the state of the connection.
   ...["SELECT", "MULTI", "EXEC", "DISCARD", "WATCH", "UNWATCH", "AUTH", "HELLO", "CLIENT", "READONLY"].map(
     row(OWN),
   ),

@@ -1,19 +1,19 @@
-/** How many keys the databases hold, for INFO. */
+/** Counts the keys of the databases, for INFO. */
 import type { Database } from "../../store/database.js";
 import { NO_EXPIRY } from "../../store/keyspace/keyspace.js";
 
-/** Keys whose remaining time is looked at, of each database. */
+/** Maximum keys of each database whose remaining time is sampled. */
 const SAMPLES_MAX = 1000;
 
 export interface KeyCounts {
   readonly db: number;
   readonly keys: number;
   readonly expiring: number;
-  /** Milliseconds on average, of a sample; 0: none expires. */
+  /** Average milliseconds of a sample; 0: none expires. */
   readonly ttl: number;
 }
 
-/** Of the databases that are not empty; keys that have expired do not count. @param now  milliseconds since 1970 */
+/** Returns the counts of the databases that are not empty, without expired keys. @param now  milliseconds since 1970 */
 export function keyCountsOf({ keyspaces }: Database, now: number): readonly KeyCounts[] {
   return keyspaces.flatMap((keyspace, db) => {
     const expired = keyspace.expired(now);

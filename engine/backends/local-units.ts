@@ -1,4 +1,7 @@
-/** Units for commands that are applied where they arrive and carry neither date nor id: of version 1 and RESP. */
+/**
+ * Makes units for commands that are applied where they arrive, without a date and an id of their own: those of version
+ * 1 and RESP.
+ */
 
 import type { Environment } from "../../net/process/environment.js";
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -8,117 +11,118 @@ import type { Unit } from "../../store/keyspace/unit.js";
 import type { Newest } from "./newest.js";
 
 const INSTANCE_BYTES = 32;
-const COUNTER_MOST = 0xffffffff;
-/** Units that share an id, at most: beyond it their number would no longer be a small one to V8. */
-const STEP_MOST = 2 ** 30;
+const COUNTER_MAX = 0xffffffff;
+/** Maximum units that share an id: a higher number would no longer be a small integer to V8. */
+const STEP_MAX = 2 ** 30;
 
-/** For whom a unit is made; a connection's own state will do. */
+/** The sender of a unit; the state of a connection may serve as one. */
 export interface UnitSender {
-  /** Number of the database that is chosen. */
+  /** The number of the selected database. */
   readonly db: number;
-  /** Milliseconds since 1970 when the turn began in which the command is served: asked once for all of a pipeline. */
+  /** Milliseconds since 1970 at the beginning of the turn that serves the command: read once for all of a pipeline. */
   readonly now: number;
-  /** Whether all keys may be read. */
+  /** Whether the sender may read all keys. */
   readonly readsAll: boolean;
-  /** By what limits encodings are named for him; absent: by Redis's own. */
+  /** The limits by which encodings are named; missing: Redis's own. */
   readonly encoding?: EncodingLimits | undefined;
-  /** Whether a long answer of a statement may be found in later turns of the event loop; absent: it may not. */
+  /** Whether a long answer of a statement may be computed in later turns of the event loop; missing: no. */
   readonly takesSteps?: boolean | undefined;
-  /** By which whoever hears of changes knows him; absent: by nothing. */
+  /** Identifies the sender to observers of changes; missing: nothing does. */
   readonly lastWrite?: object | undefined;
 }
 
-/** Who asks, for the few commands that are answered differently for different ones. */
-type Asker = Pick<UnitSender, "readsAll" | "encoding" | "lastWrite" | "takesSteps">;
+/** The sender of a unit that was not lent yet. */
+const NOBODY: UnitSender = { db: 0, now: 0, readsAll: false };
 
-const NOBODY: Asker = { readsAll: false };
-
-/** A unit that is filled anew for each command: it is only lent, and ends with the command. Not to be copied by its properties. */
+/**
+ * A unit that is filled again for each command: it is lent, and valid until the command ends. Do not copy it by its
+ * properties.
+ */
 export class LocalUnit implements Unit {
   at = 0;
   db = 0;
   id: ByteString = "";
   step = 0;
-  asker = NOBODY;
+  sender = NOBODY;
 
   get readsAll(): boolean {
-    return this.asker.readsAll;
+    return this.sender.readsAll;
   }
 
   get encoding(): EncodingLimits | undefined {
-    return this.asker.encoding;
+    return this.sender.encoding;
   }
 
   get takesSteps(): boolean | undefined {
-    return this.asker.takesSteps;
+    return this.sender.takesSteps;
   }
 
   get by(): object | undefined {
-    return this.asker.lastWrite;
+    return this.sender.lastWrite;
   }
 }
 
 export class LocalUnits {
-  readonly #environment: Pick<Environment, "clock" | "randomBytes">;
+  readonly #environment: Environment;
   readonly #newest: Newest;
-  /** Tells this process's units from those of all others; a counter tells them from each other. */
+  /** Distinguishes this process's units from those of other processes; a counter numbers them. */
   #instance: ByteString;
   #counter = 0;
-  /** null: the next one begins a new id. */
+  /** The id that units share; null: the next one begins a new id. */
   #shared: ByteString | null = null;
   #step = 0;
   readonly #lent = new LocalUnit();
 
   /** @param newest  raised to each unit's date */
-  constructor(environment: Pick<Environment, "clock" | "randomBytes">, newest: Newest) {
+  constructor(environment: Environment, newest: Newest) {
     this.#environment = environment;
     this.#newest = newest;
     this.#instance = environment.randomBytes(INSTANCE_BYTES);
   }
 
-  /** With an id of its own; dated now, but never before anything that was applied. @param now  milliseconds since 1970 */
+  /**
+   * Returns a unit with an id of its own, dated now, but never before a unit that was applied.
+   * @param now  milliseconds since 1970
+   */
   next(db: number, now = this.#environment.clock()): Unit {
     this.#shared = null;
-    return { at: this.#date(now), db, id: this.#newId() };
+    this.#newest.raise(now, 0);
+    return { at: this.#newest.at, db, id: this.#newId() };
   }
 
   /**
-   * As `next`, with the id of the one before unless `part` was called since. Each key keeps the id of the unit that
-   * changed it last, so ids of their own would cost 56 bytes a key, and nobody has asked for them.
+   * Returns a unit with the previous unit's id, unless `part` was called since. Each key stores the id of the unit that
+   * changed it last, so separate ids would take 56 bytes a key, while no client has requested them.
    * @returns the same object each time
    */
   joined(sender: UnitSender): LocalUnit {
-    if (this.#shared === null || this.#step === STEP_MOST) {
+    if (this.#shared === null || this.#step === STEP_MAX) {
       this.#shared = this.#newId();
       this.#step = 0;
     }
+    this.#newest.raise(sender.now, 0);
     const unit = this.#lent;
-    unit.at = this.#date(sender.now);
+    unit.at = this.#newest.at;
     unit.db = sender.db;
     unit.id = this.#shared;
     unit.step = ++this.#step;
-    unit.asker = sender;
+    unit.sender = sender;
     return unit;
   }
 
-  /** Somebody may have learnt which unit changed a key: units to come have another id, so that he sees if they change it. */
+  /** Gives later units another id: a client may have learnt which unit changed a key, and must notice later changes. */
   part(): void {
     this.#shared = null;
   }
 
-  /** An envelope is being applied here: it has its place in the order, and may ask which units changed keys. */
+  /** Notes an envelope that is applied here: it has an order key, and may request which units changed keys. */
   note(envelope: Envelope): void {
     this.#newest.note(envelope);
-    this.part();
-  }
-
-  #date(now: number): number {
-    this.#newest.raise(now, 0);
-    return this.#newest.at;
+    this.#shared = null;
   }
 
   #newId(): ByteString {
-    if (this.#counter === COUNTER_MOST) {
+    if (this.#counter === COUNTER_MAX) {
       this.#instance = this.#environment.randomBytes(INSTANCE_BYTES);
       this.#counter = 0;
     }

@@ -32,24 +32,24 @@ export class MemoryBackend implements Backend {
   readonly name = "memory";
   readonly databases = DATABASES_DEFAULT;
   readonly up = true;
-  /** Not used: the answer comes at once. */
+  /** Not used: the reply is immediate. */
   timeout = 0;
-  /** Is told of what is written; null: nobody wants to know. */
+  /** Notified of writes; null: there is no observer. */
   observer: WriteObserver | null = null;
   readonly changes: Changes;
   /** Returns why commands of documents are refused now; null: they are not. null in its place: they never are. */
   loading: (() => string | null) | null = null;
   readonly #environment: Environment;
-  /** Milliseconds before now at which a unit to come may still be dated. */
+  /** Milliseconds before now at which a later unit may still be dated. */
   readonly #past: number;
   readonly #database: Database;
   #timer: NodeJS.Timeout | null = null;
   /** Whether a round of dropping expired keys has not ended. */
   #isSweeping = false;
-  /** The latest time that a read was judged by; it never goes back. */
+  /** The latest time that a read was dated; it never goes back. */
   #readAt = 0;
 
-  /** @param usage  what is kept of the use of keys */
+  /** @param usage  which use of keys is tracked; null: none */
   constructor(environment: Environment, past = 0, usage: UsageKind | null = null) {
     this.#environment = environment;
     this.#past = past;
@@ -57,10 +57,10 @@ export class MemoryBackend implements Backend {
       usage: usage === null ? null : new Usage(usage, environment.random),
       forms: new StringForms(),
     });
-    this.changes = new Changes(() => this.#database);
+    this.changes = new Changes(this);
   }
 
-  /** For those who know that nothing else has its data. */
+  /** The database, for callers that know that no other daemon has its data. */
   get database(): Database {
     return this.#database;
   }
@@ -85,7 +85,9 @@ export class MemoryBackend implements Backend {
   execute(argv: readonly ByteString[], unit: Unit): Reply | Promise<Reply> {
     const command = resolveCommand(argv);
     if (command instanceof CommandFailure) return command.reply;
-    const refused = this.refusalOf(command) ?? foreignCursor(command, argv);
+    const refused =
+      (this.loading === null ? null : this.refusalOf(command)) ??
+      (command.writes ? null : foreignCursor(command, argv));
     if (refused !== null) return refused;
     const { clock, uptime } = this.#environment;
     if (command.isQuery)
@@ -104,13 +106,15 @@ export class MemoryBackend implements Backend {
   }
 
   /**
-   * As `execute`, for a command that was found for these arguments; a long answer may still have to be found, in steps.
-   * @param unit  where the command reads it is dated anew
+   * Executes a command that was looked up for these arguments; a long answer may still have to be computed, in steps.
+   * @param unit  dated again where the command reads it
    * @param now   milliseconds since 1970
    */
   run(command: Command, argv: readonly ByteString[], unit: LocalUnit, now: number): Reply {
     if (command.reads) unit.at = this.#readDate(now);
-    return this.#run(command, argv, unit);
+    const reply = this.#database.run(command, argv, unit);
+    if (this.observer !== null && command.writes) this.observer.written(command, argv, unit.db, reply);
+    return reply;
   }
 
   #run(command: Command, argv: readonly ByteString[], unit: Unit): Reply {
@@ -119,17 +123,17 @@ export class MemoryBackend implements Backend {
     return reply;
   }
 
-  /** How many keys have expired. */
+  /** The number of keys that have expired. */
   get expiredKeys(): number {
     return this.#database.expiredKeys(this.#environment.clock());
   }
 
-  /** Of the databases that are not empty. */
+  /** Counts of the databases that are not empty. */
   get keyCounts(): readonly KeyCounts[] {
     return keyCountsOf(this.#database, this.#environment.clock());
   }
 
-  /** The unit that changed a key last; empty: it is absent. */
+  /** Returns the unit that changed a key last; empty: the key is absent. */
   writerOf(db: number, key: ByteString): ByteString {
     return this.#database.writerOf(db, key, this.#environment.clock());
   }
@@ -164,7 +168,7 @@ export class MemoryBackend implements Backend {
     return this.#database.holds(conditions, unit.at);
   }
 
-  /** Reads are judged by now. */
+  /** Returns the date of a read: now. */
   #readDate(now: number): number {
     if (now > this.#readAt) this.#readAt = now;
     return this.#readAt;
@@ -174,7 +178,10 @@ export class MemoryBackend implements Backend {
     return { at: this.#readDate(now), db, id, step };
   }
 
-  /** In turns, because a million keys may expire together: one round at a time, or each adds its turn to the time that clients wait. */
+  /**
+   * Drops expired keys in turns, because a million may expire together: one round at a time, or each would add its turn
+   * to the time that clients wait.
+   */
   *#sweep(): Steps<void> {
     this.#isSweeping = true;
     while (this.#timer !== null) {

@@ -1,5 +1,5 @@
 /**
- * The highest date among the writes that this daemon has applied; each result tells it, and clients date behind it.
+ * The highest date among the writes that this daemon has applied; each result contains it, and clients date after it.
  * Source: docs/protocol-v2.md "Clocks".
  */
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -12,21 +12,26 @@ export class Newest implements EnvelopeDate {
   at = 0;
   seq = 0;
 
-  /** Makes it at least this. */
+  /** Raises it to at least this date and number. */
   raise(at: number, seq: number): void {
     if (at < this.at || (at === this.at && seq <= this.seq)) return;
     this.at = at;
     this.seq = seq;
   }
 
-  /** An envelope that is being applied. One that only reads has no place in the order, and nobody has to come after it. */
-  note({ at, seq, commands }: Pick<Envelope, "at" | "seq" | "commands">): void {
+  /**
+   * Notes an envelope that is being applied. An envelope that only reads has no order key, and no later one has to
+   * follow it.
+   */
+  note({ at, seq, commands }: Envelope): void {
     if (at < this.at || (at === this.at && seq <= this.seq)) return;
-    if (commands.some(writes)) this.raise(at, seq);
+    if (!commands.some(writes)) return;
+    this.at = at;
+    this.seq = seq;
   }
 }
 
-/** What the table does not know may write in a Redis behind the daemon, and KEY in the key ring. */
+/** A command that is not in the table may write in a Redis, and KEY in the key ring. */
 function writes(argv: readonly ByteString[]): boolean {
   return mayWrite(argv) === true || findCommand(argv[0] ?? "") === undefined;
 }

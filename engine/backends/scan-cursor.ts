@@ -29,7 +29,10 @@ export function foreignCursor({ name, writes }: Command, argv: readonly ByteStri
   return cursor !== undefined && CURSOR.test(cursor) && isOfOtherProcess(Number(cursor)) ? FOREIGN : null;
 }
 
-/** Returns the same error for commands that only read and get one answer, which could not say of one of them that it is not valid here. */
+/**
+ * Returns the same error for commands that only read and share one answer, in which a single invalid cursor could not
+ * be reported.
+ */
 export function foreignCursorAmong(
   commands: readonly (readonly ByteString[])[],
   resolve: (argv: readonly ByteString[]) => Command | CommandFailure,

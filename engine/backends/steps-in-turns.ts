@@ -1,4 +1,7 @@
-/** Replies whose items are found in steps, found in turns of the event loop, so that a long query does not keep other clients waiting. */
+/**
+ * Computes replies whose items are found in steps over several turns of the event loop, so that a long query does not
+ * keep other clients waiting.
+ */
 import type { Reply } from "../../protocol/reply.js";
 import { StepReply, settled } from "../../protocol/step-reply.js";
 import { inTurns } from "../../protocol/steps.js";

@@ -1,16 +1,16 @@
-/** Who wants to know of what is written, by whomsoever. */
+/** An observer of all writes, whatever their sender. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
 import type { Command } from "../../store/rows/command.js";
 import type { Called } from "./called.js";
 
 export interface WriteObserver {
-  /** A command that writes has been run, in this very turn. */
+  /** A command that writes was run, in this turn. */
   written(command: Command, argv: readonly ByteString[], db: number, reply: Reply): void;
-  /** Whether anybody wants to know of commands on their way. */
+  /** Whether it observes commands that are being recorded. */
   readonly awaits: boolean;
-  /** Commands are on their way to be recorded, as one or alone: `changed` will tell that they, or others, have been run. */
+  /** Commands are being recorded, as one unit or each alone: `changed` follows when commands were applied. */
   sent(calls: readonly Called[], db: number): void;
-  /** Something has changed, nobody knows which keys. */
+  /** Data has changed; which keys is unknown. */
   changed(): void;
 }

@@ -1,9 +1,9 @@
-/** How texts may begin: of many beginnings those that one text has are found by their lengths, not one by one. */
+/** Prefixes, each with a value: those of a text are found by their lengths, not one by one. */
 import type { ByteString } from "../../protocol/byte-string.js";
 
 export class Beginnings<Of> {
   readonly #all = new Map<ByteString, Of>();
-  /** How many there are of each length. */
+  /** The number of prefixes of each length. */
   readonly #lengths = new Map<number, number>();
 
   get size(): number {
@@ -32,7 +32,7 @@ export class Beginnings<Of> {
     else this.#lengths.set(length, others);
   }
 
-  /** What stands for each beginning that a text has. */
+  /** Yields the values of all prefixes of a text. */
   *of(text: ByteString): Generator<Of> {
     for (const length of this.lengthsUpTo(text.length)) {
       const found = this.#all.get(text.slice(0, length));
@@ -40,7 +40,7 @@ export class Beginnings<Of> {
     }
   }
 
-  /** Those of beginnings or, if they are fewer, those that a text has: as often it has to be looked. */
+  /** Yields the lengths to look up: those of the prefixes or, if they are fewer, all up to the text's own. */
   *lengthsUpTo(most: number): Generator<number> {
     if (this.#lengths.size > most) for (let length = 0; length <= most; length++) yield length;
     else for (const length of this.#lengths.keys()) if (length <= most) yield length;

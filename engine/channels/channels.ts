@@ -1,34 +1,34 @@
 /**
- * Who hears which channels of this daemon. Messages are no data: nothing is kept of them, and nobody hears them later. What is
- * said here goes to the other daemons too, where there are any.
+ * The subscribers of this daemon's channels. Messages are not stored, and cannot be received later. Messages published
+ * here are sent to the other daemons as well.
  * Source: redis-server 7.0, pubsub.c.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { GlobSteps, globMatches } from "../../store/patterns/glob.js";
 import { Message } from "./message.js";
 
-/** Patterns hear what is said on channels, shard channels have messages of their own. */
+/** Patterns match channels; shard channels have messages of their own. */
 export const CHANNEL_KINDS = ["channel", "pattern", "shard"] as const;
 export type ChannelKind = (typeof CHANNEL_KINDS)[number];
 
 export interface Subscriber {
   hear(message: Message): void;
-  /** Something may have been said on other daemons that it does not hear. Who can be told so is told. */
+  /** Messages of other daemons may be missing. Optional: not every protocol can report it. */
   miss?(): void;
-  /** The users' rules have changed. */
+  /** The users' rules have changed: check the permission again. */
   review(): void;
 }
 
-/** What is said on a channel, or on a shard channel. */
+/** A message on a channel, or on a shard channel. */
 export interface Said {
   readonly kind: "channel" | "shard";
   readonly channel: ByteString;
   readonly text: ByteString;
 }
 
-/** The way to the other daemons. */
+/** Sends messages to the other daemons. */
 export interface Relay {
-  /** Hands it to all that are connected; it waits for none that is away. */
+  /** Sends it to all connected daemons; it does not wait for any that is away. */
   give(said: Said): void;
 }
 
@@ -56,19 +56,22 @@ export class Channels {
     if (others?.size === 0) this.#subscribers[kind].delete(name);
   }
 
-  /** Said by a client of this daemon. @returns how many have heard it here, who hears it twice counted twice */
+  /**
+   * Publishes a client's message, also on the other daemons.
+   * @returns the subscribers that received it here; one that matched twice counts twice
+   */
   say(said: Said): number {
     this.relay?.give(said);
     return this.tell(said);
   }
 
-  /** Said here or elsewhere. @returns as `say` */
+  /** Publishes a message on this daemon alone. @returns as `say` */
   tell({ kind, channel, text }: Said): number {
     if (kind === "channel") return this.#publish(channel, text);
-    return this.#tell("shard", channel, ["smessage", channel, text]);
+    return this.#send("shard", channel, ["smessage", channel, text]);
   }
 
-  /** How many would hear it now. */
+  /** Returns the number of subscribers that would receive it now. */
   hearersOf({ kind, channel }: Said): number {
     let hearers = this.subscribersOf(kind, channel);
     const steps = new GlobSteps();
@@ -78,12 +81,12 @@ export class Channels {
     return hearers;
   }
 
-  /** Those that somebody hears. */
+  /** Returns the channels or patterns that have subscribers. */
   names(kind: ChannelKind): Iterable<ByteString> {
     return this.#subscribers[kind].keys();
   }
 
-  /** How many different ones somebody hears. */
+  /** Returns the number of channels or patterns that have subscribers. */
   size(kind: ChannelKind): number {
     return this.#subscribers[kind].size;
   }
@@ -92,12 +95,12 @@ export class Channels {
     return this.#subscribers[kind].get(name)?.size ?? 0;
   }
 
-  /** The users' rules have changed: who may not hear any more what he hears is to go. */
+  /** Lets all subscribers check their permission again, after the users' rules have changed. */
   review(): void {
     for (const subscriber of this.#all) subscriber.review();
   }
 
-  /** Something may have been said on other daemons that is not heard here. */
+  /** Sends a gap event to all subscribers: messages of other daemons may be missing. */
   miss(): void {
     for (const subscriber of this.#all) subscriber.miss?.();
   }
@@ -109,19 +112,19 @@ export class Channels {
 
   #publish(channel: ByteString, text: ByteString): number {
     const { pattern: patterns } = this.#subscribers;
-    let heard = this.#tell("channel", channel, ["message", channel, text]);
+    let received = this.#send("channel", channel, ["message", channel, text]);
     const steps = new GlobSteps();
     for (const pattern of patterns.keys())
       if (globMatches(pattern, channel, steps))
-        heard += this.#tell("pattern", pattern, ["pmessage", pattern, channel, text]);
-    return heard;
+        received += this.#send("pattern", pattern, ["pmessage", pattern, channel, text]);
+    return received;
   }
 
-  #tell(kind: ChannelKind, name: ByteString, parts: readonly ByteString[]): number {
+  #send(kind: ChannelKind, name: ByteString, parts: readonly ByteString[]): number {
     const subscribers = this.#subscribers[kind].get(name);
     if (subscribers === undefined) return 0;
     const message = new Message(parts);
-    // Who is closed for what lies at his connection is taken out of the set meanwhile.
+    // A subscriber that is closed because too much is pending on its connection leaves the set during the loop.
     const { size } = subscribers;
     for (const subscriber of subscribers) subscriber.hear(message);
     return size;

@@ -1,31 +1,31 @@
-/** Who wants to be told of which keys: by their names, or by how they begin. While nobody does, nothing is looked at. */
+/** Watchers of keys, by name or by prefix. Without watchers, changes are not observed. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { Beginnings } from "./beginnings.js";
 
-/** Told in the middle of a change: what it reads then is no state that anybody else can see. */
+/** Notified in the middle of a change: a read at that time sees a state that no other client can see. */
 export interface KeyObserver {
   keyChanged(db: number, key: ByteString, by: object | null): void;
   /** @param dbs  all keys of these databases may have changed; null: of all */
   allChanged(dbs: ReadonlySet<number> | null, by: object | null): void;
 }
 
-/** Told as Redis names what is done, with the class of the event. */
+/** Notified of what is done to keys, by Redis's names and classes of events. */
 export interface EventObserver {
   readonly event: (kind: string, name: string, db: number, key: ByteString) => void;
 }
 
-/** What tells of keys. */
+/** Notifies observers of changes. */
 export interface KeyChanges {
   hearKeys(observer: KeyObserver): void;
   hearEvents(observer: EventObserver): void;
   forget(observer: KeyObserver | EventObserver): void;
 }
 
-/** How a key went that no command removed. */
+/** How a key was removed, if not by a command. */
 export type GoneBy = "expired" | "evicted";
 
 export interface KeyWatcher {
-  /** @param by  null: a command has changed it, or it is not known how it went */
+  /** @param by  null: a command changed it, or the cause is unknown */
   keyChanged(db: number, key: ByteString, by: GoneBy | null): void;
   /** @param dbs  as for KeyObserver */
   allChanged(dbs: ReadonlySet<number> | null): void;
@@ -33,12 +33,12 @@ export interface KeyWatcher {
 
 export type WatchKind = "key" | "prefix";
 
-/** Classes of events of keys that go by themselves. */
+/** Classes of events of keys that are removed without a command. */
 const GONE: Readonly<Record<string, GoneBy>> = { x: "expired", e: "evicted" };
 
 export class KeyWatchers implements KeyObserver, EventObserver {
   readonly #changes: KeyChanges;
-  /** By the number of the database and what is watched. */
+  /** Watchers by the number of the database and the name or prefix. */
   readonly #watchers = {
     key: new Map<ByteString, Set<KeyWatcher>>(),
     prefix: new Beginnings<Set<KeyWatcher>>(),
@@ -54,26 +54,26 @@ export class KeyWatchers implements KeyObserver, EventObserver {
       this.#changes.hearEvents(this);
     }
     const watchers = this.#watchers[kind];
-    const others = watchers.get(placeOf(db, name));
-    if (others === undefined) watchers.set(placeOf(db, name), new Set([watcher]));
+    const others = watchers.get(qualifiedName(db, name));
+    if (others === undefined) watchers.set(qualifiedName(db, name), new Set([watcher]));
     else others.add(watcher);
   }
 
   remove(kind: WatchKind, db: number, name: ByteString, watcher: KeyWatcher): void {
     const watchers = this.#watchers[kind];
-    const others = watchers.get(placeOf(db, name));
+    const others = watchers.get(qualifiedName(db, name));
     others?.delete(watcher);
-    if (others?.size === 0) watchers.delete(placeOf(db, name));
+    if (others?.size === 0) watchers.delete(qualifiedName(db, name));
     if (this.#isEmpty) this.#changes.forget(this);
   }
 
   readonly event = (kind: string, _: string, db: number, key: ByteString): void => {
     const by = GONE[kind];
-    if (by !== undefined) this.#tell(db, key, by);
+    if (by !== undefined) this.#notify(db, key, by);
   };
 
   keyChanged(db: number, key: ByteString): void {
-    this.#tell(db, key, null);
+    this.#notify(db, key, null);
   }
 
   allChanged(dbs: ReadonlySet<number> | null): void {
@@ -81,12 +81,12 @@ export class KeyWatchers implements KeyObserver, EventObserver {
     for (const watcher of new Set(all.flatMap((some) => [...some]))) watcher.allChanged(dbs);
   }
 
-  #tell(db: number, key: ByteString, by: GoneBy | null): void {
+  #notify(db: number, key: ByteString, by: GoneBy | null): void {
     const { key: byName, prefix: byBeginning } = this.#watchers;
-    const place = placeOf(db, key);
-    for (const watcher of byName.get(place) ?? []) watcher.keyChanged(db, key, by);
+    const name = qualifiedName(db, key);
+    for (const watcher of byName.get(name) ?? []) watcher.keyChanged(db, key, by);
     if (byBeginning.size === 0) return;
-    for (const watchers of byBeginning.of(place))
+    for (const watchers of byBeginning.of(name))
       for (const watcher of watchers) watcher.keyChanged(db, key, by);
   }
 
@@ -95,4 +95,4 @@ export class KeyWatchers implements KeyObserver, EventObserver {
   }
 }
 
-const placeOf = (db: number, name: ByteString): ByteString => `${db} ${name}`;
+const qualifiedName = (db: number, name: ByteString): ByteString => `${db} ${name}`;

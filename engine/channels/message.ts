@@ -1,4 +1,4 @@
-/** A message on its way to the subscribers of a channel or pattern: written once for all that speak the same. */
+/** A message to the subscribers of a channel or pattern: encoded once for all that use the same protocol. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { writeFrame } from "../../protocol/frame.js";
 import { writePush } from "../../protocol/resp/push.js";
@@ -6,12 +6,12 @@ import { writeEvent } from "../../protocol/version-2/messages-v2.js";
 
 export class Message {
   readonly parts: readonly ByteString[];
-  /** By the version of RESP; null: nobody has asked for it yet. */
+  /** Encoded for RESP2 and RESP3; null: not requested yet. */
   #written2: ByteString | null = null;
   #written3: ByteString | null = null;
   #event: ByteString | null = null;
 
-  /** @param parts  the word for its kind, the pattern if there is one, the channel, the text */
+  /** @param parts  its kind, the pattern if there is one, the channel, the text */
   constructor(parts: readonly ByteString[]) {
     this.parts = parts;
   }
@@ -25,7 +25,7 @@ export class Message {
     return this.#written2;
   }
 
-  /** As a frame of version 2. */
+  /** The message as a frame of version 2. */
   get event(): ByteString {
     this.#event ??= writeFrame(writeEvent(this.parts), 2);
     return this.#event;

@@ -1,26 +1,22 @@
-/** A daemon's limit of memory, made of its settings. */
+/** Makes a daemon's memory limit from its settings. */
 import type { Logger } from "pino";
 import type { Environment } from "../../net/process/environment.js";
-import type { Evicting } from "../../options/eviction-policy.js";
 import { hasTimeline, type Settings } from "../../options/settings.js";
 import type { Backend } from "../backends/backend.js";
 import { MemoryBackend } from "../backends/memory.js";
-import { Evictor } from "./eviction.js";
 import { HeapGauge } from "./memory-gauge.js";
 import { MemoryLimit } from "./memory-limit.js";
 
-export interface DaemonMemoryParts {
-  readonly settings: Settings;
-  readonly backends: readonly Backend[];
-  readonly environment: Environment;
-  readonly log: Pick<Logger, "warn">;
-}
-
-/** What V8 needs beside live objects, as a part of them, or it collects all the time. */
+/** The memory that V8 needs in addition to live objects, as a share of them, to avoid collecting all the time. */
 const V8_SPARE = 1 / 4;
 const MIB = 1024 * 1024;
 
-export function makeMemoryLimit({ settings, backends, environment, log }: DaemonMemoryParts): MemoryLimit {
+export function makeMemoryLimit(
+  settings: Settings,
+  backends: readonly Backend[],
+  environment: Environment,
+  log: Logger,
+): MemoryLimit {
   const { maxmemoryPolicy: policy, limits } = settings;
   const { maxmemory: bytes } = limits;
   const gauge = new HeapGauge();
@@ -30,12 +26,9 @@ export function makeMemoryLimit({ settings, backends, environment, log }: Daemon
     log.warn(facts, `${TOO_SMALL} NODE_OPTIONS=--max-old-space-size=${Math.ceil(wanted / MIB)}`);
   }
   const [backend] = backends;
-  // What a timeline tells of is the same everywhere.
+  // A timeline's keys are the same on all daemons, and cannot be evicted on one.
   const database = backend instanceof MemoryBackend && !hasTimeline(settings) ? backend.database : null;
-  const makeEvictor =
-    database === null ? null : (chosen: Evicting) => new Evictor({ policy: chosen, database, environment });
-  const keys = () => database?.keyspaces.reduce((sum, { size }) => sum + size, 0) ?? 0;
-  return new MemoryLimit({ bytes, gauge, policy, makeEvictor, keys, environment });
+  return new MemoryLimit({ bytes, policy }, database, gauge, environment);
 }
 
 const TOO_SMALL =

@@ -1,6 +1,6 @@
 /**
- * Eviction: dropping keys of a memory alone until so many bytes are free, in slices between commands. Only where nothing is
- * recorded and nobody else has the same data.
+ * Eviction: drops keys of the in-memory database until enough bytes are free, in slices between commands. Only where
+ * nothing is recorded and no other daemon has the same data.
  */
 
 import type { Environment } from "../../net/process/environment.js";
@@ -13,11 +13,11 @@ import type { Usage } from "../../store/keyspace/usage.js";
 
 /** Keys dropped in one step. */
 const KEYS_PER_STEP = 16;
-/** Elements of a collection that are looked at to say what it takes. */
+/** Elements of a collection that are sampled to estimate its size. */
 const SAMPLES = 5;
-/** Keys of which the least used goes: with so many it is close to the least used of all. */
+/** Sampled keys, of which the least used is dropped: with ten it is close to the least used of all. */
 const CANDIDATES = 10;
-/** Times that a place of the queue may turn out stale before the key that expires first is taken. */
+/** Attempts with a stale position of the queue before the key that expires first is chosen. */
 const TRIES = 16;
 
 interface Victim {
@@ -25,7 +25,7 @@ interface Victim {
   readonly entry: Entry;
 }
 
-/** The key to go; null: there is none. @param random  at least 0, below 1 */
+/** Returns the key to drop; null: there is none. @param random  at least 0, below 1 */
 type Choice = (keyspaces: readonly Keyspace[], random: () => number, usage: Usage | null) => Victim | null;
 
 const CHOICES: Readonly<Record<Evicting, Choice>> = {
@@ -38,39 +38,36 @@ const CHOICES: Readonly<Record<Evicting, Choice>> = {
   "volatile-ttl": firstToExpire,
 };
 
-export interface EvictorParts {
-  readonly policy: Evicting;
-  readonly database: Database;
-  readonly environment: Pick<Environment, "uptime" | "random">;
-}
-
 export class Evictor {
-  readonly #parts: EvictorParts;
-  /** Bytes still to be freed; 0: it rests. */
+  readonly policy: Evicting;
+  readonly #database: Database;
+  readonly #environment: Environment;
+  /** Bytes still to be freed; 0: idle. */
   #left = 0;
   #evicted = 0;
   #exhausted: () => void = () => {};
 
-  constructor(parts: EvictorParts) {
-    this.#parts = parts;
+  constructor(policy: Evicting, database: Database, environment: Environment) {
+    this.policy = policy;
+    this.#database = database;
+    this.#environment = environment;
   }
 
-  get policy(): Evicting {
-    return this.#parts.policy;
-  }
-
-  /** Keys, since the start. */
+  /** Evicted keys since the start. */
   get evicted(): number {
     return this.#evicted;
   }
 
-  /** Frees about so many bytes, in place of what is still to be freed. @param exhausted  there are no more keys to drop */
+  /**
+   * Frees about this many bytes, which replaces an earlier goal.
+   * @param exhausted  called when there are no more keys to drop
+   */
   free(bytes: number, exhausted: () => void): void {
     const isAtIt = this.#left > 0;
     this.#left = bytes;
     this.#exhausted = exhausted;
     if (isAtIt) return;
-    const { uptime } = this.#parts.environment;
+    const { uptime } = this.#environment;
     void inTurns(this.#evict(), { uptime, soon: inLaterTurn }, { milliseconds: BACKGROUND_TURN_MS });
   }
 
@@ -86,15 +83,16 @@ export class Evictor {
   }
 
   #evictOne(): void {
-    const { policy, database, environment } = this.#parts;
-    const victim = CHOICES[policy](database.keyspaces, environment.random, database.usage);
+    const database = this.#database;
+    const victim = CHOICES[this.policy](database.keyspaces, this.#environment.random, database.usage);
     if (victim === null) {
       this.#left = 0;
       this.#exhausted();
       return;
     }
-    this.#left = Math.max(0, this.#left - estimatedBytes(victim.entry, SAMPLES));
-    database.drop(victim.db, victim.entry.key);
+    const { key, value, expire } = victim.entry;
+    this.#left = Math.max(0, this.#left - estimatedBytes(key, value, expire, SAMPLES));
+    database.drop(victim.db, key);
     this.#evicted++;
   }
 }
@@ -102,7 +100,7 @@ export class Evictor {
 /** Runs a step in the next turn of the event loop; does not keep the process running. */
 const inLaterTurn = (step: () => void): void => void setImmediate(step).unref();
 
-/** Of some that are chosen. */
+/** Returns a choice of the least used among several candidates. */
 function leastUsed(choose: Choice): Choice {
   return (keyspaces, random, usage) => {
     let least = choose(keyspaces, random, usage);
@@ -119,20 +117,20 @@ function leastUsed(choose: Choice): Choice {
 }
 
 function anyKey(keyspaces: readonly Keyspace[], random: () => number): Victim | null {
-  let place = Math.floor(random() * keyspaces.reduce((sum, { size }) => sum + size, 0));
+  let index = Math.floor(random() * keyspaces.reduce((sum, { size }) => sum + size, 0));
   for (const [db, { entries, size }] of keyspaces.entries()) {
-    if (place < size) return { db, entry: entries[place] as Entry };
-    place -= size;
+    if (index < size) return { db, entry: entries[index] as Entry };
+    index -= size;
   }
   return null;
 }
 
 function anyExpiring(keyspaces: readonly Keyspace[], random: () => number): Victim | null {
   for (let tries = 0; tries < TRIES; tries++) {
-    let place = Math.floor(random() * keyspaces.reduce((sum, { expiring }) => sum + expiring, 0));
+    let index = Math.floor(random() * keyspaces.reduce((sum, { expiring }) => sum + expiring, 0));
     for (const [db, keyspace] of keyspaces.entries()) {
-      if (place >= keyspace.expiring) {
-        place -= keyspace.expiring;
+      if (index >= keyspace.expiring) {
+        index -= keyspace.expiring;
         continue;
       }
       const entry = keyspace.sampleExpiring(random());

@@ -1,23 +1,22 @@
 /**
- * How much memory the process uses, as V8 tells. Nothing is counted as commands come: a figure is what live objects and the
- * garbage between them take, so it says for sure only that there is no more than that, and right after a collection what
- * there is.
+ * The memory that the process uses, as V8 reports it. Commands are not counted: a figure covers live objects and the
+ * garbage between them, so it is an upper bound, and exact only right after a collection.
  */
 import { getHeapStatistics, setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 
 export interface MemoryGauge {
-  /** Bytes of objects, buffers and garbage. Costs a microsecond. */
+  /** Returns the bytes of objects, buffers and garbage. Takes a microsecond. */
   used(): number;
-  /** Throws the garbage away; everything else stands still meanwhile, half a millisecond to one for each MiB. */
+  /** Collects the garbage and blocks the process: half a millisecond to one for each MiB. */
   collect(): void;
-  /** Bytes at which V8 gives up, and the process ends; buffers do not count. */
+  /** Bytes at which V8 gives up and the process ends; buffers do not count. */
   readonly most: number;
 }
 
 type Collector = (how?: { readonly type: "minor" }) => void;
 
-/** Of this process. */
+/** The gauge of this process. */
 export class HeapGauge implements MemoryGauge {
   #collect: Collector | null = null;
 
@@ -33,12 +32,13 @@ export class HeapGauge implements MemoryGauge {
   collect(): void {
     this.#collect ??= collector();
     this.#collect();
-    // Buffers are thrown away beside the program, and counted as gone when the next collection begins: a small one does.
+    // Buffers are released in the background, and counted as gone when the next collection begins: a minor one is
+    // enough.
     this.#collect({ type: "minor" });
   }
 }
 
-/** The function that `node --expose-gc` would give, for this process has been started without. */
+/** Returns the function of `node --expose-gc`: this process was started without that option. */
 function collector(): Collector {
   setFlagsFromString("--expose-gc");
   return runInNewContext("gc");

@@ -1,85 +1,73 @@
 /**
- * How much memory the daemon may use (--maxmemory). Above it what may need more is refused before it is recorded, in one way
- * for signed commands and for Redis clients; or keys are evicted. What is recorded or comes from a peer is always applied:
- * the fold must not know of any daemon's memory. Source: docs/limits.md "Memory"; texts: redis-server 7.0.
+ * The memory limit (--maxmemory). Above it, commands that may need more are refused before they are recorded, for
+ * signed commands and Redis clients alike; or keys are evicted. What is recorded or sent by a peer is always applied:
+ * the fold must not depend on a daemon's memory. Source: docs/limits.md "Memory"; texts: redis-server 7.0.
  */
 
 import type { Environment } from "../../net/process/environment.js";
 import type { Service } from "../../net/process/service.js";
-import {
-  EVICTION_POLICIES,
-  type Evicting,
-  type EvictionPolicy,
-  usageKindOf,
-} from "../../options/eviction-policy.js";
+import { EVICTION_POLICIES, type EvictionPolicy, usageKindOf } from "../../options/eviction-policy.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { CommandFailure } from "../../store/arguments/errors.js";
 import { resolveCommand } from "../../store/command-table.js";
+import type { Database } from "../../store/database.js";
 import { type Refused, refused } from "../answers/request.js";
-import type { Evictor } from "./eviction.js";
+import { Evictor } from "./eviction.js";
 import type { MemoryGauge } from "./memory-gauge.js";
 
-/** Milliseconds between two looks at the gauge. */
+/** Milliseconds between two readings of the gauge. */
 const LOOK_INTERVAL_MS = 50;
 /**
- * A collection is forced no sooner than so many milliseconds, and so many times its own duration, after it was last certain
- * how much there is; or, however soon, when this part of the limit has come since and nothing is refused yet, or this part of all
- * keys has gone.
+ * A collection is forced no sooner than these milliseconds, and this multiple of its own duration, after the last exact
+ * reading; or earlier, when usage has grown by this share of the limit and nothing is refused yet, or this share of all
+ * keys was dropped.
  */
 const GAP_MS = 2000;
 const GAP_COLLECTIONS = 20;
 const GROWTH = 1 / 8;
 const GONE = 1 / 2;
-/** This part of the limit is freed beyond it, so that not every collection finds it passed. */
+/** The share of the limit that is freed in addition, so that not every collection finds the limit exceeded. */
 const SPARE = 1 / 32;
 
-/** What the ways in ask. */
-export interface MemoryFace {
-  /** Whether nothing may come that needs memory. */
-  readonly isFull: boolean;
-  /** Whether a command is refused; looks once more. @param needsMemory  as its flag `denyoom` says */
-  refuses(needsMemory: boolean): boolean;
-  /** Why an envelope's commands are refused; null: they are not. */
-  refusal(commands: readonly (readonly ByteString[])[]): Refused | null;
-}
-
-/** For where there is no limit. */
-export const UNBOUNDED: MemoryFace = { isFull: false, refuses: () => false, refusal: () => null };
-
-export interface MemoryLimitParts {
-  /** 0: no limit. */
-  readonly bytes: number;
-  readonly gauge: MemoryGauge;
-  readonly policy: EvictionPolicy;
-  /** What evicts by a policy; null: nothing may be evicted. */
-  readonly makeEvictor: ((policy: Evicting) => Evictor) | null;
-  /** How many keys there are whose memory is free once they go; 0: a timeline holds them a while longer. */
-  readonly keys: () => number;
-  readonly environment: Pick<Environment, "uptime" | "setTimer">;
-}
-
-export class MemoryLimit implements MemoryFace, Service {
-  readonly #parts: MemoryLimitParts;
+export class MemoryLimit implements Service {
+  /** The policy at the start. */
+  readonly #startPolicy: EvictionPolicy;
+  /** The database whose keys may be evicted, which frees their memory; null: there is none. */
+  readonly #database: Database | null;
+  readonly #gauge: MemoryGauge;
+  readonly #environment: Environment;
   #bytes: number;
   /** null: nothing is evicted. */
   #evictor: Evictor | null = null;
-  /** Keys that earlier policies have evicted. */
+  /** Keys evicted under earlier policies. */
   #evicted = 0;
   #isFull = false;
-  /** Takes the next look back; null: none is to come. */
+  /** Cancels the next reading; null: none is scheduled. */
   #cancelLook: (() => void) | null = null;
   #isRunning = false;
-  /** There were no more bytes than these, and when that was. */
+  /** Upper bound of the bytes in use, and when it was exact. */
   #known = 0;
   #knownAt = Number.NEGATIVE_INFINITY;
-  /** Keys at that time. */
+  /** The number of keys at that time. */
   #keys = 0;
   #collectionMs = 0;
 
-  constructor(parts: MemoryLimitParts) {
-    this.#parts = parts;
-    this.#bytes = parts.bytes;
-    this.#evictor = this.#evictorBy(parts.policy);
+  /**
+   * @param bytes     0: no limit
+   * @param database  one whose keys may be evicted; null: they are a timeline's or another server's
+   */
+  constructor(
+    { bytes, policy }: { readonly bytes: number; readonly policy: EvictionPolicy },
+    database: Database | null,
+    gauge: MemoryGauge,
+    environment: Environment,
+  ) {
+    this.#bytes = bytes;
+    this.#startPolicy = policy;
+    this.#database = database;
+    this.#gauge = gauge;
+    this.#environment = environment;
+    this.#evictor = this.#evictorBy(policy);
   }
 
   /** 0: no limit. */
@@ -93,9 +81,9 @@ export class MemoryLimit implements MemoryFace, Service {
     this.#look();
   }
 
-  /** Bytes in use, garbage among them. */
+  /** Bytes in use, garbage included. */
   get used(): number {
-    return this.#parts.gauge.used();
+    return this.#gauge.used();
   }
 
   get policy(): EvictionPolicy {
@@ -111,19 +99,21 @@ export class MemoryLimit implements MemoryFace, Service {
     this.#look();
   }
 
-  /** Those that can be chosen: the use of keys is kept from the start, as the policy of then needs it, or not at all. */
+  /**
+   * The policies that can be selected: the use of keys is tracked from the start for the first policy, or not at all.
+   */
   get policies(): readonly EvictionPolicy[] {
-    const { makeEvictor, policy } = this.#parts;
-    if (makeEvictor === null) return ["noeviction"];
-    const kept = usageKindOf(policy);
+    if (this.#database === null) return ["noeviction"];
+    const kept = usageKindOf(this.#startPolicy);
     return EVICTION_POLICIES.filter((one) => [null, kept].includes(usageKindOf(one)));
   }
 
-  /** How many keys were evicted. */
+  /** The number of evicted keys. */
   get evicted(): number {
     return this.#evicted + (this.#evictor?.evicted ?? 0);
   }
 
+  /** Whether commands that need memory are refused. */
   get isFull(): boolean {
     return this.#isFull;
   }
@@ -139,29 +129,36 @@ export class MemoryLimit implements MemoryFace, Service {
     this.#evictor?.stop();
   }
 
+  /** Returns whether a command is refused; measures again first. @param needsMemory  as its flag `denyoom` says */
   refuses(needsMemory: boolean): boolean {
     if (!this.#isFull || !needsMemory) return false;
-    // What has come since is garbage of refusals and reads: nothing that needs memory came.
-    if (this.#isTime || this.#parts.keys() < this.#keys * (1 - GONE)) this.#measure();
+    // Everything since is garbage of refusals and reads: no command that needs memory was accepted.
+    if (this.#isTime || this.#keysNow < this.#keys * (1 - GONE)) this.#measure();
     return this.#isFull;
   }
 
+  /** Returns why an envelope's commands are refused; null: they are not. */
   refusal(commands: readonly (readonly ByteString[])[]): Refused | null {
     if (!this.#isFull || !this.refuses(commands.some(needsMemory))) return null;
     return refused("out-of-memory", `${this.#known} bytes are used of ${this.#bytes}`);
   }
 
   #evictorBy(policy: EvictionPolicy): Evictor | null {
-    return policy === "noeviction" ? null : (this.#parts.makeEvictor?.(policy) ?? null);
+    if (policy === "noeviction" || this.#database === null) return null;
+    return new Evictor(policy, this.#database, this.#environment);
   }
 
-  #look(): void {
+  get #keysNow(): number {
+    return this.#database?.keyspaces.reduce((sum, { size }) => sum + size, 0) ?? 0;
+  }
+
+  readonly #look = (): void => {
     this.#cancelLook?.();
     this.#cancelLook = null;
     this.#compare();
     if (this.#isRunning && this.#bytes > 0)
-      this.#cancelLook = this.#parts.environment.setTimer(LOOK_INTERVAL_MS, () => this.#look());
-  }
+      this.#cancelLook = this.#environment.setTimer(LOOK_INTERVAL_MS, this.#look);
+  };
 
   #compare(): void {
     const used = this.#bytes === 0 ? 0 : this.used;
@@ -170,15 +167,15 @@ export class MemoryLimit implements MemoryFace, Service {
       this.#isFull = false;
       return;
     }
-    // V8 has collected by itself what was evicted: growth counts from here.
+    // V8 has collected evicted keys by itself: growth counts from here.
     this.#known = Math.min(this.#known, used);
     if (!this.#isFull && this.#isDue(used)) this.#measure();
   }
 
   #note(used: number): void {
     this.#known = used;
-    this.#knownAt = this.#parts.environment.uptime();
-    this.#keys = this.#parts.keys();
+    this.#knownAt = this.#environment.uptime();
+    this.#keys = this.#keysNow;
   }
 
   #isDue(used: number): boolean {
@@ -187,14 +184,13 @@ export class MemoryLimit implements MemoryFace, Service {
 
   get #isTime(): boolean {
     const gap = Math.max(GAP_MS, GAP_COLLECTIONS * this.#collectionMs);
-    return this.#parts.environment.uptime() - this.#knownAt >= gap;
+    return this.#environment.uptime() - this.#knownAt >= gap;
   }
 
   #measure(): void {
-    const { gauge, environment } = this.#parts;
     const evictor = this.#evictor;
-    const before = environment.uptime();
-    gauge.collect();
+    const before = this.#environment.uptime();
+    this.#gauge.collect();
     this.#note(this.used);
     this.#collectionMs = this.#knownAt - before;
     const excess = this.#known - this.#bytes;

@@ -1,6 +1,6 @@
 /**
- * Keys written to Redis in one MULTI with the mark, and only upon the mark that was written last: whatever has happened to
- * that Redis, a batch is never applied to a state that is not the mirror's own.
+ * Writes keys to Redis in one MULTI with the mark, and only if the last written mark is still there: whatever happened
+ * to that Redis, a batch is never applied to another state than the mirror's own.
  */
 import type { MirrorKey } from "./dirty-keys.js";
 import type { MirrorScene } from "./looking.js";
@@ -8,29 +8,29 @@ import { MARK_DB, MARK_KEY } from "./mark.js";
 import { commandFor, type RedisCommand } from "./mirrored-key.js";
 import type { RedisAnswer, RedisLine } from "./redis-line.js";
 
-const BATCH_KEYS_MOST = 500;
-/** Bytes of values behind which a batch takes no more keys. */
-const BATCH_BYTES_MOST = 1024 * 1024;
+const BATCH_KEYS_MAX = 500;
+/** Bytes of values after which a batch takes no more keys. */
+const BATCH_BYTES_MAX = 1024 * 1024;
 
-/** Takes keys that wait, as the fold has them now. */
+/** Takes waiting keys, with their current values in the fold. */
 export const takeBatch = (scene: MirrorScene): Map<MirrorKey, RedisCommand> =>
   scene.timed(() => taken(scene));
 
-function taken({ dirty, database, clock }: MirrorScene): Map<MirrorKey, RedisCommand> {
+function taken({ dirty, fold, clock }: MirrorScene): Map<MirrorKey, RedisCommand> {
   const commands = new Map<MirrorKey, RedisCommand>();
   const now = Math.floor(clock());
   let bytes = 0;
-  while (commands.size < BATCH_KEYS_MOST && bytes < BATCH_BYTES_MOST) {
+  while (commands.size < BATCH_KEYS_MAX && bytes < BATCH_BYTES_MAX) {
     const key = dirty.shift();
     if (key === undefined) break;
-    const command = commandFor(key, database(), now);
+    const command = commandFor(key, fold.database, now);
     for (const word of command) bytes += word.length;
     commands.set(key, command);
   }
   return commands;
 }
 
-/** That Redis does not take, with its words. */
+/** A key that Redis refused, with its error. */
 export interface RefusedKey {
   readonly key: MirrorKey;
   readonly reason: string;
@@ -38,15 +38,16 @@ export interface RefusedKey {
 
 export type BatchOutcome =
   | { readonly kind: "written"; readonly refused: readonly RefusedKey[] }
-  /** The mark is another than was written last. */
+  /** The mark is not the last written one. */
   | { readonly kind: "moved" }
-  /** Redis takes none of it now. */
+  /** Redis refuses the batch now. */
   | { readonly kind: "refused"; readonly reason: string };
 
 /**
- * @param from  the mark that has to be there; null: none
- * @param to    the mark that stands there with the batch; null: it stays
- * @throws Error  the line has ended; what became of the batch is not known
+ * Writes a batch.
+ * @param from  the mark that must be there; null: none
+ * @param to    the mark to write with the batch; null: it stays
+ * @throws Error  the line has ended; the batch's outcome is unknown
  */
 export async function writeBatch(
   line: RedisLine,
@@ -64,7 +65,7 @@ export async function writeBatch(
   const done = answers.at(-1) as RedisAnswer;
   if (done === null) return { kind: "moved" };
   if (done instanceof Error || !Array.isArray(done)) {
-    // The command that was not queued says why better than EXEC does.
+    // A command that was not queued has a better reason than EXEC.
     const reason = answers.find((answer) => answer instanceof Error) ?? new Error(String(done));
     return { kind: "refused", reason: reason.message };
   }
@@ -72,15 +73,18 @@ export async function writeBatch(
 }
 
 /**
- * Removes a key upon the same mark. A Redis that is full queues nothing in a MULTI, and takes this.
- * KEYS: the key; ARGV: database and key of the mark, the mark, the key's database.
+ * Removes a key if the mark is unchanged. A full Redis queues nothing in a MULTI, but accepts this. KEYS: the key;
+ * ARGV: database and key of the mark, the mark, the key's database.
  */
 const REMOVE = `redis.call('SELECT', ARGV[1])
 if redis.call('GET', ARGV[2]) ~= ARGV[3] then return 0 end
 redis.call('SELECT', ARGV[4])
 return redis.call('DEL', KEYS[1])`;
 
-/** Of a batch that was refused for want of memory: what goes makes room. @throws Error  the line has ended */
+/**
+ * Removes the deleted keys of a batch that was refused because memory is full, which makes room.
+ * @throws Error  the line has ended
+ */
 export async function removeGone(
   line: RedisLine,
   batch: ReadonlyMap<MirrorKey, RedisCommand>,
@@ -97,8 +101,8 @@ export async function removeGone(
 
 /** @param done  two answers for each key */
 function refusedOf(keys: readonly MirrorKey[], done: readonly RedisAnswer[]): readonly RefusedKey[] {
-  return keys.flatMap((key, place) => {
-    const answer = done[2 * place + 1];
+  return keys.flatMap((key, index) => {
+    const answer = done[2 * index + 1];
     return answer instanceof Error ? [{ key, reason: answer.message }] : [];
   });
 }

@@ -1,82 +1,82 @@
-/** When all is compared, how fast, and what has come of it. One at a time: a new reason begins anew. */
-import { Comparison, type ComparisonReport } from "./comparison.js";
+/** Schedules comparisons of all keys, and reports their results. One at a time: a new reason starts over. */
+import { Comparison } from "./comparison.js";
 import type { MirrorScene } from "./looking.js";
-import type { MirrorParts } from "./mirror-parts.js";
+import type { ComparisonReport, MirrorCounts, MirrorParts } from "./mirror-parts.js";
 import type { RedisLine } from "./redis-line.js";
 
 const IDLE_MS = 60_000;
 const SECOND_MS = 1000;
 
-export interface ComparingParts extends Pick<MirrorParts, "compareEvery" | "compareRate" | "environment"> {
-  readonly scene: MirrorScene;
-  /** How many keys have been written so far, or refused, of those that waited. */
-  readonly handled: () => number;
-  readonly ended: (report: ComparisonReport) => void;
-}
-
 export class Comparing {
-  readonly #parts: ComparingParts;
+  readonly #parts: MirrorParts;
+  readonly #scene: MirrorScene;
+  readonly #counts: MirrorCounts;
+  readonly #onEnded: (report: ComparisonReport) => void;
   #comparison: Comparison | null = null;
-  /** How many there have been. */
+  /** The number of comparisons so far. */
   #number = 0;
-  /** How many keys will have been handled when what it has found is written; null: it still looks. */
+  /** The value of `#handled` at which everything it has found is written; null: it is still comparing. */
   #drainedAt: number | null = null;
   #different = 0;
-  /** Of `uptime`: the next slice, and the next comparison that has no other reason. */
+  /** By `uptime`: the next slice, and the next comparison without another reason. */
   #sliceAt = 0;
   #dueAt: number;
-  /** The last one that was ended, all that it found written. */
+  /** The last completed comparison, with all that it found written. */
   last: (ComparisonReport & { readonly at: number }) | null = null;
 
-  constructor(parts: ComparingParts) {
+  constructor(
+    parts: MirrorParts,
+    scene: MirrorScene,
+    counts: MirrorCounts,
+    onEnded: (report: ComparisonReport) => void,
+  ) {
     this.#parts = parts;
+    this.#scene = scene;
+    this.#counts = counts;
+    this.#onEnded = onEnded;
     this.#dueAt = this.#nextDue();
   }
 
-  /** Whether Redis is not known to have what the fold has. */
+  /** Whether Redis may differ from the fold in any key. */
   get isUrgent(): boolean {
     return this.#comparison?.isUrgent ?? false;
   }
 
-  /** Under way; null: none is. */
+  /** The running comparison; null: none. */
   get report(): ComparisonReport | null {
     return this.#comparison?.report ?? null;
   }
 
-  /** Keys that were found different so far. */
+  /** Keys that were found to differ so far. */
   get different(): number {
     return this.#different + (this.report?.different ?? 0);
   }
 
-  /** From the beginning. @returns its number */
+  /** Starts a comparison. @returns its number */
   begin(reason: string, isUrgent: boolean): number {
     const before = this.#comparison;
     this.#different = this.different;
     const about = before?.isUrgent && !isUrgent ? before : { reason, isUrgent };
-    const { reason: why, isUrgent: isFast } = about;
-    this.#comparison = new Comparison(
-      { number: ++this.#number, reason: why, isUrgent: isFast },
-      this.#parts.scene,
-    );
+    this.#comparison = new Comparison(++this.#number, about.reason, about.isUrgent, this.#scene);
     this.#drainedAt = null;
     this.#sliceAt = 0;
     return this.#number;
   }
 
   /**
-   * A slice, if it is time for one.
-   * @returns milliseconds that may pass before the next
+   * Compares a slice, if it is time for one.
+   * @returns milliseconds until the next
    * @throws Error  the line has ended, or Redis refuses
    */
   async step(line: RedisLine): Promise<number> {
-    const { environment, scene, handled, compareRate } = this.#parts;
+    const { environment, compareRate } = this.#parts;
     const now = environment.uptime();
     if (this.#comparison === null && now >= this.#dueAt) this.begin("it was time for it", false);
     const comparison = this.#comparison;
     if (comparison === null) return Math.min(IDLE_MS, this.#dueAt - now);
     if (comparison.isDone) {
-      this.#drainedAt ??= handled() + scene.dirty.size;
-      if (handled() >= this.#drainedAt) this.#end(comparison);
+      this.#drainedAt ??= this.#handled + this.#scene.dirty.size;
+      if (this.#handled >= this.#drainedAt) this.#end(comparison);
       return 0;
     }
     if (now < this.#sliceAt) return this.#sliceAt - now;
@@ -91,7 +91,12 @@ export class Comparing {
     this.#comparison = null;
     this.#drainedAt = null;
     this.#dueAt = this.#nextDue();
-    this.#parts.ended(report);
+    this.#onEnded(report);
+  }
+
+  /** The number of waiting keys that have been written or refused so far. */
+  get #handled(): number {
+    return this.#counts.written + this.#counts.refused;
   }
 
   #nextDue(): number {

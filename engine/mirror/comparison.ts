@@ -1,52 +1,44 @@
 /**
- * All of Redis held against all of the fold, slice by slice, while both go on: first the keys of Redis that the fold has not, then those of
- * the fold. Keys that differ are written anew.
+ * Compares all of Redis with all of the fold, slice by slice, while both change: first the keys of Redis that the fold
+ * does not have, then those of the fold. Keys that differ are written again.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { MirrorKey } from "./dirty-keys.js";
-import { LOOK_BYTES_MOST, type Looked, lookAt, type MirrorScene, readable } from "./looking.js";
+import { LOOK_BYTES_MAX, type Looked, lookAt, type MirrorScene, readable } from "./looking.js";
 import { isMark } from "./mark.js";
+import type { ComparisonReport } from "./mirror-parts.js";
 import { expectedBytes, shownKey } from "./mirrored-key.js";
 import type { RedisLine } from "./redis-line.js";
 
-const SLICE_KEYS_MOST = 200;
-/** Of what differs so many are named. */
-const NAMED_MOST = 10;
-
-export interface ComparisonReport {
-  /** Counts from 1. */
-  readonly number: number;
-  readonly reason: string;
-  /** Keys looked at so far, of about so many. */
-  readonly checked: number;
-  readonly total: number;
-  readonly different: number;
-  /** The first of these. */
-  readonly named: readonly ByteString[];
-}
+const SLICE_KEYS_MAX = 200;
+/** Maximum differing keys that a report names. */
+const NAMED_MAX = 10;
 
 export class Comparison {
   readonly number: number;
   readonly reason: string;
-  /** As fast as may be: Redis is not known to have what the fold has. */
+  /** Whether it runs at full speed, because Redis may differ in any key. */
   readonly isUrgent: boolean;
   #scene: MirrorScene;
   #checked = 0;
   #total = 0;
   #different = 0;
   #named: ByteString[] = [];
-  #sliceKeys = SLICE_KEYS_MOST;
-  /** Numbers of databases of Redis that are still to be walked; null: not asked. */
+  #sliceKeys = SLICE_KEYS_MAX;
+  /** Databases of Redis that are still to be scanned; null: not requested yet. */
   #theirs: number[] | null = null;
   #cursor = "0";
   #ourDb = 0;
-  /** Place of the next key of ours, downwards: what is taken away meanwhile is replaced by the last one, which was seen. */
-  #ourPlace: number | null = null;
+  /**
+   * Index of the next key of the fold, downwards: a key that is removed meanwhile is replaced by the last one, which
+   * was compared.
+   */
+  #ourIndex: number | null = null;
 
-  constructor(about: Pick<Comparison, "number" | "reason" | "isUrgent">, scene: MirrorScene) {
-    this.number = about.number;
-    this.reason = about.reason;
-    this.isUrgent = about.isUrgent;
+  constructor(number: number, reason: string, isUrgent: boolean, scene: MirrorScene) {
+    this.number = number;
+    this.reason = reason;
+    this.isUrgent = isUrgent;
     this.#scene = scene;
   }
 
@@ -63,10 +55,14 @@ export class Comparison {
   }
 
   get isDone(): boolean {
-    return this.#theirs?.length === 0 && this.#ourDb >= this.#scene.database().keyspaces.length;
+    return this.#theirs?.length === 0 && this.#ourDb >= this.#scene.fold.database.keyspaces.length;
   }
 
-  /** The next slice. @returns how many keys were looked at. @throws Error  the line has ended, or Redis refuses */
+  /**
+   * Compares the next slice.
+   * @returns the number of keys compared
+   * @throws Error  the line has ended, or Redis refuses
+   */
   async step(line: RedisLine): Promise<number> {
     this.#theirs ??= await this.#begin(line);
     const [db] = this.#theirs;
@@ -74,7 +70,7 @@ export class Comparison {
   }
 
   async #begin(line: RedisLine): Promise<number[]> {
-    const { keyspaces } = this.#scene.database();
+    const { keyspaces } = this.#scene.fold.database;
     const counts = (await line.keyCounts()).filter(({ db }) => db < keyspaces.length);
     this.#total = [...counts.map(({ keys }) => keys), ...keyspaces.map(({ size }) => size)].reduce(
       (sum, count) => sum + count,
@@ -89,7 +85,7 @@ export class Comparison {
       ["SCAN", this.#cursor, "COUNT", String(this.#sliceKeys)],
     ]);
     const [cursor, found] = readable(answer) as [Buffer, Buffer[]];
-    const keyspace = this.#scene.database().keyspaces[db];
+    const keyspace = this.#scene.fold.database.keyspaces[db];
     const strange = found
       .map((key) => ({ db, key: key.toString("latin1") }))
       .filter((key) => keyspace?.find(key.key) === undefined && !isMark(db, key.key));
@@ -108,21 +104,21 @@ export class Comparison {
   }
 
   #takeOurs(): MirrorKey[] {
-    const { keyspaces } = this.#scene.database();
+    const { keyspaces } = this.#scene.fold.database;
     const slice: MirrorKey[] = [];
     const now = Math.floor(this.#scene.clock());
     let bytes = 0;
-    while (slice.length < this.#sliceKeys && bytes < LOOK_BYTES_MOST && this.#ourDb < keyspaces.length) {
+    while (slice.length < this.#sliceKeys && bytes < LOOK_BYTES_MAX && this.#ourDb < keyspaces.length) {
       const entries = keyspaces[this.#ourDb]?.entries ?? [];
-      const place = Math.min(this.#ourPlace ?? entries.length, entries.length) - 1;
-      const entry = entries[place];
+      const index = Math.min(this.#ourIndex ?? entries.length, entries.length) - 1;
+      const entry = entries[index];
       if (entry === undefined) {
         this.#ourDb++;
-        this.#ourPlace = null;
+        this.#ourIndex = null;
       } else {
-        this.#ourPlace = place;
+        this.#ourIndex = index;
         const key = { db: this.#ourDb, key: entry.key };
-        bytes += expectedBytes(key, this.#scene.database(), now) ?? 0;
+        bytes += expectedBytes(key, this.#scene.fold.database, now) ?? 0;
         slice.push(key);
       }
     }
@@ -131,9 +127,9 @@ export class Comparison {
 
   #note({ different, unreadable, bytes }: Looked): void {
     this.#different += different.length;
-    for (const key of different.slice(0, NAMED_MOST - this.#named.length)) this.#named.push(shownKey(key));
+    for (const key of different.slice(0, NAMED_MAX - this.#named.length)) this.#named.push(shownKey(key));
     this.#scene.dirty.add([...different, ...unreadable]);
-    const next = bytes > LOOK_BYTES_MOST ? this.#sliceKeys / 2 : this.#sliceKeys * 2;
-    this.#sliceKeys = Math.min(SLICE_KEYS_MOST, Math.max(1, Math.floor(next)));
+    const next = bytes > LOOK_BYTES_MAX ? this.#sliceKeys / 2 : this.#sliceKeys * 2;
+    this.#sliceKeys = Math.min(SLICE_KEYS_MAX, Math.max(1, Math.floor(next)));
   }
 }

@@ -1,4 +1,6 @@
-/** Keys that the fold has changed and Redis has not yet got: fed in the middle of a change, bounded, taken in order. */
+/**
+ * Keys that the fold has changed and Redis has not received: added in the middle of a change, bounded, taken in order.
+ */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { KeyObserver } from "../backends/changes.js";
 import { isMark } from "./mark.js";
@@ -8,19 +10,19 @@ export interface MirrorKey {
   readonly key: ByteString;
 }
 
-/** Bytes of their names; what is longer than this together is found by comparing. */
-const NAME_BYTES_MOST = 64 * 1024 * 1024;
+/** Maximum bytes of all names; beyond it a comparison finds the keys. */
+const NAME_BYTES_MAX = 64 * 1024 * 1024;
 
 export class DirtyKeys implements KeyObserver {
   readonly #keys = new Map<string, MirrorKey>();
-  /** Kept, as a new one would look at the places of all that were taken. */
+  /** Reused, as a new iterator would pass all removed slots. */
   #waiting = this.#keys.entries();
   readonly #most: number;
   readonly #wake: () => void;
   #bytes = 0;
   #lost: string | null = null;
 
-  /** @param most  of which it keeps @param wake  there is something to do */
+  /** @param most  maximum keys @param wake  called when there is something to write */
   constructor(most: number, wake: () => void) {
     this.#most = most;
     this.#wake = wake;
@@ -30,7 +32,7 @@ export class DirtyKeys implements KeyObserver {
     return this.#keys.size;
   }
 
-  /** Why it does not know which keys they are, so that all have to be compared; null: it does. */
+  /** Why the keys are not known, so that all must be compared; null: they are. */
   get lost(): string | null {
     return this.#lost;
   }
@@ -42,7 +44,7 @@ export class DirtyKeys implements KeyObserver {
   keyChanged(db: number, key: ByteString): void {
     if (this.#lost !== null || isMark(db, key)) return;
     this.#keep(nameOf(db, key), { db, key });
-    if (this.#keys.size > this.#most || this.#bytes > NAME_BYTES_MOST)
+    if (this.#keys.size > this.#most || this.#bytes > NAME_BYTES_MAX)
       this.lose("more keys changed than --mirror-keys before they could be written");
   }
 
@@ -50,7 +52,7 @@ export class DirtyKeys implements KeyObserver {
     this.lose(dbs === null ? "another state was taken over" : "a whole database changed");
   }
 
-  /** Takes the one that waits longest. */
+  /** Takes the key that has waited longest. */
   shift(): MirrorKey | undefined {
     if (this.#keys.size === 0) return undefined;
     let next = this.#waiting.next();
@@ -64,7 +66,10 @@ export class DirtyKeys implements KeyObserver {
     return key;
   }
 
-  /** What the mirror itself has found, a few at a time: beyond the limit too, or a comparison would never end. */
+  /**
+   * Adds keys that the mirror itself has found, a few at a time: also beyond the limit, or a comparison would never
+   * end.
+   */
   add(keys: Iterable<MirrorKey>): void {
     if (this.#lost === null) for (const key of keys) this.#keep(nameOf(key.db, key.key), key);
   }
@@ -75,7 +80,7 @@ export class DirtyKeys implements KeyObserver {
     this.#wake();
   }
 
-  /** Notes changes again, from now on. */
+  /** Starts to note changes again. */
   begin(): void {
     this.#lost = null;
   }

@@ -1,4 +1,4 @@
-/** Keys that others are heard to have changed in Redis: looked at, since a key whose time is over is told of as well. */
+/** Keys that other clients have changed in Redis: each is checked, since Redis reports expired keys as well. */
 import type { MirrorKey } from "./dirty-keys.js";
 import { lookAt, type MirrorScene } from "./looking.js";
 import type { RedisLine } from "./redis-line.js";
@@ -7,11 +7,11 @@ const SLICE_NAMES = 50;
 
 export class ForeignKeys {
   readonly #names = new Set<string>();
-  /** Kept, as a new one would look at the places of all that were taken. */
+  /** Reused, as a new iterator would pass all removed slots. */
   #waiting = this.#names.values();
   readonly #most: number;
 
-  /** @param most  of which it keeps */
+  /** @param most  maximum keys */
   constructor(most: number) {
     this.#most = most;
   }
@@ -20,7 +20,7 @@ export class ForeignKeys {
     return this.#names.size;
   }
 
-  /** @returns false: there are too many, and none of them is known any more */
+  /** Adds names. @returns false: there are too many, and all were dropped */
   add(names: readonly Buffer[]): boolean {
     for (const name of names) {
       if (this.#names.size < this.#most) this.#names.add(name.toString("latin1"));
@@ -36,11 +36,11 @@ export class ForeignKeys {
     this.#names.clear();
   }
 
-  /** Looks at some. @returns those that are not as they should be, which are dirty now. @throws Error  the line has ended */
+  /** Checks some of the keys. @returns those that differ, which are dirty now @throws Error  the line has ended */
   async look(line: RedisLine, scene: MirrorScene): Promise<readonly MirrorKey[]> {
     const names = this.#take();
     const dbs = await usedDatabases(line, scene);
-    // In which database it was is not told.
+    // Redis does not report the database.
     const keys = names.flatMap((key) => dbs.map((db) => ({ db, key })));
     const { different, unreadable } = await lookAt(line, keys, scene);
     scene.dirty.add([...different, ...unreadable]);
@@ -61,8 +61,8 @@ export class ForeignKeys {
   }
 }
 
-async function usedDatabases(line: RedisLine, { database }: MirrorScene): Promise<readonly number[]> {
-  const { keyspaces } = database();
+async function usedDatabases(line: RedisLine, { fold }: MirrorScene): Promise<readonly number[]> {
+  const { keyspaces } = fold.database;
   const theirs = new Set((await line.keyCounts()).map(({ db }) => db));
   return [...keyspaces.keys()].filter((db) => theirs.has(db) || (keyspaces[db]?.size ?? 0) > 0);
 }

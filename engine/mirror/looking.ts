@@ -1,37 +1,38 @@
-/** Looks at keys in Redis, and tells which are not as the fold has them. */
-import type { Database } from "../../store/database.js";
+/** Compares keys in Redis with the fold. */
 import type { DirtyKeys, MirrorKey } from "./dirty-keys.js";
 import { isMark } from "./mark.js";
+import type { MirroredFold } from "./mirror-parts.js";
 import { compareKey, expectedBytes, type RedisCommand } from "./mirrored-key.js";
 import type { RedisAnswer, RedisLine } from "./redis-line.js";
 
 export interface MirrorScene {
-  /** As it stands: a change that is under way is over in the same turn. */
-  readonly database: () => Database;
+  /** The current state: a change that is running ends in the same turn. */
+  readonly fold: MirroredFold;
   /** Milliseconds since 1970. */
   readonly clock: () => number;
   readonly dirty: DirtyKeys;
-  /** Does work that nothing else is done beside, and counts how long it takes. */
+  /** Runs synchronous work, and adds its duration. */
   readonly timed: <Result>(work: () => Result) => Result;
 }
 
 export interface Looked {
   readonly different: readonly MirrorKey[];
-  /** Of a newer form than is known here. */
+  /** In a newer format than this release knows. */
   readonly unreadable: readonly MirrorKey[];
-  /** Of their values in Redis. */
+  /** Bytes of their values in Redis. */
   readonly bytes: number;
 }
 
-/** Bytes of values that are asked for in one go: one that is longer is asked for alone. */
-export const LOOK_BYTES_MOST = 1024 * 1024;
+/** Maximum bytes of values in one request: a longer value is requested alone. */
+export const LOOK_BYTES_MAX = 1024 * 1024;
 
 /**
- * A key that changes while Redis is asked is left out: it waits to be written anyway. So nothing may be on its way to Redis meanwhile.
- * @throws Error  the line has ended, or Redis does not let them be read
+ * Compares keys. A key that changes meanwhile is left out, since it will be written anyway; so no write may be on its
+ * way to Redis.
+ * @throws Error  the line has ended, or Redis refuses to read them
  */
 export async function lookAt(
-  line: Pick<RedisLine, "present" | "ask">,
+  line: RedisLine,
   keys: readonly MirrorKey[],
   scene: MirrorScene,
 ): Promise<Looked> {
@@ -54,16 +55,16 @@ interface Piece {
   readonly commands: readonly RedisCommand[];
 }
 
-/** As many of the keys as may be asked for in one go, by what the fold has of them: one at least. */
-function pieceOf(all: readonly MirrorKey[], from: number, { database, clock }: MirrorScene): Piece {
+/** Returns the keys of one request, by the size of their values in the fold: at least one. */
+function pieceOf(all: readonly MirrorKey[], from: number, { fold, clock }: MirrorScene): Piece {
   const keys: MirrorKey[] = [];
   const commands: RedisCommand[] = [];
   const now = Math.floor(clock());
   let bytes = 0;
   for (const key of all.slice(from)) {
-    const expected = expectedBytes(key, database(), now);
+    const expected = expectedBytes(key, fold.database, now);
     bytes += expected ?? 0;
-    if (keys.length > 0 && bytes > LOOK_BYTES_MOST) break;
+    if (keys.length > 0 && bytes > LOOK_BYTES_MAX) break;
     keys.push(key);
     commands.push(...commandsOf(key, expected !== null));
   }
@@ -73,31 +74,31 @@ function pieceOf(all: readonly MirrorKey[], from: number, { database, clock }: M
 function compareAll(
   asked: readonly MirrorKey[],
   answers: readonly RedisAnswer[],
-  { database, clock, dirty }: MirrorScene,
+  { fold, clock, dirty }: MirrorScene,
 ): Looked {
   const different: MirrorKey[] = [];
   const unreadable: MirrorKey[] = [];
   let bytes = 0;
   const now = Math.floor(clock());
-  for (const [place, key] of asked.entries()) {
-    const [, dump, expire] = answers.slice(3 * place, 3 * place + 3).map(readable);
+  for (const [index, key] of asked.entries()) {
+    const [, dump, expire] = answers.slice(3 * index, 3 * index + 3).map(readable);
     const found = { dump: dumpIn(dump), expire: Number(expire) };
     bytes += found.dump?.length ?? 0;
     if (dirty.has(key)) continue;
-    const outcome = compareKey(key, found, database(), now);
+    const outcome = compareKey(key, found, fold.database, now);
     if (outcome === "different") different.push(key);
     if (outcome === "unreadable") unreadable.push(key);
   }
   return { different, unreadable, bytes };
 }
 
-/** Of DUMP, or of EXISTS, which counts. */
+/** Returns the value of DUMP; of EXISTS, which is a count, an empty buffer. */
 function dumpIn(answer: RedisAnswer | undefined): Buffer | null {
   if (Buffer.isBuffer(answer)) return answer;
   return Number(answer) > 0 ? Buffer.alloc(0) : null;
 }
 
-/** @param isExpected  false: it is enough to know whether it is there; what others have put there may be long */
+/** @param isExpected  false: only its presence matters, as a value of another client may be long */
 function commandsOf({ db, key }: MirrorKey, isExpected: boolean): RedisCommand[] {
   const name = Buffer.from(key, "latin1");
   return [
@@ -107,7 +108,7 @@ function commandsOf({ db, key }: MirrorKey, isExpected: boolean): RedisCommand[]
   ];
 }
 
-/** @throws Error  Redis says so */
+/** @throws Error  Redis replied with an error */
 export function readable(answer: RedisAnswer | undefined): Exclude<RedisAnswer, Error> {
   if (answer instanceof Error) throw new Error(answer.message);
   return answer ?? null;

@@ -1,26 +1,29 @@
 /**
- * The mirror's mark: a key of Redis that says whose mirror it is and which batch was written last. It stands in the same MULTI as
- * the batch, so what it says is so, also of a Redis that was restored from a dump.
+ * The mirror's mark: a key in Redis with the daemon that mirrors there and its last batch. It is written in the same
+ * MULTI as the batch, so it is also true of a Redis that was restored from a dump.
  */
 
 export const MARK_KEY = "dbsync:mirror:mark";
 
-/** Redis's number of the database in which it stands. */
+/** The number of its database in Redis. */
 export const MARK_DB = 0;
 
-/** The mark is the mirror's own, whatever the fold has under its name. */
+/** Returns whether a key is the mark, which belongs to the mirror, whatever the fold has under that name. */
 export const isMark = (db: number, key: string): boolean => db === MARK_DB && key === MARK_KEY;
 
 export interface Mark {
   /** Hexadecimal, both. */
   readonly cluster: string;
   readonly daemon: string;
-  /** Which run of the daemon, and its how-manieth batch. */
+  /** The run of the daemon, and the number of its batch. */
   readonly run: string;
   readonly batch: number;
-  /** Redis has all that the fold had up to this place in the order. */
+  /** Redis has everything up to this position in the order. */
   readonly level: { readonly at: number; readonly seq: number };
-  /** Count and sum of the entries that this was folded from, said by a daemon that stopped with all of it written; "": it goes on. */
+  /**
+   * Count and sum of the folded entries, written by a daemon that stopped after writing everything; "": it did not
+   * stop.
+   */
   readonly whole: string;
 }
 
@@ -31,7 +34,7 @@ export function formatMark({ cluster, daemon, run, batch, level, whole }: Mark):
   return `dbsync-mirror:1 cluster=${cluster} daemon=${daemon} batch=${run}.${batch} level=${level.at}.${level.seq} whole=${whole}`;
 }
 
-/** @returns null: it is no mark */
+/** Parses a mark; null: it is none. */
 export function parseMark(text: string): Mark | null {
   const match = FORM.exec(text);
   if (match === null) return null;
@@ -48,11 +51,11 @@ export function parseMark(text: string): Mark | null {
   };
 }
 
-/** What a mark that was found means to the daemon that has found it. */
+/** What a found mark means to the daemon that found it. */
 export type Claim =
-  /** It goes on where it stopped. */
+  /** It continues where it stopped. */
   | { readonly kind: "same" }
-  /** All has to be compared before Redis has what the fold has. */
+  /** All keys must be compared before Redis equals the fold. */
   | { readonly kind: "compare"; readonly reason: string; readonly isAlarm: boolean }
   /** It may not write there. */
   | { readonly kind: "refused"; readonly reason: string };
@@ -60,15 +63,19 @@ export type Claim =
 export interface Claimant {
   readonly cluster: string;
   readonly daemon: string;
-  /** What it has written in this run or found, one of which stands there if all is well; null: no mark. Empty: it has not begun. */
+  /**
+   * The marks that it has written in this run or found, one of which is in Redis if nothing went wrong; null: no mark.
+   * Empty: it has not begun.
+   */
   readonly written: readonly (string | null)[];
-  /** As `Mark.whole` of what it has now; "": it has more than it has applied. */
+  /** `Mark.whole` of its present state; "": it has more entries than it has applied. */
   readonly whole: string;
-  /** Whether an administrator has said that what is there may go. */
+  /** Whether an administrator has permitted to overwrite the data. */
   readonly takesOver: boolean;
 }
 
 /**
+ * Judges a mark.
  * @param text     the mark; null: there is none
  * @param isEmpty  whether Redis has no key at all
  */
@@ -83,7 +90,7 @@ export function judgeMark(text: string | null, isEmpty: boolean, claimant: Claim
     return {
       kind: "refused",
       reason:
-        "it has keys and no mark, so they are somebody's: empty it (FLUSHALL), or give them up with dbsync repair --take-over",
+        "it has keys and no mark, so they belong to another program: empty it (FLUSHALL), or overwrite them with dbsync repair --take-over",
     };
   }
   const mark = parseMark(text);

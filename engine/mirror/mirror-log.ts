@@ -1,9 +1,8 @@
-/** Log lines about the mirror: changes immediately, what continues once a minute. */
+/** Log lines about the mirror: changes immediately, continuing conditions once a minute. */
 
 import { LogThrottle } from "../../net/process/log-throttle.js";
-import type { ComparisonReport } from "./comparison.js";
 import type { MirrorKey } from "./dirty-keys.js";
-import type { MirrorParts } from "./mirror-parts.js";
+import type { ComparisonReport, MirrorParts } from "./mirror-parts.js";
 import { shownKey } from "./mirrored-key.js";
 
 const REMINDER_MS = 60_000;
@@ -15,7 +14,7 @@ export class MirrorLog {
   /** Keys since the last line about them. */
   #counts = { foreign: 0, refused: 0 };
 
-  constructor(parts: Pick<MirrorParts, "log" | "environment" | "specification">) {
+  constructor(parts: MirrorParts) {
     this.#log = parts.log;
     this.#mirror = parts.specification.name;
     const { log, environment } = parts;
@@ -37,7 +36,7 @@ export class MirrorLog {
   }
 
   foreign(keys: readonly MirrorKey[]): void {
-    this.#counted("foreign", keys, "others have written to the mirror; what they changed is taken back");
+    this.#counted("foreign", keys, "other clients have written to the mirror; their changes are reverted");
   }
 
   refused(keys: readonly MirrorKey[], reason: string): void {

@@ -1,17 +1,18 @@
-/** What a mirror is given, and what it tells of itself. */
+/** Configuration, environment and figures of a mirror. */
+
 import type { Logger } from "pino";
 import type { Environment } from "../../net/process/environment.js";
 import type { RedisSpecification } from "../../options/database-list.js";
+import type { ByteString } from "../../protocol/byte-string.js";
 import type { Database } from "../../store/database.js";
 import type { KeyObserver } from "../backends/changes.js";
-import type { ComparisonReport } from "./comparison.js";
 
 /** The fold, as the mirror reads it. */
 export interface MirroredFold {
   readonly database: Database;
-  /** Place in the order of the newest that it is folded from. */
+  /** Date and number of the newest entry that it was folded from. */
   readonly newest: { readonly at: number; readonly seq: number };
-  /** Count and sum of what it is folded from; "": more is recorded than folded. */
+  /** Count and sum of the entries that it was folded from; "": more is recorded than folded. */
   readonly whole: string;
   readonly changes: {
     hearKeys(observer: KeyObserver): void;
@@ -25,48 +26,52 @@ export interface MirrorParts {
   /** Hexadecimal, both. */
   readonly daemon: string;
   readonly cluster: string;
-  /** Milliseconds for a command of Redis. */
+  /** Milliseconds that a command of Redis may take. */
   readonly timeout: () => number;
-  /** Milliseconds between two questions whether what others write is still heard; if not given, ten seconds. */
+  /** Milliseconds between two checks that changes by other clients are still received; missing: ten seconds. */
   readonly hearEvery?: number;
-  /** Keys that may wait to be written. */
+  /** Maximum keys that wait to be written. */
   readonly keys: number;
-  /** Milliseconds between two comparisons of everything; 0: none is made without a reason. */
+  /** Milliseconds between two comparisons of everything; 0: only for a reason. */
   readonly compareEvery: number;
-  /** Keys a second that such a comparison looks at. */
+  /** Keys a second that such a comparison checks. */
   readonly compareRate: number;
   readonly environment: Environment;
   readonly log: Logger;
 }
 
-export interface MirrorFigures {
-  /** Of Redis, without a password. */
+export interface ComparisonReport {
+  /** Counts from 1. */
+  readonly number: number;
+  readonly reason: string;
+  /** Keys checked so far, of about `total`. */
+  readonly checked: number;
+  readonly total: number;
+  readonly different: number;
+  /** The first of them. */
+  readonly named: readonly ByteString[];
+}
+
+/** Keys since the start: written, refused by Redis, and changed there by other clients. */
+export interface MirrorCounts {
+  written: number;
+  refused: number;
+  foreign: number;
+}
+
+export interface MirrorFigures extends Readonly<MirrorCounts> {
+  /** The name of Redis, without a password. */
   readonly name: string;
   readonly state: "connecting" | "refused" | "comparing" | "behind" | "level";
   /** Why it does not write; null: it does. */
   readonly trouble: string | null;
-  /** Place in the order up to which Redis has everything. */
+  /** The position in the order up to which Redis has everything. */
   readonly level: { readonly at: number; readonly seq: number };
   /** Keys that wait to be written. */
   readonly dirty: number;
-  /** Since the start: keys written, keys that Redis did not take, keys that others had changed there. */
-  readonly written: number;
-  readonly refused: number;
-  readonly foreign: number;
-  /** Keys that comparisons have found different. */
+  /** Keys that comparisons have found to differ. */
   readonly different: number;
   readonly comparing: ComparisonReport | null;
-  /** The last one that was ended, all that it found written. */
+  /** The last completed comparison, with all that it found written. */
   readonly compared: (ComparisonReport & { readonly at: number }) | null;
-}
-
-/** What the rest of the daemon knows of it. */
-export interface MirrorFace {
-  readonly figures: MirrorFigures;
-  /**
-   * Compares everything from the beginning.
-   * @param takesOver  also where Redis is another's, which is lost
-   * @returns the comparison's number
-   */
-  repair(takesOver: boolean): number;
 }

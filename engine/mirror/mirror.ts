@@ -1,6 +1,7 @@
 /**
- * -d redis beside --data or --peer: a Redis that follows the fold. Reads are never asked of it, and the fold never waits for it: what
- * changes is noted, and written as it is by the time of writing. After whatever makes doubtful what Redis has, all of it is compared.
+ * -d redis in addition to --data or --peer: a Redis that follows the fold. Reads never use it, and the fold never waits
+ * for it: changed keys are noted, and written with their value at that time. When it is uncertain what Redis has, all
+ * keys are compared.
  */
 import type { Service } from "../../net/process/service.js";
 import { type BatchOutcome, type RefusedKey, removeGone, takeBatch, writeBatch } from "./batch.js";
@@ -10,30 +11,33 @@ import { ForeignKeys } from "./foreign-keys.js";
 import { type MirrorScene, readable } from "./looking.js";
 import { formatMark, judgeMark, MARK_DB, MARK_KEY, type Mark } from "./mark.js";
 import { MirrorLog } from "./mirror-log.js";
-import type { MirrorFace, MirrorFigures, MirrorParts } from "./mirror-parts.js";
+import type { MirrorCounts, MirrorFigures, MirrorParts } from "./mirror-parts.js";
 import type { RedisCommand } from "./mirrored-key.js";
 import { RedisLine } from "./redis-line.js";
 import { Signal } from "./signal.js";
 import { Work } from "./work.js";
 
-/** Milliseconds between two attempts: at first, and at most. */
+/** Milliseconds between two attempts: the first, and the maximum. */
 const AGAIN_FIRST_MS = 50;
-const AGAIN_MOST_MS = 2000;
-/** Where Redis is another's, or full. */
+const AGAIN_MS_MAX = 2000;
+/** Milliseconds to wait where Redis is another daemon's, and where it is full. */
 const REFUSED_PAUSE_MS = 1000;
 const FULL_PAUSE_MS = 500;
-/** Between two batches at least: what changes meanwhile goes together. */
+/** Minimum milliseconds between two batches: changes meanwhile are written together. */
 const BATCH_PAUSE_MS = 5;
-/** So many times as long as the mirror makes and sends, it rests; with the answers it takes a fifth of the daemon's time or so. */
+/**
+ * The rest after each batch, as a multiple of the time that the mirror spent on it; with the answers it takes about a
+ * fifth of the daemon's time.
+ */
 const REST = 6;
-/** To write what is left before the daemon stops. */
+/** Maximum milliseconds to write what is pending before the daemon stops. */
 const STOP_MS = 5000;
 const RUN_BYTES = 8;
 
-/** Redis may not be written to, though it is there. */
+/** Redis can be reached but may not be written to. */
 class Refused extends Error {}
 
-export class Mirror implements Service, MirrorFace {
+export class Mirror implements Service {
   readonly #parts: MirrorParts;
   readonly #signal: Signal;
   readonly #scene: MirrorScene;
@@ -44,20 +48,23 @@ export class Mirror implements Service, MirrorFace {
   readonly #run: string;
   #live: Promise<void> | null = null;
   #line: RedisLine | null = null;
-  /** That has written, and of which the log was told. */
-  #toldOf: RedisLine | null = null;
+  /** The line whose first write was logged. */
+  #loggedLine: RedisLine | null = null;
   #isStopping = false;
   #state: "connecting" | "refused" | "up" = "connecting";
   #trouble: string | null = null;
-  /** One of which stands in Redis, the last if its batch was taken; null: no mark. Empty: nothing was found or written yet. */
+  /**
+   * One of these is in Redis, the last if its batch was accepted; null: no mark. Empty: nothing was found or written
+   * yet.
+   */
   #marks: readonly (string | null)[] = [];
   #batches = 0;
   #level = { at: 0, seq: 0 };
-  /** Keys of the batch that is on its way. */
+  /** Keys of the running batch. */
   #flying = 0;
   #isMarkDue = false;
   #takesOver = false;
-  #counts = { written: 0, refused: 0, foreign: 0 };
+  readonly #counts: MirrorCounts = { written: 0, refused: 0, foreign: 0 };
   readonly #work = new Work();
 
   constructor(parts: MirrorParts) {
@@ -69,19 +76,14 @@ export class Mirror implements Service, MirrorFace {
     this.#log = new MirrorLog(parts);
     this.#run = Buffer.from(environment.randomBytes(RUN_BYTES), "latin1").toString("hex");
     this.#scene = {
-      database: () => fold.database,
+      fold,
       clock: environment.clock,
       dirty: this.#dirty,
       timed: this.#work.timed,
     };
-    this.#comparing = new Comparing({
-      ...parts,
-      scene: this.#scene,
-      handled: () => this.#counts.written + this.#counts.refused,
-      ended: (report) => {
-        this.#isMarkDue = true;
-        this.#log.compared(report);
-      },
+    this.#comparing = new Comparing(parts, this.#scene, this.#counts, (report) => {
+      this.#isMarkDue = true;
+      this.#log.compared(report);
     });
   }
 
@@ -114,6 +116,11 @@ export class Mirror implements Service, MirrorFace {
     };
   }
 
+  /**
+   * Compares everything from the beginning.
+   * @param takesOver  also where Redis is another daemon's, whose data is lost
+   * @returns the comparison's number
+   */
   repair(takesOver: boolean): number {
     this.#takesOver ||= takesOver;
     const number = this.#comparing.begin("it was asked for", true);
@@ -132,7 +139,7 @@ export class Mirror implements Service, MirrorFace {
     return this.#dirty.size > 0 || this.#dirty.lost !== null || this.#comparing.isUrgent;
   }
 
-  /** Line after line, until the daemon stops. */
+  /** Opens line after line, until the daemon stops. */
   async #follow(): Promise<void> {
     const { random } = this.#parts.environment;
     for (let attempt = 0; !this.#isStopping; attempt++) {
@@ -142,7 +149,7 @@ export class Mirror implements Service, MirrorFace {
       this.#state = problem instanceof Refused ? "refused" : "connecting";
       this.#trouble = problem.message;
       this.#log.trouble(problem.message);
-      const bound = Math.min(AGAIN_MOST_MS, AGAIN_FIRST_MS * 2 ** attempt);
+      const bound = Math.min(AGAIN_MS_MAX, AGAIN_FIRST_MS * 2 ** attempt);
       if (!this.#isStopping)
         await this.#signal.pause(
           problem instanceof Refused && !this.#takesOver ? REFUSED_PAUSE_MS : Math.ceil(random() * bound),
@@ -150,18 +157,10 @@ export class Mirror implements Service, MirrorFace {
     }
   }
 
-  /** @returns why the line has ended; null: the daemon stops */
+  /** Runs one line. @returns why it has ended; null: the daemon stops */
   async #onLine(): Promise<Error | null> {
     try {
-      this.#line = await RedisLine.open({
-        specification: this.#parts.specification,
-        timeout: this.#parts.timeout(),
-        ...(this.#parts.hearEvery === undefined ? {} : { hearEvery: this.#parts.hearEvery }),
-        setTimer: this.#parts.environment.setTimer,
-        timed: this.#scene.timed,
-        heard: (keys) => this.#heard(keys),
-        ended: this.#signal.set,
-      });
+      this.#line = await RedisLine.open(this.#parts, this.#scene.timed, this.#onChanged, this.#signal.set);
       await this.#claim(this.#line);
       this.#state = "up";
       while (!this.#isStopping) await this.#round(this.#line);
@@ -176,7 +175,7 @@ export class Mirror implements Service, MirrorFace {
     }
   }
 
-  /** Looks at whose Redis it is, and makes it the mirror's own. */
+  /** Checks whose mirror the Redis is, and claims it. */
   async #claim(line: RedisLine): Promise<void> {
     const [, answer] = await line.ask([
       ["SELECT", String(MARK_DB)],
@@ -190,7 +189,7 @@ export class Mirror implements Service, MirrorFace {
     if (claim.kind === "refused") throw new Refused(claim.reason);
     this.#takesOver = false;
     if (claim.kind === "same") {
-      // What others write while nothing is heard of them is found in time.
+      // Changes by other clients that went unnoticed are found in time.
       if (this.#marks.length > 0) this.#comparing.begin("it was away", false);
       this.#marks = [text as string];
       this.#isMarkDue = true;
@@ -202,7 +201,7 @@ export class Mirror implements Service, MirrorFace {
     if (outcome.kind === "refused") throw new Refused(outcome.reason);
   }
 
-  /** Does a part of everything there is to do, and rests. */
+  /** Does a part of the pending work, and rests. */
   async #round(line: RedisLine): Promise<void> {
     if (line.trouble !== null) throw new Error(line.trouble);
     const { lost } = this.#dirty;
@@ -219,7 +218,7 @@ export class Mirror implements Service, MirrorFace {
     if (isIdle && pause > rest) await this.#signal.wait(pause - rest);
   }
 
-  /** @returns whether Redis is full */
+  /** Writes a batch. @returns whether Redis is full */
   async #writeSome(line: RedisLine): Promise<boolean> {
     if (this.#dirty.size === 0 && !this.#isMarkDue) return false;
     this.#isMarkDue = false;
@@ -234,9 +233,9 @@ export class Mirror implements Service, MirrorFace {
   }
 
   /**
-   * @param from   the mark that has to stand there
+   * @param from   the mark that must be in Redis
    * @param whole  as `Mark.whole`
-   * @throws Error  keys that may not be there are dirty again
+   * @throws Error  keys that may not have been written are dirty again
    */
   async #write(
     line: RedisLine,
@@ -263,8 +262,8 @@ export class Mirror implements Service, MirrorFace {
       this.#marks = [to];
       this.#level = level;
       this.#trouble = null;
-      if (this.#toldOf !== line) this.#log.up();
-      this.#toldOf = line;
+      if (this.#loggedLine !== line) this.#log.up();
+      this.#loggedLine = line;
       this.#note([...batch.keys()], there, outcome.refused);
       return outcome;
     } catch (problem) {
@@ -284,28 +283,28 @@ export class Mirror implements Service, MirrorFace {
     this.#counts.written += keys.length - lost;
   }
 
-  /** Of what others have changed. */
+  /** Checks keys that other clients have changed. */
   async #lookAtForeign(line: RedisLine): Promise<void> {
     const different = await this.#foreign.look(line, this.#scene);
     this.#counts.foreign += different.length;
     this.#log.foreign(different);
   }
 
-  #heard(names: readonly Buffer[] | null): void {
+  readonly #onChanged = (names: readonly Buffer[] | null): void => {
     if (names === null) {
-      this.#log.alarm("others have emptied a database of it");
-      this.#comparing.begin("others have emptied a database of it", true);
+      this.#log.alarm("another client has emptied a database of it");
+      this.#comparing.begin("another client has emptied a database of it", true);
       this.#isMarkDue = true;
     } else {
       const others = names.filter((name) => name.toString("latin1") !== MARK_KEY);
       if (others.length < names.length) this.#isMarkDue = true;
       if (!this.#foreign.add(others))
-        this.#comparing.begin("others change more keys than can be looked at", true);
+        this.#comparing.begin("other clients change more keys than can be checked", true);
     }
     this.#signal.set();
-  }
+  };
 
-  /** Writes what is left, and that this is all. */
+  /** Writes what is pending, and a mark that says that it is complete. */
   async #finish(line: RedisLine): Promise<void> {
     while (this.#foreign.size > 0) await this.#lookAtForeign(line);
     while (this.#dirty.size > 0 && this.#dirty.lost === null) if (await this.#writeSome(line)) return;

@@ -1,4 +1,4 @@
-/** What Redis is to have of a key, as the commands that make it so; and whether what it has is that. */
+/** The commands that give a key in Redis its value in the fold, and the comparison of both. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { CommandFailure } from "../../store/arguments/errors.js";
 import type { Database } from "../../store/database.js";
@@ -14,18 +14,18 @@ import { typeName, type Value } from "../../store/values/value.js";
 import type { MirrorKey } from "./dirty-keys.js";
 import { isSameValue } from "./same-value.js";
 
-/** Types that Redis does not know; keys of these are left out. */
+/** Types that Redis does not know; keys of these types are left out. */
 const OWN_TYPES: ReadonlySet<string> = new Set(["document", "table", "collection"]);
 
-/** Milliseconds by which Redis's clock may be ahead when a key's time is over. */
+/** Milliseconds by which Redis's clock may be ahead when a key expires. */
 const CLOCK_SLACK_MS = 5000;
 
-/** Bytes of version and checksum behind a dumped value. */
+/** Bytes of version and checksum after a dumped value. */
 const FOOTER_BYTES = 10;
-/** Redis's number of sets in listpacks, as of 7.2. */
+/** Redis's type number of sets in listpacks, as of 7.2. */
 const PACKED_SET = 20;
 
-/** Elements of a value by which it is told how long it is. */
+/** Elements sampled to estimate a value's size. */
 const SAMPLES = 5;
 
 /** A command for Redis. */
@@ -33,11 +33,11 @@ export type RedisCommand = readonly (string | Buffer)[];
 
 interface Expected {
   readonly value: Value;
-  /** Milliseconds since 1970; 0: it stays. */
+  /** Milliseconds since 1970; 0: it does not expire. */
   readonly expire: number;
 }
 
-/** What the fold has of a key that Redis can have; null: nothing. */
+/** Returns what Redis is to have of a key; null: nothing. */
 function expectedOf({ db, key }: MirrorKey, database: Database, now: number): Expected | null {
   const entry = database.keyspaces[db]?.find(key);
   if (entry === undefined || isExpired(entry, now)) return null;
@@ -45,13 +45,13 @@ function expectedOf({ db, key }: MirrorKey, database: Database, now: number): Ex
   return OWN_TYPES.has(typeName(value)) ? null : { value, expire };
 }
 
-/** Bytes that its value will take about, by some of its elements; null: Redis is to have no such key. */
+/** Estimates the bytes of a key's value by some of its elements; null: Redis is to have no such key. */
 export function expectedBytes(mirrored: MirrorKey, database: Database, now: number): number | null {
   const expected = expectedOf(mirrored, database, now);
-  return expected === null ? null : estimatedBytes({ key: mirrored.key, ...expected }, SAMPLES);
+  return expected === null ? null : estimatedBytes(mirrored.key, expected.value, expected.expire, SAMPLES);
 }
 
-/** @param now  milliseconds since 1970 */
+/** Returns the command that gives a key its value in Redis. @param now  milliseconds since 1970 */
 export function commandFor(mirrored: MirrorKey, database: Database, now: number): RedisCommand {
   const expected = expectedOf(mirrored, database, now);
   const key = Buffer.from(mirrored.key, "latin1");
@@ -62,7 +62,7 @@ export function commandFor(mirrored: MirrorKey, database: Database, now: number)
     : ["RESTORE", key, String(expected.expire), payload, "REPLACE", "ABSTTL"];
 }
 
-/** null: it is longer than Redis takes. */
+/** Returns the dumped value; null: it is longer than Redis accepts. */
 function payloadOf(value: Value): Buffer | null {
   try {
     return Buffer.from(dumpPayload(value), "latin1");
@@ -72,21 +72,21 @@ function payloadOf(value: Value): Buffer | null {
   }
 }
 
-/** Of a key in Redis: what DUMP and PEXPIRETIME answer. */
+/** A key in Redis: the answers of DUMP and PEXPIRETIME. */
 export interface Found {
-  /** null: there is no such key; of one that there should not be nothing is in it. */
+  /** null: there is no such key; empty for a key that should not exist. */
   readonly dump: Buffer | null;
   /** Milliseconds since 1970; below 0: none. */
   readonly expire: number;
 }
 
-/** `unreadable`: it is of a newer form than is known here, so that it is to be written anew. */
+/** `unreadable`: it has a newer format than this release knows, and must be written again. */
 export type Comparison = "same" | "different" | "unreadable";
 
 export function compareKey(mirrored: MirrorKey, found: Found, database: Database, now: number): Comparison {
   const expected = expectedOf(mirrored, database, now);
   if (expected === null) {
-    // One whose time is over goes by itself there, by another clock.
+    // An expired key is removed there by itself, according to another clock.
     const isGoing = found.expire > 0 && found.expire <= now;
     return found.dump === null || isGoing ? "same" : "different";
   }
@@ -98,7 +98,7 @@ export function compareKey(mirrored: MirrorKey, found: Found, database: Database
   return isSameValue(expected.value, value) ? "same" : "different";
 }
 
-/** null: of a form that is not known. */
+/** Parses a dumped value; null: its format is not known. */
 function valueOfDump(dump: Buffer): Value | null {
   const bytes = dump.subarray(0, Math.max(0, dump.length - FOOTER_BYTES));
   try {
@@ -115,5 +115,5 @@ function packedSet(bytes: Buffer): MemberSet {
   return set;
 }
 
-/** For people. */
+/** Returns a key as text for log lines. */
 export const shownKey = ({ db, key }: MirrorKey): ByteString => `${db}:${key.slice(0, 100)}`;

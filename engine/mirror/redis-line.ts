@@ -1,80 +1,89 @@
 /**
- * The mirror's line to Redis: a connection that asks and writes, and one that hears which keys others have changed there
- * (CLIENT TRACKING by broadcast, without what the first has written). When either breaks the line has ended.
+ * The mirror's line to Redis: a connection for requests and writes, and one that receives the keys that other clients
+ * have changed (CLIENT TRACKING by broadcast, without the first connection's writes). When either closes the line has
+ * ended.
  */
 import { Command, Redis } from "ioredis";
-import type { Environment } from "../../net/process/environment.js";
-import type { RedisSpecification } from "../../options/database-list.js";
 import { connectionOptions, sentenceOf } from "../backends/redis/connection-options.js";
+import type { MirrorParts } from "./mirror-parts.js";
 import type { RedisCommand } from "./mirrored-key.js";
+import type { Work } from "./work.js";
 
 const INVALIDATIONS = "__redis__:invalidate";
-/** What a connection that subscribes may say. */
+/** Commands that a subscribed connection may send. */
 const SUBSCRIBERS: ReadonlySet<string> = new Set(["SUBSCRIBE", "PING"]);
-/** Of a key's time of expiry, exactly. */
-const REDIS_LEAST = 7;
+/** The first version that reports a key's time of expiry exactly. */
+const REDIS_MIN = 7;
 
-/** Integers come as text, errors as values. */
+/** Integers are text, errors are values. */
 export type RedisAnswer = Buffer | string | null | Error | readonly RedisAnswer[];
 
-/** Milliseconds between two questions on the connection that hears, which else is silent for hours: it may be half open. */
+/**
+ * Milliseconds between two pings on the connection that receives changes, which may be silent for hours: it may be half
+ * open.
+ */
 const HEAR_EVERY_MS = 10_000;
 
-export interface LineParts {
-  readonly specification: RedisSpecification;
-  /** Milliseconds for a command, and for connecting. */
-  readonly timeout: number;
-  /** Does work that nothing else is done beside, and counts how long it takes. */
-  readonly timed: <Result>(work: () => Result) => Result;
-  /** Others have changed these keys, of whatever database; null: all. */
-  readonly heard: (keys: readonly Buffer[] | null) => void;
-  /** Milliseconds between two questions whether the connection that hears still does; if not given, ten seconds. */
-  readonly hearEvery?: number;
-  readonly setTimer: Environment["setTimer"];
-  /** The line has ended. */
-  readonly ended: () => void;
-}
-
 export class RedisLine {
-  readonly #asking: Redis;
-  readonly #hearing: Redis;
-  readonly #timed: LineParts["timed"];
+  readonly #requesting: Redis;
+  readonly #receiving: Redis;
+  readonly #timed: Work["timed"];
   #cancel = () => {};
-  /** Whether it has each of those that were asked for. */
+  /** Whether Redis has each of the databases that were requested. */
   readonly #databases = new Map<number, boolean>();
   #trouble: string | null = null;
 
-  private constructor(parts: LineParts) {
-    this.#timed = parts.timed;
-    this.#asking = new Redis(optionsOf(parts));
-    this.#hearing = new Redis(optionsOf(parts));
-    for (const redis of [this.#asking, this.#hearing]) {
+  private constructor(
+    { specification, timeout }: MirrorParts,
+    timed: Work["timed"],
+    onChanged: (keys: readonly Buffer[] | null) => void,
+    onEnded: () => void,
+  ) {
+    this.#timed = timed;
+    const options = {
+      ...connectionOptions(specification, specification, timeout()),
+      // The mirror opens another line, and checks the mark again.
+      retryStrategy: null as never,
+    };
+    this.#requesting = new Redis(options);
+    this.#receiving = new Redis(options);
+    for (const redis of [this.#requesting, this.#receiving]) {
       redis.on("error", (problem: Error) => {
         this.#trouble ??= sentenceOf(problem);
       });
       redis.on("close", () => {
         this.#trouble ??= "the connection was lost";
-        parts.ended();
+        onEnded();
       });
     }
-    // Of ioredis, for whatever a channel brings; this one brings keys, or nil.
-    this.#hearing.on("messageBuffer", (_: Buffer, keys: unknown) => {
-      parts.heard(Array.isArray(keys) ? keys.filter((key) => Buffer.isBuffer(key)) : null);
+    // The event of ioredis for messages of any channel; this channel's are keys, or nil.
+    this.#receiving.on("messageBuffer", (_: Buffer, keys: unknown) => {
+      onChanged(Array.isArray(keys) ? keys.filter((key) => Buffer.isBuffer(key)) : null);
     });
   }
 
-  /** @throws Error  why there is none */
-  static async open(parts: LineParts): Promise<RedisLine> {
-    const line = new RedisLine(parts);
+  /**
+   * @param timed      runs synchronous work, and adds its duration
+   * @param onChanged  called with keys that other clients have changed, in any database; null: all
+   * @param onEnded    called when the line has ended
+   * @throws Error  why it cannot be opened
+   */
+  static async open(
+    parts: MirrorParts,
+    timed: Work["timed"],
+    onChanged: (keys: readonly Buffer[] | null) => void,
+    onEnded: () => void,
+  ): Promise<RedisLine> {
+    const line = new RedisLine(parts, timed, onChanged, onEnded);
     try {
-      await Promise.all([line.#asking.connect(), line.#hearing.connect()]);
-      const id = await line.#askOf(line.#hearing, ["CLIENT", "ID"]);
-      await line.#askOf(line.#hearing, ["SUBSCRIBE", INVALIDATIONS]);
+      await Promise.all([line.#requesting.connect(), line.#receiving.connect()]);
+      const id = await line.#askOf(line.#receiving, ["CLIENT", "ID"]);
+      await line.#askOf(line.#receiving, ["SUBSCRIBE", INVALIDATIONS]);
       const version = /redis_version:(\d+)/.exec(String(await line.#one(["INFO", "server"])))?.[1] ?? "0";
-      if (Number(version) < REDIS_LEAST)
-        throw new Error(`it is Redis ${version}, and a mirror needs ${REDIS_LEAST}.0 or later`);
+      if (Number(version) < REDIS_MIN)
+        throw new Error(`it is Redis ${version}, and a mirror needs ${REDIS_MIN}.0 or later`);
       await line.#one(["CLIENT", "TRACKING", "ON", "REDIRECT", String(id), "BCAST", "NOLOOP"]);
-      line.#hear(parts);
+      line.#pingRegularly(parts);
       return line;
     } catch (problem) {
       const reason = line.#trouble ?? sentenceOf(problem);
@@ -83,20 +92,20 @@ export class RedisLine {
     }
   }
 
-  /** Why it has ended; null: it stands. */
+  /** Why it has ended; null: it has not. */
   get trouble(): string | null {
     return this.#trouble;
   }
 
   /**
-   * Sends commands in one go.
+   * Sends commands together.
    * @returns an answer for each, in order
-   * @throws Error  the line has ended; what became of them is not known
+   * @throws Error  the line has ended; their outcome is unknown
    */
   async ask(commands: readonly RedisCommand[]): Promise<readonly RedisAnswer[]> {
     try {
       return await Promise.all(
-        this.#timed(() => commands.map((command) => this.#askOf(this.#asking, command))),
+        this.#timed(() => commands.map((command) => this.#askOf(this.#requesting, command))),
       );
     } catch (problem) {
       this.#trouble ??= sentenceOf(problem);
@@ -105,7 +114,10 @@ export class RedisLine {
     }
   }
 
-  /** Those whose database Redis has: another one may have fewer, and would take a key into the database before. */
+  /**
+   * Returns the keys whose database Redis has: it may have fewer, and would write a key into the previously selected
+   * one.
+   */
   async present<Key extends { readonly db: number }>(keys: readonly Key[]): Promise<readonly Key[]> {
     for (const { db } of keys) {
       if (this.#databases.has(db)) continue;
@@ -115,7 +127,7 @@ export class RedisLine {
     return keys.filter(({ db }) => this.#databases.get(db));
   }
 
-  /** Of databases that are not empty. @throws Error */
+  /** Returns the number of keys of each database that is not empty. @throws Error */
   async keyCounts(): Promise<readonly { readonly db: number; readonly keys: number }[]> {
     const text = String(await this.#one(["INFO", "keyspace"]));
     return [...text.matchAll(/^db(\d+):keys=(\d+)/gm)].map(([, db, keys]) => ({
@@ -127,34 +139,34 @@ export class RedisLine {
   close(): void {
     this.#trouble ??= "closed";
     this.#cancel();
-    this.#asking.disconnect();
-    this.#hearing.disconnect();
+    this.#requesting.disconnect();
+    this.#receiving.disconnect();
   }
 
-  /** Asks now and then; no answer within `timeout` ends the line, and what was missed is compared on the next one. */
-  #hear({ setTimer, hearEvery = HEAR_EVERY_MS }: Pick<LineParts, "setTimer" | "hearEvery">): void {
-    this.#cancel = setTimer(hearEvery, () => {
-      this.#askOf(this.#hearing, ["PING"]).then(
+  /** Pings regularly; no answer within `timeout` ends the line, and the next line compares what was missed. */
+  #pingRegularly(parts: MirrorParts): void {
+    this.#cancel = parts.environment.setTimer(parts.hearEvery ?? HEAR_EVERY_MS, () => {
+      this.#askOf(this.#receiving, ["PING"]).then(
         () => {
-          if (this.#trouble === null) this.#hear({ setTimer, hearEvery });
+          if (this.#trouble === null) this.#pingRegularly(parts);
         },
         () => {
-          this.#trouble ??= "the connection that hears of others' writes does not answer";
+          this.#trouble ??= "the connection that receives other clients' changes does not answer";
           this.close();
         },
       );
     });
   }
 
-  /** @throws Error  also where Redis answers with one */
+  /** @throws Error  also for an error reply */
   async #one(command: RedisCommand): Promise<RedisAnswer> {
-    const answer = await this.#askOf(this.#asking, command);
+    const answer = await this.#askOf(this.#requesting, command);
     if (answer instanceof Error) throw answer;
     return answer;
   }
 
   #askOf(redis: Redis, [name, ...args]: RedisCommand): Promise<RedisAnswer> {
-    // An upper-case name keeps ioredis from reshaping arguments and answers, but of these it has to know.
+    // An upper-case name keeps ioredis from reshaping arguments and answers, but it must recognize these two.
     const known = SUBSCRIBERS.has(String(name)) ? String(name).toLowerCase() : String(name);
     const command = new Command(known, [...args], { replyEncoding: null });
     redis.sendCommand(command);
@@ -163,12 +175,4 @@ export class RedisLine {
       throw problem;
     });
   }
-}
-
-function optionsOf({ specification, timeout }: LineParts) {
-  return {
-    ...connectionOptions(specification, specification, timeout),
-    // The mirror makes another line, and looks at the mark again.
-    retryStrategy: null as never,
-  };
 }

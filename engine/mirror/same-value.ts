@@ -1,4 +1,4 @@
-/** Whether two values are the same to a client of Redis, in which the order of sets, hashes and groups says nothing. */
+/** Compares two values as a client of Redis sees them, where the order of sets, hashes and groups does not matter. */
 import { Hash } from "../../store/values/hash.js";
 import { List } from "../../store/values/list.js";
 import { MemberSet } from "../../store/values/member-set.js";
@@ -21,14 +21,14 @@ export function isSameValue(one: Value, other: Value): boolean {
 
 function isSameList(one: List, other: List): boolean {
   const elements = other.slice();
-  return one.slice().every((element, place) => element === elements[place]);
+  return one.slice().every((element, index) => element === elements[index]);
 }
 
 function isSameHash({ fields, values }: Hash, other: Hash): boolean {
   const theirs = other.values;
-  return fields.every((field, place) => {
+  return fields.every((field, index) => {
     const found = other.find(field);
-    return found >= 0 && theirs[found] === values[place];
+    return found >= 0 && theirs[found] === values[index];
   });
 }
 

@@ -1,4 +1,4 @@
-/** Something to do: what waits for it is woken, also by what came before. */
+/** A signal that there is work: wakes whatever waits for it, now or later. */
 import type { Environment } from "../../net/process/environment.js";
 
 export class Signal {
@@ -8,7 +8,7 @@ export class Signal {
   #wake: () => void = () => {};
   #wakePause: () => void = () => {};
 
-  constructor({ setTimer }: Pick<Environment, "setTimer">) {
+  constructor({ setTimer }: Environment) {
     this.#setTimer = setTimer;
   }
 
@@ -17,7 +17,7 @@ export class Signal {
     this.#wake();
   };
 
-  /** Nothing waits any more. */
+  /** Ends all waits, now and later. */
   end(): void {
     this.#hasEnded = true;
     this.#wake();
@@ -29,7 +29,7 @@ export class Signal {
     this.#wakePause();
   }
 
-  /** @param most  milliseconds */
+  /** Waits for the signal. @param most  milliseconds */
   async wait(most: number): Promise<void> {
     if (!this.#isSet && !this.#hasEnded) {
       await this.#timed(most, (wake) => {
@@ -39,7 +39,7 @@ export class Signal {
     this.#isSet = false;
   }
 
-  /** Whatever there is to do. */
+  /** Waits, whatever work there is. */
   async pause(milliseconds: number): Promise<void> {
     if (this.#hasEnded) return;
     await this.#timed(milliseconds, (wake) => {

@@ -1,11 +1,13 @@
-/** How much of the processor the mirror takes: not by the clock, since on a busy machine others take most of that. */
+/**
+ * Measures the CPU time that the mirror takes: the clock would include the time of other programs on a busy machine.
+ */
 
 const MICROSECONDS = 1000;
 
 export class Work {
   #spent = 0;
 
-  /** Does what nothing else is done beside, and counts it. */
+  /** Runs synchronous work, and adds its CPU time. */
   readonly timed = <Result>(work: () => Result): Result => {
     const from = process.cpuUsage();
     const result = work();
@@ -14,7 +16,7 @@ export class Work {
     return result;
   };
 
-  /** Milliseconds since the last call. */
+  /** Returns the milliseconds since the last call. */
   take(): number {
     const spent = this.#spent;
     this.#spent = 0;

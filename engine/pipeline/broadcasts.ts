@@ -1,6 +1,6 @@
 /**
- * Envelopes of messages, whoever brings them: the client that signed one, or a member that hands it on. Each is told once here. What
- * is forgotten lies at or below a floor, and is never told again.
+ * Publishes the messages of envelopes, each once, whether the client that signed it sent it or a member that passed it
+ * on. An id that was forgotten lies at or below a floor; its message is never published again.
  */
 
 import type { Environment } from "../../net/process/environment.js";
@@ -10,48 +10,54 @@ import type { CommandMessage } from "../../protocol/version-2/messages-v2.js";
 import type { Channels, Said } from "../channels/channels.js";
 import { Seen } from "./seen.js";
 
-export interface BroadcastsParts {
-  readonly channels: Channels;
-  readonly environment: Pick<Environment, "clock" | "setTimer">;
-  readonly window: DateWindow;
-  /** How many ids are remembered. */
-  readonly most: number;
-}
-
-/** Who listens is told at most so often that something may lack: milliseconds. */
+/** Minimum milliseconds between two gap events to the subscribers. */
 const MISSED_EVERY_MS = 1000;
 
 export class Broadcasts {
-  /** Hands a client's envelope on to the members; null: there are none. */
+  /** Passes a client's envelope on to the members; null: there are none. */
   passOn: ((message: CommandMessage) => void) | null = null;
   readonly channels: Channels;
-  readonly #parts: BroadcastsParts;
+  readonly #environment: Environment;
+  readonly #window: DateWindow;
   readonly #seen: Seen;
-  /** Whether something lacks that is told a little later; null: what lacks is told at once. */
+  /** Whether a further gap event is pending; null: the next one is sent immediately. */
   #lacks: boolean | null = null;
 
-  constructor(parts: BroadcastsParts) {
-    this.#parts = parts;
-    this.channels = parts.channels;
-    // What was said before this start may have been told by the daemon that ran before.
-    this.#seen = new Seen(parts.environment.clock(), { most: parts.most, mostBytes: 0 });
+  /** @param most  how many ids are remembered */
+  constructor({
+    channels,
+    environment,
+    window,
+    most,
+  }: {
+    readonly channels: Channels;
+    readonly environment: Environment;
+    readonly window: DateWindow;
+    readonly most: number;
+  }) {
+    this.channels = channels;
+    this.#environment = environment;
+    this.#window = window;
+    // The daemon that ran before may have published what is dated before this start.
+    this.#seen = new Seen(environment.clock(), { most, mostBytes: 0 });
   }
 
-  /** Whether an envelope has been told, or is dated so that it may have been. */
+  /** Returns whether an envelope was published, or is dated so that it may have been. */
   isKnown(id: ByteString, at: number): boolean {
-    const now = this.#parts.environment.clock();
-    this.#seen.forget(now, now - this.#parts.window.past);
+    const now = this.#environment.clock();
+    this.#seen.forget(now, now - this.#window.past);
     return at <= this.#seen.floor || this.#seen.find(id, at) !== undefined;
   }
 
-  /** Whether it is remembered that an envelope was told; of others that are known nobody knows. */
-  wasTold(id: ByteString, at: number): boolean {
+  /** Returns whether this daemon remembers that it published an envelope; `isKnown` also covers forgotten ones. */
+  wasPublished(id: ByteString, at: number): boolean {
     return this.#seen.find(id, at) !== undefined;
   }
 
   /**
-   * Tells who listens that something may have been said that is not heard here: at once, and of what lacks soon behind it once, however
-   * often that is. A client or member that sends what cannot be told would else have each listener written to for each message.
+   * Sends a gap event to all subscribers: messages may be missing here. It is sent immediately, and once more after the
+   * interval if there were further gaps, however many. Otherwise a client or member whose messages cannot be published
+   * would cause a write to each subscriber for each of them.
    */
   miss(): void {
     if (this.#lacks !== null) {
@@ -60,25 +66,25 @@ export class Broadcasts {
     }
     this.#lacks = false;
     this.channels.miss();
-    this.#parts.environment.setTimer(MISSED_EVERY_MS, () => {
+    this.#environment.setTimer(MISSED_EVERY_MS, () => {
       const lacks = this.#lacks;
       this.#lacks = null;
       if (lacks === true) this.miss();
     });
   }
 
-  /** Remembers an envelope that was told as it was signed. */
+  /** Remembers an envelope that was published as it was signed. */
   note(id: ByteString, at: number): void {
-    if (!this.isKnown(id, at) && this.#seen.makeRoom(this.#parts.environment.clock()) !== false)
+    if (!this.isKnown(id, at) && this.#seen.makeRoom(this.#environment.clock()) !== false)
       this.#seen.add(id, at, null);
   }
 
   /**
-   * Tells the messages of an envelope, unless it is known.
-   * @param from  the client's envelope, to be handed on; null: it came from a member, or is for this daemon alone
-   * @returns for each how many have heard it here; of a known one, how many hear the channel now
+   * Publishes the messages of an envelope, unless it is known.
+   * @param from  the client's envelope, to be passed on; null: it came from a member, or is for this daemon alone
+   * @returns for each message how many subscribers received it here; of a known one, how many the channel has now
    */
-  tell(
+  publish(
     id: ByteString,
     at: number,
     messages: readonly Said[],
@@ -87,17 +93,17 @@ export class Broadcasts {
     const { channels } = this;
     if (messages.length === 0) return [];
     if (this.isKnown(id, at)) {
-      if (!this.wasTold(id, at)) this.miss();
+      if (!this.wasPublished(id, at)) this.miss();
       return messages.map((said) => channels.hearersOf(said));
     }
-    // As many as are remembered within one second: one that could be told twice is not told.
-    if (this.#seen.makeRoom(this.#parts.environment.clock()) === false) {
+    // All ids that fit are of this second: a message that might be published twice is not published.
+    if (this.#seen.makeRoom(this.#environment.clock()) === false) {
       this.miss();
       return messages.map(() => 0);
     }
     this.#seen.add(id, at, null);
     if (from !== null) this.passOn?.(from);
-    // What lacks is told before what was said behind it.
+    // The gap event comes before the messages that follow the gap.
     if (this.#lacks === true) {
       this.#lacks = false;
       channels.miss();

@@ -1,4 +1,4 @@
-/** All databases behind the daemon as one: each gets every command. */
+/** Combines the databases of the daemon: each receives every command. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { error, type Reply } from "../../protocol/reply.js";
 import type { Condition } from "../../protocol/version-2/envelope.js";
@@ -12,7 +12,7 @@ type Argv = readonly ByteString[];
 export class Databases {
   readonly #backends: readonly Backend[];
   readonly #only: Backend | null;
-  /** How many numbers a unit may choose from. */
+  /** The number of databases that a unit may choose from. */
   readonly numbers: number;
   readonly takeConditions: boolean;
 
@@ -23,28 +23,28 @@ export class Databases {
     this.takeConditions = this.#only?.holds !== undefined;
   }
 
-  /** Whether the keys were last changed by the units that are named. Only where conditions are taken. */
+  /** Returns whether the named units were the last to change the keys; only where conditions are accepted. */
   hold(conditions: readonly Condition[], unit: Unit): boolean {
     return this.#only?.holds?.(conditions, unit) ?? false;
   }
 
   /**
-   * Version 2: handed to all at once, so that every database sees the commands in one order.
-   * @returns the first failure or error among them, else the first one's reply
+   * Executes a command of version 2 on all databases in the same turn, so that all apply commands in one order.
+   * @returns the first failure or error among them, otherwise the first one's reply
    */
   execute(argv: Argv, unit: Unit): Outcome | Promise<Outcome> {
     if (this.#only !== null) return this.#only.execute(argv, unit);
     return merge(this.#backends.map((backend) => backend.execute(argv, unit)));
   }
 
-  /** Several commands as one unit: if one is malformed none is applied, and the reply is an error. */
+  /** Executes several commands as one unit: if one is malformed none is applied, and the reply is an error. */
   executeTogether(commands: readonly Argv[], unit: Unit): Outcome | Promise<Outcome> {
     return merge(this.#backends.map((backend) => backend.executeTogether(commands, unit)));
   }
 
   /**
-   * Version 1: one database after the other, as php-dbsync's daemon; the first failure skips the rest, and the ones
-   * before it keep what they wrote.
+   * Executes a command of version 1 on one database after the other, as php-dbsync's daemon does; the first failure
+   * skips the remaining ones, and those before it keep what they wrote.
    */
   executeInTurn(argv: Argv, unit: Unit): Answer | Promise<Answer> {
     const replies: Values = [];
@@ -95,14 +95,14 @@ function firstOf(outcomes: readonly Outcome[]): Outcome {
   return outcomes.find((one) => one.kind === "error") ?? (outcomes[0] as Reply);
 }
 
-/** Of several outcomes together, one of which is a failure. */
+/** Returns the effect of several outcomes together, one of which is a failure. */
 export function effectOf(outcomes: readonly Outcome[]): BackendFailure["effect"] {
   return outcomes.every((one) => one.kind === "failed" && one.effect === "not-applied")
     ? "not-applied"
     : "unknown";
 }
 
-/** What needs a connection of its own is an error of that command alone. */
+/** Turns the failure of a command that needs a connection of its own into an error reply to that command. */
 export function replyOrFailure(outcome: Outcome): Outcome {
   return outcome.kind === "failed" && outcome.code === "not-carried"
     ? error(`ERR ${outcome.detail}`)

@@ -1,20 +1,22 @@
-/** What only an administrator's key may ask for: so neither version 1 carries it, nor an envelope that nobody has signed. Pure. */
+/**
+ * Commands that need an administrator's key: they are refused in version 1 and in unsigned envelopes. Pure functions.
+ */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { type ErrorReply, error } from "../../protocol/reply.js";
 import { isKeyCommand } from "../../store/key-ring.js";
 import { connectionMistake } from "../../store/rows/connection-commands.js";
 
-/** Commands of the key ring, and of the timeline's past. */
+/** Returns whether a command is about the key ring or about the timeline's history. */
 export function isForAdministrators(argv: readonly ByteString[]): boolean {
   return isKeyCommand(argv) || isOfTimeline(argv[0] as ByteString);
 }
 
 const TIMELINE = "TIMELINE";
 
-/** Asked of every command: most are told from it by their length. */
+/** Runs for every command: the length rules most of them out. */
 const isOfTimeline = (name: ByteString) => name.length === TIMELINE.length && name.toUpperCase() === TIMELINE;
 
-/** Why a unit that nobody has signed is not applied; null: it is, as a daemon without keys has no rules. */
+/** Returns why an unsigned unit is not applied; null: it is, since a daemon without keys has no rules. */
 export function unsignedRefusalOf(commands: readonly (readonly ByteString[])[]): ErrorReply | null {
   for (const argv of commands) {
     if (isForAdministrators(argv)) return NEEDS_KEYS;

@@ -1,20 +1,23 @@
-/** What the pipeline and its listeners tell of their work; metrics count it. Called on the hot path: must be cheap. */
+/** Events of the pipeline and its listeners, which metrics count. Called on the hot path: must be cheap. */
 import type { ConnectionObserver } from "../../net/connections/connection-observer.js";
 import type { RefusalCode } from "../answers/refusals.js";
 
 export interface Observer extends ConnectionObserver {
-  /** Commands were answered. @param listener  "dbsync-v1", "dbsync-v2", "ws"; "dbsync" where the version is not known yet */
+  /**
+   * Commands were answered.
+   * @param listener  "dbsync-v1", "dbsync-v2", "ws"; "dbsync" while the version is not known
+   */
   served(listener: string, units: number, errors: number): void;
   refused(listener: string, code: RefusalCode): void;
-  /** A signature was checked. */
+  /** A signature was verified. */
   verified(milliseconds: number): void;
-  /** A signed command or an envelope has its answer, so long after it came. */
+  /** A signed command or an envelope was answered. @param milliseconds  since it was received */
   answered(milliseconds: number): void;
-  /** An envelope's `at` less the daemon's clock. */
+  /** An envelope was dated. @param milliseconds  its `at` minus the daemon's clock */
   skewed(milliseconds: number): void;
 }
 
-/** For daemons without metrics. */
+/** The observer of daemons without metrics. */
 export const NOBODY: Observer = {
   served() {},
   refused() {},

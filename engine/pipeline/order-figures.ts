@@ -1,30 +1,30 @@
-/** How a daemon stands to the stream that orders its writes (--order), as plain facts: for metrics and INFO. */
+/** Figures about the stream that orders the writes (--order), for metrics and INFO. */
 import type { Histogram } from "../../net/admin/histogram.js";
 
-/** Attempts to add an envelope to the stream, since the start, by what came of them. */
+/** Attempts to add an envelope to the stream, since the start, by their outcome. */
 export interface PublishCounts {
   stored: number;
-  /** It stood there before: another daemon had brought it, or an attempt that was not answered. */
+  /** The stream already had it: from another daemon, or from an attempt that was not answered. */
   repeated: number;
   refused: number;
-  /** Not answered; it was tried again. */
+  /** Not answered, and tried again. */
   unknown: number;
 }
 
 export interface OrderFigures {
-  /** Why nothing can be read of the stream, or written to it; null: all is well. */
+  /** Why the stream can be neither read nor written; null: it can. */
   readonly trouble: string | null;
   /** Sequence of the last message that is applied here. */
   readonly applied: number;
-  /** Messages behind it in the stream, as far as is known: it is asked every five seconds. */
+  /** Messages after it in the stream, as far as is known: checked every five seconds. */
   readonly behind: number;
   /** Messages that no daemon applies, since the start. */
   readonly skipped: number;
   /** Envelopes that wait for their message to come back. */
   readonly waiting: number;
   readonly published: Readonly<PublishCounts>;
-  /** Seconds until the stream had acknowledged one. */
+  /** Seconds until the stream acknowledged an envelope. */
   readonly publishing: Histogram;
-  /** How often it has been connected, since the start. */
+  /** Connections made since the start. */
   readonly connections: number;
 }

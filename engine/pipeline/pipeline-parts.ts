@@ -1,10 +1,10 @@
-/** What the pipeline is made of: the daemon's own parts, and what a test or the simulation puts in their place. */
+/** The components of the pipeline: those of the daemon, or what a test or the simulation uses in their place. */
 import type { Logger } from "pino";
 import type { Environment } from "../../net/process/environment.js";
 import type { DateWindow } from "../../options/date-window.js";
 import type { ByteString } from "../../protocol/byte-string.js";
-import type { MemoryFace } from "../memory/memory-limit.js";
-import type { SignersFace } from "../trust/signers.js";
+import type { MemoryLimit } from "../memory/memory-limit.js";
+import type { Signers } from "../trust/signers.js";
 import type { Broadcasts } from "./broadcasts.js";
 import type { Databases } from "./databases.js";
 import type { Observer } from "./observer.js";
@@ -15,22 +15,22 @@ import type { Inspecting } from "./units.js";
 
 export interface PipelineParts {
   readonly databases: Databases;
-  /** null: a daemon without keys, which takes unsigned commands and envelopes only. */
-  readonly signers: SignersFace | null;
+  /** null: a daemon without keys, which accepts only unsigned commands and envelopes. */
+  readonly signers: Signers | null;
   readonly environment: Environment;
   readonly log: Logger;
   readonly observer: Observer;
   /** The daemon's id, 32 bytes. */
   readonly daemon: ByteString;
-  /** SHA-256 of all pieces together. */
+  /** Returns the SHA-256 of all pieces together. */
   readonly hash: (...pieces: readonly Buffer[]) => ByteString;
-  readonly memory: MemoryFace;
+  readonly memory: MemoryLimit;
   readonly window: DateWindow;
   readonly remembered: SeenBounds;
   readonly floor: Floor;
   readonly recording: Recording;
-  /** Messages on channels; null or not there: they are the databases' affair. */
+  /** Publishes messages on channels; null or missing: the databases do. */
   readonly broadcasts?: Broadcasts | null;
-  /** Who answers what administrators ask of the daemon itself; null or not there: nobody does. */
+  /** Answers administrators' commands about the daemon itself; null or missing: these are refused. */
   readonly inspection?: Inspecting | null;
 }

@@ -7,13 +7,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { MalformedFrame } from "../../protocol/errors.js";
 import { type Envelope, NO_KEY, readBody, signedPieces } from "../../protocol/version-2/envelope.js";
 import { readHead } from "../../protocol/version-2/envelope-head.js";
-import type {
-  CommandMessage,
-  DaemonState,
-  EnvelopeDate,
-  Wait,
-} from "../../protocol/version-2/messages-v2.js";
-import type { KeyRecord } from "../../store/key-ring.js";
+import type { CommandMessage, EnvelopeDate, Wait } from "../../protocol/version-2/messages-v2.js";
 import type { Place } from "../../timeline/entries/entry.js";
 import {
   type Answer,
@@ -25,76 +19,56 @@ import {
   refused,
   unknown,
 } from "../answers/request.js";
-import type { LocalUnits } from "../backends/local-units.js";
-import type { SignersFace } from "../trust/signers.js";
+import { KeyAudit } from "../trust/key-audit.js";
+import type { Signers } from "../trust/signers.js";
 import { type Audience, checkDate, checkEnvelope, checkValidity, reading } from "./envelope-checks.js";
 import { placeIn } from "./order-key.js";
 import type { PipelineParts } from "./pipeline-parts.js";
 import { Rates } from "./rates.js";
-import type { Recording, ShownState } from "./recording.js";
+import type { Recording } from "./recording.js";
 import { Seen } from "./seen.js";
 import { checkSigned, type Sender, senderOfEnvelope } from "./sender.js";
 import { type Taken, type UnitListener, Units } from "./units.js";
-import { Version1 } from "./version-1.js";
+import { handleVersion1 } from "./version-1.js";
 import { Waiters } from "./waiters.js";
 
 type Answered = EnvelopeAnswer | Promise<EnvelopeAnswer>;
 
 export class Pipeline {
   /** Replaced when the keys are read again. */
-  signers: SignersFace | null;
+  signers: Signers | null;
   readonly seen: Seen;
+  /** Keeps the writes: a timeline, or nothing. */
+  readonly recording: Recording;
   readonly #parts: PipelineParts;
   readonly #units: Units;
   readonly #rates = new Rates();
   readonly #waiters: Waiters;
-  readonly #version1: Version1;
-  readonly #recording: Recording;
   #audience: Audience;
 
   constructor(parts: PipelineParts) {
     this.#parts = parts;
     this.signers = parts.signers;
-    this.#recording = parts.recording;
+    this.recording = parts.recording;
     const { daemon, databases } = parts;
     const { numbers, takeConditions } = databases;
     this.#audience = { cluster: NO_KEY, daemon, databases: numbers, takesConditions: takeConditions };
     this.seen = new Seen(parts.recording.seenTo, parts.remembered);
-    this.#units = new Units(parts);
+    const audit = new KeyAudit(parts.log, parts.environment);
+    this.#units = new Units(parts.databases, audit, parts.broadcasts ?? null, parts.inspection ?? null);
     this.#waiters = new Waiters(parts.environment);
-    this.#version1 = new Version1(parts);
   }
 
-  /** What was applied with the highest date. */
-  get newest(): EnvelopeDate {
-    return this.#recording.newest;
-  }
-
-  /** How many other daemons it is connected with, to have the same; null: it stands alone. */
-  get members(): number | null {
-    return this.#recording.members;
-  }
-
-  get state(): DaemonState {
-    return this.#recording.state;
-  }
-
-  /** As operators are told. */
-  get shownState(): ShownState {
-    return this.#recording.shownState;
-  }
-
-  /** Dates and names for commands that are applied here and come without any. */
-  get localUnits(): LocalUnits {
-    return this.#recording.localUnits;
-  }
-
-  /** Version 1. */
+  /** Handles a command of version 1. */
   handle(request: Request): Answer | Promise<Answer> {
-    return this.#version1.handle(request, this.signers);
+    return handleVersion1(request, this.signers, this.#parts);
   }
 
-  /** Version 2. @param room  bytes that the replies may have together @param listener  takes it instead of the databases */
+  /**
+   * Handles an envelope of version 2.
+   * @param room      bytes that the replies may have together
+   * @param listener  receives it instead of the databases
+   */
   take(message: CommandMessage, room: number, listener: UnitListener | null = null): Answered {
     const id = this.#parts.hash(...signedPieces(message.body));
     let signer: Sender;
@@ -107,8 +81,8 @@ export class Pipeline {
       if (problem instanceof MalformedFrame) return notApplied(id, refused("malformed", problem.message));
       throw problem;
     }
-    const isRecorded = listener === null && this.#recording.records(envelope);
-    const standing = isRecorded ? "" : this.#recording.standing;
+    const isRecorded = listener === null && this.recording.records(envelope);
+    const standing = isRecorded ? "" : this.recording.standing;
     const now = this.#parts.environment.clock();
     const answer = this.#answer({
       id,
@@ -121,31 +95,36 @@ export class Pipeline {
       standing,
       listener,
     });
-    if (!(answer instanceof Promise)) return this.#asHeld(answer, envelope);
-    // The commands are garbage from here on, and do not wait for the disk.
-    const { at, seq } = envelope;
-    return answer.then((one) => this.#asHeld(one, { at, seq }));
+    // Promises are marked where they are made.
+    return answer instanceof Promise ? answer : this.#asHeld(answer, envelope);
   }
 
   #answer(taken: Taken): Answered {
     const { id, message, signer, now } = taken;
     const misdirected = (signer && checkValidity(signer, now)) ?? this.#address(taken);
     if (misdirected !== null) return notApplied(id, misdirected);
-    // It tells nobody anything. Whoever has seen a command must not have it remembered by this before it comes.
+    // A listener refuses an envelope without `only`, which must not be remembered by that: an attacker that saw a
+    // command could send it here first, so that the command itself would be refused.
     if (taken.listener !== null && taken.envelope.only === null) return this.#apply(taken);
-    if (message.wait !== undefined) return this.#confirmed(taken, message.wait);
-    return this.#firstAnswer(taken) ?? this.#admit(taken);
+    if (message.wait !== undefined) return this.#laterAsHeld(this.#confirmed(taken, message.wait), taken);
+    const first = this.#firstAnswer(taken);
+    if (first === null) return this.#admit(taken);
+    return first instanceof Promise ? this.#laterAsHeld(first, taken) : first;
   }
 
-  /** A refusal of what came from a member before, or comes to be held meanwhile, must not say that it is not applied. */
+  /** Marks a refusal as uncertain if the envelope was recorded before or meanwhile, since a member may have sent it. */
   #asHeld(answer: EnvelopeAnswer, { at, seq }: EnvelopeDate): EnvelopeAnswer {
     const isCertain = answer.kind === "refused" && answer.effect === "not-applied";
-    return isCertain && this.#recording.holds({ at, seq, id: answer.id }) ? unknown(answer) : answer;
+    return isCertain && this.recording.holds({ at, seq, id: answer.id }) ? unknown(answer) : answer;
+  }
+
+  #laterAsHeld(answer: Promise<EnvelopeAnswer>, { envelope: { at, seq } }: Taken): Promise<EnvelopeAnswer> {
+    return answer.then((one) => this.#asHeld(one, { at, seq }));
   }
 
   /**
-   * Its key may have been known when it came first: until a revocation came that was earlier, or a snapshot without it. No
-   * more than the date is read for that.
+   * Its key may have been known when it first came, before an earlier-dated revocation arrived or a snapshot without
+   * the key. Only the envelope's date is read to find out.
    */
   #unidentified({ body }: CommandMessage, answer: RefusedEnvelope): EnvelopeAnswer {
     const head = reading(() => readHead(body));
@@ -153,57 +132,59 @@ export class Pipeline {
     return this.seen.isApplied(answer.id, head.at) ? unknown(answer) : this.#asHeld(answer, head);
   }
 
-  /** Entries, from members or the gateway, are on disk: what waited for them goes on. */
+  /** Resumes envelopes that wait for entries, from members or the gateway, which are on disk now. */
   arrived(ids: Iterable<ByteString>): void {
     for (const id of ids) this.#waiters.applied(id);
   }
 
-  /** Envelopes that wait for others are refused. */
+  /** Refuses the envelopes that wait for another one. */
   stop(): void {
     this.#waiters.stop();
-    this.#recording.stop();
+    this.recording.stop();
   }
 
-  /** The result waits until what it tells is as certain as the client wants it. */
+  /** Holds the result back until it is as certain as the client requires. */
   async #confirmed(taken: Taken, wait: Wait): Promise<EnvelopeAnswer> {
     const { id, envelope, isRecorded } = taken;
-    const recording = this.#recording;
+    const recording = this.recording;
     const first = this.#firstAnswer(taken);
     const isTooMany = wait.kind === "replicated" && wait.daemons > recording.daemons;
     const refusal = notApplied(id, refused(isRecorded ? "too-few-daemons" : "cannot-wait", wait.kind));
-    // It may have been applied before, when it was not to wait.
+    // It may have been applied before, when the client did not ask it to wait.
     if (!isRecorded || isTooMany) return first === null ? refusal : unknown(refusal);
     const answer = await (first ?? this.#admit(taken));
     const { at, seq } = envelope;
     if (answer.kind === "refused") return answer;
     const isHeld = recording.holds({ at, seq, id });
-    // What was not permitted is not recorded, unless by others whose ring permitted it: then it came from them. Anything else was,
-    // and if it is damaged by now nothing more is certain of it.
+    // A denied envelope is not recorded, unless another member whose ring permitted it did, and sent it. Anything else
+    // was recorded; if it is damaged by now, nothing more is certain about it.
     if (!isHeld && answer.isDenied) return answer;
     if (isHeld && (await recording.confirm({ at, seq, id }, wait))) return answer;
     return unknown(notApplied(id, refused(`not-${wait.kind}`, "not in time")));
   }
 
-  /** Whether it is meant for this daemon, and its key was valid at its date. */
+  /** Checks whether the envelope is meant for this daemon, and whether its key was valid at its date. */
   #address({ envelope, signer, message }: Taken): Refused | null {
     const cluster = this.signers?.cluster ?? NO_KEY;
-    // Other keys may have been read since.
+    // The keys may have been read again since.
     if (cluster !== this.#audience.cluster) this.#audience = { ...this.#audience, cluster };
-    const wrong = checkEnvelope(envelope, message.body.length, signer, this.#audience);
+    const wrong = checkEnvelope(envelope, message.body.length, signer?.role ?? null, this.#audience);
     return wrong ?? (signer && checkValidity(signer, envelope.at));
   }
 
-  /** What it was answered before. null: it was not seen, or its date has left the window. */
+  /** Returns the answer that it received before; null: it was not seen, or its date has left the window. */
   #firstAnswer(taken: Taken): EnvelopeAnswer | Promise<EnvelopeAnswer> | null {
     const { id, envelope, isRecorded, now } = taken;
     this.seen.forget(now, now - this.#parts.window.past);
     const found = this.seen.find(id, envelope.at);
     if (found !== undefined)
       return found ?? unknown(notApplied(id, refused("answer-not-kept", "seen before")));
-    return isRecorded ? this.#recording.firstAnswer(taken) : null;
+    return isRecorded ? this.recording.firstAnswer(taken) : null;
   }
 
-  /** From here on its id is remembered, whatever becomes of it: what was refused once must not be applied later. */
+  /**
+   * Remembers the id from here on, whatever the outcome: an envelope that was refused once must not be applied later.
+   */
   #admit(taken: Taken): Answered {
     const refusal =
       this.#checkDate(taken) ?? this.#checkRate(taken) ?? this.#checkMemory(taken) ?? this.#makeRoom(taken);
@@ -228,14 +209,14 @@ export class Pipeline {
   #checkFloor({ id, envelope, isRecorded }: Taken): EnvelopeAnswer | null {
     const { date, pending } = this.#parts.floor;
     if (pending !== null) {
-      // It must not be taken later either.
+      // It must not be accepted later either.
       this.seen.floor = Math.max(this.seen.floor, envelope.at);
       return notApplied(id, pending);
     }
     const floor = isRecorded ? this.seen.floor : Math.max(this.seen.floor, date);
     const early = floor - envelope.at;
     if (early < 0) return null;
-    const code = this.state === "catching-up" ? "catching-up" : "too-old";
+    const code = this.recording.state === "catching-up" ? "catching-up" : "too-old";
     return notApplied(id, refused(code, `dated ${early} ms too early`));
   }
 
@@ -250,7 +231,7 @@ export class Pipeline {
     return refusal === null ? null : this.#refuse(taken, refusal);
   }
 
-  /** After everything that may refuse it: what is not taken makes nobody else's be forgotten. */
+  /** Makes room after all other checks, so that a refused envelope does not evict the memory of an accepted one. */
   #makeRoom(taken: Taken): EnvelopeAnswer | null {
     const { seen } = this;
     const room = seen.makeRoom(taken.now);
@@ -260,7 +241,10 @@ export class Pipeline {
     return this.#checkFloor(taken);
   }
 
-  /** What would be taken another time is certain not to be applied only as long as it is remembered. */
+  /**
+   * Refuses an envelope that would be accepted another time: it is certain not to be applied only as long as its id is
+   * remembered.
+   */
   #refuse({ id, envelope: { at, key } }: Taken, refusal: Refused): EnvelopeAnswer {
     const answer = notApplied(id, refusal);
     if (!this.seen.addRefused(id, at, key, answer)) return unknown(answer);
@@ -268,23 +252,24 @@ export class Pipeline {
     return answer;
   }
 
-  #remember({ id, envelope: { at } }: Taken, answer: Answered): Answered {
+  #remember({ id, envelope: { at, seq } }: Taken, answer: Answered): Answered {
     this.seen.add(id, at, answer);
     if (!(answer instanceof Promise)) {
       this.#waiters.applied(id);
       return answer;
     }
+    // The commands are garbage from here on, and do not wait for the disk.
     return answer.then((settled) => {
       this.seen.settle(id, at, settled);
       this.#waiters.applied(id);
-      return settled;
+      return settled.kind === "refused" ? this.#asHeld(settled, { at, seq }) : settled;
     });
   }
 
   async #applyAfter(taken: Taken, after: ByteString): Promise<EnvelopeAnswer> {
     const held = await this.#held(after, taken);
     if (!held) return notApplied(taken.id, refused("not-yet", "what it names in `after` did not come"));
-    // Looked up anew: it may have been revoked meanwhile.
+    // Look it up again: it may have been revoked meanwhile.
     const signer = taken.signer === null ? null : this.signers?.ring.find(taken.signer.id);
     if (signer === undefined) return notApplied(taken.id, refused("unknown-key", "the key is gone"));
     const invalid = signer && checkValidity(signer, this.#parts.environment.clock());
@@ -294,25 +279,25 @@ export class Pipeline {
   async #held(after: ByteString, { envelope, message }: Taken): Promise<boolean> {
     const place = placeIn(after);
     if (this.#holds(place)) return true;
-    if (!this.#recording.mayCome(place, this.seen)) return false;
+    if (!this.recording.mayCome(place, this.seen)) return false;
     return (await this.#waiters.wait(place.id, envelope.key, message.body.length)) && this.#holds(place);
   }
 
   #holds(place: Place): boolean {
-    return this.#recording.hasApplied(place, this.seen);
+    return this.recording.hasApplied(place, this.seen);
   }
 
   #apply(taken: Taken): Answered {
     const { signers } = this;
-    // It is asked again, as it may have waited: for what keeps unsigned writes out one look is too few.
+    // Check again, as it may have waited: one check is not enough to keep unsigned writes out.
     const undue = checkSigned(taken.signer !== null, signers, "envelope");
     if (undue !== null) return notApplied(taken.id, undue);
-    return this.#recording.apply(taken) ?? this.#units.apply(taken, signers?.ring ?? null);
+    return this.recording.apply(taken) ?? this.#units.apply(taken, signers?.ring ?? null);
   }
 }
 
-/** Who has no key has no rate either. */
-const UNLIMITED: Pick<KeyRecord, "id" | "rate"> = { id: NO_KEY, rate: 0 };
+/** Unsigned envelopes have no rate limit. */
+const UNLIMITED = { id: NO_KEY, rate: 0 };
 
 const FORGOTTEN_EARLY =
   "remembering as many envelopes as --max-remembered says: older ones are refused from now on";

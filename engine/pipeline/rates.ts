@@ -1,4 +1,4 @@
-/** How many envelopes a key may still send: a bucket of one second's worth for each key that has a limit. */
+/** Limits the envelopes a second of each key, by a bucket that holds one second's worth. */
 import type { ByteString } from "../../protocol/byte-string.js";
 
 interface Bucket {
@@ -13,7 +13,7 @@ export class Rates {
   readonly #buckets = new Map<ByteString, Bucket>();
 
   /**
-   * Takes one envelope's worth, if there is one.
+   * Takes one envelope's worth from the key's bucket; returns whether there was one.
    * @param rate  envelopes a second
    * @param now   `uptime` milliseconds, which do not jump
    */

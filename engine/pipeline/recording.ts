@@ -1,6 +1,6 @@
 /**
- * What the pipeline asks of whatever keeps its writes: a timeline, or nothing. The pipeline does not know which; replica/ has the
- * one with a timeline, Unrecorded here is its twin.
+ * What the pipeline requires of the component that keeps its writes: a timeline, or nothing. The pipeline does not know
+ * which; cluster/'s kept-recording.ts has a timeline, Unrecorded here has none.
  */
 
 import type { Environment } from "../../net/process/environment.js";
@@ -17,78 +17,75 @@ import type { Seen } from "./seen.js";
 import type { Floor } from "./start-floor.js";
 import type { Taken } from "./units.js";
 
-/** What came to this daemon itself. */
-export type Heard = Pick<Seen, "isApplied" | "floor">;
-
-/** As operators are told: about the last three there is something else to do. */
+/** The state that operators see; each of the last three needs another action. */
 export type ShownState = DaemonState | "revoked" | "not-listed" | "outdated";
 
 export interface Recording {
-  /** Up to which date nothing is taken at the start. */
+  /** The date up to which nothing is accepted at the start; milliseconds since 1970. */
   readonly seenTo: number;
-  /** Dates and names for commands that are applied here and come without any. */
+  /** Dates and ids for commands that are applied here and arrive without them. */
   readonly localUnits: LocalUnits;
   readonly state: DaemonState;
-  /** As operators are told. */
+  /** The state that operators see. */
   readonly shownState: ShownState;
-  /** What answers are marked with. */
+  /** The flag of every answer, such as `catching-up`; empty: none. */
   readonly standing: Standing;
-  /** What was applied with the highest date. */
+  /** The highest date and number that were applied. */
   readonly newest: EnvelopeDate;
-  /** How many other daemons are connected, to have the same; null: it stands alone. */
+  /** Connected daemons that receive the same writes; null: it runs alone. */
   readonly members: number | null;
-  /** How many there are at most to have the same, this one among them. */
+  /** The maximum number of daemons that have the same writes, this one included. */
   readonly daemons: number;
-  /** Whether an envelope is recorded; others are read. */
-  records(envelope: Pick<Envelope, "commands">): boolean;
-  /** Whether it was recorded; of what is not kept any more nobody knows, and its date says enough. */
+  /** Returns whether an envelope is recorded; those that only read are not. */
+  records(envelope: Envelope): boolean;
+  /** Returns whether it was recorded; of entries that are no longer kept the date decides. */
   holds(place: Place): boolean;
-  /** Whether it was applied, and what is read now knows of it. */
-  hasApplied(place: Place, heard: Heard): boolean;
-  /** Whether what was not applied may still be. */
-  mayCome(place: Place, heard: Heard): boolean;
-  /** The first answer of an envelope that the pipeline has not answered; null: it is not recorded. */
+  /** Returns whether it was applied, so that reads from now on see it. */
+  hasApplied(place: Place, seen: Seen): boolean;
+  /** Returns whether an envelope that was not applied may still arrive. */
+  mayCome(place: Place, seen: Seen): boolean;
+  /** Returns the first answer of an envelope that the pipeline does not remember; null: it is not recorded. */
   firstAnswer(taken: Taken): Promise<EnvelopeAnswer> | null;
-  /** Applies an envelope of a client. @returns null: it is not recorded, and the databases are to apply it */
+  /** Applies a client's envelope. @returns null: it is not recorded, and the databases apply it */
   apply(taken: Taken): EnvelopeAnswer | Promise<EnvelopeAnswer> | null;
-  /** Whether a record came to be as certain as is waited for, in time. */
+  /** Waits until an entry is as certain as the client requires; false: not in time. */
   confirm(place: Place, wait: Wait): Promise<boolean>;
   /**
-   * Carries out a command of version 1, which is signed here.
-   * @param as  as the audit names who sent it; null: nobody was asked
+   * Executes a command of version 1, signed by the daemon's own key.
+   * @param as  the sender's name for the audit; null: unknown
    * @returns its reply, errors among them, or why it was not answered; null: it is applied here
    */
   execute(argv: readonly ByteString[], as: ByteString | null): Promise<Reply | Refused> | null;
-  /** Nobody waits any longer. */
+  /** Ends all waiting. */
   stop(): void;
 }
 
-export interface UnrecordedParts {
-  readonly environment: Pick<Environment, "clock" | "randomBytes">;
-  readonly floor: Floor;
-}
-
-/** Nothing is recorded: what comes is applied here and now, and known as long as it is remembered. */
+/**
+ * The recording of a daemon that keeps nothing: commands are applied immediately, and known as long as their ids are
+ * remembered.
+ */
 export class Unrecorded implements Recording {
   readonly localUnits: LocalUnits;
   readonly standing = "";
   readonly newest = new Newest();
   readonly members = null;
   readonly daemons = 1;
-  readonly #parts: UnrecordedParts;
+  readonly #environment: Environment;
+  readonly #floor: Floor;
 
-  constructor(parts: UnrecordedParts) {
-    this.#parts = parts;
-    this.localUnits = new LocalUnits(parts.environment, this.newest);
+  constructor(environment: Environment, floor: Floor) {
+    this.#environment = environment;
+    this.#floor = floor;
+    this.localUnits = new LocalUnits(environment, this.newest);
   }
 
   get seenTo(): number {
-    return this.#parts.floor.date;
+    return this.#floor.date;
   }
 
   get state(): DaemonState {
-    const { environment, floor } = this.#parts;
-    return floor.pending !== null || environment.clock() < floor.date ? "catching-up" : "live";
+    const { date, pending } = this.#floor;
+    return pending !== null || this.#environment.clock() < date ? "catching-up" : "live";
   }
 
   get shownState(): DaemonState {
@@ -103,12 +100,12 @@ export class Unrecorded implements Recording {
     return false;
   }
 
-  hasApplied({ id, at }: Place, heard: Heard): boolean {
-    return heard.isApplied(id, at);
+  hasApplied({ id, at }: Place, seen: Seen): boolean {
+    return seen.isApplied(id, at);
   }
 
-  mayCome({ at }: Place, heard: Heard): boolean {
-    return at > heard.floor;
+  mayCome({ at }: Place, seen: Seen): boolean {
+    return at > seen.floor;
   }
 
   firstAnswer(): null {

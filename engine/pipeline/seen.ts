@@ -1,6 +1,6 @@
 /**
- * Which envelopes were seen, and what they were answered: by this none is applied twice. Ids are kept until their date
- * has left the window; what is forgotten lies at or below the low watermark, and nothing dated there is ever taken
+ * Remembers which envelopes were seen, and their answers, so that none is applied twice. Ids are kept until their date
+ * has left the window; forgotten ones lie at or below the low watermark, and nothing dated there is ever accepted
  * again, whatever the clock does.
  */
 
@@ -9,24 +9,27 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import type { EnvelopeAnswer } from "../answers/request.js";
 import { Shares } from "./shares.js";
 
-/** A promise: the first one is still running. null: applied, the answer is no longer kept. */
+/** A promise: the first one is still running. null: applied, the answer is no longer stored. */
 export type Remembered = EnvelopeAnswer | Promise<EnvelopeAnswer> | null;
 
-/** Milliseconds of dates that are forgotten together. */
+/** The span of dates that are forgotten together, in milliseconds. */
 const BUCKET_MS = 1000;
-/** What a kept answer costs besides its replies' bytes. */
+/** Bytes of a stored answer in addition to its replies. */
 const ANSWER_BYTES = 200;
-/** Ids of refused envelopes, as a share of the others: a sender makes as many as it likes, so they have room of their own. */
+/**
+ * Maximum ids of refused envelopes, as a share of the other ids: a sender can make any number of them, so they have
+ * room of their own.
+ */
 const REFUSED_SHARE = 1 / 8;
 
 interface Bucket {
   readonly ids: Map<ByteString, Remembered>;
-  /** The signers of those that came by `addRefused`. */
+  /** The signers of those added by `addRefused`. */
   readonly refused: ByteString[];
   forgotten: boolean;
 }
 
-/** An answer, in the order they came. */
+/** A stored answer, in the order of arrival. */
 interface Kept {
   readonly bucket: Bucket;
   readonly id: ByteString;
@@ -34,14 +37,14 @@ interface Kept {
 }
 
 export interface SeenBounds {
-  /** Ids; of refused envelopes an eighth as many more. */
+  /** Maximum ids; an eighth more of refused envelopes. */
   readonly most: number;
-  /** Bytes of answers. */
+  /** Maximum bytes of answers. */
   readonly mostBytes: number;
 }
 
 export class Seen {
-  /** The low watermark: nothing dated at or before it is taken. */
+  /** The low watermark: nothing dated at or before it is accepted. */
   floor: number;
   /** Replaced when the configuration is read again. */
   bounds: SeenBounds;
@@ -61,24 +64,24 @@ export class Seen {
     return this.#size;
   }
 
-  /** Bytes of answers. */
+  /** The bytes of all stored answers. */
   get bytes(): number {
     return this.#bytes;
   }
 
-  /** undefined: not seen, or forgotten. */
+  /** Returns the answer of an envelope; undefined: not seen, or forgotten. */
   find(id: ByteString, at: number): Remembered | undefined {
     return this.#buckets.get(bucketOf(at))?.ids.get(id);
   }
 
-  /** Whether an envelope of that date was applied. */
+  /** Returns whether an envelope of that date was applied. */
   isApplied(id: ByteString, at: number): boolean {
     const found = this.find(id, at);
     return found === null || (found !== undefined && !(found instanceof Promise) && found.kind === "result");
   }
 
   /**
-   * Forgets what is out of the window, once a second.
+   * Forgets ids that have left the window, once a second.
    * @param now      the daemon's clock
    * @param horizon  dates at or before it are out of the window
    */
@@ -89,9 +92,9 @@ export class Seen {
   }
 
   /**
-   * Makes room for one more.
+   * Makes room for one more id.
    * @param now  the daemon's clock
-   * @returns what the low watermark had to be raised to for want of room; false: there is no room
+   * @returns the low watermark that this raised; true: there was room; false: there is none
    */
   makeRoom(now: number): number | boolean {
     if (this.#size - this.#refused.total < this.bounds.most) return true;
@@ -113,8 +116,8 @@ export class Seen {
   }
 
   /**
-   * Remembers the refusal of one that would be taken another time.
-   * @param key  its signer, who may take up no more than it leaves free
+   * Remembers the refusal of an envelope that would be accepted another time.
+   * @param key  its signer, which may use no more than it leaves free
    * @returns whether there was room
    */
   addRefused(id: ByteString, at: number, key: ByteString, answer: EnvelopeAnswer): boolean {
@@ -124,7 +127,7 @@ export class Seen {
     return true;
   }
 
-  /** The answer of one that was added as a promise. */
+  /** Stores the answer of an envelope that was added as a promise. */
   settle(id: ByteString, at: number, answer: EnvelopeAnswer): void {
     const bucket = this.#buckets.get(bucketOf(at));
     if (bucket === undefined || !bucket.ids.has(id)) return;
@@ -143,8 +146,9 @@ export class Seen {
   }
 
   #keep(bucket: Bucket, id: ByteString, answer: Remembered): void {
-    const bytes = bytesOfAnswer(answer);
-    if (bytes === 0) return;
+    // Refusals are small, and make "not applied" true: they are stored as long as their ids.
+    if (answer === null || answer instanceof Promise || answer.kind === "refused") return;
+    const bytes = answer.replies.length + ANSWER_BYTES;
     this.#bytes += bytes;
     this.#kept.push({ bucket, id, bytes });
     while (this.#bytes > this.bounds.mostBytes) this.#dropOldest();
@@ -169,12 +173,5 @@ export class Seen {
 
 const bucketOf = (at: number) => Math.floor(at / BUCKET_MS);
 
-/** The last date of a bucket. */
+/** Returns the last date of a bucket. */
 const endOf = (number: number) => (number + 1) * BUCKET_MS - 1;
-
-/** Refusals are small and are what makes "not applied" true: they stay as long as their ids. */
-function bytesOfAnswer(answer: Remembered): number {
-  return answer === null || answer instanceof Promise || answer.kind === "refused"
-    ? 0
-    : answer.replies.length + ANSWER_BYTES;
-}

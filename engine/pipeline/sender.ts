@@ -1,37 +1,32 @@
 /**
- * Whose a command is, of either version, before anything else of it is looked at: a daemon with keys takes only what one of them has
- * signed, and one without takes only what nobody has. Source: docs/protocol-v2.md "Without a key".
+ * Finds the signer of a command, of either version, before anything else of it is read: a daemon with keys accepts only
+ * commands that one of them has signed, a daemon without keys only unsigned ones. Source: docs/protocol-v2.md "Without
+ * a key".
  */
 
-import type { Environment } from "../../net/process/environment.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { NO_KEY, signerOf } from "../../protocol/version-2/envelope.js";
 import type { CommandMessage } from "../../protocol/version-2/messages-v2.js";
 import type { KeyRecord } from "../../store/key-ring.js";
 import { type Refused, type Request, refused } from "../answers/request.js";
-import type { SignersFace } from "../trust/signers.js";
+import type { Signers } from "../trust/signers.js";
 import { checkValidity } from "./envelope-checks.js";
-import type { Observer } from "./observer.js";
+import type { PipelineParts } from "./pipeline-parts.js";
 
-export interface SenderParts {
-  readonly environment: Pick<Environment, "clock" | "uptime">;
-  readonly observer: Pick<Observer, "verified">;
-}
-
-/** null: nobody has signed it, and nobody has to. */
+/** The signer; null: the command is unsigned, and this daemon has no keys. */
 export type Sender = KeyRecord | null | Refused;
 
-/** Whether a signature is there where one is due, and none where nobody could tell whose it is. */
-export function checkSigned(isSigned: boolean, signers: SignersFace | null, what: string): Refused | null {
+/** Checks that a signature is present if the daemon has keys, and absent if it has none. */
+export function checkSigned(isSigned: boolean, signers: Signers | null, what: string): Refused | null {
   if (isSigned === (signers !== null)) return null;
   return isSigned ? refused("not-due", `signed ${what}`) : refused("unsigned", `unsigned ${what}`);
 }
 
-/** Of version 1, which names no key. */
+/** Returns the signer of a command of version 1, which names no key. */
 export function senderOfCommand(
   { text, signature }: Request,
-  signers: SignersFace | null,
-  { environment, observer }: SenderParts,
+  signers: Signers | null,
+  { environment, observer }: PipelineParts,
 ): Sender {
   const undue = checkSigned(signature !== null, signers, "command");
   if (undue !== null || signers === null || signature === null) return undue;
@@ -46,16 +41,16 @@ export function senderOfCommand(
   return checkValidity(signer, environment.clock()) ?? signer;
 }
 
-/** Of an envelope: nothing of it is looked at but the key's id. @throws MalformedFrame */
+/** Returns the signer of an envelope; of its body only the key's id is read. @throws MalformedFrame */
 export function senderOfEnvelope(
   message: CommandMessage,
   id: ByteString,
-  signers: SignersFace | null,
-  { environment, observer }: SenderParts,
+  signers: Signers | null,
+  { environment, observer }: PipelineParts,
 ): Sender {
   const { body, signature } = message;
   const key = signerOf(body);
-  // No key has this name, so with any signature it is one that is not known.
+  // No key has this name, so with any signature it is an unknown key.
   const undue = checkSigned(key !== NO_KEY || signature.length > 0, signers, "envelope");
   if (undue !== null || signers === null) return undue;
   const signer = signers.ring.find(key);

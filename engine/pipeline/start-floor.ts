@@ -1,7 +1,8 @@
 /**
- * From which date on a daemon takes envelopes. What lies in a Redis behind it may have come from the daemon that ran before, whose
- * memory of what it has applied is gone; so nothing is taken that can have been dated before this start. When that was, the own
- * clock tells, or a Redis's if it is later: a clock that has gone back lets nothing be played back.
+ * Determines the date from which on a daemon accepts envelopes. The data in a Redis may come from the daemon that ran
+ * before, whose memory of applied ids is gone; so nothing is accepted that may have been dated before this start. The
+ * start is dated by the daemon's clock or, if later, by that of a Redis, so that a clock that was set back permits no
+ * replay.
  * Source: SECURITY.md, "Restarts in front of a Redis".
  */
 import type { Logger } from "pino";
@@ -14,69 +15,85 @@ import { type Refused, refused } from "../answers/request.js";
 import type { BackendFailure, Outcome } from "../backends/backend.js";
 
 export interface Floor {
-  /** Nothing dated at or before it is taken; with a timeline nothing that is not recorded. Rises while something is pending. */
+  /**
+   * Nothing dated at or before it is accepted; with a timeline, nothing that is not recorded. Rises while databases
+   * have not answered.
+   */
   readonly date: number;
-  /** Why nothing is taken yet, whatever its date; null: it is known from which date on. */
+  /** Why nothing is accepted yet, whatever its date; null: the date is known. */
   readonly pending: Refused | null;
 }
 
-/** A database that knows what time it is. */
+/** A database that can be asked for its time. */
 export interface TimedDatabase {
-  /** As the log shows it. */
+  /** Its name in the log. */
   readonly name: string;
   /** A promise never rejects. */
   execute(argv: readonly ByteString[]): Outcome | Promise<Outcome>;
 }
 
-export interface StartFloorParts {
-  /** Those that outlive the daemon. */
-  readonly databases: readonly TimedDatabase[];
-  /** Milliseconds that an envelope may be dated ahead. */
-  readonly future: number;
-  readonly environment: Environment;
-  readonly log: Logger;
-}
-
-/** Between two questions to a database that has not told. */
+/** Milliseconds between two requests to a database that has not answered with its time. */
 const ASK_AGAIN_MS = 250;
-/** Clocks that NTP keeps differ by less, and an answer takes less. */
-const BEHIND_TOLD_MS = 1000;
-/** Milliseconds by which a client on the same machine may date its envelope early: it counts from a whole one. */
+/** Minimum milliseconds of lag that are logged: clocks under NTP differ by less, and an answer takes less. */
+const LAG_LOGGED_MS = 1000;
+/**
+ * Milliseconds by which a client on the same machine may date its envelope early: its clock shows whole milliseconds.
+ */
 const DATED_EARLY_MS = 1;
-/** Milliseconds for which a start waits at most, whatever the clock does. */
+/** Maximum milliseconds that a start waits, whatever the clock does. */
 const PASS_MS_MAX = 20;
 
 export class StartFloor implements Floor, Service {
   date: number;
   pending: Refused | null = null;
-  readonly #parts: StartFloorParts;
-  /** By `uptime`: the clock may be set right before a database answers. */
+  readonly #databases: readonly TimedDatabase[];
+  readonly #future: number;
+  readonly #environment: Environment;
+  readonly #log: Logger;
+  /** By `uptime`: the clock may be corrected before a database answers. */
   readonly #startedAt: number;
-  /** What has not told the time yet, and how envelopes are refused meanwhile. */
+  /** The databases that have not answered with their time, and the refusal of envelopes until then. */
   readonly #awaited = new Map<TimedDatabase, Refused>();
   readonly #timers = new Map<TimedDatabase, () => void>();
   #isStopped = false;
 
-  constructor(parts: StartFloorParts) {
-    this.#parts = parts;
-    this.#startedAt = parts.environment.uptime();
-    this.date = parts.environment.clock() + parts.future;
-    for (const database of parts.databases) {
-      this.#await(database, refused("catching-up", `${database.name} has not told the time yet`));
+  /**
+   * @param databases  those that outlive the daemon
+   * @param future     milliseconds that an envelope may be dated ahead
+   */
+  constructor({
+    databases,
+    future,
+    environment,
+    log,
+  }: {
+    readonly databases: readonly TimedDatabase[];
+    readonly future: number;
+    readonly environment: Environment;
+    readonly log: Logger;
+  }) {
+    this.#databases = databases;
+    this.#future = future;
+    this.#environment = environment;
+    this.#log = log;
+    this.#startedAt = environment.uptime();
+    this.date = environment.clock() + future;
+    for (const database of databases) {
+      this.#await(database, refused("catching-up", `${database.name} has not reported its time yet`));
     }
   }
 
   /**
-   * Asks in the background: a database that is down at the start may come up later. Without databases it returns when the
-   * date has passed, so that the first client's envelope is not refused as too old.
+   * Requests the time in the background: a database that is down at the start may come up later. Without databases it
+   * returns when the date has passed, so that the first client's envelope is not refused as too old.
    */
   async start(): Promise<void> {
-    for (const database of this.#parts.databases) void this.#ask(database);
-    if (this.#parts.databases.length === 0) await this.#pass();
+    for (const database of this.#databases) void this.#ask(database);
+    if (this.#databases.length === 0) await this.#pass();
   }
 
   async #pass(): Promise<void> {
-    const { environment } = this.#parts;
+    const environment = this.#environment;
     const until = environment.uptime() + PASS_MS_MAX;
     while (environment.clock() <= this.date + DATED_EARLY_MS && environment.uptime() < until)
       await new Promise<void>((resolve) => void environment.setTimer(1, resolve));
@@ -88,52 +105,49 @@ export class StartFloor implements Floor, Service {
   }
 
   async #ask(database: TimedDatabase): Promise<void> {
-    const { environment, log } = this.#parts;
-    const askedAt = environment.uptime();
+    const askedAt = this.#environment.uptime();
     const outcome = await database.execute(["TIME"]);
     if (this.#isStopped) return;
     if (outcome.kind === "failed" || isPassing(outcome)) return this.#askLater(database, outcome);
     const time = timeOf(outcome);
-    if (time === null) log.warn({ database: database.name, reason: reasonOf(outcome) }, TELLS_NO_TIME);
+    if (time === null) this.#log.warn({ database: database.name, reason: reasonOf(outcome) }, TELLS_NO_TIME);
     else this.#rise(database, time, askedAt);
     this.#awaited.delete(database);
-    this.#tell();
+    this.#updatePending();
   }
 
   #askLater(database: TimedDatabase, outcome: BackendFailure | ErrorReply): void {
-    const { environment, log } = this.#parts;
     const refusal = refusalBy(database, outcome);
     const isNew = this.#awaited.get(database)?.detail !== refusal.detail;
-    // That it cannot be reached is told already.
-    if (isNew && outcome.kind === "error") log.warn({ reason: refusal.detail }, AWAITED);
+    // The backend has logged already that it cannot be reached.
+    if (isNew && outcome.kind === "error") this.#log.warn({ reason: refusal.detail }, AWAITED);
     this.#await(database, refusal);
     const ask = () => void this.#ask(database);
-    this.#timers.set(database, environment.setTimer(ASK_AGAIN_MS, ask));
+    this.#timers.set(database, this.#environment.setTimer(ASK_AGAIN_MS, ask));
   }
 
-  /** @param askedAt  by `uptime`, at or before the moment of `time` */
+  /** Raises the date to a database's time. @param askedAt  by `uptime`, at or before the moment of `time` */
   #rise(database: TimedDatabase, time: number, askedAt: number): void {
-    const { environment, future, log } = this.#parts;
     const startedAt = Math.ceil(time - (askedAt - this.#startedAt));
-    this.date = Math.max(this.date, startedAt + future);
-    const behindMs = time - Math.floor(environment.clock());
-    if (behindMs < BEHIND_TOLD_MS) return;
+    this.date = Math.max(this.date, startedAt + this.#future);
+    const behindMs = time - Math.floor(this.#environment.clock());
+    if (behindMs < LAG_LOGGED_MS) return;
     const clock = dateText(time - behindMs);
-    log.warn({ database: database.name, clock, behindMs, takesFrom: dateText(this.date + 1) }, BEHIND);
+    this.#log.warn({ database: database.name, clock, behindMs, takesFrom: dateText(this.date + 1) }, BEHIND);
   }
 
   #await(database: TimedDatabase, refusal: Refused): void {
     this.#awaited.set(database, refusal);
-    this.#tell();
+    this.#updatePending();
   }
 
-  #tell(): void {
+  #updatePending(): void {
     const [first = null] = this.#awaited.values();
     this.pending = first;
   }
 }
 
-/** Milliseconds since 1970; null: it is no answer to TIME. */
+/** Returns milliseconds since 1970; null: it is no answer to TIME. */
 function timeOf(reply: Reply): number | null {
   if (reply.kind !== "array" || reply.items.length !== 2) return null;
   const [seconds, microseconds] = reply.items.map((item) =>
@@ -143,7 +157,10 @@ function timeOf(reply: Reply): number | null {
   return Number.isNaN(time) ? null : time;
 }
 
-/** Whether it may tell the time another moment: BUSY, NOAUTH and their like, but not who may never ask. */
+/**
+ * Whether a later request may succeed: after BUSY, NOAUTH and the like, but not where the user may never request the
+ * time.
+ */
 const isPassing = (reply: Reply): reply is ErrorReply =>
   reply.kind === "error" && !/^(NOPERM |ERR unknown command)/.test(reply.text);
 
@@ -152,14 +169,14 @@ const reasonOf = (reply: Reply): string =>
 
 function refusalBy(database: TimedDatabase, outcome: BackendFailure | ErrorReply): Refused {
   if (outcome.kind === "error")
-    return refused("catching-up", `${database.name} does not tell the time: ${outcome.text}`);
-  // Of the envelope nothing was sent.
+    return refused("catching-up", `${database.name} does not report its time: ${outcome.text}`);
+  // Nothing of the envelope was sent.
   return refused(outcome.effect === "not-applied" ? outcome.code : "catching-up", outcome.detail);
 }
 
 const BEHIND =
-  "the clock is behind that of a Redis server: no command of version 2 is taken before it has passed this date; " +
-  "look at both clocks (chronyc tracking), and restart if it was the server's that was wrong";
+  "this clock is slower than that of a Redis server: no command of version 2 is accepted before it has passed this date; " +
+  "check both clocks (chronyc tracking), and restart the daemon if the server's was wrong";
 const TELLS_NO_TIME =
-  "the Redis server does not tell the time: whether the clock has gone back is not known; give the user the command TIME (+time)";
-const AWAITED = "no command of version 2 is taken before the Redis server has told the time";
+  "the Redis server does not report its time, so a clock that was set back goes unnoticed; permit its user the command TIME (+time)";
+const AWAITED = "no command of version 2 is accepted before the Redis server has reported its time";

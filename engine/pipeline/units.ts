@@ -1,9 +1,7 @@
 /**
- * An envelope's units: each is permitted by the key ring, or answered with the reason; then it goes to the key ring
- * itself (KEY, CLUSTER) or to the databases. Source: docs/protocol-v2.md "Units".
+ * Applies an envelope's units: each is permitted by the key ring, or answered with the reason; then it is executed by
+ * the key ring itself (KEY, CLUSTER) or by the databases. Source: docs/protocol-v2.md "Units".
  */
-import type { Logger } from "pino";
-import type { Environment } from "../../net/process/environment.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, type ErrorReply, error, integer, NIL_ARRAY, type Reply } from "../../protocol/reply.js";
 import type { Envelope } from "../../protocol/version-2/envelope.js";
@@ -17,52 +15,41 @@ import { ResultWriter, type Standing } from "../answers/result-writer.js";
 import type { Outcome } from "../backends/backend.js";
 import type { Said } from "../channels/channels.js";
 import { spokenBy } from "../channels/spoken.js";
-import { KeyAudit } from "../trust/key-audit.js";
+import type { KeyAudit } from "../trust/key-audit.js";
 import type { Broadcasts } from "./broadcasts.js";
 import { type Databases, effectOf, replyOrFailure } from "./databases.js";
 import { unsignedRefusalOf } from "./for-administrators.js";
 
-/** Who takes an envelope whose commands ask to be told of something, once it has been found right. */
+/** Receives an envelope whose commands request events, after it was checked. */
 export interface UnitListener {
   /** @param ring  null: the daemon has no keys @returns a reply for each command */
   listen(taken: Taken, ring: KeyRing | null): readonly Reply[];
 }
 
-/** Who answers what administrators ask of the daemon itself, which is recorded nowhere. */
+/** Answers administrators' requests about the daemon itself, which are not recorded. */
 export interface Inspecting {
-  /** @returns null: the command is the databases' affair */
+  /** @returns null: the command is for the databases */
   answer(argv: readonly ByteString[], signer: KeyRecord, ring: KeyRing): Reply | null;
 }
 
-/** An envelope whose signature, if one is due, header and date are right. */
+/** An envelope whose signature, if one is required, header and date are accepted. */
 export interface Taken {
   readonly id: ByteString;
   readonly envelope: Envelope;
   /** null: it is not signed, and the daemon has no keys. */
   readonly signer: KeyRecord | null;
-  /** As it came. */
+  /** The message as it was received. */
   readonly message: CommandMessage;
-  /** Milliseconds since 1970 when it came. */
+  /** Milliseconds since 1970 when it was received. */
   readonly now: number;
-  /** Whether the timeline keeps it. */
+  /** Whether the timeline records it. */
   readonly isRecorded: boolean;
   /** Bytes that its units' replies may have together. */
   readonly room: number;
-  /** The mark of the answers of one that is not recorded. */
+  /** The flag of its answers, if it is not recorded. */
   readonly standing: Standing;
-  /** Who takes it instead of the databases; null: it is for these. */
+  /** Receives it instead of the databases; null: it is for these. */
   readonly listener: UnitListener | null;
-}
-
-export interface UnitsParts {
-  readonly databases: Databases;
-  /** For the audit of key changes. */
-  readonly log: Logger;
-  readonly environment: Pick<Environment, "uptime">;
-  /** null or not there: messages are the databases' affair. */
-  readonly broadcasts?: Broadcasts | null;
-  /** null or not there: nobody answers for the daemon itself. */
-  readonly inspection?: Inspecting | null;
 }
 
 type Argv = readonly ByteString[];
@@ -74,20 +61,32 @@ export class Units {
   readonly #broadcasts: Broadcasts | null;
   readonly #inspection: Inspecting | null;
 
-  constructor(parts: UnitsParts) {
-    this.#databases = parts.databases;
-    this.#inspection = parts.inspection ?? null;
-    this.#broadcasts = parts.broadcasts ?? null;
-    this.#audit = new KeyAudit(parts);
+  /**
+   * @param broadcasts  null: the databases publish messages
+   * @param inspection  null: requests about the daemon itself are refused
+   */
+  constructor(
+    databases: Databases,
+    audit: KeyAudit,
+    broadcasts: Broadcasts | null,
+    inspection: Inspecting | null,
+  ) {
+    this.#databases = databases;
+    this.#audit = audit;
+    this.#broadcasts = broadcasts;
+    this.#inspection = inspection;
   }
 
-  /** At once where all databases answer at once. @param ring  null: the daemon has no keys */
+  /**
+   * Applies an envelope; returns no promise where all databases answer in this turn.
+   * @param ring  null: the daemon has no keys
+   */
   apply(taken: Taken, ring: KeyRing | null): EnvelopeAnswer | Promise<EnvelopeAnswer> {
     const { envelope, listener } = taken;
     if (listener !== null) return answerOf(taken, listener.listen(taken, ring));
     const spoken = this.#broadcasts === null ? null : spokenBy(envelope);
     if (spoken !== null && this.#broadcasts !== null)
-      return answerOf(taken, this.#speak(taken, spoken, ring, this.#broadcasts));
+      return answerOf(taken, this.#publish(taken, spoken, ring, this.#broadcasts));
     const outcomes =
       envelope.multi || envelope.if !== null ? [this.#applyWhole(taken, ring)] : this.#applyEach(taken, ring);
     for (const outcome of outcomes) {
@@ -105,34 +104,36 @@ export class Units {
     for (let i = 0; i < commands.length; i++) {
       const argv = commands[i] as Argv;
       single[0] = argv;
-      // Looked up anew each time: the unit before may have changed it.
-      const by = signerIn(ring, key);
-      const unit = new EnvelopeUnit(id, envelope, i, by?.signer.acl.mayReadAll ?? true);
-      outcomes.push(
-        this.#refusalOf(judged, by) ??
-          (by !== null && isKeyCommand(argv)
-            ? this.#changeKeys(argv, unit, by)
-            : (this.#inspected(argv, by) ?? this.#databases.execute(argv, unit))),
-      );
+      // Look it up again for each unit: the one before may have changed it.
+      const signer = ring === null ? null : (ring.find(key) as KeyRecord);
+      const unit = new EnvelopeUnit(id, envelope, i, signer?.acl.mayReadAll ?? true);
+      outcomes.push(this.#refusalOf(judged, signer, ring) ?? this.#applyOne(argv, unit, signer, ring));
     }
     return outcomes;
   }
 
-  /** Of the daemon itself whoever has signed nothing is told nothing. */
-  #inspected(argv: Argv, by: Signer | null): Reply | null {
-    return by === null ? null : (this.#inspection?.answer(argv, by.signer, by.ring) ?? null);
+  #applyOne(
+    argv: Argv,
+    unit: Unit,
+    signer: KeyRecord | null,
+    ring: KeyRing | null,
+  ): Outcome | Promise<Outcome> {
+    // Unsigned requests about the daemon itself are not answered.
+    if (signer === null || ring === null) return this.#databases.execute(argv, unit);
+    if (isKeyCommand(argv)) return this.#changeKeys(argv, unit, signer, ring);
+    return this.#inspection?.answer(argv, signer, ring) ?? this.#databases.execute(argv, unit);
   }
 
-  /** The envelope is one unit: `multi`, or a command with conditions. */
+  /** Applies an envelope that is one unit: `multi`, or a command with conditions. */
   #applyWhole({ id, envelope }: Taken, ring: KeyRing | null): Outcome | Promise<Outcome> {
     const { commands, key, at, as, multi, if: conditions } = envelope;
-    const by = signerIn(ring, key);
-    const unit = new EnvelopeUnit(id, envelope, 0, by?.signer.acl.mayReadAll ?? true);
-    const denial = this.#refusalOf({ key, at, commands, conditions, as }, by);
+    const signer = ring === null ? null : (ring.find(key) as KeyRecord);
+    const unit = new EnvelopeUnit(id, envelope, 0, signer?.acl.mayReadAll ?? true);
+    const denial = this.#refusalOf({ key, at, commands, conditions, as }, signer, ring);
     if (denial !== null) return denial;
-    // Either all of them are, or none is: the ring has seen to that.
-    if (by !== null && isKeyCommand(commands[0] as Argv)) {
-      return array(commands.map((argv) => this.#changeKeys(argv, unit, by)));
+    // The ring permits KEY commands only among themselves.
+    if (signer !== null && ring !== null && isKeyCommand(commands[0] as Argv)) {
+      return array(commands.map((argv) => this.#changeKeys(argv, unit, signer, ring)));
     }
     if (conditions !== null && !this.#databases.hold(conditions, unit)) return UNMET_REPLY;
     return multi
@@ -140,8 +141,8 @@ export class Units {
       : this.#databases.execute(commands[0] as Argv, unit);
   }
 
-  /** Messages, which are told together: an envelope of them is told once, whoever brings it. */
-  #speak(
+  /** Publishes messages in one step: an envelope of them is published once, whatever connection it comes by. */
+  #publish(
     taken: Taken,
     spoken: readonly Said[],
     ring: KeyRing | null,
@@ -149,47 +150,37 @@ export class Units {
   ): readonly Reply[] {
     const { id, envelope, message } = taken;
     const { commands, at, key, as, only } = envelope;
-    const by = signerIn(ring, key);
+    const signer = ring === null ? null : (ring.find(key) as KeyRecord);
     const refusals = commands.map((argv) =>
-      this.#refusalOf({ key, at, commands: [argv], conditions: null, as }, by),
+      this.#refusalOf({ key, at, commands: [argv], conditions: null, as }, signer, ring),
     );
-    const permitted = spoken.filter((_, place) => refusals[place] === null);
-    const heard = broadcasts.tell(id, at, permitted, only === null ? message : null).values();
-    return refusals.map((refusal) => refusal ?? integer(heard.next().value ?? 0));
+    const permitted = spoken.filter((_, index) => refusals[index] === null);
+    const receivers = broadcasts.publish(id, at, permitted, only === null ? message : null).values();
+    return refusals.map((refusal) => refusal ?? integer(receivers.next().value ?? 0));
   }
 
-  #changeKeys(argv: Argv, unit: Unit, { signer, ring }: Signer): Reply {
+  #changeKeys(argv: Argv, unit: Unit, signer: KeyRecord, ring: KeyRing): Reply {
     if (semanticsAskedBy(argv) !== null) return HAS_NO_PLACE;
     const before = ring.changes;
     const reply = ring.execute(argv, unit, signer);
-    if (ring.changes > before) this.#audit.changed(argv, unit, signer);
+    if (ring.changes > before) this.#audit.changed(argv, unit.at, unit.id, signer);
     return reply;
   }
 
-  /** Why a unit is not permitted; null: it is. @param by  null: nobody has signed it */
-  #refusalOf(unit: JudgedUnit, by: Signer | null): ErrorReply | null {
-    if (by === null) return unsignedRefusalOf(unit.commands);
-    const refusal = refusalOf(unit, by.signer, by.ring);
-    if (refusal !== null && isDenied(refusal)) this.#audit.denied(unit.commands, by.signer, refusal.text);
+  /** Returns why a unit is not permitted; null: it is. @param signer  as of now; null: the daemon has no keys */
+  #refusalOf(unit: JudgedUnit, signer: KeyRecord | null, ring: KeyRing | null): ErrorReply | null {
+    if (signer === null || ring === null) return unsignedRefusalOf(unit.commands);
+    const refusal = refusalOf(unit, signer, ring);
+    if (refusal !== null && isDenied(refusal)) this.#audit.denied(unit.commands, signer, refusal.text);
     return refusal;
   }
 }
-
-/** Who has signed, as of now, and among whom. */
-interface Signer {
-  readonly signer: KeyRecord;
-  readonly ring: KeyRing;
-}
-
-/** null: the daemon has no keys. */
-const signerIn = (ring: KeyRing | null, key: ByteString): Signer | null =>
-  ring === null ? null : { signer: ring.find(key) as KeyRecord, ring };
 
 const HAS_NO_PLACE = error(
   "ERR CLUSTER SEMANTICS is for daemons with --data or --peer: without a timeline there is no place for it",
 );
 
-/** The very object stands for the flag. */
+/** The flag is recognized by this very object. */
 const UNMET_REPLY: Reply = { ...NIL_ARRAY };
 
 function answerOf({ id, room, standing }: Taken, outcomes: readonly Outcome[]): EnvelopeAnswer {

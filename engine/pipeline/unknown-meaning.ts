@@ -1,12 +1,15 @@
-/** CLUSTER SEMANTICS with a version that this release does not know: not taken first-hand, as it would stand still behind it. */
+/**
+ * Refuses CLUSTER SEMANTICS with a version that this release does not know, if it comes from a client: the daemon would
+ * stop after it.
+ */
 import { type ErrorReply, error } from "../../protocol/reply.js";
 import type { Envelope } from "../../protocol/version-2/envelope.js";
 import { semanticsAskedBy } from "../../store/commands/keys.js";
 import { isKeyCommand, type KeyRing } from "../../store/key-ring.js";
 
-/** The answers of its units, none of which is applied; null: it is none, or its version is known. */
+/** Returns the replies of its units, none of which is applied; null: it is no such command, or its version is known. */
 export function unknownMeaning(
-  { commands, multi, if: conditions }: Pick<Envelope, "commands" | "multi" | "if">,
+  { commands, multi, if: conditions }: Envelope,
   { known }: KeyRing,
 ): ErrorReply[] | null {
   if (!isKeyCommand(commands[0] ?? [""])) return null;

@@ -1,9 +1,8 @@
 /**
- * The path of a version 1 command: verified before anything is looked at, permitted, then applied where it arrived, or
- * handed to the gateway. Its unit of work is one request.
+ * Handles a command of version 1: verified before anything is read, permitted, then applied where it arrived, or signed
+ * by the gateway.
  */
 
-import type { Environment } from "../../net/process/environment.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { integer, type Reply } from "../../protocol/reply.js";
 import { splitCommand } from "../../protocol/version-1/command-v1.js";
@@ -12,67 +11,54 @@ import { isDenied } from "../../store/judgement.js";
 import type { KeyRecord } from "../../store/key-ring.js";
 import { type Answer, type Refused, type Request, refused } from "../answers/request.js";
 import { saidBy } from "../channels/spoken.js";
-import type { MemoryFace } from "../memory/memory-limit.js";
-import type { SignersFace } from "../trust/signers.js";
-import type { Broadcasts } from "./broadcasts.js";
-import type { Databases } from "./databases.js";
+import type { Signers } from "../trust/signers.js";
 import { isForAdministrators } from "./for-administrators.js";
-import type { Observer } from "./observer.js";
-import type { Recording } from "./recording.js";
+import type { PipelineParts } from "./pipeline-parts.js";
 import { senderOfCommand } from "./sender.js";
 
-export interface Version1Parts {
-  readonly databases: Databases;
-  /** Takes what writes, if it is to be recorded. */
-  readonly recording: Pick<Recording, "execute" | "localUnits">;
-  readonly environment: Environment;
-  readonly observer: Observer;
-  readonly memory: MemoryFace;
-  /** Messages on channels; null or not there: they are the databases' affair. */
-  readonly broadcasts?: Pick<Broadcasts, "channels"> | null;
-}
-
-/** As in Redis before 7.0. A frame of 64 MiB could hold 32 million, which cost far more memory than their bytes. */
+/**
+ * Maximum arguments, as in Redis before 7.0. A frame of 64 MiB could hold 32 million, which would need far more memory
+ * than their bytes.
+ */
 const MAX_ARGUMENTS = 1024 * 1024;
 
-export class Version1 {
-  readonly #parts: Version1Parts;
-
-  constructor(parts: Version1Parts) {
-    this.#parts = parts;
-  }
-
-  /** At once where all databases answer at once: a promise costs more than a command in memory. */
-  handle(request: Request, signers: SignersFace | null): Answer | Promise<Answer> {
-    const signer = senderOfCommand(request, signers, this.#parts);
-    if (signer !== null && "kind" in signer) return signer;
-    if (hasTooManyArguments(request.text)) return refused("too-many-arguments", `over ${MAX_ARGUMENTS}`);
-    const argv = splitCommand(request.text);
-    if (argv.length === 0) return refused("empty-command", "nothing but blanks");
-    const denial = authorize(argv, signer, signers);
-    if (denial !== null) return denial;
-    const { databases, recording, memory, broadcasts = null } = this.#parts;
-    const said = broadcasts === null ? null : saidBy(argv);
-    if (said !== null && broadcasts !== null)
-      return { kind: "replies", replies: [integer(broadcasts.channels.say(said))] };
-    const full = memory.refusal([argv]);
-    if (full !== null) return full;
-    const recorded = recording.execute(argv, signer === null ? null : hexOf(signer.id));
-    if (recorded !== null) return recorded.then((answer) => answerOf(argv, answer));
-    return databases.executeInTurn(argv, recording.localUnits.next(0));
-  }
+/**
+ * Handles a request; returns no promise where all databases answer in this turn, since a promise costs more than a
+ * command in memory.
+ */
+export function handleVersion1(
+  request: Request,
+  signers: Signers | null,
+  parts: PipelineParts,
+): Answer | Promise<Answer> {
+  const { databases, recording, memory, broadcasts = null } = parts;
+  const signer = senderOfCommand(request, signers, parts);
+  if (signer !== null && "kind" in signer) return signer;
+  if (hasTooManyArguments(request.text)) return refused("too-many-arguments", `over ${MAX_ARGUMENTS}`);
+  const argv = splitCommand(request.text);
+  if (argv.length === 0) return refused("empty-command", "nothing but blanks");
+  const denial = authorize(argv, signer, signers);
+  if (denial !== null) return denial;
+  const said = broadcasts === null ? null : saidBy(argv);
+  if (said !== null && broadcasts !== null)
+    return { kind: "replies", replies: [integer(broadcasts.channels.say(said))] };
+  const full = memory.refusal([argv]);
+  if (full !== null) return full;
+  const recorded = recording.execute(argv, signer === null ? null : hexOf(signer.id));
+  if (recorded !== null) return recorded.then((answer) => answerOf(argv, answer));
+  return databases.executeInTurn(argv, recording.localUnits.next(0));
 }
 
 function authorize(
   argv: readonly ByteString[],
   signer: KeyRecord | null,
-  signers: SignersFace | null,
+  signers: Signers | null,
 ): Refused | null {
-  // Version 1 has no rules, and can be replayed for ever.
+  // Version 1 has no rules, and can be replayed at any time.
   if (isForAdministrators(argv)) return refused("not-permitted", `${argv[0]}: version 2 only`);
   if (signer === null || signers === null) return null;
   const denial = signers.ring.judge(signer, [argv], { conditions: null });
-  // What is wrong with a command otherwise the database says.
+  // The database reports any other error of a command.
   return denial === null || !isDenied(denial) ? null : refused("not-permitted", denial.text);
 }
 

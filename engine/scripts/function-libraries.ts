@@ -1,4 +1,4 @@
-/** The libraries of functions that this daemon has: its own, and not told to others. Messages: redis-server 7.0. */
+/** The libraries of functions of this daemon, which are not sent to other daemons. Messages: redis-server 7.0. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { CommandFailure } from "../../store/arguments/errors.js";
 import { sealed, unsealed } from "../../store/rdb/dump-payload.js";
@@ -8,7 +8,7 @@ import { RdbWriter } from "../../store/rdb/rdb-writer.js";
 import { type FunctionLibrary, readLibrary } from "./function-library.js";
 import type { RunBounds, ScriptEngine } from "./script-engine.js";
 
-/** What stands before each library in a dump. */
+/** The byte before each library in a dump. */
 const LIBRARY = 245;
 
 export type RestorePolicy = "FLUSH" | "APPEND" | "REPLACE";
@@ -16,7 +16,10 @@ export type RestorePolicy = "FLUSH" | "APPEND" | "REPLACE";
 type Libraries = ReadonlyMap<ByteString, FunctionLibrary>;
 
 export class FunctionLibraries {
-  /** Told of all that there are, as a dump, before a change of them holds: what it throws prevents that. null: nothing is kept. */
+  /**
+   * Called with a dump of all libraries before a change takes effect: if it throws, the change is not made. null:
+   * nothing is stored.
+   */
   keep: ((payload: ByteString) => void) | null = null;
   #libraries: Libraries = new Map();
 
@@ -32,20 +35,20 @@ export class FunctionLibraries {
     return this.all.reduce((sum, { code }) => sum + code.length, 0);
   }
 
-  /** The library that has a function. */
+  /** Returns the library that has a function. */
   find(name: ByteString): FunctionLibrary | undefined {
     for (const library of this.#libraries.values()) if (library.functions.has(name)) return library;
     return undefined;
   }
 
-  /** @returns its name. @throws CommandFailure  it cannot be loaded, and all is as it was */
+  /** Loads a library. @returns its name @throws CommandFailure  it cannot be loaded, and nothing has changed */
   load(code: ByteString, replaces: boolean, engine: ScriptEngine, bounds: RunBounds): ByteString {
     const { library, others } = this.#loaded(this.#libraries, code, replaces, engine, bounds);
     this.#change(new Map(others).set(library.name, library));
     return library.name;
   }
 
-  /** @throws CommandFailure */
+  /** Deletes a library. @throws CommandFailure */
   delete(name: ByteString): void {
     const libraries = new Map(this.#libraries);
     if (!libraries.delete(name)) throw new CommandFailure("ERR Library not found");
@@ -56,17 +59,17 @@ export class FunctionLibraries {
     this.#change(new Map());
   }
 
-  /** As Redis serializes them. */
+  /** Returns all libraries as Redis serializes them. */
   dump(): ByteString {
     return dumpOf(this.#libraries);
   }
 
-  /** Takes over what was kept. @throws CommandFailure  none of it */
+  /** Restores the stored libraries at the start. @throws CommandFailure  none was restored */
   begin(payload: ByteString, engine: ScriptEngine, bounds: RunBounds): void {
     this.#libraries = this.#restored(payload, "FLUSH", engine, bounds);
   }
 
-  /** All of a dump, or none. @throws CommandFailure */
+  /** Restores all libraries of a dump, or none. @throws CommandFailure */
   restore(payload: ByteString, policy: RestorePolicy, engine: ScriptEngine, bounds: RunBounds): void {
     this.#change(this.#restored(payload, policy, engine, bounds));
   }

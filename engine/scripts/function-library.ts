@@ -1,18 +1,22 @@
-/** A library of functions as it is kept: its code, and what its first line says. Messages: redis-server 7.0, functions.c. */
+/** A library of functions: its code, and the metadata of its first line. Messages: redis-server 7.0, functions.c. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { CommandFailure } from "../../store/arguments/errors.js";
 import { type LoadedFunction, WRONG_NAME } from "./function-loader.js";
 
-export interface FunctionLibrary {
+/** The code of a library. */
+export interface LibraryCode {
   readonly name: ByteString;
   readonly code: ByteString;
-  /** What is run: without the first line. */
+  /** The code that runs: without the first line. */
   readonly body: ByteString;
-  readonly functions: ReadonlyMap<ByteString, Omit<LoadedFunction, "place">>;
 }
 
-/** Name and body of a library. @throws CommandFailure */
-export function readLibrary(code: ByteString): Pick<FunctionLibrary, "name" | "code" | "body"> {
+export interface FunctionLibrary extends LibraryCode {
+  readonly functions: ReadonlyMap<ByteString, Omit<LoadedFunction, "reference">>;
+}
+
+/** Parses a library's first line. @throws CommandFailure */
+export function readLibrary(code: ByteString): LibraryCode {
   if (!code.startsWith("#!")) throw new CommandFailure("ERR Missing library metadata");
   const end = code.indexOf("\n");
   if (end < 0) throw new CommandFailure("ERR Invalid library metadata");

@@ -1,17 +1,21 @@
-/** Loads a library of functions into a machine: its chunk is run once, and registers them. Messages: redis-server 7.0, function_lua.c. */
+/**
+ * Loads a library of functions into a machine: its chunk runs once, and registers them. Messages: redis-server 7.0,
+ * function_lua.c.
+ */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { type ErrorReply, error } from "../../protocol/reply.js";
+import { redisConstants } from "./constants.js";
 import { pushError } from "./lua/conversions.js";
 import { REGISTRY, TYPE } from "./lua/lua-exports.js";
 import type { LuaMachine } from "./lua/lua-machine.js";
 
-/** A function as its library has registered it. */
+/** A function that its library has registered. */
 export interface LoadedFunction {
   readonly name: ByteString;
   readonly description: ByteString | null;
   readonly flags: readonly ByteString[];
-  /** Its place in the machine that has loaded it. */
-  readonly place: number;
+  /** Its reference in the machine that has loaded it. */
+  readonly reference: number;
 }
 
 const SOURCE = "@user_function";
@@ -26,28 +30,25 @@ const FLAGS: ReadonlySet<string> = new Set([
   "allow-cross-slot-keys",
 ]);
 
-export interface FunctionLoaderParts {
-  readonly machine: LuaMachine;
-  /** The real globals, as a reference. */
-  readonly globals: number;
-  /** The function that notes what a chunk failed with. */
-  readonly handler: number;
-  /** Sets the constants of `redis` in the table on top. */
-  readonly constants: (machine: LuaMachine, state: number) => void;
-}
-
 export class FunctionLoader {
-  readonly #parts: FunctionLoaderParts;
-  /** What stands before `redis`, by its metatable, and what is behind it at other times. */
+  readonly #machine: LuaMachine;
+  readonly #globals: number;
+  readonly #handler: number;
+  /** The metatable of the guard of `redis`, and the table that it guards outside of loading. */
   readonly #guard: number;
   readonly #redis: number;
-  /** `redis`, as long as a library is being loaded. */
+  /** The table `redis` while a library is being loaded. */
   readonly #loading: number;
   #found: Map<ByteString, LoadedFunction> = new Map();
 
-  constructor(parts: FunctionLoaderParts) {
-    this.#parts = parts;
-    const { machine, globals } = parts;
+  /**
+   * @param globals  the real globals, as a reference
+   * @param handler  the function that records a chunk's failure
+   */
+  constructor(machine: LuaMachine, globals: number, handler: number) {
+    this.#machine = machine;
+    this.#globals = globals;
+    this.#handler = handler;
     const { lua, state } = machine;
     lua.lua_settop(state, 0);
     lua.lua_rawgeti(state, REGISTRY, globals);
@@ -59,7 +60,7 @@ export class FunctionLoader {
     this.#redis = lua.luaL_ref(state, REGISTRY);
     this.#guard = lua.luaL_ref(state, REGISTRY);
     lua.lua_settop(state, 1);
-    const [register, missing] = machine.placed([
+    const [register, missing] = machine.addFunctions([
       (at) => this.#register(at),
       (at) => machine.failThere(at, missingName(machine, at)),
     ]);
@@ -71,7 +72,7 @@ export class FunctionLoader {
     lua.lua_rawget(state, -2);
     lua.lua_remove(state, -2);
     machine.setField(state, "log");
-    parts.constants(machine, state);
+    redisConstants(machine, state);
     lua.lua_createtable(state, 0, 1);
     lua.lua_pushcclosure(state, missing as number, 0);
     machine.setField(state, "__index");
@@ -80,19 +81,19 @@ export class FunctionLoader {
     lua.lua_settop(state, 0);
   }
 
-  /** @param failure  what the chunk has failed with */
+  /** Runs a library's chunk. @param failure  returns the chunk's failure */
   load(body: ByteString, failure: () => ByteString): readonly LoadedFunction[] | ErrorReply {
-    const { machine, handler, globals } = this.#parts;
+    const machine = this.#machine;
     const { lua, state } = machine;
     this.#found = new Map();
     lua.lua_settop(state, 0);
-    lua.lua_rawgeti(state, REGISTRY, globals);
+    lua.lua_rawgeti(state, REGISTRY, this.#globals);
     for (const name of ["KEYS", "ARGV"]) {
       lua.lua_pushnil(state);
       machine.setField(state, name);
     }
     lua.lua_settop(state, 0);
-    lua.lua_pushcclosure(state, handler, 0);
+    lua.lua_pushcclosure(state, this.#handler, 0);
     if (!machine.load(state, body, SOURCE))
       return error(`ERR Error compiling function: ${machine.text(state, -1)}`);
     this.#standsFor(this.#loading);
@@ -106,7 +107,7 @@ export class FunctionLoader {
   }
 
   #standsFor(table: number): void {
-    const { machine } = this.#parts;
+    const machine = this.#machine;
     const { lua, state } = machine;
     lua.lua_rawgeti(state, REGISTRY, this.#guard);
     lua.lua_rawgeti(state, REGISTRY, table);
@@ -116,7 +117,7 @@ export class FunctionLoader {
 
   /** `redis.register_function(name, callback)`, or with a table of named arguments. */
   #register(state: number): number {
-    const { lua } = this.#parts.machine;
+    const { lua } = this.#machine;
     const count = lua.lua_gettop(state);
     if (count < 1 || count > 2) this.#refuse(state, "wrong number of arguments to redis.register_function");
     if (count === 1) this.#registerNamed(state);
@@ -125,13 +126,13 @@ export class FunctionLoader {
         this.#refuse(state, "first argument to redis.register_function must be a string");
       if (lua.lua_type(state, 2) !== TYPE.function)
         this.#refuse(state, "second argument to redis.register_function must be a function");
-      this.#add(state, { name: this.#parts.machine.text(state, 1), description: null, flags: [] });
+      this.#add(state, { name: this.#machine.text(state, 1), description: null, flags: [] });
     }
     return 0;
   }
 
   #registerNamed(state: number): void {
-    const { machine } = this.#parts;
+    const machine = this.#machine;
     const { lua } = machine;
     if (!machine.isTable(state, 1))
       this.#refuse(
@@ -165,7 +166,7 @@ export class FunctionLoader {
   }
 
   #text(state: number, argument: string): ByteString {
-    const { machine } = this.#parts;
+    const machine = this.#machine;
     if (machine.lua.lua_isstring(state, -1) !== 1)
       this.#refuse(state, `${argument} argument given to redis.register_function must be a string`);
     machine.lua.lua_pushvalue(state, -1);
@@ -175,7 +176,7 @@ export class FunctionLoader {
   }
 
   #flags(state: number): readonly ByteString[] {
-    const { machine } = this.#parts;
+    const machine = this.#machine;
     const { lua } = machine;
     if (!machine.isTable(state, -1))
       this.#refuse(
@@ -197,15 +198,15 @@ export class FunctionLoader {
     return flags;
   }
 
-  /** Of the function on top. */
-  #add(state: number, one: Omit<LoadedFunction, "place">): void {
+  /** Registers the function on top of the stack. */
+  #add(state: number, one: Omit<LoadedFunction, "reference">): void {
     if (!NAME.test(one.name)) this.#refuse(state, WRONG_NAME);
     if (this.#found.has(one.name)) this.#refuse(state, "Function already exists in the library");
-    this.#found.set(one.name, { ...one, place: this.#parts.machine.lua.luaL_ref(state, REGISTRY) });
+    this.#found.set(one.name, { ...one, reference: this.#machine.lua.luaL_ref(state, REGISTRY) });
   }
 
   #refuse(state: number, text: string): never {
-    const { machine } = this.#parts;
+    const machine = this.#machine;
     pushError(machine, state, `ERR ${text}`);
     machine.lua.lua_error(state);
     throw new Error("an error that was not raised");

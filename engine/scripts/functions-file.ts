@@ -1,6 +1,6 @@
 /**
- * The libraries of functions of a daemon with a data folder: one file, as FUNCTION DUMP gives them, replaced whole before a change is
- * answered. It is this daemon's own, beside the timeline, of which it is no part.
+ * The file of a daemon's function libraries in its data folder: the output of FUNCTION DUMP, replaced atomically before
+ * a change is answered. It belongs to this daemon alone, and is no part of the timeline.
  */
 import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -16,12 +16,12 @@ const MODE = 0o600;
 export class FunctionsFile {
   readonly path: string;
 
-  /** @param data  the folder */
+  /** @param data  the data folder */
   constructor(data: string) {
     this.path = join(data, FUNCTIONS_NAME);
   }
 
-  /** null: there are none. @throws an error of the system */
+  /** Reads the dump; null: there is none. @throws an error of the system */
   read(): ByteString | null {
     try {
       return readFileSync(this.path, "latin1");
@@ -31,7 +31,7 @@ export class FunctionsFile {
     }
   }
 
-  /** @throws CommandFailure  it is as it was */
+  /** Replaces the dump. @throws CommandFailure  the file is unchanged */
   write(payload: ByteString): void {
     try {
       const staged = stage(this.path, Buffer.from(payload, "latin1"), MODE);

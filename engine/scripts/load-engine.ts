@@ -1,4 +1,4 @@
-/** Finds Lua in the package that has it, and compiles it: some milliseconds, at the first script. */
+/** Finds the package with Lua and compiles it: some milliseconds, at the first script. */
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { METER } from "./lua/lua-machine.js";
@@ -16,5 +16,5 @@ export function loadEngine(uptime: () => number): ScriptEngine | null {
   } catch {
     return null;
   }
-  return new ScriptEngine({ module: compiled(metered(readFileSync(path), METER)), uptime });
+  return new ScriptEngine(compiled(metered(readFileSync(path), METER)), uptime);
 }

@@ -1,7 +1,8 @@
 /**
- * The globals of a script: Lua's, without what reaches outside, and Redis's libraries. Nobody may change them: what scripts see are
- * empty tables before the real ones. Names and messages: redis-server 7.0.
+ * The globals of a script: Lua's, without access to the outside, and Redis's libraries. They are read-only: scripts see
+ * empty tables in front of the real ones. Names and messages: redis-server 7.0.
  */
+import { constants } from "./constants.js";
 import { baseLibrary, type LuasOwn, stringLibrary, tableLibrary } from "./libraries/base-library.js";
 import { bitLibrary } from "./libraries/bit-library.js";
 import type { Library } from "./libraries/library.js";
@@ -9,11 +10,14 @@ import { type Randomness, randomLibrary } from "./libraries/random-library.js";
 import { GLOBALS, REGISTRY } from "./lua/lua-exports.js";
 import type { LuaMachine } from "./lua/lua-machine.js";
 
-/** Of Lua's own functions those that scripts have. */
+/** The functions of Lua that scripts may call. */
 const KEPT = "assert collectgarbage error gcinfo ipairs rawequal select tostring type unpack xpcall _VERSION";
 const KEPT_LIBRARIES = ["coroutine", "math", "string", "table"];
 
-/** Builds the globals: what is real behind what is seen. Given our functions; answers the real globals and the guards. */
+/**
+ * Builds the globals, with guards in front of the real tables. Receives our functions; returns the real globals, the
+ * visible ones and the guards.
+ */
 const PRELUDE = `
 local ours, kept, libraries = ...
 local seen, real, guards = _G, {}, {}
@@ -42,19 +46,19 @@ setmetatable(seen, { __index = real, __newindex = refuse, __metatable = guard({ 
 return real, seen, guards
 `;
 
-export interface SandboxParts {
-  /** Redis's libraries, by name. */
-  readonly libraries: Readonly<Record<string, Library>>;
-  readonly randomness: Randomness;
-  /** Sets what of these is no function, in the table of libraries on top of the stack. */
-  readonly constants: (machine: LuaMachine, state: number) => void;
-}
-
-/** @returns the real globals, as a reference of the registry */
-export function furnish(machine: LuaMachine, { libraries, randomness, constants }: SandboxParts): number {
+/**
+ * Builds the globals of a machine.
+ * @param libraries  Redis's, by name
+ * @returns the real globals, as a reference of the registry
+ */
+export function furnish(
+  machine: LuaMachine,
+  libraries: Readonly<Record<string, Library>>,
+  randomness: Randomness,
+): number {
   const { lua, state } = machine;
   const guarded = new Map<number, "none" | "own">();
-  const place = (library: string, name: string) => {
+  const index = (library: string, name: string) => {
     machine.push(state, library);
     lua.lua_rawget(state, GLOBALS);
     machine.push(state, name);
@@ -63,8 +67,8 @@ export function furnish(machine: LuaMachine, { libraries, randomness, constants 
     lua.lua_settop(state, -3);
     return found;
   };
-  const original = (library: string, name: string) => lua.__indirect_function_table.get(place(library, name));
-  const own: LuasOwn = { original, place };
+  const original = (library: string, name: string) => lua.__indirect_function_table.get(index(library, name));
+  const own: LuasOwn = { original, index };
   const all: Record<string, Library> = {
     base: baseLibrary(machine, own, guarded),
     string: stringLibrary(machine, own),
@@ -93,13 +97,13 @@ export function furnish(machine: LuaMachine, { libraries, randomness, constants 
 function pushLibraries(machine: LuaMachine, libraries: Readonly<Record<string, Library>>): void {
   const { lua, state } = machine;
   const functions = Object.values(libraries).flatMap((library) => Object.values(library));
-  const places = machine.placed(functions);
+  const indexes = machine.addFunctions(functions);
   let next = 0;
   lua.lua_createtable(state, 0, 8);
   for (const [name, library] of Object.entries(libraries)) {
     lua.lua_createtable(state, 0, 16);
     for (const field of Object.keys(library)) {
-      lua.lua_pushcclosure(state, places[next++] as number, 0);
+      lua.lua_pushcclosure(state, indexes[next++] as number, 0);
       machine.setField(state, field);
     }
     machine.setField(state, name);

@@ -1,11 +1,10 @@
 /**
- * Runs scripts in a Lua of its own, which is made at the first one and anew whenever it has grown large or broken: what scripts
- * are is kept here, compiled there. Knows nothing of connections.
+ * Runs scripts in a Lua machine of its own, which is created at the first one and replaced when it has grown large or
+ * broken; compiled scripts are compiled again there. It knows no connections.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { type ErrorReply, error, type Reply } from "../../protocol/reply.js";
-import { constants, redisConstants } from "./constants.js";
-import type { FunctionLibrary } from "./function-library.js";
+import type { LibraryCode } from "./function-library.js";
 import { FunctionLoader, type LoadedFunction } from "./function-loader.js";
 import { cjsonLibrary } from "./libraries/cjson-library.js";
 import { cmsgpackLibrary } from "./libraries/cmsgpack-library.js";
@@ -20,63 +19,57 @@ import { isTrap, type WasmModule } from "./lua/web-assembly.js";
 import { furnish } from "./sandbox.js";
 import type { Script } from "./script.js";
 
-/** A machine that has grown beyond it is not kept: its memory would never be given back. */
+/** A machine that has grown beyond these bytes is dropped: its memory would never be released. */
 const KEPT_BYTES = 16 * 1024 * 1024;
-/** Runs between two steps of collecting garbage, and how large these are; Redis's. */
+/** Runs between two steps of garbage collection, and the size of these steps, as in Redis. */
 const RUNS_A_STEP = 50;
 const SOURCE = "@user_script";
-/** Lua's own words. */
+/** Lua's own message. */
 const NO_MEMORY = "not enough memory";
 
-export interface ScriptEngineParts {
-  /** Lua, compiled. */
-  readonly module: WasmModule;
-  readonly uptime: () => number;
-}
-
-/** What a script may take. */
+/** The limits of a run. */
 export interface RunBounds {
   /** Bytes of memory, of which Lua itself takes 16 MiB. */
   readonly memory: number;
   /** Milliseconds. */
   readonly time: number;
-  /** Of these, what is over already. */
+  /** Milliseconds of these that have passed already. */
   readonly spent: number;
 }
 
-type Source = Pick<Script, "sha" | "body">;
-type Library = Pick<FunctionLibrary, "code" | "body">;
-
-/** Redis's, for the chunk of a library. */
+/** Milliseconds for the chunk of a library, as in Redis. */
 const LOAD_TIME_MS = 500;
-/** A library that is being loaded calls no commands. */
+/** The caller of a library that is being loaded, which may run no commands. */
 const NOBODY: ScriptCaller = { call: () => error("ERR not while loading"), may: () => null, log: () => {} };
 
-/** A machine, and what it has compiled. */
+/** A machine, and the scripts that it has compiled. */
 interface Ready {
   readonly machine: LuaMachine;
-  /** Bytes that it was made for. */
+  /** Its limit in bytes. */
   readonly memory: number;
   /** The real globals, as a reference. */
   readonly globals: number;
   readonly compiled: Map<string, number>;
-  /** Of libraries that are loaded, by their code, their functions' places. */
+  /** For each loaded library, by its code, the references of its functions. */
   readonly libraries: Map<ByteString, ReadonlyMap<ByteString, number>>;
-  /** null: nothing has been loaded. */
+  /** null: no library was loaded. */
   loader: FunctionLoader | null;
-  /** The function that tells what a script failed with. */
+  /** The function that records a script's failure. */
   readonly handler: number;
 }
 
 export class ScriptEngine {
-  readonly #parts: ScriptEngineParts;
+  readonly #module: WasmModule;
+  readonly #uptime: () => number;
   readonly #randomness = new Randomness();
   #ready: Ready | null = null;
   #run: ScriptRun | null = null;
   #runs = 0;
 
-  constructor(parts: ScriptEngineParts) {
-    this.#parts = parts;
+  /** @param module  Lua, compiled */
+  constructor(module: WasmModule, uptime: () => number) {
+    this.#module = module;
+    this.#uptime = uptime;
   }
 
   /** Bytes that Lua has in use. */
@@ -84,78 +77,88 @@ export class ScriptEngine {
     return this.#ready?.machine.used ?? 0;
   }
 
-  /** Whatever has been compiled is forgotten. */
+  /** Drops all compiled scripts. */
   flush(): void {
     this.#ready = null;
   }
 
-  /** What has been compiled of one is forgotten. */
+  /** Drops one compiled script. */
   forget(sha: string): void {
-    const place = this.#ready?.compiled.get(sha);
-    if (this.#ready === null || place === undefined) return;
+    const reference = this.#ready?.compiled.get(sha);
+    if (this.#ready === null || reference === undefined) return;
     const { machine, compiled } = this.#ready;
     compiled.delete(sha);
-    machine.lua.luaL_unref(machine.state, REGISTRY, place);
+    machine.lua.luaL_unref(machine.state, REGISTRY, reference);
   }
 
-  /** @returns why a script cannot be compiled; null: it has been */
-  compile(source: Source, bounds: RunBounds): ErrorReply | null {
-    return this.#unlessBroken(() => {
+  /** Compiles a script. @returns the error; null: it is compiled */
+  compile(source: Script, bounds: RunBounds): ErrorReply | null {
+    try {
       const found = this.#compiled(source, bounds);
       return typeof found === "number" ? null : found;
-    });
+    } catch (problem) {
+      return this.#broken(problem);
+    }
   }
 
   run(
-    source: Source,
+    source: Script,
     keys: readonly ByteString[],
     args: readonly ByteString[],
     caller: ScriptCaller,
     bounds: RunBounds,
   ): Reply {
-    return this.#unlessBroken(() => {
+    try {
       const script = this.#compiled(source, bounds);
       if (typeof script !== "number") return script;
-      const run = new ScriptRun(caller, this.#parts.uptime, bounds);
+      const run = new ScriptRun(caller, this.#uptime, bounds);
       const call = { script, sha: source.sha, keys, args, isFunction: false };
       return this.#called(this.#machine(bounds), run, call);
-    });
+    } catch (problem) {
+      return this.#broken(problem);
+    }
   }
 
-  /** Loads a library, as a trial: what it registers is forgotten if it is not kept. */
-  loadLibrary(library: Library, bounds: RunBounds): readonly LoadedFunction[] | ErrorReply {
-    return this.#unlessBroken(() => this.#loadedLibrary(library, bounds));
+  /** Loads a library as a trial: its functions are registered only if it is stored afterwards. */
+  loadLibrary(library: LibraryCode, bounds: RunBounds): readonly LoadedFunction[] | ErrorReply {
+    try {
+      return this.#loadedLibrary(library, bounds);
+    } catch (problem) {
+      return this.#broken(problem);
+    }
   }
 
-  /** Runs a function of a library, whose functions take their keys and arguments as tables. */
+  /** Runs a function of a library; functions receive their keys and arguments as tables. */
   runFunction(
-    library: Library,
+    library: LibraryCode,
     name: ByteString,
     keys: readonly ByteString[],
     args: readonly ByteString[],
     caller: ScriptCaller,
     bounds: RunBounds,
   ): Reply {
-    return this.#unlessBroken(() => {
+    try {
       let functions = this.#machine(bounds).libraries.get(library.code);
       if (functions === undefined) {
         const loaded = this.#loadedLibrary(library, bounds);
         if ("kind" in loaded) return loaded;
-        functions = new Map(loaded.map((one) => [one.name, one.place]));
+        functions = new Map(loaded.map((one) => [one.name, one.reference]));
         this.#machine(bounds).libraries.set(library.code, functions);
       }
-      const run = new ScriptRun(caller, this.#parts.uptime, bounds);
+      const run = new ScriptRun(caller, this.#uptime, bounds);
       const call = { script: functions.get(name) as number, sha: name, keys, args, isFunction: true };
       return this.#called(this.#machine(bounds), run, call);
-    });
+    } catch (problem) {
+      return this.#broken(problem);
+    }
   }
 
-  #loadedLibrary({ body }: Library, bounds: RunBounds): readonly LoadedFunction[] | ErrorReply {
+  #loadedLibrary({ body }: LibraryCode, bounds: RunBounds): readonly LoadedFunction[] | ErrorReply {
     const ready = this.#machine(bounds);
     const { machine, globals, handler } = ready;
-    ready.loader ??= new FunctionLoader({ machine, globals, handler, constants: redisConstants });
+    ready.loader ??= new FunctionLoader(machine, globals, handler);
     const time = Math.min(bounds.time, LOAD_TIME_MS);
-    const run = new ScriptRun(NOBODY, this.#parts.uptime, { time, spent: 0 });
+    const run = new ScriptRun(NOBODY, this.#uptime, { time, spent: 0 });
     this.#run = run;
     try {
       return ready.loader.load(body, () => run.failure?.text ?? "ERR not enough memory");
@@ -220,7 +223,7 @@ export class ScriptEngine {
     if (++this.#runs % RUNS_A_STEP === 0) lua.lua_gc(state, GC.step, RUNS_A_STEP);
   }
 
-  #compiled(source: Source, bounds: RunBounds, isAgain = false): number | ErrorReply {
+  #compiled(source: Script, bounds: RunBounds, isAgain = false): number | ErrorReply {
     const { machine, compiled } = this.#machine(bounds);
     const known = compiled.get(source.sha);
     if (known !== undefined) return known;
@@ -229,34 +232,30 @@ export class ScriptEngine {
     if (!machine.load(state, source.body, SOURCE)) {
       const text = machine.text(state, -1);
       if (text !== NO_MEMORY) return error(`ERR Error compiling script (new function): ${text}`);
-      // What others have been compiled to fills it: they are compiled again when they are run.
+      // Other compiled scripts fill it: they will be compiled again when they run.
       this.#ready = null;
       if (!isAgain) return this.#compiled(source, bounds, true);
       return error(`ERR Error compiling script (new function): ${text}`);
     }
-    const place = lua.luaL_ref(state, REGISTRY);
-    compiled.set(source.sha, place);
-    return place;
+    const reference = lua.luaL_ref(state, REGISTRY);
+    compiled.set(source.sha, reference);
+    return reference;
   }
 
   #machine({ memory }: RunBounds): Ready {
     if (this.#ready !== null && this.#ready.memory === memory) return this.#ready;
-    const { module } = this.#parts;
-    const machine = new LuaMachine(module, memory, (state) => {
-      this.#run?.look(() => (state === null ? "" : machine.place(state, 0)));
+    const machine = new LuaMachine(this.#module, memory, (state) => {
+      this.#run?.look(() => (state === null ? "" : machine.position(state, 0)));
     });
     const current = () => this.#run as ScriptRun;
-    const globals = furnish(machine, {
-      libraries: {
-        redis: redisLibrary(machine, current),
-        cjson: cjsonLibrary(machine),
-        cmsgpack: cmsgpackLibrary(machine),
-        struct: structLibrary(machine),
-      },
-      randomness: this.#randomness,
-      constants,
-    });
-    const [handler] = machine.placed([(state) => noteFailure(machine, state, current())]);
+    const libraries = {
+      redis: redisLibrary(machine, current),
+      cjson: cjsonLibrary(machine),
+      cmsgpack: cmsgpackLibrary(machine),
+      struct: structLibrary(machine),
+    };
+    const globals = furnish(machine, libraries, this.#randomness);
+    const [handler] = machine.addFunctions([(state) => noteFailure(machine, state, current())]);
     this.#ready = {
       machine,
       memory,
@@ -269,16 +268,16 @@ export class ScriptEngine {
     return this.#ready;
   }
 
-  #unlessBroken<Outcome>(action: () => Outcome): Outcome | ErrorReply {
-    try {
-      return action();
-    } catch (problem) {
-      this.#ready = null;
-      this.#run = null;
-      // Of V8 a stack that is too deep, or a text that is too long.
-      if (!(problem instanceof LuaBroken || problem instanceof RangeError || isTrap(problem))) throw problem;
-      return error("ERR the script used more memory or a deeper stack than it may");
-    }
+  /**
+   * Drops a machine that has broken, so that the next run gets another one.
+   * @throws the problem, if the script did not cause it
+   */
+  #broken(problem: unknown): ErrorReply {
+    this.#ready = null;
+    this.#run = null;
+    // V8 throws a RangeError for a stack that is too deep, or a text that is too long.
+    if (!(problem instanceof LuaBroken || problem instanceof RangeError || isTrap(problem))) throw problem;
+    return error("ERR the script used more memory or a deeper stack than it may");
   }
 }
 
@@ -291,7 +290,7 @@ function pushTexts(machine: LuaMachine, texts: readonly ByteString[]): void {
   }
 }
 
-/** What went wrong, and where, while the calls still stand. */
+/** Records the error and its reference, before the stack unwinds. */
 function noteFailure(machine: LuaMachine, state: number, run: ScriptRun): number {
   const { lua } = machine;
   let text = "ERR unknown error";
@@ -306,11 +305,11 @@ function noteFailure(machine: LuaMachine, state: number, run: ScriptRun): number
     lua.lua_settop(state, 1);
   }
   const first = machine.where(state, 1);
-  run.failure = { text, place: machine.place(state, first === null || first.isLua ? 1 : 2) };
+  run.failure = { text, position: machine.position(state, first === null || first.isLua ? 1 : 2) };
   return 1;
 }
 
 function failureText({ failure }: ScriptRun, name: string, isMemory: boolean): ByteString {
   if (isMemory || failure === null) return `ERR not enough memory script: ${name}`;
-  return `${oneLine(failure.text)} script: ${name}${failure.place}`;
+  return `${oneLine(failure.text)} script: ${name}${failure.position}`;
 }

@@ -1,4 +1,4 @@
-/** A script as it is kept: its text, what it is known by, and what its first line says of it. Source: redis-server 7.0, eval.c. */
+/** A script: its text, its SHA-1, and the flags of its first line. Source: redis-server 7.0, eval.c. */
 import { createHash } from "node:crypto";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { CommandFailure } from "../../store/arguments/errors.js";
@@ -6,11 +6,11 @@ import { CommandFailure } from "../../store/arguments/errors.js";
 export interface Script {
   /** SHA-1, hexadecimal, in lower case. */
   readonly sha: string;
-  /** What is run: without the first line, if that says something. */
+  /** The code that runs: without the first line, if that has flags. */
   readonly body: ByteString;
-  /** Whether it says that it writes nothing. */
+  /** Whether its flags say that it does not write. */
   readonly writesNothing: boolean;
-  /** Whether it says that it may run while memory is full; null: it says nothing, and its first write is looked at. */
+  /** Whether its flags permit it to run while memory is full; null: it has none, and its first write is checked. */
   readonly allowsFull: boolean | null;
 }
 
@@ -22,7 +22,7 @@ const FLAGS: ReadonlySet<string> = new Set([
   "allow-cross-slot-keys",
 ]);
 
-/** @throws CommandFailure  its first line is not understood */
+/** Parses a script's first line. @throws CommandFailure  it is malformed */
 export function readScript(text: ByteString): Script {
   const sha = createHash("sha1").update(text, "latin1").digest("hex");
   if (!text.startsWith("#!")) return { sha, body: text, writesNothing: false, allowsFull: null };
@@ -35,7 +35,7 @@ export function readScript(text: ByteString): Script {
     sha,
     body: text.slice(end),
     writesNothing: flags.includes("no-writes"),
-    // Who writes nothing needs nothing.
+    // A script that does not write needs no memory.
     allowsFull: flags.includes("allow-oom") || flags.includes("no-writes"),
   };
 }

@@ -1,4 +1,4 @@
-/** The scripts that are known, and what runs them, which is loaded when somebody has one run. */
+/** The stored scripts, and their engine, which is loaded when the first one runs. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
 import { CommandFailure } from "../../store/arguments/errors.js";
@@ -9,19 +9,22 @@ import type { RunBounds, ScriptEngine } from "./script-engine.js";
 
 const PACKAGE = "wasmoon-lua5.1";
 const NOT_INSTALLED = new CommandFailure(
-  `ERR scripts need the package ${PACKAGE}, which is not installed. Install it beside dbsyncd: npm install ${PACKAGE}`,
+  `ERR scripts need the package ${PACKAGE}, which is not installed. Install it alongside dbsyncd: npm install ${PACKAGE}`,
 );
-/** Scripts that nobody has loaded by name: of more, or longer ones, the oldest are forgotten, and come again. */
-const UNNAMED_MOST = 2000;
+/**
+ * Maximum scripts that came with EVAL alone, and their bytes: beyond it the oldest are dropped, since clients send them
+ * again.
+ */
+const UNNAMED_MAX = 2000;
 const UNNAMED_BYTES = 16 * 1024 * 1024;
 
 export class Scripts {
   readonly functions = new FunctionLibraries();
   readonly #uptime: () => number;
   readonly #bySha = new Map<string, Script>();
-  /** By the whole text: finding it is quicker than hashing it. */
+  /** Scripts by their text: the look-up is faster than hashing it. */
   readonly #byText = new Map<ByteString, Script>();
-  /** Texts that came with EVAL alone, the oldest first. */
+  /** Texts that came with EVAL alone, oldest first. */
   readonly #unnamed = new Set<ByteString>();
   #unnamedBytes = 0;
   #engine: ScriptEngine | null = null;
@@ -39,7 +42,7 @@ export class Scripts {
     return this.#bySha.size;
   }
 
-  /** Bytes of the scripts' texts. */
+  /** The bytes of all scripts' texts. */
   get textBytes(): number {
     let bytes = 0;
     for (const text of this.#byText.keys()) bytes += text.length;
@@ -51,12 +54,12 @@ export class Scripts {
     return this.#engine?.used ?? 0;
   }
 
-  /** Once it is ready. */
+  /** The engine, once it is loaded. */
   get engine(): ScriptEngine {
     return this.#engine as ScriptEngine;
   }
 
-  /** Gets ready. @throws CommandFailure  what runs scripts is not installed */
+  /** Loads the engine. @throws CommandFailure  its package is not installed */
   async load(): Promise<void> {
     if (this.#engine !== null) return;
     const { loadEngine } = await import("./load-engine.js");
@@ -65,8 +68,8 @@ export class Scripts {
   }
 
   /**
-   * Libraries of functions are kept in a folder from now on, and those that it has taken over.
-   * @returns why these cannot be, and where they lie; null: they have been
+   * Restores the function libraries of a folder, and stores them there from now on.
+   * @returns why they cannot be restored, and their file; null: they were
    */
   async keepFunctions(data: string, bounds: RunBounds): Promise<{ reason: string; file: string } | null> {
     const { FunctionsFile } = await import("./functions-file.js");
@@ -83,7 +86,11 @@ export class Scripts {
     }
   }
 
-  /** Keeps one. @param isNamed  whether somebody will ask for it by its SHA-1 @throws CommandFailure  it cannot be compiled */
+  /**
+   * Stores a script.
+   * @param isNamed  whether clients will refer to it by its SHA-1
+   * @throws CommandFailure  it cannot be compiled
+   */
   add(text: ByteString, isNamed: boolean, bounds: RunBounds): Script {
     const known = this.#byText.get(text);
     if (known !== undefined) {
@@ -125,11 +132,8 @@ export class Scripts {
   #note(text: ByteString): void {
     this.#unnamed.add(text);
     this.#unnamedBytes += text.length;
-    // The one at hand stays, however long it is.
-    while (
-      this.#unnamed.size > UNNAMED_MOST ||
-      (this.#unnamedBytes > UNNAMED_BYTES && this.#unnamed.size > 1)
-    )
+    // The latest one stays, whatever its length.
+    while (this.#unnamed.size > UNNAMED_MAX || (this.#unnamedBytes > UNNAMED_BYTES && this.#unnamed.size > 1))
       this.#forgetOldest();
   }
 

@@ -1,6 +1,6 @@
 /**
- * What a Redis client is told when no daemon gave a good answer: the daemons' own error where there is one, else whether the
- * command was certainly not applied (NOTAPPLIED) or may have been (MAYBEAPPLIED), and what each daemon said.
+ * The error that a Redis client receives if no daemon succeeded: the daemons' own error if there is one, otherwise
+ * whether the command was certainly not applied (NOTAPPLIED) or may have been (MAYBEAPPLIED), and each daemon's reason.
  */
 import { repliedError } from "../../client/carrier.js";
 import { DbsyncError } from "../../client/entry.js";
@@ -8,7 +8,7 @@ import { bytesOfText } from "../../protocol/byte-string.js";
 import { type ErrorReply, error } from "../../protocol/reply.js";
 import type { BackendFailure } from "../backends/backend.js";
 
-/** For --resp and --json. */
+/** Returns the error for --resp and --json. */
 export function replyOf(problem: Error): ErrorReply {
   return (
     repliedError(problem) ??
@@ -16,7 +16,7 @@ export function replyOf(problem: Error): ErrorReply {
   );
 }
 
-/** For version 1, which tells no reason: it stands in the log. */
+/** Returns the outcome for version 1, which has no field for the reason: that is logged. */
 export function outcomeOf(problem: Error): ErrorReply | BackendFailure {
   const effect = effectOf(problem);
   const code = effect === "unknown" ? "database-lost" : "database-down";
@@ -27,7 +27,7 @@ function effectOf(problem: Error): BackendFailure["effect"] {
   return problem instanceof DbsyncError ? problem.effect : "unknown";
 }
 
-/** An error of RESP is a line. */
+/** Returns the message as one line, as errors of RESP are. */
 function line({ message }: Error): string {
   return bytesOfText(message.replace(/:\n\s*/, ": ").replace(/\n\s*/g, " | "));
 }

@@ -1,4 +1,7 @@
-/** From the options to the client library, before anything is sent: what is missing is told at the start. */
+/**
+ * Opens the client library with the daemon's options, before anything is sent: a missing option is reported at the
+ * start.
+ */
 import type { Logger } from "pino";
 import { Carrier } from "../../client/carrier.js";
 import { DbsyncError, type SendOptions } from "../../client/entry.js";
@@ -7,7 +10,7 @@ import type { SidecarSpecification } from "../../options/database-list.js";
 import type { Settings } from "../../options/settings.js";
 import { boundedTimeout } from "./signing-backend.js";
 
-/** By the client's name of an option how the daemon calls it. */
+/** The daemon's flags by the client's names of options. */
 const FLAGS: Readonly<Record<string, string>> = {
   servers: "-d dbsync",
   policy: "--policy",
@@ -15,15 +18,8 @@ const FLAGS: Readonly<Record<string, string>> = {
   ca: "--ca",
 };
 
-export interface CarrierParts {
-  readonly specification: SidecarSpecification;
-  readonly settings: Pick<Settings, "key" | "policy" | "cluster" | "ca" | "limits">;
-  readonly log: Logger;
-}
-
 /** @throws StartError  a list of servers or a key that cannot be used */
-export function openCarrier({ specification, settings, log }: CarrierParts): Carrier {
-  const { servers } = specification;
+export function openCarrier({ servers }: SidecarSpecification, settings: Settings, log: Logger): Carrier {
   const { key, policy, cluster, ca, limits } = settings;
   const options: SendOptions & { readonly servers: string } = {
     servers,
@@ -45,7 +41,7 @@ export function openCarrier({ specification, settings, log }: CarrierParts): Car
   }
 }
 
-/** With the daemon's names of options. */
+/** Returns the message with the daemon's names of options. */
 function sentenceOf({ code, message }: DbsyncError): string {
   if (code === "bad-key")
     return `--key: ${message.replace(/\.?$/, ".")} The daemons have to know its public key (-s, or dbsync keys add).`;

@@ -5,7 +5,7 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import { error } from "../../protocol/reply.js";
 
-/** More elements than a daemon holds. */
+/** A COUNT above the number of elements in any daemon. */
 const ALL = String(2 ** 31 - 1);
 const BEGINS = /^[+-]?0*$/;
 const CURSOR = /^[+-]?\d+$/;
@@ -15,7 +15,7 @@ export const FOREIGN_CURSOR = error(
   "ERR invalid cursor: a scan through dbsyncd -d dbsync is answered in one page with the cursor 0, so no other cursor is valid here. Begin again with 0",
 );
 
-/** Whether a cursor is a number that this daemon never gave. */
+/** Returns whether a cursor is a number that this daemon never returned. */
 export function isForeignCursor(cursor: ByteString | undefined): boolean {
   return cursor !== undefined && CURSOR.test(cursor) && !BEGINS.test(cursor);
 }
@@ -23,7 +23,7 @@ export function isForeignCursor(cursor: ByteString | undefined): boolean {
 /** Returns the scan as one page, or `argv` itself if its options are wrong: the daemons report that. */
 export function wholeScan(argv: readonly ByteString[], cursor: number): readonly ByteString[] {
   const options = argv.slice(cursor + 1);
-  // Within a transaction: the daemons refuse it.
+  // Within a transaction the daemons refuse it.
   if (isForeignCursor(argv[cursor])) return [...argv.slice(0, cursor), "foreign", ...options];
   if (argv.length <= cursor || options.length % 2 !== 0) return argv;
   const kept: ByteString[] = [];

@@ -1,4 +1,7 @@
-/** The way of a Redis client's commands to the daemons of a cluster: signed with this daemon's key, to all of them. */
+/**
+ * The path of a Redis client's commands to the daemons of a cluster: signed with this daemon's key, and sent to all of
+ * them.
+ */
 import type { Carrier } from "../../client/carrier.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { type ErrorReply, error, type Reply } from "../../protocol/reply.js";
@@ -21,7 +24,7 @@ import { FOREIGN_CURSOR, isForeignCursor, wholeScan } from "./scans.js";
 import { makingOf } from "./typed-replies.js";
 import { refusalOfForm, UNCARRIED } from "./uncarried.js";
 
-/** What these answer is known without any data. */
+/** Commands whose answer needs no data. */
 export const ANSWERED_HERE: ReadonlySet<Command> = new Set(
   commands.filter(
     ({ name, group }) =>
@@ -29,12 +32,12 @@ export const ANSWERED_HERE: ReadonlySet<Command> = new Set(
   ),
 );
 const READING_SQL = findCommand("SQL_RO") as Command;
-/** For the former. */
+/** The database that answers them. */
 const EMPTY = new Database({ databases: 1 });
 
 const TOO_MANY = error(`ERR one transaction has at most ${COMMANDS_MAX} commands where they are signed`);
 const NO_STEPS = error("ERR a script decides by data, and dbsyncd -d dbsync has none of its own");
-const NO_WRITERS = error("ERR the daemons did not tell the writers of these keys");
+const NO_WRITERS = error("ERR the daemons did not report the writers of these keys");
 
 const asItCame = (reply: Reply): Reply => reply;
 
@@ -108,15 +111,15 @@ export class SignedPath implements CommandPath {
     const asked = this.#promised(asItCame, (reply) =>
       this.#carrier.send(["WRITERS", ...keys], sender, reply),
     );
-    return asked.then((told) => {
-      if (told.kind === "error") return told;
-      return told.kind === "array"
-        ? told.items.map((item) => (item.kind === "bulk" ? item.bytes : ""))
+    return asked.then((reply) => {
+      if (reply.kind === "error") return reply;
+      return reply.kind === "array"
+        ? reply.items.map((item) => (item.kind === "bulk" ? item.bytes : ""))
         : NO_WRITERS;
     });
   }
 
-  /** The daemons look at them, when what depends on them arrives. */
+  /** The daemons check conditions when the transaction arrives. */
   hold(): boolean {
     return true;
   }
@@ -126,14 +129,14 @@ export class SignedPath implements CommandPath {
   }
 }
 
-/** Statements that only read are sent by another name, and scans as one page. */
+/** Returns the command as it is sent: statements that only read have another name, and scans become one page. */
 function sentAs(command: Command, argv: readonly ByteString[]): readonly ByteString[] {
   const scan = SCANS.get(command.name);
   if (scan !== undefined) return wholeScan(argv, scan);
   return command === READING_SQL ? [READING_SQL.name, ...argv.slice(1)] : argv;
 }
 
-/** What is known without the daemons; null: it is theirs. */
+/** Returns a reply that needs no daemon; null: the daemons have to answer. */
 function replyHere(command: Command, argv: readonly ByteString[], { now }: CommandSender): Reply | null {
   const scan = SCANS.get(command.name);
   if (scan !== undefined && isForeignCursor(argv[scan])) return FOREIGN_CURSOR;

@@ -1,4 +1,7 @@
-/** The daemons of a cluster as a backend: each command goes out signed to all of them. For version 1, and the life of it all. */
+/**
+ * The daemons of a cluster as a backend for version 1, which also owns the carrier: each command is signed and sent to
+ * all of them.
+ */
 import type { Carrier } from "../../client/carrier.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { error } from "../../protocol/reply.js";
@@ -8,7 +11,7 @@ import type { Backend, BackendFailure, Outcome } from "../backends/backend.js";
 import { isolationOf } from "../backends/isolation.js";
 import { outcomeOf } from "./failure-replies.js";
 
-/** Why a command that Redis would run on a connection of its own is not carried. */
+/** Why commands that need a connection of their own are refused. */
 const ALONE = "it is about a connection, or waits, and what is signed is applied once, at its date";
 
 export class SigningBackend implements Backend {
@@ -21,7 +24,7 @@ export class SigningBackend implements Backend {
     this.carrier = carrier;
   }
 
-  /** Connections are made with the first command: daemons may come up later. */
+  /** Connects with the first command, as daemons may come up later. */
   async start(): Promise<void> {}
 
   stop(): Promise<void> {
@@ -70,10 +73,10 @@ export class SigningBackend implements Backend {
   }
 }
 
-/** Beyond it a daemon would refuse what is signed as too old. */
-const TIMEOUT_MOST_MS = 20_000;
+/** The longest timeout: daemons would refuse an older envelope. */
+const TIMEOUT_MS_MAX = 20_000;
 
-/** Of --backend-timeout, as much as a signed command may take. */
+/** Returns --backend-timeout, limited to what a signed command may take. */
 export function boundedTimeout(timeout: number): number {
-  return Math.min(timeout, TIMEOUT_MOST_MS);
+  return Math.min(timeout, TIMEOUT_MS_MAX);
 }

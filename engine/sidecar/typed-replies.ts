@@ -1,6 +1,7 @@
 /**
- * Replies as RESP3 has them, of what daemons tell in RESP2, which knows no doubles, sets, maps and pairs. What a reply is
- * stands in no byte of it, so it is told by the command; test/engine/sidecar/typed-replies.test.ts compares each with the store's.
+ * Converts replies of daemons from RESP2, which has no doubles, sets, maps and pairs, to RESP3. The bytes of a reply do
+ * not contain its type, so the command decides; test/engine/sidecar/typed-replies.test.ts compares each with the
+ * store's.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { EntriesReply } from "../../protocol/entries-reply.js";
@@ -21,7 +22,7 @@ const asDouble: Making = (reply) => {
   return writtenDouble(value, text);
 };
 
-/** An array of which something else is made; nil, say, stays. */
+/** Converts an array; any other reply, such as nil, stays. */
 const ofItems =
   (make: (items: readonly Reply[]) => Reply): Making =>
   (reply) =>
@@ -32,7 +33,7 @@ const odd = (making: Making) => (items: readonly Reply[]) =>
 
 const asSet = ofItems(set);
 const asMap = ofItems(map);
-/** Entries of a document, as --json takes them; with details of each they are a map like any other. */
+/** Converts the entries of a document, as --json expects them; with details of each they are a map. */
 const asEntries = ofItems((items) => {
   const bytes = items.flatMap((item) => (item.kind === "bulk" ? [item.bytes] : []));
   if (bytes.length < items.length) return map(items);
@@ -45,18 +46,21 @@ const asEntries = ofItems((items) => {
 const asDoubles = ofItems((items) => array(items.map(asDouble)));
 const asPairs = ofItems(pairs);
 const asScores = ofItems((items) => pairs(odd(asDouble)(items)));
-/** Member and score. */
+/** Converts member and score. */
 const asScore = ofItems((items) => array(odd(asDouble)(items)));
 const asMapOf = (making: Making) => ofItems((items) => map(odd(making)(items)));
-/** Key, and members with their scores. */
+/** Converts a key, and members with their scores. */
 const asPopped = ofItems((items) => array(odd(ofItems((members) => array(members.map(asScore))))(items)));
-/** Key, member and score. */
+/** Converts key, member and score. */
 const asOnePopped = ofItems((items) => array(items.map((item, at) => (at === 2 ? asDouble(item) : item))));
-/** Of each place longitude and latitude, or nil. */
+/** Converts longitude and latitude of each member, or nil. */
 const asPositions = ofItems((items) => array(items.map(asDoubles)));
-/** Of each place what was asked for, a list of longitude and latitude among it; without all that names alone. */
-const asPlaces = ofItems((items) => array(items.map(asPositions)));
-/** A map of which some values are maps. */
+/**
+ * Converts the requested properties of each member, among them a list of longitude and latitude; without any there are
+ * names alone.
+ */
+const asLocations = ofItems((items) => array(items.map(asPositions)));
+/** Converts a map of which some values are maps. */
 const asMapWith = (names: Readonly<Record<string, Making>>) =>
   ofItems((items) =>
     map(
@@ -71,15 +75,15 @@ const asCell: Making = (reply) => {
   return reply.kind === "integer" ? (reply.value === 1 ? YES : NO) : reply;
 };
 const asRows = ofItems((rows) => array(rows.map(ofItems((cells) => array(cells.map(asCell))))));
-/** Of a statement that reads; its numbers came as simple strings. */
+/** Converts the answer of a statement that reads, whose numbers are simple strings. */
 const asRelation = asMapWith({ rows: asRows });
 
-/** Of streams: key and entries of each. */
+/** Converts streams: key and entries of each. */
 const asRead = ofItems((items) => mapInPairs(items.flatMap((item) => ("items" in item ? item.items : item))));
 const asMaps = ofItems((items) => array(items.map(asMap)));
 const asGroups = ofItems((items) => array(items.map(asMapWith({ consumers: asMaps }))));
 
-/** @param from  where options begin: before them a word is a key or a value, whatever it says */
+/** @param from  index of the first option: an argument before it is a key or a value, whatever its text */
 const hasWord = (argv: readonly ByteString[], word: string, from: number): boolean =>
   argv.some((one, at) => at >= from && one.length === word.length && one.toUpperCase() === word);
 
@@ -88,21 +92,21 @@ const withWord =
   (argv: readonly ByteString[]) =>
     hasWord(argv, word, from(argv)) ? making : otherwise;
 const always = (making: Making) => () => making;
-/** Options behind so many words, the name among them. */
+/** Options follow this number of arguments, the name included. */
 const behind = (words: number) => () => words;
-/** Options behind as many keys as the word before them says. */
+/** Options follow the keys, whose number precedes them. */
 const behindKeys = ([, count]: readonly ByteString[]) => 2 + Number(count);
 const scoresOfKeys = withWord("WITHSCORES", asScores, behindKeys);
 const scoresOfRange = withWord("WITHSCORES", asScores, behind(4));
 
-/** Where it depends on the arguments which it is. */
+/** Converters of commands whose reply depends on the arguments. */
 const MAKINGS: Readonly<Record<string, (argv: readonly ByteString[]) => Making>> = {
   GEOPOS: always(asPositions),
-  GEORADIUS: always(asPlaces),
-  GEORADIUSBYMEMBER: always(asPlaces),
-  GEORADIUSBYMEMBER_RO: always(asPlaces),
-  GEORADIUS_RO: always(asPlaces),
-  GEOSEARCH: always(asPlaces),
+  GEORADIUS: always(asLocations),
+  GEORADIUSBYMEMBER: always(asLocations),
+  GEORADIUSBYMEMBER_RO: always(asLocations),
+  GEORADIUS_RO: always(asLocations),
+  GEOSEARCH: always(asLocations),
   HGETALL: always(asMap),
   HRANDFIELD: withWord("WITHVALUES", asPairs, behind(3)),
   LCS: withWord("IDX", asMap, behind(3)),
@@ -142,7 +146,7 @@ const MAKINGS: Readonly<Record<string, (argv: readonly ByteString[]) => Making>>
   SQL_RO: always(asRelation),
 };
 
-/** What is made of a command's reply. */
+/** Returns the converter of a command's reply. */
 export function makingOf({ name }: Command, argv: readonly ByteString[]): (reply: Reply) => Reply {
   return MAKINGS[name]?.(argv) ?? asItCame;
 }

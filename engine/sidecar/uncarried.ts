@@ -1,4 +1,4 @@
-/** Commands of Redis clients that are not carried to the daemons, nor answered here, each with the reason. */
+/** Commands of Redis clients that are neither sent to the daemons nor answered here, each with the reason. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { type ErrorReply, error } from "../../protocol/reply.js";
 import { valuesOf } from "../../store/commands/streams/read-options.js";
@@ -27,19 +27,19 @@ const REASONS: readonly (readonly [reason: string, names: string])[] = [
   [KEEPS, "SAVE BGSAVE BGREWRITEAOF LASTSAVE"],
 ];
 
-/** By the name in upper case. */
+/** Errors by the name of a command in upper case. */
 export const UNCARRIED: ReadonlyMap<string, ErrorReply> = new Map(
   REASONS.flatMap(([reason, names]) =>
     names.split(" ").map((name) => [name, refusalOf(name, reason)] as const),
   ),
 );
 
-/** By the command that they are of. */
+/** Errors of reads that wait, by the name of the command. */
 const WAITING_READS: ReadonlyMap<string, ErrorReply> = new Map(
   ["XREAD", "XREADGROUP"].map((name) => [name, refusalOf(`${name} with BLOCK`, WAITS)]),
 );
 
-/** Of a command that is carried, in a form that is not. */
+/** Returns the error for a form of a command that is not carried; null: it is. */
 export function refusalOfForm(argv: readonly ByteString[]): ErrorReply | null {
   const refusal = WAITING_READS.get(argv[0]?.toUpperCase() ?? "");
   if (refusal === undefined) return null;

@@ -1,4 +1,4 @@
-/** Passwords that stand in commands, which no log and nobody who watches is shown. */
+/** Removes passwords from commands that are logged or shown. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Command } from "../../store/rows/command.js";
 
@@ -6,7 +6,7 @@ import type { Command } from "../../store/rows/command.js";
 const SECRET_SETTINGS: ReadonlySet<string> = new Set(["requirepass", "masterauth", "tls-key-file-pass"]);
 const REDACTED = "(redacted)";
 
-/** Passwords stand where users log in, are made, and in some settings. */
+/** Returns a command without its passwords, which appear in logins, rules of users and some settings. */
 export function withoutSecrets({ name }: Command, argv: readonly ByteString[]): readonly ByteString[] {
   switch (name) {
     case "AUTH":

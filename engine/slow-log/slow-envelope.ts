@@ -1,4 +1,7 @@
-/** An envelope that held up all others, as the slow log keeps it: its first command, and how many more there are. */
+/**
+ * Adds an envelope that blocked all other commands to the slow log: its first command, and the number of the remaining
+ * ones.
+ */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { readBody } from "../../protocol/version-2/envelope.js";
 import { CommandFailure } from "../../store/arguments/errors.js";
@@ -7,20 +10,22 @@ import { withoutSecrets } from "./secrets.js";
 import type { SlowLog } from "./slow-log.js";
 
 export interface SlowEnvelope {
-  /** As it came; it was found right. */
+  /** The body as received, which was checked. */
   readonly body: Buffer;
-  /** Of the client, and of its key. */
+  /** The client's address, and the label of its key. */
   readonly remote: string;
   readonly name: ByteString;
   readonly milliseconds: number;
+  /** The W3C trace context that its client sent; undefined: none. */
+  readonly traceparent: string | undefined;
 }
 
 const MICROSECONDS = 1000;
 
-/** @param now  milliseconds since 1970 @param most  how many are kept */
+/** @param now  milliseconds since 1970 @param most  maximum entries that are stored */
 export function noteSlowEnvelope(
   slowLog: SlowLog,
-  { body, remote, name, milliseconds }: SlowEnvelope,
+  { body, remote, name, milliseconds, traceparent }: SlowEnvelope,
   { now, most }: { readonly now: number; readonly most: number },
 ): void {
   const { commands } = readBody(body);
@@ -30,5 +35,6 @@ export function noteSlowEnvelope(
   const more = commands.length - 1;
   const argv = more === 0 ? shown : [...shown, `(and ${more} more ${more === 1 ? "command" : "commands"})`];
   const at = Math.floor(now / 1000);
-  slowLog.add({ at, microseconds: Math.round(milliseconds * MICROSECONDS), argv, remote, name }, most);
+  const microseconds = Math.round(milliseconds * MICROSECONDS);
+  slowLog.add({ at, microseconds, argv, remote, name, traceparent }, most);
 }

@@ -1,4 +1,4 @@
-/** SLOWLOG GET, whichever way it came. Texts: redis-server 7.0. */
+/** SLOWLOG GET, for all protocols. Texts: redis-server 7.0. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, bulk, bulks, integer, type Reply } from "../../protocol/reply.js";
 import { custom } from "../../store/arguments/errors.js";

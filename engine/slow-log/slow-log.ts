@@ -1,7 +1,7 @@
-/** The latest commands that took long, whichever way they came. Shortened as Redis shortens them. */
+/** The latest slow commands, of all protocols. Shortened as in Redis. */
 import { type ByteString, detached } from "../../protocol/byte-string.js";
 
-/** Arguments of an entry, the note of the others among them, and characters of an argument. */
+/** Maximum arguments of an entry, the note about the omitted ones included, and maximum characters of an argument. */
 const ARGUMENTS_MAX = 32;
 const ARGUMENT_CHARS_MAX = 128;
 
@@ -14,10 +14,12 @@ export interface SlowEntry {
   /** Address and name of the client; of a signed command "", and its key's label or the first digits of its id. */
   readonly remote: string;
   readonly name: ByteString;
+  /** The W3C trace context of the call; absent: none. It is shown as the last argument. */
+  readonly traceparent?: string | undefined;
 }
 
 export class SlowLog {
-  /** The newest first. */
+  /** Newest first. */
   #entries: SlowEntry[] = [];
   #nextId = 0;
 
@@ -25,9 +27,11 @@ export class SlowLog {
     return this.#entries;
   }
 
-  /** @param most  how many are kept */
+  /** @param most  maximum entries that are stored */
   add(entry: Omit<SlowEntry, "id">, most: number): void {
-    const argv = shortened(entry.argv);
+    const shown = shortened(entry.argv);
+    const { traceparent } = entry;
+    const argv = traceparent === undefined ? shown : [...shown, `(traceparent ${traceparent})`];
     this.#entries.unshift({ ...entry, argv, id: this.#nextId++ });
     if (this.#entries.length > most) this.#entries.length = most;
   }
@@ -37,7 +41,7 @@ export class SlowLog {
   }
 }
 
-/** As much of a command as is shown where it may be long; nothing of the rest is kept alive. */
+/** Returns a command as it is shown where it may be long; the omitted part is not kept alive. */
 export function shortened(argv: readonly ByteString[]): ByteString[] {
   const shown = argv.length > ARGUMENTS_MAX ? argv.slice(0, ARGUMENTS_MAX - 1) : argv;
   const words = shown.map((word) => {

@@ -1,4 +1,7 @@
-/** The cluster's secret (--cluster-secret), by which daemons know each other without knowing each other's keys; to peers/ a MemberSecret. */
+/**
+ * The cluster's secret (--cluster-secret), by which daemons recognize each other without knowing each other's keys; for
+ * peers/ a MemberSecret.
+ */
 import { createHmac, timingSafeEqual } from "node:crypto";
 import type { Logger } from "pino";
 import { readClusterSecret } from "../../keys/cluster-secret.js";
@@ -28,11 +31,8 @@ export class ClusterSecret {
   }
 }
 
-/** @returns null: there is none. @throws StartError  a file that cannot be used, and the cure */
-export function loadClusterSecret(
-  { clusterSecret }: Pick<Settings, "clusterSecret">,
-  log: Pick<Logger, "warn">,
-): ClusterSecret | null {
+/** Reads the secret's file. @returns null: there is none @throws StartError  the file cannot be used, and the cure */
+export function loadClusterSecret({ clusterSecret }: Settings, log: Logger): ClusterSecret | null {
   if (clusterSecret === null) return null;
   try {
     const { secret, warnings } = readClusterSecret(clusterSecret);

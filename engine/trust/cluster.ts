@@ -1,4 +1,7 @@
-/** A cluster's name: what its daemons must be started with alike. Source: docs/protocol-v2.md "Cluster". */
+/**
+ * A cluster's name, which follows from what all its daemons must be started with. Source: docs/protocol-v2.md
+ * "Cluster".
+ */
 
 import { type ByteString, bytesOfText, textOfBytes } from "../../protocol/byte-string.js";
 import { RespReader } from "../../protocol/resp/resp-reader.js";
@@ -17,7 +20,7 @@ export interface Genesis {
 const MAGIC = "dbsync2";
 const PREFIX = Buffer.from("dbsync2\0genesis\0", "latin1");
 
-/** 32 bytes. The order of the keys does not matter. */
+/** Returns the cluster's name, 32 bytes. The order of the keys does not matter. */
 export function clusterOf(genesis: Genesis): ByteString {
   const bytes = writeGenesis(genesis);
   const length = Buffer.alloc(8);
@@ -25,13 +28,13 @@ export function clusterOf(genesis: Genesis): ByteString {
   return hashOf(Buffer.concat([PREFIX, length, Buffer.from(bytes, "latin1")]));
 }
 
-/** What is hashed, and kept in data folders. */
+/** Returns the bytes that are hashed, and stored in data folders. */
 export function writeGenesis({ name, applications, roots }: Genesis): ByteString {
   const lists = writeCommand([...applications].sort()) + writeCommand([...roots].sort());
   return writeArrayHead(4) + writeBulk(MAGIC) + writeBulk(bytesOfText(name)) + lists;
 }
 
-/** What `writeGenesis` wrote. @throws MalformedFrame */
+/** Parses the bytes of `writeGenesis`. @throws MalformedFrame */
 export function readGenesis(bytes: Buffer): Genesis {
   const reader = new RespReader(bytes);
   if (reader.readArrayHead() !== 4 || reader.readBulk() !== MAGIC)

@@ -1,4 +1,4 @@
-/** The data folder (--data): made with the daemon's own key in it, which says for good whose folder it is. */
+/** The data folder (--data): created with the daemon's own key in it, which permanently identifies its daemon. */
 import { existsSync, mkdirSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { discard, placeNew, stage } from "../../keys/atomic-file.js";
@@ -9,14 +9,14 @@ import { StartError } from "../../net/process/start-error.js";
 import { type Identity, identityOf, makeIdentity } from "./identity.js";
 
 const KEY_FILE = "daemon.pem";
-/** For the daemon's user alone. */
+/** Accessible to the daemon's user alone. */
 const FOLDER_MODE = 0o700;
 const KEY_MODE = 0o600;
 
-/** Where a data folder has its snapshots. */
+/** Returns the folder of snapshots in a data folder. */
 export const snapshotFolder = (data: string): string => join(data, "snapshots");
 
-/** Where it has the states of a stream (--order), in place of a timeline. */
+/** Returns the folder of a stream's states (--order), which replaces the timeline. */
 export const orderFolder = (data: string): string => join(data, "order");
 
 /** Returns why a folder is not read as a daemon's, and what to do. @param folder  one in which no timeline was found */
@@ -30,8 +30,8 @@ export function noTimeline(folder: string): string {
 }
 
 /**
- * The key in a folder; both are made where they are missing.
- * @param warn  is told of a key that others can read
+ * Returns the key in a folder; creates both if they are missing.
+ * @param warn  receives a warning about a key that other users can read
  * @throws StartError  a folder or key that cannot be used, and the cure
  */
 export function openDataFolder(folder: string, warn: (sentence: string) => void = () => {}): Identity {
@@ -48,10 +48,13 @@ export function openDataFolder(folder: string, warn: (sentence: string) => void 
   }
 }
 
-/** Whose folder it is; null: no daemon's. @throws StartError  its key cannot be read */
+/** Returns the daemon of a folder; null: it is no daemon's. @throws StartError  its key cannot be read */
 export const ownerOf = (folder: string): Identity | null => readKey(join(folder, KEY_FILE), () => {});
 
-/** With those above it. Node's own way tries for ever where the system says ENOENT of a folder in one that is there, as in /proc. */
+/**
+ * Creates a folder and its parents. Node's recursive option never ends where the system reports ENOENT for a folder in
+ * an existing one, as in /proc.
+ */
 function makeFolder(folder: string): void {
   const make = () => mkdirSync(folder, { mode: FOLDER_MODE });
   try {
@@ -65,7 +68,7 @@ function makeFolder(folder: string): void {
   }
 }
 
-/** null: there is none. */
+/** Reads the key; null: there is none. */
 function readKey(file: string, warn: (sentence: string) => void): Identity | null {
   try {
     const { key, warnings } = loadPrivateKey({ file }, { kinds: ["ed25519"] });

@@ -1,39 +1,40 @@
-/** Says in the log who changed the ring of keys, and who tried to without the right. */
+/** Logs changes of the key ring with their signer, and attempts without permission. */
 import type { Logger } from "pino";
 import type { Environment } from "../../net/process/environment.js";
 import { type LineLog, LogThrottle } from "../../net/process/log-throttle.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { dateText, hexOf } from "../../protocol/version-2/envelope.js";
 import { isKeyCommand, type KeyRecord } from "../../store/key-ring.js";
-import type { Unit } from "../../store/keyspace/unit.js";
 import type { FlushedEntry } from "../../timeline/entries/entry.js";
 
-/** More than a key in PEM and its rules; longer ones are cut in the log. */
+/** Maximum characters of a command in the log: more than a key in PEM and its rules. */
 const AUDITED_CHARS = 4096;
 
-/** Lines about denials in a period; the rest is counted. */
+/** Maximum lines about denials in a period; further ones are counted. */
 const DENIALS_MAX = 20;
 const PERIOD_MS = 10_000;
 
 type Argv = readonly ByteString[];
+type NamedKey = Pick<KeyRecord, "id" | "label">;
 
 export class KeyAudit {
   readonly #log: LineLog;
   readonly #denials: LogThrottle;
 
-  constructor({ log, environment }: { log: LineLog; environment: Pick<Environment, "uptime"> }) {
+  constructor(log: LineLog, environment: Environment) {
     this.#log = log;
     const { uptime } = environment;
     this.#denials = new LogThrottle({ log, uptime, periodMs: PERIOD_MS, lines: DENIALS_MAX });
   }
 
-  changed(argv: Argv, unit: Pick<Unit, "at" | "id">, signer: Pick<KeyRecord, "id" | "label">): void {
-    const what = { command: textOf(argv), at: dateText(unit.at) };
-    this.#log.warn({ ...what, ...whoIs(signer), unit: hexOf(unit.id) }, "the keys were changed");
+  /** @param at  the unit's date @param unit  its id */
+  changed(argv: Argv, at: number, unit: ByteString, signer: NamedKey): void {
+    const what = { command: textOf(argv), at: dateText(at) };
+    this.#log.warn({ ...what, ...whoIs(signer), unit: hexOf(unit) }, "the keys were changed");
   }
 
-  /** A unit was not permitted; of those without KEY commands nothing is said. */
-  denied(unit: readonly Argv[], signer: Pick<KeyRecord, "id" | "label">, reason: string): void {
+  /** Logs a unit that was not permitted, if it has KEY commands. */
+  denied(unit: readonly Argv[], signer: NamedKey, reason: string): void {
     const argv = unit.find(isKeyCommand);
     if (argv === undefined) return;
     const facts = { command: textOf(argv), ...whoIs(signer), reason };
@@ -41,8 +42,8 @@ export class KeyAudit {
   }
 }
 
-/** Tells of changes of keys among entries that another daemon gave. */
-export function tellReceived(entries: readonly FlushedEntry[], log: Pick<Logger, "warn">): void {
+/** Logs changes of keys among entries that another daemon sent. */
+export function tellReceived(entries: readonly FlushedEntry[], log: Logger): void {
   for (const { id, at, ring } of entries) {
     if (ring === null) continue;
     const { key, commands } = ring.envelope;
@@ -51,7 +52,7 @@ export function tellReceived(entries: readonly FlushedEntry[], log: Pick<Logger,
   }
 }
 
-function whoIs({ id, label }: Pick<KeyRecord, "id" | "label">): { by: string; label: string } {
+function whoIs({ id, label }: NamedKey): { by: string; label: string } {
   return { by: hexOf(id), label };
 }
 

@@ -1,27 +1,30 @@
-/** Public keys in the form that checks signatures: made when first needed, and kept. */
+/** Public keys in the form that verifies signatures: created on first use, and stored. */
 import { createPublicKey, type KeyObject } from "node:crypto";
 import { verifyDigest, verifyEnvelope } from "../../keys/verify.js";
 import type { ByteString } from "../../protocol/byte-string.js";
+import type { PackedEntry } from "../../protocol/members/member-packing.js";
 import { signedBytes } from "../../protocol/version-2/envelope.js";
-import type { CommandMessage } from "../../protocol/version-2/messages-v2.js";
-import type { KeyRecord } from "../../store/key-ring.js";
+
+/** A public key. */
+export interface PublicKey {
+  /** SHA-256 of `spki`, 32 bytes. */
+  readonly id: ByteString;
+  /** Its SubjectPublicKeyInfo, DER. */
+  readonly spki: ByteString;
+}
 
 export class KnownKeys {
-  /** By key id. */
+  /** Keys by their id. */
   readonly #keys = new Map<ByteString, KeyObject>();
 
-  /** Whether a key signed an envelope. @param id  SHA-256 of what is signed */
-  verify(
-    signer: Pick<KeyRecord, "id" | "spki">,
-    { body, signature }: Pick<CommandMessage, "body" | "signature">,
-    id: ByteString,
-  ): boolean {
+  /** Returns whether a key signed an envelope. @param id  SHA-256 of the signed bytes */
+  verify(signer: PublicKey, { body, signature }: PackedEntry, id: ByteString): boolean {
     const key = this.#keys.get(signer.id) ?? this.#load(signer);
     if (key.asymmetricKeyType === "rsa") return verifyDigest(id, signature, key);
     return verifyEnvelope(signedBytes(body), signature, key);
   }
 
-  #load({ id, spki }: Pick<KeyRecord, "id" | "spki">): KeyObject {
+  #load({ id, spki }: PublicKey): KeyObject {
     const key = createPublicKey({ key: Buffer.from(spki, "latin1"), format: "der", type: "spki" });
     this.#keys.set(id, key);
     return key;

@@ -1,4 +1,4 @@
-/** From the files of -s and --root-key to the key ring that a daemon begins with. */
+/** Loads the files of -s and --root-key into the key ring that a daemon begins with. */
 import type { KeyObject } from "node:crypto";
 import type { Logger } from "pino";
 import { KeyFileError } from "../../keys/errors.js";
@@ -22,7 +22,7 @@ interface FileKey {
 }
 
 /**
- * @param known  what commands mean, by number
+ * @param known  the versions of the commands' semantics
  * @throws StartError  a file that cannot be used, and the cure
  */
 export function loadSigners(
@@ -49,8 +49,9 @@ export function loadSigners(
 }
 
 /**
- * Reads the files once more while the daemon runs.
- * @returns the keys as they are, if the files hold the same @throws StartError  others cannot be taken over, and the cures
+ * Reads the files again while the daemon runs.
+ * @returns the current keys, if the files hold the same
+ * @throws StartError  other keys, which cannot be taken over, and the cures
  */
 export function loadSignersAgain(
   before: Signers,
@@ -73,12 +74,12 @@ export function loadSignersAgain(
     );
   log.warn(
     { before: hexOf(before.cluster), now: hexOf(signers.cluster) },
-    "other keys make another cluster: clients that were told the old one are refused",
+    "other keys make another cluster: clients that use the old one are refused",
   );
   return signers;
 }
 
-/** The same on every daemon, however its files are named: the order of the ring is state. */
+/** Sorts keys the same way on every daemon, however its files are named: the order of the ring is state. */
 const inOrder = (keys: readonly FileKey[]): FileKey[] => [...keys].sort((a, b) => (a.id < b.id ? -1 : 1));
 
 function loadFiles(option: string, paths: readonly string[], log: Logger): FileKey[] {

@@ -1,6 +1,7 @@
 /**
- * Who may be a member: where there is a list of members, its daemons; else whoever proved a key that is pinned, or that an
- * administrator let in, or knows the cluster's secret. Where somebody connects from proves nothing. Source: docs/protocol-v2.md "Members".
+ * Decides which daemons may be members: if there is a member list, its daemons; otherwise those that proved a pinned
+ * key, a key that an administrator authorized, or the cluster's secret. The address of a connection proves nothing.
+ * Source: docs/protocol-v2.md "Members".
  */
 
 import type { PeerAddress } from "../../options/peer-address.js";
@@ -8,25 +9,24 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import type { Standing } from "../../protocol/members/succession.js";
 import type { KeyRing } from "../../store/key-ring.js";
 
-/** Each a code of peers/farewells.ts. */
+/** Each is a code of cluster/peers/shared/close-reasons.ts. */
 export type NoMember = "no-peers" | "not-a-member" | "revoked" | "left-out" | "not-listed";
 
-export interface MembershipParts {
-  /** As it is now. */
-  readonly ring: KeyRing;
-  readonly peers: readonly Pick<PeerAddress, "pin">[];
-  /** The lists of members that were seen: where there is one its daemons are members, and no others. */
-  readonly standing: Standing;
-}
-
 /**
- * Why a daemon is no member; null: it is one. A key that was revoked is out for good, whatever else it shows.
- * @param knowsSecret  that it knows the cluster's secret
+ * Returns why a daemon is no member; null: it is one. A revoked key is excluded permanently, whatever else the daemon
+ * proves.
+ * @param knowsSecret  whether it proved the cluster's secret
+ * @param ring         as it is now
+ * @param standing     the state of the member lists that were seen: if there is a list, its daemons alone are members
  */
 export function refusalOfMember(
   id: ByteString,
   knowsSecret: boolean,
-  { ring, peers, standing }: MembershipParts,
+  {
+    ring,
+    peers,
+    standing,
+  }: { readonly ring: KeyRing; readonly peers: readonly PeerAddress[]; readonly standing: Standing },
 ): NoMember | null {
   if (peers.length === 0) return "no-peers";
   const record = ring.find(id);
@@ -34,9 +34,9 @@ export function refusalOfMember(
   if (record !== undefined && record.revokedAt !== null) return "revoked";
   if (standing.left.has(id)) return "left-out";
   if (standing.members.has(id)) return null;
-  // Where there are no administrators a daemon's key lets itself in, to sign: that is nobody's word for it.
+  // Without administrators a daemon adds its own key, to sign: that authorizes it to nothing else.
   const isLetIn = record !== undefined && record.addedBy !== null && record.addedBy !== id;
-  // Others are strangers, which are told nothing of the list.
+  // A daemon without proof learns nothing about the list.
   if (!knowsSecret && !isLetIn && !peers.some(({ pin }) => pin === id)) return "not-a-member";
   return standing.heads.length > 0 ? "not-listed" : null;
 }

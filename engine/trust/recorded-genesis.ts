@@ -1,6 +1,6 @@
 /**
- * The keys that a data folder was begun with: they are the beginning of its timeline, so a start with others would make
- * another state of it.
+ * The keys that a data folder was created with: its timeline begins with them, so a start with other keys would produce
+ * another state.
  */
 
 import { StartError } from "../../net/process/start-error.js";
@@ -11,7 +11,7 @@ import type { Storage } from "../../timeline/entries/storage.js";
 import { type Genesis, readGenesis, writeGenesis } from "./cluster.js";
 
 /**
- * Records the keys in a new folder, and compares them in an old one.
+ * Records the keys in a new folder, and compares them in an existing one.
  * @throws StartError  they differ; names the commands that change keys
  */
 export async function keepGenesis(storage: Storage, genesis: Genesis): Promise<void> {
@@ -24,13 +24,13 @@ export async function keepGenesis(storage: Storage, genesis: Genesis): Promise<v
   compareGenesis(bytes, genesis);
 }
 
-/** @param bytes  as they were recorded. @throws StartError  they differ */
+/** @param bytes  the recorded ones @throws StartError  they differ */
 export function compareGenesis(bytes: Buffer, genesis: Genesis): void {
   const differences = differencesOf(read(bytes), genesis);
   if (differences.length === 0) return;
   throw new StartError(
-    `The data folder was begun with other keys, and they belong to it for good: ${differences.join("; ")}. ` +
-      "Start with those it was begun with; later keys come and go by commands: dbsync keys add FILE, " +
+    `The data folder was created with other keys, which it keeps permanently: ${differences.join("; ")}. ` +
+      "Start the daemon with the first keys; add and revoke later ones by commands: dbsync keys add FILE, " +
       "dbsync keys revoke ID (KEY ADD, KEY REVOKE).",
     2,
   );
@@ -42,13 +42,13 @@ function read(bytes: Buffer): Genesis {
   } catch (problem) {
     if (!(problem instanceof MalformedFrame)) throw problem;
     throw new StartError(
-      "The data folder's record of its first keys is damaged. Restore the folder from a copy, or begin a new one.",
+      "The data folder's record of its first keys is damaged. Restore the folder from a copy, or create a new one.",
       1,
     );
   }
 }
 
-/** A sentence without its end for each difference. */
+/** Returns a phrase for each difference. */
 function differencesOf(before: Genesis, now: Genesis): string[] {
   const name = before.name === now.name ? [] : [`--cluster-name was ${before.name}, and is ${now.name} now`];
   return [
@@ -59,7 +59,9 @@ function differencesOf(before: Genesis, now: Genesis): string[] {
 }
 
 function keyDifferences(option: string, before: readonly ByteString[], now: readonly ByteString[]): string[] {
-  const lacks = before.filter((id) => !now.includes(id)).map((id) => `${option} lacks key ${hexOf(id)}`);
-  const has = now.filter((id) => !before.includes(id)).map((id) => `${option} has key ${hexOf(id)} besides`);
-  return [...lacks, ...has];
+  const missing = before
+    .filter((id) => !now.includes(id))
+    .map((id) => `key ${hexOf(id)} is missing in ${option}`);
+  const added = now.filter((id) => !before.includes(id)).map((id) => `key ${hexOf(id)} is new in ${option}`);
+  return [...missing, ...added];
 }

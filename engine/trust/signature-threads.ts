@@ -1,4 +1,4 @@
-/** What threads that check signatures are asked for an entry that a member gives: whether it is signed by the key that it names. */
+/** Threads that verify the signatures of entries from members: each by the key that the entry names. */
 import { availableParallelism } from "node:os";
 import type { Logger } from "pino";
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -6,35 +6,36 @@ import { MalformedFrame } from "../../protocol/errors.js";
 import type { PackedEntry } from "../../protocol/members/member-packing.js";
 import { readHead } from "../../protocol/version-2/envelope-head.js";
 import type { KeyRing } from "../../store/key-ring.js";
-import { knownKey, type SignersFace } from "./signers.js";
+import { knownKey, type Signers } from "./signers.js";
 import { type Signed, VerifyThreads } from "./verify-threads.js";
 
-/** Of an entry whose signature holds: its id, and the SubjectPublicKeyInfo of the key that made it. */
+/** The id of an entry whose signature is valid, and the SubjectPublicKeyInfo of the key that made it. */
 interface ProvedEntry {
   readonly id: ByteString;
   readonly spki: ByteString;
 }
 
 export interface SignatureThreads {
-  /** What is found of entries, in their order; null: nothing. Never rejects. */
+  /** Returns the proof of each entry, in order; null: none. Never rejects. */
   prove(entries: readonly PackedEntry[]): Promise<readonly (ProvedEntry | null)[]>;
   stop(): void;
 }
 
-/** More give nothing: folding, which is the main thread's, is the limit then. */
+/** Maximum threads by default; with more, the fold on the main thread is the limit. */
 const THREADS_BY_CORES = 3;
 
-/** @param asked  threads; null: by the machine's processors @returns null: there are none */
+/** @param asked  number of threads; null: by the machine's processors @returns null: there are none */
 export function signatureThreads(
   asked: number | null,
-  { signers, log }: { readonly signers: SignersFace; readonly log: Pick<Logger, "warn"> },
+  signers: Signers,
+  log: Logger,
 ): SignatureThreads | null {
   const count = asked ?? Math.min(availableParallelism() - 1, THREADS_BY_CORES);
   if (count === 0) return null;
   const threads = new VerifyThreads(count, ({ message }) =>
     log.warn(
       { reason: message },
-      "a thread that checks signatures has ended, or cannot begin; the others and the main thread check",
+      "a thread that verifies signatures has ended, or cannot start; the remaining ones and the main thread verify",
     ),
   );
   return {
@@ -57,7 +58,7 @@ async function prove(
   });
 }
 
-/** null: its key is not known here, or it is malformed; the check in its turn says which. */
+/** Returns null for an unknown key and for malformed bytes; the check on the main thread reports which. */
 function signedOf({ body, signature }: PackedEntry, ring: KeyRing): Signed | null {
   try {
     const { key: id } = readHead(body);

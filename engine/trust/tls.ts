@@ -1,6 +1,6 @@
 /**
- * The daemon's certificate: read at the start, on SIGHUP, and when its files change; what cannot be used
- * leaves the old one in place. Connections that are open keep what they were made with.
+ * The daemon's certificate: read at the start, on SIGHUP, and when its files change; unusable files leave the old one
+ * in place. Open connections keep theirs.
  */
 import { type Stats, statSync } from "node:fs";
 import { createSecureContext, type SecureContextOptions } from "node:tls";
@@ -16,63 +16,67 @@ import { LogThrottle } from "../../net/process/log-throttle.js";
 import type { Service } from "../../net/process/service.js";
 import { StartError } from "../../net/process/start-error.js";
 
-/** A certificate that ends sooner is warned of. */
+/** Milliseconds before its end from which on a certificate is warned of. */
 const SOON_MS = 14 * 86_400_000;
-/** Between two warnings of the same certificate. */
+/** Milliseconds between two warnings about the same certificate. */
 const WARN_EVERY_MS = 86_400_000;
 
-/**
- * Between two looks at the files, milliseconds. Looked at, not watched: links, mounts and copies all show.
- */
+/** Milliseconds between two checks of the files. Polled, not watched: that notices links, mounts and copies alike. */
 export const LOOK_EVERY_MS = 30_000;
 
-export interface TlsCertificateParts {
-  readonly files: CertificateFiles;
-  /** LOOK_EVERY_MS. */
-  readonly lookEvery: number;
-  readonly environment: Environment;
-  readonly log: Logger;
-}
-
 export class TlsCertificate implements Service {
-  readonly #parts: TlsCertificateParts;
+  /** Milliseconds between two checks of the files. */
+  readonly #lookEvery: number;
+  readonly #environment: Environment;
+  readonly #log: Logger;
   #files: CertificateFiles;
   #pair: CertificatePair;
-  /** Of the files that were read last, good or bad. */
+  /** The stamp of the files that were read last, valid or not. */
   #seen: string;
   readonly #throttle: LogThrottle;
   #timer: NodeJS.Timeout | null = null;
   readonly #takers: ((certificate: SecureContextOptions) => void)[] = [];
 
   /** Reads the files. @throws StartError */
-  constructor(parts: TlsCertificateParts) {
-    this.#parts = parts;
-    this.#files = parts.files;
-    this.#seen = stampOf(parts.files);
-    this.#pair = readPair(parts.files);
-    const { log, environment } = parts;
+  constructor({
+    files,
+    lookEvery,
+    environment,
+    log,
+  }: {
+    readonly files: CertificateFiles;
+    readonly lookEvery: number;
+    readonly environment: Environment;
+    readonly log: Logger;
+  }) {
+    this.#files = files;
+    this.#lookEvery = lookEvery;
+    this.#environment = environment;
+    this.#log = log;
+    this.#seen = stampOf(files);
+    this.#pair = readPair(files);
     this.#throttle = new LogThrottle({ log, uptime: environment.uptime, periodMs: WARN_EVERY_MS });
-    this.#tell();
+    this.#logCertificate();
   }
 
   get current(): SecureContextOptions {
     return { cert: this.#pair.certificatePem, key: this.#pair.keyPem };
   }
 
-  /** Hands each new certificate to a listener. */
+  /** Registers a listener, which receives each new certificate. */
   handTo(taker: (certificate: SecureContextOptions) => void): void {
     this.#takers.push(taker);
   }
 
   async start(): Promise<void> {
-    this.#timer = setInterval(() => this.#look(), this.#parts.lookEvery).unref();
+    this.#timer = setInterval(this.#look, this.#lookEvery).unref();
   }
 
   async stop(): Promise<void> {
     if (this.#timer !== null) clearInterval(this.#timer);
   }
 
-  /** Reads the files, changed or not. @returns what serves with them @throws StartError */
+  /** Reads the files, changed or not. @returns a function that serves with them @throws StartError */
   reload(files: CertificateFiles): () => void {
     const stamp = stampOf(files);
     const pair = readPair(files);
@@ -83,7 +87,7 @@ export class TlsCertificate implements Service {
     };
   }
 
-  #look(): void {
+  readonly #look = (): void => {
     this.#warnOfEnd();
     const stamp = stampOf(this.#files);
     if (stamp === this.#seen) return;
@@ -92,30 +96,29 @@ export class TlsCertificate implements Service {
       this.#take(readPair(this.#files));
     } catch (problem) {
       if (!(problem instanceof StartError)) throw problem;
-      // Also when only one of the two files is there yet; the other will change the stamp once more.
-      this.#parts.log.error(`The old certificate stays: ${problem.message}`);
+      // This also happens when only one of the two files has been replaced; the other one will change the stamp again.
+      this.#log.error(`The old certificate stays: ${problem.message}`);
     }
-  }
+  };
 
   #take(pair: CertificatePair): void {
     if (pair.certificatePem === this.#pair.certificatePem && pair.keyPem === this.#pair.keyPem) return;
     this.#pair = pair;
     this.#throttle.clear("dates");
     for (const taker of this.#takers) taker(this.current);
-    this.#tell();
+    this.#logCertificate();
   }
 
-  #tell(): void {
-    const { log } = this.#parts;
+  #logCertificate(): void {
     const { fingerprint, names, notAfter, warnings } = this.#pair;
-    for (const warning of warnings) log.warn(warning);
+    for (const warning of warnings) this.#log.warn(warning);
     const until = new Date(notAfter).toISOString();
-    log.info({ fingerprint: `sha256:${fingerprint}`, names, until }, "TLS with this certificate");
+    this.#log.info({ fingerprint: `sha256:${fingerprint}`, names, until }, "TLS with this certificate");
     this.#warnOfEnd();
   }
 
   #warnOfEnd(): void {
-    const now = this.#parts.environment.clock();
+    const now = this.#environment.clock();
     const { notBefore, notAfter } = this.#pair;
     if (notBefore <= now && now < notAfter - SOON_MS) return;
     const begins = `begins to be valid only at ${new Date(notBefore).toISOString()}`;
@@ -129,11 +132,11 @@ export class TlsCertificate implements Service {
   }
 }
 
-/** The pair in two files, fit to be served with. @throws StartError  and what to do */
+/** Reads a pair from two files and checks that it can be served with. @throws StartError  and what to do */
 export function readPair(files: CertificateFiles): CertificatePair {
   try {
     const pair = loadCertificatePair(files);
-    // What this OpenSSL would not serve with, such as keys that are too short.
+    // Rejects what this OpenSSL would not serve with, such as keys that are too short.
     createSecureContext({ cert: pair.certificatePem, key: pair.keyPem });
     return pair;
   } catch (problem) {
@@ -143,7 +146,7 @@ export function readPair(files: CertificateFiles): CertificatePair {
   }
 }
 
-/** What changes when one of the files does. */
+/** Returns a string that changes when one of the files does. */
 function stampOf({ certificate, key }: CertificateFiles): string {
   return [certificate, key].map(stampOfFile).join();
 }
@@ -153,7 +156,7 @@ function stampOfFile(file: string): string {
   try {
     stats = statSync(file, { throwIfNoEntry: false });
   } catch {
-    // A folder on the way that may not be entered: as good as absent, and reading says why.
+    // A parent folder cannot be entered: treated as absent, and reading reports the reason.
   }
   return stats === undefined
     ? "absent"

@@ -1,23 +1,25 @@
 /**
- * --verify-threads: threads that check signatures where many come at once, as when a daemon catches up. They say what holds; all
- * else about an entry is judged on the main thread, in the entry's turn (docs/decisions/0040).
+ * --verify-threads: threads that verify signatures when many come together, as when a daemon catches up. They report
+ * which are valid; everything else about an entry is checked on the main thread, when its turn comes
+ * (docs/decisions/0040).
  */
 import { Worker } from "node:worker_threads";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { type PackedEntry, writeEntries } from "../../protocol/members/member-packing.js";
+import type { PublicKey } from "./known-keys.js";
 import type { SignatureAnswer, SignatureTask } from "./verify-worker.js";
 
 /** An entry, and the key that it names. */
 export interface Signed extends PackedEntry {
-  readonly key: { readonly id: ByteString; readonly spki: ByteString };
+  readonly key: PublicKey;
 }
 
-/** Ids of those that hold; null: it does not hold, or nothing is known of it. */
+/** The ids of entries whose signature is valid; null: it is not, or nothing is known about it. */
 type Ids = readonly (ByteString | null)[];
 
 interface Thread {
   readonly worker: Worker;
-  /** What it has been asked and has not answered, by number. */
+  /** Resolvers of unanswered tasks, by number. */
   readonly asked: Map<number, (ids: Ids) => void>;
 }
 
@@ -25,13 +27,13 @@ export class VerifyThreads {
   readonly #count: number;
   readonly #failed: (problem: Error) => void;
   readonly #makeWorker: () => Worker;
-  /** Started when first needed. */
+  /** null: not started; they are on first use. */
   #threads: Thread[] | null = null;
   #number = 0;
 
   /**
-   * @param failed  told of a thread that has ended, or that the machine does not let begin: what it was asked is answered with
-   *   null, and it is asked no more
+   * @param failed  called with the error of a thread that has ended or could not start: its tasks are answered with
+   *   null, and it receives no more
    */
   constructor(count: number, failed: (problem: Error) => void, makeWorker = makeVerifyWorker) {
     this.#count = count;
@@ -39,7 +41,7 @@ export class VerifyThreads {
     this.#makeWorker = makeWorker;
   }
 
-  /** Never rejects. Given to one thread: a caller that has many gives them in several parts. */
+  /** Verifies entries on one thread: a caller with many entries splits them. Never rejects. */
   check(signed: readonly Signed[]): Promise<Ids> {
     this.#threads ??= this.#startAll();
     const number = ++this.#number;
@@ -51,7 +53,7 @@ export class VerifyThreads {
     });
   }
 
-  /** What is under way is answered with nothing, and so is what is asked from now on. */
+  /** Answers running and future tasks with nothing. */
   stop(): void {
     const threads = this.#threads ?? [];
     this.#threads = [];
@@ -66,7 +68,8 @@ export class VerifyThreads {
     try {
       while (threads.length < this.#count) threads.push(this.#start());
     } catch (problem) {
-      // More threads than the system permits, as a container's limit of processes: those that have begun are enough.
+      // The system permits no more threads, for example by a container's limit of processes: use those that were
+      // started.
       this.#failed(problem as Error);
     }
     return threads;

@@ -1,4 +1,7 @@
-/** A thread that checks signatures for as long as it is let: each message asks for those of some entries, each answer has its number. */
+/**
+ * Entry point of a thread that verifies signatures: each message has the entries of one task, each answer the number of
+ * its task.
+ */
 import { parentPort } from "node:worker_threads";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { type PackedEntry, readEntries } from "../../protocol/members/member-packing.js";
@@ -6,21 +9,21 @@ import { signedPieces } from "../../protocol/version-2/envelope.js";
 import { hashOf } from "./identity.js";
 import { KnownKeys } from "./known-keys.js";
 
-/** What the thread is asked. */
+/** A task of the thread. */
 export interface SignatureTask {
   readonly number: number;
-  /** As in a push. */
+  /** Encoded as in a push. */
   readonly entries: Uint8Array;
   /** The keys that the entries name. */
   readonly keys: readonly { readonly id: ByteString; readonly spki: ByteString }[];
-  /** Of each entry its place in `keys`. */
+  /** For each entry the index of its key in `keys`. */
   readonly signers: readonly number[];
 }
 
-/** What it answers. */
+/** The answer to a task. */
 export interface SignatureAnswer {
   readonly number: number;
-  /** Of each entry whose signature holds, its id; null: it does not hold. */
+  /** For each entry its id if the signature is valid, otherwise null. */
   readonly ids: readonly (ByteString | null)[];
 }
 
@@ -40,7 +43,7 @@ function idIfSigned(entry: PackedEntry, key: SignatureTask["keys"][number]): Byt
     const id = hashOf(...signedPieces(entry.body));
     return known.verify(key, entry, id) ? id : null;
   } catch {
-    // Bytes that are no key, or no body: the main thread says which, in the entry's turn.
+    // The bytes are no key, or no body: the main thread reports which, when the entry's turn comes.
     return null;
   }
 }

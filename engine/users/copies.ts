@@ -1,77 +1,87 @@
 /**
- * How many other daemons have a write on their disks (without --data: in their timelines), for WAIT: told at once, or when
- * there are as many as were wanted.
+ * Counts the other daemons that have a write on disk (without --data: in their timelines), for WAIT: immediately, or
+ * once there are enough.
  */
 
 import type { Environment } from "../../net/process/environment.js";
 import type { Place } from "../../timeline/entries/entry.js";
 
-/** What is used of the peers. */
+/** The peers, as far as they are needed here. */
 export interface CopyPeers {
-  /** Other daemons that are known to have it on their disks. */
+  /** Returns the number of other daemons that are known to have it on disk. */
   copies(place: Place): number;
-  /** Resolves when so many daemons, this one among them, have said that it is on their disk; forgotten after a while. */
+  /** Resolves when that number of daemons, this one included, have reported it as on disk; forgotten after a while. */
   replicated(place: Place, daemons: number): Promise<void>;
 }
 
-export interface CopiesParts {
-  readonly peers: CopyPeers;
-  /** How many other daemons are connected. */
-  readonly members: () => number;
-  /** Whether there are none, nor is this daemon to connect to any. */
-  readonly isAlone: () => boolean;
-  readonly environment: Pick<Environment, "setTimer">;
-}
-
-/** Who waits for how long. */
+/** What a client waits for, and how long. */
 export interface CopiesWait {
-  /** null: nothing was written, and what is waited for is that so many are connected. */
+  /** null: nothing was written, so the daemons only need to be connected. */
   readonly place: Place | null;
-  /** Daemons besides this one. */
+  /** Daemons in addition to this one. */
   readonly wanted: number;
-  /** 0: for ever. */
+  /** 0: without limit. */
   readonly milliseconds: number;
 }
 
-/** Clients that may wait at a time. */
-const WAITING_MOST = 10_000;
-/** Milliseconds after which the peers are asked anew: they forget who waits. */
+/** Maximum clients that wait. */
+const WAITING_MAX = 10_000;
+/** Milliseconds after which the request to the peers is repeated: they forget it. */
 const ASK_AGAIN_MS = 15_000;
-/** Milliseconds between two looks at who is connected. */
+/** Milliseconds between two checks of the connected daemons. */
 const LOOK_MS = 100;
-/** A timer takes no longer times; who waits for longer waits for ever. */
+/** The longest timer; a longer wait has none. */
 const TIMER_MS_MAX = 2 ** 31 - 1;
 
 export class Copies {
-  readonly #parts: CopiesParts;
+  readonly #peers: CopyPeers;
+  readonly #environment: Environment;
+  /** Returns the number of other daemons that are connected. */
+  readonly #members: () => number;
+  /** Returns whether no daemon is connected or configured as a peer. */
+  readonly #isAlone: () => boolean;
   #waiting = 0;
 
-  constructor(parts: CopiesParts) {
-    this.#parts = parts;
+  constructor({
+    peers,
+    members,
+    isAlone,
+    environment,
+  }: {
+    readonly peers: CopyPeers;
+    readonly members: () => number;
+    readonly isAlone: () => boolean;
+    readonly environment: Environment;
+  }) {
+    this.#peers = peers;
+    this.#members = members;
+    this.#isAlone = isAlone;
+    this.#environment = environment;
   }
 
   get isAlone(): boolean {
-    return this.#parts.isAlone();
-  }
-
-  /** Other daemons that are known to have a write. @param place  null: nothing was written, which all that are connected have */
-  count(place: Place | null): number {
-    const { peers, members } = this.#parts;
-    return place === null ? members() : peers.copies(place);
+    return this.#isAlone();
   }
 
   /**
-   * Waits until as many have it as are wanted.
-   * @param ended  called once: there are, or the time is over; at once if too many wait
-   * @returns ends it before; it does no harm afterwards
+   * Returns the number of other daemons that are known to have a write.
+   * @param place  null: nothing was written, which all connected daemons have
+   */
+  count(place: Place | null): number {
+    return place === null ? this.#members() : this.#peers.copies(place);
+  }
+
+  /**
+   * Waits until enough daemons have a write.
+   * @param ended  called once: enough have it, or the time is over; immediately if too many clients wait
+   * @returns a function that ends the wait before that; it does no harm afterwards
    */
   wait({ place, wanted, milliseconds }: CopiesWait, ended: () => void): () => void {
-    if (this.#waiting >= WAITING_MOST) {
+    if (this.#waiting >= WAITING_MAX) {
       ended();
       return () => {};
     }
     this.#waiting++;
-    const { peers, members, environment } = this.#parts;
     let cancelAsking = () => {};
     let cancelTimer = () => {};
     let isOver = false;
@@ -84,12 +94,12 @@ export class Copies {
       ended();
     };
     const ask = () => {
-      if (place === null && members() >= wanted) return end();
-      if (place !== null) peers.replicated(place, wanted + 1).then(end);
-      cancelAsking = environment.setTimer(place === null ? LOOK_MS : ASK_AGAIN_MS, ask);
+      if (place === null && this.#members() >= wanted) return end();
+      if (place !== null) this.#peers.replicated(place, wanted + 1).then(end);
+      cancelAsking = this.#environment.setTimer(place === null ? LOOK_MS : ASK_AGAIN_MS, ask);
     };
     if (milliseconds > 0 && milliseconds <= TIMER_MS_MAX)
-      cancelTimer = environment.setTimer(milliseconds, end);
+      cancelTimer = this.#environment.setTimer(milliseconds, end);
     ask();
     return end;
   }

@@ -1,4 +1,7 @@
-/** The path of clients that may come before the documents of this daemon were fetched: commands of documents are refused until then. */
+/**
+ * The path of clients that may connect before this daemon has fetched its documents: until then commands of documents
+ * are refused.
+ */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
 import type { Command } from "../../store/rows/command.js";

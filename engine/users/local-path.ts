@@ -1,4 +1,4 @@
-/** Commands applied where they arrive, in memory: each in the turn in which it comes. */
+/** Applies commands in memory, in the turn in which they arrive. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, NIL_ARRAY, type Reply } from "../../protocol/reply.js";
 import { settled } from "../../protocol/step-reply.js";

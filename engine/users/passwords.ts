@@ -7,7 +7,7 @@ const HASH_DIGITS = /^[0-9a-f]{64}$/;
 
 export interface Passwords {
   takesAnyPassword: boolean;
-  /** SHA-256 each. */
+  /** The SHA-256 of each password. */
   passwords: Buffer[];
 }
 
@@ -16,16 +16,16 @@ export function hashOf(password: ByteString): Buffer {
 }
 
 export const wrongWord = (modifier: ByteString, problem: string, mistake: WrongRule["mistake"]) =>
-  new WrongRule(problem, { modifier, problem, mistake });
+  new WrongRule(problem, modifier, problem, mistake);
 
 /**
- * `>password`, `#hash`; `<password` and `!hash` take one away.
- * @param heard  told of a password that is added, and of which more is known than its hash
+ * Applies a rule on passwords: `>password` and `#hash` add one, `<password` and `!hash` remove one.
+ * @param onPassword  called with a password that is added as a text
  */
 export function takePassword(
   draft: Passwords,
   word: ByteString,
-  heard: (hash: Buffer, password: ByteString) => void,
+  onPassword: (hash: Buffer, password: ByteString) => void,
 ): boolean {
   const sign = word[0];
   if (sign !== ">" && sign !== "#" && sign !== "<" && sign !== "!") return false;
@@ -42,6 +42,6 @@ export function takePassword(
     draft.passwords.push(hash);
     draft.takesAnyPassword = false;
   }
-  if (sign === ">") heard(hash, rest);
+  if (sign === ">") onPassword(hash, rest);
   return true;
 }

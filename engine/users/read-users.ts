@@ -1,4 +1,7 @@
-/** The users that listeners begin with, or go on with: none of them may open a listener that is in reach of others. */
+/**
+ * Reads the users of the listeners, at the start and again on SIGHUP: none of them may open a listener to other
+ * machines.
+ */
 import { statSync } from "node:fs";
 import { isLoopback } from "../../net/process/loopback.js";
 import { StartError } from "../../net/process/start-error.js";
@@ -8,13 +11,13 @@ import { DEFAULT_USER, Users } from "./users.js";
 
 const OTHERS_READ = 0o004;
 
-/** Where users may come in. */
+/** The listeners through which users connect. */
 export type Doors = Pick<Settings, UserListenerName | "allowAnonymous">;
 
 /**
- * The users of a file.
- * @param secrets  told of passwords; null: nobody asks for more than their hashes
- * @throws StartError  it cannot be read, or they open a listener: with the cures
+ * Reads the users of a file.
+ * @param secrets  receives passwords; null: only their hashes are needed
+ * @throws StartError  it cannot be read, or its users open a listener: with the cures
  */
 export function readUsers(
   settings: Doors & Pick<Settings, "aclFile">,
@@ -26,8 +29,8 @@ export function readUsers(
 }
 
 /**
- * The same while others are served: a file that was emptied, or lost its line for the default user, is no order to let
- * anybody in.
+ * Reads the users again while clients are served: a file that was emptied, or lost its line for the default user, must
+ * not permit access without a password.
  * @throws StartError  with the cures
  */
 export function readUsersAgain(before: Users, settings: Doors & Pick<Settings, "aclFile">): Users {
@@ -35,15 +38,15 @@ export function readUsersAgain(before: Users, settings: Doors & Pick<Settings, "
   if (before.anonymous !== null || users.anonymous === null || users.isDefaultGiven) return users;
   const { aclFile } = settings;
   throw new StartError(
-    `--acl-file${aclFile === null ? "" : ` ${aclFile}`} names no user ${DEFAULT_USER} any more, so that anybody could come in ` +
-      `without a password; the users stay as they were. Write: user ${DEFAULT_USER} off, or, if it is meant so: ` +
+    `--acl-file${aclFile === null ? "" : ` ${aclFile}`} no longer names user ${DEFAULT_USER}, so that any client could connect ` +
+      `without a password; the users are unchanged. Write: user ${DEFAULT_USER} off, or, if it is meant so: ` +
       `user ${DEFAULT_USER} on nopass ~* +@all.`,
     2,
   );
 }
 
 /**
- * Off loopback somebody has to log in: TLS hides what is said from others, and keeps nobody out.
+ * Requires a login on every address other than loopback: TLS encrypts traffic but does not authenticate clients.
  * @throws StartError  with the cures
  */
 export function checkDoors(users: Users, settings: Doors): void {
@@ -54,7 +57,7 @@ export function checkDoors(users: Users, settings: Doors): void {
     if (address === undefined || isLoopback(address) === true) continue;
     const who = open.name === DEFAULT_USER ? "" : `, as user ${open.name}`;
     throw new StartError(
-      `--${name} ${address} can be reached from other machines, and anybody there could send commands${who}, without a ` +
+      `--${name} ${address} can be reached from other machines, and any client there could send commands${who}, without a ` +
         "password. Give users passwords (--acl-file, with a line such as: user default off), or listen on 127.0.0.1, or " +
         "permit this with --allow-anonymous.",
       2,
@@ -62,7 +65,7 @@ export function checkDoors(users: Users, settings: Doors): void {
   }
 }
 
-/** A sentence, if users of this machine who are not in the file's group can read who may log in and by which hash; else null. */
+/** Returns a sentence if other users of this machine can read the user names and password hashes; otherwise null. */
 export function readersOf(aclFile: string | null): string | null {
   if (aclFile === null || ((statSync(aclFile, { throwIfNoEntry: false })?.mode ?? 0) & OTHERS_READ) === 0)
     return null;

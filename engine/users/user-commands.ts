@@ -1,27 +1,35 @@
-/** The commands of one connection of a listener with users: each is looked up, permitted, given memory, and run. */
+/**
+ * The commands of one connection of a listener with users: each is looked up, permitted, checked against the memory
+ * limit, and run.
+ */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { ErrorReply, Reply } from "../../protocol/reply.js";
 import { CommandFailure } from "../../store/arguments/errors.js";
 import { resolveCommand } from "../../store/command-table.js";
 import type { Called } from "../backends/called.js";
+import type { MemoryLimit } from "../memory/memory-limit.js";
 import type { CommandPath, CommandSender } from "./command-path.js";
-import { type Denial, Guest, type GuestParts } from "./guest.js";
-
-export interface UserCommandsParts extends GuestParts {
-  readonly path: CommandPath;
-}
+import { type Denial, UserSession } from "./user-session.js";
+import type { Users } from "./users.js";
 
 export class UserCommands {
-  readonly guest: Guest;
+  readonly guest: UserSession;
   readonly #path: CommandPath;
   readonly #denied: (denial: Denial) => ErrorReply;
-  /** Whose name an administrator sees. */
+  /** The name that an administrator sees. */
   #last = "";
 
-  /** @param denied  returns, or throws, a denial in the listener's own words */
-  constructor(parts: UserCommandsParts, denied: (denial: Denial) => ErrorReply) {
-    this.guest = new Guest(parts);
-    this.#path = parts.path;
+  /** @param denied  returns, or throws, a denial in the listener's protocol */
+  constructor(
+    {
+      users,
+      memory,
+      path,
+    }: { readonly users: Users; readonly memory: MemoryLimit; readonly path: CommandPath },
+    denied: (denial: Denial) => ErrorReply,
+  ) {
+    this.guest = new UserSession(users, memory);
+    this.#path = path;
     this.#denied = denied;
   }
 

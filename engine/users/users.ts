@@ -1,6 +1,6 @@
 /**
- * Who may use the listeners without signatures, and what for: the users of --acl-file, in the format of Redis's aclfile.
- * Read at the start and on SIGHUP. Passwords are kept as SHA-256 and compared in constant time.
+ * The users of the listeners without signatures, and their rules: those of --acl-file, in the format of Redis's
+ * aclfile. Read at the start and on SIGHUP. Passwords are stored as SHA-256 and compared in constant time.
  */
 import { timingSafeEqual } from "node:crypto";
 import { readFileSync, renameSync, writeFileSync } from "node:fs";
@@ -14,36 +14,39 @@ import type { PasswordSecrets } from "./password-secrets.js";
 import { hashOf, type Passwords, takePassword, wrongWord } from "./passwords.js";
 
 export const DEFAULT_USER = "default";
-/** More are no file that a person keeps. */
+/** Maximum bytes of the file: a person maintains it. */
 const FILE_BYTES_MAX = 16 * 1024 * 1024;
 
 export interface User {
   readonly name: ByteString;
   readonly isOn: boolean;
-  /** Any password will do. */
+  /** Whether any password is accepted. */
   readonly takesAnyPassword: boolean;
-  /** SHA-256 each. */
+  /** The SHA-256 of each password. */
   readonly passwords: readonly Buffer[];
-  /** Patterns of the channels that he may hear and speak on. null: all. */
+  /** Patterns of the channels that the user may subscribe to and publish on; null: all. */
   readonly channels: readonly ByteString[] | null;
-  /** The switch sanitize-payload, likewise: what RESTORE is given is always checked. null: nothing was said. */
+  /**
+   * Whether the user has the switch sanitize-payload, which changes nothing: payloads of RESTORE are always checked.
+   * null: neither switch was set.
+   */
   readonly isSanitizing: boolean | null;
   readonly acl: Acl;
 }
 
 export class Users {
-  /** Changes when the users do: who has logged in is looked up anew then. */
+  /** Changes with the users: sessions look their user up again. */
   generation = 0;
-  /** Told when they do. */
+  /** Called when the users change. */
   whenChanged: () => void = () => {};
   #users: ReadonlyMap<ByteString, User>;
   /** Whether the file has a line for the default user. */
   readonly isDefaultGiven: boolean;
 
-  /** For logins by proof; null: nobody logs in so. */
+  /** Secrets for logins by proof; null: no listener needs them. */
   readonly secrets: PasswordSecrets | null;
 
-  /** @param file  null: none, only the default user, who may do everything. @throws StartError */
+  /** @param file  null: none, only the default user, with all permissions @throws StartError */
   constructor(file: string | null, secrets: PasswordSecrets | null = null) {
     this.secrets = secrets;
     const users = readUsers(file, secrets);
@@ -53,13 +56,13 @@ export class Users {
     this.#users = users;
   }
 
-  /** Takes over the users of another one. */
+  /** Replaces these users by those of another object. */
   become(other: Users): void {
     this.#users = other.#users;
     this.#changed();
   }
 
-  /** These users once rules are added to those of one, who is made if absent. @throws CommandFailure */
+  /** Returns these users after rules are added to one of them, which is created if missing. @throws CommandFailure */
   changed(name: ByteString, rules: readonly ByteString[]): Users {
     const before = this.#users.get(name);
     const draft: Draft =
@@ -74,7 +77,7 @@ export class Users {
     return users;
   }
 
-  /** @returns whether there was such a user */
+  /** Removes a user. @returns whether it existed */
   remove(name: ByteString): boolean {
     const users = new Map(this.#users);
     if (!users.delete(name)) return false;
@@ -101,24 +104,24 @@ export class Users {
     return this.#users.get(name);
   }
 
-  /** Who a connection is that has not logged in; null: nobody. */
+  /** The user of a connection without a login; null: a login is required. */
   get anonymous(): User | null {
     const user = this.#users.get(DEFAULT_USER) as User;
     return user.isOn && user.takesAnyPassword ? user : null;
   }
 
-  /** Who can come in by any password, or none; null: nobody. */
+  /** A user that needs no password; null: there is none. */
   get withoutPassword(): User | null {
     for (const user of this.#users.values()) if (user.isOn && user.takesAnyPassword) return user;
     return null;
   }
 
-  /** Whether the default user takes any password, so that there is none to log in with. */
+  /** Whether the default user accepts any password, so that none can be required. */
   get isOpen(): boolean {
     return (this.#users.get(DEFAULT_USER) as User).takesAnyPassword;
   }
 
-  /** Takes as long for a user who is not there. @returns null: no such user, or not with this password */
+  /** Checks a login, in the same time for an unknown user. @returns null: no such user, or not with this password */
   login(name: ByteString, password: ByteString): User | null {
     const user = this.#users.get(name);
     const hash = hashOf(password);
@@ -145,7 +148,7 @@ function readUsers(file: string | null, secrets: PasswordSecrets | null): Map<By
     if (/^\s*(#|$)/.test(line)) continue;
     try {
       const user = parseUser(line, secrets);
-      if (users.has(user.name)) throw new CommandFailure(`ERR user ${user.name} stands there twice`);
+      if (users.has(user.name)) throw new CommandFailure(`ERR user ${user.name} appears twice`);
       users.set(user.name, user);
     } catch (problem) {
       if (!(problem instanceof CommandFailure)) throw problem;
@@ -170,16 +173,16 @@ function readText(file: string): ByteString {
   }
 }
 
-/** A user as far as a line has been read. */
+/** A user while its line is parsed. */
 interface Draft extends Passwords {
   isOn: boolean;
   channels: readonly ByteString[] | null;
   isSanitizing: boolean | null;
-  /** For Acl. */
+  /** Rules for Acl. */
   rules: ByteString[];
 }
 
-/** What a user is before the first word, and after `reset`, which says of payloads as well. */
+/** Returns a user before its first word, and after `reset`, which sets the switch for payloads as well. */
 function blank(): Draft {
   return {
     isOn: false,
@@ -196,7 +199,7 @@ const BARE = /^(?!on$|off$|(all|no|reset|clear|skip-|sanitize-))\w/i;
 const NO_RULE =
   "is no rule: a password begins with > (its SHA-256 with #), a rule with + - ~ % or (, or it is a word such as on";
 
-/** @throws CommandFailure */
+/** Parses a line of the file. @throws CommandFailure */
 function parseUser(line: ByteString, secrets: PasswordSecrets | null): User {
   const [keyword, name, ...words] = line.split(" ").filter((word) => word !== "");
   if (keyword !== "user" || name === undefined)
@@ -205,12 +208,12 @@ function parseUser(line: ByteString, secrets: PasswordSecrets | null): User {
 }
 
 interface Drafting {
-  /** What number the first word has, for messages. */
+  /** The number of the first word, for error messages. */
   readonly first: number;
   readonly secrets: PasswordSecrets | null;
 }
 
-/** @throws CommandFailure */
+/** Applies rules to a draft. @throws CommandFailure */
 function drafted(
   name: ByteString,
   start: Draft,
@@ -220,7 +223,7 @@ function drafted(
   // An envelope names its user.
   if (name.length > USER_BYTES_MAX)
     throw new CommandFailure(`ERR a user's name of ${name.length} bytes, above ${USER_BYTES_MAX}`);
-  const heard = (hash: Buffer, password: ByteString) => secrets?.keep(name, hash, password);
+  const onPassword = (hash: Buffer, password: ByteString) => secrets?.keep(name, hash, password);
   let draft = start;
   let isInSelector = false;
   for (const [index, word] of words.entries()) {
@@ -231,13 +234,13 @@ function drafted(
       draft.rules.push(withoutChannels(word));
       isInSelector = !word.endsWith(")");
     } else if (word.toLowerCase() === "reset") draft = { ...blank(), isSanitizing: true };
-    else if (!takeSwitch(draft, word) && !takePassword(draft, word, heard)) draft.rules.push(word);
+    else if (!takeSwitch(draft, word) && !takePassword(draft, word, onPassword)) draft.rules.push(word);
   }
   const { rules, ...others } = draft;
   return { name, ...others, acl: new Acl(rules, { all: () => commands, find: findCommand }) };
 }
 
-/** A user as a line of --acl-file, in Redis's way; it says the same when it is read. */
+/** Returns a user as a line of --acl-file, in Redis's format; parsing it yields the same user. */
 export function userLine(user: User): ByteString {
   const { name, passwords, channels, acl } = user;
   const hashes = passwords.map((hash) => `#${hash.toString("hex")}`);
@@ -247,7 +250,7 @@ export function userLine(user: User): ByteString {
   return `user ${name} ${joined([...words, ...inside])}`;
 }
 
-/** The switches of a user, by Redis's names and in its order. */
+/** Returns the switches of a user, by Redis's names and in its order. */
 export function flagsOf({ isOn, takesAnyPassword, isSanitizing }: User): ByteString[] {
   const password = takesAnyPassword ? ["nopass"] : [];
   const sanitizing =
@@ -265,22 +268,22 @@ function joined(words: readonly (ByteString | undefined)[]): ByteString {
   return words.filter((word) => word !== undefined && word !== "").join(" ");
 }
 
-/** The rules that a user has, of which many may have been given one after the other. */
+/** Returns the rules of a user in normal form, which may be shorter than those that were set one after the other. */
 function rulesOf({ normalForm: [outside, ...selectors] }: Acl): ByteString[] {
   const inside = selectors.map(({ keys, commands: text }) => `(${joined([keys, text])})`);
   return [outside?.keys ?? "", outside?.commands ?? "", ...inside].filter((rule) => rule !== "");
 }
 
-/** Channels mean nothing here; Redis writes them into its files, also within selectors. */
+/** Rules on channels: they have no effect here, but Redis writes them into its files, also within selectors. */
 const CHANNELS = /^(&.*|allchannels|resetchannels)$/i;
 
-/** A word of a selector, with its parentheses. */
+/** Returns a selector's word, with its parentheses, without rules on channels. */
 function withoutChannels(word: ByteString): ByteString {
   const [, open = "", inside = "", close = ""] = /^(\(?)(.*?)(\)?)$/s.exec(word) ?? [];
   return CHANNELS.test(inside) ? open + close : word;
 }
 
-/** @returns whether the word is none of the rules on commands and keys */
+/** Applies a switch to the draft. @returns false: the word is a rule on commands or keys */
 function takeSwitch(draft: Draft, word: ByteString): boolean {
   const known = word.toLowerCase();
   switch (known) {
@@ -307,7 +310,7 @@ function takeChannels(draft: Draft, word: ByteString): boolean {
   if (/^(&\*|allchannels)$/i.test(word)) draft.channels = null;
   else if (word.startsWith("&")) {
     if (draft.channels === null)
-      throw wrongWord(word, `rule '${echoed(word)}': behind all channels it has no effect`, "channel");
+      throw wrongWord(word, `rule '${echoed(word)}': after all channels it has no effect`, "channel");
     draft.channels = [...new Set([...draft.channels, word.slice(1)])];
   } else draft.channels = [];
   return true;

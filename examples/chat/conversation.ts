@@ -1,12 +1,12 @@
 /**
- * A client's side, for the page and the terminal alike: says who it is, goes to the next server when one is lost, says again what nobody has
- * told it to be kept, and shows everything once. Knows no socket but what it is given: it runs in browsers as it is.
+ * A client's side of the chat, for the page and the terminal alike: introduces the user, goes to the next server when one is lost, sends
+ * again what was not acknowledged, and shows each message once. It uses no socket but the given one: it runs in browsers as it is.
  */
 import type { Message, RoomEvent } from "./message.js";
 import type { Person } from "./sessions.js";
 import { type ClientFrame, PROTOCOL, type ServerFrame } from "./wire.js";
 
-/** What is used of WebSocket, whoever makes it. */
+/** The part of WebSocket that is used, of any implementation. */
 export interface ChatSocket {
   onopen: ((told: never) => void) | null;
   onmessage: ((told: { readonly data: string }) => void) | null;
@@ -16,7 +16,7 @@ export interface ChatSocket {
   close(): void;
 }
 
-/** What happens, for whoever shows it. */
+/** Events to show. */
 export type Told =
   | {
       readonly is: "here";
@@ -38,7 +38,7 @@ export type Told =
 export interface ConversationOptions {
   readonly servers: readonly string[];
   readonly pseudo: string;
-  /** Of an earlier conversation; null: a new one. */
+  /** Id of an earlier conversation; null: a new one. */
   readonly session: string | null;
   readonly room?: string;
   readonly makeSocket: (url: string, protocol: string) => ChatSocket;
@@ -46,11 +46,11 @@ export interface ConversationOptions {
   readonly makeId: () => string;
 }
 
-/** What waits for a server at once. */
+/** Maximum messages that wait for a server. */
 const WAITING_MAX = 100;
 /** Ids by which what comes again is known. */
 const KNOWN_MAX = 10_000;
-/** Servers tell who is here more often. */
+/** Servers report the users of a room more often. */
 const SILENCE_MS = 25_000;
 /** A server that promises signs of life is left after this. */
 const BEATS_LOST_MS = 8000;
@@ -59,7 +59,7 @@ const SILENT_MS = 2000;
 const SILENT_BEATS = 2.2;
 const RETRY_MS_FIRST = 100;
 const RETRY_MS_MAX = 5000;
-/** So many pages are asked for at once, to close the gap that an absence has left. */
+/** Pages to request in a row, to close the gap after an absence. */
 const GAP_PAGES_MAX = 20;
 
 type Take<Is extends ServerFrame["is"]> = (frame: Extract<ServerFrame, { is: Is }>, server: string) => void;
@@ -78,7 +78,7 @@ export class Conversation {
   #from = "";
   #room: string | undefined;
   #oldest: string | null = null;
-  /** Of the room; it may be empty. */
+  /** Whether a page of the room has come; it may be empty. */
   #hasPage = false;
   #asked: string | null = null;
   #gapPages = 0;
@@ -106,7 +106,7 @@ export class Conversation {
     return true;
   }
 
-  /** How much was said that no server has told to be kept. */
+  /** Number of messages that no server has acknowledged. */
   get waiting(): number {
     return this.#waiting.size;
   }
@@ -122,7 +122,7 @@ export class Conversation {
     if (this.#isHere && this.#oldest !== null) this.#ask(this.#oldest);
   }
 
-  /** What is shown no more, and the place of the earliest that still is. */
+  /** Forgets messages that are no longer shown, and the order key of the earliest that still is. */
   forget(ids: readonly string[], oldest: string | undefined): void {
     for (const id of ids) this.#known.delete(id);
     if (oldest !== undefined && ids.length > 0) {
@@ -250,7 +250,7 @@ export class Conversation {
     this.#sayFirst();
   }
 
-  /** The newest page comes by itself, others are asked for: by the user, or to close the gap that an absence has left. */
+  /** The newest page comes by itself, earlier ones on request: by the user, or to close the gap after an absence. */
   #turnPage({ room, messages, more }: Extract<ServerFrame, { is: "history" }>): void {
     const { tell } = this.#options;
     if (room !== this.#room || !this.#hasPage) {
@@ -302,7 +302,7 @@ export class Conversation {
     this.#options.tell(frame);
   }
 
-  /** One at a time, so that they stand in their order. What was kept already adds nothing. */
+  /** Sends one message at a time, so that they stay in their order. A message that was stored already adds nothing. */
   #sayFirst(): void {
     const [first] = this.#waiting;
     if (this.#isHere && first !== undefined) this.#send({ do: "say", id: first[0], text: first[1] });

@@ -48,7 +48,7 @@ async function main(): Promise<void> {
   );
   const chats = await freePorts(CHAT_PORT, SERVERS);
   for (const [index, port] of chats.entries()) {
-    // Each has a daemon of its own first, and goes to the others when that one is gone.
+    // Each client prefers another server, and goes to the next one when that is lost.
     const turned = <Place>(places: readonly Place[]) => [...places.slice(index), ...places.slice(0, index)];
     const hosts = turned(redis).map((one) => `${HOST}:${one}`);
     const urls = turned(mongo).map((one) => `mongodb://${HOST}:${one}/chat`);

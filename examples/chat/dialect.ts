@@ -1,4 +1,4 @@
-/** What a connection speaks: the words of the exercise, or frames of JSON. A seat knows neither's bytes. */
+/** The protocol of a connection: the words of the exercise, or frames of JSON. A seat knows neither's bytes. */
 import type { Message, RoomEvent } from "./message.js";
 import type { Present, Session } from "./sessions.js";
 
@@ -19,10 +19,10 @@ export type Rejection = "no-name" | "taken" | "flood" | "unknown-session" | "not
 
 export interface Welcome {
   readonly session: Session;
-  /** How all others know the session. */
+  /** The id of the session for other users. */
   readonly from: string;
   readonly isBack: boolean;
-  /** Where the servers are, this one among them. */
+  /** The addresses of the servers, this one among them. */
   readonly servers: readonly string[];
   /** Milliseconds in which the server sends something. */
   readonly beatMs: number;
@@ -47,11 +47,14 @@ export interface Dialect {
   request(text: string): Request | null;
   welcome(welcome: Welcome): readonly string[];
   history(page: Page): readonly string[];
-  /** @returns null: not told to this one */
+  /** @returns null: not sent to this client */
   event(event: RoomEvent, isOwn: boolean): string | null;
-  /** To who said it: it is kept. @param isShown  whether this client was sent it already @returns null: not told to this one */
+  /**
+   * Acknowledges a message to its sender: it is stored. @param isShown  whether this client was sent it already @returns null: not sent to
+   * this client
+   */
   kept(message: Message, isShown: boolean): string | null;
-  /** That the server is there. @returns null: not told to this one */
+  /** Reports that the server is up. @returns null: not sent to this client */
   alive(): string | null;
   present(told: Told): string | null;
   refused(refusal: { readonly why: Refusal; readonly id: string | null; readonly afterMs: number }): string;

@@ -7,7 +7,7 @@ const write = (frame: ServerFrame): string => JSON.stringify(frame);
 
 const ALIVE = write({ is: "alive" });
 
-/** As long as any place is, with room. */
+/** Maximum characters of an order key, with room to spare. */
 const ORDER_CHARS = 64;
 
 export const frames: Dialect = {

@@ -1,4 +1,4 @@
-/** What is kept of what was said: added to, read from the end, never changed. */
+/** The history of the chat: messages are added and read from the end, never changed. */
 import type { Message } from "./message.js";
 
 export interface History {
@@ -8,8 +8,8 @@ export interface History {
    */
   add(message: Message): Promise<Message>;
   /**
-   * The last of a room, in their order.
-   * @param before  an order: only what stands before it; null: from the end
+   * Returns the last messages of a room, in their order.
+   * @param before  an order key: only messages before it; null: from the end
    */
   last(room: string, count: number, before: string | null): Promise<readonly Message[]>;
   close(): Promise<void>;

@@ -4,7 +4,7 @@ import { createRequire } from "node:module";
 /** Returns the same text for names that look alike. */
 export type Fold = (name: string) => string;
 
-/** What clients write in place of a name, or next to it. */
+/** Words that clients show instead of a name, or next to it. */
 const RESERVED = ["you", "vous", "annonce"] as const;
 
 /** Loads the table of characters. It is a development dependency: without it, names differ by any character. */

@@ -1,28 +1,28 @@
-/** What is said, what happens in a room, and what a name, a room and a text may be. */
+/** Messages, events of a room, and what names, rooms and texts may contain. */
 
 /** One thing said. Nothing of it is ever changed. */
 export interface Message {
-  /** A UUID of the client's making: who sends it again, not having heard that it is kept, adds nothing. */
+  /** A UUID of the client: a message that is sent again, because its acknowledgement was lost, adds nothing. */
   readonly id: string;
-  /** Its place in the room: texts that compare as what was said before and behind. */
+  /** Its order key in the room: texts that compare as messages were sent. */
   readonly order: string;
   readonly room: string;
   /** Milliseconds since 1970, by the clock of the server that took it. */
   readonly at: number;
-  /** Who said it, for all to know; the session itself is a secret. */
+  /** The sender's public id; the session itself is a secret. */
   readonly from: string;
   readonly pseudo: string;
-  /** Of 256, as terminals have them. */
+  /** One of the 256 colours of terminals. */
   readonly color: number;
   readonly text: string;
 }
 
-/** What the clients of a room are told, at whichever server they are. */
+/** An event that all clients of a room receive, at whichever server they are. */
 export type RoomEvent =
   | { readonly kind: "said"; readonly message: Message }
   | {
       readonly kind: "joined" | "left" | "returned";
-      /** The same for the same event, whoever tells of it. */
+      /** The same for the same event, whichever server reports it. */
       readonly id: string;
       readonly at: number;
       readonly from: string;
@@ -36,7 +36,7 @@ const EVENTS: readonly unknown[] = ["joined", "left", "returned"] satisfies Room
 /** Milliseconds that a Date can hold. */
 const DATE_MAX = 8.64e15;
 
-/** Whether it is what servers tell each other of a room, and nothing stands in it that they would not let in. */
+/** Whether it is an event that servers send each other, and contains nothing that they would reject. */
 export function isEventOf(event: unknown, room: string): event is RoomEvent {
   if (typeof event !== "object" || event === null) return false;
   const { kind, message } = event as Record<string, unknown>;
@@ -72,7 +72,9 @@ export function roomNamed(text: unknown, chars: number): string | null {
   return ROOM.test(name) && name.length <= chars ? name : null;
 }
 
-/** Of control, of direction, and without a width: what would show a name as another one, or move a terminal's cursor. */
+/**
+ * Control characters, direction marks and characters without a width: they would show a name as another one, or move a terminal's cursor.
+ */
 const UNNAMED = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Co}\p{Cn}\p{Cs}]/u;
 const UNSEEN = new RegExp(UNNAMED, "gu");
 
@@ -83,7 +85,7 @@ export function pseudoOf(text: unknown, chars: number): string | null {
   return name !== "" && name.length <= chars ? name : null;
 }
 
-/** Control characters but line ends and tabs: ESC stands between the fields of what is sent. */
+/** Control characters but line ends and tabs: ESC separates the fields of what is sent. */
 const UNTOLD = /[^\P{Cc}\n\t]/u;
 const CONTROL = new RegExp(UNTOLD, "gu");
 

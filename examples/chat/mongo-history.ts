@@ -5,9 +5,9 @@ import type { Message } from "./message.js";
 
 type Kept = Omit<Message, "id"> & { readonly _id: string };
 
-/** What a server says when there is such an `_id` already. */
+/** MongoDB's error when the `_id` exists already. */
 const DUPLICATE = 11000;
-/** What the driver calls trouble with the line, not with what was asked. */
+/** The driver's errors of the connection, rather than of the request. */
 const LINE_TROUBLE = /^Mongo(Network|NetworkTimeout|ServerSelection|NotConnected|TopologyClosed|PoolCleared)/;
 
 interface Opened {
@@ -63,7 +63,7 @@ export class MongoHistory implements History {
     await opened?.client.close();
   }
 
-  /** Of the one that answered last, and of each other once: what is asked can be asked again, for an id is kept once. */
+  /** Asks the server that answered last, and then each other server once: a request can be repeated, for an id is stored once. */
   async #ask<Answer>(work: (messages: Collection<Kept>) => Promise<Answer>): Promise<Answer> {
     for (let attempt = 1; ; attempt++) {
       const opening = (this.#opened ??= this.#open());
@@ -72,7 +72,7 @@ export class MongoHistory implements History {
         return await work(messages);
       } catch (problem) {
         if (!LINE_TROUBLE.test((problem as Error).name)) throw problem;
-        // Several may have found out at once: one of them goes on.
+        // Several requests may have found out at the same time: one of them goes on.
         if (this.#opened === opening) {
           this.#opened = null;
           this.#tried++;
@@ -91,7 +91,7 @@ export class MongoHistory implements History {
       serverSelectionTimeoutMS: within,
       connectTimeoutMS: within,
       socketTimeoutMS: this.#answersWithinMs,
-      // A duplicate tells that the first try was kept; the driver need not find out.
+      // A duplicate shows that the first try was stored; the driver need not find out.
       retryWrites: false,
     });
     await client.connect();

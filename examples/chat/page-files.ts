@@ -1,4 +1,4 @@
-/** The page's files, and what the browser is told to let it do: nothing but these, and connections to the chat's servers. */
+/** The page's files, and the policy for the browser: it may load nothing but these, and connect to the chat's servers only. */
 import { readFileSync } from "node:fs";
 import type { IncomingMessage, ServerResponse } from "node:http";
 
@@ -7,7 +7,7 @@ interface PageFile {
   readonly bytes: Buffer;
 }
 
-/** Beside the sources: what is not compiled stays there. */
+/** Next to the sources: what is not compiled stays there. */
 const page = new URL("../../../examples/chat/page/", import.meta.url);
 const compiled = new URL("./", import.meta.url);
 

@@ -3,7 +3,7 @@ import type { Redis } from "ioredis";
 import type { History } from "./history.js";
 import { type Message, orderOf } from "./message.js";
 
-/** As many may stand at the very millisecond of the one that others are asked for before. */
+/** Maximum entries at the very millisecond of the one that earlier ones are requested for. */
 const SAME_TIME_MAX = 64;
 
 export class RedisHistory implements History {

@@ -1,6 +1,6 @@
 /**
- * Rooms: what happens in one is published, and each server that has somebody in it tells its own. Publications are kept for no one,
- * so each server looks into the history from time to time for what it has not heard.
+ * Rooms: events in a room are published, and each server forwards them to its users in it. Publications are not stored, so each server
+ * reads the history from time to time for what it has missed.
  */
 import type { Redis } from "ioredis";
 import type { Dialect } from "./dialect.js";
@@ -19,7 +19,7 @@ export interface Listener {
 
 export interface RoomsParts {
   readonly redis: Redis;
-  /** A connection of its own: one that hears can ask nothing. */
+  /** A connection of its own: a subscribed connection cannot send requests. */
   readonly hearing: Redis;
   readonly sessions: Sessions;
   readonly history: History;
@@ -36,7 +36,7 @@ export class Rooms {
   constructor(parts: RoomsParts) {
     this.#parts = parts;
     parts.hearing.on("message", (channel: string, text: string) => this.#heard(channel, text));
-    // It hears again what it heard before; what was said meanwhile is looked up.
+    // It is subscribed again; messages of the meantime are looked up.
     parts.hearing.on("ready", () => void this.lookAgain());
   }
 
@@ -52,7 +52,7 @@ export class Rooms {
     if (inside?.size !== 0) return;
     this.#listeners.delete(room);
     await this.#parts.hearing.unsubscribe(PREFIX + room);
-    // Somebody may have come while that was asked.
+    // A user may have joined meanwhile.
     if (this.#listeners.has(room)) await this.#parts.hearing.subscribe(PREFIX + room);
   }
 
@@ -60,7 +60,7 @@ export class Rooms {
     await this.#parts.redis.publish(PREFIX + room, JSON.stringify(event));
   }
 
-  /** Who is where, for all who can read it; who has gone without a word; and what was not heard. */
+  /** Updates the users of each room for all readers; reports users that have disappeared, and messages that were missed. */
   async lookAgain(): Promise<void> {
     if (this.#listeners.size === 0) return;
     const { sessions, log } = this.#parts;
@@ -76,7 +76,7 @@ export class Rooms {
     const { sessions, history, limits } = this.#parts;
     for (const { from, pseudo, color } of await sessions.swept(room)) {
       const at = Date.now();
-      // Two servers may see it at once: within a minute it is the same event.
+      // Two servers may notice it at the same time: within a minute it is the same event.
       const id = `left-${from}-${Math.floor(at / 60_000)}`;
       await this.tell(room, { kind: "left", id, at, from, pseudo, color });
     }
@@ -108,7 +108,7 @@ export class Rooms {
   }
 }
 
-/** @returns null: somebody else speaks on that channel */
+/** @returns null: another program publishes on that channel */
 function eventIn(text: string, room: string): RoomEvent | null {
   try {
     const event: unknown = JSON.parse(text);

@@ -1,6 +1,6 @@
 /**
- * One connection: who it is, the room it is in, and what it asks, one thing after the other. Its socket and what it has been shown are all
- * that a server knows by itself; what was said, sessions and rooms are in Redis and MongoDB.
+ * One connection: its user, its room, and its requests, one after the other. Only its socket and what it was sent are local to the server;
+ * messages, sessions and rooms are in Redis and MongoDB.
  */
 import { randomUUID } from "node:crypto";
 import type { WebSocket } from "ws";
@@ -29,7 +29,10 @@ const LEFT: ReadonlySet<number> = new Set([1000, 1001, 1005]);
 /** Why the server closes, as RFC 6455 counts. */
 const CLOSE = { normal: 1000, policy: 1008, binary: 1003, later: 1013 } as const;
 
-/** An event that comes again later than this is not known to be one. Above what is looked up at once, or that would be told anew. */
+/**
+ * An event that comes again later than this is not recognized. Above the number of messages that are looked up together, or these would be
+ * sent again.
+ */
 const SHOWN_PER_HISTORY = 3;
 /** Older ones, said again, are known to their room. */
 const TOLD_AGAIN_MS = 60_000;
@@ -42,9 +45,9 @@ export class Seat implements Listener {
   readonly #helloTimer: NodeJS.Timeout;
   /** Ids of messages that it was sent, the latest. */
   readonly #shown = new Set<string>();
-  /** Of other events: however many come and go, a message is told once. */
+  /** Ids of other events: however many users come and go, a message is sent once. */
   readonly #happened = new Set<string>();
-  /** What happens while the history is read stands behind it. */
+  /** Events that happen while the history is read are sent after it. */
   #waiting: RoomEvent[] | null = null;
   readonly #shownMost: number;
   #session: Session | null = null;
@@ -72,7 +75,7 @@ export class Seat implements Listener {
     socket.on("close", (code) => this.#closed(LEFT.has(code)));
   }
 
-  /** Who sits here; null: not known yet, or no more. */
+  /** The session of this connection; null: not known yet, or ended. */
   get session(): Session | null {
     return this.#isOpen ? this.#session : null;
   }
@@ -132,7 +135,7 @@ export class Seat implements Listener {
     if (++this.#strikes > limits.STRIKES) this.#close(CLOSE.policy);
   }
 
-  /** What comes while something is done waits; as many as may be asked for at once. */
+  /** Queues a request while another is being served; as many may wait as a burst admits. */
   #next(work: () => Promise<void>, request: Request | null): void {
     this.#turn = this.#turn.then(async () => {
       if (!this.#isOpen) return;
@@ -209,7 +212,7 @@ export class Seat implements Listener {
     const { room, pseudo, color } = session;
     const said: Message = { id, order: orderOf(at, id), room, at, from: this.#from, pseudo, color, text };
     const message = await history.add(said);
-    // A look into the history may have told of it meanwhile.
+    // Reading the history may have sent it meanwhile.
     const kept = dialect.kept(message, this.#shown.has(id));
     this.#remember(id);
     if (kept !== null) this.send(kept);
@@ -233,7 +236,7 @@ export class Seat implements Listener {
   async #showHistory(room: string, before: string | null): Promise<void> {
     const { history, dialect, limits } = this.#parts;
     const count = limits.HISTORY_COUNT;
-    // One more than is told tells whether there are more.
+    // One more than is sent shows whether there are more.
     const found = await history.last(room, count + 1, before);
     const messages = found.slice(-count);
     if (before === null) for (const { id } of messages) this.#remember(id);

@@ -22,9 +22,9 @@ import { words } from "./words.js";
 /** Bytes of a request's head, and milliseconds until it is there. */
 const HEAD_BYTES = 8192;
 const HEAD_MS = 10_000;
-/** What other servers may say of themselves: it stands in a header. */
+/** The address that another server may claim: it is sent in a header. */
 const ADDRESS = /^wss?:\/\/[\w.:[\]-]+$/;
-/** At most so long between two attempts to reach Redis. */
+/** Maximum milliseconds between two attempts to reach Redis. */
 const REDIS_RETRY_MS = 1000;
 /** Milliseconds between two attempts while Redis has started and refuses writes. */
 const LOADING_RETRY_MS = 100;
@@ -70,7 +70,7 @@ export class ChatServer {
     });
   }
 
-  /** Where clients reach it. */
+  /** The address for clients. */
   get address(): string {
     return this.#address;
   }
@@ -196,7 +196,7 @@ export class ChatServer {
     });
   }
 
-  /** Who does not answer a ping until the next one is due is gone, though its connection may not have said so. */
+  /** Closes connections that have not answered a ping when the next one follows, though the system may not have noticed. */
   #watch(webSocket: import("ws").WebSocket): void {
     let answered = true;
     webSocket.on("pong", () => {

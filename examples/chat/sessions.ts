@@ -1,6 +1,6 @@
 /**
- * Sessions in Redis: one key each, its uuid, with the fields of the exercise as JSON. They end by themselves: a server that dies
- * renews none. Beside them, who has which name, who is in which room, and which servers there are.
+ * Sessions in Redis: one key each, its uuid, with the fields of the exercise as JSON. They expire by themselves: a server that dies renews
+ * none. In addition the owner of each name, the users of each room, and the servers.
  */
 import { createHash, randomInt, randomUUID } from "node:crypto";
 import type { Redis } from "ioredis";
@@ -8,7 +8,7 @@ import type { Limits } from "./limits.js";
 import { type Fold, isReserved } from "./look-alikes.js";
 import { clockOf, FIRST_ROOM, isUuid, pseudoOf } from "./message.js";
 
-/** What stands in Redis. The last two are not the exercise's. */
+/** The fields in Redis. The last two are not the exercise's. */
 interface Kept {
   readonly here: boolean;
   readonly color: number;
@@ -21,7 +21,7 @@ interface Kept {
 }
 
 export interface Session {
-  /** A secret: who has it is the one who has the name. */
+  /** A secret: it is the proof of owning the name. */
   readonly uuid: string;
   readonly pseudo: string;
   readonly color: number;
@@ -38,11 +38,11 @@ export interface Person {
 
 export interface Present {
   readonly people: readonly Person[];
-  /** Of whom only the first may stand in `people`. */
+  /** Number of users, of which only the first may be in `people`. */
   readonly count: number;
 }
 
-/** A session of another server may be some moments behind, where daemons tell each other. */
+/** Attempts to read a session of another server, which may arrive some moments later where daemons replicate. */
 const LOOKS = 6;
 const LOOK_AGAIN_MS = 200;
 
@@ -53,7 +53,7 @@ const SERVERS = "chat:servers";
 const ROOMS = "chat:rooms";
 const hereKey = (room: string) => `chat:here:${room}`;
 
-/** Tells sessions apart without giving them away. */
+/** Identifies a session without revealing it. */
 export const publicIdOf = (uuid: string): string =>
   createHash("sha256").update(uuid).digest("hex").slice(0, 12);
 
@@ -68,12 +68,12 @@ export class Sessions {
     this.#fold = fold;
   }
 
-  /** Whether it is a name that nobody may have. */
+  /** Whether a name is reserved. */
   isReserved(pseudo: string): boolean {
     return isReserved(pseudo, this.#fold);
   }
 
-  /** @returns why not: the name is somebody else's, or too many begin there */
+  /** @returns why not: another user has the name, or too many begin there */
   async begin(
     pseudo: string,
     addr: Session["addr"],
@@ -101,7 +101,7 @@ export class Sessions {
     return session;
   }
 
-  /** Somebody has come, has spoken, or has gone to another room. */
+  /** Stores a session after its user has joined, sent a message, or changed rooms. */
   async write(session: Session): Promise<void> {
     await this.#keep(session, true, this.#limits.SESSION_SECONDS);
   }
@@ -111,7 +111,7 @@ export class Sessions {
     await this.#redis.pipeline().zadd(hereKey(room), until, uuid).zadd(ROOMS, until, room).exec();
   }
 
-  /** @returns whether it was there: of several that ask, one is told so */
+  /** @returns whether it existed: of several servers that remove it, one receives true */
   async exit({ room, uuid }: Pick<Session, "room" | "uuid">): Promise<boolean> {
     return (await this.#redis.zrem(hereKey(room), uuid)) === 1;
   }
@@ -158,7 +158,10 @@ export class Sessions {
     return { people: (await this.#people(uuids)).map(({ person }) => person), count };
   }
 
-  /** Who gave no sign of life for too long, their servers having died. Of several servers that ask, each is told of some. */
+  /**
+   * Removes and returns users without a sign for too long, after their servers died. Of several servers that call it, each receives some of
+   * them.
+   */
   async swept(room: string): Promise<readonly Person[]> {
     const late = await this.#redis.zrange(hereKey(room), 0, String(Date.now()), "BYSCORE", "LIMIT", 0, 100);
     const people = await this.#people(late);
@@ -209,7 +212,7 @@ export class Sessions {
     for (const { uuid, pseudo } of sessions)
       pipeline.expire(uuid, seconds).expire(this.#nameKey(pseudo), seconds);
     const results = (await pipeline.exec()) ?? [];
-    // What is gone, with a Redis that forgets, is written anew.
+    // After a restart of a Redis that forgets, missing sessions are written again.
     for (const [index, session] of sessions.entries()) {
       if (results[index * 2]?.[1] === 0) await this.write(session);
       if (results[index * 2 + 1]?.[1] === 0) await this.#hasName(session.uuid, session.pseudo);

@@ -11,9 +11,9 @@ export interface RedisPlace {
 export interface ChatSettings {
   readonly host: string;
   readonly port: number;
-  /** What else browsers may reach the server as, `wss://chat.example`; null: ws://host:port */
+  /** Another address of the server for browsers, `wss://chat.example`; null: ws://host:port */
   readonly address: string | null;
-  /** Sites whose pages may connect, beside those of the servers themselves. */
+  /** Sites whose pages may connect, in addition to those of the servers themselves. */
   readonly origins: readonly string[];
   /** Tried in turn. */
   readonly redis: readonly RedisPlace[];

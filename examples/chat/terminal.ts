@@ -1,4 +1,6 @@
-/** The terminal's client: `node dist/examples/chat/terminal.js -a ADDR -p PORT`. A line typed is said; /room NAME, /earlier, /who, /quit. */
+/**
+ * The terminal's client: `node dist/examples/chat/terminal.js -a ADDR -p PORT`. A typed line is sent; `/room NAME`, `/earlier`, `/who`, `/quit`.
+ */
 import { randomUUID } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { createInterface } from "node:readline";
@@ -9,7 +11,7 @@ import type { Refusal, Rejection } from "./dialect.js";
 import { clockOf } from "./message.js";
 import type { Person } from "./sessions.js";
 
-/** Where the uuid is kept, as the exercise's client keeps it. */
+/** The file of the uuid, as the exercise's client has it. */
 const INFO = "info.json";
 
 const USAGE = `Usage: node dist/examples/chat/terminal.js [-a ADDRESS] [-p PORT] [-n NAME] [--info FILE]
@@ -49,7 +51,7 @@ let hasMore = false;
 let isEnding = false;
 let conversation: Conversation | null = null;
 
-/** Nothing of what others say may move the cursor. */
+/** Removes what could move the cursor from texts of other users. */
 const plain = (text: string) => text.replace(/[^\P{Cc}\n\t]/gu, "").replaceAll("\n", "\n        ");
 const painted = ({ pseudo, color }: Pick<Person, "pseudo" | "color">) =>
   colors ? `\u001b[38;5;${Number(color)}m${plain(pseudo)}\u001b[0m` : plain(pseudo);

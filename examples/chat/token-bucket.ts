@@ -1,4 +1,4 @@
-/** How often something may be done: so many times at once, and again as time goes by. */
+/** Limits how often something may happen: a burst of N, and again as time goes by. */
 
 export class TokenBucket {
   readonly #most: number;

@@ -1,11 +1,13 @@
-/** What the page and the terminal client here say: frames of JSON, sub-protocol `dbsync-chat`. Each message has its id and its place. */
+/**
+ * The protocol of the page and the terminal client: frames of JSON, sub-protocol `dbsync-chat`. Each message has its id and its order key.
+ */
 import type { Refusal, Rejection } from "./dialect.js";
 import type { Message, RoomEvent } from "./message.js";
 import type { Person } from "./sessions.js";
 
 export const PROTOCOL = "dbsync-chat";
 
-/** What a client sends, the first of them first. */
+/** The frames of a client, the first of them first. */
 export type ClientFrame =
   | { readonly do: "begin"; readonly pseudo: string; readonly room?: string }
   | { readonly do: "resume"; readonly session: string; readonly room?: string }
@@ -13,7 +15,7 @@ export type ClientFrame =
   | { readonly do: "room"; readonly room: string }
   | { readonly do: "earlier"; readonly before: string };
 
-/** What a server sends. */
+/** The frames of a server. */
 export type ServerFrame =
   | {
       readonly is: "welcome";

@@ -1,6 +1,6 @@
 /**
- * A cache in front of something slow. One asker at a time makes a value while the others wait for it; if two do after all,
- * nothing is harmed. What was made of data that have changed since is never kept.
+ * A cache in front of something slow. One caller at a time makes a value while the remaining ones wait for it; if two do after all, nothing
+ * is harmed. A value made from data that have changed since is never stored.
  */
 import { randomUUID } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
@@ -13,7 +13,7 @@ const LOOK_MS = 25;
 
 export interface CacheTimes {
   readonly ttlMs: number;
-  /** For what is not there: short, and asked for all the same only once. */
+  /** Lifetime of "there is no such value": short, and even that is asked for only once. */
   readonly missingMs: number;
 }
 
@@ -35,7 +35,7 @@ export class Cache<Value> {
       const kept = await this.#client.call(["GET", `cache:${name}`]);
       if (kept !== null) return JSON.parse(kept as string);
       const flight = ["SET", `flight:${name}`, "1", "NX", "PX", FLIGHT_MS];
-      // Together: who may fly because a flight has just ended finds what it has brought.
+      // In one transaction: a caller that may make the value because another has just finished finds its value.
       const [mayFly, made] = (await this.#client.multi([flight, ["GET", `cache:${name}`]])) ?? [];
       if (mayFly === "OK" && made === null) return await this.#fill(name);
       if (mayFly === "OK") await this.#client.call(["DEL", `flight:${name}`]);
@@ -44,7 +44,7 @@ export class Cache<Value> {
     return await this.#make(name);
   }
 
-  /** To be called when what the value is made of has changed, and not before. */
+  /** To be called when the source of the value has changed, and not before. */
   async changed(name: string): Promise<void> {
     const change = ["SET", `changed:${name}`, randomUUID(), "PX", CHANGE_KEPT_MS];
     await this.#client.multi([change, ["DEL", `cache:${name}`, `flight:${name}`]]);
@@ -59,7 +59,7 @@ export class Cache<Value> {
       throw problem;
     });
     const { ttlMs, missingMs } = this.#times;
-    // Not all at once: what was kept together ends apart.
+    // Spreads the ends of values that were stored together.
     const ms = Math.ceil((value === null ? missingMs : ttlMs) * (0.9 + 0.2 * Math.random()));
     // One daemon is enough to keep a value: what counts is the condition in the order of all, not the answer.
     const keep = ["SET", `cache:${name}`, JSON.stringify(value), "PX", ms];

@@ -12,7 +12,7 @@ const LOOK_MS = 100;
 export interface Turn {
   /** Greater than that of every turn before: whatever the lock protects is to refuse a lower one than it has seen. */
   readonly number: number;
-  /** Milliseconds left of the lease, by whichever clock says less: one stands still while the machine sleeps. */
+  /** Milliseconds left of the lease, by whichever clock says less: one does not run while the machine sleeps. */
   left(): number;
   release(): Promise<void>;
 }
@@ -22,16 +22,16 @@ export class Lock {
   readonly #key: string;
   readonly #leaseMs: number;
   #over = 0; // it and all before it
-  #tried = { number: 0, at: 0 }; // in vain; from `at` on nobody can be given it
+  #tried = { number: 0, at: 0 }; // in vain; from `at` on no caller can receive it
 
-  /** @param client  of all daemons  @param leaseMs  the same for all who use this lock */
+  /** @param client  of all daemons  @param leaseMs  the same for all users of this lock */
   constructor(client: Client, name: string, leaseMs = 10_000) {
     this.#client = client;
     this.#key = `lock:${name}`;
     this.#leaseMs = leaseMs;
   }
 
-  /** @returns null: somebody else has had it all the time, or too few daemons agreed */
+  /** @returns null: another holder has had it all the time, or too few daemons agreed */
   async acquire(patienceMs: number): Promise<Turn | null> {
     const end = performance.now() + patienceMs;
     do {
@@ -50,14 +50,14 @@ export class Lock {
     return null;
   }
 
-  /** The highest number that was tried, and the highest that was given back. An old answer is harmless: both only rise. */
+  /** Returns the highest number that was tried, and the highest that was returned. An old answer is harmless: both only rise. */
   async #look(): Promise<[number, number]> {
     const scores = await this.#client.call(["ZMSCORE", this.#key, "taken", "released"]);
     const [taken, released] = scores as [string | null, string | null];
     return [Number(taken ?? 0), Number(released ?? 0)];
   }
 
-  /** @returns true: ours alone; false: not ours, and nobody's who is not told yet; null: not ours, the rest is unknown */
+  /** @returns true: ours alone; false: another caller's, or not known to be any caller's yet; null: not ours, the rest is unknown */
   async #try(number: number): Promise<boolean | null> {
     try {
       const command = ["ZADD", this.#key, "GT", "CH", number, "taken"];

@@ -1,6 +1,6 @@
 /**
- * Unique numbers, in two kinds. `UniqueNumbers`: at once, from blocks, with gaps. `placeOf`: without gaps and in an order
- * that all daemons agree on, when that order is final.
+ * Unique numbers, in two kinds. `UniqueNumbers`: immediately, from blocks, with gaps. `placeOf`: without gaps and in an order that all
+ * daemons agree on, when that order is final.
  */
 import { type Client, DbsyncError } from "dbsyncd";
 
@@ -8,7 +8,7 @@ const BLOCK = 1000;
 /** The longest that may be waited for what is final. */
 const STABLE_MS = 60_000;
 
-/** Each number is given once, by one of all the programs that use this name. */
+/** Hands out each number once, by one of all the programs that use this name. */
 export class UniqueNumbers {
   readonly #client: Client;
   readonly #key: string;
@@ -45,7 +45,7 @@ export class UniqueNumbers {
   }
 }
 
-/** Of two who try one block each may be told nothing: try the next. Where too few daemons answer, say so. */
+/** If two callers try one block, each may lose it and tries the next. If too few daemons answer, the error is reported. */
 function lost(problem: unknown): null {
   const isRace = problem instanceof DbsyncError && ["answers-differ", "late-answers"].includes(problem.code);
   if (!isRace) throw problem;
@@ -53,7 +53,7 @@ function lost(problem: unknown): null {
 }
 
 /**
- * 1, 2, 3, … without gaps, final when told, the same for ever for the same id. Where it fails, ask again with the same id.
+ * Returns 1, 2, 3, … without gaps, final, and permanently the same for the same id. If it fails, call it again with the same id.
  * @param client  of all daemons
  * @param id  of what is to be numbered: an order's, say
  */

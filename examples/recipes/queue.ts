@@ -11,8 +11,8 @@ export interface Job {
   readonly id: string;
   readonly payload: string;
   /**
-   * Its effects and its end, together. Use commands that need no reading before, such as INCRBY.
-   * @returns false: somebody else has finished it, and nothing of this is done
+   * Writes the job's effects and its end together. Use commands that need no reading before, such as INCRBY.
+   * @returns false: another worker has finished it, and none of the effects is written
    */
   finish(effects: readonly CommandInput[]): Promise<boolean>;
 }
@@ -36,7 +36,7 @@ export class Queue {
     await this.#client.multi([job, ["RPUSH", this.#name, id]], { if: unknown, policy: "first" });
   }
 
-  /** @returns null: there is none that nobody works at */
+  /** @returns null: every job has a worker */
   async take(): Promise<Job | null> {
     const ids = (await this.#client.call(["LRANGE", this.#name, 0, LOOKED_AT - 1])) as string[];
     const keys = ids.map((id) => this.#key("claim", id));
@@ -44,7 +44,7 @@ export class Queue {
     for (const [index, id] of ids.entries()) {
       if ((claims as (string | null)[])[index] !== null) continue;
       const claim = ["SET", this.#key("claim", id), "1", "NX", "PX", this.#leaseMs];
-      // Of two that race one at most is told OK. If neither is, the job waits until that claim ends.
+      // Of two workers that race, one at most receives OK. If neither does, the job waits until that claim ends.
       const answer = await this.#client.call(claim, { policy: "majority" }).catch(() => null);
       const job = answer === "OK" ? await this.#read(id) : null;
       if (job !== null) return job;

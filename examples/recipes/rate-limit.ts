@@ -1,7 +1,7 @@
-/** A rate limiter: so many in each slot of time, for each name. Most daemons must agree that there is room. */
+/** A rate limiter: N calls in each slot of time, for each name. Most daemons must agree that there is room. */
 import type { Client, Outcome } from "dbsyncd";
 
-/** Counts outlive their slot by twice as far as dates may lie back, so that no straggler begins one anew. */
+/** Counts outlive their slot by twice as far as dates may lie back, so that no late call begins a count again. */
 const KEPT_MS = 60_000;
 /** A daemon that says nothing for so long counts as one that is away. */
 const PATIENCE_MS = 250;
@@ -26,7 +26,7 @@ export class RateLimit {
     const begin = ["SET", key, "0", "PX", String(this.#slotMs + KEPT_MS), "NX"];
     this.#client.send(begin, this.#calls).catch(() => {}); // arrives before what follows
     const counted = await this.#client.sendAll(["INCR", key], this.#calls);
-    // INCR has told its place among all, and some of those may still come. GET tells how many have come.
+    // INCR has answered its index among all, and some of those may still come. GET answers how many have come.
     const seen = await this.#client.sendAll(["GET", key], this.#calls);
     const hasRoom = (daemon: Outcome, index: number) =>
       counted.outcomes[index]?.status === "ok" &&

@@ -1,11 +1,11 @@
 /**
- * Sessions for several application servers: a hash each, whose fields are set by themselves, so that requests at the same
- * time lose nothing of each other. `seen` travels in the cookie beside the id: whoever serves the next request asks a daemon
- * that has what the one before has written.
+ * Sessions for several application servers: a hash each, whose fields are set by themselves, so that requests at the same time lose nothing
+ * of each other. `seen` travels in the cookie with the id: the server of the next request asks a daemon that has what the previous one
+ * wrote.
  */
 import type { Client, CommandInput } from "dbsyncd";
 
-/** Set once. A hash without it is what somebody wrote who did not know yet that the session has ended. */
+/** Set once. A hash without it was written by a request that did not know yet that the session has ended. */
 const BORN = "born";
 
 export interface Session {
@@ -27,8 +27,8 @@ export class Sessions {
   }
 
   /**
-   * @param seen  as the last request of this session was given it; null: there was none
-   * @returns null: there is none any more
+   * @param seen  as the last request of this session returned it; null: there was none
+   * @returns null: the session has ended
    */
   async load(id: string, seen: string | null): Promise<Session | null> {
     const after = seen ?? undefined;
@@ -38,17 +38,17 @@ export class Sessions {
     return BORN in fields ? { fields } : null;
   }
 
-  /** Sets some fields; of two who set the same one the later counts. @returns `seen` */
+  /** Sets some fields; of two writers of the same field the later counts. @returns `seen` */
   async set(id: string, fields: Session["fields"]): Promise<string | null> {
     return await this.#write(id, ["HSET", keyOf(id), ...Object.entries(fields).flat()]);
   }
 
-  /** Adds to a field that is a number; nobody's addition is lost. @returns `seen` */
+  /** Adds to a field that is a number; no addition is lost. @returns `seen` */
   async add(id: string, field: string, by: number): Promise<string | null> {
     return await this.#write(id, ["HINCRBY", keyOf(id), field, by]);
   }
 
-  /** Nothing that is written at the same time, or later, brings it back. @returns `seen` */
+  /** Ends a session: nothing that is written at the same time, or later, restores it. @returns `seen` */
   async end(id: string): Promise<string | null> {
     return await this.#write(id, ["DEL", keyOf(id)]);
   }

@@ -2,14 +2,15 @@
 import { tracingChannel } from "node:diagnostics_channel";
 import type { CallMessage } from "dbsyncd";
 
-/** What is needed of OpenTelemetry's `Span`. */
+/** The required part of OpenTelemetry's `Span`. */
 export interface Span {
+  spanContext(): { readonly traceId: string; readonly spanId: string; readonly traceFlags: number };
   recordException(reason: Error): unknown;
   setStatus(status: { code: number; message?: string }): unknown;
   end(): void;
 }
 
-/** What is needed of its `Tracer`: `trace.getTracer("shop")`. */
+/** The required part of its `Tracer`: `trace.getTracer("shop")`. */
 export interface Tracer {
   startSpan(
     name: string,
@@ -34,7 +35,10 @@ export function traceCalls(tracer: Tracer): () => void {
         "db.query.summary": call.command,
         "dbsync.servers": [...call.servers],
       };
-      spans.set(call, tracer.startSpan(operation, { kind: CLIENT, attributes }));
+      const span = tracer.startSpan(operation, { kind: CLIENT, attributes });
+      spans.set(call, span);
+      const { traceId, spanId, traceFlags } = span.spanContext();
+      call.traceparent = `00-${traceId}-${spanId}-${traceFlags.toString(16).padStart(2, "0")}`;
     },
     error(call: CallMessage) {
       const reason = call.error as Error;

@@ -1,46 +1,31 @@
 /**
- * What a connection of version 2 has asked to be told of, as events between its answers: what is said on channels, and which keys
- * have changed. Judged when it is asked for, and again whenever the key's record is another. Source: docs/protocol-v2.md "Events".
+ * The subscriptions of a connection of version 2: messages on channels, and keys that change, sent as events between
+ * the answers. Rights are checked at the subscription, and again whenever the key's record has changed. Source:
+ * docs/protocol-v2.md "Events".
  */
 
-import type { ChannelKind, Channels, Subscriber } from "../../engine/channels/channels.js";
-import type { GoneBy, KeyWatcher, KeyWatchers, WatchKind } from "../../engine/channels/key-watchers.js";
+import { REFUSALS } from "../../engine/answers/refusals.js";
+import type { ChannelKind, Subscriber } from "../../engine/channels/channels.js";
+import type { GoneBy, KeyWatcher, WatchKind } from "../../engine/channels/key-watchers.js";
 import type { Message } from "../../engine/channels/message.js";
 import type { Taken, UnitListener } from "../../engine/pipeline/units.js";
+import type { ClientConnection } from "../../net/connections/client-connection.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { writeFrame } from "../../protocol/frame.js";
 import { error, integer, type Reply } from "../../protocol/reply.js";
-import { writeEvent } from "../../protocol/version-2/messages-v2.js";
+import { writeEvent, writeRefused } from "../../protocol/version-2/messages-v2.js";
 import { refusalOf } from "../../store/judgement.js";
 import type { KeyRecord, KeyRing } from "../../store/key-ring.js";
-import { type ListenWord, listenWordOf } from "./listen-words.js";
+import type { DbsyncServer } from "./dbsync-server.js";
+import type { EventSources } from "./event-sources.js";
+import { type ListenCommand, listenCommandOf } from "./listen-commands.js";
 
-export interface LiveHost {
-  readonly channels: Channels;
-  /** null: what is behind the daemon does not tell of keys. */
-  readonly keys: KeyWatchers | null;
-  /** Whether a key is there now. */
-  readonly exists: (db: number, key: ByteString) => boolean;
-}
-
-export interface LiveParts {
-  readonly host: LiveHost;
-  /** As it is now; null: the daemon has no keys, and everybody may hear everything. */
-  readonly ring: () => KeyRing | null;
-  readonly clock: () => number;
-  /** A whole frame, between the answers. */
-  readonly push: (frame: ByteString) => void;
-  readonly close: (code: "events-not-taken" | "no-longer-permitted", detail: string) => void;
-  /** Runs a step in a later turn of the event loop. */
-  readonly soon: (step: () => void) => void;
-}
-
-/** What one connection may ask to be told of. */
-const NAMES_MOST = 10_000;
-/** What one of them holds besides its name, roughly. */
+/** Subscriptions of one connection. */
+const NAMES_MAX = 10_000;
+/** Memory of a subscription besides its name, in bytes, roughly. */
 const NAME_BYTES = 200;
-/** A change of so many keys in one turn is told as one of all. */
-const CHANGES_MOST = 10_000;
+/** Changed keys in one turn, above which one event reports that all have changed. */
+const CHANGES_MAX = 10_000;
 
 interface Changed {
   readonly db: number;
@@ -49,26 +34,30 @@ interface Changed {
 }
 
 interface Listening {
-  readonly word: ListenWord;
+  readonly word: ListenCommand;
   readonly db: number;
   readonly name: ByteString;
 }
 
 export class LiveSession implements Subscriber, KeyWatcher, UnitListener {
-  readonly #parts: LiveParts;
+  readonly #sources: EventSources;
+  readonly #server: DbsyncServer;
+  readonly #connection: ClientConnection<Buffer>;
   readonly #names = new Map<string, Listening>();
-  /** By whose key it listens; null: by nobody's, or nobody's yet. */
+  /** The key whose rights apply; null: the daemon has no keys, or the connection no subscription yet. */
   #record: KeyRecord | null = null;
-  /** Keys that have changed and are not told, by number of the database and name. */
+  /** Changed keys that have not been reported, by database number and name. */
   readonly #changed = new Map<string, Changed>();
-  /** Databases all keys of which may have; null: none. */
+  /** Databases in which all keys may have changed; null: none. */
   #replaced: ReadonlySet<number> | "all" | null = null;
-  #isTelling = false;
-  /** That they hold, roughly. */
+  #willReport = false;
+  /** Memory of the subscriptions in bytes, roughly. */
   bytes = 0;
 
-  constructor(parts: LiveParts) {
-    this.#parts = parts;
+  constructor(sources: EventSources, server: DbsyncServer, connection: ClientConnection<Buffer>) {
+    this.#sources = sources;
+    this.#server = server;
+    this.#connection = connection;
   }
 
   get isEmpty(): boolean {
@@ -77,7 +66,7 @@ export class LiveSession implements Subscriber, KeyWatcher, UnitListener {
 
   listen(taken: Taken, ring: KeyRing | null): readonly Reply[] {
     const { envelope, signer } = taken;
-    // The same bytes would be heard at other daemons by whoever has seen them.
+    // Without `only`, an attacker could replay the same bytes to another daemon and subscribe there.
     if (envelope.only === null) return envelope.commands.map(() => FOR_ONE);
     if (this.#record !== null && this.#record.id !== signer?.id)
       return envelope.commands.map(() => OTHER_KEY);
@@ -86,33 +75,33 @@ export class LiveSession implements Subscriber, KeyWatcher, UnitListener {
   }
 
   hear(message: Message): void {
-    if (this.#isPermitted()) this.#parts.push(message.event);
+    if (this.#isPermitted()) this.#push(message.event);
   }
 
   miss(): void {
-    this.#tell(["gap", "members"]);
+    this.#sendEvent(["gap", "members"]);
   }
 
-  /** Of users; a key's rules are looked at whenever something is told. */
+  /** Concerns users; a key's rights are checked whenever an event is sent. */
   review(): void {}
 
   keyChanged(db: number, key: ByteString, by: GoneBy | null): void {
     if (this.#replaced === "all" || this.#replaced?.has(db)) return;
-    if (this.#changed.size >= CHANGES_MOST) this.allChanged(new Set([db]));
+    if (this.#changed.size >= CHANGES_MAX) this.allChanged(new Set([db]));
     else {
       const before = this.#changed.get(`${db} ${key}`);
       this.#changed.set(`${db} ${key}`, { db, key, by: by ?? before?.by ?? null });
     }
-    this.#tellSoon();
+    this.#reportSoon();
   }
 
   allChanged(dbs: ReadonlySet<number> | null): void {
     if (dbs === null || this.#replaced === "all") this.#replaced = "all";
     else this.#replaced = new Set([...(this.#replaced ?? []), ...dbs]);
-    this.#tellSoon();
+    this.#reportSoon();
   }
 
-  /** The connection is no more, or the key may not listen any more. */
+  /** Ends all subscriptions: the connection is closed, or the key has lost its rights. */
   clear(): void {
     for (const listening of this.#names.values()) this.#remove(listening);
     this.#names.clear();
@@ -120,7 +109,7 @@ export class LiveSession implements Subscriber, KeyWatcher, UnitListener {
   }
 
   #take(argv: readonly ByteString[], { envelope }: Taken, ring: KeyRing | null): Reply {
-    const word = listenWordOf(argv);
+    const word = listenCommandOf(argv);
     if (word === null) return NO_LISTENING;
     const { db } = envelope;
     const names = argv.slice(1);
@@ -128,15 +117,15 @@ export class LiveSession implements Subscriber, KeyWatcher, UnitListener {
       for (const name of names) this.#forget({ word, db, name });
       return integer(this.#names.size);
     }
-    if (word.of === "keys" && this.#parts.host.keys === null) return NO_KEYS;
+    if (word.of === "keys" && this.#sources.keys === null) return NO_KEYS;
     const denial = ring === null ? null : this.#denial(argv, word, ring, envelope.at);
     if (denial !== null) return denial;
-    if (this.#names.size + names.length > NAMES_MOST) return TOO_MANY;
+    if (this.#names.size + names.length > NAMES_MAX) return TOO_MANY;
     for (const name of names) this.#add({ word, db, name });
     return integer(this.#names.size);
   }
 
-  #denial(argv: readonly ByteString[], word: ListenWord, ring: KeyRing, at: number): Reply | null {
+  #denial(argv: readonly ByteString[], word: ListenCommand, ring: KeyRing, at: number): Reply | null {
     const record = this.#record as KeyRecord;
     if (word.of === "channels")
       return refusalOf({ key: record.id, at, commands: [argv], conditions: null, as: null }, record, ring);
@@ -148,61 +137,60 @@ export class LiveSession implements Subscriber, KeyWatcher, UnitListener {
 
   #add(listening: Listening): void {
     const { word, db, name } = listening;
-    const place = placeOf(listening);
-    if (this.#names.has(place)) return;
-    this.#names.set(place, listening);
+    const id = idOf(listening);
+    if (this.#names.has(id)) return;
+    this.#names.set(id, listening);
     this.bytes += NAME_BYTES + name.length;
-    const { channels, keys } = this.#parts.host;
+    const { channels, keys } = this.#sources;
     if (word.of === "channels") channels.add(word.kind as ChannelKind, name, this);
     else keys?.add(word.kind as WatchKind, db, name, this);
   }
 
   #forget(listening: Listening): void {
-    const place = placeOf(listening);
-    if (!this.#names.delete(place)) return;
+    const id = idOf(listening);
+    if (!this.#names.delete(id)) return;
     this.bytes -= NAME_BYTES + listening.name.length;
     this.#remove(listening);
   }
 
   #remove({ word, db, name }: Listening): void {
-    const { channels, keys } = this.#parts.host;
+    const { channels, keys } = this.#sources;
     if (word.of === "channels") channels.remove(word.kind as ChannelKind, name, this);
     else keys?.remove(word.kind as WatchKind, db, name, this);
   }
 
-  /** When what changes them is done: within it nobody else could see what they are. */
-  #tellSoon(): void {
-    if (this.#isTelling) return;
-    this.#isTelling = true;
-    this.#parts.soon(() => this.#tellChanges());
+  /** Reports after the unit that changes the keys is complete: within it other connections do not see its state. */
+  #reportSoon(): void {
+    if (this.#willReport) return;
+    this.#willReport = true;
+    setImmediate(this.#reportChanges);
   }
 
-  #tellChanges(): void {
-    this.#isTelling = false;
+  readonly #reportChanges = (): void => {
+    this.#willReport = false;
     const changed = [...this.#changed.values()];
     const replaced = this.#replaced;
     this.#changed.clear();
     this.#replaced = null;
     if (this.isEmpty || !this.#isPermitted()) return;
     if (replaced !== null)
-      this.#tell(["gap", "keys", ...(replaced === "all" ? [] : [[...replaced].join(" ")])]);
-    const { exists } = this.#parts.host;
+      this.#sendEvent(["gap", "keys", ...(replaced === "all" ? [] : [[...replaced].join(" ")])]);
     for (const { db, key, by } of changed)
       if (replaced !== "all" && !replaced?.has(db))
-        this.#tell([exists(db, key) ? "changed" : (by ?? "deleted"), String(db), key]);
+        this.#sendEvent([this.#sources.exists(db, key) ? "changed" : (by ?? "deleted"), String(db), key]);
+  };
+
+  #sendEvent(words: readonly ByteString[]): void {
+    this.#push(writeFrame(writeEvent(words), 2));
   }
 
-  #tell(words: readonly ByteString[]): void {
-    this.#parts.push(writeFrame(writeEvent(words), 2));
-  }
-
-  /** Whether the key may still hear what it hears; if not, the connection closes. */
+  /** Whether the key still has the rights for its subscriptions; if not, closes the connection. */
   #isPermitted(): boolean {
     const before = this.#record;
-    const ring = this.#parts.ring();
+    const ring = this.#server.service.pipeline.signers?.ring ?? null;
     if (before === null && ring === null) return true;
     const record = before === null ? undefined : ring?.find(before.id);
-    const now = this.#parts.clock();
+    const now = this.#server.host.environment.clock();
     if (ring === null || record === undefined || ring.validity(record, now) !== "valid") return this.#end();
     if (record === before) return true;
     this.#record = record;
@@ -213,20 +201,42 @@ export class LiveSession implements Subscriber, KeyWatcher, UnitListener {
 
   #end(): false {
     if (this.isEmpty) return false;
-    this.clear();
-    this.#parts.close("no-longer-permitted", "its key was revoked, has expired, or has other rules");
+    this.#close("no-longer-permitted", "its key was revoked, has expired, or has other rules");
     return false;
+  }
+
+  /** Sends a frame between the answers. Closes the connection if the client does not read its events. */
+  #push(frame: ByteString): void {
+    const connection = this.#connection;
+    connection.push(frame);
+    const bytes = connection.socket.writableLength;
+    if (bytes > this.#server.host.limits.maxEventBytes)
+      this.#close("events-not-taken", `${bytes} bytes wait`);
+  }
+
+  #close(code: "events-not-taken" | "no-longer-permitted", detail: string): void {
+    const { sentence } = REFUSALS[code];
+    const clock = this.#server.host.environment.clock();
+    const refusal = writeRefused({ id: "", code, sentence, clock, effect: "not-applied" });
+    this.clear();
+    this.#connection.drop(code, detail, writeFrame(refusal, 2));
   }
 }
 
-const placeOf = ({ word, db, name }: Listening): string =>
+const idOf = ({ word, db, name }: Listening): string =>
   `${word.kind} ${word.of === "keys" ? db : ""} ${name}`;
 
+/** Refuses subscriptions where the daemon has no events. */
+export const NOBODY_LISTENS: UnitListener = {
+  listen: ({ envelope }) => envelope.commands.map(() => NOTHING_TOLD),
+};
+
+const NOTHING_TOLD = error("ERR this daemon has no events: its databases do not report changes");
 const FOR_ONE = error('ERR the header names the one daemon that is listened to ("only")');
 const OTHER_KEY = error("ERR another key listens on this connection");
 const NO_LISTENING = error(
   "ERR expected SUBSCRIBE, PSUBSCRIBE, SSUBSCRIBE, WATCH, WATCHPREFIX or their opposites, with names",
 );
-const NO_KEYS = error("ERR what this daemon stands before does not tell which keys change");
-const TOO_MANY = error(`ERR a connection may listen to ${NAMES_MOST} names`);
-const MAY_NOT_READ = error("NOPERM this key may not read all of what it would be told of");
+const NO_KEYS = error("ERR the database of this daemon does not report which keys change");
+const TOO_MANY = error(`ERR a connection may listen to ${NAMES_MAX} names`);
+const MAY_NOT_READ = error("NOPERM this key may not read all of the keys that it asks to watch");

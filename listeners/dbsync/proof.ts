@@ -1,4 +1,7 @@
-/** Whether an answer shows that its client may send commands here: what was refused for one of these shows nothing. */
+/**
+ * Decides whether an answer proves that its client may send commands here: an answer refused for one of these reasons
+ * proves nothing.
+ */
 import type { RefusalCode } from "../../engine/answers/refusals.js";
 import type { Answer, EnvelopeAnswer } from "../../engine/answers/request.js";
 

@@ -1,35 +1,41 @@
-/** Version 1: one answer for each request, in order; whatever cannot be answered closes the connection. */
+/**
+ * The session of version 1: one answer for each request, in order. A request that cannot be answered closes the
+ * connection.
+ */
 
-import type { Answer } from "../../engine/answers/request.js";
+import { type Answer, type Refused, type Request, refused } from "../../engine/answers/request.js";
 import { type Closing, closing } from "../../net/connections/dialect.js";
-import { answerFrame, requestOf } from "./codec-v1.js";
-import type { ConnectionHost } from "./connection-host.js";
+import { MalformedFrame } from "../../protocol/errors.js";
+import { readCommandPayload } from "../../protocol/version-1/command-v1.js";
+import { replyText, writeResponseFrame } from "../../protocol/version-1/response-v1.js";
+import type { DbsyncServer } from "./dbsync-server.js";
+import type { Session, Spoken } from "./dbsync-session.js";
 import { isProof } from "./proof.js";
-import type { Session, Spoken } from "./session.js";
 
 export class SessionV1 implements Session {
   readonly listener = "dbsync-v1";
   readonly closeAfterAnswer: boolean;
   isProven = false;
-  readonly #host: ConnectionHost;
+  readonly #server: DbsyncServer;
 
-  constructor(host: ConnectionHost) {
-    this.#host = host;
-    this.closeAfterAnswer = host.closeAfterAnswer;
+  constructor(server: DbsyncServer) {
+    this.#server = server;
+    this.closeAfterAnswer = server.service.closeAfterAnswer;
   }
 
-  /** A request waits until the one before is answered: answers name none. */
+  /** A request waits until the one before it is answered: answers carry no id. */
   takes(pending: number): boolean {
     return pending === 0;
   }
 
   serve(payload: Buffer): Spoken | Promise<Spoken> {
-    const { pipeline, environment } = this.#host;
-    if (!this.#host.takesVersion1) return closing("version-1-off", `a request of ${payload.length} bytes`);
+    const { pipeline, takesVersion1 } = this.#server.service;
+    const { environment } = this.#server.host;
+    if (!takesVersion1) return closing("version-1-off", `a request of ${payload.length} bytes`);
     const request = requestOf(payload, pipeline.signers !== null);
     const startedAt = environment.uptime();
     const answer = "kind" in request ? request : pipeline.handle(request);
-    // Nobody waits for a database before its signature holds.
+    // A request waits for a database only once its signature has been verified.
     this.isProven ||= answer instanceof Promise || isProof(answer);
     return answer instanceof Promise
       ? answer.then((one) => this.#speak(one, startedAt))
@@ -41,11 +47,41 @@ export class SessionV1 implements Session {
   }
 
   #speak(answer: Answer, startedAt: number): Spoken {
-    const { environment, observer } = this.#host;
+    const { environment, observer, limits } = this.#server.host;
     observer.answered(environment.uptime() - startedAt);
-    const frame = answerFrame(answer, this.#host.limits.maxOutputBytes);
+    const frame = answerFrame(answer, limits.maxOutputBytes);
     if (typeof frame !== "string") return closing(frame.code, frame.detail);
     observer.served(this.listener, 1, 0);
     return frame;
+  }
+}
+
+/**
+ * Returns the request in a frame's payload.
+ * @param signed  whether this daemon takes signed commands only
+ */
+function requestOf(payload: Buffer, signed: boolean): Request | Refused {
+  const hasInnerFrame =
+    payload.length > 2 && payload[0] === 0x64 && payload[1] === 0x73 && payload[2] === 0x3a;
+  if (signed && !hasInnerFrame) return refused("unsigned", `a payload of ${payload.length} bytes`);
+  if (!signed && hasInnerFrame) return refused("not-due", `a payload of ${payload.length} bytes`);
+  try {
+    return readCommandPayload(payload, signed);
+  } catch (problem) {
+    if (problem instanceof MalformedFrame) return refused("malformed", `${problem.message} of the payload`);
+    throw problem;
+  }
+}
+
+/** Returns the response frame, or why there is none. @param maxChars  characters of the longest frame */
+function answerFrame(answer: Answer, maxChars: number): string | Refused {
+  if (answer.kind === "refused") return answer;
+  try {
+    const frame = writeResponseFrame(answer.replies.map(replyText));
+    return frame.length <= maxChars ? frame : refused("answer-too-long", `${frame.length} bytes`);
+  } catch (problem) {
+    // The engine limits the length of a string.
+    if (problem instanceof RangeError) return refused("answer-too-long", problem.message);
+    throw problem;
   }
 }

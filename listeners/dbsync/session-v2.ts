@@ -1,11 +1,12 @@
 /**
- * Version 2: envelopes and hellos in, results, refusals and hellos out; answers go out as they are ready. Only a message
- * that is none closes the connection. Source: docs/protocol-v2.md "Messages".
+ * The session of version 2: envelopes and hellos in, results, refusals and hellos out. Answers are sent when they are
+ * ready. Only a malformed message closes the connection. Source: docs/protocol-v2.md "Messages".
  */
 
 import { REFUSALS } from "../../engine/answers/refusals.js";
 import type { EnvelopeAnswer, RefusedEnvelope } from "../../engine/answers/request.js";
 import { noteSlowEnvelope } from "../../engine/slow-log/slow-envelope.js";
+import type { ClientConnection } from "../../net/connections/client-connection.js";
 import { type ClientDoing, type Closing, closing } from "../../net/connections/dialect.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { MalformedFrame } from "../../protocol/errors.js";
@@ -17,6 +18,7 @@ import {
   type Hello,
   KNOWS_LISTEN,
   KNOWS_SIGNED,
+  KNOWS_TRACE,
   KNOWS_UNSIGNED,
   type ListenMessage,
   readClientMessage,
@@ -24,42 +26,45 @@ import {
   writeRefused,
   writeResult,
 } from "../../protocol/version-2/messages-v2.js";
-import type { ConnectionHost } from "./connection-host.js";
-import type { LiveHost, LiveSession } from "./live-session.js";
-import { type LiveConnection, liveSessionFor, NOBODY_LISTENS } from "./live-sessions.js";
+import type { DbsyncServer } from "./dbsync-server.js";
+import type { MembersHello, Session, Spoken } from "./dbsync-session.js";
+import type { EventSources } from "./event-sources.js";
+import { LiveSession, NOBODY_LISTENS } from "./live-session.js";
 import { isProof } from "./proof.js";
-import type { MembersHello, Session, Spoken } from "./session.js";
 
 const VERSION = 2;
-/** Of a key's id, where it has no label. */
+/** Digits of a key's id that are shown for a key without a label. */
 const KEY_DIGITS = 12;
-/** Of an envelope: its header, and the name of its first command. */
+/** Bytes of an envelope that are stored to show it: its header, and the name of its first command. */
 const HEAD_SHOWN_BYTES = 512;
-/** Bytes of a result besides its replies; 200 would do. */
+/** Bytes of a result besides its replies; 200 would suffice. */
 const HEAD_BYTES = 1024;
-/** Requests of a connection that may wait for their answers, besides those that wait for other daemons. */
-const UNANSWERED_MOST = 1024;
-/** Answers of a connection that may wait for other daemons; more count as those that do not. */
-const WAITING_MOST = 1024;
+/** Requests of a connection that may be pending, besides those that wait for other daemons. */
+const UNANSWERED_MAX = 1024;
+/** Answers of a connection that may wait for other daemons; further ones count as pending requests. */
+const WAITING_MAX = 1024;
 
 export class SessionV2 implements Session {
-  readonly listener: ConnectionHost["listener"];
+  readonly listener: DbsyncServer["listener"];
   readonly closeAfterAnswer = false;
   isProven = false;
-  readonly #host: ConnectionHost;
-  readonly #connection: LiveConnection;
-  /** A copy of the beginning of the last accepted envelope, made in place; a view would keep its whole chunk in memory. */
+  readonly #server: DbsyncServer;
+  readonly #connection: ClientConnection<Buffer>;
+  /**
+   * A copy of the beginning of the last accepted envelope, written in place; a view would hold its whole chunk in
+   * memory.
+   */
   readonly #last = Buffer.allocUnsafeSlow(HEAD_SHOWN_BYTES);
   #lastBytes = 0;
-  /** null: its client has not asked to be told anything. */
+  /** null: the client has not subscribed to anything. */
   #live: LiveSession | null = null;
   #hasServed = false;
-  /** How many answers wait for other daemons, which is not to hold up those that do not. */
+  /** Answers that wait for other daemons; they do not delay the remaining ones. */
   #waiting = 0;
 
-  constructor(host: ConnectionHost, connection: LiveConnection) {
-    this.listener = host.listener;
-    this.#host = host;
+  constructor(server: DbsyncServer, connection: ClientConnection<Buffer>) {
+    this.listener = server.listener;
+    this.#server = server;
     this.#connection = connection;
   }
 
@@ -78,7 +83,7 @@ export class SessionV2 implements Session {
   }
 
   takes(pending: number): boolean {
-    return pending - this.#waiting < UNANSWERED_MOST;
+    return pending - this.#waiting < UNANSWERED_MAX;
   }
 
   serve(payload: Buffer): Spoken | MembersHello | Promise<Spoken> {
@@ -92,23 +97,24 @@ export class SessionV2 implements Session {
       throw problem;
     }
     if (message.kind === "hello") {
-      const isMember = isFirst && message.role === "daemon" && this.#host.members !== null;
+      const isMember = isFirst && message.role === "daemon" && this.#server.service.members !== null;
       return isMember ? { kind: "members-hello", hello: message } : this.#hello(message);
     }
     if (message.kind === "listen") return this.#listen(message);
-    const { body, wait } = message;
-    const { pipeline, limits, environment, observer } = this.#host;
+    const { body, wait, traceparent } = message;
+    const { pipeline } = this.#server.service;
+    const { limits, environment, observer } = this.#server.host;
     const startedAt = environment.uptime();
     const answer = pipeline.take(message, limits.maxOutputBytes - HEAD_BYTES);
     const worked = environment.uptime() - startedAt;
-    if (worked >= limits.slowlogTime) this.#noteSlow(body, worked, answer);
+    if (worked >= limits.slowlogTime) this.#noteSlow(body, worked, answer, traceparent);
     if (!(answer instanceof Promise)) {
       observer.answered(worked);
       return this.#speak(answer, body);
     }
-    // Who waits for no other daemon waits behind all that proves something; of others the answer tells.
+    // A request that does not wait for other daemons is pending only after a check that proves the client's right; otherwise the answer shows it.
     this.isProven ||= wait === undefined;
-    const waits = wait !== undefined && this.#waiting < WAITING_MOST ? 1 : 0;
+    const waits = wait !== undefined && this.#waiting < WAITING_MAX ? 1 : 0;
     this.#waiting += waits;
     return answer.then((one) => {
       this.#waiting -= waits;
@@ -117,12 +123,18 @@ export class SessionV2 implements Session {
     });
   }
 
-  /** It has held up everybody else for so long; what was refused may be anybody's. */
-  #noteSlow(body: Buffer, milliseconds: number, answer: EnvelopeAnswer | Promise<EnvelopeAnswer>): void {
-    const { slowLog, environment, limits } = this.#host;
+  /** Logs an envelope that delayed all other clients. A refused one is not logged: anyone can send it. */
+  #noteSlow(
+    body: Buffer,
+    milliseconds: number,
+    answer: EnvelopeAnswer | Promise<EnvelopeAnswer>,
+    traceparent: string | undefined,
+  ): void {
+    const { slowLog } = this.#server.service;
+    const { environment, limits } = this.#server.host;
     if (slowLog === null || (!(answer instanceof Promise) && answer.kind === "refused")) return;
     const { key = "", label = key.slice(0, KEY_DIGITS) } = this.#signerOf(body);
-    const envelope = { body, remote: this.#connection.remote, name: label, milliseconds };
+    const envelope = { body, remote: this.#connection.remote, name: label, milliseconds, traceparent };
     noteSlowEnvelope(slowLog, envelope, { now: environment.clock(), most: limits.slowlogMost });
   }
 
@@ -131,33 +143,37 @@ export class SessionV2 implements Session {
     return closing("malformed", detail, frame);
   }
 
-  /** Its commands are for this connection alone: whoever sends the same bytes elsewhere is told nothing. */
+  /** Subscribes this connection. The commands name this daemon, so the same bytes subscribe to nothing elsewhere. */
   #listen({ body, signature }: ListenMessage): Spoken | Promise<Spoken> {
-    const { pipeline, live, limits } = this.#host;
-    const listener = live === null ? NOBODY_LISTENS : this.#liveOf(live);
+    const { pipeline, events } = this.#server.service;
+    const { limits } = this.#server.host;
+    const listener = events === null ? NOBODY_LISTENS : this.#liveOf(events);
     const answer = pipeline.take({ kind: "command", body, signature }, limits.maxOutputBytes, listener);
     return answer instanceof Promise
       ? answer.then((one) => this.#speak(one, body))
       : this.#speak(answer, body);
   }
 
-  #liveOf(host: LiveHost): LiveSession {
-    this.#live ??= liveSessionFor(host, this.#host, this.#connection);
+  #liveOf(events: EventSources): LiveSession {
+    this.#live ??= new LiveSession(events, this.#server, this.#connection);
     return this.#live;
   }
 
   #hello({ knows: asked = [] }: Hello): string {
-    const { pipeline, environment, daemon, takesVersion1, live } = this.#host;
-    const { signers, state } = pipeline;
-    const members = pipeline.members ?? undefined;
+    const { pipeline, daemon, takesVersion1, events } = this.#server.service;
+    const { environment } = this.#server.host;
+    const { signers, recording } = pipeline;
+    const { state } = recording;
+    const members = recording.members ?? undefined;
     const hasKey = !asked.includes(KNOWS_UNSIGNED);
-    // Whoever signs is told that there is no key to check by.
+    // A client with a key learns that the daemon has no key to check signatures by.
     const versions = signers === null && hasKey ? [1] : takesVersion1 ? [1, VERSION] : [VERSION];
     const cluster = signers?.cluster ?? "";
     const clock = environment.clock();
-    // Clients of older versions are told nothing that they would not know.
+    // Clients of older versions receive only words that they know.
     const words = [
-      ...(asked.includes(KNOWS_LISTEN) && live !== null ? [KNOWS_LISTEN] : []),
+      ...(asked.includes(KNOWS_LISTEN) && events !== null ? [KNOWS_LISTEN] : []),
+      ...(asked.includes(KNOWS_TRACE) ? [KNOWS_TRACE] : []),
       ...(hasKey ? [] : [signers === null ? KNOWS_UNSIGNED : KNOWS_SIGNED]),
     ];
     const knows = words.length === 0 ? undefined : words;
@@ -172,23 +188,25 @@ export class SessionV2 implements Session {
     if (answer.kind === "result") {
       this.#lastBytes = body.copy(this.#last, 0, 0, HEAD_SHOWN_BYTES);
       const { id, units, errors, replies } = answer;
-      const { pipeline, environment, daemon, observer } = this.#host;
+      const { pipeline, daemon } = this.#server.service;
+      const { environment, observer } = this.#server.host;
       observer.served(this.listener, units, errors);
-      const head = { id, daemon, clock: environment.clock(), newest: pipeline.newest, units };
+      const head = { id, daemon, clock: environment.clock(), newest: pipeline.recording.newest, units };
       return writeFrame(writeResult(head, replies), VERSION);
     }
     const { code, detail } = answer;
-    this.#host.refusals.note(code, { remote: this.#connection.remote, detail, ...this.#signerOf(body) });
-    this.#host.observer.refused(this.listener, code);
+    const { refusals, observer } = this.#server.host;
+    refusals.note(code, { remote: this.#connection.remote, detail, ...this.#signerOf(body) });
+    observer.refused(this.listener, code);
     return this.#refuse(answer);
   }
 
-  /** For the log: the key that the header names, which with `bad-signature` has signed nothing. */
+  /** Returns the signing key that the header names, for the log. With `bad-signature` it has signed nothing. */
   #signerOf(body: Buffer): { key?: string; label?: ByteString } {
     try {
       const id = signerOf(body);
       if (id === NO_KEY) return {};
-      const label = this.#host.pipeline.signers?.ring.find(id)?.label ?? "";
+      const label = this.#server.service.pipeline.signers?.ring.find(id)?.label ?? "";
       return label === "" ? { key: hexOf(id) } : { key: hexOf(id), label };
     } catch (problem) {
       if (problem instanceof MalformedFrame) return {};
@@ -198,7 +216,7 @@ export class SessionV2 implements Session {
 
   #refuse({ id, code, effect }: RefusedEnvelope): string {
     const { sentence } = REFUSALS[code];
-    const clock = this.#host.environment.clock();
+    const clock = this.#server.host.environment.clock();
     return writeFrame(writeRefused({ id, code, sentence, clock, effect }), VERSION);
   }
 }

@@ -1,19 +1,20 @@
 /**
- * Long answers on their way to a client, piece by piece through one buffer, the same for all of a listener: a string of all pieces would
- * be a copy more, and so would the buffer that Node makes for it; and to hand over all at once would hold up others.
+ * Writes long answers piece by piece through one buffer, which all connections of a listener share. A string of all
+ * pieces would be one more copy, and so would Node's buffer for it; writing all in one turn would delay other
+ * clients.
  */
 import type { ClientSocket } from "../../net/connections/client-socket.js";
 import type { LongAnswer } from "../../net/connections/dialect.js";
-import { lengthOf } from "./messages/answers.js";
+import { lengthOf } from "./messages/json-answers.js";
 
 const BUFFER_BYTES = 64 * 1024;
-/** What is handed over before others get their turn. */
+/** Bytes written in a turn, before other clients are served. */
 const TURN_BYTES = 2 * 1024 * 1024;
 
 export class PieceOutput {
   #buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
 
-  /** @param all  ASCII */
+  /** Returns an answer of these pieces. @param all  ASCII */
   long(all: readonly string[]): LongAnswer {
     const pieces = new Pieces(all);
     return {
@@ -26,8 +27,8 @@ export class PieceOutput {
   }
 
   /**
-   * Writes pieces as long as the system takes them, and no more than others can wait for.
-   * @returns whether all have been written; if not they are to be written again, what was written is gone from them
+   * Writes pieces while the system takes them, at most as much as other clients can wait for.
+   * @returns whether all have been written; if not, call it again: `pieces` holds the rest
    */
   #write(socket: ClientSocket, pieces: Pieces, sent: (bytes: Buffer) => void): boolean {
     for (let left = TURN_BYTES; left > 0 && socket.writableLength === 0 && !pieces.isEmpty; ) {
@@ -36,18 +37,18 @@ export class PieceOutput {
       const bytes = this.#buffer.subarray(0, end);
       sent(bytes);
       socket.write(bytes);
-      // What the system has not taken stays where it is until it does.
+      // Bytes that the system has not taken stay in their buffer until it does.
       if (socket.writableLength > 0) this.#buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
     }
     return pieces.isEmpty;
   }
 }
 
-/** What is still to be written of an answer. */
+/** The rest of an answer, which is still to be written. */
 export class Pieces {
   readonly #pieces: readonly string[];
   #next = 0;
-  /** Characters of the next piece that are written. */
+  /** Characters of the next piece that have been written. */
   #at = 0;
   #left: number;
 
@@ -56,7 +57,7 @@ export class Pieces {
     this.#left = lengthOf(pieces);
   }
 
-  /** Characters. */
+  /** Characters that are still to be written. */
   get left(): number {
     return this.#left;
   }
@@ -65,7 +66,7 @@ export class Pieces {
     return this.#left === 0;
   }
 
-  /** Takes what a buffer has room for. @returns how many bytes */
+  /** Fills a buffer. @returns the number of bytes */
   fill(buffer: Buffer): number {
     let end = 0;
     while (end < buffer.length && this.#next < this.#pieces.length) {

@@ -1,26 +1,26 @@
 /**
- * Items of memcached as strings of the database: bytes, which Redis clients see as they are, and flags. Those are 0 for most; else they
- * stand in front of the bytes, behind a mark.
+ * Items of memcached as strings of the database. Redis clients see an item's bytes as they are. Flags other than 0
+ * precede the bytes, after a mark.
  */
 import { createHash } from "node:crypto";
 import type { ByteString } from "../../protocol/byte-string.js";
 
 export interface Item {
-  /** The client's own, 32 bits. */
+  /** The client's own number of 32 bits. */
   readonly flags: number;
   readonly data: ByteString;
 }
 
 const MARK = "\0memcached ";
 const MARKED = new RegExp(`^${MARK}(\\d{1,10})\0`);
-/** Longer exptimes are dates. */
+/** An exptime above this is a date. */
 const RELATIVE_SECONDS_MAX = 30 * 24 * 60 * 60;
 
 export function stringOf({ flags, data }: Item): ByteString {
   return flags === 0 && !data.startsWith(MARK) ? data : `${MARK}${flags}\0${data}`;
 }
 
-/** `stringOf` the other way round. */
+/** Returns the item in a string: the reverse of `stringOf`. */
 export function itemOf(text: ByteString): Item {
   const [head, flags] = text.startsWith(MARK) ? (MARKED.exec(text) ?? []) : [];
   return head === undefined
@@ -28,12 +28,15 @@ export function itemOf(text: ByteString): Item {
     : { flags: Number(flags), data: text.slice(head.length) };
 }
 
-/** What `gets` tells and `cas` compares: 64 bits, of the unit that changed the key last. */
+/** Returns the 64 bits that `gets` sends and `cas` compares: a hash of the unit that last changed the key. */
 export function uniqueOf(writer: ByteString): bigint {
   return createHash("sha256").update(writer, "latin1").digest().readBigUInt64BE(0);
 }
 
-/** Options of SET. @param now  milliseconds since 1970 @param lasting  the option of what has no end */
+/**
+ * Returns options of SET for an exptime. @param now  milliseconds since 1970 @param lasting  the options for no
+ * expiry
+ */
 export function expiryOf(
   exptime: number,
   now: number,
@@ -41,6 +44,6 @@ export function expiryOf(
 ): readonly ByteString[] {
   if (exptime === 0) return lasting;
   const ms = exptime > RELATIVE_SECONDS_MAX ? exptime * 1000 : now + exptime * 1000;
-  // Below 0 is at once, as is what is past.
+  // A negative exptime, and a date in the past, expire the item immediately.
   return ["PXAT", String(exptime < 0 ? 1 : ms)];
 }

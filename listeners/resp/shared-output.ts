@@ -1,37 +1,39 @@
 /**
- * Long values on their way to a client, through one buffer, the same for all of a listener. Left to itself the engine joins
- * a value with what stands around it, and Node copies that into a buffer of its own for each write: two copies, in new memory.
+ * Writes long values through one buffer, which all connections of a listener share. Otherwise the engine would join a
+ * value with the text around it, and Node would copy that into a new buffer for each write: two copies, in new
+ * memory.
  */
 
 import type { ClientSocket } from "../../net/connections/client-socket.js";
 import type { LongAnswer } from "../../net/connections/dialect.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 
-/** Shorter values are joined with what stands around them: Node has room on its stack for writes of so many bytes. */
+/** Bytes below which a value is joined with the text around it: Node writes strings of this length from its stack. */
 export const LONG_BYTES = 16 * 1024;
-/** What is written at once of a value. */
+/** Bytes of a value written in one call. */
 const PART_BYTES = 64 * 1024;
-/** Room for what stands before the value, and behind it. */
+/** Bytes for the text before the value and after it. */
 const AROUND_BYTES_MAX = 1024;
 
 export class SharedOutput {
   #buffer = Buffer.allocUnsafeSlow(PART_BYTES + AROUND_BYTES_MAX);
 
-  /** As `write`, when it is its turn. */
-  long(before: ByteString, value: ByteString, behind: ByteString): LongAnswer {
+  /** Returns an answer that is written as `write` does, after the answers before it. */
+  long(before: ByteString, value: ByteString, after: ByteString): LongAnswer {
     const write: LongAnswer["write"] = (socket, sent) => {
-      sent(before + value + behind);
-      this.write(socket, before, value, behind);
+      sent(before + value + after);
+      this.write(socket, before, value, after);
       return true;
     };
     return { kind: "long", left: 0, write };
   }
 
   /**
-   * @param before  what stands before the value, ASCII; at most `AROUND_BYTES_MAX` bytes with what stands behind it
+   * Writes a value.
+   * @param before  text before the value, ASCII; at most `AROUND_BYTES_MAX` bytes together with `after`
    * @returns as `socket.write`
    */
-  write(socket: ClientSocket, before: ByteString, value: ByteString, behind: ByteString): boolean {
+  write(socket: ClientSocket, before: ByteString, value: ByteString, after: ByteString): boolean {
     let at = 0;
     let head = before;
     while (socket.writableLength === 0) {
@@ -40,13 +42,13 @@ export class SharedOutput {
       const buffer = this.#buffer;
       let end = head === "" ? 0 : buffer.write(head, 0, "latin1");
       end += buffer.write(part, end, "latin1");
-      if (at === value.length) end += buffer.write(behind, end, "latin1");
+      if (at === value.length) end += buffer.write(after, end, "latin1");
       const isTaken = socket.write(buffer.subarray(0, end));
-      // What the system has not taken stays where it is until it does.
+      // Bytes that the system has not taken stay in their buffer until it does.
       if (socket.writableLength > 0) this.#buffer = Buffer.allocUnsafeSlow(buffer.length);
       if (at === value.length) return isTaken;
       head = "";
     }
-    return socket.write(head + value.substring(at) + behind, "latin1");
+    return socket.write(head + value.substring(at) + after, "latin1");
   }
 }

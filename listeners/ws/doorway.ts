@@ -1,4 +1,7 @@
-/** How clients come in: over HTTP, of which they ask to change over to WebSocket. Who asks for anything else, or from elsewhere, is told so. */
+/**
+ * Admits clients: over HTTP, from which they switch to WebSocket. Other requests, and pages from other origins, are
+ * refused with a reason.
+ */
 import { createServer, type IncomingMessage, STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
@@ -12,13 +15,13 @@ import { isWelcome } from "./origins.js";
 const NO_PAGES =
   "This port serves WebSocket (--ws), for pages that send commands. The dashboard, /healthz and /metrics are served by --admin.\n";
 
-/** What a client names that wants nothing but version 2. */
+/** The subprotocol named by clients that speak version 2 only. */
 const PROTOCOL = "dbsync2";
-/** Of a request's head; more than browsers send. */
+/** Bytes of a request's head; browsers send fewer. */
 const HEAD_BYTES = 8 * 1024;
-/** Pieces of a message; browsers send few. */
-const PIECES_MOST = 1024;
-/** A frame's, before its payload. */
+/** Fragments of a message; browsers send few. */
+const PIECES_MAX = 1024;
+/** Bytes of a frame before its payload. */
 const FRAME_HEAD_BYTES = 16;
 
 export class Doorway {
@@ -27,10 +30,10 @@ export class Doorway {
   readonly #host: DaemonSocketHost;
   readonly #http = createServer({ maxHeaderSize: HEAD_BYTES });
   readonly #ws: WebSocketServer;
-  /** Those that have not changed over. */
+  /** Sockets that have not switched to WebSocket yet. */
   readonly #coming = new WeakMap<Duplex, MessageSocket>();
 
-  /** @param address  where the daemon listens */
+  /** @param address  the address on which the daemon listens */
   constructor(address: string, origins: readonly string[], host: DaemonSocketHost) {
     this.#address = address;
     this.#origins = origins;
@@ -39,7 +42,7 @@ export class Doorway {
       noServer: true,
       clientTracking: false,
       autoPong: false,
-      maxFragments: PIECES_MOST,
+      maxFragments: PIECES_MAX,
       handleProtocols: (offered) => offered.has(PROTOCOL) && PROTOCOL,
       // The package inflates in callbacks whose exceptions end the process: docs/decisions/0050-browsers-get-no-compression.md.
       perMessageDeflate: false,
@@ -52,7 +55,7 @@ export class Doorway {
     this.#http.on("upgrade", (request, socket, head) => this.#changeOver(request, socket, head));
   }
 
-  /** @param raw  just accepted */
+  /** @param raw  a socket just accepted */
   admit(raw: Socket): MessageSocket {
     this.#http.emit("connection", raw);
     const socket = new MessageSocket(raw);

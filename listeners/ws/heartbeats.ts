@@ -1,6 +1,6 @@
 /**
- * Asks clients for signs of life, so that those that have gone without a word are known, and whatever stands between lets the others
- * be. Browsers ask for none themselves. Who does not answer is silent, and closed as such.
+ * Pings clients, so that lost ones are detected and proxies between do not close idle connections. Browsers send no
+ * pings themselves. A client that does not answer counts as silent, and is closed as such.
  */
 import type { DaemonSocketHost } from "../daemon-listener.js";
 import type { MessageSocket } from "./message-socket.js";
@@ -14,7 +14,7 @@ export class Heartbeats {
     this.#host = host;
   }
 
-  /** Until it closes. */
+  /** Pings the client until its socket closes. */
   begin(socket: MessageSocket): void {
     this.#sockets.add(socket);
     socket.once("close", () => {

@@ -1,10 +1,10 @@
 /**
- * What has come of a WebSocket message that is not whole: the package `ws` keeps it until it is, and tells nobody. Only lengths are
- * looked at; what they should not be the package finds.
+ * Measures an incomplete WebSocket message, which the package `ws` holds without reporting its size. Only lengths are
+ * read; the package checks the rest.
  * Source: RFC 6455, 5.2.
  */
 
-/** What a piece of the stream, and a piece of a message, cost besides their bytes: single bytes must not be free. */
+/** Memory of a piece of the stream, and of a fragment, besides their bytes: single bytes must not be free. */
 const PIECE_BYTES = 200;
 
 const IS_LAST = 0x80;
@@ -13,25 +13,25 @@ const IS_CONTROL = 0x08;
 const IS_MASKED = 0x80;
 const LENGTH = 0x7f;
 const MASK_BYTES = 4;
-/** Bytes behind the first two of a head, by what the length there says. */
+/** Further bytes of a head for its length, by the length in its second byte. */
 const LONGER: Readonly<Record<number, number>> = { 126: 2, 127: 8 };
-const HEAD_MOST = 14;
+const HEAD_MAX = 14;
 
 export class MessageGauge {
-  /** Of the message that has begun, heads and pieces counted. */
+  /** Bytes of the incomplete message, with heads and pieces. */
   bytes = 0;
   #isMidMessage = false;
-  readonly #head = Buffer.alloc(HEAD_MOST);
+  readonly #head = Buffer.alloc(HEAD_MAX);
   #headLength = 0;
-  /** Bytes of the present piece that are still to come. */
+  /** Bytes of the present fragment that are still to arrive. */
   #missing = 0;
 
-  /** Whether a message has begun that is not whole. */
+  /** Whether a message is incomplete. */
   get isMidMessage(): boolean {
     return this.#isMidMessage || this.#headLength > 0;
   }
 
-  /** Takes a piece of the stream as it came. */
+  /** Counts a chunk of the stream as received. */
   push(chunk: Buffer): void {
     this.bytes += PIECE_BYTES;
     let at = 0;
@@ -53,7 +53,7 @@ export class MessageGauge {
     if (!this.isMidMessage) this.bytes = 0;
   }
 
-  /** How long the head is, as far as it tells. */
+  /** The length of the head, as far as its bytes show. */
   get #headDue(): number {
     if (this.#headLength < 2) return 2;
     const second = this.#head[1] as number;

@@ -1,6 +1,6 @@
 /**
- * A WebSocket as a connection sees its socket: the binary messages of a client, one behind the other, are the stream of bytes, and what
- * is written goes out as messages. Until the client has changed over from HTTP no byte has come.
+ * A WebSocket as a connection sees its socket: the client's binary messages, one after the other, are the stream of
+ * bytes, and each write is sent as a message. No byte arrives before the client has switched from HTTP.
  */
 import { EventEmitter } from "node:events";
 import type { Socket } from "node:net";
@@ -8,9 +8,9 @@ import type { WebSocket } from "ws";
 import type { ClientSocket } from "../../net/connections/client-socket.js";
 import { MessageGauge } from "./message-gauge.js";
 
-/** More than so many bytes lie: the client is to take something first. */
+/** Bytes above which the client has to read before more is written. */
 const HIGH_WATER = 64 * 1024;
-/** Nothing has come that the connection is to take; it may look at what is held, and at the time. */
+/** Data without bytes: the connection only checks its limits and times. */
 const NOTHING = Buffer.alloc(0);
 
 const NORMAL = 1000;
@@ -19,25 +19,25 @@ const UNSUPPORTED = 1003;
 export class MessageSocket extends EventEmitter implements ClientSocket {
   readonly remoteAddress: string | undefined;
   readonly remotePort: number | undefined;
-  /** What is wrong with what came; null: nothing. */
+  /** The client's mistake in the protocol; null: none. */
   fault: string | null = null;
-  /** What was thrown while HTTP or a message was read; undefined: nothing. */
+  /** The exception thrown while HTTP or a message was read; undefined: none. */
   failure: unknown;
-  /** A client that is asked for a sign of life has given one, since it was looked at last. */
+  /** Whether the client has answered a ping since this was last read. */
   hasPonged = false;
   readonly #raw: Socket;
   readonly #gauge = new MessageGauge();
-  /** null: it is still HTTP that comes. */
+  /** null: the client still sends HTTP. */
   #messages: WebSocket | null = null;
-  /** Of HTTP. */
+  /** Bytes of the HTTP request. */
   #headBytes = 0;
   #needsDrain = false;
   #isPaused = false;
   #closeCode = NORMAL;
-  /** What has come in the bytes that are being read; null: none are. */
+  /** Data found in the bytes that are being read; null: none are. */
   #read: Buffer[] | null = null;
 
-  /** @param raw  to whose data others listen already: they change it over */
+  /** @param raw  the socket on which HTTP listens already */
   constructor(raw: Socket) {
     super();
     this.#raw = raw;
@@ -45,16 +45,15 @@ export class MessageSocket extends EventEmitter implements ClientSocket {
     this.remotePort = raw.remotePort;
     this.#containReading();
     raw.on("data", this.#asked);
-    raw.on("timeout", () => this.emit("timeout"));
     raw.on("error", (reason) => this.emit("error", reason));
-    raw.once("close", () => this.emit("close"));
+    for (const event of ["timeout", "close"]) raw.on(event, this.emit.bind(this, event));
   }
 
-  /** The client has changed over. */
+  /** Begins to pass on messages: the client has switched to WebSocket. */
   open(messages: WebSocket): void {
     this.#messages = messages;
     this.#headBytes = 0;
-    // The bytes at hand are the end of what it asked for, no message. Before what is in others is told as messages, they are measured.
+    // The current bytes end the HTTP request and are no message. Later ones are measured before `ws` parses them.
     this.#raw.off("data", this.#asked);
     this.#raw.prependListener("data", this.#arrived);
     if (this.#isPaused) messages.pause();
@@ -62,7 +61,7 @@ export class MessageSocket extends EventEmitter implements ClientSocket {
       if (isBinary) this.#give(data);
       else this.#blame("a text message; frames come in binary ones", UNSUPPORTED);
     });
-    // An answer to each would be one more for a client that takes none.
+    // Answering every ping would fill the buffer of a client that does not read.
     messages.on("ping", (data: Buffer) => {
       if (messages.bufferedAmount === 0) messages.pong(data);
     });
@@ -73,7 +72,7 @@ export class MessageSocket extends EventEmitter implements ClientSocket {
     messages.on("error", ({ message }) => this.#blame(message, NORMAL));
   }
 
-  /** Bytes that have come, and that nobody was given. */
+  /** Bytes received that the connection has not read. */
   get unfinishedBytes(): number {
     return this.#headBytes + this.#gauge.bytes;
   }
@@ -82,7 +81,7 @@ export class MessageSocket extends EventEmitter implements ClientSocket {
     return this.#messages === null ? this.#headBytes > 0 : this.#gauge.isMidMessage;
   }
 
-  /** Asks for a sign of life. */
+  /** Sends a ping. */
   ping(): void {
     if (this.#messages?.bufferedAmount === 0) this.#messages.ping();
   }
@@ -114,7 +113,7 @@ export class MessageSocket extends EventEmitter implements ClientSocket {
       if (last !== "") this.write(last, encoding);
       messages.close(this.#closeCode);
     }
-    process.nextTick(() => this.emit("finish"));
+    process.nextTick(this.emit.bind(this, "finish"));
   }
 
   destroy(): void {
@@ -144,7 +143,7 @@ export class MessageSocket extends EventEmitter implements ClientSocket {
     this.#raw.setTimeout(milliseconds);
   }
 
-  /** Of HTTP. The bytes by which a client changes over come here too when it has. */
+  /** Counts bytes of HTTP. It is called once more, after the switch, for the bytes that asked for it. */
   readonly #asked = (chunk: Buffer): void => {
     if (this.#messages !== null) return;
     this.#headBytes += chunk.length;
@@ -169,8 +168,8 @@ export class MessageSocket extends EventEmitter implements ClientSocket {
   }
 
   /**
-   * Catches what Node's HTTP and the package throw while they read what has come: it is this client's fault alone. Messages are handed
-   * on after that, so that an exception while one is carried out still ends the process.
+   * Catches what Node's HTTP and the package throw while they parse input: the client alone caused it. Messages are
+   * emitted after that, so that an exception while one is carried out still ends the process.
    */
   #containReading(): void {
     const raw = this.#raw;
@@ -191,7 +190,7 @@ export class MessageSocket extends EventEmitter implements ClientSocket {
     };
   }
 
-  /** Hands on what has come: after the reading of it, if it is under way. */
+  /** Emits data, after the current reading if one is under way. */
   #give(data: Buffer): void {
     if (this.#read === null) this.emit("data", data);
     else this.#read.push(data);

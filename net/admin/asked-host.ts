@@ -1,7 +1,7 @@
 /**
- * Whether a request names a host that is ours. A page that a browser has loaded from elsewhere may come to be at our address
- * by its name (DNS rebinding), and could then read what we answer; the browser still says the page's own name. An address is
- * no such name, nor is localhost.
+ * Checks whether a request names this daemon's host. A page that a browser has loaded from elsewhere can pretend to
+ * be at our address by its name (DNS rebinding), and could then read our answers; the browser still sends the page's
+ * own name. An address is no such name, nor is localhost.
  */
 import { isIP } from "node:net";
 
@@ -16,7 +16,10 @@ export function isOurHost(header: string | undefined, names: readonly string[]):
   return isIP(host) === 4 || host === "localhost" || names.includes(host);
 }
 
-/** Of a header that is ours, without the port; "": there is none that a Content-Security-Policy can name. */
+/**
+ * Returns the host name of a header that names this daemon, without the port; "": none that a Content-Security-Policy
+ * can name.
+ */
 export function hostnameOf(header: string | undefined): string {
   const name = HOST.exec(header?.trim() ?? "")?.[2] ?? "";
   return /^[\w.-]+$/.test(name) ? name.toLowerCase() : "";

@@ -1,12 +1,13 @@
 /**
- * Events for pages that are open (server-sent events): one text a second for all of them. Without a listener there is no timer
- * and nothing is made. Listeners are few; of more, the oldest gives way, and comes again; who does not read is let go.
+ * Server-sent events for open pages: one text a second for all of them. Without a listener there is no timer and
+ * nothing is made. The number of listeners is small; above it the oldest is closed, and reconnects. A listener that
+ * does not read is closed.
  */
 import type { ServerResponse } from "node:http";
 
-const LISTENERS_MOST = 16;
-/** Bytes that one who does not read may hold; some ten events. */
-const UNSENT_BYTES_MOST = 256 * 1024;
+const LISTENERS_MAX = 16;
+/** Bytes that may wait for a listener that does not read; about ten events. */
+const UNSENT_BYTES_MAX = 256 * 1024;
 const EVERY_MS = 1000;
 /** Milliseconds after which a browser asks again. */
 const RETRY_MS = 2000;
@@ -41,7 +42,7 @@ export class EventStream {
   add(response: ServerResponse): void {
     const first = this.#timer === null ? this.#begin() : "";
     const [oldest] = this.#listeners;
-    if (oldest !== undefined && this.#listeners.size >= LISTENERS_MOST) this.#remove(oldest);
+    if (oldest !== undefined && this.#listeners.size >= LISTENERS_MAX) this.#remove(oldest);
     this.#listeners.add(response);
     response.once("close", () => this.#remove(response));
     response.writeHead(200, { "Content-Type": "text/event-stream", "Cache-Control": "no-store" });
@@ -57,7 +58,7 @@ export class EventStream {
     this.#source.begin();
     try {
       const event = this.#event();
-      this.#timer = setInterval(() => this.#tell(), EVERY_MS).unref();
+      this.#timer = setInterval(() => this.#sendAll(), EVERY_MS).unref();
       return event;
     } catch (problem) {
       this.#source.end();
@@ -70,7 +71,7 @@ export class EventStream {
   }
 
   /** An event that cannot be made ends the connections: pages connect again. */
-  #tell(): void {
+  #sendAll(): void {
     let event: string;
     try {
       event = this.#event();
@@ -80,7 +81,7 @@ export class EventStream {
       return;
     }
     for (const response of this.#listeners) {
-      if (response.writableLength > UNSENT_BYTES_MOST) this.#remove(response);
+      if (response.writableLength > UNSENT_BYTES_MAX) this.#remove(response);
       else response.write(event);
     }
   }

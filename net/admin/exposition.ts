@@ -1,12 +1,12 @@
 /**
- * The numbers as Prometheus reads them: its text format, version 0.0.4. Nothing is kept here: each scrape reads what the program has
- * counted. docs/decisions/0030 tells why no package does this.
+ * The numbers in Prometheus's text format, version 0.0.4. Nothing is stored here: each scrape reads what the program
+ * has counted. docs/decisions/0030 says why no package does this.
  */
 import type { Histogram } from "./histogram.js";
 import type { AnyMetric, Metrics, Sample } from "./metric.js";
 
 export interface Exposition {
-  /** Of the text. */
+  /** The content type of the text. */
   readonly contentType: string;
   /** All metrics. */
   text(): string;
@@ -22,7 +22,7 @@ export function makeExposition<Sources>(metrics: Metrics<Sources>, sources: Sour
   };
 }
 
-/** One metric. Without a sample it is told by its name, help and type alone. */
+/** Writes one metric. Without a sample it has its name, help and type alone. */
 function textOf<Sources>(name: string, row: AnyMetric<Sources>, sources: Sources): string {
   const lines = [`# HELP ${name} ${escaped(row.help)}`, `# TYPE ${name} ${row.type}`];
   const series =
@@ -33,7 +33,10 @@ function textOf<Sources>(name: string, row: AnyMetric<Sources>, sources: Sources
   return `${lines.join("\n")}\n`;
 }
 
-/** A scrape that names a series twice is refused as a whole. So a counter's samples of one name are added, and a gauge's last one counts. */
+/**
+ * A scrape that names a series twice is refused completely. So a counter's samples of one name are added, and a
+ * gauge's last one counts.
+ */
 function valuesOf(
   name: string,
   type: "counter" | "gauge",
@@ -70,7 +73,7 @@ function escaped(text: string): string {
   return text.replaceAll("\\", "\\\\").replaceAll("\n", "\\n");
 }
 
-/** As Go reads floating-point numbers. */
+/** Writes a number as Go reads floating-point numbers. */
 function inText(value: number): string {
   if (value === Number.POSITIVE_INFINITY) return "+Inf";
   return value === Number.NEGATIVE_INFINITY ? "-Inf" : String(value);

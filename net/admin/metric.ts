@@ -1,4 +1,7 @@
-/** What is known of a metric: all of it in one row, with where its numbers are from. They are read when somebody asks, never before. */
+/**
+ * A metric: everything about it in one row, including where its numbers are from. They are read when a client
+ * requests them, never before.
+ */
 import type { Histogram } from "./histogram.js";
 
 export interface Sample<Value> {
@@ -23,5 +26,5 @@ export interface HistogramMetric<Sources> extends Metric<Sources, Histogram> {
 
 export type AnyMetric<Sources> = ValueMetric<Sources> | HistogramMetric<Sources>;
 
-/** By their names. */
+/** Metrics by their names. */
 export type Metrics<Sources> = Readonly<Record<string, AnyMetric<Sources>>>;

@@ -1,14 +1,14 @@
-/** What is answered to a client of a web server whose bytes are no request of HTTP. */
+/** Answers a client of a web server whose bytes are not an HTTP request. */
 import type { Duplex } from "node:stream";
 
-/** What `node:http` reports as `clientError`. */
+/** The error that `node:http` emits as `clientError`. */
 export interface NotHttp extends Error {
   readonly code?: string;
   /** The bytes that were no HTTP. */
   readonly rawPacket?: Buffer;
 }
 
-/** By `node:http`'s own codes; of all others it is the request that is wrong. */
+/** Status by `node:http`'s own error codes; any other code means that the request is wrong. */
 const STATUS: Readonly<Record<string, string>> = {
   ERR_HTTP_REQUEST_TIMEOUT: "408 Request Timeout",
   HPE_HEADER_OVERFLOW: "431 Request Header Fields Too Large",

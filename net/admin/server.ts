@@ -1,6 +1,6 @@
 /**
- * The tiny web server of --admin: /healthz for whoever watches over a program, /metrics for Prometheus, and a site for people.
- * Its unit of work is a request; it answers from memory, takes nothing in, and serves nothing secret.
+ * The small web server of --admin: /healthz for load balancers and supervisors, /metrics for Prometheus, and a site
+ * for people. Its unit of work is a request; it answers from memory, changes nothing, and serves nothing secret.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -17,20 +17,20 @@ import { type NotHttp, refuseNotHttp } from "./not-http.js";
 import type { Site } from "./site.js";
 import { boundVisitors } from "./visitors.js";
 
-/** A scraper or two, a health check, somebody who looks; of more the idle ones go. */
+/** Room for a scraper or two, a health check and a few browsers; above it idle connections are closed. */
 const MAX_CONNECTIONS = 64;
-/** Characters of a name that we are told not to be called. */
+/** Characters that an error repeats of a wrong host name. */
 const NAME_CHARS = 100;
 /** Bytes of a request's head. */
 const MAX_HEADER_BYTES = 8 * 1024;
-/** Milliseconds for a whole request, and for a connection on which nothing moves. */
+/** Milliseconds for a complete request, and for an idle connection. */
 const REQUEST_MS = 5000;
-/** Milliseconds between two looks at those times. */
+/** Milliseconds between two checks of those times. */
 const CHECK_MS = 1000;
 /** Milliseconds for which clients of one wrong protocol are one line of the log. */
 const REFUSED_LOG_MS = 10_000;
 
-/** A whole answer. */
+/** A complete answer. */
 interface Page {
   readonly status: number;
   readonly type: string;
@@ -44,7 +44,7 @@ const TEXT = "text/plain; charset=utf-8";
 export interface HealthReport {
   /** Whether clients should be sent here. */
   readonly isHealthy: boolean;
-  /** What is told besides; nothing secret. */
+  /** Further fields of the answer; nothing secret. */
   readonly details: object;
 }
 
@@ -54,10 +54,10 @@ export interface AdminServerParts {
   readonly hosts: readonly string[];
   readonly health: () => HealthReport;
   readonly exposition: Exposition;
-  /** For people; not there: none. */
+  /** The pages for people; absent: none. */
   readonly site?: Site;
   readonly log: Logger;
-  /** What a client is that speaks no HTTP, by its first bytes; null: not known. */
+  /** Recognizes a client that does not speak HTTP by its first bytes; null: not recognized. */
   readonly foreignClient?: (chunk: Buffer) => WrongClient | null;
 }
 
@@ -172,7 +172,7 @@ export class AdminServer implements Service {
         response.destroy();
         return null;
       }
-      return { status: 500, type: TEXT, body: "It could not be made. The log tells why.\n" };
+      return { status: 500, type: TEXT, body: "It could not be made. The log says why.\n" };
     }
   }
 

@@ -1,4 +1,4 @@
-/** What --admin may serve beside /healthz and /metrics: pages that do not change, and one that is told what happens. */
+/** What --admin may serve in addition to /healthz and /metrics: pages that do not change, and one that receives events. */
 import type { ServerResponse } from "node:http";
 
 export interface SitePage {
@@ -10,11 +10,11 @@ export interface SitePage {
 }
 
 export interface Site {
-  /** What is told of it to those who ask for something else. */
+  /** How a 404 page names the site. */
   readonly name: string;
   /** null: there is none. @param host  as the browser names us; undefined: it does not */
   page(path: string, host: string | undefined): SitePage | null;
-  /** Where events are told. */
+  /** The path of the stream of events. */
   readonly eventsPath: string;
   /** Takes a listener, whose answer does not end. */
   listen(response: ServerResponse): void;

@@ -1,5 +1,5 @@
 /**
- * The connections of --admin: a bounded number, of which idle ones give way to newcomers, so that whoever fills them keeps no
+ * Bounds the connections of --admin: above the limit idle ones are closed, so that a client that opens many keeps no
  * health check out.
  */
 import type { Server } from "node:http";
@@ -7,9 +7,9 @@ import type { Socket } from "node:net";
 
 /** @param most  connections at a time */
 export function boundVisitors(server: Server, most: number): void {
-  /** The one that was heard least lately first. */
+  /** All connections, the one that has been silent longest first. */
   const all = new Set<Socket>();
-  /** Those that are being answered. */
+  /** Connections with a request that is being answered. */
   const busy = new Set<Socket>();
   server.on("connection", (socket: Socket) => {
     if (all.size >= most) (firstWithout(all, busy) ?? firstOf(all))?.destroy();

@@ -1,9 +1,9 @@
-/** The answers of a connection that have not left it: those that are there, and places of those that are still to come. */
+/** The answers of a connection that are not sent: those that are ready, and positions of those that are awaited. */
 import type { LongAnswer } from "./dialect.js";
 
 /** An answer in its place. */
 export interface Slot {
-  /** null: it is still to come. */
+  /** null: it is awaited. */
   readonly answer: string | LongAnswer | null;
 }
 
@@ -21,8 +21,9 @@ export class AnswerQueue {
   }
 
   /**
-   * Takes the first answers that are there: about so many characters together, as no string holds them all, or a long one alone.
-   * @returns null: none is there
+   * Takes the first answers that are ready: about the given number of characters together, as no string holds them
+   * all, or a single long one.
+   * @returns null: none is ready
    */
   take(about: number): string | LongAnswer | null {
     const [first] = this.#slots;

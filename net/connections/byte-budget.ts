@@ -4,68 +4,71 @@
  */
 import type { ConnectionLimits } from "./connection-limits.js";
 
-/** One large request of a stranger must not be all that strangers may hold. */
-const REQUESTS_OF_STRANGERS = 2;
+/** Unauthenticated clients can hold more than one request of the largest size. */
+const UNAUTHENTICATED_REQUESTS = 2;
 
 export class ByteBudget {
   /** Bytes; replaced when the configuration is read again. */
   most: number;
-  /** Of strangers together. */
-  mostOfStrangers: number;
+  /** Bytes of unauthenticated connections together. */
+  maxUnauthenticated: number;
   #held = 0;
-  #ofStrangers = 0;
+  #heldUnauthenticated = 0;
 
-  constructor(most: number, mostOfStrangers = most) {
+  constructor(most: number, maxUnauthenticated = most) {
     this.most = most;
-    this.mostOfStrangers = mostOfStrangers;
+    this.maxUnauthenticated = maxUnauthenticated;
   }
 
   get held(): number {
     return this.#held;
   }
 
-  get heldByStrangers(): number {
-    return this.#ofStrangers;
+  get heldUnauthenticated(): number {
+    return this.#heldUnauthenticated;
   }
 
   /** Whether all is within bounds. */
   get isKept(): boolean {
-    return this.#held <= this.most && this.#ofStrangers <= this.mostOfStrangers;
+    return this.#held <= this.most && this.#heldUnauthenticated <= this.maxUnauthenticated;
   }
 
-  /** Whether somebody who has proved nothing is to go, rather than somebody who has. */
-  get isStrangersTurn(): boolean {
-    return this.#ofStrangers > this.mostOfStrangers || this.#ofStrangers >= this.#held - this.most;
+  /** Whether an unauthenticated connection is to be closed, rather than an authenticated one. */
+  get isUnauthenticatedTurn(): boolean {
+    return (
+      this.#heldUnauthenticated > this.maxUnauthenticated ||
+      this.#heldUnauthenticated >= this.#held - this.most
+    );
   }
 
   /**
    * @param bytes       more than before, or fewer when negative
-   * @param isStranger  whether they are held for somebody who has proved nothing
+   * @param isUnauthenticated  whether an unauthenticated connection holds them
    * @returns whether all is within bounds
    */
-  change(bytes: number, isStranger: boolean): boolean {
+  change(bytes: number, isUnauthenticated: boolean): boolean {
     this.#held += bytes;
-    if (isStranger) this.#ofStrangers += bytes;
+    if (isUnauthenticated) this.#heldUnauthenticated += bytes;
     return this.isKept;
   }
 
-  /** So many bytes are no stranger's any more. */
+  /** The given number of bytes belongs to an authenticated connection from now on. */
   prove(bytes: number): void {
-    this.#ofStrangers -= bytes;
+    this.#heldUnauthenticated -= bytes;
   }
 
   /** New bounds. */
   set limits(limits: ConnectionLimits) {
     this.most = limits.maxBufferedBytes;
-    this.mostOfStrangers = strangersMost(limits);
+    this.maxUnauthenticated = maxUnauthenticatedBytes(limits);
   }
 }
 
-/** What strangers may hold together: room for large first requests at least. */
-export function strangersMost({
+/** Returns what unauthenticated connections may hold together: at least room for some requests of the largest size. */
+export function maxUnauthenticatedBytes({
   maxBufferedBytes,
   maxUnprovenBytes,
   maxRequestBytes,
 }: ConnectionLimits): number {
-  return Math.min(maxBufferedBytes, Math.max(maxUnprovenBytes, REQUESTS_OF_STRANGERS * maxRequestBytes));
+  return Math.min(maxBufferedBytes, Math.max(maxUnprovenBytes, UNAUTHENTICATED_REQUESTS * maxRequestBytes));
 }

@@ -6,9 +6,9 @@
 import { stackOf } from "../../protocol/errors.js";
 import { TURN_MS } from "../../protocol/steps.js";
 import { traceFrame } from "../process/log.js";
-import { ClientOutput } from "./client-output.js";
-import type { ClientSocket } from "./client-socket.js";
-import type { Hosted, SocketHost } from "./connection-host.js";
+import { ClientOutput, type OutputHandlers } from "./client-output.js";
+import type { ClientSocket, SocketListeners } from "./client-socket.js";
+import type { ConnectionRegistry } from "./connection-registry.js";
 import {
   type ClientDoing,
   type Closing,
@@ -20,16 +20,16 @@ import {
 import { wrongBeginning } from "./first-byte.js";
 import { HeldBytes } from "./held-bytes.js";
 import { lingerThenCut, sayGoodBye } from "./linger.js";
+import type { OpenConnection } from "./open-connection.js";
 import type { PushedTo } from "./pushes.js";
-import { listenTo } from "./socket-events.js";
 
-export class ClientConnection<Request> implements Hosted, PushedTo {
+export class ClientConnection<Request> implements OpenConnection, OutputHandlers, PushedTo {
   readonly remote: string;
   readonly address: string;
   readonly openedAt: number;
   activeAt: number;
   readonly socket: ClientSocket;
-  readonly #host: SocketHost;
+  readonly #registry: ConnectionRegistry;
   readonly #held: HeldBytes;
   readonly #dialect: Dialect<Request>;
   readonly #unlisten: () => void;
@@ -38,7 +38,7 @@ export class ClientConnection<Request> implements Hosted, PushedTo {
   #isPushing = false;
   /** Whether it serves on in the next turn. */
   #hasTurn = false;
-  #isStranger = true;
+  #isUnauthenticated = true;
   #hasBegun = false;
   #inputEnded = false;
   #isStopping = false;
@@ -46,37 +46,28 @@ export class ClientConnection<Request> implements Hosted, PushedTo {
 
   constructor(
     socket: ClientSocket,
-    host: SocketHost,
+    registry: ConnectionRegistry,
     dialectOf: (connection: ClientConnection<Request>) => Dialect<Request>,
   ) {
     this.socket = socket;
-    this.#host = host;
-    this.#held = new HeldBytes(host.budget);
-    this.openedAt = host.environment.uptime();
+    this.#registry = registry;
+    this.#held = new HeldBytes(registry.budget);
+    this.openedAt = registry.environment.uptime();
     this.activeAt = this.openedAt;
     this.address = socket.remoteAddress ?? "";
     this.remote = `${socket.remoteAddress}:${socket.remotePort}`;
     const dialect = dialectOf(this);
     this.#dialect = dialect;
-    this.#output = new ClientOutput({
-      socket,
-      host,
-      dialect,
-      remote: this.remote,
-      held: this.#held,
-      settled: () => this.#prove(),
-      ready: () => this.#send(),
-      nextTurn: () => this.nextTurn(),
-      close: (why) => this.#close(why),
-    });
+    this.#output = new ClientOutput(this, registry, dialect, this.#held);
     this.#unlisten = listenTo(socket, {
       data: (chunk) => this.#receive(chunk),
-      end: () => this.#receiveEnd(),
-      drain: () => this.#drained(),
-      finish: () => lingerThenCut(socket, host.environment),
-      timeout: () => this.drop("output-stuck", `${socket.writableLength} bytes wait`),
-      error: ({ message }) => host.log.debug({ remote: this.remote, reason: message }, "connection failed"),
-      close: () => this.#gone(),
+      end: this.#onEnd,
+      drain: this.#onDrain,
+      finish: () => lingerThenCut(socket, registry.environment),
+      timeout: this.#onTimeout,
+      error: ({ message }) =>
+        registry.log.debug({ remote: this.remote, reason: message }, "connection failed"),
+      close: this.#gone,
     });
   }
 
@@ -90,7 +81,7 @@ export class ClientConnection<Request> implements Hosted, PushedTo {
 
   checkTime(now: number): void {
     if (this.#state !== "open" || this.#isBusy) return;
-    const { limits, log } = this.#host;
+    const { limits, log } = this.#registry;
     const silent = now - this.activeAt;
     const most = this.#dialect.silenceMost;
     if (this.#dialect.isMidRequest && silent >= limits.idleTimeout) {
@@ -114,19 +105,19 @@ export class ClientConnection<Request> implements Hosted, PushedTo {
   }
 
   /**
-   * Closes, and says why in the log.
-   * @param words  for the client, behind what was written; null: at once
+   * Closes, and logs why.
+   * @param words  sent to the client after what was written; null: nothing, and it closes immediately
    */
   drop(code: string, detail: string, words: string | null = null): void {
     this.#close(closing(code, detail, words));
   }
 
-  /** What is held is no stranger's, though the listener does not know its client yet. */
+  /** Counts its bytes as those of an authenticated client, although the listener does not know the client yet. */
   trust(): void {
     this.#held.prove();
   }
 
-  /** Sends what answers no request, behind the answers before it: what many calls push together goes together. */
+  /** Sends what answers no request, after the answers before it. What many calls push in one turn is sent together. */
   push(bytes: string): void {
     if (this.#state !== "open") return;
     const output = this.#output;
@@ -134,15 +125,15 @@ export class ClientConnection<Request> implements Hosted, PushedTo {
     if (output.isMuch) output.flush();
     if (this.#isPushing) return;
     this.#isPushing = true;
-    this.#host.pushes.add(this);
+    this.#registry.pushes.add(this);
   }
 
-  /** What the dialect holds has not changed by that. */
+  /** Sends what was pushed. The bytes that the dialect holds do not change by that. */
   sendPushed(): void {
     this.#isPushing = false;
     if (this.#state !== "open") return;
     this.#output.flush();
-    if (this.#state === "open" && this.#held.tell(this.#output.heldBytes)) this.#host.overBudget();
+    if (this.#state === "open" && this.#held.report(this.#output.heldBytes)) this.#registry.overBudget();
   }
 
   /** Serves on in the next turn. */
@@ -152,13 +143,16 @@ export class ClientConnection<Request> implements Hosted, PushedTo {
     setImmediate(() => {
       this.#hasTurn = false;
       if (this.#state !== "open") return;
-      this.activeAt = this.#host.environment.uptime();
+      this.activeAt = this.#registry.environment.uptime();
       if (!this.#output.isFull) this.#work();
       this.#account();
     });
   }
 
-  /** Reads on from a client that waits for data. Who has gone waits for nothing, and takes nothing that others could have. */
+  /**
+   * Reads on from a client that waits for data. A client that has disconnected waits for nothing, and takes nothing
+   * that another could have.
+   */
   listenOn(): void {
     if (!this.#dialect.listensOn) return;
     if (this.#inputEnded) this.#end("");
@@ -177,13 +171,13 @@ export class ClientConnection<Request> implements Hosted, PushedTo {
   #receive(chunk: Buffer): void {
     if (this.#state !== "open") return;
     const dialect = this.#dialect;
-    if (this.#isStranger) this.#host.heard(this);
-    traceFrame(this.#host.log, "received", this.remote, chunk);
+    if (this.#isUnauthenticated) this.#registry.heard(this);
+    traceFrame(this.#registry.log, "received", this.remote, chunk);
     try {
       const wrong = this.#hasBegun ? null : wrongBeginning(dialect, chunk);
       this.#hasBegun = true;
       if (wrong !== null) return void this.#close(wrong);
-      if (dialect.push(chunk)) this.activeAt = this.#host.environment.uptime();
+      if (dialect.push(chunk)) this.activeAt = this.#registry.environment.uptime();
     } catch (problem) {
       return void this.#close(readingFailed(problem));
     }
@@ -193,12 +187,14 @@ export class ClientConnection<Request> implements Hosted, PushedTo {
     this.#account();
   }
 
-  #receiveEnd(): void {
+  readonly #onEnd = (): void => {
     this.#inputEnded = true;
     this.#dialect.sendsNoMore();
     this.listenOn();
     if (this.#state === "open" && !this.#isBusy) this.#work();
-  }
+  };
+
+  readonly #onTimeout = (): void => this.drop("output-stuck", `${this.socket.writableLength} bytes wait`);
 
   #work(): void {
     if (!this.#output.writeOn()) return;
@@ -209,10 +205,10 @@ export class ClientConnection<Request> implements Hosted, PushedTo {
     if (isThrough) this.#rest();
   }
 
-  /** Serves what has come whole. @returns false: more is to be served later, or the connection is no more */
+  /** Serves complete requests. @returns false: more is to be served later, or the connection is closed */
   #serve(): boolean {
     const [dialect, output] = [this.#dialect, this.#output];
-    const { environment } = this.#host;
+    const { environment } = this.#registry;
     const endsAt = this.activeAt + TURN_MS;
     let left = dialect.requestsPerLook;
     while (!dialect.isClosing) {
@@ -253,10 +249,18 @@ export class ClientConnection<Request> implements Hosted, PushedTo {
     return false;
   }
 
-  /** Sends the answers that have come, and goes on. */
-  #send(): void {
+  onAnswered(): void {
+    this.#prove();
+  }
+
+  onClosing(why: Closing): void {
+    this.#close(why);
+  }
+
+  /** Sends the answers that are ready, and goes on. */
+  onReady(): void {
     if (this.#state !== "open") return;
-    this.activeAt = this.#host.environment.uptime();
+    this.activeAt = this.#registry.environment.uptime();
     this.#output.sendReady();
     if (this.#state !== "open") return;
     if (this.#mayServe) this.#work();
@@ -265,10 +269,10 @@ export class ClientConnection<Request> implements Hosted, PushedTo {
   }
 
   #prove(): void {
-    if (!this.#isStranger || !this.#dialect.isProven || this.#state === "gone") return;
-    this.#isStranger = false;
+    if (!this.#isUnauthenticated || !this.#dialect.isProven || this.#state === "gone") return;
+    this.#isUnauthenticated = false;
     this.#held.prove();
-    this.#host.proved(this);
+    this.#registry.proved(this);
   }
 
   #handOver({ take, otherwise }: HandOver): void {
@@ -281,13 +285,13 @@ export class ClientConnection<Request> implements Hosted, PushedTo {
     take(this.socket);
   }
 
-  #drained(): void {
+  readonly #onDrain = (): void => {
     const wasFull = this.#output.drained();
     if (this.#state === "open" && wasFull) this.nextTurn();
     this.#account();
-  }
+  };
 
-  /** All that can be served for now is: what comes next? */
+  /** Decides what follows when all that can be served is served. */
   #rest(): void {
     const dialect = this.#dialect;
     if (this.#isBusy) {
@@ -309,37 +313,37 @@ export class ClientConnection<Request> implements Hosted, PushedTo {
   #close({ code, detail, words, offset }: Closing): void {
     if (this.#state !== "open" && words !== null) return;
     const place = offset === undefined ? {} : { offset };
-    this.#host.refusals.note(code, { remote: this.remote, detail, ...place });
-    this.#host.observer.refused(this.#dialect.listener, code);
+    this.#registry.refusals.note(code, { remote: this.remote, detail, ...place });
+    this.#registry.observer.refused(this.#dialect.listener, code);
     if (words === null) this.destroy();
     else this.#end(words);
   }
 
-  /** Behind what was collected. */
+  /** Ends the connection after what was collected. */
   #end(words: string): void {
     if (this.#state !== "open") return;
     const last = this.#output.take() + words;
     this.#state = "ending";
     this.#output.cease();
-    const { idleTimeout } = this.#host.limits;
+    const { idleTimeout } = this.#registry.limits;
     const hasLeft = this.#inputEnded;
     sayGoodBye(this.socket, last, { idleTimeout, isExpected: this.#isStopping || hasLeft, hasLeft });
     this.#account();
   }
 
-  #gone(): void {
+  readonly #gone = (): void => {
     if (this.#state === "gone") return;
     this.#state = "gone";
     this.#output.cease();
     this.#dialect.gone();
     this.#held.release();
-    this.#host.leave(this);
-  }
+    this.#registry.leave(this);
+  };
 
   #account(): void {
     if (this.#state === "gone") return;
     this.#held.queued = this.#dialect.heldBytes;
-    if (this.#state === "open" && this.#held.tell(this.#output.heldBytes)) this.#host.overBudget();
+    if (this.#state === "open" && this.#held.report(this.#output.heldBytes)) this.#registry.overBudget();
   }
 }
 
@@ -348,3 +352,12 @@ export class ClientConnection<Request> implements Hosted, PushedTo {
  * error while a request is carried out still ends the process, as data may be changed in part.
  */
 const readingFailed = (problem: unknown): Closing => closing("internal-error", stackOf(problem), null);
+
+/** Listens to a socket that may be handed over. @returns ends the listening, of these listeners only: the socket has some of its own */
+function listenTo(socket: ClientSocket, listeners: SocketListeners): () => void {
+  const all = Object.entries(listeners) as [keyof SocketListeners, (...parameters: unknown[]) => void][];
+  for (const [event, listener] of all) socket.on(event, listener);
+  return () => {
+    for (const [event, listener] of all) socket.off(event, listener);
+  };
+}

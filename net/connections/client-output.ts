@@ -4,7 +4,7 @@
 import { traceFrame } from "../process/log.js";
 import { AnswerQueue } from "./answer-queue.js";
 import type { ClientSocket } from "./client-socket.js";
-import type { SocketHost } from "./connection-host.js";
+import type { ConnectionRegistry } from "./connection-registry.js";
 import {
   type Answer,
   type AnswerListener,
@@ -15,47 +15,59 @@ import {
   type LongAnswer,
 } from "./dialect.js";
 import type { HeldBytes } from "./held-bytes.js";
-import type { ToldText } from "./pushes.js";
+import type { PushedText } from "./pushes.js";
 
 /** Characters of answers that are collected for one write. */
 const WRITE_CHARS = 64 * 1024;
 
-export interface ClientOutputParts {
+/** The connection whose answers are sent, and what happens to it. */
+export interface OutputHandlers {
   readonly socket: ClientSocket;
-  readonly host: Pick<SocketHost, "log" | "limits" | "pushes">;
   readonly remote: string;
-  readonly dialect: Pick<Dialect<never>, "sent" | "readsOn" | "isInOrder">;
-  readonly held: HeldBytes;
-  /** A request that was awaited is answered. */
-  readonly settled: () => void;
-  /** Answers that were awaited can be sent, those of one turn together. */
-  readonly ready: () => void;
-  /** More is to be sent, of which nobody will be told when: others have their turn first. */
-  readonly nextTurn: () => void;
-  /** An answer closes the connection, behind those that were sent, or what the client leaves lying does. */
-  readonly close: (why: Closing) => void;
+  /** A request whose answer was awaited is answered. */
+  onAnswered(): void;
+  /** Awaited answers can be sent, those of one turn together. */
+  onReady(): void;
+  /** More is to be sent in the next turn: the socket emits no event for it. */
+  nextTurn(): void;
+  /** An answer closes the connection after those before it, or the client does not read its answers. */
+  onClosing(why: Closing): void;
 }
 
-/** What sends something returns whether more may be served; else the client has to read first, others have their turn, or it is over. */
+/**
+ * Methods that send return whether more may be served. If not, the client has to read first, other connections have
+ * their turn, or the connection is closed.
+ */
 export class ClientOutput implements AnswerListener {
   /** Whether the client has to read before more is served. Set here alone. */
   isFull = false;
   /** Answers of this turn that have not been sent. */
   written = "";
-  /** What those hold who were told just the same; null: it is not known. */
-  #told: ToldText | null = null;
-  readonly #parts: ClientOutputParts;
+  /** The text that connections with the same pushed messages share; null: not known. */
+  #pushed: PushedText | null = null;
+  readonly #connection: OutputHandlers;
+  readonly #registry: ConnectionRegistry;
+  readonly #dialect: Dialect<unknown>;
+  readonly #held: HeldBytes;
   /** Answers that do not go out in the turn of their request. */
   readonly #answers = new AnswerQueue();
-  /** What is left of an answer that is being written. */
+  /** The rest of an answer that is being written. */
   #long: LongAnswer | null = null;
   /** Requests that wait for their answers. */
   #unanswered = 0;
   #isSending = false;
   #hasCeased = false;
 
-  constructor(parts: ClientOutputParts) {
-    this.#parts = parts;
+  constructor(
+    connection: OutputHandlers,
+    registry: ConnectionRegistry,
+    dialect: Dialect<unknown>,
+    held: HeldBytes,
+  ) {
+    this.#connection = connection;
+    this.#registry = registry;
+    this.#dialect = dialect;
+    this.#held = held;
   }
 
   /** Requests that are not answered, or whose answers are not sent. */
@@ -68,12 +80,12 @@ export class ClientOutput implements AnswerListener {
     return this.written.length >= WRITE_CHARS;
   }
 
-  /** Of what was handed over to it, and has not gone to the system. */
+  /** Bytes that were handed to the socket, and that the system has not taken. */
   get heldBytes(): number {
-    return this.#parts.socket.writableLength + (this.#long?.left ?? 0);
+    return this.#connection.socket.writableLength + (this.#long?.left ?? 0);
   }
 
-  /** Answers a request, behind those before it. */
+  /** Adds the answer of a request after those before it. */
   add(answer: string): void {
     if (this.#answers.length > 0 && this.#isBehind) this.#answers.add({ answer });
     else this.written += answer;
@@ -85,14 +97,14 @@ export class ClientOutput implements AnswerListener {
       return true;
     }
     if (this.flush()) return this.#writeLong(answer);
-    // The client has to read first what stands before it.
+    // The client has to read the answers before it first.
     this.#long = answer;
     return false;
   }
 
   /** @param bytes  of the request, which are held until it is answered */
   await(awaited: Promise<Answer> | LaterAnswer, bytes: number): void {
-    const { dialect, held } = this.#parts;
+    const [dialect, held] = [this.#dialect, this.#held];
     const later = awaited instanceof Promise ? this.#laterOf(awaited) : awaited;
     later.bytes = bytes;
     later.listener = this;
@@ -103,16 +115,16 @@ export class ClientOutput implements AnswerListener {
 
   answered(later: LaterAnswer, answer: Answer): void {
     this.#unanswered--;
-    this.#parts.held.unanswered -= later.bytes;
+    this.#held.unanswered -= later.bytes;
     if (!this.#hasCeased) this.#settle(later, answer);
   }
 
-  /** Adds what answers no request, and many are told. */
+  /** Adds what answers no request, and many connections receive. */
   push(bytes: string): void {
-    const told = this.written === "" ? this.#parts.host.pushes.nothing : this.#told;
-    // Something else may have been written behind it.
-    this.#told = told?.text.length === this.written.length ? told.behind(bytes) : null;
-    this.written = this.#told?.text ?? this.written + bytes;
+    const pushed = this.written === "" ? this.#registry.pushes.nothing : this.#pushed;
+    // Something else may have been written after it.
+    this.#pushed = pushed?.text.length === this.written.length ? pushed.behind(bytes) : null;
+    this.written = this.#pushed?.text ?? this.written + bytes;
   }
 
   /** Sends what was collected. */
@@ -120,15 +132,15 @@ export class ClientOutput implements AnswerListener {
     return this.#write(this.take());
   }
 
-  /** What was collected, which the caller sends. */
+  /** Returns what was collected, for the caller to send. */
   take(): string {
     const { written } = this;
     this.written = "";
-    this.#told = null;
+    this.#pushed = null;
     return written;
   }
 
-  /** Sends the answers that have come, whether or not the client has taken those before: they are bounded. */
+  /** Sends the answers that are ready, whether or not the client has read those before: they are bounded. */
   sendReady(): void {
     for (;;) {
       const ready = this.#answers.take(WRITE_CHARS);
@@ -145,43 +157,42 @@ export class ClientOutput implements AnswerListener {
 
   /** The system has taken all. @returns whether something waits for that */
   drained(): boolean {
-    this.#parts.socket.setTimeout(0);
+    this.#connection.socket.setTimeout(0);
     const wasFull = this.isFull;
     this.isFull = false;
     return wasFull;
   }
 
-  /** Nothing more is said: what is awaited is forgotten. */
+  /** Sends nothing more, and forgets awaited answers. */
   cease(): void {
     this.#hasCeased = true;
     this.#answers.clear();
   }
 
-  /** Whether an answer has to go behind others that are still to come. */
+  /** Whether an answer has to wait for earlier ones that are awaited. */
   get #isBehind(): boolean {
-    return this.#answers.length > 0 && this.#parts.dialect.isInOrder;
+    return this.#answers.length > 0 && this.#dialect.isInOrder;
   }
 
   #write(text: string): boolean {
     if (text === "") return true;
     this.#sent(text);
-    return this.#parts.socket.write(text, "latin1") || this.#hasRoom();
+    return this.#connection.socket.write(text, "latin1") || this.#hasRoom();
   }
 
-  /** Writes a long answer behind what was sent before. What does not go at once is for `writeOn`. */
+  /** Writes a long answer after what was sent before. `writeOn` writes what could not be written immediately. */
   #writeLong(long: LongAnswer): boolean {
-    const { socket, nextTurn } = this.#parts;
+    const { socket } = this.#connection;
     const isWhole = long.write(socket, this.#sent);
     this.#long = isWhole ? null : long;
     if (socket.writableNeedDrain) return this.#hasRoom();
-    if (!isWhole) nextTurn();
+    if (!isWhole) this.#connection.nextTurn();
     return isWhole;
   }
 
   readonly #sent = (bytes: Buffer | string): void => {
-    const { dialect, host, remote } = this.#parts;
-    dialect.sent(bytes.length);
-    traceFrame(host.log, "sent", remote, bytes);
+    this.#dialect.sent(bytes.length);
+    traceFrame(this.#registry.log, "sent", this.#connection.remote, bytes);
   };
 
   #laterOf(promise: Promise<Answer>): LaterAnswer {
@@ -191,11 +202,11 @@ export class ClientOutput implements AnswerListener {
   }
 
   #settle(later: LaterAnswer, answer: Answer): void {
-    const { settled, close, dialect } = this.#parts;
-    settled();
+    const [connection, dialect] = [this.#connection, this.#dialect];
+    connection.onAnswered();
     if (typeof answer !== "string" && answer.kind === "closing") {
       this.sendReady();
-      close(answer);
+      connection.onClosing(answer);
       return;
     }
     later.answer = answer;
@@ -209,20 +220,20 @@ export class ClientOutput implements AnswerListener {
 
   readonly #allReady = (): void => {
     this.#isSending = false;
-    this.#parts.ready();
+    this.#connection.onReady();
   };
 
-  /** What the client leaves lying is bounded, and has its time. */
+  /** Bounds what the client leaves unread, in bytes and in time. */
   #hasRoom(): boolean {
-    const { socket, host, dialect } = this.#parts;
-    const { maxOutputBytes, idleTimeout } = host.limits;
+    const { socket } = this.#connection;
+    const { maxOutputBytes, idleTimeout } = this.#registry.limits;
     const lying = socket.writableLength;
-    // After a long write Node wants a pause, also if the system has taken all of it.
+    // After a long write Node emits `drain` first, even if the system has taken all of it.
     if (lying === 0 && this.#long === null) return true;
     socket.setTimeout(idleTimeout);
-    if (!dialect.readsOn) this.isFull = true;
+    if (!this.#dialect.readsOn) this.isFull = true;
     else if (lying <= maxOutputBytes) return true;
-    else this.#parts.close(closing("answer-too-long", `${lying} bytes wait`, null));
+    else this.#connection.onClosing(closing("answer-too-long", `${lying} bytes wait`, null));
     return false;
   }
 }

@@ -1,4 +1,7 @@
-/** What a connection needs of its socket: what node:net's has, and whatever else carries bytes as one does. */
+/**
+ * The part of a socket that a connection uses: node:net's sockets have it, and so has anything else that carries
+ * bytes like one.
+ */
 
 export interface SocketListeners {
   data(chunk: Buffer): void;
@@ -17,10 +20,10 @@ export interface ClientSocket {
   readonly remotePort?: number | undefined;
   /** Bytes that were written, and not taken by the system. */
   readonly writableLength: number;
-  /** Whether a `drain` is to come. */
+  /** Whether a `drain` will be emitted. */
   readonly writableNeedDrain: boolean;
-  on(event: keyof SocketListeners, listener: (...told: unknown[]) => void): unknown;
-  off(event: keyof SocketListeners, listener: (...told: unknown[]) => void): unknown;
+  on(event: keyof SocketListeners, listener: (...parameters: unknown[]) => void): unknown;
+  off(event: keyof SocketListeners, listener: (...parameters: unknown[]) => void): unknown;
   once(event: keyof SocketListeners, listener: () => void): unknown;
   /** @returns false: the client has to take something first */
   write(bytes: Buffer | string, encoding?: "latin1"): boolean;
@@ -28,11 +31,11 @@ export interface ClientSocket {
   end(): unknown;
   end(text: string, encoding: "latin1"): unknown;
   destroy(): unknown;
-  /** Behind what was written. */
+  /** Closes after what was written. */
   destroySoon(): void;
   pause(): unknown;
   resume(): unknown;
   isPaused(): boolean;
-  /** Tells by `timeout` when nothing has moved for so long; 0: not any more. */
+  /** Emits `timeout` when nothing has been sent or received for that long; 0: never. */
   setTimeout(milliseconds: number): unknown;
 }

@@ -2,11 +2,11 @@
 export interface ConnectionLimits {
   readonly maxConnections: number;
   readonly maxRequestBytes: number;
-  /** Of one client that does not take its answers. */
+  /** Bytes of answers that one client has not read. */
   readonly maxOutputBytes: number;
-  /** Of all connections together: unfinished requests and untaken answers. */
+  /** Bytes that all connections hold together: unfinished requests and unread answers. */
   readonly maxBufferedBytes: number;
-  /** Of those among them that have proved nothing. */
+  /** Bytes that unauthenticated connections hold together. */
   readonly maxUnprovenBytes: number;
   /** Milliseconds for the rest of a request, and for a client that takes nothing. */
   readonly idleTimeout: number;

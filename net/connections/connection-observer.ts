@@ -1,4 +1,4 @@
-/** What is told of connections; metrics count it. */
+/** Receives events of connections; metrics count them. */
 export interface ConnectionObserver {
   connected(listener: string, change: 1 | -1): void;
   /** @param code  one of those that the listener has sentences for */

@@ -1,6 +1,6 @@
 /**
- * What a listener's clients speak, as their connections see it: bytes in, requests, answers out. A dialect knows no socket. What
- * stands here is so where a dialect says nothing else.
+ * The protocol of a listener's clients, as their connections use it: bytes in, requests, answers out. A dialect knows
+ * no socket. The methods here are defaults.
  */
 import type { ClientSocket } from "./client-socket.js";
 import type { ConnectionRefusal } from "./connection-refusals.js";
@@ -13,8 +13,8 @@ export interface LongAnswer {
   readonly left: number;
   /**
    * Writes on.
-   * @param sent  is told what goes to the client
-   * @returns false: not all of it yet, which only who answers one request after the other may say
+   * @param sent  receives what is sent to the client
+   * @returns false: not all of it yet, which only a dialect that answers one request after the other may return
    */
   write(socket: ClientSocket, sent: (bytes: Buffer | string) => void): boolean;
 }
@@ -24,9 +24,9 @@ export interface Closing {
   readonly kind: "closing";
   /** One of those that the listener has sentences for. */
   readonly code: string;
-  /** For the log. */
+  /** The detail for the log. */
   readonly detail: string;
-  /** Behind the answers that were given; null: it closes at once, whatever they are. */
+  /** What is sent after the answers before it; null: it closes immediately, whatever they are. */
   readonly words: string | null;
   /** Where in the stream, in bytes. */
   readonly offset?: number;
@@ -41,31 +41,31 @@ export function closing<Code extends string = ConnectionRefusal>(
   return { kind: "closing", code, detail, words };
 }
 
-/** The connection is somebody else's from here on. */
+/** The connection continues as another one's, for example a peer's. */
 export interface HandOver {
   readonly kind: "hand-over";
-  /** Nobody listens to the socket any more, and nothing has come behind the request. */
+  /** Takes the socket: no listener is left on it, and nothing has been received after the request. */
   take(socket: ClientSocket): void;
   /** If something has. */
   readonly otherwise: Closing;
 }
 
-/** "": nothing is said. */
+/** "": nothing is sent. */
 export type Answer = string | LongAnswer | Closing;
 
 export type Served = Answer | HandOver | Promise<Answer> | LaterAnswer;
 
 /**
- * An answer that is still to come, in its place among the others. Whoever makes one for a request lets go of it with the answer: all
- * that are awaited live for milliseconds, so that each object between a command and its answer is one more for the garbage collector
- * to copy.
+ * An answer that is still to come, at its position among the others. Code that makes one for a request keeps no
+ * reference to it after the answer: awaited answers live for milliseconds, and each object between a command and its
+ * answer is one more for the garbage collector to copy.
  */
 export interface LaterAnswer {
   readonly kind: "later";
   answer: string | LongAnswer | null;
-  /** Of its request, which are held until it is answered. */
+  /** Bytes of its request, which are held until it is answered. */
   bytes: number;
-  /** Who is to be told; null: nobody yet, as within the call that serves the request. */
+  /** The listener to notify; null: none yet, as within the call that serves the request. */
   listener: AnswerListener | null;
 }
 
@@ -74,20 +74,20 @@ export interface AnswerListener {
   answered(later: LaterAnswer, answer: Answer): void;
 }
 
-/** What cuts a stream into requests. */
+/** Cuts a stream into requests. */
 export interface RequestParser<Request> {
   /** Bytes of requests that have not been taken. */
   readonly heldBytes: number;
-  /** Whether a request has begun that is not whole. */
+  /** Whether a request has begun that is not complete. */
   readonly isMidRequest: boolean;
-  /** Takes bytes as they came. Those that it has not copied are only lent, until `keep`. */
+  /** Takes bytes as they were received. Those that it has not copied are only lent, until `keep`. */
   push(chunk: Buffer): void;
   keep?(): void;
-  /** The next whole request; null: it has not come. */
+  /** Returns the next complete request; null: there is none. */
   next(): Request | null;
 }
 
-/** What a connection's client did last, for administrators; "": not known. */
+/** The last command of a connection's client, for administrators; "": not known. */
 export interface ClientDoing {
   /** The user, or the signing key's label or first digits. */
   readonly name: string;
@@ -98,17 +98,17 @@ export interface ClientDoing {
 const DOING_NOTHING: ClientDoing = { name: "", command: "" };
 
 export abstract class Dialect<Request> {
-  /** For metrics. */
+  /** The listener's name in metrics. */
   abstract readonly listener: string;
   /** Whether answers leave in the order of the requests; else as they come. */
   readonly isInOrder: boolean = true;
   /** Whether more is read and served, up to --max-output-bytes, while the client does not take what was written. */
   readonly readsOn: boolean = false;
-  /** How many requests are served between two looks at the clock. */
+  /** Requests that are served between two checks of the clock. */
   readonly requestsPerLook: number = 1;
   /** Whether the client has shown that it may send commands here. */
   abstract readonly isProven: boolean;
-  /** Whether the connection closes behind the answers to what was served. */
+  /** Whether the connection closes after the answers to what was served. */
   abstract readonly isClosing: boolean;
   protected abstract readonly parser: RequestParser<Request>;
 
@@ -121,7 +121,7 @@ export abstract class Dialect<Request> {
     return DOING_NOTHING;
   }
 
-  /** Whether a request has begun of which the rest has to come within --idle-timeout. */
+  /** Whether a request has begun whose rest must be received within --idle-timeout. */
   get isMidRequest(): boolean {
     return this.parser.isMidRequest;
   }
@@ -131,7 +131,10 @@ export abstract class Dialect<Request> {
     return false;
   }
 
-  /** Whether the client waits for data: it is read from, whatever it sends, else nobody would learn that it has gone. */
+  /**
+   * Whether the client waits for data. Then it is read from, whatever it sends, since its disconnect would not be
+   * noticed otherwise.
+   */
   get listensOn(): boolean {
     return false;
   }
@@ -147,8 +150,8 @@ export abstract class Dialect<Request> {
   }
 
   /**
-   * Takes bytes as they came; they are only lent, until `keep`.
-   * @returns whether a request has begun or come whole; else the connection counts as silent
+   * Takes bytes as they were received; they are only lent, until `keep`.
+   * @returns whether a request has begun or is complete; else the connection counts as silent
    */
   push(chunk: Buffer): boolean {
     this.parser.push(chunk);
@@ -160,12 +163,15 @@ export abstract class Dialect<Request> {
     this.parser.keep?.();
   }
 
-  /** Whether requests may be served beside so many that have not been answered. */
+  /** Whether more requests may be served while the given number of them is not answered. */
   takes(pending: number): boolean {
     return pending === 0;
   }
 
-  /** The next whole request that may be served beside so many that have not been answered; null: there is none. */
+  /**
+   * Returns the next complete request that may be served while the given number of them is not answered; null: there
+   * is none.
+   */
   next(pending: number): Request | null {
     return this.takes(pending) ? this.parser.next() : null;
   }
@@ -174,7 +180,7 @@ export abstract class Dialect<Request> {
 
   abstract bytesOf(request: Request): number;
 
-  /** What is wrong with the stream behind its last request; null: nothing. */
+  /** Returns what is wrong with the stream after its last request; null: nothing. */
   abstract problem(isEnded: boolean): Closing | null;
 
   /** Milliseconds for which a client may be silent between requests; 0: for ever. */
@@ -183,18 +189,18 @@ export abstract class Dialect<Request> {
   /** Requests will be served, in this turn. @param now  `uptime` milliseconds */
   begin(_now: number): void {}
 
-  /** They have been. */
+  /** The requests of this turn have been served. */
   end(): void {}
 
-  /** The client has sent its last byte; what has come of a request may be one. */
+  /** The client has sent its last byte; the received part of a request may be a complete one. */
   sendsNoMore(): void {}
 
-  /** So many characters go to the client. */
+  /** The given number of characters is sent to the client. */
   sent(_characters: number): void {}
 
-  /** The daemon stops, or the client sends no more: nobody waits for data any longer. */
+  /** The daemon stops, or the client sends no more: nothing waits for data any longer. */
   leave(): void {}
 
-  /** The connection is no more. */
+  /** The connection is closed. */
   gone(): void {}
 }

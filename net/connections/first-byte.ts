@@ -8,7 +8,7 @@ import type { ForeignClient } from "./foreign-client.js";
 const BLANK = new Set([0x09, 0x0a, 0x0b, 0x0c, 0x0d]);
 const SPACE = 0x20;
 const DELETE = 0x7f;
-/** Of bytes from 0x80 on, those that begin a character of UTF-8. */
+/** The lowest byte above 0x7f that begins a UTF-8 character. */
 const LEAD_MIN = 0xc2;
 const LEAD_MAX = 0xf4;
 

@@ -1,6 +1,6 @@
 /**
- * Clients of another protocol than the port's, by the first bytes that they send: the answer, in their own protocol, and the line of the log.
- * The texts are fixed: nothing of what was received is repeated.
+ * Clients of another protocol than the port's, recognized by the first bytes that they send: what they are answered,
+ * in their own protocol, and what the log says. The texts are fixed: nothing that was received is repeated.
  */
 
 import { writeFrame } from "../../protocol/frame.js";
@@ -11,7 +11,7 @@ import { writeRefused } from "../../protocol/version-2/messages-v2.js";
 /** A protocol that dbsyncd speaks on some port, or that clients try there. */
 export type Spoken = keyof typeof PORTS | "tls";
 
-/** What a port serves, by its option. */
+/** Port kinds by option, with what they serve. */
 const PORTS = {
   dbsync: "dbsync's protocol (--port)",
   http: "HTTP (--admin)",
@@ -25,15 +25,21 @@ const PORTS = {
 
 export interface ForeignClient {
   readonly spoken: Spoken;
-  /** For the log, and within the answer. */
+  /** The reason, for the log and within the answer. */
   readonly detail: string;
-  /** In the client's protocol, a character for each byte; null: the connection closes without one, since that protocol has none here. */
+  /**
+   * The answer in the client's protocol, a character for each byte; null: the connection closes without one, as that
+   * protocol has none here.
+   */
   readonly answer: string | null;
 }
 
 /** Bytes that are examined. */
 const EXAMINED_MAX = 2048;
-/** Of a message of MongoDB: length, two ids, and the kind. Source: MongoDB's wire protocol, "Standard Message Header". */
+/**
+ * The head of a MongoDB message: length, two ids, and the kind. Source: MongoDB's wire protocol, "Standard Message
+ * Header".
+ */
 const MONGO_HEAD_BYTES = 16;
 const MONGO_ID_AT = 4;
 const MONGO_KIND_AT = 12;
@@ -48,7 +54,7 @@ interface Protocol {
   readonly spoken: Spoken;
   /** Whether a connection begins so. @param head  its first bytes, a character each */
   readonly begins: (head: string, chunk: Buffer) => boolean;
-  /** The kind of client, and the option that serves it. */
+  /** The clients, and the option that serves them. */
   readonly served: string;
   readonly answer: ((text: string, chunk: Buffer) => string) | null;
 }
@@ -138,7 +144,7 @@ function mongoAnswer(sentence: string, chunk: Buffer): string {
   const isQuery = chunk.readInt32LE(MONGO_KIND_AT) === MONGO_QUERY;
   const request = { id: chunk.readInt32LE(MONGO_ID_AT), kind: isQuery ? "query" : "message" } as const;
   const failure = { code: PROTOCOL_ERROR, codeName: "ProtocolError", sentence, details: "" };
-  return written(request, refusedAnswer(failure, request.kind));
+  return written(request.id, request.kind, refusedAnswer(failure, request.kind));
 }
 
 function isMongo(chunk: Buffer): boolean {

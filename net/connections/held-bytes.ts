@@ -1,43 +1,43 @@
-/** What one connection holds of its listener's byte budget. */
+/** The bytes that one connection holds of its listener's byte budget. */
 import type { ByteBudget } from "./byte-budget.js";
 
 export class HeldBytes {
-  /** Of requests that have not been served. */
+  /** Bytes of requests that have not been served. */
   queued = 0;
-  /** Of requests that are not answered yet. */
+  /** Bytes of requests that have not been answered. */
   unanswered = 0;
   readonly #budget: ByteBudget;
-  #told = 0;
-  #isStranger = true;
+  #reported = 0;
+  #isUnauthenticated = true;
 
   constructor(budget: ByteBudget) {
     this.#budget = budget;
   }
 
-  /** From now on it is no stranger's. */
+  /** Counts them as those of an authenticated client from now on. */
   prove(): void {
-    if (this.#isStranger) this.#budget.prove(this.#told);
-    this.#isStranger = false;
+    if (this.#isUnauthenticated) this.#budget.prove(this.#reported);
+    this.#isUnauthenticated = false;
   }
 
-  /** What the budget was told. */
+  /** The bytes that the budget counts for this connection. */
   get total(): number {
-    return this.#told;
+    return this.#reported;
   }
 
   /**
-   * Tells the budget.
-   * @param written  bytes that the client has not taken yet
-   * @returns whether this connection has grown, and all are above the budget
+   * Reports the bytes to the budget.
+   * @param written  bytes that the client has not read yet
+   * @returns whether this connection holds more than before, and the budget is exceeded
    */
-  tell(written: number): boolean {
-    const grown = this.queued + this.unanswered + written - this.#told;
-    this.#told += grown;
-    return grown !== 0 && !this.#budget.change(grown, this.#isStranger) && grown > 0;
+  report(written: number): boolean {
+    const grown = this.queued + this.unanswered + written - this.#reported;
+    this.#reported += grown;
+    return grown !== 0 && !this.#budget.change(grown, this.#isUnauthenticated) && grown > 0;
   }
 
   release(): void {
-    this.#budget.change(-this.#told, this.#isStranger);
-    this.#told = 0;
+    this.#budget.change(-this.#reported, this.#isUnauthenticated);
+    this.#reported = 0;
   }
 }

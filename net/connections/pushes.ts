@@ -1,21 +1,21 @@
 /**
- * What is said to many connections in one turn, as messages to subscribers are: they are sent it together at the turn's end, and those
- * that are told the same hold one string, which is joined and made flat once for all.
+ * Sends what many connections receive in one turn, such as messages to subscribers, at the end of the turn.
+ * Connections that receive the same share one string, which is joined and made flat once for all.
  */
 
-/** What connections have been told in this turn, and what some were told behind it. */
-export class ToldText {
+/** The text that connections have received in this turn, and its continuation. */
+export class PushedText {
   readonly text: string;
   #added = "";
-  #next: ToldText | null = null;
+  #next: PushedText | null = null;
 
   constructor(text: string) {
     this.text = text;
   }
 
-  behind(added: string): ToldText {
+  behind(added: string): PushedText {
     if (this.#next === null || this.#added !== added) {
-      this.#next = new ToldText(this.text + added);
+      this.#next = new PushedText(this.text + added);
       this.#added = added;
     }
     return this.#next;
@@ -28,11 +28,11 @@ export interface PushedTo {
 }
 
 export class Pushes {
-  #nothing = new ToldText("");
+  #nothing = new PushedText("");
   #waiting: PushedTo[] = [];
 
-  /** To whom nothing has been said. */
-  get nothing(): ToldText {
+  /** The empty text. */
+  get nothing(): PushedText {
     return this.#nothing;
   }
 
@@ -45,7 +45,7 @@ export class Pushes {
   readonly #send = (): void => {
     const all = this.#waiting;
     this.#waiting = [];
-    this.#nothing = new ToldText("");
+    this.#nothing = new PushedText("");
     for (const connection of all) connection.sendPushed();
   };
 }

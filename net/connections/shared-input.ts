@@ -5,10 +5,10 @@
  */
 import { type ConnectOpts, Socket, type SocketConstructorOpts } from "node:net";
 
-/** Four times what Node reads at once by itself: values of 64 KiB come whole, and then are copied once. */
+/** Four times what Node reads in one call by default: values of 64 KiB arrive in one piece, and are copied once. */
 const BUFFER_BYTES = 256 * 1024;
 
-/** What Node's typing does not tell of: constructor options and sockets have it since version 0.x. */
+/** Members that Node's types leave out: constructor options and sockets have them since version 0.x. */
 interface Handled {
   _handle?: object | null;
 }

@@ -1,33 +1,29 @@
 /**
- * What every listener on TCP is: it lets clients in, a bounded number, through TLS where there is a certificate, and closes
- * them when they are still, hold too much, or the daemon stops. Its unit of work is a connection, which it knows as Hosted.
+ * The base of every listener on TCP: it accepts a bounded number of clients, through TLS if there is a certificate,
+ * and closes them when they are idle, hold too much, or the daemon stops. Its unit of work is a connection.
  */
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import type { Logger } from "pino";
 import type { Environment } from "../process/environment.js";
 import type { Service } from "../process/service.js";
 import { StartError } from "../process/start-error.js";
-import { ByteBudget, strangersMost } from "./byte-budget.js";
-import type { Hosted, SocketHost } from "./connection-host.js";
 import type { ConnectionLimits } from "./connection-limits.js";
 import type { ConnectionObserver } from "./connection-observer.js";
-import { Pushes } from "./pushes.js";
-import { RefusalLog, type Refusals } from "./refusal-log.js";
-import { Strangers } from "./strangers.js";
+import { ConnectionRegistry } from "./connection-registry.js";
+import type { OpenConnection } from "./open-connection.js";
+import type { RefusalLog, Refusals } from "./refusal-log.js";
 import type { TlsGate } from "./tls-gate.js";
 
 /** Connections that the system completes before we have accepted them. */
 const BACKLOG = 1024;
-/** The connections' times are looked at ten times in an idle time, within these bounds in milliseconds. */
+/** The connections' times are checked ten times in an idle time, within these bounds in milliseconds. */
 const CHECKS_PER_IDLE_TIME = 10;
-const CHECK_MOST_MS = 1000;
-/** Share of strangers that go at once when they hold too much: to find them all are looked at. */
-const CLOSED_TOGETHER = 1 / 64;
-/** Milliseconds beyond a backend's time that connections in flight are given when the daemon stops. */
+const CHECK_MS_MAX = 1000;
+/** Milliseconds beyond a backend's time that connections in flight have when the daemon stops. */
 const STOP_GRACE_MS = 1000;
 
 export interface SocketListenerParts<L extends ConnectionLimits, O extends ConnectionObserver> {
-  /** For metrics. */
+  /** The listener's name in metrics. */
   readonly name: string;
   /** An address, not a name. */
   readonly address: string;
@@ -35,9 +31,9 @@ export interface SocketListenerParts<L extends ConnectionLimits, O extends Conne
   readonly port: number;
   /** The options that choose address and port, for messages. */
   readonly options: { readonly address: string; readonly port: string };
-  /** What clients pass before they are connected; null: no TLS. */
+  /** Makes the TLS gate that clients pass before they are connected; null: no TLS. */
   readonly gate: ((refusals: RefusalLog) => TlsGate) | null;
-  /** What a client is told that is one too many; "": nothing. */
+  /** Sent to a client that exceeds the number of connections; "": nothing. */
   readonly fullText: string;
   readonly observer: O;
   readonly limits: L;
@@ -46,7 +42,7 @@ export interface SocketListenerParts<L extends ConnectionLimits, O extends Conne
   readonly environment: Environment;
   readonly log: Logger;
   /** Called once. @returns what makes a connection of a socket */
-  readonly connector: (host: SocketHost<L, O>) => (socket: Socket) => Hosted;
+  readonly connector: (registry: ConnectionRegistry<L, O>) => (socket: Socket) => OpenConnection;
 }
 
 export interface ListenAddress {
@@ -63,45 +59,41 @@ export class SocketListener<
   readonly #parts: SocketListenerParts<L, O>;
   readonly #server: Server;
   readonly #gate: TlsGate | null;
-  readonly #connections = new Set<Hosted>();
-  readonly #strangers = new Strangers();
-  readonly #refusals: RefusalLog;
-  readonly #budget: ByteBudget;
-  readonly #host: SocketHost<L, O>;
-  readonly #connectionOf: (socket: Socket) => Hosted;
+  readonly #registry: ConnectionRegistry<L, O>;
+  readonly #connectionOf: (socket: Socket) => OpenConnection;
   #address: ListenAddress;
   #timer: NodeJS.Timeout | null = null;
-  #allGone: (() => void) | null = null;
 
   constructor(parts: SocketListenerParts<L, O>) {
     this.#parts = parts;
     this.#address = { address: parts.address, port: parts.port };
-    this.#refusals = new RefusalLog(parts.log, parts.environment, parts.refusals);
-    this.#budget = new ByteBudget(parts.limits.maxBufferedBytes, strangersMost(parts.limits));
-    this.#gate = parts.gate?.(this.#refusals) ?? null;
+    this.#registry = new ConnectionRegistry(parts.name, parts);
+    this.#gate = parts.gate?.(this.#registry.refusals) ?? null;
     this.#server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#welcome(socket));
-    this.#host = this.#makeHost();
-    this.#connectionOf = parts.connector(this.#host);
+    this.#connectionOf = parts.connector(this.#registry);
   }
 
-  /** Where it listens, or is to listen, or listened: requests come before the start of one listener and after the end of another. */
+  /**
+   * The address that it listens on, or will, or did: requests come before the start of one listener and after the end
+   * of another.
+   */
   get address(): ListenAddress {
     return this.#address;
   }
 
   /** Bytes of unfinished requests and untaken answers. */
   get bufferedBytes(): number {
-    return this.#budget.held;
+    return this.#registry.budget.held;
   }
 
-  /** For metrics. */
+  /** The listener's name in metrics. */
   get name(): string {
     return this.#parts.name;
   }
 
-  /** Who is connected, in the order in which they came. */
-  get clients(): Iterable<Hosted> {
-    return this.#connections;
+  /** The connected clients, in the order in which they connected. */
+  get clients(): Iterable<OpenConnection> {
+    return this.#registry.all;
   }
 
   async start(): Promise<void> {
@@ -120,59 +112,33 @@ export class SocketListener<
     this.#startTimer();
   }
 
-  /**
-   * Nobody new is let in; what has been received whole is answered, for as long as a backend may take and a
-   * little more.
-   */
+  /** Accepts no new client. Complete requests are answered, for as long as a backend may take and a little more. */
   async stop(): Promise<void> {
     if (!this.#server.listening) return;
     this.#server.close();
     this.#gate?.stop();
-    const allGone = new Promise<void>((resolve) => {
-      this.#allGone = resolve;
-    });
-    for (const connection of [...this.#connections]) connection.stop();
-    const deadline = setTimeout(() => this.#destroyAll(), this.#host.limits.backendTimeout + STOP_GRACE_MS);
-    if (this.#connections.size > 0) await allGone;
+    const registry = this.#registry;
+    registry.stopAll();
+    const deadline = setTimeout(() => this.#destroyAll(), registry.limits.backendTimeout + STOP_GRACE_MS);
+    await registry.emptied();
     clearTimeout(deadline);
     if (this.#timer !== null) clearInterval(this.#timer);
   }
 
   /** New bounds; for connections that are open, all but the size of a request. */
   set limits(limits: L) {
-    this.#host.limits = limits;
-    this.#budget.limits = limits;
+    this.#registry.limits = limits;
+    this.#registry.budget.limits = limits;
     this.#startTimer();
   }
 
-  #makeHost(): SocketHost<L, O> {
-    const { environment, log, observer, limits } = this.#parts;
-    return {
-      environment,
-      log,
-      observer,
-      limits,
-      refusals: this.#refusals,
-      budget: this.#budget,
-      pushes: new Pushes(),
-      rejected: 0,
-      heard: (connection) => this.#strangers.heard(connection),
-      proved: (connection) => this.#strangers.delete(connection),
-      leave: (connection) => this.#forget(connection),
-      overBudget: () => this.#freeBytes(),
-    };
-  }
-
   #welcome(socket: Socket): void {
-    const clients = this.#connections.size + (this.#gate?.size ?? 0);
-    if (clients >= this.#host.limits.maxConnections && !this.#makeRoom()) {
-      this.#host.rejected++;
+    const registry = this.#registry;
+    const clients = registry.size + (this.#gate?.size ?? 0);
+    if (clients >= registry.limits.maxConnections && !this.#makeRoom()) {
+      registry.rejected++;
       const remote = `${socket.remoteAddress}:${socket.remotePort}`;
-      this.#refusals.note("too-many-connections", {
-        remote,
-        detail: `${this.#connections.size} connections`,
-      });
-      this.#parts.observer.refused(this.#parts.name, "too-many-connections");
+      registry.refuseExcess(remote, `${registry.size} connections`);
       const { fullText } = this.#parts;
       if (fullText === "" || this.#gate !== null) socket.destroy();
       else socket.on("error", ignore).end(fullText, "latin1").destroySoon();
@@ -182,82 +148,29 @@ export class SocketListener<
     else this.#gate.admit(socket, (secured) => this.#connect(secured));
   }
 
-  /** Who has proved nothing gives way. @returns whether there was anybody */
+  /** Closes an unauthenticated connection. @returns whether there was one */
   #makeRoom(): boolean {
-    // Of those in their handshake and those behind it the more numerous: honest ones are neither for long.
-    if ((this.#gate?.size ?? 0) > this.#strangers.size && this.#gate?.dropOldest()) return true;
-    const silent = this.#strangers.silentLongest;
-    if (silent === null) return false;
-    this.#refusals.note("too-many-connections", { remote: silent.remote, detail: GAVE_WAY });
-    this.#parts.observer.refused(this.#parts.name, "too-many-connections");
-    silent.destroy();
-    return true;
+    // The larger group loses one, those in their handshake or those after it: honest clients are in neither for long.
+    if ((this.#gate?.size ?? 0) > this.#registry.unauthenticated && this.#gate?.dropOldest()) return true;
+    return this.#registry.dropSilent();
   }
 
   #connect(socket: Socket): void {
-    const connection = this.#connectionOf(socket);
-    this.#connections.add(connection);
-    this.#strangers.heard(connection);
-    this.#parts.observer.connected(this.#parts.name, 1);
-  }
-
-  #forget(connection: Hosted): void {
-    if (!this.#connections.delete(connection)) return;
-    this.#strangers.delete(connection);
-    this.#parts.observer.connected(this.#parts.name, -1);
-    if (this.#connections.size === 0) this.#allGone?.();
-  }
-
-  /** Too much is held: who has proved nothing goes before who has. */
-  #freeBytes(): void {
-    const budget = this.#budget;
-    const strangers = budget.isStrangersTurn ? this.#strangers.slowest(this.#parts.environment.uptime()) : [];
-    const least = strangers.length * CLOSED_TOGETHER;
-    for (const [place, stranger] of strangers.entries()) {
-      if (place >= least && budget.isKept) return;
-      this.#close(stranger, `of ${budget.heldByStrangers} bytes of clients that have proved nothing`);
-    }
-    if (budget.isKept) return;
-    const biggest = this.#biggest();
-    if (biggest !== null) this.#close(biggest, `of ${budget.held} bytes`);
-  }
-
-  #close(connection: Hosted, what: string): void {
-    const detail = `${connection.heldBytes} ${what}`;
-    this.#refusals.note("too-much-buffered", { remote: connection.remote, detail });
-    this.#parts.observer.refused(this.#parts.name, "too-much-buffered");
-    connection.destroy();
-  }
-
-  #biggest(): Hosted | null {
-    let biggest: Hosted | null = null;
-    for (const connection of this.#connections) {
-      if (biggest === null || connection.heldBytes > biggest.heldBytes) biggest = connection;
-    }
-    return biggest;
+    this.#registry.add(this.#connectionOf(socket));
   }
 
   #destroyAll(): void {
-    this.#parts.log.warn(
-      { connections: this.#connections.size },
-      "closing connections that did not finish in time",
-    );
-    for (const connection of [...this.#connections]) connection.destroy();
+    const { size: connections } = this.#registry;
+    this.#parts.log.warn({ connections }, "closing connections that did not finish in time");
+    this.#registry.destroyAll();
   }
 
   #startTimer(): void {
     if (this.#timer !== null) clearInterval(this.#timer);
-    const interval = Math.min(CHECK_MOST_MS, this.#host.limits.idleTimeout / CHECKS_PER_IDLE_TIME);
-    this.#timer = setInterval(() => this.#checkTimes(), interval).unref();
-  }
-
-  #checkTimes(): void {
-    const now = this.#parts.environment.uptime();
-    for (const connection of this.#connections) connection.checkTime(now);
+    const interval = Math.min(CHECK_MS_MAX, this.#registry.limits.idleTimeout / CHECKS_PER_IDLE_TIME);
+    this.#timer = setInterval(() => this.#registry.checkTimes(), interval).unref();
   }
 }
-
-const GAVE_WAY = "it had proved nothing, and gave way to a newer connection";
 
 function listenError(
   reason: NodeJS.ErrnoException,

@@ -1,6 +1,6 @@
 /**
- * What stands before a connection where there is a certificate: the TLS handshake. Clients that are silent,
- * slow or speak something else wait here, a bounded number for a bounded time, and give way to newcomers.
+ * The TLS handshake, which comes before a connection if there is a certificate. Clients that are silent, slow or
+ * speak another protocol wait here, a bounded number for a bounded time, and are closed for newcomers.
  */
 import { constants } from "node:crypto";
 import type { Socket } from "node:net";
@@ -8,10 +8,7 @@ import { createServer, type SecureContextOptions, type Server, type TLSSocket } 
 import type { ConnectionRefusal } from "./connection-refusals.js";
 import type { RefusalLog } from "./refusal-log.js";
 
-/**
- * Milliseconds a handshake may take: two round trips, and the wait for this process while many others
- * connect.
- */
+/** Milliseconds a handshake may take: two round trips, and the wait for this process while many other clients connect. */
 const HANDSHAKE_MS = 10_000;
 /** Handshakes at a time. One that goes on holds some 50 KiB; an honest one is over in milliseconds. */
 const MAX_HANDSHAKES = 1024;
@@ -20,7 +17,7 @@ const MAX_HANDSHAKES = 1024;
  */
 const ALERT = Buffer.from([0x15, 3, 3, 0, 2, 2, 70]);
 
-/** What a gate serves TLS with: now, and once it is renewed. */
+/** The certificate of a gate: the present one, and each renewed one. */
 export interface ServedCertificate {
   readonly current: SecureContextOptions;
   handTo(taker: (certificate: SecureContextOptions) => void): void;
@@ -30,7 +27,7 @@ export class TlsGate {
   readonly #server: Server;
   readonly #refusals: RefusalLog;
   readonly #maxHandshakes: number;
-  /** In the order they came, by what both the socket and its encrypted side know. */
+  /** Handshakes in the order in which they began, by what both the socket and its encrypted side know. */
   readonly #handshakes = new Map<string, Handshake>();
 
   constructor(
@@ -64,7 +61,7 @@ export class TlsGate {
     const handshake = { socket, passed, remote: nameOf(socket) };
     const key = keyOf(socket);
     this.#handshakes.set(key, handshake);
-    // Who ends the stream in the handshake has gone; afterwards, half a connection is one.
+    // A client that ends the stream in the handshake has disconnected; afterwards, half a connection is one.
     socket.allowHalfOpen = false;
     socket.on("error", ignore);
     socket.once("close", () => {
@@ -73,7 +70,7 @@ export class TlsGate {
     this.#server.emit("connection", socket);
   }
 
-  /** Makes room. @returns whether there was anybody */
+  /** Makes room. @returns whether there was a handshake to close */
   dropOldest(): boolean {
     for (const [key, handshake] of this.#handshakes) {
       this.#end(key, handshake, "gave way to newer connections");
@@ -104,7 +101,7 @@ export class TlsGate {
   #failed(error: NodeJS.ErrnoException, secured: TLSSocket): void {
     const key = keyOf(secured);
     const handshake = this.#handshakes.get(key);
-    // Of a client that has gone the address is lost, too; the end of its socket tells.
+    // Without a client the address is lost, too; the end of its socket reports it.
     if (handshake === undefined) return;
     const { code = error.message } = error;
     if (PLAIN.has(code)) handshake.socket.write(ALERT);
@@ -137,7 +134,7 @@ const secureOptions = {
 
 const LEFT = "the client left in the handshake; it may not trust the certificate";
 
-/** What OpenSSL says of a client that does not begin a handshake. */
+/** OpenSSL's errors for a client that does not begin a handshake. */
 const PLAIN = new Set([
   "ERR_SSL_WRONG_VERSION_NUMBER",
   "ERR_SSL_HTTP_REQUEST",

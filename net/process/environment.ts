@@ -8,25 +8,25 @@ export interface Environment {
   clock(): number;
   /** Milliseconds since some moment, fractions included; never jumps. For measuring spans only. */
   uptime(): number;
-  /** At least 0, below 1; need not be unguessable. */
+  /** Returns a number of at least 0 and below 1; it may be guessable. */
   random(): number;
   /** `count` unguessable bytes. */
   randomBytes(count: number): ByteString;
-  /** Runs a step once, after so many milliseconds. @returns what takes that back; harmless when it has run */
+  /** Runs a step once, after the given milliseconds. @returns cancels it; harmless when it has run */
   setTimer(milliseconds: number, step: () => void): () => void;
 }
 
-/** Drawn at once: a call of the system's for each few bytes costs thirty times as much as taking them from these. */
+/** Bytes drawn in one system call: a call for each few bytes costs thirty times as much. */
 const POOL_BYTES = 4096;
 /** More are drawn by themselves. */
-const POOLED_MOST = 64;
+const POOLED_MAX = 64;
 
-/** Each byte is given once, and forgotten here. */
+/** Returns random bytes of a pool. Each byte is used once, and overwritten here. */
 function drawn(): Environment["randomBytes"] {
   const pool = Buffer.alloc(POOL_BYTES);
   let left = 0;
   return (count) => {
-    if (count > POOLED_MOST) return randomBytes(count).toString("latin1");
+    if (count > POOLED_MAX) return randomBytes(count).toString("latin1");
     if (count > left) {
       randomFillSync(pool);
       left = POOL_BYTES;

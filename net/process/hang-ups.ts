@@ -10,7 +10,10 @@ export class HangUps {
     });
   }
 
-  /** From now on; and now, if one has come: what has changed since the start is not known. */
+  /**
+   * Handles each hang-up from now on; and one immediately, if one was received before: what has changed since the
+   * start is not known.
+   */
   handle(reload: () => void): void {
     this.#reload = reload;
     if (this.#hasCome) reload();

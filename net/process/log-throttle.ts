@@ -1,6 +1,6 @@
 /**
- * Log lines of events that may come often: a few for each subject and period, the rest counted, so that neither a client in
- * a loop nor an attacker fills the disk or keeps the process busy with writing.
+ * Throttles log lines of frequent events: a few for each subject and period, the rest counted, so that neither a
+ * client in a loop nor an attacker fills the disk or keeps the process busy with writing.
  */
 
 export interface ThrottleOptions {

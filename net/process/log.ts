@@ -19,9 +19,9 @@ const STDOUT = 1;
 const MAX_WAITING_BYTES = 16 * 1024 * 1024;
 
 /** Milliseconds that closing may wait for a slow reader of standard output. */
-const CLOSE_MOST_MS = 500;
+const CLOSE_MS_MAX = 500;
 
-/** pino's number of the level "trace"; those of all others are higher. */
+/** pino's number of the level "trace"; those of the remaining levels are higher. */
 const TRACE_LEVEL = 10;
 
 /** Bytes of a frame that the trace shows. */
@@ -52,7 +52,7 @@ export async function openLog(level: LogLevel, format: LogFormat): Promise<Log> 
   return { logger: pino(options, stream), close: () => closeStream(stream) };
 }
 
-/** null: not installed, and nobody insisted on it. */
+/** null: not installed, and no option requires it. */
 async function loadPretty(format: LogFormat) {
   const loading = loadWith("pino-pretty", "--log-format pretty", () => import("pino-pretty"));
   if (format === "pretty") return (await loading).PinoPretty;
@@ -64,7 +64,7 @@ async function loadPretty(format: LogFormat) {
 
 function closeStream(stream: ReturnType<typeof destination>): Promise<void> {
   return new Promise((resolve) => {
-    const timer = setTimeout(resolve, CLOSE_MOST_MS);
+    const timer = setTimeout(resolve, CLOSE_MS_MAX);
     stream.once("close", () => {
       clearTimeout(timer);
       resolve();

@@ -1,11 +1,11 @@
-/** Which addresses only this machine can reach. */
+/** Loopback addresses: only this machine can reach them. */
 import { BlockList, isIP } from "node:net";
 
 const loopback = new BlockList();
 loopback.addSubnet("127.0.0.0", 8);
 loopback.addAddress("::1", "ipv6");
 
-/** `null`: a host name, of which only looking it up can tell. */
+/** Returns whether only this machine can reach it. null: a host name, for which only a lookup can say. */
 export function isLoopback(address: string): boolean | null {
   const family = isIP(address);
   if (family === 0) return address === "localhost" ? true : null;

@@ -1,4 +1,4 @@
-/** Packages that only some daemons need: loaded on use, and their absence told with the cure. */
+/** Packages that only some daemons need: loaded on use. The error of a missing one says how to install it. */
 import { StartError } from "./start-error.js";
 
 /**
@@ -11,7 +11,7 @@ export async function loadWith<T>(packageName: string, purpose: string, load: ()
     return await load();
   } catch (problem) {
     if ((problem as NodeJS.ErrnoException).code !== "ERR_MODULE_NOT_FOUND") throw problem;
-    const cure = `Install it beside dbsyncd: npm install ${packageName}`;
+    const cure = `Install it next to dbsyncd: npm install ${packageName}`;
     throw new StartError(`${purpose} needs the package ${packageName}, which is not installed. ${cure}`, 1);
   }
 }

@@ -1,4 +1,4 @@
-/** Where listeners listen, as `port` or `address:port`, and where others do, as `host:port`. */
+/** Addresses: those to listen on, as `port` or `address:port`, and those to connect to, as `host:port`. */
 import { isIP } from "node:net";
 
 const MAX_PORT = 65535;
@@ -31,7 +31,7 @@ export function parsePlace(text: string): ListenPlace {
   return { address, port };
 }
 
-/** As `parsePlace` reads it. */
+/** Formats an address as `parsePlace` reads it. */
 export function formatPlace({ address, port }: ListenPlace): string {
   return isIP(address) === 6 ? `[${address}]:${port}` : `${address}:${port}`;
 }

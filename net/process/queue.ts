@@ -1,7 +1,7 @@
-/** First in, first out, in constant time each; an array's own `shift` moves all the others. */
+/** A first-in, first-out queue, in constant time each; an array's own `shift` moves all other items. */
 
-/** Taken items that may stand in front of the rest before it is moved. */
-const TAKEN_MOST = 1024;
+/** Taken items that may be before the rest until it is moved. */
+const TAKEN_MAX = 1024;
 
 export class Queue<T> {
   #items: (T | undefined)[] = [];
@@ -24,7 +24,7 @@ export class Queue<T> {
     const item = this.#items[this.#head];
     if (item === undefined) return undefined;
     this.#items[this.#head++] = undefined;
-    if (this.#head > TAKEN_MOST && 2 * this.#head > this.#items.length) {
+    if (this.#head > TAKEN_MAX && 2 * this.#head > this.#items.length) {
       this.#items = this.#items.slice(this.#head);
       this.#head = 0;
     }

@@ -1,7 +1,7 @@
-/** A service as a program: started, told to stop by signals, ended with a code, also by a bug. */
+/** Runs a service as a program: starts it, stops it on signals, and exits with a code, also after a bug. */
 import type { Logger } from "pino";
 import { type LogFormat, type LogLevel, openLog } from "./log.js";
-import { tellReady } from "./ready-notice.js";
+import { notifyReady } from "./ready-notice.js";
 import type { Service } from "./service.js";
 
 const EXIT_FAILED = 1;
@@ -10,14 +10,14 @@ const BUG = "stopped by a bug; please report it";
 export interface ProgramOptions {
   readonly logLevel: LogLevel;
   readonly logFormat: LogFormat;
-  /** What the log says when the program ends by what nobody caught; null, as by default: that it is a bug. */
+  /** The log line for an exception that nothing caught; null, as by default: that it is a bug. */
   readonly lastWords?: (problem: unknown) => string | null;
 }
 
 export interface Program<S extends Service> {
   readonly service: S;
   readonly log: Logger;
-  /** Ends the program at once. What state it is in is not known. */
+  /** Ends the program immediately. Its state is unknown. */
   readonly crash: (problem: unknown) => void;
 }
 
@@ -54,14 +54,14 @@ export async function runService<S extends Service>(
   try {
     const made = await make(log, () => stop("SHUTDOWN"));
     service = made;
-    // Before the start, which may take a while: a signal that comes meanwhile must not find nobody.
+    // Before the start, which may take a while: a signal during it must find a handler.
     process.on("SIGTERM", stop);
     process.on("SIGINT", stop);
     await made.start();
-    tellReady(log);
+    notifyReady(log);
     return { service: made, log, crash };
   } catch (problem) {
-    // No log is left for them: what is wrong is thrown, and Node tells it.
+    // The log is closed: errors are thrown, and Node prints them.
     process.off("uncaughtException", crash);
     process.off("unhandledRejection", crash);
     // What listens already would keep the program running.

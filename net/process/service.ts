@@ -5,6 +5,6 @@
 export interface Service {
   /** @throws StartError  what could not be opened, where, and what to do */
   start(): Promise<void>;
-  /** Lets go of everything `start` took. Waits for what is in flight, for a bounded time. */
+  /** Releases everything `start` took. Waits for what is in flight, for a bounded time. */
   stop(): Promise<void>;
 }

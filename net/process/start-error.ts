@@ -1,6 +1,6 @@
 /**
- * Why the daemon did not start, or did not take a new configuration: bad input, told to the person who runs
- * it.
+ * The reason why the daemon did not start, or did not take a new configuration: bad input, reported to the person who
+ * runs it.
  */
 
 /** 1: something could not be opened (port, file). 2: usage or configuration. */

@@ -1,4 +1,4 @@
-/** What a path names, on the disk: a file's bytes, or a folder's names. */
+/** Syncs to disk what a path names: a file's bytes, or a folder's names. */
 import { closeSync, fsyncSync, openSync } from "node:fs";
 import { open } from "node:fs/promises";
 
@@ -11,7 +11,7 @@ export async function syncPath(path: string): Promise<void> {
   }
 }
 
-/** The same, and everything else waits. */
+/** Like `syncPath`, and blocks the event loop. */
 export function syncPathNow(path: string): void {
   const descriptor = openSync(path, "r");
   try {

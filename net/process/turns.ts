@@ -11,7 +11,7 @@ export type Work = Generator<Promise<unknown> | undefined, void, undefined>;
 export interface TurnsOptions {
   /** Milliseconds since some moment; never jumps. */
   readonly uptime: () => number;
-  /** Runs something after the event loop has received what came over the network. */
+  /** Runs a function after the event loop has received data from the network. */
   readonly defer: (run: () => void) => void;
   /** Milliseconds after which the rest waits for the next turn; a longer step is a turn of its own. */
   readonly milliseconds?: number;
@@ -56,7 +56,7 @@ export class Turns {
     });
   }
 
-  /** What is added meanwhile runs in the next turn at the earliest. */
+  /** Runs the steps. Steps that are added meanwhile run in the next turn at the earliest. */
   #run(): void {
     const { uptime, milliseconds = BACKGROUND_TURN_MS } = this.#options;
     const until = uptime() + milliseconds;

@@ -1,7 +1,7 @@
 /** Colours of what people are shown: on a terminal, unless NO_COLOR is set; never in a pipe. */
 import { styleText } from "node:util";
 
-/** What a line is: the head of a table, bad, or worth a look. */
+/** The kind of a line: the head of a table, bad, or worth a look. */
 export type Tone = "plain" | "head" | "bad" | "warn" | "good";
 
 const FORMATS = {

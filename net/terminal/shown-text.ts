@@ -1,6 +1,6 @@
-/** Texts of servers' making, as a terminal may be given them. */
+/** Escapes text of a server's making for a terminal. */
 
-/** What would move a terminal's cursor, or end a line. */
+/** Characters that would move a terminal's cursor, or end a line. */
 const CONTROL = /[\u0000-\u001f\u007f-\u009f]/g;
 const NAMED: Readonly<Record<string, string>> = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };
 
@@ -12,7 +12,7 @@ export function shown(text: string): string {
 const escaped = (char: string): string =>
   NAMED[char] ?? `\\x${char.charCodeAt(0).toString(16).padStart(2, "0")}`;
 
-/** As `shown`, line by line. */
+/** Like `shown`, line by line. */
 export function shownLines(text: string): string {
   return text.split("\n").map(shown).join("\n");
 }

@@ -1,10 +1,10 @@
-/** Tables for people: columns as wide as what stands in them, two blanks between. */
+/** Tables for people: columns as wide as their contents, two spaces between. */
 import { painted, type Tone } from "./colours.js";
 import { shown } from "./shown-text.js";
 
-/** Of a cell that is cut, so that lines are no wider than a terminal, as much stays at least. */
+/** Characters that at least remain of a cell that is cut, so that lines are no wider than a terminal. */
 const CELL_CHARS_MIN = 12;
-/** Of a pipe, or a terminal that does not tell. */
+/** The width of a pipe, or of a terminal that does not report its own. */
 const COLUMNS_USUAL = 80;
 const GAP = "  ";
 
@@ -21,7 +21,7 @@ export function formatTable(
     .join("");
 }
 
-/** As `formatTable`, the first row is the head. @param toneOf  of a row below it; the first is 0 */
+/** Like `formatTable`, with the first row as the head. @param toneOf  of a row below it; the first is 0 */
 export function formatHeadedTable(
   given: readonly (readonly string[])[],
   toneOf: (row: number) => Tone = () => "plain",
@@ -41,7 +41,7 @@ export function tableLines(given: readonly (readonly string[])[]): string[] {
   );
 }
 
-/** The same rows, their widest cells cut as far as it needs for no line to be longer; addresses stay different from each other. */
+/** Returns the rows with their widest cells cut until no line is too long; addresses stay different from each other. */
 export function fitted(given: readonly (readonly string[])[], columns: number): string[][] {
   const rows = given.map((row) => row.map((cell) => withoutScheme(shown(cell))));
   const widths = widthsOf(rows);
@@ -109,7 +109,7 @@ export function clip(text: string, chars: number): string {
   return text.length <= chars ? text : `${text.slice(0, Math.max(0, chars - 1))}…`;
 }
 
-/** At blanks, further lines with an indent. */
+/** Breaks at spaces, with an indent for further lines. */
 export function wrapped(text: string, columns: number): string[] {
   const lines: string[] = [];
   let rest = "";

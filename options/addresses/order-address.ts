@@ -1,7 +1,7 @@
 /** The value of --order: where the stream is that orders the writes, and its name. */
 
 export interface OrderAddress {
-  /** As --order has it, without the password. */
+  /** The address of --order, without the password. */
   readonly name: string;
   /** `host:port`, one at least: the servers of one NATS cluster. */
   readonly servers: readonly string[];
@@ -9,18 +9,18 @@ export interface OrderAddress {
   readonly user: string | null;
   readonly password: string | null;
   readonly stream: string;
-  /** How many servers keep the stream, if it is to be made. */
+  /** Number of servers that store the stream, if it is created. */
   readonly replicas: number;
 }
 
-const FORM = "nats://host:4222/stream, tls://…, several hosts with commas between, ?replicas=3 behind it";
+const FORM = "nats://host:4222/stream, tls://…, several hosts with commas between, ?replicas=3 after it";
 const DEFAULT_PORT = 4222;
 const PORT_MAX = 65535;
 const PARTS =
   /^(nats|tls):\/\/(?:([^:@/]+)(?::([^@/]*))?@)?([^@/?#]+)\/([A-Za-z0-9_-]{1,64})(?:\?replicas=([135]))?$/;
 const SERVER = /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::(\d{1,5}))?$/;
 
-/** @throws RangeError  a sentence, in which no password stands */
+/** @throws RangeError  a sentence that contains no password */
 export function parseOrder(text: string): OrderAddress {
   const parts = PARTS.exec(text);
   if (parts === null)
@@ -53,8 +53,6 @@ function decoded(text: string): string {
   try {
     return decodeURIComponent(text);
   } catch {
-    throw new RangeError(
-      "In user and password % stands before two hexadecimal digits only (%25 is % itself).",
-    );
+    throw new RangeError("In user and password two hexadecimal digits follow each % (%25 is % itself).");
   }
 }

@@ -1,4 +1,4 @@
-/** As which user, and how, a Redis server is spoken to. */
+/** User and transport of connections to a Redis server. */
 export interface RedisAccess {
   readonly db: number;
   readonly username: string | null;
@@ -7,7 +7,7 @@ export interface RedisAccess {
 }
 
 /**
- * A user or a password as it stands in an address; null: none does.
+ * Decodes a user or a password of an address; null: the address has none.
  * @param shown  the address, without the password
  * @throws RangeError
  */

@@ -1,20 +1,20 @@
 /**
- * Several Redis servers as one database of -d: a cluster, of which some nodes are named, `redis-cluster:host:port,host:port`, or the
- * master that sentinels watch, `redis-sentinel:name@host:port,host:port`. With `//` behind the colon a user and a password may stand
- * before all that, and a number of a database behind it; `rediss-…` is TLS. Where the sentinels have a login of their own, or TLS is
- * not the same at both, that stands behind a question mark: `?sentinel-user=…&sentinel-password=…&sentinel-tls=no`.
+ * Several Redis servers as one database of -d: a cluster, of which some nodes are named, `redis-cluster:host:port,host:port`, or the master
+ * that sentinels watch, `redis-sentinel:name@host:port,host:port`. With `//` after the colon a user and a password may precede all that,
+ * and the number of a database may follow; `rediss-…` is TLS. If the sentinels have a login of their own, or TLS differs, that follows a
+ * question mark: `?sentinel-user=…&sentinel-password=…&sentinel-tls=no`.
  */
 import { decoded, type RedisAccess } from "./redis-access.js";
 
 export interface RedisGroupSpecification extends RedisAccess {
   readonly kind: "redis-cluster" | "redis-sentinel";
-  /** As the log shows it, without the password. */
+  /** The address in the log, without the password. */
   readonly name: string;
   /** Nodes of the cluster, or the sentinels. */
   readonly nodes: readonly { readonly host: string; readonly port: number }[];
   /** The master's name at the sentinels; of a cluster "". */
   readonly master: string;
-  /** How the sentinels are spoken to; without a password of their own they are asked without, then with that of the servers. */
+  /** Access to the sentinels; without a password of their own they are asked without one, then with that of the servers. */
   readonly sentinel: Omit<RedisAccess, "db">;
 }
 
@@ -25,7 +25,7 @@ export const REDIS_GROUP = /^\s*rediss?-(cluster|sentinel):/;
 const PARTS = /^redis(s?)-(cluster|sentinel):(?:\/\/(?:([^@:/,]*):([^@:/,]*)@)?(.*?)(?:\/(\d{0,4}))?|(.*?))$/;
 const NODE = /^(?:\[([^\]]+)\]|([^:[\]/@]+)):(\d{1,5})$/;
 const MAX_PORT = 65535;
-/** Of no password that is written as it should be: an `@` behind it belongs to that. */
+/** The query at the end. A `?` that an `@` follows is part of a password that is not encoded. */
 const QUERY = /\?([^@]*)$/;
 const SENTINEL_NAMES = ["sentinel-user", "sentinel-password", "sentinel-tls"];
 
@@ -33,7 +33,7 @@ const FORM: Readonly<Record<Kind, string>> = {
   "redis-cluster": "redis-cluster:host:port,host:port, or redis-cluster://user:password@host:port,host:port",
   "redis-sentinel":
     "redis-sentinel:name@host:port,host:port, or redis-sentinel://user:password@name@host:port,host:port/number, or with " +
-    "?sentinel-user=…&sentinel-password=…&sentinel-tls=yes|no behind it",
+    "?sentinel-user=…&sentinel-password=…&sentinel-tls=yes|no after it",
 };
 
 /** @param text  what `REDIS_GROUP` is found in @throws RangeError  what is wrong, and what is expected */
@@ -50,7 +50,7 @@ export function parseRedisGroup(text: string): RedisGroupSpecification {
   const [, master = "", list = ""] = /^(?:([^@]*)@)?(.*)$/.exec(rest ?? plain ?? "") ?? [];
   if (kind === "redis-sentinel" && master === "") fail("the master's name is missing");
   if (kind === "redis-cluster" && master !== "") fail("a cluster has no name");
-  if (kind === "redis-cluster" && queried !== "") fail("a cluster has nothing behind a question mark");
+  if (kind === "redis-cluster" && queried !== "") fail("a cluster has no settings after a question mark");
   const db = Number(number);
   if (kind === "redis-cluster" && db !== 0) fail("a Redis Cluster has database 0 only");
   const nodes = list.split(",").map((part) => nodeIn(part.trim(), fail));
@@ -73,7 +73,7 @@ type Fail = (why: string) => never;
 
 function nodeIn(part: string, fail: Fail): { readonly host: string; readonly port: number } {
   const [, six, four, port] = NODE.exec(part) ?? [];
-  // A password in the question behind it, with an @ that is not written %40, is shown to nobody.
+  // Hides a password in the query after it, with an @ that is not written %40.
   const host = six ?? four ?? fail(`"${part.replace(/\?.*/s, "?…")}" is not host:port`);
   if (Number(port) < 1 || Number(port) > MAX_PORT) fail(`a port is a number from 1 to ${MAX_PORT}`);
   return { host, port: Number(port) };
@@ -97,7 +97,7 @@ function sentinelIn(
         // It may be the end of the password.
         if (query.slice(0, query.indexOf(pair)).includes("sentinel-password="))
           return fail(
-            "what stands behind the sentinel-password is no setting with a value (a & in it is written %26)",
+            "the text after the sentinel-password is no setting with a value (a & in it is written %26)",
           );
         return fail(`"${name}" is no setting with a value`);
       }),

@@ -17,7 +17,7 @@ interface Values {
 export interface FigureMetric {
   readonly name: string;
   readonly type: "gauge" | "counter";
-  /** Where the figure's own help does not fit. */
+  /** Replaces the figure's own help where that does not fit. */
   readonly help?: string;
   readonly labels?: Readonly<Record<string, string>>;
   /** The figure is in milliseconds, and the metric in seconds. */
@@ -40,7 +40,7 @@ export interface NestedFigure {
 
 export type Figure = PlainFigure | NestedFigure;
 
-/** By name in TypeScript; replies write `tailUnits` as `tail-units`. */
+/** Figures by name in TypeScript; replies write `tailUnits` as `tail-units`. */
 export type FigureTable = Readonly<Record<string, Figure>>;
 
 type ValueOf<Row> = Row extends { readonly kind: "list"; readonly of: infer Table extends FigureTable }

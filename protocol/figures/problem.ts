@@ -5,7 +5,7 @@ export type Severity = "problem" | "remark" | "note" | "progress";
 
 export interface Problem {
   readonly text: string;
-  /** What to do. */
+  /** The advice: what to do. */
   readonly fix: string;
   readonly severity: Severity;
   /** Whether it is about a member, or the connection to it; the daemon itself may be well. */

@@ -1,4 +1,4 @@
-/** What is bad about a daemon's timeline, without the names of keys and the ids that only administrators are shown. */
+/** Problems of a daemon's timeline, without the names of keys and the ids that only administrators may see. */
 
 import type { Problem } from "./problem.js";
 import type { TimelineReport } from "./timeline-figures.js";
@@ -6,7 +6,7 @@ import { diagnose, diagnosed } from "./timeline-problems.js";
 
 const HIDDEN_KEY = "(dbsync doctor names it)";
 const HIDDEN_COMMAND = "CLUSTER ADD … (dbsync doctor shows it)";
-/** Of a key or a daemon, in full or shortened. */
+/** The id of a key or a daemon, complete or shortened. */
 const ID = /(?:ed25519:|rsa:)\S+|\b[0-9a-f]{12,}\b/gi;
 
 /** @param now  milliseconds since 1970 */

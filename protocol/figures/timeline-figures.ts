@@ -272,7 +272,7 @@ export const TIMELINE_FIGURES = {
     metric: {
       name: "dbsyncd_timeline_entries",
       type: "gauge",
-      help: "Recorded envelopes; ring: those on keys, data: all others.",
+      help: "Recorded envelopes; ring: those on keys, data: all remaining ones.",
       labels: { set: "ring" },
     },
   },
@@ -283,7 +283,7 @@ export const TIMELINE_FIGURES = {
     metric: {
       name: "dbsyncd_timeline_entries",
       type: "gauge",
-      help: "Recorded envelopes; ring: those on keys, data: all others.",
+      help: "Recorded envelopes; ring: those on keys, data: all remaining ones.",
       labels: { set: "data" },
     },
   },
@@ -308,11 +308,11 @@ export const TIMELINE_FIGURES = {
   },
   redone: {
     kind: "number",
-    help: "units that were undone and applied again because others came late",
+    help: "units that were undone and applied again because earlier ones came late",
     metric: {
       name: "dbsyncd_timeline_redone_total",
       type: "counter",
-      help: "Units that were undone and applied again because others came late.",
+      help: "Units that were undone and applied again because earlier ones came late.",
     },
   },
   waiting: {
@@ -441,11 +441,13 @@ export const TIMELINE_FIGURES = {
   members: { kind: "list", of: MEMBER_FIGURES, help: "the other daemons" },
 } as const satisfies FigureTable;
 
-/** With UPTO: what is held dated before a whole second, as count `:` sum. Equal on daemons that have published a watermark above it. */
+/**
+ * The figures of UPTO: count `:` sum of the entries dated before a whole second. Equal on daemons that have published a watermark above it.
+ */
 export const UPTO_FIGURES = {
   upto: { kind: "number", help: "the second" },
   ringUpto: { kind: "text", help: "envelopes on keys" },
-  dataUpto: { kind: "text", help: "all others" },
+  dataUpto: { kind: "text", help: "all other entries" },
 } as const satisfies FigureTable;
 
 export type TimelineReport = Figures<typeof TIMELINE_FIGURES>;

@@ -1,36 +1,36 @@
-/** What is bad about a timeline and its members, and what to do. */
+/** Problems of a timeline and its members, and what to do. */
 
 import { dateText } from "../version-2/envelope.js";
 import type { Problem, Severity } from "./problem.js";
 import type { MemberReport, MirrorReport, TimelineReport } from "./timeline-figures.js";
 
-/** What is known of a member from the member itself; null: it was not asked. */
+/** The state of a member by its own report; null: it was not queried. */
 export type Standing = "away" | "busy" | "ready" | null;
 
 /** Members' clocks further off than this are counted as wrong by themselves as well. */
-const SKEW_MOST_MS = 2000;
-/** What is final trails by about the window, 30 s. */
-const STABLE_BEHIND_MOST_MS = 120_000;
-/** What is refused as too old may be ahead of now by as much as the window, and by the clock of the machine that asks. */
-const AHEAD_MOST_MS = 120_000;
+const SKEW_MAX_MS = 2000;
+/** Final units trail by about the window, 30 s. */
+const STABLE_BEHIND_MAX_MS = 120_000;
+/** The date of an entry that is rejected as too old may be ahead of now by the window, and by the skew of the clock here. */
+const AHEAD_MAX_MS = 120_000;
 /** Envelopes; more are on the way only after an absence. */
-const LAG_MOST = 10_000;
-/** After its start a daemon connects to its members, which may be starting too. */
+const LAG_MAX = 10_000;
+/** A daemon that has started connects to its members, which may be starting too. */
 const STARTING_MS = 60_000;
-/** What takes longer, and reports nothing that it receives or applies, waits for something that does not come. */
-const CATCHING_UP_MOST_MS = 300_000;
+/** Catching up for longer, without receiving or applying anything, means that the daemon waits in vain. */
+const CATCHING_UP_MAX_MS = 300_000;
 
-/** What a daemon reports, and what follows from it. */
+/** A daemon's report, with conclusions from it. */
 export interface DiagnosedTimeline extends TimelineReport {
   /** Numbers of the lists of members that it knows: more than one exclude each other. */
   readonly lists: readonly number[];
-  /** Of what is dated before the same second on all daemons; null: not compared. */
+  /** The fingerprint of the entries dated before the same second on all daemons; null: not compared. */
   readonly settledFingerprint: string | null;
   /** A member's snapshot that is on its way; null: none. Bytes; total 0: not known yet. */
   readonly taking: { readonly from: string; readonly received: number; readonly total: number } | null;
 }
 
-/** As `authorize`: the command that a daemon reports does not authorize its own key. An administrator would sign it. */
+/** The value of `authorize` if the daemon's command does not authorize its own key. An administrator would sign it. */
 export const NOT_ITS_OWN = "";
 
 /** Returns what follows from a report alone. */
@@ -44,7 +44,7 @@ export function diagnosed(report: TimelineReport): DiagnosedTimeline {
   };
 }
 
-/** What is wrong, what need not be, and what ends by itself. */
+/** Problems, warnings, and states that end by themselves. */
 export interface Diagnosis {
   readonly problems: readonly Problem[];
   readonly remarks: readonly Problem[];
@@ -78,10 +78,10 @@ export function diagnose(
   if (lostGroups > 0)
     bad(
       `${lostGroups} ${lostGroups === 1 ? "group of writes that it had acknowledged was" : "groups of writes that it had acknowledged were"} not in its log when it was started`,
-      "its members give them again; without members they are gone. Look after the disk",
+      "its members send them again; without members they are lost. Check the disk",
     );
   if (skewed) bad("its clock is off the other daemons', so it takes no writes", "set its clock by NTP");
-  else if (timeline.watermark - now > AHEAD_MOST_MS)
+  else if (timeline.watermark - now > AHEAD_MAX_MS)
     bad(
       `it takes nothing dated before ${dateText(timeline.watermark)}, which is still to come: a clock was ahead when it was started`,
       "set its clock if it is still ahead, and restart it",
@@ -92,7 +92,7 @@ export function diagnose(
     others.some((other) => isComplete(other) && other.settledFingerprint !== settledFingerprint)
   )
     bad(
-      "it does not hold the same as the other daemons",
+      "its data differ from the other members'",
       "connect it with them (dbsync members list); if it is connected, run dbsync log verify on its folder",
     );
   const connected = members.filter(({ connection }) => connection === "connected");
@@ -111,15 +111,15 @@ export function diagnose(
     );
   if (order !== null)
     bad(
-      "it misses envelopes that no member keeps any more, and too few members have signed the same snapshot of them",
-      `start the daemons that are away; or, if that member is to be believed, start this one once with ${order}: its ` +
-        "snapshot takes the place of what is here of that time, which is kept aside in its data folder",
+      "it misses envelopes that no member stores any more, and too few members have signed the same snapshot of them",
+      `start the daemons that are away; or, to trust that member, start this one once with ${order}: its ` +
+        "snapshot replaces what is here of that time, which is kept aside in its data folder",
     );
   diagnoseLosses(timeline, bad);
   if (dropped > 0)
     bad(`${dropped} envelopes of members were dropped, since their signer's key did not come`, KEYS_CURE);
   else if (quarantined > 0) passing(`${quarantined} envelopes wait for their signer's key`, KEYS_CURE);
-  if (waiting > LAG_MOST) passing(`${waiting} envelopes wait to be applied`, LOG_TELLS);
+  if (waiting > LAG_MAX) passing(`${waiting} envelopes wait to be applied`, LOG_TELLS);
   if (!durable && connected.length === 0)
     warn(
       "it keeps everything in memory, and no other daemon has it",
@@ -169,13 +169,13 @@ function addersTo(found: Record<keyof Diagnosis, Problem[]>, isOfMember: boolean
   };
 }
 
-/** A daemon that is catching up does not yet hold what the others hold. */
+/** A daemon that is catching up does not have all entries yet. */
 const isComplete = ({ state }: DiagnosedTimeline): boolean => state !== "catching-up";
 
 /** Returns since when a daemon is catching up without a sign of progress, as a problem; null: it is not, or not for long. */
 export function standingStill({ started, taking, waiting }: DiagnosedTimeline, now: number): Problem | null {
   const minutes = started === null ? 0 : Math.floor((now - started) / 60_000);
-  if (taking !== null || waiting > 0 || started === null || now - started < CATCHING_UP_MOST_MS) return null;
+  if (taking !== null || waiting > 0 || started === null || now - started < CATCHING_UP_MAX_MS) return null;
   const text = `it is still catching up ${minutes} minutes after its start`;
   const fix = "its log says what it waits for; start the members that are away (dbsync members list)";
   return { text, fix, severity: "problem", isOfMember: false };
@@ -185,7 +185,7 @@ export function standingStill({ started, taking, waiting }: DiagnosedTimeline, n
 const ID_DIGITS = 12;
 const KEY_CHARS = 64;
 
-/** Of keys that differ the first is named: what to do is the same for all. */
+/** Reports keys that differ. The first one is named: the advice is the same for all. */
 function diagnoseState({ differing, members }: DiagnosedTimeline, bad: Add): void {
   const [first] = differing;
   if (first === undefined) return;
@@ -197,17 +197,17 @@ function diagnoseState({ differing, members }: DiagnosedTimeline, bad: Add): voi
   if (verdict === "own")
     bad(
       `its state is not that of most members, ${differs}`,
-      "restart it: its state is built again from its folder",
+      "restart it: its state is rebuilt from its folder",
     );
   else if (verdict === "member")
     bad(
       `the state of its member ${where.join(", ")} is not its own, ${differs}`,
-      "restart that member: its state is built again",
+      "restart that member: its state is rebuilt",
     );
   else
     bad(
       `its state and that of its member ${where.join(", ")} differ, ${differs}`,
-      "restart both, one after the other: their states are built again from their folders",
+      "restart both, one after the other: their states are rebuilt from their folders",
     );
 }
 
@@ -217,7 +217,7 @@ function diagnoseLosses(
 ): void {
   if (deadLetters > 0)
     bad(
-      `it keeps ${deadLetters} dead ${deadLetters === 1 ? "letter" : "letters"}: envelopes that are not, or may not be, in a snapshot that it took from a member`,
+      `it keeps ${deadLetters} dead ${deadLetters === 1 ? "letter" : "letters"}: envelopes that are missing, or may be missing, in a snapshot that it took from a member`,
       "dbsync dead-letters list there; write them again, or remove them",
     );
   else if (strays > 0 && !durable)
@@ -247,13 +247,13 @@ function diagnoseStandstill(standstill: string, bad: Add): void {
 
 function diagnoseFinal({ stable, started }: DiagnosedTimeline, now: number, bad: Add): void {
   const since = stable > 0 ? stable : started;
-  if (since === null || now - since <= STABLE_BEHIND_MOST_MS) return;
+  if (since === null || now - since <= STABLE_BEHIND_MAX_MS) return;
   const seconds = Math.round((now - since) / 1000);
   bad(
     stable > 0
       ? `what is older than ${seconds} s is final, and nothing newer`
       : `nothing has become final since it was started ${seconds} s ago`,
-    "see which daemon is away or late (dbsync members list); one that does not come back: dbsync members evict",
+    "see which daemon is away or out of date (dbsync members list); one that does not come back: dbsync members evict",
   );
 }
 
@@ -273,7 +273,7 @@ function diagnoseList(
       "the command that it reports to authorize its key is not CLUSTER ADD of its own key",
       "do not sign it; take the daemon's key from the machine itself, and see what runs there",
     );
-  // Not a failure: clients that sign are served, and the daemon may have no others.
+  // Not a failure: clients that sign are served, and there may be no other clients.
   else if (authorize !== null)
     note(
       "it refuses writes of clients that do not sign (Redis, SQL, JSON, MongoDB, version 1): its key is not authorized",
@@ -281,17 +281,17 @@ function diagnoseList(
     );
   if (lists.length > 1)
     bad(
-      `it knows lists of members that exclude each other (numbers ${lists.join(" and ")}), so nothing becomes final`,
+      `it knows parallel lists of members (numbers ${lists.join(" and ")}), so nothing becomes final`,
       "dbsync members merge",
     );
   if (joining)
     passing(
-      "a list of members has added it, and no live one of them has answered it yet",
+      "a list of members has added it, and it has received nothing from a live one of them yet",
       "start those of them that are away (dbsync members list)",
     );
 }
 
-/** What a daemon may say of a member to which it has no connection, if that member has only just been started. */
+/** Whether a daemon's report on a member without a connection may only mean that the member has just been started. */
 const isUnanswered = (trouble: string | null): boolean =>
   trouble === null || !/^(it|its|no|the) /i.test(trouble);
 
@@ -300,7 +300,7 @@ function diagnoseMember(
   { isStarting, standing }: { readonly isStarting: boolean; readonly standing: Standing },
   { bad, warn, passing }: Adders,
 ): void {
-  const { address, id, connection, trouble, skew, lag, behind, refusals, state, lacking, listed } = member;
+  const { address, connection, trouble, skew, lag, behind, refusals, state, lacking, listed } = member;
   const isNew = isStarting && member.lastHeard === null;
   if (listed === false) {
     warn(`${address} is not on the list of members`, "take it out of peer; or dbsync members add it");
@@ -310,30 +310,30 @@ function diagnoseMember(
     // What that daemon's own line says already.
     if (standing === "away" && isUnanswered(trouble)) return;
     if ((isNew || standing === "busy") && isUnanswered(trouble)) {
-      passing(`it connects to its member ${address}`, cureOf(trouble ?? "", { address, id }));
+      passing(`it connects to its member ${address}`, cureOf(trouble ?? "", member));
       return;
     }
     bad(
       `it does not reach its member ${address}${trouble === null ? "" : ` (${trouble})`}`,
-      cureOf(trouble ?? "", { address, id }),
+      cureOf(trouble ?? "", member),
     );
     return;
   }
   if (lacking)
     bad(
-      `it misses envelopes that its member ${address} keeps no more (${keptFrom(member)})`,
+      `it misses envelopes that its member ${address} no longer stores (${keptFrom(member)})`,
       "it takes a snapshot that most members have signed, once there is one; if it stays so, see its log",
     );
   if (state === "catching-up" && standing === null)
     passing(`its member ${address} is catching up`, "that daemon's log says how far it is");
-  if (skew !== null && Math.abs(skew) > SKEW_MOST_MS)
+  if (skew !== null && Math.abs(skew) > SKEW_MAX_MS)
     bad(`the clock of its member ${address} differs by ${skew} ms`, "set both clocks by NTP");
   if (refusals > 0)
     bad(
       `it has refused ${refusals} envelopes of its member ${address}`,
       "its log says why; run dbsync log verify there",
     );
-  if (lag + behind > LAG_MOST)
+  if (lag + behind > LAG_MAX)
     passing(
       `${lag + behind} envelopes are on their way between it and ${address}`,
       "see dbsync top, and the network between them",
@@ -347,19 +347,19 @@ function diagnoseMirror(
   if (trouble !== null)
     bad(
       `its mirror ${redis} is not written to (${trouble})`,
-      "repair that Redis: it is brought level by itself; the daemon answers meanwhile",
+      "repair that Redis: the daemon then updates it by itself, and answers meanwhile",
     );
   else if (state === "comparing") passing(`its mirror ${redis} is being compared`, LOG_TELLS);
   if (foreign > 0)
     warn(
-      `other programs have changed ${foreign} keys in its mirror ${redis}, since it was started, which it has taken back`,
+      `other clients have changed ${foreign} keys in its mirror ${redis}, since it was started, which it has reverted`,
       "let nothing else write there (in Redis, a user of the daemon's own)",
     );
   if (refused > 0) bad(`its mirror ${redis} did not take ${refused} keys`, "its log says why");
 }
 
-/** What helps where a member is not reached. @param trouble  as daemon/peers says it */
-function cureOf(trouble: string, { address, id }: Pick<MemberReport, "address" | "id">): string {
+/** Returns the advice for a member that is not connected. @param trouble  as daemon/peers reports it */
+function cureOf(trouble: string, { address, id }: MemberReport): string {
   if (/^it says: other-secret\b/.test(trouble) || trouble.startsWith("It has another --cluster-secret"))
     return "start both with the same --cluster-secret";
   if (/^it says: no-peers\b/.test(trouble)) return "there, name this daemon in --peer too";

@@ -1,6 +1,7 @@
 /**
- * What --admin tells the page that it serves, once a second: counts and states, as /metrics has them, of which nothing is secret.
- * No keys, no values, no names of who signs. Times are milliseconds, dates milliseconds since 1970; null: not known, or not there.
+ * The report that --admin sends to its page once a second: counts and states, as /metrics has them, none of which is secret.
+ * It contains no keys, no values, no names of signers. Times are milliseconds, dates milliseconds since 1970; null: not known, or not
+ * there.
  */
 
 import type { Problem } from "../figures/problem.js";
@@ -8,7 +9,7 @@ import type { MemberReport, TimelineReport } from "../figures/timeline-figures.j
 
 /** Milliseconds of dates that `arrivals` counts together. */
 export const ARRIVAL_BIN_MS = 250;
-/** How far back, and how far ahead of the clock, dates are told one by one. */
+/** Milliseconds before and after the present for which dates are counted in bins. */
 export const ARRIVALS_PAST_MS = 60_000;
 export const ARRIVALS_AHEAD_MS = 6_000;
 
@@ -17,8 +18,8 @@ export const SAMPLE_EVERY_MS = 5000;
 export const SAMPLES_MAX = 720;
 
 /**
- * What a sample holds, in this order, after its date. Rates are a second's mean since the sample before; of times the half and 99 of
- * 100 took at most so many milliseconds; sizes are bytes; `lag` is envelopes between this daemon and the member that is furthest off.
+ * The values of a sample, in this order, after its date. Rates are the mean per second since the sample before; of times, the half and 99
+ * of 100 took at most that many milliseconds; sizes are bytes; `lag` is envelopes between this daemon and the member that is furthest off.
  */
 export const SAMPLE_SERIES = [
   "units",
@@ -40,24 +41,24 @@ export type SampleValues = Readonly<Record<SampleName, number | null>>;
 export interface DashboardHistory {
   /** The oldest first. */
   readonly samples: readonly (readonly (number | null)[])[];
-  /** Of the last minute. */
+  /** The arrivals of the last minute. */
   readonly arrivals: readonly Arrival[];
 }
 
 export interface DashboardFrame {
-  /** By the daemon's clock. */
+  /** Date by the daemon's clock. */
   readonly now: number;
   readonly startedAt: number;
   readonly version: string;
   readonly state: string;
   /** Whether clients should be sent here. */
   readonly isHealthy: boolean;
-  /** What is wrong, in the sentences of dbsync doctor. */
+  /** Problems, in the sentences of dbsync doctor. */
   readonly problems: readonly Problem[];
   /** The newest; null: none yet. */
   readonly sample: readonly (number | null)[] | null;
   readonly listeners: readonly FrameListener[];
-  /** Those that have happened, since the start. */
+  /** The refusals that have happened since the start. */
   readonly refusals: readonly FrameRefusal[];
   /** Bytes; `limit` 0: there is none. */
   readonly memory: {
@@ -69,10 +70,10 @@ export interface DashboardFrame {
   };
   /** Bytes of --data's file system. */
   readonly disk: { readonly free: number; readonly size: number } | null;
-  /** How many there are, by state; null: unsigned commands. */
+  /** Number of keys by state; null: unsigned commands. */
   readonly keys: Readonly<Record<string, number>> | null;
   readonly timeline: FrameTimeline | null;
-  /** Where --ws listens, for those who sign. */
+  /** The address of --ws, for clients that sign. */
   readonly ws: { readonly port: number; readonly isSecure: boolean } | null;
 }
 
@@ -96,7 +97,7 @@ type ShownFigures =
 
 export interface FrameTimeline extends Pick<TimelineReport, ShownFigures> {
   readonly isFailed: boolean;
-  /** Those that have changed since the frame before. */
+  /** The bins that have changed since the frame before. */
   readonly arrivals: readonly Arrival[];
   /** Envelopes since the start that were dated outside of those times. */
   readonly elsewhere: number;
@@ -123,5 +124,5 @@ type ShownOfMember =
   // Its own claims.
   | ("software" | "pagePort" | "pageLocal" | "diskFree" | "diskSize" | "problems");
 
-/** Without the member's id, and without why it is away, which may name more than its address. */
+/** A member without its id, and without the reason why it is away, which may name more than its address. */
 export type FrameMember = Pick<MemberReport, ShownOfMember>;

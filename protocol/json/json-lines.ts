@@ -13,17 +13,17 @@ const BACKSLASH = 0x5c;
 const BLANK = new Set([0x00, 0x09, 0x0a, 0x0b, 0x0d, 0x20]);
 const OPENING = new Set([0x5b, 0x7b]);
 const CLOSING = new Set([0x5d, 0x7d]);
-/** After this many bytes of a string indexOf finds the next byte that is not plain: it takes a while to begin. */
+/** Bytes of a string after which indexOf finds the next byte that is not plain: it takes a while to begin. */
 const LONG_STRING = 64;
 /** The request that is not JSON. */
 const QUIT = "quit";
 
 export class JsonLineParser {
-  /** Of a line. May be changed between two chunks. */
+  /** Maximum bytes of a line. May be changed between two chunks. */
   maxBytes: number;
   /** Whole requests, without blanks around them. */
   #lines: Buffer[] = [];
-  /** Of the first request that was not taken. */
+  /** Index of the first request that was not taken. */
   #next = 0;
   #lineBytes = 0;
   readonly #unfinished = new ReceiveBuffer();
@@ -82,14 +82,14 @@ export class JsonLineParser {
       if (end < 0) break;
       if (joins && this.#unfinished.length === 0 && isBegun(chunk, from, end)) {
         const whole = wholeEnd(chunk, from);
-        // Looked for once: else each of many lines that are never closed would have all others looked through.
+        // Searched once: otherwise each of many lines that are never closed would search all of them.
         if (whole < 0) joins = false;
         else if ((end = chunk.indexOf(LINE_FEED, whole)) < 0) break;
       }
       const line = this.#take(chunk.subarray(from, end));
       if (this.#isTooLong) return;
       from = end + 1;
-      // Blank lines behind a request are its end: the original trimmed its packets.
+      // Blank lines after a request are its end: the original trimmed its packets.
       if (line.length > 0 || !(hasRequest || this.#awaitsBreak)) this.#add(line);
       hasRequest = true;
       this.#awaitsBreak = false;
@@ -137,11 +137,11 @@ export class JsonLineParser {
     return length <= 2 * QUIT.length && trimmed(bytes.subarray(at, end)).equals(Buffer.from(QUIT));
   }
 
-  /** Whether all brackets are closed behind a piece. */
+  /** Whether all brackets are closed after a piece. */
   #isClosedBy(piece: Buffer): boolean {
     let at = this.#isEscaped ? 1 : 0;
     let inString = this.#inString;
-    /** Bytes of a string in a row, and the next quotation mark, where somebody has looked for it. */
+    /** Bytes of a string in a row, and the next quotation mark, once it was searched for. */
     let [plain, quote] = [0, -1];
     for (; at < piece.length; at++) {
       if (inString && plain++ === LONG_STRING) {
@@ -172,7 +172,7 @@ export class JsonLineParser {
   }
 }
 
-/** Where a byte is; the length: it is not there. */
+/** Returns the index of a byte; the length: it is not there. */
 function indexOr(bytes: Buffer, byte: number, from: number): number {
   const found = bytes.indexOf(byte, from);
   return found < 0 ? bytes.length : found;
@@ -188,7 +188,7 @@ function isBegun(chunk: Buffer, from: number, end: number): boolean {
   return last === start || !CLOSING.has(chunk[last] as number);
 }
 
-/** The place behind the bracket that closes the first one; -1: it does not come. */
+/** Returns the index after the bracket that closes the first one; -1: it is missing. */
 function wholeEnd(chunk: Buffer, from: number): number {
   let depth = 0;
   let inString = false;

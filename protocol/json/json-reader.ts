@@ -1,12 +1,12 @@
 /**
- * JSON texts into values, as strict as RFC 8259 and as PHP's json_decode, which is the judge of what is wrong first: the
- * original server tells its clients so. One difference: a number beyond all doubles is refused when it is read.
- * Source: php 8.2, ext/json as it answers (test/protocol/json/json-reader.test.ts asks it); docs/json-documents.md.
+ * Parses JSON texts into values, as strictly as RFC 8259 and PHP's json_decode, which decides which error comes first: the original server
+ * reports it to its clients. One difference: a number beyond all doubles is rejected when it is read.
+ * Source: php 8.2, ext/json as it answers (test/protocol/json/json-reader.test.ts compares with it); docs/json-documents.md.
  */
 import { type JsonShape, shapeOf } from "./json-shape.js";
 import { JsonNumber, JsonObject, type JsonValue } from "./json-value.js";
 
-/** What can be wrong, named for what PHP tells of it. */
+/** Kinds of errors, named for PHP's messages. */
 export type JsonFault =
   | "syntax"
   | "depth"
@@ -40,14 +40,17 @@ const SENTENCES: Readonly<Record<JsonFault, string>> = {
 
 /** Lists and objects within each other: as many as the original took. */
 export const JSON_DEPTH_MAX = 511;
-/** Values in what is sent at once: some hundred bytes each once they are read, and a second of everybody's time together. */
+/** Maximum values in one text: some hundred bytes each once they are read, and together a second for which all clients wait. */
 export const JSON_VALUES_MAX = 1_000_000;
-/** Stands in a text where the bytes were not UTF-8: no decoder makes half of a surrogate pair. */
+/** Replaces bytes in a text that were not UTF-8: no decoder makes half of a surrogate pair. */
 export const NOT_UTF8 = "\udfff";
 
-/** Of a list, that do not look like the first one: so many, and the rest is taken as it comes. */
+/** Elements of a list that differ in shape from the first one, after which the rest is read without a shape. */
 const OTHERS_MAX = 8;
-/** Behind so many characters of a string an expression looks for the next that is not plain: it takes a while to begin, and is ten times as quick. */
+/**
+ * Characters of a string after which an expression finds the next one that is not plain: it takes a while to begin, and is ten times as
+ * quick.
+ */
 const LONG_STRING = 64;
 const PLAIN_CHARACTERS = /[^"\\\x00-\x1f\ud800-\udfff]*/y;
 const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
@@ -73,7 +76,7 @@ export function parseJson(text: string): JsonValue {
   return new JsonReader(text, Number.POSITIVE_INFINITY).read();
 }
 
-/** The same for what others send. @throws MalformedJson  of more than JSON_VALUES_MAX values, too */
+/** Parses the text of another program as above. @throws MalformedJson  of more than JSON_VALUES_MAX values, too */
 export function parseForeignJson(text: string): JsonValue {
   return new JsonReader(text, JSON_VALUES_MAX).read();
 }
@@ -144,7 +147,7 @@ class JsonReader {
     return list;
   }
 
-  /** What stands here, if it is an object of a shape: it is not taken apart before somebody asks for what is in it. */
+  /** Returns the object at this position, if it is of a shape: its members are parsed when they are first read. */
   #alike(shape: JsonShape): JsonObject | null {
     const values = 1 + shape.names.length;
     if (this.#valuesLeft < values) return null;
@@ -170,7 +173,7 @@ class JsonReader {
     return true;
   }
 
-  /** Behind a member: takes a comma, or the closing bracket. */
+  /** Takes, after a member, a comma or the closing bracket. */
   #closes(close: number, wrong: number): boolean {
     this.#blanks();
     const next = this.#text.charCodeAt(this.#at);
@@ -226,7 +229,7 @@ class JsonReader {
     return String.fromCharCode(unit, low);
   }
 
-  /** The code unit of a `\uXXXX` at a place. */
+  /** The code unit of a `\uXXXX` at an index. */
   #unit(at: number): number | undefined {
     const digits = this.#text.slice(at + 2, at + 6);
     return HEX.test(digits) ? Number.parseInt(digits, 16) : undefined;
@@ -258,7 +261,7 @@ class JsonReader {
     }
   }
 
-  /** What stands here does not belong here; a string that is wrong in itself is that first. */
+  /** Returns the error for an unexpected text; an error within a string comes first. */
   #strange(): MalformedJson {
     const code = this.#text.charCodeAt(this.#at);
     if (code < 0x20) return new MalformedJson("control");

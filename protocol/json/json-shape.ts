@@ -1,6 +1,6 @@
 /**
- * What objects look like that have the same members in the same order, strings without escapes and short numbers among them, and no blanks:
- * their texts are found to be well-formed, and are what `writeJson` would write, without being taken apart.
+ * The shape of objects that have the same members in the same order, among them strings without escapes and short numbers, and no spaces:
+ * their texts are recognized as well-formed, and as what `writeJson` would write, without being parsed.
  */
 
 /** Longer lists of names are not worth it. */
@@ -25,7 +25,7 @@ export class JsonShape {
     this.#pattern = new RegExp(`\\{${members.join(",")}\\}`, "y");
   }
 
-  /** The place behind an object of this shape that begins at a place; -1: there is none, or it must be taken apart. */
+  /** Returns the index after an object of this shape that begins at an index; -1: there is none, or it must be parsed. */
   endIn(text: string, at: number): number {
     const pattern = this.#pattern;
     pattern.lastIndex = at;

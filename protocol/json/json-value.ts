@@ -1,6 +1,6 @@
 /**
- * What a JSON text says, with what JavaScript's own objects lose: numbers as they were written, the order of members, and
- * names that are only names (`__proto__`, `10` before `9`). Source: RFC 8259; docs/json-documents.md.
+ * Values of JSON texts, with what JavaScript's own objects lose: numbers as they were written, the order of members, and names that are
+ * only names (`__proto__`, `10` before `9`). Source: RFC 8259; docs/json-documents.md.
  */
 
 /** A number as it was written. */
@@ -12,12 +12,12 @@ export class JsonNumber {
   }
 }
 
-/** From so many members on they are found by a table. */
+/** Minimum number of members that are found by a table. */
 const TABLE_MEMBERS_MIN = 12;
 
 /** An object that is known to be well-formed, and was not taken apart yet. */
 export interface UnreadObject {
-  /** As `writeJson` would write it. */
+  /** The number as `writeJson` would write it. */
   readonly text: string;
   read(text: string): JsonValue;
 }
@@ -33,7 +33,7 @@ export class JsonObject {
     this.#unread = unread;
   }
 
-  /** As `writeJson` would write it, where it was not taken apart; null: it is to be written. */
+  /** The text as `writeJson` would write it, if it was not parsed; null: it has to be written. */
   get text(): string | null {
     return this.#unread === null ? null : this.#unread.text;
   }

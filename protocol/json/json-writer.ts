@@ -7,7 +7,7 @@ import { parseJson } from "./json-reader.js";
 import { isListLike, JsonNumber, JsonObject, type JsonValue } from "./json-value.js";
 import { formatPhpNumber, isPhpInteger, phpNumberOf } from "./php-number.js";
 
-/** Without blanks; characters beyond ASCII stand for themselves. */
+/** Writes a value without spaces; characters beyond ASCII are not escaped. */
 export function writeJson(value: JsonValue): string {
   if (value === null) return "null";
   if (typeof value === "boolean") return value ? "true" : "false";
@@ -20,12 +20,12 @@ export function writeJson(value: JsonValue): string {
   return `{${names.map((name, at) => `${JSON.stringify(name)}:${writeJson(values[at] as JsonValue)}`).join(",")}}`;
 }
 
-/** Nothing in it is written in another way: a long one is found to be so sooner than it is written character by character. */
+/** A string without escapes: the expression checks a long one sooner than it would be written character by character. */
 const AS_IT_IS = /^[^"\\\x00-\x1f\ud800-\udfff]*$/;
 
 const writeString = (text: string): string => (AS_IT_IS.test(text) ? `"${text}"` : JSON.stringify(text));
 
-/** ASCII; lists and objects as PHP tells them apart, by the names of their members. */
+/** Writes ASCII; lists and objects as PHP distinguishes them, by the names of their members. */
 export function writePhpJson(value: JsonValue): string {
   if (value === null) return "null";
   if (typeof value === "boolean") return value ? "true" : "false";
@@ -58,7 +58,7 @@ const TO_ESCAPE = /[/\x80-\uffff]/g;
 const escaped = (character: string) =>
   character === "/" ? "\\/" : `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
 
-/** What PHP may write in another way: escapes, fractions, exponents, large numbers, minus zero, empty objects, lists. */
+/** Texts that PHP may write in another way: escapes, fractions, exponents, large numbers, minus zero, empty objects, lists. */
 const NOT_PLAIN = /\\|\d[.eE]|\d{16}|-0|\{\}|\{"0":/;
 const TEXT = String.raw`"[^"\\/\x00-\x1f\x80-\uffff]*"`;
 const MEMBER = `${TEXT}:(?:${TEXT}|0|-?[1-9]\\d{0,14}|true|false|null)`;
@@ -76,7 +76,7 @@ export function phpFormOf(bytes: ByteString): string {
   return PLAIN_STRING.test(bytes) ? bytes : textOfBytes(bytes).replace(TO_ESCAPE, escaped);
 }
 
-/** As many as a digit too many, and the like, may stand before a window's end. */
+/** Characters of a pattern, such as a digit too many, that may precede a window's end. */
 const OVERLAP = 16;
 
 /** Whether it is written window by window. */
@@ -100,7 +100,7 @@ export function* phpFormPieces(bytes: ByteString): Generator<void, readonly stri
   return pieces;
 }
 
-/** The next place at which no character of UTF-8 is cut. */
+/** The next index at which no character of UTF-8 is cut. */
 function characterEnd(bytes: ByteString, at: number): number {
   let end = Math.min(at, bytes.length);
   while ((bytes.charCodeAt(end) & 0xc0) === 0x80) end++;

@@ -14,7 +14,7 @@ const INTEGER = /^-?\d+$/;
 /** Name of an array's member that PHP turns into an integer. */
 const CANONICAL_INTEGER = /^(?:0|-?[1-9]\d{0,18})$/;
 const NUMERIC = /^[ \t\n\r\v\f]*([+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)[ \t\n\r\v\f]*$/;
-/** Digits before the point from which on an exponent is written; so many noughts behind it at most. */
+/** Number of digits before the point from which on an exponent is written; maximum number of zeros after it. */
 const FIXED_POINT_MAX = 17;
 const FIXED_POINT_MIN = -3;
 
@@ -57,7 +57,7 @@ export function isSamePhpNumber(a: PhpNumber, b: PhpNumber): boolean {
   return typeof a === typeof b ? a === b : Number(a) === Number(b);
 }
 
-/** As json_encode writes it: the fewest digits that tell it from all others. */
+/** Writes a number as json_encode does: the fewest digits that identify it. */
 export function formatPhpNumber(number: PhpNumber): string {
   if (typeof number === "bigint") return String(number);
   if (Object.is(number, -0)) return "-0";

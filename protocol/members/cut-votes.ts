@@ -4,20 +4,24 @@
  */
 import { type ByteString, bytesOf } from "../byte-string.js";
 
-export interface CutVote {
+/** The state at a cut, as a member's snapshot has it. */
+export interface CutState {
   /** The cut, milliseconds since 1970: the snapshot contains everything dated up to it. */
   readonly at: number;
   /** Length of the snapshot in bytes. */
   readonly bytes: number;
   /** The snapshot's last 32 bytes, a hash of all of it. */
   readonly seal: ByteString;
+}
+
+export interface CutVote extends CutState {
   /** The voter's key: SubjectPublicKeyInfo, DER. */
   readonly spki: ByteString;
   readonly signature: ByteString;
 }
 
 /** Maximum votes in one message; no member has more. */
-export const VOTES_MOST = 256;
+export const VOTES_MAX = 256;
 
 const DOMAIN = "dbsync2\0cut\0";
 const SEAL_BYTES = 32;
@@ -26,8 +30,8 @@ const HEAD_BYTES = 8 + 8 + SEAL_BYTES;
 const PART_BYTES_MAX = 255;
 
 /** Returns the bytes that a vote's signature covers. @param cluster  32 bytes */
-export function cutVoteBytes(cluster: ByteString, vote: Omit<CutVote, "spki" | "signature">): Buffer {
-  return Buffer.concat([Buffer.from(DOMAIN + cluster, "latin1"), headOf(vote)]);
+export function cutVoteBytes(cluster: ByteString, state: CutState): Buffer {
+  return Buffer.concat([Buffer.from(DOMAIN + cluster, "latin1"), headOf(state)]);
 }
 
 /** Packs votes, each as at (8, big-endian) ‖ bytes (8) ‖ seal (32) ‖ length (1) ‖ SubjectPublicKeyInfo ‖ length (1) ‖ signature. */
@@ -65,7 +69,7 @@ export function readCutVotes(packed: Buffer, most = Number.POSITIVE_INFINITY): C
   return votes;
 }
 
-function headOf({ at, bytes, seal }: Pick<CutVote, "at" | "bytes" | "seal">): Buffer {
+function headOf({ at, bytes, seal }: CutState): Buffer {
   const head = Buffer.alloc(HEAD_BYTES);
   head.writeBigUInt64BE(BigInt(at), 0);
   head.writeBigUInt64BE(BigInt(bytes), 8);

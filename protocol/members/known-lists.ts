@@ -8,7 +8,7 @@ import { type MemberList, problemOf } from "./member-list.js";
 import { type KnownList, successionProblem } from "./succession.js";
 
 /** Maximum number of conflicting lists that are stored; two administrators do not produce more by mistake. */
-export const HEADS_MOST = 8;
+export const HEADS_MAX = 8;
 
 /** The result of receiving a list: the lists to store now; old: the stored ones already follow it. */
 export type Taken<List extends KnownList> =
@@ -38,7 +38,7 @@ export function takeList<List extends KnownList>(
       : problemOfOrphan(list, cluster);
   if (problem !== null) return { problem };
   const kept = heads.filter((head) => !parents.includes(head) && !accountsFor(list, head.list));
-  if (kept.length >= HEADS_MOST) return { problem: "too many lists stand beside each other" };
+  if (kept.length >= HEADS_MAX) return { problem: "too many parallel lists" };
   return { heads: [...kept, come] };
 }
 

@@ -17,18 +17,18 @@ export interface MemberList {
   readonly left: readonly ByteString[];
 }
 
-export const LIST_MEMBERS_MOST = 128;
+export const LIST_MEMBERS_MAX = 128;
 /** Enough for one removal a day for eleven years. */
-export const LIST_LEFT_MOST = 4096;
-export const LIST_NUMBER_MOST = 999_999_999;
+export const LIST_LEFT_MAX = 4096;
+export const LIST_NUMBER_MAX = 999_999_999;
 
 const HEAD = "dbsync members 1";
-const PARENTS_MOST = 2;
+const PARENTS_MAX = 2;
 const HEX_CHARACTERS = 2 * HASH_BYTES;
 /** `cluster `, the longest keyword, and the line end. */
-const LINE_BYTES_MOST = 8 + HEX_CHARACTERS + 1;
+const LINE_BYTES_MAX = 8 + HEX_CHARACTERS + 1;
 /** A longer text is not a list and need not be parsed. */
-export const LIST_BYTES_MOST = LINE_BYTES_MOST * (3 + PARENTS_MOST + LIST_MEMBERS_MOST + LIST_LEFT_MOST);
+export const LIST_BYTES_MAX = LINE_BYTES_MAX * (3 + PARENTS_MAX + LIST_MEMBERS_MAX + LIST_LEFT_MAX);
 
 const LINES =
   /^dbsync members 1\ncluster ([0-9a-f]{64})\nnumber ([1-9][0-9]{0,8})\n((?:parent [0-9a-f]{64}\n)*)((?:member [0-9a-f]{64}\n)*)((?:left [0-9a-f]{64}\n)*)$/;
@@ -48,7 +48,7 @@ export function writeMemberList({ cluster, number, parents, members, left }: Mem
 
 /** Parses a list. @returns a string: what is wrong with it */
 export function parseMemberList(text: string): MemberList | string {
-  if (text.length > LIST_BYTES_MOST) return `a list has at most ${LIST_BYTES_MOST} bytes`;
+  if (text.length > LIST_BYTES_MAX) return `a list has at most ${LIST_BYTES_MAX} bytes`;
   const parts = LINES.exec(text);
   if (parts === null) return "these are not the lines of a member list";
   const [, cluster, number, ...groups] = parts as unknown as [string, string, string, string, string, string];
@@ -66,12 +66,12 @@ export function listHash(list: MemberList | string, hash: (bytes: Buffer) => Byt
 
 /** Returns what is wrong with a list on its own, whatever it follows; null: nothing. */
 export function problemOf({ number, parents, members, left }: MemberList): string | null {
-  if (number > LIST_NUMBER_MOST) return `a list's number is at most ${LIST_NUMBER_MOST}`;
-  if (parents.length > PARENTS_MOST) return `a list has at most ${PARENTS_MOST} parents`;
+  if (number > LIST_NUMBER_MAX) return `a list's number is at most ${LIST_NUMBER_MAX}`;
+  if (parents.length > PARENTS_MAX) return `a list has at most ${PARENTS_MAX} parents`;
   if ((parents.length === 0) !== (number === 1)) return "the first list, and no other, has no parent";
   if (members.length === 0) return "a list has at least one member";
-  if (members.length > LIST_MEMBERS_MOST) return `a list has at most ${LIST_MEMBERS_MOST} members`;
-  if (left.length > LIST_LEFT_MOST) return `a list leaves out at most ${LIST_LEFT_MOST} daemons`;
+  if (members.length > LIST_MEMBERS_MAX) return `a list has at most ${LIST_MEMBERS_MAX} members`;
+  if (left.length > LIST_LEFT_MAX) return `a list leaves out at most ${LIST_LEFT_MAX} daemons`;
   const ids = new Set([...members, ...left]);
   const isOnce = ids.size === members.length + left.length && new Set(parents).size === parents.length;
   return isOnce ? null : "a list names something twice";

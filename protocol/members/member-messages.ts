@@ -7,7 +7,7 @@ import { RespReader } from "../resp/resp-reader.js";
 import { HASH_BYTES } from "../version-2/envelope.js";
 import { type DaemonState, type Hello, readDaemonMessage } from "../version-2/messages-v2.js";
 import { type AboutMessage, aboutElements, readAbout } from "./about-message.js";
-import { type CutVote, readCutVotes, VOTES_MOST, writeCutVotes } from "./cut-votes.js";
+import { type CutVote, readCutVotes, VOTES_MAX, writeCutVotes } from "./cut-votes.js";
 import { type ListMessage, readListMessage } from "./list-message.js";
 import { readFixed, readFlag, readNumber, readShort } from "./member-elements.js";
 import { type PackedPlace, readPlaces, writePlaces } from "./member-packing.js";
@@ -266,7 +266,7 @@ function readElements(kind: OwnKind, reader: RespReader): MemberMessage {
     case "report-request":
       return { kind, at: readNumber(reader) };
     case "cuts": {
-      const votes = readCutVotes(reader.readBulkView(), VOTES_MOST);
+      const votes = readCutVotes(reader.readBulkView(), VOTES_MAX);
       if (votes === null) throw reader.malformed("expected what members have signed of snapshots");
       return { kind, votes };
     }

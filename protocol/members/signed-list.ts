@@ -41,7 +41,7 @@ export function readListAlone(
   const { commands, cluster: meant, multi, if: conditions, only, as } = readBody(body);
   if (meant !== cluster) return { refused: "it is for another cluster" };
   if (multi || conditions !== null || only !== null || as !== null || commands.length !== 1)
-    return { refused: "it does not stand alone in its envelope" };
+    return { refused: "it is not alone in its envelope" };
   return listIn(commands[0] ?? [], body, signature, hash);
 }
 

@@ -58,12 +58,12 @@ export function successionProblem(
   if (parents.length > 1 && list.members.some((id) => parents.some((parent) => !parent.members.includes(id))))
     return "after two lists only those are members that are in both";
   if (parents.length > 0 && !parents[0]?.members.some((id) => members.has(id)))
-    return "a member has to stay, or there is nobody to learn from";
+    return "a member has to stay, so that new ones can learn from it";
   return null;
 }
 
 /**
- * Makes the list that follows others.
+ * Makes the list that follows earlier lists.
  * @param parents  the heads
  * @returns a string: why there can be none
  */

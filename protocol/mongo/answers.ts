@@ -33,12 +33,9 @@ export function refusedAnswer(
 }
 
 /** Returns an answer as a complete message. */
-export function written(
-  request: { readonly id: number; readonly kind: MongoMessage["kind"] },
-  answer: ByteString,
-): ByteString {
+export function written(id: number, kind: MongoMessage["kind"], answer: ByteString): ByteString {
   const isError = answer.startsWith(REFUSED, LENGTH_BYTES);
-  return `${bytesOf(answerHead(request, answer.length, isError))}${answer}`;
+  return `${bytesOf(answerHead(id, kind, answer.length, isError))}${answer}`;
 }
 
 /** Returns whether a message is an error. */
@@ -46,4 +43,4 @@ export function isRefused(message: ByteString): boolean {
   return [...HEADS].some((head) => message.startsWith(REFUSED, head + LENGTH_BYTES));
 }
 
-const HEADS = (["message", "query"] as const).map((kind) => answerHead({ id: 0, kind }, 0).length);
+const HEADS = (["message", "query"] as const).map((kind) => answerHead(0, kind, 0).length);

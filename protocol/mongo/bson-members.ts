@@ -12,15 +12,15 @@ export interface Member {
   readonly type: number;
   /** UTF-8. */
   readonly name: ByteString;
-  /** Of the element, with its type and name. */
+  /** Offset of the element, with its type and name. */
   readonly start: number;
-  /** Of the value. */
+  /** Offset of the value. */
   readonly from: number;
   readonly end: number;
 }
 
 const LENGTH_BYTES = 4;
-/** Of values that have always the same length. */
+/** Lengths of values whose length never varies. */
 const LENGTHS: ReadonlyMap<number, number> = new Map([
   [BSON.double, 8],
   [BSON.undefined, 0],
@@ -35,7 +35,7 @@ const LENGTHS: ReadonlyMap<number, number> = new Map([
   [BSON.most, 0],
   [BSON.least, 0],
 ]);
-/** Bytes that a length does not count: itself, and a subtype or an id behind it. */
+/** Bytes that a length does not count: itself, and a subtype or an id after it. */
 const UNCOUNTED: ReadonlyMap<number, number> = new Map([
   [BSON.text, LENGTH_BYTES],
   [BSON.document, 0],
@@ -65,7 +65,7 @@ export function* membersOf(bytes: Buffer): Generator<Member, void> {
 
 function endOf(bytes: Buffer, type: number, from: number, last: number): number {
   const end = type === BSON.pattern ? patternEnd(bytes, from) : from + lengthAt(bytes, type, from, last);
-  if (end > last) throw new MalformedBson("a value behind the end of its document");
+  if (end > last) throw new MalformedBson("a value after the end of its document");
   return end;
 }
 

@@ -49,7 +49,7 @@ export const binary = (subtype: number, bytes: ByteString): BsonValue => ({
 /** @param bytes  a whole document */
 export const embedded = (bytes: ByteString): BsonValue => ({ type: BSON.document, bytes });
 
-/** A member as it stands in a document. @param name  UTF-8, without a 0 */
+/** Returns a member as a document contains it. @param name  UTF-8, without a 0 */
 export function element(name: ByteString, { type, bytes }: BsonValue): ByteString {
   return `${String.fromCharCode(type)}${name}\0${bytes}`;
 }

@@ -1,11 +1,11 @@
-/** Messages of the MongoDB wire protocol out of a stream of bytes, each bounded by what is told at its head. */
+/** Parses messages of the MongoDB wire protocol from a stream of bytes, each limited by the length in its head. */
 import { ReceiveBuffer } from "../receive-buffer.js";
 import { HEAD_BYTES, lengthOf, MalformedMessage, type MongoMessage, readMessage } from "./message.js";
 
 export class MongoMessageParser {
-  /** Of a message. May be changed between two. */
+  /** Maximum bytes of a message. May be changed between two. */
   maxBytes: number;
-  /** What is wrong with the stream: nothing more can be taken of it; null: nothing. */
+  /** The error in the stream, after which nothing more is parsed; null: none. */
   fault: string | null = null;
   readonly #input = new ReceiveBuffer();
   /** Bytes of the message that has begun, once its head says so. */

@@ -6,10 +6,10 @@
 import { crc32c } from "./crc32c.js";
 
 export const HEAD_BYTES = 16;
-/** As drivers are told of both: a message, and a document in it. */
+/** Maximum bytes of a message and of a document in it, as drivers receive them. */
 export const MESSAGE_BYTES_MAX = 48_000_000;
 export const DOCUMENT_BYTES_MAX = 16 * 1024 * 1024;
-/** What a document may be longer than one of a client: the command around it. */
+/** Maximum bytes of a command: a document of a client, and the command around it. */
 export const COMMAND_BYTES_MAX = DOCUMENT_BYTES_MAX + 16 * 1024;
 
 const OP_REPLY = 1;
@@ -19,14 +19,14 @@ const OP_MSG = 2013;
 
 const CHECKSUM_PRESENT = 1;
 const MORE_TO_COME = 2;
-/** Bits that who does not know them has to refuse. */
+/** Bits that a reader has to reject if it does not know them. */
 const REQUIRED_BITS = 0xffff;
 const CHECKSUM_BYTES = 4;
 /** The shortest document: its length and its end. */
 const EMPTY_DOCUMENT_BYTES = 5;
 /** Sequences in a message; drivers send one or two. */
-const SEQUENCES_MOST = 16;
-/** Documents in one command, as drivers are told; each costs more than its bytes. */
+const SEQUENCES_MAX = 16;
+/** Maximum documents in one command, as drivers receive it; each costs more than its bytes. */
 export const BATCH_DOCUMENTS_MAX = 100_000;
 
 export interface DocumentSequence {
@@ -41,7 +41,7 @@ export interface MongoMessage {
   readonly kind: "message" | "query";
   /** Whether no answer is wanted. */
   readonly isSilent: boolean;
-  /** Of `query`: database and collection; else empty. */
+  /** Database and collection of `query`; otherwise empty. */
   readonly collection: string;
   /** The command. */
   readonly body: Buffer;
@@ -82,7 +82,7 @@ function readMsg(bytes: Buffer, id: number): MongoMessage {
       body = documentAt(bytes, at, end);
       at += body.length;
     } else if (kind === 1) {
-      if (sequences.length === SEQUENCES_MOST) throw new MalformedMessage("too many sequences in a message");
+      if (sequences.length === SEQUENCES_MAX) throw new MalformedMessage("too many sequences in a message");
       const size = lengthAt(bytes, at, end);
       sequences.push(readSequence(bytes, at + 4, at + size));
       at += size;
@@ -122,7 +122,7 @@ function readQuery(bytes: Buffer, id: number): MongoMessage {
   const nameEnd = bytes.indexOf(0, HEAD_BYTES + 4);
   if (nameEnd < 0) throw new MalformedMessage("a query without a collection");
   const collection = bytes.toString("latin1", HEAD_BYTES + 4, nameEnd);
-  // Two numbers stand before the document: what to skip, and what to return.
+  // Two numbers precede the document: how many to skip, and how many to return.
   const body = documentAt(bytes, nameEnd + 1 + 8, bytes.length);
   return { id, kind: "query", isSilent: false, collection, body, sequences: [] };
 }
@@ -135,7 +135,7 @@ function documentAt(bytes: Buffer, at: number, end: number): Buffer {
   return bytes.subarray(at, at + length);
 }
 
-/** @throws MalformedMessage  the part ends behind `end` */
+/** @throws MalformedMessage  the part ends after `end` */
 function lengthAt(bytes: Buffer, at: number, end: number): number {
   const length = at + 4 > end ? -1 : bytes.readInt32LE(at);
   if (length < 4 || at + length > end) throw new MalformedMessage("a part that is cut off");
@@ -152,11 +152,7 @@ const QUERY_FAILURE = 2;
  * @param length  of that document
  * @param isError  whether it says why the command was refused
  */
-export function answerHead(
-  { id, kind }: { readonly id: number; readonly kind: MongoMessage["kind"] },
-  length: number,
-  isError = false,
-): Buffer {
+export function answerHead(id: number, kind: MongoMessage["kind"], length: number, isError = false): Buffer {
   const isQuery = kind === "query";
   const head = Buffer.alloc(HEAD_BYTES + (isQuery ? 20 : 5));
   head.writeInt32LE(head.length + length, 0);

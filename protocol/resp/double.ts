@@ -3,7 +3,7 @@
 const DIGITS = 17;
 /** Enough to see that nothing follows a last 5: a double that ends so has 18 digits. */
 const DIGITS_OF_TIE = 60;
-/** From here on JavaScript's `toFixed` has no digits behind the point. */
+/** From here on JavaScript's `toFixed` has no digits after the point. */
 const FIXED_MAX = 1e21;
 
 /** `0.1` → `0.10000000000000001`, `3` → `3`, `1e21` → `1e+21`, infinities → `inf`, `-inf`. */
@@ -22,7 +22,7 @@ export function formatDouble(value: number): string {
   return `${sign}${trimZeros(`${digits.slice(0, power + 1)}.${digits.slice(power + 1)}`)}`;
 }
 
-/** C's `%.<digits>f`: that many digits, 1 at least, behind the point. Halfway between two it takes the even one, as above. */
+/** C's `%.<digits>f`: that many digits, 1 at least, after the point. Halfway between two it takes the even one, as above. */
 export function formatFixed(value: number, digits: number): string {
   if (!Number.isFinite(value)) return formatDouble(value);
   const sign = value < 0 || Object.is(value, -0) ? "-" : "";

@@ -2,7 +2,7 @@
 import { type ByteString, detached } from "../byte-string.js";
 
 const BLANK = /[ \n\r\t\v\f]/;
-/** Fewer than stand between words. */
+/** Characters that end a word; between words there may be more kinds of space. */
 const WORD_END = /[ \n\r\t]/;
 const HEXADECIMAL = /^[0-9a-fA-F]{2}$/;
 const ESCAPES: Readonly<Record<string, ByteString>> = {
@@ -25,7 +25,7 @@ export interface QuoteMistake {
 
 interface Read {
   readonly word: ByteString;
-  /** Where the line goes on. */
+  /** Index at which the line continues. */
   readonly end: number;
 }
 
@@ -48,7 +48,7 @@ export function quotedWord(word: ByteString): ByteString {
   return `"${word.replace(/["\\]|[^ -~]/g, escapedByte)}"`;
 }
 
-/** Returns a byte as it stands in double quotes: by its letter, or by its number. */
+/** Returns a byte as it is written in double quotes: by its letter, or by its number. */
 export function escapedByte(byte: ByteString): ByteString {
   if (byte === '"' || byte === "\\") return `\\${byte}`;
   const letter = LETTERS.get(byte);

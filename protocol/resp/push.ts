@@ -1,4 +1,7 @@
-/** What a connection is told unasked, or several of for one command: RESP3's push, in RESP2 an array. Source: redis-server 7.0, pubsub.c. */
+/**
+ * Messages to a connection that did not request them, or several for one command: RESP3's push, in RESP2 an array. Source: redis-server
+ * 7.0, pubsub.c.
+ */
 import type { ByteString } from "../byte-string.js";
 import { array, bulk, integer, NIL, type Reply } from "../reply.js";
 import { writeBulk } from "./resp-writer.js";
@@ -10,7 +13,7 @@ export function writePush(parts: readonly ByteString[], protocol: 2 | 3): ByteSt
   return bytes;
 }
 
-/** What RESP2 tells of copies on, to who hears it there. */
+/** The channel on which RESP2 reports cached copies. */
 const INVALIDATE_CHANNEL = "__redis__:invalidate";
 
 /** Copies of keys are none any more. @param keys  null: all */
@@ -25,13 +28,13 @@ export function writeInvalidation(keys: readonly ByteString[] | null, protocol: 
   return bytes;
 }
 
-/** Who was to be told of copies in a client's place has gone. */
+/** The client that receives another client's invalidations has disconnected. */
 export function writeLostRedirection(id: number): ByteString {
   return `>2\r\n${writeBulk("tracking-redir-broken")}:${id}\r\n`;
 }
 
 /**
- * How a subscription or its end is told.
+ * Returns the message for a subscription or its end.
  * @param name   the channel or pattern; null: there was none to end
  * @param count  of the subscriptions that the connection has then
  */

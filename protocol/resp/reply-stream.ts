@@ -1,4 +1,4 @@
-/** RESP2 replies out of a stream of bytes. Each byte is looked at once until a reply is complete, long strings not at all. */
+/** Parses RESP2 replies from a stream of bytes. Each byte is checked once until a reply is complete, long strings not at all. */
 import { bytesOf } from "../byte-string.js";
 import { MalformedFrame } from "../errors.js";
 import { ReceiveBuffer } from "../receive-buffer.js";
@@ -8,7 +8,7 @@ import { RespReader } from "./resp-reader.js";
 const END = "\r\n";
 const DOLLAR = 0x24;
 const STAR = 0x2a;
-/** Of replies that are one line: a status, an error, an integer. */
+/** Types of replies that are one line: a status, an error, an integer. */
 const LINES: ReadonlySet<number> = new Set([0x2b, 0x2d, 0x3a]);
 /** Deeper ones no server sends. */
 const NESTING_MAX = 32;
@@ -20,7 +20,7 @@ export class RespReplyStream {
   problem: string | null = null;
   readonly #input = new ReceiveBuffer();
   readonly #maxBytes: number;
-  /** Bytes of the reply up to the next line: it may lie behind a string that has not come whole. */
+  /** Bytes of the reply up to the next line: it may follow a string that is not complete. */
   #scanned = 0;
   /** Whether an element ends there. */
   #hasElement = false;

@@ -7,7 +7,7 @@ import { MalformedFrame } from "../errors.js";
 import { bulk, error, integer, NIL, NIL_ARRAY, OK, type PlainReply, status } from "../reply.js";
 import type { ShortStrings } from "./short-strings.js";
 
-/** Deeper replies are nobody's: the deepest of Redis's (COMMAND's) has 6. */
+/** Maximum nesting: the deepest of Redis's replies (COMMAND's) has 6. */
 const NESTING_MAX = 32;
 /** Elements of all replies of one message together, those of nested arrays included: a reader's loop is blocked meanwhile. */
 export const ELEMENTS_MAX = 16 * 1024 * 1024;
@@ -16,13 +16,13 @@ const LENGTH_DIGITS_MAX = 10;
 /** Digits of a number that may be safe. */
 const NUMBER_DIGITS_MAX = 16;
 /**
- * So many bytes are converted at once when a short string of them is read: cutting such a string out costs a quarter of
- * converting it. The engine copies what is cut out if it is shorter than 13; else it would keep all of them alive.
+ * Bytes to convert in one step when a short string of them is read: cutting such a string out costs a quarter of converting it. The engine
+ * copies the part if it is shorter than 13; otherwise the part would keep all of them alive.
  */
 const TEXT_BYTES = 1024;
 const SHORT_BYTES_MAX = 12;
 /** Arguments for which the engine makes room at the first one, however few there are. */
-const SIZED_MOST = 17;
+const SIZED_MAX = 17;
 
 const CR = 0x0d;
 const LF = 0x0a;
@@ -39,7 +39,7 @@ export class RespReader {
   readonly #buffer: Buffer;
   #at: number;
   #elements = 0;
-  /** What was converted last, and where it stands. */
+  /** The last converted text, and its offset. */
   #text: ByteString = "";
   #textAt = 0;
 
@@ -62,7 +62,7 @@ export class RespReader {
     if (!this.isAtEnd) throw this.malformed("expected the end of the message");
   }
 
-  /** How many elements an array has; they follow. */
+  /** Returns the number of elements of an array; they follow. */
   readArrayHead(): number {
     return this.#readLength(STAR, "an array");
   }
@@ -119,7 +119,7 @@ export class RespReader {
     const length = this.readArrayHead();
     if (length === 0) throw this.malformed("expected a command of at least one argument");
     // Sized where it is short, as it may be kept for long: else the length is the sender's word, the bytes are not there yet.
-    const argv: ByteString[] = length <= SIZED_MOST ? new Array(length) : [];
+    const argv: ByteString[] = length <= SIZED_MAX ? new Array(length) : [];
     for (let i = 0; i < length; i++) {
       const end = this.#startBulk();
       const start = this.#at;
@@ -175,7 +175,7 @@ export class RespReader {
     const end = this.#at + length;
     if (end + 2 > this.#buffer.length) throw this.malformed("expected more bytes of a bulk string");
     if (this.#buffer[end] !== CR || this.#buffer[end + 1] !== LF) {
-      throw this.malformed("expected CR LF behind a bulk string");
+      throw this.malformed("expected CR LF after a bulk string");
     }
     return end;
   }
@@ -219,17 +219,17 @@ export class RespReader {
     return integer(Number.isSafeInteger(value) ? value : BigInt(line));
   }
 
-  /** The length -1, behind the type. */
+  /** Reads the length -1, after the type. */
   #readNil(): boolean {
     return this.#skip(MINUS, ONE);
   }
 
-  /** What writes are mostly answered. */
+  /** Reads the usual answer of writes. */
   #readOk(): boolean {
     return this.#skip(LETTER_O, LETTER_K);
   }
 
-  /** Steps over a line of two characters behind its type, if that is what stands there. */
+  /** Steps over a line of two characters after its type, if it is these. */
   #skip(first: number, second: number): boolean {
     const buffer = this.#buffer;
     const at = this.#at;

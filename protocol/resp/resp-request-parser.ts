@@ -1,6 +1,6 @@
 /**
- * Requests of RESP clients out of a stream of any pieces: arrays of bulk strings, and lines as one types them ("inline").
- * What is wrong with a stream is told in Redis's own words. Source: redis-server 7.0, test/listeners/resp.
+ * Parses requests of RESP clients from a stream of any pieces: arrays of bulk strings, and lines as one types them ("inline").
+ * Errors in a stream have Redis's own wording. Source: redis-server 7.0, test/listeners/resp.
  */
 import { type ByteString, bytesOf } from "../byte-string.js";
 import { ReceiveBuffer } from "../receive-buffer.js";
@@ -20,12 +20,12 @@ const DIGIT_9 = 0x39;
 const LINE_BYTES_MAX = 64 * 1024;
 /** Redis's INT_MAX. */
 const ARGUMENTS_MAX = 0x7fffffff;
-/** What a client that has not logged in may send: no more than a login needs. */
+/** Maximum arguments of a client that has not logged in: a login needs no more. */
 const UNAUTHENTICATED_ARGUMENTS_MAX = 10;
 const UNAUTHENTICATED_BULK_BYTES_MAX = 16_384;
 /** Digits that a number can have and be exact; longer ones are above every limit. */
 const DIGITS_MAX = 15;
-/** What an argument costs besides its bytes: empty ones must not be free. */
+/** Cost of an argument in addition to its bytes: empty ones must not be free. */
 const ARGUMENT_BYTES = 16;
 
 export interface RequestBounds {
@@ -196,7 +196,7 @@ export class RespRequestParser {
     return true;
   }
 
-  /** Where the head that begins here ends: its CR, with a byte behind it. -1: it is not all there. */
+  /** Returns the end of the head that begins here: its CR, with a byte after it. -1: it is incomplete. */
   #headEnd(what: "mbulk" | "bulk"): number {
     const buffer = this.#input.bytes;
     const last = this.#input.end - 1;
@@ -209,7 +209,7 @@ export class RespRequestParser {
     return -1;
   }
 
-  /** A canonical decimal between two places; null: it is none. What is too long is infinite. */
+  /** A canonical decimal between two indexes; null: it is none. What is too long is infinite. */
   #number(from: number, end: number): number | null {
     const buffer = this.#input.bytes;
     const isNegative = buffer[from] === MINUS;
@@ -239,7 +239,7 @@ export class RespRequestParser {
     return argv.length === 0 ? undefined : argv;
   }
 
-  /** Nothing is left: a buffer that is kept would cost each idle client its last piece. */
+  /** Releases the buffer when nothing is left: otherwise each idle client would keep its last piece. */
   #release(): null {
     this.#input.clear();
     return null;

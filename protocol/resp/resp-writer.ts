@@ -8,7 +8,7 @@ const END = "\r\n";
 /** Heads of short bulk strings, by length. */
 const BULK_HEADS: readonly ByteString[] = Array.from({ length: 1024 }, (_, length) => `$${length}${END}`);
 
-/** What stands before a bulk string of so many bytes. */
+/** Returns the head of a bulk string with the given length in bytes. */
 export const bulkHead = (length: number): ByteString => BULK_HEADS[length] ?? `$${length}${END}`;
 
 export const writeBulk = (bytes: ByteString): ByteString => bulkHead(bytes.length) + bytes + END;
@@ -33,7 +33,9 @@ export function commandLength(argv: readonly ByteString[]): number {
   return length;
 }
 
-/** What `writeCommand` makes, in a buffer that has room for it: a command by the hundred is not worth the strings. @returns its end */
+/**
+ * Writes `writeCommand`'s result into a buffer that has room for it: for hundreds of commands strings would cost too much. @returns its end
+ */
 export function putCommand(target: Buffer, at: number, argv: readonly ByteString[]): number {
   let end = put(target, at, writeArrayHead(argv.length));
   for (const argument of argv) {
@@ -45,11 +47,11 @@ export function putCommand(target: Buffer, at: number, argv: readonly ByteString
 }
 
 /** Longer ones are worth a call of Node's own. */
-const PUT_BYTES_MOST = 48;
+const PUT_BYTES_MAX = 48;
 
 function put(target: Buffer, at: number, bytes: ByteString): number {
   const { length } = bytes;
-  if (length > PUT_BYTES_MOST) return at + target.write(bytes, at, "latin1");
+  if (length > PUT_BYTES_MAX) return at + target.write(bytes, at, "latin1");
   for (let i = 0; i < length; i++) target[at + i] = bytes.charCodeAt(i);
   return at + length;
 }
@@ -91,10 +93,10 @@ function writeItems(items: readonly Reply[]): ByteString {
   return bytes;
 }
 
-/** What is put together at once: each piece of a chain would be an object that lives until the last one is there. */
+/** Pieces to join in one step: each piece of a chain would be an object that lives until the last one is there. */
 export const PIECES_TOGETHER = 256;
 
-/** Many replies. @param head  what stands before them @param written  one of them */
+/** Writes many replies. @param head  their prefix @param written  writes one of them */
 export function writeMany(
   head: ByteString,
   items: readonly Reply[],
@@ -114,7 +116,7 @@ export function writeMany(
   return parts.join("");
 }
 
-/** An array of bulk strings. @param head  what stands before them */
+/** Writes an array of bulk strings. @param head  their prefix */
 export function writeBulks(
   values: readonly ByteString[],
   head: ByteString = writeArrayHead(values.length),

@@ -4,7 +4,7 @@
  */
 import { type ByteString, bytesOf } from "../byte-string.js";
 
-/** Longer ones are made anew: comparing them would cost as much. */
+/** Longer strings are not shared: comparing them would cost as much as making them. */
 const LENGTH_MAX = 32;
 /** A power of two. All of them full are some 30 KiB. */
 const PLACES = 512;
@@ -12,7 +12,7 @@ const PLACES = 512;
 export class ShortStrings {
   readonly #strings: ByteString[] = new Array(PLACES).fill("");
 
-  /** The place of what was looked for last. */
+  /** The slot of what was looked for last. */
   #place = 0;
 
   /** Bytes of a buffer, from `start` up to `end`. */
@@ -26,7 +26,7 @@ export class ShortStrings {
     this.#place = -1;
     if (length > LENGTH_MAX) return null;
     if (length === 0) return "";
-    // What differs between names mostly stands at their end.
+    // Names mostly differ at their end.
     let hash = length;
     for (let at = end - 1; at >= start && at > end - 5; at--)
       hash = Math.imul(hash, 31) + (buffer[at] as number);

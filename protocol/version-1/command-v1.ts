@@ -17,9 +17,9 @@ export interface CommandPayload {
 const MAX_HEADER_BYTES = 14;
 
 /**
- * Takes a request payload apart.
+ * Parses a request payload.
  * @param payload   of one frame
- * @param signed    whether an inner frame and a signature are due, as on a daemon that has keys
+ * @param signed    whether an inner frame and a signature are expected, as on a daemon that has keys
  * @throws MalformedFrame  the offset counts from the start of the payload
  */
 export function readCommandPayload(payload: Buffer, signed: boolean): CommandPayload {
@@ -36,7 +36,7 @@ export function readCommandPayload(payload: Buffer, signed: boolean): CommandPay
   const start = header[0].length;
   const end = start + Number(header[1]);
   if (end >= payload.length)
-    throw new MalformedFrame("expected a signature behind the inner frame", payload.length);
+    throw new MalformedFrame("expected a signature after the inner frame", payload.length);
   if (end === start || payload[end - 1] !== 0) {
     throw new MalformedFrame("expected the command's text to end with a NUL", end);
   }
@@ -71,7 +71,7 @@ export function commandText(command: string | readonly string[]): ByteString {
   if (line.includes("\0"))
     throw new UnsendableCommand(`the command holds a NUL, ${NEEDS_VERSION_2}, with a list of arguments`);
   if (/\p{Surrogate}/u.test(line))
-    throw new UnsendableCommand("the command holds half a surrogate pair, which no bytes stand for");
+    throw new UnsendableCommand("the command holds half a surrogate pair, which has no bytes");
   if (/^ *$/.test(line)) throw new UnsendableCommand("the command is empty");
   return `${bytesOfText(line)}\0`;
 }

@@ -15,7 +15,7 @@ const CHUNK_NAME = "redis";
 /** More than any chunk's header: a short name, two colons, ten digits. */
 const MAX_HEADER_BYTES = 32;
 
-/** The payload that says "no value": the original driver returns "" for it at once, ours returns null. */
+/** The payload that means "no value": the original driver returns "" for it immediately, ours returns null. */
 const NO_VALUE = "\0";
 
 /**
@@ -63,7 +63,7 @@ export function replyText(reply: ValueReply): ByteString | null {
   return plain.kind === "error" ? null : plainText(plain);
 }
 
-/** With the fewest kinds. */
+/** Reduces a reply to the fewest kinds. */
 function plainReply(reply: Reply): PlainReply {
   switch (reply.kind) {
     case "array":

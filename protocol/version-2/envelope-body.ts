@@ -8,7 +8,7 @@ export function writeBody(header: HeaderFields, commands: readonly ByteString[])
   return bodyStart(header, commands.length) + commands.join("");
 }
 
-/** What stands before the commands. */
+/** Returns the part of the body before the commands. */
 function bodyStart(header: HeaderFields, commands: number): ByteString {
   const { key, cluster, at, seq, nonce, db = 0, multi = false, after, only, as } = header;
   let pairs = 5;
@@ -28,7 +28,7 @@ function bodyStart(header: HeaderFields, commands: number): ByteString {
   return `${writeArrayHead(2 + commands)}$7\r\n${MAGIC}\r\n${writeArrayHead(2 * pairs)}${bytes}`;
 }
 
-/** `signedBytes` of the body that `writeBody` makes of these, for who signs many commands: without a string for each. */
+/** Returns `signedBytes` of the body that `writeBody` makes of these, for signing many commands: without a string for each. */
 export function writeSigned(header: HeaderFields, commands: Envelope["commands"]): Buffer {
   const start = bodyStart(header, commands.length);
   let length = start.length;

@@ -1,24 +1,22 @@
 /**
- * What tells an envelope from others before its signature holds: its sender's name, and its date. Nothing behind the date is
- * looked at, however long the body is, and no string is made of what a stranger has named.
+ * The head of an envelope before its signature is verified: its signer's id, and its date. Nothing after the date is parsed, however long
+ * the body is, and names from an unauthenticated client become no strings.
  * Source: docs/protocol-v2.md "Envelope".
  */
 
 import type { ByteString } from "../byte-string.js";
 import { MalformedFrame } from "../errors.js";
 import { RespReader } from "../resp/resp-reader.js";
-import { type EnvelopeHeader, readStart, SEQ_MAX, signerOf } from "./envelope.js";
+import { type EnvelopeHead, readStart, SEQ_MAX, signerOf } from "./envelope.js";
 
-export type EnvelopeHead = Pick<EnvelopeHeader, "key" | "at" | "seq">;
-
-/** Strings of an array that stands before the date: those of `if`. */
+/** Maximum strings of an array before the date: those of `if`. */
 const ARRAY_MAX = 3 * 1024;
 const STAR = 0x2a;
 const AT = Buffer.from("at");
 const SEQ = Buffer.from("seq");
 
 /**
- * Of a body whose signature need not hold; the rest of it may be malformed.
+ * Reads the head of a body whose signature was not verified; the rest of it may be malformed.
  * @throws MalformedFrame  the offset counts from the start of the body
  */
 export function readHead(body: Buffer): EnvelopeHead {

@@ -11,7 +11,7 @@ import { ShortStrings } from "../resp/short-strings.js";
 export const MAGIC = "dbsync2";
 /** Bytes of SHA-256: ids, fingerprints, clusters. */
 export const HASH_BYTES = 32;
-/** The key of an envelope that nobody has signed, whose signature is empty; and the cluster that it is for, which has no keys. */
+/** The key of an unsigned envelope, whose signature is empty; and the cluster that it is for, which has no keys. */
 export const NO_KEY = "\0".repeat(HASH_BYTES);
 export const NONCE_BYTES = 16;
 export const SEQ_MAX = 0xffff;
@@ -32,15 +32,19 @@ export interface Condition {
   readonly writer: ByteString;
 }
 
-/** What stands in the header; docs/protocol-v2.md lists the fields. Hashes are raw bytes. */
-export interface EnvelopeHeader {
-  /** SHA-256 of the signer's SubjectPublicKeyInfo; NO_KEY: nobody has signed it. */
+/** The fields of a header that identify the signer and the date. */
+export interface EnvelopeHead {
+  /** SHA-256 of the signer's SubjectPublicKeyInfo; NO_KEY: the envelope is not signed. */
   readonly key: ByteString;
-  /** The audience; NO_KEY: daemons without keys. */
-  readonly cluster: ByteString;
   /** Milliseconds since 1970, by the sender's corrected clock. */
   readonly at: number;
   readonly seq: number;
+}
+
+/** The header of an envelope; docs/protocol-v2.md lists the fields. Hashes are raw bytes. */
+export interface EnvelopeHeader extends EnvelopeHead {
+  /** The audience; NO_KEY: daemons without keys. */
+  readonly cluster: ByteString;
   readonly nonce: ByteString;
   readonly db: number;
   /** Whether the whole envelope is one unit. */
@@ -58,11 +62,11 @@ export interface Envelope extends EnvelopeHeader {
   readonly commands: readonly (readonly ByteString[])[];
 }
 
-/** What a new envelope needs; what is left out has its default. */
+/** The fields of a new envelope's header; those left out have their defaults. */
 export type HeaderFields = Pick<EnvelopeHeader, "key" | "cluster" | "at" | "seq" | "nonce"> &
   Partial<EnvelopeHeader>;
 
-/** What `readBody` reads of the body that `writeBody` makes of these, without reading it. */
+/** Returns the envelope that `readBody` would read from `writeBody`'s result, without reading it. */
 export function envelopeOf(header: HeaderFields, commands: Envelope["commands"]): Envelope {
   const { key, cluster, at, seq, nonce, db = 0, multi = false } = header;
   const named = { after: header.after || null, only: header.only || null, as: header.as || null };
@@ -70,7 +74,7 @@ export function envelopeOf(header: HeaderFields, commands: Envelope["commands"])
   return Object.assign(envelope, { key, cluster, at, seq, nonce, db, multi, if: header.if ?? null }, named);
 }
 
-/** What is signed, and hashed to give the id: domain, length (8 bytes, big-endian), body. */
+/** Returns the bytes that are signed, and hashed for the id: domain, length (8 bytes, big-endian), body. */
 export function signedBytes(body: Buffer | ByteString): Buffer {
   const bytes = signedStart(body.length, BODY_START + body.length);
   if (typeof body === "string") bytes.write(body, BODY_START, "latin1");
@@ -83,7 +87,7 @@ export function signedPieces(body: Buffer): readonly Buffer[] {
   return body.length < WORTH_COPYING ? [signedBytes(body)] : [signedStart(body.length, BODY_START), body];
 }
 
-/** What stands before a body, in a buffer of so many bytes. */
+/** Returns the bytes before a body, in a buffer of the given size. */
 export function signedStart(bodyLength: number, size: number): Buffer {
   const bytes = Buffer.allocUnsafe(size);
   bytes.set(SIGNED_PREFIX);
@@ -99,7 +103,7 @@ const WORTH_COPYING = 16 * 1024;
 export const bodyOf = (signed: Buffer): Buffer => signed.subarray(BODY_START);
 
 const SIGNED_PREFIX = Buffer.from("dbsync2\0command\0", "latin1");
-/** Where the body begins among the signed bytes. */
+/** Offset of the body in the signed bytes. */
 export const BODY_START = SIGNED_PREFIX.length + 8;
 
 /**
@@ -145,7 +149,7 @@ export function readBody(body: Buffer): Envelope {
     const field = FIELDS_BY_NAME.get(name);
     if (field === undefined)
       throw reader.malformed(`unknown name in the header: ${JSON.stringify(name.slice(0, 20))}`);
-    if ((given & field.bit) !== 0) throw reader.malformed(`"${name}" stands twice in the header`);
+    if ((given & field.bit) !== 0) throw reader.malformed(`"${name}" occurs twice in the header`);
     if ((i === 0) !== (name === "key"))
       throw reader.malformed('expected "key" as the first name of the header');
     given |= field.bit;
@@ -222,7 +226,7 @@ function readField(reader: RespReader, name: FieldName, envelope: Unread): void 
   }
 }
 
-/** A bit for each name, so that a number tells which of them were there. */
+/** A bit for each name, so that a number says which of them were there. */
 const FIELD_BITS: Readonly<Record<FieldName, number>> = {
   key: 1,
   cluster: 2,
@@ -294,7 +298,7 @@ function readConditions(reader: RespReader): Condition[] {
   return conditions;
 }
 
-/** The place of a unit in the order of all: compare as bytes. */
+/** The position of a unit in the order of all: compare as bytes. */
 export function orderKey(at: number, seq: number, id: ByteString, index: number): ByteString {
   const head = Buffer.allocUnsafe(10);
   head.writeBigUInt64BE(BigInt(at));
@@ -316,7 +320,7 @@ export function unitId(id: ByteString, index: number): ByteString {
 const indexBytes = (index: number): ByteString =>
   String.fromCharCode(index >>> 24, (index >>> 16) & 255, (index >>> 8) & 255, index & 255);
 
-/** By index, once used: databases keep a unit's name with each key, and share these. */
+/** Bytes by index, once used: databases store a unit's id with each key, and share these. */
 const INDEX_BYTES: ByteString[] = [];
 
 /** Bytes of hexadecimal digits, or undefined. */
@@ -326,7 +330,7 @@ export function bytesOfHex(hex: string, length: number): ByteString | undefined 
 
 export const hexOf = (bytes: ByteString): string => Buffer.from(bytes, "latin1").toString("hex");
 
-/** Milliseconds, either way from 1970, that a `Date` can stand for; an envelope's `at` and what members tell go beyond it. */
+/** Milliseconds from 1970, in both directions, that a `Date` can represent; an envelope's `at` and dates from members may exceed it. */
 const DATE_MS_MAX = 8.64e15;
 
 /** `2027-01-31T12:00:00.000Z`. @param at  any number of milliseconds since 1970 */

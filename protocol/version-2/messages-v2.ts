@@ -7,6 +7,7 @@ import { frameHead } from "../frame.js";
 import { RespReader } from "../resp/resp-reader.js";
 import { writeArrayHead, writeBulk, writeCommand } from "../resp/resp-writer.js";
 import { HASH_BYTES, SEQ_MAX } from "./envelope.js";
+import { isTraceparent } from "./traceparent.js";
 
 /** A daemon's state: serving, not yet complete, or cut off from most other members. */
 export type DaemonState = "live" | "catching-up" | "isolated";
@@ -35,8 +36,10 @@ export interface CommandMessage {
   readonly kind: "command";
   readonly body: Buffer;
   readonly signature: Buffer;
-  /** What the result waits for; absent: nothing. It is not signed, because it affects only when the answer is sent. */
+  /** The condition that the answer waits for; absent: none. It is not signed, because it affects only when the answer is sent. */
   readonly wait?: Wait | undefined;
+  /** The W3C trace context of its first call; absent: none. It is not signed, because only this daemon's slow log shows it. */
+  readonly traceparent?: string | undefined;
 }
 
 /** An envelope with subscriptions to channels and keys. */
@@ -54,6 +57,9 @@ export const KNOWS_UNSIGNED = "unsigned";
 
 /** The answer of a daemon with keys to such a client. */
 export const KNOWS_SIGNED = "signed";
+
+/** The capability in a hello: the client sends `traceparent`; the daemon accepts it. */
+export const KNOWS_TRACE = "trace";
 
 /** An event for a subscribed client: its kind and details. */
 export interface EventMessage {
@@ -141,6 +147,21 @@ export function commandFrame(body: Buffer, signature: Buffer, wait: Wait | null)
   return frame;
 }
 
+/** Returns a frame of `commandFrame` with a trace context appended. */
+export function tracedFrame(frame: Buffer, traceparent: string): Buffer {
+  const payload = frame.indexOf(COLON, VERSION_BYTES) + 1;
+  const wait = frame[payload + 1] === THREE ? writeBulk("") : "";
+  const end = wait + writeBulk(traceparent);
+  const rest = frame.subarray(payload + 2);
+  const head = `${frameHead(2 + rest.length + end.length, 2)}*5`;
+  return Buffer.concat([Buffer.from(head, "latin1"), rest, Buffer.from(end, "latin1")]);
+}
+
+/** `ds2:`, which is followed by the length. */
+const VERSION_BYTES = 4;
+const COLON = 0x3a;
+const THREE = 0x33;
+
 /** Writes a result. @param replies  for each unit its RESP reply and, as a bulk string, its flags */
 export function writeResult(
   head: { id: ByteString; daemon: ByteString; clock: number; newest: EnvelopeDate; units: number },
@@ -171,16 +192,30 @@ export function writeRefused({
 export function readClientMessage(payload: Buffer): ClientMessage {
   const reader = new RespReader(payload);
   const length = reader.readArrayHead();
-  if ((length === 3 || length === 4) && reader.readWord("command")) {
+  if (length >= COMMAND_ELEMENTS_MIN && length <= COMMAND_ELEMENTS_MAX && reader.readWord("command")) {
     const body = reader.readBulkView();
     const envelope = { kind: "command", body, signature: reader.readBulkView() } as const;
-    const message = length === 3 ? envelope : { ...envelope, wait: readWait(reader) };
+    const message =
+      length === COMMAND_ELEMENTS_MIN ? envelope : { ...envelope, ...readUnsigned(reader, length) };
     reader.expectEnd();
     return message;
   }
   if (length === 3) return readListen(payload);
   if (isHelloLength(length) && reader.readWord("hello")) return readHello(reader, length);
   throw reader.malformed("expected a hello or a command");
+}
+
+/** Elements of a command: its name, the signed two, and at most two that are not signed. */
+const COMMAND_ELEMENTS_MIN = 3;
+const COMMAND_ELEMENTS_MAX = 5;
+
+/** Parses what follows a command's signature. */
+function readUnsigned(reader: RespReader, length: number): { wait?: Wait; traceparent?: string } {
+  const text = reader.readBulk();
+  if (length < COMMAND_ELEMENTS_MAX) return { wait: readWait(reader, text) };
+  const traceparent = reader.readBulk();
+  if (!isTraceparent(traceparent)) throw reader.malformed("expected a traceparent of W3C Trace Context");
+  return text === "" ? { traceparent } : { wait: readWait(reader, text), traceparent };
 }
 
 function readListen(payload: Buffer): ListenMessage {
@@ -277,8 +312,7 @@ function readRefused(reader: RespReader): RefusedMessage {
   return { kind: "refused", id, code, sentence, clock, effect };
 }
 
-function readWait(reader: RespReader): Wait {
-  const text = reader.readBulk();
+function readWait(reader: RespReader, text: ByteString): Wait {
   if (text === "stable") return { kind: "stable" };
   const [, daemons] = /^replicated ([1-9]\d?)$/.exec(text) ?? [];
   if (daemons === undefined)

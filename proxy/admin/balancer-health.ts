@@ -1,4 +1,4 @@
-/** What a balancer says of itself and of its servers: /healthz shows it, and `dbsync-proxy status`. Nothing of it is secret. */
+/** Health of a balancer and its servers: /healthz shows it, and `dbsync-proxy status`. None of it is secret. */
 import type { HealthReport } from "../../net/admin/server.js";
 import { version } from "../../net/process/version.js";
 import type { BalancedServer } from "../balancer/balanced-server.js";

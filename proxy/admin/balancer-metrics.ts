@@ -71,12 +71,12 @@ export const BALANCER_METRICS = {
   dbsync_proxy_refusals_total: {
     type: "counter",
     labels: ["reason"],
-    help: "Clients that were not let in, or were closed, by reason.",
+    help: "Clients that were rejected or disconnected, by reason.",
     read: ({ clients }) => labelled("reason", clients.refusals),
   },
   dbsync_proxy_buffered_bytes: one(
     "gauge",
-    "Bytes of unfinished statements and untaken answers.",
+    "Bytes of unfinished statements and unread answers.",
     ({ bufferedBytes }) => bufferedBytes(),
   ),
   dbsync_proxy_server_up: perServer("gauge", "1 while the server answers, else 0.", ({ isUp }) =>

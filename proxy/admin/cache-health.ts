@@ -1,4 +1,4 @@
-/** What a cache says of itself and of its server: /healthz shows it, and `dbsync-proxy status`. Nothing of it is secret. */
+/** Health of a cache and its server: /healthz shows it, and `dbsync-proxy status`. None of it is secret. */
 import type { HealthReport } from "../../net/admin/server.js";
 import { version } from "../../net/process/version.js";
 import type { CacheSources } from "./cache-metrics.js";
@@ -7,7 +7,7 @@ export interface CacheHealth {
   readonly version: string;
   readonly clients: number;
   readonly cache: {
-    /** Where its server is, and whether that answers. */
+    /** Address of its server, and whether that answers. */
     readonly server: string;
     readonly up: boolean;
     /** Why it does not, or what failed last; absent: nothing. */
@@ -21,7 +21,7 @@ export interface CacheHealth {
   };
 }
 
-/** What is kept is served without the server too, but everything else is refused. */
+/** Reports the health: cached answers are served without the server too, but everything else is rejected. */
 export function cacheHealth({ cache, clients }: CacheSources): HealthReport {
   const { place: server, isUp: up, reason, waiting, entries, bytes } = cache;
   const { hits, misses, emptied } = cache.figures;

@@ -32,11 +32,11 @@ export const CACHE_METRICS = {
   ),
   dbsync_proxy_cache_stored_total: counter("Answers that were taken in.", ({ stored }) => stored),
   dbsync_proxy_cache_overtaken_total: counter(
-    "Answers that were not taken in, as what they depend on was changed meanwhile.",
+    "Answers that were not stored, because their tables were changed meanwhile.",
     ({ overtaken }) => overtaken,
   ),
   dbsync_proxy_cache_emptied_total: counter(
-    "Answers that were thrown away, as what they depend on was changed.",
+    "Answers that were removed, because their tables were changed.",
     ({ emptied }) => emptied,
   ),
   dbsync_proxy_cache_forwarded_total: counter(
@@ -57,7 +57,7 @@ export const CACHE_METRICS = {
     ({ waiting }) => waiting,
   ),
   dbsync_proxy_cache_buffered_bytes: gauge(
-    "Bytes of unfinished requests and untaken answers.",
+    "Bytes of unfinished requests and unread answers.",
     ({ bufferedBytes }) => bufferedBytes,
   ),
   dbsync_proxy_cache_server_up: gauge("1 while the server answers, else 0.", ({ isUp }) => (isUp ? 1 : 0)),
@@ -74,7 +74,7 @@ export const CACHE_METRICS = {
   dbsync_proxy_cache_refusals_total: {
     type: "counter",
     labels: ["reason"],
-    help: "Clients that were not let in, or were closed, by reason.",
+    help: "Clients that were rejected or disconnected, by reason.",
     read: ({ clients }) => [...clients.refusals].map(([reason, value]) => ({ labels: { reason }, value })),
   },
 } as const satisfies Metrics<CacheSources>;

@@ -7,7 +7,7 @@ export class ClientCounts implements LineObserver {
   /** Statements that were answered, and those among them whose answer is an error. */
   answers = 0;
   errors = 0;
-  /** Connections that were not let in or were closed, by reason. */
+  /** Connections that were rejected or closed, by reason. */
   readonly refusals = new Map<string, number>();
 
   connected(_listener: string, change: 1 | -1): void {

@@ -15,7 +15,7 @@ export interface Attempt {
   readonly notReady: (server: BalancedServer) => void;
 }
 
-/** What the last server that was asked made of it. */
+/** The outcome at the last server that was tried. */
 export type Attempted =
   | (UpstreamAnswer & { readonly server: BalancedServer; readonly tries: number })
   | (UpstreamFailure & { readonly server: BalancedServer; readonly tries: number });
@@ -38,7 +38,7 @@ export async function attempt({ servers, session, statement, ...rules }: Attempt
         notReady(server);
         notYet = { ...outcome, server };
       }
-      // A database that one server has not heard of yet may be known to another.
+      // A database that one server does not know yet may be known to another.
       const isAnswer = isReady && !outcome.isOfSession;
       if (isAnswer || tries === servers.length) return { ...outcome, server, tries };
       continue;

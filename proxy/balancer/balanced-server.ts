@@ -1,4 +1,4 @@
-/** One of the servers that a balancer stands before, and what has been counted of it. */
+/** One of the servers of a balancer, and its counters. */
 import type { OrderedServer } from "../routing/server-order.js";
 import type { ServerSettings } from "../settings/balancer-settings.js";
 import type { UpstreamServer } from "../upstream/server.js";
@@ -12,9 +12,9 @@ export class BalancedServer implements OrderedServer {
   answered = 0;
   /** Statements that it certainly has not seen. */
   unreached = 0;
-  /** Statements of which nobody knows what became of them here. */
+  /** Statements whose outcome here is unknown. */
   unknown = 0;
-  /** `uptime` milliseconds: from here on it is asked like all others. After it was away it lacks what was written meanwhile. */
+  /** `uptime` milliseconds: from here on it receives requests like any server. After an absence it misses what was written meanwhile. */
   freshFrom = 0;
 
   constructor({ id, role }: ServerSettings, isRead: boolean, upstream: UpstreamServer) {

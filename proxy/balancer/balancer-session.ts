@@ -1,6 +1,6 @@
 /**
- * What one client asks for. Reads go to another server if one fails; a write does where the first has certainly not seen it, and is refused
- * where nobody knows. The database is the session's, whatever server answers; a refused USE changes nothing.
+ * The requests of one client. A read goes to another server if one fails; a write does if the first has certainly not seen it, and is
+ * refused if that is unknown. The database is the session's, whichever server answers; a refused USE changes nothing.
  */
 
 import type { Environment } from "../../net/process/environment.js";
@@ -52,7 +52,7 @@ export class BalancerSession implements LineSession {
     return result.kind === "answered" ? this.#answered(kind, statement, result) : this.#failed(kind, result);
   }
 
-  /** When daemons find each other again none of them takes writes, for a moment: it is waited for. */
+  /** Asks again while daemons that reconnect take no writes for a moment. */
   async #askUntilReady(
     servers: readonly BalancedServer[],
     statement: ByteString,
@@ -96,7 +96,7 @@ export class BalancerSession implements LineSession {
       const until = environment.uptime() + settleTime;
       if (!frame.isError) this.#recent.note(this.#databaseOf(kind) ?? "", { server, until });
     }
-    // A server may take for a USE what is none here (`ampiasaotoko`): what it says of it tells.
+    // A server may take a statement for a USE that is none here (`ampiasaotoko`): its answer shows that.
     this.#session = sessionAfter(this.#session, statement, frame);
     return frame.bytes;
   }

@@ -51,7 +51,7 @@ export class Balancer implements Service {
     });
   }
 
-  /** Where clients find it. */
+  /** The address for clients. */
   get address(): ListenAddress {
     return this.#listener.address;
   }
@@ -90,7 +90,7 @@ export class Balancer implements Service {
     return server;
   }
 
-  /** What was written while it was away comes to it from the others, and takes a while. */
+  /** Avoids a server that was away: the writes of that time reach it from the other servers, which takes a while. */
   #avoid(server: BalancedServer): void {
     const { environment, settings } = this.#parts;
     server.freshFrom = environment.uptime() + settings.settleTime;

@@ -1,4 +1,6 @@
-/** What dbsyncd says that has come back, or others of which come back, and lacks what was written meanwhile: it has done nothing. */
+/**
+ * The errors of a dbsyncd that reconnects, or whose peers do, and that misses what was written meanwhile: the statement was not executed.
+ */
 import { ERROR_HEAD } from "../../protocol/sql-frames.js";
 import type { UpstreamAnswer } from "../upstream/outcome.js";
 

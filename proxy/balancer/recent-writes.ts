@@ -1,12 +1,12 @@
 /**
- * Where a session has written lately. Servers tell each other of writes, which takes a moment: until then the session's next statements
- * go to the server that has them.
+ * The servers to which a session has written recently. Servers replicate writes, which takes a moment: until then the session's next
+ * statements go to the server that has them.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { BalancedServer } from "./balanced-server.js";
 
 /** Databases that are remembered of one session. */
-const DATABASES_MOST = 64;
+const DATABASES_MAX = 64;
 
 interface Write {
   readonly server: BalancedServer;
@@ -15,14 +15,14 @@ interface Write {
 }
 
 export class RecentWrites {
-  /** By database, the newest last. */
+  /** The writes by database, the newest last. */
   readonly #writes = new Map<ByteString, Write>();
 
   note(database: ByteString, write: Write): void {
     this.#writes.delete(database);
     this.#writes.set(database, write);
     const [oldest] = this.#writes.keys();
-    if (this.#writes.size > DATABASES_MOST && oldest !== undefined) this.#writes.delete(oldest);
+    if (this.#writes.size > DATABASES_MAX && oldest !== undefined) this.#writes.delete(oldest);
   }
 
   /** @param database  null: any @returns null: nothing was written lately */

@@ -1,4 +1,4 @@
-/** What a balancer has done, for metrics. */
+/** Counters of a balancer's statements, for metrics. */
 import type { StatementKind } from "../routing/statement-kind.js";
 
 export class StatementCounts {
@@ -7,7 +7,7 @@ export class StatementCounts {
   retried = 0;
   /** Writes that went to another server, as the one before had certainly not seen them. */
   moved = 0;
-  /** Writes of which nobody knows whether they were carried out. */
+  /** Writes whose outcome is unknown. */
   unknown = 0;
   /** Statements that no server could be asked for. */
   unreached = 0;

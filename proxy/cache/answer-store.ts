@@ -1,6 +1,6 @@
 /**
- * Answers that are kept, each with tags for what it depends on, and fetches that are on their way. Whatever was asked for before something
- * it depends on was changed is not kept, also if its answer comes after the change, and nobody who comes after the change waits for it.
+ * Cached answers, each with tags for what it depends on, and pending fetches. An answer is not stored if anything that it depends on was
+ * changed after the request, even if the answer comes after the change; and no request after the change waits for it.
  */
 import type { LRUCache } from "lru-cache";
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -8,7 +8,7 @@ import type { CacheFigures } from "./cache-figures.js";
 import type { CacheLimits } from "./cache-limits.js";
 import { TagIndex } from "./tag-index.js";
 
-/** What an entry costs besides its bytes, about. */
+/** Approximate cost of an entry in addition to its bytes. */
 const ENTRY_BYTES = 400;
 
 interface Entry {
@@ -16,10 +16,10 @@ interface Entry {
   readonly tags: readonly string[];
 }
 
-/** What a fetch came to. */
+/** The result of a fetch. */
 export interface Fetched<Result> {
   readonly result: Result;
-  /** What is to be kept; null: nothing. */
+  /** The entry to store; null: none. */
   readonly keep: Entry | null;
 }
 
@@ -27,7 +27,7 @@ interface Flight<Result> {
   readonly key: ByteString;
   readonly tags: readonly string[];
   readonly result: Promise<Result>;
-  /** Who wait for it. */
+  /** Number of requests that wait for it. */
   readers: number;
   isOvertaken: boolean;
 }
@@ -66,7 +66,7 @@ export class AnswerStore<Result> {
     return this.#entries.size;
   }
 
-  /** Readers who wait for an answer of the server. */
+  /** Number of readers that wait for an answer of the server. */
   get waiting(): number {
     return this.#waiting;
   }
@@ -89,8 +89,8 @@ export class AnswerStore<Result> {
   }
 
   /**
-   * Fetches what is not kept, once for all who want it meanwhile.
-   * @param tags  all that what is fetched may depend on
+   * Fetches an answer that is not stored, once for all that request it meanwhile.
+   * @param tags  everything that the answer may depend on
    */
   fetch(key: ByteString, tags: readonly string[], load: () => Promise<Fetched<Result>>): Promise<Result> {
     const figures = this.#figures;
@@ -113,13 +113,13 @@ export class AnswerStore<Result> {
     return result;
   }
 
-  /** What these tags stand for has been changed. */
+  /** Removes the answers with these tags: what they depend on has changed. */
   empty(tags: readonly string[]): void {
     for (const key of this.#tagged.of(tags)) if (this.#entries.delete(key)) this.#figures.emptied++;
     for (const flight of this.#flying.of(tags)) this.#overtake(flight);
   }
 
-  /** What these tags stand for has been changed, or will be, some time in the next milliseconds. */
+  /** Stores no answers with these tags: what they depend on changes at some time in the next milliseconds, or already has. */
   distrust(tags: readonly string[], milliseconds: number): void {
     this.empty(tags);
     const now = this.#uptime();

@@ -1,4 +1,4 @@
-/** What a cache counts. */
+/** Counters of a cache. */
 export interface CacheFigures {
   /** Reads that were answered from the cache. */
   hits: number;
@@ -12,7 +12,7 @@ export interface CacheFigures {
   overtaken: number;
   /** Answers that were thrown away, since what they depend on was changed. */
   emptied: number;
-  /** What went to the server as it was: writes, and whatever else is no read. */
+  /** Statements that went to the server as they were: writes, and any other statement that is not a read. */
   forwarded: number;
   /** Statements that the server did not answer. */
   failed: number;

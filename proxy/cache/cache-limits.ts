@@ -1,10 +1,10 @@
-/** What a cache keeps, and for how long. */
+/** Limits of a cache's size and of the lifetime of answers. */
 export interface CacheLimits {
   /** Milliseconds from the moment of storing; a hit does not renew it. */
   readonly life: number;
   /** Answers; the one that was wanted longest ago goes first. */
   readonly maxEntries: number;
-  /** Of answers and what they answer. */
+  /** Maximum bytes of answers and their statements. */
   readonly maxBytes: number;
 }
 

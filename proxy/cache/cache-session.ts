@@ -1,6 +1,6 @@
 /**
- * What one client of a cache asks for: reads from the cache or, once for all who want the same, from the server; everything else goes
- * to the server as it is, and what it may have changed is thrown away before the client hears of it.
+ * The requests of one client of a cache: reads come from the cache or, once for all clients that request the same, from the server;
+ * everything else goes to the server as it is, and what it may have changed is removed before the client receives the answer.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { LineSession } from "../clients/line-dialect.js";
@@ -23,7 +23,7 @@ export class CacheSession implements LineSession {
   readonly #figures: CacheFigures;
   readonly #doubtTime: number;
   #session: UpstreamSession = NEW_SESSION;
-  /** Before statements in keys: nobody is given what another user, or another database, was answered. */
+  /** Prefix of statements in keys: no client receives what was answered to another user, or for another database. */
   #prefix = prefixOf(NEW_SESSION);
 
   /** @param doubtTime  milliseconds for which a write whose answer was lost may still be carried out */
@@ -82,7 +82,7 @@ export class CacheSession implements LineSession {
     return outcome.kind === "answered" ? viewNamesIn(outcome.frame) : null;
   }
 
-  /** A connection may have been closed by the server while nobody used it. */
+  /** Tries twice: the server may have closed a connection while it was idle. */
   async #askTwice(session: UpstreamSession, statement: ByteString): Promise<UpstreamOutcome> {
     const server = this.#server;
     const outcome = await server.ask(session, statement);

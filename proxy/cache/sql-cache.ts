@@ -18,7 +18,7 @@ import { CacheSession } from "./cache-session.js";
 
 export interface SqlCacheParts {
   readonly place: UpstreamPlace;
-  /** Where it listens; an address, not a name. */
+  /** Listening address; an IP address, not a name. */
   readonly address: string;
   /** 0: a free one. */
   readonly port: number;
@@ -58,7 +58,7 @@ export class SqlCache implements Service {
     });
   }
 
-  /** Where it listens. */
+  /** The address on which it listens. */
   get address(): ListenAddress {
     return this.#listener.address;
   }

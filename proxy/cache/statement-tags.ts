@@ -1,23 +1,23 @@
-/** What answers to statements depend on, and what statements change, as tags. */
+/** Tags of the data that answers depend on, and that statements change. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reach } from "../routing/statement-kind.js";
 
-/** Of all answers: whatever may have changed anything empties it. */
+/** Tag of all answers: a statement that may have changed anything removes them all. */
 const SERVER = "server";
-/** Of answers that nothing is known of: any write empties them. */
+/** Tag of answers whose data are unknown: any write removes them. */
 const ANY_WRITE = "any write";
-/** Of a database's answers that depend on what it has: its tables, views and domains. */
+/** Tag of a database's answers that depend on its objects: its tables, views and domains. */
 const database = (name: ByteString) => `database ${name}`;
-/** Of a database's answers that any write to one of its tables may change. */
+/** Tag of a database's answers that any write to one of its tables may change. */
 const anyTable = (name: ByteString) => `tables of ${name}`;
 /** Names have no blanks. */
 const table = (name: ByteString, of: ByteString) => `table ${of} ${name}`;
 
-/** What the list of a database's views depends on. */
+/** Returns the tags of the list of a database's views. */
 export const tagsOfViews = (name: ByteString): readonly string[] => [SERVER, database(name)];
 
 /**
- * What the answer to a read depends on.
+ * Returns the tags of the answer to a read.
  * @param views  names of the database's views, which depend on any of its tables; null: they are not known
  */
 export function tagsOfRead(
@@ -40,7 +40,7 @@ export function tagsOfRead(
   }
 }
 
-/** What a write has changed; that of the server means everything. */
+/** Returns the tags that a write changes; the server's tag means everything. */
 export function tagsOfWrite(reach: Reach, name: ByteString): readonly string[] {
   switch (reach.kind) {
     case "server":

@@ -1,4 +1,4 @@
-/** Which things depend on what: things by their tags. */
+/** An index of things by their tags. */
 
 export class TagIndex<Thing> {
   readonly #things = new Map<string, Set<Thing>>();
@@ -19,7 +19,7 @@ export class TagIndex<Thing> {
     }
   }
 
-  /** What has one of the tags; a copy, as it may be deleted meanwhile. */
+  /** Returns the things that have one of the tags; a copy, as things may be deleted meanwhile. */
   of(tags: readonly string[]): readonly Thing[] {
     return tags.flatMap((tag) => [...(this.#things.get(tag) ?? [])]);
   }

@@ -6,7 +6,7 @@ import type { SqlFrame } from "../../protocol/sql-frames.js";
 export const VIEWS = "asehoy ny jery";
 const PAGE = /^RELATION_JSON_PAGE .*\n(.*)$/gm;
 
-/** @returns null: it tells no names */
+/** @returns null: the frame contains no names */
 export function viewNamesIn({ bytes, isError }: SqlFrame): ReadonlySet<ByteString> | null {
   if (isError) return null;
   const names = new Set<ByteString>();

@@ -1,7 +1,7 @@
-/** The SQL line protocol as clients of a proxy speak it: one statement after the other, whose answers somebody else has. */
+/** The SQL line protocol for clients of a proxy: one statement after the other, each answered by a session. */
 
-import type { SocketHost } from "../../net/connections/connection-host.js";
 import type { ConnectionObserver } from "../../net/connections/connection-observer.js";
+import type { ConnectionRegistry } from "../../net/connections/connection-registry.js";
 import { type Closing, closing, Dialect } from "../../net/connections/dialect.js";
 import { isTextByte } from "../../net/connections/first-byte.js";
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -18,9 +18,9 @@ export interface LineObserver extends ConnectionObserver {
   served(isError: boolean): void;
 }
 
-/** What one client asks, and is answered. */
+/** The session of one client: answers its statements. */
 export interface LineSession {
-  /** @param statement  without the `;` behind it @returns a whole frame; never rejects */
+  /** @param statement  without the `;` after it @returns a complete frame; never rejects */
   serve(statement: ByteString): ByteString | Promise<ByteString>;
   /** The client has gone. */
   close?(): void;
@@ -28,14 +28,14 @@ export interface LineSession {
 
 export class LineDialect extends Dialect<ByteString> {
   readonly listener = LINE_LISTENER;
-  /** Who has been answered without an error. */
+  /** Whether a statement was answered without an error. */
   isProven = false;
   isClosing = false;
   protected readonly parser = new SqlLineParser(0);
-  readonly #host: SocketHost<ClientLimits, LineObserver>;
+  readonly #host: ConnectionRegistry<ClientLimits, LineObserver>;
   readonly #session: LineSession;
 
-  constructor(host: SocketHost<ClientLimits, LineObserver>, session: LineSession) {
+  constructor(host: ConnectionRegistry<ClientLimits, LineObserver>, session: LineSession) {
     super();
     this.#host = host;
     this.#session = session;
@@ -54,7 +54,7 @@ export class LineDialect extends Dialect<ByteString> {
     return super.next(pending);
   }
 
-  /** What has no `;` behind it is a statement, if nothing more comes. */
+  /** A statement without `;` is complete when the client ends the stream. */
   override sendsNoMore(): void {
     this.parser.end();
   }

@@ -1,4 +1,4 @@
-/** Where clients of a proxy come to that speak the SQL line protocol. */
+/** The listener of a proxy for the SQL line protocol. */
 import type { Logger } from "pino";
 import { ClientConnection } from "../../net/connections/client-connection.js";
 import { CONNECTION_REFUSALS } from "../../net/connections/connection-refusals.js";
@@ -18,7 +18,7 @@ export interface LineListenerParts {
   readonly observer: LineObserver;
   readonly environment: Environment;
   readonly log: Logger;
-  /** For each client. */
+  /** Makes the session of a new client. */
   readonly makeSession: () => LineSession;
 }
 

@@ -20,7 +20,10 @@ export function placementKey(
 
 export const keyOfDatabase = (name: ByteString): ByteString => `DB:${name}`;
 
-/** As the original reads a statement: one blank between words, and of DELETE only the form with `#`. Byte A0 may be a part of a letter. */
+/**
+ * Matches a statement as the original reads it: one space between words, and of DELETE only the form with `#`. Byte A0 may be a part of a
+ * letter.
+ */
 const OF_DATABASE = /^(?:manamboara|ravao ny) tahiry[ \t\r\n]+([^ \t\r\n;(]+)/i;
 const OF_OBJECT = /^(?:manamboara|ravao ny) (tabilao|jery|efitra)[ \t\r\n]+([^ \t\r\n;(@]+)/i;
 const OF_ROWS = /^(?:manampia ao@|fafao #ao@)[ \t\r\n]*([^ \t\r\n;(#]+)/i;

@@ -4,7 +4,7 @@
  */
 import { type ByteString, textOfBytes } from "../../protocol/byte-string.js";
 
-/** How a server scores a key: `even`, or as the original does, whose scores differ in little where the servers' names do. */
+/** The way a server scores a key: `even`, or as the original does, whose scores differ little where the servers' names do. */
 export type Hash = "even" | "original";
 
 export interface Named {

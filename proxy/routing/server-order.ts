@@ -1,4 +1,4 @@
-/** In which order servers are asked for a statement: the first that answers has answered. */
+/** The order in which servers are tried for a statement, until one answers. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { keyOfDatabase, originalKey, type Partition, placementKey } from "./placement-key.js";
 import { type Hash, rendezvous } from "./rendezvous.js";
@@ -52,7 +52,7 @@ export class ServerOrder<Server extends OrderedServer> {
     return key === null ? this.#writers : rendezvous(this.#writers, key, hash);
   }
 
-  /** Those that are up share the turns; the others are asked when none of them answers. */
+  /** Returns the servers that are up in turn; the remaining ones are tried if none of them answers. */
   #inTurn(): readonly Server[] {
     const up = this.#readers.filter(({ isUp }) => isUp);
     if (up.length === 0) return this.#readers;

@@ -1,6 +1,6 @@
 /**
- * What a statement is to a program that stands before servers: whether it changes anything, what it touches, and the object that it is
- * placed by. By its bytes alone: the tree of store/sql where it has one, else its first word, as the original does it.
+ * Classifies statements for a program in front of servers: whether a statement changes anything, what it touches, and the object that it is
+ * placed by. By its bytes alone: the tree of store/sql if there is one, otherwise its first word, as the original does it.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { readAside } from "../../protocol/sql-statement.js";
@@ -9,7 +9,7 @@ import { parseEither } from "../../store/sql/parse.js";
 import { namesIn } from "../../store/sql/query-names.js";
 import type { ObjectKind, Statement } from "../../store/sql/tree.js";
 
-/** What a read depends on, or a write changes. */
+/** The objects that a read depends on, or that a write changes. */
 export type Reach =
   /**
    * Rows of tables in the connection's database. A name that a read gives may also be a view's, and then it depends on all tables of
@@ -21,7 +21,7 @@ export type Reach =
   /** Anything of the server, such as the list of its databases. */
   | { readonly kind: "server" };
 
-/** What a write is placed by, in the connection's database; a database itself without it. */
+/** The object that a write is placed by, in the connection's database; a database itself without it. */
 export interface PlacedObject {
   readonly kind: "database" | ObjectKind;
   readonly name: ByteString;
@@ -29,7 +29,7 @@ export interface PlacedObject {
 
 export type StatementKind =
   | { readonly kind: "read"; readonly reach: Reach }
-  /** `object` null: nothing tells it. */
+  /** `object` null: unknown. */
   | { readonly kind: "write"; readonly reach: Reach; readonly object: PlacedObject | null }
   | { readonly kind: "use"; readonly database: ByteString }
   /** It changes the connection that it comes by, and nothing else: `login`, `pages`. */
@@ -41,7 +41,7 @@ const USING = /^\s*(?:ampiasao|use)[ \t\r\n]+([^ \t\r\n;]+)[ \t\r\n]*$/i;
 const SERVER: Reach = { kind: "server" };
 const DATABASE: Reach = { kind: "database" };
 
-/** @param text  without blanks around it and without the `;` behind it */
+/** @param text  without spaces around it and without the `;` after it */
 export function statementKind(text: ByteString): StatementKind {
   if (readAside(text) !== null) return { kind: "connection" };
   const { statement } = parseEither(text);

@@ -1,4 +1,4 @@
-/** What the command line says of a balancer; it goes before what a file says. */
+/** The command line of a balancer; it has precedence over a file. */
 import { StartError } from "../../net/process/start-error.js";
 import type { Partition } from "../routing/placement-key.js";
 import type { Hash } from "../routing/rendezvous.js";

@@ -1,4 +1,4 @@
-/** What a balancer was told to do. */
+/** The settings of a balancer. */
 
 import type { Partition } from "../routing/placement-key.js";
 import type { Hash } from "../routing/rendezvous.js";
@@ -40,7 +40,7 @@ export interface BalancerSettings {
   readonly listen: { readonly address: string; readonly port: number };
   readonly servers: readonly ServerSettings[];
   readonly routing: RoutingSettings;
-  /** Milliseconds that servers may take to tell each other of a write; a session stays so long with the server that it wrote to. */
+  /** Milliseconds that servers may take to replicate a write; for that time a session stays with the server that it wrote to. */
   readonly settleTime: number;
   /** Whether config.json asks for writes to be replicated, which is the servers' own work. */
   readonly replicates: boolean;

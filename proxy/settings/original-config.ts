@@ -134,7 +134,7 @@ class Member {
     return isPort ? value : this.wrong("a port");
   }
 
-  /** In any case. */
+  /** Takes one of some words, in any case. */
   word<const Word extends string>(words: readonly Word[]): Word | null {
     const text = this.text()?.toUpperCase();
     if (text === undefined) return null;

@@ -1,6 +1,7 @@
 /**
- * One connection to a server of the SQL line protocol, for one statement at a time: it is connected when the first one comes, put into the
- * session of each, and told what certainly was not written. After anything unexpected it is closed, as its next answer could be another's.
+ * One connection to a server of the SQL line protocol, for one statement at a time: it is opened for the first one, put into the session of
+ * each, and reports what certainly was not written. After anything unexpected it is closed, as its next answer could be that of another
+ * statement.
  */
 import type { Socket } from "node:net";
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -20,15 +21,15 @@ import {
   useOf,
 } from "./session.js";
 
-/** Only dbsyncd knows it; so many rows its pages have anyway. */
+/** Only dbsyncd knows this statement; it sets the number of rows that its pages have anyway. */
 const ARE_YOU_OURS = "pages 20";
-/** Of a server, or of all between it and us, that neither accepts nor refuses. */
+/** A server, or a device in front of it, that neither accepts nor refuses. */
 export const NO_CONNECTION = "no answer to the attempt";
 const CLOSED = "closed by the server";
 
-/** What the connections to one server have learnt of it. */
+/** Facts about one server that its connections have learnt. */
 export interface ServerManners {
-  /** Whether it has answered by an error when nobody knew whether it was the original. */
+  /** Whether it has answered by an error before it was known whether it was the original. */
   hasErred: boolean;
 }
 
@@ -36,18 +37,18 @@ export interface ConnectionParts {
   readonly place: UpstreamPlace;
   readonly manners: ServerManners;
   readonly limits: UpstreamLimits;
-  /** Runs a step once, after so many milliseconds. @returns what takes that back */
+  /** Runs a step once, after the given number of milliseconds. @returns a function that cancels it */
   readonly setTimer: (milliseconds: number, step: () => void) => () => void;
-  /** So many bytes more, or fewer, are held of an answer. */
+  /** Is called when the held bytes of an answer grow or shrink. */
   readonly held: (bytes: number) => void;
-  /** It is no more, whoever closed it. */
+  /** Is called when the connection has closed, on either side. */
   readonly gone: (connection: UpstreamConnection) => void;
 }
 
 export class UpstreamConnection {
   readonly #parts: ConnectionParts;
   readonly #reader: SqlFrameReader;
-  /** What it has been put into. */
+  /** The session that it is in. */
   #session: UpstreamSession = NEW_SESSION;
   /** null: it has not been used. */
   #socket: Socket | null = null;
@@ -68,12 +69,12 @@ export class UpstreamConnection {
     return this.#failure !== null;
   }
 
-  /** Of the answer that is coming in. */
+  /** Bytes of the answer that is being received. */
   get heldBytes(): number {
     return this.#heldBytes;
   }
 
-  /** What has to be done before a statement of this session can be sent on it; "none": it is another client's. */
+  /** Returns what is required before a statement of this session can be sent on it; "none": it is another client's. */
   fitOf(session: UpstreamSession): "ready" | "choose" | "prepare" | "none" {
     if (isSameSession(this.#session, session)) return "ready";
     if (this.#socket === null) return "prepare";
@@ -165,7 +166,7 @@ export class UpstreamConnection {
     else this.close("garbage", problem === null ? message : "what came is no answer");
   }
 
-  /** @returns what stands in the way of a statement of this session; null: nothing */
+  /** @returns the failure that prevents a statement of this session; null: none */
   async #enter(
     session: UpstreamSession,
     fit: "ready" | "choose" | "prepare",
@@ -177,7 +178,7 @@ export class UpstreamConnection {
       const outcome = await this.#send(statement);
       if (outcome.kind === "failed") return { ...outcome, reached: "no" };
       if (outcome.frame.isError) {
-        // Nobody is to find it half prepared.
+        // No statement may use it half prepared.
         this.#drop();
         return { ...outcome, isOfSession: true };
       }
@@ -207,20 +208,20 @@ export class UpstreamConnection {
     }
   }
 
-  /** What the statement has made of the connection's session. */
+  /** Updates the connection's session after a statement. */
   #follow(statement: ByteString, frame: SqlFrame): void {
     const before = this.#session;
     this.#session = sessionAfter(before, statement, frame);
-    // The original refuses everything behind a USE that it has refused; who was refused a login may be nobody now.
+    // After a USE that it has refused the original refuses everything; after a refused login the user is unknown.
     const isDoubtful = mayChoose(statement) || readAside(statement) !== null;
     if (isDoubtful && this.#session === before) this.#drop();
-    // The original repeats texts in its errors, line breaks and all: more frames may come behind the first, which answer nobody.
+    // The original repeats texts in its errors, line breaks and all: more frames may follow the first, which are no answers.
     if (!frame.isError || this.#isOurs === true) return;
     this.#parts.manners.hasErred = true;
     this.#drop();
   }
 
-  /** Without a farewell: clients that make errors could else fill what the system remembers of closed connections. */
+  /** Closes without a shutdown message: clients that cause errors could otherwise fill the system's table of closed connections. */
   #drop(): void {
     if (this.#parts.place.tls === null) this.#socket?.resetAndDestroy();
     this.close();

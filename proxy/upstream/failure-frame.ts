@@ -1,9 +1,9 @@
-/** What a client is told whose statement was not answered, in the words of the earlier balancer as far as it had any. */
+/** Errors for clients whose statement was not answered, in the earlier balancer's wording as far as it had any. */
 import { type ByteString, bytesOfText } from "../../protocol/byte-string.js";
 import { BALANCER_ERROR, errorFrame, messageFrame } from "../../protocol/sql-frames.js";
 import type { UpstreamFailure } from "./outcome.js";
 
-/** What a balancer says, this one or the earlier, which says the same whatever became of a statement. */
+/** The error of a balancer, this one or the earlier, which is the same whatever became of a statement. */
 const OF_BALANCER = /^RESULT_MESSAGE\n(?:Hadisoana : )?Erreur de connexion backend/;
 const NOT_KNOWN = "whether it was carried out is not known";
 
@@ -19,5 +19,5 @@ export function failureFrame(
   return errorFrame(bytesOfText(`${BALANCER_ERROR} : ${server} : ${NOT_KNOWN}`));
 }
 
-/** Whether an answer is a balancer's who may not know what became of the statement: it may still be carried out. */
+/** Whether an answer is from a balancer that may not know the statement's outcome: it may still be executed. */
 export const mayBeUnknown = (answer: ByteString): boolean => OF_BALANCER.test(answer);

@@ -1,14 +1,14 @@
 /** Bounds of what a proxy does with one server. Times in milliseconds. */
 export interface UpstreamLimits {
-  /** For a connection, TLS included. */
+  /** Milliseconds for a connection, TLS included. */
   readonly connectTimeout: number;
-  /** For an answer, from the moment the statement was written. */
+  /** Milliseconds for an answer, from the moment the statement was written. */
   readonly replyTimeout: number;
-  /** Of one answer. */
+  /** Maximum bytes of one answer. */
   readonly maxReplyBytes: number;
-  /** Of all answers that are coming in; beyond it the largest is given up. */
+  /** Maximum bytes of all answers that are being received; beyond it the largest is aborted. */
   readonly maxReplyBytesTogether: number;
-  /** To one server; the original has a thread for each. */
+  /** Maximum connections to one server; the original has a thread for each. */
   readonly maxConnections: number;
   /** Statements that may wait for one of them. */
   readonly maxWaiting: number;
@@ -16,7 +16,7 @@ export interface UpstreamLimits {
   readonly idleTimeout: number;
   /** A server from which nothing came for so long is asked whether it is there. */
   readonly heartbeatInterval: number;
-  /** For its answer; a server may be at work on something slow. */
+  /** Milliseconds for its answer; a server may be executing something slow. */
   readonly heartbeatTimeout: number;
 }
 

@@ -1,10 +1,10 @@
-/** What came of a statement that was given to a server of the SQL line protocol. */
+/** The outcome of a statement that was sent to a server of the SQL line protocol. */
 import type { SqlFrame } from "../../protocol/sql-frames.js";
 
 /**
- * connect: nobody let us in. down: nobody did lately, so it was not tried. busy: too many wait for a connection. closed: we stop.
- * lost: the connection broke. timeout: no answer in time. garbage: what came is no answer. too-long: the answer is.
- * unsuited: this server would take it for something else.
+ * connect: the connection failed. down: connections failed recently, so it was not tried. busy: too many wait for a connection. closed: the
+ * proxy stops. lost: the connection broke. timeout: no answer in time. garbage: the bytes are not an answer. too-long: the answer is above
+ * the limit. unsuited: this server would take the statement for something else.
  */
 export type FailureKind =
   | "connect"
@@ -22,7 +22,7 @@ export interface UpstreamFailure {
   readonly why: FailureKind;
   /** "no": the server has certainly not seen it. "unknown": it may have carried it out, now or later. */
   readonly reached: "no" | "unknown";
-  /** For the log: `ECONNREFUSED`, say. */
+  /** Detail for the log: `ECONNREFUSED`, say. */
   readonly detail: string;
 }
 

@@ -1,4 +1,4 @@
-/** Where a server listens, and a socket to it. */
+/** The address of a server, and a socket to it. */
 import { connect, type Socket } from "node:net";
 import type { TlsPeer } from "../../client/shared/servers.js";
 import { connectTls, handshakeTrouble } from "../../client/shared/tls.js";
@@ -8,14 +8,14 @@ export interface UpstreamPlace {
   readonly port: number;
   /** null: without encryption. */
   readonly tls: TlsPeer | null;
-  /** As it was written, for messages. */
+  /** The address as it was written, for messages. */
   readonly text: string;
 }
 
 export interface ConnectingTo {
   /** Bytes may be written from now on. */
   connected(): void;
-  /** Before `connected` only: there is no connection. */
+  /** Is called only before `connected`: there is no connection. */
   failed(detail: string): void;
 }
 

@@ -1,6 +1,6 @@
 /**
- * The connections to one server: each statement gets one of its own for as long as it takes, in its client's session. Clients that have
- * logged in as somebody, or want other pages, share none with others; and if there are too many, statements wait in turn.
+ * The connections to one server: each statement has one of its own for as long as it takes, in its client's session. Clients that have
+ * logged in as a user, or have other pages, share none; if there are too many, statements wait in turn.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { type ServerManners, UpstreamConnection } from "./connection.js";
@@ -13,9 +13,9 @@ import type { UpstreamSession } from "./session.js";
 export interface UpstreamEnvironment {
   /** Milliseconds since some moment; never jumps. */
   uptime(): number;
-  /** Runs a step once, after so many milliseconds. @returns what takes that back */
+  /** Runs a step once, after the given number of milliseconds. @returns a function that cancels it */
   setTimer(milliseconds: number, step: () => void): () => void;
-  /** At least 0, below 1. */
+  /** Returns a number of at least 0, below 1. */
   random(): number;
 }
 
@@ -30,7 +30,7 @@ export class UpstreamPool {
   readonly #limits: UpstreamLimits;
   readonly #environment: UpstreamEnvironment;
   readonly #all = new Set<UpstreamConnection>();
-  /** Those that nobody uses, with the moment when they were used last; the longest ago first. */
+  /** Idle connections, with the time of their last use; the oldest first. */
   readonly #idle = new Map<UpstreamConnection, number>();
   readonly #waiters = new Set<Waiter>();
   readonly #manners: ServerManners = { hasErred: false };
@@ -71,7 +71,7 @@ export class UpstreamPool {
     for (const connection of [...this.#all]) connection.close("timeout", detail);
   }
 
-  /** What is on its way is lost. */
+  /** Closes all connections; pending statements are lost. */
   close(): void {
     this.#isClosed = true;
     this.#cancelSweep?.();
@@ -109,7 +109,7 @@ export class UpstreamPool {
     }
     const [oldest] = this.#idle.keys();
     if (oldest === undefined) return null;
-    // Before it tells that it is gone, which would give its place away.
+    // Removed before it reports that it has closed, which would give its slot away.
     this.#all.delete(oldest);
     this.#idle.delete(oldest);
     oldest.close();

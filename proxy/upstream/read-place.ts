@@ -1,4 +1,4 @@
-/** Where a server is, as options and configuration files say it. */
+/** Parses the address of a server in options and configuration files. */
 import { InvalidArgumentError } from "commander";
 import { parseServerUrl, type ServerAddress } from "../../client/shared/server-url.js";
 import type { UpstreamPlace } from "./place.js";
@@ -13,7 +13,7 @@ export function readPlace(text: string, port: number): UpstreamPlace {
     throw new InvalidArgumentError(
       `"${host}" is a port without a host: 127.0.0.1:${host}, if it is on this machine.`,
     );
-  // The place is shown in logs and to clients, who log in themselves.
+  // The address is shown in logs and to clients, which log in themselves.
   if (login !== null) throw new InvalidArgumentError("No user and no password: clients log in themselves.");
   return { host, port: its, tls, text: text.startsWith(PLAIN) ? text.slice(PLAIN.length) : text };
 }

@@ -1,6 +1,6 @@
 /**
- * A server of the SQL line protocol, as a proxy sees it: whether it is there, and what it answers. It is up until statements, or the
- * heartbeat that goes out while nothing else comes from it, fail several times; then nobody waits for it until it has answered again.
+ * A server of the SQL line protocol, as a proxy sees it: whether it is up, and its answers. It is up until statements, or the heartbeat
+ * that is sent while nothing else comes from it, fail several times; then no statement waits for it until it has answered again.
  */
 import type { Logger } from "pino";
 import { BackOff } from "../../client/shared/back-off.js";
@@ -13,12 +13,12 @@ import type { UpstreamPlace } from "./place.js";
 import { type UpstreamEnvironment, UpstreamPool } from "./pool.js";
 import { NEW_SESSION, type UpstreamSession } from "./session.js";
 
-/** Answers with one row, or says that nobody has logged in: it is there either way. */
+/** Its answer is one row, or the error that a login is required: the server is up either way. */
 const ARE_YOU_THERE = "alaivo 1";
-/** Timeouts and lost connections in a row; nobody who listens is told by the first connection that is refused. */
-const FAILURES_MOST = 3;
+/** Timeouts and lost connections in a row; a server that does not listen is known by the first connection that is refused. */
+const FAILURES_MAX = 3;
 const ABANDONED = "the server was declared down";
-/** Failures that tell nothing of the server. */
+/** Failures that do not depend on the server. */
 const OURS: ReadonlySet<UpstreamFailure["why"]> = new Set(["closed", "busy", "unsuited", "too-long", "down"]);
 
 export class UpstreamServer {
@@ -97,9 +97,9 @@ export class UpstreamServer {
     if (!this.#isUp) return failed("down", "no", this.#lastFailure?.detail ?? "");
     const outcome = await this.#askPool(session, statement);
     if (outcome.kind === "failed" || !outcome.isOfSession || session.database === "") return outcome;
-    // A balancer that reaches nobody has said nothing of the database.
+    // The error of a balancer without servers says nothing about the database.
     if (mayBeUnknown(outcome.frame.bytes)) return outcome;
-    // Its database is gone; but what is about none, or makes it anew, is carried out all the same.
+    // Its database was dropped; but a statement that needs none, or creates it again, is executed all the same.
     const without = await this.#askPool({ ...session, database: "" }, statement);
     return without.kind === "answered" && without.frame.isError ? outcome : without;
   }
@@ -124,7 +124,7 @@ export class UpstreamServer {
     if (OURS.has(outcome.why)) return;
     this.#failures++;
     this.#lastFailure = outcome;
-    const isOver = isHung || outcome.why === "connect" || this.#failures >= FAILURES_MOST;
+    const isOver = isHung || outcome.why === "connect" || this.#failures >= FAILURES_MAX;
     if (this.#isUp && isOver) this.#become(false);
   }
 

@@ -1,10 +1,13 @@
-/** What a connection to a server is put into before a statement is carried out on it: it is the client's, and replayed on each new one. */
+/**
+ * The state that a connection to a server needs before a statement is executed on it: it is the client's, and replayed on each new
+ * connection.
+ */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { SqlFrame } from "../../protocol/sql-frames.js";
 import { readAside } from "../../protocol/sql-statement.js";
 
 export interface UpstreamSession {
-  /** The whole statement `login name password`; "": nobody has logged in. */
+  /** The complete statement `login name password`; "": not logged in. */
   readonly login: ByteString;
   /** The whole statement `pages 100`; "": as the server has them. */
   readonly pages: ByteString;
@@ -18,28 +21,28 @@ export const NEW_SESSION: UpstreamSession = { login: "", pages: "", database: ""
 export const useOf = (database: ByteString): ByteString => `ampiasao ${database}`;
 
 /**
- * What a server says of a USE that it took, in either language: so it is known what has chosen a database, however it was written. Blanks
- * are those of ASCII: byte A0 may be a part of a letter.
+ * A server's answers to a USE that it took, in either language: so it is known that a database was chosen, however the statement was
+ * written. Spaces are those of ASCII: byte A0 may be a part of a letter.
  */
 const CHOSEN =
   /^RESULT_MESSAGE\n(?:Ny tahiry : ([^ \t\r\n]+) dia miasa ankehitriny|database ([^ \t\r\n]+) is chosen)\nEND\n$/;
 /** No such answer is longer. */
-const CHOSEN_MOST = 1024;
-/** Of servers that say it otherwise. The original takes what follows the word even without a blank. */
+const CHOSEN_MAX = 1024;
+/** A USE of servers with other answers. The original takes what follows the word even without a space. */
 const USE = /^#?(?:ampiasao|use)/i;
 const USE_NAME = /^#?(?:ampiasao@?|use)[ \t\r\n]+([^ \t\r\n]+)$/i;
 
-/** Whether a server may take it for a USE, so that the database is another one behind it, or none. */
+/** Whether a server may take it for a USE, after which the database is another one, or none. */
 export const mayChoose = (statement: ByteString): boolean => USE.test(statement);
 
-/** The session behind a statement that was answered. */
+/** Returns the session after a statement that was answered. */
 export function sessionAfter(
   session: UpstreamSession,
   statement: ByteString,
   { bytes, isError }: SqlFrame,
 ): UpstreamSession {
   if (isError) return session;
-  if (bytes.length <= CHOSEN_MOST) {
+  if (bytes.length <= CHOSEN_MAX) {
     const [, malagasy, english] = CHOSEN.exec(bytes) ?? [];
     const name = malagasy ?? english ?? USE_NAME.exec(statement)?.[1];
     if (name !== undefined) return { ...session, database: name };
@@ -49,7 +52,7 @@ export function sessionAfter(
   return aside?.kind === "pages" ? { ...session, pages: statement } : session;
 }
 
-/** Whether sessions may share connections, if databases are chosen anew. */
+/** Whether sessions may share connections, if databases are chosen again. */
 export const isSameClient = (one: UpstreamSession, other: UpstreamSession): boolean =>
   one.login === other.login && one.pages === other.pages;
 

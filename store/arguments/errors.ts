@@ -2,7 +2,7 @@
 import { type ByteString, bytesOfText } from "../../protocol/byte-string.js";
 import { type ErrorReply, error } from "../../protocol/reply.js";
 
-/** Of an error's text: it may repeat an argument, and that may be as long as any. */
+/** Maximum length of an error's text: it may repeat an argument, which may have any length. */
 const TEXT_BYTES_MAX = 64 * 1024;
 
 /** Thrown by a handler instead of returning; it has changed nothing. */
@@ -57,7 +57,7 @@ export function unknownCommand(argv: readonly ByteString[]): CommandFailure {
   );
 }
 
-/** @param others  what there is instead; undefined: what Redis says */
+/** @param others  the subcommands that exist; undefined: the error has Redis's wording */
 export function unknownSubcommand(
   container: string,
   name: ByteString,

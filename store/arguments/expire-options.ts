@@ -3,7 +3,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { invalidExpire } from "./errors.js";
 import { INT64_MAX, INT64_MIN, integerArgument } from "./numbers.js";
 
-/** How an option counts: its unit in milliseconds, and whether from the unit's date or from 1970. */
+/** The unit of an option in milliseconds, and whether it counts from the unit's date or from 1970. */
 export interface ExpireUnit {
   readonly ms: 1 | 1000;
   readonly absolute: boolean;
@@ -18,9 +18,9 @@ export const expireUnits: Readonly<Record<string, ExpireUnit>> = {
 };
 
 /**
- * An expiry time in milliseconds since 1970.
- * @param name          the command's, for the error
- * @param onlyPositive  whether 0 and less is an error, as for SET; EXPIRE takes it as "at once"
+ * Returns an expiry time in milliseconds since 1970.
+ * @param name  of the command, for the error
+ * @param onlyPositive  whether 0 and less is an error, as for SET; EXPIRE then expires the key immediately
  * @throws CommandFailure
  */
 export function expireTime(

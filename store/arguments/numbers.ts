@@ -21,7 +21,7 @@ export function parseInteger(bytes: ByteString): number | bigint | undefined {
   return narrow(value);
 }
 
-/** On the path of every INCR: the engine's own ways, a pattern and `Number`, take several times as long. */
+/** Parses a short integer. Every INCR calls it: the engine's own means, a pattern and `Number`, take several times as long. */
 function parseShort(bytes: ByteString): number | undefined {
   if (bytes === "0") return 0;
   const isNegative = bytes.charCodeAt(0) === MINUS;
@@ -80,8 +80,8 @@ export function integerFrom(min: number, bytes: ByteString, failure: () => Comma
 }
 
 /**
- * In this and the next one digits can be shared out in one way only: where there are several, the engine tries them all, and
- * a long argument that is no number in the end takes the square of its length.
+ * In this pattern and the next, digits match in one way only: with several ways the engine would try them all, and a long argument that is
+ * not a number would take the square of its length.
  */
 const DECIMAL = /^[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?$/i;
 const HEXADECIMAL = /^([+-]?)0x([\da-f]*)(?:\.([\da-f]*))?(?:p([+-]?\d+))?$/i;

@@ -6,7 +6,7 @@ import { custom, syntaxError } from "./errors.js";
 import { indexArgument } from "./numbers.js";
 
 const COUNT_DEFAULT = 10;
-/** As C's `strtoul` reads it, to whom nothing is 0. */
+/** A cursor as C's `strtoul` reads it: an empty one is 0. */
 const CURSOR = /^([+-]?\d+)?$/;
 const CURSOR_MAX = 2 ** 64;
 
@@ -14,7 +14,7 @@ export interface ScanOptions {
   readonly cursor: number;
   readonly count: number;
   readonly matches: (name: ByteString) => boolean;
-  /** From SCAN's TYPE, in lower case. */
+  /** The argument of SCAN's TYPE, in lower case. */
   readonly type: string | undefined;
 }
 
@@ -26,7 +26,7 @@ export function scanCursor(bytes: ByteString): number {
   return cursor;
 }
 
-/** Where the steps of patterns, and the elements that a page visits, are counted. */
+/** Counters for the steps of patterns and for the elements that a page visits. */
 interface Counting {
   readonly effort: StepCounter & {
     /** @throws TooMuch */
@@ -37,7 +37,7 @@ interface Counting {
 /** Steps of an element that a page of a scan visits. */
 export const VISITED_STEPS = 6;
 
-/** @param first  place of the first option in `argv` */
+/** @param first  index of the first option in `argv` */
 export function scanOptions(
   data: Counting,
   argv: readonly ByteString[],

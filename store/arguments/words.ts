@@ -5,15 +5,15 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 
 export const WORD_BYTES = 4;
-/** Bytes of a block: whole words, and as much as the processor's first cache holds beside what is made of them. */
+/** Bytes of a block: complete words, and as many as the processor's first-level cache holds together with the result. */
 export const BLOCK_BYTES = 16 * 1024;
 
 const block = Buffer.from(new ArrayBuffer(BLOCK_BYTES));
 const words = new Int32Array(block.buffer);
 
 /**
- * The words from a byte on, in the machine's own order of bytes; zeros where the string ends before.
- * @param bytes  so many of them, a block's at most
+ * Returns the words from a byte on, in the machine's own byte order; zeros after the end of the string.
+ * @param bytes  the number of bytes, at most a block
  * @returns the same array each time, in which only those words count
  */
 export function wordsFrom(string: ByteString, start: number, bytes: number): Int32Array {
@@ -23,7 +23,7 @@ export function wordsFrom(string: ByteString, start: number, bytes: number): Int
   return words;
 }
 
-/** How many words so many bytes fill, or begin to. */
+/** Returns the number of words that the given number of bytes fills, the last one perhaps partially. */
 export const wordsIn = (bytes: number): number => Math.ceil(bytes / WORD_BYTES);
 
 /** A new buffer for a string, and its words: zeros. @param bytes  of the string; the buffer may have some more */

@@ -24,7 +24,7 @@ const TEXT_BYTES_MAX = 5 * 1024 - 1;
 /** Digits can be shared out in one way only, as in numbers.ts. */
 const DECIMAL = /^([+-]?)(\d*)(?:\.(\d*))?(?:e([+-]?\d+))?$/i;
 
-/** What does not fit the type, or is no number: the caller's error. */
+/** The reason why a text is not a number of the type: the caller makes an error of it. */
 export type FloatProblem = "not-a-float" | "infinite";
 
 /** `a + b` as Redis writes it. */
@@ -84,7 +84,7 @@ function fromDecimal(digits: bigint, exponent10: number): LongDouble {
   const scaled = digits << BigInt(shift);
   const quotient = scaled / divisor;
   const inexact = scaled % divisor === 0n ? 0n : digits < 0n ? -1n : 1n;
-  // One more bit tells an exact half from a little more.
+  // One more bit distinguishes an exact half from a little more.
   return round((quotient << 1n) + inexact, -shift - 1);
 }
 

@@ -39,7 +39,7 @@ export function arcSine(y: number): number {
   return guess + (y - hi - lo) / ofAngle(guess, 1).hi;
 }
 
-/** The sine of an angle to which so many quarters of a turn are added. */
+/** The sine of an angle plus the given number of quarter turns. */
 function ofAngle(x: number, quarters: number): DoubleDouble {
   const turns = Math.round(x / HALF_PI[0]);
   const first = sumOf(x, -turns * HALF_PI[0]);

@@ -1,6 +1,6 @@
 /**
- * Commands that mean something for a connection only; listeners/resp has what they do there. An envelope is told
- * what it has instead. Rows: redis-server 7.0.
+ * Commands that concern a connection only; listeners/resp executes them there. In an envelope the error names the alternative.
+ * Rows: redis-server 7.0.
  */
 import { family } from "../rows/command.js";
 import { refuseWithoutConnection } from "../rows/connection-commands.js";
@@ -31,7 +31,7 @@ export const connection = family("connection", {
     keys: none,
     since: "6.2.0",
     complexity: "O(1)",
-    summary: "Makes the connection as it was at its beginning.",
+    summary: "Resets the connection to its initial state.",
     run: refuseWithoutConnection,
   },
 }).concat(
@@ -43,7 +43,7 @@ export const connection = family("connection", {
       since: "",
       complexity: "O(1)",
       summary:
-        "What this connection's writes are answered: provisional, at once; stable, once their place is final.",
+        "Sets the answers of this connection's writes: provisional, immediately; stable, once their position is final.",
       run: refuseWithoutConnection,
     },
   }),

@@ -19,7 +19,7 @@ export const dumps = family("keyspace", {
     keys: [read(1)],
     since: "2.6.0",
     complexity: "O(N), N: elements of the value",
-    summary: "A key's value, serialized: another server's RESTORE takes it.",
+    summary: "Returns a key's value, serialized: RESTORE of another server accepts it.",
     run: dump,
   },
   RESTORE: {

@@ -54,7 +54,7 @@ export const generic = family("keyspace", {
     keys: [look(1, -1)],
     since: "1.0.0",
     complexity: "O(N), N: keys",
-    summary: "How many of the keys named exist; one named twice counts twice.",
+    summary: "Counts the named keys that exist; one named twice counts twice.",
     run: countExisting,
   },
   EXPIRE: {
@@ -63,7 +63,7 @@ export const generic = family("keyspace", {
     keys: [write(1)],
     since: "1.0.0",
     complexity: "O(1)",
-    summary: "Lets a key expire in so many seconds.",
+    summary: "Sets a key's time to live in seconds.",
     run: (data, argv, unit) => expire(data, argv, unit, SECONDS, "expire"),
   },
   EXPIREAT: {
@@ -81,7 +81,7 @@ export const generic = family("keyspace", {
     keys: [read(1)],
     since: "7.0.0",
     complexity: "O(1)",
-    summary: "The Unix time in seconds at which a key expires.",
+    summary: "Returns the Unix time in seconds at which a key expires.",
     run: (data, argv) => remaining(data, argv, (expire) => Math.floor((expire + 500) / 1000)),
   },
   KEYS: {
@@ -91,7 +91,7 @@ export const generic = family("keyspace", {
     since: "1.0.0",
     complexity: "O(N), N: keys of the database",
     categories: ["dangerous"],
-    summary: "All keys that match a pattern.",
+    summary: "Returns all keys that match a pattern.",
     run: keys,
   },
   MOVE: {
@@ -111,7 +111,7 @@ export const generic = family("keyspace", {
     keys: [write(1)],
     since: "2.2.0",
     complexity: "O(1)",
-    summary: "Lifts a key's expiry time.",
+    summary: "Removes a key's expiry time.",
     run: persist,
   },
   PEXPIRE: {
@@ -120,7 +120,7 @@ export const generic = family("keyspace", {
     keys: [write(1)],
     since: "2.6.0",
     complexity: "O(1)",
-    summary: "Lets a key expire in so many milliseconds.",
+    summary: "Sets a key's time to live in milliseconds.",
     run: (data, argv, unit) => expire(data, argv, unit, MILLISECONDS, "pexpire"),
   },
   PEXPIREAT: {
@@ -138,7 +138,7 @@ export const generic = family("keyspace", {
     keys: [read(1)],
     since: "7.0.0",
     complexity: "O(1)",
-    summary: "The Unix time in milliseconds at which a key expires.",
+    summary: "Returns the Unix time in milliseconds at which a key expires.",
     run: (data, argv) => remaining(data, argv, (expire) => expire),
   },
   PTTL: {
@@ -147,7 +147,7 @@ export const generic = family("keyspace", {
     keys: [read(1)],
     since: "2.6.0",
     complexity: "O(1)",
-    summary: "Milliseconds until a key expires.",
+    summary: "Returns the milliseconds until a key expires.",
     run: (data, argv, unit) => remaining(data, argv, (expire) => expire - unit.at),
   },
   RANDOMKEY: {
@@ -156,7 +156,7 @@ export const generic = family("keyspace", {
     keys: wholeDb("read"),
     since: "1.0.0",
     complexity: "O(1)",
-    summary: "Some key of the database.",
+    summary: "Returns a random key of the database.",
     run: randomkey,
   },
   RENAME: {
@@ -165,7 +165,7 @@ export const generic = family("keyspace", {
     keys: [update(1), write(2)],
     since: "1.0.0",
     complexity: "O(1)",
-    summary: "Renames a key, over another if need be.",
+    summary: "Renames a key, and replaces an existing one.",
     run: (data, argv) => {
       rename(data, argv, true);
       return OK;
@@ -195,7 +195,7 @@ export const generic = family("keyspace", {
     keys: [look(1, -1)],
     since: "3.2.1",
     complexity: "O(N), N: keys",
-    summary: "How many of the keys named exist.",
+    summary: "Counts the named keys that exist.",
     run: countExisting,
   },
   TTL: {
@@ -204,7 +204,7 @@ export const generic = family("keyspace", {
     keys: [read(1)],
     since: "1.0.0",
     complexity: "O(1)",
-    summary: "Seconds until a key expires.",
+    summary: "Returns the seconds until a key expires.",
     run: (data, argv, unit) => remaining(data, argv, (expire) => Math.floor((expire - unit.at + 500) / 1000)),
   },
   TYPE: {
@@ -213,7 +213,7 @@ export const generic = family("keyspace", {
     keys: [look(1)],
     since: "1.0.0",
     complexity: "O(1)",
-    summary: "The type of a key's value.",
+    summary: "Returns the type of a key's value.",
     run: type,
   },
   UNLINK: {
@@ -345,7 +345,7 @@ function remaining(data: Data, argv: readonly ByteString[], measure: (expire: nu
 
 function keys(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
   const pattern = argv[1]!;
-  // Most keys that do not match are told by what stands before the first special character.
+  // Most keys that do not match differ in the text before the first special character.
   const literal = pattern.slice(0, pattern.search(/[*?[\\]|$/));
   const matches = matcherOf(pattern, data);
   const found: ByteString[] = [];

@@ -31,7 +31,7 @@ export const hashes = family("hash", {
     keys: [write(1)],
     since: "2.0.0",
     complexity: "O(N), N: fields named",
-    summary: "Removes fields; a hash without fields goes.",
+    summary: "Removes fields, and a hash without fields.",
     run: hdel,
   },
   HEXISTS: {
@@ -40,7 +40,7 @@ export const hashes = family("hash", {
     keys: [look(1)],
     since: "2.0.0",
     complexity: "O(1)",
-    summary: "Whether a hash has a field.",
+    summary: "Returns whether a hash has a field.",
     run: (data, argv) => (valueAt(data, argv) === undefined ? ZERO : ONE),
   },
   HGET: {
@@ -49,7 +49,7 @@ export const hashes = family("hash", {
     keys: [read(1)],
     since: "2.0.0",
     complexity: "O(1)",
-    summary: "The value of a field.",
+    summary: "Returns the value of a field.",
     run: (data, argv) => bulkOrNil(valueAt(data, argv)),
   },
   HGETALL: {
@@ -58,7 +58,7 @@ export const hashes = family("hash", {
     keys: [read(1)],
     since: "2.0.0",
     complexity: "O(N), N: fields of the hash",
-    summary: "All fields with their values.",
+    summary: "Returns all fields with their values.",
     run: hgetall,
   },
   HINCRBY: {
@@ -85,7 +85,7 @@ export const hashes = family("hash", {
     keys: [read(1)],
     since: "2.0.0",
     complexity: "O(N), N: fields of the hash",
-    summary: "All fields, without their values.",
+    summary: "Returns all fields, without their values.",
     run: (data, argv) => hashPart(data, argv, "fields"),
   },
   HLEN: {
@@ -94,7 +94,7 @@ export const hashes = family("hash", {
     keys: [look(1)],
     since: "2.0.0",
     complexity: "O(1)",
-    summary: "How many fields a hash has.",
+    summary: "Counts the fields of a hash.",
     run: (data, argv) => integer(data.getAs(Hash, argv[1]!)?.value.size ?? 0),
   },
   HMGET: {
@@ -103,7 +103,7 @@ export const hashes = family("hash", {
     keys: [read(1)],
     since: "2.0.0",
     complexity: "O(N), N: fields named",
-    summary: "The values of several fields.",
+    summary: "Returns the values of several fields.",
     run: hmget,
   },
   HMSET: {
@@ -121,7 +121,7 @@ export const hashes = family("hash", {
     keys: [read(1)],
     since: "6.2.0",
     complexity: "O(N), N: fields returned",
-    summary: "Fields chosen at random.",
+    summary: "Returns fields chosen at random.",
     run: hrandfield,
   },
   HSCAN: {
@@ -130,7 +130,7 @@ export const hashes = family("hash", {
     keys: [read(1)],
     since: "2.8.0",
     complexity: "O(N), N: COUNT; a whole scan: fields of the hash",
-    summary: "The fields and values page by page.",
+    summary: "Returns the fields and values page by page.",
     run: hscan,
   },
   HSET: {
@@ -157,7 +157,7 @@ export const hashes = family("hash", {
     keys: [look(1)],
     since: "3.2.0",
     complexity: "O(1)",
-    summary: "The length of a field's value in bytes.",
+    summary: "Returns the length of a field's value in bytes.",
     run: (data, argv) => integer(valueAt(data, argv)?.length ?? 0),
   },
   HVALS: {
@@ -166,7 +166,7 @@ export const hashes = family("hash", {
     keys: [read(1)],
     since: "2.0.0",
     complexity: "O(N), N: fields of the hash",
-    summary: "All values, without their fields.",
+    summary: "Returns all values, without their fields.",
     run: (data, argv) => hashPart(data, argv, "values"),
   },
 });
@@ -197,7 +197,7 @@ function hgetall(data: Data, argv: readonly ByteString[]): Reply {
   const { fields, values } = data.getAs(Hash, argv[1]!)?.value ?? NO_FIELDS;
   data.effort.answer(fields.length);
   const both: ByteString[] = [];
-  for (let place = 0; place < fields.length; place++) both.push(fields[place]!, values[place]!);
+  for (let index = 0; index < fields.length; index++) both.push(fields[index]!, values[index]!);
   return bulksReply("map", both);
 }
 
@@ -228,9 +228,9 @@ function hscan(data: Data, argv: readonly ByteString[], { encoding }: Unit): Rep
   const options = scanOptions(data, argv, { first: 3, cursor });
   const { fields, values } = hash;
   const found: ByteString[] = [];
-  const visit = (place: number) => {
-    const field = fields[place]!;
-    if (options.matches(field)) found.push(field, values[place]!);
+  const visit = (index: number) => {
+    const field = fields[index]!;
+    if (options.matches(field)) found.push(field, values[index]!);
   };
   const isSmall = isCompact(hash, encoding);
   countPage(data, hash.size, options, isSmall);

@@ -28,7 +28,7 @@ export const hyperloglogs = family("hyperloglog", {
     keys: [read(1, -1)],
     since: "2.8.9",
     complexity: "O(N), N: keys",
-    summary: "How many different elements several HyperLogLogs together have seen, about.",
+    summary: "Estimates the number of different elements of several HyperLogLogs together.",
     run: (data, argv) => told(() => pfcount(data, argv)),
   },
   PFDEBUG: {
@@ -37,7 +37,7 @@ export const hyperloglogs = family("hyperloglog", {
     keys: [recode(2)],
     since: "2.8.9",
     complexity: "O(1)",
-    summary: "How a HyperLogLog is kept: DECODE, ENCODING, GETREG, TODENSE.",
+    summary: "Shows how a HyperLogLog is stored: DECODE, ENCODING, GETREG, TODENSE.",
     run: (data, argv) => told(() => pfdebug(data, argv)),
   },
   PFMERGE: {
@@ -46,7 +46,7 @@ export const hyperloglogs = family("hyperloglog", {
     keys: [update(1), read(2, -1)],
     since: "2.8.9",
     complexity: "O(N), N: keys",
-    summary: "Adds to a HyperLogLog what others have seen.",
+    summary: "Merges HyperLogLogs into one.",
     run: (data, argv) => told(() => pfmerge(data, argv)),
   },
   PFSELFTEST: {
@@ -55,7 +55,7 @@ export const hyperloglogs = family("hyperloglog", {
     keys: none,
     since: "2.8.9",
     complexity: "O(1)",
-    summary: "Whether registers keep what they are given.",
+    summary: "Checks that registers keep their values.",
     run: (data) => pfselftest(data),
   },
 });
@@ -126,7 +126,7 @@ function countRaised({ effort }: Data, { isDense }: Sketch, count: number): void
   if (!isDense) effort.work(RAISED_IN_RUNS_STEPS * Math.min(count, RUNS_REGISTERS_MAX));
 }
 
-/** `PFDEBUG DECODE|ENCODING|GETREG|TODENSE key`; a sketch whose registers are told is made dense, as in Redis. */
+/** `PFDEBUG DECODE|ENCODING|GETREG|TODENSE key`; GETREG makes a sketch dense before it answers the registers, as in Redis. */
 function pfdebug(data: Data, [, word, key]: readonly ByteString[]): Reply {
   const sketch = sketchAt(data, key!);
   if (sketch === undefined) throw custom("ERR The specified key does not exist");
@@ -158,7 +158,7 @@ function pfselftest(data: Data): Reply {
   const sketch = Sketch.empty();
   sketch.makeDense();
   countRaised(data, sketch, REGISTERS);
-  const given = (place: number) => (place % VALUE_MAX) + 1;
+  const given = (index: number) => (index % VALUE_MAX) + 1;
   for (let i = 0; i < REGISTERS; i++) sketch.raise(i, given(i));
   if (sketch.registers.every((value, i) => value === given(i))) return OK;
   throw custom("ERR TESTFAILED a register is not what it was given");

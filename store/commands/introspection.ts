@@ -1,4 +1,4 @@
-/** COMMAND and its subcommands: the table, told by itself. Source: redis-server 7.0, test/conformance. */
+/** COMMAND and its subcommands: the command table as an answer. Source: redis-server 7.0, test/conformance. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, bulk, bulks, integer, map, NIL, type Reply, set, status } from "../../protocol/reply.js";
 import { custom, syntaxError } from "../arguments/errors.js";
@@ -10,7 +10,7 @@ import { type KeyHint, type KeyUse, keyHints, keyUses } from "../rows/key-hints.
 import { none } from "../rows/key-spec.js";
 import { HELP_SUMMARY, helpLines } from "../rows/listener-rows.js";
 
-/** @param table  that these rows stand in themselves: not yet complete when they are made */
+/** @param table  contains these rows, so it is incomplete when they are made */
 export const introspection = (table: CommandTable): readonly Command[] =>
   family("server", {
     COMMAND: {
@@ -20,7 +20,7 @@ export const introspection = (table: CommandTable): readonly Command[] =>
       since: "2.8.13",
       complexity: "O(N), N: commands",
       categories: ["connection"],
-      summary: "What is known of every command.",
+      summary: "Describes every command.",
       run: ({ effort }) =>
         array(described(effort, topLevel(table), (command) => commandReply(table, command))),
     },
@@ -31,7 +31,7 @@ export const introspection = (table: CommandTable): readonly Command[] =>
       since: "2.8.13",
       complexity: "O(1)",
       categories: ["connection"],
-      summary: "How many commands there are.",
+      summary: "Counts the commands.",
       run: () => integer(topLevel(table).length),
     },
     "COMMAND|DOCS": {
@@ -41,7 +41,7 @@ export const introspection = (table: CommandTable): readonly Command[] =>
       since: "7.0.0",
       complexity: "O(N), N: names",
       categories: ["connection"],
-      summary: "What commands do, since when, at what cost.",
+      summary: "Says what commands do, since when, and at what cost.",
       run: ({ effort }, argv) => docs(table, argv, effort),
     },
     "COMMAND|GETKEYS": {
@@ -51,7 +51,7 @@ export const introspection = (table: CommandTable): readonly Command[] =>
       since: "2.8.13",
       complexity: "O(N), N: arguments",
       categories: ["connection"],
-      summary: "The keys in a command's arguments.",
+      summary: "Returns the keys in a command's arguments.",
       run: (_, argv) => getkeys(table, argv),
     },
     "COMMAND|GETKEYSANDFLAGS": {
@@ -61,7 +61,7 @@ export const introspection = (table: CommandTable): readonly Command[] =>
       since: "7.0.0",
       complexity: "O(N), N: arguments",
       categories: ["connection"],
-      summary: "The keys in a command's arguments, each with what may be done to it.",
+      summary: "Returns the keys in a command's arguments, each with what may be done to it.",
       run: (_, argv) => getkeysAndFlags(table, argv),
     },
     "COMMAND|HELP": {
@@ -76,7 +76,7 @@ export const introspection = (table: CommandTable): readonly Command[] =>
       since: "2.8.13",
       complexity: "O(N), N: names",
       categories: ["connection"],
-      summary: "What is known of some commands.",
+      summary: "Describes some commands.",
       run: ({ effort }, argv) =>
         array(described(effort, namesAsked(table, argv), (name) => infoReply(table, name))),
     },
@@ -87,13 +87,13 @@ export const introspection = (table: CommandTable): readonly Command[] =>
       since: "7.0.0",
       complexity: "O(N), N: commands",
       categories: ["connection"],
-      summary: "The names of all commands.",
+      summary: "Returns the names of all commands.",
       run: (_, argv) => list(table, argv),
     },
     "MEMORY|HELP": helpOf(table, "MEMORY"),
   });
 
-/** The HELP of a command whose subcommands stand in several places: told from their rows. */
+/** The HELP of a command whose subcommands are in several families, made from their rows. */
 function helpOf(table: CommandTable, container: string): Row {
   const names = () =>
     table
@@ -141,7 +141,7 @@ function infoReply(table: CommandTable, name: ByteString): Reply {
   return command === undefined ? NIL : commandReply(table, command);
 }
 
-/** As Redis's COMMAND says it: name, arity, flags, first key, last key, step, categories, tips, keys, subcommands. */
+/** Returns a command as Redis's COMMAND does: name, arity, flags, first key, last key, step, categories, tips, keys, subcommands. */
 function commandReply(table: CommandTable, command: Command): Reply {
   const { arity, flags, keys, name } = command;
   const ranges = typeof keys === "function" ? [] : keys;
@@ -200,7 +200,7 @@ function filterOf(kind: string, value: string): (command: Command) => boolean {
   throw syntaxError();
 }
 
-/** Of all commands, or of those named; what is unknown is left out. A container tells of its subcommands. */
+/** Answers the documentation of all commands, or of those named; unknown names are left out. A container includes its subcommands. */
 function docs(table: CommandTable, argv: readonly ByteString[], effort: Effort): Reply {
   const chosen =
     argv.length === 2 ? topLevel(table) : argv.slice(2).flatMap((name) => table.find(name) ?? []);
@@ -234,7 +234,7 @@ function getkeysAndFlags(table: CommandTable, argv: readonly ByteString[]): Repl
   return array(keysOfCall(table, argv).map(({ key, flags }) => array([bulk(key), set(flags.map(status))])));
 }
 
-/** @throws CommandFailure  no such command, not so many arguments, no keys */
+/** @throws CommandFailure  no such command, a wrong number of arguments, no keys */
 function keysOfCall(table: CommandTable, argv: readonly ByteString[]): readonly KeyUse[] {
   const called = argv.slice(2);
   const command = commandCalled(table, called);

@@ -9,10 +9,10 @@ import { bytesOfHex, HASH_BYTES, hexOf } from "../../protocol/version-2/envelope
 import { custom, echoed, syntaxError } from "../arguments/errors.js";
 import type { Unit } from "../keyspace/unit.js";
 import { describe, describeFully, type KeyRecord, type Role } from "../rights/key-record.js";
-import { type Command, family, type Row } from "../rows/command.js";
+import { type Command, type CommandDescription, family, type Row } from "../rows/command.js";
 import { none } from "../rows/key-spec.js";
 
-/** What KEY ADD and CLUSTER ADD ask for. */
+/** The arguments of KEY ADD and CLUSTER ADD. */
 export interface KeyRequest {
   readonly role: Exclude<Role, "root">;
   /** PEM, or the base64 of the DER. */
@@ -35,7 +35,7 @@ export interface Ring {
   revoke(record: KeyRecord, at: number): void;
   /** Why a key may not run a command; null: it may. */
   dryRun(record: KeyRecord, argv: readonly ByteString[], at: number): ByteString | null;
-  /** From here on commands mean what they do by this number, which is the one behind the last. */
+  /** Sets the semantics of the commands that follow. @param number  the next one after the current */
   setSemantics(number: number): void;
 }
 
@@ -45,9 +45,11 @@ export interface KeyUnit extends Unit {
 
 type KeyHandler = (ring: Ring, argv: readonly ByteString[], unit: KeyUnit) => Reply;
 
-type KeyRow = Pick<Row, "arity" | "complexity" | "summary"> & { readonly run: KeyHandler };
+interface KeyRow extends CommandDescription {
+  readonly run: KeyHandler;
+}
 
-/** Of what commands mean. */
+/** A version of the semantics. */
 const VERSION = /^[1-9]\d{0,8}$/;
 const LABEL_BYTES_MAX = 128;
 /** Envelopes a second; more than any daemon takes. */
@@ -63,13 +65,14 @@ const rows: Readonly<Record<string, KeyRow>> = {
   "CLUSTER|MEMBERS": {
     arity: -2,
     complexity: "O(N), N: members",
-    summary: "The list of the cluster's members, or a new one: CLUSTER MEMBERS [list]; its hash.",
+    summary:
+      "Returns the list of the cluster's members, or sets a new one and returns its hash: CLUSTER MEMBERS [list].",
     run: refuseList,
   },
   "CLUSTER|SEMANTICS": {
     arity: 3,
     complexity: "O(N), N: keys",
-    summary: "From its place on commands mean what they do in this version: CLUSTER SEMANTICS version.",
+    summary: "Sets the version of commands' semantics from this entry on: CLUSTER SEMANTICS version.",
     run: setSemantics,
   },
   "KEY|ADD": {
@@ -82,25 +85,25 @@ const rows: Readonly<Record<string, KeyRow>> = {
   "KEY|DRYRUN": {
     arity: -4,
     complexity: "O(N), N: keys of the command",
-    summary: "Whether a key may run a command: OK, or the reason why not.",
+    summary: "Checks whether a key may run a command: OK, or the reason why not.",
     run: dryRun,
   },
   "KEY|INFO": {
     arity: 3,
     complexity: "O(1)",
-    summary: "What is known of a key, names and values.",
+    summary: "Describes a key by names and values.",
     run: (ring, argv, unit) => describeFully(keyArgument(ring, argv[2]!), unit.at),
   },
   "KEY|LIST": {
     arity: 2,
     complexity: "O(N), N: keys",
-    summary: "What is known of all keys, revoked ones too.",
+    summary: "Describes all keys, revoked ones too.",
     run: list,
   },
   "KEY|REVOKE": {
     arity: 3,
     complexity: "O(N), N: keys",
-    summary: "Ends a key for good; it stays in the list.",
+    summary: "Revokes a key permanently; it stays in the list.",
     run: revoke,
   },
   "KEY|RULES": {

@@ -11,19 +11,25 @@ const ADMIN: readonly Flag[] = ["admin", ...PLAIN];
 const CLIENTS = "O(N), N: connections";
 
 const client = listenerRows("connection", {
-  "CLIENT|CACHING": [3, PLAIN, "6.0.0", "O(1)", "Whether the next command's keys are kept as copies."],
-  "CLIENT|GETNAME": [2, PLAIN, "2.6.9", "O(1)", "The connection's name."],
+  "CLIENT|CACHING": [
+    3,
+    PLAIN,
+    "6.0.0",
+    "O(1)",
+    "Says whether the client caches the keys of the next command.",
+  ],
+  "CLIENT|GETNAME": [2, PLAIN, "2.6.9", "O(1)", "Returns the connection's name."],
   "CLIENT|GETREDIR": [
     2,
     PLAIN,
     "6.0.0",
     "O(1)",
-    "The client that is told of changed keys instead; -1: none is.",
+    "Returns the client that receives this one's invalidations; -1: none.",
   ],
-  "CLIENT|ID": [2, PLAIN, "5.0.0", "O(1)", "The connection's number."],
-  "CLIENT|INFO": [2, PLAIN, "6.2.0", "O(1)", "What is known of the connection."],
+  "CLIENT|ID": [2, PLAIN, "5.0.0", "O(1)", "Returns the connection's number."],
+  "CLIENT|INFO": [2, PLAIN, "6.2.0", "O(1)", "Describes the connection."],
   "CLIENT|KILL": [-3, ADMIN, "2.4.0", CLIENTS, "Closes connections by address, number, user, type."],
-  "CLIENT|LIST": [-2, ADMIN, "2.4.0", CLIENTS, "What is known of all connections, or of some."],
+  "CLIENT|LIST": [-2, ADMIN, "2.4.0", CLIENTS, "Describes all connections, or some."],
   "CLIENT|NO-EVICT": [
     3,
     ADMIN,
@@ -32,8 +38,20 @@ const client = listenerRows("connection", {
     "Answers OK: no connection is closed to save memory by age.",
   ],
   "CLIENT|NO-TOUCH": [3, PLAIN, "7.2.0", "O(1)", "Answers OK and changes nothing."],
-  "CLIENT|PAUSE": [-3, ADMIN, "2.9.50", "O(1)", "Lets commands, or those that write, wait for so many ms."],
-  "CLIENT|REPLY": [3, PLAIN, "3.2.0", "O(1)", "Whether the connection is answered: ON, OFF, SKIP."],
+  "CLIENT|PAUSE": [
+    -3,
+    ADMIN,
+    "2.9.50",
+    "O(1)",
+    "Pauses commands, or those that write, for a number of milliseconds.",
+  ],
+  "CLIENT|REPLY": [
+    3,
+    PLAIN,
+    "3.2.0",
+    "O(1)",
+    "Chooses whether the connection receives answers: ON, OFF, SKIP.",
+  ],
   "CLIENT|SETINFO": [4, PLAIN, "7.2.0", "O(1)", "Notes the name or version of the client's library."],
   "CLIENT|SETNAME": [3, PLAIN, "2.6.9", "O(1)", "Names the connection."],
   "CLIENT|TRACKING": [
@@ -41,16 +59,16 @@ const client = listenerRows("connection", {
     PLAIN,
     "6.0.0",
     "O(1)",
-    "Whether the connection keeps copies of what it reads, and is told of changed keys.",
+    "Sets whether the connection caches what it reads, and receives invalidations of changed keys.",
   ],
-  "CLIENT|TRACKINGINFO": [2, PLAIN, "6.2.0", "O(1)", "Whether it does, and how."],
+  "CLIENT|TRACKINGINFO": [2, PLAIN, "6.2.0", "O(1)", "Says whether the connection tracks keys, and how."],
   "CLIENT|UNBLOCK": [-3, ADMIN, "5.0.0", "O(1)", "Ends another connection's waiting."],
   "CLIENT|UNPAUSE": [2, ADMIN, "6.2.0", CLIENTS, "Ends CLIENT PAUSE."],
 });
 
 const config = listenerRows("server", {
-  "CONFIG|GET": [-3, ADMIN, "2.0.0", "O(N), N: settings", "Settings whose names match patterns."],
-  "CONFIG|RESETSTAT": [2, ADMIN, "2.0.0", "O(1)", "Begins to count anew what INFO tells."],
+  "CONFIG|GET": [-3, ADMIN, "2.0.0", "O(N), N: settings", "Returns the settings whose names match patterns."],
+  "CONFIG|RESETSTAT": [2, ADMIN, "2.0.0", "O(1)", "Resets the counters of INFO."],
   "CONFIG|REWRITE": [
     2,
     ADMIN,
@@ -63,50 +81,62 @@ const config = listenerRows("server", {
     ADMIN,
     "2.0.0",
     "O(N), N: settings",
-    "Changes settings until the daemon stops or reads its own anew.",
+    "Changes settings until the daemon stops or reloads its configuration.",
   ],
 });
 
 const memory = listenerRows("server", {
-  "MEMORY|DOCTOR": [2, [], "4.0.0", "O(1)", "Whether memory is short."],
-  "MEMORY|MALLOC-STATS": [2, [], "4.0.0", "O(1)", "What V8 tells of its heap."],
-  "MEMORY|PURGE": [2, [], "4.0.0", "O(1)", "Answers OK: V8 gives memory back by itself."],
-  "MEMORY|STATS": [2, [], "4.0.0", "O(1)", "How much memory is used, for what."],
+  "MEMORY|DOCTOR": [2, [], "4.0.0", "O(1)", "Says whether memory is short."],
+  "MEMORY|MALLOC-STATS": [2, [], "4.0.0", "O(1)", "Returns statistics of V8's heap."],
+  "MEMORY|PURGE": [2, [], "4.0.0", "O(1)", "Answers OK: V8 frees memory by itself."],
+  "MEMORY|STATS": [2, [], "4.0.0", "O(1)", "Returns the use of memory, by purpose."],
 });
 
 const latency = listenerRows("server", {
-  "LATENCY|DOCTOR": [2, ADMIN, "2.8.13", "O(1)", "What the samples of slow commands say."],
-  "LATENCY|HISTOGRAM": [-2, ADMIN, "7.0.0", "O(N), N: commands", "How many calls of commands took how long."],
-  "LATENCY|HISTORY": [3, ADMIN, "2.8.13", "O(1)", "Samples of an event: time and milliseconds."],
-  "LATENCY|LATEST": [2, ADMIN, "2.8.13", "O(1)", "The latest sample of each event, and its highest."],
+  "LATENCY|DOCTOR": [2, ADMIN, "2.8.13", "O(1)", "Explains the samples of slow commands."],
+  "LATENCY|HISTOGRAM": [
+    -2,
+    ADMIN,
+    "7.0.0",
+    "O(N), N: commands",
+    "Returns a histogram of the times of commands.",
+  ],
+  "LATENCY|HISTORY": [3, ADMIN, "2.8.13", "O(1)", "Returns the samples of an event: time and milliseconds."],
+  "LATENCY|LATEST": [2, ADMIN, "2.8.13", "O(1)", "Returns the latest sample of each event, and its highest."],
   "LATENCY|RESET": [-2, ADMIN, "2.8.13", "O(1)", "Forgets the samples of events."],
 });
 
 const LOG: readonly Flag[] = ["admin", ...ANYWAY];
 const slowlog = listenerRows("server", {
-  "SLOWLOG|GET": [-2, LOG, "2.2.12", "O(N), N: entries answered", "The latest slow commands."],
-  "SLOWLOG|LEN": [2, LOG, "2.2.12", "O(1)", "How many slow commands are kept."],
-  "SLOWLOG|RESET": [2, LOG, "2.2.12", "O(N), N: entries", "Forgets them."],
+  "SLOWLOG|GET": [-2, LOG, "2.2.12", "O(N), N: entries answered", "Returns the latest slow commands."],
+  "SLOWLOG|LEN": [2, LOG, "2.2.12", "O(1)", "Counts the stored slow commands."],
+  "SLOWLOG|RESET": [2, LOG, "2.2.12", "O(N), N: entries", "Removes the stored slow commands."],
 });
 
 const USERS = "O(N), N: users";
 const acl = listenerRows("server", {
-  "ACL|CAT": [-2, PLAIN, "6.0.0", "O(1)", "The categories, or the commands of one."],
+  "ACL|CAT": [-2, PLAIN, "6.0.0", "O(1)", "Returns the categories, or the commands of one."],
   "ACL|DELUSER": [-3, ADMIN, "6.0.0", "O(1)", "Removes users and closes their connections."],
-  "ACL|DRYRUN": [-4, ADMIN, "7.0.0", "O(1)", "Whether a user might run a command."],
-  "ACL|GENPASS": [-2, PLAIN, "6.0.0", "O(1)", "An unguessable password."],
-  "ACL|GETUSER": [3, ADMIN, "6.0.0", "O(N), N: rules", "A user's rules."],
-  "ACL|LIST": [2, ADMIN, "6.0.0", USERS, "All users, as lines of a file."],
+  "ACL|DRYRUN": [-4, ADMIN, "7.0.0", "O(1)", "Checks whether a user may run a command."],
+  "ACL|GENPASS": [-2, PLAIN, "6.0.0", "O(1)", "Makes an unguessable password."],
+  "ACL|GETUSER": [3, ADMIN, "6.0.0", "O(N), N: rules", "Returns a user's rules."],
+  "ACL|LIST": [2, ADMIN, "6.0.0", USERS, "Returns all users, as lines of a file."],
   "ACL|LOAD": [2, ADMIN, "6.0.0", USERS, "Reads --acl-file again."],
-  "ACL|LOG": [-2, ADMIN, "6.0.0", "O(N), N: entries answered", "What was denied, and to which users."],
+  "ACL|LOG": [
+    -2,
+    ADMIN,
+    "6.0.0",
+    "O(N), N: entries answered",
+    "Returns what was denied, and to which users.",
+  ],
   "ACL|SAVE": [2, ADMIN, "6.0.0", USERS, "Writes the users into --acl-file."],
   "ACL|SETUSER": [-3, ADMIN, "6.0.0", "O(N), N: rules", "Makes or changes a user."],
-  "ACL|USERS": [2, ADMIN, "6.0.0", USERS, "The users' names."],
-  "ACL|WHOAMI": [2, PLAIN, "6.0.0", "O(1)", "The name of the connection's user."],
+  "ACL|USERS": [2, ADMIN, "6.0.0", USERS, "Returns the users' names."],
+  "ACL|WHOAMI": [2, PLAIN, "6.0.0", "O(1)", "Returns the name of the connection's user."],
 });
 
 const modules = listenerRows("server", {
-  "MODULE|LIST": [2, ["admin", "noscript"], "4.0.0", "O(1)", "An empty list: there are no modules."],
+  "MODULE|LIST": [2, ["admin", "noscript"], "4.0.0", "O(1)", "Returns an empty list: there are no modules."],
   "MODULE|LOAD": [-3, ["admin", "noscript"], "4.0.0", "O(1)", "An error: there are no modules."],
   "MODULE|LOADEX": [-3, ["admin", "noscript"], "7.0.0", "O(1)", "As MODULE LOAD."],
   "MODULE|UNLOAD": [3, ["admin", "noscript"], "4.0.0", "O(1)", "As MODULE LOAD."],
@@ -123,12 +153,12 @@ const SYNCING: readonly Flag[] = ["admin", "noscript", "no_multi"];
 const replication = listenerRows("server", {
   FAILOVER: [-1, ["admin", "noscript", "stale"], "6.2.0", "O(1)", "An error: there are no replicas."],
   PSYNC: [-3, SYNCING, "2.8.0", "O(1)", "An error: daemons are each other's peers (--peer)."],
-  REPLCONF: [-1, ADMIN, "3.0.0", "O(1)", "What SYNC is for: rdb-only, a dump."],
-  SYNC: [1, SYNCING, "1.0.0", "O(N), N: keys", "All keys as an RDB file, for redis-cli --rdb."],
+  REPLCONF: [-1, ADMIN, "3.0.0", "O(1)", "Says what SYNC is for: rdb-only, a dump."],
+  SYNC: [1, SYNCING, "1.0.0", "O(N), N: keys", "Returns all keys as an RDB file, for redis-cli --rdb."],
 });
 
 const REPLICA: readonly Flag[] = ["admin", "noscript", "stale"];
-const NO_REPLICA = "NO ONE is answered OK; else an error: daemons are each other's peers (--peer).";
+const NO_REPLICA = "Answers OK to NO ONE; else an error: daemons are each other's peers (--peer).";
 const alone = [
   ...listenerRows("server", {
     BGREWRITEAOF: [
@@ -136,37 +166,47 @@ const alone = [
       ["admin", "noscript"],
       "1.0.0",
       "O(1)",
-      "With --data a status: it is written as it comes.",
+      "Returns a status with --data, as every write is on the disk already.",
     ],
-    BGSAVE: [-1, ["admin", "noscript"], "1.0.0", "O(1)", "With --data a status: it is written as it comes."],
+    BGSAVE: [
+      -1,
+      ["admin", "noscript"],
+      "1.0.0",
+      "O(1)",
+      "Returns a status with --data, as every write is on the disk already.",
+    ],
     DEBUG: [-2, ADMIN, "1.0.0", "as its subcommand", "SLEEP, OBJECT and a few that test suites call."],
-    MONITOR: [1, ADMIN, "1.0.0", "O(1)", "Shows the connection every command as it is run."],
+    MONITOR: [1, ADMIN, "1.0.0", "O(1)", "Shows every command to the connection as it is run."],
     REPLICAOF: [3, REPLICA, "5.0.0", "O(1)", NO_REPLICA],
     SAVE: [
       1,
       ["admin", "noscript", "no_multi"],
       "1.0.0",
       "O(1)",
-      "With --data OK: it is on the disk already.",
+      "Answers OK with --data: every write is on the disk already.",
     ],
     SHUTDOWN: [-1, [...ADMIN, "no_multi"], "1.0.0", "O(1)", "Stops the daemon."],
     SLAVEOF: [3, REPLICA, "1.0.0", "O(1)", NO_REPLICA],
   }),
-  ...listenerRows(
-    "server",
-    { INFO: [-1, ANYWAY, "1.0.0", "O(1)", "What is known of the daemon, by sections."] },
-    ["dangerous"],
-  ),
+  ...listenerRows("server", { INFO: [-1, ANYWAY, "1.0.0", "O(1)", "Describes the daemon, by sections."] }, [
+    "dangerous",
+  ]),
   ...listenerRows(
     "server",
     {
-      LASTSAVE: [1, [...ANYWAY, "fast"], "1.0.0", "O(1)", "When the data were last written, Unix seconds."],
-      ROLE: [1, [...PLAIN, "fast"], "2.8.12", "O(1)", "master: every daemon takes writes."],
+      LASTSAVE: [
+        1,
+        [...ANYWAY, "fast"],
+        "1.0.0",
+        "O(1)",
+        "Returns when the data were last written, in Unix seconds.",
+      ],
+      ROLE: [1, [...PLAIN, "fast"], "2.8.12", "O(1)", "Answers master: every daemon accepts writes."],
     },
     ["admin", "dangerous"],
   ),
   ...listenerRows("server", {
-    LOLWUT: [-1, ["readonly", "fast"], "5.0.0", "O(1)", "A small picture, and the version."],
+    LOLWUT: [-1, ["readonly", "fast"], "5.0.0", "O(1)", "Draws a small picture, and prints the version."],
   }),
 ];
 

@@ -27,7 +27,7 @@ interface Range {
 /** Cells of the table that count as one step. */
 const CELLS_A_STEP = 8;
 
-/** Cells of a step, and places of one that goes back through them. */
+/** Cells of a step, and indexes of one that goes back through them. */
 const STEP_CELLS = 65_536;
 
 export function longestCommonSubsequence(
@@ -104,7 +104,7 @@ function* table(a: ByteString, b: ByteString): Generator<void, Uint32Array> {
   return lengths;
 }
 
-/** Fills the columns of a row from one to another, both inclusive. @param above  place of the row above */
+/** Fills the columns of a row from one to another, both inclusive. @param above  index of the row above */
 function fillRow(
   lengths: Uint32Array,
   byte: number,

@@ -1,4 +1,4 @@
-/** What the commands that take from the first of several keys are told: LMPOP, ZMPOP, and BLMPOP, BZMPOP which wait. */
+/** The arguments of the commands that pop from the first non-empty of several keys: LMPOP, ZMPOP, and BLMPOP, BZMPOP, which wait. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { custom, syntaxError } from "../arguments/errors.js";
 import { integerFrom } from "../arguments/numbers.js";
@@ -12,7 +12,7 @@ export interface MultiplePop<End> {
 
 /**
  * `numkeys key [key …] END [COUNT count]`
- * @param keysAt  place of the number of keys
+ * @param keysAt  index of the number of keys
  * @param endOf   reads the word for the end; it throws CommandFailure where it is none
  * @throws CommandFailure
  */

@@ -22,10 +22,10 @@ export const objects = family("server", {
     keys: [look(2)],
     since: "4.0.0",
     complexity: "O(N), N: samples",
-    summary: "An estimate of the bytes that a key and its value take.",
+    summary: "Returns an estimate of the bytes that a key and its value take.",
     run: usage,
   },
-  OBJECT: container("object", "2.2.3", "Commands on how values are kept."),
+  OBJECT: container("object", "2.2.3", "Commands on how values are stored."),
 }).concat(
   family("keyspace", {
     "OBJECT|ENCODING": {
@@ -33,7 +33,7 @@ export const objects = family("server", {
         bulk((encoding && forms?.of(entry)) ?? encodingName(entry.value, encoding)),
       ),
       complexity: "O(N), N: elements, as many as a compact collection may have",
-      summary: "What Redis would call the encoding of a value.",
+      summary: "Returns Redis's name for the encoding of a value.",
     },
     "OBJECT|FREQ": {
       ...about((entry, { usage }, { at }) => {
@@ -41,7 +41,7 @@ export const objects = family("server", {
         return integer(usage.frequency(entry, at));
       }),
       since: "4.0.0",
-      summary: "How often a key is used, with an LFU --maxmemory-policy; else an error.",
+      summary: "Returns how often a key is used, with an LFU --maxmemory-policy; else an error.",
     },
     "OBJECT|HELP": {
       arity: 2,
@@ -49,7 +49,7 @@ export const objects = family("server", {
       keys: none,
       since: "6.2.0",
       complexity: "O(1)",
-      summary: "What subcommands there are.",
+      summary: "Lists the subcommands.",
       run: () => array(HELP.map(status)),
     },
     "OBJECT|IDLETIME": {
@@ -59,11 +59,12 @@ export const objects = family("server", {
           throw custom("ERR when a key was last used is kept with an LRU maxmemory policy only");
         return integer(usage.idleSeconds(entry, at));
       }),
-      summary: "Seconds since a key was last used, with an LRU --maxmemory-policy; else an error.",
+      summary:
+        "Returns the seconds since a key was last used, with an LRU --maxmemory-policy; else an error.",
     },
     "OBJECT|REFCOUNT": {
       ...about((entry) => integer(referenceCount(entry.value))),
-      summary: "How many references Redis would count to a value.",
+      summary: "Returns how many references Redis would count to a value.",
     },
   }),
 );
@@ -91,7 +92,7 @@ const SAMPLES_DEFAULT = 5;
 /** Steps of an element whose bytes MEMORY USAGE estimates. */
 const SAMPLED_STEPS = 4;
 
-/** A name that stands before subcommands only. */
+/** Returns the row of a name that is followed by subcommands only. */
 function container(name: string, since: string, summary: string): Row {
   const run = () => {
     throw wrongArity(name);
@@ -99,7 +100,7 @@ function container(name: string, since: string, summary: string): Row {
   return { arity: -2, flags: [], keys: none, since, complexity: "Depends on the subcommand", summary, run };
 }
 
-/** What is common to the commands that say something about one key's value. */
+/** Returns what the rows of commands about one key's value have in common. */
 function about(answer: (entry: Entry, data: Data, unit: Unit) => Reply): Omit<Row, "summary"> {
   return {
     arity: 3,
@@ -126,5 +127,5 @@ function usage(data: Data, argv: readonly ByteString[]): Reply {
   const { value } = entry;
   const sampled = samples === 0 ? Number.POSITIVE_INFINITY : samples;
   if (typeof value !== "string") data.effort.work(SAMPLED_STEPS * Math.min(value.size, sampled));
-  return integer(estimatedBytes(entry, sampled));
+  return integer(estimatedBytes(entry.key, value, entry.expire, sampled));
 }

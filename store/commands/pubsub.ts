@@ -1,4 +1,4 @@
-/** Channels: messages to whoever listens, which are no data. listeners/resp has what a connection does there. Rows: redis-server 7.0. */
+/** Channels: messages to subscribers, which are not data. listeners/resp has what a connection does. Rows: redis-server 7.0. */
 import type { Command, Flag } from "../rows/command.js";
 import { container, listenerRows } from "../rows/listener-rows.js";
 
@@ -8,20 +8,20 @@ const ASKING: readonly Flag[] = ["pubsub", "loading", "stale"];
 const SUBSCRIBED = "O(N), N: channels named";
 
 const asked = listenerRows("pubsub", {
-  "PUBSUB|CHANNELS": [-2, ASKING, "2.8.0", "O(N), N: channels", "Channels with subscribers."],
-  "PUBSUB|NUMPAT": [2, ASKING, "2.8.0", "O(1)", "How many patterns are subscribed to."],
-  "PUBSUB|NUMSUB": [
+  "PUBSUB|CHANNELS": [-2, ASKING, "2.8.0", "O(N), N: channels", "Returns the channels with subscribers."],
+  "PUBSUB|NUMPAT": [2, ASKING, "2.8.0", "O(1)", "Counts the patterns with subscribers."],
+  "PUBSUB|NUMSUB": [-2, ASKING, "2.8.0", SUBSCRIBED, "Counts the subscribers of channels, without patterns."],
+  "PUBSUB|SHARDCHANNELS": [
     -2,
     ASKING,
-    "2.8.0",
-    SUBSCRIBED,
-    "How many subscribers channels have, patterns not counted.",
+    "7.0.0",
+    "O(N), N: channels",
+    "Returns the shard channels with subscribers.",
   ],
-  "PUBSUB|SHARDCHANNELS": [-2, ASKING, "7.0.0", "O(N), N: channels", "Shard channels with subscribers."],
-  "PUBSUB|SHARDNUMSUB": [-2, ASKING, "7.0.0", SUBSCRIBED, "How many subscribers shard channels have."],
+  "PUBSUB|SHARDNUMSUB": [-2, ASKING, "7.0.0", SUBSCRIBED, "Counts the subscribers of shard channels."],
 });
 
-/** Where Redis Cluster would look for the slot of a shard channel: first place, last and step. */
+/** The arguments that give the slot of a shard channel in Redis Cluster: first index, last index and step. */
 const SHARDS: Readonly<Record<string, readonly [first: number, last: number, step: number]>> = {
   SPUBLISH: [1, 1, 1],
   SSUBSCRIBE: [1, -1, 1],
@@ -35,21 +35,33 @@ export const pubsub: readonly Command[] = [
       LISTENING,
       "2.0.0",
       "O(N), N: patterns named",
-      "Hears the channels that match patterns.",
+      "Subscribes to the channels that match patterns.",
     ],
-    PUBLISH: [3, PUBLISHING, "2.0.0", "O(N), N: subscribers", "Sends a message to all that hear a channel."],
-    PUNSUBSCRIBE: [-1, LISTENING, "2.0.0", "O(N), N: patterns named", "Hears patterns, or all, no more."],
+    PUBLISH: [
+      3,
+      PUBLISHING,
+      "2.0.0",
+      "O(N), N: subscribers",
+      "Sends a message to the subscribers of a channel.",
+    ],
+    PUNSUBSCRIBE: [
+      -1,
+      LISTENING,
+      "2.0.0",
+      "O(N), N: patterns named",
+      "Unsubscribes from patterns, or from all.",
+    ],
     SPUBLISH: [
       3,
       PUBLISHING,
       "7.0.0",
       "O(N), N: subscribers",
-      "Sends a message to all that hear a shard channel.",
+      "Sends a message to the subscribers of a shard channel.",
     ],
-    SSUBSCRIBE: [-2, LISTENING, "7.0.0", SUBSCRIBED, "Hears shard channels."],
-    SUBSCRIBE: [-2, LISTENING, "2.0.0", SUBSCRIBED, "Hears channels."],
-    SUNSUBSCRIBE: [-1, LISTENING, "7.0.0", SUBSCRIBED, "Hears shard channels, or all, no more."],
-    UNSUBSCRIBE: [-1, LISTENING, "2.0.0", SUBSCRIBED, "Hears channels, or all, no more."],
+    SSUBSCRIBE: [-2, LISTENING, "7.0.0", SUBSCRIBED, "Subscribes to shard channels."],
+    SUBSCRIBE: [-2, LISTENING, "2.0.0", SUBSCRIBED, "Subscribes to channels."],
+    SUNSUBSCRIBE: [-1, LISTENING, "7.0.0", SUBSCRIBED, "Unsubscribes from shard channels, or from all."],
+    UNSUBSCRIBE: [-1, LISTENING, "2.0.0", SUBSCRIBED, "Unsubscribes from channels, or from all."],
   }).map((row) => {
     const places = SHARDS[row.name];
     return places === undefined ? row : { ...row, places };

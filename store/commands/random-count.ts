@@ -27,11 +27,10 @@ export function signedCount(bytes: ByteString): number {
 }
 
 /**
- * Places 0 ≤ place < n chosen at random, n > 0: `count` different ones, or with a negative count so many of
- * any.
- * @throws CommandFailure if that would be too many
+ * Chooses indexes 0 ≤ index < n at random, n > 0: `count` different ones, or with a negative count that many that may repeat.
+ * @throws CommandFailure  that would be too many
  */
-export function chosenPlaces(
+export function chosenIndexes(
   { effort }: Data,
   choose: (n: number) => number,
   n: number,

@@ -7,7 +7,7 @@ import type { Data } from "../keyspace/mutators.js";
 import { seededChoice } from "../keyspace/random.js";
 import type { Unit } from "../keyspace/unit.js";
 import { Hash } from "../values/hash.js";
-import { chosenPlaces, signedCount } from "./random-count.js";
+import { chosenIndexes, signedCount } from "./random-count.js";
 
 /** Twice as many items must still be countable. */
 const COUNT_WITH_VALUES_MAX = INT64_MAX / 2n;
@@ -27,12 +27,12 @@ function randomFields(data: Data, argv: readonly ByteString[], choose: (n: numbe
   if (withValues && isTooLarge(BigInt(argv[2]!))) throw custom("ERR value is out of range");
   const hash = data.getAs(Hash, argv[1]!)?.value;
   if (hash === undefined) return EMPTY_ARRAY;
-  const places = chosenPlaces(data, choose, hash.size, count);
+  const indexes = chosenIndexes(data, choose, hash.size, count);
   const { fields, values } = hash;
   const items: Reply[] = [];
-  for (const place of places) {
-    items.push(bulk(fields[place]!));
-    if (withValues) items.push(bulk(values[place]!));
+  for (const index of indexes) {
+    items.push(bulk(fields[index]!));
+    if (withValues) items.push(bulk(values[index]!));
   }
   return withValues ? pairs(items) : array(items);
 }

@@ -40,12 +40,12 @@ const functions = family("scripting", {
   },
   "FUNCTION|LIST": {
     ...row(-2, ["noscript"], "7.0.0"),
-    summary: "The libraries, and their functions.",
+    summary: "Returns the libraries, and their functions.",
     run: listFunctions,
   },
   "FUNCTION|STATS": {
     ...row(2, ["noscript"], "7.0.0"),
-    summary: "That none is running, and how many there are.",
+    summary: "Says that no function is running, and how many there are.",
     run: functionStats,
   },
 });
@@ -54,7 +54,7 @@ const scripts = family("scripting", {
   "SCRIPT|EXISTS": {
     ...row(-3, ["noscript"], "2.6.0"),
     complexity: "O(N), N: scripts asked for",
-    summary: "Whether scripts are known, by their SHA-1.",
+    summary: "Returns whether scripts are known, by their SHA-1.",
     run: (_, argv) => array(argv.slice(2).map(() => ZERO)),
   },
   "SCRIPT|FLUSH": {
@@ -73,20 +73,26 @@ const RUN: readonly Flag[] = ["noscript", "stale", "movablekeys"];
 const RUN_READING: readonly Flag[] = ["readonly", ...RUN];
 const AS_SCRIPT = "as the script";
 
-/** What runs scripts: where their keys are is told by a number before them. */
+/** Commands that run scripts: a number before the keys says how many there are. */
 const running: readonly Command[] = listenerRows("scripting", {
   EVAL: [-3, RUN, "2.6.0", AS_SCRIPT, "Runs a script."],
-  EVALSHA: [-3, RUN, "2.6.0", AS_SCRIPT, "Runs a script that is known, by its SHA-1."],
-  EVALSHA_RO: [-3, RUN_READING, "7.0.0", AS_SCRIPT, "As EVALSHA, of one that writes nothing."],
+  EVALSHA: [-3, RUN, "2.6.0", AS_SCRIPT, "Runs a known script, by its SHA-1."],
+  EVALSHA_RO: [-3, RUN_READING, "7.0.0", AS_SCRIPT, "Runs a known script that writes nothing, by its SHA-1."],
   FCALL: [-3, RUN, "7.0.0", "as the function", "Runs a function of a library."],
-  FCALL_RO: [-3, RUN_READING, "7.0.0", "as the function", "As FCALL, of one that writes nothing."],
+  FCALL_RO: [-3, RUN_READING, "7.0.0", "as the function", "Runs a function that writes nothing."],
   EVAL_RO: [-3, RUN_READING, "7.0.0", AS_SCRIPT, "Runs a script that writes nothing."],
 }).map((row) => ({ ...row, keys: counted(row.reads ? read : update, 2) }));
 
 const LIBRARIES = "O(N), N: functions";
 const keptFunctions: readonly Command[] = [
   ...listenerRows("scripting", {
-    "FUNCTION|DUMP": [2, ["noscript"], "7.0.0", LIBRARIES, "All libraries, as FUNCTION RESTORE takes them."],
+    "FUNCTION|DUMP": [
+      2,
+      ["noscript"],
+      "7.0.0",
+      LIBRARIES,
+      "Returns all libraries, as FUNCTION RESTORE accepts them.",
+    ],
   }),
   ...listenerRows(
     "scripting",
@@ -105,7 +111,7 @@ const kept: readonly Command[] = listenerRows("scripting", {
     ["noscript", "stale"],
     "2.6.0",
     "O(N), N: its bytes",
-    "Keeps a script, and answers its SHA-1.",
+    "Stores a script, and answers its SHA-1.",
   ],
 });
 
@@ -155,7 +161,7 @@ function listFunctions(_: unknown, argv: readonly ByteString[]): Reply {
   return EMPTY_ARRAY;
 }
 
-/** As a Redis answers whose one engine, Lua's, has nothing loaded. */
+/** Answers like a Redis whose one engine, Lua's, has no library loaded. */
 function functionStats(): Reply {
   const counts = map([bulk("libraries_count"), ZERO, bulk("functions_count"), ZERO]);
   return map([bulk("running_script"), NIL, bulk("engines"), map([bulk("LUA"), counts])]);

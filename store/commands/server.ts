@@ -56,7 +56,8 @@ export const server = family("connection", {
     keys: none,
     since: "3.0.0",
     complexity: "O(1)",
-    summary: "How many other daemons have the connection's last write on their disks, once so many do.",
+    summary:
+      "Returns the number of other daemons that have the connection's last write on their disks, once the given number has.",
     run: wait,
   },
 }).concat(
@@ -67,7 +68,7 @@ export const server = family("connection", {
       keys: none,
       since: "2.0.0",
       complexity: "O(1)",
-      summary: "Forgets the commands since MULTI.",
+      summary: "Discards the commands since MULTI.",
       run: () => {
         throw custom("ERR DISCARD without MULTI");
       },
@@ -118,7 +119,7 @@ export const server = family("connection", {
       keys: wholeDb("read"),
       since: "1.0.0",
       complexity: "O(1)",
-      summary: "How many keys the database holds.",
+      summary: "Counts the keys of the database.",
       run: (data, _argv, { at }) => integer(data.keyspace().size - data.keyspace().expired(at)),
     },
     FLUSHALL: {
@@ -159,7 +160,7 @@ export const server = family("connection", {
       keys: none,
       since: "2.6.0",
       complexity: "O(1)",
-      summary: "The date that the command runs at: Unix seconds, and microseconds.",
+      summary: "Returns the date of the command: Unix seconds, and microseconds.",
       run: (_, __, unit) => bulks([String(Math.floor(unit.at / 1000)), String((unit.at % 1000) * 1000)]),
     },
   }),
@@ -187,7 +188,7 @@ function select(data: Data, argv: readonly ByteString[]): Reply {
   return OK;
 }
 
-/** As Redis without replicas answers it within MULTI. */
+/** Answers like Redis without replicas within MULTI. */
 function wait(_: Data, argv: readonly ByteString[]): Reply {
   waitArguments(argv);
   return ZERO;
@@ -220,9 +221,9 @@ function swapdbKeys(argv: readonly ByteString[]): Touch[] {
 }
 
 function swapdb(data: Data, argv: readonly ByteString[]): Reply {
-  const [first, second] = ["first", "second"].map((place, i) => {
+  const [first, second] = ["first", "second"].map((index, i) => {
     const db = parseInteger(argv[i + 1]!);
-    if (typeof db !== "number") throw custom(`ERR invalid ${place} DB index`);
+    if (typeof db !== "number") throw custom(`ERR invalid ${index} DB index`);
     return db;
   }) as [number, number];
   for (const db of [first, second]) if (db < 0 || db >= data.databases) throw dbIndexOutOfRange();

@@ -33,14 +33,14 @@ export function countOperation(
     effort.work(READ_STEPS * sizes.reduce((sum, size) => sum + size, 0));
     return;
   }
-  // Each member of one set is looked up in the others.
+  // Each member of one set is looked up in the remaining sets.
   const first = sizes[0] ?? 0;
   const read =
     operation === intersection ? sizes.reduce((least, size) => Math.min(least, size), first) : first;
   effort.work(read * (READ_STEPS + LOOKUP_STEPS * (sizes.length - 1)));
 }
 
-/** In the order of the smallest set, the first of several. @param limit  as many members as will do */
+/** Returns members in the order of the smallest set, the first of several. @param limit  maximum number of members */
 export function intersection(operands: readonly Operand[], limit = Number.POSITIVE_INFINITY): ByteString[] {
   const sets = operands.filter((operand) => operand !== undefined);
   if (sets.length < operands.length) return [];
@@ -64,7 +64,7 @@ export function union(operands: readonly Operand[]): ByteString[] {
   return [...members];
 }
 
-/** The first set's members that are in none of the others. */
+/** Returns the first set's members that no other set has. */
 export function difference([first, ...others]: readonly Operand[]): ByteString[] {
   if (first === undefined) return [];
   return first.members.filter((member) => !others.some((other) => other?.has(member)));

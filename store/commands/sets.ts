@@ -14,7 +14,7 @@ import { counted, look, read, update, write } from "../rows/key-spec.js";
 import { MemberSet } from "../values/member-set.js";
 import { copied } from "../values/tables/packed.js";
 import { visitPage } from "../values/tables/scan-page.js";
-import { chosenPlaces, signedCount } from "./random-count.js";
+import { chosenIndexes, signedCount } from "./random-count.js";
 import {
   countOperation,
   difference,
@@ -41,7 +41,7 @@ export const sets = family("set", {
     keys: [look(1)],
     since: "1.0.0",
     complexity: "O(1)",
-    summary: "How many members a set has.",
+    summary: "Counts the members of a set.",
     run: (data, argv) => integer(data.getAs(MemberSet, argv[1]!)?.value.size ?? 0),
   },
   SDIFF: {
@@ -50,7 +50,7 @@ export const sets = family("set", {
     keys: [read(1, -1)],
     since: "1.0.0",
     complexity: "O(N), N: members of all sets",
-    summary: "The members of the first set that no other one has.",
+    summary: "Returns the members of the first set that no other one has.",
     run: (data, argv) => combined(data, argv, difference),
   },
   SDIFFSTORE: {
@@ -68,7 +68,7 @@ export const sets = family("set", {
     keys: [read(1, -1)],
     since: "1.0.0",
     complexity: "O(N*M), N: members of the smallest set, M: sets",
-    summary: "The members that all sets have.",
+    summary: "Returns the members that all sets have.",
     run: (data, argv) => combined(data, argv, intersection),
   },
   SINTERCARD: {
@@ -77,7 +77,7 @@ export const sets = family("set", {
     keys: counted(read, 1),
     since: "7.0.0",
     complexity: "O(N*M), N: members of the smallest set, M: sets",
-    summary: "How many members all sets have; counts up to a limit.",
+    summary: "Counts the members that all sets have, up to a limit.",
     run: sintercard,
   },
   SINTERSTORE: {
@@ -95,7 +95,7 @@ export const sets = family("set", {
     keys: [look(1)],
     since: "1.0.0",
     complexity: "O(1)",
-    summary: "Whether a set has a member.",
+    summary: "Returns whether a set has a member.",
     run: (data, argv) => presence(data.getAs(MemberSet, argv[1]!)?.value, argv[2]!),
   },
   SMEMBERS: {
@@ -104,7 +104,7 @@ export const sets = family("set", {
     keys: [read(1)],
     since: "1.0.0",
     complexity: "O(N), N: members",
-    summary: "All members of a set.",
+    summary: "Returns all members of a set.",
     run: (data, argv) => allMembers(data, "set", data.getAs(MemberSet, argv[1]!)?.value.members ?? []),
   },
   SMISMEMBER: {
@@ -113,7 +113,7 @@ export const sets = family("set", {
     keys: [read(1)],
     since: "6.2.0",
     complexity: "O(N), N: members asked for",
-    summary: "Whether a set has each of several members.",
+    summary: "Returns whether a set has each of several members.",
     run: smismember,
   },
   SMOVE: {
@@ -140,7 +140,7 @@ export const sets = family("set", {
     keys: [read(1)],
     since: "1.0.0",
     complexity: "O(N), N: members answered",
-    summary: "Members chosen at random; with a negative count the same one may come more than once.",
+    summary: "Returns members chosen at random; with a negative count the same one may come more than once.",
     run: srandmember,
   },
   SREM: {
@@ -158,7 +158,7 @@ export const sets = family("set", {
     keys: [read(1)],
     since: "2.8.0",
     complexity: "O(1) for each call, O(N) for a whole pass, N: members",
-    summary: "A page of a set's members and the cursor of the next.",
+    summary: "Returns a page of a set's members and the cursor of the next.",
     run: sscan,
   },
   SUNION: {
@@ -167,7 +167,7 @@ export const sets = family("set", {
     keys: [read(1, -1)],
     since: "1.0.0",
     complexity: "O(N), N: members of all sets",
-    summary: "The members that any of the sets has.",
+    summary: "Returns the members that any of the sets has.",
     run: (data, argv) => combined(data, argv, union),
   },
   SUNIONSTORE: {
@@ -276,7 +276,7 @@ function srandmember(data: Data, argv: readonly ByteString[], unit: Unit): Reply
   if (count >= members.length) return allMembers(data, "array", members);
   return bulksReply(
     "array",
-    chosenPlaces(data, choose, members.length, count).map((place) => members[place]!),
+    chosenIndexes(data, choose, members.length, count).map((index) => members[index]!),
   );
 }
 
@@ -297,8 +297,8 @@ function sscan(data: Data, argv: readonly ByteString[], { encoding }: Unit): Rep
   // Those that Redis keeps so are integers, in their order.
   const members = isSmall ? inOrder(value.members) : value.members;
   const found: ByteString[] = [];
-  const visit = (place: number) => {
-    if (options.matches(members[place]!)) found.push(members[place]!);
+  const visit = (index: number) => {
+    if (options.matches(members[index]!)) found.push(members[index]!);
   };
   countPage(data, members.length, options, isSmall);
   return scanReply(visitPage(value, options, isSmall, visit), found);
@@ -307,7 +307,7 @@ function sscan(data: Data, argv: readonly ByteString[], { encoding }: Unit): Rep
 function inOrder(integers: readonly ByteString[]): readonly ByteString[] {
   const parsed = integers.map(BigInt);
   return integers
-    .map((_, place) => place)
+    .map((_, index) => index)
     .sort((a, b) => (parsed[a]! < parsed[b]! ? -1 : 1))
-    .map((place) => integers[place]!);
+    .map((index) => integers[index]!);
 }

@@ -67,7 +67,7 @@ interface KeyPattern {
 /** Numbers smaller than this are inexact, which Redis takes for an error here. */
 const NORMAL_MIN = 2 ** -1022;
 
-/** How many arguments follow each option. */
+/** Number of arguments after each option. */
 const OPERANDS: Readonly<Record<string, number>> = {
   ASC: 0,
   DESC: 0,
@@ -227,14 +227,14 @@ function compare<T extends number | string>(one: T, other: T): number {
   return one < other ? -1 : one > other ? 1 : 0;
 }
 
-/** What is absent comes first. */
+/** Compares texts; an absent one comes first. */
 function compareTexts(one: ByteString | undefined, other: ByteString | undefined): number {
   if (one === undefined || other === undefined)
     return Number(one !== undefined) - Number(other !== undefined);
   return compare(one, other);
 }
 
-/** A number as C's `strtod` reads it, with blanks before it and anything behind a NUL. @throws CommandFailure */
+/** Returns a number as C's `strtod` reads it: spaces before it and anything after a NUL are ignored. @throws CommandFailure */
 function score(bytes: ByteString | undefined): number {
   const text = cText(bytes ?? "");
   if (text === "") return 0;
@@ -254,7 +254,7 @@ function got(
   return get === "nothing" ? undefined : valueAt(data, get, element);
 }
 
-/** What the string, or the hash's field, holds that a pattern names for an element. */
+/** Returns the value of the string, or the hash's field, that a pattern names for an element. */
 function valueAt(
   data: Data,
   { prefix, suffix, field }: KeyPattern,

@@ -64,7 +64,7 @@ export const strings = family("string", {
     keys: [read(1)],
     since: "1.0.0",
     complexity: "O(1)",
-    summary: "The string of a key.",
+    summary: "Returns the string of a key.",
     run: get,
   },
   GETDEL: {
@@ -73,7 +73,7 @@ export const strings = family("string", {
     keys: [update(1)],
     since: "6.2.0",
     complexity: "O(1)",
-    summary: "The string of a key, which is removed.",
+    summary: "Returns the string of a key, and removes the key.",
     run: getdel,
   },
   GETEX: {
@@ -82,7 +82,7 @@ export const strings = family("string", {
     keys: [update(1)],
     since: "6.2.0",
     complexity: "O(1)",
-    summary: "The string of a key, whose expiry time is set or lifted.",
+    summary: "Returns the string of a key, and sets or removes its expiry time.",
     run: getex,
   },
   GETRANGE: {
@@ -91,7 +91,7 @@ export const strings = family("string", {
     keys: [read(1)],
     since: "2.4.0",
     complexity: "O(N), N: bytes returned",
-    summary: "A part of a string.",
+    summary: "Returns a part of a string.",
     run: getrange,
   },
   GETSET: {
@@ -136,7 +136,7 @@ export const strings = family("string", {
     keys: [read(1, 2)],
     since: "7.0.0",
     complexity: "O(N*M), N and M: the strings' lengths",
-    summary: "The longest common subsequence of two strings.",
+    summary: "Returns the longest common subsequence of two strings.",
     run: longestCommonSubsequence,
   },
   MGET: {
@@ -145,7 +145,7 @@ export const strings = family("string", {
     keys: [read(1, -1)],
     since: "1.0.0",
     complexity: "O(N), N: keys",
-    summary: "The strings of several keys.",
+    summary: "Returns the strings of several keys.",
     run: mget,
   },
   MSET: {
@@ -220,7 +220,7 @@ export const strings = family("string", {
     keys: [look(1)],
     since: "2.2.0",
     complexity: "O(1)",
-    summary: "The length of a string in bytes.",
+    summary: "Returns the length of a string in bytes.",
     run: strlen,
   },
   SUBSTR: {
@@ -229,7 +229,7 @@ export const strings = family("string", {
     keys: [read(1)],
     since: "1.0.0",
     complexity: "O(N), N: bytes returned",
-    summary: "A part of a string; GETRANGE's old name.",
+    summary: "Returns a part of a string; GETRANGE's old name.",
     run: getrange,
   },
 });
@@ -360,7 +360,7 @@ function setrange(data: Data, argv: readonly ByteString[]): Reply {
 interface StringOptions {
   condition: "NX" | "XX" | undefined;
   get: boolean;
-  /** `EX`, `PX`, `EXAT`, `PXAT` with its argument, or what stands in their place. */
+  /** `EX`, `PX`, `EXAT`, `PXAT` with its argument, or the word that replaces them. */
   expiry: { readonly option: string; readonly argument: ByteString } | "KEEPTTL" | "PERSIST" | undefined;
 }
 
@@ -398,7 +398,7 @@ function expiryOf(expiry: StringOptions["expiry"], at: number, name: string): nu
   return expireTime(expiry.argument, unit, at, name, true);
 }
 
-/** With GET among its options it answers what the key held. */
+/** Returns the keys of SET: with GET among its options it answers what the key held. */
 function setKeys(argv: readonly ByteString[]): Touch[] {
   const answers = argv.some((word, place) => place > 2 && word.toUpperCase() === "GET");
   return [{ db: null, key: argv[1] ?? "", access: "write", needs: answers ? "RW" : "W" }];

@@ -1,18 +1,24 @@
 /**
- * TIMELINE and its subcommands: what the timeline knows of the past and of itself, for administrators. The rows give
- * arity, rules and the keys that are told; a daemon that has a timeline answers them itself (daemon/history), and
- * everybody else says what they need.
+ * TIMELINE and its subcommands: the history and the status of the timeline, for administrators. The rows contain arity, rules and keys; a
+ * daemon that has a timeline answers them itself (daemon/history), and elsewhere the error says what they require.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
 import { custom } from "../arguments/errors.js";
-import { type Command, type CommandTable, family, type Row } from "../rows/command.js";
+import {
+  type Command,
+  type CommandDescription,
+  type CommandTable,
+  type Flag,
+  family,
+  type Row,
+} from "../rows/command.js";
 import { allDbs, type KeySpec, none, read, touchesOf } from "../rows/key-spec.js";
 
-/** Where the command of TIMELINE GET begins. */
+/** Index of the command in TIMELINE GET. */
 export const PAST_COMMAND_AT = 3;
 
-/** The command that TIMELINE GET asks of the past: who asks needs to be permitted that too. null: it is another command. */
+/** Returns the command that TIMELINE GET runs on a past state: the user needs permission for it too. null: it is another command. */
 export function commandOfPast(argv: readonly ByteString[]): readonly ByteString[] | null {
   const [name = "", subcommand] = argv;
   // Asked of every command.
@@ -21,16 +27,19 @@ export function commandOfPast(argv: readonly ByteString[]): readonly ByteString[
   return argv.slice(PAST_COMMAND_AT);
 }
 
-type TimelineRow = Pick<Row, "arity" | "complexity" | "summary" | "keys"> & Partial<Pick<Row, "flags">>;
+interface TimelineRow extends CommandDescription {
+  readonly keys: KeySpec;
+  readonly flags?: readonly Flag[];
+}
 
-/** @param table  that these rows stand in themselves: not yet complete when they are made */
-export const timeline = (table: Pick<CommandTable, "find">): readonly Command[] => {
-  /** Those of the command that is asked of the past. */
+/** @param find  of the table that these rows become part of, which is not complete when they are made */
+export const timeline = (find: CommandTable["find"]): readonly Command[] => {
+  /** Returns the keys of the command that runs on a past state. */
   const pastKeys: KeySpec = (argv) => {
     const past = argv.slice(PAST_COMMAND_AT);
     const [name, subcommand] = past;
-    const command = table.find(`${name}|${subcommand}`) ?? table.find(name ?? "");
-    // Others are not run, this one in itself among them.
+    const command = find(`${name}|${subcommand}`) ?? find(name ?? "");
+    // Commands that write are not run, TIMELINE GET itself among them.
     return command?.reads ? touchesOf(command.keys, past) : [];
   };
   return family("server", {
@@ -40,7 +49,7 @@ export const timeline = (table: Pick<CommandTable, "find">): readonly Command[] 
       keys: none,
       since: "",
       complexity: "Depends on the subcommand",
-      summary: "Commands on what has been recorded, for administrators.",
+      summary: "Commands on recorded entries, for administrators.",
       run: refuse,
     },
     ...rowsOf({
@@ -48,21 +57,21 @@ export const timeline = (table: Pick<CommandTable, "find">): readonly Command[] 
         arity: -3,
         keys: [read(2)],
         complexity: "O(N), N: what was recorded since FROM",
-        summary: "Which signers changed a key, by what: TIMELINE BLAME key [FROM ms].",
+        summary: "Returns the signers that changed a key, and their commands: TIMELINE BLAME key [FROM ms].",
       },
       "TIMELINE|DEADLETTERS": {
         arity: -2,
         keys: allDbs("read"),
         complexity: "O(N), N: dead letters",
         summary:
-          "Writes that this daemon had acknowledged and had to let go of: TIMELINE DEADLETTERS [FROM ms] [LIMIT n].",
+          "Lists the writes that this daemon acknowledged and had to give up: TIMELINE DEADLETTERS [FROM ms] [LIMIT n].",
       },
       "TIMELINE|FATE": {
         arity: -4,
         keys: none,
         complexity: "O(N), N: places",
         summary:
-          "What became of what a daemon that the list of members leaves out had taken: TIMELINE FATE daemon place [place ...].",
+          "Returns the outcome of writes of a daemon that the member list leaves out: TIMELINE FATE daemon place [place ...].",
       },
       "TIMELINE|GET": {
         arity: -4,
@@ -76,20 +85,20 @@ export const timeline = (table: Pick<CommandTable, "find">): readonly Command[] 
         keys: allDbs("read"),
         complexity: "O(N), N: what was recorded since the last snapshot before FROM",
         summary:
-          "What was recorded and what came of it: TIMELINE LOG [FROM ms] [TO ms] [KEY key] [SIGNER id] [LIMIT n].",
+          "Returns the recorded entries and their outcomes: TIMELINE LOG [FROM ms] [TO ms] [KEY key] [SIGNER id] [LIMIT n].",
       },
       "TIMELINE|REPAIR": {
         arity: -2,
         keys: none,
-        complexity: "O(1), beside O(N) of work in the background, N: keys",
+        complexity: "O(1), and O(N) of work in the background, N: keys",
         summary:
-          "Compares the Redis that mirrors the state with it, and mends what differs: TIMELINE REPAIR [TAKEOVER].",
+          "Compares the Redis that mirrors the state with it, and repairs what differs: TIMELINE REPAIR [TAKEOVER].",
       },
       "TIMELINE|STATUS": {
         arity: -2,
         keys: none,
         complexity: "O(N), N: members",
-        summary: "How the timeline and the members are: TIMELINE STATUS [UPTO ms].",
+        summary: "Describes the timeline and the members: TIMELINE STATUS [UPTO ms].",
       },
     }),
   });

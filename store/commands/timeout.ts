@@ -1,10 +1,10 @@
-/** How long a command may wait. Behaviour and texts: Redis 7; checked by test/conformance. */
+/** The timeouts of commands that wait. Behaviour and texts: Redis 7; checked by test/conformance. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { custom } from "../arguments/errors.js";
 import { indexArgument, parseInteger } from "../arguments/numbers.js";
 import { thousandTimes } from "../arithmetic/long-double.js";
 
-/** As clients write nearly all of them: exact without C's arithmetic. */
+/** The usual form of seconds: exact without C's arithmetic. */
 const PLAIN_SECONDS = /^\d{1,9}$/;
 
 /**
@@ -21,7 +21,7 @@ export function timeoutArgument(bytes: ByteString): number {
   return Number(milliseconds);
 }
 
-/** What WAIT is asked: milliseconds are as above. @throws CommandFailure */
+/** Parses the arguments of WAIT: milliseconds are as above. @throws CommandFailure */
 export function waitArguments(argv: readonly ByteString[]): { replicas: number; milliseconds: number } {
   const replicas = indexArgument(argv[1]!);
   const milliseconds = parseInteger(argv[2]!);

@@ -1,4 +1,4 @@
-/** Who hears what commands do to keys. Beside the state: whether anybody hears changes nothing of it. */
+/** Interface of the listener for what commands do to keys. It is not part of the state: whether there is a listener changes nothing. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
 import type { Keyspace } from "../keyspace/keyspace.js";
@@ -13,9 +13,9 @@ export interface HeardCommand {
   /** Lent. */
   readonly unit: Unit;
   readonly reply: Reply;
-  /** What takes it back, and so what it has changed, in its order. */
+  /** The undo records, and so the changes, in their order. */
   readonly records: readonly UndoRecord[];
-  /** As they are behind it. */
+  /** The data after the command. */
   readonly keyspaces: readonly Keyspace[];
   /** Keys that it looked for and did not find, in its order. */
   readonly missed: readonly ByteString[];
@@ -27,10 +27,10 @@ export type GoneBy = "expired" | "evicted";
 export interface ChangeListener {
   /** A command has been run for the first time. */
   applied(heard: HeardCommand): void;
-  /** What commands have changed before was taken back, or made again behind others. */
+  /** Is called after changes were undone, or made again after inserted ones. */
   redone(records: readonly UndoRecord[]): void;
   /** A key's time is over, or it went to free memory. */
   gone(db: number, key: ByteString, by: GoneBy): void;
-  /** Another state has taken the place of this one: nobody knows which keys differ. */
+  /** Is called after another state has replaced this one: the keys that differ are not known. */
   replaced(): void;
 }

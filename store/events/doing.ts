@@ -66,13 +66,13 @@ export class Doing {
     return this.done.some(({ mutator }) => mutators.includes(mutator));
   }
 
-  /** What a key holds now. */
+  /** Returns the current value of a key. */
   valueOf(key: ByteString): Value | undefined {
     return this.#keyspaces[this.db]?.find(key)?.value;
   }
 
-  /** Whether a word stands among the arguments, in any case. */
+  /** Whether a word is among the arguments, in any case. */
   says(from: number, ...words: readonly string[]): boolean {
-    return this.argv.some((one, place) => place >= from && words.includes(one.toUpperCase()));
+    return this.argv.some((one, index) => index >= from && words.includes(one.toUpperCase()));
   }
 }

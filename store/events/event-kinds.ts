@@ -1,4 +1,4 @@
-/** The kinds of rules by which commands tell events: what is told of a key, under which condition, and which key that is. */
+/** Kinds of rules for the events of commands: the event, its condition, and its key. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Doing, EventClass } from "./doing.js";
 
@@ -8,7 +8,7 @@ type KeyOf = (doing: Doing) => ByteString;
 
 export const always: Condition = () => true;
 export const changed: Condition = (doing, key) => doing.has(key);
-/** What answers a number has done something if it is not 0. */
+/** Holds if the number that a command answers is not 0. */
 export const counted: Condition = ({ reply }) => reply.kind === "integer" && reply.value > 0;
 export const answered: Condition = ({ reply }) => reply.kind !== "nil" && reply.kind !== "nil-array";
 /** Whether the command found the key, though nothing of it may have changed. */
@@ -16,13 +16,13 @@ export const found: Condition = (doing, key) => doing.was(key);
 
 export const first: KeyOf = ({ argv }) => argv[1] as ByteString;
 export const second: KeyOf = ({ argv }) => argv[2] as ByteString;
-/** What a pop of several keys answers: the key before the elements. */
+/** Returns the key that a pop of several keys answers before the elements. */
 const answeredKey: KeyOf = ({ reply }) => {
   const [key] = reply.kind === "array" ? reply.items : [];
   return key?.kind === "bulk" ? key.bytes : "";
 };
 
-/** What is done to a key, between its coming and its going. */
+/** Reports an event of a key, after its creation and before its removal. */
 export function tellOf(doing: Doing, kind: EventClass, name: string, key: ByteString): void {
   if (!doing.was(key) && doing.is(key)) doing.tell("n", "new", key);
   doing.tell(kind, name, key);
@@ -48,12 +48,12 @@ export function stored(kind: EventClass, name: string, keyOf = first): EventRule
 /** The same where a word among the arguments names the key. @param words  the last of them counts */
 export function storedBehind(kind: EventClass, name: string, words: RegExp, from: number): EventRule {
   return (doing) => {
-    const place = doing.argv.findLastIndex((word, at) => at >= from && words.test(word));
-    if (place > 0) stored(kind, name, ({ argv }) => argv[place + 1] as ByteString)(doing);
+    const index = doing.argv.findLastIndex((word, at) => at >= from && words.test(word));
+    if (index > 0) stored(kind, name, ({ argv }) => argv[index + 1] as ByteString)(doing);
   };
 }
 
-/** An element from one end of a list to one of another: told to be put before it is told to be taken. */
+/** Reports an element that moved from one list to another: first the push, then the pop. */
 export function movedElement(
   ends: (argv: readonly ByteString[]) => readonly [from: string, to: string],
 ): EventRule {
@@ -70,13 +70,13 @@ export function movedElement(
 
 const isLeft = (word: string) => word.toUpperCase() === "LEFT";
 
-/** From the key that the answer names. */
+/** Reports a pop from the key that the answer names. */
 export const poppedFirst = (kind: EventClass, name: string) => on(kind, name, changed, answeredKey);
 
 /**
- * The same where a word behind the keys says from which end.
+ * Reports a pop whose end is a word after the keys.
  * @param names    by that word
- * @param countAt  where the number of keys stands
+ * @param countAt  index of the number of keys
  */
 export function poppedBy(
   kind: EventClass,

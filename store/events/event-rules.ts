@@ -35,7 +35,7 @@ const setFor: EventRule = (doing) => {
 const expires = (doing: Doing, from: number) => doing.says(from, "EX", "PX", "EXAT", "PXAT");
 const setAny: EventRule = (doing) => (expires(doing, 3) ? setFor : set)(doing);
 
-/** `MSET key value …`: a key that stands there twice is told twice, and is new once. */
+/** `MSET key value …`: a key that occurs twice has two events, and is new once. */
 const setMany: EventRule = (doing) => {
   const told = new Set<ByteString>();
   for (let i = 1; i < doing.argv.length; i += 2) {
@@ -63,7 +63,7 @@ const getAndExpire: EventRule = (doing) => {
   else if (doing.has(key)) doing.tell("g", "persist", key);
 };
 
-/** What held another value before is removed first: the key is always new. */
+/** A previous value is removed first, so the key is always new. */
 const renamed: EventRule = (doing) => {
   const [from, to] = [first(doing), second(doing)];
   if (from === to || !doing.has(from)) return;
@@ -103,7 +103,7 @@ const movedMember: EventRule = (doing) => {
   if (doing.has(to)) tellOf(doing, "s", "sadd", to);
 };
 
-/** With INCR a score is answered, or nil. */
+/** Returns a rule for scores: with INCR the answer is a score or nil. */
 const scored: EventRule = (doing) =>
   on("z", doing.reply.kind === "integer" ? "zadd" : "zincr", changed)(doing);
 
@@ -114,7 +114,7 @@ const addedEntry: EventRule = (doing) => {
   if (doing.did("streamTrim", "streamRemove")) doing.tell("t", "xtrim", key);
 };
 
-/** Consumers that were added: to groups of the streams that are named somewhere behind the command. */
+/** Consumers that were added to groups of the streams that are named after the command. */
 const addedConsumers: EventRule = (doing) => {
   for (const record of doing.done) {
     if (record.mutator !== "consumerAdd") continue;
@@ -272,7 +272,7 @@ const STREAMS: Readonly<Record<string, EventRule>> = {
   "XGROUP|SETID": on("t", "xgroup-setid", always, second),
 };
 
-/** Of types that Redis does not have. */
+/** Commands on types that Redis does not have. */
 const OWN = [
   ..."DOC.CREATE DOC.DELETE DOC.DROP DOC.EMPTY DOC.INDEX|CREATE DOC.INDEX|DROP DOC.INSERT DOC.MEMBER|ADD".split(
     " ",
@@ -284,7 +284,7 @@ const OWN = [
   ..."MDB.INSERT MDB.RENAME MDB.UPDATE".split(" "),
 ].map((name): readonly [string, EventRule] => [name, eachChanged(name.toLowerCase().replace("|", "-"))]);
 
-/** By the names of the command table. */
+/** Rules by the names in the command table. */
 export const EVENT_RULES: ReadonlyMap<string, EventRule> = new Map([
   ...[KEYS, STRINGS, LISTS, SETS, SORTED_SETS, HASHES, STREAMS].flatMap(Object.entries<EventRule>),
   ...OWN,

@@ -1,4 +1,4 @@
-/** Which keys some changes were to, told from what takes them back. */
+/** Finds the keys that changed, from the undo records. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Keyspace } from "../keyspace/keyspace.js";
 import type { UndoRecord } from "../keyspace/undo.js";
@@ -11,7 +11,7 @@ export interface ChangedKey {
   readonly was: boolean;
 }
 
-/** Told to of each change, the oldest first: a key is named as often as it changed. */
+/** Is called for each change, the oldest first: a key is named as often as it changed. */
 type Visit = (changed: ChangedKey) => void;
 
 export function visitChanges(records: readonly UndoRecord[], visit: Visit): void {
@@ -39,14 +39,14 @@ function visitOne(record: UndoRecord, visit: Visit): void {
       visit({ db: record.second, key: null, was: true });
       break;
     default:
-    // Of what a collection holds: a record of its key stands behind it, or before.
+    // A change within a collection is followed or preceded by a record of its key.
   }
 }
 
-/** What one command has made of keys. */
+/** The changes of keys by one command. */
 export class KeyChanges {
   readonly #keyspaces: readonly Keyspace[];
-  /** By database and key, in the order in which they changed: whether each was there before. */
+  /** Whether each key existed before, by database and key, in the order in which they changed. */
   readonly #was = new Map<string, { readonly db: number; readonly key: ByteString; readonly was: boolean }>();
 
   constructor(records: readonly UndoRecord[], keyspaces: readonly Keyspace[]) {

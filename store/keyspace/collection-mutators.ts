@@ -24,7 +24,7 @@ export class CollectionMutators {
     this.#host.touch(entry);
   }
 
-  /** Puts others in the places of documents that are there. */
+  /** Replaces documents. */
   set(entry: CollectionEntry, changed: NumberedDocuments): void {
     if (changed.numbers.length === 0) return;
     this.#produce(entry, changed.documents);

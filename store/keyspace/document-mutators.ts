@@ -41,13 +41,13 @@ export class DocumentMutators {
     this.#host.touch(entry);
   }
 
-  /** Removes an entry that is there; the others keep their keys. */
+  /** Removes an entry that exists; the remaining ones keep their keys. */
   remove(entry: DocumentEntry, key: ByteString): void {
     this.#remove(entry.value, key);
     this.#host.touch(entry);
   }
 
-  /** Removes the entries that the unit no longer sees: nobody sees a change, so the key's writer stays. */
+  /** Removes expired entries of the unit's date: no command could see them, so the key's writer stays. */
   purge({ value }: DocumentEntry): void {
     const at = this.#host.at();
     if (value.expiries?.mayHaveExpired(at) !== true) return;
@@ -55,10 +55,10 @@ export class DocumentMutators {
   }
 
   /** Takes an entry out of a plain document, whose later ones move up. */
-  takeOut(entry: DocumentEntry, place: number): void {
+  takeOut(entry: DocumentEntry, slot: number): void {
     this.#host.produce(1, 0);
-    const old = entry.value.takeOut(place);
-    this.#host.record({ mutator: "documentTakeOut", document: entry.value, place, old });
+    const old = entry.value.takeOut(slot);
+    this.#host.record({ mutator: "documentTakeOut", document: entry.value, slot, old });
     this.#host.touch(entry);
   }
 

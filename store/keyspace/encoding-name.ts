@@ -1,6 +1,6 @@
 /**
- * What Redis 7.0 would call the encoding of a value: of one that is made anew with these contents. A collection with a past may
- * have another one there (what was large once stays so), here it has not.
+ * Names the encoding that Redis 7.0 would have for a value that is newly made with these contents. In Redis a collection with a history may
+ * have another one (what was large once stays so).
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { parseInteger } from "../arguments/numbers.js";
@@ -29,7 +29,7 @@ export const ENCODING_LIMITS: EncodingLimits = {
   zsetListpackValue: 64,
 };
 
-/** The longest string that Redis keeps beside its head. */
+/** The longest string that Redis stores next to its header. */
 export const EMBEDDED_BYTES_MAX = 44;
 /** Integers from 0 to below it exist once, however many keys hold them. */
 const SHARED_INTEGERS = 10_000;
@@ -66,7 +66,7 @@ export function isCompact(value: Value, limits?: EncodingLimits): boolean {
   return name === "listpack" || name === "intset";
 }
 
-/** How many references Redis counts to a value of these contents. */
+/** Returns the number of references that Redis counts to a value of these contents. */
 export function referenceCount(value: Value): number {
   const integer = typeof value === "string" ? parseInteger(value) : undefined;
   return integer !== undefined && integer >= 0 && integer < SHARED_INTEGERS ? SHARED_REFERENCES : 1;

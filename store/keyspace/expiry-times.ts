@@ -9,14 +9,14 @@ import { ExpiryQueue, STALE_MIN } from "../values/tables/expiry.js";
 export type IsCurrent = (key: ByteString, expire: number) => boolean;
 
 export class ExpiryTimes {
-  /** Keys that expire before `#at`, and the others. */
+  /** Keys that expire before `#at`, and the remaining ones. */
   readonly #due = new ExpiryQueue();
   readonly #pending = new ExpiryQueue();
   readonly #isCurrent: IsCurrent;
   #at = 0;
   /** Keys that are there and expire before `#at`. */
   #dueCount = 0;
-  /** Keys that have come due since they were last taken; null: nobody takes them. */
+  /** Keys that have expired since they were last taken; null: they are not collected. */
   #fresh: ByteString[] | null = null;
 
   constructor(isCurrent: IsCurrent) {
@@ -47,8 +47,8 @@ export class ExpiryTimes {
   }
 
   /**
-   * How many keys are there that expire before a time.
-   * @param at  an earlier time than the latest one asked about counts as that one
+   * Returns the number of keys that expire before a time.
+   * @param at  milliseconds since 1970; a time before the latest one asked for counts as that one
    */
   dueBefore(at: number): number {
     this.advance(at, Number.POSITIVE_INFINITY);
@@ -88,7 +88,7 @@ export class ExpiryTimes {
       }
       this.#pending.shift(at);
       moved++;
-      // The same key may stand there twice, and then stands behind itself.
+      // The same key may occur twice, and then follows itself.
       if (next.expire === expire && next.key === key) continue;
       ({ expire, key } = next);
       if (!this.#isCurrent(key, expire)) continue;
@@ -110,8 +110,8 @@ export class ExpiryTimes {
 
   /** Some entry, chosen by a number (at least 0, below 1). */
   sample(chance: number): { expire: number; key: ByteString } | undefined {
-    const place = Math.floor(chance * this.#size);
-    return place < this.#due.size ? this.#due.at(place) : this.#pending.at(place - this.#due.size);
+    const index = Math.floor(chance * this.#size);
+    return index < this.#due.size ? this.#due.at(index) : this.#pending.at(index - this.#due.size);
   }
 
   get #size(): number {

@@ -10,7 +10,7 @@ import type { Value } from "../values/value.js";
 import { SORTED_MEMBER_STEPS } from "./effort.js";
 import type { MutatedUnit } from "./mutated-unit.js";
 
-/** Ids, and to whom each is handed; undefined: to nobody any more. */
+/** Ids, each with its new pending record; undefined: it is no longer pending. */
 export type PendingChanges = readonly (readonly [StreamId, Pending | undefined])[];
 
 export class GroupMutators {
@@ -72,7 +72,7 @@ export class GroupMutators {
     group.removeConsumer(consumer);
   }
 
-  /** Says to whom entries are handed, all in one record. */
+  /** Sets the pending records of entries, all in one undo record. */
   setPending(group: ConsumerGroup, changes: PendingChanges): void {
     if (changes.length === 0) return;
     const ids: StreamId[] = [];

@@ -14,7 +14,7 @@ import type { Unit } from "./unit.js";
 /** `Entry.expire` of a key that stays. */
 export const NO_EXPIRY = 0;
 
-/** What is known of one key. */
+/** A key with its value, its expiry time and its last writer. */
 export interface Entry {
   readonly key: ByteString;
   value: Value;
@@ -73,7 +73,7 @@ class KeptEntry implements Entry {
     const { held } = this;
     if (!(held instanceof StringDraft)) return held;
     const text = held.toString();
-    // Who changes it and reads it in turn goes on with the draft.
+    // Alternating changes and reads go on with the draft.
     if (held.isRead) this.held = text;
     held.isRead = true;
     return text;
@@ -124,7 +124,7 @@ export class Keyspace {
     return this.#expiring === 0 ? 0 : this.#times.dueBefore(at);
   }
 
-  /** Does part of what the next `expired` would have to do. @param most  about so many keys */
+  /** Does a part of the work of the next `expired`. @param most  approximate number of keys to check */
   lookForExpired(at: number, most: number): void {
     if (this.#expiring > 0) this.#times.advance(at, most);
   }
@@ -152,15 +152,15 @@ export class Keyspace {
     return this.#table.page(request);
   }
 
-  /** How many keys have an expiry time. */
+  /** Number of keys that have an expiry time. */
   get expiring(): number {
     return this.#expiring;
   }
 
   /** The entry of a key, expired or not. */
   find(key: ByteString): Entry | undefined {
-    const place = this.#table.find(key);
-    return place < 0 ? undefined : this.#table.items[place];
+    const slot = this.#table.find(key);
+    return slot < 0 ? undefined : this.#table.items[slot];
   }
 
   /** Sets or adds a key. */
@@ -196,10 +196,10 @@ export class Keyspace {
   }
 
   delete(key: ByteString): void {
-    const place = this.#table.find(key);
-    if (place < 0) return;
-    this.#forgetExpire(this.#table.items[place] as Entry);
-    this.#table.removeAt(place);
+    const slot = this.#table.find(key);
+    if (slot < 0) return;
+    this.#forgetExpire(this.#table.items[slot] as Entry);
+    this.#table.removeAt(slot);
   }
 
   /**
@@ -236,7 +236,7 @@ export class Keyspace {
     return entry?.expire === chosen?.expire ? entry : undefined;
   }
 
-  /** Before an entry's expiry time changes, or it goes. */
+  /** To be called before an entry's expiry time changes, or the entry is removed. */
   #forgetExpire({ expire }: Entry): void {
     if (expire === NO_EXPIRY) return;
     this.#expiring--;

@@ -1,10 +1,10 @@
-/** How often keys were looked for to be read. Statistics: no part of the state. */
+/** Counters of the look-ups of keys to read. Statistics, not part of the state. */
 import type { ByteString } from "../../protocol/byte-string.js";
 
 export class Lookups {
   hits = 0;
   misses = 0;
-  /** Receives keys that were not found; null: nobody asks. */
+  /** Receives keys that were not found; null: they are not collected. */
   missed: ByteString[] | null = null;
 
   note(key: ByteString, isFound: boolean): void {

@@ -77,7 +77,7 @@ export class Data {
     this.forms = forms;
   }
 
-  /** Points the face at a unit. `records` receives the inverses; null: nobody will ask for them. `counts`: whether look-ups count. */
+  /** Begins a unit. `records` receives the inverses; null: none are stored. `counts`: whether look-ups count. */
   begin(unit: Unit, records: UndoRecord[] | null, counts: boolean, effort = UNCOUNTED_EFFORT): void {
     this.effort = effort;
     this.#counted = counts ? this.lookups : UNCOUNTED;
@@ -208,7 +208,7 @@ export class Data {
     return element;
   }
 
-  /** Replaces `count` elements from an index on by others; a list that becomes empty goes. */
+  /** Replaces `count` elements from an index on; a list that becomes empty is deleted. */
   listSplice(entry: Typed<List>, index: number, count: number, inserted: readonly ByteString[]): void {
     this.effort.produce(1 + count + inserted.length);
     this.effort.work(REMOVED_ELEMENT_STEPS * count);
@@ -237,10 +237,10 @@ export class Data {
   /** Removes a member; a set that becomes empty goes. @returns whether it was present */
   setRemove(entry: Typed<MemberSet>, member: ByteString): boolean {
     this.effort.produce(MEMBER_STEPS);
-    const place = entry.value.find(member);
-    if (place < 0) return false;
-    this.#records?.push({ mutator: "setRemove", set: entry.value, place, member });
-    entry.value.removeAt(place);
+    const slot = entry.value.find(member);
+    if (slot < 0) return false;
+    this.#records?.push({ mutator: "setRemove", set: entry.value, slot, member });
+    entry.value.removeAt(slot);
     this.#touchOrDrop(entry);
     return true;
   }
@@ -249,17 +249,17 @@ export class Data {
   hashPut(entry: Typed<Hash>, field: ByteString, value: ByteString): boolean {
     this.effort.produce(MEMBER_STEPS);
     const hash = entry.value;
-    const place = hash.find(field);
-    if (place < 0) {
+    const slot = hash.find(field);
+    if (slot < 0) {
       this.#records?.push({ mutator: "hashAdd", hash });
       hash.push(field, value);
       this.#touch(entry);
       return true;
     }
-    const old = hash.valueAt(place);
+    const old = hash.valueAt(slot);
     if (old === value) return false;
-    this.#records?.push({ mutator: "hashPut", hash, place, old: copied(old) });
-    hash.setAt(place, value);
+    this.#records?.push({ mutator: "hashPut", hash, slot, old: copied(old) });
+    hash.setAt(slot, value);
     this.#touch(entry);
     return false;
   }
@@ -268,10 +268,10 @@ export class Data {
   hashRemove(entry: Typed<Hash>, field: ByteString): boolean {
     this.effort.produce(MEMBER_STEPS);
     const hash = entry.value;
-    const place = hash.find(field);
-    if (place < 0) return false;
-    this.#records?.push({ mutator: "hashRemove", hash, place, field, old: copied(hash.valueAt(place)) });
-    hash.removeAt(place);
+    const slot = hash.find(field);
+    if (slot < 0) return false;
+    this.#records?.push({ mutator: "hashRemove", hash, slot, field, old: copied(hash.valueAt(slot)) });
+    hash.removeAt(slot);
     this.#touchOrDrop(entry);
     return true;
   }

@@ -30,9 +30,9 @@ export function distinctChoices(choose: (n: number) => number, n: number, count:
   // A shuffle of 0, 1, … n - 1 that stops early; only what has moved is written down.
   const moved = new Map<number, number>();
   for (let left = n; left > 0 && chosen.length < count; left--) {
-    const place = choose(left);
-    chosen.push(moved.get(place) ?? place);
-    moved.set(place, moved.get(left - 1) ?? left - 1);
+    const index = choose(left);
+    chosen.push(moved.get(index) ?? index);
+    moved.set(index, moved.get(left - 1) ?? left - 1);
   }
   return chosen;
 }

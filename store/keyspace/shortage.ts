@@ -1,20 +1,20 @@
 /**
- * Memory that this process lacks in the middle of a command. Others have enough and go on, so nothing may come of it
- * here either: neither an answer, as if the command could not be applied anywhere, nor a state without it.
+ * Memory ran out in this process in the middle of a command. Daemons with enough memory apply the command, so this daemon may neither
+ * answer an error, as if the command were invalid everywhere, nor continue in a state without it.
  */
 export class Shortage extends Error {
   override readonly name = "Shortage";
 }
 
 /**
- * As the engine tells it. Of strings, arrays and tables that are too long for it at all it says something else; and a stack
- * that is too deep ends no daemon, since it would end all of them, at each start.
+ * The engine's message. For strings, arrays and tables above their maximum length it has another one; and a stack overflow stops no daemon,
+ * since it would stop all of them, at each start.
  */
 const TOLD = /allocation failed/i;
-/** As its library does. */
+/** The error code of the engine's library. */
 const CODE = "ERR_MEMORY_ALLOCATION_FAILED";
 
-/** @throws Shortage  the problem is one; all others are the same wherever the command is applied */
+/** @throws Shortage  the problem is one; all other problems are the same on every daemon */
 export function throwShortage(problem: unknown): void {
   if (!(problem instanceof Error)) return;
   const isShort = problem instanceof RangeError && TOLD.test(problem.message);

@@ -1,5 +1,5 @@
 /**
- * How much memory a key takes here: an estimate from what V8 gives to objects, strings and tables. Compared with the heap in
+ * Estimates the memory of a key, from what V8 allocates for objects, strings and tables. Compared with the heap in
  * test/store/commands/object.test.ts.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -15,45 +15,42 @@ import { BLOCK_MAX } from "../values/streams/stream-block.js";
 import { STREAM_ID_MAX } from "../values/streams/stream-id.js";
 import { isPackable, PACKED_ELEMENTS_MAX } from "../values/tables/packed.js";
 import type { Value } from "../values/value.js";
-import { type Entry, NO_EXPIRY } from "./keyspace.js";
+import { NO_EXPIRY } from "./keyspace.js";
 
-/** Bytes of a string beside its characters, of a reference, of a place in a hash table (of which a part is empty). */
+/** Bytes of a string without its characters, of a reference, of a slot in a hash table (of which a part is empty). */
 const STRING_HEAD = 16;
 const REFERENCE = 8;
 const TABLE_PLACE = 40;
-/** A key's record, its place in the list of keys and in the table. */
+/** A key's record, its slot in the list of keys and in the table. */
 const ENTRY = 64 + REFERENCE + TABLE_PLACE;
 /** Time and key in the queue, and the time in the record. */
 const EXPIRY = 3 * 16;
 /** A collection's objects while it holds nothing. */
 const COLLECTION = 160;
-/** From so many members on they stand in a table as well. */
+/** Minimum number of members that are in a table as well. */
 const TABLE_MEMBERS_MIN = 13;
 /** Score and reference in the order by score, whose nodes are half full at worst, and the score by member. */
 const SCORED = 4 * REFERENCE;
-/** A stream entry's id, a whole number of any size, and its places. */
+/** A stream entry's id, a whole number of any size, and its slots. */
 const STREAM_ENTRY = 32 + 2 * REFERENCE;
-/** Of a sealed one: its id, and its part of what is kept for all entries of its block. */
+/** An entry of a sealed block: its id, and its part of what the block stores for all entries. */
 const SEALED_STREAM_ENTRY = 8;
 /** A group of consumers, or a consumer, with its tables. */
 const GROUP = 500;
-/** An entry that is pending: its id, its places with the group and with the consumer, and what is said of it. */
+/** An entry that is pending: its id, its slots with the group and with the consumer, and what is said of it. */
 const PENDING = 32 + 4 * REFERENCE + 8 * REFERENCE;
-/** A table's row beside its cells: the list, its elements' head, its place. */
+/** A table's row without its cells: the list, the header of its elements, its slot. */
 const ROW = 5 * REFERENCE;
-/** What an index of a collection knows a document by: the text of an ObjectId. */
+/** A document's key in an index of a collection: the text of an ObjectId. */
 const INDEX_KEY = 4 * REFERENCE;
 /** Key and rank of a document's entry. */
 const DOCUMENT_KEY = 2 * REFERENCE;
 
 /**
- * Bytes, with the key's own.
- * @param samples  how many elements are looked at; the others are taken to be alike
+ * Returns bytes, including those of the key.
+ * @param samples  number of elements to sample; the rest are assumed to be alike
  */
-export function estimatedBytes(
-  { key, value, expire }: Pick<Entry, "key" | "value" | "expire">,
-  samples: number,
-): number {
+export function estimatedBytes(key: ByteString, value: Value, expire: number, samples: number): number {
   return stringBytes(key) + ENTRY + (expire === NO_EXPIRY ? 0 : EXPIRY) + valueBytes(value, samples);
 }
 
@@ -78,7 +75,7 @@ function valueBytes(value: Value, samples: number): number {
   );
 }
 
-/** Of a stream's groups of consumers. */
+/** Returns the bytes of a stream's consumer groups. */
 function groupBytes({ groups }: Stream): number {
   let bytes = 0;
   for (const { name, size, consumers, pending } of groups) {
@@ -91,7 +88,7 @@ function groupBytes({ groups }: Stream): number {
 /** A document whose entries have no keys of their own. */
 const isPlain = (value: Value) => value instanceof Document && value.isPlain;
 
-/** Of the first elements together, without those of tables. */
+/** Returns the bytes of the first elements together, without their share of tables. */
 function elementBytes(value: Exclude<Value, ByteString>, count: number): number {
   if (value instanceof List) return count * REFERENCE + textBytes(value.slice(0, count));
   if (value instanceof MemberSet) return namedBytes(value.members.slice(0, count), value.size);
@@ -138,7 +135,7 @@ function collectionBytes(collection: BsonCollection, count: number): number {
   let bytes = 0;
   for (const document of collection.documents()) {
     if (count-- === 0) break;
-    // The bytes in a row of their own, and their place in the index of _id.
+    // The bytes in a row of their own, and their slot in the index of _id.
     bytes += ROW + 2 * REFERENCE + TABLE_PLACE + INDEX_KEY + stringBytes(document);
   }
   return bytes;

@@ -1,14 +1,14 @@
 /**
- * In which form Redis keeps a short string that was changed in place or made of a float: `raw`, or `embstr` where its bytes
- * are a number's. For OBJECT ENCODING alone, of the keys that were so changed last, and only kept by a database in memory alone,
- * beside the state; as in Redis a daemon that starts anew does not know it.
+ * The form in which Redis stores a short string that was changed in place or made from a float: `raw`, or `embstr` where its bytes are a
+ * number's. Needed for OBJECT ENCODING alone, stored for the keys that were so changed last, only by a database in memory alone, and not
+ * part of the state; as in Redis a daemon that restarts does not know it.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { EMBEDDED_BYTES_MAX } from "./encoding-name.js";
 import type { Entry } from "./keyspace.js";
 import { stringLength } from "./string-parts.js";
 
-/** Keys that are remembered: as many as somebody looks into at a time. */
+/** Maximum number of remembered keys: as many as one inspects at a time. */
 const ENTRIES_MAX = 1024;
 
 export type StringForm = "raw" | "embstr";

@@ -11,7 +11,7 @@ export function stringLength({ held }: Entry): number {
   return (held as ByteString | StringDraft).length;
 }
 
-/** Bytes `from` ≤ place < `to`, as far as there are any. @param from  at least 0, as is `to` */
+/** Bytes `from` ≤ index < `to`, as far as there are any. @param from  at least 0, as is `to` */
 export function stringPart({ held }: Entry, from: number, to: number): ByteString {
   return (held as ByteString | StringDraft).slice(from, to);
 }
@@ -40,7 +40,7 @@ export function unpatchString(entry: Entry, offset: number, old: ByteString, len
   else held.truncate(length);
 }
 
-/** A string with others of its bytes from an offset on. */
+/** Returns a string with some of its bytes replaced from an offset on. */
 function patched(value: ByteString, offset: number, bytes: ByteString): ByteString {
   const head = value.length < offset ? value + "\0".repeat(offset - value.length) : value.slice(0, offset);
   return head + bytes + value.slice(offset + bytes.length);

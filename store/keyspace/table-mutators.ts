@@ -27,7 +27,7 @@ export class TableMutators {
     this.#host.touch(entry);
   }
 
-  /** Puts others in the places of rows that are there. */
+  /** Replaces rows that exist. */
   set(entry: TableEntry, changed: NumberedRows): void {
     if (changed.numbers.length === 0) return;
     this.#produce(entry, changed.rows);

@@ -1,7 +1,7 @@
 /**
- * Undo records: what a mutator leaves behind so that its change can be taken back exactly.
- * Records are undone newest first. They name a key by database and key, and a collection by the object itself, which
- * stays the same for as long as records of it exist.
+ * Undo records: the inverses of mutations.
+ * Records are undone newest first. They name a key by database and key, and a collection by the object itself, which stays the same for as
+ * long as records of it exist.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Collection, NumberedDocuments } from "../values/collections/collection.js";
@@ -30,12 +30,12 @@ interface OfKey {
 /** One record shape for each mutator, under its name. */
 export interface UndoRecords {
   /**
-   * What the key had, in the record itself: one is kept for each SET, each INCR. `old` is null where the key was absent.
+   * The previous content of the key, in the record itself: one is stored for each SET, each INCR. `old` is null where the key was absent.
    */
   put: OfKey & {
     readonly old: Value | null;
     readonly expire: number;
-    /** As in `Entry`: `writerStart` and `writerIndex`. */
+    /** The last writer: `writerStart` and `writerIndex` of `Entry`. */
     readonly writer: ByteString;
     readonly index: number;
   };
@@ -52,12 +52,12 @@ export interface UndoRecords {
     readonly inserted: number;
   };
   setAdd: { readonly set: MemberSet };
-  setRemove: { readonly set: MemberSet; readonly place: number; readonly member: ByteString };
+  setRemove: { readonly set: MemberSet; readonly slot: number; readonly member: ByteString };
   hashAdd: { readonly hash: Hash };
-  hashPut: { readonly hash: Hash; readonly place: number; readonly old: ByteString };
+  hashPut: { readonly hash: Hash; readonly slot: number; readonly old: ByteString };
   hashRemove: {
     readonly hash: Hash;
-    readonly place: number;
+    readonly slot: number;
     readonly field: ByteString;
     readonly old: ByteString;
   };
@@ -91,7 +91,7 @@ export interface UndoRecords {
     readonly old: number | undefined;
   };
   documentIndex: { readonly document: Document; readonly old: readonly ByteString[] };
-  documentTakeOut: { readonly document: Document; readonly place: number; readonly old: ByteString };
+  documentTakeOut: { readonly document: Document; readonly slot: number; readonly old: ByteString };
   tablePush: { readonly table: Table; readonly count: number };
   tableSet: { readonly table: Table; readonly old: NumberedRows };
   tableRemove: { readonly table: Table; readonly removed: NumberedRows };
@@ -125,10 +125,10 @@ const inverses: { readonly [M in MutatorName]: (keyspaces: Keyspace[], record: U
   listPop: (_, { list, end, element }) => list.push(end, element),
   listSplice: (_, { list, index, removed, inserted }) => list.splice(index, inserted, removed),
   setAdd: (_, { set }) => set.pop(),
-  setRemove: (_, { set, place, member }) => set.restoreAt(place, member),
+  setRemove: (_, { set, slot, member }) => set.restoreAt(slot, member),
   hashAdd: (_, { hash }) => hash.pop(),
-  hashPut: (_, { hash, place, old }) => hash.setAt(place, old),
-  hashRemove: (_, { hash, place, field, old }) => hash.restoreAt(place, field, old),
+  hashPut: (_, { hash, slot, old }) => hash.setAt(slot, old),
+  hashRemove: (_, { hash, slot, field, old }) => hash.restoreAt(slot, field, old),
   score: (_, { zset, member, old }) => {
     if (old === undefined) zset.delete(member);
     else zset.set(member, old);
@@ -161,7 +161,7 @@ const inverses: { readonly [M in MutatorName]: (keyspaces: Keyspace[], record: U
   documentIndex: (_, { document, old }) => {
     document.indexed = old;
   },
-  documentTakeOut: (_, { document, place, old }) => document.putIn(place, old),
+  documentTakeOut: (_, { document, slot, old }) => document.putIn(slot, old),
   tablePush: (_, { table, count }) => table.pop(count),
   tableSet: (_, { table, old }) => {
     table.set(old);
@@ -193,7 +193,10 @@ function undoOne<M extends MutatorName>(
   inverses[record.mutator](keyspaces, record);
 }
 
-/** What takes a put, a deletion or other bytes of a string back. By the name that is kept already: the new one need not live as long as the record. */
+/**
+ * Returns the inverse of a put, of a deletion or of a patch of a string. It names the key by the stored string: the new one need not live
+ * as long as the record.
+ */
 export function putRecord(db: number, key: ByteString, entry: Entry | undefined): UndoRecord {
   if (entry === undefined)
     return { mutator: "put", db, key, old: null, expire: NO_EXPIRY, writer: "", index: WHOLE };

@@ -1,4 +1,4 @@
-/** What a command is told besides its arguments: everything that would otherwise be clock, randomness or session. */
+/** The inputs of a command besides its arguments: everything that would otherwise be clock, randomness or session. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { unitId } from "../../protocol/version-2/envelope.js";
 import type { EncodingLimits } from "./encoding-name.js";
@@ -13,26 +13,26 @@ export interface Unit {
   readonly seq?: number | undefined;
   /** Number of the database that the command runs in. */
   readonly db: number;
-  /** Tells this unit from all others; seeds its random choices and names it as a key's last writer. */
+  /** Identifies this unit; seeds its random choices and names it as a key's last writer. */
   readonly id: ByteString;
   /** Place of the command in a unit of several, from 0; default 0. Only its random choices depend on it. */
   readonly step?: number;
-  /** Whether who sent it may read all keys; default: not. Only what looks back on others' commands asks. */
+  /** Whether the user may read all keys; default: false. Only commands that report earlier commands use it. */
   readonly readsAll?: boolean | undefined;
   /**
-   * By what limits who asks wants encodings named, and strings' by how they came about, which daemons need not know alike;
-   * default: by Redis's own, and by contents alone.
+   * The limits by which the user's client expects encodings to be named, and whether the history of strings counts, which daemons need not
+   * know alike; default: Redis's own limits, and contents alone.
    */
   readonly encoding?: EncodingLimits | undefined;
   /** Whether the answer to a statement may be a StepReply whose steps may fail; default: it may not. */
   readonly takesSteps?: boolean | undefined;
-  /** Who sent it, as those know him who hear of changes; left out: it is not known here. No command asks. */
+  /** The sender, as listeners of changes know it; undefined: not known here. No command uses it. */
   readonly by?: object | undefined;
   /** The two parts of `id`, where it has not been put together. */
   readonly parts?: NameParts;
 }
 
-/** What a unit of an envelope is named by. */
+/** The two parts of a unit's id. */
 export interface NameParts {
   readonly envelope: ByteString;
   readonly index: number;
@@ -68,8 +68,8 @@ export class EnvelopeUnit implements Unit, NameParts {
 }
 
 /**
- * The unit of an envelope in the fold. Each SET makes its name the key's last writer, and few are ever asked for: put together
- * at once, it would be one more object for each key and each undo record. Not to be copied by its properties.
+ * The unit of an envelope in the fold. Each SET makes its id the key's last writer, and few ids are ever read: storing the complete id
+ * would take one more object for each key and each undo record. Not to be copied by its properties.
  */
 export class FoldedUnit implements Unit, NameParts {
   readonly at: number;

@@ -1,24 +1,24 @@
 /**
- * How recently, or how often, keys are used: kept only by a database in memory alone whose keys are evicted by that, beside the
- * state; the fold knows nothing of it. As Redis has it: `lru` is a time; `lfu` a counter of at most 255, which grows by chance, the
- * less the higher it is, and falls by one a minute.
+ * Tracks how recently, or how often, keys are used: only for a database in memory alone that evicts keys by it; it is not part of the
+ * state, and the fold does not know it. As in Redis, `lru` is a time; `lfu` a counter of at most 255, which grows by chance, the less the
+ * higher it is, and falls by one a minute.
  */
 import { type Entry, NEVER_USED, UsedEntry } from "./keyspace.js";
 
 export type UsageKind = "lru" | "lfu";
 
-/** Of `lru`: finer than the time in which a fast client fills a small memory, and small numbers to V8 for eight months. */
+/** Unit of `lru`: finer than the time in which a fast client fills a small memory, and small integers in V8 for eight months. */
 const TICK_MS = 10;
 const MINUTE_MS = 60_000;
 /** Redis's values: the highest count, that of a new key, and how much each further one is harder to reach (lfu-log-factor). */
 const COUNT_MAX = 255;
 const COUNT_FIRST = 5;
-/** Told by CONFIG GET. */
+/** Answered by CONFIG GET. */
 export const LOG_FACTOR = 10;
 /** An entry's `use`: minutes above, the count below. */
 const COUNTS = COUNT_MAX + 1;
 
-/** Commands that tell about a key or how it is kept, and do not use it. */
+/** Commands that inspect a key or how it is stored, and do not use it. */
 const NO_USES: ReadonlySet<string> = new Set([
   ...["EXISTS", "TYPE", "TTL", "PTTL", "EXPIRETIME", "PEXPIRETIME", "MEMORY|USAGE", "WRITERS"],
   ...["OBJECT|ENCODING", "OBJECT|FREQ", "OBJECT|IDLETIME", "OBJECT|REFCOUNT"],
@@ -31,7 +31,7 @@ export function isUse(name: string): boolean {
 
 export class Usage {
   readonly kind: UsageKind;
-  /** At least 0, below 1. */
+  /** Returns a number of at least 0, below 1. */
   readonly #random: () => number;
   /** Milliseconds since 1970 of the first use of all; what is kept counts from here. */
   #epoch: number | null = null;
@@ -56,7 +56,7 @@ export class Usage {
     return Math.max(0, Math.floor((at - used) / 1000));
   }
 
-  /** How often a key is used, 0 to 255: a logarithm, by and large. @param at  milliseconds since 1970 */
+  /** Returns how often a key is used, 0 to 255: roughly a logarithm. @param at  milliseconds since 1970 */
   frequency(entry: Entry, at: number): number {
     const use = useOf(entry);
     const minutes = this.#elapsed(at, MINUTE_MS) - Math.floor(use / COUNTS);

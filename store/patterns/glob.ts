@@ -3,7 +3,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
 
 /** Steps back that the patterns of one command may take together: a few milliseconds. docs/limits.md says so. */
 export const STEPS_BACK_MAX = 1_000_000;
-/** Fewer steps back from one place do not count: most names share some bytes with a pattern. */
+/** Fewer steps back from one position do not count: most names share some bytes with a pattern. */
 const STEPS_BACK_FREE = 16;
 /** Longer classes count by their bytes. */
 const CLASS_BYTES_FREE = 64;
@@ -46,7 +46,7 @@ export function globMatches(pattern: ByteString, text: ByteString, steps: GlobSt
   if (steps?.areOver === true) return false;
   let p = 0;
   let t = 0;
-  /** Where to go on after the last star if the rest does not match. */
+  /** Index to resume at, after the last star, if the rest does not match. */
   let starP = -1;
   let starT = 0;
   for (;;) {
@@ -73,7 +73,7 @@ export function globMatches(pattern: ByteString, text: ByteString, steps: GlobSt
   }
 }
 
-/** Matches one byte at a place of the pattern: the place behind, or -1. */
+/** Matches one byte at an index of the pattern: returns the index after it, or -1. */
 function matchOne(pattern: ByteString, at: number, byte: number, steps: GlobSteps | null): number {
   switch (pattern[at]) {
     case "?":

@@ -1,6 +1,6 @@
 /**
- * A program that tells whether a text has a part that a pattern describes: all ways are followed at once, so it takes as long as the text is,
- * times the program's steps at most, whatever the pattern. No ways back, nothing of the machine's settings.
+ * A program that checks whether a text has a part that matches a pattern: it follows all paths at the same time, so it takes at most the
+ * length of the text times the number of steps, whatever the pattern. It never goes back, and depends on no setting of the machine.
  */
 
 /** Whether a code point is meant. */
@@ -14,7 +14,7 @@ export type Step =
   | { readonly kind: "found" }
   | { readonly kind: "edge"; readonly isEdge: boolean };
 
-/** Before the first and behind the last character. */
+/** The character before the first and after the last one. */
 const NONE = -1;
 
 export const isWord: Meant = (code) =>
@@ -25,7 +25,7 @@ export const isWord: Meant = (code) =>
 
 export class PatternProgram {
   readonly #steps: readonly Step[];
-  /** By step: the last character before which it was reached. */
+  /** The last character before which each step was reached. */
   readonly #reachedAt: Float64Array;
   #time = 0;
 

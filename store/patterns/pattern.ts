@@ -1,12 +1,12 @@
 /**
- * Patterns of `$regex`: the part of regular expressions that is decided in one walk through a text. What would need ways back (references to
- * groups, looking ahead or behind) is refused. Letters and digits are those of ASCII. Source: docs/json-documents.md "Patterns".
+ * Patterns of `$regex`: the part of regular expressions that one pass over a text decides. What would need backtracking (back references,
+ * lookahead, lookbehind) is rejected. Letters and digits are those of ASCII. Source: docs/json-documents.md "Patterns".
  */
 import { isWord, type Meant, PatternProgram, type Step } from "./pattern-program.js";
 
 /** Characters of a pattern. */
 const PATTERN_CHARS_MAX = 1000;
-/** Steps of its program: each is looked at once for each character of a text at most. */
+/** Maximum steps of a pattern's program: each is checked at most once for each character of a text. */
 export const PATTERN_STEPS_MAX = 100;
 const ANY_CASE = "(?i)";
 
@@ -91,7 +91,7 @@ const not =
   (meant: Meant): Meant =>
   (code) =>
     !meant(code);
-/** The same, asked once for a character: a long set that is repeated stands in many steps. */
+/** Remembers the answer for each character: a long set that is repeated is in many steps. */
 function remembering(meant: Meant): Meant {
   let last = Number.NaN;
   let isMeant = false;
@@ -178,7 +178,7 @@ class Reader {
     const part = this.#one();
     const found = this.#match(QUANTIFIER);
     if (found === null) return part;
-    // Whether as much or as little as possible is taken does not matter to who asks whether there is such a part.
+    // Greedy or lazy makes no difference to whether a matching part exists.
     this.#take("?");
     const [text, least = "", comma, most] = found;
     if (text === "*") return { kind: "times", part, least: 0, most: Number.POSITIVE_INFINITY };
@@ -227,7 +227,7 @@ class Reader {
     return this.#meant(typeof meant === "number" ? this.#same(meant) : meant);
   }
 
-  /** What stands behind a backslash. */
+  /** Returns the meaning of the characters after a backslash. */
   #escapedMeant(): Meant | number {
     const hex = this.#match(HEX);
     if (hex !== null) return Number.parseInt((hex[1] ?? hex[2]) as string, 16);

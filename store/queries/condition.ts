@@ -1,24 +1,24 @@
-/** What a filter says, as a tree; how a value at a place is reached and tested is each algebra's own. */
+/** The conditions of a filter, as a tree; each algebra defines how a value is reached and tested. */
 
-export type Condition<Place, Test> =
-  | { readonly kind: "all" | "any"; readonly parts: readonly Condition<Place, Test>[] }
-  | { readonly kind: "not"; readonly part: Condition<Place, Test> }
-  | { readonly kind: "member"; readonly place: Place; readonly test: Test };
+export type Condition<Path, Test> =
+  | { readonly kind: "all" | "any"; readonly parts: readonly Condition<Path, Test>[] }
+  | { readonly kind: "not"; readonly part: Condition<Path, Test> }
+  | { readonly kind: "member"; readonly path: Path; readonly test: Test };
 
 export type Predicate<Subject> = (subject: Subject) => boolean;
 
 /** Returns the only part itself, or the conjunction of several. */
-export function allOf<Place, Test>(parts: readonly Condition<Place, Test>[]): Condition<Place, Test> {
+export function allOf<Path, Test>(parts: readonly Condition<Path, Test>[]): Condition<Path, Test> {
   const [only] = parts;
   return parts.length === 1 && only !== undefined ? only : { kind: "all", parts };
 }
 
 /** Returns a function that decides a condition, part by part from the first. @param reach  decides a single member's test */
-export function predicateOf<Place, Test, Subject>(
-  condition: Condition<Place, Test>,
-  reach: (place: Place, test: Test) => Predicate<Subject>,
+export function predicateOf<Path, Test, Subject>(
+  condition: Condition<Path, Test>,
+  reach: (path: Path, test: Test) => Predicate<Subject>,
 ): Predicate<Subject> {
-  if (condition.kind === "member") return reach(condition.place, condition.test);
+  if (condition.kind === "member") return reach(condition.path, condition.test);
   if (condition.kind === "not") {
     const predicate = predicateOf(condition.part, reach);
     return (subject) => !predicate(subject);
@@ -34,11 +34,8 @@ export function predicateOf<Place, Test, Subject>(
 }
 
 /** Calls `visit` for each member that a condition is about, in the condition's order. */
-export function visitPlaces<Place, Test>(
-  condition: Condition<Place, Test>,
-  visit: (place: Place) => void,
-): void {
-  if (condition.kind === "member") visit(condition.place);
-  else if (condition.kind === "not") visitPlaces(condition.part, visit);
-  else for (const part of condition.parts) visitPlaces(part, visit);
+export function visitPaths<Path, Test>(condition: Condition<Path, Test>, visit: (path: Path) => void): void {
+  if (condition.kind === "member") visit(condition.path);
+  else if (condition.kind === "not") visitPaths(condition.part, visit);
+  else for (const part of condition.parts) visitPaths(part, visit);
 }

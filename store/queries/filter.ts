@@ -7,17 +7,17 @@ import { allOf, type Condition } from "./condition.js";
 export type Comparison = "$gt" | "$gte" | "$lt" | "$lte";
 
 /** An operator in a filter. */
-export interface OperatorCall<Value, Place> {
+export interface OperatorCall<Value, Path> {
   readonly operator: string;
   readonly operand: Value;
   /** The object that the operator is in. */
   readonly siblings: Value;
   /** The member that it is about. */
-  readonly place: Place;
+  readonly path: Path;
 }
 
 /** The values that filters are about: JSON's or BSON's. */
-export interface FilterAlgebra<Value, Place, Test> {
+export interface FilterAlgebra<Value, Path, Test> {
   /** Members and operators of one filter. */
   readonly conditionsMax: number;
   /** Whether an empty filter counts as a condition. */
@@ -26,7 +26,7 @@ export interface FilterAlgebra<Value, Place, Test> {
   readonly clauses: readonly string[];
 
   /** Compiles a clause that only these values have. @throws CommandFailure */
-  ownClause(name: string, operand: Value): Condition<Place, Test>;
+  ownClause(name: string, operand: Value): Condition<Path, Test>;
 
   tooManyConditions(): Error;
   unknownClause(name: string): Error;
@@ -36,7 +36,7 @@ export interface FilterAlgebra<Value, Place, Test> {
   /** Returns the filters that $and, $or or $nor combines. @throws CommandFailure */
   filtersOf(operand: Value, clause: string): readonly Value[];
   /** @throws CommandFailure  no member can have the name */
-  placeOf(name: string): Place;
+  pathOf(name: string): Path;
 
   /** Whether a member's operand has operators; else it is a value. */
   hasOperators(operand: Value): boolean;
@@ -46,44 +46,44 @@ export interface FilterAlgebra<Value, Place, Test> {
   /** Tests a value that is where operators could be. */
   same(value: Value): Test;
   /** $eq, $ne. @throws CommandFailure */
-  equals(call: OperatorCall<Value, Place>): Test;
+  equals(call: OperatorCall<Value, Path>): Test;
   /** $gt, $gte, $lt, $lte: only values of one kind compare. @throws CommandFailure */
-  compares(comparison: Comparison, call: OperatorCall<Value, Place>): Test;
+  compares(comparison: Comparison, call: OperatorCall<Value, Path>): Test;
   /** $in, $nin. @throws CommandFailure */
-  isOneOf(call: OperatorCall<Value, Place>): Test;
+  isOneOf(call: OperatorCall<Value, Path>): Test;
   /** $regex. @throws CommandFailure */
-  matches(call: OperatorCall<Value, Place>): Test;
+  matches(call: OperatorCall<Value, Path>): Test;
   /** $exists: whether a member has to be there. @throws CommandFailure */
-  asksForMember(call: OperatorCall<Value, Place>): boolean;
+  asksForMember(call: OperatorCall<Value, Path>): boolean;
   readonly isThere: Test;
 
   /** Returns the test that exactly the other values pass; null: the condition is to be negated instead, because a place may have several values. */
   complement(test: Test): Test | null;
   /** Returns the conjunction of operators of one member. */
-  joined(place: Place, parts: readonly Condition<Place, Test>[]): Condition<Place, Test>;
+  joined(path: Path, parts: readonly Condition<Path, Test>[]): Condition<Path, Test>;
   /** Compiles an operator that only these values have; null: it says nothing by itself. @throws CommandFailure  there is no such operator */
   operator(
-    call: OperatorCall<Value, Place>,
-    compiler: FilterCompiler<Value, Place, Test>,
-  ): Condition<Place, Test> | null;
+    call: OperatorCall<Value, Path>,
+    compiler: FilterCompiler<Value, Path, Test>,
+  ): Condition<Path, Test> | null;
 }
 
 const COMBINATIONS: readonly string[] = ["$and", "$or", "$nor"];
 
-export class FilterCompiler<Value, Place, Test> {
+export class FilterCompiler<Value, Path, Test> {
   /** Members and operators so far. */
   conditions = 0;
-  readonly #algebra: FilterAlgebra<Value, Place, Test>;
+  readonly #algebra: FilterAlgebra<Value, Path, Test>;
 
-  constructor(algebra: FilterAlgebra<Value, Place, Test>) {
+  constructor(algebra: FilterAlgebra<Value, Path, Test>) {
     this.#algebra = algebra;
   }
 
   /** Compiles a complete filter. @param clause  the one whose operand it is; "": none @throws CommandFailure */
-  filter(filter: Value, clause = ""): Condition<Place, Test> {
+  filter(filter: Value, clause = ""): Condition<Path, Test> {
     const fields = this.#algebra.fieldsOf(filter, clause);
     if (fields.length === 0 && this.#algebra.countsEmpty) this.count();
-    const parts: Condition<Place, Test>[] = [];
+    const parts: Condition<Path, Test>[] = [];
     for (const [name, operand] of fields) {
       this.count();
       const part = name.startsWith("$") ? this.#clause(name, operand) : this.member(name, operand);
@@ -93,22 +93,22 @@ export class FilterCompiler<Value, Place, Test> {
   }
 
   /** Compiles what a filter says of one member, operators or a value. @throws CommandFailure */
-  member(name: string, operand: Value): Condition<Place, Test> {
-    const place = this.#algebra.placeOf(name);
+  member(name: string, operand: Value): Condition<Path, Test> {
+    const path = this.#algebra.pathOf(name);
     return this.#algebra.hasOperators(operand)
-      ? this.operators(place, operand)
-      : { kind: "member", place, test: this.#algebra.same(operand) };
+      ? this.operators(path, operand)
+      : { kind: "member", path, test: this.#algebra.same(operand) };
   }
 
   /** Compiles the operators that a member has to meet. @throws CommandFailure */
-  operators(place: Place, siblings: Value): Condition<Place, Test> {
-    const parts: Condition<Place, Test>[] = [];
+  operators(path: Path, siblings: Value): Condition<Path, Test> {
+    const parts: Condition<Path, Test>[] = [];
     for (const [operator, operand] of this.#algebra.fieldsOf(siblings, "")) {
       this.count();
-      const part = this.#operator({ operator, operand, siblings, place });
+      const part = this.#operator({ operator, operand, siblings, path });
       if (part !== null) parts.push(part);
     }
-    return this.#algebra.joined(place, parts);
+    return this.#algebra.joined(path, parts);
   }
 
   /** Counts a condition. @throws CommandFailure  there are too many */
@@ -117,7 +117,7 @@ export class FilterCompiler<Value, Place, Test> {
   }
 
   /** @returns null: it says nothing */
-  #clause(name: string, operand: Value): Condition<Place, Test> | null {
+  #clause(name: string, operand: Value): Condition<Path, Test> | null {
     if (!this.#algebra.clauses.includes(name)) throw this.#algebra.unknownClause(name);
     if (name === "$comment") return null;
     if (name === "$not") return { kind: "not", part: this.filter(operand, name) };
@@ -128,15 +128,15 @@ export class FilterCompiler<Value, Place, Test> {
     return name === "$or" ? any : { kind: "not", part: any };
   }
 
-  #operator(call: OperatorCall<Value, Place>): Condition<Place, Test> | null {
-    const { operator, place } = call;
+  #operator(call: OperatorCall<Value, Path>): Condition<Path, Test> | null {
+    const { operator, path } = call;
     const algebra = this.#algebra;
-    const leaf = (test: Test): Condition<Place, Test> => ({ kind: "member", place, test });
+    const leaf = (test: Test): Condition<Path, Test> => ({ kind: "member", path, test });
     switch (operator) {
       case "$eq":
         return leaf(algebra.equals(call));
       case "$ne":
-        return this.#negated(place, algebra.equals(call));
+        return this.#negated(path, algebra.equals(call));
       case "$gt":
       case "$gte":
       case "$lt":
@@ -145,11 +145,11 @@ export class FilterCompiler<Value, Place, Test> {
       case "$in":
         return leaf(algebra.isOneOf(call));
       case "$nin":
-        return this.#negated(place, algebra.isOneOf(call));
+        return this.#negated(path, algebra.isOneOf(call));
       case "$regex":
         return leaf(algebra.matches(call));
       case "$exists":
-        return algebra.asksForMember(call) ? leaf(algebra.isThere) : this.#negated(place, algebra.isThere);
+        return algebra.asksForMember(call) ? leaf(algebra.isThere) : this.#negated(path, algebra.isThere);
       case "$not":
         return { kind: "not", part: this.#inNegation(call) };
       default:
@@ -157,15 +157,15 @@ export class FilterCompiler<Value, Place, Test> {
     }
   }
 
-  #negated(place: Place, test: Test): Condition<Place, Test> {
+  #negated(path: Path, test: Test): Condition<Path, Test> {
     const complement = this.#algebra.complement(test);
-    if (complement !== null) return { kind: "member", place, test: complement };
-    return { kind: "not", part: { kind: "member", place, test } };
+    if (complement !== null) return { kind: "member", path, test: complement };
+    return { kind: "not", part: { kind: "member", path, test } };
   }
 
-  #inNegation({ operand, place }: OperatorCall<Value, Place>): Condition<Place, Test> {
+  #inNegation({ operand, path }: OperatorCall<Value, Path>): Condition<Path, Test> {
     return this.#algebra.negatesOperators(operand)
-      ? this.operators(place, operand)
-      : { kind: "member", place, test: this.#algebra.same(operand) };
+      ? this.operators(path, operand)
+      : { kind: "member", path, test: this.#algebra.same(operand) };
   }
 }

@@ -3,7 +3,7 @@
  * it is each algebra's own. Source: docs/decisions/0056-one-compiler-of-filters-and-updates.md.
  */
 
-/** What a member becomes. */
+/** The change of a member. */
 export interface Change<Value> {
   /** Whether the change makes a member, and those on the path to it, that is missing; else it leaves it missing. */
   readonly makes: boolean;

@@ -11,9 +11,9 @@ export function crc64(bytes: Uint8Array, start = 0, end = bytes.length): Buffer 
   let low = 0;
   let high = 0;
   for (let at = start; at < end; at++) {
-    const place = (low ^ (bytes[at] as number)) & 0xff;
-    low = ((low >>> 8) | (high << 24)) ^ (LOW[place] as number);
-    high = (high >>> 8) ^ (HIGH[place] as number);
+    const index = (low ^ (bytes[at] as number)) & 0xff;
+    low = ((low >>> 8) | (high << 24)) ^ (LOW[index] as number);
+    high = (high >>> 8) ^ (HIGH[index] as number);
   }
   const checksum = Buffer.alloc(8);
   checksum.writeInt32LE(low, 0);
@@ -21,7 +21,7 @@ export function crc64(bytes: Uint8Array, start = 0, end = bytes.length): Buffer 
   return checksum;
 }
 
-/** What a byte does to the checksum, in halves. */
+/** Makes the tables of what a byte does to the checksum, in halves. */
 function makeTables(): [Int32Array, Int32Array] {
   const lows = new Int32Array(256);
   const highs = new Int32Array(256);

@@ -1,5 +1,6 @@
 /**
- * What DUMP answers and RESTORE takes: a value, two bytes of version, eight bytes of checksum. FUNCTION DUMP's is sealed in the same way.
+ * The format of DUMP and RESTORE: a value, two bytes of version, eight bytes of checksum. FUNCTION DUMP's payload is sealed in the same
+ * way.
  * Source: redis-server 7.0.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -29,14 +30,14 @@ export function dumpPayload(value: Value, count: CountBytes | null = null): Byte
   return sealed(writer);
 }
 
-/** What was written, with version and checksum behind it. */
+/** Returns the written bytes, followed by version and checksum. */
 export function sealed(writer: RdbWriter): ByteString {
   writer.uint16(RDB_VERSION);
   writer.raw(crc64(writer.written));
   return writer.toBytes();
 }
 
-/** What stands before version and checksum. @throws CommandFailure  it is damaged, or too new */
+/** Returns the bytes before version and checksum. @throws CommandFailure  the payload is damaged, or its version too new */
 export function unsealed(payload: ByteString): Buffer {
   const bytes = Buffer.from(payload, "latin1");
   const end = bytes.length - FOOTER_BYTES;

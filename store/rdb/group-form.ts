@@ -17,12 +17,12 @@ import type { RdbReader } from "./rdb-reader.js";
 import type { RdbWriter } from "./rdb-writer.js";
 import { bytesOfId, ID_BYTES, idOfBytes, readId, writeId } from "./stream-id-form.js";
 
-/** Stands for a number of entries that nobody knows. */
+/** Means that the number of entries is not known. */
 const UNKNOWN = 2n ** 64n - 1n;
 
 type Delivery = Omit<Pending, "consumer">;
 
-/** @param hasCounters  whether it is told how much each has read, as of Redis 7.0 */
+/** @param hasCounters  whether each group has the number of entries that it has read, as of Redis 7.0 */
 export function readGroups(reader: RdbReader, stream: Stream, hasCounters: boolean): void {
   for (let left = reader.readLength(); left > 0; left--) {
     const name = reader.readString();

@@ -10,7 +10,7 @@ const INTEGER_64 = 0xf4;
 const STRING_6_MAX = 0x3f;
 const STRING_12_MAX = 0xfff;
 const INTEGER_7_MAX = 0x7fn;
-/** Lengths of entries from which on the length behind the entry takes a byte more. */
+/** Lengths of entries from which on the length after the entry takes a byte more. */
 const BACKWARD_LENGTHS: readonly number[] = [128, 16383, 2097151, 268435455];
 
 export class ListpackWriter {
@@ -59,9 +59,9 @@ export class ListpackWriter {
   /** Ends an entry by its length, seven bits a byte, the highest first; all but the first are marked. */
   #end(bytes: number): void {
     const size = BACKWARD_LENGTHS.filter((least) => bytes >= least).length;
-    for (let place = size; place >= 0; place--) {
-      const bits = Math.floor(bytes / 2 ** (7 * place)) & 0x7f;
-      this.#writer.byte(place === size ? bits : 0x80 | bits);
+    for (let index = size; index >= 0; index--) {
+      const bits = Math.floor(bytes / 2 ** (7 * index)) & 0x7f;
+      this.#writer.byte(index === size ? bits : 0x80 | bits);
     }
     this.#count++;
   }

@@ -11,7 +11,7 @@ const COUNT_AT = 4;
 const COUNT_UNKNOWN = 0xffff;
 const END = 0xff;
 
-/** Lengths of entries from which on the length behind the entry takes a byte more. */
+/** Lengths of entries from which on the length after the entry takes a byte more. */
 const BACKWARD_LENGTHS: readonly number[] = [128, 16383, 2097151, 268435455];
 
 interface Entry {
@@ -20,7 +20,7 @@ interface Entry {
   readonly bytes: number;
 }
 
-/** By their first bytes: integers of so many bytes, lowest first. */
+/** Number of bytes of an integer by its first byte, lowest byte first. */
 const INTEGERS: Readonly<Record<number, number>> = { 241: 2, 242: 3, 243: 4 };
 const INTEGER_64 = 0xf4;
 const STRING_32 = 0xf0;
@@ -64,8 +64,8 @@ function stringEntry(rest: Buffer, start: number, length: number): Entry {
   return { value: bytesOf(rest, start, start + length), bytes: start + length };
 }
 
-function byteAt(rest: Buffer, place: number): number {
-  const byte = rest[place];
+function byteAt(rest: Buffer, index: number): number {
+  const byte = rest[index];
   if (byte === undefined) throw new MalformedRdb("a listpack breaks off");
   return byte;
 }

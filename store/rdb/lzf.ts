@@ -1,7 +1,7 @@
 /** LZF, the reading half: what Redis compresses long strings with. Source: the format of liblzf 3.6. */
 import { MalformedRdb } from "./malformed-rdb.js";
 
-/** Below it a control byte says how many bytes stand for themselves; from it on, where a repetition begins. */
+/** Below it a control byte is the number of literal bytes that follow; from it on, it begins a repetition. */
 const LITERAL_MAX = 32;
 /** A repetition of this length has another byte of length. */
 const LONG = 7;

@@ -1,4 +1,4 @@
-/** Bytes that are no value in RDB. Whoever gave them is told; nothing has been changed. */
+/** Bytes that are not a value in RDB. The caller reports the error; nothing has been changed. */
 export class MalformedRdb extends Error {
   override readonly name = "MalformedRdb";
 }

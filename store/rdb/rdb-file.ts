@@ -35,13 +35,13 @@ export class RdbFile {
       writer.byte(EXPIRES_AT);
       writer.int64(BigInt(expire));
     }
-    // What kind of value it is stands before the key, the value behind it.
+    // The kind of the value is before the key, the value after it.
     writer.byte(payload.charCodeAt(0));
     writer.string(key);
     writer.bytes(payload.slice(1, -FOOTER_BYTES));
   }
 
-  /** Nothing may be added any more. */
+  /** Ends the file: nothing may be added any more. */
   end(): ByteString {
     this.#writer.byte(END);
     this.#writer.raw(crc64(this.#writer.written));

@@ -9,7 +9,7 @@ import { MalformedRdb } from "./malformed-rdb.js";
 const LENGTH_32 = 0x80;
 const LENGTH_64 = 0x81;
 
-/** What stands in a string's place, by the low bits of its first byte. */
+/** Encodings of a string, by the low bits of its first byte. */
 const INT8 = 0;
 const INT16 = 1;
 const INT32 = 2;
@@ -20,7 +20,7 @@ const NOT_A_NUMBER = 253;
 const INFINITY = 254;
 const NEGATIVE_INFINITY = 255;
 
-/** What a payload's compressed strings may become together: as much as one string may be. A byte can become 88. */
+/** Maximum length of a payload's decompressed strings together: that of one string. A byte can become 88. */
 const EXPANDED_BYTES_MAX = STRING_BYTES_MAX;
 
 /** Bytes of the smallest element of a packed collection. */
@@ -33,7 +33,7 @@ export class RdbReader {
   readonly #buffer: Buffer;
   readonly #expand: Expand;
   #at = 0;
-  /** What its compressed strings have become so far. */
+  /** Bytes of the strings that it has decompressed so far. */
   #expanded = 0;
 
   /** @param expand  is called before a string is decompressed, and may throw */

@@ -22,7 +22,7 @@ export class RdbWriter {
     this.#count = count;
   }
 
-  /** What has been written; valid until more is. */
+  /** The written bytes; valid until more are written. */
   get written(): Buffer {
     return this.#buffer.subarray(0, this.#size);
   }
@@ -56,7 +56,7 @@ export class RdbWriter {
     this.#buffer.writeBigUInt64BE(length, at);
   }
 
-  /** With its length before it. */
+  /** Writes a string after its length. */
   string(bytes: ByteString): void {
     this.length(bytes.length);
     this.bytes(bytes);

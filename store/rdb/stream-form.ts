@@ -1,6 +1,6 @@
 /**
- * Streams in RDB: listpacks of entries whose ids are told from the first one's, and what the stream remembers, and its groups
- * of consumers. Source: redis-server 7.0's dumps.
+ * Streams in RDB: listpacks of entries whose ids are relative to the first one's, and the stream's marks, and its consumer groups.
+ * Source: redis-server 7.0's dumps.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { parseInteger } from "../arguments/numbers.js";
@@ -15,13 +15,13 @@ import type { RdbReader } from "./rdb-reader.js";
 import type { RdbWriter } from "./rdb-writer.js";
 import { bytesOfId, idOfBytes, readId, writeId } from "./stream-id-form.js";
 
-/** As Redis by default. */
+/** Redis's default. */
 const NODE_ENTRIES_MAX = 100;
 
 const DELETED = 1;
 const SAME_FIELDS = 2;
 
-/** @param hasMarks  whether the first id and the marks of what is gone are told, as of Redis 7.0 */
+/** @param hasMarks  whether the first id and the marks of deleted entries are included, as of Redis 7.0 */
 export function readStream(reader: RdbReader, hasMarks: boolean): Stream {
   const stream = new Stream();
   let last: StreamId = 0n;

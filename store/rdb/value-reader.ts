@@ -18,7 +18,7 @@ import { readZiplist } from "./ziplist.js";
 
 type ValueReader = (reader: RdbReader) => Value;
 
-/** By the number that stands before a value. The numbers are Redis's. */
+/** Readers by the number before a value. The numbers are Redis's. */
 const READERS: Readonly<Record<number, ValueReader>> = {
   0: (reader) => reader.readString(),
   1: (reader) => listOf(strings(reader, reader.readLength())),
@@ -38,7 +38,7 @@ const READERS: Readonly<Record<number, ValueReader>> = {
   19: (reader) => readStream(reader, true),
 };
 
-/** How a node of a list keeps its elements: one as it is, or several in a listpack. */
+/** Content of a list's node: one element as it is, or several in a listpack. */
 const PLAIN = 1;
 const PACKED = 2;
 

@@ -25,7 +25,7 @@ const refuseTable = (): never => {
   throw custom("ERR a table has no form of Redis's: take SQL");
 };
 
-/** By the type's name. */
+/** Writers by the type's name. */
 const WRITERS: Readonly<Record<ReturnType<typeof typeName>, ValueWriter>> = {
   string: writerOf<ByteString>(0, (writer, bytes) => writer.string(bytes)),
   list: writerOf<List>(1, (writer, list) => {
@@ -38,9 +38,9 @@ const WRITERS: Readonly<Record<ReturnType<typeof typeName>, ValueWriter>> = {
   }),
   hash: writerOf<Hash>(4, (writer, { size, fields, values }) => {
     writer.length(size);
-    for (let place = 0; place < size; place++) {
-      writer.string(fields[place] as ByteString);
-      writer.string(values[place] as ByteString);
+    for (let index = 0; index < size; index++) {
+      writer.string(fields[index] as ByteString);
+      writer.string(values[index] as ByteString);
     }
   }),
   zset: writerOf<SortedSet>(5, (writer, zset) => {

@@ -13,7 +13,7 @@ const END = 0xff;
 /** The length before is in the four bytes that follow. */
 const LONG_PREVIOUS = 0xfe;
 
-/** By their first bytes: integers of so many bytes, lowest first. */
+/** Number of bytes of an integer by its first byte, lowest byte first. */
 const INTEGERS: Readonly<Record<number, number>> = { 254: 1, 192: 2, 240: 3, 208: 4 };
 const INTEGER_64 = 0xe0;
 /** First bytes that are integers themselves: 0 to 12. */

@@ -5,7 +5,7 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Rule } from "./acl-rules.js";
 
-/** Of one selector, or of the rules outside all. */
+/** The rules of one selector, or those outside all selectors. */
 export interface NormalRules {
   /** Such as `~a* %R~b`; empty: no keys. */
   readonly keys: ByteString;

@@ -11,7 +11,7 @@ import type { KeyPattern } from "./key-pattern.js";
 export type Rule = { readonly text: ByteString } & (
   | { readonly kind: "all"; readonly allow: boolean }
   | { readonly kind: "category"; readonly allow: boolean; readonly category: string }
-  /** `name` in upper case, perhaps of a command that is not in the table; a container's stands for its subcommands as well. */
+  /** `name` in upper case, perhaps of a command that is not in the table; a container's name includes its subcommands. */
   | { readonly kind: "command"; readonly allow: boolean; readonly name: string }
   | { readonly kind: "pattern"; readonly pattern: KeyPattern }
   | { readonly kind: "all-keys" }
@@ -30,14 +30,14 @@ export const CATEGORIES: readonly string[] = [
   ...["transaction", "scripting", "dbsync", "document", "sql", "mongo"],
 ];
 
-/** What is said of a selector that does not end. */
+/** The error of a selector that does not end. */
 export const UNCLOSED = "its parenthesis is not closed";
 
 /** Rules of one key, those in selectors counted. */
 const RULES_MAX = 128;
 const RULES_BYTES_MAX = 8192;
 
-/** What Redis says of wrong rules. */
+/** Redis's errors for invalid rules. */
 export const RULE_MISTAKES = {
   unknown: "Unknown command or category name in ACL",
   syntax: "Syntax error",
@@ -52,18 +52,15 @@ export const RULE_MISTAKES = {
   hash: "The password hash must be exactly 64 characters and contain only lowercase hexadecimal characters",
 } as const;
 
-/** A rule that is none: told in our words, which say how it is to be, and to Redis's clients in Redis's. */
+/** An invalid rule: the message says how to correct it, and Redis's clients receive Redis's wording. */
 export class WrongRule extends CommandFailure {
   /** The whole word, or the whole selector. */
   readonly modifier: ByteString;
   readonly problem: string;
-  /** In Redis's words; null: Redis takes it, or has no words for it. */
+  /** Key of Redis's wording; null: Redis accepts the rule, or has no wording for it. */
   readonly mistake: keyof typeof RULE_MISTAKES | null;
 
-  constructor(
-    said: string,
-    { modifier, problem, mistake }: Pick<WrongRule, "modifier" | "problem" | "mistake">,
-  ) {
+  constructor(said: string, modifier: ByteString, problem: string, mistake: WrongRule["mistake"]) {
     super(`ERR ${said}`);
     this.problem = problem;
     this.mistake = mistake;
@@ -72,7 +69,7 @@ export class WrongRule extends CommandFailure {
 }
 
 const wrongRule = (text: ByteString, problem: string, mistake: WrongRule["mistake"] = "syntax") =>
-  new WrongRule(`rule '${echoed(text)}': ${problem}`, { modifier: text, problem, mistake });
+  new WrongRule(`rule '${echoed(text)}': ${problem}`, text, problem, mistake);
 
 /**
  * Reads rules from left to right.
@@ -121,7 +118,7 @@ function parseSelector(words: readonly ByteString[], table: CommandTable): Rule 
   } catch (failure) {
     if (!(failure instanceof WrongRule)) throw failure;
     const { problem, mistake, message } = failure;
-    throw new WrongRule(message.replace(/^ERR /, ""), { modifier: `(${words.join(" ")})`, problem, mistake });
+    throw new WrongRule(message.replace(/^ERR /, ""), `(${words.join(" ")})`, problem, mistake);
   }
 }
 
@@ -209,7 +206,7 @@ function parsePermissionRule(text: ByteString): Rule {
   return { kind: "pattern", text, pattern: { read, write, glob } };
 }
 
-/** A pattern behind "all keys", or "all channels", would look like a limit and be none. */
+/** Rejects a pattern after "all keys" or "all channels": it would look like a limit and have no effect. */
 function checkPatterns(rules: readonly Rule[]): void {
   let allKeys: Rule | null = null;
   let allChannels: Rule | null = null;

@@ -1,7 +1,7 @@
 /**
- * What the rules of one key permit, decided as Redis 7 does: of the rules on a command the last one counts; keys are
- * named by patterns, each of which must give the whole permission by itself; a selector is a second set of rules, and
- * it is enough if one set permits a command with all its keys. Pure. Source: redis-server 7.0, test/store/rights/acl.test.ts.
+ * Decides what the rules of one key permit, as Redis 7 does: of the rules on a command the last one counts; keys are matched by patterns,
+ * each of which must grant the complete permission by itself; a selector is a second set of rules, and it is enough if one set permits a
+ * command with all its keys. Pure. Source: redis-server 7.0, test/store/rights/acl.test.ts.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { echoed } from "../arguments/errors.js";
@@ -21,7 +21,7 @@ const VERBS: Readonly<Record<Permission, string>> = {
   RW: "read and write",
 };
 
-/** What is not permitted of a command: it altogether, or one of its keys; `*`: a whole database. */
+/** The part of a command that is not permitted: all of it, or one of its keys; `*`: a complete database. */
 export type AclRefusal =
   | { readonly what: "command" }
   | { readonly what: "key"; readonly key: ByteString }
@@ -30,15 +30,15 @@ export type AclRefusal =
 const WHOLE_COMMAND: AclRefusal = { what: "command" };
 
 export class Acl {
-  /** As they were given, one each. */
+  /** The original rules, one each. */
   readonly rules: readonly ByteString[];
   /** Whether everything is permitted, commands that the table does not know among it. */
   readonly isUnlimited: boolean;
   /** Whether some set lets all keys be read. */
   readonly mayReadAll: boolean;
-  /** Patterns of the channels to hear and speak on, where rules name any; null: all; undefined: no rule names channels. */
+  /** Patterns of the channels to subscribe to and publish on, where rules name any; null: all; undefined: no rule names channels. */
   readonly #channels: readonly ByteString[] | null | undefined;
-  /** As read, those outside all selectors first. */
+  /** The parsed rules, those outside all selectors first. */
   readonly #rules: readonly (readonly Rule[])[];
   /** The same, judging. */
   readonly #sets: readonly RuleSet[];
@@ -59,12 +59,12 @@ export class Acl {
     this.mayReadAll = this.#sets.some((set) => set.readsAll);
   }
 
-  /** What the rules come to, in Redis's way: those outside all selectors first, then each selector's. */
+  /** The effect of the rules, in Redis's form: those outside all selectors first, then each selector's. */
   get normalForm(): readonly NormalRules[] {
     return this.#rules.map(normalForm);
   }
 
-  /** What is not permitted of a command; null: it is. Of several keys, by several sets, the last one. */
+  /** Returns the part of a command that is not permitted; null: it is permitted. Of several keys, by several sets, the last one. */
   refusal(command: Command, argv: readonly ByteString[]): AclRefusal | null {
     for (const set of this.#sets) if (set.permits(command, argv)) return null;
     const touches = touchesOf(command.keys, argv);
@@ -82,17 +82,17 @@ export class Acl {
       : { what: "key", key: touch.key ?? `${touch.beginning ?? ""}*` };
   }
 
-  /** Why a command is not permitted, as the words behind "this key may not "; null: it is. */
+  /** Returns why a command is not permitted, as a continuation of "this key may not "; null: it is permitted. */
   denial(command: Command, argv: readonly ByteString[]): string | null {
     for (const set of this.#sets) if (set.permits(command, argv)) return null;
-    // Of several reasons the one is told that came closest: a set that permits the command, not the keys.
+    // Of several reasons, report the one of the set that came closest: it permits the command, but not the keys.
     const closest = this.#sets.find((set) => set.permitsCommand(command)) ?? (this.#sets[0] as RuleSet);
     return closest.denial(command, argv);
   }
 
   /**
-   * The same of the channels that it names. Rules that name none, as all did before there were channels, give all to who may
-   * touch all keys, and else none.
+   * Returns why the channels that a command names are not permitted. Rules that name no channels, like all rules before channels existed,
+   * permit all channels to users that may access all keys, otherwise none.
    */
   channelDenial(command: Command, argv: readonly ByteString[]): string | null {
     const isOpen =
@@ -127,7 +127,7 @@ export class Acl {
 
 type CommandRule = Extract<Rule, { kind: "all" | "category" | "command" }>;
 
-/** What is permitted of commands that the table does not know: they may be of any category, but for one. */
+/** The permission for commands that the table does not know: they may be of any category, except for one. */
 type Foreign = "none" | "all" | "all but admin";
 
 /** Every command that administers is in both. */
@@ -146,9 +146,9 @@ class RuleSet {
   #patterns: KeyPattern[] = [];
   #allKeys = false;
   #foreign: Foreign = "none";
-  /** What rules say of those by name. */
+  /** The verdict of rules on commands by name. */
   readonly #named = new Map<ByteString, Verdict>();
-  /** Of commands that the table does not know. */
+  /** The last rule against administration, for commands that the table does not know. */
   ruleAgainstAdministration: ByteString | undefined;
 
   constructor(rules: readonly Rule[], table: CommandTable) {
@@ -248,7 +248,10 @@ class RuleSet {
     }
   }
 
-  /** What is behind a name is judged by the name alone: a subcommand that is denied denies all, and one that is allowed none. */
+  /**
+   * Notes the effect of a rule on an unknown command. Its subcommands are judged by its name alone: one that is denied denies all, and one
+   * that is allowed allows none.
+   */
   #noteForeign(rule: CommandRule, verdict: Verdict): void {
     if (rule.kind === "all") this.#named.clear();
     else if (rule.kind === "category" && !rule.allow) {
@@ -269,7 +272,7 @@ class RuleSet {
   }
 }
 
-/** What rules say of channels, the last word of it; undefined: nothing. */
+/** Returns the patterns of rules on channels, as the last rules leave them; undefined: no rule names channels. */
 function channelsOf(rules: readonly Rule[]): readonly ByteString[] | null | undefined {
   let channels: readonly ByteString[] | null | undefined;
   for (const rule of rules) {
@@ -280,7 +283,7 @@ function channelsOf(rules: readonly Rule[]): readonly ByteString[] | null | unde
   return channels;
 }
 
-/** What a rule leaves of the commands that the table does not know; in doubt nothing. */
+/** Returns the permission for unknown commands after a rule; in doubt none. */
 function foreignAfter(rule: CommandRule, before: Foreign): Foreign {
   if (rule.kind === "all") return rule.allow ? "all" : "none";
   if (rule.kind === "command" || rule.allow || before === "none") return before;

@@ -1,8 +1,10 @@
-/** Which channels rules let somebody hear and speak on, by the patterns behind `&`. Source: redis-server 7.0, acl.c. */
+/**
+ * Decides which channels rules permit a user to subscribe to and to publish on, by the patterns after `&`. Source: redis-server 7.0, acl.c.
+ */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { globMatches } from "../patterns/glob.js";
 
-/** Commands that name channels: where, and whether as patterns. Who hears no more needs no right to that. */
+/** Commands that name channels: their indexes, and whether they are patterns. Unsubscribing needs no permission. */
 const NAMED: ReadonlyMap<string, { readonly all: boolean; readonly asPatterns: boolean }> = new Map([
   ["PUBLISH", { all: false, asPatterns: false }],
   ["SPUBLISH", { all: false, asPatterns: false }],
@@ -26,8 +28,8 @@ export function forbiddenChannel(
 }
 
 /**
- * The first that the patterns do not give; null: they give all.
- * @param asPatterns  they are patterns themselves: one that is not the user's own, as it stands, might match more
+ * Returns the first channel that the patterns do not permit; null: they permit all.
+ * @param asPatterns  the channels are patterns themselves: one that is not literally the user's own might match more
  */
 export function refusedChannel(
   patterns: readonly ByteString[],

@@ -1,4 +1,4 @@
-/** Which keys a rule lets a command read and write. */
+/** Decides which keys a rule lets a command read and write. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { globMatches } from "../patterns/glob.js";
 import type { Permission } from "../rows/key-spec.js";

@@ -1,11 +1,11 @@
-/** What the ring knows of one public key. Records are never changed: a change puts a new one in its place. */
+/** The record of one public key in the ring. Records are immutable: a change replaces the record. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { bulk, bulks, integer, map, NIL, type Reply } from "../../protocol/reply.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
 import type { Acl } from "./acl.js";
 import { type Algorithm, pemOfSpki } from "./spki.js";
 
-/** What a key is for; rules say what it may do, and `as` in a header is for daemons alone. */
+/** The purpose of a key; rules say what it may do, and `as` in a header is for daemons alone. */
 export type Role = "application" | "root" | "daemon";
 
 export type Validity = "valid" | "revoked" | "not-yet-valid" | "expired";
@@ -16,7 +16,7 @@ export interface KeyRecord {
   /** SubjectPublicKeyInfo, DER. */
   readonly spki: ByteString;
   readonly algorithm: Algorithm;
-  /** Of the modulus; 256 for Ed25519. */
+  /** Bits of the modulus; 256 for Ed25519. */
   readonly bits: number;
   readonly role: Role;
   /** UTF-8. */
@@ -30,7 +30,7 @@ export interface KeyRecord {
   /** Envelopes a second, 0: no limit. Counts first-hand only. */
   readonly rate: number;
   readonly acl: Acl;
-  /** The rules as they were given, one each. */
+  /** The original rules, one each. */
   readonly rules: readonly ByteString[];
   /** Date of the unit that added it; null: one of genesis. An envelope dated earlier was refused, and stays so. */
   readonly addedAt: number | null;

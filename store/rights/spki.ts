@@ -11,7 +11,7 @@ export type Algorithm = "rsa" | "ed25519";
 
 export interface PublicKeyFacts {
   readonly algorithm: Algorithm;
-  /** Of the modulus; 256 for Ed25519. */
+  /** Bits of the modulus; 256 for Ed25519. */
   readonly bits: number;
 }
 
@@ -34,9 +34,9 @@ const ED25519_OID = "\x2b\x65\x70";
 const unusable = (problem: string) => new CommandFailure(`ERR not a usable public key: ${problem}`);
 
 /**
- * What a key is.
+ * Returns the kind and the size of a key.
  * @param der  the bytes of a SubjectPublicKeyInfo
- * @throws CommandFailure  saying what is wrong with it
+ * @throws CommandFailure  naming the error in it
  */
 export function readSpki(der: ByteString): PublicKeyFacts {
   if (der.length > SPKI_BYTES_MAX) throw unusable(`${der.length} bytes, above ${SPKI_BYTES_MAX}`);
@@ -85,7 +85,7 @@ function readRsa(bytes: ByteString): PublicKeyFacts {
 
 const PEM = /^-----BEGIN ([A-Z0-9 ]{1,40})-----\r?\n([\s\S]*)-----END ([A-Z0-9 ]{1,40})-----$/;
 
-/** What else people paste, and the way out. */
+/** Labels of other PEM files that users paste, and what to do instead. */
 const OTHER_LABELS: Readonly<Record<string, string>> = {
   "PRIVATE KEY": "a private key, which has now left its machine: make a new pair and add its public half",
   CERTIFICATE: "a certificate; `openssl x509 -pubkey -noout` takes the key out of it",

@@ -1,9 +1,9 @@
 /**
- * Commands of Redis that are not in the table. Rules may name them: files of users come from Redis servers, and behind the daemon
- * there may be one. Source: redis-server 7.0, COMMAND LIST; test/conformance/command-table.test.ts.
+ * Commands of Redis that are not in the table. Rules may name them: files of users come from Redis servers, and the daemon's backend may be
+ * one. Source: redis-server 7.0, COMMAND LIST; test/conformance/command-table.test.ts.
  */
 
-/** Subcommands as `CONTAINER|NAME`, behind their container's name where that is absent altogether. */
+/** Subcommands as `CONTAINER|NAME`, after their container's name where that is absent altogether. */
 const CONTAINERS: Readonly<Record<string, string>> = {
   CLUSTER:
     "ADDSLOTS ADDSLOTSRANGE BUMPEPOCH COUNT-FAILURE-REPORTS COUNTKEYSINSLOT DELSLOTS DELSLOTSRANGE FAILOVER FLUSHSLOTS FORGET " +

@@ -3,16 +3,16 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { type CommandFailure, unknownCommand, unknownSubcommand, wrongArity } from "../arguments/errors.js";
 import type { Command, CommandTable } from "./command.js";
 
-/** Of commands that Redis does not have: their subcommands, none of which is HELP, are named where one is unknown. */
+/** Containers that Redis does not have: an unknown subcommand's error lists their subcommands, none of which is HELP. */
 const OWN_CONTAINERS = ["KEY", "TIMELINE", "DBSYNC", "DOC.INDEX", "DOC.MEMBER"];
 
 export class CommandIndex implements CommandTable {
   readonly #commands: readonly Command[];
-  /** By upper-case and by lower-case name, so that the usual spellings need no conversion. */
+  /** Commands by upper-case and by lower-case name, so that the usual spellings need no conversion. */
   readonly #byName = new Map<string, Command>();
   /** Names of the commands that have subcommands. */
   readonly #containers = new Set<string>();
-  /** Those without subcommands, of one row each, by the same names: most that come. */
+  /** Commands without subcommands and with a single row, by the same names: the most frequent ones. */
   readonly #simple = new Map<string, Command>();
   readonly #ownSubcommands: ReadonlyMap<string, readonly string[]>;
 
@@ -86,7 +86,7 @@ export class CommandIndex implements CommandTable {
       : wrongArity(command.name.toLowerCase());
   }
 
-  /** Whether arguments call a command, or a subcommand of a known one, that only a Redis behind the daemon may know. */
+  /** Whether arguments call a command, or a subcommand of a known one, that only the daemon's Redis may know. */
   isForeign(argv: readonly ByteString[]): boolean {
     const name = (argv[0] ?? "").toUpperCase();
     if (this.#containers.has(name) && argv.length > 1) return this.find(`${name}|${argv[1]}`) === undefined;

@@ -1,6 +1,6 @@
 /**
- * What COMMAND tells proxies and testers of a command's answers: whether they are the same each time, and how those of several
- * servers are put together. Source: redis-server 7.0, test/conformance/command-table.test.ts.
+ * Tips of COMMAND for proxies and testers about a command's answers: whether they are the same each time, and how to combine those of
+ * several servers. Source: redis-server 7.0, test/conformance/command-table.test.ts.
  */
 
 const SHARDS = "request_policy:all_shards";

@@ -1,6 +1,6 @@
 /**
- * What a command is: one row of its family's table. Dispatch, arity errors, COMMAND, permission, routing, the keys a
- * command touches and the documentation all read the same row.
+ * A command: one row of its family's table. Dispatch, arity errors, COMMAND, permission, routing, the keys a command touches and the
+ * documentation all read the same row.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
@@ -34,20 +34,26 @@ export type Flag =
  */
 export type Handler = (data: Data, argv: readonly ByteString[], unit: Unit) => Reply;
 
-export interface Row {
-  /** Arguments with the name; negative: at least so many. */
+/** The documentation of a command. */
+export interface CommandDescription {
+  /** The number of arguments with the name; negative: the minimum. */
   readonly arity: number;
+  readonly summary: string;
+  readonly complexity: string;
+}
+
+export interface Row extends CommandDescription {
   readonly flags: readonly Flag[];
   readonly keys: KeySpec;
   /** Whether `keys` may name keys of databases other than the unit's that it writes. */
   readonly writesElsewhere?: boolean;
-  /** First key, last key and step for COMMAND, where `keys` is a function and yet some keys have regular places. */
+  /** First key, last key and step for COMMAND, where `keys` is a function and yet some keys have regular indexes. */
   readonly places?: readonly [first: number, last: number, step: number];
   /** Redis version that introduced it. */
   readonly since: string;
-  readonly summary: string;
-  readonly complexity: string;
-  /** The name of another row, which a call is of by its arguments; null: it is this one's. Told from their bytes alone. */
+  /**
+   * Returns the name of another row that a call belongs to by its arguments; null: it belongs to this one. Decided from their bytes alone.
+   */
   readonly otherRow?: (argv: readonly ByteString[]) => string | null;
   /** ACL categories besides those that family and flags give. */
   readonly categories?: readonly string[];
@@ -72,10 +78,10 @@ export interface Command extends Row {
   readonly isQuery: boolean;
 }
 
-/** All commands, handed to what cannot import them: rows that tell of the table, rules that name commands. */
+/** All commands, for code that cannot import them: rows that describe the table, rules that name commands. */
 export interface CommandTable {
   all(): readonly Command[];
-  /** By name in any case; a subcommand as `CONTAINER|NAME`. */
+  /** Finds a command by name in any case; a subcommand as `CONTAINER|NAME`. */
   find(name: string): Command | undefined;
 }
 
@@ -110,7 +116,7 @@ function categoriesFound(command: Command): readonly string[] {
   const found = new Set(command.categories);
   if (command.group !== "server") found.add(command.group);
   if (command.flags.includes("write")) found.add("write");
-  // As in Redis: what a script reads is for its commands to tell.
+  // As in Redis: whether a script reads depends on its commands.
   if (command.flags.includes("readonly") && command.group !== "scripting") found.add("read");
   if (command.flags.includes("admin")) found.add("admin").add("dangerous");
   found.add(command.flags.includes("fast") ? "fast" : "slow");

@@ -40,7 +40,7 @@ export function isOfConnection(name: string): boolean {
   return MISTAKES.has(name.split("|")[0] as string);
 }
 
-/** What a connection's command does where there is none. @throws CommandFailure */
+/** Rejects a connection's command where there is no connection. @throws CommandFailure */
 export function refuseWithoutConnection(_: unknown, argv: readonly ByteString[]): never {
   throw new CommandFailure(connectionMistake(argv)?.text ?? "ERR needs a connection");
 }

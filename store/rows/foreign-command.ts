@@ -1,7 +1,7 @@
 /**
- * Commands that the table does not know, but perhaps a Redis behind the daemon does. Their keys and categories are
- * unknown too; all that is known is which of them administer. Source: redis-server 7.0, COMMAND LIST FILTERBY ACLCAT admin; and MIGRATE, which
- * is in no such category, and makes that Redis connect to wherever the command says.
+ * Commands that the table does not know, but the daemon's Redis may. Their keys and categories are unknown too; only those that administer
+ * are known. Source: redis-server 7.0, COMMAND LIST FILTERBY ACLCAT admin; and MIGRATE, which is in no such category, and makes that Redis
+ * connect to any address that the command names.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 

@@ -1,6 +1,6 @@
 /**
- * What COMMAND tells clients of a command's keys beside their places: how each is used, in Redis's words, and how its place is
- * found. Most of it follows from the row; what does not stands here. Source: redis-server 7.0, test/conformance/command-table.test.ts.
+ * The part of COMMAND's answer on keys in addition to their indexes: how each is used, in Redis's words, and how its index is found. Most
+ * of it follows from the row; the exceptions are listed here. Source: redis-server 7.0, test/conformance/command-table.test.ts.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Command } from "./command.js";
@@ -44,14 +44,14 @@ const flagsByName: ReadonlyMap<string, readonly string[]> = new Map(
   FLAGS.flatMap(([flags, names]) => names.split(" ").map((name) => [name, flags.split(";")] as const)),
 );
 
-/** Which keys these are that the arguments name, seen from a place. */
+/** The keys that the arguments name, from an index on. */
 export type FoundKeys =
   | {
       readonly type: "range";
       /** Seen from the first; negative: from the end. */
       readonly lastkey: number;
       readonly keystep: number;
-      /** How many parts the arguments consist of, of which these are the first; 0: of one. */
+      /** Number of parts that the arguments consist of, of which the keys are the first; 0: one part. */
       readonly limit: number;
     }
   | {
@@ -62,7 +62,7 @@ export type FoundKeys =
     }
   | { readonly type: "unknown" };
 
-/** Where to begin to look for them. */
+/** The index of the first of them. */
 export type KeysBegin =
   | { readonly type: "index"; readonly index: number }
   | { readonly type: "keyword"; readonly keyword: string; readonly startfrom: number }
@@ -134,7 +134,9 @@ export interface KeyUse {
   readonly flags: readonly string[];
 }
 
-/** In the order of the row. Where flags depend on the arguments they follow from the permission. @param argv  of a call */
+/**
+ * Returns the keys of a call in the order of the row. Flags that depend on the arguments follow from the permission. @param argv  of a call
+ */
 export function keyUses({ name, keys }: Command, argv: readonly ByteString[]): readonly KeyUse[] {
   const known = flagsByName.get(name);
   const varies = known?.[0]?.includes("variable_flags") ?? false;
@@ -150,8 +152,8 @@ function usesOf(touches: readonly Touch[], flags: string | undefined): readonly 
   );
 }
 
-/** What the permission says: `access` if a key's data are told, `update` if it may be changed. */
-function derived(use: Pick<Touch, "access" | "needs"> | undefined): readonly string[] {
+/** Returns the flags that follow from the permission: `access` if a key's data are answered, `update` if they may be changed. */
+function derived(use: KeyRange | Touch | undefined): readonly string[] {
   if (use === undefined) return [];
   const answers = permissionFor({ db: null, key: null, ...use }).includes("R");
   if (use.access === "read") return answers ? ["RO", "access"] : ["RO"];

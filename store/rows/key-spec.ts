@@ -1,6 +1,6 @@
 /**
- * Where a command's keys are, told from its bytes alone, and what it may do to them: so that a unit that fails or is
- * denied touches just what it would have touched. Source: docs/architecture.md "The life of a signed write".
+ * The indexes of a command's keys, from its bytes alone, and what it may do to them: so a unit that fails or is denied touches just what it
+ * would have touched. Source: docs/architecture.md "The life of a signed write".
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { parseInteger } from "../arguments/numbers.js";
@@ -8,8 +8,8 @@ import { parseInteger } from "../arguments/numbers.js";
 export type Access = "read" | "write";
 
 /**
- * What a signer must be allowed to do with a key, in Redis's letters: R where the command answers or copies what it
- * holds, W where it may change it; neither where it tells no more than type, length or membership.
+ * The permission that a signer needs on a key, in Redis's letters: R where the command answers or copies its data, W where it may change
+ * them; neither where it answers no more than type, length or membership.
  */
 export type Permission = "" | "R" | "W" | "RW";
 
@@ -20,9 +20,9 @@ export interface Touch {
   readonly access: Access;
   /** Default: R to read, W to write. */
   readonly needs?: Permission;
-  /** Whether nothing is to be permitted but what the command's other keys need: they stand for what this may touch. */
+  /** Whether the permissions on the command's other keys suffice: they cover what this may touch. */
   readonly isCovered?: boolean;
-  /** Of a whole database: what the keys begin with that are touched at most, so that no others need be permitted. */
+  /** For a complete database: the common beginning of the keys that may be touched, so that only these need to be permitted. */
   readonly beginning?: ByteString;
 }
 
@@ -30,7 +30,7 @@ export function permissionFor({ access, needs }: Touch): Permission {
   return needs ?? (access === "read" ? "R" : "W");
 }
 
-/** Keys at regular places. Places count the name as 0; a negative last place counts from the end. */
+/** Keys at regular indexes. Indexes count the name as 0; a negative last index counts from the end. */
 export interface KeyRange {
   readonly access: Access;
   readonly needs: Permission;
@@ -48,11 +48,11 @@ const range =
   (access: Access, needs: Permission) =>
   (first: number, last = first, step = 1): KeyRange => ({ access, needs, first, last, step });
 
-/** Keys whose type, length or membership is told, and no more. */
+/** Keys whose type, length or membership is answered, and no more. */
 export const look = range("read", "");
 /** Keys whose data is answered or copied. */
 export const read = range("read", "R");
-/** Keys that may be changed, without telling what they held. */
+/** Keys that may be changed, without answering what they held. */
 export const write = range("write", "W");
 /** Keys whose data is answered, and kept in another form from then on. */
 export const recode = range("write", "R");
@@ -89,7 +89,7 @@ export const allDbs =
   (access: Access): KeySpec =>
   () => [{ db: -1, key: null, access }];
 
-/** What a command may touch. */
+/** Returns what a command may touch. */
 export function touchesOf(spec: KeySpec, argv: readonly ByteString[]): Touch[] {
   if (typeof spec === "function") return spec(argv);
   const touches: Touch[] = [];

@@ -1,6 +1,6 @@
 /**
- * Commands that write, and do no more than their arguments are long: a bounded number of steps for each argument (of a tree's
- * height at most), and bytes that came with them. Budgets do not count them. All others that write are counted.
+ * Commands that write, and take time in proportion to the length of their arguments: a bounded number of steps for each argument (at most a
+ * tree's height), and bytes that came with them. Budgets do not count them. Every other command that writes is counted.
  */
 const LINEAR: ReadonlySet<string> = new Set([
   ...[

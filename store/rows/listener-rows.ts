@@ -29,9 +29,9 @@ export function listenerRows(
   return family(group, Object.fromEntries(whole));
 }
 
-export const HELP_SUMMARY = "What subcommands there are.";
+export const HELP_SUMMARY = "Lists the subcommands.";
 
-/** What HELP answers, with itself at the end. @param subcommands  their rows */
+/** Returns the answer of HELP, which ends with HELP itself. @param subcommands  their rows */
 export function helpLines(name: string, subcommands: readonly Command[]): readonly string[] {
   const others = subcommands.filter((row) => row.name !== `${name}|HELP`);
   return [
@@ -42,7 +42,10 @@ export function helpLines(name: string, subcommands: readonly Command[]): readon
   ];
 }
 
-/** A command that consists of subcommands, and its HELP, which tells them from their rows. @param helpGroup  its family, if not theirs */
+/**
+ * Returns a command that consists of subcommands, and its HELP, which lists them from their rows. @param helpGroup  its family, if not
+ * theirs
+ */
 export function container(
   name: string,
   since: string,
@@ -76,13 +79,13 @@ export function container(
   return [...family("server", { [name]: own }), ...family(group, { [`${name}|HELP`]: help }), ...subcommands];
 }
 
-/** Whether nobody but a listener can answer it. */
+/** Whether only a listener can answer it. */
 export function isOfListener({ run }: Row): boolean {
   return run === refuse;
 }
 
 const OF_LISTENER = "is for connections of the RESP listener (--resp)";
-/** What daemon/inspection answers is not what the fold would be asked. */
+/** Commands that daemon/inspection answers instead of the fold. */
 const TOLD: ReadonlySet<string> = new Set(["INFO", "CONFIG", "CLIENT", "SLOWLOG"]);
 const ALONE =
   "; administrators may ask INFO, CONFIG GET, CLIENT LIST and SLOWLOG in signed envelopes that change nothing, without multi";

@@ -1,6 +1,6 @@
 /**
- * Keys that a command which writes looks for to read them, as Redis counts hits and misses: all that other commands look for counts
- * if they read, and nothing if they write (SET, the most frequent one, tells of its GET itself). Source: redis-server 7.0, the calls of lookupKeyRead.
+ * Keys that a command which writes looks up to read, as Redis counts hits and misses: all look-ups of other commands count if they read,
+ * and none if they write (SET, the most frequent one, counts its GET itself). Source: redis-server 7.0, the calls of lookupKeyRead.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { type KeySpec, touchesOf } from "./key-spec.js";
@@ -18,7 +18,7 @@ const sources: LookedUp = (keys, argv) => touched(keys, argv, ["read"]);
 const all: LookedUp = (keys, argv) => touched(keys, argv, ["read", "write"]);
 
 function says(argv: readonly ByteString[], from: number, words: RegExp): boolean {
-  return argv.some((word, place) => place >= from && words.test(word));
+  return argv.some((word, index) => index >= from && words.test(word));
 }
 
 const TABLE: Readonly<Record<string, LookedUp>> = {

@@ -147,7 +147,7 @@ function ordering(reader: TokenReader): Expression {
 function nothing(reader: TokenReader, operand: Expression): Expression {
   reader.countOperator();
   const isNegated = reader.accept("not");
-  if (!reader.accept("null")) throw new SqlMistake("only-null", reader.place, "null");
+  if (!reader.accept("null")) throw new SqlMistake("only-null", reader.position, "null");
   return { kind: "is-null", operand, isNegated };
 }
 
@@ -226,22 +226,22 @@ export function numberToken(reader: TokenReader): number {
   const value = Number(text);
   const isExact = !HEXADECIMAL.test(text) || Number.isSafeInteger(value);
   if (!Number.isFinite(value) || !isExact)
-    throw new SqlMistake("limit", reader.place, "a number that is too large");
+    throw new SqlMistake("limit", reader.position, "a number that is too large");
   reader.advance();
   return value;
 }
 
 function call(reader: TokenReader): Call {
-  const { place } = reader;
+  const { position } = reader;
   const { text: name, lower } = reader.advance();
   if (reader.form === "standard" && !AGGREGATES.has(lower)) {
     const expected = SCALAR_FUNCTIONS.get(lower);
-    if (expected === undefined) throw unsupportedFunction(place, lower);
+    if (expected === undefined) throw unsupportedFunction(position, lower);
     reader.isExtended = true;
     const read = argumentsOf(reader, name);
     const count = read.arguments?.length ?? 0;
     if (read.isDistinct === true || count < expected.least || count > expected.most)
-      throw new SqlMistake("unexpected", place, expected.words);
+      throw new SqlMistake("unexpected", position, expected.words);
     return read;
   }
   return argumentsOf(reader, name);

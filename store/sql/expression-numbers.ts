@@ -6,7 +6,7 @@ export class ExpressionNumbers {
   readonly #parameters: readonly ByteString[];
   readonly #columnOf: (column: Column) => number | ByteString;
   readonly #known = new Map<Expression, number>();
-  /** By what an expression consists of, with the numbers of its parts. */
+  /** Numbers of expressions, by their form with the numbers of their parts. */
   readonly #numbers = new Map<string, number>();
 
   /**

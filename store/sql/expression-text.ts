@@ -106,7 +106,7 @@ export function scalarText(value: Scalar): ByteString {
   return typeof value === "number" ? numberText(value) : String(value);
 }
 
-/** What a column takes, in the original's words. */
+/** Returns the values that a column accepts, in the original's words. */
 export function domainWords(domain: Domain): ByteString {
   return domain.map(atomWords).join(", ");
 }

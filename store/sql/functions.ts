@@ -8,7 +8,7 @@ export const AGGREGATES: ReadonlySet<string> = new Set(AGGREGATE_NAMES);
 interface Arguments {
   readonly least: number;
   readonly most: number;
-  /** What a mistake expects. */
+  /** The expected arguments, for the error. */
   readonly words: string;
 }
 

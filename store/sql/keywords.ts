@@ -5,7 +5,7 @@
 import type { Language } from "./tree.js";
 
 export interface Keyword {
-  /** Each a way to say it; several words stand behind each other. The first is the usual one. */
+  /** The ways to write it; several words follow each other. The first is the usual one. */
   readonly malagasy: readonly string[];
   readonly english: readonly string[];
   readonly meaning: string;
@@ -29,9 +29,9 @@ const standardWord = (english: string, meaning: string): Keyword => ({
 export const KEYWORDS = {
   create: word("manamboara", "create", "makes a database, a table, a domain or a view"),
   drop: word("ravao ny", "drop", "removes one"),
-  show: word("asehoy ny", "show", "tells the names of all"),
+  show: word("asehoy ny", "show", "lists the names of all"),
   use: word("ampiasao", "use", "chooses a database (a connection of `--sql` keeps the choice)"),
-  describe: word("famaritana", "describe", "tells a table's columns"),
+  describe: word("famaritana", "describe", "lists a table's columns"),
   database: word("tahiry", "database|databases", "a database"),
   table: word("tabilao", "table|tables", "a table"),
   domain: word("efitra", "domain|domains", "a type with a name"),

@@ -5,13 +5,13 @@ import type { Form } from "./tree.js";
 
 export interface Token {
   readonly kind: "word" | "number" | "text" | "sign" | "end";
-  /** As it stands there; a text's contents. */
+  /** The token as written; a text's contents. */
   readonly text: ByteString;
   /** A word in lower case; of a name in double quotes empty, as it is no keyword. */
   readonly lower: string;
   readonly at: number;
   readonly end: number;
-  /** null: none comes behind it. */
+  /** null: the last token. */
   next: Token | null;
   /** Whether the other form reads it, or what precedes it, otherwise. */
   readonly isOfForm?: true;
@@ -21,8 +21,8 @@ export interface Token {
 const PAIRS: Readonly<Record<string, string>> = { "!": "=", "<": "=>", ">": "=" };
 const SIGNS: ReadonlySet<string> = new Set("()*,.:=!<>+-/^#@?;");
 /**
- * What a name has not beyond ASCII: what is no UTF-8, control characters, blanks and signs. By properties that no version of Unicode changes,
- * as a letter that one daemon's version does not know yet must not make two statements of one.
+ * Characters that a name does not have beyond ASCII: invalid UTF-8, control characters, spaces and signs. By properties that no version of
+ * Unicode changes: a letter that one daemon's version does not know yet must not make two statements of one.
  */
 const NO_NAME =
   /[\ufffd\ufeff\u0080-\u00a0\u1680\u2000-\u200d\u202f\u205f\u3000\p{Pattern_Syntax}\p{Pattern_White_Space}]/u;
@@ -40,7 +40,7 @@ export function tokensOf(statement: ByteString, form: Form): Token {
 }
 
 /**
- * The tokens of a word without its beginning, as if a blank stood there; they go on in those that are there.
+ * Returns the tokens of a word without its beginning, as if a space were there; they continue with the existing ones.
  * @param length  of the beginning @returns the first @throws SqlMistake
  */
 export function restOfWord(statement: ByteString, word: Token, length: number): Token {
@@ -55,7 +55,7 @@ export function restOfWord(statement: ByteString, word: Token, length: number): 
   }
 }
 
-/** @param from  where blanks may stand before it, in bytes */
+/** @param from  where spaces may precede it, in bytes */
 function tokenFrom(statement: ByteString, from: number, form: Form): Token {
   let at = from;
   while (isBlank(statement.charCodeAt(at))) at++;
@@ -172,6 +172,6 @@ function textAt(statement: ByteString, at: number): Token {
 }
 
 const isDigit = (code: number) => code >= 48 && code <= 57;
-/** Of UTF-8 all bytes beyond ASCII. */
+/** Whether a byte is part of a letter; all bytes of UTF-8 beyond ASCII are. */
 const isLetter = (code: number) =>
   (code >= 97 && code <= 122) || (code >= 65 && code <= 90) || code === 95 || code >= 128;

@@ -4,7 +4,7 @@
  */
 import { type ByteString, bytesOfText } from "../../protocol/byte-string.js";
 import { CommandFailure } from "../arguments/errors.js";
-import { type MistakeKind, placeIn, type SqlMistake } from "./mistake.js";
+import { type MistakeKind, positionIn, type SqlMistake } from "./mistake.js";
 import type { Language } from "./tree.js";
 
 interface Message {
@@ -112,7 +112,7 @@ const MESSAGES = {
 
 export type MessageName = keyof typeof MESSAGES;
 
-/** @param about  what stands for `{0}`, `{1}`, … */
+/** @param about  the values of `{0}`, `{1}`, … */
 export function sqlFailure(
   language: Language,
   name: MessageName,
@@ -139,13 +139,13 @@ const MISTAKES: Readonly<Record<MistakeKind, Message>> = {
   unsupported: message("Tsy misy", "not supported"),
 };
 
-/** The words, the place and the line with a caret before it, in one line. */
+/** The words, the position and the line with a caret before it, in one line. */
 export function mistakeFailure(
   statement: ByteString,
   language: Language,
   { kind, at, found, expected }: SqlMistake,
 ): CommandFailure {
-  const { line, column, shown } = placeIn(statement, at);
+  const { line, column, shown } = positionIn(statement, at);
   const isUnsupported = kind === "unsupported";
   const what =
     kind === "limit"

@@ -1,7 +1,7 @@
-/** Where a statement is no statement: what stands there, what should, line, column and a caret. */
+/** A syntax error: the text found, the text expected, line, column and a caret. */
 import { type ByteString, bytesOfText, textOfBytes } from "../../protocol/byte-string.js";
 
-/** What may be wrong besides a word in the wrong place. */
+/** Kinds of mistakes besides a word in the wrong position. */
 export type MistakeKind =
   | "unexpected"
   | "unknown-command"
@@ -15,37 +15,37 @@ export type MistakeKind =
 export class SqlMistake extends Error {
   override readonly name = "SqlMistake";
   readonly kind: MistakeKind;
-  /** In bytes from the statement's beginning. */
+  /** Bytes from the statement's beginning. */
   readonly at: number;
-  /** What stands there; empty: the end. */
+  /** The text found; empty: the end. */
   readonly found: ByteString;
-  /** What should, or what is not permitted, in English. */
+  /** The text expected, or what is not permitted, in English. */
   readonly expected: string;
 
   constructor(
     kind: MistakeKind,
-    place: { readonly at: number; readonly found: ByteString },
+    position: { readonly at: number; readonly found: ByteString },
     expected: string,
   ) {
     super(expected);
     this.kind = kind;
-    this.at = place.at;
-    this.found = place.found;
+    this.at = position.at;
+    this.found = position.found;
     this.expected = expected;
   }
 }
 
-export interface Place {
-  /** From 1. */
+export interface Position {
+  /** Line from 1. */
   readonly line: number;
   readonly column: number;
-  /** The line with a caret before the place, shortened. */
+  /** The line with a caret before the position, shortened. */
   readonly shown: ByteString;
 }
 
 const SHOWN_CHARS = 24;
 
-export function placeIn(statement: ByteString, at: number): Place {
+export function positionIn(statement: ByteString, at: number): Position {
   const before = statement.slice(0, at);
   const start = before.lastIndexOf("\n") + 1;
   const end = statement.indexOf("\n", at);

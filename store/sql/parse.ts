@@ -12,10 +12,10 @@ import { unsupported } from "./unsupported.js";
 export const STATEMENT_BYTES_MAX = 4 * 1024 * 1024;
 
 export interface Parsed {
-  /** Or why there is none. */
+  /** The statement, or why there is none. */
   readonly statement: Statement | SqlMistake;
   readonly language: Language;
-  /** How many `?` it has. */
+  /** Number of `?` in it. */
   readonly parameters: number;
   /** Whether the statement's tree is another one in the other form. */
   readonly isOfForm: boolean;
@@ -24,8 +24,8 @@ export interface Parsed {
 }
 
 /**
- * Trees that are kept longer cost more than reading the statement again, since the garbage collector copies them: those of one in so many
- * statements are there when it comes.
+ * Trees stored for longer cost more than parsing the statement again, since the garbage collector copies them: those of the last statements
+ * are there when it runs.
  */
 const KEPT_MAX = 64;
 const KEPT_CHARS_MAX = 2048;
@@ -34,11 +34,11 @@ const LONG_MAX = 16;
 /** Trees that were read lately. */
 class KnownTrees {
   readonly #form: Form;
-  /** What was read, or came again, since the others were last let go. */
+  /** Statements that were parsed, or used again, in the current period. */
   #kept = new Map<ByteString, Parsed>();
-  /** What was before. */
+  /** Statements of the previous period. */
   #before: ReadonlyMap<ByteString, Parsed> = new Map();
-  /** Of the last long ones, which are looked at more than once until they have been carried out; then they may go. */
+  /** The last long statements, which are used more than once until they have been executed; afterwards they may be collected. */
   readonly #long: WeakRef<{ readonly text: ByteString; readonly parsed: Parsed }>[] = [];
 
   constructor(form: Form) {

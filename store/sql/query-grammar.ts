@@ -34,13 +34,14 @@ export function query(reader: TokenReader): Query {
   return reader.nested(() => {
     let left: Query = select(reader);
     for (let parts = 1; ; parts++) {
-      const { place } = reader;
+      const { position } = reader;
       const found = setOperator(reader);
       if (found === null) return left;
       const operator = found === "union" && acceptedAll(reader) ? "union-all" : found;
-      if (parts === PARTS_MAX) throw new SqlMistake("limit", reader.place, `more than ${PARTS_MAX} queries`);
+      if (parts === PARTS_MAX)
+        throw new SqlMistake("limit", reader.position, `more than ${PARTS_MAX} queries`);
       if (reader.form === "standard" && hasTail(left))
-        throw new SqlMistake("unexpected", place, "order by and limit after the last query");
+        throw new SqlMistake("unexpected", position, "order by and limit after the last query");
       left = { kind: "set", operator, left, right: operand(reader), ...NO_TAIL };
       if (reader.form === "standard") left = withTail(left, reader);
     }
@@ -50,7 +51,7 @@ export function query(reader: TokenReader): Query {
 const NO_TAIL: Tail = { orderBy: [], limit: null };
 const hasTail = ({ orderBy, limit }: Tail) => orderBy.length > 0 || limit !== null;
 
-/** In the standard form what follows the last query is about all of them. */
+/** Applies the clauses after the last of several queries to all of them: moves them from it, or parses them after its parentheses. */
 function withTail(query: SetQuery, reader: TokenReader): Query {
   const { right } = query;
   const isEnclosed = reader.endedQuery === right;
@@ -150,7 +151,7 @@ function acceptAll(reader: TokenReader): ByteString | null | undefined {
 function alias(reader: TokenReader): ByteString | null {
   const found = reader.accept("as") ? reader.name("a name") : reader.bareAlias();
   if (found !== null && reader.token.kind === "sign" && reader.token.text === ".")
-    throw new SqlMistake("dotted-alias", reader.place, "a name without '.'");
+    throw new SqlMistake("dotted-alias", reader.position, "a name without '.'");
   return found;
 }
 
@@ -160,9 +161,9 @@ function source(reader: TokenReader): Source {
   if (reader.sees("select")) {
     const inner = query(reader);
     reader.expectSign(")");
-    const { place } = reader;
+    const { position } = reader;
     const name = alias(reader);
-    if (name === null) throw new SqlMistake("no-alias", place, "a name for the query");
+    if (name === null) throw new SqlMistake("no-alias", position, "a name for the query");
     return { kind: "derived", query: inner, alias: name };
   }
   const name = reader.name("a table, a view or a query");
@@ -176,7 +177,7 @@ function joins(reader: TokenReader): readonly Join[] {
     const kind = joinKind(reader);
     if (kind === null) return found;
     if (found.length === PARTS_MAX)
-      throw new SqlMistake("limit", reader.place, `more than ${PARTS_MAX} joins`);
+      throw new SqlMistake("limit", reader.position, `more than ${PARTS_MAX} joins`);
     const joined = source(reader);
     found.push({ kind, source: joined, on: reader.accept("on") ? expression(reader) : null });
   }
@@ -211,7 +212,7 @@ function acceptedCross(reader: TokenReader): boolean {
   return true;
 }
 
-/** In parentheses, which English may leave out. */
+/** Parses expressions to group by, in parentheses, which English may leave out. */
 function grouping(reader: TokenReader): readonly Expression[] {
   if (reader.form === "standard") return standardGrouping(reader);
   const isEnclosed = reader.acceptSign("(");

@@ -24,13 +24,13 @@ const STATEMENTS: readonly (readonly [keyword: KeywordName, read: (reader: Token
 
 /** @throws SqlMistake */
 export function statement(reader: TokenReader): Statement {
-  const { place } = reader;
+  const { position } = reader;
   const found = reader.sees("select")
     ? ({ kind: "query", query: query(reader) } as const)
     : STATEMENTS.find(([keyword]) => reader.accept(keyword))?.[1](reader);
   if (found === undefined) {
     const first = ["select" as const, ...STATEMENTS.map(([keyword]) => keyword)];
-    throw new SqlMistake("unknown-command", place, wordsOf(first, reader));
+    throw new SqlMistake("unknown-command", position, wordsOf(first, reader));
   }
   while (reader.acceptSign(";"));
   if (reader.token.kind !== "end") throw reader.mistake("the end of the statement");
@@ -39,7 +39,7 @@ export function statement(reader: TokenReader): Statement {
 
 function kindOf<Kind extends ObjectKind | "database">(reader: TokenReader, kinds: readonly Kind[]): Kind {
   const kind = kinds.find((each) => reader.accept(each));
-  if (kind === undefined) throw new SqlMistake("unknown-command", reader.place, wordsOf(kinds, reader));
+  if (kind === undefined) throw new SqlMistake("unknown-command", reader.position, wordsOf(kinds, reader));
   return kind;
 }
 
@@ -66,7 +66,7 @@ function create(reader: TokenReader): Statement {
       const { at } = reader.token;
       const { parameters } = reader;
       const found = query(reader);
-      if (reader.parameters > parameters) throw new SqlMistake("limit", reader.place, "a ? in a view");
+      if (reader.parameters > parameters) throw new SqlMistake("limit", reader.position, "a ? in a view");
       return { kind: "create-view", name, query: found, text: reader.statement.slice(at, reader.token.at) };
     }
   }
@@ -78,7 +78,7 @@ function drop(reader: TokenReader): Statement {
   return what === "database" ? { kind: "drop-database", name } : { kind: "drop", what, name };
 }
 
-/** In parentheses, with commas between. */
+/** Parses a list in parentheses, separated by commas. */
 function list<Item>(reader: TokenReader, read: (reader: TokenReader) => Item, mayBeEmpty: boolean): Item[] {
   reader.expectSign("(");
   const items: Item[] = [];
@@ -97,7 +97,7 @@ function columnDefinition(reader: TokenReader): ColumnDefinition {
   return { name, domain: parts, uniqueness };
 }
 
-/** What follows a column's type, in any order. */
+/** Parses the constraints after a column's type, in any order. */
 function constrained(reader: TokenReader, column: ColumnDefinition): ColumnDefinition {
   let found = column;
   for (let count = 0; ; count++) {

@@ -28,10 +28,10 @@ export class TokenReader {
   isExtended = false;
   /** The query in parentheses that was read last. */
   endedQuery: Query | null = null;
-  /** How many `?` there have been. */
+  /** Number of `?` so far. */
   parameters = 0;
   readonly #phrases: Readonly<Record<KeywordName, Phrases>>;
-  /** What comes next. */
+  /** The next token. */
   token: Token;
   #depth = 0;
   #operators = 0;
@@ -56,7 +56,7 @@ export class TokenReader {
     return token;
   }
 
-  /** Takes a keyword, with the marks that Malagasy ones may have (`#` before it, `@` behind it), if it comes next. */
+  /** Takes a keyword, with the marks that Malagasy ones may have (`#` before it, `@` after it), if it comes next. */
   accept(name: KeywordName): boolean {
     const first = this.token;
     // Most of what is asked for is not there.
@@ -109,13 +109,13 @@ export class TokenReader {
   name(what: string): ByteString {
     if (this.token.kind !== "word") throw this.mistake(what);
     if (this.form === "standard" && RESERVED_WORDS.has(this.token.lower))
-      throw new SqlMistake("reserved", this.place, `${what}; write "${this.token.text}" for the name`);
+      throw new SqlMistake("reserved", this.position, `${what}; write "${this.token.text}" for the name`);
     return this.advance().text;
   }
 
   /**
-   * A name that stands behind what it names, without a word between. English keywords are none; of Malagasy ones only those with a mark
-   * are not.
+   * Takes an alias that directly follows what it names. English keywords are no aliases; of Malagasy keywords only those with a mark are
+   * none.
    */
   bareAlias(): ByteString | null {
     const { token } = this;
@@ -130,20 +130,20 @@ export class TokenReader {
     return this.advance().text;
   }
 
-  /** What comes next is wrong. */
+  /** Returns the error for the next token. */
   mistake(expected: string): SqlMistake {
-    return new SqlMistake("unexpected", this.place, expected);
+    return new SqlMistake("unexpected", this.position, expected);
   }
 
-  get place(): { at: number; found: ByteString } {
+  get position(): { at: number; found: ByteString } {
     const { at, end } = this.token;
     return { at, found: this.statement.slice(at, end) };
   }
 
-  /** @throws SqlMistake  too many things stand within each other */
+  /** @throws SqlMistake  the nesting is too deep */
   nested<T>(read: () => T): T {
     if (++this.#depth > NESTING_MAX)
-      throw new SqlMistake("limit", this.place, `more than ${NESTING_MAX} levels`);
+      throw new SqlMistake("limit", this.position, `more than ${NESTING_MAX} levels`);
     const result = read();
     this.#depth--;
     return result;
@@ -152,7 +152,7 @@ export class TokenReader {
   /** Counts an operator of a clause. */
   countOperator(): void {
     if (++this.#operators > OPERATORS_MAX)
-      throw new SqlMistake("limit", this.place, `more than ${OPERATORS_MAX} operators`);
+      throw new SqlMistake("limit", this.position, `more than ${OPERATORS_MAX} operators`);
   }
 
   /** A clause with operators of its own. */
@@ -182,7 +182,7 @@ export class TokenReader {
       this.advance();
       return true;
     }
-    // `alaivo1`, `na0`: a digit may follow at once.
+    // `alaivo1`, `na0`: a digit may follow immediately.
     if (this.language === "malagasy" && kind === "word" && lower.startsWith(word)) {
       if (DIGITS.test(lower.slice(word.length))) {
         this.token = restOfWord(this.statement, this.token, word.length);

@@ -1,6 +1,5 @@
 /**
- * What a statement means: the tree that the grammar makes, the same of Malagasy words as of English ones. Names and texts are UTF-8
- * bytes, as they stood there.
+ * The tree that the grammar makes of a statement, the same for Malagasy as for English words. Names and texts are UTF-8 bytes, as written.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Cell } from "../values/relations/cell.js";
@@ -11,8 +10,8 @@ import type { Uniqueness } from "../values/relations/table.js";
 export type Language = "malagasy" | "english";
 
 /**
- * What a statement means: as it was recorded before CLUSTER SEMANTICS 2, or as standard SQL. Malagasy statements are always of the
- * recorded form.
+ * The form of a statement: as it was recorded before CLUSTER SEMANTICS 2, or standard SQL. Malagasy statements are always of the recorded
+ * form.
  */
 export type Form = "recorded" | "standard";
 
@@ -104,7 +103,7 @@ export interface Select extends Tail {
   readonly having: Expression | null;
 }
 
-/** Rows from one place on up to, and without, another; `count`: so many from there on. */
+/** The range of rows from one index up to, and excluding, another; `count`: the number of rows from the first on. */
 export interface Limit {
   readonly from: Expression | null;
   readonly to: Expression | null;
@@ -167,7 +166,7 @@ export interface Call {
 
 export type Expression =
   | { readonly kind: "literal"; readonly value: Cell }
-  /** A `?`: the argument of this number, from 0, behind the statement. */
+  /** A `?`: the argument of this number, from 0, after the statement. */
   | { readonly kind: "parameter"; readonly number: number }
   | Column
   | Binary

@@ -1,15 +1,15 @@
-/** What SQL users type and this has not: recognized at the place of the mistake, and answered with what to write instead. */
+/** Features of SQL that users type and that are missing here: recognized at the position of the error, and answered with an alternative. */
 import { type ByteString, bytesOfText } from "../../protocol/byte-string.js";
 import { SqlMistake } from "./mistake.js";
 
 interface Row {
-  /** What is not supported. */
+  /** The unsupported feature. */
   readonly what: string;
-  /** Matches the statement from the place of the mistake on, in lower case. */
+  /** Matches the statement from the position of the mistake on, in lower case. */
   readonly after: RegExp;
-  /** Matches what precedes the place; undefined: anything. */
+  /** Matches what precedes the position; undefined: anything. */
   readonly before?: RegExp;
-  /** What to do instead. */
+  /** The alternative. */
   readonly advice: string;
 }
 
@@ -301,18 +301,18 @@ export const adviceForName = (name: ByteString): string | undefined => own(NAMES
 /** Returns what to write instead of a type that no domain is called; undefined: no other database has it. */
 export const adviceForType = (name: ByteString): string | undefined => own(TYPES, name.toLowerCase());
 
-interface Place {
+interface Position {
   readonly at: number;
   readonly found: ByteString;
 }
 
 /** @param name  in lower case */
-export function unsupportedFunction(place: Place, name: ByteString): SqlMistake {
+export function unsupportedFunction(position: Position, name: ByteString): SqlMistake {
   const known =
     "there are lower, upper, length, abs, round and coalesce, and of groups count, sum, avg, min and max";
   return new SqlMistake(
     "unsupported",
-    { ...place, found: `the function ${name}` },
+    { ...position, found: `the function ${name}` },
     own(FUNCTIONS, name) ?? known,
   );
 }

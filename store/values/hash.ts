@@ -23,7 +23,7 @@ const FIELDS_PACKED_MAX = PACKED_ELEMENTS_MAX / 2;
 /** A hash that is not small. */
 interface Columns {
   readonly fields: DenseTable<ByteString>;
-  /** Each at its field's place. */
+  /** Each at its field's slot. */
   readonly values: ByteString[];
 }
 
@@ -36,14 +36,14 @@ export class Hash {
     return this.#size;
   }
 
-  /** The fields in dense order; not to be changed. Made anew for a small hash: ask once. */
+  /** The fields in dense order; not to be changed. A small hash makes a new array for each call. */
   get fields(): readonly ByteString[] {
     const content = this.#content;
     if (typeof content !== "string") return content.fields.items;
     return unpacked(content, 0, 2);
   }
 
-  /** The values, each at its field's place; not to be changed. Made anew for a small hash: ask once. */
+  /** The values, each at its field's index; not to be changed. A small hash makes a new array for each call. */
   get values(): readonly ByteString[] {
     const content = this.#content;
     if (typeof content !== "string") return content.values;
@@ -56,22 +56,22 @@ export class Hash {
     return typeof content === "string" ? smallPage(this.fields, request) : content.fields.page(request);
   }
 
-  /** The field's place, or -1. */
+  /** The field's slot, or -1. */
   find(field: ByteString): number {
     const content = this.#content;
     return typeof content === "string" ? findPacked(content, field, 2) : content.fields.find(field);
   }
 
   get(field: ByteString): ByteString | undefined {
-    const place = this.find(field);
-    return place < 0 ? undefined : this.valueAt(place);
+    const slot = this.find(field);
+    return slot < 0 ? undefined : this.valueAt(slot);
   }
 
-  /** The value at a place. */
-  valueAt(place: number): ByteString {
+  /** The value at a slot. */
+  valueAt(slot: number): ByteString {
     const content = this.#content;
-    if (typeof content !== "string") return content.values[place]!;
-    return elementAt(content, offsetOf(content, 2 * place + 1));
+    if (typeof content !== "string") return content.values[slot]!;
+    return elementAt(content, offsetOf(content, 2 * slot + 1));
   }
 
   /** Appends a field that is absent. Inverse: `pop`. */
@@ -90,34 +90,34 @@ export class Hash {
     this.removeAt(this.#size - 1);
   }
 
-  /** Replaces the value at a place. Inverse: the same with the old value. */
-  setAt(place: number, value: ByteString): void {
+  /** Replaces the value at a slot. Inverse: the same with the old value. */
+  setAt(slot: number, value: ByteString): void {
     const content = this.#roomFor(0, value, value);
-    if (typeof content === "string") this.#content = splicePacked(content, 2 * place + 1, 1, [value]);
-    else content.values[place] = value;
+    if (typeof content === "string") this.#content = splicePacked(content, 2 * slot + 1, 1, [value]);
+    else content.values[slot] = value;
   }
 
-  /** Removes the field at a place; the last one moves there. Inverse: `restoreAt`. */
-  removeAt(place: number): void {
+  /** Removes the field at a slot; the last one moves there. Inverse: `restoreAt`. */
+  removeAt(slot: number): void {
     const content = this.#content;
     const last = --this.#size;
     if (typeof content === "string") {
-      this.#content = removePackedItem(content, place, last, 2);
+      this.#content = removePackedItem(content, slot, last, 2);
       return;
     }
-    content.fields.removeAt(place);
+    content.fields.removeAt(slot);
     const value = content.values.pop()!;
-    if (place < last) content.values[place] = value;
+    if (slot < last) content.values[slot] = value;
   }
 
-  restoreAt(place: number, field: ByteString, value: ByteString): void {
+  restoreAt(slot: number, field: ByteString, value: ByteString): void {
     const content = this.#roomFor(1, field, value);
     if (typeof content === "string") {
-      this.#content = restorePackedItem(content, place, this.#size, [field, value]);
+      this.#content = restorePackedItem(content, slot, this.#size, [field, value]);
     } else {
-      content.fields.restoreAt(place, field);
-      content.values.push(content.values[place]!);
-      content.values[place] = value;
+      content.fields.restoreAt(slot, field);
+      content.values.push(content.values[slot]!);
+      content.values[slot] = value;
     }
     this.#size++;
   }

@@ -32,12 +32,12 @@ interface Group {
   size: number;
 }
 
-/** Where an element is. */
+/** The position of an element. */
 interface Spot {
   readonly group: number;
   readonly chunk: number;
-  /** In the chunk. */
-  readonly place: number;
+  /** Index in the chunk. */
+  readonly offset: number;
 }
 
 export class ListChunks {
@@ -49,18 +49,18 @@ export class ListChunks {
   }
 
   at(index: number): ByteString {
-    const { group, chunk, place } = this.#find(index);
+    const { group, chunk, offset } = this.#find(index);
     const { content } = this.#groups[group]!.chunks[chunk]!;
-    return typeof content === "string" ? elementAt(content, offsetOf(content, place)) : content[place]!;
+    return typeof content === "string" ? elementAt(content, offsetOf(content, offset)) : content[offset]!;
   }
 
-  /** Adds a chunk of elements before all others. */
+  /** Adds a chunk of elements at the beginning. */
   unshift(elements: readonly ByteString[]): void {
     this.#groups[0] ??= { chunks: [], size: 0 };
     this.#addChunk(0, 0, elements);
   }
 
-  /** Adds a chunk of elements behind all others. */
+  /** Adds a chunk of elements at the end. */
   push(elements: readonly ByteString[]): void {
     this.#groups[0] ??= { chunks: [], size: 0 };
     const last = this.#groups.length - 1;
@@ -89,17 +89,17 @@ export class ListChunks {
     wanted?: ByteString,
   ): void {
     if (from >= to) return;
-    let { group, chunk, place } = this.#find(from);
+    let { group, chunk, offset } = this.#find(from);
     for (let index = from; index < to; ) {
       const { chunks } = this.#groups[group]!;
       const { content, size } = chunks[chunk]!;
-      const passed = Math.min(size - place, to - index);
+      const passed = Math.min(size - offset, to - index);
       if (wanted === undefined || typeof content !== "string" || mayContain(content, wanted)) {
-        const elements = elementsOf(chunks[chunk]!, place, passed);
+        const elements = elementsOf(chunks[chunk]!, offset, passed);
         for (let i = 0; i < passed; i++) call(elements[i]!, index + i);
       }
       index += passed;
-      place = 0;
+      offset = 0;
       if (++chunk === chunks.length) {
         chunk = 0;
         group++;
@@ -107,10 +107,10 @@ export class ListChunks {
     }
   }
 
-  /** Replaces `count` elements from an index on, all in one chunk, by others. @returns false: they are not in one */
+  /** Replaces `count` elements from an index on, all in one chunk. @returns false: they are not in one */
   splice(index: number, count: number, inserted: readonly ByteString[]): boolean {
-    const { group, chunk: number, place } = this.#find(Math.min(index, this.#size - 1));
-    const at = index === this.#size ? place + 1 : place;
+    const { group, chunk: number, offset } = this.#find(Math.min(index, this.#size - 1));
+    const at = index === this.#size ? offset + 1 : offset;
     const chunk = this.#groups[group]!.chunks[number]!;
     const grown = inserted.length - count;
     if (at + count > chunk.size || chunk.size + grown === 0) return false;
@@ -128,7 +128,7 @@ export class ListChunks {
     const { chunks } = this.#groups[group]!;
     let chunk = 0;
     while (index >= chunks[chunk]!.size) index -= chunks[chunk++]!.size;
-    return { group, chunk, place: index };
+    return { group, chunk, offset: index };
   }
 
   /** Makes two chunks of one. */
@@ -149,7 +149,7 @@ export class ListChunks {
     this.#groups[group]!.size += elements.length;
     this.#size += elements.length;
     if (chunks.length <= GROUP_CHUNKS_MAX) return;
-    // Chunks that come at the end leave full groups behind, and so do those that come at the beginning.
+    // Chunks that were added at the end leave full groups before them, and so do those that were added at the beginning.
     const kept = at === chunks.length - 1 ? at : at === 0 ? 1 : chunks.length >> 1;
     const moved = chunks.splice(kept);
     const size = moved.reduce((sum, chunk) => sum + chunk.size, 0);
@@ -167,12 +167,12 @@ export class ListChunks {
   }
 }
 
-/** As few bytes as can be; an array of this length, without room for more, where elements are long. */
+/** Returns the content in as few bytes as possible; an array of this length, without spare room, where elements are long. */
 function contentOf(elements: readonly ByteString[]): ByteString | ByteString[] {
   return elements.every(isPackable) ? packed(elements) : elements.map(copied);
 }
 
-/** `count` at most from a place on, as a new array. */
+/** `count` at most from an offset on, as a new array. */
 function elementsOf({ content }: Chunk, from = 0, count = Number.POSITIVE_INFINITY): ByteString[] {
   return typeof content === "string" ? unpacked(content, from, 1, count) : content.slice(from, from + count);
 }

@@ -35,7 +35,7 @@ export class List {
     return this.#size;
   }
 
-  /** The element at an index from the left, 0 ≤ index < size. For use at once, as it may keep its neighbours alive. */
+  /** Returns the element at an index from the left, 0 ≤ index < size. Not to be stored, as it may keep its neighbours alive. */
   at(index: number): ByteString {
     const content = this.#content;
     if (typeof content === "string") return elementAt(content, offsetOf(content, index));
@@ -56,21 +56,21 @@ export class List {
     this.#size++;
   }
 
-  /** Takes an element off; the list is not empty. For use at once, as it may keep its neighbours alive. */
+  /** Removes and returns an element; the list is not empty. Not to be stored, as it may keep its neighbours alive. */
   pop(end: End): ByteString {
     const content = this.#content;
     this.#size--;
     if (typeof content === "string") {
-      const place = end === "left" ? 0 : this.#size;
-      const element = elementAt(content, offsetOf(content, place));
-      this.#content = splicePacked(content, place, 1, []);
+      const offset = end === "left" ? 0 : this.#size;
+      const element = elementAt(content, offsetOf(content, offset));
+      this.#content = splicePacked(content, offset, 1, []);
       return element;
     }
     if (content[end].length === 0) refill(content, end);
     return content[end].pop()!;
   }
 
-  /** Elements `from` ≤ index < `to`, as a new array; for use at once, as they may keep their neighbours alive. */
+  /** Returns elements `from` ≤ index < `to`, as a new array; not to be stored, as they may keep their neighbours alive. */
   slice(from = 0, to = this.#size): ByteString[] {
     const elements: ByteString[] = [];
     this.#forEach(from, to, (element) => void elements.push(element));
@@ -87,7 +87,7 @@ export class List {
     return indexes;
   }
 
-  /** Calls for elements in order. @param wanted  the only one that matters: others may be passed over */
+  /** Calls back for elements in order. @param wanted  the only element that matters: any other may be skipped */
   #forEach(
     from: number,
     to: number,
@@ -110,7 +110,7 @@ export class List {
     for (let index = Math.max(from, end); index < to; index++) call(right[index - end]!, index);
   }
 
-  /** Replaces `count` elements from an index on by others. Inverse: the same, the other way round. */
+  /** Replaces `count` elements from an index on. Inverse: the same with the old elements. */
   splice(index: number, count: number, inserted: readonly ByteString[]): void {
     const content = this.#roomFor(inserted.length - count, inserted.every(isPackable));
     if (typeof content === "string") {
@@ -175,7 +175,7 @@ function refill({ left, middle, right }: Long, end: End): void {
   }
 }
 
-/** @returns whether it could be done in one place */
+/** @returns whether it could be done in one offset */
 function spliceLong(list: Long, index: number, count: number, inserted: readonly ByteString[]): boolean {
   if (inserted.length > CHUNK_ELEMENTS) return false;
   const { left, middle, right } = list;

@@ -26,7 +26,7 @@ export class MemberSet {
     return this.#size;
   }
 
-  /** The members in dense order; not to be changed. Made anew for a small set: ask once. */
+  /** The members in dense order; not to be changed. A small set makes a new array for each call. */
   get members(): readonly ByteString[] {
     const content = this.#content;
     return typeof content === "string" ? unpacked(content) : content.items;
@@ -42,16 +42,16 @@ export class MemberSet {
     return this.find(member) >= 0;
   }
 
-  /** The member's place, or -1. */
+  /** The member's slot, or -1. */
   find(member: ByteString): number {
     const content = this.#content;
     return typeof content === "string" ? findPacked(content, member, 1) : content.find(member);
   }
 
-  /** The member at a place. */
-  at(place: number): ByteString {
+  /** The member at a slot. */
+  at(slot: number): ByteString {
     const content = this.#content;
-    return typeof content === "string" ? elementAt(content, offsetOf(content, place)) : content.items[place]!;
+    return typeof content === "string" ? elementAt(content, offsetOf(content, slot)) : content.items[slot]!;
   }
 
   /** Appends a member that is absent. Inverse: `pop`. */
@@ -67,22 +67,22 @@ export class MemberSet {
     this.removeAt(this.#size - 1);
   }
 
-  /** Removes the member at a place; the last one moves there. Inverse: `restoreAt`. */
-  removeAt(place: number): void {
+  /** Removes the member at a slot; the last one moves there. Inverse: `restoreAt`. */
+  removeAt(slot: number): void {
     const content = this.#content;
     const last = --this.#size;
     if (typeof content !== "string") {
-      content.removeAt(place);
+      content.removeAt(slot);
       return;
     }
-    this.#content = removePackedItem(content, place, last, 1);
+    this.#content = removePackedItem(content, slot, last, 1);
   }
 
   /** Puts a removed member back where it was. */
-  restoreAt(place: number, member: ByteString): void {
+  restoreAt(slot: number, member: ByteString): void {
     const content = this.#roomFor(member);
-    if (typeof content !== "string") content.restoreAt(place, member);
-    else this.#content = restorePackedItem(content, place, this.#size, [member]);
+    if (typeof content !== "string") content.restoreAt(slot, member);
+    else this.#content = restorePackedItem(content, slot, this.#size, [member]);
     this.#size++;
   }
 

@@ -11,7 +11,7 @@ const NODE_MAX = 64;
 const NODE_MIN = NODE_MAX / 4;
 const JOINED_MAX = (NODE_MAX * 3) / 4;
 
-/** Whether a pair lies before a place. Once false it must stay so for all greater pairs. */
+/** Whether a pair lies before an index. Once false it must stay so for all greater pairs. */
 export type Before = (score: number, member: ByteString) => boolean;
 
 export class RankedTree {
@@ -37,7 +37,7 @@ export class RankedTree {
     }
   }
 
-  /** How many pairs lie before a place. */
+  /** Counts the pairs before a position. */
   countBefore(before: Before): number {
     return this.#root.countBefore(before);
   }
@@ -45,9 +45,9 @@ export class RankedTree {
   /** Pairs `from` ≤ rank < `to`, lowest first. The tree must not change meanwhile. */
   *range(from: number, to: number): Generator<[ByteString, number]> {
     while (from < to) {
-      const { leaf, place: start } = this.#find(from);
+      const { leaf, index: start } = this.#find(from);
       const end = Math.min(leaf.size, start + to - from);
-      for (let place = start; place < end; place++) yield [leaf.members[place]!, leaf.scores[place]!];
+      for (let index = start; index < end; index++) yield [leaf.members[index]!, leaf.scores[index]!];
       from += end - start;
     }
   }
@@ -55,9 +55,9 @@ export class RankedTree {
   /** The same pairs, highest first. */
   *reverseRange(from: number, to: number): Generator<[ByteString, number]> {
     while (from < to) {
-      const { leaf, place: start } = this.#find(to - 1);
+      const { leaf, index: start } = this.#find(to - 1);
       const end = Math.max(0, start + 1 - (to - from));
-      for (let place = start; place >= end; place--) yield [leaf.members[place]!, leaf.scores[place]!];
+      for (let index = start; index >= end; index--) yield [leaf.members[index]!, leaf.scores[index]!];
       to -= start + 1 - end;
     }
   }
@@ -68,15 +68,15 @@ export class RankedTree {
     return copy;
   }
 
-  /** Where the pair of a rank is. */
-  #find(rank: number): { leaf: Leaf; place: number } {
+  /** Returns the position of the pair of a rank. */
+  #find(rank: number): { leaf: Leaf; index: number } {
     let node = this.#root;
     while (node instanceof Branch) {
       let at = 0;
       while (rank >= node.children[at]!.size) rank -= node.children[at++]!.size;
       node = node.children[at]!;
     }
-    return { leaf: node, place: rank };
+    return { leaf: node, index: rank };
   }
 }
 
@@ -103,27 +103,27 @@ class Leaf {
     return this.members.length;
   }
 
-  /** How full the node is. */
+  /** Number of items in the node. */
   get length(): number {
     return this.members.length;
   }
 
   /** @returns the right half, when this one had to be split */
   insert(score: number, member: ByteString): Leaf | undefined {
-    const place = this.#place(score, member);
-    if (place === 0) this.#lowerFloor(score, member);
-    this.scores.splice(place, 0, score);
-    this.members.splice(place, 0, member);
+    const index = this.#index(score, member);
+    if (index === 0) this.#lowerFloor(score, member);
+    this.scores.splice(index, 0, score);
+    this.members.splice(index, 0, member);
     if (this.size <= NODE_MAX) return undefined;
-    // Pairs that come in order leave full leaves behind.
-    const kept = place === this.size - 1 ? place : this.size >> 1;
+    // Pairs that come in order leave full leaves before them.
+    const kept = index === this.size - 1 ? index : this.size >> 1;
     return new Leaf(this.scores.splice(kept), this.members.splice(kept));
   }
 
   delete(score: number, member: ByteString): void {
-    const place = this.#place(score, member);
-    this.scores.splice(place, 1);
-    this.members.splice(place, 1);
+    const index = this.#index(score, member);
+    this.scores.splice(index, 1);
+    this.members.splice(index, 1);
   }
 
   countBefore(before: Before): number {
@@ -149,8 +149,8 @@ class Leaf {
     return copy;
   }
 
-  /** How many pairs of this leaf lie before one. */
-  #place(score: number, member: ByteString): number {
+  /** Counts the pairs of this leaf that precede a pair. */
+  #index(score: number, member: ByteString): number {
     let low = 0;
     let high = this.size;
     while (low < high) {

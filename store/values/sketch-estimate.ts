@@ -1,12 +1,12 @@
 /**
- * How many different elements a sketch has seen, from how often each register value occurs.
- * Source: Otmar Ertl, "New cardinality estimation algorithms for HyperLogLog sketches" (2017), algorithm 6; in the order
- * of operations of redis-server 7.0, since the last digit depends on it.
+ * Estimates how many different elements a sketch has seen, from how often each register value occurs.
+ * Source: Otmar Ertl, "New cardinality estimation algorithms for HyperLogLog sketches" (2017), algorithm 6; in the order of operations of
+ * redis-server 7.0, since the last digit depends on it.
  */
 
 const ALPHA_INFINITE = 0.5 / Math.LN2;
 
-/** What a conversion in C makes of a number that is no integer of 64 bits. */
+/** The result of a conversion in C of a number that is not an integer of 64 bits. */
 const BEYOND_INT64 = -(2n ** 63n);
 
 /**

@@ -12,7 +12,7 @@ const ZEROS_MAX = 64;
 const VALUES_MAX = 4;
 /** The highest value that a run can say. */
 const VALUE_MAX = 32;
-/** How many runs, from the one before the change on, are looked at to join equal ones. */
+/** Number of runs, from the one before the change on, to check for equal neighbours to join. */
 const JOIN_STEPS = 5;
 
 export const EMPTY_RUNS = Buffer.from(zeros(REGISTERS));
@@ -45,7 +45,7 @@ function bytesOfRun(buffer: Buffer, at: number): number {
   return (buffer[at]! & (VALUES | LONG_ZEROS)) === LONG_ZEROS ? 2 : 1;
 }
 
-/** How many registers a run stands for. */
+/** Returns the number of registers in a run. */
 function lengthOfRun(buffer: Buffer, at: number): number {
   const byte = buffer[at]!;
   if (byte & VALUES) return (byte & (VALUES_MAX - 1)) + 1;
@@ -86,7 +86,7 @@ export function setInRuns(
   return "corrupt";
 }
 
-/** What a run becomes when one of its registers gets a higher value. */
+/** Returns the runs that replace one of whose registers gets a higher value. */
 function split({ old, length }: { old: number; length: number }, index: number, value: number): Buffer {
   const part = (count: number) => (count === 0 ? [] : old === 0 ? zeros(count) : [values(old, count)]);
   return Buffer.from([...part(index), values(value, 1), ...part(length - 1 - index)]);
@@ -101,7 +101,7 @@ function values(value: number, length: number): number {
   return VALUES | ((value - 1) << 2) | (length - 1);
 }
 
-/** Joins neighbours of one value, as far as a run may be long, in the runs from a place on. */
+/** Joins neighbours of one value, as far as a run may be long, in the runs from an index on. */
 function joined(buffer: Buffer, from: number): Buffer {
   let at = from;
   let end = buffer.length;

@@ -22,7 +22,7 @@ const REGISTER_MAX = 63;
 const DENSE_BYTES = HEAD_BYTES + (REGISTERS * REGISTER_BITS) / 8;
 /** Redis's default of `hll-sparse-max-bytes`: a longer sketch becomes dense. */
 const SPARSE_BYTES_MAX = 3000;
-/** Bits of a hash that choose the register; the others are counted. */
+/** Bits of a hash that select the register; the zeros in the remaining ones are counted. */
 const INDEX_BITS = 14;
 const COUNTED_BITS = 50;
 const HASH_SEED = 0xadc83b19;
@@ -59,7 +59,7 @@ export class Sketch {
     return bytesOf(this.#buffer);
   }
 
-  /** How many registers in a row have which value, of one that is not dense: `z` and `Z` are zeros. */
+  /** The runs of registers and their values, of a sketch that is not dense: `z` and `Z` are zeros. */
   get runs(): string {
     return runsText(this.#buffer.subarray(HEAD_BYTES));
   }
@@ -128,7 +128,7 @@ export class Sketch {
     this.#buffer[last] = this.#buffer[last]! | NO_CACHE;
   }
 
-  /** How many different elements it has seen, about; the estimate in its bytes, if there is one. @throws CorruptSketch */
+  /** Returns the approximate number of different elements; the estimate in its bytes, if there is one. @throws CorruptSketch */
   estimate(): bigint {
     const cached = this.#buffer.readBigUInt64LE(CACHE_AT);
     if (cached >> 63n === 0n) return cached;
@@ -139,7 +139,7 @@ export class Sketch {
     return this.#buffer.subarray(HEAD_BYTES);
   }
 
-  /** Only what makes a sketch longer can make it too long. */
+  /** Whether runs are too long; only a change that makes the sketch longer can exceed the limit. */
   #isTooLong(runs: Buffer): boolean {
     const length = HEAD_BYTES + runs.length;
     return length > this.#buffer.length && length > SPARSE_BYTES_MAX;

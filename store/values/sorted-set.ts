@@ -24,7 +24,7 @@ const MEMBERS_PACKED_MAX = PACKED_ELEMENTS_MAX / 2;
 /** A sorted set that is not small. */
 interface Ranked {
   readonly table: DenseTable<ByteString>;
-  /** Each at its member's place in the table. */
+  /** Each at its member's slot in the table. */
   readonly scores: number[];
   readonly tree: RankedTree;
 }
@@ -38,18 +38,18 @@ export class SortedSet {
     return this.#size;
   }
 
-  /** Whether a change may move any of its members in `members`: a scan has to take all of them at once. */
+  /** Whether a change may move any of its members in `members`: a scan has to take all of them in one step. */
   get isSmall(): boolean {
     return typeof this.#content === "string";
   }
 
-  /** The members in dense order, for scans; not to be changed. Made anew for a small set: ask once. */
+  /** The members in dense order, for scans; not to be changed. A small set makes a new array for each call. */
   get members(): readonly ByteString[] {
     const content = this.#content;
     return typeof content === "string" ? unpacked(content, 0, 2) : content.table.items;
   }
 
-  /** The scores, each at its member's place in `members`; not to be changed. Made anew for a small set: ask once. */
+  /** The scores, each at its member's index in `members`; not to be changed. A small set makes a new array for each call. */
   get scores(): readonly number[] {
     const content = this.#content;
     return typeof content === "string" ? unpacked(content, 1, 2).map(Number) : content.scores;
@@ -65,8 +65,8 @@ export class SortedSet {
   get(member: ByteString): number | undefined {
     const content = this.#content;
     if (typeof content !== "string") {
-      const place = content.table.find(member);
-      return place < 0 ? undefined : content.scores[place];
+      const slot = content.table.find(member);
+      return slot < 0 ? undefined : content.scores[slot];
     }
     const rank = findPacked(content, member, 2);
     return rank < 0 ? undefined : Number(elementAt(content, offsetOf(content, 2 * rank + 1)));
@@ -90,12 +90,12 @@ export class SortedSet {
       this.#content = splicePacked(content, 2 * rank, 2, []);
     } else {
       const { table, scores, tree } = content;
-      const place = table.find(member);
-      if (place < 0) return;
-      tree.delete(scores[place]!, member);
-      table.removeAt(place);
+      const slot = table.find(member);
+      if (slot < 0) return;
+      tree.delete(scores[slot]!, member);
+      table.removeAt(slot);
       const last = scores.pop()!;
-      if (place < scores.length) scores[place] = last;
+      if (slot < scores.length) scores[slot] = last;
     }
     this.#size--;
   }
@@ -115,22 +115,19 @@ export class SortedSet {
     return copy;
   }
 
-  /** How many members come before this one. */
+  /** Counts the members before this one. */
   rank(member: ByteString): number | undefined {
     const score = this.get(member);
     if (score === undefined) return undefined;
     return this.#countBefore((other, name) => precedes(other, name, score, member));
   }
 
-  /** How many members have a score below a bound, or at it where `orEqual`. */
+  /** Counts the members with a score below a bound, or at it where `orEqual`. */
   countBelowScore(bound: number, orEqual: boolean): number {
     return this.#countBefore((score) => score < bound || (orEqual && score === bound));
   }
 
-  /**
-   * How many members come before a name, or are it where `orEqual`. Only for sets in which all scores are
-   * equal.
-   */
+  /** Counts the members before a name, or equal to it where `orEqual`. Only for sets in which all scores are equal. */
   countBelowMember(bound: ByteString, orEqual: boolean): number {
     return this.#countBefore((_, member) => member < bound || (orEqual && member === bound));
   }
@@ -175,8 +172,8 @@ export class SortedSet {
   }
 
   #setRanked({ table, scores, tree }: Ranked, member: ByteString, score: number): void {
-    const place = table.find(member);
-    if (place < 0) {
+    const slot = table.find(member);
+    if (slot < 0) {
       table.push(member);
       scores.push(score);
       tree.insert(score, member);
@@ -184,10 +181,10 @@ export class SortedSet {
       return;
     }
     // The tree and the table share one string of the member's bytes.
-    const kept = table.items[place]!;
-    tree.delete(scores[place]!, kept);
+    const kept = table.items[slot]!;
+    tree.delete(scores[slot]!, kept);
     tree.insert(score, kept);
-    scores[place] = score;
+    scores[slot] = score;
   }
 
   /** The content, no longer small if a member to be added is too much for a packed string. */
@@ -207,7 +204,7 @@ export class SortedSet {
   }
 }
 
-/** How many pairs of a packed string come before one. */
+/** Counts the pairs of a packed string before one. */
 function rankIn(content: ByteString, score: number, member: ByteString): number {
   let rank = 0;
   for (let at = 0; at < content.length; rank++) {

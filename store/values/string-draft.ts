@@ -1,15 +1,15 @@
 /**
- * The bytes of a long string while parts of it are changed, in place: a string of the engine's has to be made anew for each
- * change, which from some size on takes milliseconds. Once all of it is read twice without a change it is a string again.
+ * The bytes of a long string while parts of it are changed in place: a string of the engine would have to be copied for each change, which
+ * from some size on takes milliseconds. Once all of it is read twice without a change it is a string again.
  */
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
 import { STRING_BYTES_MAX } from "./value.js";
 
-/** Shorter strings are made anew: the engine has memory at hand for them. */
+/** Shorter strings are copied: the engine has memory at hand for them. */
 export const DRAFT_BYTES_MIN = 64 * 1024;
 
 export class StringDraft {
-  /** As long as the string, or longer. */
+  /** A buffer as long as the string, or longer. */
   #buffer: Buffer;
   #length: number;
   /** Whether all of it was read since the last change. */
@@ -25,7 +25,7 @@ export class StringDraft {
     return this.#length;
   }
 
-  /** Bytes `from` ≤ place < `to`, as far as there are any; a string of their own. */
+  /** Bytes `from` ≤ index < `to`, as far as there are any; a string of their own. */
   slice(from: number, to: number): ByteString {
     return bytesOf(this.#buffer, Math.min(from, this.#length), Math.min(to, this.#length));
   }

@@ -1,4 +1,4 @@
-/** What a key can hold. A string value is its bytes; the other types are objects. */
+/** The values of keys. A string value is its bytes; the other types are objects. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { Collection } from "./collections/collection.js";
 import { Document } from "./documents/document.js";
@@ -9,7 +9,7 @@ import { Table } from "./relations/table.js";
 import { SortedSet } from "./sorted-set.js";
 import type { Stream } from "./streams/stream.js";
 
-/** As Redis's `proto-max-bulk-len`, less the 24 bytes that V8's longest string falls short of it. */
+/** Redis's `proto-max-bulk-len`, less the 24 bytes that V8's longest string falls short of it. */
 export const STRING_BYTES_MAX = 512 * 1024 * 1024 - 24;
 
 export type Value = ByteString | List | Hash | MemberSet | SortedSet | Stream | Document | Table | Collection;

@@ -83,7 +83,7 @@ describe("dbsync test", () => {
     const pin = `#sha256:${files.fingerprint}`;
     for (const [url, problem] of some(
       [
-        [`json://127.0.0.1:${port}${pin}`, /with TLS only: jsons:/],
+        [`json://127.0.0.1:${port}${pin}`, /requires TLS: jsons:/],
         [`jsons://127.0.0.1:${port}${pin}0`, /64 hexadecimal digits/],
         [`jsons://127.0.0.1:${port}#`, /64 hexadecimal digits/],
         [`jsons://127.0.0.1:${port}${pin.repeat(9)}`, /at most 8 fingerprints/],

@@ -151,7 +151,7 @@ describe("dbsync send", () => {
       "PING",
     );
     assert.equal(missing.code, 3);
-    assert.match(missing.stderr, /none does not exist, and a file with the passphrase/);
+    assert.match(missing.stderr, /none does not exist; expected a file with the passphrase/);
   });
 
   test("warns of a key that others can read, and sends", async () => {

@@ -286,7 +286,7 @@ describe("a daemon that is away, and its folder", () => {
   test("other keys, no keys and no folder are told, and nothing is made", async () => {
     const other = await plain.run(["log", "verify", "--data", join(folder, "one"), "-s", "web-public.pem"]);
     assert.equal(other.code, 2);
-    assert.match(other.stderr, /begun with other keys/);
+    assert.match(other.stderr, /created with other keys/);
     const none = await plain.run(["log", "verify", "--data", join(folder, "one")]);
     assert.equal(none.code, 2);
     assert.match(none.stderr, /the keys are missing: give --sign-key and --root-key/);

@@ -4,15 +4,22 @@ import { test } from "node:test";
 import { Carrier } from "../../client/carrier.js";
 import type { FanOutClient } from "../../client/fan-out-client.js";
 import type { CallSettings } from "../../client/settings/call-options.js";
-import type { GivenPolicy } from "../../client/shared/policy.js";
+import type { CallPolicy } from "../../client/shared/policy.js";
 
 /** The policies of what is sent: each command with the number of keys that its connection watches. */
-function policiesOf(policy: GivenPolicy, sent: readonly (readonly [command: string, watched: number])[]) {
-  const policies: GivenPolicy[] = [];
+function policiesOf(policy: CallPolicy, sent: readonly (readonly [command: string, watched: number])[]) {
+  const policies: CallPolicy[] = [];
   const client: Pick<FanOutClient, "carry"> = {
     carry: (_bytes, _company, settings) => void policies.push(settings.policy),
   };
-  const settings: CallSettings = { timeout: 1, policy, format: "text", envelope: null, buffers: false };
+  const settings: CallSettings = {
+    timeout: 1,
+    policy,
+    format: "text",
+    envelope: null,
+    buffers: false,
+    traceparent: null,
+  };
   const carrier = new Carrier(client as FanOutClient, settings);
   const carrying = { resolve: () => {}, reject: () => {} };
   for (const [command, size] of sent)

@@ -40,7 +40,7 @@ describe("clients that take turns on different daemons", () => {
       throw new Error("no defaults in tests");
     });
     const environment = { ...realEnvironment, wallClock: () => Date.now() + offByMs };
-    const client = new FanOutClient({ settings, environment, sign, signer, trace: null });
+    const client = new FanOutClient(settings, environment, { sign, signer });
     clients.push(client);
     return client;
   };

@@ -100,6 +100,5 @@ export function client2Of(
   const signer: EnvelopeSigner = { keyId: "k".repeat(32), sign, signAside: () => Promise.resolve(sign()) };
   const real = clock?.environment ?? realEnvironment;
   const environment: Environment = { ...real, wallClock: () => Date.now() + wallOffset };
-  const warned = warn ? { warn } : {};
-  return new FanOutClient({ settings, environment, sign, signer, isSession, trace: null, ...warned });
+  return new FanOutClient(settings, environment, { sign, signer }, { isSession, ...(warn ? { warn } : {}) });
 }

@@ -10,7 +10,7 @@ import type {
   SocketEvents,
   Timer,
 } from "../../client/shared/environment.js";
-import type { Place } from "../../client/shared/servers.js";
+import type { Endpoint } from "../../client/shared/servers.js";
 import { FrameParser } from "../../protocol/frame.js";
 import type { SeededRandom } from "../support/seeded-random.js";
 import type { FakeDaemon } from "./fake-daemon-v2.js";
@@ -158,7 +158,7 @@ export class SimulatedWorld implements Environment {
     this.time = end;
   }
 
-  openSocket({ host }: Place, events: SocketEvents): ClientSocket {
+  openSocket({ host }: Endpoint, events: SocketEvents): ClientSocket {
     const server = this.servers.get(host) as SimulatedServer;
     const { daemon } = server;
     return daemon === null

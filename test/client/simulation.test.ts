@@ -72,9 +72,11 @@ async function live(random: SeededRandom, version: 1 | 2): Promise<{ good: numbe
   const usual = { servers, key: false, keepalive } as const;
   const given = version === 1 ? ({ ...usual, versions: "1" } as const) : usual;
   const settings = readOptions(given, () => assert.fail("no defaults"));
-  const parts =
-    version === 1 ? { sign: null } : { sign: () => Buffer.alloc(1), signer: signerIn(world, random) };
-  const client = new FanOutClient({ settings, environment: world, ...parts, trace: null });
+  const signing =
+    version === 1
+      ? { sign: null, signer: null }
+      : { sign: () => Buffer.alloc(1), signer: signerIn(world, random) };
+  const client = new FanOutClient(settings, world, signing);
   const calls: JudgedCall[] = [];
   const tally = { good: 0, failed: 0 };
   let lastSettled = 0;

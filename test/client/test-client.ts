@@ -25,13 +25,7 @@ export function clientOf(
   });
   const signer: EnvelopeSigner | null =
     sign === null ? null : { keyId: "k".repeat(32), sign, signAside: async (bytes) => sign(bytes) };
-  return new FanOutClient({
-    settings,
-    environment: clock?.environment ?? realEnvironment,
-    sign,
-    signer,
-    trace: null,
-  });
+  return new FanOutClient(settings, clock?.environment ?? realEnvironment, { sign, signer });
 }
 
 /** Hears what becomes of each call at each daemon, until it is disposed of. */

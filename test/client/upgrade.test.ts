@@ -28,7 +28,7 @@ function clientIn(world: SimulatedWorld, signingMs: number): FanOutClient {
   const sign = () => Buffer.alloc(64);
   const signAside = () => new Promise<Buffer>((resolve) => world.at(signingMs, () => resolve(sign())));
   const signer = { keyId: "k".repeat(32), sign, signAside };
-  return new FanOutClient({ settings, environment: world, sign, signer, trace: null });
+  return new FanOutClient(settings, world, { sign, signer });
 }
 
 /** One daemon answers at once; the other owes answers all the time, and is of version 1 at first. */

@@ -116,7 +116,7 @@ const textsOf = (reply: Reply) =>
 /** The same of ours. */
 class Heard {
   readonly #database = new Database();
-  readonly #changes = new Changes(() => this.#database);
+  readonly #changes = new Changes({ database: this.#database });
   #events: string[] = [];
 
   constructor() {

@@ -8,11 +8,10 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { REFUSALS } from "../../engine/answers/refusals.js";
 import { NOBODY } from "../../engine/pipeline/observer.js";
-import type { ConnectionHost } from "../../listeners/dbsync/connection-host.js";
+import type { DaemonSocketHost } from "../../listeners/daemon-listener.js";
+import { DbsyncServer } from "../../listeners/dbsync/dbsync-server.js";
 import { SessionV2 } from "../../listeners/dbsync/session-v2.js";
-import { ByteBudget } from "../../net/connections/byte-budget.js";
-import { Pushes } from "../../net/connections/pushes.js";
-import { RefusalLog } from "../../net/connections/refusal-log.js";
+import { ConnectionRegistry } from "../../net/connections/connection-registry.js";
 import { FrameParser } from "../../protocol/frame.js";
 import { readDaemonMessage } from "../../protocol/version-2/messages-v2.js";
 import { amount } from "../support/amount.js";
@@ -30,30 +29,23 @@ const rsa = makeKeyPair("rsa");
 const ed25519 = makeKeyPair();
 
 function sessionOf(scene: Scene): SessionV2 {
-  const host: ConnectionHost = {
-    pipeline: scene.pipeline,
+  const host: DaemonSocketHost = new ConnectionRegistry("dbsync", {
     environment: scene.environment,
-    daemon: scene.daemon,
     log,
-    limits: defaultLimits,
     observer: NOBODY,
+    limits: { ...defaultLimits, maxBufferedBytes: REQUEST_BYTES },
+    refusals: REFUSALS,
+  });
+  const service = {
+    pipeline: scene.pipeline,
+    daemon: scene.daemon,
     members: null,
-    live: null,
+    events: null,
     slowLog: null,
     takesVersion1: true,
     closeAfterAnswer: false,
-    version: 0,
-    listener: "dbsync-v2",
-    refusals: new RefusalLog(log, scene.environment, REFUSALS),
-    budget: new ByteBudget(REQUEST_BYTES),
-    pushes: new Pushes(),
-    heard() {},
-    proved() {},
-    leave() {},
-    rejected: 0,
-    overBudget() {},
   };
-  return new SessionV2(host, NOWHERE);
+  return new SessionV2(new DbsyncServer(host, service, 0), NOWHERE);
 }
 
 /** The codes of what comes back for a stream of its own. */

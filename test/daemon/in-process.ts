@@ -1,6 +1,6 @@
 /** A listener and its pipeline in the test's own process, around backends that the test can reach. */
 import type { Backend } from "../../engine/backends/backend.js";
-import { type MemoryFace, UNBOUNDED } from "../../engine/memory/memory-limit.js";
+import type { MemoryLimit } from "../../engine/memory/memory-limit.js";
 import { Databases } from "../../engine/pipeline/databases.js";
 import { NOBODY, type Observer } from "../../engine/pipeline/observer.js";
 import { Pipeline } from "../../engine/pipeline/pipeline.js";
@@ -8,13 +8,15 @@ import { Unrecorded } from "../../engine/pipeline/recording.js";
 import { StartFloor } from "../../engine/pipeline/start-floor.js";
 import { hashOf, makeIdentity } from "../../engine/trust/identity.js";
 import { loadSigners } from "../../engine/trust/load-signers.js";
-import { DbsyncListener, type DbsyncParts } from "../../listeners/dbsync/listener.js";
-import { WsListener, type WsSettings } from "../../listeners/ws/listener.js";
+import type { DaemonListenerParts } from "../../listeners/daemon-listener.js";
+import { DbsyncListener } from "../../listeners/dbsync/dbsync-listener.js";
+import { WsListener, type WsSettings } from "../../listeners/ws/ws-listener.js";
 import { type Environment, realEnvironment } from "../../net/process/environment.js";
 import { DATE_WINDOW_DEFAULT, type DateWindow } from "../../options/date-window.js";
 import { LIMITS, type LimitName, type Limits } from "../../options/limits.js";
 import type { LogLine } from "../support/daemon-process.js";
 import { keepLog } from "../support/log-lines.js";
+import { UNBOUNDED } from "../support/unbounded-memory.js";
 
 export const defaultLimits: Limits = Object.fromEntries(
   Object.entries(LIMITS).map(([name, row]) => [name, row.fallback]),
@@ -30,8 +32,8 @@ export interface InProcessOptions {
   readonly limits?: Partial<Limits>;
   readonly closeAfterAnswer?: boolean;
   readonly environment?: Environment;
-  readonly gate?: DbsyncParts["gate"];
-  readonly memory?: MemoryFace;
+  readonly gate?: DaemonListenerParts["gate"];
+  readonly memory?: MemoryLimit;
   /** --ws beside it. */
   readonly ws?: Partial<WsSettings>;
   readonly observer?: Observer;
@@ -74,31 +76,27 @@ export async function startInProcess(options: InProcessOptions): Promise<InProce
     window,
     remembered: { most: bounds.maxRemembered, mostBytes: bounds.maxRememberedBytes },
     floor,
-    recording: new Unrecorded({ environment, floor }),
+    recording: new Unrecorded(environment, floor),
     environment,
     log,
     daemon,
     memory,
     observer,
   });
-  const listener = new DbsyncListener({
-    address: "127.0.0.1",
-    port: 0,
+  const place = { address: "127.0.0.1", port: 0 };
+  const own = { limits: bounds, gate, environment, log, observer };
+  const service = {
+    pipeline,
+    daemon,
     closeAfterAnswer,
     takesVersion1,
-    limits: bounds,
-    gate,
-    pipeline,
-    environment,
-    log,
-    daemon,
-    observer,
-  });
-  const place = { address: "127.0.0.1", port: 0 };
+    events: null,
+    slowLog: null,
+    members: null,
+  };
+  const listener = new DbsyncListener({ ...own, ...place }, service);
   const web = { ws: place, wsOrigins: [], ...options.ws };
-  const own = { limits: bounds, gate, pipeline, environment, log, daemon, observer };
-  const parts = { settings: web, live: null, ...own };
-  const ws = options.ws === undefined ? null : new WsListener(parts);
+  const ws = options.ws === undefined ? null : new WsListener(own, service, web);
   for (const backend of backends) await backend.start();
   await listener.start();
   await ws?.start();

@@ -1,5 +1,11 @@
 /** Stands for the connection of a session that pushes nothing. */
 import { Socket } from "node:net";
-import type { LiveConnection } from "../../listeners/dbsync/live-sessions.js";
+import type { ClientConnection } from "../../net/connections/client-connection.js";
+import { double } from "../support/double.js";
 
-export const NOWHERE: LiveConnection = { remote: "test", push() {}, drop() {}, socket: new Socket() };
+export const NOWHERE = double<ClientConnection<Buffer>>({
+  remote: "test",
+  push() {},
+  drop() {},
+  socket: new Socket(),
+});

@@ -125,13 +125,13 @@ test("a miss of a live daemon with peers ends a call at once", async () => {
     using hello = await EnvelopeClient.open(port, app);
     return (await hello.hello()).members === 1;
   });
-  const { sign, signer } = loadSigningKey({ key: app.privateKey, passphrase: undefined });
+  const key = loadSigningKey({ key: app.privateKey, passphrase: undefined });
   const servers = [`127.0.0.1:${port}`, silent.address];
   const cluster = replicas[0]?.daemon.cluster ?? "";
   const settings = readOptions({ key: false, servers, cluster }, () => assert.fail("no defaults"));
   // Its clock stands still: who lingers does so for ever.
   const { environment } = new HandClock();
-  await using client = new FanOutClient({ settings, environment, sign, signer, trace: null });
+  await using client = new FanOutClient(settings, environment, key);
   await client.send("SET k v");
   for (let i = 0; i < 20; i++) assert.equal(await client.send("GET absent"), null);
 });

@@ -2,7 +2,6 @@
 import { pino } from "pino";
 import type { EnvelopeAnswer } from "../../engine/answers/request.js";
 import { MemoryBackend } from "../../engine/backends/memory.js";
-import { UNBOUNDED } from "../../engine/memory/memory-limit.js";
 import { Databases } from "../../engine/pipeline/databases.js";
 import { NOBODY } from "../../engine/pipeline/observer.js";
 import { Pipeline } from "../../engine/pipeline/pipeline.js";
@@ -16,6 +15,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import type { EnvelopeHeader } from "../../protocol/version-2/envelope.js";
 import type { Unit } from "../../store/keyspace/unit.js";
 import { type KeyPair, type SignedEnvelope, signCommands } from "../support/envelope-client.js";
+import { UNBOUNDED } from "../support/unbounded-memory.js";
 
 /** More than any answer here has. */
 const ROOM = 2 ** 20;
@@ -67,7 +67,7 @@ export function makeScene({ clock, pair, root, clusterName = "dbsync", parts = {
     databases: new Databases([backend]),
     remembered: { most: 1_000_000, mostBytes: 1 << 30 },
     floor,
-    recording: new Unrecorded({ environment, floor }),
+    recording: new Unrecorded(environment, floor),
     ...parts,
   });
   const take = ({ body, signature }: SignedEnvelope) =>

@@ -1,11 +1,14 @@
 /** Before a signature holds nothing of a body is read but its head, however long it is: each byte that is looked at is counted. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { entryCheck } from "../../cluster/replica/check-entry.js";
 import type { Recording } from "../../engine/pipeline/recording.js";
+import type { Signers } from "../../engine/trust/signers.js";
 import { MalformedFrame } from "../../protocol/errors.js";
 import { HASH_BYTES, readBody, signerOf } from "../../protocol/version-2/envelope.js";
 import { readHead } from "../../protocol/version-2/envelope-head.js";
+import { double } from "../support/double.js";
 import { makeKeyPair, type SignedEnvelope, signCommands } from "../support/envelope-client.js";
 import { makeScene } from "./scene.js";
 
@@ -59,12 +62,7 @@ test("an envelope with an unknown key or a bad signature is read no further than
   const { pipeline, cluster } = scene;
   const { signers } = pipeline;
   assert.ok(signers !== null);
-  pipeline.signers = {
-    ring: signers.ring,
-    cluster,
-    ofCommand: () => undefined,
-    verify: () => false,
-  };
+  pipeline.signers = double<Signers>({ ring: signers.ring, cluster, verify: () => false });
   const foreign = signCommands(stranger, COMMANDS, { cluster, at: NOW });
   const forged = changed(scene.sign(COMMANDS));
   for (const effect of ["not-applied", "unknown"]) {
@@ -84,13 +82,18 @@ test("what a member gives is read no further than its date until its signature h
   const { signers } = pipeline;
   assert.ok(signers !== null);
   let isGood = false;
-  const parts = { ring: signers.ring, cluster, ofCommand: () => undefined, verify: () => isGood };
-  const signersOf = parts as unknown as Parameters<typeof entryCheck>[0]["signers"];
-  const check = entryCheck({ signers: signersOf, hash, databases: 16 });
+  const checking = double<Signers>({ ring: signers.ring, cluster, verify: () => isGood });
+  const check = entryCheck(checking);
   const good = sign(COMMANDS);
   const furthestOf = ({ body, signature }: SignedEnvelope, isHeld = false) => {
     const one = watched(body);
-    const judged = check(one.body, signature, { holds: () => isHeld, hasRoom: () => true });
+    // The id is known, since hashing reads all bytes.
+    const judged = check(
+      one.body,
+      signature,
+      { holds: () => isHeld, hasRoom: () => true },
+      { id: hash(), spki: "" },
+    );
     return [typeof judged === "string" ? judged : Object.keys(judged).join(), one.furthest()] as const;
   };
   const foreign = signCommands(stranger, COMMANDS, { cluster, at: NOW });

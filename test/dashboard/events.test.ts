@@ -1,7 +1,7 @@
 /** What the page of --admin is told, by whom it can be asked, and that those who ask hold nobody up. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { type AddressInfo, connect, type Socket } from "node:net";
 import { join } from "node:path";
@@ -25,6 +25,7 @@ import { makeFolder, until } from "../daemon/replicas.js";
 import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
 import { EnvelopeClient, makeKeyPair } from "../support/envelope-client.js";
 import { listenAtFreePort } from "../support/free-port.js";
+import { browserFolder } from "../support/make-browser-module.js";
 import { dashboardFolder } from "../support/make-dashboard.js";
 import { RawClient } from "../support/raw-client.js";
 
@@ -138,6 +139,7 @@ test("the page may do little, and other sites cannot listen", async () => {
     "/dbsync.js": /^text\/javascript/,
     "/icon.svg": /^image\/svg/,
   };
+  for (const module of readdirSync(browserFolder)) types[`/${module}`] = /^text\/javascript/;
   for (const [path, type] of Object.entries(types)) {
     const { status, headers } = await fetch(`${url}${path}`);
     assert.equal(status, 200, path);
@@ -152,7 +154,14 @@ test("the page may do little, and other sites cannot listen", async () => {
   assert.equal((await fetch(`${url}/events`, { method: "POST", body: "x" })).status, 405);
   assert.equal((await fetch(`${url}/events`, { headers: { "sec-fetch-site": "cross-site" } })).status, 403);
   assert.equal((await fetch(`${url}/events`, { method: "HEAD" })).status, 200);
-  for (const path of ["/dashboard", "/..%2f..%2fpackage.json", "/constructor", "//", "/dashboard.js/"])
+  for (const path of [
+    "/dashboard",
+    "/dbsync-core-00000000.js",
+    "/..%2f..%2fpackage.json",
+    "/constructor",
+    "//",
+    "/dashboard.js/",
+  ])
     assert.equal((await fetch(`${url}${path}`)).status, 404, path);
   for (const path of ["/", "/events", "/history", "/dbsync.js"]) {
     using client = await RawClient.open(port);

@@ -29,7 +29,7 @@ test("a start with other keys than the folder's is refused, and leaves it as it 
   const args = trio.argsOf(2).map((arg) => (arg === trio.app.file ? makeKeyPair().file : arg));
   const { code, stderr } = await runDaemon(args);
   assert.equal(code, 2);
-  assert.match(stderr, /begun with other keys.*dbsync keys add FILE/s);
+  assert.match(stderr, /created with other keys.*dbsync keys add FILE/s);
   await trio.start(2);
   await trio.level(LEVEL_MS);
 });

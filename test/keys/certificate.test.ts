@@ -145,16 +145,16 @@ test("A pair that cannot be served with is refused with file, reason and cure", 
   );
   const cases: readonly (readonly [string, string, RegExp])[] = [
     [path("absent.pem"), key, /absent\.pem does not exist.*dbsync-keygen --certificate/],
-    [folder.path, key, /is a folder, and a file is due/],
+    [folder.path, key, /is a folder instead of a file/],
     [path("empty.pem"), key, /empty\.pem holds no PEM block/],
     [path("cut.pem"), key, /cut\.pem is damaged/],
     [path("bent.pem"), key, /bent\.pem is damaged/],
-    [key, key, /tls-key\.pem holds a "PRIVATE KEY", and a certificate is due/],
+    [key, key, /tls-key\.pem holds a "PRIVATE KEY" instead of a certificate/],
     [certificate, certificate, /tls-cert\.pem holds no private key/],
     [certificate, path("locked.pem"), /locked\.pem is encrypted.*openssl pkey -in/],
     [certificate, path("b-tls-key.pem"), /b-tls-key\.pem is not the private key of .*tls-cert\.pem/],
     [certificate, vectorKeys.private2048, /is not the private key of/],
-    [path("chain.pem"), key, /own certificate at place 2\. Put it first/],
+    [path("chain.pem"), key, /own certificate as number 2\. Put it first/],
   ];
   for (const [certificateFile, keyFile, says] of cases) {
     assert.throws(

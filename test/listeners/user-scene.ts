@@ -2,26 +2,29 @@
 import { LocalUnits } from "../../engine/backends/local-units.js";
 import { MemoryBackend } from "../../engine/backends/memory.js";
 import { Newest } from "../../engine/backends/newest.js";
-import { type MemoryFace, UNBOUNDED } from "../../engine/memory/memory-limit.js";
+import type { MemoryLimit } from "../../engine/memory/memory-limit.js";
 import { NOBODY } from "../../engine/pipeline/observer.js";
 import { LocalPath } from "../../engine/users/local-path.js";
 import { PasswordSecrets } from "../../engine/users/password-secrets.js";
 import { Users } from "../../engine/users/users.js";
+import type { DaemonFace } from "../../listeners/daemon-face.js";
 import type { DaemonListener } from "../../listeners/daemon-listener.js";
 import type { UserListenerParts } from "../../listeners/user-listener.js";
 import { type Environment, realEnvironment } from "../../net/process/environment.js";
 import type { Limits } from "../../options/limits.js";
 import { defaultLimits } from "../daemon/in-process.js";
 import type { LogLine } from "../support/daemon-process.js";
+import { double } from "../support/double.js";
 import { keepLog } from "../support/log-lines.js";
 import { RawClient } from "../support/raw-client.js";
+import { UNBOUNDED } from "../support/unbounded-memory.js";
 import { withFile } from "./resp/scene.js";
 
 export interface UserSceneOptions {
   readonly limits?: Partial<Limits>;
   /** Lines of an ACL file. */
   readonly users?: readonly string[];
-  readonly memory?: MemoryFace;
+  readonly memory?: MemoryLimit;
 }
 
 export interface UserScene<Listener> extends AsyncDisposable {
@@ -35,7 +38,7 @@ export interface UserScene<Listener> extends AsyncDisposable {
 
 export async function startUserListener<Listener extends DaemonListener>(
   { limits = {}, users, memory = UNBOUNDED }: UserSceneOptions,
-  makeListener: (parts: Omit<UserListenerParts, "daemon">) => Listener,
+  makeListener: (parts: UserListenerParts) => Listener,
   environment: Environment = realEnvironment,
 ): Promise<UserScene<Listener>> {
   const { log, lines } = keepLog("debug");
@@ -50,6 +53,7 @@ export async function startUserListener<Listener extends DaemonListener>(
     observer: NOBODY,
     environment,
     log,
+    daemon: double<DaemonFace>({}),
     memory,
     users: known,
     limits: { ...defaultLimits, ...limits },

@@ -241,7 +241,7 @@ export const CALL_MISTAKES: readonly Mistake[] = [
     says: [/127\.0\.0\.1:1111/, /cannot-wait/, /--data/],
   },
   {
-    name: "A Redis behind the daemon that does not run",
+    name: "A daemon whose Redis does not run",
     isCommon: true,
     call: but(({ at }) => ({ servers: at.proxy })),
     says: [/127\.0\.0\.1:1111/, /database-down/, /start its database/],

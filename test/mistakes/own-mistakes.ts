@@ -54,7 +54,7 @@ export const NODE_MISTAKES: readonly Mistake[] = [
       await client.close();
       await client.send("GET greeting");
     },
-    says: [/GET greeting/, /closed/, /close it behind the last one/],
+    says: [/GET greeting/, /closed/, /close it after the last one/],
   },
   {
     name: "A condition that is none",

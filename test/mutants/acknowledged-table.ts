@@ -59,8 +59,8 @@ export const acknowledgedMutants: readonly Mutant[] = [
   {
     name: "own writes: an unproved answer counts",
     file: SESSION,
-    find: "return write !== null && envelope?.after !== write.place",
-    replace: "return false && envelope?.after !== write.place",
+    find: "return write !== null && envelope?.after !== write.orderKey",
+    replace: "return false && envelope?.after !== write.orderKey",
     test: SESSIONS,
   },
   {

@@ -59,10 +59,10 @@ export const budgetMutants: readonly Mutant[] = [
   },
   {
     name: "budgets: what is recorded is refused as well",
-    file: "timeline/timeline.js",
-    find: "#merge(entries, folded = this.#fold.mergeWithin(REDO_MOST, entries))",
+    file: "timeline/folding.js",
+    find: "merge(entries, folded = this.#fold.mergeWithin(REDO_MAX, entries))",
     replace:
-      "#merge(entries, folded = this.#fold.database.admitting(this.#parts.limits.unitSteps, () => this.#fold.mergeWithin(REDO_MOST, entries)))",
+      "merge(entries, folded = this.#fold.database.admitting(this.#parts.limits.unitSteps, () => this.#fold.mergeWithin(REDO_MAX, entries)))",
     test: ADMISSION,
   },
   {
@@ -221,7 +221,7 @@ export const budgetMutants: readonly Mutant[] = [
   },
   {
     name: "budgets: a MongoDB client's reads take one step",
-    file: "listeners/mongo/session/session.js",
+    file: "listeners/mongo/session/mongo-session.js",
     find: "takesSteps = true;",
     replace: "takesSteps = false;",
     test: "test/listeners/mongo/long-reads.test.js",

@@ -16,7 +16,7 @@ export const fetchMutants: readonly Mutant[] = [
   },
   {
     name: "first fetch: a server that starts gets an empty list of documents before they are fetched",
-    file: "listeners/json/session.js",
+    file: "listeners/json/json-session.js",
     find: "request.document === undefined && action === PROBE_ACTION",
     replace: 'request.document === undefined && (action === PROBE_ACTION || action === "getall")',
     test: TEST,

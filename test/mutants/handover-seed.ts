@@ -82,10 +82,10 @@ async function adopt(taker: TimelineSubject, giver: TimelineSubject): Promise<vo
   let failure: Error | null = null;
   taker.timeline.handover.adopt(staged, staged.seal, {
     isWanted: () => true,
-    aside: () => {},
-    strays: () => {},
-    adopted: () => void (isOver = true),
-    failed: (problem) => {
+    onAside: () => {},
+    onOrphaned: () => {},
+    onAdopted: () => void (isOver = true),
+    onFailed: (problem) => {
       failure = problem;
       isOver = true;
     },

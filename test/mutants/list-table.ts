@@ -113,7 +113,7 @@ export const listMutants: readonly Mutant[] = [
   {
     name: "lists: in the simulation, no peer vouches for a list whose signer is not known",
     file: "cluster/members/member-lists.js",
-    find: "return this.#takeChecked(readVouched(body, signature, this.#parts.signers.cluster));",
+    find: "return this.#takeChecked(readVouched(body, signature, this.#signers.cluster));",
     replace: 'return "unknown-signer";',
     test: "test/simulation/root-rotation.test.js",
   },

@@ -28,7 +28,7 @@ export const memberMutants: readonly Mutant[] = [
   {
     name: "contained: an exception in the check of a member's entries ends the process",
     file: "cluster/peers/exchange/intake.js",
-    find: "giver.failed(problem);\n                return;",
+    find: "sender.failed(problem);\n                return;",
     replace: "throw problem;",
     test: MISBEHAVING,
   },
@@ -77,7 +77,7 @@ export const memberMutants: readonly Mutant[] = [
   {
     name: "messages of members told without their signature",
     file: "cluster/replica/message-check.js",
-    find: 'if (!signers.verify(signer, { kind: "command", body, signature }, id))',
+    find: "if (!signers.verify(signer, { body, signature }, id))",
     replace: "if (false)",
     test: "test/cluster/replica/message-check.test.js",
   },
@@ -91,8 +91,8 @@ export const memberMutants: readonly Mutant[] = [
   {
     name: "a signature that was proved by another key is believed",
     file: "cluster/replica/check-entry.js",
-    find: "proved?.spki !== spki",
-    replace: "proved == null",
+    find: "proved?.spki === spki",
+    replace: "proved != null",
     test: "test/engine/trust/signature-threads.test.js",
   },
   {
@@ -110,7 +110,7 @@ export const memberMutants: readonly Mutant[] = [
   {
     name: "nobody has to have signed the ring of a member's snapshot",
     file: "cluster/replica/check-entry.js",
-    find: `if (!signers.verify({ id: envelope.key, spki }, { kind: "command", body, signature }, id))
+    find: `if (!signers.verify({ id: envelope.key, spki }, { body, signature }, id))
             return "bad-signature";`,
     replace: "",
     test: "test/timeline/snapshots/ring-entries.test.js",
@@ -201,7 +201,7 @@ export const memberMutants: readonly Mutant[] = [
   {
     name: "the state keeps what is damaged and nobody has",
     file: "cluster/peers/past/settling-damage.js",
-    find: "timeline.damagedEntries.letGo();",
+    find: "timeline.damagedEntries.drop();",
     replace: "",
     test: "test/cluster/peers/past/settling-damage.test.js",
   },

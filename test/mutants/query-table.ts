@@ -10,8 +10,8 @@ export const queryMutants: readonly Mutant[] = [
   {
     name: "queries: $nin of an array holds when one element is none of the values",
     file: "store/queries/filter.js",
-    find: 'return { kind: "not", part: { kind: "member", place, test } };',
-    replace: 'return { kind: "member", place, test: { ...test, test: (value) => !test.test(value) } };',
+    find: 'return { kind: "not", part: { kind: "member", path, test } };',
+    replace: 'return { kind: "member", path, test: { ...test, test: (value) => !test.test(value) } };',
     test: QUERIES,
   },
   {

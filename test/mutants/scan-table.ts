@@ -79,7 +79,7 @@ export const scanMutants: readonly Mutant[] = [
     file: "store/values/tables/dense-table.js",
     find: "return indexedPage(this.#index, request);",
     replace:
-      "{ const at = request.from || this.items.length; const to = Math.max(0, at - request.count); return { places: Array.from({ length: at - to }, (_, i) => to + i), next: to }; }",
+      "{ const at = request.from || this.items.length; const to = Math.max(0, at - request.count); return { slots: Array.from({ length: at - to }, (_, i) => to + i), next: to }; }",
     test: "test/timeline/fold/scan-order.test.js",
   },
   {

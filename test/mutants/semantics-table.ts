@@ -102,9 +102,9 @@ export const semanticsMutants: readonly Mutant[] = [
   },
   {
     name: "semantics: the watermark rises over a standstill",
-    file: "timeline/watermark.js",
-    find: " && !this.#parts.isStill()",
-    replace: "",
+    file: "timeline/folding.js",
+    find: "return this.#fold.end !== null;",
+    replace: "return false;",
     test: TIMELINE,
   },
   {
@@ -152,7 +152,7 @@ export const semanticsMutants: readonly Mutant[] = [
   {
     name: "ids: spare numbers replace each other's entries",
     file: "store/commands/documents/document-inserts.js",
-    find: "let number = NUMBERS_END + placeOf(unit);",
+    find: "let number = NUMBERS_END + slotOf(unit);",
     replace: "let number = NUMBERS_END; document = { get: () => undefined };",
     test: IDS,
   },
@@ -172,7 +172,7 @@ export const semanticsMutants: readonly Mutant[] = [
   },
   {
     name: "ids: peers do not count",
-    file: "listeners/json/session.js",
+    file: "listeners/json/actions/document-client.js",
     find: 'carries ? "long" : "counted"',
     replace: '"long"',
     test: "test/listeners/json/recorded.test.js",

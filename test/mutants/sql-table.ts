@@ -46,7 +46,7 @@ export const sqlMutants: readonly Mutant[] = [
   {
     name: "SQL: a row that is taken back stays in the indexes",
     file: "store/values/relations/table.js",
-    find: "this.#unindex(this.#numberAt(place), this.#rows.pop());",
+    find: "this.#unindex(this.#numberAt(slot), this.#rows.pop());",
     replace: "this.#rows.pop();",
     killer: "fold",
   },
@@ -151,8 +151,8 @@ export const sqlMutants: readonly Mutant[] = [
   {
     name: "SQL: a value moves to the side of a join that may have no partner",
     file: "store/commands/relations/plan.js",
-    find: 'else if (place === right && isEarlier && (kind === "inner" || kind === "left"))',
-    replace: "else if (place === right && isEarlier)",
+    find: 'else if (position === right && isEarlier && (kind === "inner" || kind === "left"))',
+    replace: "else if (position === right && isEarlier)",
     test: PLANNED,
   },
   {
@@ -172,7 +172,7 @@ export const sqlMutants: readonly Mutant[] = [
   {
     name: "SQL: a natural join passes no value on",
     file: "store/commands/relations/plan.js",
-    find: "this.#shareNaturally(place, value, stage);",
+    find: "this.#shareNaturally(position, value, stage);",
     replace: "",
     test: PLANNED,
   },
@@ -207,8 +207,8 @@ export const sqlMutants: readonly Mutant[] = [
   {
     name: "SQL: an index that changes between two steps keeps the numbers of its texts",
     file: "store/values/relations/hash-index.js",
-    find: "() => this.#changes !== before",
-    replace: "() => false",
+    find: "if (this.#changes !== before)",
+    replace: "if (false)",
     test: "test/store/values/relations/table.test.js",
   },
   {
@@ -276,9 +276,9 @@ export const sqlMutants: readonly Mutant[] = [
   },
   {
     name: "SQL: who has not logged in sends statements of any length",
-    file: "listeners/sql/dialect.js",
-    find: "this.isStranger ? STRANGER_BYTES_MAX : most",
-    replace: "most",
+    file: "listeners/sql/sql-dialect.js",
+    find: "this.needsLogin ? LOGIN_BYTES_MAX : maxBytes",
+    replace: "maxBytes",
     test: LISTENER,
   },
   {

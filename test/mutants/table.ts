@@ -124,7 +124,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: "an inverse that appends instead of restoring the place",
     file: "store/keyspace/undo.js",
-    find: "set.restoreAt(place, member)",
+    find: "set.restoreAt(slot, member)",
     replace: "set.push(member)",
     test: "test/store/keyspace/undo.test.js",
   },
@@ -171,9 +171,9 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "the fold reads a local setting",
-    file: "timeline/timeline.js",
-    find: "folded = this.#fold.mergeWithin(REDO_MOST, entries)",
-    replace: `folded = this.#fold.mergeWithin(REDO_MOST, entries.map((entry) => {
+    file: "timeline/folding.js",
+    find: "folded = this.#fold.mergeWithin(REDO_MAX, entries)",
+    replace: `folded = this.#fold.mergeWithin(REDO_MAX, entries.map((entry) => {
         const most = this.#parts.limits.tailBytes < 1e6 ? 3 : 4096;
         return { ...entry, envelope: { ...entry.envelope, commands: entry.envelope.commands.slice(0, most) } };
     }))`,
@@ -197,7 +197,7 @@ export const mutants: readonly Mutant[] = [
     name: "members told before the disk has it",
     file: "timeline/archive.js",
     find: "storage.put(values,",
-    replace: "this.#parts.flushed(entries.map(flushedEntry), from); storage.put(values,",
+    replace: "this.#parts.owner.flushed(entries.map(flushedEntry), from); storage.put(values,",
   },
   {
     name: "a stable point without comparing",
@@ -257,8 +257,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: "the ring of a member's snapshot is believed",
     file: "timeline/handover.js",
-    find: "refuses: this.#parts.refusesRing",
-    replace: "refuses: undefined",
+    find: "const { refusesRing } = this.#parts;",
+    replace: "const refusesRing = undefined;",
     test: "test/timeline/snapshots/aside.test.js",
   },
   {
@@ -271,7 +271,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: "a daemon that has become live takes a snapshot nevertheless",
     file: "timeline/handover.js",
-    find: "if (!owner.isWanted())",
+    find: "if (!handlers.isWanted())",
     replace: "if (false)",
     test: "test/timeline/snapshots/aside.test.js",
   },

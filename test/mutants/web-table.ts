@@ -61,9 +61,16 @@ export const webMutants: readonly Mutant[] = [
   {
     name: "tracing: subscribers are shown a command's values",
     file: "client/fan-out-client.js",
-    find: "command: toldCommands(commands), servers",
+    find: "command: commandsLabel(commands), servers",
     replace: "command: commands.join(), servers",
     test: "test/examples/recipes/tracing.test.js",
+  },
+  {
+    name: "tracing: a daemon that does not support it receives a trace context",
+    file: "client/version-2/link.js",
+    find: "this.#takesTrace && traceparent",
+    replace: "traceparent",
+    test: "test/client/trace-context.test.js",
   },
   {
     name: "calls that wait for a daemon: nobody wakes the client when an attempt may be made again",
@@ -179,7 +186,7 @@ export const webMutants: readonly Mutant[] = [
   },
   {
     name: "mongo: drivers choose a daemon that is catching up",
-    file: "listeners/mongo/commands/greeting.js",
+    file: "listeners/mongo/commands/greeting-commands.js",
     find: 'server.daemon.state === "catching-up"',
     replace: "false",
     test: "test/listeners/mongo/several-daemons.test.js",

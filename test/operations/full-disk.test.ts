@@ -46,9 +46,7 @@ const keys = () => ["--sign-key", at("app-public.pem"), "--root-key", at("root-p
 const lettersAt = () => at("letters");
 
 async function keepLetters(): Promise<void> {
-  const writer = new DeadLetters({ data: lettersAt(), most: 1e6, log: { warn: assert.fail } }).open(
-    Date.now(),
-  );
+  const writer = new DeadLetters(lettersAt(), 1e6).open(Date.now());
   for (const index of [1, 2, 3]) {
     const { body, signature } = signCommands(makeKeyPair(), [["SET", `k${index}`, "x".repeat(FILE_BYTES)]], {
       at: Date.now(),

@@ -101,14 +101,14 @@ for (const [text, problem] of [
     /^"redis-cluster:\/\/\*\*\*@a:1\/3": a Redis Cluster has database 0 only/,
   ],
   ["redis-sentinel:a:1", /the master's name is missing/],
-  ["redis-cluster://me:s@a:1?x=1", /a cluster has nothing behind a question mark/],
+  ["redis-cluster://me:s@a:1?x=1", /a cluster has no settings after a question mark/],
   [
     "redis-sentinel:main@a:1?x=1&sentinel-password=secret",
     /^"redis-sentinel:main@a:1\?x=1&sentinel-password=\*\*\*": "x" is no setting with a value/,
   ],
   [
     "redis-sentinel:main@a:1?sentinel-password=sec&ret",
-    /^"redis-sentinel:main@a:1\?sentinel-password=\*\*\*": what stands behind the sentinel-password is no setting/,
+    /^"redis-sentinel:main@a:1\?sentinel-password=\*\*\*": the text after the sentinel-password is no setting/,
   ],
   [
     "redis-sentinel:main@a:1?sentinel-password=sec@ret",
@@ -122,7 +122,7 @@ for (const [text, problem] of [
   ],
   ["redis-sentinel:main@a:0", /a port is a number from 1 to 65535/],
   ["dbsync:", /A daemon is missing/],
-  ["dbsync:a:1,memory", /behind dbsync: stand daemons only/],
+  ["dbsync:a:1,memory", /after dbsync: name daemons only/],
   ["", /A database is missing/],
   ["memory,", /A database is missing/],
   ["Memory", /unknown database type "Memory"/],

@@ -2,6 +2,8 @@
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
 import { MemoryStorage } from "../../timeline/memory-storage.js";
 import type { OpenAside } from "../../timeline/snapshots/aside.js";
+import type { Snapshots } from "../../timeline/snapshots/snapshot-files.js";
+import { double } from "../support/double.js";
 import type { Disk } from "./disk.js";
 import type { Host, World } from "./world.js";
 
@@ -20,7 +22,7 @@ export function openAsideOf(
     return {
       name: String(cutAt),
       storage,
-      snapshots: { write: (date) => void snapshots.add(date) },
+      snapshots: double<Snapshots>({ write: (date) => void snapshots.add(date) }),
       commit: () =>
         new Promise((resolve) => {
           scheduler.after(random.below(CLOSING_MS_MOST), processor, () => {

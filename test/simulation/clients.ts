@@ -242,7 +242,7 @@ export class Client {
         this.#conditional.get(sent)?.answered(host, answer);
         const [clock, newest] = [host.clock(), daemon.timeline.newest];
         network.send(host.name, this.#name, () => {
-          this.#clock.heard(host, clock, sentAt, scheduler.time);
+          this.#clock.update(host, clock, sentAt, scheduler.time);
           if (answer.kind === "result") this.#clock.seen(newest);
         });
       });

@@ -3,7 +3,7 @@
 import { boundLists } from "../../cluster/members/bound-lists.js";
 import type { MemberLists } from "../../cluster/members/member-lists.js";
 import { Peering } from "../../cluster/peers/peering.js";
-import { FAREWELLS } from "../../cluster/peers/shared/farewells.js";
+import { CLOSE_REASONS } from "../../cluster/peers/shared/close-reasons.js";
 import { PEERING_LIMITS } from "../../cluster/peers/shared/peering-limits.js";
 import { entryCheck, ringEntryCheck } from "../../cluster/replica/check-entry.js";
 import { refusalOfMember } from "../../engine/trust/membership.js";
@@ -84,7 +84,7 @@ export function startDaemon(host: Host, world: World): Daemon {
     warn: (facts: object, text: string) => {
       world.trace(host.name, () => `WARN ${text} ${JSON.stringify(facts)}`);
       // It is contained, and is a defect all the same.
-      if (text === FAREWELLS["internal-error"]) throw new Error(`${text} ${JSON.stringify(facts)}`);
+      if (text === CLOSE_REASONS["internal-error"]) throw new Error(`${text} ${JSON.stringify(facts)}`);
     },
     error: (facts: object, text: string) => {
       if ("upTo" in facts && "count" in facts) host.disk.hasToldStrays = true;
@@ -197,7 +197,7 @@ export function startDaemon(host: Host, world: World): Daemon {
         },
       })
     : null;
-  const refusesRing: RefuseRingEntry = ringEntryCheck({ signers, databases: DATABASES_DEFAULT });
+  const refusesRing: RefuseRingEntry = ringEntryCheck(signers);
   const ports = new Ports(host, world, {
     isAlive,
     says: (frame, to) => {
@@ -210,8 +210,8 @@ export function startDaemon(host: Host, world: World): Daemon {
     identity: { ...identity, sign: (bytes: Buffer) => signatureOf(identity.spki, bytes) },
     cluster: genesis.cluster,
     peers: ports.addresses,
-    order: () => order,
-    secret: () => null,
+    order,
+    secret: null,
     refusal: (id) => {
       const other = world.hosts.find(({ identity }) => identity.id === id);
       const isStranger = other === undefined || (world.isBadOut && other.isByzantine);
@@ -221,11 +221,7 @@ export function startDaemon(host: Host, world: World): Daemon {
     },
     ...(lists === null ? {} : { lists }),
     verifySignature: isSignedBy,
-    checkEntry: entryCheck({
-      signers,
-      hash: (...pieces) => sha256(Buffer.concat(pieces)),
-      databases: DATABASES_DEFAULT,
-    }),
+    checkEntry: entryCheck(signers),
     hash: sha256,
     limits: { ...PEERING_LIMITS, ...settings.peering, past: settings.window.past },
     connect: (address, owner) => ports.connect(address, owner),

@@ -10,11 +10,10 @@ import { TimelineBackend } from "../../cluster/replica/timeline-backend.js";
 import type { EnvelopeAnswer } from "../../engine/answers/request.js";
 import { LocalUnits } from "../../engine/backends/local-units.js";
 import { Newest } from "../../engine/backends/newest.js";
-import { UNBOUNDED } from "../../engine/memory/memory-limit.js";
 import { Databases } from "../../engine/pipeline/databases.js";
 import { NOBODY } from "../../engine/pipeline/observer.js";
 import { Pipeline } from "../../engine/pipeline/pipeline.js";
-import type { SignersFace } from "../../engine/trust/signers.js";
+import type { Signers } from "../../engine/trust/signers.js";
 import type { Environment } from "../../net/process/environment.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { signedBytes } from "../../protocol/version-2/envelope.js";
@@ -23,6 +22,7 @@ import type { Entry } from "../../timeline/entries/entry.js";
 import type { Storage } from "../../timeline/entries/storage.js";
 import type { Timeline } from "../../timeline/timeline.js";
 import { double } from "../support/double.js";
+import { UNBOUNDED } from "../support/unbounded-memory.js";
 import { isSignedBy, type SimulatedIdentity, sha256 } from "./cast.js";
 
 export interface FrontParts {
@@ -104,13 +104,13 @@ export function makeFront(parts: FrontParts): Front {
     pipeline,
     gateway,
     recorder,
-    path: new RecordedPath({
+    path: new RecordedPath(
       backend,
       gateway,
-      others: () => null,
       // It takes nothing of what is random in a run: those without scripts are what they were.
-      units: new LocalUnits({ ...environment, randomBytes: (count) => "\0".repeat(count) }, new Newest()),
-    }),
+      new LocalUnits({ ...environment, randomBytes: (count) => "\0".repeat(count) }, new Newest()),
+      () => null,
+    ),
     take: (body, signature, wait) => pipeline.take({ kind: "command", body, signature, wait }, ROOM),
   };
 }
@@ -134,15 +134,14 @@ class WatchedRecorder extends Recorder {
 }
 
 /** The daemon's own way to know who signed, with cheap signatures. */
-export function signersOf(timeline: Pick<Timeline, "ring">, cluster: ByteString): SignersFace {
-  return {
+export function signersOf(timeline: Pick<Timeline, "ring">, cluster: ByteString): Signers {
+  return double<Signers>({
     get ring() {
       return timeline.ring;
     },
     cluster,
-    ofCommand: () => undefined,
     verify: ({ spki }, { body, signature }) => isSignedBy(spki, signedBytes(body), signature),
-  };
+  });
 }
 
 /** An object with some of its methods replaced; the others work on the object itself, which has private fields. */

@@ -5,7 +5,7 @@
 import { unpack } from "../../cluster/peers/exchange/packing.js";
 import { bytesOf } from "../../protocol/byte-string.js";
 import { MalformedFrame } from "../../protocol/errors.js";
-import { type CutVote, cutVoteBytes } from "../../protocol/members/cut-votes.js";
+import { type CutState, type CutVote, cutVoteBytes } from "../../protocol/members/cut-votes.js";
 import {
   type MemberMessage,
   type OwnMessage,
@@ -186,7 +186,7 @@ export class Liar {
     return [writeMemberMessage({ kind: "cuts", votes: cuts.map((cut) => this.#vote(cut)) })];
   }
 
-  #vote({ at, bytes, seal }: Pick<CutVote, "at" | "bytes" | "seal">): CutVote {
+  #vote({ at, bytes, seal }: CutState): CutVote {
     const { spki } = this.#host.identity;
     const signed = cutVoteBytes(this.#world.genesis.cluster, { at, bytes, seal });
     return { at, bytes, seal, spki, signature: bytesOf(signatureOf(spki, signed)) };

@@ -124,7 +124,7 @@ function isKnown({ hosts, heads }: World, number: number): boolean {
   const [head] = heads;
   if (head === undefined || heads.length > 1 || head.list.number < number) return false;
   const named = hosts.filter((host) => isInEach(heads, host));
-  return named.every(({ daemon }) => daemon?.lists?.told.hash === head.hash);
+  return named.every(({ daemon }) => daemon?.lists?.durable.hash === head.hash);
 }
 
 const first = seedOfRun();

@@ -101,8 +101,8 @@ const CHANCE: Readonly<Record<Fault, number>> = {
 /** Every bound is met, in small runs too. */
 const SMALL: Partial<PeeringLimits> = {
   maxPlaces: 3,
-  maxWanted: 4,
-  maxWants: 6,
+  maxRequested: 4,
+  maxRequests: 6,
   batchBytes: 600,
   batchEntries: 2,
   windowBytes: 1_500,
@@ -110,11 +110,11 @@ const SMALL: Partial<PeeringLimits> = {
   maxAtOnceBytes: 1_000,
   deflateFromBytes: 200,
   quarantineEntries: 3,
-  maxTraces: 5,
+  maxReplicationStates: 5,
 };
 
 /** What was missed is missing for long. */
-const SLOW: Partial<PeeringLimits> = { reconcileLeastMs: 12_000, reconcileMostMs: 20_000, wantMs: 8_000 };
+const SLOW: Partial<PeeringLimits> = { reconcileMinMs: 12_000, reconcileMaxMs: 20_000, requestMs: 8_000 };
 
 /** In every so many runs daemons forget early, and are away for long: whoever comes back needs a snapshot. */
 const FORGETFUL = 0.2;

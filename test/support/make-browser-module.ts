@@ -1,34 +1,143 @@
-/** Joins what a page needs of the client into one module, which it loads as it is: `browser/dbsync.js` of the build. */
-import { join } from "node:path";
-import { build, type Plugin } from "esbuild";
+/**
+ * Joins the client of pages into few modules, which a page loads as they are: `browser/dbsync.js` of the build, and those that it loads on
+ * use. A file is in one of them only: what a later module needs of an earlier one, the earlier exports as `inner`, by number.
+ */
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
+import { type BuildResult, build, type Plugin } from "esbuild";
 import { buildRoot } from "./repository.js";
 
-export const browserModule = join(buildRoot, "browser", "dbsync.js");
+export const browserFolder = join(buildRoot, "browser");
+export const browserModule = join(browserFolder, "dbsync.js");
 
 const own = join(buildRoot, "client", "browser");
 
+/** By name: the first, and those that are loaded on use, by `import()` of this file. An earlier one is never loaded after a later one that needs it. */
+const MODULES: Readonly<Record<string, string>> = {
+  dbsync: join(own, "entry.js"),
+  "dbsync-core": join(buildRoot, "client/version-2/outbox.js"),
+  "dbsync-live": join(buildRoot, "client/live/listening.js"),
+  "dbsync-kept": join(own, "kept-envelopes.js"),
+};
+
+/** What stands for files whose texts a page can do without, for those who watch a process, and for those who have no key. */
+const STAND_INS: readonly (readonly [files: RegExp, standIn: string])[] = [
+  [/\/(sentences|described-outcomes|allowed|may-wait|command-labels)\.js$/, "no-sentences.js"],
+  [/\/calls\/channels\.js$/, "no-channels.js"],
+  [/\/signing-terms\.js$/, "no-keyless.js"],
+];
+
+/** Buffer, which browsers do not have, or the part of it that is needed. */
+const INJECTED = join(own, "byte-buffer.js");
+
+/** Of a module's contents, in its name: a browser never takes an old one from its cache. */
+const HASH_DIGITS = 8;
+
 export async function makeBrowserModule(): Promise<void> {
-  await build({
-    entryPoints: [join(own, "entry.js")],
-    outfile: browserModule,
+  const names = Object.keys(MODULES);
+  const { owners, inner } = await shareOut(names);
+  rmSync(browserFolder, { recursive: true, force: true });
+  mkdirSync(browserFolder);
+  const files = new Map([["dbsync", "dbsync.js"]]);
+  // The first module names the others by their hashes.
+  for (const name of [...names.slice(1), "dbsync"]) {
+    const url = (other: string) => `./${files.get(other)}`;
+    const { outputFiles } = await bundle(name, inner, [later(url), shared(name, owners, inner, files)]);
+    const text = outputFiles?.[0]?.text ?? "";
+    const hash = createHash("sha256").update(text).digest("hex").slice(0, HASH_DIGITS);
+    const file = files.get(name) ?? `${name}-${hash}.js`;
+    files.set(name, file);
+    writeFileSync(join(browserFolder, file), text);
+  }
+}
+
+/** The file of a module that a page asks for; null: the path names none. */
+export function browserFile(path: string): string | null {
+  const file = join(browserFolder, basename(path));
+  return path.startsWith("/dbsync") && existsSync(file) ? file : null;
+}
+
+/** Which module each file belongs to. */
+type Owners = ReadonlyMap<string, string>;
+
+/** What a module exports for later ones: names of exports, each with its file. */
+type Inner = ReadonlyMap<string, readonly (readonly [file: string, name: string])[]>;
+
+/** Finds the modules' files and what they share; what is shared may bring more files into an earlier module. */
+async function shareOut(names: readonly string[]): Promise<{ owners: Owners; inner: Inner }> {
+  let inner: Inner = new Map();
+  for (;;) {
+    const owners = new Map<string, string>();
+    for (const name of names)
+      for (const file of await filesOf(name, inner)) if (!owners.has(file)) owners.set(file, name);
+    const next = innerOf(owners);
+    if (sizeOf(next) === sizeOf(inner)) return { owners, inner: next };
+    inner = next;
+  }
+}
+
+const sizeOf = (inner: Inner): number => [...inner.values()].reduce((sum, { length }) => sum + length, 0);
+
+/** The files that leave something in a module of its own, with what it would export. */
+async function filesOf(name: string, inner: Inner): Promise<string[]> {
+  const { metafile } = await bundle(name, inner, [standIns, later(() => `./${name}.js`)]);
+  const [output] = Object.values(metafile?.outputs ?? {});
+  return Object.entries(output?.inputs ?? {})
+    .filter(([file, { bytesInOutput }]) => bytesInOutput > 0 && file.endsWith(".js"))
+    .map(([file]) => resolve(file));
+}
+
+const IMPORT = /^import \{ ([^}]+?),? \} from "(\.[^"]+)";$/gm;
+
+function innerOf(owners: Owners): Inner {
+  const inner = new Map<string, [file: string, name: string][]>();
+  const add = (file: string, name: string, module: string) => {
+    const owner = owners.get(file);
+    if (owner === undefined || owner === module) return;
+    const exported = inner.get(owner) ?? [];
+    if (!exported.some(([known, other]) => known === file && other === name)) exported.push([file, name]);
+    inner.set(owner, exported);
+  };
+  for (const [file, module] of owners) {
+    add(INJECTED, "Buffer", module);
+    for (const [, imported = "", path = ""] of readFileSync(file, "utf8").matchAll(IMPORT))
+      for (const [, name = ""] of imported.matchAll(/(\w+)(?: as \w+)?(?:, |$)/g))
+        add(fileOf(path, dirname(file)), name, module);
+  }
+  return inner;
+}
+
+/** The file that an import means, or what stands for it. */
+function fileOf(path: string, folder: string): string {
+  const file = resolve(folder, path);
+  const [, standIn] = STAND_INS.find(([files]) => files.test(file)) ?? [];
+  return standIn === undefined ? file : join(own, standIn);
+}
+
+function bundle(name: string, inner: Inner, plugins: Plugin[]): Promise<BuildResult> {
+  const shared = inner.get(name) ?? [];
+  const lines = shared.map(([file, exported], at) => `import { ${exported} as inner${at} } from "${file}";`);
+  const list = shared.map((_, at) => `inner${at}`).join(", ");
+  return build({
+    stdin: {
+      contents: [`export * from "${MODULES[name]}";`, ...lines, `export const inner = [${list}];`].join("\n"),
+      resolveDir: buildRoot,
+      sourcefile: name,
+    },
     bundle: true,
+    write: false,
+    metafile: true,
     minify: true,
     format: "esm",
     platform: "browser",
     target: "es2022",
     // What a browser has not: Buffer, of which a stand-in has what is needed.
-    inject: [join(own, "byte-buffer.js")],
-    plugins: [standIns],
+    inject: [INJECTED],
+    plugins,
     logLevel: "warning",
   });
 }
-
-/** What stands for files whose texts a page can do without, for those who watch a process, and for those who have no key. */
-const STAND_INS: readonly (readonly [files: RegExp, standIn: string])[] = [
-  [/\/(sentences|described-outcomes|allowed|may-wait|told-command)\.js$/, "no-sentences.js"],
-  [/\/calls\/channels\.js$/, "no-channels.js"],
-  [/\/signing-terms\.js$/, "no-keyless.js"],
-];
 
 const standIns: Plugin = {
   name: "stand-ins",
@@ -37,3 +146,40 @@ const standIns: Plugin = {
       bundler.onResolve({ filter }, () => ({ path: join(own, standIn) }));
   },
 };
+
+/** Leaves to `import()` what is loaded on use. @param url  of a module */
+function later(url: (name: string) => string): Plugin {
+  return {
+    name: "later",
+    setup(bundler) {
+      bundler.onResolve({ filter: /^\./ }, ({ kind, path, resolveDir }) => {
+        if (kind !== "dynamic-import") return null;
+        const file = resolve(resolveDir, path);
+        const [name = ""] = Object.entries(MODULES).find(([, entry]) => entry === file) ?? [];
+        return { path: url(name), external: true };
+      });
+    },
+  };
+}
+
+/** Takes from other modules what belongs to them. */
+function shared(name: string, owners: Owners, inner: Inner, files: ReadonlyMap<string, string>): Plugin {
+  const isOthers = (file: string) => (owners.get(file) ?? name) !== name;
+  return {
+    name: "shared",
+    setup(bundler) {
+      bundler.onResolve({ filter: /^[./]/ }, ({ path, resolveDir, namespace }) => {
+        if (namespace === "inner") return { path, external: true };
+        const file = fileOf(path, resolveDir);
+        return isOthers(file) ? { path: file, namespace: "inner" } : { path: file };
+      });
+      bundler.onLoad({ filter: /./, namespace: "inner" }, ({ path }) => {
+        const owner = owners.get(path) as string;
+        const exported = (inner.get(owner) ?? []).flatMap(([file, each], at) =>
+          file === path ? [`export const ${each} = inner[${at}];`] : [],
+        );
+        return { contents: [`import { inner } from "./${files.get(owner)}";`, ...exported].join("\n") };
+      });
+    },
+  };
+}

@@ -5,7 +5,7 @@
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, sep } from "node:path";
 import type { Plugin } from "esbuild";
-import { browserModule } from "./make-browser-module.js";
+import { browserFolder } from "./make-browser-module.js";
 import { CLIENT_BUNDLES, joinFiles, writeRequired } from "./make-bundles.js";
 import { copyTypes } from "./make-types.js";
 import { buildRoot, repositoryRoot } from "./repository.js";
@@ -35,7 +35,7 @@ export async function makeClientPackage(): Promise<void> {
   await joinFiles(CLIENT_BUNDLES, lib, [ownName, withoutDaemon]);
   writeRequired(lib, ["client"]);
   copyTypes(["client/entry", "client/browser/entry"], join(clientPackage, "types"));
-  cpSync(browserModule, join(clientPackage, "browser/dbsync.js"));
+  cpSync(browserFolder, join(clientPackage, "browser"), { recursive: true });
   cpSync(join(repositoryRoot, "LICENSE"), join(clientPackage, "LICENSE"));
   cpSync(join(repositoryRoot, "docs/client-package.md"), join(clientPackage, "README.md"));
   cpSync(join(repositoryRoot, "node_modules", BUNDLED), join(clientPackage, "node_modules", BUNDLED), {

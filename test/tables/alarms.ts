@@ -28,7 +28,7 @@ export const ALARMS: Readonly<Record<string, Alarm>> = {
     severity: "critical",
     summary: "{{ $labels.instance }} does not answer",
     says: ["connect: …"],
-    page: "Run `systemctl status dbsyncd` there, and read its log. The others serve; it gets what it misses once it is back. [A machine is lost](runbooks.md#a-machine-is-lost), [everything is down](runbooks.md#everything-is-down)",
+    page: "Run `systemctl status dbsyncd` there, and read its log. The remaining daemons serve; it receives what it missed once it is back. [A machine is lost](runbooks.md#a-machine-is-lost), [everything is down](runbooks.md#everything-is-down)",
   },
   DbsyncNotLive: {
     expr: 'dbsyncd_state{state="live"} == 0',
@@ -86,9 +86,9 @@ export const ALARMS: Readonly<Record<string, Alarm>> = {
     lasting: null,
     severity: "warning",
     summary:
-      "{{ $labels.instance }} keeps {{ $value }} dead letters: acknowledged writes that the others lack, or may lack",
+      "{{ $labels.instance }} keeps {{ $value }} dead letters: acknowledged writes that are, or may be, missing on the other daemons",
     says: [
-      "it keeps … dead …: envelopes that are not, or may not be, in a snapshot that it took from a member",
+      "it keeps … dead …: envelopes that are missing, or may be missing, in a snapshot that it took from a member",
     ],
     page: "List them there with `dbsync dead-letters list`; write them again, or remove them: [dead letters](#dead-letters)",
   },
@@ -104,9 +104,9 @@ export const ALARMS: Readonly<Record<string, Alarm>> = {
     expr: "dbsyncd_mirror_connected == 0 or increase(dbsyncd_mirror_refused_keys_total[1h]) > 0",
     lasting: "5m",
     severity: "warning",
-    summary: "The Redis that mirrors {{ $labels.instance }} is not written to, or does not take all",
+    summary: "{{ $labels.instance }} cannot write to the Redis that mirrors it, or that Redis refuses keys",
     says: ["its mirror … is not written to (…)", "its mirror … did not take … keys"],
-    page: "Repair that Redis: it is then brought level by itself, and the daemon answers meanwhile. [A Redis that follows](#a-redis-that-follows)",
+    page: "Repair that Redis: the daemon answers meanwhile, and then updates it by itself. [A Redis that follows](#a-redis-that-follows)",
   },
   DbsyncClockSkewed: {
     expr: "dbsyncd_clock_skewed == 1",
@@ -134,14 +134,14 @@ export const ALARMS: Readonly<Record<string, Alarm>> = {
       "what is older than … s is final, and nothing newer",
       "nothing has become final since it was started … s ago",
     ],
-    page: "See which daemon is away or behind: `dbsync status`, `dbsync members list`. Start it, take it out of `peer` everywhere, or [evict](#members) it. The alarm also fires if nothing ever became final since the start",
+    page: "See which daemon is away or out of date: `dbsync status`, `dbsync members list`. Start it, take it out of `peer` everywhere, or [evict](#members) it. The alarm also fires if nothing ever became final since the start",
   },
   DbsyncMembersDiffer: {
     expr: "max_over_time(dbsyncd_member_equal[10m]) == 0 and on (instance, job) time() - dbsyncd_timeline_stable_seconds > 120",
     lasting: "5m",
     severity: "critical",
     summary: "{{ $labels.instance }} and {{ $labels.member }} do not come to hold the same",
-    says: ["it does not hold the same as the other daemons"],
+    says: ["its data differ from the other members'"],
     page: "Were commands [dropped](#retention)? Stop one of the two, and `dbsync log verify` its folder",
   },
   DbsyncStateDiffers: {
@@ -176,7 +176,7 @@ export const ALARMS: Readonly<Record<string, Alarm>> = {
     expr: "rate(dbsyncd_event_loop_active_seconds_total[5m]) > 0.8",
     lasting: "10m",
     severity: "warning",
-    summary: "{{ $labels.instance }} uses most of what one core gives",
+    summary: "{{ $labels.instance }} uses most of one core",
     says: [],
     page: "Answers become slow soon: send fewer or larger envelopes, or start more daemons for the reads",
   },
@@ -184,7 +184,7 @@ export const ALARMS: Readonly<Record<string, Alarm>> = {
     expr: "increase(dbsyncd_messages_dropped_total[10m]) > 0",
     lasting: null,
     severity: "warning",
-    summary: "{{ $labels.instance }} could not hand over what was published",
+    summary: "{{ $labels.instance }} could not deliver all published messages",
     says: [],
     page: "Raise `max-relay-bytes`; else the line between the daemons is too slow",
   },
@@ -247,7 +247,7 @@ export const FINDINGS: readonly (Finding & {
   },
   {
     alarm: "DbsyncNotLive",
-    says: ["a list of members has added it, and no live one of them has answered it yet"],
+    says: ["a list of members has added it, and it has received nothing from a live one of them yet"],
     page: "Wait, or start those that are away",
   },
   {
@@ -299,19 +299,19 @@ export const FINDINGS: readonly (Finding & {
   },
   {
     alarm: "DbsyncNothingFinal",
-    says: ["it knows lists of members that exclude each other (numbers …), so nothing becomes final"],
+    says: ["it knows parallel lists of members (numbers …), so nothing becomes final"],
     page: "Merge them as administrator: `dbsync members merge`, [Members](#members)",
   },
   {
     alarm: null,
     says: [
-      "it misses envelopes that no member keeps any more, and too few members have signed the same snapshot of them",
+      "it misses envelopes that no member stores any more, and too few members have signed the same snapshot of them",
     ],
     page: "Start those that are away, or give it the option that it names: [Retention](#retention)",
   },
   {
     alarm: null,
-    says: ["it misses envelopes that its member … keeps no more (…)"],
+    says: ["it misses envelopes that its member … no longer stores (…)"],
     page: "It takes a snapshot once most members have signed one; if it stays so, see its log",
   },
   {
@@ -331,7 +331,7 @@ export const FINDINGS: readonly (Finding & {
     alarm: null,
     says: [
       "its mirror … is being compared",
-      "other programs have changed … keys in its mirror …, since it was started, which it has taken back",
+      "other clients have changed … keys in its mirror …, since it was started, which it has reverted",
     ],
     page: "[the Redis that mirrors it](#a-redis-that-follows)",
   },

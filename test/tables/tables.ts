@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { REFUSAL_CURES } from "../../client/shared/refusal-cures.js";
 import { METRICS } from "../../daemon/admin/metric-table.js";
-import { mongoCommands } from "../../listeners/mongo/commands/command-table.js";
+import { mongoCommands } from "../../listeners/mongo/commands/mongo-commands.js";
 import type { Metrics } from "../../net/admin/metric.js";
 import { formatLimit } from "../../options/limit-text.js";
 import { LIMITS } from "../../options/limits.js";
@@ -92,7 +92,7 @@ const PARTS: readonly Part[] = [
     ],
   },
   { file: "client/shared/read-commands.ts", lines: () => textOf("NAMES", reads()) },
-  { file: "client/shared/told-command.ts", lines: () => textOf("NAMES", keyed()) },
+  { file: "client/shared/command-labels.ts", lines: () => textOf("NAMES", keyed()) },
   { file: "client/command-methods.ts", lines: commandMethods },
   { file: "examples/python/dbsync/sentences.py", lines: curesInPython },
   {

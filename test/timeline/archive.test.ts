@@ -3,7 +3,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Archive } from "../../timeline/archive.js";
 import { type Entry, type Place, placeOf, writePlace } from "../../timeline/entries/entry.js";
+import { Failure } from "../../timeline/failure.js";
 import { MemoryStorage } from "../../timeline/memory-storage.js";
+import type { TimelineParts } from "../../timeline/timeline-owner.js";
+import { double } from "../support/double.js";
 import { bytesInUse } from "../support/garbage.js";
 import { entryOf } from "./support/random-timeline.js";
 import { entryAt, HeldStorage, hash, MEMBER, START } from "./support/timeline-subject.js";
@@ -11,13 +14,17 @@ import { entryAt, HeldStorage, hash, MEMBER, START } from "./support/timeline-su
 function archiveOn(storage: MemoryStorage) {
   const told: Place[] = [];
   const failures: string[] = [];
-  const archive = new Archive({
+  const parts = double<TimelineParts>({
     storage,
     hash,
+    snapshots: null,
     log: { info: () => {}, warn: () => {}, error: () => {} },
-    flushed: (entries) => void told.push(...entries),
-    failed: ({ message }) => void failures.push(message),
+    owner: {
+      flushed: (entries) => void told.push(...entries),
+      failed: (detail) => void failures.push(detail),
+    },
   });
+  const archive = new Archive(parts, new Failure(parts));
   return { archive, told, failures };
 }
 
@@ -28,7 +35,7 @@ test("an entry that the system has and the disk has not is held, and shown to no
   const storage = new HeldStorage();
   const { archive, told } = archiveOn(storage);
   const entry = entryAt(START, "SET a 1");
-  await archive.add([entry], null, null);
+  await archive.add([entry], null);
   await turn();
   assert.ok(archive.holds(placeOf(entry)));
   assert.equal(archive.read(placeOf(entry)), null);
@@ -47,7 +54,7 @@ test("of an entry that waits for the disk only its bytes are kept, not what they
     const body = Buffer.alloc(100);
     const id = hash(Buffer.from(String(i)));
     const entry = { ...entryOf({ at: START + i, commands: structuredClone(commands) }, id), body };
-    void archive.add([entry], null, null);
+    void archive.add([entry], null);
   };
   // What the engine makes of the code itself comes first.
   for (let i = 0; i < 100; i++) add(i);
@@ -64,7 +71,7 @@ test("a sync that fails tells of nothing but the failure", async () => {
   const storage = new HeldStorage();
   const { archive, told, failures } = archiveOn(storage);
   const entry = entryAt(START, "SET a 1");
-  await archive.add([entry], MEMBER, null);
+  await archive.add([entry], MEMBER);
   storage.fail();
   await turn();
   assert.equal(archive.read(placeOf(entry)), null);
@@ -75,7 +82,7 @@ test("a sync that fails tells of nothing but the failure", async () => {
 test("a damaged entry is neither held nor counted nor listed until it is given again", async () => {
   const { archive } = archiveOn(new MemoryStorage());
   const entries = [1, 2, 3].map((i) => entryAt(START + i, `SET k${i} v`));
-  await archive.add(entries, null, null);
+  await archive.add(entries, null);
   await turn();
   const damaged = entries[1] as Entry;
   const { storage, archive: again } = await damagedOf(entries, damaged);
@@ -84,7 +91,7 @@ test("a damaged entry is neither held nor counted nor listed until it is given a
   assert.deepEqual([again.index.total("data").count, places(again).length], [2, 2]);
   assert.equal(again.read(placeOf(damaged)), null);
   assert.equal(again.index.total("data").count, 2, "it is not taken away twice");
-  await again.add([damaged], MEMBER, null);
+  await again.add([damaged], MEMBER);
   await turn();
   assert.ok(again.holds(placeOf(damaged)) && !again.isFolded(damaged.id));
   assert.deepEqual([again.index.total("data").count, places(again).length], [3, 3]);
@@ -109,7 +116,7 @@ test("what is pruned counts as held and stays counted", async () => {
   const storage = new MemoryStorage();
   const { archive } = archiveOn(storage);
   const entries = [1, 2, 3].map((i) => entryAt(START + i, `SET k${i} v`));
-  await archive.add(entries, null, null);
+  await archive.add(entries, null);
   await turn();
   archive.prune(START + 2);
   assert.equal(archive.removePruned(1), true);
@@ -141,7 +148,7 @@ test("what is damaged and pruned counts as before, whenever it was found: a snap
 async function damagedOf(entries: readonly Entry[], damaged: Entry) {
   const storage = new MemoryStorage();
   const { archive } = archiveOn(storage);
-  await archive.add(entries, null, null);
+  await archive.add(entries, null);
   await turn();
   storage.put([[writePlace(placeOf(damaged)), Buffer.from("rotten")]]);
   return { storage, archive };
@@ -161,7 +168,7 @@ test("what is to be removed is told to a slow disk once", async () => {
     }
   })();
   const { archive } = archiveOn(slow);
-  for (let i = 0; i < 20; i++) void archive.add([entryAt(START + i, `SET k ${i}`)], null, null);
+  for (let i = 0; i < 20; i++) void archive.add([entryAt(START + i, `SET k ${i}`)], null);
   archive.prune(START + 100);
   for (let tick = 0; tick < 5; tick++) assert.equal(archive.removePruned(10), true);
   assert.equal(slow.removed, 10);

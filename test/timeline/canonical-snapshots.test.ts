@@ -108,10 +108,10 @@ async function adopt(taker: TimelineSubject, giver: TimelineSubject): Promise<vo
   let isAdopted = false;
   taker.timeline.handover.adopt(staged, staged.seal, {
     isWanted: () => true,
-    aside: () => {},
-    strays: () => {},
-    adopted: () => void (isAdopted = true),
-    failed: assert.ifError,
+    onAside: () => {},
+    onOrphaned: () => {},
+    onAdopted: () => void (isAdopted = true),
+    onFailed: assert.ifError,
   });
   while (!isAdopted) await taker.turns(1);
 }

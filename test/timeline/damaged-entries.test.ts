@@ -150,7 +150,7 @@ test("a damaged entry that nobody has goes out of the state when it is let go of
   const { timeline } = subject;
   const entries = await subject.writes(60, 20_000, () => "INCR k");
   const [kept, lost] = [entries[50] as Entry, entries[2] as Entry];
-  timeline.damagedEntries.letGo();
+  timeline.damagedEntries.drop();
   await subject.pass(11_000);
   assert.deepEqual(subject.get("k"), bulk("60"), "nothing is damaged");
   for (const entry of [kept, lost]) {
@@ -159,7 +159,7 @@ test("a damaged entry that nobody has goes out of the state when it is let go of
   }
   timeline.receive([kept], MEMBER);
   assert.equal(timeline.damagedEntries.lastAt, lost.envelope.at);
-  timeline.damagedEntries.letGo();
+  timeline.damagedEntries.drop();
   await subject.pass(11_000);
   assert.equal(timeline.damagedEntries.lastAt, null);
   assert.deepEqual(subject.get("k"), bulk("59"));
@@ -208,7 +208,7 @@ test("snapshots are made again after a damaged entry was let go of, whether a re
     const { timeline } = subject;
     if (found === "by a read") assert.equal(timeline.read(placeOf(lost)), null);
     assert.equal(timeline.damagedEntries.lastAt, lost.envelope.at, found);
-    timeline.damagedEntries.letGo();
+    timeline.damagedEntries.drop();
     await subject.pass(11_000);
     assert.equal(remains(subject, lost), null, found);
     assert.equal(timeline.damagedEntries.lastAt, null);
@@ -244,13 +244,13 @@ test("a damaged entry dated ahead is not let go of before its time, and goes the
   const { subject, entry } = await damagedAhead();
   const { timeline } = subject;
   assert.equal(timeline.damagedEntries.lastAt, null);
-  timeline.damagedEntries.letGo();
+  timeline.damagedEntries.drop();
   await subject.pass(1000);
   assert.notEqual(remains(subject, entry), null);
   await subject.pass(60_000);
   assert.deepEqual(subject.get("k"), bulk("601"));
   assert.equal(timeline.damagedEntries.lastAt, entry.envelope.at);
-  timeline.damagedEntries.letGo();
+  timeline.damagedEntries.drop();
   await subject.pass(11_000);
   assert.deepEqual([subject.get("k"), remains(subject, entry)], [bulk("600"), null]);
   assert.equal(timeline.damagedEntries.lastAt, null);
@@ -264,7 +264,7 @@ test("a damaged entry that comes again while the state is folded anew without it
     subject.damage(entry);
     assert.equal(timeline.read(placeOf(entry)), null);
     subject.isSlow = true;
-    timeline.damagedEntries.letGo();
+    timeline.damagedEntries.drop();
     await subject.turns(turns);
     assert.equal(timeline.receive([entry], MEMBER).length, 1, `${turns}`);
     subject.isSlow = false;
@@ -284,7 +284,7 @@ test("what is left of a damaged entry that is let go of is kept for whoever can 
   await subject.pass(1000);
   subject.damage(entry);
   assert.equal(subject.timeline.read(placeOf(entry)), null);
-  subject.timeline.damagedEntries.letGo();
+  subject.timeline.damagedEntries.drop();
   await subject.pass(11_000);
   assert.deepEqual(copies, [[placeOf(entry), "rotten"]]);
 });
@@ -300,7 +300,7 @@ async function withSlowCopies() {
   subject.damage(entry);
   assert.equal(subject.timeline.read(placeOf(entry)), null);
   const letGo = async () => {
-    subject.timeline.damagedEntries.letGo();
+    subject.timeline.damagedEntries.drop();
     await subject.pass(11_000);
     return syncs.at(-1) ?? assert.fail("nobody waits");
   };
@@ -312,12 +312,12 @@ test("nothing is removed of a damaged entry before the copy of it is on the disk
   const sync = await letGo();
   assert.equal(await letGo(), sync, "it is not begun anew meanwhile");
   assert.notEqual(remains(subject, entry), null);
-  assert.ok(!errors.some((line) => line.includes("is removed")));
+  assert.ok(!errors.some((line) => line.includes("remains are removed")));
   sync.resolve();
   await subject.pass(11_000);
   assert.equal(remains(subject, entry), null);
   assert.deepEqual([subject.get("k"), syncs.length], [bulk("4"), 1]);
-  assert.equal(errors.filter((line) => line.includes("is removed")).length, 1);
+  assert.equal(errors.filter((line) => line.includes("remains are removed")).length, 1);
 });
 
 test("nothing is removed of a damaged entry whose copy could not be synced; it is tried again", async () => {
@@ -327,7 +327,7 @@ test("nothing is removed of a damaged entry whose copy could not be synced; it i
   assert.notEqual(remains(subject, entry), null);
   assert.deepEqual(subject.get("k"), bulk("4"));
   assert.ok(
-    errors.some((line) => line.includes("no copy")) && !errors.some((line) => line.includes("is removed")),
+    errors.some((line) => line.includes("could not be copied")) && !errors.some((line) => line.includes("remains are removed")),
   );
   (await letGo()).resolve();
   await subject.pass(11_000);
@@ -357,7 +357,7 @@ test("many damaged entries are let go of beside everything else", async () => {
     subject.timeline.read(placeOf(entry));
   }
   subject.isSlow = true;
-  subject.timeline.damagedEntries.letGo();
+  subject.timeline.damagedEntries.drop();
   assert.ok(copies.length < 10, `${copies.length} in one turn`);
   await subject.turns(1);
   assert.ok(copies.length < 20, `${copies.length} in two turns`);
@@ -379,15 +379,15 @@ test("what a later version has written stays on the disk: it is told once, and i
   const keepDamaged = () => assert.fail("it is not damaged");
   const subject = await before.restarted({ errors, keepDamaged }).open();
   await subject.pass(11_000);
-  subject.timeline.damagedEntries.letGo();
+  subject.timeline.damagedEntries.drop();
   await subject.pass(11_000);
   assert.deepEqual(remains(subject, entry), value);
   subject.storage.get = () => assert.fail("it was looked at before");
-  subject.timeline.damagedEntries.letGo();
+  subject.timeline.damagedEntries.drop();
   await subject.pass(11_000);
   assert.deepEqual(subject.get("k"), bulk("5"));
-  assert.equal(errors.filter((line) => line.includes("written by a later one?")).length, 1);
-  assert.equal(errors.filter((line) => line.includes("is removed")).length, 0);
+  assert.equal(errors.filter((line) => line.includes("perhaps a later one wrote it")).length, 1);
+  assert.equal(errors.filter((line) => line.includes("remains are removed")).length, 0);
 });
 
 test("nothing is removed of a damaged entry of which no copy could be kept, until one can be; its effect goes", async () => {
@@ -400,15 +400,15 @@ test("nothing is removed of a damaged entry of which no copy could be kept, unti
   subject.damage(entry);
   assert.equal(timeline.read(placeOf(entry)), null);
   for (let times = 0; times < 2; times++) {
-    timeline.damagedEntries.letGo();
+    timeline.damagedEntries.drop();
     await subject.pass(11_000);
     assert.notEqual(remains(subject, entry), null);
     assert.deepEqual(subject.get("k"), bulk("59"));
     assert.equal(timeline.damagedEntries.lastAt, entry.envelope.at);
   }
-  assert.equal(errors.filter((line) => line.includes("no copy")).length, 1);
+  assert.equal(errors.filter((line) => line.includes("could not be copied")).length, 1);
   hasRoom = true;
-  timeline.damagedEntries.letGo();
+  timeline.damagedEntries.drop();
   await subject.pass(11_000);
   assert.equal(remains(subject, entry), null);
   assert.equal(timeline.damagedEntries.lastAt, null);

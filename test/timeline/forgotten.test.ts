@@ -74,7 +74,7 @@ test("a daemon that lets go of a damaged entry does not know what it has answere
   assert.ok(!isLate(subject, subject.now + 1));
   subject.damage(entry);
   assert.equal(timeline.read(placeOf(entry)), null);
-  timeline.damagedEntries.letGo();
+  timeline.damagedEntries.drop();
   await subject.settle();
   assert.ok(isLate(subject, subject.now + 2));
   assert.ok(!isLate(subject, subject.now + FUTURE_MS + 1));

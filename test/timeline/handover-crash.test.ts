@@ -7,7 +7,7 @@ import { test } from "node:test";
 import { DeadLetters } from "../../cluster/dead-letters/kept-letters.js";
 import { LettersFolder } from "../../cluster/dead-letters/letters-folder.js";
 import type { Mark } from "../../timeline/entries/storage.js";
-import type { FoundStrays } from "../../timeline/lost-entries.js";
+import type { FoundOrphans } from "../../timeline/lost-entries.js";
 import { MemoryStorage } from "../../timeline/memory-storage.js";
 import { SnapshotFiles } from "../../timeline/snapshots/snapshot-files.js";
 import { KEY_IDS, SPKIS } from "./support/random-timeline.js";
@@ -58,24 +58,24 @@ async function written(options: SubjectOptions, name: string): Promise<TimelineS
 }
 
 /** Takes the giver's snapshot over. @returns what was told to be lost; null: it came to rest before */
-async function adopt(taker: TimelineSubject, giver: TimelineSubject): Promise<FoundStrays | null> {
+async function adopt(taker: TimelineSubject, giver: TimelineSubject): Promise<FoundOrphans | null> {
   const given = giver.timeline.handover.givable(giver.timeline.prunedTo) ?? assert.fail();
   const staged = taker.timeline.handover.stage(given.cutAt);
   for (const chunk of given.chunks) staged.write(chunk);
-  const told: FoundStrays[] = [];
+  const told: FoundOrphans[] = [];
   const failures: Error[] = [];
   let isAdopted = false;
   taker.timeline.handover.adopt(staged, staged.seal, {
     isWanted: () => true,
-    aside: () => {},
-    strays: (strays) => void told.push(strays),
-    adopted: () => void (isAdopted = true),
-    failed: (problem) => void failures.push(problem),
+    onAside: () => {},
+    onOrphaned: (orphans) => void told.push(orphans),
+    onAdopted: () => void (isAdopted = true),
+    onFailed: (problem) => void failures.push(problem),
   });
   while (told.length + failures.length === 0) await taker.turns(1);
   await taker.settle();
   for (const failure of failures) throw failure;
-  return isAdopted ? (told[0] as FoundStrays) : null;
+  return isAdopted ? (told[0] as FoundOrphans) : null;
 }
 
 test("a crash before its own marks are on the disk loses nothing that was not told, whosesoever snapshot is of the same date", async () => {
@@ -121,10 +121,11 @@ test("what is lost is kept as dead letters, none at a crash before that is so, a
   try {
     const giver = await written({}, "theirs");
     const storage = new DyingStorage();
-    const parts = { data: folder, most: 1e6, log: { warn: assert.fail } };
+    const deadLetters = () => new DeadLetters(folder, 1e6);
+    const log = { info: assert.fail, warn: assert.fail, error: assert.fail };
     const options = () => ({
       snapshots: new SnapshotFiles(join(folder, "snapshots")),
-      openLetters: new DeadLetters(parts).open,
+      openLetters: deadLetters().open,
       // Nothing of it is forgotten.
       limits: {},
     });
@@ -134,7 +135,7 @@ test("what is lost is kept as dead letters, none at a crash before that is so, a
     const { count } = lettersIn(folder);
     assert.ok(count > 100 && lettersIn(folder).kinds.every((kind) => kind.startsWith("undecided")));
     storage.revive();
-    new DeadLetters(parts).decide(storage);
+    deadLetters().decide(storage, log);
     assert.equal(lettersIn(folder).count, 0);
     const again = await taker.restarted(options()).open();
     const { count: missing, entries, possible, letters } = (await adopt(again, giver)) ?? assert.fail();
@@ -147,7 +148,7 @@ test("what is lost is kept as dead letters, none at a crash before that is so, a
     assert.equal(lettersIn(folder).count, count);
     assert.ok(missing > 100 && entries.every(({ id }) => lettersIn(folder).ids.has(id)));
     // The next start finds nothing to decide.
-    new DeadLetters(parts).decide(storage);
+    deadLetters().decide(storage, log);
     assert.equal(lettersIn(folder).count, count);
   } finally {
     rmSync(folder, { recursive: true, force: true });

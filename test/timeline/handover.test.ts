@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { canonicalState } from "../../store/digest.js";
 import { placeOf } from "../../timeline/entries/entry.js";
-import type { FoundStrays } from "../../timeline/lost-entries.js";
+import type { FoundOrphans } from "../../timeline/lost-entries.js";
 import { MemoryStorage } from "../../timeline/memory-storage.js";
 import type { StagedSnapshot } from "../../timeline/snapshots/snapshot-files.js";
 import { KEY_IDS, SPKIS } from "./support/random-timeline.js";
@@ -46,24 +46,24 @@ function stageFrom(
   return staged;
 }
 
-async function adopt(taker: TimelineSubject, staged: StagedSnapshot): Promise<FoundStrays> {
-  const told: FoundStrays[] = [];
+async function adopt(taker: TimelineSubject, staged: StagedSnapshot): Promise<FoundOrphans> {
+  const told: FoundOrphans[] = [];
   const failures: Error[] = [];
   let isOver = false;
   taker.timeline.handover.adopt(staged, staged.seal, {
     ...UNASKED,
-    strays: (strays) => void told.push(strays),
-    adopted: () => void (isOver = true),
-    failed: (problem) => void (isOver = failures.push(problem) > 0),
+    onOrphaned: (orphans) => void told.push(orphans),
+    onAdopted: () => void (isOver = true),
+    onFailed: (problem) => void (isOver = failures.push(problem) > 0),
   });
   while (!isOver) await taker.turns(1);
   for (const failure of failures) throw failure;
   assert.equal(told.length, 1);
-  return told[0] as FoundStrays;
+  return told[0] as FoundOrphans;
 }
 
 /** Of an owner whom nobody has to ask or tell. */
-const UNASKED = { isWanted: () => true, aside: () => {} };
+const UNASKED = { isWanted: () => true, onAside: () => {} };
 
 /** What the giver still has, as a comparison would bring it. */
 function giveRest(giver: TimelineSubject, taker: TimelineSubject): void {
@@ -279,7 +279,7 @@ test("a refold that waits for the disk is waited for without a turn", async () =
   taker.timeline.receive(giver.told.slice(190, 200), MEMBER);
   const adopted = new Promise<void>((resolve, failed) => {
     const staged = stageFrom(giver, taker);
-    const owner = { ...UNASKED, strays: () => {}, adopted: resolve, failed };
+    const owner = { ...UNASKED, onOrphaned: () => {}, onAdopted: resolve, onFailed: failed };
     taker.timeline.handover.adopt(staged, staged.seal, owner);
   });
   assert.equal(await taker.turns(1000), false, "it comes to rest");
@@ -373,9 +373,9 @@ test("what comes while it begins anew is not taken, and is not taken for held ei
   let isAdopted = false;
   taker.timeline.handover.adopt(staged, staged.seal, {
     ...UNASKED,
-    strays: () => void received.push(taker.timeline.receive([late], MEMBER), taker.timeline.holds(place)),
-    adopted: () => void (isAdopted = true),
-    failed: assert.fail,
+    onOrphaned: () => void received.push(taker.timeline.receive([late], MEMBER), taker.timeline.holds(place)),
+    onAdopted: () => void (isAdopted = true),
+    onFailed: assert.fail,
   });
   while (!isAdopted) await taker.turns(1);
   assert.deepEqual(received, [[], false]);
@@ -392,9 +392,9 @@ test("a daemon that stops while it folds anew takes nothing over any more, and w
   const staged = stageFrom(giver, taker);
   taker.timeline.handover.adopt(staged, staged.seal, {
     ...UNASKED,
-    strays: () => void ended.push("strays"),
-    adopted: () => void ended.push("adopted"),
-    failed: () => void ended.push("failed"),
+    onOrphaned: () => void ended.push("strays"),
+    onAdopted: () => void ended.push("adopted"),
+    onFailed: () => void ended.push("failed"),
   });
   await taker.timeline.stop();
   assert.equal(await taker.turns(100), false, "nothing is left to be done");

@@ -23,11 +23,11 @@ test("a damaged entry stays while the disk cannot be read, and goes at the next 
   subject.damage(lost);
   assert.equal(timeline.read(placeOf(lost)), null);
   storage.isFailing = true;
-  timeline.damagedEntries.letGo();
+  timeline.damagedEntries.drop();
   await subject.settle();
   storage.isFailing = false;
   assert.equal(timeline.damagedEntries.lastAt, lost.envelope.at);
-  timeline.damagedEntries.letGo();
+  timeline.damagedEntries.drop();
   await subject.pass(11_000);
   assert.equal(timeline.damagedEntries.lastAt, null);
   assert.deepEqual(subject.get("k"), bulk("59"));

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { canonicalRing, canonicalState } from "../../store/digest.js";
 import type { Entry } from "../../timeline/entries/entry.js";
 import type { Fold } from "../../timeline/fold/fold.js";
-import { RECALL_MOST_MS, RecallFailure, Recalls } from "../../timeline/recall.js";
+import { RECALL_MS_MAX, RecallFailure, Recalls } from "../../timeline/recall.js";
 import { makeSnapshot } from "../../timeline/snapshots/make-snapshot.js";
 import { AT, MemorySnapshots, PastScene } from "../cluster/history/past-scene.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
@@ -15,6 +15,9 @@ const stateOf = ({ database, ring, cutAt }: Fold): string[] => {
   database.dropExpired(cutAt + 1, Number.POSITIVE_INFINITY);
   return [...canonicalState(database), ...canonicalRing(ring)];
 };
+
+const recallsOf = ({ storage, recallParts }: PastScene, snapshots: MemorySnapshots | null): Recalls =>
+  new Recalls(storage, snapshots, recallParts, recallParts);
 
 /** A scene with random commands, and a snapshot of each of some dates. */
 function filled(snapshotDates: readonly number[], count = 300) {
@@ -40,7 +43,7 @@ function filled(snapshotDates: readonly number[], count = 300) {
   }
   const held = snapshotDates.map((at) => AT + at).join(" ");
   scene.storage.put([], [["snapshots", Buffer.from(held)]]);
-  return { scene, snapshots, recalls: new Recalls({ ...scene.recallParts, snapshots }) };
+  return { scene, snapshots, recalls: recallsOf(scene, snapshots) };
 }
 
 const nothing = { begun: () => {}, found: () => {} };
@@ -48,8 +51,8 @@ const nothing = { begun: () => {}, found: () => {} };
 test(`a date's state is the same from nothing and from any snapshot before it (seed ${seed})`, async () => {
   const { scene, snapshots } = filled([100, 200]);
   // The very entries, not only the same commands: their ids are state.
-  const bare = new Recalls({ ...scene.recallParts, snapshots: null });
-  const helped = new Recalls({ ...scene.recallParts, snapshots });
+  const bare = recallsOf(scene, null);
+  const helped = recallsOf(scene, snapshots);
   for (const at of [0, 99, 100, 101, 150, 200, 250, 299]) {
     const plan = { from: AT + at + 1, until: AT + at, ...nothing };
     const [first, second] = [await bare.run(plan), await helped.run(plan)];
@@ -88,7 +91,7 @@ test("a damaged snapshot is passed over for an older one, or for nothing", async
   const plan = { from: AT + 251, until: AT + 250, ...nothing };
   const { snapshot, fold } = await recalls.run(plan);
   assert.equal(snapshot, AT + 100);
-  const bare = await new Recalls({ ...scene.recallParts, snapshots: null }).run(plan);
+  const bare = await recallsOf(scene, null).run(plan);
   assert.deepEqual(stateOf(fold), stateOf(bare.fold));
 });
 
@@ -111,20 +114,17 @@ test("of what is kept no more, only dates above a snapshot can be told", async (
 test("what goes while it is looked at is not taken for what never was", async () => {
   const { recalls, scene } = filled([]);
   const found = () => scene.storage.put([], [["pruned", Buffer.from(String(AT + 5))]]);
-  await assert.rejects(recalls.run({ from: 0, until: AT + 1000, begun: () => {}, found }), /gone meanwhile/);
+  await assert.rejects(recalls.run({ from: 0, until: AT + 1000, begun: () => {}, found }), /removed meanwhile/);
 });
 
 test("one that takes too long is given up, and leaves its place", async () => {
   const { scene } = filled([]);
   let now = 0;
-  const recalls = new Recalls({
-    ...scene.recallParts,
-    snapshots: null,
-    uptime: () => {
-      now += RECALL_MOST_MS / 4;
-      return now;
-    },
-  });
+  const uptime = () => {
+    now += RECALL_MS_MAX / 4;
+    return now;
+  };
+  const recalls = new Recalls(scene.storage, null, scene.recallParts, { ...scene.recallParts, uptime });
   await assert.rejects(recalls.run({ from: 0, until: AT + 1000, ...nothing }), /after 20 s .* later FROM/);
   assert.equal(recalls.running, 0);
 });

@@ -1,9 +1,12 @@
 /** What comes from a refold's begin to its end is in the state once: the refold may find it on the disk, and leaves it out. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { Archive } from "../../timeline/archive.js";
 import type { Entry } from "../../timeline/entries/entry.js";
 import { MemoryStorage } from "../../timeline/memory-storage.js";
 import { Refolding } from "../../timeline/refolding.js";
+import type { TimelineParts } from "../../timeline/timeline-owner.js";
+import { double } from "../support/double.js";
 import { genesisRing } from "./support/random-timeline.js";
 import { bulk, entryAt, fiveMinutes, hash, MEMBER, START } from "./support/timeline-subject.js";
 
@@ -28,18 +31,17 @@ for (const turns of [0, 2, 4]) {
 
 test("a refold hands back more entries that came below its fold than a call has arguments", async () => {
   const turns: (() => void)[] = [];
-  const refolding = new Refolding({
+  const parts = double<TimelineParts>({
     storage: new MemoryStorage(),
-    archive: { isGone: () => false },
     genesis: () => genesisRing({ hasRoots: true }),
     log: { info: () => {}, warn: () => {}, error: () => {} },
     hash,
     databases: 16,
-    damaged: () => {},
     uptime: () => 0,
     soon: (step) => void turns.push(step),
-    making: null,
   });
+  const archive = double<Archive>({ isGone: () => false, making: null });
+  const refolding = new Refolding(parts, archive, () => {});
   const many = 70_000;
   const one = entryAt(START - 1, "INCR k");
   const came = () => refolding.missed(Array<Entry>(many).fill(one));

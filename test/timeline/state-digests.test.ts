@@ -99,7 +99,7 @@ test("buckets lead to the keys in them", async () => {
   );
   assert.equal(wanted.size, 1);
   const { shares, sums } = after;
-  const found = finish(digests.keysIn({ wanted, shares, buckets: sums.length, salt: 1, most: 1000 }));
+  const found = finish(digests.keysIn({ wanted, shares, buckets: sums.length, salt: 1, max: 1000 }));
   assert.ok(keysOf(found)?.includes("k77"));
   assert.ok(found.length < 60, String(found.length));
 });

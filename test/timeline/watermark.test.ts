@@ -1,7 +1,10 @@
 /** The low watermark: what moves it, and when others are told. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { Failure } from "../../timeline/failure.js";
+import type { TimelineParts } from "../../timeline/timeline-owner.js";
 import { Watermark } from "../../timeline/watermark.js";
+import { double } from "../support/double.js";
 import { DAY_MS, HeldStorage, MINUTE_MS, START } from "./support/timeline-subject.js";
 
 const PAST_MS = 30_000;
@@ -15,16 +18,17 @@ class Subject {
   isJoining = false;
 
   constructor(isAlone: boolean) {
-    this.watermark = new Watermark({
+    const parts = double<TimelineParts>({
       storage: this.storage,
       clock: () => this.clock,
       uptime: () => this.uptime,
       window: { past: PAST_MS, future: 5000 },
       isAlone: () => isAlone,
-      isStill: () => false,
       isJoining: () => this.isJoining,
-      failed: ({ message }) => void this.failures.push(message),
+      log: { error: () => {} },
+      owner: { failed: (detail) => void this.failures.push(detail) },
     });
+    this.watermark = new Watermark(parts, new Failure(parts));
   }
 
   pass(ms: number, isSkewed = false): void {

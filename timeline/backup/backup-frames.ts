@@ -1,7 +1,8 @@
 /**
- * The bytes of a backup's file: a head (magic, format), then frames of length (4, big-endian) ‖ kind (1) ‖ items ‖ seal (32). A seal is
- * the hash of the seal before, the kind and the items: so damage is found where it is, and no frame can be left out, doubled
- * or moved. Numbers on disk are only ever added to. Source: docs/decisions/0034-a-backup-is-a-file-of-envelopes.md.
+ * The bytes of a backup's file: a head (magic, format), then frames of length (4, big-endian) ‖ kind (1) ‖ items ‖
+ * seal (32). A seal is the hash of the previous seal, the kind and the items: so damage is located, and no frame can
+ * be left out, doubled or moved. Numbers on disk are only ever added to. Source:
+ * docs/decisions/0034-a-backup-is-a-file-of-envelopes.md.
  */
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -21,7 +22,7 @@ export interface DamagedBytes {
 export interface Frame {
   readonly kind: FrameKind;
   readonly items: Buffer;
-  /** Of its length, in the file. */
+  /** The position of its length in the file, in bytes. */
   readonly offset: number;
   readonly bytes: number;
 }
@@ -37,7 +38,7 @@ const FORMAT = 1;
 const HEAD = Buffer.concat([Buffer.from(MAGIC, "latin1"), Buffer.of(0, 0, 0, FORMAT)]);
 const LENGTH_BYTES = 4;
 export const SEAL_BYTES = 32;
-/** Kind and items: an envelope is shorter, and a frame holds one whole. */
+/** Bytes of kind and items, at most: an envelope is shorter, and a frame contains a complete one. */
 const FRAME_BYTES_MAX = 1024 * 1024 * 1024;
 
 export class FrameWriter {
@@ -59,7 +60,7 @@ export class FrameWriter {
     return this.#bytes;
   }
 
-  /** Stands for everything that was written. */
+  /** The seal of the last frame, which depends on everything that was written. */
   get seal(): Buffer {
     return this.#seal;
   }
@@ -91,13 +92,16 @@ export class FrameReader {
     this.close();
     if (!head.subarray(0, MAGIC.length).equals(HEAD.subarray(0, MAGIC.length)))
       throw new ForeignBackup(
-        "it is no backup: its first bytes are others; name a file that dbsync backup wrote",
+        "it is no backup: its first bytes differ; name a file that dbsync backup wrote",
       );
     const format = head.length < HEAD.length ? "none" : head.readUInt32BE(MAGIC.length);
     throw new ForeignBackup(`it is a backup of format ${format}, and this version reads ${FORMAT}`);
   }
 
-  /** All frames, in their order; in the place of one that is damaged what is known of it. Behind a length that makes no sense nothing is known. */
+  /**
+   * Yields all frames in their order, and a description of the damage in place of a damaged frame. After an
+   * impossible length the rest of the file is unknown.
+   */
   *frames(): Generator<Frame | DamagedBytes> {
     let seal: Buffer = sealOf(this.#hash, HEAD);
     for (let offset = HEAD.length; offset < this.size; ) {
@@ -105,7 +109,7 @@ export class FrameReader {
       const end = offset + LENGTH_BYTES + length + SEAL_BYTES;
       if (length < 1 || length > FRAME_BYTES_MAX || end > this.size) {
         const problem =
-          end > this.size && length <= FRAME_BYTES_MAX ? "the file ends early" : "the length makes no sense";
+          end > this.size && length <= FRAME_BYTES_MAX ? "the file ends early" : "the length is impossible";
         yield { from: offset, to: this.size, problem };
         return;
       }
@@ -114,14 +118,14 @@ export class FrameReader {
       const kind = KINDS[body[0] as number];
       const isGood = sealOf(this.#hash, seal, body).equals(found) && kind != null;
       if (isGood) yield { kind, items: body.subarray(1), offset, bytes: end - offset };
-      else yield { from: offset, to: end, problem: "the bytes are not those that were written" };
-      // What comes next was sealed with what this one had.
+      else yield { from: offset, to: end, problem: "the bytes differ from what was written" };
+      // The next frame was sealed with the seal that this one has in the file.
       seal = found;
       offset = end;
     }
   }
 
-  /** The items of one that has been found whole. */
+  /** Returns the items of a frame that has been checked. */
   itemsAt(offset: number): Buffer {
     return this.#read(offset + LENGTH_BYTES + 1, this.#lengthAt(offset) - 1);
   }

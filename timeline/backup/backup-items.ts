@@ -1,26 +1,29 @@
-/** What the frames of a backup hold: entries with their places, pieces of snapshots, and at the end what belongs to all. */
+/**
+ * The contents of a backup's frames: entries with their places, pieces of snapshots, and last what belongs to the
+ * complete file.
+ */
 import { PLACE_BYTES } from "../entries/entry.js";
 import type { MarkName } from "../entries/storage.js";
 
 export type StoredEntry = readonly [place: Buffer, value: Buffer];
 
-/** Of a timeline; `votes` are a daemon's own, and stay behind. */
+/** The marks that a backup contains; `votes` belong to one daemon and are left out. */
 export const BACKUP_MARKS: readonly MarkName[] = ["watermark", "snapshots", "pruned", "genesis"];
 
-/** What the last frame says. A backup without it is cut off. */
+/** The contents of the last frame. A backup without it is cut off. */
 export interface BackupEnd {
-  /** When it was made, milliseconds since 1970. */
+  /** The date of the backup, milliseconds since 1970. */
   readonly made: number;
   readonly entries: number;
-  /** Date of the last; null: there is none. */
+  /** The date of the last entry; null: there is none. */
   readonly last: number | null;
-  /** Dates of those snapshots that hold; others in the file do not. */
+  /** Dates of the valid snapshots; other snapshots in the file are to be ignored. */
   readonly snapshots: readonly number[];
   /** base64. */
   readonly marks: Readonly<Partial<Record<MarkName, string>>>;
   /** Libraries of functions, base64; null: there were none. */
   readonly functions: string | null;
-  /** Whether its daemon was catching up, so that entries may be missing; backups of older versions do not say. */
+  /** Whether its daemon was catching up, so that entries may be missing; left out by older versions. */
   readonly incomplete?: boolean;
 }
 
@@ -85,6 +88,6 @@ export function readEnd(items: Buffer): BackupEnd {
     [made, entries, last ?? 0, ...snapshots].every(Number.isSafeInteger) &&
     Object.values(marks).every((mark) => typeof mark === "string") &&
     (functions === null || typeof functions === "string");
-  if (!isWhole) throw new TypeError("it does not say what an end says");
+  if (!isWhole) throw new TypeError("the end of the backup is malformed");
   return end;
 }

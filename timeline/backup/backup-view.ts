@@ -1,9 +1,10 @@
 /**
- * A backup's file as a timeline and its snapshots: the whole file is read once and proved, then it is read from wherever it is
- * asked for. Nothing of it is in memory but an index, and the few entries that came while it was made.
+ * A backup's file as a timeline and its snapshots: the complete file is read and checked once, then parts are read on
+ * request. Only an index is in memory, and the few entries that arrived while the backup was made.
  */
 import { firstPlaceAt } from "../entries/entry.js";
-import type { MarkName } from "../entries/storage.js";
+import type { EntrySource, MarkName, MarkSource } from "../entries/storage.js";
+import type { SnapshotSource } from "../snapshots/snapshot-files.js";
 import { type DamagedBytes, type Frame, FrameReader, type Hash, isDamage } from "./backup-frames.js";
 import { type BackupEnd, entriesOf, readEnd, readSnapshotPiece, type StoredEntry } from "./backup-items.js";
 
@@ -19,8 +20,8 @@ export class DamagedBackup extends Error {
   }
 }
 
-/** Damages that are told. */
-const DAMAGES_MOST = 100;
+/** Damages that are reported, at most. */
+const DAMAGES_MAX = 100;
 
 interface EntriesFrame {
   readonly first: Buffer;
@@ -50,9 +51,9 @@ export class BackupView {
     let end: BackupEnd | null = null;
     for (const found of this.#reader.frames()) {
       if (isDamage(found)) {
-        if (damages.length < DAMAGES_MOST) damages.push(found);
+        if (damages.length < DAMAGES_MAX) damages.push(found);
       } else if (end !== null) {
-        damages.push({ from: found.offset, to: this.bytes, problem: "they stand behind the end" });
+        damages.push({ from: found.offset, to: this.bytes, problem: "they follow the end" });
         break;
       } else {
         try {
@@ -61,7 +62,7 @@ export class BackupView {
         } catch {
           // Its seals are good: some other program has made it.
           const to = found.offset + found.bytes;
-          damages.push({ from: found.offset, to, problem: "they hold nothing of a backup" });
+          damages.push({ from: found.offset, to, problem: "they are no part of a backup" });
           break;
         }
       }
@@ -83,7 +84,7 @@ export class BackupView {
     return text === undefined ? null : Buffer.from(text, "base64");
   }
 
-  /** As a storage's. */
+  /** Yields entries as a storage does. */
   *entries(from: Buffer | null, to: Buffer | null): Generator<StoredEntry> {
     let next = from === null ? 0 : this.#late.findIndex(([place]) => place.compare(from) >= 0);
     if (next < 0) next = this.#late.length;
@@ -154,8 +155,8 @@ function addFrame(
   }
 }
 
-/** What a backup had at an earlier date: its entries up to then, and the snapshots of no later dates. */
-export function asOf(view: BackupView, at: number): Pick<BackupView, "mark" | "entries" | "list" | "read"> {
+/** Returns what a backup had at an earlier date: its entries up to that date, and the snapshots of no later date. */
+export function asOf(view: BackupView, at: number): EntrySource & MarkSource & SnapshotSource {
   const list = () => view.list().filter((date) => date <= at);
   const end = firstPlaceAt(at + 1);
   return {

@@ -1,11 +1,12 @@
 /**
- * Makes a backup of a timeline's folder, which a daemon may go on writing: what was there at one moment, with everything that
- * belongs to it. What comes meanwhile and is dated before the last entry is looked for until there is no more of it.
+ * Makes a backup of a timeline's folder, which a daemon may go on writing: the entries of one moment, with everything
+ * that belongs to them. Entries that arrive meanwhile and are dated before the last one are searched for until no
+ * more are found.
  */
 import type { FolderView } from "../disk/folder-view.js";
 import { dateOf, readPlace } from "../entries/entry.js";
 import { viewParts } from "../entries/stored-value.js";
-import type { Snapshots } from "../snapshots/snapshot-files.js";
+import type { SnapshotSource } from "../snapshots/snapshot-files.js";
 import { heldSnapshots } from "../snapshots/snapshot-making.js";
 import { FrameReader, type FrameWriter, type Hash, isDamage } from "./backup-frames.js";
 import {
@@ -18,20 +19,18 @@ import {
 } from "./backup-items.js";
 
 export interface BackupParts {
-  readonly view: Pick<FolderView, "entries" | "places" | "mark" | "hasForgotten"> & {
-    readonly log: Pick<FolderView["log"], "lost">;
-  };
+  readonly view: FolderView;
   /** null: there are none. */
-  readonly snapshots: Pick<Snapshots, "read"> | null;
+  readonly snapshots: SnapshotSource | null;
   readonly functions: Buffer | null;
   readonly now: number;
   /** Whether the daemon is catching up, or was when it stopped. */
   readonly isIncomplete: boolean;
   readonly hash: Hash;
   readonly writer: FrameWriter;
-  /** Where that writes. */
+  /** The file to which `writer` writes. */
   readonly path: string;
-  /** Told now and then. */
+  /** Receives the number of copied entries, after each 1,000. */
   readonly progress: (entries: number) => void;
 }
 
@@ -42,21 +41,25 @@ export class NoBackup extends Error {
 
 /** A frame of entries is closed when it is as long. */
 const FRAME_BYTES = 256 * 1024;
-/** Looks for what came meanwhile. Each takes as long as reading the places. */
-const LOOKS_MOST = 20;
+/** Searches for entries that arrived meanwhile, at most. Each takes as long as reading the places. */
+const LOOKS_MAX = 20;
 /** Entries of that kind: they are in memory when the backup is read. */
-const LATE_MOST = 1_000_000;
+const LATE_MAX = 1_000_000;
 const PROGRESS_EVERY = 1000;
 
-/** @returns null: the daemon has forgotten entries meanwhile, so that it is of no moment; begin anew. @throws NoBackup */
+/**
+ * Writes a backup.
+ * @returns null: the daemon has removed entries meanwhile, so the copy shows no single moment; begin again
+ * @throws NoBackup
+ */
 export function writeBackup(parts: BackupParts): BackupEnd | null {
   const { view, writer } = parts;
   if (view.log.lost > 0) throw new NoBackup(`${view.log.lost} groups of writes are missing in its log`);
   const copied = copyEntries(parts);
   const copies = copySnapshots(parts);
   const late = new Map<string, number>();
-  for (let look = 1; look <= LOOKS_MOST; look++) {
-    // As of now: if nothing has come before, all of it is of this moment.
+  for (let look = 1; look <= LOOKS_MAX; look++) {
+    // Read before the search: if it finds nothing, all of this is of the same moment.
     const marks = marksOf(view);
     const held = heldSnapshots(view);
     const found = addMissing(parts, late);
@@ -80,7 +83,7 @@ export function writeBackup(parts: BackupParts): BackupEnd | null {
     return end;
   }
   throw new NoBackup(
-    "its daemon catches up, and takes old entries faster than they are read: try again when it is live",
+    "its daemon is catching up and receives old entries faster than they can be read: try again when it is live",
   );
 }
 
@@ -99,7 +102,11 @@ function copyEntries({ view, hash, writer, progress }: BackupParts): { count: nu
   return { count, last };
 }
 
-/** That which stands for what is forgotten, and the newest, so that a start need not fold everything. @returns their dates */
+/**
+ * Copies the snapshot that replaces the removed entries, and the newest one, so that a start need not fold
+ * everything.
+ * @returns their dates
+ */
 function copySnapshots({ view, snapshots, writer }: BackupParts): number[] {
   const held = heldSnapshots(view);
   const base = view.mark("pruned");
@@ -114,7 +121,10 @@ function copySnapshots({ view, snapshots, writer }: BackupParts): number[] {
   return copied;
 }
 
-/** Compares the places in the folder with those in the file, and adds what lacks. @param late  places added by now, and their dates */
+/**
+ * Compares the places in the folder with those in the file, and adds the missing entries.
+ * @param late  places added so far, and their dates
+ */
 function addMissing({ view, hash, writer, path }: BackupParts, late: Map<string, number>): number | "gone" {
   const written = writtenPlaces(path, hash);
   let next = written.next();
@@ -125,8 +135,8 @@ function addMissing({ view, hash, writer, path }: BackupParts, late: Map<string,
     else if (!late.has(place.toString("latin1"))) missing.push(Buffer.from(place));
   }
   if (next.done !== true) return "gone";
-  if (late.size + missing.length > LATE_MOST)
-    throw new NoBackup(`more than ${LATE_MOST} entries came meanwhile: try again when its daemon is live`);
+  if (late.size + missing.length > LATE_MAX)
+    throw new NoBackup(`more than ${LATE_MAX} entries arrived meanwhile: try again when its daemon is live`);
   const items = new EntryItems();
   for (const place of missing) {
     const [found] = view.entries(place);
@@ -145,7 +155,7 @@ function* writtenPlaces(path: string, hash: Hash): Generator<Buffer> {
   try {
     for (const found of reader.frames()) {
       if (isDamage(found))
-        throw new NoBackup(`the disk gives ${path} not back as it was written: ${found.problem}`);
+        throw new NoBackup(`the disk returns other bytes of ${path} than were written: ${found.problem}`);
       if (found.kind === "entries") for (const [place] of entriesOf(found.items)) yield place;
     }
   } finally {
@@ -161,7 +171,7 @@ function requireWhole(place: Buffer, value: Buffer, hash: Hash): void {
     );
 }
 
-function marksOf(view: Pick<FolderView, "mark">): BackupEnd["marks"] {
+function marksOf(view: FolderView): BackupEnd["marks"] {
   return Object.fromEntries(
     BACKUP_MARKS.flatMap((name) => {
       const value = view.mark(name);

@@ -1,8 +1,8 @@
 /**
- * What a timeline holds, as counts and sums of ids: by the second, by 64 seconds and by 4096, so that members find in a
- * few steps where they differ, and a digest up to a date costs next to nothing. Entries on the ring apart from data. Memory
- * is bounded: of times long ago only the coarser sums are kept, and the finer ones are made from the storage when asked.
- * Sums are a hint, not a proof (a signer could grind them).
+ * The contents of a timeline as counts and sums of ids: by the second, by 64 seconds and by 4096, so that members
+ * find in a few steps where they differ, and a digest up to a date costs next to nothing. Entries of the key ring are
+ * counted apart from data. Memory is bounded: only the coarser sums of old dates are stored, and the finer ones are
+ * computed from the storage on request. Sums are a hint, not a proof (a signer could grind them).
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { bytesOf } from "../../protocol/byte-string.js";
@@ -19,37 +19,37 @@ import {
   writeWords,
 } from "./sum-table.js";
 
-/** Envelopes all of whose commands are for the ring, and all others. */
+/** `ring`: envelopes whose commands are all for the key ring; `data`: all other envelopes. */
 export type DigestSet = "ring" | "data";
 
 export interface Digest {
   readonly count: number;
-  /** Of the ids as big-endian numbers, mod 2^256: 32 bytes. */
+  /** The sum of the ids as big-endian numbers, mod 2^256: 32 bytes. */
   readonly sum: ByteString;
 }
 
 /** Seconds of a row at each level. */
 export const LEVEL_SECONDS = [1, 64, 4096] as const;
-/** How many rows of a level make one of the next. */
+/** Rows of a level that make one row of the next. */
 const FANOUT = 64;
 /** Rows of the finer levels: 36 hours of busy seconds, 97 days of busy minutes; 5 MB each. */
 const ROWS_MAX = 131_072;
-/** What is left when there are more. */
+/** Rows that remain after old rows were dropped. */
 const ROWS_LEFT = (ROWS_MAX / 4) * 3;
 /**
- * How far back of a snapshot's date, in seconds and rounded to a row of the coarsest level, the finer levels are saved with
- * it: the same on every daemon, whatever rows it still has.
+ * Seconds before a snapshot's date, rounded to a row of the coarsest level, for which the finer levels are saved with
+ * it: the same on every daemon, whatever rows the daemon still has.
  */
 const SAVED_SECONDS = [8192, 2 ** 22] as const;
 const ROWS_A_CHUNK = 1024;
 const FORMAT = 1;
 const HEAD_BYTES = 4 + 6 * 2 + 4 * LEVEL_SECONDS.length;
 
-/** What the index of one of the sets is made of. */
+/** The index of one of the sets. */
 class Sums {
   count = 0;
   readonly sum: Words = new Uint32Array(SUM_WORDS);
-  /** As LEVEL_SECONDS. */
+  /** One table for each of LEVEL_SECONDS. */
   readonly tables = LEVEL_SECONDS.map(() => new SumTable());
   /** The first second from which on each level is complete. */
   readonly from: number[] = LEVEL_SECONDS.map(() => 0);
@@ -74,10 +74,10 @@ class Sums {
     this.from.fill(0);
   }
 
-  /** Lets the oldest rows of a level go when there are more than `most`, in whole rows of the next. */
-  bound(level: number, most: number, left: number): void {
+  /** Drops the oldest rows of a level when there are more than `max`, in complete rows of the next level. */
+  bound(level: number, max: number, left: number): void {
     const table = this.tables[level] as SumTable;
-    if (table.size <= most) return;
+    if (table.size <= max) return;
     const oldest = Math.ceil(table.keyAt(table.size - left) / FANOUT) * FANOUT;
     table.dropBelow(oldest);
     this.from[level] = oldest * (LEVEL_SECONDS[level] as number);
@@ -98,7 +98,7 @@ export class DigestIndex {
   readonly #ring: Buffer[] = [];
   readonly #id: Words = new Uint32Array(SUM_WORDS);
 
-  /** @param storage  whose places it counts; without it the index can be filled and saved, not compared */
+  /** @param storage  has the places that it counts; without it the index can be filled and saved, not compared */
   constructor(storage: Pick<Storage, "places"> | null = null) {
     this.#storage = storage;
   }
@@ -113,7 +113,7 @@ export class DigestIndex {
     this.#sums[isRing ? "ring" : "data"].add(Math.floor(place.at / 1000), this.#id);
   }
 
-  /** Counts an entry no more that was counted. @returns in which set it was */
+  /** Stops counting an entry. @returns the set that it was in */
   remove(place: Place): DigestSet {
     const bytes = writePlace(place);
     const i = this.#ringFrom(bytes);
@@ -136,7 +136,7 @@ export class DigestIndex {
     return { count, sum: bytesOfWords(sum) };
   }
 
-  /** Of everything dated before a time. @param at  milliseconds since 1970 */
+  /** Returns the digest of everything dated before a time. @param at  milliseconds since 1970 */
   digestUpTo(at: number, set: DigestSet): Digest {
     const { tables, from } = this.#sums[set];
     const second = Math.floor(at / 1000);
@@ -172,7 +172,7 @@ export class DigestIndex {
       yield* ring;
       return;
     }
-    if (this.#storage === null) throw new Error("an index without a storage knows no places");
+    if (this.#storage === null) throw new Error("an index without a storage has no places");
     let next = 0;
     for (const place of this.#storage.places(from, to)) {
       let order = -1;
@@ -201,14 +201,14 @@ export class DigestIndex {
   }
 
   /**
-   * Becomes what was saved.
-   * @param sums  all that `serialise` gave
+   * Restores a saved index.
+   * @param sums  all that `serialise` returned
    * @param ring  places on the ring
    */
   restore(sums: Buffer, ring: Iterable<Place>): void {
     this.clear();
     if (readSums(this.#sums.data, sums) !== sums.length)
-      throw new RangeError("a digest index has another length than it says");
+      throw new RangeError("the length of a digest index is wrong");
     for (const place of ring) this.add(place, true);
   }
 

@@ -1,4 +1,4 @@
-/** What an index says of rows of seconds, in small steps; made from the places where the index has no row that fine. */
+/** An index's rows of seconds, read in small steps; computed from the places where the index has no row that fine. */
 
 import type { Steps } from "../../protocol/steps.js";
 import { dateOf } from "../entries/entry.js";
@@ -54,7 +54,7 @@ function addRows(
   return end;
 }
 
-/** Adds up what comes in rising order. */
+/** Adds up ids that arrive in ascending order. */
 class RowSums {
   readonly rows: { start: number; count: number; high: number; low: number }[] = [];
   readonly #seconds: number;

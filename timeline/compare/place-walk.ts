@@ -1,9 +1,9 @@
-/** Looks at the places of a stretch of time in small steps, and what comparisons take from a place. */
+/** Walks the places of a range of time in small steps, and extracts from them what comparisons need. */
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
 import type { Steps } from "../../protocol/steps.js";
 import { firstPlaceAt, PLACE_BYTES } from "../entries/entry.js";
 import type { DigestIndex, DigestSet } from "./digest-index.js";
-import { nextPlace } from "./gives.js";
+import { nextPlace } from "./ranges.js";
 
 /** Places between two turns: a millisecond or two. */
 const PLACES_A_STEP = 1024;
@@ -58,7 +58,10 @@ export const lowOf = (place: Buffer): number => place.readUInt32BE(PLACE_BYTES -
 /** The first bits of an id, at least one. */
 export const groupOf = (place: Buffer, bits: number): number => place.readUInt32BE(ID_OFFSET) >>> (32 - bits);
 
-/** 8 of the 32 bytes of an id. Who grinds ids that are alike in some must do so in all, as the salt changes. */
+/**
+ * Returns 8 of the 32 bytes of an id. An attacker that grinds ids which agree in some bytes must make them agree in
+ * all, since the salt changes.
+ */
 export function shortId(place: Buffer, salt: number): ByteString {
   const from = ID_OFFSET + 8 * salt;
   return bytesOf(place, from, from + 8);

@@ -1,7 +1,7 @@
 /**
- * The messages in which members compare what they hold, as bytes: version (1) ‖ set (1) ‖ salt (1) ‖ sections, each about a
- * stretch of time, in rising order and apart from each other. Numbers are base-128 with the lowest bits first. A stretch is
- * told in whole seconds from the end of the one before; 0 seconds long: without end.
+ * The messages by which members compare their entries, as bytes: version (1) ‖ set (1) ‖ salt (1) ‖ sections. Each
+ * section describes a range of time; the ranges ascend and do not touch. Numbers are base-128 with the lowest bits
+ * first. A range is written in seconds from the end of the one before; 0 seconds long: without end.
  */
 import { MalformedFrame } from "../../protocol/errors.js";
 import type { DigestSet } from "./digest-index.js";
@@ -32,13 +32,13 @@ export interface IdsSection extends Stretch {
   readonly ids: Buffer;
 }
 
-/** Short ids of entries that one side has not and wants. */
-export interface WantsSection extends Stretch {
-  readonly kind: "wants";
+/** Short ids of entries that one side misses and requests. */
+export interface RequestsSection extends Stretch {
+  readonly kind: "requests";
   readonly ids: Buffer;
 }
 
-export type Section = SumsSection | GroupsSection | IdsSection | WantsSection;
+export type Section = SumsSection | GroupsSection | IdsSection | RequestsSection;
 
 export interface SumRow {
   /** First second. */
@@ -56,7 +56,7 @@ interface Stretch {
 
 export interface Message {
   readonly set: DigestSet;
-  /** Which 8 bytes of an id are its short one: 0 to 3. */
+  /** Selects the 8 bytes of an id that are its short id: 0 to 3. */
   readonly salt: number;
   readonly sections: readonly Section[];
 }
@@ -70,7 +70,7 @@ export const GROUP_BITS_MAX = 16;
  */
 export const ITEMS_MAX = 2 ** 19;
 const VERSION = 1;
-const KINDS = ["sums", "groups", "ids", "wants"] as const;
+const KINDS = ["sums", "groups", "ids", "requests"] as const;
 const SETS = ["ring", "data"] as const;
 /** Beyond the last date that an envelope may bear. */
 const SECONDS_MAX = 2 ** 44;
@@ -120,7 +120,7 @@ function writeSection(writer: Writer, section: Section): void {
       writer.bytes(section.ids);
       return;
     }
-    case "wants":
+    case "requests":
       writer.bytes(section.ids);
   }
 }
@@ -169,7 +169,7 @@ function readSection(reader: Reader, kind: Section["kind"], stretch: Stretch): S
       }
       return { kind, ...stretch, bits, groups, ids: readIds(reader) };
     }
-    case "wants":
+    case "requests":
       return { kind, ...stretch, ids: readIds(reader) };
   }
 }
@@ -218,7 +218,7 @@ class Writer {
     this.#length = this.#bytes.writeUInt32BE(value, this.#length);
   }
 
-  /** With their length. */
+  /** Writes bytes, preceded by their length. */
   bytes(value: Buffer): void {
     this.number(value.length);
     this.#reserve(value.length);
@@ -247,7 +247,7 @@ class Reader {
     this.#bytes = bytes;
   }
 
-  /** Before so many more items are made. */
+  /** Reads a count before that number of items is allocated. */
   count(items: number): number {
     this.#items += items;
     if (this.#items > ITEMS_MAX) throw this.malformed(`expected at most ${ITEMS_MAX} items`);

@@ -1,19 +1,21 @@
 /**
- * How two members find out what the other lacks, in ≤ 2 round trips until ids are known. Pure: no IO, no clock; all state
- * is in the messages, so an exchange that breaks off costs nothing. The face that cluster/peers/ uses:
+ * How two members find the entries that either of them misses, in ≤ 2 round trips until the ids are known. Pure: no
+ * IO, no clock; all state is in the messages, so an exchange that breaks off costs nothing. The interface that
+ * cluster/peers/ uses:
  *
- *   one side  `start` → message;   either side  `answer(message)` → { reply, gives, wanted };
- *   send `reply` (if any) to the other, hand it what `gives` names (through a GiveCursor, gives.ts), until no reply comes.
+ *   one side  `start` → message;   either side  `answer(message)` → { reply, toSend, requested };
+ *   send `reply` (if any) to the other, and the entries of `toSend` (through a RangeCursor, ranges.ts), until no reply comes.
  *
- * Sums of 262144, 4096, 64 seconds (the coarser the older) → of 1 second → of groups of ids → short ids → wants. Where one
- * side has nothing, the other gives all; where one has few, it tells their ids at once. Source: docs/architecture.md "How daemons agree".
+ * Sums of 262144, 4096, 64 seconds (the coarser the older) → of 1 second → of groups of ids → short ids → requested
+ * ids. Where one side has nothing, the other sends everything; where one side has few entries, it sends their ids
+ * immediately. Source: docs/architecture.md "How daemons agree".
  */
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
 import type { Steps } from "../../protocol/steps.js";
 import type { DigestIndex, DigestSet } from "./digest-index.js";
 import { ownRows } from "./digest-rows.js";
-import { type Give, GiveList } from "./gives.js";
 import { groupOf, PlaceWalk, shortId } from "./place-walk.js";
+import { type PlaceRange, RangeList } from "./ranges.js";
 import {
   GROUP_BITS_MAX,
   type GroupsSection,
@@ -27,26 +29,29 @@ import {
   writeMessage,
 } from "./reconcile-message.js";
 
-/** What came out of a message. */
+/** The result of a message. */
 export interface Outcome {
   readonly set: DigestSet;
-  /** For the other member, one bulk string; null: nothing more to ask or to compare from this side. */
+  /** The reply for the other member, one bulk string; null: this side has nothing more to request or to compare. */
   readonly reply: Buffer | null;
-  /** What the other lacks, oldest first, apart from each other. */
-  readonly gives: readonly Give[];
-  /** About how many entries `reply` asks for: they come as pushes. */
-  readonly wanted: number;
+  /** Ranges of entries that the other member misses, oldest first; they do not touch. */
+  readonly toSend: readonly PlaceRange[];
+  /** Entries that `reply` requests, roughly: the other member pushes them. */
+  readonly requested: number;
 }
 
-/** So few short ids are told at once, of everything. On the ring all, as they decide about the rest. */
+/**
+ * Entries of a set up to which all short ids are sent immediately. The limit is higher for the ring, which decides
+ * about the other entries.
+ */
 const WHOLE_IDS_MAX: Readonly<Record<DigestSet, number>> = { ring: 4096, data: 256 };
-/** So few are told of a row that differs. */
+/** Entries of a differing row up to which their short ids are sent. */
 const ROW_IDS_MAX = 32;
 /** Rows of 64 seconds (36 hours), and of 4096 (97 days), in a first message; before that rows of 3 days. */
 const FIRST_ROWS = 2048;
-/** Groups are made as if there were so many in all: with 100 differences among a million that is the cheapest. */
+/** Entries for which groups are sized: with 100 differences among a million, this number is the cheapest. */
 const GROUPS_AIM = 8192;
-/** Of each: rows, groups, short ids in a reply. What is beyond is left to the next exchange. */
+/** Rows, groups and short ids each in a reply, at most. The next exchange sends the remaining ones. */
 const REPLY_MAX = 65_536;
 
 /**
@@ -76,8 +81,8 @@ const startOfRow = (level: number, second: number) => {
 };
 
 /**
- * Takes a message of an exchange. An exchange is bounded: what is beyond is left to the next one, which should begin once
- * what this one gave has arrived, while the totals differ.
+ * Answers a message of an exchange. An exchange is bounded: the remainder is left to the next one, which should begin
+ * once the entries that this one sent have arrived, while the totals differ.
  * @throws MalformedFrame  a message that no member makes
  */
 export function* answer(index: DigestIndex, message: Buffer): Steps<Outcome> {
@@ -87,10 +92,13 @@ export function* answer(index: DigestIndex, message: Buffer): Steps<Outcome> {
   return yield* comparison.finish();
 }
 
-/** What is to be told about a stretch; made when all sections have been looked at, as the size of groups depends on all. */
+/**
+ * What the reply says about a range; written after all sections were read, since the size of groups depends on all of
+ * them.
+ */
 type Task =
-  | { readonly kind: "ready"; readonly section: Section; readonly wanted: number }
-  | { readonly kind: "none"; readonly level: number; readonly from: number; to: number; wanted: number }
+  | { readonly kind: "ready"; readonly section: Section; readonly requested: number }
+  | { readonly kind: "none"; readonly level: number; readonly from: number; to: number; requested: number }
   | { readonly kind: "ids"; readonly from: number; readonly to: number }
   | { readonly kind: "sums"; readonly level: number; readonly from: number; readonly to: number }
   | { readonly kind: "groups"; readonly from: number; readonly count: number };
@@ -100,7 +108,7 @@ class Comparison {
   readonly #set: DigestSet;
   readonly #salt: number;
   readonly #walk: PlaceWalk;
-  readonly #gives = new GiveList();
+  readonly #toSend = new RangeList();
   readonly #tasks: Task[] = [];
 
   constructor(index: DigestIndex, set: DigestSet, salt: number) {
@@ -111,21 +119,21 @@ class Comparison {
   }
 
   *compare(section: Section): Steps<void> {
-    this.#gives.endRun();
+    this.#toSend.endRun();
     if (section.kind === "sums") yield* this.#compareSums(section);
     else if (section.kind === "groups") yield* this.#compareGroups(section);
     else if (section.kind === "ids") yield* this.#compareIds(section);
     else {
-      const wanted = shortIdsOf(section.ids);
+      const requested = shortIdsOf(section.ids);
       yield* this.#walk.visit(section, (place) =>
-        this.#gives.place(place, wanted.has(shortId(place, this.#salt))),
+        this.#toSend.place(place, requested.has(shortId(place, this.#salt))),
       );
     }
   }
 
   *finish(): Steps<Outcome> {
     const reply = new Reply(this.#index, this.#set, this.#salt);
-    let wanted = 0;
+    let requested = 0;
     const total = this.#tasks.reduce((sum, task) => sum + (task.kind === "groups" ? task.count : 0), 0);
     for (const task of this.#tasks) {
       if (reply.isFull) break;
@@ -134,47 +142,47 @@ class Comparison {
       else if (task.kind === "ids") yield* reply.ids(task.from, task.to);
       else if (task.kind === "sums") yield* reply.sums(task.level, task.from, task.to);
       else yield* reply.groups(task.from, groupBits(task.count, total));
-      if ("wanted" in task) wanted += task.wanted;
+      if ("requested" in task) requested += task.requested;
     }
     const { sections } = reply;
     return {
       set: this.#set,
       reply: sections.length === 0 ? null : writeMessage(reply),
-      gives: this.#gives.finish(),
-      wanted,
+      toSend: this.#toSend.finish(),
+      requested,
     };
   }
 
   *#compareSums({ level, from, to, rows }: SumsSection): Steps<void> {
     const own = yield* ownRows(this.#index, this.#set, level, from, to);
     const seconds = ROW_SECONDS[level] as number;
-    // What comes between is neither's, so one span covers the rows that only one side has, one after the other.
+    // Neither side has entries between them, so one range covers consecutive rows that only one side has.
     if (rows.length === 0) {
-      if (own.length > 0) this.#gives.span(from, to);
+      if (own.length > 0) this.#toSend.span(from, to);
       return;
     }
     let theirs = 0;
     for (const row of own) {
       for (; theirs < rows.length && (rows[theirs] as SumRow).start < row.start; theirs++)
-        this.#lack(level, rows[theirs] as SumRow);
+        this.#requestRow(level, rows[theirs] as SumRow);
       const other = rows[theirs];
-      if (other?.start !== row.start) this.#gives.span(row.start, row.start + seconds);
+      if (other?.start !== row.start) this.#toSend.span(row.start, row.start + seconds);
       else {
         theirs++;
         this.#differ(level, row, other);
       }
     }
-    for (; theirs < rows.length; theirs++) this.#lack(level, rows[theirs] as SumRow);
+    for (; theirs < rows.length; theirs++) this.#requestRow(level, rows[theirs] as SumRow);
   }
 
-  /** Only the other has entries there. */
-  #lack(level: number, { start, count }: SumRow): void {
+  /** Notes a row in which only the other member has entries. */
+  #requestRow(level: number, { start, count }: SumRow): void {
     const end = start + (ROW_SECONDS[level] as number);
     const last = this.#tasks.at(-1);
     if (last?.kind === "none" && last.level === level && last.to === start) {
       last.to = end;
-      last.wanted += count;
-    } else this.#tasks.push({ kind: "none", level, from: start, to: end, wanted: count });
+      last.requested += count;
+    } else this.#tasks.push({ kind: "none", level, from: start, to: end, requested: count });
   }
 
   #differ(level: number, own: SumRow, other: SumRow): void {
@@ -189,28 +197,28 @@ class Comparison {
   *#compareGroups({ from, to, bits, sums }: GroupsSection): Steps<void> {
     const own = yield* this.#walk.groupSums(from, bits);
     const groups: number[] = [];
-    const lacking = new Set<number>();
+    const missing = new Set<number>();
     for (let group = 0; group < 1 << bits; group++) {
       const [high, low] = [sums[2 * group], sums[2 * group + 1]];
       if (high === own[2 * group] && low === own[2 * group + 1]) continue;
-      if (high === 0 && low === 0) lacking.add(group);
+      if (high === 0 && low === 0) missing.add(group);
       else groups.push(group);
     }
     const ids = new Map(groups.map((group): [number, ByteString[]] => [group, []]));
     yield* this.#walk.visit({ from, to }, (place) => {
       const group = groupOf(place, bits);
-      this.#gives.place(place, lacking.has(group));
+      this.#toSend.place(place, missing.has(group));
       ids.get(group)?.push(shortId(place, this.#salt));
     });
-    let told = 0;
+    let items = 0;
     for (const [group, list] of ids) {
-      if (told > REPLY_MAX) ids.delete(group);
-      told += list.length;
+      if (items > REPLY_MAX) ids.delete(group);
+      items += list.length;
     }
     if (ids.size === 0) return;
     const all = bytesOfIds([...ids.values()].flat());
     const section: IdsSection = { kind: "ids", from, to, bits, groups: [...ids.keys()], ids: all };
-    this.#tasks.push({ kind: "ready", section, wanted: 0 });
+    this.#tasks.push({ kind: "ready", section, requested: 0 });
   }
 
   *#compareIds({ from, to, bits, groups, ids }: IdsSection): Steps<void> {
@@ -218,22 +226,22 @@ class Comparison {
     const named = bits === 0 ? null : new Set(groups);
     yield* this.#walk.visit({ from, to }, (place) => {
       const isCompared = named === null || named.has(groupOf(place, bits));
-      this.#gives.place(place, isCompared && !theirs.delete(shortId(place, this.#salt)));
+      this.#toSend.place(place, isCompared && !theirs.delete(shortId(place, this.#salt)));
     });
     if (theirs.size === 0) return;
-    const section: Section = { kind: "wants", from, to, ids: bytesOfIds([...theirs]) };
-    this.#tasks.push({ kind: "ready", section, wanted: theirs.size });
+    const section: Section = { kind: "requests", from, to, ids: bytesOfIds([...theirs]) };
+    this.#tasks.push({ kind: "ready", section, requested: theirs.size });
   }
 }
 
-/** What is told to the other side. */
+/** The reply to the other member. */
 class Reply {
   readonly set: DigestSet;
   readonly salt: number;
   readonly sections: Section[] = [];
   readonly #index: DigestIndex;
   readonly #walk: PlaceWalk;
-  #told = 0;
+  #items = 0;
 
   constructor(index: DigestIndex, set: DigestSet, salt: number) {
     this.#index = index;
@@ -243,14 +251,14 @@ class Reply {
   }
 
   get isFull(): boolean {
-    return this.#told >= REPLY_MAX;
+    return this.#items >= REPLY_MAX;
   }
 
   add(section: Section): void {
     this.sections.push(section);
-    if (section.kind === "sums") this.#told += section.rows.length;
-    else if (section.kind === "groups") this.#told += section.sums.length / 2;
-    else this.#told += section.ids.length / SHORT_BYTES;
+    if (section.kind === "sums") this.#items += section.rows.length;
+    else if (section.kind === "groups") this.#items += section.sums.length / 2;
+    else this.#items += section.ids.length / SHORT_BYTES;
   }
 
   *sums(level: number, from: number, to: number): Steps<void> {

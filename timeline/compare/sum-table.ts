@@ -1,6 +1,6 @@
 /**
- * Counts and sums of ids by a number (of a stretch of time), in rising order of it: what a digest index is made of. A sum
- * is mod 2^256, as eight words of 32 bits, the least significant first.
+ * Counts and sums of ids by a key (the number of a range of time), in ascending order: the rows of a digest index. A
+ * sum is mod 2^256, as eight words of 32 bits, the least significant first.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 
@@ -31,7 +31,7 @@ export class SumTable {
     addWords(this.#sums, row * SUM_WORDS, id, 0);
   }
 
-  /** Takes an id out of a row again; a row of none goes. */
+  /** Subtracts an id from a row, and removes an empty row. */
   subtract(key: number, id: Words): void {
     const row = this.firstFrom(key);
     if (this.#keys[row] !== key) return;
@@ -41,7 +41,7 @@ export class SumTable {
     if (count === 0) this.#remove(row, 1);
   }
 
-  /** The first row whose key is not below a bound. */
+  /** Returns the index of the first row whose key is not below a bound. */
   firstFrom(bound: number): number {
     const keys = this.#keys;
     const last = keys.at(-1);
@@ -65,7 +65,7 @@ export class SumTable {
     return this.#counts[row] as number;
   }
 
-  /** The lower 64 bits of a sum, as two words. */
+  /** Returns the lower 64 bits of a sum, as two words. */
   highAt(row: number): number {
     return this.#sums[row * SUM_WORDS + 1] as number;
   }
@@ -103,7 +103,7 @@ export class SumTable {
     return bytes;
   }
 
-  /** Adds rows behind all that there are. @param bytes  from `write` */
+  /** Adds rows after the last one. @param bytes  from `write` */
   append(bytes: Buffer): void {
     for (let offset = 0; offset < bytes.length; offset += ROW_BYTES) {
       const row = this.#insert(this.size, bytes.readUIntBE(offset, 6));

@@ -1,7 +1,7 @@
 /**
- * A timeline on disk, in DIR/timeline: what is put goes to the log, and is acknowledged by that; LMDB gets it later. What comes
- * while the log writes goes together into the next write, so one sync serves all that wait. Needs the package lmdb: load
- * this module only on use. Source: docs/decisions/0013-a-log-before-lmdb.md.
+ * A timeline on disk, in DIR/timeline: puts are written to the log, which acknowledges them, and to LMDB later. Puts
+ * that arrive while the log writes share the next write, so one sync serves all callers that wait. Needs the package
+ * lmdb: load this module only on use. Source: docs/decisions/0013-a-log-before-lmdb.md.
  */
 import { randomBytes } from "node:crypto";
 import { mkdirSync } from "node:fs";
@@ -20,9 +20,10 @@ import { MARKER_BYTES } from "./log-record.js";
 import { WriteAheadLog } from "./write-ahead-log.js";
 
 /**
- * When what was put is flushed: "always": on the disk; interval: handed to the system, on the disk so many milliseconds
- * later at most; "never": handed to the system. A killed process loses nothing of what was handed to the system; a power
- * failure may. With "never" it may also leave a folder that has to be thrown away: LMDB's pages reach the disk in any order.
+ * The moment at which puts count as flushed. "always": on the disk; interval: handed to the system, and on the disk
+ * at most that many milliseconds later; "never": handed to the system. A killed process loses nothing that was handed
+ * to the system; a power failure may. With "never" a power failure may also leave a folder that is unusable: LMDB's
+ * pages reach the disk in any order.
  */
 export type Fsync = "always" | "never" | { readonly interval: number };
 
@@ -31,7 +32,7 @@ export class StorageFailure extends Error {
   override readonly name = "StorageFailure";
 }
 
-/** The promise of a write or a sync to come. */
+/** The promise of a future write or sync. */
 interface Waiting {
   readonly promise: Promise<void>;
   readonly resolve: () => void;
@@ -39,7 +40,7 @@ interface Waiting {
 }
 
 const FOLDER_MODE = 0o700;
-/** The event loop has been idle for so many milliseconds: no other envelope came in the same turn, to share a write. */
+/** Milliseconds for which the event loop has been idle: no other envelope came in the same turn, to share a write. */
 const REST_MS = 0.05;
 
 export class DiskStorage implements Storage {
@@ -53,10 +54,10 @@ export class DiskStorage implements Storage {
   readonly #log: WriteAheadLog;
   readonly #filing: Filing;
   #operations: Operation[] = [];
-  /** Of what is in `#operations`, if it is waited for. */
+  /** Waits for the write of `#operations`; null: no caller waits. */
   #next: Waiting | null = null;
   #isWriting = false;
-  /** Of what is on its way, if it is waited for. */
+  /** Waits for the write that is under way; null: no caller waits. */
   #current: Waiting | null = null;
   #immediate: NodeJS.Immediate | null = null;
   #failure: StorageFailure | null = null;
@@ -64,7 +65,7 @@ export class DiskStorage implements Storage {
   /** Whether something was written since the last sync began. */
   #isUnsynced = false;
   #syncing: Promise<void> | null = null;
-  /** Of those that wait for the sync after that. */
+  /** Waits for the sync after the current one. */
   #nextSync: Waiting | null = null;
   #closing: Promise<void> | null = null;
   /** Milliseconds that the event loop had been idle when `flushNow` was called last. */
@@ -72,12 +73,12 @@ export class DiskStorage implements Storage {
 
   /**
    * @param data  the data folder; "timeline" below it is made if it is not there
-   * @param told  of a log that is damaged
+   * @param log  receives a warning about a log that is damaged
    * @param inlineMicros  microseconds: while writes take less on average, the event loop makes them; 0: threads do
    * @throws FolderInUse  another process has it
    * @throws DamagedFile  LMDB would be lost in it
    */
-  constructor(data: string, fsync: Fsync, told: Pick<TimelineLog, "error" | "warn">, inlineMicros = 0) {
+  constructor(data: string, fsync: Fsync, log: TimelineLog, inlineMicros = 0) {
     this.#folder = timelineFolder(data);
     this.#fsync = fsync;
     this.isSafe = fsync === "always";
@@ -91,7 +92,7 @@ export class DiskStorage implements Storage {
       const processes = hasNamesake ? [] : this.#tree.otherProcesses;
       refuseStrangers(this.#folder, DATA_FILE, { processes, hasNamesake });
       const marker = randomBytes(MARKER_BYTES);
-      const { last, lost } = fileRemains(this.#folder, this.#tree, marker, told);
+      const { last, lost } = fileRemains(this.#folder, this.#tree, marker, log);
       this.lostGroups = lost;
       const inline = new InlineWrites(inlineMicros);
       this.#log = new WriteAheadLog({ folder: this.#folder, marker, last, safety: safetyOf(fsync), inline });
@@ -107,15 +108,14 @@ export class DiskStorage implements Storage {
       else this.#lock.unlock();
       throw problem;
     }
-    if (typeof fsync === "object")
-      this.#timer = setInterval(() => this.#syncOnTime(), fsync.interval).unref();
+    if (typeof fsync === "object") this.#timer = setInterval(this.#syncOnTime, fsync.interval).unref();
   }
 
   get bytes(): number {
     try {
       return this.#tree.bytes + this.#log.bytes;
     } catch (problem) {
-      // The folder was removed: what is written to its open files nobody finds again.
+      // The folder was removed: what is written to its open files can never be read again.
       this.#fail(problem);
       return this.#log.bytes;
     }
@@ -144,7 +144,7 @@ export class DiskStorage implements Storage {
   }
 
   flushed(): Promise<void> {
-    // What is put now goes nowhere.
+    // Later puts are ignored.
     if (this.#closing !== null) return Promise.reject(new StorageFailure(`${this.#folder} is closed`));
     return this.#written();
   }
@@ -211,7 +211,7 @@ export class DiskStorage implements Storage {
     this.#lock.unlock();
   }
 
-  /** When everything put so far is written. */
+  /** Resolves when everything put so far is written. */
   #written(): Promise<void> {
     if (this.#failure !== null) return Promise.reject(this.#failure);
     if (this.#operations.length > 0) return (this.#next ??= newWaiting()).promise;
@@ -248,7 +248,7 @@ export class DiskStorage implements Storage {
   };
 
   #wrote(group: OperationGroup): void {
-    // A sync has failed meanwhile: what that means for this one is told there.
+    // A sync has failed meanwhile, and that failure is reported where it occurred.
     if (this.#failure !== null) return;
     const waiting = this.#current;
     this.#current = null;
@@ -259,8 +259,8 @@ export class DiskStorage implements Storage {
     this.#write();
   }
 
-  #syncOnTime(): void {
-    // After a failed sync another one may say that all is well.
+  readonly #syncOnTime = (): void => {
+    // After a failed sync another one may succeed although bytes are lost.
     if (this.#failure !== null || !this.#isUnsynced || this.#syncing !== null) return;
     const waiting = this.#nextSync;
     this.#nextSync = null;
@@ -277,9 +277,12 @@ export class DiskStorage implements Storage {
       },
     );
     this.#syncing.catch((failure: Error) => waiting?.reject(failure));
-  }
+  };
 
-  /** So that a stopped daemon's folder needs no log. @returns whether LMDB has everything, for good */
+  /**
+   * Empties the log into LMDB, so that a stopped daemon's folder needs no log. @returns whether LMDB has everything,
+   * on the disk
+   */
   async #fileAll(): Promise<boolean> {
     if (this.#failure !== null) return false;
     try {
@@ -321,7 +324,7 @@ function newWaiting(): Waiting {
     resolve = yes;
     reject = no;
   });
-  // Nobody needs to ask for it.
+  // A rejection without a waiting caller is no error.
   promise.catch(() => {});
   return { promise, resolve, reject };
 }

@@ -1,4 +1,4 @@
-/** What a start does with the log of the process before: LMDB gets it, and what is not all there is told. */
+/** Recovery of the log that the previous process has left: its groups go to LMDB, and missing ones are reported. */
 import { join } from "node:path";
 import type { TimelineLog } from "../entries/timeline-log.js";
 import type { LmdbTree } from "./lmdb-tree.js";
@@ -13,7 +13,7 @@ export function fileRemains(
   folder: string,
   tree: LmdbTree,
   marker: Buffer,
-  told: Pick<TimelineLog, "error" | "warn">,
+  log: TimelineLog,
 ): { readonly last: number; readonly lost: number } {
   const { logMark } = tree;
   const { groups, lost, unsynced, end } = logMark === null ? NOTHING : readLog(folder, logMark);
@@ -23,18 +23,18 @@ export function fileRemains(
     groups.flatMap(({ operations }) => operations),
     { sequence, marker },
   );
-  if (lost > 0) told.error({ lost, kept: keepLog(folder) }, DAMAGED);
-  if (unsynced > 0) told.warn({ unsynced }, UNSYNCED);
-  if (end === "damaged") told.warn({ file: join(folder, LOG_END_FILE) }, NO_END);
+  if (lost > 0) log.error({ lost, kept: keepLog(folder) }, DAMAGED);
+  if (unsynced > 0) log.warn({ unsynced }, UNSYNCED);
+  if (end === "damaged") log.warn({ file: join(folder, LOG_END_FILE) }, NO_END);
   return { last: sequence, lost };
 }
 
 const NOTHING: LogRemains = { groups: [], lost: 0, unsynced: 0, end: "none" };
 
 const DAMAGED =
-  "the timeline's log is damaged: what was written last is not all there, though it was safe; members, if there are any, will give " +
-  "it again";
+  "the timeline's log is damaged: the last writes are incomplete, although they were safe; other members, if there are any, will " +
+  "send them again";
 const UNSYNCED =
-  "the machine was started anew before the last groups of writes were on the disk, as --fsync permits: members, if there are any, " +
-  "will give them again";
-const NO_END = "this file cannot be read, so whether the timeline's log was whole to its end cannot be told";
+  "the machine restarted before the last groups of writes were on the disk, as --fsync permits: other members, if there are any, " +
+  "will send them again";
+const NO_END = "this file cannot be read, so the daemon does not know whether the timeline's log is complete";

@@ -1,24 +1,27 @@
 /**
- * Puts into LMDB what the log has, many groups in one transaction, behind everybody's back: nobody's answer waits for it.
- * What is read is read from both.
+ * Moves groups from the log into LMDB in the background, many in one transaction; no answer waits for it. Reads look
+ * in both.
  */
 
 import type { Operation, OperationGroup } from "../entries/operation.js";
 import type { LmdbTree } from "./lmdb-tree.js";
 import { Unfiled } from "./unfiled.js";
 
-/** Milliseconds between two transactions when little comes: each costs two syncs and some milliseconds of CPU. */
+/** Milliseconds between two transactions at low load: each costs two syncs and some milliseconds of CPU. */
 const FILE_EVERY_MS = 1000;
-/** What makes one begin at once, and bounds what it holds: handing it over takes the event loop some milliseconds. */
-const OPERATIONS_MOST = 1024;
-const BYTES_MOST = 4 * 1024 * 1024;
-/** With so many bytes unfiled, the log waits: they are in memory as well. */
-const BEHIND_BYTES_MOST = 64 * 1024 * 1024;
+/**
+ * Operations that start a transaction immediately, and that it has at most: handing them over takes the event loop
+ * some milliseconds.
+ */
+const OPERATIONS_MAX = 1024;
+const BYTES_MAX = 4 * 1024 * 1024;
+/** Bytes not yet in LMDB with which the log waits: they are in memory as well. */
+const BEHIND_BYTES_MAX = 64 * 1024 * 1024;
 
 export interface FilingHandlers {
   /** LMDB has all groups up to this one. */
   readonly onFiled: (sequence: number) => void;
-  /** LMDB takes nothing any more. */
+  /** LMDB accepts nothing any more. */
   readonly onFailed: (problem: unknown) => void;
 }
 
@@ -27,7 +30,7 @@ export class Filing {
   readonly #marker: Buffer;
   readonly #handlers: FilingHandlers;
   readonly #unfiled = new Unfiled();
-  /** In the log, and not in LMDB; the oldest first. */
+  /** Groups that are in the log and not in LMDB, the oldest first. */
   #groups: OperationGroup[] = [];
   #bytes = 0;
   #operations = 0;
@@ -46,7 +49,7 @@ export class Filing {
   }
 
   get isBehind(): boolean {
-    return this.#bytes > BEHIND_BYTES_MOST;
+    return this.#bytes > BEHIND_BYTES_MAX;
   }
 
   /** The log has a group. */
@@ -59,13 +62,13 @@ export class Filing {
     this.#goOn();
   }
 
-  /** When LMDB has everything that was added so far, or has failed. */
+  /** Resolves when LMDB has everything that was added so far, or has failed. */
   async settled(): Promise<void> {
     const last = this.#added;
     while (this.#filed < last && !this.#isStopped) await (this.#running ?? this.#start());
   }
 
-  /** Nothing more is put into LMDB; what is on its way arrives or not. */
+  /** Stops before the next transaction; the current one may succeed or fail. */
   async stop(): Promise<void> {
     this.#isStopped = true;
     if (this.#timer !== null) clearTimeout(this.#timer);
@@ -113,11 +116,11 @@ export class Filing {
 
   #goOn(): void {
     if (this.#running !== null || this.#isStopped || this.#groups.length === 0) return;
-    if (this.#bytes >= BYTES_MOST || this.#operations >= OPERATIONS_MOST) this.#start();
-    else this.#timer ??= setTimeout(() => this.#start(), FILE_EVERY_MS).unref();
+    if (this.#bytes >= BYTES_MAX || this.#operations >= OPERATIONS_MAX) this.#start();
+    else this.#timer ??= setTimeout(this.#start, FILE_EVERY_MS).unref();
   }
 
-  #start(): Promise<void> {
+  readonly #start = (): Promise<void> => {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
     this.#running = this.#fileSome().finally(() => {
@@ -125,7 +128,7 @@ export class Filing {
       this.#goOn();
     });
     return this.#running;
-  }
+  };
 
   async #fileSome(): Promise<void> {
     const groups = this.#take();
@@ -152,7 +155,7 @@ export class Filing {
     for (const group of this.#groups) {
       bytes += group.bytes;
       operations += group.operations.length;
-      if (count > 0 && (bytes > BYTES_MOST || operations > OPERATIONS_MOST)) break;
+      if (count > 0 && (bytes > BYTES_MAX || operations > OPERATIONS_MAX)) break;
       count++;
     }
     return this.#groups.splice(0, count);

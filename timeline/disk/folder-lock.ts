@@ -1,7 +1,7 @@
 /**
- * One process for each data folder: a file in it names the process that has it. What a killed process leaves behind is
- * told by the process being gone, or by its number belonging to one that started at another time. In another container
- * numbers mean other processes: who is there is told by what is open.
+ * The lock of a data folder, for one process at a time: a file in the folder names the process that has it. The lock
+ * of a killed process is recognized because its process is gone, or because the number belongs to a process that
+ * started at another time. In another container numbers mean other processes: there the open files decide.
  */
 import {
   closeSync,
@@ -17,24 +17,29 @@ import {
 import { join } from "node:path";
 
 const LOCK_FILE = "lock";
-/** Another start may take a stale lock between our looking and our taking it; then we look again. */
+/**
+ * Attempts: another start may take a stale lock between our check and our attempt to take it; then we check again.
+ */
 const ATTEMPTS_MAX = 3;
-/** Fields of /proc/PID/stat behind the name, which may have spaces: the start is field 22, the third is the first. */
+/**
+ * Index of the start in the fields of /proc/PID/stat after the name, which may contain spaces: the start is field 22,
+ * and the first field after the name is field 3.
+ */
 const START_FIELD = 22 - 3;
 
-/** Folders that this process has: its own number in a lock tells nothing. */
+/** Folders that this process has: its own number in a lock proves nothing. */
 const ownFolders = new Set<string>();
 
-/** Somebody else has the folder. */
+/** Another process has the folder. */
 export class FolderInUse extends Error {
   override readonly name = "FolderInUse";
 }
 
 /** A lock that this process has. */
 export interface FolderLock {
-  /** Gives the folder back. */
+  /** Releases the folder. */
   unlock(): void;
-  /** Gives it to whom it was taken from: that one is there after all. */
+  /** Restores the lock of the process from which it was taken, because that process is running after all. */
   handBack(): void;
 }
 
@@ -71,7 +76,7 @@ export function processIn(folder: string): number | null {
   return holderOf(read(join(folder, LOCK_FILE)));
 }
 
-/** Whether this process has a file of the folder open; where the system does not tell: true. */
+/** Whether this process has a file of the folder open; true where the system does not report it. */
 export function hasOpen(folder: string, file: string): boolean {
   if (!existsSync("/proc/self/maps")) return true;
   const inode = statSync(join(folder, file), { throwIfNoEntry: false })?.ino;
@@ -79,8 +84,8 @@ export function hasOpen(folder: string, file: string): boolean {
 }
 
 /**
- * Whether one of some processes that have a file of the folder open is in another container. The lock has told of the others,
- * and they may read.
+ * Checks the processes that have a file of the folder open, and refuses if one of them is in another container. The
+ * lock has identified the remaining ones, and those may read.
  * @param processes    by the numbers that they have there
  * @param hasNamesake  whether one of them has this one's number there
  * @throws FolderInUse
@@ -95,7 +100,7 @@ export function refuseStrangers(
     throw inUse(folder, "a process of another container, or of another user");
 }
 
-/** Whether no process that can be looked into has that number and the file. Where there are no containers: false. */
+/** Whether no process that can be examined has that number and the file; false where there are no containers. */
 function isStranger(pid: number, inode: number): boolean {
   return existsSync("/proc/self/maps") && !hasMapped(pid, inode);
 }
@@ -105,7 +110,7 @@ function hasMapped(pid: number | "self", inode: number): boolean {
   return new RegExp(`^\\S+ \\S+ \\S+ \\S+ ${inode} `, "m").test(maps);
 }
 
-/** @param lock  what may be removed if nobody is there; not given: somebody is */
+/** @param lock  what may be removed if no process is there; left out: a process is there */
 function inUse(folder: string, who: string, lock?: string): FolderInUse {
   const cure = lock === undefined ? "Stop that one first" : `If no daemon runs, remove ${lock}`;
   return new FolderInUse(`${folder} is in use by ${who}: two daemons must not share a data folder. ${cure}`);
@@ -145,7 +150,7 @@ function holderOf(text: string | null): number | null {
 }
 
 function isRunning(pid: number): boolean {
-  // A killed process whose parent has not looked yet has given its files back.
+  // A killed process that its parent has not reaped yet has released its files.
   if (statOf(pid)?.[0] === "Z") return false;
   try {
     process.kill(pid, 0);
@@ -155,10 +160,10 @@ function isRunning(pid: number): boolean {
   }
 }
 
-/** When a process started, in the system's own count; null: the system does not tell. */
+/** Returns when a process started, in the system's own count; null: the system does not report it. */
 const startOf = (pid: number): string | null => statOf(pid)?.[START_FIELD] ?? null;
 
-/** What the system tells of a process, from its state on; null: nothing. */
+/** Returns the system's fields about a process, from its state on; null: there are none. */
 function statOf(pid: number): string[] | null {
   const stat = read(`/proc/${pid}/stat`);
   return stat === null ? null : stat.slice(stat.lastIndexOf(")") + 2).split(" ");

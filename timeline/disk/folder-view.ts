@@ -1,8 +1,8 @@
 /**
- * A timeline's folder as it lies there, or as a daemon goes on writing it: everything is read, nothing is opened for writing, no
- * lock is taken. Of one that is being written it shows what was there when it was opened; of what is added meanwhile and is dated
- * before the last of that it shows some, and counts the others. Needs no package.
- * Source: docs/decisions/0017-a-folder-is-only-looked-at.md.
+ * A timeline's folder as it is on the disk, or as a daemon goes on writing it: everything is read, nothing is opened
+ * for writing, no lock is taken. Of a folder that is being written, the view shows what was there when it was opened;
+ * of entries that are added meanwhile and are dated before the last of those, it shows some and counts the remaining
+ * ones. Needs no package. Source: docs/decisions/0017-a-folder-is-only-looked-at.md.
  */
 import { join } from "node:path";
 import { PLACE_BYTES } from "../entries/entry.js";
@@ -17,42 +17,50 @@ import { Unfiled } from "./unfiled.js";
 import { type LogRemains, readLog } from "./write-ahead-log.js";
 
 /** Entries that are read in one go, while no transaction ends. */
-const SLICE_MOST = 1024;
+const SLICE_MAX = 1024;
 const SLICE_BYTES = 1024 * 1024;
-/** Looks at a log that seems to lack something, until it is certain that nobody is just writing it. */
-const LOOKS_MOST = 20;
+/** Reads of a log in which groups seem to be missing, until it is certain that no process is just writing it. */
+const LOOKS_MAX = 20;
 /** Milliseconds between two: a daemon that runs has put into LMDB meanwhile what the log had. */
 const LOOK_EVERY_MS = 500;
 
-export interface FolderViewParts {
-  /** DIR/timeline. */
-  readonly folder: string;
-  readonly wait: (milliseconds: number) => Promise<void>;
-  /** Told once of each page that cannot be read. */
-  readonly damaged: (damage: PageDamage) => void;
-}
-
-/** @throws DamagedFile  LMDB's file is torn at its head. @throws Error  the system's */
-export async function openFolderView(parts: FolderViewParts): Promise<FolderView> {
-  const file = new LmdbFile(join(parts.folder, DATA_FILE));
+/**
+ * Opens a timeline's folder for reading.
+ * @param folder     DIR/timeline
+ * @param wait       resolves after some milliseconds
+ * @param onDamaged  called once for each page that cannot be read
+ * @throws DamagedFile  LMDB's file is torn at its head
+ * @throws Error        the system's
+ */
+export async function openFolderView(
+  folder: string,
+  wait: (milliseconds: number) => Promise<void>,
+  onDamaged: (damage: PageDamage) => void,
+): Promise<FolderView> {
+  const file = new LmdbFile(join(folder, DATA_FILE));
   try {
-    const tree = new TreeView(file, parts.damaged);
-    return new FolderView(parts.folder, tree, await lookAtLog(parts, tree));
+    const tree = new TreeView(file, onDamaged);
+    return new FolderView(folder, tree, await lookAtLog(folder, tree, wait));
   } catch (problem) {
     file.close();
     throw problem;
   }
 }
 
-/** What one moment's log has beyond LMDB. */
-async function lookAtLog({ folder, wait }: FolderViewParts, tree: TreeView): Promise<LogRemains> {
+/** Returns the groups that the log of one moment has in addition to LMDB. */
+async function lookAtLog(
+  folder: string,
+  tree: TreeView,
+  wait: (milliseconds: number) => Promise<void>,
+): Promise<LogRemains> {
   let before: string | null = null;
   for (let look = 1; ; look++) {
     const mark = tree.logMark;
     const remains = readLog(folder, mark ?? NO_MARK);
-    // Between the reads of a log that is being written its files may have been begun anew: then it only seems so.
+    // Between the reads of a log that is being written its files may have been started over: then groups only seem to
+    // be missing.
     const now = `${mark?.sequence} ${remains.lost} ${JSON.stringify(remains.end)}`;
-    if (remains.lost === 0 || now === before || look === LOOKS_MOST) return remains;
+    if (remains.lost === 0 || now === before || look === LOOKS_MAX) return remains;
     before = now;
     await wait(LOOK_EVERY_MS);
   }
@@ -61,14 +69,14 @@ async function lookAtLog({ folder, wait }: FolderViewParts, tree: TreeView): Pro
 const NO_MARK: LogMark = { sequence: 0, marker: Buffer.alloc(16) };
 
 export class FolderView {
-  /** Of the process that has the folder; null: none on this machine. */
+  /** The process that has the folder; null: none on this machine. */
   readonly process: number | null;
   readonly log: LogRemains;
   /** Number of the last group that it shows. */
   readonly group: number;
   readonly #tree: TreeView;
   readonly #unfiled = new Unfiled();
-  /** The first place behind what it shows; null: it shows everything. */
+  /** The first place after those that it shows; null: it shows everything. */
   readonly #end: Buffer | null;
   readonly #transaction: bigint;
   readonly #pruned: Buffer | null;
@@ -95,7 +103,7 @@ export class FolderView {
     return this.#tree.transaction !== this.#transaction;
   }
 
-  /** Whether entries were let go since it was opened: what was shown is of no moment. */
+  /** Whether entries were removed since it was opened: then what was shown is not the state of any one moment. */
   get hasForgotten(): boolean {
     const pruned = this.mark("pruned");
     return pruned === null ? this.#pruned !== null : !pruned.equals(this.#pruned ?? Buffer.alloc(0));
@@ -106,7 +114,7 @@ export class FolderView {
     return this.#unfiled.mark(name) ?? this.#tree.mark(name);
   }
 
-  /** As a storage's; counts what it shows. */
+  /** Yields entries as a storage does, and counts those that it shows. */
   *entries(from: Buffer | null): Generator<readonly [place: Buffer, value: Buffer]> {
     this.#from = from;
     this.#shown = 0;
@@ -121,7 +129,9 @@ export class FolderView {
     for (const { key } of this.#all(null, true)) yield key;
   }
 
-  /** How many entries were added behind the reader's back, before the last one that was shown. Not once it has forgotten. */
+  /**
+   * Counts the entries that were added meanwhile, before the last one that was shown. Not valid once `hasForgotten`.
+   */
   countMissed(): number {
     if (!this.hasChanged) return 0;
     let count = 0;
@@ -147,15 +157,18 @@ export class FolderView {
   }
 }
 
-/** LMDB's part. Each read is of the last transaction, and done anew if that was followed by another meanwhile. */
+/**
+ * The part of the view that is in LMDB. Each read is of the last transaction, and is repeated if another transaction
+ * followed meanwhile.
+ */
 class TreeView {
   readonly #file: LmdbFile;
-  readonly #damaged: (damage: PageDamage) => void;
-  readonly #told = new Set<number>();
+  readonly #onDamaged: (damage: PageDamage) => void;
+  readonly #reported = new Set<number>();
 
-  constructor(file: LmdbFile, damaged: (damage: PageDamage) => void) {
+  constructor(file: LmdbFile, onDamaged: (damage: PageDamage) => void) {
     this.#file = file;
-    this.#damaged = damaged;
+    this.#onDamaged = onDamaged;
   }
 
   get transaction(): bigint {
@@ -172,7 +185,7 @@ class TreeView {
     return this.#mark(Buffer.from(name));
   }
 
-  /** The greatest place; null: there is none, or it cannot be read. */
+  /** Returns the greatest place; null: there is none, or it cannot be read. */
   last(): Buffer | null {
     return this.#whole((head) => {
       const tree = this.#file.tree(head, "entries");
@@ -180,19 +193,19 @@ class TreeView {
     });
   }
 
-  /** What there is from a place on, up to some bound. */
+  /** Returns entries from a place on, up to some bound. */
   slice(from: Buffer | null, to: Buffer | null, isBrief: boolean): Slice<StoredEntry> {
-    let most = SLICE_MOST * 2;
+    let max = SLICE_MAX * 2;
     const damages: PageDamage[] = [];
     const slice = this.#whole((head) => {
       // A shorter one is done sooner.
-      most = Math.max(1, most >> 1);
+      max = Math.max(1, max >> 1);
       damages.length = 0;
       const items: StoredEntry[] = [];
       let bytes = 0;
       for (const found of this.#nodes(head, "entries", { from, isBrief })) {
         const last = items.at(-1);
-        if (last !== undefined && (items.length >= most || bytes >= SLICE_BYTES))
+        if (last !== undefined && (items.length >= max || bytes >= SLICE_BYTES))
           return { from, to: behind(last.key), items };
         if (found.kind === "damage") damages.push(found.damage);
         else if (to !== null && found.key.compare(to) >= 0) break;
@@ -203,7 +216,7 @@ class TreeView {
       }
       return { from, to, items };
     });
-    for (const damage of damages) this.#tell(damage);
+    for (const damage of damages) this.#report(damage);
     return slice;
   }
 
@@ -221,7 +234,7 @@ class TreeView {
       }
       return null;
     });
-    for (const damage of damages) this.#tell(damage);
+    for (const damage of damages) this.#report(damage);
     return value;
   }
 
@@ -232,7 +245,7 @@ class TreeView {
     else yield* this.#file.nodes(head, tree, from);
   }
 
-  /** What is read while no transaction ends is all of one. */
+  /** Repeats a read until no transaction ends during it: then all of it is of one transaction. */
   #whole<T>(read: (head: FileHead) => T): T {
     for (;;) {
       const head = this.#file.head();
@@ -241,10 +254,10 @@ class TreeView {
     }
   }
 
-  #tell(damage: PageDamage): void {
-    if (this.#told.has(damage.page)) return;
-    this.#told.add(damage.page);
-    this.#damaged(damage);
+  #report(damage: PageDamage): void {
+    if (this.#reported.has(damage.page)) return;
+    this.#reported.add(damage.page);
+    this.#onDamaged(damage);
   }
 }
 

@@ -17,7 +17,7 @@ const PAUSE_MIN_MS = 1000;
 /** Milliseconds that never jump. */
 export interface LoopTimes {
   readonly uptime: () => number;
-  /** Of these, how many the event loop has had nothing to do. */
+  /** Returns for how many of these milliseconds the event loop was idle. */
   readonly idle: () => number;
 }
 
@@ -49,14 +49,14 @@ export class InlineWrites {
   allowsNext(): boolean {
     if (this.#limitMs === 0) return false;
     const idle = this.#times.idle();
-    // A single long rest says little about the next writes.
+    // A single long pause does not predict the next writes.
     const idleMs = Math.min(idle - this.#idleBefore, SLOW_FACTOR * this.#limitMs);
     this.#idleMs += (idleMs - this.#idleMs) * NEWEST_SHARE;
     this.#idleBefore = idle;
     return this.#idleMs >= this.#meanMs && this.#times.uptime() >= this.#pausedUntil;
   }
 
-  /** Makes a write that `allowsNext` has permitted. */
+  /** Runs a write that `allowsNext` has permitted. */
   run(write: () => void): void {
     const startedAt = this.#times.uptime();
     write();
@@ -65,7 +65,7 @@ export class InlineWrites {
     this.#meanMs += (took - this.#meanMs) * NEWEST_SHARE;
     if (took <= SLOW_FACTOR * this.#limitMs && this.#meanMs <= this.#limitMs) return;
     this.#pausedUntil = endedAt + Math.max(PAUSE_MIN_MS, PAUSE_FACTOR * took);
-    // What was before the pause says nothing about what comes after it.
+    // Measurements from before the pause do not predict what comes after it.
     this.#meanMs = this.#limitMs / 2;
   }
 }

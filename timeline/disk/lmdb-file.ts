@@ -1,7 +1,8 @@
 /**
- * LMDB's file read by ourselves: nothing is opened for writing, no reader is entered in LMDB's list of locks, and a page that is damaged is
- * told instead of ending the process. What one transaction made is read as it was, in goes that are short enough: a page is
- * written again two transactions after it was let go at the soonest, so what was read while none ended is whole.
+ * A reader of LMDB's file without LMDB: nothing is opened for writing, no reader is entered in LMDB's list of locks,
+ * and a damaged page is reported instead of ending the process. The pages of one transaction are read consistently,
+ * in short pieces: a page is written again two transactions after it was released at the earliest, so what was read
+ * while no transaction ended is complete.
  */
 import { closeSync, openSync, readSync } from "node:fs";
 import { type FileHead, readHead } from "./lmdb-header.js";
@@ -14,7 +15,7 @@ import {
   type TreePage,
 } from "./lmdb-page.js";
 
-/** In the folder of a timeline. */
+/** The file's name in the folder of a timeline. */
 export const DATA_FILE = "data.mdb";
 
 /** A stretch of keys that cannot be read. */
@@ -32,18 +33,18 @@ export type Found =
   | { readonly kind: "node"; readonly key: Buffer; readonly value: Buffer }
   | { readonly kind: "damage"; readonly damage: PageDamage };
 
-/** Where a tree begins. */
+/** The root of a tree. */
 export interface Tree {
   readonly root: number;
   /** Whether its keys are in the order of their bytes. */
   readonly isOrdered: boolean;
 }
 
-/** Of a tree that is stored in the main one, `MDB_db`: where the number of its root is. */
+/** Offset of the root's number in `MDB_db`, which describes a tree that is stored in the main one. */
 const ROOT_AT = 40;
 const NO_PAGE = 2n ** 64n - 1n;
-/** Of pages one below the other: LMDB's own bound. */
-const DEPTH_MOST = 32;
+/** Levels of pages at most: LMDB's own bound. */
+const DEPTH_MAX = 32;
 
 interface Bounds {
   readonly from: Buffer | null;
@@ -66,12 +67,12 @@ export class LmdbFile {
     }
   }
 
-  /** As of the last transaction. @throws DamagedFile */
+  /** Reads the head as of the last transaction. @throws DamagedFile */
   head(): FileHead {
     return readHead(this.#descriptor, this.#path);
   }
 
-  /** A tree that the main one names; null: there is none. */
+  /** Returns a tree that the main one names; null: there is none. */
   tree(head: FileHead, name: string): Tree | PageDamage | null {
     const main = treeAt(head.mainRoot);
     if (main === null) return null;
@@ -84,8 +85,8 @@ export class LmdbFile {
   }
 
   /**
-   * What is in a tree, in order; what is damaged stands where it would be.
-   * @param isBrief  values that are long are not read: they are empty
+   * Yields the nodes of a tree in order; a damage appears where its nodes would be.
+   * @param isBrief  long values are not read: they are empty
    */
   nodes(
     head: FileHead,
@@ -99,7 +100,7 @@ export class LmdbFile {
   /** The greatest key; null: it cannot be read. */
   last(head: FileHead, tree: Tree): Buffer | null {
     let number = tree.root;
-    for (let depth = 1; depth <= DEPTH_MOST; depth++) {
+    for (let depth = 1; depth <= DEPTH_MAX; depth++) {
       const bytes = this.#bytes(head, number, head.pageBytes);
       const page = bytes === null ? null : readTreePage(bytes, number);
       if (page === null || typeof page === "string") return null;
@@ -133,7 +134,7 @@ export class LmdbFile {
   }
 
   #treePage({ head, isOrdered }: Walk, number: number, bounds: Bounds, depth: number): TreePage | string {
-    if (depth > DEPTH_MOST) return "it is its own branch";
+    if (depth > DEPTH_MAX) return "it is its own branch";
     const bytes = this.#bytes(head, number, head.pageBytes);
     if (bytes === null) return "it is not there";
     const page = readTreePage(bytes, number);
@@ -168,17 +169,18 @@ interface Walk {
 }
 
 /**
- * The first damage in the file, before LMDB meets it; null: none was found. Nobody writes it meanwhile.
- * @param most  after so many keys it is left: what is damaged behind them LMDB meets itself
- * @throws DamagedFile  its head
+ * Finds the first damage in the file, before LMDB meets it; null: none was found. No process may write the file
+ * meanwhile.
+ * @param max  keys after which the search ends; LMDB itself meets damage after them
+ * @throws DamagedFile  the head is damaged
  */
-export function findDamage(path: string, names: readonly string[], most: number): PageDamage | null {
+export function findDamage(path: string, names: readonly string[], max: number): PageDamage | null {
   const file = new LmdbFile(path);
   try {
     const head = file.head();
     const free = treeAt(head.freeRoot, false);
     const trees = [free, ...names.map((name) => file.tree(head, name))];
-    let left = most;
+    let left = max;
     for (const tree of trees) {
       if (tree === null) continue;
       if ("problem" in tree) return tree;

@@ -1,7 +1,7 @@
 /**
- * The two pages at the head of LMDB's file, looked at before LMDB does: it believes them, so that a file that is cut off or
- * torn there ends the process without a word, or is read as it was one transaction ago.
- * Source: `MDB_meta` and `MDB_page` in LMDB's mdb.c, as the package lmdb has them.
+ * Reads the two pages at the head of LMDB's file before LMDB does: LMDB trusts them, so that a truncated or torn file
+ * would end the process without a message, or would be read as it was one transaction ago. Source: `MDB_meta` and
+ * `MDB_page` in LMDB's mdb.c, as the package lmdb has them.
  */
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { IS_LITTLE } from "./lmdb-page.js";
@@ -11,13 +11,13 @@ export class DamagedFile extends Error {
   override readonly name = "DamagedFile";
 }
 
-/** Where things are, from the beginning of a page. */
+/** Offsets from the beginning of a page. */
 const FLAGS_AT = 18;
 const MAGIC_AT = 24;
 const VERSION_AT = 28;
 const MAP_BYTES_AT = 40;
 const PAGE_BYTES_AT = 48;
-/** Of the tree of free pages, and of the main one. */
+/** Offsets of the roots: of the tree of free pages, and of the main one. */
 const ROOTS_AT = [88, 136] as const;
 const LAST_PAGE_AT = 144;
 const TRANSACTION_AT = 152;
@@ -25,7 +25,7 @@ const HEAD_BYTES = 168;
 
 const IS_META = 0x08;
 const MAGIC = 0xbeefc0de;
-/** Of how the file is laid out, in the lower half of its number. */
+/** The version of the file's layout, in the lower half of its number. */
 const VERSION = 2;
 const PAGE_BYTES_MIN = 512;
 const PAGE_BYTES_MAX = 65_536;
@@ -33,12 +33,12 @@ const PAGE_BYTES_MAX = 65_536;
 const NO_PAGE = 2n ** 64n - 1n;
 const META_PAGES = 2;
 
-/** What the head of a sound file says, as of its last transaction. */
+/** The contents of a sound file's head, as of its last transaction. */
 export interface FileHead {
   /** Its number. */
   readonly transaction: bigint;
   readonly pageBytes: number;
-  /** Whole pages that the file has. */
+  /** Complete pages of the file. */
   readonly pages: number;
   /** Number of the page where a tree begins; 2^64-1: nothing is in it. */
   readonly freeRoot: bigint;
@@ -69,7 +69,7 @@ export function readHead(descriptor: number, path: string): FileHead {
     const head = new DataView(new ArrayBuffer(HEAD_BYTES));
     const from: number = page * (newest?.pageBytes ?? 0);
     if (readSync(descriptor, head, 0, HEAD_BYTES, from) < HEAD_BYTES) throw damaged(path, "it is cut off");
-    // Behind the head: a file that is being written is longer before its head says so.
+    // The size is read after the head: a file that is being written is longer before its head says so.
     const { size } = fstatSync(descriptor);
     const problem = problemOf(head, { size, pageBytes: newest?.pageBytes ?? null });
     if (problem !== null) throw damaged(path, problem);
@@ -89,7 +89,7 @@ function fileHead(head: DataView, size: number): FileHead {
   return { transaction, pageBytes, pages: Math.floor(size / pageBytes), freeRoot, mainRoot };
 }
 
-/** @param file.pageBytes  as the page before says; null: there is none */
+/** @param file.pageBytes  from the previous page; null: there is none */
 function problemOf(head: DataView, file: { size: number; pageBytes: number | null }): string | null {
   if ((head.getUint16(FLAGS_AT, IS_LITTLE) & IS_META) === 0 || head.getUint32(MAGIC_AT, IS_LITTLE) !== MAGIC)
     return "its head is not LMDB's";
@@ -99,7 +99,7 @@ function problemOf(head: DataView, file: { size: number; pageBytes: number | nul
     pageBytes >= PAGE_BYTES_MIN && pageBytes <= PAGE_BYTES_MAX && (pageBytes & (pageBytes - 1)) === 0;
   if (!isPossible || pageBytes !== (file.pageBytes ?? pageBytes)) return "its head names no length of pages";
   const last = head.getBigUint64(LAST_PAGE_AT, IS_LITTLE);
-  // The file may be shorter: pages at its end that were free at once were never written.
+  // The file may be shorter: pages at its end that were freed immediately were never written.
   if ((last + 1n) * BigInt(pageBytes) > head.getBigUint64(MAP_BYTES_AT, IS_LITTLE))
     return "its head names a last page that cannot be";
   const pages = BigInt(Math.floor(file.size / pageBytes));

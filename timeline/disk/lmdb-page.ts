@@ -15,17 +15,17 @@ export interface TreePage {
 }
 
 export interface PageNode {
-  /** Of the first node of a branch: empty. */
+  /** The key; empty for the first node of a branch. */
   readonly key: Buffer;
-  /** Of a branch: the page below. Of a leaf: where a long value begins; null: it is here. */
+  /** The page below, for a branch; the page at which a long value begins, for a leaf; null: the value is here. */
   readonly page: number | null;
-  /** Of a leaf: bytes of its value. */
+  /** Bytes of a leaf's value. */
   readonly length: number;
-  /** Of a leaf, unless it is long. */
+  /** The value of a leaf, unless it is long. */
   readonly value: Buffer;
 }
 
-/** What is wrong with a page: half a sentence. */
+/** The problem of a page: half a sentence. */
 export type PageProblem = string;
 
 const FLAGS_AT = 18;
@@ -44,8 +44,8 @@ const IS_LONG = 0x01;
 const NUMBER_BYTES = 8;
 
 /**
- * @param bytes   of the whole page; not copied
- * @param number  that the page has to have
+ * @param bytes   the complete page; not copied
+ * @param number  the number that the page must have
  */
 export function readTreePage(bytes: Buffer, number: number): TreePage | PageProblem {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);

@@ -1,12 +1,12 @@
 /**
- * Reading a timeline that is on disk: what the daemon's own storage and the worker that makes snapshots have in common.
+ * Reads a timeline that is on disk: the code that the daemon's own storage and the worker that makes snapshots share.
  * Needs the package lmdb: load this module only on use.
  */
 import { join } from "node:path";
 import { type Database, open } from "lmdb";
 import { PLACE_BYTES } from "../entries/entry.js";
 import type { LogMark } from "../entries/operation.js";
-import type { Storage } from "../entries/storage.js";
+import type { EntrySource } from "../entries/storage.js";
 import { LOG_KEY, readLogMark } from "./log-mark.js";
 
 /** Entries read in one go, so that no reader of LMDB stays open between turns of the event loop. */
@@ -16,14 +16,14 @@ const SLICE_MAX = 1024;
 export const SLICE_BYTES = 1024 * 1024;
 
 /**
- * How keys and values are stored: as they are. Values that are read are copied into pooled memory: lmdb's own way gives each
- * a block of the system, which costs more than reading it.
+ * Options by which keys and values are stored without conversion. Values that are read are copied into pooled memory:
+ * lmdb's default gives each a block of the system, which costs more than reading it.
  */
 export const BINARY = {
   encoding: "binary",
   encoder: {
     encode: (value: Buffer): Buffer => value,
-    // Its `length` says how much of lmdb's buffer is meant, and only what is cut off knows.
+    // `length` says which part of lmdb's buffer is the value, and only a subarray has the right length.
     decode: (bytes: Buffer): Buffer => Buffer.from(bytes.subarray(0, bytes.length)),
   },
   keyEncoding: "binary",
@@ -34,11 +34,11 @@ export const BINARY = {
 /** Below the data folder. */
 export const timelineFolder = (data: string): string => join(data, "timeline");
 
-/** What LMDB had at one moment of a stretch of places: all of it. */
+/** Everything that LMDB had in a range of places at one moment. */
 export interface Slice<T> {
   /** The first place of the stretch; null: from the beginning. */
   readonly from: Buffer | null;
-  /** The first place behind it; null: no end. */
+  /** The first place after the range; null: no end. */
   readonly to: Buffer | null;
   readonly items: readonly T[];
 }
@@ -48,7 +48,7 @@ export interface StoredEntry {
   readonly value: Buffer;
 }
 
-/** Between two slices entries may be added and removed. */
+/** Yields the places of a range. Between two slices entries may be added and removed. */
 export function placeSlices(
   entries: Database<Buffer, Buffer>,
   from: Buffer | null,
@@ -104,12 +104,16 @@ export function logMarkIn(marks: Database<Buffer, Buffer>): LogMark | null {
   return bytes === undefined ? null : readLogMark(bytes);
 }
 
-export interface Reader extends Pick<Storage, "entries" | "close"> {
-  /** How much of the log is among the entries. */
+export interface Reader extends EntrySource {
+  /** The log's position up to which its groups are among the entries. */
   readonly logMark: LogMark | null;
+  close(): Promise<void>;
 }
 
-/** A folder that a daemon of this process has open: another thread looks in. What is still in the log alone it does not see. */
+/**
+ * Opens a folder that a daemon of this process has open, for another thread. Groups that are only in the log are not
+ * visible.
+ */
 export function openReader(data: string): Reader {
   const root = open<Buffer, Buffer>({
     path: timelineFolder(data),

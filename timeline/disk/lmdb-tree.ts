@@ -1,7 +1,7 @@
 /**
- * Entries and marks in LMDB: one environment in DIR/timeline, with the databases "entries" and "marks". Each commit is a
- * transaction that says which group of the log was its last. The map grows by itself with the file. Needs the package lmdb:
- * load this module only on use.
+ * Entries and marks in LMDB: one environment in DIR/timeline, with the databases "entries" and "marks". Each commit
+ * is a transaction that records the last group of the log that it contains. The map grows with the file. Needs the
+ * package lmdb: load this module only on use.
  */
 import { statSync } from "node:fs";
 import { join } from "node:path";
@@ -12,8 +12,8 @@ import { checkHeader, DamagedFile } from "./lmdb-header.js";
 import { BINARY, entrySlices, logMarkIn, placeSlices, type Slice, type StoredEntry } from "./lmdb-reader.js";
 import { LOG_KEY, writeLogMark } from "./log-mark.js";
 
-/** Keys whose pages are looked at before LMDB reads them: some 0.2 s. */
-const CHECKED_MOST = 200_000;
+/** Keys whose pages are checked before LMDB reads them: some 0.2 s. */
+const CHECKED_MAX = 200_000;
 
 const LIBRARY = /[\\/]lmdb[\\/]/;
 const printError = console.error;
@@ -43,14 +43,14 @@ export class LmdbTree {
       path: folder,
       noSubdir: false,
       noSync: !isSynced,
-      // The default resolves before the sync, and tells of its failure only on the console.
+      // The default resolves before the sync, and reports its failure only on the console.
       overlappingSync: false,
-      // The default makes a promise for itself, which nobody can catch when the disk is full.
+      // The default makes a promise of its own, whose rejection cannot be caught when the disk is full.
       eventTurnBatching: false,
       maxDbs: 4,
       ...BINARY,
     });
-    // This process is not in the list before it reads. With nobody else there the list is begun anew.
+    // This process is not in the list before it reads. Without another process in the list LMDB starts the list over.
     this.hasNamesake = this.#readers().includes(process.pid);
     this.#entries = this.#root.openDB("entries", BINARY);
     this.#marks = this.#root.openDB("marks", BINARY);
@@ -61,11 +61,12 @@ export class LmdbTree {
   }
 
   /**
-   * Numbers of the other processes that have it open, as each knows itself. Those in other containers are among them: LMDB
-   * tells who lives by locks on its file.
+   * Returns the numbers of the other processes that have it open, as each knows itself. Processes in other containers
+   * are included: LMDB recognizes live ones by locks on its file.
    */
   get otherProcesses(): number[] {
-    // So that this one is in the list as well: of two that look at once, one sees the other.
+    // The read enters this process in the list as well: of two processes that check at the same time, one sees the
+    // other.
     this.mark("format");
     return this.#readers().filter((number) => number !== process.pid);
   }
@@ -91,12 +92,12 @@ export class LmdbTree {
     return entrySlices(this.#entries, from, to);
   }
 
-  /** From the greatest place on. Not to be kept beyond a turn. */
+  /** Yields places from the greatest on. Must not be used beyond a turn. */
   backwards(): Iterable<Buffer> {
     return this.#entries.getKeys({ reverse: true });
   }
 
-  /** Beside everything else, in a thread of LMDB's. Rejects with LMDB's own words. */
+  /** Writes in the background, in a thread of LMDB's. Rejects with LMDB's own message. */
   async commit(operations: Iterable<Operation>, log: LogMark): Promise<void> {
     try {
       await this.#root.batch(() => this.#carryOut(operations, log));
@@ -105,7 +106,7 @@ export class LmdbTree {
     }
   }
 
-  /** At once. */
+  /** Writes in one step, without another thread. */
   commitNow(operations: Iterable<Operation>, log: LogMark): void {
     this.#root.transactionSync(() => this.#carryOut(operations, log));
   }
@@ -137,10 +138,10 @@ export class LmdbTree {
   }
 }
 
-/** What is told now does not end the process later. @throws DamagedFile */
+/** Finds damage now, so that it does not end the process later. @throws DamagedFile */
 function checkFile(path: string): void {
   if (!checkHeader(path)) return;
-  const damage = findDamage(path, ["entries", "marks"], CHECKED_MOST);
+  const damage = findDamage(path, ["entries", "marks"], CHECKED_MAX);
   if (damage !== null) throw new DamagedFile(`${path} is damaged: page ${damage.page}: ${damage.problem}`);
 }
 
@@ -149,7 +150,7 @@ interface Syncable {
   sync(done: (problem: unknown) => void): void;
 }
 
-/** LMDB's own words. Its rejection holds a promise that is rejected in its turn with the reason. */
+/** Returns LMDB's own error. Its rejection holds a promise that is itself rejected with the reason. */
 async function causeOf(problem: unknown): Promise<unknown> {
   try {
     if (problem instanceof Error && "commitError" in problem) await problem.commitError;

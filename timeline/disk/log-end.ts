@@ -1,9 +1,10 @@
 /**
- * How far the log goes, kept beside it in DIR/timeline/log-end, so that a tail that is missing is told: 32 bytes, written in place after
- * each group and never synced by themselves, integers big-endian:
+ * The position of the log's end, stored next to the log in DIR/timeline/log-end, so that a missing tail is noticed:
+ * 32 bytes, written in place after each group and never synced by themselves, integers big-endian:
  *   CRC-32 of what follows (4) ‖ number of the last group written (6) ‖ of the last one on the disk (6) ‖ boot (16)
- * It never says more than what is there. After a kill the first number holds, as the system has both files. After a power failure,
- * told by another `boot`, only the second one does, and it may be an older one. Source: docs/decisions/0013-a-log-before-lmdb.md.
+ * The file never claims more than exists. After a kill the first number is valid, because the system has both files.
+ * After a power failure, recognized by another `boot`, only the second one is, and it may be an older one. Source:
+ * docs/decisions/0013-a-log-before-lmdb.md.
  */
 import { closeSync, constants, fstatSync, openSync, readFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
@@ -17,11 +18,11 @@ const SYNCED_AT = WRITTEN_AT + 6;
 const BOOT_AT = SYNCED_AT + 6;
 const BYTES = BOOT_AT + BOOT_BYTES;
 
-/** What the file says. */
+/** The contents of the file. */
 export interface LogEnd {
   /** Number of the last group that the system had. */
   readonly written: number;
-  /** Of the last one that was on the disk; 0: none was brought there. */
+  /** The number of the last group that was on the disk; 0: none was brought there. */
   readonly synced: number;
   /** Whether the machine runs since: all that the system had is there. */
   readonly isSameBoot: boolean;
@@ -45,7 +46,7 @@ export class LogEndWriter {
     return fstatSync(this.#descriptor).size;
   }
 
-  /** At once: some microseconds. @throws Error  the system's */
+  /** Writes the file in one step, in some microseconds. @throws Error  the system's */
   write(written: number, synced: number): void {
     const bytes = this.#bytes;
     bytes.writeUIntBE(written, WRITTEN_AT, 6);

@@ -1,4 +1,7 @@
-/** How far LMDB has come, as it is stored in it among the marks: number of the last group (6, big-endian) ‖ marker of the log's records (16). */
+/**
+ * The position of the log up to which LMDB has everything, as it is stored among LMDB's marks: number of the last
+ * group (6, big-endian) ‖ marker of the log's records (16).
+ */
 import type { LogMark } from "../entries/operation.js";
 
 export const LOG_KEY = Buffer.from("log");

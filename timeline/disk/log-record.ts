@@ -1,12 +1,12 @@
 /**
- * A group of operations as the log holds it, integers big-endian:
+ * A group of operations as the log contains it, integers big-endian:
  *   marker (16) ‖ CRC-32 of what follows (4) ‖ length of the operations (4) ‖ sequence (6) ‖ safe (6) ‖ operations
  * `safe`: groups up to it were as safe as --fsync says when this one was written. An operation: kind (1), then
  *   put:    place (42) ‖ length (4) ‖ value
  *   remove: place (42)
  *   mark:   length (1) ‖ name ‖ length (4) ‖ value
- * The marker is drawn at random at each start, and known to nobody outside: so a value that looks like a record is none, and
- * records of before are none either. Numbers of kinds are never changed: old folders hold them.
+ * The marker is drawn at random at each start and is secret: so a value that looks like a record is none, and neither
+ * are earlier records. Numbers of kinds are never changed: existing folders contain them.
  */
 import { crc32 } from "node:zlib";
 import { PLACE_BYTES } from "../entries/entry.js";
@@ -14,7 +14,7 @@ import type { Operation } from "../entries/operation.js";
 
 export const MARKER_BYTES = 16;
 
-/** A record that is whole. */
+/** A complete record. */
 export interface LogRecord {
   readonly sequence: number;
   readonly safe: number;
@@ -66,7 +66,7 @@ export function writeRecord(target: Buffer, marker: Buffer, { sequence, safe, op
   target.writeUInt32BE(crc32(target.subarray(LENGTH_AT, at)), CRC_AT);
 }
 
-/** The whole records with a marker, in the order in which they lie there; what else lies between them is passed over. */
+/** Yields the complete records with a marker, in the order of the file; other bytes are skipped. */
 export function* readRecords(bytes: Buffer, marker: Buffer): Generator<LogRecord> {
   for (let at = bytes.indexOf(marker); at >= 0; ) {
     const end = endOf(bytes, at);
@@ -81,7 +81,7 @@ export function* readRecords(bytes: Buffer, marker: Buffer): Generator<LogRecord
   }
 }
 
-/** Where a record ends; null: it is not whole. */
+/** Returns the end of a record; null: the record is incomplete. */
 function endOf(bytes: Buffer, at: number): number | null {
   if (at + HEAD_BYTES > bytes.length) return null;
   const end = at + HEAD_BYTES + bytes.readUInt32BE(at + LENGTH_AT);

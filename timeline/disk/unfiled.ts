@@ -1,15 +1,15 @@
-/** What the log has and LMDB does not have yet, found by its place and in the order of places. */
+/** The operations that the log has and LMDB does not have yet, found by place and in the order of places. */
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
 import { firstFrom } from "../entries/ascending.js";
 import type { OperationGroup } from "../entries/operation.js";
 import type { Slice } from "./lmdb-reader.js";
 
-/** What became of a place last. */
+/** The last change of a place. */
 interface Change {
   readonly place: Buffer;
   /** null: it was removed. */
   readonly value: Buffer | null;
-  /** Of the group that it came with. */
+  /** The group that the change came with. */
   readonly sequence: number;
 }
 
@@ -51,16 +51,16 @@ export class Unfiled {
     return this.#marks.get(name)?.value ?? null;
   }
 
-  /** The greatest place of an entry that is there; null: there is none. */
+  /** Returns the greatest place of an entry that exists; null: there is none. */
   last(): Buffer | null {
     const key = this.#order.findLast((key) => this.#changes.get(key)?.value !== null);
     return key === undefined ? null : (this.#changes.get(key) as Change).place;
   }
 
   /**
-   * What there is in a stretch of places.
-   * @param slice  what LMDB has of it
-   * @param itemOf  makes one of LMDB's items of what is not there yet
+   * Yields what is in a range of places.
+   * @param slice   LMDB's part of it
+   * @param itemOf  makes an item as LMDB's are of an entry that is not there yet
    */
   merge<T>(
     { from, to, items }: Slice<T>,

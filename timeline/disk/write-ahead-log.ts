@@ -1,7 +1,7 @@
 /**
- * What was put and LMDB may not have yet: two files, DIR/timeline/log-1 and log-2, written in turn, one write for each group.
- * A file that has become long is left for the other once LMDB has all that the other holds, and so they stay small.
- * Source: docs/decisions/0013-a-log-before-lmdb.md.
+ * The log of operations that LMDB may not have yet: two files, DIR/timeline/log-1 and log-2, written in turn, one
+ * write for each group. When a file has become long, the other one is used as soon as LMDB has everything that it
+ * contains; so both stay small. Source: docs/decisions/0013-a-log-before-lmdb.md.
  */
 import {
   closeSync,
@@ -25,16 +25,16 @@ import { type LogRecord, readRecords, recordBytes, writeRecord } from "./log-rec
 
 const FILE_NAMES = ["log-1", "log-2"] as const;
 const FILE_MODE = 0o600;
-/** The other file's turn comes when one is so long: reading both at a start takes some 50 ms. */
+/** Bytes of a file after which the other one is used: reading both at a start takes some 50 ms. */
 const FILE_BYTES = 16 * 1024 * 1024;
 /** One that a long group has made longer than this is cut before it is written again. */
-const FILE_BYTES_MOST = 2 * FILE_BYTES;
+const FILE_BYTES_MAX = 2 * FILE_BYTES;
 /**
- * Bytes that are written with zeros beyond the end of a file, before groups come to them: a write that is on the disk when it is done takes half
- * the time where it changes neither the file's size nor its blocks.
+ * Bytes of zeros that are written beyond the end of a file, before groups are written there: a synced write takes
+ * half the time where it changes neither the file's size nor its blocks.
  */
 const ROOM_AHEAD_BYTES = 256 * 1024;
-/** What is kept for the next group to be put together in; longer ones get their own. */
+/** Bytes of the buffer in which the next group is put together; longer groups get their own. */
 const ROOM_BYTES = 1024 * 1024;
 
 /** A write that is on the disk when it is done costs half of a write and a sync. Elsewhere it may end in the disk's own memory. */
@@ -50,11 +50,14 @@ const ZEROS = Buffer.alloc(ROOM_AHEAD_BYTES);
 export interface WriteAheadLogOptions {
   /** It and the files are there for the owner alone. */
   readonly folder: string;
-  /** 16 bytes, drawn anew for each process. */
+  /** 16 bytes, drawn again for each process. */
   readonly marker: Buffer;
   /** Number of the last group before. */
   readonly last: number;
-  /** When a group is as safe as is promised: when it is on the disk, when `sync` says so, or when the system has it. */
+  /**
+   * The moment at which a group is as safe as is promised: when it is on the disk, when `sync` says so, or when the
+   * system has it.
+   */
   readonly safety: "written-to-disk" | "synced" | "written";
   /** Whether writes that wait for the disk are made on the event loop. */
   readonly inline: InlineWrites;
@@ -62,7 +65,7 @@ export interface WriteAheadLogOptions {
 
 interface LogFile {
   readonly descriptor: number;
-  /** Where the next group goes. */
+  /** The offset of the next group. */
   end: number;
   /** Bytes, whether they are needed or not. */
   size: number;
@@ -81,13 +84,13 @@ export class WriteAheadLog {
   #current: LogFile;
   /** Number of the last group that is written. */
   #last: number;
-  /** Up to it groups are safe. */
+  /** Number of the group up to which all are safe. */
   #safe: number;
-  /** Up to it LMDB has them. */
+  /** Number of the group up to which LMDB has all. */
   #filed: number;
   #isSyncing = false;
   readonly #room = Buffer.allocUnsafeSlow(ROOM_BYTES);
-  /** The last write, whose failure its caller handles; null: none yet. */
+  /** The last write, whose failure its caller handles; null: there was none yet. */
   #writing: Promise<OperationGroup> | null = null;
 
   constructor(options: WriteAheadLogOptions) {
@@ -131,7 +134,7 @@ export class WriteAheadLog {
     return group;
   }
 
-  /** When everything written so far is on the disk. */
+  /** Resolves when everything written so far is on the disk. */
   async sync(): Promise<void> {
     const last = this.#last;
     this.#isSyncing = true;
@@ -149,7 +152,7 @@ export class WriteAheadLog {
     this.#filed = sequence;
   }
 
-  /** Not while it syncs. @param isNeeded  whether LMDB does not have all of it */
+  /** Closes the files; not while it syncs. @param isNeeded  whether LMDB does not have everything that the log has */
   async close(isNeeded: boolean): Promise<void> {
     await this.#writing?.catch(() => {});
     for (const { descriptor, growing } of this.#files) {
@@ -178,7 +181,7 @@ export class WriteAheadLog {
     this.#growAhead(file);
   }
 
-  /** Writes zeros beyond the file, beside the groups that come meanwhile. A full disk is reported by the group that finds it. */
+  /** Writes zeros beyond the file while groups go on arriving. A full disk is reported by the group that meets it. */
   #growAhead(file: LogFile): void {
     const { descriptor, end, size, growing } = file;
     const isNear = size - end < ROOM_AHEAD_BYTES / 2 && size < FILE_BYTES;
@@ -192,12 +195,15 @@ export class WriteAheadLog {
     }, grown);
   }
 
-  /** Behind the group that it tells of: it is not to promise one that is not there. */
+  /** Writes the end after the group that it describes: it must never promise a group that does not exist. */
   #writeEnd(): void {
     this.#end.write(this.#last, this.#options.safety === "written" ? 0 : this.#safe);
   }
 
-  /** Whether a group is written on the event loop: not next to a sync or to zeros of its file, for which it would wait, nor where it makes the file longer. */
+  /**
+   * Whether a group is written on the event loop: not during a sync or a write of zeros to its file, for which it
+   * would wait, nor where it makes the file longer.
+   */
   #isInline(file: LogFile, bytes: number): boolean {
     if (this.#isSyncing || bytes > INLINE_BYTES_MAX) return false;
     const { safety, inline } = this.#options;
@@ -212,7 +218,7 @@ export class WriteAheadLog {
     if (current.end < FILE_BYTES || other.last > this.#filed) return current;
     this.#current = other;
     other.end = 0;
-    if (other.size > FILE_BYTES_MOST) {
+    if (other.size > FILE_BYTES_MAX) {
       ftruncateSync(other.descriptor);
       other.size = 0;
     }
@@ -220,19 +226,19 @@ export class WriteAheadLog {
   }
 }
 
-/** What the files of a process hold beyond LMDB. */
+/** The groups of a process's files that LMDB does not have. */
 export interface LogRemains {
-  /** By their numbers. */
+  /** Groups in the order of their numbers. */
   readonly groups: readonly OperationGroup[];
-  /** How many that were safe could not be read. */
+  /** Groups that were safe and could not be read. */
   readonly lost: number;
-  /** How many that were not on the disk yet a power failure has taken. */
+  /** Groups that were not yet on the disk and that a power failure has lost. */
   readonly unsynced: number;
-  /** What is said of its end. */
+  /** The state of the file that says where the log ends. */
   readonly end: FoundLogEnd;
 }
 
-/** @param mark  how far LMDB has come */
+/** @param mark  LMDB's position in the log */
 export function readLog(folder: string, { marker, sequence: filed }: LogMark): LogRemains {
   // Before the log: a process that writes brings the log further first.
   const end = readLogEnd(folder);
@@ -247,7 +253,7 @@ export function readLog(folder: string, { marker, sequence: filed }: LogMark): L
   let lost = 0;
   let last = filed;
   for (const { sequence, operations } of records) {
-    // What nobody had been promised can be missing after a power failure: then what came later counts no more either.
+    // Groups that were never promised can be missing after a power failure: then later groups no longer count either.
     if (sequence > last + 1 && last + 1 > safe) break;
     lost += sequence - last - 1;
     groups.push({ sequence, operations, bytes: recordBytes(operations) });
@@ -260,14 +266,14 @@ export function readLog(folder: string, { marker, sequence: filed }: LogMark): L
 
 /** Number of the last group that has to be there. */
 function safeIn(records: readonly LogRecord[], end: FoundLogEnd, filed: number): number {
-  const safe = records.reduce((most, record) => Math.max(most, record.safe), filed);
+  const safe = records.reduce((max, record) => Math.max(max, record.safe), filed);
   if (typeof end === "string") return safe;
   if (end.isSameBoot) return Math.max(safe, end.written);
   // With --fsync never nothing is promised for a power failure, though the records called it safe.
   return end.synced === 0 ? filed : Math.max(safe, end.synced);
 }
 
-/** Puts the files aside, for whoever wants to look at what is in them. @returns where they are */
+/** Moves the files aside, so that an operator can examine them. @returns their new paths */
 export function keepLog(folder: string): string[] {
   const names = FILE_NAMES.filter((name) => existsSync(join(folder, name)));
   return names.map((name) => {
@@ -282,7 +288,7 @@ function openFile(path: string, flags: number): LogFile {
   return { descriptor, end: 0, size: fstatSync(descriptor).size, last: 0, isUnsynced: false, growing: null };
 }
 
-/** So that a new file's name is on the disk as well. */
+/** Syncs a folder, so that a new file's name is on the disk as well. */
 function syncFolder(path: string): void {
   const descriptor = openSync(path, constants.O_RDONLY);
   try {
@@ -297,7 +303,7 @@ function writeNow(descriptor: number, bytes: Buffer, position: number): void {
     done += writeSync(descriptor, bytes, done, bytes.length - done, position + done);
 }
 
-/** In another thread. */
+/** Writes in another thread. */
 function writeAside(descriptor: number, bytes: Buffer, position: number): Promise<void> {
   return new Promise((resolve, reject) => {
     const go = (done: number): void => {

@@ -1,6 +1,9 @@
-/** Looking things up in ascending arrays. */
+/** Searches in ascending arrays. */
 
-/** Index of the first of ascending items that is not below a bound; the usual case, beyond the last, at once. */
+/**
+ * Returns the index of the first ascending item that is not below a bound; the usual case, beyond the last item, is
+ * checked first.
+ */
 export function firstFrom<T extends number | string>(items: readonly T[], bound: T): number {
   const last = items.at(-1);
   if (last === undefined || last < bound) return items.length;

@@ -1,21 +1,24 @@
 /**
- * An accepted envelope as the timeline keeps it: its exact bytes, what they say, and its place in the order of all.
- * Source: docs/protocol-v2.md "Signature and id".
+ * An accepted envelope as the timeline stores it: its exact bytes, their meaning, and its place in the order of all
+ * entries. Source: docs/protocol-v2.md "Signature and id".
  */
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
 import type { Envelope } from "../../protocol/version-2/envelope.js";
 
-export interface Entry {
-  /** SHA-256 of the signed bytes, 32 bytes. */
-  readonly id: ByteString;
-  /** As they were signed. */
+/** The bytes of an envelope as its client has signed and sent it. */
+export interface SignedBytes {
   readonly body: Buffer;
   readonly signature: Buffer;
-  /** The body, taken apart. */
+}
+
+export interface Entry extends SignedBytes {
+  /** SHA-256 of the signed bytes, 32 bytes. */
+  readonly id: ByteString;
+  /** The parsed body. */
   readonly envelope: Envelope;
 }
 
-/** Where an entry stands in the order of all: compare `at`, then `seq`, then `id` as bytes. */
+/** The position of an entry in the order of all entries: compare `at`, then `seq`, then `id` as bytes. */
 export interface Place {
   /** Milliseconds since 1970. */
   readonly at: number;
@@ -26,8 +29,8 @@ export interface Place {
 }
 
 /**
- * An entry that is on its way to the disk, or there. Without what it says: of many entries with many commands that would be
- * much to keep, and then to collect.
+ * An entry that is on its way to the disk, or there. The parsed body is left out: for many entries with many commands
+ * it would be much to retain, and then to collect.
  */
 export interface FlushedEntry extends Place {
   /** The entry itself, if it is for the key ring. */
@@ -38,7 +41,7 @@ export const PLACE_BYTES = 42;
 
 export const placeOf = ({ id, envelope: { at, seq } }: Entry): Place => ({ at, seq, id });
 
-/** Negative: `a` comes first; 0: the same entry. */
+/** Compares two places. Negative: `a` comes first; 0: the same entry. */
 export function comparePlaces(a: Place, b: Place): number {
   return a.at - b.at || a.seq - b.seq || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0);
 }
@@ -52,7 +55,7 @@ export function compareEntries(a: Entry, b: Entry): number {
   );
 }
 
-/** A place as 42 bytes whose order as bytes is the order of places: `at` (8, big-endian), `seq` (2), id. */
+/** Writes a place as 42 bytes whose order as bytes is the order of places: `at` (8, big-endian), `seq` (2), id. */
 export function writePlace({ at, seq, id }: Place): Buffer {
   const bytes = Buffer.allocUnsafe(PLACE_BYTES);
   bytes.writeUInt32BE(Math.floor(at / 2 ** 32), 0);

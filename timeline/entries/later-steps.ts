@@ -1,4 +1,4 @@
-/** Steps that run in later turns of the event loop, until they are stopped: what is under way then is left as it is. */
+/** Runs steps in later turns of the event loop until it is stopped; work under way is then left unfinished. */
 export class LaterSteps {
   readonly #soon: (step: () => void) => void;
   #isStopped = false;

@@ -10,14 +10,14 @@ export interface OperationGroup {
   /** Groups are numbered one by one, from 1 on, over all restarts. */
   readonly sequence: number;
   readonly operations: readonly Operation[];
-  /** That they take in the log. */
+  /** Bytes that the operations take in the log. */
   readonly bytes: number;
 }
 
-/** How far LMDB has come. */
+/** The log's position up to which LMDB has everything. */
 export interface LogMark {
   /** Number of the last group that it has. */
   readonly sequence: number;
-  /** Of the log's records: 16 bytes. */
+  /** The marker of the log's records: 16 bytes. */
   readonly marker: Buffer;
 }

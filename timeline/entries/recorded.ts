@@ -1,4 +1,4 @@
-/** Which envelopes the timeline keeps, told from their bytes. Source: docs/protocol-v2.md "What is recorded". */
+/** Selects the envelopes that the timeline stores, by their bytes. Source: docs/protocol-v2.md "What is recorded". */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Envelope } from "../../protocol/version-2/envelope.js";
 import { CommandFailure } from "../../store/arguments/errors.js";
@@ -7,19 +7,22 @@ import { isKeyCommand } from "../../store/key-ring.js";
 import type { CommandIndex } from "../../store/rows/command-index.js";
 
 /**
- * Whether an envelope may change data or keys: others are answered and forgotten.
- * @param table  what commands mean; default: by the newest that is known
+ * Whether an envelope may change data or keys. Other envelopes are answered and not stored.
+ * @param table  the meaning of commands; default: by the newest version that is known
  */
 export function mayChange({ commands }: Pick<Envelope, "commands">, table = commandTable): boolean {
   return commands.some((argv) => changes(argv, table));
 }
 
-/** Whether it is for the key ring alone. Any KEY or CLUSTER command counts: with others it is denied as a whole. */
+/**
+ * Whether an envelope is for the key ring alone. Any KEY or CLUSTER command counts: together with other commands it
+ * is denied.
+ */
 export function isRingEntry({ commands }: Pick<Envelope, "commands">): boolean {
   return commands.every(isKeyCommand);
 }
 
-/** Reads of the ring, and what is kept beside it; every other command for it is recorded. */
+/** Commands that read the key ring or its surroundings; every other command for the ring is recorded. */
 const NOT_RECORDED: ReadonlySet<string> = new Set(["CLUSTER|MEMBERS", "KEY|DRYRUN", "KEY|INFO", "KEY|LIST"]);
 
 function changes(argv: readonly ByteString[], table: CommandIndex): boolean {

@@ -1,9 +1,9 @@
 /**
- * The clock of a daemon that has nobody to compare it with: a step is believed only when it has lasted, since what it would
- * move cannot be taken back.
+ * The clock of a daemon that has no member to compare it with: a step is believed only after it has lasted, because
+ * its consequences cannot be reversed.
  */
 
-/** Milliseconds by which clock and uptime may drift apart between two looks. */
+/** Milliseconds by which clock and uptime may drift apart between two reads. */
 const STEP_MS = 2000;
 /** Milliseconds after which a step is taken for right. */
 const BELIEVED_AFTER_MS = 600_000;

@@ -1,9 +1,13 @@
 /**
- * Where a timeline keeps its entries and marks: what the rest of timeline/ knows of disks. On disk: disk-storage.ts; in
- * memory: memory-storage.ts; the simulation has one that crashes, loses unsynced writes and damages entries.
+ * The storage of a timeline's entries and marks: the only view that the rest of timeline/ has of disks. On disk:
+ * disk-storage.ts; in memory: memory-storage.ts; the simulation has one that crashes, loses unsynced writes and
+ * damages entries.
  */
 
-/** A number or a few bytes beside the entries: the low watermark, which snapshots hold, what members have signed of them, the last dead letters. */
+/**
+ * The name of a number or of a few bytes that are stored next to the entries: the low watermark, the valid snapshots,
+ * the members' votes on snapshots, the last dead letters, and more.
+ */
 export type MarkName =
   | "watermark"
   | "snapshots"
@@ -15,7 +19,22 @@ export type MarkName =
   | "letters"
   | "state";
 
-export interface Storage {
+/** Entries that are read in their order: of a storage, of a folder that another process writes, or of a backup. */
+export interface EntrySource {
+  /**
+   * Returns entries whose place is at or after `from` and before `to`, in order; null: no bound. Buffers are views
+   * that are valid until the next turn of the iterator.
+   */
+  entries(from: Buffer | null, to: Buffer | null): Iterable<readonly [place: Buffer, value: Buffer]>;
+}
+
+/** Marks that are read: of the same three. */
+export interface MarkSource {
+  /** null: never set. Only what is flushed. */
+  mark(name: MarkName): Buffer | null;
+}
+
+export interface Storage extends EntrySource, MarkSource {
   /** Whether what is flushed outlives the process. */
   readonly isDurable: boolean;
   /** Whether what is flushed outlives a failure of power as well. */
@@ -26,31 +45,31 @@ export interface Storage {
   readonly lostGroups: number;
 
   /**
-   * Adds entries and sets marks, all or nothing. Reads may see them only once they are flushed; a caller that needs them
-   * before keeps them itself. Puts are flushed in the order in which they came.
-   * @param entries  place (42 bytes) and value, both not to be changed any more
+   * Adds entries and sets marks, all or nothing. Reads may see them only once they are flushed; a caller that needs
+   * them earlier retains them itself. Puts are flushed in the order of the calls.
+   * @param entries  place (42 bytes) and value; the caller must not change either any more
    */
   put(entries: readonly (readonly [place: Buffer, value: Buffer])[], marks?: readonly Mark[]): void;
 
   /**
-   * When everything put so far is as safe as --fsync says; calls that wait together share one sync.
-   * Rejects when the disk did not take it; from then on it rejects for good, and nothing is put any more.
+   * Resolves when everything put so far is as safe as --fsync says; calls that wait together share one sync. Rejects
+   * when the disk has failed; from then on it always rejects, and nothing more is put.
    */
   flushed(): Promise<void>;
 
   /**
    * Writes what was put in this step, if no other work waits for that.
-   * @returns whether everything put so far is as safe as --fsync says; else `flushed` waits for it, or rejects
+   * @returns whether everything put so far is as safe as --fsync says; if not, `flushed` waits for it, or rejects
    */
   flushNow(): boolean;
 
   /**
-   * When everything put so far is on the disk: what members may be told. With --fsync interval that comes later than
-   * `flushed`. Rejects as it does.
+   * Resolves when everything put so far is on the disk, so that members may be sent it. With --fsync interval that is
+   * later than `flushed`. Rejects as `flushed` does.
    */
   synced(): Promise<void>;
 
-  /** When everything put so far can be read by other threads and programs as well. Rejects as `flushed` does. */
+  /** Resolves when other threads and programs can read everything put so far as well. Rejects as `flushed` does. */
   settled(): Promise<void>;
 
   /** The value at a place; null: none. Only what is flushed. */
@@ -59,16 +78,10 @@ export interface Storage {
   /** Places from `from` on and before `to`, in order; null: no end. Only what is flushed. */
   places(from: Buffer | null, to: Buffer | null): Iterable<Buffer>;
 
-  /** As `places`, with their values. Views that hold until the next turn of the iterator. */
-  entries(from: Buffer | null, to: Buffer | null): Iterable<readonly [place: Buffer, value: Buffer]>;
-
-  /** The greatest place; null: there is no entry. Only what is flushed. */
+  /** Returns the greatest place; null: there is no entry. Only what is flushed. */
   last(): Buffer | null;
 
-  /** null: never set. Only what is flushed. */
-  mark(name: MarkName): Buffer | null;
-
-  /** Removes entries, for good, and sets marks, all or nothing; flushed as puts are. */
+  /** Removes entries permanently and sets marks, all or nothing; flushed as puts are. */
   remove(places: readonly Buffer[], marks?: readonly Mark[]): void;
 
   close(): Promise<void>;

@@ -1,13 +1,13 @@
 /**
- * An entry as a storage keeps it beside its place: CRC-32 of what follows (4, big-endian) ‖ length of the signature (2) ‖
- * signature ‖ body. The CRC finds damage at a fraction of what the id's SHA-256 costs; the id is checked when an entry is
- * taken apart. Never changed: old folders hold these bytes.
+ * The value of an entry in a storage, whose key is its place: CRC-32 of what follows (4, big-endian) ‖ length of the
+ * signature (2) ‖ signature ‖ body. The CRC finds damage at a fraction of what the id's SHA-256 costs; the id is
+ * checked when an entry is parsed. Never changed: existing folders contain these bytes.
  */
 import { crc32 } from "node:zlib";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { MalformedFrame } from "../../protocol/errors.js";
 import { type Envelope, readBody, signedBytes } from "../../protocol/version-2/envelope.js";
-import type { Entry, Place } from "./entry.js";
+import type { Entry, Place, SignedBytes } from "./entry.js";
 
 /** SHA-256. */
 type Hash = (bytes: Buffer) => ByteString;
@@ -28,7 +28,7 @@ export function writeValue(body: Buffer, signature: Buffer): Buffer {
 }
 
 /** Views of `value`; null: it is damaged. */
-export function readValue(value: Buffer): { body: Buffer; signature: Buffer } | null {
+export function readValue(value: Buffer): SignedBytes | null {
   if (value.length < HEAD_BYTES || crc32(value.subarray(CRC_BYTES)) !== value.readUInt32BE(0)) return null;
   const end = HEAD_BYTES + value.readUInt16BE(CRC_BYTES);
   if (end > value.length) return null;
@@ -46,7 +46,7 @@ export function readEntry(place: Place, value: Buffer, hash: Hash): Entry | null
   return entry === null ? null : keptEntry(entry);
 }
 
-/** As `readEntry`; its buffers are views of `value`. */
+/** Returns the entry as `readEntry` does; its buffers are views of `value`. */
 export function viewEntry(place: Place, value: Buffer, hash: Hash): Entry | null {
   const parts = viewParts(place, value, hash);
   const envelope = parts === null ? null : readEnvelope(parts.body);
@@ -55,7 +55,7 @@ export function viewEntry(place: Place, value: Buffer, hash: Hash): Entry | null
   return { id: place.id, body: parts.body, signature: parts.signature, envelope };
 }
 
-/** A viewed entry, to be kept. */
+/** Copies a viewed entry, so that it can be retained. */
 export const keptEntry = ({ id, body, signature, envelope }: Entry): Entry => ({
   id,
   body: Buffer.from(body),
@@ -63,12 +63,11 @@ export const keptEntry = ({ id, body, signature, envelope }: Entry): Entry => ({
   envelope,
 });
 
-/** Body and signature of the entry at a place, as views of `value`; its place is told by its id alone. null: damaged */
-export function viewParts(
-  { id }: Place,
-  value: Buffer,
-  hash: Hash,
-): Pick<Entry, "body" | "signature"> | null {
+/**
+ * Returns body and signature of the entry at a place as views of `value`, checked by the place's id alone; null:
+ * damaged.
+ */
+export function viewParts({ id }: Place, value: Buffer, hash: Hash): SignedBytes | null {
   const parts = readValue(value);
   return parts !== null && hash(signedBytes(parts.body)) === id ? parts : null;
 }

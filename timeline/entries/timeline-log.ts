@@ -1,10 +1,10 @@
-/** What a timeline needs of a logger. */
+/** The methods of a logger that a timeline calls. */
 export interface TimelineLog {
   info(facts: object, text: string): void;
   warn(facts: object, text: string): void;
   error(facts: object, text: string): void;
 }
 
-/** Said of a disk, with the reason. */
+/** The message about a failed disk; logged with the reason. */
 export const FAILED =
-  "the data folder did not take what was written: nothing is taken any more. Free or mend the disk, then start again";
+  "the data folder cannot be written: nothing is taken any more. Free or repair the disk, then start again";

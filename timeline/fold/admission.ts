@@ -1,6 +1,6 @@
 /**
- * Whether an entry that is not recorded yet makes this daemon do more in one step than it may: such a one is refused. That is the
- * daemon's own decision, on its own state; what is recorded is folded whatever it costs here.
+ * Refuses an entry that is not recorded yet if it makes this daemon do more in one step than it may. That is the
+ * daemon's own decision, on its own state; recorded entries are folded whatever they cost here.
  */
 
 import { CommandFailure } from "../../store/arguments/errors.js";
@@ -16,18 +16,18 @@ import { unitsOf } from "./unit.js";
 
 /**
  * Merges an entry that is not recorded yet.
- * @param mostRedone  units that may be done again
- * @param stepsMax    that it may make this daemon do
+ * @param maxRedone  units that may be done again
+ * @param stepsMax   steps that the entry may cost this daemon
  * @returns too-much: it would be more; null: more units would be done again; nothing is changed then
  */
 export function admit(
   fold: Fold,
   entry: Entry,
-  mostRedone: number,
+  maxRedone: number,
   stepsMax: number,
 ): readonly FoldedEntry[] | "too-much" | null {
-  const merge = () => fold.mergeWithin(mostRedone, [entry]);
-  // An entry after which others have to be done again is tried first.
+  const merge = () => fold.mergeWithin(maxRedone, [entry]);
+  // An entry after which other units have to be done again is tried first.
   if (!isAfter([entry], fold.newest)) {
     const isTooMuch = isCounted(entry, fold.ring) && exceeds(entry, stepsMax, fold);
     return isTooMuch ? "too-much" : merge();
@@ -42,7 +42,7 @@ export function admit(
 }
 
 /** Whether an entry has a command that budgets count. */
-export function isCounted({ envelope }: Pick<Entry, "envelope">, { table, known }: KeyRing): boolean {
+export function isCounted({ envelope }: Entry, { table, known }: KeyRing): boolean {
   const rows = table ?? known.newest;
   return envelope.commands.some((argv) => {
     const command = rows.resolve(argv);

@@ -1,15 +1,15 @@
 /**
- * Which applied units late ones affect: each later unit that touches what a late or an affected one may write, or may
- * write what these read; the least such set. Two ways to the same answer: along the keys' lists, or, where whole
- * databases are touched, past all later units.
- * Source: docs/architecture.md "The life of a signed write".
+ * Finds the applied units that late ones affect: each later unit that touches what a late or an affected one may
+ * write, or may write what these read; the smallest such set. Two paths lead to the same answer: along the keys'
+ * lists, or, where whole databases are touched, past all later units. Source: docs/architecture.md "The life of a
+ * signed write".
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { Heap } from "../entries/heap.js";
 import { nodesOf } from "./touch-lists.js";
 import { compareUnits, type FoldUnit, type TouchNode, type WholeTouch } from "./unit.js";
 
-/** What a change of the fold begins with. */
+/** The units from which a change of the fold spreads. */
 export interface Seeds {
   /** Units to be added, in their order; they are in the lists already. */
   readonly late: readonly FoldUnit[];
@@ -27,8 +27,8 @@ export function firstOf({ late, flipped }: Seeds): FoldUnit | null {
 /** Each search has a number of its own, by which units and nodes know what it has seen. */
 let searches = 0;
 
-/** Along the lists. @returns the affected, in their order; those that are flipped among them; null: more than `most` */
-export function affectedAlongLists({ late, flipped }: Seeds, most: number): FoldUnit[] | null {
+/** Along the lists. @returns the affected, in their order; those that are flipped among them; null: more than `max` */
+export function affectedAlongLists({ late, flipped }: Seeds, max: number): FoldUnit[] | null {
   const search = ++searches;
   const heap = new Heap<FoldUnit>(compareUnits);
   const affected: FoldUnit[] = [];
@@ -45,7 +45,7 @@ export function affectedAlongLists({ late, flipped }: Seeds, most: number): Fold
       next++;
       spread(seed, search, heap);
     } else {
-      if (affected.length === most) return null;
+      if (affected.length === max) return null;
       const unit = heap.shift();
       affected.push(unit);
       spread(unit, search, heap);
@@ -58,7 +58,10 @@ function spread(unit: FoldUnit, search: number, heap: Heap<FoldUnit>): void {
   if (unit.more !== null) for (const node of unit.more) follow(node, search, heap);
 }
 
-/** A writer affects all up to and including the next writer, which goes on from there; a reader the next writer. */
+/**
+ * Follows a node: a writer affects all units up to and including the next writer, which continues from there; a
+ * reader affects the next writer.
+ */
 function follow(from: TouchNode, search: number, heap: Heap<FoldUnit>): void {
   const { writes } = from;
   if (from.passed === search) return;
@@ -66,7 +69,7 @@ function follow(from: TouchNode, search: number, heap: Heap<FoldUnit>): void {
   for (let node = from.newer; node !== null; node = node.newer) {
     if (writes || node.writes) find(node.unit, search, heap);
     if (node.writes) return;
-    // Whoever has passed this reader has found the writer behind it.
+    // The search that has passed this reader has found the next writer.
     if (!writes && node.passed === search) return;
     node.passed = search;
   }
@@ -85,7 +88,7 @@ function find(unit: FoldUnit, search: number, heap: Heap<FoldUnit>): void {
 export function affectedAlongTail(
   { late, flipped }: Seeds,
   later: readonly FoldUnit[],
-  most: number,
+  max: number,
 ): FoldUnit[] | null {
   const search = ++searches;
   for (const unit of flipped) unit.found = search;
@@ -96,14 +99,14 @@ export function affectedAlongTail(
     for (; next < late.length && compareUnits(late[next] as FoldUnit, unit) < 0; next++)
       touched.add(late[next] as FoldUnit);
     if (unit.found !== search && !touched.conflictsWith(unit)) continue;
-    if (affected.length === most) return null;
+    if (affected.length === max) return null;
     affected.push(unit);
     touched.add(unit);
   }
   return affected;
 }
 
-/** Finds out which units are late, reads among them, where whole databases are touched. Parameters as above. */
+/** Marks which units are late, reads included, where whole databases are touched. Parameters as above. */
 export function markLate(late: readonly FoldUnit[], later: readonly FoldUnit[]): void {
   const touched = new Touched();
   let next = later.length - 1;
@@ -114,7 +117,10 @@ export function markLate(late: readonly FoldUnit[], later: readonly FoldUnit[]):
   }
 }
 
-/** What some units touch. Symmetrical: whether another unit has to do with them does not depend on which is the earlier. */
+/**
+ * The keys and databases that some units touch. Symmetrical: whether another unit conflicts with them does not depend
+ * on which is the earlier.
+ */
 class Touched {
   readonly #databases = new Map<number, TouchedDatabase>();
 

@@ -1,6 +1,6 @@
 /**
- * Applies one unit: the verdict of the key ring, the conditions, the commands. Serving, recovery, undo and redo come
- * through here, so that a unit does the same wherever it is applied.
+ * Applies one unit: the verdict of the key ring, the conditions, the commands. Serving, recovery, undo and redo all
+ * use this code, so that a unit does the same wherever it is applied.
  */
 
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -19,21 +19,22 @@ import type { Command } from "../../store/rows/command.js";
 import type { CommandIndex } from "../../store/rows/command-index.js";
 import type { FoldUnit, UnitAnswer } from "./unit.js";
 
-/** Not the engine's own words, which differ from version to version. */
+/** An error of ours, not the engine's message, which differs from version to version. */
 const INTERNAL = error("ERR internal error, and nothing was changed");
 const UNKNOWN_MEANING = error("ERR this release does not know what commands mean here");
 
-/** What is known at a unit's place. */
+/** The signer and the command table at a unit's place. */
 export interface UnitPlace {
   /** The signer's record. */
   readonly signer: KeyRecord | undefined;
-  /** What commands mean; null: this release does not know. */
+  /** The table of commands; null: this release does not know what commands mean. */
   readonly table: CommandIndex | null;
 }
 
 /**
+ * Applies a unit of data.
  * @param records  empty; receives what takes the unit back
- * @throws Shortage  half of it may be applied, and the state is to be given up
+ * @throws Shortage  half of it may be applied, and the caller discards the state
  * @throws TooMuch   it is not recorded yet, and goes beyond the daemon's budget; nothing of it is applied
  */
 export function applyUnit(
@@ -55,7 +56,10 @@ export function applyUnit(
   return answer(run(unit, database, records), "applied", unit);
 }
 
-/** The release does not know what its commands mean: the state stays, and no client is given this answer. */
+/**
+ * Returns the answer of a unit whose commands this release does not know: the state stays, and no client receives
+ * this answer.
+ */
 export function notApplied(unit: FoldUnit): UnitAnswer {
   unit.isDenied = false;
   return answer(UNKNOWN_MEANING, "malformed", unit);
@@ -134,7 +138,7 @@ export function runCommand(
   table: CommandIndex,
 ): Reply {
   try {
-    // The units behind it must not change what it is answered.
+    // Later units must not change the reply.
     return settled(database.run(command, argv, place, records, table));
   } catch (problem) {
     throwShortage(problem);
@@ -152,14 +156,14 @@ function takeBack(database: Database, records: UndoRecord[], problem: unknown): 
 
 /** Empties a unit's records. @returns them; one alone is no array */
 export function takeRecords(records: UndoRecord[]): UndoRecord | UndoRecord[] | null {
-  // Taken out one by one, since the array keeps its room then.
+  // Removed one by one, since the array retains its capacity then.
   if (records.length <= 1) return records.pop() ?? null;
   const taken = records.slice();
   while (records.length > 0) records.pop();
   return taken;
 }
 
-/** What is wrong with a unit that its signer may have. */
+/** Returns the error of a permitted unit that cannot be run. */
 function mistakeIn(unit: FoldUnit): Reply {
   for (const argv of unit.commands) {
     const command = unit.table.resolve(argv);

@@ -1,4 +1,4 @@
-/** Entries on their way into the fold: taken apart, sorted, and put together again with their answers. */
+/** Entries on their way into the fold: divided into units, sorted, and combined again with their answers. */
 import type { Semantics } from "../../store/semantics.js";
 import { compareEntries, comparePlaces, type Entry, type Place, placeOf } from "../entries/entry.js";
 import { type FoldUnit, type UnitAnswer, unitsOf } from "./unit.js";
@@ -15,20 +15,20 @@ export interface FoldedEntry {
   readonly answers: readonly UnitAnswer[];
 }
 
-/** Some entries, each list in the order of all. */
+/** Entries to be merged together, each list in the order of all entries. */
 export interface Batch {
-  /** Before the tail's last entry. */
+  /** Entries before the tail's last one. */
   readonly late: readonly Arrival[];
-  /** After it. */
+  /** Entries after the tail's last one. */
   readonly fresh: readonly Arrival[];
-  /** Those that are not applied: this release does not know what commands mean at their places. */
+  /** Entries that are not applied: this release does not know what commands mean at their places. */
   readonly passed: readonly Arrival[];
 }
 
 export const arrivalsOf = (entries: readonly Entry[], databases: number, known: Semantics): Arrival[] =>
   entries.map((entry) => ({ entry, units: unitsOf(entry, databases, known) }));
 
-/** Those of them that are for the ring, in the order of all. */
+/** Returns the units that are for the ring, in the order of all entries. */
 export const ringUnitsOf = (arrivals: readonly Arrival[]): FoldUnit[] =>
   inOrder(arrivals).flatMap(({ units }) => units.filter(({ kind }) => kind === "ring"));
 
@@ -53,7 +53,7 @@ export function batchOf(arrivals: readonly Arrival[], last: Place | null, end: P
 export const ofDatabases = (arrivals: readonly Arrival[]): FoldUnit[] =>
   arrivals.flatMap(({ units }) => units.filter(({ kind }) => kind !== "ring"));
 
-/** Whether entries are in order, and come after a place. */
+/** Whether entries are in order and after a place. */
 export function isAfter(entries: readonly Entry[], place: Place | null): boolean {
   const [first] = entries;
   if (first !== undefined && place !== null && comparePlaces(placeOf(first), place) <= 0) return false;
@@ -62,7 +62,7 @@ export function isAfter(entries: readonly Entry[], place: Place | null): boolean
   return true;
 }
 
-/** As they are if they came in order. */
+/** Returns the arrivals sorted; the same array if they came in order. */
 function inOrder(arrivals: readonly Arrival[]): readonly Arrival[] {
   for (let i = 1; i < arrivals.length; i++) {
     if (compareEntries((arrivals[i - 1] as Arrival).entry, (arrivals[i] as Arrival).entry) > 0)

@@ -1,4 +1,4 @@
-/** Which keys entries of the tail have changed: told from what would take them back. */
+/** The keys that entries of the tail have changed, derived from their undo records. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { UndoRecord } from "../../store/keyspace/undo.js";
 import type { Place } from "../entries/entry.js";
@@ -6,14 +6,14 @@ import type { TailEntry, Undoing } from "./tail.js";
 
 export interface ChangedKeys {
   readonly keys: readonly { readonly db: number; readonly key: ByteString }[];
-  /** Whether a whole database was changed, so that it may be any key. */
+  /** Whether a complete database was changed, so that it may be any key. */
   readonly isWhole: boolean;
-  /** The first entry that was not looked at; null: all were. */
+  /** The first entry that was not read; null: all were. */
   readonly next: Place | null;
 }
 
-/** @param entries  one more than `most`, if there is one */
-export function changedBy(entries: readonly TailEntry[], most: number): ChangedKeys {
+/** @param entries  one more than `max`, if there is one */
+export function changedBy(entries: readonly TailEntry[], max: number): ChangedKeys {
   const keys: { db: number; key: ByteString }[] = [];
   let isWhole = false;
   const note = (record: UndoRecord): void => {
@@ -21,10 +21,10 @@ export function changedBy(entries: readonly TailEntry[], most: number): ChangedK
     else if (record.mutator === "replaceDb" || record.mutator === "swapDb") isWhole = true;
     if (record.mutator === "writer" && record.before !== null) note(record.before);
   };
-  for (const entry of entries.slice(0, most))
+  for (const entry of entries.slice(0, max))
     for (const undoing of entry.undoing ?? (entry.units ?? []).map(({ records }) => records))
       for (const record of recordsOf(undoing)) note(record);
-  const next = entries[most];
+  const next = entries[max];
   return { keys, isWhole, next: next === undefined ? null : { at: next.at, seq: next.seq, id: next.id } };
 }
 

@@ -1,8 +1,8 @@
 /**
- * The state that a timeline makes: entries come in any order, and it is always that of all of them applied in their
- * order. Units in the tail can be taken back: a late one undoes what it affects, newest first, and has it done again
- * after it. One synchronous step a batch.
- * Source: docs/architecture.md "The life of a signed write".
+ * The state that a timeline makes: entries arrive in any order, and the state is always that of all of them applied
+ * in their order. Units in the tail can be undone: a late one undoes the units that it affects, newest first, and
+ * these are applied again after it. One synchronous step for each batch. Source: docs/architecture.md "The life of a
+ * signed write".
  */
 import type { Database } from "../../store/database.js";
 import type { KeyRing } from "../../store/key-ring.js";
@@ -31,24 +31,27 @@ import { compareUnits, type FoldUnit, ordinaryCommands, type UnitAnswer, unitsOf
 export type { FoldedEntry, UnitAnswer };
 
 export class Fold {
-  /** After all entries so far. */
+  /** The database after all entries so far. */
   readonly database: Database;
-  /** Nothing dated at or before it can be merged any more. */
+  /** The date up to which nothing can be merged any more. */
   cutAt: number;
   /** Units undone and done again so far. */
   redone = 0;
-  /** From where on nothing is applied, as this release does not know what commands mean; null: everything is. */
+  /**
+   * The place from which nothing is applied, as this release does not know what commands mean; null: everything is
+   * applied.
+   */
   end: Place | null = null;
   #newest: Place | null = null;
   #ring: RingFold;
   readonly #tail: TouchedTail;
   readonly #databases: number;
   readonly #known: Semantics;
-  /** Whether data has come that was not applied, as this release does not know what commands mean there. */
+  /** Whether there was data that was not applied, as this release does not know what commands mean there. */
   #hasPassed = false;
-  /** That the ring's units keep alive. */
+  /** Bytes that the ring's units keep alive. */
   #ringBytes = 0;
-  /** Of the unit that is being applied. */
+  /** The records of the unit that is being applied. */
   readonly #records: UndoRecord[] = [];
 
   /** @param base  state of everything dated at or before `cutAt`; the fold's own from now on */
@@ -62,13 +65,13 @@ export class Fold {
     this.#ringChanged();
   }
 
-  /** Takes the place of another one, and tells who has heard that. */
+  /** Replaces another fold: receives its database's listener and counters. */
   inherit(other: Fold): this {
     this.database.inherit(other.database);
     return this;
   }
 
-  /** After all entries so far; another object after each change. */
+  /** The key ring after all entries so far; another object after each change. */
   get ring(): KeyRing {
     return this.#ring.newest;
   }
@@ -78,7 +81,7 @@ export class Fold {
     return this.#newest;
   }
 
-  /** What can be undone keeps so many bytes alive, roughly. */
+  /** Bytes that undo information keeps alive, roughly. */
   get tailBytes(): number {
     return this.#tail.bytes + this.#ringBytes;
   }
@@ -95,19 +98,21 @@ export class Fold {
 
   /**
    * Adds entries that it does not have, all dated after `cutAt`, in any order.
-   * @returns them with their answers, in the order given
+   * @returns them with their answers, in the order of the parameter
    */
   merge(entries: readonly Entry[]): readonly FoldedEntry[] {
     const folded = this.mergeWithin(Number.POSITIVE_INFINITY, entries);
-    if (folded === null) throw new Error("what was not applied counts now, and is to be folded anew");
+    if (folded === null)
+      throw new Error("units that were not applied count now, and have to be folded again");
     return folded;
   }
 
   /**
-   * The same, if it undoes and does again so many applied units at most.
-   * @returns null: it would be more, or what was not applied counts now, and is not here any more; nothing is changed
+   * Merges entries if that undoes and does again at most the given number of applied units.
+   * @returns null: it would be more, or units that were not applied count now and are no longer here; nothing is
+   * changed
    */
-  mergeWithin(mostRedone: number, entries: readonly Entry[]): readonly FoldedEntry[] | null {
+  mergeWithin(maxRedone: number, entries: readonly Entry[]): readonly FoldedEntry[] | null {
     for (const { envelope } of entries)
       if (envelope.at <= this.cutAt)
         throw new Error(`an entry dated ${envelope.at} comes after the cut at ${this.cutAt}`);
@@ -118,9 +123,9 @@ export class Fold {
     if (this.#hasPassed && isEarlier(this.end, refolded.end)) return null;
     const { late, fresh, passed } = batchOf(arrivals, this.#tail.last, refolded.end);
     const flipped = ring.length === 0 ? [] : this.#flipped(refolded);
-    const placed = this.#tail.place(late, mostRedone);
+    const placed = this.#tail.place(late, maxRedone);
     if (placed === null) return null;
-    const affected = this.#tail.affected({ late: placed, flipped }, mostRedone);
+    const affected = this.#tail.affected({ late: placed, flipped }, maxRedone);
     if (affected === null) {
       this.#tail.takeBack(placed);
       return null;
@@ -137,16 +142,16 @@ export class Fold {
   }
 
   /**
-   * Gets ready for a late entry, so that merging it takes no longer than what it affects.
-   * @param most        units to be looked at in this step
-   * @param mostRedone  that it is to be merged within
-   * @returns whether it is ready; so it is too when it certainly affects more
+   * Prepares for a late entry, so that merging it takes no longer than the units that it affects.
+   * @param max        units to be handled in this step
+   * @param maxRedone  the bound with which it is to be merged
+   * @returns whether it is ready; also if it certainly affects more
    */
-  prepare(late: Entry, most: number, mostRedone: number): boolean {
-    return this.#tail.prepare(late, most, mostRedone);
+  prepare(late: Entry, max: number, maxRedone: number): boolean {
+    return this.#tail.prepare(late, max, maxRedone);
   }
 
-  /** Applies an entry that comes after all others, without remembering how to take it back. Raises `cutAt` to its date. */
+  /** Applies an entry that comes after all applied ones, without undo records. Raises `cutAt` to its date. */
   replay(entry: Entry): FoldedEntry {
     const place = placeOf(entry);
     const newest = this.#newest;
@@ -165,7 +170,7 @@ export class Fold {
     return answered({ entry, units });
   }
 
-  /** Forgets how to take back what is dated at or before `at`, in whole milliseconds. */
+  /** Drops the undo information of units dated at or before `at`, in whole milliseconds. */
   cut(to: number): void {
     // Of what is not applied nothing is in its place.
     const at = this.end === null ? to : Math.min(to, this.end.at - 1);
@@ -175,17 +180,20 @@ export class Fold {
     for (const unit of this.#ring.cut(at)) this.#ringBytes -= unit.bytes;
   }
 
-  /** Keys that entries from a place on have changed, all of them dated after `cutAt`. @param most  entries that are looked at */
-  changedFrom(place: Place, most: number): ChangedKeys {
-    return this.#tail.changedFrom(place, most);
+  /**
+   * Returns the keys that entries from a place on have changed, all of them dated after `cutAt`. @param max  entries
+   * to be read
+   */
+  changedFrom(place: Place, max: number): ChangedKeys {
+    return this.#tail.changedFrom(place, max);
   }
 
-  /** Drops keys that no unit to come can see any more. @returns how many, `limit` at most */
+  /** Drops keys that no future unit can see. @returns how many, `limit` at most */
   dropExpired(limit: number): number {
     return this.database.dropExpired(this.cutAt + 1, limit);
   }
 
-  /** The usual way: an entry that comes after all others. */
+  /** Merges an entry that comes after all applied ones: the usual case. */
   #mergeNext(entry: Entry): FoldedEntry {
     const commands = this.#tail.keepsUnits
       ? null
@@ -225,7 +233,7 @@ export class Fold {
     }
   }
 
-  /** Counts what units of the ring keep alive. */
+  /** Counts the bytes that units of the ring keep alive. */
   #countRing(units: readonly FoldUnit[]): void {
     for (const unit of units) {
       if (!unit.changesRing) continue;
@@ -234,7 +242,10 @@ export class Fold {
     }
   }
 
-  /** The units of the tail that would be permitted by another ring and are not, or the other way round, or mean something else. */
+  /**
+   * Returns units of the tail that another ring would permit and this one does not, or the reverse, or that mean
+   * something else.
+   */
   #flipped(ring: RingFold): FoldUnit[] {
     const changed = ring.changedSince(this.#ring);
     const switched = ring.switchedSince(this.#ring);
@@ -268,7 +279,7 @@ export class Fold {
     for (; next < affected.length; next++) this.#redo(affected[next] as FoldUnit);
   }
 
-  /** Applies the units, but those for the ring, of an entry that comes after the whole tail. */
+  /** Applies the units of an entry that comes after the complete tail, except those for the ring. */
   #append({ entry, units }: Arrival): void {
     let count = 0;
     try {
@@ -312,7 +323,7 @@ export class Fold {
   }
 }
 
-/** Whether one of two ends comes before the other; null: there is none, and no place is behind it. */
+/** Whether one of two ends comes before the other; null: there is no end, so every place is before it. */
 function isEarlier(one: Place | null, other: Place | null): boolean {
   return one !== null && (other === null || comparePlaces(one, other) < 0);
 }

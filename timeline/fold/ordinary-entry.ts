@@ -1,6 +1,6 @@
 /**
- * The usual entry: ordinary commands, each a unit of its own, that come after all that has been applied. Units are objects
- * that only those need before which others may come; here the commands are applied as they stand, at half the cost.
+ * The usual entry: ordinary commands, each a unit of its own, that come after all applied entries. Unit objects are
+ * needed only where other units may come first; here the commands are applied directly, at half the cost.
  */
 import { type ErrorReply, OK, type Reply } from "../../protocol/reply.js";
 import type { Database } from "../../store/database.js";
@@ -16,15 +16,15 @@ import { runCommand, takeRecords } from "./apply.js";
 import type { Undoing } from "./tail.js";
 import type { UnitAnswer } from "./unit.js";
 
-/** What has become of an entry's units. */
+/** The result of an entry's units. */
 export interface AppliedEntry {
   readonly answers: readonly UnitAnswer[];
   readonly undoing: Undoing[];
-  /** How many of them may change data. */
+  /** The number of units that may change data. */
   readonly count: number;
 }
 
-/** What an entry is applied to. */
+/** The state that an entry is applied to. */
 export interface State {
   readonly ring: KeyRing;
   readonly database: Database;

@@ -1,7 +1,7 @@
 /**
- * The key ring over the tail: what it was at the cut, the units that changed it since, and each record's versions. It is
- * folded by itself, before the data; data units then look up their signer, and what commands mean, as of their place.
- * Source: docs/architecture.md "How daemons agree".
+ * The key ring over the tail: its state at the cut, the units that changed it since, and each record's versions. It
+ * is folded by itself, before the data; data units then look up their signer and their command table as of their
+ * place. Source: docs/architecture.md "How daemons agree".
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { canonicalRecord } from "../../store/digest.js";
@@ -17,26 +17,26 @@ interface Version {
   readonly record: KeyRecord;
 }
 
-/** From a unit's place on commands mean something else; null: what, this release does not know. */
+/** A unit from whose place on commands mean something else; null: this release does not know what. */
 interface Switch {
   readonly unit: FoldUnit;
   readonly table: CommandIndex | null;
 }
 
-/** By id of a key: the first unit from whose place on its record is another than before. */
+/** Id of a key → the first unit from whose place on the key's record differs from before. */
 export type ChangedKeys = ReadonlyMap<ByteString, FoldUnit>;
 
 export class RingFold {
-  /** As of the cut. */
+  /** The ring as of the cut. */
   #base: KeyRing;
-  /** After all units; the base itself while there are none. */
+  /** The ring after all units; the base itself while there are none. */
   #newest: KeyRing;
-  /** Those that may change the ring, in their order. */
+  /** The units that may change the ring, in their order. */
   #units: FoldUnit[] = [];
   readonly #versions = new Map<ByteString, Version[]>();
-  /** In their order; hardly ever one. */
+  /** The switches in their order; rarely more than none. */
   #switches: Switch[] = [];
-  /** From where on the base does not know what commands mean; null: it does. */
+  /** The place from which the base does not know what commands mean; null: it does. */
   #baseEnd: Place | null;
   /** The one that is being applied to the newest ring. */
   #current: FoldUnit | null = null;
@@ -57,12 +57,12 @@ export class RingFold {
     return this.#units[0] ?? null;
   }
 
-  /** How many units it could take back. */
+  /** The number of units that it could take back. */
   get length(): number {
     return this.#units.length;
   }
 
-  /** A key's record as units see it that stand at a unit's place. */
+  /** Returns a key's record as a unit at the given unit's place sees it. */
   recordAt(key: ByteString, unit: FoldUnit): KeyRecord | undefined {
     const versions = this.#versions.size === 0 ? undefined : this.#versions.get(key);
     if (versions === undefined) return this.#base.find(key);
@@ -70,7 +70,7 @@ export class RingFold {
     return version === undefined ? this.#base.find(key) : version.record;
   }
 
-  /** What commands mean at a unit's place; null: this release does not know. */
+  /** Returns the command table at a unit's place; null: this release does not know what commands mean there. */
   tableAt(unit: FoldUnit): CommandIndex | null {
     const last = this.#switches.findLast((each) => compareUnits(each.unit, unit) < 0);
     return last === undefined ? this.#base.table : last.table;
@@ -81,12 +81,12 @@ export class RingFold {
     return this.#baseEnd ?? this.#switches.find(({ table }) => table === null)?.unit.place ?? null;
   }
 
-  /** Adds a unit that comes after all that it has, and answers it. */
+  /** Adds a unit that comes after all that it has, and returns its answer. */
   append(unit: FoldUnit): void {
     unit.answer = this.#apply(unit);
   }
 
-  /** A ring fold with more units, wherever they belong, which are answered; this one stays as it is. */
+  /** Returns a ring fold with more units, wherever they belong, and sets their answers; this one stays as it is. */
   refolded(units: readonly FoldUnit[]): RingFold {
     const other = new RingFold(this.#base, this.#baseEnd);
     const added = new Set(units);
@@ -101,7 +101,7 @@ export class RingFold {
     return other;
   }
 
-  /** From where on which records differ from those of another fold of the same base. */
+  /** Returns the places from which records differ from those of another fold of the same base. */
   changedSince(before: RingFold): ChangedKeys {
     const changed = new Map<ByteString, FoldUnit>();
     for (const key of new Set([...before.#versions.keys(), ...this.#versions.keys()])) {
@@ -111,7 +111,10 @@ export class RingFold {
     return changed;
   }
 
-  /** From where on commands mean something else than in another fold of the same base; null: they do nowhere. */
+  /**
+   * Returns the unit from which commands mean something else than in another fold of the same base; null: they never
+   * do.
+   */
   switchedSince(before: RingFold): FoldUnit | null {
     const [old, now] = [before.#switches, this.#switches];
     for (let i = 0; i < old.length || i < now.length; i++) {

@@ -1,4 +1,4 @@
-/** What a unit in the tail keeps alive, in bytes, roughly: old values count, for they are what grows. */
+/** The bytes that a unit in the tail keeps alive, roughly. Old values count, because they are what grows. */
 import type { UndoRecord } from "../../store/keyspace/undo.js";
 import type { Row } from "../../store/values/relations/cell.js";
 import { Stream } from "../../store/values/streams/stream.js";
@@ -6,10 +6,10 @@ import type { Value } from "../../store/values/value.js";
 import type { TailEntry, Undoing } from "./tail.js";
 import type { FoldUnit } from "./unit.js";
 
-/** An entry without its units, beside its bytes. */
+/** Bytes of an entry without its units, in addition to its body. */
 const ENTRY_BYTES = 320;
 const PLACE_IN_ARRAY_BYTES = 8;
-/** A unit of one command with its envelope taken apart, without arguments: measured on the heap, rounded up. */
+/** Bytes of a unit of one command with its parsed envelope, without arguments: measured on the heap, rounded up. */
 const UNIT_BYTES = 640;
 const NODE_BYTES = 120;
 const ARGUMENT_BYTES = 24;
@@ -25,7 +25,7 @@ export function bytesOfUnit({ commands, more, records }: FoldUnit): number {
   return bytes + bytesOfUndoing(records);
 }
 
-/** What an entry keeps alive beside its units. */
+/** Returns the bytes that an entry keeps alive without its units. */
 export function bytesOfEntry({ body, undoing }: TailEntry): number {
   let bytes = ENTRY_BYTES + body.length;
   if (undoing === null) return bytes;

@@ -1,7 +1,7 @@
 /**
- * The applied entries that can still be taken back, in their order; dropped at the front, added mostly at the end. An
- * entry is kept as its bytes and what undoes it: the fewer objects live on, the less there is to collect. Its units are
- * made again when an entry comes that belongs before it, which few are asked for.
+ * The applied entries that can still be undone, in their order; dropped at the front, added mostly at the end. An
+ * entry is stored as its bytes and its undo records: the fewer objects live on, the less there is to collect. Its
+ * units are made again when an entry comes that belongs before it, which is rare.
  */
 import { readBody } from "../../protocol/version-2/envelope.js";
 import type { UndoRecord } from "../../store/keyspace/undo.js";
@@ -12,10 +12,10 @@ import { compareUnits, type FoldUnit, unitsOf } from "./unit.js";
 /** Dropped places at the front that are not worth moving the rest for. */
 const DROPPED_MIN = 1024;
 
-/** So many entries behind a late one keep their units: where one is late, others are. */
+/** Entries after a late one that retain their units: late entries often come together. */
 const KEPT_AFTER_LATE = 16;
 
-/** How to take a unit back, one record alone is no array; or that there was no permission to do it. */
+/** The undo record of a unit, or several; "denied": it had no permission; null: nothing to undo. */
 export type Undoing = UndoRecord | UndoRecord[] | "denied" | null;
 
 export class TailEntry implements Place {
@@ -23,13 +23,13 @@ export class TailEntry implements Place {
   readonly seq: number;
   readonly id: Place["id"];
   readonly body: Buffer;
-  /** By the index of the unit; what is no data is null. */
+  /** Undo records by the index of the unit; null for a unit that is no data. */
   undoing: Undoing[] | null = null;
-  /** Those that may change data, when they are made. */
+  /** The units that may change data, once they are made. */
   units: readonly FoldUnit[] | null = null;
-  /** How many these are. */
+  /** The number of these units. */
   readonly count: number;
-  /** That it keeps alive itself, roughly: without `units`. */
+  /** Bytes that it keeps alive itself, roughly: without `units`. */
   bytes = 0;
 
   constructor({ id, body, envelope: { at, seq } }: Entry, count: number) {
@@ -58,11 +58,11 @@ export class TailEntry implements Place {
 
 /** Entries without units. */
 export interface FoldedEntries {
-  /** Before some that have units, perhaps. */
+  /** Entries before some that have units, perhaps. */
   readonly between: readonly TailEntry[];
-  /** Behind all that have. */
+  /** Entries after all that have units. */
   readonly behind: readonly TailEntry[];
-  /** Whether there are no others from the place on. */
+  /** Whether these are all entries from the place on. */
   readonly isAll: boolean;
 }
 
@@ -71,13 +71,16 @@ export class Tail {
   /** Places at the front that are dropped. */
   #dropped = 0;
   #length = 0;
-  /** From the first of these places to before the other all entries have their units; from that on none has. */
+  /**
+   * The range of entries that have their units: from the first of these indexes to before the other; from that on
+   * none has.
+   */
   #unfoldedFrom = 0;
   #foldedFrom = 0;
-  /** Entries added since units were asked for. */
+  /** Entries added since units were last requested. */
   #sinceAsked = KEPT_AFTER_LATE;
 
-  /** How many units there are. */
+  /** The number of units. */
   get length(): number {
     return this.#length;
   }
@@ -90,18 +93,18 @@ export class Tail {
     return this.#entries.at(-1) ?? null;
   }
 
-  /** Whether the next entry that is pushed had better keep its units. */
+  /** Whether the next entry that is pushed should retain its units. */
   get keepsUnits(): boolean {
     return this.#sinceAsked < KEPT_AFTER_LATE && this.#foldedFrom === this.#entries.length;
   }
 
-  /** Those from a place on, in their order. @param most  of them */
-  from(place: Place, most: number): readonly TailEntry[] {
+  /** Returns the entries from a place on, in their order. @param max  entries at most */
+  from(place: Place, max: number): readonly TailEntry[] {
     const first = this.#firstFrom(place);
-    return this.#entries.slice(first, first + most) as TailEntry[];
+    return this.#entries.slice(first, first + max) as TailEntry[];
   }
 
-  /** Adds one behind all others. */
+  /** Adds an entry after all existing ones. */
   push(entry: TailEntry): void {
     this.#entries.push(entry);
     this.#length += entry.count;
@@ -109,7 +112,9 @@ export class Tail {
     if (entry.units !== null) this.#foldedFrom = this.#entries.length;
   }
 
-  /** Adds some that have their units wherever they belong; all later ones have theirs. @param added  in their order */
+  /**
+   * Inserts entries that have their units where they belong; all later ones have theirs. @param added  in their order
+   */
   insert(added: readonly TailEntry[]): void {
     const entries = this.#entries;
     let end = entries.length;
@@ -141,12 +146,12 @@ export class Tail {
   }
 
   /**
-   * Those from a place on that have no units yet, in their order; they are to be made now.
-   * @param most  of their units, roughly: then the newest
+   * Takes the entries from a place on that have no units yet, in their order; the caller makes the units.
+   * @param max  of their units, roughly: then the newest
    */
-  takeFolded(from: Place, most: number): FoldedEntries {
+  takeFolded(from: Place, max: number): FoldedEntries {
     const wanted = this.#firstFrom(from);
-    const first = this.#firstOfMost(wanted, most);
+    const first = this.#firstOfNewest(wanted, max);
     const between = first < this.#unfoldedFrom ? this.#folded(first, this.#unfoldedFrom) : [];
     const behind = this.#folded(Math.max(first, this.#foldedFrom), this.#entries.length);
     if (first >= this.#foldedFrom || first < this.#unfoldedFrom) this.#unfoldedFrom = first;
@@ -155,11 +160,11 @@ export class Tail {
     return { between, behind, isAll: first <= wanted };
   }
 
-  /** From where on there are so many units to be made, not before `wanted`. */
-  #firstOfMost(wanted: number, most: number): number {
+  /** Returns the index from which the given number of units remain to be made, not before `wanted`. */
+  #firstOfNewest(wanted: number, max: number): number {
     let units = 0;
     for (let at = this.#entries.length; at > wanted; ) {
-      if (units >= most) return at;
+      if (units >= max) return at;
       // Those that have their units are passed over.
       if (at === this.#foldedFrom && at > this.#unfoldedFrom) at = this.#unfoldedFrom;
       else units += this.#entries[--at]?.count ?? 0;
@@ -180,12 +185,12 @@ export class Tail {
     return units;
   }
 
-  /** Whether there are more units than so many from a place on. */
-  hasMoreFrom(place: Place, most: number): boolean {
+  /** Whether there are more than `max` units from a place on. */
+  hasMoreFrom(place: Place, max: number): boolean {
     let units = 0;
     for (let i = this.#firstFrom(place); i < this.#entries.length; i++) {
       units += (this.#entries[i] as TailEntry).count;
-      if (units > most) return true;
+      if (units > max) return true;
     }
     return false;
   }
@@ -199,7 +204,7 @@ export class Tail {
     return folded;
   }
 
-  /** @param end  later ones are not looked at */
+  /** @param end  entries after it are not searched */
   #firstFrom(place: Place, end = this.#entries.length): number {
     let low = this.#dropped;
     let high = end;

@@ -1,11 +1,11 @@
 /**
- * For each key that the tail touches, the list of the units that do, in their order: following these instead of the tail
- * makes the cost of a late unit depend on what came later on its keys.
+ * Lists of the units that touch each key of the tail, in their order: with these the cost of a late unit depends on
+ * the later units of its keys, and not on the complete tail.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { compareUnits, type FoldUnit, type TouchNode } from "./unit.js";
 
-/** How far the insertion of a batch has come in one list, from the newest node on. */
+/** The position that the insertion of a batch has reached in one list, from the newest node on. */
 interface Cursor {
   node: TouchNode;
   /** Applied units that were passed, and those up to the earliest that may write: what a writer or a reader there affects. */
@@ -21,25 +21,25 @@ export class TouchLists {
     this.#newest = Array.from({ length: databases }, () => new Map());
   }
 
-  /** Adds a unit that comes after all that are in the lists. */
+  /** Adds a unit that comes after all those in the lists. */
   append(unit: FoldUnit): void {
     if (unit.key !== null) this.#appendNode(unit, unit.key);
     if (unit.more !== null) for (const node of unit.more) this.#appendNode(node, node.key as ByteString);
   }
 
   /**
-   * Adds units wherever they belong, and finds out which of them are late.
+   * Inserts units where they belong, and finds out which of them are late.
    * @param units  in their order
-   * @param most   applied units that one of them may affect: no more of a key's list is walked
+   * @param max    applied units that one of them may affect: no more of a key's list is walked
    * @returns false: it would be more, and none of them has been added
    */
-  insert(units: readonly FoldUnit[], most: number): boolean {
+  insert(units: readonly FoldUnit[], max: number): boolean {
     // By the newest node, which stays so once the newest unit of the batch on that key is in.
     const cursors = new Map<TouchNode, Cursor>();
     const inserted: TouchNode[] = [];
     for (let i = units.length - 1; i >= 0; i--)
       for (const node of nodesOf(units[i] as FoldUnit)) {
-        if (!this.#insertNode(node, cursors, most)) {
+        if (!this.#insertNode(node, cursors, max)) {
           for (const other of inserted) this.#unlink(other, other.key as ByteString);
           return false;
         }
@@ -48,12 +48,12 @@ export class TouchLists {
     return true;
   }
 
-  /** Whether a unit, which is in no list, is known to affect more than so many applied ones. */
-  affectsMore(unit: FoldUnit, most: number): boolean {
+  /** Whether a unit, which is in no list, is known to affect more than `max` applied ones. */
+  affectsMore(unit: FoldUnit, max: number): boolean {
     return nodesOf(unit).some(({ db, key, writes }) => {
       const newest = this.#newest[db]?.get(key as ByteString);
       if (newest === undefined || compareUnits(newest.unit, unit) <= 0) return false;
-      return !passLater(cursorAt(newest), unit, writes, most);
+      return !passLater(cursorAt(newest), unit, writes, max);
     });
   }
 
@@ -84,8 +84,8 @@ export class TouchLists {
     newest.set(key, node);
   }
 
-  /** @returns false: it is not inserted, as it affects more than `most` */
-  #insertNode(node: TouchNode, cursors: Map<TouchNode, Cursor>, most: number): boolean {
+  /** @returns false: it is not inserted, as it affects more than `max` */
+  #insertNode(node: TouchNode, cursors: Map<TouchNode, Cursor>, max: number): boolean {
     const { unit } = node;
     const key = node.key as ByteString;
     const newest = this.#newest[node.db]?.get(key);
@@ -98,7 +98,7 @@ export class TouchLists {
       cursor = cursorAt(newest);
       cursors.set(newest, cursor);
     }
-    if (!passLater(cursor, unit, node.writes, most)) return false;
+    if (!passLater(cursor, unit, node.writes, max)) return false;
     const { older } = cursor.node;
     node.newer = cursor.node;
     node.older = older;
@@ -125,13 +125,13 @@ function cursorAt(newest: TouchNode): Cursor {
 }
 
 /**
- * Moves a cursor past the nodes of all units later than one. All that stand behind a late writer are affected: each later
- * writer is, and goes on from there; behind a late reader it is those from the first writer on.
- * @returns false: it stopped, since these are more than `most`
+ * Moves a cursor past the nodes of all units later than one. All units after a late writer are affected: each later
+ * writer is, and affects those after it; after a late reader it is those from the first writer on.
+ * @returns false: it stopped, since these are more than `max`
  */
-function passLater(cursor: Cursor, unit: FoldUnit, writes: boolean, most: number): boolean {
+function passLater(cursor: Cursor, unit: FoldUnit, writes: boolean, max: number): boolean {
   for (;;) {
-    if ((writes ? cursor.touched : cursor.written) > most) return false;
+    if ((writes ? cursor.touched : cursor.written) > max) return false;
     const { older, unit: passed } = cursor.node;
     if (older === null || compareUnits(older.unit, unit) <= 0) return true;
     cursor.node = older;

@@ -1,6 +1,6 @@
 /**
- * The tail with what its units touch: the entries, the keys' lists, the bytes. Finds what arrivals affect. Only entries
- * from the earliest late arrival on are in the lists; most never come there.
+ * The tail with what its units touch: the entries, the keys' lists, the bytes. Finds what arrivals affect. Only
+ * entries from the earliest late arrival on are in the lists; most never are.
  */
 
 import type { Semantics } from "../../store/semantics.js";
@@ -16,17 +16,17 @@ import { nodesOf, TouchLists } from "./touch-lists.js";
 import { compareUnits, type FoldUnit, findTouches, unitsOf } from "./unit.js";
 
 /**
- * Later units that are walked at most where whole databases are touched, as no list leads to what is affected then: some 10
- * ms. More of them count as too many to be done again.
+ * Later units that are walked where whole databases are touched, at most: no list leads to the affected units then.
+ * Some 10 ms. More units count as too many to be done again.
  */
-const WALKED_MOST = 20_000;
+const WALKED_MAX = 20_000;
 
 export class TouchedTail {
   readonly #tail = new Tail();
   readonly #lists: TouchLists;
   readonly #databases: number;
   readonly #known: Semantics;
-  /** The last that touches a whole database, of those in the lists. */
+  /** The last unit in the lists that touches a complete database. */
   #lastWhole: FoldUnit | null = null;
   #bytes = 0;
 
@@ -36,12 +36,12 @@ export class TouchedTail {
     this.#lists = new TouchLists(databases);
   }
 
-  /** That it keeps alive, roughly. */
+  /** Bytes that it keeps alive, roughly. */
   get bytes(): number {
     return this.#bytes;
   }
 
-  /** How many units there are. */
+  /** The number of units. */
   get length(): number {
     return this.#tail.length;
   }
@@ -54,12 +54,12 @@ export class TouchedTail {
     return this.#tail.last;
   }
 
-  /** What entries from a place on have changed. @param most  of them */
-  changedFrom(place: Place, most: number): ChangedKeys {
-    return changedBy(this.#tail.from(place, most + 1), most);
+  /** Returns the keys that entries from a place on have changed. @param max  entries at most */
+  changedFrom(place: Place, max: number): ChangedKeys {
+    return changedBy(this.#tail.from(place, max + 1), max);
   }
 
-  /** Adds an entry behind all others. @param count  how many of its units may change data; they have been applied */
+  /** Adds an entry after all existing ones. @param count  units that may change data; they have been applied */
   push({ entry, units }: Arrival, count: number): void {
     const kept = new TailEntry(entry, count);
     if (this.#tail.keepsUnits) {
@@ -75,7 +75,7 @@ export class TouchedTail {
     return this.#tail.keepsUnits;
   }
 
-  /** Adds an entry behind all others that has been applied without units. */
+  /** Adds an entry after all existing ones that has been applied without units. */
   pushApplied(entry: Entry, { undoing, count }: Pick<AppliedEntry, "undoing" | "count">): void {
     const kept = new TailEntry(entry, count);
     kept.undoing = undoing;
@@ -94,16 +94,16 @@ export class TouchedTail {
 
   /**
    * Makes some of the units that belong into the lists before a late entry.
-   * @param mostAffected  when it is certain to affect more, or too much to be found out, no others are made
+   * @param maxAffected  when it is certain to affect more, or too much to be found out, no further units are made
    * @returns whether that was all
    */
-  prepare(late: Entry, most: number, mostAffected: number): boolean {
+  prepare(late: Entry, max: number, maxAffected: number): boolean {
     const { last } = this.#tail;
     const place = placeOf(late);
     if (last === null || comparePlaces(last, place) < 0) return true;
     return (
-      this.#isTooMuch(this.#touching(unitsOf(late, this.#databases, this.#known)), place, mostAffected) ||
-      this.#unfold(place, most)
+      this.#isTooMuch(this.#touching(unitsOf(late, this.#databases, this.#known)), place, maxAffected) ||
+      this.#unfold(place, max)
     );
   }
 
@@ -113,33 +113,36 @@ export class TouchedTail {
     return this.#tail.unitsAfter(unit);
   }
 
-  /** Puts the units that may change something into the lists. @returns them; null: they affect more than `most` units */
-  place(late: readonly Arrival[], most: number): FoldUnit[] | null {
+  /** Puts the units that may change something into the lists. @returns them; null: they affect more than `max` units */
+  place(late: readonly Arrival[], max: number): FoldUnit[] | null {
     const [first] = late;
     if (first === undefined) return [];
     const placed = this.#touching(ofDatabases(late));
     const place = placeOf(first.entry);
-    if (this.#isTooMuch(placed.slice(0, first.units.length), place, most)) return null;
+    if (this.#isTooMuch(placed.slice(0, first.units.length), place, max)) return null;
     this.#unfold(place);
-    return this.#lists.insert(placed, most) ? placed : null;
+    return this.#lists.insert(placed, max) ? placed : null;
   }
 
-  /** Those that may change something, with what they touch. */
+  /** Returns the units that may change something, with what they touch. */
   #touching(units: readonly FoldUnit[]): FoldUnit[] {
     const touching = units.filter(({ kind }) => kind === "data");
     for (const unit of touching) findTouches(unit, this.#databases, this.#known);
     return touching;
   }
 
-  /** Told from what is in the lists already: it may be no, wrongly, but never yes. @param place  of the first unit */
-  #isTooMuch(units: readonly FoldUnit[], place: Place, most: number): boolean {
-    if (units.some(({ wholes }) => wholes !== null) && this.#isTooLong(place, most)) return true;
-    return units.some((unit) => this.#lists.affectsMore(unit, most));
+  /**
+   * Whether units certainly affect too many, by the nodes that are in the lists already: it may return false wrongly,
+   * but never true. @param place  of the first unit
+   */
+  #isTooMuch(units: readonly FoldUnit[], place: Place, max: number): boolean {
+    if (units.some(({ wholes }) => wholes !== null) && this.#isTooLong(place, max)) return true;
+    return units.some((unit) => this.#lists.affectsMore(unit, max));
   }
 
-  /** Whether walking all units from a place on takes too long. @param most  units that may be done again */
-  #isTooLong(place: Place, most: number): boolean {
-    return most < Number.POSITIVE_INFINITY && this.#tail.hasMoreFrom(place, WALKED_MOST);
+  /** Whether walking all units from a place on takes too long. @param max  units that may be done again */
+  #isTooLong(place: Place, max: number): boolean {
+    return max < Number.POSITIVE_INFINITY && this.#tail.hasMoreFrom(place, WALKED_MAX);
   }
 
   /** Takes units that were placed out of the lists again. */
@@ -147,12 +150,12 @@ export class TouchedTail {
     for (const unit of placed) this.#lists.remove(unit);
   }
 
-  /** @returns in their order; null: more than `most`, or they cannot be found so soon */
-  affected(seeds: Seeds, most: number): FoldUnit[] | null {
+  /** @returns in their order; null: more than `max`, or they cannot be found so soon */
+  affected(seeds: Seeds, max: number): FoldUnit[] | null {
     const first = firstOf(seeds);
     if (first === null) return [];
-    if (!this.#touchesWholes(seeds.late, first)) return affectedAlongLists(seeds, most);
-    return this.#isTooLong(first.place, most) ? null : affectedAlongTail(seeds, this.#laterThan(first), most);
+    if (!this.#touchesWholes(seeds.late, first)) return affectedAlongLists(seeds, max);
+    return this.#isTooLong(first.place, max) ? null : affectedAlongTail(seeds, this.#laterThan(first), max);
   }
 
   #touchesWholes(late: readonly FoldUnit[], first: FoldUnit): boolean {
@@ -166,7 +169,7 @@ export class TouchedTail {
     return unit.isApplied ? [unit, ...later] : later;
   }
 
-  /** Which are late: the lists tell of those in them, unless whole databases are touched. */
+  /** Marks late units: the lists show which are, unless whole databases are touched. */
   findLate(late: readonly FoldUnit[], placed: readonly FoldUnit[]): void {
     const [first] = late;
     if (first === undefined) return;
@@ -202,11 +205,11 @@ export class TouchedTail {
 
   /**
    * Makes the units of the entries from a place on, the newest first, and puts them into the lists.
-   * @param most  of them, roughly
+   * @param max  of them, roughly
    * @returns whether that was all
    */
-  #unfold(from: Place, most = Number.POSITIVE_INFINITY): boolean {
-    const { between, behind, isAll } = this.#tail.takeFolded(from, most);
+  #unfold(from: Place, max = Number.POSITIVE_INFINITY): boolean {
+    const { between, behind, isAll } = this.#tail.takeFolded(from, max);
     for (const entry of behind) for (const unit of this.#unfoldOne(entry)) this.#addBehind(unit);
     const units = between.flatMap((entry) => this.#unfoldOne(entry));
     for (const unit of units) {
@@ -223,7 +226,7 @@ export class TouchedTail {
     return units;
   }
 
-  /** Puts an applied unit that comes after all that are in the lists into them. */
+  /** Adds an applied unit that comes after all those in the lists. */
   #addBehind(unit: FoldUnit): void {
     findTouches(unit, this.#databases, this.#known);
     this.#lists.append(unit);

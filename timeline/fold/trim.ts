@@ -1,4 +1,4 @@
-/** Keeps the tail within its bytes. They, not seconds, are the usual bound. */
+/** Limits the tail to its bytes. They, not seconds, are the usual bound. */
 import type { Fold } from "./fold.js";
 
 /** Milliseconds of the tail that are forgotten in one go. */

@@ -1,7 +1,7 @@
 /**
- * An entry's units as the fold works on them, and their places in the lists of the keys that they touch.
- * What a unit may do is told from its bytes alone: failed and denied units keep what they touch in full.
- * Source: docs/architecture.md "The life of a signed write".
+ * An entry's units as the fold works on them, and their nodes in the lists of the keys that they touch. What a unit
+ * may do follows from its bytes alone: failed and denied units retain what they touch in full. Source:
+ * docs/architecture.md "The life of a signed write".
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
@@ -20,13 +20,13 @@ import { mayChange } from "../entries/recorded.js";
 export interface UnitAnswer {
   readonly reply: Reply;
   readonly outcome: "applied" | "denied" | "unmet" | "malformed";
-  /** A unit that stands after it, and had been applied before it, touches what it may write, or may write what it reads. */
+  /** Whether a later unit that was applied before this one touches what it may write, or may write what it reads. */
   readonly late: boolean;
 }
 
 /**
- * The commands of an envelope whose units all are ordinary, and one each; null: of another. That is the usual case, and
- * its units need not be made before others come that belong before them.
+ * Returns the commands of an envelope whose units all are ordinary, with one command each; null: of another envelope.
+ * That is the usual case, and its units need not be made until an entry comes that belongs before them.
  */
 export function ordinaryCommands(
   envelope: Envelope,
@@ -45,12 +45,15 @@ export function ordinaryCommands(
   return found;
 }
 
-/** By any number of semantics: `data` may write; `nothing`: unknown, wrong number of arguments, SELECT, a mixture with KEY, no such database. */
+/**
+ * The kind by any number of semantics: `data` may write; `nothing`: unknown, wrong number of arguments, SELECT, a
+ * mixture with KEY, no such database.
+ */
 export type UnitKind = "data" | "read" | "ring" | "nothing";
 
 /**
- * A unit's place in the list of one key. The list may hold several nodes of one unit, next to each other: a command that
- * names a key twice.
+ * A unit's node in the list of one key. The list may contain several nodes of one unit, next to each other: a command
+ * that names a key twice.
  */
 export class TouchNode {
   readonly unit: FoldUnit;
@@ -60,7 +63,7 @@ export class TouchNode {
   writes = false;
   older: TouchNode | null = null;
   newer: TouchNode | null = null;
-  /** Search that has looked for the next writer behind this reader. */
+  /** The search that has looked for the next writer after this reader. */
   passed = 0;
 
   constructor(unit: FoldUnit | null) {
@@ -68,7 +71,7 @@ export class TouchNode {
   }
 }
 
-/** Which databases a unit touches as a whole. */
+/** A database that a unit touches as a whole. */
 export interface WholeTouch {
   readonly db: number;
   readonly writes: boolean;
@@ -77,23 +80,23 @@ export interface WholeTouch {
 /** A unit; also the node of its first key, since most have no other. */
 export class FoldUnit extends TouchNode {
   readonly envelope: Envelope;
-  /** Of its entry. */
+  /** The id of its entry. */
   readonly entryId: ByteString;
-  /** In its entry. */
+  /** The index in its entry. */
   readonly index: number;
   readonly kind: UnitKind;
-  /** What its commands mean, as it was last applied. */
+  /** The table by which it was last applied. */
   table: CommandIndex;
-  /** By that, the command of a unit of one; null: several, or none that can be run. */
+  /** The command of a unit of one command, by `table`; null: several, or none that can be run. */
   command: Command | null;
-  /** By that, whether it can be run. */
+  /** Whether it can be run, by `table`. */
   isRunnable: boolean;
   /** The nodes of its other keys. */
   more: TouchNode[] | null = null;
   wholes: WholeTouch[] | null = null;
-  /** How to take it back; one alone is no array. */
+  /** The undo record, or several. */
   records: UndoRecord | UndoRecord[] | null = null;
-  /** What it keeps alive, roughly. */
+  /** Bytes that it keeps alive, roughly. */
   bytes = 0;
   /** Whether its signer was not permitted to do it. */
   isDenied = false;
@@ -103,7 +106,7 @@ export class FoldUnit extends TouchNode {
   isLate = false;
   /** Search that has found it affected. */
   found = 0;
-  /** Until it is handed out. */
+  /** The answer, until it is handed out. */
   answer: UnitAnswer | null = null;
 
   constructor(entry: Entry, index: number, databases: number, known: Semantics) {
@@ -126,7 +129,7 @@ export class FoldUnit extends TouchNode {
   }
 
   /** Sets the table of the unit's position in the order. @param isAlike  whether a row of both tables is found for the same calls */
-  mean(table: CommandIndex, { isAlike }: Pick<Semantics, "isAlike">): void {
+  mean(table: CommandIndex, { isAlike }: Semantics): void {
     if (this.table === table) return;
     this.table = table;
     // The row of most commands is the same.
@@ -162,7 +165,7 @@ export class FoldUnit extends TouchNode {
     return this.envelope.commands[this.index] as readonly ByteString[];
   }
 
-  /** Its commands; a new array where the envelope has others. */
+  /** The unit's commands; a new array where the envelope has more. */
   get commands(): readonly (readonly ByteString[])[] {
     const { envelope } = this;
     return isWhole(envelope) || envelope.commands.length === 1 ? envelope.commands : [this.argv];
@@ -172,7 +175,7 @@ export class FoldUnit extends TouchNode {
     return this.envelope.at;
   }
 
-  /** Of its entry. */
+  /** The place of its entry. */
   get place(): Place {
     const { at, seq } = this.envelope;
     return { at, seq, id: this.entryId };
@@ -221,7 +224,7 @@ function kindOfSeveral(
   return kinds.has("data") ? "data" : "read";
 }
 
-/** What it is by the table by which it does most: what its place's is may change when others come. */
+/** Returns the kind by the table by which it does most: the table of its place may change when other entries come. */
 function kindOfAll(
   commands: FoldUnit["commands"],
   envelope: Envelope,
@@ -241,7 +244,7 @@ export function unitsOf(entry: Entry, databases: number, known: Semantics = SEMA
   return envelope.commands.map((_, index) => new FoldUnit(entry, index, databases, known));
 }
 
-/** Negative: `a` comes first; 0: the same unit. */
+/** Compares two units. Negative: `a` comes first; 0: the same unit. */
 export function compareUnits(a: FoldUnit, b: FoldUnit): number {
   if (a.envelope === b.envelope) return a.index - b.index;
   return (
@@ -252,29 +255,26 @@ export function compareUnits(a: FoldUnit, b: FoldUnit): number {
 }
 
 /**
- * Sets what a unit touches, whatever its commands mean at its place: its nodes, in no list yet, and its whole databases.
- * Databases that do not exist do not count.
+ * Sets what a unit touches, whatever its commands mean at its place: its nodes, in no list yet, and its whole
+ * databases. Databases that do not exist are ignored.
  */
 export function findTouches(unit: FoldUnit, databases: number, known: Semantics): void {
   const { envelope, command } = unit;
   if (!known.isAlike) for (const argv of unit.commands) findOfAll(unit, argv, databases, known);
-  else if (command !== null) findOf(unit, command, unit.argv, databases);
-  else for (const argv of unit.commands) findOf(unit, known.newest.resolve(argv) as Command, argv, databases);
+  else if (command !== null) findOf(unit, command.keys, unit.argv, databases);
+  else
+    for (const argv of unit.commands)
+      findOf(unit, (known.newest.resolve(argv) as Command).keys, argv, databases);
   if (envelope.if === null) return;
   for (const { db, key } of envelope.if) if (db < databases) addNode(unit, db, key, false);
 }
 
 function findOfAll(unit: FoldUnit, argv: readonly ByteString[], databases: number, known: Semantics): void {
   const specs = new Set(known.rowsOf(argv).map(({ keys }) => keys));
-  for (const keys of specs) findOf(unit, { keys }, argv, databases);
+  for (const keys of specs) findOf(unit, keys, argv, databases);
 }
 
-function findOf(
-  unit: FoldUnit,
-  { keys }: Pick<Command, "keys">,
-  argv: readonly ByteString[],
-  databases: number,
-): void {
+function findOf(unit: FoldUnit, keys: Command["keys"], argv: readonly ByteString[], databases: number): void {
   const { db } = unit.envelope;
   if (typeof keys === "function") {
     for (const touch of touchesOf(keys, argv)) addTouch(unit, touch, databases);

@@ -1,18 +1,19 @@
 /**
- * What became of something that a daemon took before it was left out. It can be told only when what members hold up to there
- * can change no more, and as long as they know the ids of what they keep no more.
+ * The outcome of an entry that a daemon took before it was left out of the member list. It is known only when the
+ * entries that members hold up to its date can no longer change, and as long as members remember the ids of removed
+ * entries.
  */
 
-/** How long the ids of what is kept no more are remembered; milliseconds. */
+/** Milliseconds for which the ids of removed entries are remembered. */
 export const KEPT_IDS_MS = 30 * 86_400_000;
 
 /** `held`: by the member. `forgotten`: too old for the member to know. */
 export type Fate = "held" | "undecided" | "dead-letter" | "forgotten";
 
 export interface MembersPast {
-  /** Of a member that is live: what it holds of dates before that can change no more. */
+  /** The date of a live member up to which the entries it holds can no longer change. */
   readonly stablePoint: number;
-  /** From there on it knows all ids, also of what it keeps no more. */
+  /** The date from which it knows all ids, also those of removed entries. */
   readonly idsFrom: number;
 }
 

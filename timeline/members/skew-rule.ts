@@ -1,10 +1,10 @@
 /**
- * Where the watermark of a daemon stands whose clock is off: it takes nothing itself, so it may follow the others, or it would
- * hold back what is final for all. Not beyond the window behind the clock that most agree on: else one watermark that has run
- * ahead would be handed on.
- * @param median  of the members' clocks, milliseconds since 1970
- * @param past  how far behind the clock something is taken first-hand
- * @param watermarks  of the members whose clocks are right
+ * Returns the watermark of a daemon whose clock is wrong. Such a daemon takes no entries itself, so it may follow the
+ * other members; otherwise it would delay final answers for all. It stays within the window of the clock that most
+ * members agree on, so that one watermark that has run ahead is not copied.
+ * @param median      the median of the members' clocks, milliseconds since 1970
+ * @param past        milliseconds before the clock up to which entries are taken first-hand
+ * @param watermarks  those of the members whose clocks are right
  */
 export const skewedWatermark = (median: number, past: number, watermarks: Iterable<number>): number =>
   Math.floor(Math.min(median - past, ...watermarks));

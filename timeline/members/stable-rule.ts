@@ -1,17 +1,18 @@
 /**
- * When everything dated before a time is final: when each member has reported, as of one moment and only of what is on its
- * disk, that it takes nothing earlier any more, and that it holds the same up to there as this daemon does *now*. Each
- * envelope comes in first-hand somewhere before that member's report: so equal reports leave nothing that could still come.
+ * Decides when everything dated before a time is final: when each member has reported, as of one moment and only of
+ * what is on its disk, that it takes nothing earlier any more, and that it holds the same entries up to there as this
+ * daemon does *now*. Each envelope is taken first-hand by some member before that member's report, so equal reports
+ * mean that no earlier envelope can still arrive.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 
-/** What a daemon says in one step, of what is on its disk. */
+/** The report of a daemon as of one moment, about what is on its disk. */
 export interface Report<Digest> {
   /** The hash of the list under which it reports; empty: the cluster has no list. */
   readonly list: ByteString;
-  /** Nothing dated at or before it is taken first-hand any more; milliseconds since 1970. */
+  /** The date up to which nothing is taken first-hand any more; milliseconds since 1970. */
   readonly watermark: number;
-  /** Of all that it holds dated before the time that was asked for. */
+  /** The digest of all entries dated before the requested time. */
   readonly digest: Digest;
 }
 
@@ -22,8 +23,8 @@ const isOfList = <Digest>(report: Report<Digest>, own: Report<Digest>): boolean 
 
 /**
  * Whether everything dated before `at` is final.
- * @param own  what this daemon would report now
- * @param others  the other members of the list
+ * @param own      the report that this daemon would send now
+ * @param others   the remaining members of the list
  * @param reports  of the time `at`, by member
  */
 export function isStable<Digest>(

@@ -1,29 +1,34 @@
-/** What a daemon takes, and from which others, and when it may report: by the lists that it knows, in memory at once. */
+/**
+ * Rules for the entries that a daemon takes, the members that it takes them from, and the time at which it may
+ * report: by the lists that it knows, as soon as they are in memory.
+ */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Standing } from "../../protocol/members/succession.js";
 
-/** A daemon, as far as it decides about what it takes and says. */
+/** The state of a daemon on which these rules depend. */
 export interface OwnStanding {
   readonly standing: Standing;
   readonly own: ByteString;
-  /** Whether it is caught up, and has raised its watermark above what others call final. */
+  /** Whether it is caught up, and has raised its watermark above every date that other members call final. */
   readonly isLive: boolean;
 }
 
 /** Why nothing is taken from clients. */
 export type FirstHandRefusal = "no-data" | "no-member" | "joining" | "skewed";
 
-/** Whether there is any list that says who the members are. */
+/** Whether a list says which daemons are members. */
 const isListed = ({ heads }: Standing): boolean => heads.length > 0;
 
 /**
- * From the moment that a newer list is seen nothing comes from those that it leaves out; nor to a daemon that is in none itself:
- * one that is to join would hear from one that was left out before it hears that it was. Without a list each has proved itself.
+ * Whether a daemon may take entries from another one. As soon as a newer list is seen, daemons that it leaves out
+ * send nothing any more, and a daemon that is in no list itself receives nothing: while it joins, it could receive
+ * entries from a daemon before it learns that this one was left out. Without a list every authenticated daemon may
+ * send.
  */
 export const mayTakeFrom = (standing: Standing, own: ByteString, id: ByteString): boolean =>
   !isListed(standing) || (standing.members.has(own) && standing.members.has(id));
 
-/** A list has no member without data, as it would come back with nothing. */
+/** A list must not have members without data, as such a member would start again with nothing. */
 export function firstHandRefusal({
   standing,
   own,
@@ -38,8 +43,10 @@ export function firstHandRefusal({
 }
 
 /**
- * The list is on disk, and all that was held when it was first seen, some of it perhaps given by one that it leaves out: a report
- * says only what is on disk, and what is not would come up behind it. And what two lists that do not follow each other say cannot both be driven. */
+ * Whether a daemon may report. The list must be on disk, and so must all entries that were held when it was first
+ * seen, some of which a daemon may have sent that the list leaves out: a report covers only what is on disk, and
+ * later arrivals would follow it. Two lists that do not follow each other cannot both be obeyed.
+ */
 export const mayReport = ({
   standing,
   own,

@@ -1,40 +1,40 @@
 /**
- * What a member's snapshot takes the place of is kept aside: a timeline of its own, as whole as the one before, which an
- * operator can look at, and removes. Source: docs/decisions/0016-a-snapshot-needs-a-majority.md.
+ * A copy of what a member's snapshot replaces: a timeline of its own, as complete as it was, for an operator to
+ * examine and to remove. Source: docs/decisions/0016-a-snapshot-needs-a-majority.md.
  */
 
-import type { Mark, MarkName, Storage } from "../entries/storage.js";
-import type { Snapshots } from "./snapshot-files.js";
+import type { EntrySource, Mark, MarkName, MarkSource, Storage } from "../entries/storage.js";
+import type { SnapshotSource, Snapshots } from "./snapshot-files.js";
 
 /** Entries that are copied between two turns. */
 const ENTRIES_A_TURN = 256;
-/** What says how the entries are to be read. */
+/** The marks that explain how the entries are to be read. */
 const MARKS: readonly MarkName[] = ["watermark", "pruned", "snapshots", "genesis"];
 
-/** Where it is kept. */
+/** The folder that receives the copy. */
 export interface AsideFolder {
-  /** As the log calls it. */
+  /** The folder's name in the log. */
   readonly name: string;
   readonly storage: Storage;
-  readonly snapshots: Pick<Snapshots, "write">;
-  /** Closes the storage; from then on it counts as whole. */
+  readonly snapshots: Snapshots;
+  /** Closes the storage; from then on the copy counts as complete. */
   commit(): Promise<void>;
-  /** Leaves nothing of it. Harmless behind `commit`. */
+  /** Removes everything of it. Does nothing after `commit`. */
   discard(): Promise<void>;
 }
 
-/** Begins one. @param cutAt  of the snapshot that comes; milliseconds since 1970 @throws Error  where there is no room */
+/** Begins a copy. @param cutAt  of the new snapshot; milliseconds since 1970 @throws Error  there is no room */
 export type OpenAside = (cutAt: number) => Promise<AsideFolder>;
 
 export interface AsideSource {
-  readonly storage: Pick<Storage, "entries" | "mark">;
-  readonly snapshots: Pick<Snapshots, "list" | "read"> | null;
+  readonly storage: EntrySource & MarkSource;
+  readonly snapshots: SnapshotSource | null;
 }
 
 /**
  * Copies everything there is. Nothing may be put meanwhile.
- * @param turn  lets others be served
- * @returns what it is called
+ * @param turn  resolves in a later turn, so that clients are served
+ * @returns the folder's name
  */
 export async function keepAside(
   { storage, snapshots }: AsideSource,
@@ -67,11 +67,7 @@ export async function keepAside(
 }
 
 /** @returns where to go on; null: that was all */
-function copySome(
-  from: AsideSource["storage"],
-  to: Pick<Storage, "put">,
-  start: Buffer | null,
-): Buffer | null {
+function copySome(from: EntrySource, to: Storage, start: Buffer | null): Buffer | null {
   const entries: (readonly [Buffer, Buffer])[] = [];
   let next: Buffer | null = null;
   for (const [place, value] of from.entries(start, null)) {

@@ -1,25 +1,26 @@
-/** Which of the snapshots that hold are kept, as each takes as much room as the whole state. */
+/** Selects the valid snapshots that are retained, since each takes as much room as the complete state. */
 import { roundnessOf } from "./cut-dates.js";
 
-/** How many are kept: an older one serves entries that came late. */
+/** The newest snapshots, which are always retained: an older one serves entries that came late. */
 const KEPT = 2;
-/** Where entries are kept for a time, so many more are kept over that time. */
+/** Further snapshots that are spread over the time for which entries are retained. */
 const KEPT_OVER_TIME = 8;
 
-export interface KeptDatesParts {
-  /** The one that stands for what is forgotten; null: nothing is. */
-  readonly base: number | null;
-  /** Whether enough members have found the one of a date the same. */
-  readonly isCertified: (date: number) => boolean;
-  /** Milliseconds for which entries are kept; infinite: for ever. */
-  readonly retainMs: number;
-}
-
-/** @param dates  of those that hold, rising @returns those of them that stay */
-export function keptDates(dates: readonly number[], parts: KeptDatesParts): number[] {
-  const { base, retainMs } = parts;
+/**
+ * Returns the dates of the snapshots that stay.
+ * @param dates      of the valid ones, ascending
+ * @param base       the one that replaces removed entries; null: nothing was removed
+ * @param certified  those that enough members have found the same
+ * @param retainMs   milliseconds for which entries are stored; infinite: for ever
+ */
+export function keptDates(
+  dates: readonly number[],
+  base: number | null,
+  certified: ReadonlySet<number>,
+  retainMs: number,
+): number[] {
   const newest = dates.slice(-KEPT);
-  const awaited = awaitedOf(dates, parts);
+  const awaited = awaitedOf(dates, base, certified);
   const stays = (date: number) => newest.includes(date) || date === base || date === awaited;
   if (retainMs === Number.POSITIVE_INFINITY) return dates.filter(stays);
   // One that is older than that, to forget up to it.
@@ -34,13 +35,17 @@ export function keptDates(dates: readonly number[], parts: KeptDatesParts): numb
 }
 
 /**
- * Of those that members have not found the same yet, or that are the newest found so, the one that most of them will come
- * upon: without it entries could never go where snapshots are made faster than members compare them.
+ * Returns the date that most members will arrive at, of the snapshots that are not certified yet; or the newest
+ * certified one. Without it entries could never be removed where snapshots are made faster than members compare them.
  */
-function awaitedOf(dates: readonly number[], { base, isCertified }: KeptDatesParts): number | null {
-  const certified = dates.findLast(isCertified) ?? -1;
-  if (certified > (base ?? -1)) return certified;
-  const open = dates.filter((date) => date > certified);
+function awaitedOf(
+  dates: readonly number[],
+  base: number | null,
+  certified: ReadonlySet<number>,
+): number | null {
+  const last = dates.findLast((date) => certified.has(date)) ?? -1;
+  if (last > (base ?? -1)) return last;
+  const open = dates.filter((date) => date > last);
   return open.reduce<number | null>(
     (best, date) => (best === null || roundnessOf(date) > roundnessOf(best) ? date : best),
     null,

@@ -1,16 +1,18 @@
-/** Makes a snapshot from the entries that are kept: in one go in a worker, or in turns of the event loop. */
+/** Makes a snapshot from the stored entries: in one step in a worker, or in turns of the event loop. */
 import { finish, inTurns, type Steps, type TurnClock } from "../../protocol/steps.js";
 import { dateText, hexOf } from "../../protocol/version-2/envelope.js";
 import { DigestIndex } from "../compare/digest-index.js";
 import type { Entry, Place } from "../entries/entry.js";
+import type { EntrySource } from "../entries/storage.js";
 import type { Fold } from "../fold/fold.js";
-import { Refold, type RefoldParts } from "./refold.js";
+import { Refold } from "./refold.js";
+import type { Beginning } from "./ring-entries.js";
 import { writeSnapshot } from "./snapshot.js";
 import type { Snapshots } from "./snapshot-files.js";
 
 /** No snapshot can be made: an entry that it is to be made of cannot be read. */
 export class DamagedEntry extends Error {
-  /** Where it is; it comes from another thread as it is. */
+  /** The entry's place. It survives the way from another thread, unlike the class. */
   readonly damaged: Place;
 
   constructor(place: Place) {
@@ -19,9 +21,12 @@ export class DamagedEntry extends Error {
   }
 }
 
-export interface MakeSnapshotParts
-  extends Pick<RefoldParts, "storage" | "hash" | "genesis" | "databases" | "from"> {
+export interface MakeSnapshotParts extends Beginning {
+  readonly storage: EntrySource;
+  /** Has the snapshot to begin with, and receives the new one. */
   readonly snapshots: Snapshots;
+  /** The snapshot that the fold begins with; null: with nothing. */
+  readonly from: number | null;
   /** Everything dated up to it, and nothing else. */
   readonly to: number;
 }
@@ -80,5 +85,5 @@ function chunksOf(
   { index, ringEntries }: Begun,
 ): Iterable<Buffer> {
   if (end !== null && end.at <= to) throw new Error("this release does not know what commands mean by then");
-  return writeSnapshot({ database, ringEntries, cutAt: to, index }, hash);
+  return writeSnapshot({ database, ringEntries, cutAt: to, sums: index.serialise(to) }, hash);
 }

@@ -1,4 +1,4 @@
-/** Snapshots of a timeline in memory: what it begins with when its oldest entries have gone. */
+/** Snapshots of a timeline in memory, with which it begins when its oldest entries are removed. */
 import { bytesOf } from "../../protocol/byte-string.js";
 import type { SnapshotSeal, SnapshotStore, StagedSnapshot } from "./snapshot-files.js";
 import { SEAL_BYTES } from "./snapshot-stream.js";
@@ -46,7 +46,9 @@ export class MemorySnapshots implements SnapshotStore {
       get seal() {
         return sealOfChunks(chunks);
       },
-      commit: async () => this.write(cutAt, chunks),
+      commit: async () => {
+        this.write(cutAt, chunks);
+      },
       // What ends a process ends all of it.
       settle: () => {},
       discard: () => {},

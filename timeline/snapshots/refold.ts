@@ -1,51 +1,54 @@
 /**
- * Folds the timeline anew from a snapshot, or from nothing, in slices: at a start, when an entry belongs below the tail,
- * when so many units would have to be done again that it would hold others up, and to make a snapshot.
+ * Folds the timeline again from a snapshot, or from nothing, in slices: at a start; when an entry belongs below the
+ * tail; when too many units would have to be done again in one step; and to make a snapshot.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Steps } from "../../protocol/steps.js";
 import { Database } from "../../store/database.js";
-import type { KeyRing } from "../../store/key-ring.js";
 import type { DigestIndex } from "../compare/digest-index.js";
 import { type Entry, firstPlaceAt, type Place, readPlace, writePlace } from "../entries/entry.js";
 import { isRingEntry } from "../entries/recorded.js";
-import type { Storage } from "../entries/storage.js";
+import type { EntrySource } from "../entries/storage.js";
 import { keptEntry, viewEntry } from "../entries/stored-value.js";
 import { Fold, type FoldedEntry, type UnitAnswer } from "../fold/fold.js";
 import { trim } from "../fold/trim.js";
-import { concernsRing } from "./ring-entries.js";
+import { type Beginning, concernsRing } from "./ring-entries.js";
 import { readSnapshot } from "./snapshot.js";
-import type { Snapshots } from "./snapshot-files.js";
+import type { SnapshotSource } from "./snapshot-files.js";
 
-/** Entries between two looks at the clock. */
+/** Entries between two reads of the clock. */
 const ENTRIES_A_LOOK = 64;
 
-export interface RefoldParts {
-  readonly storage: Pick<Storage, "entries">;
-  readonly snapshots: Pick<Snapshots, "read"> | null;
-  /** Which snapshot it begins with; null: with nothing. */
+export interface RefoldParts extends Beginning {
+  readonly storage: EntrySource;
+  /** null: there are none. */
+  readonly snapshots: SnapshotSource | null;
+  /** The snapshot that it begins with; null: it begins with nothing. */
   readonly from: number | null;
   /** Entries dated up to it are folded without undo records. */
   readonly horizon: number;
   /** Bytes that undo records may take: beyond them the oldest are forgotten, and the fold is cut later … */
   readonly tailBytes: number;
-  /** … up to this date at most; left out: as far as it has come. */
+  /** … up to this date at most; left out: up to the entries folded so far. */
   readonly cutTo?: () => number;
-  /** Later ones are left out; not below the horizon. */
+  /** The date after which entries are left out; not below the horizon. */
   readonly until: number;
-  readonly hash: (bytes: Buffer) => ByteString;
-  readonly genesis: () => KeyRing;
-  readonly databases: number;
-  /** Receives what is found from the snapshot's date on, and before that what the snapshot says; null: nobody asks. */
+  /**
+   * Receives the entries from the snapshot's date on, and the snapshot's sums of those before; null: no index is
+   * filled.
+   */
   readonly index: DigestIndex | null;
-  /** Whether an entry is to be left out: somebody else merges it. */
+  /** Whether an entry is to be left out because the caller merges it. */
   readonly skips: (id: ByteString) => boolean;
   readonly damaged: (place: Place) => void;
-  /** What it begins with. */
+  /** Receives the fold that it begins with. */
   readonly begun?: (fold: Fold) => void;
-  /** Told of those that concern the key ring, in their order, the snapshot's first; left out: nobody asks. */
+  /** Receives the entries that concern the key ring, in their order, the snapshot's first. */
   readonly foundRing?: (entry: Entry) => void;
-  /** Every entry that is folded, its buffers views that hold until the next one, and what its units were answered. */
+  /**
+   * Receives every entry that is folded, whose buffers are views that are valid until the next one, and the answers
+   * of its units.
+   */
   readonly found: (entry: Entry, answers: readonly UnitAnswer[]) => void;
 }
 
@@ -63,7 +66,7 @@ export class Refold {
     this.steps = this.#run();
   }
 
-  /** Whether it has come past a place. */
+  /** Whether it has passed a place. */
   isPast(place: Place): boolean {
     return this.#next !== null && writePlace(place).compare(this.#next) < 0;
   }
@@ -91,12 +94,15 @@ export class Refold {
     const chunks = snapshots?.read(from) ?? null;
     if (chunks === null) throw new Error(`the snapshot of ${from} is gone`);
     const read = yield* readSnapshot(chunks, { genesis, databases, hash });
-    if (index !== null) read.restore(index);
+    index?.restore(read.sums, read.ringPlaces);
     if (foundRing !== undefined) for (const entry of read.ringEntries) foundRing(entry);
     return new Fold(read);
   }
 
-  /** @returns where to go on; null: that was all. No iterator of the storage is kept from one turn to the next. */
+  /**
+   * @returns the place from which to continue; null: that was all. No iterator of the storage is retained from one
+   * turn to the next.
+   */
   #foldSome(fold: Fold, from: Buffer, to: Buffer): Buffer | null {
     const { storage, hash, horizon, tailBytes, cutTo, index, skips, damaged, foundRing } = this.#parts;
     let count = 0;

@@ -1,7 +1,7 @@
 /**
- * The entries that make the key ring, as they travel with a snapshot: whole and signed, so that whoever reads it folds the
- * ring by itself and believes nobody for it. They are kept for good.
- * Source: docs/decisions/0016-a-snapshot-needs-a-majority.md.
+ * The entries that make the key ring, as they travel with a snapshot: complete and signed, so that the reader folds
+ * the ring by itself and trusts no sender for it. They are stored permanently. Source:
+ * docs/decisions/0016-a-snapshot-needs-a-majority.md.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { MalformedFrame } from "../../protocol/errors.js";
@@ -18,29 +18,27 @@ import {
   type SnapshotWriter,
 } from "./snapshot-stream.js";
 
-/** Why an entry is nobody's whom the ring knows, or is not for this cluster; null: it is right. */
+/** Returns why an entry is signed with no key that the ring knows, or is not for this cluster; null: it is right. */
 export type RefuseRingEntry = (entry: Entry, ring: KeyRing) => string | null;
 
-export interface RingEntriesParts {
+/** Options that every fold begins with. */
+export interface Beginning {
   /** A ring with the keys that the daemon is started with. */
   readonly genesis: () => KeyRing;
   readonly databases: number;
   /** SHA-256. */
   readonly hash: SnapshotHash;
-  /** Asked for each entry of a snapshot that another daemon gives; left out: it is an own one. */
-  readonly refuses?: RefuseRingEntry | undefined;
 }
 
 /** The ring of a date, and what made it. */
 export interface FoldedRing {
   readonly ring: KeyRing;
-  /** In their order. */
+  /** The entries in their order. */
   readonly entries: readonly Entry[];
 }
 
 /** Whether an entry has to do with the ring: what it names is known from then on, even where it is denied. */
-export const concernsRing = ({ envelope }: Pick<Entry, "envelope">): boolean =>
-  envelope.commands.some(isKeyCommand);
+export const concernsRing = ({ envelope }: Entry): boolean => envelope.commands.some(isKeyCommand);
 
 /** @param entries  in their order */
 export function* writeRingEntries(writer: SnapshotWriter, entries: readonly Entry[]): Generator<Buffer> {
@@ -53,13 +51,16 @@ export function* writeRingEntries(writer: SnapshotWriter, entries: readonly Entr
 
 /**
  * Folds the ring from the entries of a snapshot.
- * @param cutAt  the snapshot's date
- * @throws DamagedSnapshot  one that is malformed, out of its order, dated later, or refused
+ * @param cutAt    the snapshot's date
+ * @param refuses  called for each entry of a snapshot that another daemon has sent; left out: the snapshot is an own
+ * one
+ * @throws DamagedSnapshot  an entry is malformed, out of order, dated later, or refused
  */
 export function* readRingEntries(
   reader: SnapshotReader,
   cutAt: number,
-  { genesis, databases, hash, refuses }: RingEntriesParts,
+  { genesis, databases, hash }: Beginning,
+  refuses?: RefuseRingEntry,
 ): Steps<FoldedRing> {
   const ring = genesis();
   const entries: Entry[] = [];
@@ -67,7 +68,7 @@ export function* readRingEntries(
     const entry = entryOf(reader.bytes(), reader.bytes(), hash);
     const last = entries.at(-1);
     if (entry.envelope.at > cutAt || (last !== undefined && compareEntries(last, entry) >= 0))
-      throw new DamagedSnapshot("an entry of the key ring is not in its place");
+      throw new DamagedSnapshot("an entry of the key ring is out of order");
     const refusal = refuses?.(entry, ring) ?? null;
     if (refusal !== null) throw new DamagedSnapshot(`an entry of the key ring is refused: ${refusal}`);
     for (const unit of unitsOf(entry, databases)) if (unit.kind === "ring") applyToRing(unit, ring);

@@ -1,4 +1,4 @@
-/** Collections in snapshots: the indexes that were asked for, and the documents, all as BSON's bytes. */
+/** Collections in snapshots: the indexes that were created, and the documents, all as BSON's bytes. */
 
 import type { Steps } from "../../protocol/steps.js";
 import { BsonFault } from "../../store/values/collections/bson.js";
@@ -7,7 +7,7 @@ import { Collection } from "../../store/values/collections/collection.js";
 import { type IndexSpec, indexBytes, indexOfBytes } from "../../store/values/collections/collection-index.js";
 import { DamagedSnapshot, type SnapshotReader, type SnapshotWriter } from "./snapshot-stream.js";
 
-/** @param fullFrame  what gives away what has been written, once it is enough */
+/** @param fullFrame  yields what has been written, once it is enough */
 export function* writeCollection(
   writer: SnapshotWriter,
   collection: Collection,
@@ -44,7 +44,7 @@ function readSpec(reader: SnapshotReader): IndexSpec {
   const bytes = reader.bytes();
   checked(bytes);
   const spec = indexOfBytes(bytes);
-  if (spec === undefined) throw new DamagedSnapshot("a collection's index is none");
+  if (spec === undefined) throw new DamagedSnapshot("a collection's index is invalid");
   return spec;
 }
 

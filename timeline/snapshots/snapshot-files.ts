@@ -1,4 +1,4 @@
-/** Snapshots as files of a folder, each there whole or not at all: written under another name, synced, then renamed. */
+/** Snapshots as files of a folder, each complete or absent: written under another name, synced, then renamed. */
 import {
   closeSync,
   existsSync,
@@ -19,53 +19,63 @@ import { promisify } from "node:util";
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
 import { SEAL_BYTES } from "./snapshot-stream.js";
 
-/** Where snapshots are kept, each under the date up to which it holds everything (whole milliseconds). */
-export interface Snapshots {
+/**
+ * Snapshots that are read: of a store, or of a backup. Each has the date up to which it contains everything (whole
+ * milliseconds).
+ */
+export interface SnapshotSource {
   /** Dates, rising. */
   list(): number[];
-  /** null: there is none of that date. Whoever begins the iterator runs it to its end or returns it. */
+  /**
+   * Returns the bytes of a snapshot; null: there is none of that date. The caller that begins the iterator runs it to
+   * its end or returns it.
+   */
   read(cutAt: number): Iterable<Buffer> | null;
+}
+
+/** A store of snapshots. */
+export interface Snapshots extends SnapshotSource {
   /** Returns when it is on disk, in place of one of the same date; what `chunks` throws leaves nothing. */
   write(cutAt: number, chunks: Iterable<Buffer>): void;
-  /** Harmless if there is none. */
+  /** Removes a snapshot, if there is one of that date. */
   remove(cutAt: number): void;
 }
 
-/** What a snapshot is, in short. */
+/** The identity of a snapshot: its length and last bytes. */
 export interface SnapshotSeal {
   /** Its length. */
   readonly bytes: number;
-  /** Its last 32 bytes, which stand for all before them: the seal of its last frame. */
+  /** Its last 32 bytes, which depend on all before them: the seal of its last frame. */
   readonly seal: ByteString;
 }
 
-/** Where a daemon keeps its own, and those that members give. */
+/** The store of a daemon's own snapshots, and of those that members send. */
 export interface SnapshotStore extends Snapshots {
-  /** null: there is none of that date. */
+  /** Returns the seal of a snapshot; null: there is none of that date. */
   sealOf(cutAt: number): SnapshotSeal | null;
-  /** Begins one that comes piece by piece. One at a time. */
+  /** Begins a snapshot that arrives piece by piece. One at a time. */
   stage(cutAt: number): StagedSnapshot;
 }
 
-/** A snapshot that is on its way here, and none yet. */
+/** A snapshot that is arriving, and not complete yet. */
 export interface StagedSnapshot {
   readonly cutAt: number;
-  /** Bytes that it may take now, beside everything else that has to have room. */
+  /** Bytes that it may take now, in addition to everything else that needs room. */
   readonly room: number;
-  /** @param chunk  not kept */
+  /** @param chunk  copied or written before the call returns */
   write(chunk: Buffer): void;
-  /** What has been written. */
+  /** Returns what has been written. */
   read(): Iterable<Buffer>;
-  /** Of what has been written. */
+  /** The seal of what has been written. */
   readonly seal: SnapshotSeal;
   /**
-   * Makes it one, in place of one of the same date: that is kept beside it, and is the one again at the next start, unless
-   * `settle` was called. Resolves when it is on disk.
+   * Makes it a snapshot, in place of one of the same date. That one is retained, and is restored at the next start
+   * unless `settle` was called. Resolves when it is on disk.
    */
   commit(): Promise<void>;
-  /** It stays; to be called once the rest of the disk goes with it. */
+  /** Confirms the snapshot; to be called once the rest of the disk matches it. */
   settle(): void;
-  /** Leaves what was there before; harmless behind `settle`. */
+  /** Restores what was there before; does nothing after `settle`. */
   discard(): void;
 }
 
@@ -76,7 +86,7 @@ const CHUNK_BYTES = 262_144;
 const DATE_DIGITS = 16;
 const NAME = /^(\d{16})\.snapshot$/;
 const STAGED = /^\d{16}\.snapshot\.\d+\.tmp$/;
-/** What a staged one has taken the place of, until that is settled. */
+/** Suffix of the file that a staged one has replaced, until that is settled. */
 const REPLACED = ".replaced";
 /** A staged one may take so much of what is free: without room no daemon takes a write. */
 export const SHARE_OF_FREE = 0.5;
@@ -97,7 +107,7 @@ export class SnapshotFiles implements SnapshotStore {
       if (STAGED.test(name)) rmSync(join(folder, name), { force: true });
       else if (REPLACED_NAME.test(name)) {
         renameSync(join(folder, name), join(folder, name.slice(0, -REPLACED.length)));
-        this.#sync();
+        syncFolder(folder);
       }
   }
 
@@ -125,7 +135,7 @@ export class SnapshotFiles implements SnapshotStore {
       rmSync(staged, { force: true });
       throw problem;
     }
-    this.#sync();
+    syncFolder(this.#folder);
   }
 
   remove(cutAt: number): void {
@@ -139,17 +149,7 @@ export class SnapshotFiles implements SnapshotStore {
 
   stage(cutAt: number): StagedSnapshot {
     const path = this.#path(cutAt);
-    return new StagedFile(cutAt, { path, staged: `${path}.0.tmp`, renamed: () => this.#sync() });
-  }
-
-  /** The name is on disk only when the folder is. */
-  #sync(): void {
-    const descriptor = openSync(this.#folder, "r");
-    try {
-      fsyncSync(descriptor);
-    } finally {
-      closeSync(descriptor);
-    }
+    return new StagedFile(cutAt, path);
   }
 
   #path(cutAt: number): string {
@@ -160,16 +160,14 @@ export class SnapshotFiles implements SnapshotStore {
 class StagedFile implements StagedSnapshot {
   readonly cutAt: number;
   readonly #paths: { readonly path: string; readonly staged: string; readonly replaced: string };
-  readonly #renamed: () => void;
   #descriptor: number | null;
   #isSettled = false;
 
-  /** @param paths  of the snapshot, and of what is written until it is whole */
-  constructor(cutAt: number, { renamed, ...paths }: { path: string; staged: string; renamed: () => void }) {
+  /** @param path  of the snapshot; until it is complete, it is written to another one next to it */
+  constructor(cutAt: number, path: string) {
     this.cutAt = cutAt;
-    this.#paths = { ...paths, replaced: paths.path + REPLACED };
-    this.#renamed = renamed;
-    this.#descriptor = openSync(paths.staged, "w", FILE_MODE);
+    this.#paths = { path, staged: `${path}.0.tmp`, replaced: path + REPLACED };
+    this.#descriptor = openSync(this.#paths.staged, "w", FILE_MODE);
   }
 
   get room(): number {
@@ -194,18 +192,18 @@ class StagedFile implements StagedSnapshot {
     const { path, staged, replaced } = this.#paths;
     if (existsSync(path)) {
       renameSync(path, replaced);
-      this.#renamed();
+      syncFolder(dirname(path));
     }
     renameSync(staged, path);
-    this.#renamed();
+    syncFolder(dirname(path));
   }
 
   settle(): void {
     this.#isSettled = true;
-    const { replaced } = this.#paths;
+    const { path, replaced } = this.#paths;
     if (!existsSync(replaced)) return;
     rmSync(replaced);
-    this.#renamed();
+    syncFolder(dirname(path));
   }
 
   discard(): void {
@@ -214,7 +212,7 @@ class StagedFile implements StagedSnapshot {
     rmSync(staged, { force: true });
     if (this.#isSettled || !existsSync(replaced)) return;
     renameSync(replaced, path);
-    this.#renamed();
+    syncFolder(dirname(path));
   }
 
   #close(): void {
@@ -223,7 +221,17 @@ class StagedFile implements StagedSnapshot {
   }
 }
 
-/** Of the disk that a folder is on. */
+/** Brings the names of a folder's files to the disk: a new name is there only when the folder is. */
+function syncFolder(folder: string): void {
+  const descriptor = openSync(folder, "r");
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** Returns the free bytes of the disk that a folder is on. */
 export function freeBytesOf(folder: string): number {
   const { bavail, bsize } = statfsSync(folder);
   return bavail * bsize;

@@ -1,41 +1,37 @@
 /**
- * When snapshots are made, of which dates, and which of them hold. One holds as long as no entry has come that is dated at or before it;
- * the list of those that hold is changed together with the entry that ends one, so a crash cannot leave a wrong one.
+ * Decides when snapshots are made, of which dates, and which of them are valid ("hold"). A snapshot holds as long as
+ * no entry has come that is dated at or before it; the list of those that hold is written together with the entry
+ * that ends one, so a crash cannot leave a wrong one.
  */
 
 import { dateOf, type Place } from "../entries/entry.js";
-import type { Mark, Storage } from "../entries/storage.js";
+import type { Mark, MarkSource, Storage } from "../entries/storage.js";
 import type { TimelineLog } from "../entries/timeline-log.js";
 import { roundestDate } from "./cut-dates.js";
 import { keptDates } from "./kept-dates.js";
 import type { DamagedEntry } from "./make-snapshot.js";
 import type { SnapshotSeal, SnapshotStore } from "./snapshot-files.js";
 
-/** So much sooner it is made when room is wanted. */
+/** The factor by which a snapshot is made sooner when room is needed. */
 const URGENCY = 20;
-
-/** What the making of snapshots needs of the timeline. */
-export interface SnapshotOwner {
-  readonly storage: Storage;
-  readonly log: TimelineLog;
-  /** An entry was found damaged: members are to give it again, or none can ever be made. */
-  readonly damaged: (place: Place) => void;
-}
 
 export interface SnapshotParts {
   readonly snapshots: SnapshotStore;
   /**
-   * Makes the snapshot of everything dated up to `to`, beside everything else.
+   * Makes the snapshot of everything dated up to `to`, in the background.
    * @param from  an older one to begin with; null: from the beginning
    */
   readonly make: (from: number | null, to: number) => Promise<void>;
   /** Entries after which the next one is made. */
   readonly every: number;
-  /** Milliseconds for which entries are kept: snapshots up to that old are, too, some way apart. Default: for ever. */
+  /**
+   * Milliseconds for which entries are stored: snapshots up to that old are as well, some distance apart. Default:
+   * for ever.
+   */
   readonly retainMs?: number;
 }
 
-/** A snapshot that holds. */
+/** A valid snapshot. */
 export interface Cut extends SnapshotSeal {
   /** Everything dated up to it is in it; milliseconds since 1970. */
   readonly at: number;
@@ -45,41 +41,46 @@ export class SnapshotMaking {
   readonly snapshots: SnapshotStore;
   readonly #parts: SnapshotParts;
   readonly #storage: Storage;
-  readonly #owner: SnapshotOwner;
-  /** Dates of those that hold, rising. */
+  readonly #log: TimelineLog;
+  readonly #onDamaged: (place: Place) => void;
+  /** Dates of those that hold, ascending. */
   #holding: number[];
-  /** What is being made; null: nothing, or what is made is outdated. */
+  /** The date of the snapshot that is being made; null: none is, or it is outdated. */
   #target: number | null = null;
   #running: Promise<void> | null = null;
   #grown = 0;
-  /** The one up to which entries have gone: it stays, as nothing can be folded without it. */
+  /** The one up to which entries were removed: it stays, as nothing can be folded without it. */
   #base: number | null;
-  /** Those of them that so many members have found the same that any could be given one: all before may be forgotten. */
+  /**
+   * Dates of those that enough members have found the same, so that each of them could be sent one: all earlier
+   * entries may be removed.
+   */
   readonly #certified = new Set<number>();
-  /** Of those that hold, as far as somebody has asked. */
+  /** Seals of those that hold, as far as they were requested. */
   readonly #cuts = new Map<number, Cut>();
   /** Damaged ones: they stay on disk. */
   readonly #unreadable = new Set<number>();
-  /** Whether some are there that do not hold any more. */
+  /** Whether the store has some that no longer hold. */
   #hasOutdated = true;
-  /** After which date the next one is wanted, at once; null: there is time. */
+  /** The date after which the next one is required immediately; null: there is time. */
   #wantedAfter: number | null = null;
   /** A member's that is about to be taken over. */
   #expected: number | null = null;
 
-  constructor(owner: SnapshotOwner, parts: SnapshotParts) {
-    const { storage } = owner;
+  /** @param onDamaged  called with an entry that is damaged, so that no snapshot can be made */
+  constructor(parts: SnapshotParts, storage: Storage, log: TimelineLog, onDamaged: (place: Place) => void) {
     this.#parts = parts;
-    this.#owner = owner;
-    this.snapshots = parts.snapshots;
     this.#storage = storage;
+    this.#log = log;
+    this.#onDamaged = onDamaged;
+    this.snapshots = parts.snapshots;
     const files = new Set(parts.snapshots.list());
     this.#holding = heldSnapshots(storage).filter((date) => files.has(date));
     const pruned = storage.mark("pruned");
     this.#base = pruned === null ? null : Number(pruned.toString());
   }
 
-  /** The newest that holds, of a date up to `horizon`; null: none. */
+  /** Returns the newest that holds, of a date up to `horizon`; null: none. */
   best(horizon: number): number | null {
     return this.#holding.findLast((date) => date <= horizon) ?? null;
   }
@@ -89,8 +90,8 @@ export class SnapshotMaking {
   }
 
   /**
-   * The one up to which entries may go next: only with a newer one beside it, which serves while it is needed.
-   * @param isFree  whether nobody has to have found it the same
+   * Returns the one up to which entries may go next: only if there is a newer one, which serves while it is needed.
+   * @param isFree  whether no member has to have found it the same
    */
   next(isFree: boolean): number | null {
     const base = this.#base ?? -1;
@@ -106,12 +107,12 @@ export class SnapshotMaking {
     return isFree || this.#certified.has(date);
   }
 
-  /** Enough members have found the one of this date the same. Harmless where it does not hold any more. */
+  /** Notes that enough members have found the one of this date the same. Does nothing if it no longer holds. */
   certify(date: number): void {
     if (this.#holding.includes(date)) this.#certified.add(date);
   }
 
-  /** All that hold, rising. */
+  /** Returns all that hold, ascending. */
   get cuts(): readonly Cut[] {
     const dates = new Set(this.#holding);
     for (const date of this.#cuts.keys()) if (!dates.has(date)) this.#cuts.delete(date);
@@ -129,19 +130,20 @@ export class SnapshotMaking {
     return cut;
   }
 
-  /** The one below which nothing is kept; null: everything is. */
+  /** The one before which no entries are stored; null: all are. */
   get base(): number | null {
     return this.#base;
   }
 
-  /** From now on everything below it goes. */
+  /** Notes that entries up to this snapshot go from now on. */
   begin(date: number): void {
     this.#base = date;
   }
 
   /**
-   * A member's is about to be there, before it is one that holds. Until it is taken over, or is not, none is made: it could
-   * be of the same date, as an own one that holds could; the base alone stays one, as nothing can be folded without it.
+   * Prepares for a member's snapshot, before it is one that holds. Until it is taken over or abandoned, none is made:
+   * it could be of the same date, as could an own one that holds; only the base stays, as nothing can be folded
+   * without it.
    */
   async expect(date: number): Promise<void> {
     this.#expected = date;
@@ -152,19 +154,19 @@ export class SnapshotMaking {
       this.#storage.put([], [["snapshots", writeDates(this.#holding)]]);
       await this.#storage.synced();
     }
-    // Where it stayed beside the member's, it would be the one that holds after a crash behind that mark.
+    // If it stayed next to the member's, it would be the one that holds after a crash that follows that mark.
     this.snapshots.remove(date);
   }
 
-  /** It does not come. */
+  /** Ends the preparation: the member's snapshot was abandoned. */
   expectNone(): void {
     this.#expected = null;
     this.#hasOutdated = true;
   }
 
   /**
-   * The expected one takes the place of all others: those were made of less.
-   * @returns what has to be on disk before it is used
+   * Lets the expected one replace all snapshots of this daemon, which were made of fewer entries.
+   * @returns the mark that must be on disk before it is used
    */
   adopt(date: number): Mark {
     this.#holding = [date];
@@ -177,7 +179,7 @@ export class SnapshotMaking {
     return ["snapshots", writeDates(this.#holding)];
   }
 
-  /** So many more entries are on disk, and with them which snapshots hold. */
+  /** Counts entries that are on disk now, and with them the list of those that hold. */
   grown(entries: number): void {
     this.#grown += entries;
     if (!this.#hasOutdated) return;
@@ -186,34 +188,35 @@ export class SnapshotMaking {
     for (const date of this.snapshots.list()) if (!kept.has(date)) this.snapshots.remove(date);
   }
 
-  /** What has to be written together with an entry of this date; null: nothing. */
+  /** Returns the mark to be written together with an entry of this date; null: none. */
   outdated(at: number): Mark | null {
     if (this.#target !== null && at <= this.#target) this.#target = null;
     const still = this.#holding.filter((date) => date < at);
     if (still.length === this.#holding.length) return null;
     this.#holding = still;
     for (const date of this.#certified) if (date >= at) this.#certified.delete(date);
-    // One of the same date may be made before anybody asks again.
+    // Another one of the same date may be made before the next request.
     for (const date of this.#cuts.keys()) if (date >= at) this.#cuts.delete(date);
     this.#hasOutdated = true;
     return ["snapshots", writeDates(still)];
   }
 
-  /** One that cannot be read. It stays where it is: somebody may save what is in it. */
+  /** Drops one that cannot be read. Its file stays: an operator may rescue what is in it. */
   forget(date: number): void {
     this.#holding = this.#holding.filter((other) => other !== date);
     this.#unreadable.add(date);
   }
 
   /**
-   * The next one is made as soon as there is a date for it, of the same entries too: what is signed of its date may be another's.
+   * Has the next one made as soon as there is a date for it, even of the same entries: the votes on its date may be
+   * for another snapshot.
    * @param after  the date is to be later; milliseconds since 1970; -1: it may be any
    */
   want(after: number): void {
     this.#wantedAfter = after;
   }
 
-  /** Of the first entry there is. */
+  /** Returns the date of the first entry there is. */
   #firstDate(): number {
     for (const place of this.#storage.places(null, null)) return dateOf(Buffer.from(place));
     return 0;
@@ -221,9 +224,9 @@ export class SnapshotMaking {
 
   /**
    * Begins the next one if it is time.
-   * @param cutAt  everything dated up to it is in its place
-   * @param finalTo  nothing dated up to it is taken first-hand any more: as far may reach one that is wanted, as dates would
-   *   run out where nobody writes, and with them what members could sign alike
+   * @param cutAt    everything dated up to it is in its place
+   * @param finalTo  nothing dated up to it is taken first-hand any more. A required snapshot may reach as far:
+   * otherwise dates would run out where no client writes, and with them what members could sign alike
    */
   consider(cutAt: number, isUrgent: boolean, finalTo: number): void {
     if (this.#running !== null || this.#expected !== null) return;
@@ -247,16 +250,18 @@ export class SnapshotMaking {
 
   async #make(to: number): Promise<void> {
     try {
-      // What is dated up to it may still be on its way to where others find it.
+      // Entries dated up to it may still be on their way to where other threads find them.
       await this.#storage.settled();
       await this.#parts.make(this.best(to), to);
     } catch (problem) {
       this.#target = null;
-      const { damaged, log } = this.#owner;
-      log.warn({ reason: (problem as Error).message }, "no snapshot could be made; a start takes longer");
-      // From another thread comes what it is made of, not its class.
+      this.#log.warn(
+        { reason: (problem as Error).message },
+        "no snapshot could be made; a start takes longer",
+      );
+      // Another thread passes the error's properties, not its class.
       const place = (problem as Partial<DamagedEntry>).damaged;
-      if (place !== undefined) damaged(place);
+      if (place !== undefined) this.#onDamaged(place);
       return;
     }
     if (this.#target !== to) {
@@ -264,11 +269,8 @@ export class SnapshotMaking {
       return;
     }
     this.#target = null;
-    const kept = keptDates([...this.#holding, to], {
-      base: this.#base,
-      isCertified: (date: number) => this.#certified.has(date),
-      retainMs: this.#parts.retainMs ?? Number.POSITIVE_INFINITY,
-    });
+    const { retainMs = Number.POSITIVE_INFINITY } = this.#parts;
+    const kept = keptDates([...this.#holding, to], this.#base, this.#certified, retainMs);
     const dropped = this.#holding.filter((date) => !kept.includes(date));
     this.#holding = kept;
     this.#unreadable.delete(to);
@@ -280,8 +282,8 @@ export class SnapshotMaking {
 
 const writeDates = (dates: readonly number[]) => Buffer.from(dates.join(" "));
 
-/** Dates of the snapshots that hold: no entry has come since that they should have. */
-export function heldSnapshots(storage: Pick<Storage, "mark">): number[] {
+/** Returns the dates of the snapshots that hold: no entry that they should contain has arrived since. */
+export function heldSnapshots(storage: MarkSource): number[] {
   const mark = storage.mark("snapshots")?.toString() ?? "";
   return mark.split(" ").filter(Boolean).map(Number);
 }

@@ -1,7 +1,7 @@
 /**
- * The bytes of a snapshot: a head (magic, format), then frames of length (4, big-endian) ‖ items ‖ seal (32). A seal is the
- * hash of the seal before and of the items, so each frame is known to be whole, in its place and nobody else's before it is
- * looked at. An item is a number (base 128, lowest bits first) or bytes with their length, and never spans frames.
+ * The bytes of a snapshot: a head (magic, format), then frames of length (4, big-endian) ‖ items ‖ seal (32). A seal
+ * is the hash of the previous seal and of the items, so each frame is proved complete and in its place before it is
+ * read. An item is a number (base 128, lowest bits first) or bytes with their length, and never spans frames.
  */
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
 
@@ -19,13 +19,13 @@ export class ForeignSnapshot extends Error {
 }
 
 const MAGIC = "dbsync snapshot\0";
-/** Never reused: old folders hold what was written under it. */
+/** The format's number. Never reused: existing folders contain what was written under it. */
 const FORMAT = 2;
-/** Of the last frame: it stands for all that is before it. */
+/** Bytes of a seal. The last frame's depends on everything before it. */
 export const SEAL_BYTES = 32;
 /** A frame is closed when it is as long. */
 const FRAME_BYTES = 65_536;
-/** Of 2^63, the last expiry time there is. */
+/** Bytes of 2^63, the last expiry time there is. */
 const NUMBER_BYTES_MAX = 10;
 
 const HEAD = Buffer.concat([Buffer.from(MAGIC, "latin1"), Buffer.of(0, 0, 0, FORMAT)]);
@@ -34,7 +34,7 @@ export class SnapshotWriter {
   readonly #hash: SnapshotHash;
   #seal: ByteString;
   #bytes = Buffer.allocUnsafe(FRAME_BYTES * 2);
-  /** The seal before stands in front, as it is hashed with the items. */
+  /** The previous seal precedes the items, as it is hashed with them. */
   #length = SEAL_BYTES;
 
   constructor(hash: SnapshotHash) {
@@ -42,7 +42,7 @@ export class SnapshotWriter {
     this.#seal = hash(HEAD);
   }
 
-  /** Comes first. */
+  /** The first bytes of a snapshot. */
   get head(): Buffer {
     return HEAD;
   }
@@ -71,7 +71,7 @@ export class SnapshotWriter {
     this.#length += this.#bytes.write(value, this.#length, "latin1");
   }
 
-  /** What has been written since the last one, as a frame. */
+  /** Returns what has been written since the last frame, as a frame. */
   takeFrame(): Buffer {
     const items = this.#length - SEAL_BYTES;
     this.#bytes.write(this.#seal, 0, "latin1");
@@ -96,7 +96,7 @@ export class SnapshotWriter {
 export class SnapshotReader {
   readonly #hash: SnapshotHash;
   readonly #chunks: Iterator<Buffer>;
-  /** What has come and is not in a frame yet. */
+  /** Bytes that have come and are not in a frame yet. */
   #rest: Buffer = Buffer.alloc(0);
   #seal: ByteString;
   #items: Buffer = Buffer.alloc(0);
@@ -108,7 +108,7 @@ export class SnapshotReader {
     this.#seal = hash(HEAD);
   }
 
-  /** Comes first. @throws DamagedSnapshot  as all that follow */
+  /** Reads the first bytes. @throws DamagedSnapshot  as the methods below do */
   head(): void {
     const head = this.#take(HEAD.length);
     if (!head.subarray(0, MAGIC.length).equals(HEAD.subarray(0, MAGIC.length)))
@@ -144,13 +144,13 @@ export class SnapshotReader {
     return value;
   }
 
-  /** Expects that nothing more comes. */
+  /** Checks that nothing follows. */
   end(): void {
     if (this.#offset < this.#items.length || this.#rest.length > 0 || this.#chunks.next().done !== true)
-      throw new DamagedSnapshot("bytes behind the end");
+      throw new DamagedSnapshot("bytes after the end");
   }
 
-  /** Lets go of the source. */
+  /** Closes the source. */
   close(): void {
     this.#chunks.return?.();
   }
@@ -173,7 +173,7 @@ export class SnapshotReader {
       const parts = [this.#rest];
       for (let have = this.#rest.length; have < length; ) {
         const { done, value } = this.#chunks.next();
-        if (done === true) throw new DamagedSnapshot("a snapshot that is cut off");
+        if (done === true) throw new DamagedSnapshot("the snapshot is cut off");
         parts.push(value);
         have += value.length;
       }

@@ -11,7 +11,7 @@ import { Stream } from "../../store/values/streams/stream.js";
 import { STREAM_ID_MAX, streamIdOfText, streamIdText } from "../../store/values/streams/stream-id.js";
 import type { SnapshotReader, SnapshotWriter } from "./snapshot-stream.js";
 
-/** Gives away what has been written, once it is enough. */
+/** Yields what has been written, once it is enough. */
 type FullFrame = (writer: SnapshotWriter) => Generator<Buffer>;
 
 export function* writeStream(
@@ -33,7 +33,7 @@ export function* writeStream(
   for (const group of stream.groups) yield* writeGroup(writer, group, fullFrame);
 }
 
-/** Of a consumer's pending entries each is written with what it has in common with the others. */
+/** Writes a group. Each pending entry of a consumer is written with the fields that it shares with the next ones. */
 function* writeGroup(
   writer: SnapshotWriter,
   { name, marks, consumers }: ConsumerGroup,
@@ -58,10 +58,10 @@ function* writeGroup(
 }
 
 export interface StreamForm {
-  /** How many entries it has. */
+  /** The number of entries. */
   readonly size: number;
   readonly hasGroups: boolean;
-  /** How many items are read between two turns. */
+  /** Items read between two turns. */
   readonly itemsAStep: number;
 }
 

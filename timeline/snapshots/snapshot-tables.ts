@@ -1,4 +1,4 @@
-/** Tables in snapshots: columns with what they take, and rows, each cell with a number that says what it is. */
+/** Tables in snapshots: columns with their domains, and rows, each cell with a number for its type. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Steps } from "../../protocol/steps.js";
 import type { Cell } from "../../store/values/relations/cell.js";
@@ -12,7 +12,7 @@ const UNIQUENESS = ["none", "unique", "primary"] as const;
 const WITH_EXTRAS = 16;
 const CELLS = ["null", "number", "text"] as const;
 
-/** @param fullFrame  what gives away what has been written, once it is enough */
+/** @param fullFrame  yields what has been written, once it is enough */
 export function* writeTable(
   writer: SnapshotWriter,
   { columns, rows }: Table,
@@ -30,7 +30,7 @@ export function* writeTable(
   for (const row of rows) {
     for (const cell of row) {
       writeCell(writer, cell);
-      // A row of many long texts would be more than a buffer holds.
+      // A row of many long texts would exceed a buffer.
       if (writer.isFull) yield* fullFrame(writer);
     }
   }
@@ -82,6 +82,6 @@ function readCell(reader: SnapshotReader): Cell {
 
 function readNumber(reader: SnapshotReader): number {
   const number = reader.double();
-  if (!Number.isFinite(number)) throw new DamagedSnapshot("a cell's number is none");
+  if (!Number.isFinite(number)) throw new DamagedSnapshot("a cell's number is not finite");
   return number;
 }

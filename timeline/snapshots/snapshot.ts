@@ -1,8 +1,8 @@
 /**
- * A whole state as bytes and back: the database, the entries that made the key ring, and sums of all entries that made it.
- * Exact: the order inside a value, expiry times and last writers are state. Keys stand in their order and sums in rows that
- * the date alone tells, so that the same entries make the same bytes on every daemon; keys that nobody can see any more are
- * left out.
+ * Writes and reads a complete state as bytes: the database, the entries that made the key ring, and sums of all
+ * entries that made it. Exact: the order inside a value, expiry times and last writers are state. Keys are sorted,
+ * and the rows of sums depend on the date alone, so that the same entries make the same bytes on every daemon;
+ * expired keys are left out.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Steps } from "../../protocol/steps.js";
@@ -18,10 +18,9 @@ import { Table } from "../../store/values/relations/table.js";
 import { SortedSet } from "../../store/values/sorted-set.js";
 import { Stream } from "../../store/values/streams/stream.js";
 import { typeName, type Value } from "../../store/values/value.js";
-import type { DigestIndex } from "../compare/digest-index.js";
-import { type Entry, placeOf } from "../entries/entry.js";
+import { type Entry, type Place, placeOf } from "../entries/entry.js";
 import { isRingEntry } from "../entries/recorded.js";
-import { type RingEntriesParts, readRingEntries, writeRingEntries } from "./ring-entries.js";
+import { type Beginning, type RefuseRingEntry, readRingEntries, writeRingEntries } from "./ring-entries.js";
 import { readCollection, writeCollection } from "./snapshot-collections.js";
 import {
   DamagedSnapshot,
@@ -50,24 +49,24 @@ const ITEMS_A_STEP = 2048;
 
 export interface SnapshotState {
   readonly database: Database;
-  /** Those that concern the key ring, in their order. */
+  /** The entries that concern the key ring, in their order. */
   readonly ringEntries: readonly Entry[];
   /** Everything dated at or before it is in the state, and nothing else. Milliseconds since 1970, or -1. */
   readonly cutAt: number;
-  /** Of all entries that it is made of. */
-  readonly index: Pick<DigestIndex, "serialise">;
+  /** Sums of all entries that it is made of, or what else a backend stores of them. */
+  readonly sums: Iterable<Buffer>;
 }
 
 /** The state must not change until the last chunk has been taken. @param hash  SHA-256 */
 export function* writeSnapshot(
-  { database, ringEntries, cutAt, index }: SnapshotState,
+  { database, ringEntries, cutAt, sums }: SnapshotState,
   hash: SnapshotHash,
 ): Generator<Buffer> {
   const writer = new SnapshotWriter(hash);
   yield writer.head;
   writer.number(cutAt + 1);
   writer.number(database.keyspaces.length);
-  for (const chunk of index.serialise(cutAt)) {
+  for (const chunk of sums) {
     if (chunk.length > 0) writer.bytes(chunk.toString("latin1"));
     yield* fullFrame(writer);
   }
@@ -167,43 +166,56 @@ function* writeDocument(writer: SnapshotWriter, document: Document): Generator<B
   }
 }
 
-/** What a snapshot holds. */
+/** The contents of a snapshot. */
 export interface ReadState {
   readonly database: Database;
   readonly ring: KeyRing;
   readonly ringEntries: readonly Entry[];
   readonly cutAt: number;
-  /** Makes an index one of everything that the snapshot is made of. */
-  readonly restore: (index: Pick<DigestIndex, "restore">) => void;
+  /** The bytes of the sums that it was written with. */
+  readonly sums: Buffer;
+  /** Places of the entries that are for the key ring alone: what sums of data do not count. */
+  readonly ringPlaces: readonly Place[];
 }
 
-/** @throws DamagedSnapshot  damaged, cut off, of another format or for another number of databases */
-export function* readSnapshot(chunks: Iterable<Buffer>, parts: RingEntriesParts): Steps<ReadState> {
-  const reader = new SnapshotReader(chunks, parts.hash);
+/**
+ * Reads a snapshot to its end.
+ * @param refuses  as in `readRingEntries`
+ * @throws DamagedSnapshot  damaged, cut off, of another format or for another number of databases
+ */
+export function* readSnapshot(
+  chunks: Iterable<Buffer>,
+  beginning: Beginning,
+  refuses?: RefuseRingEntry,
+): Steps<ReadState> {
+  const reader = new SnapshotReader(chunks, beginning.hash);
   try {
-    return yield* readState(reader, parts);
+    return yield* readState(reader, beginning, refuses);
   } finally {
     reader.close();
   }
 }
 
-function* readState(reader: SnapshotReader, parts: RingEntriesParts): Steps<ReadState> {
-  const { databases } = parts;
+function* readState(
+  reader: SnapshotReader,
+  beginning: Beginning,
+  refuses?: RefuseRingEntry,
+): Steps<ReadState> {
+  const { databases } = beginning;
   reader.head();
   const cutAt = reader.number() - 1;
   const found = reader.number();
   if (found !== databases)
     throw new ForeignSnapshot(`a snapshot of ${found} databases, where there are ${databases}`);
-  const index: Buffer[] = [];
+  const sums: Buffer[] = [];
   for (let chunk = reader.bytes(); chunk !== ""; chunk = reader.bytes())
-    index.push(Buffer.from(chunk, "latin1"));
-  const { ring, entries: ringEntries } = yield* readRingEntries(reader, cutAt, parts);
+    sums.push(Buffer.from(chunk, "latin1"));
+  const { ring, entries: ringEntries } = yield* readRingEntries(reader, cutAt, beginning, refuses);
   const database = new Database({ databases });
   for (const keyspace of database.keyspaces) yield* readKeyspace(reader, keyspace);
   reader.end();
-  const sums = Buffer.concat(index);
-  const places = ringEntries.filter(({ envelope }) => isRingEntry(envelope)).map(placeOf);
-  return { database, ring, ringEntries, cutAt, restore: (to) => to.restore(sums, places) };
+  const ringPlaces = ringEntries.filter(({ envelope }) => isRingEntry(envelope)).map(placeOf);
+  return { database, ring, ringEntries, cutAt, sums: Buffer.concat(sums), ringPlaces };
 }
 
 function* readKeyspace(reader: SnapshotReader, keyspace: Keyspace): Steps<void> {

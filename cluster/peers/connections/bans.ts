@@ -1,14 +1,17 @@
-/** Until when a member's connections are refused. Who knows the cluster's secret can be many, so they are bounded. */
+/**
+ * Members whose connections are refused, and until when. Many ids can know the cluster's secret, so their number is
+ * bounded.
+ */
 import type { ByteString } from "../../../protocol/byte-string.js";
 
 /** Ids that are remembered: each costs its owner a key, and entries or votes that were sent in full. */
-export const BANS_MOST = 1000;
+export const BANS_MAX = 1000;
 
 export class Bans {
   readonly #ends = new Map<ByteString, number>();
   readonly #isKept: (id: ByteString) => boolean;
 
-  /** @param isKept  whether an id is never forgotten for others before its time; fewer than `BANS_MOST` are */
+  /** @param isKept  whether an id is never forgotten before its time in favour of another; fewer than `BANS_MAX` are */
   constructor(isKept: (id: ByteString) => boolean) {
     this.#isKept = isKept;
   }
@@ -25,7 +28,7 @@ export class Bans {
   add(id: ByteString, until: number, now: number): void {
     for (const [other, end] of this.#ends) if (end <= now) this.#ends.delete(other);
     this.#ends.set(id, Math.max(until, this.#ends.get(id) ?? until));
-    if (this.#ends.size > BANS_MOST) this.#forgetOneBesides(id);
+    if (this.#ends.size > BANS_MAX) this.#forgetOneBesides(id);
   }
 
   #forgetOneBesides(id: ByteString): void {

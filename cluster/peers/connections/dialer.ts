@@ -1,56 +1,57 @@
 /**
- * One address of --peer, and the connection there: opened at once, again at once when a good one was lost, later with
- * full jitter, so that many daemons do not all arrive at one that comes back.
+ * One address of --peer, and the connection to it. It is opened immediately, again immediately when a good one was
+ * lost, and later with full jitter, so that many daemons do not all connect at the same moment to one that has
+ * restarted.
  */
 
 import { placeName } from "../../../net/process/place.js";
 import type { PeerAddress } from "../../../options/peer-address.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
+import type { CloseCode } from "../shared/close-reasons.js";
 import type { MemberStatus } from "../shared/cluster-state.js";
-import type { FarewellCode } from "../shared/farewells.js";
 import type { PeeringLimits } from "../shared/peering-limits.js";
 import type { MemberConnection } from "./member-connection.js";
 
-/** Longest wait after a connection that was one too many: when the other one breaks, this is the next. */
+/** Longest wait after a surplus connection: when the other one breaks, this is the next. */
 const DUPLICATE_MS = 1000;
 /** How long an address is left alone that is this daemon's own, or where one of both is left out of the list of members. */
 const LEFT_ALONE_MS = 300_000;
 /** Failures after which the wait grows no more. */
-const DOUBLINGS_MOST = 16;
+const DOUBLINGS_MAX = 16;
 
 /** Equal for addresses that are dialed in the same way. */
 export const dialingKey = (address: PeerAddress): string =>
   `${placeName(address)} ${address.pin ?? ""} ${address.tls}`;
 
-/** Returns what is known of a member that is not connected. */
-export function awayMember(
-  known: Pick<MemberStatus, "address" | "id" | "connection" | "trouble" | "lastHeard">,
-): MemberStatus {
-  return {
-    ...known,
-    state: null,
-    skewed: false,
-    connectedSince: null,
-    roundTrip: null,
-    skew: null,
-    watermark: null,
-    entries: null,
-    isEqual: null,
-    lag: 0,
-    behind: 0,
-    prunedTo: null,
-    isLacking: false,
-    refusals: 0,
-    about: null,
-  };
-}
+/** The status of a member that is not connected, and has no address. */
+export const AWAY: MemberStatus = {
+  address: "",
+  id: null,
+  connection: "waiting",
+  trouble: null,
+  lastHeard: null,
+  state: null,
+  skewed: false,
+  connectedSince: null,
+  roundTrip: null,
+  skew: null,
+  watermark: null,
+  entries: null,
+  isEqual: null,
+  lag: 0,
+  behind: 0,
+  prunedTo: null,
+  isLacking: false,
+  refusals: 0,
+  about: null,
+};
 
 export class Dialer {
   readonly address: PeerAddress;
   readonly name: string;
   /** null: none is open or being opened. */
   connection: MemberConnection | null = null;
-  /** Who proved to be there last, or is to be; null: not known. */
+  /** The id that was proved there last, or is required; null: not known. */
   id: ByteString | null;
   /** SubjectPublicKeyInfo of the key that `id` is of; null: not known. */
   spki: ByteString | null = null;
@@ -71,16 +72,16 @@ export class Dialer {
     this.#random = random;
   }
 
-  /** @param isCovered  there is a connection to this member, whoever opened it */
+  /** @param isCovered  there is a connection to this member, whichever side opened it */
   isDue(now: number, isCovered: boolean): boolean {
     return this.connection === null && !isCovered && now >= this.#nextAt;
   }
 
   /**
-   * @param code  why, as far as it is certain: not what a stranger says
-   * @param openFor  milliseconds it was open between two who had proved themselves; 0: never
+   * @param code  why, as far as it is certain: not what an unauthenticated peer says
+   * @param openFor  milliseconds it was open after both sides were authenticated; 0: never
    */
-  lost(code: FarewellCode | null, detail: string, openFor: number, now: number): void {
+  lost(code: CloseCode | null, detail: string, openFor: number, now: number): void {
     this.connection = null;
     this.trouble = detail;
     this.isSelf = code === "self";
@@ -88,7 +89,7 @@ export class Dialer {
       this.#nextAt = now + LEFT_ALONE_MS;
       return;
     }
-    const { reconnectFirstMs, reconnectMostMs, goodConnectionMs } = this.#limits;
+    const { reconnectFirstMs, reconnectMaxMs, goodConnectionMs } = this.#limits;
     if (openFor >= goodConnectionMs) {
       this.#failures = 0;
       this.#nextAt = now;
@@ -98,22 +99,19 @@ export class Dialer {
       this.#nextAt = now + this.#random() * DUPLICATE_MS;
       return;
     }
-    const longest = Math.min(
-      reconnectMostMs,
-      reconnectFirstMs * 2 ** Math.min(this.#failures, DOUBLINGS_MOST),
-    );
+    const longest = Math.min(reconnectMaxMs, reconnectFirstMs * 2 ** Math.min(this.#failures, DOUBLINGS_MAX));
     this.#failures++;
     this.#nextAt = now + this.#random() * longest;
   }
 
-  /** @param lastHeard  milliseconds since who is there was heard; null: not known */
+  /** @param lastHeard  milliseconds since the member last sent something; null: not known */
   describe(lastHeard: number | null): MemberStatus {
     const { name, id, trouble } = this;
     const connection = this.isSelf ? "self" : this.connection === null ? "waiting" : "connecting";
-    return awayMember({ address: name, id, connection, trouble, lastHeard });
+    return { ...AWAY, address: name, id, connection, trouble, lastHeard };
   }
 
-  /** Who is there has proved it, as a member or as a daemon that the list of members does not name. */
+  /** Notes the id that was proved there, by a member or by a daemon that the list of members does not name. */
   proved({ id, spki }: MemberConnection): void {
     this.id = id;
     this.spki = spki;

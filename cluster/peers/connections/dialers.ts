@@ -1,4 +1,4 @@
-/** The addresses of --peer: who has proved to be at each, and the connections that were opened there. */
+/** The addresses of --peer: the id that was proved at each, and the connections that were opened to them. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { ClusterState } from "../shared/cluster-state.js";
 import { Dialer, dialingKey } from "./dialer.js";

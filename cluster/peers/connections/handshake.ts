@@ -1,6 +1,7 @@
 /**
- * How two members prove to each other who they are: each signs, with its daemon's key and with the cluster's secret if it
- * has one, both names, both challenges, its side, and what binds it to this very stream. Source: docs/protocol-v2.md "Members".
+ * The proof by which two members authenticate each other: each signs, with its daemon's key and with the cluster's
+ * secret if it has one, both names, both challenges, its side, and what binds it to this very stream. Source:
+ * docs/protocol-v2.md "Members".
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { writeFrame } from "../../../protocol/frame.js";
@@ -34,18 +35,18 @@ export function proofBytes({ cluster, opener, answerer, binding }: Challenges, s
 
 const NO_MAC = Buffer.alloc(0);
 
-/** What a side says of itself. */
+/** Signs the proof of one side. */
 export function makeProof(
   challenges: Challenges,
   side: Side,
   { identity, secret }: ClusterState,
 ): ProofMessage {
   const bytes = proofBytes(challenges, side);
-  const mac = secret()?.mac(bytes) ?? NO_MAC;
+  const mac = secret?.mac(bytes) ?? NO_MAC;
   return { kind: "proof", spki: identity.spki, signature: identity.sign(bytes), mac };
 }
 
-/** What a member says first. */
+/** Writes the first message of a member. */
 export function helloOf({ identity, cluster, clock, messages, lists, state }: ClusterState): Buffer {
   const hello = { kind: "hello", versions: [VERSION], daemon: identity.id, cluster, role: "daemon" } as const;
   const knows = [

@@ -1,7 +1,7 @@
 /**
- * Connections that came in and have proved nothing yet: so many of an address, and so many in all. Where there is no
- * room, who has been there longest gives way to who comes: a member needs its place for one round trip, a stranger that
- * proves nothing soon is the oldest. Whose id a connection names gives it no right and takes none from others.
+ * Incoming connections that are not authenticated yet: bounded by address and in all. When there is no room, the
+ * oldest is closed for the newest: a member needs its slot for one round trip, and a peer that proves nothing soon is
+ * the oldest. The id that a connection names gives it no right and takes none from another.
  */
 
 import type { PeeringLimits } from "../shared/peering-limits.js";
@@ -9,7 +9,7 @@ import type { MemberConnection } from "./member-connection.js";
 
 export class Handshakes {
   readonly #limits: PeeringLimits;
-  /** Of each subnet the oldest first. */
+  /** Connections by subnet, the oldest first. */
   readonly #subnets = new Map<string, Set<MemberConnection>>();
   #size = 0;
 
@@ -25,7 +25,7 @@ export class Handshakes {
     for (const connections of this.#subnets.values()) yield* connections;
   }
 
-  /** @returns who is to be closed for it, and has no place any more; null: there was room */
+  /** Adds a connection. @returns the connection to close for it, which is already removed; null: there was room */
   add(connection: MemberConnection): MemberConnection | null {
     const subnet = subnetOf(connection.remote);
     const others = this.#subnets.get(subnet);
@@ -55,7 +55,10 @@ export class Handshakes {
   }
 }
 
-/** Who may be taken for one: an IPv4 address, or 64 bits of IPv6, which anybody has as a whole. @param remote  with a port */
+/**
+ * Returns the subnet that counts as one client: an IPv4 address, or 64 bits of IPv6, which one client usually has.
+ * @param remote  with a port
+ */
 export function subnetOf(remote: string): string {
   const address = remote
     .replace(/:\d+$/, "")

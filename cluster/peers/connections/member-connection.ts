@@ -1,6 +1,6 @@
 /**
- * One connection to another member: frames, the proof of who is there, and silence. What is said once both have proved
- * themselves is its owner's.
+ * One connection to another member: frames, authentication, and silence. Messages after both sides are authenticated go to
+ * its owner.
  *
  *   opener    connecting ──opened──► greeting ──hello──► challenging ──challenge──► proving ──proof──► open
  *   answerer                                   (hello) ─► challenging ──challenge──► proving ──proof──► open
@@ -22,51 +22,59 @@ import {
   writeMemberMessage,
 } from "../../../protocol/members/member-messages.js";
 import type { Hello } from "../../../protocol/version-2/messages-v2.js";
+import { CLOSE_REASONS, type CloseCode, isMembershipCode } from "../shared/close-reasons.js";
 import type { ClusterState, MemberSecret } from "../shared/cluster-state.js";
 import { type ExchangeMessage, isExchange } from "../shared/exchange-message.js";
-import { FAREWELLS, type FarewellCode, isOfWord } from "../shared/farewells.js";
 import type { Connect, MemberSocket, MemberSocketOwner } from "../shared/member-socket.js";
+import { closeText, closingLists, HANDSHAKE_FRAME_BYTES, OPENER_FRAME_BYTES } from "./closing.js";
 import { type Challenges, helloOf, makeProof, proofBytes, type Side, VERSION } from "./handshake.js";
-import { HANDSHAKE_FRAME_BYTES, OPENER_FRAME_BYTES, partingLists, toldText } from "./parting.js";
 
-/** Of a message between members, besides the envelope it may carry. */
+/** Bytes of a message between members, besides the envelope it may carry. */
 const FRAME_ROOM_BYTES = 2 * 1024 * 1024;
 const NONCE_BYTES = 32;
-/** Messages that may come behind the proof before the parser takes long frames. A member sends a status; older ones sent more. */
-const EARLY_MOST = 1024;
+/**
+ * Messages that may follow the proof before the parser takes long frames. A member sends a status; older ones sent
+ * more.
+ */
+const EARLY_MAX = 1024;
 
-/** Whom a connection tells. */
+/** Receives the events of connections. */
 export interface ConnectionOwner {
-  /** Why a daemon that says it has this id is not let in; null: it is. It has proved nothing yet. */
-  doubt(connection: MemberConnection, id: ByteString): FarewellCode | null;
-  /** Both have proved who they are. Closing it here is a refusal. */
+  /** Returns why a daemon that says it has this id is refused; null: it is not. The id is not proved yet. */
+  doubt(connection: MemberConnection, id: ByteString): CloseCode | null;
+  /** Both sides are authenticated. Closing the connection here is a refusal. */
   proven(connection: MemberConnection): void;
   message(connection: MemberConnection, message: ExchangeMessage): void;
+  /** Refuses connections of this member for a while. @param detail  for the log */
+  ban(connection: MemberConnection, detail: string): void;
   /** A member says by which list it lets this daemon go. */
   leftOut(connection: MemberConnection, message: ListMessage): void;
-  /** It is no more, and nobody called `close`. What the other side says of the reason is believed once it `isProven`. */
-  lost(connection: MemberConnection, code: FarewellCode | null, detail: string): void;
+  /**
+   * The connection was lost, and this side did not call `close`. The other side's reason is believed once it
+   * `isProven`.
+   */
+  lost(connection: MemberConnection, code: CloseCode | null, detail: string): void;
 }
 
 type State = "connecting" | "greeting" | "challenging" | "proving" | "open" | "closed";
 
 export class MemberConnection implements MemberSocketOwner {
   readonly side: Side;
-  /** Where it was opened to; null: it came in. */
+  /** The address that it was opened to; null: it is an incoming one. */
   readonly address: PeerAddress | null;
-  /** As its hello says. */
+  /** The id of its hello. */
   id: ByteString = "";
-  /** The other side has proved that it is who it says, and a member. */
+  /** Whether the other side has proved its id, and that it is a member. */
   isProven = false;
   /** Its key, once it has proved to have it, listed or not: SubjectPublicKeyInfo; empty: not yet. */
   spki: ByteString = "";
-  /** What it says that it knows: members of older versions know less. */
+  /** Features that it says it knows: members of older versions know fewer. */
   knows: ReadonlySet<string> = new Set();
-  /** What it said when it closed; null: nothing, or it did not close. */
-  told: FarewellCode | null = null;
+  /** The reason that it sent when it closed; null: none, or it did not close. */
+  closeCode: CloseCode | null = null;
   #known: MemberSecret | null = null;
-  /** When the last byte came, or it began; `uptime` milliseconds. */
-  heardAt: number;
+  /** When the last byte was received, or it began; `uptime` milliseconds. */
+  lastSeenAt: number;
   readonly #cluster: ClusterState;
   readonly #owner: ConnectionOwner;
   readonly #socket: MemberSocket;
@@ -75,9 +83,9 @@ export class MemberConnection implements MemberSocketOwner {
   #state: State;
   #parser = new FrameParser(HANDSHAKE_FRAME_BYTES, VERSION);
   #isWide = false;
-  /** Came behind the proof, before the parser took long frames. */
+  /** Messages after the proof, before the parser took long frames. */
   #early: ExchangeMessage[] = [];
-  /** Since when it is in its handshake; `uptime` milliseconds. */
+  /** When the handshake began; `uptime` milliseconds. */
   readonly #since: number;
 
   private constructor(
@@ -88,7 +96,7 @@ export class MemberConnection implements MemberSocketOwner {
     this.#cluster = cluster;
     this.#owner = owner;
     this.#nonce = cluster.randomBytes(NONCE_BYTES);
-    this.#since = this.heardAt = cluster.uptime();
+    this.#since = this.lastSeenAt = cluster.uptime();
     if ("socket" in from) {
       this.side = "answerer";
       this.address = null;
@@ -107,7 +115,7 @@ export class MemberConnection implements MemberSocketOwner {
     return new MemberConnection(cluster, owner, { address, connect: cluster.connect });
   }
 
-  /** @param socket  of a connection that came in; its first frame was a hello, which `greet` is to be given */
+  /** @param socket  an incoming connection, whose first frame was a hello: pass that to `greet` */
   static answer(cluster: ClusterState, owner: ConnectionOwner, socket: MemberSocket): MemberConnection {
     return new MemberConnection(cluster, owner, { socket });
   }
@@ -125,8 +133,8 @@ export class MemberConnection implements MemberSocketOwner {
   }
 
   /** Why it is no member now; null: it is one. */
-  get refusal(): FarewellCode | null {
-    return this.#cluster.refusal(this.id, this.#known !== null && this.#known === this.#cluster.secret());
+  get refusal(): CloseCode | null {
+    return this.#cluster.refusal(this.id, this.#known !== null && this.#known === this.#cluster.secret);
   }
 
   get unsentBytes(): number {
@@ -137,15 +145,25 @@ export class MemberConnection implements MemberSocketOwner {
     if (this.#state !== "closed") this.#socket.write(writeMemberMessage(message));
   }
 
-  /** Closes and tells nobody here. @param code  told to the other side; null: without a word */
-  close(code: FarewellCode | null): void {
+  /** Closes without an event here. @param code  sent to the other side; null: nothing is sent */
+  close(code: CloseCode | null): void {
     if (this.#state === "closed") return;
     if (code !== null && this.#state !== "connecting") {
-      for (const list of partingLists(code, this.knows, this.#cluster.lists)) this.send(list);
-      this.send({ kind: "bye", code, sentence: FAREWELLS[code] });
+      for (const list of closingLists(code, this.knows, this.#cluster.lists)) this.send(list);
+      this.send({ kind: "bye", code, sentence: CLOSE_REASONS[code] });
     }
     this.#state = "closed";
     this.#socket.close();
+  }
+
+  /** Closes the connection, and reports why. */
+  drop(code: CloseCode, detail: string): void {
+    if (!this.isClosed) this.#lose(code, detail);
+  }
+
+  /** Closes the connection, and refuses other ones of this member for a while. */
+  ban(detail: string): void {
+    this.#owner.ban(this, detail);
   }
 
   checkTime(now: number): void {
@@ -154,9 +172,9 @@ export class MemberConnection implements MemberSocketOwner {
     if (this.#state !== "open" && now - this.#since > handshakeMs) {
       // A daemon that serves clients only answers the hello, and then waits for envelopes.
       const code = this.#state === "challenging" && this.side === "opener" ? "not-a-daemon" : "silent";
-      this.#lose(code, FAREWELLS[code]);
-    } else if (this.#state === "open" && now - this.heardAt > silenceMs) {
-      this.#lose("silent", FAREWELLS.silent);
+      this.#lose(code, CLOSE_REASONS[code]);
+    } else if (this.#state === "open" && now - this.lastSeenAt > silenceMs) {
+      this.#lose("silent", CLOSE_REASONS.silent);
     }
   }
 
@@ -168,8 +186,12 @@ export class MemberConnection implements MemberSocketOwner {
 
   received(chunk: Buffer): void {
     if (this.#state === "closed") return;
-    this.heardAt = this.#cluster.uptime();
-    this.#contain(() => this.#take(chunk));
+    this.lastSeenAt = this.#cluster.uptime();
+    try {
+      this.#take(chunk);
+    } catch (problem) {
+      this.#failed(problem);
+    }
   }
 
   #take(chunk: Buffer): void {
@@ -192,25 +214,25 @@ export class MemberConnection implements MemberSocketOwner {
   }
 
   greet(hello: Hello): void {
-    this.#contain(() => this.#greet(hello));
+    try {
+      this.#greet(hello);
+    } catch (problem) {
+      this.#failed(problem);
+    }
   }
 
   /**
-   * Runs a step that the other side's bytes caused. An exception in it closes this connection alone: such a step only notes what
-   * this member says. Entries are stored in steps of their own.
+   * Closes this connection alone after an exception that the other side's bytes caused: what threw it only notes what this member
+   * says. Entries are stored in steps of their own.
    */
-  #contain(step: () => void): void {
-    try {
-      step();
-    } catch (problem) {
-      if (!this.isClosed) this.#lose("internal-error", stackOf(problem));
-    }
+  #failed(problem: unknown): void {
+    if (!this.isClosed) this.#lose("internal-error", stackOf(problem));
   }
 
   #greet(hello: Hello): void {
     const doubt = this.#doubt(hello);
     if (doubt !== null) {
-      this.#lose(doubt, FAREWELLS[doubt]);
+      this.#lose(doubt, CLOSE_REASONS[doubt]);
       return;
     }
     this.id = hello.daemon;
@@ -221,7 +243,7 @@ export class MemberConnection implements MemberSocketOwner {
     this.send({ kind: "challenge", nonce: this.#nonce });
   }
 
-  #doubt({ daemon, cluster, role, versions }: Hello): FarewellCode | null {
+  #doubt({ daemon, cluster, role, versions }: Hello): CloseCode | null {
     if (role !== "daemon" || daemon === "" || !versions.includes(VERSION)) return "not-a-daemon";
     if (cluster !== this.#cluster.cluster) return "wrong-cluster";
     const pin = this.address?.pin ?? null;
@@ -253,10 +275,10 @@ export class MemberConnection implements MemberSocketOwner {
     } else if (this.#state === "open" && isExchange(message)) {
       if (this.#isWide) this.#owner.message(this, message);
       else if (message.kind === "list") this.#owner.leftOut(this, message);
-      else if (this.#early.push(message) > EARLY_MOST)
-        this.#lose("malformed", "it tells more than a status before it is told one");
+      else if (this.#early.push(message) > EARLY_MAX)
+        this.#lose("malformed", "it sends more than a status before it is sent one");
     } else {
-      this.#lose("malformed", `a ${message.kind} where none is due`);
+      this.#lose("malformed", `a ${message.kind} where none is expected`);
     }
   }
 
@@ -275,29 +297,28 @@ export class MemberConnection implements MemberSocketOwner {
   #proved(message: ProofMessage): void {
     const refusal = this.#refusalOf(message);
     // It is believed of a member that has proved itself alone.
-    if (this.side === "answerer" && (refusal === null || isOfWord(refusal))) this.#prove();
+    if (this.side === "answerer" && (refusal === null || isMembershipCode(refusal))) this.#prove();
     if (refusal !== null) {
-      this.#lose(refusal, FAREWELLS[refusal]);
+      this.#lose(refusal, CLOSE_REASONS[refusal]);
       return;
     }
     this.isProven = true;
     if (this.id === this.#cluster.identity.id) {
-      this.#lose("self", FAREWELLS.self);
+      this.#lose("self", CLOSE_REASONS.self);
       return;
     }
     this.#state = "open";
     if (this.side === "answerer") this.#widen();
   }
 
-  /** What costs most to check is checked last. */
-  #refusalOf({ spki, signature, mac }: ProofMessage): FarewellCode | null {
-    const { hash, verifySignature, identity, secret } = this.#cluster;
+  /** The most expensive checks come last. */
+  #refusalOf({ spki, signature, mac }: ProofMessage): CloseCode | null {
+    const { hash, verifySignature, identity, secret: own } = this.#cluster;
     if (hash(Buffer.from(spki, "latin1")) !== this.id) return "bad-proof";
     const bytes = proofBytes(this.#challenges(), this.side === "opener" ? "answerer" : "opener");
-    const own = secret();
     this.#known = own?.holds(bytes, mac) ? own : null;
     const refusal = this.id === identity.id ? null : this.refusal;
-    if (refusal === null || isOfWord(refusal)) {
+    if (refusal === null || isMembershipCode(refusal)) {
       if (!verifySignature(spki, bytes, signature)) return "bad-proof";
       this.spki = spki;
       return refusal;
@@ -326,12 +347,12 @@ export class MemberConnection implements MemberSocketOwner {
   #said(code: string, sentence: string): void {
     this.#state = "closed";
     this.#socket.close();
-    const known = Object.hasOwn(FAREWELLS, code) ? (code as FarewellCode) : null;
-    this.told = known;
-    this.#owner.lost(this, known, toldText(code, sentence));
+    const known = Object.hasOwn(CLOSE_REASONS, code) ? (code as CloseCode) : null;
+    this.closeCode = known;
+    this.#owner.lost(this, known, closeText(code, sentence));
   }
 
-  #lose(code: FarewellCode, detail: string): void {
+  #lose(code: CloseCode, detail: string): void {
     this.close(code);
     this.#owner.lost(this, code, detail);
   }

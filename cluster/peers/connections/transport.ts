@@ -1,5 +1,5 @@
 /**
- * Members' connections on real sockets. With TLS no certificate is looked at: the daemons' own keys prove who is there,
+ * Members' connections on real sockets. With TLS no certificate is checked: the daemons' own keys authenticate them,
  * and their proofs cover what only the two ends of this very TLS connection know.
  * Source: RFC 9266 (binding to a TLS 1.3 connection), RFC 8446, 7.5 (exporters).
  */
@@ -10,9 +10,9 @@ import type { Connect, MemberSocket, MemberSocketOwner } from "../shared/member-
 
 const BINDING_LABEL = "EXPORTER-dbsync-member";
 const BINDING_BYTES = 32;
-/** Below it an exporter does not bind to one connection alone. */
+/** The lowest version whose exporters bind to one connection alone. */
 const TLS_VERSION = "TLSv1.3";
-/** Milliseconds that the other side is given to take our last words. */
+/** Milliseconds that the other side has to read the last message. */
 const LINGER_MS = 2_000;
 /** First byte of what a TLS server says to a client without TLS. Source: RFC 8446, 5.1. */
 const ALERT = 0x15;
@@ -37,8 +37,8 @@ export function openTransport(log: TransportLog): Connect {
 }
 
 /**
- * Hands over a connection that came in, behind its first frame.
- * @param accept  told of the connection; what it answers is told of all that comes
+ * Hands over an incoming connection, after its first frame.
+ * @param accept  receives the connection; what it returns receives all further events
  */
 export function adoptSocket(
   socket: Socket,
@@ -58,7 +58,7 @@ function openTls({ host, port }: PeerAddress): TLSSocket {
 class RealSocket implements MemberSocket {
   readonly remote: string;
   binding: Buffer | null = null;
-  /** null: nobody yet, or nobody any more. */
+  /** null: none yet, or none any more. */
   owner: MemberSocketOwner | null = null;
   readonly #socket: Socket;
   readonly #log: TransportLog;
@@ -74,9 +74,9 @@ class RealSocket implements MemberSocket {
     socket.setNoDelay(true);
     socket.setTimeout(0);
     socket.on("data", (chunk: Buffer) => this.#receive(chunk));
-    socket.on("end", () => this.#ended());
+    socket.on("end", this.#onEnd);
     socket.on("error", (error: NodeJS.ErrnoException) => this.#fail(error));
-    socket.on("close", () => this.#ended());
+    socket.on("close", this.#onEnd);
   }
 
   opened(): void {
@@ -120,9 +120,7 @@ class RealSocket implements MemberSocket {
     this.#end(isPlain ? NOT_TLS : code);
   }
 
-  #ended(): void {
-    this.#end(this.#isShakingHands ? NOT_TLS : ENDED);
-  }
+  readonly #onEnd = (): void => this.#end(this.#isShakingHands ? NOT_TLS : ENDED);
 
   #end(detail: string): void {
     const { owner } = this;
@@ -132,7 +130,7 @@ class RealSocket implements MemberSocket {
   }
 }
 
-/** What OpenSSL says of a server that does not answer a TLS handshake with one. */
+/** OpenSSL's errors for a server that does not answer a TLS handshake with one. */
 const PLAIN: ReadonlySet<string> = new Set([
   "ERR_SSL_WRONG_VERSION_NUMBER",
   "ERR_SSL_PACKET_LENGTH_TOO_LONG",

@@ -1,6 +1,6 @@
 /**
- * Takes the entries that members push: unpacks, verifies in slices, hands what is good to the timeline some at a time, and
- * keeps back what has an unknown signer.
+ * Takes the entries that members push: unpacks them, verifies them in slices, hands good ones to the timeline some at
+ * a time, and holds back those of unknown signers.
  */
 
 import type { Work } from "../../../net/process/turns.js";
@@ -14,85 +14,94 @@ import type { IncomingBatch } from "./incoming-batch.js";
 import { unpack } from "./packing.js";
 import { NOTHING_PROVED, Proofs } from "./proofs.js";
 import { Quarantine } from "./quarantine.js";
-import { oldestSpread, type Traces } from "./traces.js";
+import { oldestSpread, type ReplicationStates } from "./replication-states.js";
 
 /** Entries that are verified between two looks at the clock. */
 const ENTRIES_A_LOOK = 8;
-/** … and that are handed to the timeline in one step: some 1 ms. Each such step costs some as well. */
+/** Entries that are handed to the timeline in one step: about 1 ms. Each such step has a cost of its own. */
 const ENTRIES_A_STEP = 32;
-/** Of a push that long, the other threads check the signatures: of a shorter one handing them over costs more than it saves. */
+/**
+ * For a push of at least that many entries, the other threads check the signatures: for a shorter one handing them
+ * over costs more than it saves.
+ */
 const ENTRIES_FOR_THREADS = 64;
-/** … unless it is long, as an honest one is by a single entry only: handing over is one step, and copies them. */
+/**
+ * A longer push is not handed over, as an honest one is that long by a single entry only: handing over is one step,
+ * and copies the entries.
+ */
 const BYTES_FOR_THREADS = 1024 * 1024;
 
-/** Whom entries come from. */
-export interface Giver {
+/** The member that entries come from. */
+export interface Sender {
   readonly id: ByteString;
   readonly bit: number;
-  /** So many entries were new. */
-  gave(entries: number): void;
-  /** It is on the own disk: the giver is to be told. */
-  owe(place: Place): void;
+  /** The given number of entries was new. */
+  onNewEntries(entries: number): void;
+  /** An entry is on this daemon's disk: the member is to be notified. */
+  acknowledge(place: Place): void;
   refused(reason: string): void;
-  /** Its signer is not known; the ring should be compared. */
+  /** The signer of an entry is not known; the ring should be compared. */
   unknown(): void;
   malformed(detail: string): void;
-  /** Reading or checking what it gave threw an exception. */
+  /** Reading or checking its entries threw an exception. */
   failed(problem: unknown): void;
 }
 
-/** What came of some entries. */
+/** The result of checking some entries. */
 interface Checked {
   readonly good: readonly Entry[];
-  /** Places of those that were here before. */
+  /** Order keys of entries that were here before. */
   readonly held: readonly Place[];
-  /** How many have a signer that is not known. */
+  /** The number of entries with an unknown signer. */
   readonly unknown: number;
 }
 
 export class Intake {
   readonly quarantine: Quarantine;
   readonly #cluster: ClusterState;
-  readonly #traces: Traces;
-  /** What was handed to the timeline together and is not on disk yet, by the id of its first entry. */
+  readonly #states: ReplicationStates;
+  /** Batches that were handed to the timeline together and are not on disk yet, by the id of their first entry. */
   readonly #unflushed = new Map<ByteString, IncomingBatch>();
   #heldBack = 0;
 
-  constructor(cluster: ClusterState, traces: Traces) {
+  constructor(cluster: ClusterState, states: ReplicationStates) {
     this.#cluster = cluster;
-    this.#traces = traces;
+    this.#states = states;
     this.quarantine = new Quarantine(cluster.limits, cluster.hash);
   }
 
-  /** How many were dated so far ahead, since it was asked last, that there was no room for them: they come again. */
+  /**
+   * Returns how many entries were dated so far ahead, since the last call, that there was no room for them. Members
+   * send them again.
+   */
   takeHeldBack(): number {
     const heldBack = this.#heldBack;
     this.#heldBack = 0;
     return heldBack;
   }
 
-  /** All of a push. Generators of one giver are to be run one after the other. */
-  *push(message: PushMessage, giver: Giver, batch: IncomingBatch): Work {
-    const entries = this.#entriesOf(message, giver);
-    if (entries === null) giver.malformed(`push ${message.number} holds no entries`);
-    else yield* this.#read(entries, giver, batch, this.#cluster.uptime());
+  /** Takes a complete push. Generators of one member must run one after the other. */
+  *push(message: PushMessage, sender: Sender, batch: IncomingBatch): Work {
+    const entries = this.#entriesOf(message, sender);
+    if (entries === null) sender.malformed(`push ${message.number} holds no entries`);
+    else yield* this.#read(entries, sender, batch, this.#cluster.uptime());
     batch.isRead = true;
     batch.changed();
   }
 
   /** @returns null: there are none in it */
-  #entriesOf({ entries, isDeflated, bytes }: PushMessage, giver: Giver): readonly PackedEntry[] | null {
+  #entriesOf({ entries, isDeflated, bytes }: PushMessage, sender: Sender): readonly PackedEntry[] | null {
     try {
-      const unpacked = unpack(entries, isDeflated, bytes, this.#cluster.limits.deflateMostBytes);
+      const unpacked = unpack(entries, isDeflated, bytes, this.#cluster.limits.deflateMaxBytes);
       return unpacked === null ? null : readEntries(unpacked);
     } catch (problem) {
-      giver.failed(problem);
+      sender.failed(problem);
       return null;
     }
   }
 
-  /** Tries again what has an unknown signer. @param giverOf  null: not connected any more */
-  retry(giverOf: (id: ByteString) => Giver | null): void {
+  /** Tries entries with an unknown signer again. @param senderOf  null: the member has disconnected */
+  retry(senderOf: (id: ByteString) => Sender | null): void {
     const held = this.quarantine.take(this.#cluster.uptime());
     const groups = new Map<ByteString, (typeof held)[number][]>();
     for (const one of held) {
@@ -101,21 +110,21 @@ export class Intake {
       else group.push(one);
     }
     for (const [id, group] of groups) {
-      const giver = giverOf(id) ?? { ...STRANGER, id };
-      this.#cluster.slices.add(this.#retry(group, giver));
+      const sender = senderOf(id) ?? { ...DISCONNECTED, id };
+      this.#cluster.slices.add(this.#retry(group, sender));
     }
   }
 
-  *#retry(held: readonly (PackedEntry & { since: number })[], giver: Giver): Work {
+  *#retry(held: readonly (PackedEntry & { since: number })[], sender: Sender): Work {
     const batch: IncomingBatch = { pending: 0, isRead: true, changed: () => {} };
     const { batchEntries } = this.#cluster.limits;
     for (let i = 0; i < held.length; i += batchEntries) {
       const part = held.slice(i, i + batchEntries);
-      yield* this.#read(part, giver, batch, (part[0] as { since: number }).since);
+      yield* this.#read(part, sender, batch, (part[0] as { since: number }).since);
     }
   }
 
-  *#read(entries: readonly PackedEntry[], giver: Giver, batch: IncomingBatch, since: number): Work {
+  *#read(entries: readonly PackedEntry[], sender: Sender, batch: IncomingBatch, since: number): Work {
     const { timeline, signatureThreads: threads } = this.#cluster;
     const adoptions = timeline.handover?.adoptions;
     const proofs = threads && areForThreads(entries) ? new Proofs(entries, ENTRIES_A_STEP, threads) : null;
@@ -124,17 +133,18 @@ export class Intake {
       const part = entries.slice(i, i + ENTRIES_A_STEP);
       let checked: Checked;
       try {
-        checked = yield* this.#check(part, proved, giver, since);
+        checked = yield* this.#check(part, proved, sender, since);
       } catch (problem) {
         // Nothing has been stored of these. An exception in `#store` ends the process: data may be changed in part.
-        giver.failed(problem);
+        sender.failed(problem);
         return;
       }
       const { good, held, unknown } = checked;
-      // A snapshot that was taken over meanwhile may not know the keys that verified them. The comparison after it brings them.
+      // A snapshot that was adopted meanwhile may not know the keys that verified them. The comparison after it
+      // brings them.
       if (timeline.handover?.adoptions !== adoptions) return;
-      if (unknown > 0) giver.unknown();
-      this.#store(good, held, giver, batch);
+      if (unknown > 0) sender.unknown();
+      this.#store(good, held, sender, batch);
       yield;
     }
   }
@@ -142,11 +152,11 @@ export class Intake {
   *#check(
     entries: readonly PackedEntry[],
     proved: readonly (ProvedEntry | null)[],
-    giver: Giver,
+    sender: Sender,
     since: number,
   ): Steps<Checked> {
     const { checkEntry, timeline } = this.#cluster;
-    // By id: what was wanted may also have been given by a comparison, in one push.
+    // By id: what was requested may also have been sent by a comparison, in one push.
     const good = new Map<ByteString, Entry>();
     const held: Place[] = [];
     let unknown = 0;
@@ -154,55 +164,55 @@ export class Intake {
     for (const packed of entries) {
       const checked = checkEntry(packed.body, packed.signature, timeline, proved[count]);
       if (checked === "unknown-signer") {
-        this.quarantine.add(packed, giver.id, since);
+        this.quarantine.add(packed, sender.id, since);
         unknown++;
       } else if (checked === "no-room") this.#heldBack++;
       else if ("held" in checked) held.push(checked.held);
-      else if ("refused" in checked) giver.refused(checked.refused);
+      else if ("refused" in checked) sender.refused(checked.refused);
       else good.set(checked.id, checked);
       if (++count % ENTRIES_A_LOOK === 0) yield;
     }
     return { good: [...good.values()], held, unknown };
   }
 
-  /** @param held  places of others that it gave as well, and that were here before */
-  #store(entries: readonly Entry[], held: readonly Place[], giver: Giver, batch: IncomingBatch): void {
+  /** @param held  order keys of other entries of the same push, which were here before */
+  #store(entries: readonly Entry[], held: readonly Place[], sender: Sender, batch: IncomingBatch): void {
     const { timeline } = this.#cluster;
-    this.#note(entries, giver);
-    const fresh = entries.length === 0 ? [] : timeline.receive(entries, giver.id);
-    giver.gave(fresh.length);
+    this.#note(entries, sender);
+    const fresh = entries.length === 0 ? [] : timeline.receive(entries, sender.id);
+    sender.onNewEntries(fresh.length);
     const [first] = fresh;
     if (first !== undefined) {
       batch.pending++;
       this.#unflushed.set(first.id, batch);
     }
-    this.#settleHeld(held, giver);
+    this.#settleHeld(held, sender);
     if (fresh.length < entries.length) {
       const freshIds = new Set(fresh.map(({ id }) => id));
-      this.#settleHeld(entries.filter(({ id }) => !freshIds.has(id)).map(placeOf), giver);
+      this.#settleHeld(entries.filter(({ id }) => !freshIds.has(id)).map(placeOf), sender);
     }
   }
 
-  /** Before they are handed over: what others say of those that are spread counts from now on. */
-  #note(entries: readonly Entry[], giver: Giver): void {
+  /** Before they are handed over: what other members say of entries that are spread counts from now on. */
+  #note(entries: readonly Entry[], sender: Sender): void {
     const oldest = oldestSpread(this.#cluster);
     for (const entry of entries)
-      if (entry.envelope.at >= oldest) this.#traces.of(placeOf(entry)).has |= giver.bit;
+      if (entry.envelope.at >= oldest) this.#states.of(placeOf(entry)).has |= sender.bit;
   }
 
-  /** Those that were here before: on disk, or just on the way there. */
-  #settleHeld(places: readonly Place[], giver: Giver): void {
-    const [traces, peering] = [this.#traces, this.#cluster];
+  /** Notifies the member of entries that were here before: on disk, or on the way there. */
+  #settleHeld(places: readonly Place[], sender: Sender): void {
+    const [states, peering] = [this.#states, this.#cluster];
     for (const place of places) {
-      const trace = traces.of(place);
-      trace.has |= giver.bit;
-      trace.isFlushed ||= peering.timeline.read(place) !== null;
-      if (trace.isFlushed) giver.owe(place);
-      else trace.owed |= giver.bit;
+      const state = states.of(place);
+      state.has |= sender.bit;
+      state.isFlushed ||= peering.timeline.read(place) !== null;
+      if (state.isFlushed) sender.acknowledge(place);
+      else state.pendingAcks |= sender.bit;
     }
   }
 
-  /** These are on disk. @param places  of those, all of them, that the timeline has said at one time to be new */
+  /** Entries are on disk. @param places  all entries that the timeline has reported together as new */
   flushed([first]: readonly Place[]): void {
     const batch = first === undefined ? undefined : this.#unflushed.get(first.id);
     if (first === undefined || batch === undefined) return;
@@ -216,14 +226,14 @@ const areForThreads = (entries: readonly PackedEntry[]): boolean =>
   entries.length >= ENTRIES_FOR_THREADS &&
   entries.reduce((sum, { body, signature }) => sum + body.length + signature.length, 0) <= BYTES_FOR_THREADS;
 
-/** Stands for a giver that has gone. */
-const STRANGER = {
+/** Replaces a member that has disconnected. */
+const DISCONNECTED = {
   id: "",
   bit: 0,
-  gave() {},
-  owe() {},
+  onNewEntries() {},
+  acknowledge() {},
   refused() {},
   unknown() {},
   malformed() {},
   failed() {},
-} as const satisfies Giver;
+} as const satisfies Sender;

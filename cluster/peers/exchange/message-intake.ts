@@ -1,6 +1,6 @@
 /**
- * Messages that a member gives: judged in their order, in slices, and told or refused. What the member has left out, or comes
- * faster than it can be judged, is known to lack.
+ * Messages from a member: checked in their order, in slices, and delivered or refused. Messages that the member has
+ * left out, or that arrive faster than they can be checked, are known to be missing.
  */
 
 import { Queue } from "../../../net/process/queue.js";
@@ -10,18 +10,21 @@ import { type PackedEntry, packedBytes, readEntries } from "../../../protocol/me
 import type { ClusterState } from "../shared/cluster-state.js";
 import type { MessageFigures } from "../shared/message-figures.js";
 
-/** The member whose messages they are. */
+/** The member that sends the messages. */
 export interface Speaker {
   malformed(detail: string): void;
-  /** Judging one threw an exception. */
+  /** Checking a message threw an exception. */
   failed(problem: unknown): void;
-  /** One is not told. @param isLie  no honest member would give it */
+  /** One is not delivered. @param isLie  no honest member would send it */
   onUnheard(reason: string, isLie: boolean): void;
 }
 
-/** Some take a tenth of a millisecond each. */
+/** Messages that are checked between two looks at the clock; some take a tenth of a millisecond each. */
 const JUDGED_A_LOOK = 8;
-/** Behind a key that did not come none is waited for during so many times as long: what else the member gives would stand still. */
+/**
+ * After a key that did not come, no key is waited for during that many times as long: the member's other messages
+ * would wait.
+ */
 const WAITS_OFF = 15;
 
 export class MessageIntake {
@@ -33,23 +36,19 @@ export class MessageIntake {
   #bytes = 0;
   #next = 1;
   #isJudging = false;
-  /** Whether it has said that from here on it gives all that it can. */
+  /** Whether it has reported that from here on it sends all that it can. */
   #hasBegun = false;
-  /** Whether one was refused that may have been heard elsewhere, which is not told yet. */
-  #lacks = false;
-  /** Since when the first one waits for its signer's key; `uptime` milliseconds; null: it does not. */
+  /** Whether one was refused that may have been delivered elsewhere, which is not reported yet. */
+  #isMissing = false;
+  /** When the first message began to wait for its signer's key; `uptime` milliseconds; null: it does not. */
   #stuckSince: number | null = null;
-  /** From when on a key is waited for; `uptime` milliseconds. */
+  /** The time from which a key is waited for again; `uptime` milliseconds. */
   #waitsFrom = 0;
 
-  constructor(
-    cluster: ClusterState,
-    messages: NonNullable<ClusterState["messages"]>,
-    { figures, speaker }: { figures: MessageFigures; speaker: Speaker },
-  ) {
+  constructor(cluster: ClusterState, messages: NonNullable<ClusterState["messages"]>, speaker: Speaker) {
     this.#cluster = cluster;
     this.#messages = messages;
-    this.#figures = figures;
+    this.#figures = cluster.messageFigures;
     this.#speaker = speaker;
   }
 
@@ -57,7 +56,7 @@ export class MessageIntake {
     const { limits } = this.#cluster;
     const entries = readEntries(packed);
     if (entries === null || number < this.#next) {
-      this.#speaker.malformed(`message ${number} where ${this.#next} was due`);
+      this.#speaker.malformed(`message ${number} where ${this.#next} was expected`);
       return;
     }
     let lacking = number - this.#next;
@@ -94,19 +93,19 @@ export class MessageIntake {
       if (!this.#tryOne(this.#waiting.first)) break;
       this.#bytes -= packedBytes(this.#waiting.shift() as PackedEntry);
       if (count % JUDGED_A_LOOK !== 0) continue;
-      this.#tellLack();
+      this.#reportMissing();
       yield;
     }
-    this.#tellLack();
+    this.#reportMissing();
     this.#isJudging = false;
   }
 
-  #tellLack(): void {
-    if (this.#lacks) this.#messages.missed();
-    this.#lacks = false;
+  #reportMissing(): void {
+    if (this.#isMissing) this.#messages.missed();
+    this.#isMissing = false;
   }
 
-  /** @returns false: judging stops here */
+  /** @returns false: checking stops here */
   #tryOne(entry: PackedEntry): boolean {
     try {
       return this.#judgeOne(entry);
@@ -116,25 +115,25 @@ export class MessageIntake {
     }
   }
 
-  /** @returns false: it waits, and what came behind it too */
+  /** @returns false: it waits, and so does what follows it */
   #judgeOne({ body, signature }: PackedEntry): boolean {
     const figures = this.#figures;
     const heard = this.#messages.hear(body, signature);
     if (heard === "unknown-signer" && this.#waitsForKey()) return false;
     this.#stuckSince = null;
-    if (heard === "told") figures.heard++;
+    if (heard === "delivered") figures.heard++;
     else if (heard !== "known") {
       const { refused: reason, isLie } =
         heard === "unknown-signer" ? { refused: heard, isLie: false } : heard;
       figures.refused++;
-      // Too late, say, or by a key that this daemon does not know: others may have told it.
-      this.#lacks ||= !isLie;
+      // Too late, for example, or by a key that this daemon does not know: other daemons may have delivered it.
+      this.#isMissing ||= !isLie;
       this.#speaker.onUnheard(reason, isLie);
     }
     return true;
   }
 
-  /** A daemon may let itself in with the first thing that it says: its key is on its way as an entry. */
+  /** A daemon may authorize itself with its first message: its key is on its way as an entry. */
   #waitsForKey(): boolean {
     const { uptime, limits } = this.#cluster;
     const now = uptime();

@@ -1,6 +1,6 @@
 /**
- * Messages on their way to a member: in their order, bounded, and never in the way of what is recorded. What there is no room for
- * is left out, and the numbers of what comes behind it tell the member so.
+ * Messages on their way to a member: in their order, bounded, and never before what is recorded. What there is no
+ * room for is left out; the member sees that from the numbers of what follows.
  */
 
 import { Queue } from "../../../net/process/queue.js";
@@ -17,11 +17,14 @@ export class MessageOutbox {
   readonly #connection: MemberConnection;
   readonly #limits: ClusterState["limits"];
   readonly #waiting = new Queue<Waiting>();
-  /** Of those that wait. */
+  /** Bytes of waiting messages. */
   #bytes = 0;
   #number = 0;
-  /** Whether something was left out that the member has not been told of, as all was that was said before it could be told anything. */
-  #lacks = true;
+  /**
+   * Whether something was left out that the member does not know of, as is everything from before it could receive
+   * messages.
+   */
+  #isMissing = true;
 
   constructor(connection: MemberConnection, limits: ClusterState["limits"]) {
     this.#connection = connection;
@@ -33,7 +36,7 @@ export class MessageOutbox {
     const number = ++this.#number;
     const bytes = packedBytes(entry);
     if (this.#bytes + bytes > this.#limits.relayBytes) {
-      this.#lacks = true;
+      this.#isMissing = true;
       return false;
     }
     this.#waiting.push({ entry, number });
@@ -45,17 +48,17 @@ export class MessageOutbox {
   /** Hands over what the connection takes now. */
   send(): void {
     while (this.#waiting.size > 0 && this.#isFree) this.#sendSome();
-    if (!this.#lacks || this.#waiting.size > 0 || !this.#isFree) return;
-    this.#lacks = false;
+    if (!this.#isMissing || this.#waiting.size > 0 || !this.#isFree) return;
+    this.#isMissing = false;
     this.#connection.send({ kind: "speak", number: this.#number + 1, entries: writeEntries([]) });
   }
 
-  /** What is recorded goes by the same connection, and is not to wait behind much. */
+  /** Whether the connection takes messages: entries use the same one, and must not wait for many bytes. */
   get #isFree(): boolean {
     return this.#connection.unsentBytes < this.#limits.relayUnsentBytes;
   }
 
-  /** Those at the front whose numbers follow on one another. */
+  /** Sends messages from the front whose numbers follow on one another. */
   #sendSome(): void {
     const { batchBytes, batchEntries } = this.#limits;
     const number = (this.#waiting.first as Waiting).number;

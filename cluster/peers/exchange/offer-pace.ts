@@ -1,7 +1,7 @@
 /**
- * Decides how long entries wait before they are offered to one member. A client mostly sends its envelopes to all daemons, and then
- * an offer only finds what is there: while the member wants nothing of what it is offered, more ticks share one offer. The first
- * entry that it wants ends that.
+ * Decides how long entries wait before they are offered to one member. A client mostly sends its envelopes to all
+ * daemons, and then an offer only finds what is there: while the member requests nothing of what it is offered, more
+ * ticks share one offer. The first request ends that.
  */
 export class OfferPace {
   /** Ticks between two offers. */
@@ -9,7 +9,7 @@ export class OfferPace {
   readonly #maxTicks: number;
   /** Entries of ticks up to this one were offered. */
   #offeredTo: number;
-  /** Whether the member was offered something and has wanted nothing since. */
+  /** Whether the member was offered something and has requested nothing since. */
   #isUnwanted = false;
 
   /** @param tick  the last one: what was on disk before it is found by comparison */
@@ -32,7 +32,7 @@ export class OfferPace {
     this.#isUnwanted = true;
   }
 
-  /** The member asks for an entry. */
+  /** Notes that the member requests an entry. */
   wanted(): void {
     this.#ticks = 1;
     this.#isUnwanted = false;

@@ -1,40 +1,34 @@
 /**
- * What is to be pushed to a member: bodies at once, what it wants, what a reconciliation gives; in batches, and no more
- * on the way than a window that the member's `have` opens again. Long lists are walked, not held.
+ * Entries to push to a member: bodies of own ones immediately, what it requests, what a reconciliation sends; in
+ * batches, and no more on the way than a window that the member's `have` opens again. Long lists are walked, not
+ * held.
  */
 
 import { Queue } from "../../../net/process/queue.js";
 import { type PackedEntry, packedBytes } from "../../../protocol/members/member-packing.js";
+import { hexOf, signedBytes } from "../../../protocol/version-2/envelope.js";
 import { type Place, readPlace } from "../../../timeline/entries/entry.js";
 import type { MemberConnection } from "../connections/member-connection.js";
 import type { ClusterState } from "../shared/cluster-state.js";
 import type { Packer } from "./packing.js";
-import type { AtOnce, Traces } from "./traces.js";
+import type { AtOnce, ReplicationStates } from "./replication-states.js";
 
-/** As timeline/compare/reconcile.ts makes it. */
+/** A list of order keys as timeline/compare/reconcile.ts makes it. */
 export interface PlaceCursor {
   /** The next places, 42 bytes each, `count` at most; none: that was all. */
   next(count: number): readonly Buffer[];
 }
 
-/** To whom it is pushed. */
+/** The member that entries are pushed to. */
 interface Pushed {
   readonly connection: MemberConnection;
-  /** Stands for it in sets of members. */
+  /** Its bit in sets of members. */
   readonly bit: number;
-}
-
-/** What all outboxes share. */
-interface Pushing {
-  readonly traces: Traces;
-  readonly packer: Packer;
-  /** An entry is longer than any member takes, and was left out. */
-  readonly onTooLong: (body: Buffer) => void;
 }
 
 interface Giving {
   readonly cursor: PlaceCursor;
-  /** From the cursor. */
+  /** Order keys taken from the cursor. */
   readonly walked: Queue<Place>;
   /** Called for each entry of it that is pushed, and when all have been. */
   readonly pushed: () => void;
@@ -42,15 +36,14 @@ interface Giving {
   isWalked: boolean;
 }
 
-/** Places that are taken from a cursor in one go. */
+/** Order keys that are taken from a cursor in one step. */
 const WALK_PLACES = 128;
 
 export class Outbox {
   readonly #cluster: ClusterState;
   readonly #connection: MemberConnection;
-  readonly #traces: Traces;
+  readonly #states: ReplicationStates;
   readonly #bit: number;
-  readonly #onTooLong: (body: Buffer) => void;
   readonly #packer: Packer;
   #number = 0;
   /** Pushes on the way. */
@@ -64,27 +57,26 @@ export class Outbox {
   #giving: Giving[] = [];
   #isScheduled = false;
 
-  constructor(cluster: ClusterState, member: Pushed, pushing: Pushing) {
-    const { connection, bit } = member;
+  /** @param packer  the same for all members */
+  constructor(cluster: ClusterState, { connection, bit }: Pushed, states: ReplicationStates, packer: Packer) {
     this.#cluster = cluster;
     this.#connection = connection;
     this.#bit = bit;
-    this.#traces = pushing.traces;
-    this.#onTooLong = pushing.onTooLong;
-    this.#packer = pushing.packer;
+    this.#states = states;
+    this.#packer = packer;
   }
 
-  /** Entries that it wants and has not got, and pushes on the way. */
+  /** Entries that it has requested and not received, and pushes on the way. */
   get behind(): number {
     return this.#wantedCount + this.#number - this.#ackedNumber;
   }
 
-  /** Of pushes on the way. */
+  /** Bytes of pushes on the way. */
   get unackedBytes(): number {
     return this.#unackedBytes;
   }
 
-  /** @returns false: there is no room, and it should be offered */
+  /** @returns false: there is no room, and the entry should be offered */
   pushAtOnce(entry: AtOnce): boolean {
     if (this.#atOnceBytes >= this.#cluster.limits.maxAtOnceBytes) return false;
     this.#atOnce.push(entry);
@@ -93,9 +85,9 @@ export class Outbox {
     return true;
   }
 
-  /** What the member asks for. */
+  /** Pushes what the member requests. */
   pushWanted(places: readonly Place[]): void {
-    const room = Math.max(0, this.#cluster.limits.maxWanted - this.#wantedCount);
+    const room = Math.max(0, this.#cluster.limits.maxRequested - this.#wantedCount);
     const taken = places.slice(0, room);
     for (const place of taken) this.#wanted.push(place);
     this.#wantedCount += taken.length;
@@ -103,9 +95,10 @@ export class Outbox {
   }
 
   /**
-   * @param pushed  called for each entry of it that is pushed
-   * @param done  called when all of it has been pushed
-   * @returns  leaves the rest of it out; `done` is not called then
+   * Pushes the entries of a list.
+   * @param pushed  called for each entry that is pushed
+   * @param done  called when all have been pushed
+   * @returns cancels the rest; `done` is not called then
    */
   give(cursor: PlaceCursor, pushed: () => void, done: () => void): () => void {
     const giving = { cursor, walked: new Queue<Place>(), pushed, done, isWalked: false };
@@ -116,7 +109,7 @@ export class Outbox {
     };
   }
 
-  /** The member has dealt with all pushes up to this one. @returns false: it was never sent */
+  /** Notes that the member has dealt with all pushes up to this one. @returns false: it was never sent */
   acked(number: number): boolean {
     if (number > this.#number) return false;
     for (
@@ -161,13 +154,13 @@ export class Outbox {
     const { batchBytes, batchEntries, maxEnvelopeBytes } = this.#cluster.limits;
     const entries: PackedEntry[] = [];
     let bytes = 0;
-    // Bounded by places looked at, since some are gone.
+    // Bounded by the number of order keys, since some entries are gone.
     for (let looked = 0; looked < batchEntries && bytes < batchBytes && this.#hasWork(); looked++) {
       const entry = this.#next();
       if (entry === null) continue;
       const length = packedBytes(entry);
       if (length > maxEnvelopeBytes) {
-        this.#onTooLong(entry.body);
+        this.#logTooLong(entry.body);
         continue;
       }
       entries.push(entry);
@@ -182,18 +175,24 @@ export class Outbox {
     this.#endGiving();
   }
 
-  /** The next entry; null: it is not there any more, or the list at hand has just ended. */
+  #logTooLong(body: Buffer): void {
+    const { hash, notices } = this.#cluster;
+    const id = hash(signedBytes(body));
+    notices.warn(`long entry ${id}`, { id: hexOf(id), bytes: body.length }, TOO_LONG);
+  }
+
+  /** Returns the next entry; null: it is gone, or the present list has just ended. */
   #next(): PackedEntry | null {
     const entry = this.#atOnce.shift();
     if (entry !== undefined) {
       this.#atOnceBytes -= packedBytes(entry);
-      this.#traces.of(entry.place).sent |= this.#bit;
+      this.#states.of(entry.place).sent |= this.#bit;
       return entry;
     }
     const wanted = this.#wanted.shift();
     if (wanted !== undefined) {
       this.#wantedCount--;
-      this.#traces.of(wanted).sent |= this.#bit;
+      this.#states.of(wanted).sent |= this.#bit;
       return this.#cluster.timeline.read(wanted);
     }
     return this.#nextGiven();
@@ -220,3 +219,5 @@ export class Outbox {
     for (const { done } of ended) done();
   }
 }
+
+const TOO_LONG = "an entry is longer than members take: it stays on this daemon alone";

@@ -2,7 +2,7 @@
 import { constants, deflateRawSync, inflateRawSync } from "node:zlib";
 import { type PackedEntry, writeEntries } from "../../../protocol/members/member-packing.js";
 
-/** After one that did not help, so many are sent as they are. */
+/** Pushes that are sent as they are after one that did not get smaller. */
 const PAUSE = 15;
 /** Deflating to more than this part of it does not help. */
 const HELPS_BELOW = 0.9;
@@ -12,14 +12,14 @@ export interface Packed {
   readonly isDeflated: boolean;
 }
 
-/** One for all members: what is pushed unasked is mostly the same for each, and is packed once. */
+/** Packs pushes for all members: an unasked push is mostly the same for each, and is packed once. */
 export class Packer {
-  readonly #limits: { readonly deflateFromBytes: number; readonly deflateMostBytes: number };
+  readonly #limits: { readonly deflateFromBytes: number; readonly deflateMaxBytes: number };
   #pause = 0;
-  /** What was packed last, unless it is too large to be kept; null: nothing is. */
+  /** The last packed push, unless it is too large to be kept; null: none. */
   #last: { readonly from: readonly PackedEntry[]; readonly packed: Packed } | null = null;
 
-  constructor(limits: { readonly deflateFromBytes: number; readonly deflateMostBytes: number }) {
+  constructor(limits: { readonly deflateFromBytes: number; readonly deflateMaxBytes: number }) {
     this.#limits = limits;
   }
 
@@ -34,14 +34,14 @@ export class Packer {
       return last.packed;
     const bytes = writeEntries(entries);
     const packed = this.#deflated(bytes);
-    this.#last = bytes.length <= this.#limits.deflateMostBytes ? { from: entries, packed } : null;
+    this.#last = bytes.length <= this.#limits.deflateMaxBytes ? { from: entries, packed } : null;
     return packed;
   }
 
   #deflated(bytes: Buffer): Packed {
     const plain = { entries: bytes, isDeflated: false };
-    const { deflateFromBytes, deflateMostBytes } = this.#limits;
-    if (bytes.length < deflateFromBytes || bytes.length > deflateMostBytes || this.#pause-- > 0) return plain;
+    const { deflateFromBytes, deflateMaxBytes } = this.#limits;
+    if (bytes.length < deflateFromBytes || bytes.length > deflateMaxBytes || this.#pause-- > 0) return plain;
     const entries = deflateRawSync(bytes, { level: constants.Z_BEST_SPEED });
     const helps = entries.length < HELPS_BELOW * bytes.length;
     this.#pause = helps ? 0 : PAUSE;
@@ -50,9 +50,9 @@ export class Packer {
 }
 
 /**
- * @param bytes  what it must come to, exactly
- * @param most  longer ones are not deflated by any member, as it would hold the event loop up
- * @returns null: it does not
+ * @param bytes  the exact length of the result
+ * @param most  longer ones are not deflated by any member, as it would block the event loop
+ * @returns null: the length differs
  */
 export function unpack(entries: Buffer, isDeflated: boolean, bytes: number, most: number): Buffer | null {
   if (!isDeflated) return entries.length === bytes ? entries : null;

@@ -1,4 +1,7 @@
-/** What other threads find of the signatures of a push: they are some entries ahead of the main thread, which takes the entries in order. */
+/**
+ * Results of other threads for the signatures of a push: the threads are some entries ahead of the main thread, which
+ * takes the entries in order.
+ */
 import type { PackedEntry } from "../../../protocol/members/member-packing.js";
 import type { ProvedEntry, SignatureThreads } from "../shared/cluster-state.js";
 
@@ -7,11 +10,11 @@ type Found = readonly (ProvedEntry | null)[];
 export const NOTHING_PROVED: Found = [];
 
 export class Proofs {
-  /** Of each part of the push; null: not found yet. */
+  /** Results by part of the push; null: not known yet. */
   readonly #found: (Found | null)[] = [];
   readonly #ends: Promise<void>[] = [];
 
-  /** @param size  entries of a part: what a thread is given together */
+  /** @param size  entries of a part: those that a thread receives together */
   constructor(entries: readonly PackedEntry[], size: number, threads: SignatureThreads) {
     for (let i = 0; i < entries.length; i += size) {
       const part = this.#found.push(null) - 1;
@@ -20,7 +23,7 @@ export class Proofs {
     }
   }
 
-  /** Of one part, from 0 on, once it is there. */
+  /** Returns the results for one part, from 0 on, once they are there. */
   *of(part: number): Generator<Promise<unknown>, Found, undefined> {
     if (this.#found[part] === null) yield this.#ends[part] as Promise<void>;
     return this.#found[part] ?? NOTHING_PROVED;

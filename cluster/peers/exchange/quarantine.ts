@@ -22,7 +22,7 @@ export class Quarantine {
   dropped = 0;
   readonly #limits: QuarantineLimits;
   readonly #hash: (bytes: Buffer) => ByteString;
-  /** By the hash of the body: a member may give the same again. */
+  /** Entries by the hash of the body: a member may send the same again. */
   #held = new Map<ByteString, Held>();
   #bytes = 0;
 
@@ -54,7 +54,7 @@ export class Quarantine {
     return true;
   }
 
-  /** Everything that has not been here for too long, to be tried again; nothing is left. */
+  /** Takes everything out, to try it again. Returns what has not been here for too long. */
   take(now: number): readonly Held[] {
     const held = [...this.#held.values()];
     this.#held = new Map();

@@ -1,41 +1,42 @@
 /**
- * Comparing with one member what both hold, and giving what the other lacks: the key ring first, then data, oldest first.
- * An exchange is begun by one side and is over for both when each has pushed all it had to give and has dealt with all it
- * was given. What timeline/compare/reconcile.ts compares is carried in its messages; here is whose turn it is.
+ * Compares with one member what both hold, and sends what the other one misses: the key ring first, then data, oldest
+ * first. An exchange is begun by one side and is over for both when each has pushed all it had to send and has dealt
+ * with all it received. timeline/compare/reconcile.ts makes the contents of the messages; this class knows whose turn
+ * it is.
  */
 
 import type { Work } from "../../../net/process/turns.js";
 import { MalformedFrame } from "../../../protocol/errors.js";
 import type { Totals } from "../../../protocol/members/member-totals.js";
 import { type DigestSet, isSameDigest } from "../../../timeline/compare/digest-index.js";
-import { GiveCursor } from "../../../timeline/compare/gives.js";
+import { RangeCursor } from "../../../timeline/compare/ranges.js";
 import { answer, start } from "../../../timeline/compare/reconcile.js";
 import type { ClusterState } from "../shared/cluster-state.js";
 import type { ExchangeMessage } from "../shared/exchange-message.js";
 import type { Outbox } from "./outbox.js";
 
-/** An exchange that moved fewer entries has found what there was; the rest is what came meanwhile. */
+/** An exchange that moved fewer entries has found everything; the rest was written meanwhile. */
 const FEW = 256;
-/** So often in a row the totals must differ, before it is taken for more than what is on its way. */
+/** Times in a row that the totals must differ, before it counts as more than what is on its way. */
 const DIFFERING_STATUSES = 2;
-const SALT_MOST = 2 ** 31;
+const SALT_MAX = 2 ** 31;
 /** Steps that wait for their turn: a member sends the next one when it has been answered, or has given the exchange up. */
-const STEPS_MOST = 4;
+const STEPS_MAX = 4;
 
-/** The member with which is compared. */
+/** The member to compare with. */
 export interface Reconciled {
   readonly connection: { readonly side: "opener" | "answerer"; send(message: ExchangeMessage): void };
   readonly outbox: Outbox;
-  /** New entries that it has given on this connection. */
-  readonly entriesGiven: number;
+  /** New entries that it has sent on this connection. */
+  readonly entriesReceived: number;
   malformed(detail: string): void;
   /** Answering a step of it threw an exception. */
   failed(problem: unknown): void;
-  /** Runs a step once everything that has come before is on disk, or refused. */
+  /** Runs a step once everything received before is on disk, or refused. */
   afterReceived(step: () => void): void;
-  /** Data has been compared, and nothing much was missing here. */
+  /** Data has been compared, and little was missing here. */
   onCaughtUp(): void;
-  /** An exchange is over: the totals may be told. */
+  /** An exchange is over: the totals may be sent. */
   onExchanged(): void;
 }
 
@@ -43,7 +44,7 @@ interface Exchange {
   readonly session: number;
   readonly isOwn: boolean;
   set: DigestSet;
-  /** Nothing more is to be compared. */
+  /** Whether nothing more is to be compared. */
   isCompared: boolean;
   /** Lists that are being pushed. */
   giving: number;
@@ -53,11 +54,11 @@ interface Exchange {
   readonly receivedBefore: number;
   hasSaidGiven: boolean;
   hasHeardGiven: boolean;
-  /** It compares what was here before. */
+  /** Whether it compares what was here before. */
   isStale: boolean;
-  /** The member has said something of it, so it knows of it. */
+  /** Whether the member has sent a message of it, so that it knows of it. */
   hasHeard: boolean;
-  /** Leave out what is still to be pushed. */
+  /** Functions that cancel what is still to be pushed. */
   readonly cancels: (() => void)[];
 }
 
@@ -72,10 +73,10 @@ export class Reconciling {
   #isAnswering = false;
   #session: number;
   #nextAt: number;
-  /** Statuses in a row that told of a difference. */
+  /** Statuses in a row that reported a difference. */
   #differing = 0;
   #hasHeard = false;
-  /** An unknown signer: the ring is to be compared although there may be no sign of a difference. */
+  /** When the ring is to be compared because of an unknown signer, even without a sign of a difference. */
   #ringAt = Number.POSITIVE_INFINITY;
   #ringAgainAt = 0;
 
@@ -85,10 +86,10 @@ export class Reconciling {
     // Odd and even, so that the two sides never mean different exchanges by one number.
     this.#session = this.#isOpener ? -1 : 0;
     const now = cluster.uptime();
-    this.#nextAt = this.#isOpener ? now : now + cluster.limits.reconcileLeastMs / 4;
+    this.#nextAt = this.#isOpener ? now : now + cluster.limits.reconcileMinMs / 4;
   }
 
-  /** Begins first when both could. */
+  /** Whether this side begins first when both could. */
   get #isOpener(): boolean {
     return this.#member.connection.side === "opener";
   }
@@ -97,7 +98,7 @@ export class Reconciling {
     return this.#exchange !== null;
   }
 
-  /** @param theirs  as the member said last; null: it has said nothing yet */
+  /** @param theirs  the totals of the member's last status; null: none yet */
   tick(now: number, theirs: Totals | null): void {
     const { reconcileMs } = this.#cluster.limits;
     if (this.#exchange !== null && now - this.#movedAt > reconcileMs) {
@@ -111,42 +112,42 @@ export class Reconciling {
     }
   }
 
-  /** The member has said what it holds. */
+  /** Takes the totals of a member's status. */
   heard(theirs: Totals): void {
     const isEqual = this.#isEqual(theirs);
     if (isEqual) this.#member.onCaughtUp();
-    // What is new on one side only is on its way; but who has just connected has missed something.
+    // What is new on one side only is on its way; but a member that has just connected has missed something.
     this.#differing = isEqual ? 0 : this.#hasHeard ? this.#differing + 1 : DIFFERING_STATUSES;
     this.#hasHeard = true;
   }
 
-  /** What is here is another set than before: everything is to be compared once more. */
+  /** Compares everything once more: the set of entries here has changed. */
   again(): void {
-    // One that the member has begun comes to its end, or it would wait for that.
+    // One that the member has begun is completed, or the member would wait for that.
     if (this.#exchange?.isOwn === false) this.#exchange.isStale = true;
     else this.#giveUp();
     this.#differing = DIFFERING_STATUSES;
     this.#nextAt = this.#cluster.uptime();
   }
 
-  /** An envelope came whose signer is not known. */
+  /** An envelope of an unknown signer was received. */
   compareRing(): void {
     const now = this.#cluster.uptime();
     this.#ringAt = Math.min(this.#ringAt, Math.max(now, this.#ringAgainAt));
   }
 
-  /** A push has come, or was taken: it may be one of an exchange. */
+  /** A push was received or accepted: it may belong to an exchange. */
   moved(): void {
     this.#movedAt = this.#cluster.uptime();
   }
 
-  /** One at a time is answered. */
+  /** Takes a step of the member; one at a time is answered. */
   step(session: number, step: Buffer): void {
     this.moved();
     const exchange = this.#exchangeOf(session);
     if (exchange === null) return;
     exchange.hasHeard = true;
-    if (this.#steps.length >= STEPS_MOST) {
+    if (this.#steps.length >= STEPS_MAX) {
       this.#member.malformed("reconciliation: it does not wait for answers");
       return;
     }
@@ -156,12 +157,12 @@ export class Reconciling {
     this.#cluster.slices.add(this.#answerAll());
   }
 
-  /** The connection is gone. */
+  /** The connection is closed. */
   stop(): void {
     this.#giveUp();
   }
 
-  /** The member has pushed all that an exchange made it give. */
+  /** The member has pushed all that an exchange made it send. */
   given(session: number): void {
     this.moved();
     if (this.#exchange?.session === session) this.#exchange.hasHeard = true;
@@ -185,7 +186,7 @@ export class Reconciling {
   #begin(set: DigestSet, now: number): void {
     if (set === "ring") {
       this.#ringAt = Number.POSITIVE_INFINITY;
-      this.#ringAgainAt = now + this.#cluster.limits.reconcileLeastMs;
+      this.#ringAgainAt = now + this.#cluster.limits.reconcileMinMs;
     }
     this.#session += 2;
     const exchange = this.#take(this.#session, true, set);
@@ -194,7 +195,7 @@ export class Reconciling {
 
   *#start(exchange: Exchange): Work {
     const peering = this.#cluster;
-    const salt = Math.floor(peering.random() * SALT_MOST);
+    const salt = Math.floor(peering.random() * SALT_MAX);
     const step = yield* start(peering.timeline.index, exchange.set, salt);
     if (this.#exchange === exchange)
       this.#member.connection.send({ kind: "reconcile", session: exchange.session, step });
@@ -211,12 +212,12 @@ export class Reconciling {
   *#answer(exchange: Exchange, step: Buffer): Work {
     const { index } = this.#cluster.timeline;
     try {
-      const { set, reply, gives } = yield* answer(index, step);
+      const { set, reply, toSend } = yield* answer(index, step);
       if (this.#exchange !== exchange) return;
       exchange.set = set;
       if (reply === null) exchange.isCompared = true;
       else this.#member.connection.send({ kind: "reconcile", session: exchange.session, step: reply });
-      if (gives.length > 0) this.#give(exchange, new GiveCursor(index, set, gives));
+      if (toSend.length > 0) this.#give(exchange, new RangeCursor(index, set, toSend));
       this.#consider(exchange);
     } catch (problem) {
       if (problem instanceof MalformedFrame) this.#member.malformed(`reconciliation: ${problem.message}`);
@@ -224,7 +225,7 @@ export class Reconciling {
     }
   }
 
-  #give(exchange: Exchange, cursor: GiveCursor): void {
+  #give(exchange: Exchange, cursor: RangeCursor): void {
     exchange.giving++;
     const pushed = () => {
       exchange.given++;
@@ -237,12 +238,13 @@ export class Reconciling {
     exchange.cancels.push(this.#member.outbox.give(cursor, pushed, done));
   }
 
-  /** The exchange that a message belongs to; null: one that has been given up. */
+  /** Returns the exchange that a message belongs to; null: one that has been given up. */
   #exchangeOf(session: number): Exchange | null {
     const isOwn = session % 2 === (this.#isOpener ? 1 : 0);
     const current = this.#exchange;
     if (current?.session === session) return current;
-    // Of two that began at once the opener's goes on. Who knows of it and begins another has given it up.
+    // If two began at the same moment the opener's continues. A member that knows of it and begins another has given
+    // it up.
     if (isOwn || (current?.isOwn && this.#isOpener && !current.hasHeard)) return null;
     return this.#take(session, false, "data");
   }
@@ -262,18 +264,18 @@ export class Reconciling {
       hasHeard: false,
       isStale: false,
       cancels: [],
-      receivedBefore: this.#member.entriesGiven,
+      receivedBefore: this.#member.entriesReceived,
     };
     return this.#exchange;
   }
 
-  /** What it would still have pushed is left to the next one. */
+  /** Leaves what would still have been pushed to the next exchange. */
   #giveUp(): void {
     for (const cancel of this.#exchange?.cancels ?? []) cancel();
     this.#exchange = null;
   }
 
-  /** Says that all is given, and ends the exchange, when it is so. */
+  /** Reports that everything is sent, and ends the exchange, if so. */
   #consider(exchange: Exchange): void {
     if (this.#exchange !== exchange) return;
     if (exchange.isCompared && exchange.giving === 0 && !exchange.hasSaidGiven) {
@@ -285,18 +287,18 @@ export class Reconciling {
 
   #end({ set, isOwn, given, receivedBefore, isStale }: Exchange): void {
     const now = this.#cluster.uptime();
-    const received = this.#member.entriesGiven - receivedBefore;
+    const received = this.#member.entriesReceived - receivedBefore;
     this.#exchange = null;
     this.#member.onExchanged();
     this.#nextAt = isStale ? now : now + this.#pause();
     if (set === "data" && received < FEW && !isStale) this.#member.onCaughtUp();
-    // Who began goes on; the other would begin at the same time.
+    // The side that began continues; the other one would begin at the same time.
     if (isOwn && (set === "ring" || received + given >= FEW)) this.#begin("data", now);
   }
 
-  /** Milliseconds to the next comparison, not the same for all. */
+  /** Returns milliseconds to the next comparison, not the same for all. */
   #pause(): number {
-    const { reconcileLeastMs, reconcileMostMs } = this.#cluster.limits;
-    return reconcileLeastMs + this.#cluster.random() * (reconcileMostMs - reconcileLeastMs);
+    const { reconcileMinMs, reconcileMaxMs } = this.#cluster.limits;
+    return reconcileMinMs + this.#cluster.random() * (reconcileMaxMs - reconcileMinMs);
   }
 }

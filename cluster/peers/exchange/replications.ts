@@ -1,6 +1,6 @@
-/** Who waits until so many daemons have an entry on their disks. */
+/** Callers that wait until a number of daemons have an entry on their disks. */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import type { Trace } from "./traces.js";
+import type { ReplicationState } from "./replication-states.js";
 
 interface Waiting {
   readonly count: number;
@@ -10,36 +10,36 @@ interface Waiting {
 }
 
 export class Replications {
-  readonly #limits: { readonly waitMostMs: number };
+  readonly #limits: { readonly waitMaxMs: number };
   readonly #waiting = new Map<ByteString, Waiting[]>();
 
-  constructor(limits: { readonly waitMostMs: number }) {
+  constructor(limits: { readonly waitMaxMs: number }) {
     this.#limits = limits;
   }
 
-  /** Daemons that have it on disk, this one included. */
-  static holders({ has, isFlushed }: Trace): number {
+  /** Returns how many daemons have it on disk, this one included. */
+  static holders({ has, isFlushed }: ReplicationState): number {
     return Replications.copies(has) + (isFlushed ? 1 : 0);
   }
 
-  /** How many members are in a set. */
+  /** Returns how many members are in a set. */
   static copies(has: number): number {
     let count = 0;
     for (let bits = has; bits !== 0; bits &= bits - 1) count++;
     return count;
   }
 
-  wait(trace: Trace, count: number, now: number): Promise<void> {
-    if (Replications.holders(trace) >= count) return Promise.resolve();
+  wait(state: ReplicationState, count: number, now: number): Promise<void> {
+    if (Replications.holders(state) >= count) return Promise.resolve();
     return new Promise((resolve) => {
-      const waiting = { count, resolve, until: now + this.#limits.waitMostMs };
-      const others = this.#waiting.get(trace.place.id);
-      if (others === undefined) this.#waiting.set(trace.place.id, [waiting]);
+      const waiting = { count, resolve, until: now + this.#limits.waitMaxMs };
+      const others = this.#waiting.get(state.place.id);
+      if (others === undefined) this.#waiting.set(state.place.id, [waiting]);
       else others.push(waiting);
     });
   }
 
-  /** Ids of entries that somebody waits for. */
+  /** Ids of entries that a caller waits for. */
   get ids(): Iterable<ByteString> {
     return this.#waiting.keys();
   }
@@ -48,13 +48,13 @@ export class Replications {
     return this.#waiting.has(id);
   }
 
-  /** More is known of an entry. */
-  check(trace: Trace): void {
+  /** Checks an entry's waiting callers after its state has changed. */
+  check(state: ReplicationState): void {
     if (this.#waiting.size === 0) return;
-    const { id } = trace.place;
+    const { id } = state.place;
     const waiting = this.#waiting.get(id);
     if (waiting === undefined) return;
-    const holders = Replications.holders(trace);
+    const holders = Replications.holders(state);
     this.#keep(
       id,
       waiting.filter(({ count, resolve }) => {
@@ -64,7 +64,7 @@ export class Replications {
     );
   }
 
-  /** Forgets those that nobody can be waiting for any more. */
+  /** Forgets callers that cannot be waiting any more. */
   tick(now: number): void {
     for (const [id, waiting] of this.#waiting) {
       if (waiting.some(({ until }) => now > until))

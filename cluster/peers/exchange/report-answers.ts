@@ -1,11 +1,11 @@
-/** Answers a member that asks what is held here up to a date: seldom, and for whole seconds, as summing up is work. */
+/** Answers a member that asks what is held here up to a date: seldom, and for whole seconds, as a sum takes work. */
 import type { OwnMessage } from "../../../protocol/members/member-messages.js";
 import type { ClusterState } from "../shared/cluster-state.js";
 import { totalsUpTo } from "../shared/totals.js";
 
 const SECOND = 1000;
-/** Answered in a second; a member asks twice every two seconds. Who asks more often goes without. */
-const REPORTS_MOST = 8;
+/** Reports in a second; a member asks twice every two seconds. A member that asks more often gets no answer. */
+const REPORTS_MAX = 8;
 
 export class ReportAnswers {
   readonly #parts: ClusterState;
@@ -17,7 +17,7 @@ export class ReportAnswers {
     this.#parts = parts;
   }
 
-  /** In one step: what is held and promised at one moment. */
+  /** Makes a report in one step: what is held and promised at one moment. */
   answer(at: number): (OwnMessage & { kind: "report" }) | "malformed" | null {
     const { timeline, uptime } = this.#parts;
     if (at % SECOND !== 0) return "malformed";
@@ -26,11 +26,11 @@ export class ReportAnswers {
       this.#count = 0;
       this.#since = now;
     }
-    if (++this.#count > REPORTS_MOST) return null;
+    if (++this.#count > REPORTS_MAX) return null;
     return { kind: "report", at, watermark: timeline.published, ...totalsUpTo(timeline.index, at) };
   }
 
-  /** Answers a member, or says that what it asks is malformed; a question too many is not answered. */
+  /** Answers a member, or reports that its question is malformed; a question beyond the limit is not answered. */
   give(at: number, to: Asking): void {
     const answer = this.answer(at);
     if (answer === "malformed") to.malformed(`a report request up to ${at}, which is no whole second`);

@@ -1,113 +1,116 @@
 /**
- * How an entry gets from one member to all: nothing is told before it is on the own disk; then it is offered, after a
- * moment, to the members that are not known to have it (or pushed, when it is a daemon's own), each wants what it lacks,
- * and says when it has it. Source: docs/architecture.md "How daemons agree".
+ * Spreads an entry from one member to all: nothing is sent before it is on this daemon's disk; then it is offered,
+ * after a moment, to the members that are not known to have it (or pushed, when it is a daemon's own). Each requests
+ * what it misses, and reports when it has it. Source: docs/architecture.md "How daemons agree".
  */
 import { type Entry, type Place, placeOf } from "../../../timeline/entries/entry.js";
 import { type ClusterState, type ConnectedMember, listening } from "../shared/cluster-state.js";
 import { OfferPace } from "./offer-pace.js";
 import type { Outbox } from "./outbox.js";
+import { Packer } from "./packing.js";
+import { PendingRequests } from "./pending-requests.js";
+import { type AtOnce, type ReplicationState, ReplicationStates } from "./replication-states.js";
 import { Replications } from "./replications.js";
-import { type AtOnce, type Trace, Traces } from "./traces.js";
-import { Wants } from "./wants.js";
 
 /** A member, as far as entries are spread to it. */
 export interface Receiver extends ConnectedMember {
   readonly outbox: Outbox;
   readonly offerPace: OfferPace;
-  /** What it is to be told that we have. */
-  readonly owed: Place[];
-  /** Tells it what is owed. */
-  tell(): void;
+  /** Order keys of entries here that the member is to be notified of. */
+  readonly pendingAcks: Place[];
+  /** Sends it the pending notifications. */
+  sendAcks(): void;
 }
 
-/** Between two offers of what somebody waits for. */
+/** Milliseconds between two offers of an entry that a caller waits for. */
 const ASK_AGAIN_MS = 2000;
 
 export class Spreading {
-  readonly traces: Traces;
-  readonly wants: Wants;
+  readonly states: ReplicationStates;
+  readonly requests: PendingRequests;
+  readonly packer: Packer;
   readonly #cluster: ClusterState<Receiver>;
   readonly #replications: Replications;
   /** On disk since the last tick. */
-  #fresh: Trace[] = [];
+  #fresh: ReplicationState[] = [];
   /** On disk before the last tick, and before earlier ones. */
-  readonly #ripe: (readonly Trace[])[] = [];
+  readonly #ripe: (readonly ReplicationState[])[] = [];
   #ticks = 0;
-  #tellsSoon = false;
+  #sendsAcksSoon = false;
   #askAgainAt = 0;
 
   constructor(cluster: ClusterState<Receiver>) {
     this.#cluster = cluster;
     const { limits } = cluster;
-    this.wants = new Wants(limits);
+    this.requests = new PendingRequests(limits);
+    this.packer = new Packer(limits);
     this.#replications = new Replications(limits);
-    this.traces = new Traces(limits, (id) => this.#replications.isWaitedFor(id));
+    this.states = new ReplicationStates(limits, (id) => this.#replications.isWaitedFor(id));
   }
 
   /**
    * Entries are on disk.
-   * @param from    the member that gave them; null: first-hand
+   * @param from    the member that sent them; null: a client
    * @param oldest  those dated before it are not offered
    */
   flushed(places: readonly Place[], from: Receiver | null, oldest: number): void {
     for (const place of places) {
-      this.wants.arrived(place.id);
+      this.requests.arrived(place.id);
       const isOld = place.at < oldest;
-      if (from !== null && !isOld) this.owe(place, from);
-      const trace = isOld ? this.traces.find(place.id) : this.traces.of(place);
-      if (trace === undefined) continue;
-      trace.isFlushed = true;
+      if (from !== null && !isOld) this.acknowledge(place, from);
+      const state = isOld ? this.states.find(place.id) : this.states.of(place);
+      if (state === undefined) continue;
+      state.isFlushed = true;
       if (from !== null) {
-        trace.has |= from.bit;
-        trace.owed &= ~from.bit;
+        state.has |= from.bit;
+        state.pendingAcks &= ~from.bit;
       }
-      this.#settle(trace);
-      if (trace.atOnce !== null) this.#pushAtOnce(trace, trace.atOnce);
-      else if (trace.isUrgent) this.#offer([trace]);
-      else if (!isOld) this.#fresh.push(trace);
+      this.#settle(state);
+      if (state.atOnce !== null) this.#pushAtOnce(state, state.atOnce);
+      else if (state.isUrgent) this.#offer([state]);
+      else if (!isOld) this.#fresh.push(state);
     }
   }
 
-  /** A body that every member is to be given unasked, as soon as it is on disk. */
-  giveAtOnce(entry: Entry): void {
+  /** Pushes an entry to every member, unasked, as soon as it is on disk. */
+  pushOwn(entry: Entry): void {
     const { body, signature } = entry;
-    const trace = this.traces.of(placeOf(entry));
-    const given = { place: trace.place, body, signature };
-    if (trace.isFlushed) this.#pushAtOnce(trace, given);
-    else trace.atOnce = given;
+    const state = this.states.of(placeOf(entry));
+    const given = { place: state.place, body, signature };
+    if (state.isFlushed) this.#pushAtOnce(state, given);
+    else state.atOnce = given;
   }
 
-  /** When so many daemons, this one included, have said that it is on their disk. */
+  /** Resolves when the given number of daemons, this one included, have reported that it is on their disk. */
   replicated(place: Place, count: number): Promise<void> {
-    const trace = this.traces.of(place);
-    trace.isFlushed ||= this.#cluster.timeline.read(place) !== null;
-    trace.isUrgent = true;
-    const done = this.#replications.wait(trace, count, this.#cluster.uptime());
-    if (trace.isFlushed) this.#offer([trace]);
+    const state = this.states.of(place);
+    state.isFlushed ||= this.#cluster.timeline.read(place) !== null;
+    state.isUrgent = true;
+    const done = this.#replications.wait(state, count, this.#cluster.uptime());
+    if (state.isFlushed) this.#offer([state]);
     return done;
   }
 
-  /** Other daemons that have said that it is on their disk; of old entries that is forgotten. */
+  /** Returns how many other daemons have reported that it is on their disk; for old entries that is forgotten. */
   copies({ id }: Place): number {
-    return Replications.copies(this.traces.find(id)?.has ?? 0);
+    return Replications.copies(this.states.find(id)?.has ?? 0);
   }
 
-  /** A member has these on its disk. */
+  /** Takes a member's offer of entries on its disk. */
   offered(places: readonly Place[], member: Receiver): void {
     const { timeline, uptime } = this.#cluster;
     const wanted: Place[] = [];
     const now = uptime();
     for (const place of places) {
       if (timeline.holds(place)) {
-        const trace = this.traces.of(place);
-        this.#has(trace, member);
-        trace.isFlushed ||= timeline.read(place) !== null;
-        if (trace.isFlushed) this.owe(place, member);
-        else trace.owed |= member.bit;
+        const state = this.states.of(place);
+        this.#has(state, member);
+        state.isFlushed ||= timeline.read(place) !== null;
+        if (state.isFlushed) this.acknowledge(place, member);
+        else state.pendingAcks |= member.bit;
       } else {
-        if (this.wants.offered(place, member.bit, now)) wanted.push(place);
-        this.#has(this.traces.of(place), member);
+        if (this.requests.offered(place, member.bit, now)) wanted.push(place);
+        this.#has(this.states.of(place), member);
       }
     }
     if (wanted.length > 0) member.connection.send({ kind: "want", places: wanted });
@@ -115,39 +118,39 @@ export class Spreading {
 
   had(places: readonly Place[], member: Receiver): void {
     for (const { id } of places) {
-      const trace = this.traces.find(id);
-      if (trace !== undefined) this.#has(trace, member);
+      const state = this.states.find(id);
+      if (state !== undefined) this.#has(state, member);
     }
   }
 
-  /** To be told at the end of this turn that a place is on the own disk. */
-  owe(place: Place, member: Receiver): void {
-    member.owed.push(place);
-    this.tellSoon();
+  /** Notifies a member, at the end of this turn, that an entry is on this daemon's disk. */
+  acknowledge(place: Place, member: Receiver): void {
+    member.pendingAcks.push(place);
+    this.sendAcksSoon();
   }
 
-  /** Tells the members, at the end of this turn, what is on disk by now. */
-  tellSoon(): void {
-    if (this.#tellsSoon) return;
-    this.#tellsSoon = true;
+  /** Notifies all members, at the end of this turn, of what is on disk by now. */
+  sendAcksSoon(): void {
+    if (this.#sendsAcksSoon) return;
+    this.#sendsAcksSoon = true;
     this.#cluster.soon(() => {
-      this.#tellsSoon = false;
-      for (const member of listening(this.#cluster)) member.tell();
+      this.#sendsAcksSoon = false;
+      for (const member of listening(this.#cluster)) member.sendAcks();
     });
   }
 
   disconnected(member: Receiver): void {
-    this.traces.disconnected(member.bit);
-    this.#ask(this.wants.disconnected(member.bit, this.#cluster.uptime(), this.#live()));
+    this.states.disconnected(member.bit);
+    this.#ask(this.requests.disconnected(member.bit, this.#cluster.uptime(), this.#live()));
   }
 
-  /** A bit is to stand for another member, of which nothing is known. */
+  /** Forgets what is known by a bit, which another member gets from now on. */
   forget(bit: number): void {
-    this.traces.forget(bit);
-    this.wants.forget(bit);
+    this.states.forget(bit);
+    this.requests.forget(bit);
   }
 
-  /** The pace of a member that connects now. */
+  /** Returns the pace of a member that connects now. */
   newPace(): OfferPace {
     return new OfferPace(this.#ticks, this.#cluster.limits.offerTicksMax);
   }
@@ -158,8 +161,8 @@ export class Spreading {
     this.#offerRipe();
     if (this.#ripe.unshift(this.#fresh) > this.#cluster.limits.offerTicksMax) this.#ripe.pop();
     this.#fresh = [];
-    this.#ask(this.wants.overdue(now, this.#live()));
-    this.traces.tick(now);
+    this.#ask(this.requests.overdue(now, this.#live()));
+    this.states.tick(now);
     this.#replications.tick(now);
     if (now >= this.#askAgainAt) this.#offerAwaited(now);
   }
@@ -173,13 +176,13 @@ export class Spreading {
     }
   }
 
-  /** What somebody waits for may have come to a member by another way: asked by an offer, it says so. */
+  /** A member may have received what a caller waits for in another way: it says so when it is offered. */
   #offerAwaited(now: number): void {
     this.#askAgainAt = now + ASK_AGAIN_MS;
-    const awaited: Trace[] = [];
+    const awaited: ReplicationState[] = [];
     for (const id of this.#replications.ids) {
-      const trace = this.traces.find(id);
-      if (trace?.isFlushed) awaited.push(trace);
+      const state = this.states.find(id);
+      if (state?.isFlushed) awaited.push(state);
     }
     if (awaited.length > 0) this.#offer(awaited);
   }
@@ -200,48 +203,51 @@ export class Spreading {
     }
   }
 
-  #has(trace: Trace, member: Receiver): void {
-    if ((trace.has & member.bit) !== 0) return;
-    trace.has |= member.bit;
-    this.#replications.check(trace);
+  #has(state: ReplicationState, member: Receiver): void {
+    if ((state.has & member.bit) !== 0) return;
+    state.has |= member.bit;
+    this.#replications.check(state);
   }
 
-  #settle(trace: Trace): void {
-    if (trace.owed !== 0) {
+  #settle(state: ReplicationState): void {
+    if (state.pendingAcks !== 0) {
       for (const member of listening(this.#cluster)) {
-        if ((trace.owed & member.bit) !== 0) this.owe(trace.place, member);
+        if ((state.pendingAcks & member.bit) !== 0) this.acknowledge(state.place, member);
       }
-      trace.owed = 0;
+      state.pendingAcks = 0;
     }
-    this.#replications.check(trace);
+    this.#replications.check(state);
   }
 
-  #pushAtOnce(trace: Trace, given: AtOnce): void {
-    trace.atOnce = null;
+  #pushAtOnce(state: ReplicationState, given: AtOnce): void {
+    state.atOnce = null;
     let isToOffer = false;
     for (const { bit, outbox } of listening(this.#cluster)) {
-      if (((trace.has | trace.sent) & bit) === 0 && !outbox.pushAtOnce(given)) isToOffer = true;
+      if (((state.has | state.sent) & bit) === 0 && !outbox.pushAtOnce(given)) isToOffer = true;
     }
-    if (isToOffer) this.#fresh.push(trace);
+    if (isToOffer) this.#fresh.push(state);
   }
 
-  /** To each member what it is not known to have. Offers may be lost: reconciliation finds what they would have told. */
-  #offer(traces: readonly Trace[]): void {
-    for (const member of listening(this.#cluster)) this.#offerTo(member, traces);
+  /**
+   * Offers each member what it is not known to have. Offers may be lost: reconciliation finds what they would have
+   * announced.
+   */
+  #offer(states: readonly ReplicationState[]): void {
+    for (const member of listening(this.#cluster)) this.#offerTo(member, states);
   }
 
   /** @returns how many it is not known to have */
-  #offerTo({ bit, connection }: Receiver, traces: readonly Trace[]): number {
+  #offerTo({ bit, connection }: Receiver, states: readonly ReplicationState[]): number {
     const { maxPlaces, maxUnsentBytes } = this.#cluster.limits;
     if (connection.unsentBytes > maxUnsentBytes) return 0;
     const places: Place[] = [];
-    for (const { has, sent, place } of traces) if (((has | sent) & bit) === 0) places.push(place);
+    for (const { has, sent, place } of states) if (((has | sent) & bit) === 0) places.push(place);
     for (const part of parts(places, maxPlaces)) connection.send({ kind: "offer", places: part });
     return places.length;
   }
 }
 
-/** Pieces of at most `most` items. */
+/** Yields pieces of at most `most` items. */
 export function* parts<T>(items: readonly T[], most: number): Generator<readonly T[]> {
   if (items.length <= most) {
     if (items.length > 0) yield items;

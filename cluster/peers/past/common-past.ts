@@ -1,12 +1,12 @@
 /**
- * Up to where the members that are connected have been found to hold the same: only that may be forgotten, or what one of
- * them lacks could be given to it by nobody. Found as the stable point is, without those that are away.
+ * The date up to which the connected members have been found to hold the same: only that may be forgotten, since no
+ * member could send what another misses. It is found like the stable point, without members that are not connected.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { ClusterState } from "../shared/cluster-state.js";
 import { type Report, type Reporter, StablePoint } from "./stable-point.js";
 
-/** Between two looks at who has reported, and who lags; at once where a member has come. */
+/** Between two checks of which members have reported, and which are slow; immediately after a member has connected. */
 const LOOK_EVERY_MS = 250;
 
 /** A member that is connected. */
@@ -17,12 +17,12 @@ export interface CommonReporter extends Reporter {
 export class CommonPast {
   readonly #cluster: ClusterState;
   #point: StablePoint;
-  /** Since when members have been catching up, without a break. */
+  /** When members began catching up, without a break since. */
   readonly #behind = new Map<ByteString, number>();
   #nextAt = Number.NEGATIVE_INFINITY;
-  /** Of all that are connected, those that lag as well, as far as that is known. */
+  /** The date for all connected members, slow ones included, as far as known. */
   #common = 0;
-  /** When more of that was last found, and of what is the same without those that lag. */
+  /** When that date last grew, and when the date without slow members did. */
   readonly #commonGrowth = new Growth();
   readonly #levelGrowth = new Growth();
 
@@ -31,14 +31,14 @@ export class CommonPast {
     this.#point = new StablePoint(cluster.timeline, cluster.limits);
   }
 
-  /** A member has connected: what it holds is not known. */
+  /** A member has connected: the entries that it holds are not known. */
   joined(): void {
     this.#point = new StablePoint(this.#cluster.timeline, this.#cluster.limits);
     this.#common = 0;
     this.#nextAt = Number.NEGATIVE_INFINITY;
   }
 
-  /** A member is no longer connected. */
+  /** A member has disconnected. */
   left(id: ByteString): void {
     this.#point.discard();
     this.#behind.delete(id);
@@ -49,8 +49,9 @@ export class CommonPast {
   }
 
   /**
-   * Everything dated before it is held alike by all that are connected, or is not waited for any more. Who has been catching
-   * up for long is not: it may need what the others can sign only once they agree without it.
+   * Everything dated before it is held alike by all connected members, or is no longer waited for. A member that has
+   * been catching up for long is not waited for: it may need what the remaining ones can sign only once they agree
+   * without it.
    */
   value = 0;
 
@@ -62,9 +63,10 @@ export class CommonPast {
     this.#point.tick(now, () => level);
     const { timeline, limits } = this.#cluster;
     const { value } = this.#point;
-    // What it holds alone is not to be forgotten by the others before it has given it.
+    // The remaining members must not forget what a slow one holds alone before it has sent it.
     if (level.length === all.length) this.#common = Math.max(this.#common, value);
-    // Who never agrees does not fill everybody's disk; who lags for ever does not make the others sign unseen.
+    // A member that never agrees does not fill every disk; one that is always slow does not make the remaining ones
+    // sign unseen.
     const upTo = (growth: Growth, date: number) =>
       growth.lasts(date, now) > limits.snapshotHoldMs ? Number.POSITIVE_INFINITY : date;
     this.value = upTo(this.#levelGrowth, value);
@@ -76,19 +78,22 @@ export class CommonPast {
     const lagged = now - (this.#behind.get(id) ?? now) > this.#cluster.limits.catchUpStuckMs;
     if (isCatchingUp) this.#behind.set(id, since);
     else this.#behind.delete(id);
-    // What was found without it need not be so with it.
+    // What was found without a slow member need not hold with it.
     if (lagged && !isCatchingUp) this.#point = new StablePoint(this.#cluster.timeline, this.#cluster.limits);
     return lagged && isCatchingUp;
   }
 }
 
-/** For how long a date has grown no more. */
+/** Measures how long a date has not grown. */
 class Growth {
   #date = 0;
-  /** `uptime` milliseconds; null: nobody has asked yet. */
+  /** `uptime` milliseconds; null: not asked yet. */
   #grownAt: number | null = null;
 
-  /** @param date  as of now; less than before begins anew @returns milliseconds since it last grew, or was first asked about */
+  /**
+   * @param date  the present one; less than before starts again @returns milliseconds since it last grew, or was
+   * first asked about
+   */
   lasts(date: number, now: number): number {
     if (this.#grownAt === null || date > this.#date) this.#grownAt = now;
     this.#date = date;

@@ -1,9 +1,12 @@
-/** Who has signed two states of one date, with both votes as the proof: it is let in no more, after a restart either. */
+/**
+ * Members that have signed two states of one date, with both votes as the proof: they are banned permanently, after a
+ * restart too.
+ */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { CutVote } from "../../../protocol/members/cut-votes.js";
 
-/** Members whose proof is kept: those that have a voice are few, and one has to be given a new folder to come back. */
-export const PROOFS_MOST = 64;
+/** Members whose proof is kept: voters are few, and one needs a new folder to come back. */
+export const PROOFS_MAX = 64;
 
 export class Contradictions {
   readonly #proofs = new Map<ByteString, readonly [CutVote, CutVote]>();
@@ -12,14 +15,14 @@ export class Contradictions {
     return this.#proofs.has(id);
   }
 
-  /** The oldest gives way where there is no room. */
+  /** Adds a proof. If there is no room the oldest one is dropped. */
   add(id: ByteString, one: CutVote, other: CutVote): void {
     this.#proofs.set(id, [one, other]);
     const [oldest] = this.#proofs.keys();
-    if (this.#proofs.size > PROOFS_MOST && oldest !== undefined) this.#proofs.delete(oldest);
+    if (this.#proofs.size > PROOFS_MAX && oldest !== undefined) this.#proofs.delete(oldest);
   }
 
-  /** Both of each, as they are kept beside other votes: whoever reads them finds the contradiction again. */
+  /** Both votes of each, as they are stored with other votes: a daemon that reads them finds the contradiction again. */
   get votes(): CutVote[] {
     return [...this.#proofs.values()].flat();
   }

@@ -1,61 +1,62 @@
 /**
- * What members have signed of their states at the same dates: each, once everything up to a date is final as far as it can
- * tell, signs the snapshot that it has made of it. A snapshot that most others have signed alike may be taken over, and
- * what is before it may be forgotten. Source: docs/decisions/0016-a-snapshot-needs-a-majority.md.
+ * Votes on the states of members at the same dates: each member, once everything up to a date is final as far as it
+ * knows, signs the snapshot that it has made of it. A snapshot that most other members have signed alike may be
+ * adopted, and what is before it may be forgotten. Source: docs/decisions/0016-a-snapshot-needs-a-majority.md.
  */
 import { type ByteString, bytesOf } from "../../../protocol/byte-string.js";
 import {
   type CutVote,
   cutVoteBytes,
   readCutVotes,
-  VOTES_MOST,
+  VOTES_MAX,
   writeCutVotes,
 } from "../../../protocol/members/cut-votes.js";
 import { dateText, hexOf } from "../../../protocol/version-2/envelope.js";
+import type { SnapshotSeal } from "../../../timeline/snapshots/snapshot-files.js";
 import type { Cut } from "../../../timeline/snapshots/snapshot-making.js";
 import { type ClusterState, type ConnectedMember, listening } from "../shared/cluster-state.js";
 import { electorateIn, majorityOf } from "../shared/electorate.js";
 import type { CommonPast } from "./common-past.js";
 import { Contradictions } from "./contradictions.js";
 
-/** What is kept of one member: more than an honest one has snapshots. */
+/** Votes that are kept of one member: more than an honest one has snapshots. */
 const VOTES_EACH = 64;
 /** Signatures that are checked in a second for one member: an honest one sends a handful in a minute. */
-const CHECKS_MOST = 64;
+const CHECKS_MAX = 64;
 const SECOND = 1000;
 
 export class CutVoting {
   readonly #cluster: ClusterState;
   readonly #common: CommonPast;
   readonly #onContradicted: (id: ByteString) => void;
-  /** By who has signed, and date. */
+  /** Votes by signer and date. */
   readonly #votes = new Map<ByteString, Map<number, CutVote>>();
-  /** Who has signed two states of one date: what else they have signed is worth nothing. */
+  /** Members that have signed two states of one date: the rest of what they have signed is worth nothing. */
   readonly #guilty = new Contradictions();
-  /** Signatures that were checked since `#checksSince`, by who gave them. */
+  /** Signatures that were checked since `#checksSince`, by the member that sent them. */
   readonly #checks = new Map<ByteString, number>();
   #checksSince = 0;
   #nextAt = 0;
-  /** Since when a member with a voice is catching up, or was last helped; null: none is. */
+  /** When a voting member began catching up, or was last helped; null: none is catching up. */
   #stuckSince: number | null = null;
-  /** Milliseconds until it is helped again, and when that begins anew with the least. */
+  /** Milliseconds until it is helped again, and when that starts again with the least. */
   #helpPause = 0;
   #calmFrom = Number.NEGATIVE_INFINITY;
-  /** Whether what is kept on the disk is another. */
+  /** Whether the votes on disk are out of date. */
   #isChanged = false;
-  /** Own ones that are on their way to the disk. */
+  /** Own votes on their way to the disk. */
   #unsaved: readonly CutVote[] = [];
-  /** The last date that was signed here, whether the disk has it or not: none is signed twice. */
+  /** The last date that was signed here, on disk or not: none is signed twice. */
   #last = -1;
 
-  /** @param onContradicted  a member has signed two states of one date: it is let in no more */
+  /** @param onContradicted  a member has signed two states of one date: ban it permanently */
   constructor(cluster: ClusterState, common: CommonPast, onContradicted: (id: ByteString) => void) {
     this.#cluster = cluster;
     this.#common = common;
     this.#onContradicted = onContradicted;
   }
 
-  /** What was kept before the start. */
+  /** Reads the votes that were stored before the start. */
   start(): void {
     const kept = this.#cluster.timeline.handover?.votes ?? null;
     for (const vote of (kept === null ? null : readCutVotes(kept)) ?? []) this.#takeIn(vote);
@@ -63,13 +64,13 @@ export class CutVoting {
     this.#last = Math.max(-1, ...(this.#votes.get(id)?.keys() ?? []));
   }
 
-  /** A member has connected, and has said something. */
+  /** Sends votes to a member that has connected and sent its first status. */
   joined(voter: ConnectedMember): void {
     const votes = this.#toTell();
     if (votes.length > 0) voter.connection.send({ kind: "cuts", votes });
   }
 
-  /** A member has sent votes, its own and others'. Those whose signers have no voice are nobody's. */
+  /** Takes votes that a member has sent, its own and other members'. Votes of signers without a vote are ignored. */
   heard(from: ByteString, votes: readonly CutVote[]): void {
     const peering = this.#cluster;
     const { ids } = electorateIn(peering);
@@ -84,7 +85,7 @@ export class CutVoting {
     }
   }
 
-  /** One whose signature holds. */
+  /** Takes a vote whose signature holds. */
   #takeIn(vote: CutVote): void {
     const id = this.#cluster.hash(Buffer.from(vote.spki, "latin1"));
     const known = this.#votes.get(id)?.get(vote.at);
@@ -108,9 +109,9 @@ export class CutVoting {
   }
 
   /**
-   * Who has been catching up for long may lack what no snapshot that is agreed on reaches: then another one is made; and
-   * another, as members that make theirs at different moments may choose different dates. A member that is always catching
-   * up must not keep everybody at it, so that comes ever more seldom.
+   * Helps members that have been catching up for long: they may miss what no agreed snapshot contains. Then another
+   * one is made; and another, as members that make theirs at different moments may choose different dates. A member
+   * that is always catching up must not keep every daemon at it, so this becomes less frequent.
    */
   #help(now: number): void {
     const peering = this.#cluster;
@@ -120,7 +121,7 @@ export class CutVoting {
     if (now >= this.#calmFrom) this.#helpPause = catchUpStuckMs;
     if (!isStuck) this.#stuckSince = null;
     else if (now - (this.#stuckSince ??= now) > this.#helpPause) {
-      // Of dates before that nothing is signed any more, here or by most, whatever would be found now.
+      // Earlier dates are not signed any more, here or by most members, whatever would be found now.
       peering.timeline.handover?.want(Math.max(this.#last, this.#newestAgreed));
       this.#stuckSince = now;
       this.#helpPause = Math.min(2 * this.#helpPause, snapshotHoldMs);
@@ -128,7 +129,7 @@ export class CutVoting {
     }
   }
 
-  /** What most of the others have signed of a date; null: nothing is. */
+  /** Returns what most of the other members have signed of a date; null: nothing. */
   agreedOn(at: number): CutVote | null {
     const voices = electorateIn(this.#cluster);
     const found = [...voices.ids].flatMap((id) => this.#votes.get(id)?.get(at) ?? []);
@@ -136,13 +137,13 @@ export class CutVoting {
     return found.find((one) => found.filter((other) => isSame(one, other)).length >= needed) ?? null;
   }
 
-  /** The last date of which most of the others have signed the same; -1: there is none. */
+  /** The last date of which most of the other members have signed the same; -1: there is none. */
   get #newestAgreed(): number {
     const dates = new Set([...this.#votes.values()].flatMap((votes) => [...votes.keys()]));
     return Math.max(-1, ...[...dates].filter((at) => this.agreedOn(at) !== null));
   }
 
-  /** What one member has signed of a date or of later ones, in their order. */
+  /** Returns what one member has signed of a date or of later ones, in their order. */
   from(id: ByteString, at: number): readonly CutVote[] {
     const votes = [...(this.#votes.get(id)?.values() ?? [])];
     return votes.filter((vote) => vote.at >= at).sort((a, b) => a.at - b.at);
@@ -156,9 +157,9 @@ export class CutVoting {
   }
 
   /**
-   * Signs what is final and was not signed before: no date twice, whatever becomes of it. Where what is before a date is
-   * forgotten nothing can change it here any more.
-   * @returns what is new
+   * Signs what is final and was not signed before: no date twice, whatever happens to it. Where entries before a date
+   * are forgotten nothing can change it here any more.
+   * @returns the new votes
    */
   #sign(cuts: readonly Cut[]): CutVote[] {
     const { state, identity, cluster, timeline } = this.#cluster;
@@ -173,8 +174,8 @@ export class CutVoting {
   }
 
   /**
-   * What the others have signed of one of the own cuts. Another seal is no alarm: what was signed stays, and an entry of
-   * before may have come since, here or there.
+   * Counts what the other members have signed of one of the own cuts. Another seal is no alarm: what was signed
+   * stays, and an entry dated before may have been received since, here or there.
    */
   #count(cut: Cut): void {
     const peering = this.#cluster;
@@ -186,12 +187,15 @@ export class CutVoting {
     if (alike.length >= majorityOf(voices)) peering.timeline.handover?.certify(cut.at);
   }
 
-  /** On the own disk before anybody is told, or it counts here: after a crash another state could be signed of its date. */
+  /**
+   * Stores own votes on disk before any member receives them, and before they count here: after a crash another state
+   * could be signed of their date.
+   */
   #save(signed: readonly CutVote[]): void {
     const peering = this.#cluster;
     const { handover } = peering.timeline;
     this.#isChanged = false;
-    // What is written now takes the place of what may still be on its way.
+    // These votes replace those that may still be on their way to the disk.
     this.#unsaved = [...this.#unsaved, ...signed];
     handover?.keepVotes(writeCutVotes([...this.#unsaved, ...this.#toKeep()]), () => {
       if (signed.length === 0) return;
@@ -213,8 +217,8 @@ export class CutVoting {
   }
 
   /**
-   * Members that restart with nothing have another id each time: those without a voice are forgotten, but for as many as
-   * there are addresses where nobody is known to be yet.
+   * Forgets members without a vote, as those that restart with nothing have another id each time; as many are kept as
+   * there are addresses where no daemon is known yet.
    */
   #forgetVoiceless(): void {
     const { ids, others } = electorateIn(this.#cluster);
@@ -224,7 +228,10 @@ export class CutVoting {
     for (const id of voiceless.slice(0, excess)) this.#votes.delete(id);
   }
 
-  /** Own ones, so that nothing is signed twice, what others have signed of what is held here, and what proves a guilt. */
+  /**
+   * Returns own votes, so that nothing is signed twice, what other members have signed of what is held here, and
+   * proofs of contradictions.
+   */
   #toKeep(): CutVote[] {
     const peering = this.#cluster;
     const own = [...(this.#votes.get(peering.identity.id)?.values() ?? [])].slice(-VOTES_EACH);
@@ -233,10 +240,10 @@ export class CutVoting {
   }
 
   #toTell(): CutVote[] {
-    return this.#ofHeld().slice(-VOTES_MOST);
+    return this.#ofHeld().slice(-VOTES_MAX);
   }
 
-  /** What anybody with a voice has signed of the snapshots that hold here, by date. */
+  /** Returns what voters have signed of the snapshots that are valid here, by date. */
   #ofHeld(): CutVote[] {
     const peering = this.#cluster;
     const { ids } = electorateIn(peering);
@@ -256,7 +263,7 @@ export class CutVoting {
     }
     const checks = (this.#checks.get(from) ?? 0) + 1;
     this.#checks.set(from, checks);
-    return checks <= CHECKS_MOST;
+    return checks <= CHECKS_MAX;
   }
 
   #contradicted(id: ByteString, one: CutVote, other: CutVote): void {
@@ -269,8 +276,6 @@ export class CutVoting {
   }
 }
 
-const isSame = (a: Pick<CutVote, "bytes" | "seal">, b: Pick<CutVote, "bytes" | "seal">): boolean =>
-  a.bytes === b.bytes && a.seal === b.seal;
+const isSame = (a: SnapshotSeal, b: SnapshotSeal): boolean => a.bytes === b.bytes && a.seal === b.seal;
 
-const CONTRADICTED =
-  "a member has signed two states of one date: it is broken or lies, and is let in no more";
+const CONTRADICTED = "a member has signed two states of one date: it is broken or lies, and is banned";

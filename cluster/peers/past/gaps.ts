@@ -1,7 +1,8 @@
 /**
- * Entries that lack here and that a member has pruned, so that it can never give them. Found by reports of the members on
- * everything dated before the end of what it, or this daemon, has pruned; gone when the same is held here, as somebody else gave it.
- * Remembered while the member is away. One member's word moves nobody who is live.
+ * Entries that are missing here and that a member has pruned, so that it can never send them. They are found by
+ * reports of the members on everything dated before the end of what the member, or this daemon, has pruned. A gap is
+ * closed when the same is held here, because another member sent it; it is remembered while the member is not
+ * connected. One member's word does not change a live daemon's state.
  * Source: docs/protocol-v2.md "Members", rule 8; docs/decisions/0016-a-snapshot-needs-a-majority.md.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
@@ -14,40 +15,40 @@ import { OwnPast } from "./own-past.js";
 import type { Report } from "./stable-point.js";
 import { isBelieved } from "./witnesses.js";
 
-/** How often all are asked about what one member says, in the time of a round of reports. */
+/** How often all members are asked about one member's claim, in the time of a round of reports. */
 const ASKS_A_ROUND = 8;
-/** Milliseconds after which the same is said again. */
+/** Milliseconds after which the same line is logged again. */
 const AGAIN_MS = 600_000;
 
-/** What a member has pruned, compared with what is here. Times are `uptime` milliseconds where not said otherwise. */
+/** A member's pruned entries, compared with what is here. Times are `uptime` milliseconds where not said otherwise. */
 interface Gap {
   readonly member: ByteString;
   address: string;
-  /** Nothing dated at or before it is kept there; milliseconds since 1970. */
+  /** The date up to which it has pruned everything; milliseconds since 1970. */
   pruned: number;
-  /** Whether the member itself says that it lacks nothing. */
+  /** Whether the member itself says that it misses nothing. */
   isWhole: boolean;
-  /** Up to where it was asked; milliseconds since 1970. */
+  /** The date up to which it was asked; milliseconds since 1970. */
   at: number;
-  /** Its last on that; null: none yet. */
+  /** Its last report on that date; null: none yet. */
   report: Report | null;
-  /** The others' last on that. */
+  /** The last reports of the other members on that date. */
   readonly witnesses: Map<ByteString, Report>;
   /** Whether the member is connected. */
   isHere: boolean;
-  /** When the others were last asked. */
+  /** When the other members were last asked. */
   askedAt: number;
-  /** One that it does not matter any more; null: none. */
+  /** A report that no longer matters; null: none. */
   forgiven: Report | null;
   /** Whether it has been compared. */
   isKnown: boolean;
-  /** Whether something lacks here. */
+  /** Whether something is missing here. */
   isOpen: boolean;
-  /** Not found the same since it connected: what lacks is not just on its way. */
+  /** Whether it was not found equal since the member connected: what is missing is not just on its way. */
   isNew: boolean;
-  /** Since when it is open. */
+  /** When it opened. */
   since: number;
-  /** The fewest entries that lacked since then, and when that was found. */
+  /** The fewest entries that were missing since then, and when that was found. */
   fewest: number;
   shrunkAt: number;
   saidAt: number;
@@ -94,7 +95,7 @@ export class Gaps {
       close(gap);
       return;
     }
-    // Of two that have both pruned each compares at the same date: else both could hold less, or neither.
+    // If two have both pruned each compares at the same date: else both could hold less, or neither.
     gap.at = endOfPruned(Math.max(status.pruned, prunedTo), this.#cluster.clock());
     connection.send({ kind: "report-request", at: gap.at });
   }
@@ -109,14 +110,17 @@ export class Gaps {
     }
   }
 
-  /** What others have said stays until there is something else to ask them: a member may name other dates all the time. */
+  /**
+   * Notes a report. What other members have said stays until there is something else to ask them: a member may name
+   * other dates all the time.
+   */
   #saidBy(gap: Gap, report: Report): void {
     if (gap.report?.at !== report.at) gap.witnesses.clear();
     gap.report = report;
     if (this.#differs(report)) this.#askAll(gap, report);
   }
 
-  /** However often a member reports. */
+  /** Asks all members, however often one of them reports. */
   #askAll(gap: Gap, { at }: Report): void {
     const now = this.#cluster.uptime();
     if (now < gap.askedAt + this.#cluster.limits.reportEveryMs / ASKS_A_ROUND) return;
@@ -124,7 +128,7 @@ export class Gaps {
     askAll(this.#cluster, at);
   }
 
-  /** A member is no longer connected. */
+  /** A member has disconnected. */
   left(id: ByteString): void {
     const gap = this.#gaps.get(id);
     if (gap !== undefined) gap.isHere = false;
@@ -132,38 +136,38 @@ export class Gaps {
     this.#own.left(id);
   }
 
-  /** Members that are left out of the cluster do not matter any more. */
+  /** Forgets members that are left out of the cluster. */
   keep(isMember: (id: ByteString) => boolean): void {
     for (const id of this.#gaps.keys()) if (!isMember(id)) this.#gaps.delete(id);
   }
 
-  /** Whether something lacks here that this member has pruned. */
+  /** Whether something is missing here that this member has pruned. */
   isOpen(id: ByteString): boolean {
     return this.#gaps.get(id)?.isOpen ?? false;
   }
 
   /**
-   * Whether a member holds what lacks here, and none of it has come from anybody for a while: entry by entry it cannot be
-   * healed.
+   * Whether a member holds what is missing here, and no member has sent any of it for a while: entry by entry the gap
+   * cannot be closed.
    */
   isStuck(id: ByteString, now: number, forMs: number): boolean {
     const { snapshotHoldMs } = this.#cluster.limits;
-    // Who gives a little again and again does not put it off for ever.
+    // A member that sends a little again and again cannot delay it without end.
     const isStuck = ({ isOpen, shrunkAt, since }: Gap) =>
       isOpen && (now - shrunkAt >= forMs || now - since >= snapshotHoldMs);
     const gap = this.#gaps.get(id);
-    // It may have come since the last look.
+    // It may have been received since the last look.
     if (gap !== undefined && gap.report !== null && isStuck(gap)) this.#compare(gap, gap.report);
     return (gap !== undefined && isStuck(gap)) || this.#own.isStuck(id, now, forMs);
   }
 
-  /** Whether something lacks, and none of it has come for long. */
+  /** Whether something is missing, and none of it has been received for long. */
   areOldAndStuck(now: number): boolean {
     const open = [...this.#gaps.values()].filter(({ isOpen }) => isOpen);
     return open.length > 0 && open.every(({ shrunkAt }) => now - shrunkAt >= this.#cluster.limits.catchUpMs);
   }
 
-  /** What lacks is not waited for any more, until its members hold something else. */
+  /** Stops waiting for what is missing, until its members hold something else. */
   forgive(): void {
     for (const gap of this.#gaps.values()) {
       if (!gap.isOpen) continue;
@@ -172,7 +176,7 @@ export class Gaps {
     }
   }
 
-  /** What is here is another set than before: what lacks is found anew. */
+  /** The set of entries here has changed: gaps are found again. */
   changed(): void {
     const now = this.#cluster.uptime();
     this.#nextAt = now;
@@ -180,7 +184,7 @@ export class Gaps {
     this.#own.changed();
   }
 
-  /** Compares anew what members have reported that may be away by now, and says what stays. */
+  /** Compares what members have reported again, as they may be disconnected by now, and reports what stays. */
   tick(now: number): void {
     if (now < this.#nextAt) return;
     const { reportEveryMs, catchUpMs } = this.#cluster.limits;
@@ -189,7 +193,7 @@ export class Gaps {
     for (const gap of this.#gaps.values()) {
       if (gap.isOpen && gap.report !== null) {
         this.#compare(gap, gap.report);
-        // Others may have come since, and the member itself may be away.
+        // Other members may have connected since, and the member itself may be disconnected.
         if (gap.isOpen) this.#askAll(gap, gap.report);
       }
       if (!gap.isOpen || now - gap.shrunkAt < catchUpMs || now - gap.saidAt < AGAIN_MS) continue;
@@ -199,7 +203,10 @@ export class Gaps {
     }
   }
 
-  /** Whether too much lacks to be live. @param isCatchingUp  as of the last tick: who has not been live has to be sure */
+  /**
+   * Whether too much is missing to be live. @param isCatchingUp  as of the last tick: a daemon that has not been live
+   * has to be sure
+   */
   isLacking(now: number, isCatchingUp: boolean, since: number): boolean {
     const { catchUpMs, catchUpStuckMs } = this.#cluster.limits;
     if (this.#own.isLacking(now, isCatchingUp)) return true;
@@ -215,7 +222,7 @@ export class Gaps {
     const { timeline, uptime } = this.#cluster;
     const own = totalsUpTo(timeline.index, report.at);
     const isLess = holdsLess(own, report);
-    // Of two that differ and both have pruned, or of which the other lacks something, the one that holds less is not live.
+    // If two differ and both have pruned, or the other one misses something, the one that holds less is not live.
     const isOlder = !gap.isOpen && timeline.prunedTo >= gap.pruned;
     if (
       isSameTotals(own, report) ||
@@ -270,5 +277,5 @@ const noGap = (member: ByteString): Gap => ({
 });
 
 const LACKING =
-  "this daemon lacks entries that a member does not keep any more, so it is not live, and serves what it has. It takes a " +
-  "snapshot that most of the others have signed, once there is one; else connect it to a member that keeps all";
+  "this daemon misses entries that a member no longer stores, so it is not live, and serves what it has. It takes a " +
+  "snapshot that most of the other members have signed, once there is one; else connect it to a member that stores all";

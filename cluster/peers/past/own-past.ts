@@ -1,6 +1,6 @@
 /**
- * What this daemon has pruned itself, compared with what the others hold of it: nothing dated so early is taken here any
- * more, so if most others hold something else there they are right, and only their snapshot can mend it.
+ * What this daemon has pruned, compared with what the other members hold of it: no entry dated that early is accepted
+ * here any more, so if most other members hold something else they are right, and only their snapshot can repair it.
  * Source: docs/protocol-v2.md "Members", rule 8.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
@@ -12,25 +12,25 @@ import type { Report } from "./stable-point.js";
 
 export class OwnPast {
   readonly #cluster: ClusterState;
-  /** The date up to which the others were asked last, the end of what this daemon has pruned; since 1970. */
+  /** The date up to which the other members were asked last, the end of what this daemon has pruned; since 1970. */
   #at = -1;
-  /** When they were; `uptime` milliseconds. */
+  /** When they were asked; `uptime` milliseconds. */
   #askedAt = Number.NEGATIVE_INFINITY;
   readonly #reports = new Map<ByteString, Report>();
-  /** What most of them hold, and since when it is something else than here; null: it is not. */
+  /** What most of them hold, and when it became something else than here; null: it is not. */
   #other: { readonly report: Report; readonly since: number } | null = null;
 
   constructor(cluster: ClusterState) {
     this.#cluster = cluster;
   }
 
-  /** A member has said what it holds. If that is something else than here, all are asked where the difference is. */
+  /** Takes the totals of a member. If they are different from those here, all members are asked where the difference is. */
   heard(id: ByteString, held: Totals): void {
     const { timeline, clock, uptime, limits } = this.#cluster;
     const { prunedTo, index } = timeline;
     if (prunedTo < 0) return;
     if (isSameTotals(totalsOf(index), held)) {
-      // What it reported before is not so any more, or is not so here.
+      // What it reported before is out of date, or this daemon's entries are others now.
       this.left(id);
       return;
     }
@@ -49,18 +49,18 @@ export class OwnPast {
     this.tick();
   }
 
-  /** A member is no longer connected. */
+  /** A member has disconnected. */
   left(id: ByteString): void {
     if (this.#reports.delete(id)) this.tick();
   }
 
-  /** What is here is another set than before. */
+  /** The set of entries here has changed. */
   changed(): void {
     this.#reports.clear();
     this.#other = null;
   }
 
-  /** Compares anew. */
+  /** Compares again. */
   tick(): void {
     const report = this.#ofMost();
     if (report === null || isSameTotals(totalsUpTo(this.#cluster.timeline.index, report.at), report))
@@ -74,14 +74,17 @@ export class OwnPast {
     return other !== null && (isCatchingUp || now - other.since >= this.#cluster.limits.catchUpMs);
   }
 
-  /** Whether a member holds what most others hold, and has for a while. */
+  /** Whether a member holds what most other members hold, and has for a while. */
   isStuck(id: ByteString, now: number, forMs: number): boolean {
     const report = this.#reports.get(id);
     if (this.#other === null || report === undefined || now - this.#other.since < forMs) return false;
     return isSameTotals(this.#other.report, report);
   }
 
-  /** What most of the others, two at least, report alike; null: nothing. Who says that it lacks something is no witness. */
+  /**
+   * Returns what most of the other members, at least two, report alike; null: nothing. A member that says that it
+   * misses something is no witness.
+   */
   #ofMost(): Report | null {
     const voices = electorateIn(this.#cluster);
     const isLive = (id: ByteString) => this.#cluster.members.get(id)?.status?.state === "live";

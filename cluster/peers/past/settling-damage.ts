@@ -1,7 +1,8 @@
 /**
- * What was found damaged here is asked of the others again. Where it comes from nobody, and most hold what can be read here of that
- * time and nothing else, they have a state without it: then this daemon lets go of it as well. That is asked by reports on the
- * past, as what is written meanwhile is never the same everywhere. A daemon without members has nobody to wait for.
+ * Entries that were found damaged here are requested from the other members again. If no member sends one, and most
+ * hold what can be read here of that time and nothing else, they have a state without it: then this daemon drops it
+ * as well. That is asked by reports on the past, as what is written meanwhile is never the same everywhere. A daemon
+ * without members waits for none.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { ClusterState } from "../shared/cluster-state.js";
@@ -11,20 +12,20 @@ import type { Report, Reporter } from "./stable-point.js";
 
 export class SettlingDamage {
   readonly #cluster: ClusterState;
-  /** Everything dated before it was asked for last; milliseconds since 1970. */
+  /** The date before which everything was asked for last; milliseconds since 1970. */
   #at = 0;
-  /** When; `uptime` milliseconds; null: nothing is damaged, or that was just found. */
+  /** When it was asked for; `uptime` milliseconds; null: nothing is damaged, or the damage was just found. */
   #askedAt: number | null = null;
-  /** What was reported of it since. */
+  /** Reports on it since. */
   readonly #reports = new Map<ByteString, Report>();
-  /** Since when most agree; `uptime` milliseconds; null: they do not. */
+  /** When most began to agree; `uptime` milliseconds; null: they do not. */
   #since: number | null = null;
 
   constructor(cluster: ClusterState) {
     this.#cluster = cluster;
   }
 
-  /** @param connected  all members that are */
+  /** @param connected  all connected members */
   tick(now: number, connected: () => readonly Reporter[]): void {
     const { timeline, limits, clock } = this.#cluster;
     if (this.#askedAt !== null && now < this.#askedAt + limits.reportEveryMs) return;
@@ -37,7 +38,7 @@ export class SettlingDamage {
     if (this.#askedAt === null || !this.#isAgreed(electorateIn(this.#cluster), members)) this.#since = null;
     else if (now - (this.#since ??= this.#askedAt) > limits.catchUpStuckMs) {
       this.#since = null;
-      timeline.damagedEntries.letGo();
+      timeline.damagedEntries.drop();
     }
     this.#askedAt = now;
     this.#reports.clear();
@@ -56,7 +57,8 @@ export class SettlingDamage {
       return report !== undefined && voices.ids.has(id) && isSameTotals(report, own);
     };
     const alike = members.filter(isEqual).length;
-    // Who has it in a snapshot only cannot give it: where all have been heard this daemon is one of those that are without it.
+    // A member that has it in a snapshot only cannot send it: if all members have answered, this daemon is one of
+    // those without it.
     const isHeard = voices.ids.size === voices.others && [...voices.ids].every((id) => this.#reports.has(id));
     return alike >= majorityOf(voices) || (isHeard && 2 * (1 + alike) > voices.others + 1);
   }

@@ -1,6 +1,7 @@
 /**
- * Which member's snapshot may take the place of what is here, if any: never one member's word against another's, never a
- * date to come, and never what somebody could give entry by entry. Where members cannot settle it an operator can.
+ * Chooses the member whose snapshot may replace what is here, if any: never one member's word against another's,
+ * never a date in the future, and never what a member could send entry by entry. Where members cannot settle it an
+ * operator can.
  * Source: docs/decisions/0016-a-snapshot-needs-a-majority.md.
  */
 
@@ -17,7 +18,7 @@ export class SnapshotChoice {
   readonly #gaps: Gaps;
   readonly #voting: CutVoting;
   readonly #taking: SnapshotTaking;
-  /** What an operator could order, as of the last look; null: nothing has to be ordered. */
+  /** The option that an operator could order with, as of the last look; null: nothing has to be ordered. */
   #order: string | null = null;
 
   constructor(cluster: ClusterState, past: { gaps: Gaps; voting: CutVoting; taking: SnapshotTaking }) {
@@ -32,39 +33,42 @@ export class SnapshotChoice {
     return this.#order;
   }
 
-  /** Whom a snapshot may be taken from, the one that reaches the least far first; none: there is no need, or no right. */
+  /**
+   * Returns the members that a snapshot may be taken from, the one with the earliest date first; none: there is no
+   * need, or no right.
+   */
   choices(now: number, candidates: readonly ConnectedMember[]): readonly Choice[] {
     this.#order = null;
-    this.#tellUnknown(now, candidates);
+    this.#warnUnknown(now, candidates);
     const stuck = this.#stuck(now, candidates);
-    const choices = stuck.flatMap(({ giver, needed }) => {
-      const agreed = this.#agreedWith(giver, needed);
-      return agreed === null ? [] : [{ giver, agreed }];
+    const choices = stuck.flatMap(({ sender, needed }) => {
+      const agreed = this.#agreedWith(sender, needed);
+      return agreed === null ? [] : [{ sender, agreed }];
     });
     const [first] = stuck;
-    if (choices.length === 0 && first !== undefined) this.#tell(first.giver, first.needed);
+    if (choices.length === 0 && first !== undefined) this.#logUndecided(first.sender, first.needed);
     return choices.sort((a, b) => a.agreed.at - b.agreed.at);
   }
 
   /**
-   * Live ones that have what lacks here, while nobody who is connected could give that itself, and up to which date a
-   * snapshot has to reach.
+   * Returns live members that have what is missing here, while no connected member could send that itself, and the
+   * date that a snapshot has to reach.
    */
-  #stuck(now: number, candidates: readonly ConnectedMember[]): { giver: ConnectedMember; needed: number }[] {
+  #stuck(now: number, candidates: readonly ConnectedMember[]): { sender: ConnectedMember; needed: number }[] {
     const cluster = this.#cluster;
     const gaps = this.#gaps;
     const { timeline, limits, state } = cluster;
     if (state !== "catching-up" || timeline.handover === null || !isEverybodyHere(cluster, now)) return [];
     const hasGivenAll = ({ compared, id, status }: ConnectedMember) =>
       compared !== null || (gaps.isOpen(id) && (status?.pruned ?? 0) > timeline.prunedTo);
-    // Who could give it, and never does, is not waited for without end.
+    // A member that could send it, and never does, is not waited for without end.
     const forMs = candidates.every(hasGivenAll) ? limits.snapshotAfterMs : limits.catchUpStuckMs;
     return candidates
-      .flatMap((giver) => {
-        const { id, status } = giver;
-        // What it has not pruned it gives entry by entry.
+      .flatMap((sender) => {
+        const { id, status } = sender;
+        // It sends entry by entry what it has not pruned.
         const isOne = status?.state === "live" && gaps.isStuck(id, now, forMs);
-        return isOne ? [{ giver, needed: status.pruned }] : [];
+        return isOne ? [{ sender, needed: status.pruned }] : [];
       })
       .sort((a, b) => a.needed - b.needed);
   }
@@ -76,28 +80,28 @@ export class SnapshotChoice {
     const due = voting.from(id, needed).filter(({ at }) => at <= now);
     const votes = due.filter((vote) => !this.#isHere(vote) && !this.#taking.wasTaken(vote));
     const voices = electorateIn(this.#cluster);
-    // Where there is one other, its word is all there is: good enough for who has nothing to lose by it.
-    const isBelieved = order() === id || (voices.others === 1 && voices.ids.has(id) && beganEmpty);
+    // With one other member, its word is all there is: enough for a daemon that has nothing to lose by it.
+    const isBelieved = order === id || (voices.others === 1 && voices.ids.has(id) && beganEmpty);
     const missing = this.#taking.missingOf(id);
-    // What was signed stays, though it may have come to hold something else: then a later one, or all once more.
+    // What was signed stays, though the member may hold something else by now: then a later one, or all once more.
     const first = (proved: readonly CutVote[]) => proved.find(({ at }) => at > missing) ?? proved[0] ?? null;
     if (isBelieved) return first(votes);
-    // What this daemon has signed itself is proved to it, whatever it has lost since.
+    // What this daemon has signed itself is proved, whatever it has lost since.
     const isProved = (vote: CutVote) =>
       voting.haveSigned(id, vote.at) || (voices.others > 1 && voting.agreedOn(vote.at)?.seal === vote.seal);
     return first(votes.filter(isProved));
   }
 
-  /** Whether it is the very snapshot that stands here for what is forgotten: taken over once more it would change nothing. */
+  /** Whether it is the very snapshot that replaced what is forgotten here: adopted once more it would change nothing. */
   #isHere({ at, seal }: CutVote): boolean {
     const { prunedTo, handover } = this.#cluster.timeline;
     return at === prunedTo && handover?.cuts.some((cut) => cut.at === at && cut.seal === seal) === true;
   }
 
-  /** An operator's order that names nobody who is here does nothing, and would do so in silence. */
-  #tellUnknown(now: number, candidates: readonly ConnectedMember[]): void {
+  /** Warns if an operator's order names no connected member: it does nothing, and would be silent. */
+  #warnUnknown(now: number, candidates: readonly ConnectedMember[]): void {
     const cluster = this.#cluster;
-    const ordered = cluster.order();
+    const ordered = cluster.order;
     if (ordered === null || !isEverybodyHere(cluster, now) || candidates.some(({ id }) => id === ordered))
       return;
     cluster.notices.warn(
@@ -107,8 +111,8 @@ export class SnapshotChoice {
     );
   }
 
-  /** What is missing, who has it, and what an operator can do about it. */
-  #tell({ id, connection }: ConnectedMember, needed: number): void {
+  /** Logs what is missing, which member has it, and what an operator can do about it. */
+  #logUndecided({ id, connection }: ConnectedMember, needed: number): void {
     const { timeline, notices } = this.#cluster;
     const { index } = timeline;
     this.#order = `--adopt ${hexOf(id)}`;
@@ -123,6 +127,6 @@ const UNKNOWN =
   "`adopt` names no daemon that is connected: nothing is taken over by it. Compare the id with `dbsync status --json`, which has all " +
   "64 digits; and take the option out when it has been carried out";
 const UNDECIDED =
-  "what lacks here no member keeps entry by entry, and too few have signed the same snapshot of it: nothing is taken over, and " +
+  "what is missing here no member stores entry by entry, and too few have signed the same snapshot of it: nothing is taken over, and " +
   "this daemon serves what it has. Connect those that are away; or, if this member is to be believed, start this daemon once " +
   "with the option `order`: its snapshot takes the place of everything here dated up to `upTo`, and that is kept aside";

@@ -1,7 +1,7 @@
 /**
- * Takes a snapshot from a live member, when entries lack here that nobody who is connected keeps any more: asks for its
- * parts, a few at a time, and has the timeline begin with it once it is whole and the one that was agreed on. One member
- * after the other is asked.
+ * Takes a snapshot from a live member, when entries are missing here that no connected member keeps any more:
+ * requests its parts, a few at a time, and has the timeline begin with it once it is complete and the one that was
+ * agreed on. Members are asked one after the other.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { CutVote } from "../../../protocol/members/cut-votes.js";
@@ -15,62 +15,62 @@ import type { ClusterState } from "../shared/cluster-state.js";
 
 /** Milliseconds between two lines of the log. */
 const PROGRESS_EVERY_MS = 5000;
-/** Strays in one line of the log. */
-const STRAYS_A_LINE = 20;
+/** Orphaned entries in one line of the log. */
+const ORPHANED_A_LINE = 20;
 
-/** A member that could give one. */
-export interface SnapshotGiver {
+/** A member that could send a snapshot. */
+export interface SnapshotSender {
   readonly id: ByteString;
   readonly connection: { readonly remote: string; send(message: OwnMessage): void };
 }
 
-/** A member, and what it is to give. */
+/** A member, and the snapshot that it is to send. */
 export interface Choice {
-  readonly giver: SnapshotGiver;
+  readonly sender: SnapshotSender;
   readonly agreed: CutVote;
 }
 
-/** How far it is. */
+/** The progress of a transfer. */
 export interface SnapshotProgress {
-  /** Whom it is from. */
+  /** The address of its sender. */
   readonly address: string;
   readonly received: number;
   readonly total: number;
 }
 
-/** One that is on its way. Times are `uptime` milliseconds. */
+/** A transfer. Times are `uptime` milliseconds. */
 interface Taking extends Choice {
   staged: StagedSnapshot | null;
   received: number;
-  /** Of these, since `movedAt`. */
+  /** Bytes of these, since `movedAt`. */
   fresh: number;
-  /** Of the part that has to come next, and of the one that is to be asked for next. */
+  /** Numbers of the part that has to come next, and of the one that is to be requested next. */
   number: number;
   asked: number;
-  /** Whether all has come, and is being checked and taken over: nothing can end it any more. */
+  /** Whether all has been received, and is being checked and adopted: nothing can end it any more. */
   isWhole: boolean;
   movedAt: number;
   saidAt: number;
 }
 
 export class SnapshotTaking {
-  /** Since the start. */
+  /** Snapshots taken since the start. */
   taken = 0;
-  /** Own entries that went with snapshots, since the start. */
-  strays = 0;
-  /** Own entries of which that is not known. */
-  possibleStrays = 0;
+  /** Own entries that were lost with snapshots, since the start. */
+  orphaned = 0;
+  /** Own entries that may have been lost. */
+  possiblyOrphaned = 0;
   readonly #cluster: ClusterState;
   readonly #onTaken: () => void;
   #taking: Taking | null = null;
-  /** Until when a member is not asked again; `uptime` milliseconds. */
+  /** When a member may be asked again; `uptime` milliseconds. */
   readonly #rests = new Map<ByteString, number>();
-  /** Of which date the last one was that a member was asked for, and that could not be had of it; milliseconds since 1970. */
+  /** The date of the last snapshot that a member was asked for and could not send; milliseconds since 1970. */
   readonly #missing = new Map<ByteString, number>();
-  /** Seals of those that were taken since this daemon last served. */
+  /** Seals of snapshots that were taken since this daemon last served. */
   readonly #seals = new Set<ByteString>();
 
-  /** @param onTaken  the timeline has begun anew */
+  /** @param onTaken  the timeline starts from a snapshot now */
   constructor(cluster: ClusterState, onTaken: () => void) {
     this.#cluster = cluster;
     this.#onTaken = onTaken;
@@ -83,36 +83,39 @@ export class SnapshotTaking {
 
   get progress(): SnapshotProgress | null {
     if (this.#taking === null) return null;
-    const { giver, received, agreed } = this.#taking;
-    return { address: giver.connection.remote, received, total: agreed.bytes };
+    const { sender, received, agreed } = this.#taking;
+    return { address: sender.connection.remote, received, total: agreed.bytes };
   }
 
-  /** Of which date the last one was that a member was asked for, and that could not be had of it; -1: there was none. */
+  /** Returns the date of the last snapshot that a member was asked for and could not send; -1: there was none. */
   missingOf(id: ByteString): number {
     return this.#missing.get(id) ?? -1;
   }
 
-  /** Whether the very one was taken since this daemon last served: if that did not mend what lacks, it does not a second time. */
+  /**
+   * Whether this snapshot was taken since this daemon last served: if that did not add what is missing, it does not a
+   * second time.
+   */
   wasTaken({ seal }: CutVote): boolean {
     return this.#seals.has(seal);
   }
 
-  /** A member is no longer connected. */
+  /** A member has disconnected. */
   left(id: ByteString): void {
     this.#missing.delete(id);
   }
 
-  /** @param choices  whom one may be taken from, and which, the best one first; none: there is no need */
+  /** @param choices  members that one may be taken from, and which snapshot, the best one first; none: there is no need */
   tick(now: number, choices: readonly Choice[]): void {
     const taking = this.#taking;
     if (this.#isServing) this.#seals.clear();
     if (taking === null) {
-      const choice = choices.find(({ giver }) => now >= (this.#rests.get(giver.id) ?? 0));
+      const choice = choices.find(({ sender }) => now >= (this.#rests.get(sender.id) ?? 0));
       if (choice !== undefined) this.#begin(choice, now);
       return;
     }
     if (taking.isWhole) return;
-    if (!choices.some(({ giver }) => giver === taking.giver))
+    if (!choices.some(({ sender }) => sender === taking.sender))
       this.#giveUp("it is not needed any more, or the member has gone");
     else if (now - taking.movedAt > this.#cluster.limits.snapshotStuckMs) this.#giveUp("nothing comes");
     else if (now - taking.saidAt > PROGRESS_EVERY_MS) {
@@ -122,15 +125,16 @@ export class SnapshotTaking {
     }
   }
 
-  /** A member gives a part. @returns whether it was asked for */
-  part(giver: SnapshotGiver, message: SnapshotPartMessage): boolean {
+  /** Takes a part. @returns whether it was requested */
+  part(sender: SnapshotSender, message: SnapshotPartMessage): boolean {
     const taking = this.#taking;
-    // Of one that was given up some parts may still be on their way.
-    if (taking === null || taking.giver !== giver || taking.isWhole) return this.#rests.has(giver.id);
+    // Parts of one that was given up may still be on their way.
+    if (taking === null || taking.sender !== sender || taking.isWhole) return this.#rests.has(sender.id);
     if (message.number !== taking.number) return false;
     if (message.at !== taking.agreed.at || message.total !== taking.agreed.bytes) {
-      // Made anew of that date it may be one of other entries: what was signed there it has no more.
-      this.#missing.set(giver.id, taking.agreed.at);
+      // A snapshot made again of that date may contain other entries: the member no longer has the one that was
+      // signed.
+      this.#missing.set(sender.id, taking.agreed.at);
       this.#giveUp(message.at === 0 ? "it has none to give" : "it gives another one than was agreed on");
       return true;
     }
@@ -142,7 +146,7 @@ export class SnapshotTaking {
     try {
       taking.staged ??= this.#stage(message.at);
       const { room } = taking.staged;
-      // What is made of it has to have room as well.
+      // What is made of it needs room as well.
       if (left + message.bytes.length > room)
         throw new Error(`${left} bytes are still to come, and there is room for ${Math.floor(room)}`);
       taking.staged.write(message.bytes);
@@ -155,24 +159,24 @@ export class SnapshotTaking {
     return true;
   }
 
-  /** A byte now and then is nothing: another member may give all. */
+  /** Notes progress. A byte now and then is none: another member may send everything. */
   #moved(taking: Taking, bytes: number): void {
     const { uptime, limits } = this.#cluster;
     taking.fresh += bytes;
-    if (taking.fresh < limits.snapshotLeastBytes && taking.received < taking.agreed.bytes) return;
+    if (taking.fresh < limits.snapshotMinBytes && taking.received < taking.agreed.bytes) return;
     taking.fresh = 0;
     taking.movedAt = uptime();
   }
 
-  /** Leaves nothing half done. */
+  /** Leaves nothing unfinished. */
   stop(): void {
     if (this.#taking?.isWhole === false) this.#taking.staged?.discard();
     this.#taking = null;
   }
 
-  #begin({ giver, agreed }: Choice, now: number): void {
+  #begin({ sender, agreed }: Choice, now: number): void {
     this.#taking = {
-      giver,
+      sender,
       agreed,
       staged: null,
       received: 0,
@@ -183,17 +187,17 @@ export class SnapshotTaking {
       movedAt: now,
       saidAt: now,
     };
-    this.#rests.delete(giver.id);
-    this.#cluster.log.warn({ ...factsOf(giver), upTo: dateText(agreed.at) }, TAKING);
+    this.#rests.delete(sender.id);
+    this.#cluster.log.warn({ ...factsOf(sender), upTo: dateText(agreed.at) }, TAKING);
     this.#ask(this.#taking);
   }
 
-  /** For the first part alone, as the member may have none to give. */
+  /** Asks for the first part alone at first, as the member may have none to send. */
   #ask(taking: Taking): void {
-    const { staged, giver, number, agreed } = taking;
+    const { staged, sender, number, agreed } = taking;
     const until = staged === null ? 1 : number + this.#cluster.limits.snapshotParts;
     for (; taking.asked < until; taking.asked++)
-      giver.connection.send({ kind: "snapshot-pull", at: agreed.at, number: taking.asked });
+      sender.connection.send({ kind: "snapshot-pull", at: agreed.at, number: taking.asked });
   }
 
   #stage(cutAt: number): StagedSnapshot {
@@ -208,30 +212,31 @@ export class SnapshotTaking {
     const upTo = dateText(staged.cutAt);
     timeline.handover?.adopt(staged, taking.agreed, {
       isWanted: () => this.#taking === taking && !this.#isServing,
-      aside: (name) =>
+      onAside: (name) =>
         log.warn(
-          { ...factsOf(taking.giver), upTo, ...(name === null ? {} : { name }) },
+          { ...factsOf(taking.sender), upTo, ...(name === null ? {} : { name }) },
           name === null ? NO_ASIDE : ASIDE,
         ),
-      strays: (strays) => {
-        this.#tellLost(strays, upTo, STRAYS);
-        this.#tellLost(strays.unverifiable, upTo, UNVERIFIABLE);
-        this.#tellPossible(strays.possible, upTo);
-        this.#tellLetters(strays.letters);
+      onOrphaned: (orphans) => {
+        this.#logLost(orphans, upTo, STRAYS);
+        this.#logLost(orphans.unverifiable, upTo, UNVERIFIABLE);
+        this.#logPossible(orphans.possible, upTo);
+        this.#logDeadLetters(orphans.letters);
       },
-      adopted: () => {
+      onAdopted: () => {
         if (this.#taking !== taking) return;
         this.#taking = null;
-        this.#rest(taking.giver);
+        this.#rest(taking.sender);
         this.taken++;
         this.#seals.add(taking.agreed.seal);
-        log.warn({ ...factsOf(taking.giver), upTo, bytes: taking.received }, TAKEN);
+        log.warn({ ...factsOf(taking.sender), upTo, bytes: taking.received }, TAKEN);
         this.#onTaken();
       },
-      failed: (problem) => {
+      onFailed: (problem) => {
         if (this.#taking !== taking) return;
-        // As long as the one that was signed, and another: known only now that all of it has come.
-        this.#missing.set(taking.giver.id, taking.agreed.at);
+        // It is as long as the one that was signed, and different: that is known only now that all of it has been
+        // received.
+        this.#missing.set(taking.sender.id, taking.agreed.at);
         this.#giveUp(problem.message);
       },
     });
@@ -242,24 +247,24 @@ export class SnapshotTaking {
     if (taking === null) return;
     taking.staged?.discard();
     this.#taking = null;
-    this.#rest(taking.giver);
-    this.#cluster.log.warn({ ...factsOf(taking.giver), reason }, GIVEN_UP);
+    this.#rest(taking.sender);
+    this.#cluster.log.warn({ ...factsOf(taking.sender), reason }, GIVEN_UP);
   }
 
-  #rest({ id }: SnapshotGiver): void {
+  #rest({ id }: SnapshotSender): void {
     const { uptime, limits } = this.#cluster;
     this.#rests.set(id, uptime() + limits.snapshotStuckMs);
   }
 
-  /** Never in silence: nobody else may have them. */
-  #tellLost({ count, entries }: LostEntries, upTo: string, text: string): void {
+  /** Logs lost entries, never in silence: no other member may have them. */
+  #logLost({ count, entries }: LostEntries, upTo: string, text: string): void {
     if (count === 0) return;
-    this.strays += count;
+    this.orphaned += count;
     const { log } = this.#cluster;
     for (const some of linesOf(entries)) log.error({ count, upTo, entries: some }, text);
   }
 
-  #tellLetters(letters: KeptLetters | null): void {
+  #logDeadLetters(letters: KeptLetters | null): void {
     const { log } = this.#cluster;
     if (letters === null || letters.kept + letters.left === 0) return;
     const { name, kept, left } = letters;
@@ -267,46 +272,47 @@ export class SnapshotTaking {
     if (left > 0) log.error({ left }, NO_ROOM);
   }
 
-  /** No alarm: as a rule it has them. */
-  #tellPossible({ count, entries }: LostEntries, upTo: string): void {
+  /** Logs entries that are probably in the snapshot: no alarm. */
+  #logPossible({ count, entries }: LostEntries, upTo: string): void {
     if (count === 0) return;
-    this.possibleStrays += count;
+    this.possiblyOrphaned += count;
     const { log } = this.#cluster;
     for (const some of linesOf(entries)) log.info({ count, upTo, entries: some }, POSSIBLE);
   }
 }
 
-/** One at least. */
+/** Splits entries into lines of the log, at least one. */
 function linesOf(entries: readonly Entry[]): string[][] {
   const lines: string[][] = [];
-  for (let from = 0; from === 0 || from < entries.length; from += STRAYS_A_LINE)
-    lines.push(entries.slice(from, from + STRAYS_A_LINE).map(textOf));
+  for (let from = 0; from === 0 || from < entries.length; from += ORPHANED_A_LINE)
+    lines.push(entries.slice(from, from + ORPHANED_A_LINE).map(textOf));
   return lines;
 }
 
-const factsOf = ({ id, connection }: SnapshotGiver) => ({ member: hexOf(id), address: connection.remote });
+const factsOf = ({ id, connection }: SnapshotSender) => ({ member: hexOf(id), address: connection.remote });
 
-/** Date, id, signer, and what the commands are called: their arguments are nobody's business. */
+/** Returns date, id, signer, and the commands' names: their arguments may be private. */
 function textOf({ id, envelope: { at, key, commands } }: Entry): string {
   const names = commands.map(([name]) => name).join(" ");
   return `${dateText(at)} ${hexOf(id)} by ${hexOf(key)}: ${names}`;
 }
 
-const TAKING = "this daemon lacks entries that no member keeps any more: taking a member's snapshot instead";
+const TAKING =
+  "this daemon misses entries that no member stores any more: taking a member's snapshot instead";
 const TAKEN = "a member's snapshot is taken over";
-const ASIDE = "what was here before is kept in the folder `name`, until somebody removes it";
+const ASIDE = "what was here before is kept in the folder `name`, until you remove it";
 const NO_ASIDE = "what was here before is not kept, as there is no data folder";
 const GIVEN_UP = "no snapshot could be taken from a member; it is tried again";
 const STRAYS =
   "this daemon had entries of that time which the snapshot that it took over is not made of; they are gone here. Those that are not " +
   "named were forgotten here before, or are among the ones of which that is said not to be known. With --data they are kept as dead letters";
 const POSSIBLE =
-  "of these entries it is not known whether the snapshot that was taken over is made of them: it tells sums alone, and of their " +
-  "seconds it holds others as well. As a rule it is; their signers can look whether their effect is there";
+  "of these entries it is not known whether the snapshot that was taken over is made of them: it has sums alone, and of their " +
+  "seconds it holds further ones. As a rule it is; their signers can check whether their effect is there";
 const KEPT =
-  "what the snapshot lacks, or may lack, is kept as dead letters in `file`: dbsync dead-letters lists them, and writes them again";
+  "what the snapshot misses, or may miss, is stored as dead letters in `file`: dbsync dead-letters lists them, and writes them again";
 const NO_ROOM =
-  "so many more are not kept as dead letters, as --max-dead-letter-bytes is reached: they are only in what was kept aside. Raise it, or write " +
+  "`left` more are not stored as dead letters, as --max-dead-letter-bytes is reached: they are only in what was kept aside. Raise it, or write " +
   "letters again and remove them";
 const UNVERIFIABLE =
   "the keys that signed these entries were added by entries which the snapshot that was taken over is not made of, so no other " +

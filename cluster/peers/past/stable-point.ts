@@ -1,6 +1,7 @@
 /**
- * How far back everything is final: everything dated before a whole second C, once every member has reported, each as of
- * one moment, a published watermark of C or more and a digest up to C that equals the own one *now*. In memory only.
+ * The date before which everything is final. It is a whole second C for which every member has reported, each as of
+ * one moment, a published watermark of C or more and a digest up to C that equals this daemon's *now*. In memory
+ * only.
  * Source: docs/architecture.md "How daemons agree".
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
@@ -14,18 +15,18 @@ import {
 import type { Timeline } from "../../../timeline/timeline.js";
 import { isSameTotals, totalsUpTo } from "../shared/totals.js";
 
-/** A cluster without a list: each member is one because it is connected. */
+/** The list of a cluster without one: each member is one because it is connected. */
 const NO_LIST = "";
 
 /** A member that is asked. */
 export interface Reporter {
   readonly id: ByteString;
-  /** As its last status says; null: it has said nothing yet. */
+  /** The watermark of its last status; null: it has sent none yet. */
   readonly watermark: number | null;
   ask(at: number): void;
 }
 
-/** A member, as it is asked. */
+/** Makes the reporter for a member. */
 export const reporterOf = ({
   id,
   status,
@@ -62,25 +63,25 @@ export class StablePoint {
   /** Everything dated before it is final. */
   value = 0;
   readonly #timeline: Timeline;
-  readonly #limits: { readonly reportEveryMs: number; readonly waitMostMs: number };
+  readonly #limits: { readonly reportEveryMs: number; readonly waitMaxMs: number };
   #round: Round | null = null;
   #nextAt = 0;
   #waiting: Waiting[] = [];
 
-  constructor(timeline: Timeline, limits: { readonly reportEveryMs: number; readonly waitMostMs: number }) {
+  constructor(timeline: Timeline, limits: { readonly reportEveryMs: number; readonly waitMaxMs: number }) {
     this.#timeline = timeline;
     this.#limits = limits;
   }
 
-  /** When everything dated at or before `at` is final. */
+  /** Resolves when everything dated at or before `at` is final. */
   wait(at: number, now: number): Promise<void> {
     if (at < this.value) return Promise.resolve();
     return new Promise((resolve) => {
-      this.#waiting.push({ at, resolve, until: now + this.#limits.waitMostMs });
+      this.#waiting.push({ at, resolve, until: now + this.#limits.waitMaxMs });
     });
   }
 
-  /** @param all  all members there are; null: one of them is not connected */
+  /** @param all  all members; null: one of them is not connected */
   tick(now: number, all: () => readonly Reporter[] | null): void {
     if (now < this.#nextAt) return;
     this.#nextAt = now + this.#limits.reportEveryMs;
@@ -99,7 +100,7 @@ export class StablePoint {
     for (const member of members) member.ask(at);
   }
 
-  /** Who is a member has changed: what was reported under the old ones counts no more. */
+  /** The set of members has changed: reports under the old one no longer count. */
   discard(): void {
     this.#round = null;
   }

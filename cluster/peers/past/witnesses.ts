@@ -1,6 +1,6 @@
 /**
- * Whether what one member says of the past is more than its own word. Source: docs/protocol-v2.md "Members", rule 8;
- * docs/decisions/0016-a-snapshot-needs-a-majority.md.
+ * Decides whether what one member says of the past has enough witnesses. Source: docs/protocol-v2.md "Members", rule
+ * 8; docs/decisions/0016-a-snapshot-needs-a-majority.md.
  */
 
 import type { ByteString } from "../../../protocol/byte-string.js";
@@ -11,22 +11,22 @@ import { electorateIn, majorityOf } from "../shared/electorate.js";
 import { holdsLess, isSameTotals } from "../shared/totals.js";
 import type { CutVoting } from "./cut-voting.js";
 
-/** That a member has pruned what lacks here. */
+/** A member's claim that it has pruned what is missing here. */
 export interface Claim {
   readonly member: ByteString;
   readonly address: string;
   /** Milliseconds since 1970. */
   readonly pruned: number;
-  /** What it holds up to there, what is held here, and what the others have said that they hold. */
+  /** What it holds up to that date, what is held here, and what the other members have reported. */
   readonly report: Totals;
   readonly own: Totals;
   readonly witnesses: ReadonlyMap<ByteString, Totals>;
 }
 
 /**
- * A daemon that is live believes most of the others; one that is not yet believes any, unless this daemon and those who
- * hold the same are most of the cluster. Those who began with nothing speak for nothing: what they hold may be what this
- * daemon gave them.
+ * Whether a claim is believed. A live daemon believes most of the other members; one that is not live yet believes
+ * any, unless this daemon and those that hold the same are most of the cluster. Members that began with nothing are
+ * no witnesses: they may hold only what this daemon sent them.
  */
 export function isBelieved(
   { member, address, pruned, report, own, witnesses }: Claim,
@@ -34,8 +34,8 @@ export function isBelieved(
   voting: CutVoting,
 ): boolean {
   const { members, notices, order, timeline } = cluster;
-  if (order() === member) return true;
-  // What was here when both signed it, and cannot be read any more, is lost here: that needs nobody's word.
+  if (order === member) return true;
+  // What was here when both signed it, and cannot be read any more, is lost here: that needs no witness.
   const hasLost = timeline.handover?.hasLost(pruned) === true;
   if (hasLost && voting.haveSigned(member, pruned) && holdsLess(own, report)) return true;
   const voices = electorateIn(cluster);
@@ -43,7 +43,8 @@ export function isBelieved(
   const count = (isOne: (id: ByteString, totals: Totals) => boolean) =>
     reports.filter(([id, totals]) => isOne(id, totals)).length;
   if (cluster.state !== "live") {
-    // Who has never served with what it has tells no watermark; beside one that began empty others may have as little.
+    // A member that has never served with what it has reports no watermark; compared with one that began empty, other
+    // members may have as little.
     const speaks = (id: ByteString) => {
       const { state, watermark = 0 } = members.get(id)?.status ?? {};
       return state === "live" || (watermark > 0 && !cluster.beganEmpty);
@@ -53,7 +54,7 @@ export function isBelieved(
   }
   const agreeing = count((_, totals) => isSameTotals(totals, report));
   if (voices.others > 1 && agreeing >= majorityOf(voices)) return true;
-  // Of the others some may still be about to answer.
+  // Some of the other members may still be about to answer.
   if (witnesses.size + 1 < voices.ids.size) return false;
   const facts = { member: hexOf(member), address, agreeing, others: voices.others };
   notices.warn(`gap ${member}`, facts, NOT_BELIEVED);
@@ -61,4 +62,4 @@ export function isBelieved(
 }
 
 const NOT_BELIEVED =
-  "a member says that it has pruned what lacks here, and most others do not say so: it is not believed, and nothing is changed";
+  "a member says that it has pruned what is missing here, and most other members do not say so: it is not believed, and nothing is changed";

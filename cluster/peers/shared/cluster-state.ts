@@ -1,4 +1,4 @@
-/** What Peering is handed, what its parts know together, and what it tells of each member. */
+/** The record that Peering and its parts share, and the status of each member. */
 
 import type { LogThrottle } from "../../../net/process/log-throttle.js";
 import type { Turns } from "../../../net/process/turns.js";
@@ -7,16 +7,21 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import type { MemberAbout } from "../../../protocol/members/about-message.js";
 import type { OwnMessage, StatusMessage } from "../../../protocol/members/member-messages.js";
 import type { PackedEntry } from "../../../protocol/members/member-packing.js";
+import { hexOf } from "../../../protocol/version-2/envelope.js";
 import type { DaemonState } from "../../../protocol/version-2/messages-v2.js";
 import type { Entry, Place } from "../../../timeline/entries/entry.js";
 import type { Timeline } from "../../../timeline/timeline.js";
 import type { MemberLists } from "../../members/member-lists.js";
+import type { CloseCode } from "./close-reasons.js";
 import { everybody } from "./electorate.js";
-import type { FarewellCode } from "./farewells.js";
 import type { Connect } from "./member-socket.js";
+import type { MessageFigures } from "./message-figures.js";
 import type { PeeringLimits } from "./peering-limits.js";
 
-/** What a member's envelope is: verified and of this cluster; or here already; or to wait for; or not to be taken. */
+/**
+ * The result of checking a member's envelope: verified and of this cluster; or here already; or to wait for; or
+ * refused.
+ */
 export type CheckedEntry =
   | Entry
   | { readonly held: Place }
@@ -24,13 +29,13 @@ export type CheckedEntry =
   | "no-room"
   | { readonly refused: string };
 
-/** Of an entry whose signature was found to hold by a key: its id, and the key's SubjectPublicKeyInfo. */
+/** The id of an entry whose signature was verified, and the SubjectPublicKeyInfo of the key. */
 export interface ProvedEntry {
   readonly id: ByteString;
   readonly spki: ByteString;
 }
 
-/** What already has entries: a timeline, or the state of a stream. */
+/** The timeline, or the state of a stream, that already has entries. */
 export interface Holder {
   /** On disk or not. */
   holds(place: Place): boolean;
@@ -39,7 +44,7 @@ export interface Holder {
 }
 
 /**
- * @param timeline  asked before the signature is looked at: what is here has been verified before
+ * @param timeline  asked before the signature is checked: what is here has been verified before
  * @param proved  what a thread has found of these bytes already
  */
 export type CheckEntry = (
@@ -49,27 +54,27 @@ export type CheckEntry = (
   proved?: ProvedEntry | null,
 ) => CheckedEntry;
 
-/** Signatures that are checked beside the main thread. */
+/** Threads that check signatures alongside the main thread. */
 export interface SignatureThreads {
-  /** What is found of entries, in their order; null: nothing, so that `checkEntry` looks itself. Never rejects. */
+  /** Returns the results for entries, in their order; null: none, so that `checkEntry` checks itself. Never rejects. */
   prove(entries: readonly PackedEntry[]): Promise<readonly (ProvedEntry | null)[]>;
   stop(): void;
 }
 
 /**
- * What becomes of an envelope of messages that a member gives: told to whoever hears them here; known before; to wait for; or
- * refused, as no honest member would give it (`isLie`), or as it came too late, say.
+ * Takes an envelope of messages from a member: delivered to the subscribers here; known before; to wait for; or
+ * refused, because no honest member would send it (`isLie`), or because it came too late, for example.
  */
 export type HearMessages = (
   body: Buffer,
   signature: Buffer,
-) => "told" | "known" | "unknown-signer" | { readonly refused: string; readonly isLie: boolean };
+) => "delivered" | "known" | "unknown-signer" | { readonly refused: string; readonly isLie: boolean };
 
-/** What members know each other by that have it in common. */
+/** The secret that members have in common. */
 export interface MemberSecret {
-  /** 32 bytes that nobody else could make. */
+  /** Returns 32 bytes that only a member can make. */
   mac(bytes: Buffer): Buffer;
-  /** Whether whoever made `mac` of these bytes knows it; in constant time. */
+  /** Whether the maker of `mac` for these bytes knows the secret; in constant time. */
   holds(bytes: Buffer, mac: Buffer): boolean;
 }
 
@@ -90,26 +95,26 @@ export interface PeeringContext {
   };
   readonly cluster: ByteString;
   readonly peers: readonly PeerAddress[];
-  /** Id of the member whose snapshot an operator has ordered to be taken over; null: of none. */
-  readonly order: () => ByteString | null;
-  /** The cluster's, as it is now; null: there is none. */
-  readonly secret: () => MemberSecret | null;
+  /** Id of the member whose snapshot an operator has ordered to adopt; null: none. `Peering.setOrder` replaces it. */
+  order: ByteString | null;
+  /** The cluster's secret; null: there is none. `Peering.setSecret` replaces it. */
+  secret: MemberSecret | null;
   /** Why a daemon of this id is no member; null: it is. Asked again and again, as keys are revoked and pins change. */
-  readonly refusal: (id: ByteString, knowsSecret: boolean) => FarewellCode | null;
+  readonly refusal: (id: ByteString, knowsSecret: boolean) => CloseCode | null;
   readonly verifySignature: (spki: ByteString, bytes: Buffer, signature: Buffer) => boolean;
   /** The buffers are views, and may be kept. */
   readonly checkEntry: CheckEntry;
-  /** Not there, or null: signatures are checked as their entries are read. */
+  /** Absent or null: signatures are checked as their entries are read. */
   readonly signatureThreads?: SignatureThreads | null;
   /** Messages on channels; not there: this daemon takes none, as those of older versions. */
   readonly messages?: {
     readonly hear: HearMessages;
-    /** Some of other members may not have been heard here. */
+    /** Messages of other members may be missing here. */
     readonly missed: () => void;
   };
-  /** What this daemon reports of itself; not there: nothing, as those of older versions. */
+  /** Makes this daemon's report of itself; absent: none, as in older versions. */
   readonly about?: () => MemberAbout;
-  /** Not there: this daemon knows none, as those of older versions. */
+  /** Absent: this daemon knows none, as in older versions. */
   readonly lists?: MemberLists;
   /** SHA-256, 32 bytes. */
   readonly hash: (bytes: Buffer) => ByteString;
@@ -118,7 +123,7 @@ export interface PeeringContext {
   readonly clock: () => number;
   /** Milliseconds; never jumps. */
   readonly uptime: () => number;
-  /** At least 0, below 1. */
+  /** Returns a number of at least 0 and below 1. */
   readonly random: () => number;
   /** Unguessable. */
   readonly randomBytes: (count: number) => ByteString;
@@ -128,15 +133,15 @@ export interface PeeringContext {
   readonly limits: PeeringLimits;
 }
 
-/** A member that is connected and has proved who it is, as all parts know it. */
+/** A connected and authenticated member, as all parts use it. */
 export interface ConnectedMember {
   readonly id: ByteString;
-  /** Stands for it in sets of members. */
+  /** Its bit in sets of members. */
   readonly bit: number;
   readonly connection: {
     /** Where it is, for the log. */
     readonly remote: string;
-    /** What it says that it knows. */
+    /** Features that it says it knows. */
     readonly knows: ReadonlySet<string>;
     readonly unsentBytes: number;
     send(message: OwnMessage): void;
@@ -148,7 +153,7 @@ export interface ConnectedMember {
   readonly isCatchingUp: boolean;
 }
 
-/** What the parts of peering know together: one record, which they are handed, and write to where it says so. */
+/** The state that the parts of peering share: one record, which each receives, and writes where a field says so. */
 export interface ClusterState<Member extends ConnectedMember = ConnectedMember> extends PeeringContext {
   /** Log lines that are not repeated. */
   readonly notices: LogThrottle;
@@ -156,72 +161,88 @@ export interface ClusterState<Member extends ConnectedMember = ConnectedMember> 
   readonly slices: Turns;
   /** Connected and proven, by id. The roster's. */
   readonly members: Map<ByteString, Member>;
-  /** Those of --peer, and who proved to be there last. The roster's. */
+  /** The addresses of --peer, and the id that was proved last at each. Roster sets it. */
   addresses: readonly { readonly id: ByteString | null; readonly isSelf: boolean }[];
-  /** Of this daemon, as of the last tick. CatchingUp's, as the next three are. */
+  /** This daemon's state as of the last tick. CatchingUp sets it, and the next three. */
   state: DaemonState;
   /** Daemons, this one included, as of the last tick. */
   size: number;
-  /** Whether it began with nothing, and has not served since: before that it tells no watermark, a restart or not. */
+  /** Whether it began with nothing, and has not served since: before that it reports no watermark, a restart or not. */
   beganEmpty: boolean;
   /** When it was last in another state than catching up, or began; `uptime` milliseconds. */
   settledAt: number;
+  /** When catching up began, or a member last sent something new; `uptime` milliseconds. */
+  progressAt: number;
+  /** Messages on channels between members, since the start. */
+  readonly messageFigures: MessageFigures;
 }
 
-/** Members that have said something: before that they take no long messages. What they miss comparing finds. */
+/**
+ * Yields members that have sent a status: before that they accept no long messages. What they miss is found by
+ * comparison.
+ */
 export function* listening<Member extends ConnectedMember>({
   members,
 }: ClusterState<Member>): Generator<Member> {
   for (const member of members.values()) if (member.status !== null) yield member;
 }
 
+/** How log lines name a member. */
+export const factsOf = ({
+  id,
+  connection,
+}: {
+  readonly id: ByteString;
+  readonly connection: { readonly remote: string };
+}) => ({ member: hexOf(id), address: connection.remote });
+
 /** Asks all that are connected what they hold up to a date. */
 export function askAll(cluster: ClusterState, at: number): void {
   for (const { connection } of listening(cluster)) connection.send({ kind: "report-request", at });
 }
 
-/** Whether all that are configured are connected, or have had their time to come. */
+/** Whether all configured members are connected, or have had time to connect. */
 export function isEverybodyHere(cluster: ClusterState, now: number): boolean {
   const { addresses, lists, members, settledAt, limits } = cluster;
   return everybody(addresses, lists?.others ?? null, members) !== null || now - settledAt > limits.catchUpMs;
 }
 
-/** For `dbsync status` and metrics. Times are milliseconds; null: not known. */
+/** A member for `dbsync status` and metrics. Times are milliseconds; null: not known. */
 export interface MemberStatus {
-  /** As in --peer, or where it connected from; empty: the list names it, and no address leads to it. */
+  /** The address of --peer, or the one that it connected from; empty: the list names it, and no address leads to it. */
   readonly address: string;
   /** 32 bytes. */
   readonly id: ByteString | null;
-  /** Of the connection; "self": the address is this daemon's own. */
+  /** The state of the connection; "self": the address is this daemon's own. */
   readonly connection: "connected" | "connecting" | "waiting" | "self";
   /** Why there is no connection. */
   readonly trouble: string | null;
-  /** What the member says of itself. */
+  /** The state that the member reports. */
   readonly state: DaemonState | null;
   /** Whether it finds its own clock off. */
   readonly skewed: boolean;
-  /** By the own clock. */
+  /** The time by this daemon's clock. */
   readonly connectedSince: number | null;
   readonly roundTrip: number | null;
-  /** How far its clock is ahead of the own one. */
+  /** How far its clock is ahead of this daemon's. */
   readonly skew: number | null;
   readonly watermark: number | null;
-  /** No entry dated at or before it is kept there any more; 0: all are. */
+  /** The date up to which it has pruned all entries; 0: none. */
   readonly prunedTo: number | null;
-  /** Whether entries lack here that it has pruned: it cannot give them. */
+  /** Whether entries are missing here that it has pruned: it cannot send them. */
   readonly isLacking: boolean;
   /** Entries it holds. */
   readonly entries: number | null;
   /** Whether it holds the same as this daemon, as of its last status. */
   readonly isEqual: boolean | null;
-  /** Entries asked of it that have not come. */
+  /** Entries that were requested from it and not received. */
   readonly lag: number;
   /** Entries that wait to be pushed to it or are on the way, roughly. */
   readonly behind: number;
-  /** Milliseconds since it was last heard. */
+  /** Milliseconds since it last sent something. */
   readonly lastHeard: number | null;
   /** Entries of it that were refused on this connection. */
   readonly refusals: number;
-  /** What it reports of itself; null: it has not. */
+  /** Its report of itself; null: none yet. */
   readonly about: MemberAbout | null;
 }

@@ -1,21 +1,22 @@
 /**
- * Whose word counts where members have to agree: those of the list, where there is one; else the daemons that this one was told of
- * by --peer, each once, as far as they have proved who they are. Who only connects from elsewhere is heard and served, and has no voice: else one that is let in
- * could come as many. Source: docs/decisions/0016-a-snapshot-needs-a-majority.md.
+ * The members that vote where members have to agree: those of the list, if there is one; else the daemons that --peer
+ * names, each once, as far as they are authenticated. A member that only connects from elsewhere is served, and has
+ * no vote: an attacker that is admitted once could connect many. Source:
+ * docs/decisions/0016-a-snapshot-needs-a-majority.md.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { GUESTS_MOST, MEMBERS_MOST } from "./peering-limits.js";
+import { MEMBERS_MAX, NON_VOTERS_MAX } from "./peering-limits.js";
 
 export interface Electorate {
-  /** Of those of the others that are known; this daemon is none of them. */
+  /** The known ids of the other voters; this daemon's is not one of them. */
   readonly ids: ReadonlySet<ByteString>;
-  /** How many others there are, known or not. */
+  /** The number of other voters, known or not. */
   readonly others: number;
 }
 
 /**
- * @param addresses  of --peer, and who proved to be there last; null: none yet
- * @param listed  the others of the list; null: there is none
+ * @param addresses  of --peer, with the id that was proved last; null: none yet
+ * @param listed  the other members of the list; null: there is none
  */
 export function electorateOf(
   addresses: readonly { readonly id: ByteString | null; readonly isSelf: boolean }[],
@@ -27,14 +28,17 @@ export function electorateOf(
   return { ids, others: ids.size + others.filter(({ id }) => id === null).length };
 }
 
-/** So many of the others are most of them; a daemon that asks whether any other could be given enough counts itself. */
+/**
+ * Returns how many of the other voters are a majority of them. A daemon that asks whether any other could have sent
+ * enough counts itself.
+ */
 export const majorityOf = ({ others }: Electorate): number => Math.floor(others / 2) + 1;
 
-/** How many without a voice may be members at once: there is always a place for each that has one. */
-export const guestsMost = ({ others }: Electorate): number =>
-  Math.max(0, Math.min(GUESTS_MOST, MEMBERS_MOST - others));
+/** Returns how many members without a vote may be connected: there is always room for each voter. */
+export const nonVotersMax = ({ others }: Electorate): number =>
+  Math.max(0, Math.min(NON_VOTERS_MAX, MEMBERS_MAX - others));
 
-/** Everybody that is configured or connected, or all of the list; null: one of these is not connected. */
+/** Returns all that are configured or connected, or all of the list; null: one of these is not connected. */
 export function everybody<Member>(
   addresses: readonly { readonly id: ByteString | null; readonly isSelf: boolean }[],
   listed: ReadonlySet<ByteString> | null,
@@ -46,12 +50,12 @@ export function everybody<Member>(
   return listed === null ? [...connected.values()] : members;
 }
 
-/** What is known of who has a voice. */
+/** What the electorate is computed from. */
 interface Voters {
   readonly addresses: readonly { readonly id: ByteString | null; readonly isSelf: boolean }[];
   readonly lists?: { readonly others: ReadonlySet<ByteString> | null };
 }
 
-/** Who has a voice now. */
+/** Returns the present voters. */
 export const electorateIn = ({ addresses, lists }: Voters): Electorate =>
   electorateOf(addresses, lists?.others ?? null);

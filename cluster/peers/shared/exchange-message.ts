@@ -1,4 +1,4 @@
-/** What members say to each other once both have proved who they are. */
+/** The messages between members once both are authenticated. */
 import type { MemberMessage, OwnMessage } from "../../../protocol/members/member-messages.js";
 
 export type ExchangeMessage = Exclude<OwnMessage, { kind: "challenge" | "proof" | "bye" }>;

@@ -3,19 +3,19 @@ import type { PeerAddress } from "../../../options/peer-address.js";
 
 export interface MemberSocket {
   write(bytes: Buffer): void;
-  /** Closes behind what was written; no event comes after it. */
+  /** Closes after what was written; no event follows. */
   close(): void;
   /** Bytes written that the system has not taken yet. */
   unsentBytes(): number;
-  /** What only the two ends of this encrypted stream know (TLS exporter); null: not encrypted. */
+  /** Bytes that only the two ends of this encrypted stream know (TLS exporter); null: not encrypted. */
   readonly binding: Buffer | null;
   /** Address and port, as the log shows them. */
   readonly remote: string;
 }
 
-/** Events come later, never during the call that brought them about; `closed` comes at most once and last. */
+/** Receives a socket's events. They are emitted later than the call that caused them; `closed` at most once, and last. */
 export interface MemberSocketOwner {
-  /** Only where the stream was opened by us. */
+  /** The stream is open. Only if this side opened it. */
   opened(): void;
   received(chunk: Buffer): void;
   /** @param detail  why, as the system says it */

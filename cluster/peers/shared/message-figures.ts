@@ -1,14 +1,14 @@
-/** What became of messages between members, since the start. A message counts once for each member that it is for. */
+/** Counts of messages between members, since the start. A message counts once for each member that it is for. */
 export interface MessageFigures {
   /** Envelopes of messages that were handed to a member. */
   given: number;
-  /** … that were not, as too much waited for the member. */
+  /** Envelopes of messages that were dropped, as too much waited for the member. */
   dropped: number;
-  /** … that came of members, and were told here. */
+  /** Envelopes of messages that members sent, and that were delivered here. */
   heard: number;
-  /** … that came, and were not proved or not permitted. */
+  /** Envelopes of messages that members sent, and that were not proved or not permitted. */
   refused: number;
-  /** … that members had left out, or that came faster than they could be judged. */
+  /** Envelopes of messages that members had left out, or that arrived faster than they could be checked. */
   missed: number;
 }
 

@@ -1,4 +1,7 @@
-/** What daemons hold, as counts and sums: all that can be compared where one of them keeps no entries any more. */
+/**
+ * The entries that daemons hold, as counts and sums: all that can be compared when one of them no longer has the
+ * entries.
+ */
 import type { Totals } from "../../../protocol/members/member-totals.js";
 import { type DigestIndex, isSameDigest, LEVEL_SECONDS } from "../../../timeline/compare/digest-index.js";
 
@@ -9,21 +12,22 @@ const COARSEST = (LEVEL_SECONDS.at(-1) as number) * SECOND;
 export const isSameTotals = (one: Totals, other: Totals): boolean =>
   isSameDigest(one.ring, other.ring) && isSameDigest(one.data, other.data);
 
-/** Of everything. */
-export const totalsOf = (index: Pick<DigestIndex, "total">): Totals => ({
+/** Returns the totals of all entries. */
+export const totalsOf = (index: DigestIndex): Totals => ({
   ring: index.total("ring"),
   data: index.total("data"),
 });
 
-/** Of everything dated before a time. @param at  milliseconds since 1970 */
-export const totalsUpTo = (index: Pick<DigestIndex, "digestUpTo">, at: number): Totals => ({
+/** Returns the totals of the entries dated before a time. @param at  milliseconds since 1970 */
+export const totalsUpTo = (index: DigestIndex, at: number): Totals => ({
   ring: index.digestUpTo(at, "ring"),
   data: index.digestUpTo(at, "data"),
 });
 
 /**
- * Where sums are sure to be there, although the entries are not: in whole seconds lately, coarser long ago.
- * @param pruned  no entry dated at or before it is kept; milliseconds since 1970, as all
+ * Returns a date for which sums are available although the entries are not: in whole seconds lately, coarser long
+ * ago.
+ * @param pruned  no entry dated at or before it is stored; milliseconds since 1970, like all dates
  * @returns above `pruned`
  */
 export function endOfPruned(pruned: number, now: number): number {
@@ -32,8 +36,8 @@ export function endOfPruned(pruned: number, now: number): number {
 }
 
 /**
- * Whether one of two that differ is to take what the other holds: all daemons must see it alike, so of two that hold as
- * many entries the sums decide. Keys come first: a revocation that is lost is worse than a write.
+ * Whether one of two that differ is to accept what the other holds. All daemons must decide alike, so of two that
+ * hold as many entries the sums decide. Keys come first: a lost revocation is worse than a lost write.
  */
 export function holdsLess(one: Totals, other: Totals): boolean {
   if (one.ring.count !== other.ring.count) return one.ring.count < other.ring.count;

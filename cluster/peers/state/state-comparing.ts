@@ -27,17 +27,20 @@ import { isSameTotals, totalsUpTo } from "../shared/totals.js";
 import { StateDifferences } from "./state-differences.js";
 
 const SECOND = 1000;
-/** Of each member, and of the own: one that needs longer than others is compared with what they said before. */
+/**
+ * Sums that are kept of each member, and of this daemon: a slow one is compared with what the remaining ones sent
+ * before.
+ */
 const SUMS_KEPT = 4;
 /** Buckets whose keys are looked for at a time. */
 const BUCKETS_ASKED = 16;
-/** How often keys are asked about, and how far apart: the first time a member may not be able to tell. */
+/** How often keys are asked about, and how far apart: the first time a member may not be able to answer. */
 const TIMES_ASKED = 3;
 const ASK_EVERY_MS = 2_000;
-/** Of one member in a second; an honest one sends a handful in a quarter of a minute. */
-const MESSAGES_MOST = 16;
-/** Since the last tick, for which work is done at most: what was missed is not made up for. */
-const TICK_MS_MOST = 100;
+/** Messages of one member in a second; an honest one sends a handful in a quarter of a minute. */
+const MESSAGES_MAX = 16;
+/** Milliseconds since the last tick for which work is done at most: missed time is not made up for. */
+const TICK_MS_MAX = 100;
 
 type StateKeysMessage = OwnMessage & { kind: "state-keys" };
 
@@ -74,10 +77,10 @@ export class StateComparing {
   #lastAt = 0;
   #nextAt = 0;
   #tickedAt = 0;
-  /** Keys are to be looked for, when there is time. */
-  #wanted: (() => Steps<void>) | null = null;
+  /** Keys to look for when there is time; null: none. */
+  #wanted: Parameters<Timeline["digests"]["keysIn"]>[0] | null = null;
   #asking: Asking[] = [];
-  /** What each member has said in this second, and milliseconds that went into it. */
+  /** Messages that each member has sent in this second, and milliseconds that they took. */
   readonly #heard = new Map<ByteString, { count: number; spent: number }>();
 
   constructor(cluster: ClusterState, stable: Final) {
@@ -89,12 +92,12 @@ export class StateComparing {
 
   tick(now: number): void {
     const { limits, uptime } = this.#cluster;
-    const share = (Math.min(now - this.#tickedAt, TICK_MS_MOST) * limits.comparePercent) / 100;
+    const share = (Math.min(now - this.#tickedAt, TICK_MS_MAX) * limits.comparePercent) / 100;
     this.#tickedAt = now;
     if (limits.comparePercent === 0) return;
     if (now >= this.#nextAt) this.#look(now);
     if (this.#work === null && this.#wanted !== null) {
-      this.#work = this.#wanted();
+      this.#work = this.#search(this.#wanted);
       this.#wanted = null;
     }
     if (this.#work !== null && turnOf(this.#work, uptime, share) !== null) this.#work = null;
@@ -115,7 +118,7 @@ export class StateComparing {
     const { limits, uptime } = this.#cluster;
     const heard = this.#heard.get(member.id) ?? { count: 0, spent: 0 };
     this.#heard.set(member.id, heard);
-    if (++heard.count > MESSAGES_MOST || heard.spent >= (SECOND * limits.comparePercent) / 100) return;
+    if (++heard.count > MESSAGES_MAX || heard.spent >= (SECOND * limits.comparePercent) / 100) return;
     const from = uptime();
     if (message.kind === "state-keys") this.#heardKeys(member, message);
     else if (electorateIn(this.#cluster).ids.has(member.id)) {
@@ -140,7 +143,7 @@ export class StateComparing {
     this.#work = this.#sumUp({ at, salt: at / SECOND });
   }
 
-  /** Nothing dated before it is to come here, or to anybody. */
+  /** The date before which no entry can be accepted any more, here or by a member. */
   get #settled(): number {
     return Math.min(this.#stable.value, this.#cluster.timeline.published);
   }
@@ -175,7 +178,7 @@ export class StateComparing {
     const first = Math.floor(this.#cluster.random() * differing.length);
     const wanted = new Set([...differing.slice(first), ...differing].slice(0, BUCKETS_ASKED));
     const { salt, shares } = own;
-    this.#wanted = () => this.#search({ wanted, shares, buckets, salt, most: KEYS_MAX });
+    this.#wanted = { wanted, shares, buckets, salt, max: KEYS_MAX };
   }
 
   *#search(wanted: Parameters<Timeline["digests"]["keysIn"]>[0]): Steps<void> {
@@ -224,7 +227,7 @@ function isSame({ digest: one }: KeyDigest, { digest: other }: KeyDigest): boole
   return one.high === other.high && one.low === other.low;
 }
 
-/** In fewer buckets: each is what some neighbours were. */
+/** Adds sums up into fewer buckets: each is what some neighbours were. */
 function inBuckets(sums: Uint32Array, buckets: number): Uint32Array {
   if (sums.length === buckets) return sums;
   const fewer = new Uint32Array(buckets);

@@ -1,17 +1,20 @@
-/** Keys of which members hold something else than this daemon, as of one moment: told, and watched until they are the same again. */
+/**
+ * Keys that are different at members and at this daemon, as of one moment: reported, and watched until they are the
+ * same again.
+ */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { hexOf } from "../../../protocol/version-2/envelope.js";
 import { type NamedKey, nameOf } from "../../../timeline/state-digests.js";
 import type { PeeringLog } from "../shared/cluster-state.js";
 
-/** Keys that are kept: whoever sees some of them knows what to do. */
-const KEYS_MOST = 128;
+/** Keys that are kept: seeing some of them is enough to know what to do. */
+const KEYS_MAX = 128;
 /** All members are asked of a key that differs at one: until they can have answered nothing is said. */
 const SETTLING_MS = 3_000;
 /** Characters of a key's name that are shown. */
-const SHOWN_MOST = 128;
+const SHOWN_MAX = 128;
 
-/** Whose state is the other one: the own, as most members say; a member's; or it cannot be told. */
+/** The state that differs: this daemon's, as most members say; a member's; or that is not clear. */
 export type Verdict = "own" | "member" | "unclear";
 
 /** A key of which members hold something else. */
@@ -24,9 +27,9 @@ export interface StateDifference extends NamedKey {
 interface Differing extends NamedKey {
   readonly salt: number;
   readonly since: number;
-  /** By member, whether it holds the same. */
+  /** Whether each member holds the same. */
   readonly said: Map<ByteString, boolean>;
-  told: Verdict | null;
+  reported: Verdict | null;
 }
 
 export class StateDifferences {
@@ -37,10 +40,10 @@ export class StateDifferences {
     this.#parts = parts;
   }
 
-  /** For `dbsync status` and metrics: those that are told. */
+  /** Reported differences, for `dbsync status` and metrics. */
   get all(): readonly StateDifference[] {
-    return [...this.#keys.values()].flatMap(({ db, key, said, told }) =>
-      told === null ? [] : [{ db, key, members: differingIn(said), verdict: told }],
+    return [...this.#keys.values()].flatMap(({ db, key, said, reported }) =>
+      reported === null ? [] : [{ db, key, members: differingIn(said), verdict: reported }],
     );
   }
 
@@ -60,14 +63,14 @@ export class StateDifferences {
     const name = nameOf(named);
     const known = this.#keys.get(name);
     if (known !== undefined) known.said.set(id, isSame);
-    else if (!isSame && this.#keys.size < KEYS_MOST)
+    else if (!isSame && this.#keys.size < KEYS_MAX)
       this.#keys.set(name, {
         db: named.db,
         key: named.key,
         salt,
         since: this.#parts.uptime(),
         said: new Map([[id, false]]),
-        told: null,
+        reported: null,
       });
   }
 
@@ -79,24 +82,24 @@ export class StateDifferences {
   tick(now: number): void {
     for (const [name, differing] of this.#keys) {
       if (differingIn(differing.said).length === 0) this.#same(name, differing);
-      else if (now - differing.since > SETTLING_MS) this.#tell(differing);
+      else if (now - differing.since > SETTLING_MS) this.#logDifference(differing);
     }
   }
 
-  #same(name: string, { db, key, told }: Differing): void {
+  #same(name: string, { db, key, reported }: Differing): void {
     this.#keys.delete(name);
-    if (told !== null)
+    if (reported !== null)
       this.#parts.log.info(
         { db, key: shownKey(key) },
         "no member that is connected holds something else under a key any more",
       );
   }
 
-  #tell(differing: Differing): void {
-    const { db, key, said, told } = differing;
+  #logDifference(differing: Differing): void {
+    const { db, key, said, reported } = differing;
     const verdict = verdictOn([...said.values()]);
-    differing.told = verdict;
-    if (verdict === told) return;
+    differing.reported = verdict;
+    if (verdict === reported) return;
     const members = differingIn(said).map(hexOf);
     this.#parts.log.error({ db, key: shownKey(key), members }, SENTENCES[verdict]);
   }
@@ -113,15 +116,15 @@ function verdictOn(said: readonly boolean[]): Verdict {
 }
 
 const SENTENCES: Readonly<Record<Verdict, string>> = {
-  own: "this daemon's state differs from most members', though they hold the same commands: restart it, so that it is made anew",
+  own: "this daemon's state differs from most members', though they hold the same commands: restart it, so that its state is made again",
   member:
-    "a member's state differs from this daemon's and most others', though they hold the same commands: restart that one",
+    "a member's state differs from this daemon's and most other members', though they hold the same commands: restart that one",
   unclear:
     "this daemon's state and a member's differ, though they hold the same commands: restart both, one after the other",
 };
 
 /** On one line, and not the whole of a long one. */
 export function shownKey(key: ByteString): string {
-  const text = key.slice(0, SHOWN_MOST).replace(/[^\x20-\x7e]/g, (char) => `\\x${hexOf(char)}`);
-  return key.length > SHOWN_MOST ? `${text}…` : text;
+  const text = key.slice(0, SHOWN_MAX).replace(/[^\x20-\x7e]/g, (char) => `\\x${hexOf(char)}`);
+  return key.length > SHOWN_MAX ? `${text}…` : text;
 }

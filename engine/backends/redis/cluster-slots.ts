@@ -1,18 +1,21 @@
-/** Slots of a Redis Cluster: of keys, and who has them. Source: redis.io, "Redis cluster specification". */
+/**
+ * Slots of a Redis Cluster: those of keys, and the masters that own them. Source: redis.io, "Redis cluster
+ * specification".
+ */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { type ErrorReply, error, type Reply } from "../../../protocol/reply.js";
 import type { Address } from "./link.js";
 
 export const SLOTS = 16_384;
 
-/** CRC-16 of XMODEM: polynomial 0x1021, from 0. */
+/** The table of CRC-16 (XMODEM): polynomial 0x1021, initial value 0. */
 const CRC = Uint16Array.from({ length: 256 }, (_, byte) => {
   let crc = byte << 8;
   for (let bit = 0; bit < 8; bit++) crc = (crc & 0x8000) === 0 ? crc << 1 : (crc << 1) ^ 0x1021;
   return crc;
 });
 
-/** What stands in the first braces counts alone, if anything does. */
+/** Returns the slot of a key; text in its first braces counts alone, if there is any. */
 export function slotOf(key: ByteString): number {
   const open = key.indexOf("{");
   const close = open === -1 ? -1 : key.indexOf("}", open + 1);
@@ -23,17 +26,17 @@ export function slotOf(key: ByteString): number {
   return crc % SLOTS;
 }
 
-/** Keys and slots that a refusal names. */
-const NAMED_MOST = 4;
+/** Maximum keys and slots that a refusal names. */
+const NAMED_MAX = 4;
 const NAMED_CHARS = 64;
 
-/** The slot of all of them, or why there is none. @param keys  one at least */
+/** Returns the slot of all keys, or the error if they have several. @param keys  at least one */
 export function oneSlotOf(keys: readonly ByteString[]): number | ErrorReply {
   const slot = slotOf(keys[0] as ByteString);
   if (keys.every((key) => slotOf(key) === slot)) return slot;
   const bySlot = new Map(keys.map((key) => [slotOf(key), key]));
-  const named = [...bySlot].slice(0, NAMED_MOST).map(([at, key]) => `${shown(key)} in ${at}`);
-  const more = bySlot.size > NAMED_MOST ? `, and ${bySlot.size - NAMED_MOST} slots more` : "";
+  const named = [...bySlot].slice(0, NAMED_MAX).map(([at, key]) => `${shown(key)} in ${at}`);
+  const more = bySlot.size > NAMED_MAX ? `, and ${bySlot.size - NAMED_MAX} slots more` : "";
   return error(
     `CROSSSLOT Keys in request don't hash to the same slot: ${named.join(", ")}${more}; a part of their names in braces ` +
       "that they share keeps keys together",
@@ -49,8 +52,8 @@ export interface SlotRange {
 }
 
 /**
- * What CLUSTER SLOTS says, in the order of the slots.
- * @param asked  who says it: a node that does not know its own address leaves it out
+ * Parses the reply of CLUSTER SLOTS, in the order of the slots.
+ * @param asked  the node that replied: one that does not know its own address leaves it out
  */
 export function readSlots(reply: Reply, asked: Address): SlotRange[] {
   const ranges = (reply.kind === "array" ? reply.items : []).map((item) => {

@@ -1,28 +1,28 @@
 /**
- * Commands without keys before a Redis Cluster: any master answers them, all do and their answers become one, or they are refused,
- * as they are about one server and none is meant. What is not in the table is refused.
+ * Commands without keys in front of a Redis Cluster: any master answers them, or all do and their answers are merged,
+ * or they are refused because they concern a single server. Commands that are not in the table are refused.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, bulk, error, integer, NIL, type Reply } from "../../../protocol/reply.js";
 import type { BackendFailure, Outcome } from "../backend.js";
 import { numberIn, SLOTS, slotOf } from "./cluster-slots.js";
 import type { Argv, RedisLink } from "./link.js";
-import { placeOf } from "./turns.js";
+import { addressText } from "./turns.js";
 
 /** @param masters  in the order of their slots, all up */
 type Run = (masters: readonly RedisLink[], argv: Argv) => Promise<Outcome>;
 
 export type SpreadWay =
   | { readonly kind: "any" }
-  /** `isBefore`: it writes, so that those behind it go after it. */
+  /** `isBefore`: it writes, so later commands must wait for it. */
   | { readonly kind: "all"; readonly isBefore: boolean; readonly run: Run }
   | { readonly kind: "refused"; readonly reason: string };
 
 const ANY: SpreadWay = { kind: "any" };
 
-/** By name; where a subcommand decides, by that too. */
+/** By name, with the subcommand where that decides. */
 const WAYS: ReadonlyMap<string, SpreadWay> = new Map([
-  // The same at each of them.
+  // The same answer from each master.
   ...names("PING ECHO TIME COMMAND LOLWUT CLUSTER PUBLISH SELECT MULTI EXEC DISCARD UNWATCH AUTH HELLO", ANY),
   ...names("CLIENT READONLY READWRITE ASKING EVAL EVAL_RO EVALSHA EVALSHA_RO FCALL FCALL_RO", ANY),
   ...names("FUNCTION|LIST FUNCTION|DUMP FUNCTION|HELP SCRIPT|HELP", ANY),
@@ -48,7 +48,7 @@ function names(text: string, way: SpreadWay): [string, SpreadWay][] {
   return text.split(" ").map((name) => [name, way]);
 }
 
-/** Each is asked the same. @param merge  what becomes of their answers, none of which is an error */
+/** Sends the command to every master. @param merge  makes one reply of theirs, none of which is an error */
 function all(merge: (replies: readonly Reply[]) => Reply, isBefore = false): SpreadWay {
   return {
     kind: "all",
@@ -61,7 +61,7 @@ function all(merge: (replies: readonly Reply[]) => Reply, isBefore = false): Spr
   };
 }
 
-/** Where one has failed the others may have done it. */
+/** Returns the first failure or error. If one master failed, the remaining ones may have executed the command. */
 function troubleIn(outcomes: readonly Outcome[]): Outcome | null {
   const failures = outcomes.filter((outcome) => outcome.kind === "failed");
   const isNothingDone =
@@ -93,7 +93,7 @@ function leastEach(replies: readonly Reply[]): Reply {
   return array(each.map(integer));
 }
 
-/** A master is drawn by its number of keys, so that each key is as likely as with one server. */
+/** Selects a master in proportion to its keys, so that each key is as likely as with one server. */
 async function randomKey(masters: readonly RedisLink[], argv: Argv): Promise<Outcome> {
   const sizes = await Promise.all(masters.map((link) => link.send(["DBSIZE"])));
   const trouble = troubleIn(sizes);
@@ -105,8 +105,8 @@ async function randomKey(masters: readonly RedisLink[], argv: Argv): Promise<Out
 }
 
 /**
- * Scans one master after the other. A cursor is the master's own one, and the name of that master: when another server has taken its place, it is not
- * valid there, and a scan that went on would skip keys.
+ * Scans one master after the other. A cursor combines the master's own cursor with the number of that master: if
+ * another server has replaced it, the cursor is invalid there, since the scan would skip keys.
  */
 async function scan(masters: readonly RedisLink[], argv: Argv): Promise<Outcome> {
   const cursor = argv[1] ?? "";
@@ -124,23 +124,23 @@ async function scan(masters: readonly RedisLink[], argv: Argv): Promise<Outcome>
   return scanned(after === undefined ? "0" : String(BigInt(next.bytes) * NAMES + BigInt(after)), found);
 }
 
-/** The number of names, none of which is 0. */
+/** The number of these numbers, none of which is 0. */
 const NAMES = BigInt(SLOTS);
 const MASTER_GONE = error(
   "ERR invalid cursor: the server of the cluster that gave it is no master any more. Begin again with 0",
 );
 
-/** Returns a number for each master, from 1 to 16383 and no number twice, that stays as long as it has its address. */
-function namesOf(masters: readonly Pick<RedisLink, "address">[]): number[] {
+/** Returns a unique number for each master, from 1 to 16383, which stays the same as long as it keeps its address. */
+function namesOf(masters: readonly RedisLink[]): number[] {
   const names = new Map<string, number>();
   const taken = new Set<number>();
-  for (const place of masters.map(({ address }) => placeOf(address)).sort()) {
-    let name = slotOf(place);
+  for (const server of masters.map(({ address }) => addressText(address)).sort()) {
+    let name = slotOf(server);
     while (name === 0 || taken.has(name)) name = (name + 1) % SLOTS;
     taken.add(name);
-    names.set(place, name);
+    names.set(server, name);
   }
-  return masters.map(({ address }) => names.get(placeOf(address)) as number);
+  return masters.map(({ address }) => names.get(addressText(address)) as number);
 }
 
 const scanned = (cursor: string, found: Reply): Reply => array([bulk(cursor), found]);

@@ -1,61 +1,74 @@
-/** A Redis Cluster behind the daemon: a lane for each slot; of commands without keys a table says what becomes of them. */
-
+/**
+ * A Redis Cluster as a backend: its masters and their slots, as the nodes report them, a connection to each, and a lane
+ * for each slot. A table says what happens to commands without keys.
+ */
 import type { RedisGroupSpecification } from "../../../options/addresses/redis-group-list.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { error } from "../../../protocol/reply.js";
-import { ClusterNodes } from "./cluster-nodes.js";
-import { oneSlotOf } from "./cluster-slots.js";
+import { oneSlotOf, readSlots, SLOTS } from "./cluster-slots.js";
 import { spreadOf } from "./cluster-spread.js";
 import { DatabaseLog } from "./database-log.js";
-import { ALL, type Finder, RedisGroupBackend, type Way } from "./group.js";
+import { ALL, type Finder, type Way } from "./finder.js";
+import { RedisGroupBackend } from "./group.js";
 import { keysOf } from "./keys.js";
-import { type Address, type Argv, RedisLink } from "./link.js";
-import type { RedisBackendParts } from "./redis.js";
-import { placeOf, type Turn } from "./turns.js";
+import { type Address, type Argv, type RedisBackendParts, RedisLink } from "./link.js";
+import { addressText, type Turn } from "./turns.js";
+
+/** Milliseconds between two requests for the slots: while all masters are up, and while one is not. */
+const ASK_MS = 5_000;
+const ASK_SOON_MS = 100;
+/** Milliseconds that a node may take to answer before another one is queried. */
+const ANSWER_MS = 1_000;
 
 class ClusterFinder implements Finder {
-  readonly #nodes: ClusterNodes;
+  readonly name: string;
+  readonly #parts: RedisBackendParts<RedisGroupSpecification>;
+  readonly #log: DatabaseLog;
   #timeout: number;
+  readonly #links = new Map<string, RedisLink>();
+  readonly #owners: (string | null)[] = Array.from({ length: SLOTS }, () => null);
+  /** Addresses of the masters, in the order of their slots. */
+  #masters: readonly string[] = [];
+  #lastAsked = 0;
+  #cancel: (() => void) | null = null;
+  #isAsking = false;
+  #wasUp = false;
+  #isStopped = false;
+  /** What a node replied instead of naming the slots. */
+  #lastReply: string | null = null;
 
   constructor(parts: RedisBackendParts<RedisGroupSpecification>) {
-    const { specification, environment, waitReplicas = 0 } = parts;
-    const { name, nodes: seeds } = specification;
+    this.name = parts.specification.name;
+    this.#parts = parts;
+    this.#log = new DatabaseLog(this.name, parts);
     this.#timeout = parts.timeout;
-    this.#nodes = new ClusterNodes({
-      seeds,
-      environment,
-      log: new DatabaseLog(name, parts),
-      link: (address, changed) =>
-        new RedisLink({
-          ...parts,
-          name,
-          access: specification,
-          address,
-          waitReplicas,
-          changed,
-          timeout: this.#timeout,
-        }),
-    });
   }
 
   start(): void {
-    this.#nodes.start();
+    for (const seed of this.#parts.specification.nodes) this.#linkTo(seed);
   }
 
   stop(): void {
-    this.#nodes.stop();
+    this.#isStopped = true;
+    this.#cancel?.();
+    for (const link of this.#links.values()) link.stop();
+  }
+
+  /** The connections to all masters; empty: none is known yet. */
+  get #masterLinks(): readonly RedisLink[] {
+    return this.#masters.map((name) => this.#links.get(name) as RedisLink);
   }
 
   get isUp(): boolean {
-    return this.#nodes.isWhole;
+    return this.isWhole;
   }
 
   get isWhole(): boolean {
-    return this.#nodes.isWhole;
+    return this.#masters.length > 0 && this.#masterLinks.every(({ isUp }) => isUp);
   }
 
   get server(): string {
-    return this.#nodes.masters.map(({ address }) => placeOf(address)).join(",");
+    return this.#masters.join(",");
   }
 
   get timeout(): number {
@@ -64,7 +77,7 @@ class ClusterFinder implements Finder {
 
   set timeout(timeout: number) {
     this.#timeout = timeout;
-    this.#nodes.timeout = timeout;
+    for (const link of this.#links.values()) link.timeout = timeout;
   }
 
   wayOf(commands: readonly Argv[]): Way {
@@ -79,34 +92,146 @@ class ClusterFinder implements Finder {
         return {
           kind: "spread",
           isBefore: spread.isBefore,
-          run: () => spread.run(this.#nodes.masters, argv),
+          run: () => spread.run(this.#masterLinks, argv),
         };
     }
     return keys.length === 0 ? ALL : oneSlotOf(keys);
   }
 
   linkFor(lane: number, ask: Address | null): RedisLink | null {
-    if (ask !== null) return this.#nodes.at(ask);
-    if (lane !== ALL) return this.#nodes.ownerOf(lane);
-    const link = this.#nodes.masters.find(({ isUp }) => isUp) ?? null;
-    if (link === null) this.#nodes.askSoon();
-    return link;
+    const link = ask === null ? this.#ownerOf(lane) : this.#linkTo(ask);
+    if (link?.isUp) return link;
+    if (ask === null) this.#askIn(ASK_SOON_MS);
+    return null;
   }
 
   turned(turn: Turn): void {
-    if (turn.kind === "moved") this.#nodes.moved(turn.slot, turn.address);
-    else if (turn.kind === "later") this.#nodes.askSoon();
+    if (turn.kind === "moved") {
+      // The slot's new master, according to one node.
+      this.#linkTo(turn.address);
+      this.#owners[turn.slot] = addressText(turn.address);
+    }
+    if (turn.kind !== "ask") this.#askIn(ASK_SOON_MS);
   }
 
-  /** A signer's script is not to send the password, and other clients' commands, to a server of its choice. */
+  /**
+   * Ignores an address that a script may have invented: it must not send the password, and other clients' commands, to
+   * a server of its choice.
+   */
   believed(turn: Turn): Turn | null {
-    return turn.kind === "later" || this.#nodes.knows(turn.address) ? turn : { kind: "later" };
+    return turn.kind === "later" || this.#links.has(addressText(turn.address)) ? turn : { kind: "later" };
   }
 
   reasonFor(lane: number): string {
-    return this.#nodes.reasonFor(lane === ALL ? null : lane);
+    if (this.#masters.length === 0) return this.#lastReply ?? this.#unreached();
+    const names = lane === ALL ? this.#masters : [this.#owners[lane] ?? null];
+    const down = names.find((name) => name === null || this.#links.get(name)?.isUp !== true);
+    if (down === undefined) return "the masters change";
+    if (down === null) return `no node has slot ${lane}`;
+    return `${down}: ${this.#links.get(down)?.lastError}`;
+  }
+
+  /** Returns the owner of a slot; for the lane of all servers any master that is up. */
+  #ownerOf(lane: number): RedisLink | undefined {
+    if (lane === ALL) return this.#masterLinks.find(({ isUp }) => isUp);
+    const name = this.#owners[lane] ?? null;
+    return name === null ? undefined : this.#links.get(name);
+  }
+
+  #unreached(): string {
+    return [...this.#links]
+      .map(([name, { isUp, lastError }]) => `${name}: ${isUp ? "it has not answered yet" : lastError}`)
+      .join("; ");
+  }
+
+  #linkTo(address: Address): RedisLink {
+    const name = addressText(address);
+    let link = this.#links.get(name);
+    if (link !== undefined) return link;
+    const parts = { ...this.#parts, timeout: this.#timeout };
+    link = new RedisLink(parts, address, parts.specification, (isUp) => {
+      if (isUp && this.#masters.length === 0) void this.#ask();
+      else this.#askIn(ASK_SOON_MS);
+      this.#logState();
+    });
+    this.#links.set(name, link);
+    link.start();
+    return link;
+  }
+
+  #askIn(milliseconds: number): void {
+    if (this.#isStopped || this.#isAsking) return;
+    if (milliseconds === ASK_SOON_MS && this.#isSoon) return;
+    this.#isSoon = milliseconds === ASK_SOON_MS;
+    this.#cancel?.();
+    this.#cancel = this.#parts.environment.setTimer(milliseconds, () => void this.#ask());
+  }
+
+  #isSoon = false;
+
+  /** Requests the slots from each node in turn: a node that is cut off from the cluster may be out of date. */
+  async #ask(): Promise<void> {
+    if (this.#isAsking || this.#isStopped) return;
+    this.#isAsking = true;
+    this.#isSoon = false;
+    const up = [...this.#links.values()].filter(({ isUp }) => isUp);
+    const link = up[this.#lastAsked++ % Math.max(1, up.length)];
+    if (link !== undefined) await this.#askOne(link);
+    this.#isAsking = false;
+    this.#logState();
+    this.#askIn(this.isWhole ? ASK_MS : ASK_SOON_MS);
+  }
+
+  async #askOne(link: RedisLink): Promise<void> {
+    const outcome = await Promise.race([link.ask(["CLUSTER", "SLOTS"]), this.#silence()]);
+    if (this.#isStopped || outcome === null || outcome.kind === "failed") return;
+    const ranges = readSlots(outcome, link.address);
+    if (ranges.length === 0) {
+      this.#lastReply = `${addressText(link.address)} ${sentenceFor(outcome.kind === "error" ? outcome.text : "")}`;
+      return;
+    }
+    this.#owners.fill(null);
+    for (const { first, last, master } of ranges) {
+      this.#linkTo(master);
+      this.#owners.fill(addressText(master), first, last + 1);
+    }
+    this.#masters = [...new Set(ranges.map(({ master }) => addressText(master)))];
+    this.#letGo();
+  }
+
+  #silence(): Promise<null> {
+    return new Promise((resolve) => {
+      this.#parts.environment.setTimer(ANSWER_MS, () => resolve(null));
+    });
+  }
+
+  /** Closes connections to servers that are no longer masters; the nodes of -d stay, to be queried. */
+  #letGo(): void {
+    const kept = new Set([...this.#masters, ...this.#parts.specification.nodes.map(addressText)]);
+    for (const [name, link] of this.#links) {
+      if (kept.has(name) || link.pending > 0) continue;
+      this.#links.delete(name);
+      link.stop();
+    }
+  }
+
+  #logState(): void {
+    if (this.#isStopped) return;
+    if (this.isWhole && !this.#wasUp) this.#log.up({ masters: this.#masters });
+    // While the first node is being queried its answer is awaited: the log reports a failure once a minute.
+    else if (!this.isWhole && !(this.#isAsking && this.#masters.length === 0))
+      this.#log.down(this.reasonFor(ALL));
+    this.#wasUp = this.isWhole;
   }
 }
 
+function sentenceFor(text: string): string {
+  if (/cluster support disabled|unknown command/i.test(text))
+    return "is no node of a Redis Cluster; a single Redis is -d redis:host:port";
+  return text === ""
+    ? "belongs to a cluster in which no node has slots yet"
+    : `does not name the slots: ${text}`;
+}
+
 export const redisCluster = (parts: RedisBackendParts<RedisGroupSpecification>): RedisGroupBackend =>
-  new RedisGroupBackend(parts, new ClusterFinder(parts));
+  new RedisGroupBackend(new ClusterFinder(parts), parts.environment);

@@ -1,4 +1,4 @@
-/** How ioredis connects with a Redis server, whatever for: nothing is sent twice, and nothing waits for a server that is away. */
+/** Options of every ioredis connection: nothing is sent twice, and no command waits for a server that is away. */
 import { isIP } from "node:net";
 import type { RedisOptions } from "ioredis";
 import type { RedisAccess } from "../../../options/addresses/redis-access.js";
@@ -15,10 +15,10 @@ export function connectionOptions(
     db,
     ...(username === null ? {} : { username }),
     ...(password === null ? {} : { password }),
-    // A certificate for an address is asked for without a name.
+    // For an IP address a certificate is requested without a server name.
     ...(tls ? { tls: isIP(host) === 0 ? { servername: host } : {} } : {}),
     lazyConnect: true,
-    // Version 1 has RESP2's vocabulary; numbers as text keep all 64 bits.
+    // Version 1 has the types of RESP2; numbers as text keep all 64 bits.
     protocol: 2,
     stringNumbers: true,
     disableClientInfo: true,
@@ -31,7 +31,10 @@ export function connectionOptions(
   };
 }
 
-/** Node's errors for several addresses of one name hold their reasons inside, and an empty message. */
+/**
+ * Returns the message of an error: if a host name has several addresses, Node puts the reasons inside, and an empty
+ * message outside.
+ */
 export function sentenceOf(problem: unknown): string {
   if (problem instanceof AggregateError) return problem.errors.map(sentenceOf).join("; ");
   return problem instanceof Error ? problem.message : String(problem);

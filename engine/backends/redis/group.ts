@@ -1,82 +1,39 @@
 /**
- * Several Redis servers as one backend: who has a command's keys now is found (cluster.ts, sentinel.ts), and its commands
- * go there by lanes, so that they keep their order. While no such server is there they wait, up to --backend-timeout.
+ * Several Redis servers as one backend: a finder (cluster.ts, sentinel.ts) knows which one has a command's keys now,
+ * and lanes keep the commands in order. While that server is away they wait, up to --backend-timeout.
  */
 
 import type { Environment } from "../../../net/process/environment.js";
-import type { RedisGroupSpecification } from "../../../options/addresses/redis-group-list.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { type ErrorReply, error } from "../../../protocol/reply.js";
+import { error } from "../../../protocol/reply.js";
 import type { Backend, BackendFailure, Outcome } from "../backend.js";
 import { isolationOf } from "../isolation.js";
+import { ALL, type Finder, type Spread, type Way } from "./finder.js";
 import { keysOf } from "./keys.js";
-import { type Flight, Lane, type LaneParts } from "./lane.js";
-import { type Address, type Argv, isAscii, type RedisLink } from "./link.js";
+import { type Flight, Lane, lateFailure } from "./lane.js";
+import { type Address, type Argv, isAscii } from "./link.js";
 import { isScan, sendScan, sendScans } from "./marked-cursors.js";
-import { notShared, type RedisBackendParts } from "./redis.js";
+import { notShared } from "./redis.js";
 import { Traffic } from "./traffic.js";
-import { isScript, type Turn, turnOf } from "./turns.js";
+import { isScript, turnOf } from "./turns.js";
 
 const AGAIN_MS = 50;
-/** The lane of what is for all servers. */
-export const ALL = -1;
-
-/** Where commands go: the number of a lane, to all servers at once, or nowhere. */
-export type Way = number | Spread | ErrorReply;
-
-/** A command for all servers. */
-export interface Spread {
-  readonly kind: "spread";
-  /** Whether those behind it go after it: it writes. */
-  readonly isBefore: boolean;
-  readonly run: () => Promise<Outcome>;
-}
-
-export interface Finder {
-  start(): void;
-  stop(): void;
-  readonly isUp: boolean;
-  /** Where it was found. */
-  readonly server: string;
-  timeout: number;
-  /** Of one command, or of several that are to go together. */
-  wayOf(commands: readonly Argv[]): Way;
-  /** @param ask  a server that one command was sent to; null: the lane's own @returns null: it cannot be reached now */
-  linkFor(lane: number, ask: Address | null): RedisLink | null;
-  turned(turn: Turn, link: RedisLink): void;
-  /** What it believes of a turn that may be a script's invention; null: it is an answer. */
-  believed(turn: Turn): Turn | null;
-  /** Why a lane's server cannot be reached. */
-  reasonFor(lane: number): string;
-  /** Whether all servers can be reached: commands for all of them wait for that. */
-  readonly isWhole: boolean;
-}
 
 export class RedisGroupBackend implements Backend {
   readonly name: string;
   readonly databases = 1;
   readonly #environment: Environment;
   readonly #finder: Finder;
-  readonly #laneParts: LaneParts;
   readonly #lanes = new Map<number, Lane>();
   readonly #traffic = new Traffic();
-  /** While a write for all servers waits for those before it: those behind it wait for this. */
+  /** Set while a write for all servers waits for the commands before it: later commands wait for this. */
   #gate: Promise<void> | null = null;
   #isStopped = false;
 
-  constructor(parts: RedisBackendParts<RedisGroupSpecification>, finder: Finder) {
-    this.name = parts.specification.name;
-    this.#environment = parts.environment;
+  constructor(finder: Finder, environment: Environment) {
+    this.name = finder.name;
+    this.#environment = environment;
     this.#finder = finder;
-    this.#laneParts = {
-      linkFor: (lane, ask) => finder.linkFor(lane, ask),
-      turned: (turn, link) => finder.turned(turn, link),
-      believed: (turn) => finder.believed(turn),
-      late: (lane, told) => this.#late(lane, told),
-      traffic: this.#traffic,
-      timeout: () => finder.timeout,
-      environment: parts.environment,
-    };
   }
 
   async start(): Promise<void> {
@@ -125,7 +82,7 @@ export class RedisGroupBackend implements Backend {
     });
   }
 
-  /** As MULTI and EXEC, written without anything in between, to one server. */
+  /** Sends MULTI, the commands and EXEC to one server, without other commands between them. */
   async executeTogether(commands: readonly Argv[]): Promise<Outcome> {
     const refused = notShared(commands);
     if (refused !== null) return refused;
@@ -138,7 +95,7 @@ export class RedisGroupBackend implements Backend {
     const all = [["MULTI"], ...commands, ["EXEC"]];
     return this.#take(way, {
       keys: () => commands.flatMap(keysOf),
-      // What a script in it says stands in the answer of EXEC.
+      // Errors of a script are inside the answer of EXEC.
       isScript: () => false,
       send: (link, asks) => link.sendInOrder(asks ? [["ASKING"], ...all] : all),
     });
@@ -147,15 +104,15 @@ export class RedisGroupBackend implements Backend {
   #take(way: Way, flight: Flight): Outcome | Promise<Outcome> {
     if (this.#isStopped) return this.#down("the daemon is stopping");
     if (typeof way !== "number" && way.kind === "error") return way;
-    // What comes later comes later here too.
+    // Later commands keep their order here too.
     if (this.#gate !== null) return this.#gate.then(() => this.#take(way, flight));
     return typeof way === "number" ? this.#laneOf(way).take(flight) : this.#spread(way);
   }
 
-  /** Once all before it are answered: none of them is then sent elsewhere behind it. */
+  /** Runs a command once all before it are answered, so that none of them is redirected after it. */
   #spread({ isBefore, run }: Spread): Promise<Outcome> {
     const ready = Promise.all([this.#whole(), this.#traffic.passed()]);
-    const ran = ready.then(([isWhole]) => (isWhole ? run() : this.#late(ALL, null)));
+    const ran = ready.then(([isWhole]) => (isWhole ? run() : lateFailure(this.#finder, ALL, null)));
     if (isBefore)
       this.#gate = ready.then(() => {
         this.#gate = null;
@@ -173,21 +130,22 @@ export class RedisGroupBackend implements Backend {
     return true;
   }
 
-  /** Blocking commands hold up no lane. */
+  /** Runs a blocking command on a connection of its own, without blocking its lane. */
   async #executeAlone(argv: Argv, way: number): Promise<Outcome> {
     const until = this.#environment.uptime() + this.timeout;
     let ask: Address | null = null;
-    for (let told: string | null = null; ; ) {
+    for (let reply: string | null = null; ; ) {
       const link = this.#finder.linkFor(way, ask);
       if (link !== null) {
         const outcome = await link.sendAlone(ask === null ? [argv] : [["ASKING"], argv]);
         const turn = outcome.kind === "error" ? turnOf(outcome.text, link.address) : null;
         if (turn === null && !(outcome.kind === "failed" && outcome.code === "database-down")) return outcome;
-        if (outcome.kind === "error") told = outcome.text;
+        if (outcome.kind === "error") reply = outcome.text;
         ask = turn?.kind === "ask" ? turn.address : null;
         if (turn !== null) this.#finder.turned(turn, link);
       }
-      if (this.#isStopped || this.#environment.uptime() >= until) return this.#late(way, told);
+      if (this.#isStopped || this.#environment.uptime() >= until)
+        return lateFailure(this.#finder, way, reply);
       await this.#pause();
     }
   }
@@ -200,17 +158,11 @@ export class RedisGroupBackend implements Backend {
 
   #laneOf(number: number): Lane {
     let lane = this.#lanes.get(number);
-    if (lane === undefined) this.#lanes.set(number, (lane = new Lane(number, this.#laneParts)));
+    if (lane === undefined) {
+      lane = new Lane(number, this.#finder, this.#traffic, this.#environment);
+      this.#lanes.set(number, lane);
+    }
     return lane;
-  }
-
-  /** @param told  what a server has said instead of executing it */
-  #late(lane: number, told: string | null): BackendFailure {
-    return this.#down(`${told ?? this.#finder.reasonFor(lane)}${this.#within()}`);
-  }
-
-  #within(): string {
-    return `, for ${this.timeout} ms (--backend-timeout)`;
   }
 
   #down(reason: string): BackendFailure {

@@ -1,11 +1,11 @@
-/** Where a command's keys are, told from its bytes: as our own table has it where they stand at fixed places, else as ioredis does. */
+/** Finds a command's keys: by this product's own table if they are at fixed positions, otherwise as ioredis does. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { commands } from "../../../store/command-table.js";
 import type { KeyRange } from "../../../store/rows/key-spec.js";
 import { type Argv, commandOf } from "./link.js";
 
-/** Of commands with one key, which most are: its place. */
-const PLACES: ReadonlyMap<string, number> = new Map(
+/** For commands with one key, as most have: its index. */
+const INDEXES: ReadonlyMap<string, number> = new Map(
   commands.flatMap(({ name, keys }) => {
     const [range, ...more] = Array.isArray(keys) ? (keys as readonly KeyRange[]) : [];
     const isOne = range !== undefined && more.length === 0 && range.first === range.last;
@@ -13,22 +13,22 @@ const PLACES: ReadonlyMap<string, number> = new Map(
   }),
 );
 
-/** Of commands that say how many keys they have: where they say so. ioredis believes any number, and runs out of memory. */
+/** For commands with a number of keys: its index. ioredis accepts any number, and runs out of memory. */
 const COUNTED: ReadonlyMap<string, number> = new Map([
   ...at(2, "EVAL EVAL_RO EVALSHA EVALSHA_RO FCALL FCALL_RO BLMPOP BZMPOP ZUNIONSTORE ZINTERSTORE ZDIFFSTORE"),
   ...at(1, "SDIFFCARD SINTERCARD SUNIONCARD ZINTERCARD LMPOP ZMPOP ZUNION ZINTER ZDIFF MSETEX"),
 ]);
 
-function at(place: number, names: string): [string, number][] {
-  return names.split(" ").map((name) => [name, place]);
+function at(index: number, names: string): [string, number][] {
+  return names.split(" ").map((name) => [name, index]);
 }
 
-/** Of commands that neither knows none. */
+/** Returns the keys of a command; empty for commands that neither table nor ioredis knows. */
 export function keysOf(argv: Argv): ByteString[] {
   const name = (argv[0] as ByteString).toUpperCase();
   if (Number(argv[COUNTED.get(name) ?? argv.length]) > argv.length) return [];
-  const place = PLACES.get(name);
-  const key = place === undefined ? undefined : argv[place];
+  const index = INDEXES.get(name);
+  const key = index === undefined ? undefined : argv[index];
   if (key !== undefined) return [key];
   return commandOf(argv)
     .getKeys()

@@ -1,112 +1,101 @@
 /**
- * Commands for one place (a slot of a cluster; a master that sentinels name) in the order in which they came, while servers come, go
- * and send elsewhere. Usually each is written at once. Once a server has turned one away, those behind it wait until all that are on
- * their way have come back; then they go on, in order, the ones that were turned away first. Only what is certain not to have been
- * executed goes twice.
+ * Commands for one destination (a slot of a cluster; a master that sentinels name) in the order of arrival, while
+ * servers come, go and redirect. Usually each is written immediately. Once a server has redirected one, later commands
+ * wait until all running ones have returned; then they continue in order, the redirected ones first. A command is sent
+ * twice only if it was certainly not executed.
  */
 
 import type { Environment } from "../../../net/process/environment.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { error } from "../../../protocol/reply.js";
-import type { Outcome } from "../backend.js";
+import type { BackendFailure, Outcome } from "../backend.js";
+import type { Finder } from "./finder.js";
 import type { Address, RedisLink } from "./link.js";
 import type { Crowd, Traffic } from "./traffic.js";
 import { type Turn, turnOf } from "./turns.js";
 
-/** Between two attempts where nothing tells when the next may go better. */
+/** Milliseconds between two attempts if nothing indicates when the next may succeed. */
 const AGAIN_MS = 50;
 
-/** The same for all lanes. */
-export interface LaneParts {
-  /** @param ask  the server that one command was sent to; null: the place's own master @returns null: it cannot be reached now */
-  readonly linkFor: (lane: number, ask: Address | null) => RedisLink | null;
-  /** What is believed of a turn that may be a script's invention; null: it is an answer. */
-  readonly believed: (turn: Turn) => Turn | null;
-  /** A server has sent a command away. */
-  readonly turned: (turn: Turn, link: RedisLink) => void;
-  /** What becomes of a command that has waited for too long. */
-  readonly late: (lane: number, told: string | null) => Outcome;
-  readonly traffic: Traffic;
-  /** Milliseconds that a command may wait. */
-  readonly timeout: () => number;
-  readonly environment: Environment;
-}
-
 export interface Flight {
-  /** Asked only once something was turned away. */
+  /** Called only after a redirection. */
   readonly keys: () => readonly ByteString[];
-  /** Whether its errors may be a script's: asked only of an error. */
+  /** Whether its errors may come from a script: called only for an error. */
   readonly isScript: () => boolean;
   readonly send: (link: RedisLink, asks: boolean) => Promise<Outcome>;
 }
 
-/** A class, as there is one for each command: all are of one shape. */
+/** A command in a lane. A class, because there is one for each command, and all have one shape. */
 class Taken {
   readonly flight: Flight;
   readonly crowd: Crowd;
   readonly number: number;
   readonly until: number;
   readonly resolve: (outcome: Outcome) => void;
-  /** The server that it was sent to for this once. */
+  /** The server that this command was redirected to once. */
   ask: Address | null = null;
-  /** Why it was not executed; null: it was not sent yet. */
-  told: string | null = null;
+  /** What a server replied instead of executing it; null: it was not sent yet. */
+  reply: string | null = null;
   turns = 0;
-  /** Whether one that came later has been executed, and has a key in common. */
+  /** Whether a later command with a common key was executed. */
   isOvertaken = false;
 
   constructor(
     flight: Flight,
-    place: { readonly crowd: Crowd; readonly number: number; readonly until: number },
+    position: { readonly crowd: Crowd; readonly number: number; readonly until: number },
     resolve: (outcome: Outcome) => void,
   ) {
     this.flight = flight;
-    this.crowd = place.crowd;
-    this.number = place.number;
-    this.until = place.until;
+    this.crowd = position.crowd;
+    this.number = position.number;
+    this.until = position.until;
     this.resolve = resolve;
   }
 }
 
 export class Lane {
   readonly #number: number;
-  readonly #parts: LaneParts;
+  readonly #finder: Finder;
+  readonly #traffic: Traffic;
+  readonly #environment: Environment;
   #taken = 0;
   #flying = 0;
-  /** Where those go that are on their way. */
+  /** The connection of the running commands. */
   #link: RedisLink | null = null;
-  /** In the order in which they came. */
+  /** Waiting commands, in the order of arrival. */
   readonly #waiting: Taken[] = [];
   #cancel: (() => void) | null = null;
 
-  constructor(number: number, parts: LaneParts) {
+  /** @param traffic  counts the commands of all lanes */
+  constructor(number: number, finder: Finder, traffic: Traffic, environment: Environment) {
     this.#number = number;
-    this.#parts = parts;
+    this.#finder = finder;
+    this.#traffic = traffic;
+    this.#environment = environment;
   }
 
   take(flight: Flight): Promise<Outcome> {
-    const { environment, timeout, traffic } = this.#parts;
     return new Promise((resolve) => {
-      const place = {
-        crowd: traffic.enter(),
+      const position = {
+        crowd: this.#traffic.enter(),
         number: this.#taken++,
-        until: environment.uptime() + timeout(),
+        until: this.#environment.uptime() + this.#finder.timeout,
       };
-      const taken = new Taken(flight, place, resolve);
+      const taken = new Taken(flight, position, resolve);
       if (this.#waiting.length === 0 && this.#launch(taken)) return;
       this.#waiting.push(taken);
       this.#goOnLater();
     });
   }
 
-  /** All that wait are answered so. */
+  /** Answers all waiting commands with an outcome. */
   stop(outcome: Outcome): void {
     this.#cancel?.();
     for (const taken of this.#waiting.splice(0)) this.#settle(taken, outcome);
   }
 
   #launch(taken: Taken): boolean {
-    const link = this.#parts.linkFor(this.#number, taken.ask);
+    const link = this.#finder.linkFor(this.#number, taken.ask);
     if (link === null || (this.#flying > 0 && link !== this.#link)) return false;
     this.#link = link;
     this.#flying++;
@@ -117,9 +106,9 @@ export class Lane {
   #landed(taken: Taken, outcome: Outcome, link: RedisLink): void {
     this.#flying--;
     const said = outcome.kind === "error" ? turnOf(outcome.text, link.address) : null;
-    const turn = said !== null && taken.flight.isScript() ? this.#parts.believed(said) : said;
+    const turn = said !== null && taken.flight.isScript() ? this.#finder.believed(said) : said;
     if (turn !== null) this.#turn(taken, outcome.kind === "error" ? outcome.text : "", turn, link);
-    // The connection had gone before it was written.
+    // The connection was closed before the command was written.
     else if (outcome.kind === "failed" && outcome.code === "database-down") {
       this.#wait(taken);
       this.#goOnLater();
@@ -131,27 +120,27 @@ export class Lane {
     }
     if (this.#flying > 0) return;
     const next = this.#waiting[0];
-    // Two servers may each name the other, for as long as they learn of a change.
+    // Two servers may redirect to each other until both know of a change.
     if (next !== undefined && next.turns > 1) this.#goOnLater();
     else this.#goOn();
   }
 
   #turn(taken: Taken, text: string, turn: Turn, link: RedisLink): void {
-    taken.told = text;
+    taken.reply = text;
     taken.turns += turn.kind === "later" ? 2 : 1;
     taken.ask = turn.kind === "ask" ? turn.address : null;
-    this.#parts.turned(turn, link);
+    this.#finder.turned(turn, link);
     this.#wait(taken);
   }
 
   #wait(taken: Taken): void {
-    const place = this.#waiting.findIndex(({ number }) => number > taken.number);
-    this.#waiting.splice(place === -1 ? this.#waiting.length : place, 0, taken);
+    const index = this.#waiting.findIndex(({ number }) => number > taken.number);
+    this.#waiting.splice(index === -1 ? this.#waiting.length : index, 0, taken);
   }
 
   #goOnLater(): void {
     if (this.#cancel !== null || this.#flying > 0) return;
-    this.#cancel = this.#parts.environment.setTimer(AGAIN_MS, () => {
+    this.#cancel = this.#environment.setTimer(AGAIN_MS, () => {
       this.#cancel = null;
       this.#goOn();
     });
@@ -159,10 +148,10 @@ export class Lane {
 
   #goOn(): void {
     if (this.#cancel !== null) return;
-    const now = this.#parts.environment.uptime();
+    const now = this.#environment.uptime();
     for (let next = this.#waiting[0]; next !== undefined; next = this.#waiting[0]) {
-      if (next.isOvertaken) this.#settle(next, error(`TRYAGAIN ${OVERTAKEN}: ${next.told}`));
-      else if (next.until <= now) this.#settle(next, this.#parts.late(this.#number, next.told));
+      if (next.isOvertaken) this.#settle(next, error(`TRYAGAIN ${OVERTAKEN}: ${next.reply}`));
+      else if (next.until <= now) this.#settle(next, lateFailure(this.#finder, this.#number, next.reply));
       else if (!this.#launch(next)) break;
       this.#waiting.shift();
     }
@@ -177,5 +166,15 @@ export class Lane {
 
 const haveOneInCommon = (some: readonly ByteString[], others: readonly ByteString[]): boolean =>
   some.some((key) => others.includes(key));
+
+/**
+ * Returns the failure of a command that has waited for too long.
+ * @param reply  what a server replied instead of executing it
+ */
+export function lateFailure(finder: Finder, lane: number, reply: string | null): BackendFailure {
+  const { name, timeout } = finder;
+  const detail = `${name}: ${reply ?? finder.reasonFor(lane)}, for ${timeout} ms (--backend-timeout)`;
+  return { kind: "failed", code: "database-down", detail, effect: "not-applied" };
+}
 
 const OVERTAKEN = "The command was not executed, and a later one has changed or read the same key";

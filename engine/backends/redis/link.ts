@@ -1,8 +1,10 @@
 /**
- * A connection to one Redis server, through ioredis, made anew when it breaks: one for all clients, commands written as they come
- * without waiting for the replies before. What was sent once is never sent again: after a failure its outcome is unknown.
+ * A connection to one Redis server, through ioredis, which reconnects: one for all clients, commands are written as
+ * they arrive without waiting for earlier replies. Nothing is sent twice: after a failure the outcome of a sent command
+ * is unknown.
  */
 import { Command, Redis } from "ioredis";
+import type { Logger } from "pino";
 import type { Environment } from "../../../net/process/environment.js";
 import type { RedisAccess } from "../../../options/addresses/redis-access.js";
 import { type ByteString, bytesOfText } from "../../../protocol/byte-string.js";
@@ -13,13 +15,12 @@ import { replyOfRedis } from "./redis-reply.js";
 import { mayWrite } from "./writes.js";
 
 /**
- * Full jitter: a random time up to a bound that doubles with each attempt, from the first to the last of
- * these.
+ * Reconnects with full jitter: after a random time up to a bound that doubles with each attempt, between these limits.
  */
 const RECONNECT_FIRST_MS = 50;
-const RECONNECT_MOST_MS = 2000;
+const RECONNECT_MS_MAX = 2000;
 
-/** What ioredis says when its `commandTimeout` has passed. */
+/** The message of ioredis after its `commandTimeout`. */
 const TIMED_OUT = "Command timed out";
 
 export type Argv = readonly ByteString[];
@@ -29,48 +30,64 @@ export interface Address {
   readonly port: number;
 }
 
-export interface RedisLinkParts {
-  /** What failures begin with. */
-  readonly name: string;
-  readonly address: Address;
-  readonly access: RedisAccess;
+/** Configuration and environment of a backend of Redis servers. */
+export interface RedisBackendParts<Specification> {
+  readonly specification: Specification;
   /** Milliseconds for a command, and for connecting. */
   readonly timeout: number;
-  /** Replicas that have to confirm what is written before it is answered (`WAIT`). */
-  readonly waitReplicas: number;
+  /** Replicas that must confirm a write before it is answered (`WAIT`); missing: none. */
+  readonly waitReplicas?: number;
   readonly environment: Environment;
-  /** Whether a server that loads its data counts as away; if not given, it does. */
-  readonly asksWhetherReady?: boolean;
-  /** The connection can be used, or no longer. */
-  readonly changed: (isUp: boolean) => void;
+  readonly log: Logger;
 }
 
 export class RedisLink {
   readonly address: Address;
   /** Why it is not up, or was not. */
   lastError = "not connected yet";
-  readonly #parts: RedisLinkParts;
+  /** The prefix of failures. */
+  readonly #name: string;
+  readonly #waitReplicas: number;
+  readonly #onChanged: (isUp: boolean) => void;
   readonly #redis: Redis;
   #confirming: Promise<BackendFailure | null> | null = null;
   #pending = 0;
 
-  constructor(parts: RedisLinkParts) {
-    this.#parts = parts;
-    this.address = parts.address;
-    this.#redis = new Redis(redisOptions(parts));
+  /**
+   * @param onChanged         called with whether the connection can be used
+   * @param asksWhetherReady  whether a server that is loading its data counts as away
+   */
+  constructor(
+    { specification, timeout, waitReplicas = 0, environment }: RedisBackendParts<{ readonly name: string }>,
+    address: Address,
+    access: RedisAccess,
+    onChanged: (isUp: boolean) => void,
+    asksWhetherReady = true,
+  ) {
+    this.address = address;
+    this.#name = specification.name;
+    this.#waitReplicas = waitReplicas;
+    this.#onChanged = onChanged;
+    this.#redis = new Redis({
+      ...connectionOptions(address, access, timeout),
+      enableReadyCheck: asksWhetherReady,
+      retryStrategy: (attempt: number) =>
+        Math.ceil(environment.random() * Math.min(RECONNECT_MS_MAX, RECONNECT_FIRST_MS * 2 ** attempt)),
+    });
   }
 
   /** Connects in the background: a server that is down at the start may come up later. */
   start(): void {
     const redis = this.#redis;
+    const changed = this.#onChanged;
     redis.on("ready", () => {
       this.lastError = "the connection was lost";
-      this.#parts.changed(true);
+      changed(true);
     });
     redis.on("error", (reason: Error) => {
       this.lastError = sentenceOf(reason);
     });
-    redis.on("close", () => this.#parts.changed(false));
+    redis.on("close", () => changed(false));
     redis.connect().catch(() => {});
   }
 
@@ -78,7 +95,10 @@ export class RedisLink {
     this.#redis.disconnect();
   }
 
-  /** Not while it closes: ioredis calls a connection ready until it has, and writes to it no more. */
+  /**
+   * Whether commands can be sent. ioredis calls a connection ready until it has closed, but writes nothing to one that
+   * is closing.
+   */
   get isUp(): boolean {
     const { status, stream } = this.#redis;
     return status === "ready" && stream.writable;
@@ -89,26 +109,26 @@ export class RedisLink {
     return status === "connecting" || status === "connect" || status === "wait";
   }
 
-  /** Commands without their replies. */
+  /** Commands without a reply. */
   get pending(): number {
     return this.#pending;
   }
 
   get timeout(): number {
-    return this.#redis.options.commandTimeout ?? this.#parts.timeout;
+    return this.#redis.options.commandTimeout as number;
   }
 
   set timeout(timeout: number) {
     this.#redis.options.commandTimeout = timeout;
   }
 
-  /** Breaks the connection, which is then made anew. */
+  /** Closes the connection, which then reconnects. */
   drop(reason: string): void {
     this.lastError = reason;
     this.#redis.stream?.destroy();
   }
 
-  /** What this program itself wants to know, of which no replica has to hear. */
+  /** Sends a request of this program itself, which no replica has to confirm. */
   ask(argv: Argv): Promise<Outcome> {
     return this.#send(this.#redis, argv);
   }
@@ -118,13 +138,15 @@ export class RedisLink {
     return this.#isToConfirm([argv]) ? this.#confirmed(sent) : sent;
   }
 
-  /** Without anything in between; the last one's outcome, or of the first that fails or is an error. */
+  /** Sends commands in direct succession; returns the last outcome, or the first failure or error. */
   sendInOrder(all: readonly Argv[]): Promise<Outcome> {
     const sent = Promise.all(all.map((argv) => this.#send(this.#redis, argv))).then(worstOf);
     return this.#isToConfirm(all) ? this.#confirmed(sent) : sent;
   }
 
-  /** On a connection of its own: for commands that would leave their mark on the shared one, or hold it up. */
+  /**
+   * Sends commands on a connection of their own, because they would change the state of the shared one, or block it.
+   */
   async sendAlone(all: readonly Argv[]): Promise<Outcome> {
     const redis = this.#redis.duplicate({ retryStrategy: null, enableReadyCheck: false });
     let reason = "";
@@ -145,12 +167,10 @@ export class RedisLink {
 
   failure(code: BackendFailure["code"], detail: string): BackendFailure {
     const effect = code === "database-lost" || code === "database-timeout" ? "unknown" : "not-applied";
-    return { kind: "failed", code, detail: `${this.#parts.name}: ${detail}`, effect };
+    return { kind: "failed", code, detail: `${this.#name}: ${detail}`, effect };
   }
 
-  /**
-   * An upper-case name keeps ioredis from reshaping arguments and replies: its tables hold lower-case ones.
-   */
+  /** Sends a command by its upper-case name: ioredis reshapes arguments and replies only of lower-case names. */
   #send(redis: Redis, argv: Argv): Promise<Outcome> {
     const command = commandOf(argv);
     this.#pending++;
@@ -168,7 +188,7 @@ export class RedisLink {
   }
 
   #isToConfirm(all: readonly Argv[]): boolean {
-    return this.#parts.waitReplicas > 0 && all.some(mayWrite);
+    return this.#waitReplicas > 0 && all.some(mayWrite);
   }
 
   async #confirmed(sent: Promise<Outcome>): Promise<Outcome> {
@@ -176,13 +196,16 @@ export class RedisLink {
     return isReply(outcome) ? (unconfirmed ?? outcome) : outcome;
   }
 
-  /** All that one turn of the event loop has written is confirmed at once: the server holds the connection up meanwhile. */
+  /**
+   * Confirms all writes of one turn of the event loop with a single WAIT, as the server blocks the connection
+   * meanwhile.
+   */
   #confirm(): Promise<BackendFailure | null> {
     const { stream } = this.#redis;
     this.#confirming ??= new Promise((resolve) => {
       setImmediate(() => {
         this.#confirming = null;
-        // Another connection would be told of its own writes.
+        // On another connection WAIT would confirm that connection's writes.
         const isSame = this.#redis.stream === stream && this.isUp;
         resolve(isSame ? this.#wait(this.#redis) : this.failure("database-lost", this.lastError));
       });
@@ -191,17 +214,17 @@ export class RedisLink {
   }
 
   async #wait(redis: Redis): Promise<BackendFailure | null> {
-    const { waitReplicas } = this.#parts;
-    // Less than a command may take, so that the answer comes before the connection is given up.
+    const waitReplicas = this.#waitReplicas;
+    // Half of a command's time, so that the answer comes before the connection is closed.
     const within = Math.max(1, Math.floor(this.timeout / 2));
     const outcome = await this.#send(redis, ["WAIT", String(waitReplicas), String(within)]);
-    // Whatever it says of WAIT itself: what is to be confirmed has been executed.
+    // Whatever the reply to WAIT itself, the write was executed.
     if (outcome.kind === "failed")
       return outcome.effect === "unknown" ? outcome : this.failure("database-lost", this.lastError);
     if (outcome.kind === "integer" && Number(outcome.value) >= waitReplicas) return null;
-    const told =
+    const confirmed =
       outcome.kind === "integer" ? `${outcome.value} of ${waitReplicas} replicas have confirmed` : "";
-    const reason = outcome.kind === "error" ? outcome.text : told;
+    const reason = outcome.kind === "error" ? outcome.text : confirmed;
     return this.failure("database-timeout", `it is written, but ${reason} (--wait-replicas)`);
   }
 
@@ -209,15 +232,14 @@ export class RedisLink {
     if (!(problem instanceof Error)) throw problem;
     if (problem.name === "ReplyError") return error(bytesOfText(problem.message));
     if (problem.message === TIMED_OUT) {
-      // Replies come in order, so nothing on this connection can be answered before it; a fresh one may
-      // fare better.
+      // Replies come in order, so no later command can be answered before this one; a new connection may do better.
       this.lastError = "the server did not answer in time";
       redis.stream.destroy();
       return this.failure("database-timeout", TIMED_OUT.toLowerCase());
     }
     if (problem.message.startsWith("Stream isn't writeable"))
       return this.failure("database-down", this.lastError);
-    // The library's own words are about an option of its own.
+    // The library's message is about an option of its own.
     const isAborted = problem.name === "MaxRetriesPerRequestError";
     return this.failure("database-lost", isAborted ? this.lastError : sentenceOf(problem));
   }
@@ -234,19 +256,12 @@ export function commandOf(argv: Argv): Command {
 
 const isReply = (outcome: Outcome): boolean => outcome.kind !== "failed" && outcome.kind !== "error";
 
-/** A command that was not queued says why better than EXEC does. */
+/**
+ * Returns a failure, else an error, else the last outcome. A command that was not queued has a better reason than EXEC.
+ */
 function worstOf(outcomes: readonly Outcome[]): Outcome {
   const failed = outcomes.find(({ kind }) => kind === "failed");
   return failed ?? outcomes.find(({ kind }) => kind === "error") ?? (outcomes.at(-1) as Outcome);
-}
-
-function redisOptions({ address, access, timeout, environment, asksWhetherReady }: RedisLinkParts) {
-  return {
-    ...connectionOptions(address, access, timeout),
-    enableReadyCheck: asksWhetherReady ?? true,
-    retryStrategy: (attempt: number) =>
-      Math.ceil(environment.random() * Math.min(RECONNECT_MOST_MS, RECONNECT_FIRST_MS * 2 ** attempt)),
-  };
 }
 
 export function isAscii(bytes: ByteString): boolean {

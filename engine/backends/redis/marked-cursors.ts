@@ -1,6 +1,7 @@
 /**
- * Cursors of a Redis behind the daemon. A Redis hashes names by a key of its own, so a cursor skips keys at another Redis, and a client of several daemons
- * asks another one's. Clients get the server's cursor after the number of this daemon's process; with another number it is an error.
+ * Cursors of the Redis in which a daemon's data is. Each Redis hashes names by a key of its own, so a cursor would skip keys on
+ * another Redis, which a client of several daemons may reach. Clients receive the server's cursor prefixed by the
+ * number of this daemon's process; a cursor with another number is an error.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, bulk, type ErrorReply, error, type Reply } from "../../../protocol/reply.js";
@@ -9,16 +10,16 @@ import type { Outcome } from "../backend.js";
 import { FOREIGN, SCANS } from "../scan-cursor.js";
 import type { Argv } from "./link.js";
 
-/** Redis's cursors are below the number of places in a table. */
+/** Redis's cursors are below the number of slots in a table. */
 const OWN = 2n ** 34n;
-/** Some clients read cursors as doubles. Another server's greater cursors are passed on as they are. */
+/** Some clients read cursors as doubles. Greater cursors of another server are passed on unchanged. */
 const MARKED = 2n ** 53n;
 const CURSOR = /^\d{1,20}$/;
 const TOO_LARGE = error("ERR the cursor of this server cannot be passed on: scan the server itself");
 
 export const isScan = (argv: Argv): boolean => SCANS.has((argv[0] as ByteString).toUpperCase());
 
-/** Sends a command with the server's own cursor, and marks the one of its answer. */
+/** Sends a scan with the server's own cursor, and marks the cursor in its answer. */
 export async function sendScan(
   argv: Argv,
   send: (own: Argv) => Outcome | Promise<Outcome>,
@@ -27,7 +28,7 @@ export async function sendScan(
   return "kind" in own ? own : markedIn(await send(own));
 }
 
-/** The same of several commands that get one answer. */
+/** Sends several commands with one answer, and marks the cursors in it. */
 export async function sendScans(
   commands: readonly Argv[],
   send: (own: readonly Argv[]) => Promise<Outcome>,

@@ -1,48 +1,32 @@
-/** A Redis server as a backend. While it is away, its failures come at once. */
-import type { Logger } from "pino";
-import type { Environment } from "../../../net/process/environment.js";
+/** A Redis server as a backend. While it is away, commands fail immediately. */
 import type { RedisSpecification } from "../../../options/database-list.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { error } from "../../../protocol/reply.js";
 import type { Backend, BackendFailure, Outcome } from "../backend.js";
 import { isolationOf } from "../isolation.js";
 import { DatabaseLog } from "./database-log.js";
-import { type Argv, isAscii, RedisLink } from "./link.js";
+import { type Argv, isAscii, type RedisBackendParts, RedisLink } from "./link.js";
 import { isScan, sendScan, sendScans } from "./marked-cursors.js";
-
-export interface RedisBackendParts<Specification = RedisSpecification> {
-  readonly specification: Specification;
-  /** Milliseconds for a command, and for connecting. */
-  readonly timeout: number;
-  /** Replicas that have to confirm what is written before it is answered; not given: none. */
-  readonly waitReplicas?: number;
-  readonly environment: Environment;
-  readonly log: Logger;
-}
 
 type Waiter = (failure: BackendFailure | null) => void;
 
 export class RedisBackend implements Backend {
   readonly name: string;
-  /** The one that the connection is on; others would need a connection each. */
+  /** The database of the connection; further ones would need a connection each. */
   readonly databases = 1;
   readonly #link: RedisLink;
   readonly #log: DatabaseLog;
-  /** Requests that came while a connection was being made. */
+  /** Requests that arrived while the connection was being opened. */
   readonly #waiters = new Set<Waiter>();
   #stopped = false;
 
-  constructor(parts: RedisBackendParts) {
-    const { specification, waitReplicas = 0, ...rest } = parts;
+  constructor(parts: RedisBackendParts<RedisSpecification>) {
+    const { specification } = parts;
     this.name = specification.name;
     this.#log = new DatabaseLog(this.name, parts);
-    this.#link = new RedisLink({
-      ...rest,
-      waitReplicas,
-      name: this.name,
-      address: specification,
-      access: specification,
-      changed: (isUp) => (isUp ? this.#up() : this.#down()),
+    this.#link = new RedisLink(parts, specification, specification, (isUp) => {
+      if (isUp) this.#up();
+      else this.#down();
     });
   }
 
@@ -82,7 +66,7 @@ export class RedisBackend implements Backend {
     return this.#whenReady().then((failure) => failure ?? this.#link.send(argv));
   }
 
-  /** As MULTI and EXEC, written without anything in between. */
+  /** Sends MULTI, the commands and EXEC without other commands between them. */
   async executeTogether(commands: readonly Argv[]): Promise<Outcome> {
     const refused = notShared(commands);
     if (refused !== null) return refused;
@@ -103,8 +87,9 @@ export class RedisBackend implements Backend {
         this.#waiters.delete(waiter);
         resolve(failure);
       };
-      const late = () => this.#link.failure("database-down", `no connection yet: ${this.#link.lastError}`);
-      const timer = setTimeout(() => waiter(late()), this.timeout);
+      const timer = setTimeout(() => {
+        waiter(this.#link.failure("database-down", `no connection yet: ${this.#link.lastError}`));
+      }, this.timeout);
       this.#waiters.add(waiter);
     });
   }
@@ -124,7 +109,7 @@ export class RedisBackend implements Backend {
   }
 }
 
-/** What a transaction cannot hold; null: nothing. */
+/** Returns the error for a command that a transaction cannot contain; null: there is none. */
 export function notShared(commands: readonly Argv[]): Outcome | null {
   for (const argv of commands) {
     const isolation = isolationOf((argv[0] as ByteString).toUpperCase(), argv);

@@ -1,46 +1,45 @@
 /**
- * A Redis that sentinels watch: the master that they name, and after a failover the next one. All sentinels are asked; whose word is
- * newest (`config-epoch`) counts, as one that is cut off from the others does not know better.
+ * A Redis under sentinels: the master that they name, and after a failover the next one. All sentinels are queried; the
+ * newest answer (`config-epoch`) counts, as a sentinel that is cut off may be out of date.
  */
 
 import type { RedisGroupSpecification } from "../../../options/addresses/redis-group-list.js";
 import type { Reply } from "../../../protocol/reply.js";
 import { DatabaseLog } from "./database-log.js";
-import { type Finder, RedisGroupBackend, type Way } from "./group.js";
-import { type Address, RedisLink, type RedisLinkParts } from "./link.js";
-import type { RedisBackendParts } from "./redis.js";
-import { placeOf, type Turn } from "./turns.js";
+import type { Finder } from "./finder.js";
+import { RedisGroupBackend } from "./group.js";
+import { type Address, type RedisBackendParts, RedisLink } from "./link.js";
+import { addressText, type Turn } from "./turns.js";
 
-type Parts = RedisBackendParts<RedisGroupSpecification>;
-
-/** Between two questions who the master is: while it serves, and while it does not. */
+/** Milliseconds between two queries for the master: while it serves, and while it does not. */
 const ASK_MS = 1_000;
 const ASK_SOON_MS = 100;
 
 class SentinelFinder implements Finder {
-  readonly #parts: Parts;
+  readonly name: string;
+  readonly #parts: RedisBackendParts<RedisGroupSpecification>;
   readonly #log: DatabaseLog;
   readonly #sentinels: readonly RedisLink[];
-  /** What each sentinel has said last instead of naming a master. */
-  readonly #told = new Map<RedisLink, string>();
+  /** The last reply of each sentinel that named no master. */
+  readonly #replies = new Map<RedisLink, string>();
   #master: RedisLink | null = null;
-  /** Whether the server has said itself that it is a master, on this connection. */
+  /** Whether the server has confirmed, on this connection, that it is a master. */
   #isMaster = false;
   #epoch = -1;
   #isStopped = false;
   #cancel: (() => void) | null = null;
   #timeout: number;
 
-  constructor(parts: Parts) {
+  constructor(parts: RedisBackendParts<RedisGroupSpecification>) {
     const { specification, timeout } = parts;
+    this.name = specification.name;
     this.#parts = parts;
     this.#timeout = timeout;
-    this.#log = new DatabaseLog(specification.name, parts);
+    this.#log = new DatabaseLog(this.name, parts);
     const access = { ...specification.sentinel, db: 0 };
-    this.#sentinels = specification.nodes.map((address) => {
-      const changed = () => this.#ask();
-      return new RedisLink({ ...this.#linkParts(), address, access, changed, asksWhetherReady: false });
-    });
+    this.#sentinels = specification.nodes.map(
+      (address) => new RedisLink(parts, address, access, this.#ask, false),
+    );
   }
 
   start(): void {
@@ -62,7 +61,7 @@ class SentinelFinder implements Finder {
   }
 
   get server(): string {
-    return this.#master === null ? "" : placeOf(this.#master.address);
+    return this.#master === null ? "" : addressText(this.#master.address);
   }
 
   get timeout(): number {
@@ -74,7 +73,7 @@ class SentinelFinder implements Finder {
     for (const link of [...this.#sentinels, this.#master]) if (link !== null) link.timeout = timeout;
   }
 
-  wayOf(): Way {
+  wayOf(): number {
     return 0;
   }
 
@@ -82,56 +81,54 @@ class SentinelFinder implements Finder {
     return this.isUp ? this.#master : null;
   }
 
-  /** It says itself that it is no master any more, or not yet. */
+  /** Notes that the server itself says that it is no master, or not yet. */
   turned(_turn: Turn, link: RedisLink): void {
     this.#isMaster = false;
     link.drop("it is no master any more");
   }
 
-  /** A signer's script is not to break the connection of all: other commands tell as well. */
+  /**
+   * Ignores a redirection that a script may have invented, as it must not close the shared connection: other commands
+   * report it too.
+   */
   believed(): null {
     return null;
   }
 
   reasonFor(): string {
-    if (this.#master !== null) return `${placeOf(this.#master.address)}: ${this.#master.lastError}`;
+    if (this.#master !== null) return `${addressText(this.#master.address)}: ${this.#master.lastError}`;
     const { master } = this.#parts.specification;
     const said = this.#sentinels.map((sentinel) => {
       const why = sentinel.isUp
-        ? (this.#told.get(sentinel) ?? "it has not answered yet")
+        ? (this.#replies.get(sentinel) ?? "it has not answered yet")
         : sentinel.lastError;
-      return `${placeOf(sentinel.address)}: ${why}`;
+      return `${addressText(sentinel.address)}: ${why}`;
     });
     return `no sentinel names the master "${master}": ${said.join("; ")}`;
   }
 
-  /** A sentinel is asked for the first time: the log, which hears of it once a minute, is to say what it answers. */
+  /** Whether the first query of a sentinel is running: its reply belongs into the log, which reports once a minute. */
   get #isWaiting(): boolean {
     return (
       this.#master === null &&
-      this.#sentinels.some((one) => one.isUp && one.pending > 0 && !this.#told.has(one))
+      this.#sentinels.some((one) => one.isUp && one.pending > 0 && !this.#replies.has(one))
     );
   }
 
-  #linkParts(): Omit<RedisLinkParts, "address" | "access" | "changed"> {
-    const { specification, waitReplicas = 0, environment } = this.#parts;
-    return { name: specification.name, waitReplicas, environment, timeout: this.#timeout };
-  }
-
-  #ask(): void {
+  readonly #ask = (): void => {
     if (this.#isStopped) return;
     for (const sentinel of this.#sentinels)
       if (sentinel.isUp && sentinel.pending === 0) void this.#askOne(sentinel);
     if (!this.isUp && !this.#isWaiting) this.#log.down(this.reasonFor());
     this.#cancel?.();
     const wait = this.isUp ? ASK_MS : ASK_SOON_MS;
-    this.#cancel = this.#parts.environment.setTimer(wait, () => this.#ask());
-  }
+    this.#cancel = this.#parts.environment.setTimer(wait, this.#ask);
+  };
 
   async #askOne(sentinel: RedisLink): Promise<void> {
     const { master, username, password, sentinel: own } = this.#parts.specification;
     const outcome = await sentinel.ask(["SENTINEL", "MASTER", master]);
-    if (outcome.kind === "failed") this.#told.set(sentinel, "it does not answer");
+    if (outcome.kind === "failed") this.#replies.set(sentinel, "it does not answer");
     if (this.#isStopped || outcome.kind === "failed") return;
     const facts = factsIn(outcome);
     const [host, port, epoch] = [
@@ -144,30 +141,30 @@ class SentinelFinder implements Finder {
       return;
     }
     const text = outcome.kind === "error" ? outcome.text : "it is no sentinel";
-    // One that has no password of its own may have the servers'.
+    // A sentinel without a password of its own may have the servers'.
     if (!/^NOAUTH/.test(text) || own.password !== null || password === null) {
-      this.#told.set(sentinel, text);
+      this.#replies.set(sentinel, text);
       return;
     }
     const login = await sentinel.ask(["AUTH", ...(username === null ? [] : [username]), password]);
-    if (login.kind === "error") this.#told.set(sentinel, login.text);
+    if (login.kind === "error") this.#replies.set(sentinel, login.text);
   }
 
   #take(address: Address, epoch: number): void {
     const before = this.#master;
-    const isSame = before !== null && placeOf(before.address) === placeOf(address);
-    // An older word counts while there is nothing else.
+    const isSame = before !== null && addressText(before.address) === addressText(address);
+    // An older answer counts while there is no other.
     if (isSame || (before !== null && epoch <= this.#epoch)) return;
     this.#epoch = epoch;
     this.#isMaster = false;
     before?.stop();
-    const access = this.#parts.specification;
-    const link: RedisLink = new RedisLink({
-      ...this.#linkParts(),
+    const parts = { ...this.#parts, timeout: this.#timeout };
+    const link: RedisLink = new RedisLink(
+      parts,
       address,
-      access,
-      changed: (isUp) => void this.#changed(link, isUp),
-    });
+      parts.specification,
+      (isUp) => void this.#changed(link, isUp),
+    );
     this.#master = link;
     link.start();
   }
@@ -179,7 +176,7 @@ class SentinelFinder implements Finder {
     const outcome = await link.ask(["ROLE"]);
     if (this.#isStopped || link !== this.#master || outcome.kind === "failed") return;
     const [role] = outcome.kind === "array" ? outcome.items : [];
-    // A user who may not ask for it is told by READONLY.
+    // If the user may not run ROLE, READONLY will show it.
     if (role?.kind === "bulk" && role.bytes !== "master") link.drop(`its role is ${role.bytes}`);
     else {
       this.#isMaster = true;
@@ -188,7 +185,7 @@ class SentinelFinder implements Finder {
   }
 }
 
-/** Names and values in turn. */
+/** Parses alternating names and values. */
 function factsIn(reply: Reply): ReadonlyMap<string, string> {
   const texts = (reply.kind === "array" ? reply.items : []).map((item) =>
     item.kind === "bulk" ? item.bytes : "",
@@ -196,5 +193,5 @@ function factsIn(reply: Reply): ReadonlyMap<string, string> {
   return new Map(texts.flatMap((name, i) => (i % 2 === 0 ? [[name, texts[i + 1] ?? ""] as const] : [])));
 }
 
-export const redisSentinel = (parts: Parts): RedisGroupBackend =>
-  new RedisGroupBackend(parts, new SentinelFinder(parts));
+export const redisSentinel = (parts: RedisBackendParts<RedisGroupSpecification>): RedisGroupBackend =>
+  new RedisGroupBackend(new SentinelFinder(parts), parts.environment);

@@ -1,6 +1,6 @@
-/** Commands on their way through lanes, counted, so that one can wait for those that came before it. */
+/** Counts the commands in all lanes, so that a command can wait for those that came before it. */
 
-/** Those that came between two who waited. */
+/** The commands that came between two that waited. */
 export class Crowd {
   #count = 0;
   #whenGone: (() => void) | null = null;
@@ -13,7 +13,7 @@ export class Crowd {
     if (--this.#count === 0) this.#whenGone?.();
   }
 
-  /** Once no more come. */
+  /** Resolves once all have left. */
   gone(): Promise<void> {
     if (this.#count === 0) return Promise.resolve();
     return new Promise((resolve) => {
@@ -26,18 +26,18 @@ export class Traffic {
   #crowd = new Crowd();
   #before: Promise<void> = Promise.resolve();
 
-  /** To be left once. */
+  /** Adds a command, which must leave once. */
   enter(): Crowd {
     this.#crowd.enter();
     return this.#crowd;
   }
 
-  /** Until all that have come so far are answered. */
+  /** Resolves when all commands so far are answered. */
   async passed(): Promise<void> {
     const crowd = this.#crowd;
     this.#crowd = new Crowd();
     const before = this.#before;
-    // Not the promises' own results, each of which would hold the one before.
+    // Do not return the promises' own results: each would keep the one before alive.
     this.#before = crowd.gone().then(() => before);
     await this.#before;
   }

@@ -1,21 +1,30 @@
-/** What a Redis server says instead of executing a command, which is then certain not to have been executed: ask elsewhere, or later. */
+/**
+ * Replies of a Redis server that has not executed a command, and certainly will not: they redirect it, or ask to try
+ * later.
+ */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Address } from "./link.js";
 
 export type Turn =
-  /** The slot has another master, or (`ask`) this one command is to be asked of another. */
+  /** The slot has another master, or (`ask`) this one command belongs to another server. */
   | { readonly kind: "moved" | "ask"; readonly slot: number; readonly address: Address }
   | { readonly kind: "later" };
 
 const ELSEWHERE = /^(MOVED|ASK) (\d{1,5}) (.*):(\d{1,5})$/;
-/** The servers' own sentences: what begins likewise may be a script's. UNBLOCKED: a master that waited was made a replica. */
+/**
+ * The servers' own texts: similar ones may be a script's. UNBLOCKED: a master with a waiting command became a replica.
+ */
 const LATER = new RegExp(
   "^(TRYAGAIN Multiple keys request during rehashing of slot|CLUSTERDOWN (The cluster is down|Hash slot not served)|" +
     "LOADING \\w+ is loading the dataset in memory|MASTERDOWN Link with MASTER is down|" +
     "READONLY You can't write against a read only replica\\.$|UNBLOCKED force unblock)",
 );
 
-/** @param asked  who says so; it need not name itself @returns null: it is an answer */
+/**
+ * Parses a reply.
+ * @param asked  the server that replied, which may omit its own address
+ * @returns null: it is an answer
+ */
 export function turnOf(text: ByteString, asked: Address): Turn | null {
   if (LATER.test(text)) return { kind: "later" };
   const [, kind, slot, host, port] = ELSEWHERE.exec(text) ?? [];
@@ -26,8 +35,8 @@ export function turnOf(text: ByteString, asked: Address): Turn | null {
 
 const SCRIPTS = /^(?:EVAL|EVALSHA|FCALL)(?:_RO)?$/i;
 
-/** Whether it writes its errors itself, so that what it says of other servers may be invented. */
+/** Whether a command writes its own errors, so that redirections in them may be invented. */
 export const isScript = ([name = ""]: readonly ByteString[]): boolean => SCRIPTS.test(name);
 
-export const placeOf = ({ host, port }: Address): string =>
+export const addressText = ({ host, port }: Address): string =>
   host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;

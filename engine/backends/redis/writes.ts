@@ -1,4 +1,6 @@
-/** Which commands replicas of a Redis have to confirm (--wait-replicas): all that are not known to read alone. */
+/**
+ * Selects the commands that replicas of a Redis must confirm (--wait-replicas): all that are not known to only read.
+ */
 
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { commands } from "../../../store/command-table.js";

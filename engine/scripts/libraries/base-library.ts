@@ -1,6 +1,6 @@
 /**
- * What of Lua's own library is not as Lua has it: Redis's pcall, tables that nobody may change, numbers of 64 bits, and chunks that
- * are texts only. Where little differs, Lua's own function goes on in the same frame, so that its messages are right.
+ * The functions of Lua's own library that differ here: Redis's pcall, read-only tables, numbers of 64 bits, and chunks
+ * as text only. Where little differs, Lua's own function continues in the same frame, so that its messages are correct.
  */
 import { isShort, unsigned, writtenInteger } from "../lua/c-numbers.js";
 import { MANY_RESULTS, TYPE } from "../lua/lua-exports.js";
@@ -10,17 +10,17 @@ import type { Library } from "./library.js";
 const READONLY = "Attempt to modify a readonly table";
 const BYTECODE = "\x1b";
 
-/** Functions of Lua's own, by library and name. */
+/** Lua's own functions, by library and name. */
 export interface LuasOwn {
   readonly original: (library: string, name: string) => (state: number) => number;
-  /** Where it is, to be pushed. */
-  readonly place: (library: string, name: string) => number;
+  /** Returns a function's index, to push it. */
+  readonly index: (library: string, name: string) => number;
 }
 
-/** Tables that stand before those that nobody may change, by address, and what a script is told is their metatable. */
+/** Guards of read-only tables, by address, and the metatable that a script sees of them. */
 export type Guarded = ReadonlyMap<number, "none" | "own">;
 
-export function baseLibrary(machine: LuaMachine, { original, place }: LuasOwn, guarded: Guarded): Library {
+export function baseLibrary(machine: LuaMachine, { original, index }: LuasOwn, guarded: Guarded): Library {
   const { lua } = machine;
   const [setmetatable, getmetatable, rawset, loadstring, load, tonumber] = [
     original("_G", "setmetatable"),
@@ -30,8 +30,8 @@ export function baseLibrary(machine: LuaMachine, { original, place }: LuasOwn, g
     original("_G", "load"),
     original("_G", "tonumber"),
   ];
-  const [rawget, next, nextPlace] = [original("_G", "rawget"), original("_G", "next"), place("_G", "next")];
-  /** What stands behind the first argument, if it only stands before another table. */
+  const [rawget, next, nextIndex] = [original("_G", "rawget"), original("_G", "next"), index("_G", "next")];
+  /** Replaces the first argument by the real table if it is a guard. */
   const behindGuard = (state: number): number => {
     if (!guarded.has(lua.lua_topointer(state, 1))) return state;
     lua.lua_getmetatable(state, 1);
@@ -56,7 +56,7 @@ export function baseLibrary(machine: LuaMachine, { original, place }: LuasOwn, g
       lua.luaL_checktype(state, 1, TYPE.table);
       lua.lua_settop(state, 1);
       behindGuard(state);
-      lua.lua_pushcclosure(state, nextPlace, 0);
+      lua.lua_pushcclosure(state, nextIndex, 0);
       lua.lua_insert(state, 1);
       lua.lua_pushnil(state);
       return 3;
@@ -83,7 +83,7 @@ export function baseLibrary(machine: LuaMachine, { original, place }: LuasOwn, g
   };
 }
 
-/** As Redis has it: of an error that is a table with a text, the text. */
+/** Calls as Redis does: an error that is a table with a text becomes the text. */
 function pcall(machine: LuaMachine, state: number): number {
   const { lua } = machine;
   lua.luaL_checkany(state, 1);
@@ -107,7 +107,7 @@ function refusedChunk(machine: LuaMachine, state: number): number {
   return 2;
 }
 
-/** Whatever a function gives, until it gives nothing. */
+/** Loads a chunk from the pieces that a function returns, until it returns none. */
 function loadPieces(machine: LuaMachine, state: number, loadstring: (state: number) => number): number {
   const { lua } = machine;
   const name = lua.lua_isstring(state, 2) === 1 ? machine.text(state, 2) : "=(load)";
@@ -135,7 +135,7 @@ function loadPieces(machine: LuaMachine, state: number, loadstring: (state: numb
   return loadstring(state);
 }
 
-/** What a 32-bit Lua would read wrong; null: nothing. */
+/** Parses a number that a 32-bit Lua would misread; null: Lua reads it correctly. */
 function wideNumber(machine: LuaMachine, state: number): number | null {
   const { lua } = machine;
   const base = lua.lua_type(state, 2) < 1 ? 10 : lua.luaL_checknumber(state, 2);
@@ -185,7 +185,7 @@ export function stringLibrary(machine: LuaMachine, { original }: LuasOwn): Libra
   };
 }
 
-/** Of what else writes past a table's metatable. */
+/** The remaining function that writes past a table's metatable. */
 export function tableLibrary(machine: LuaMachine, { original }: LuasOwn, guarded: Guarded): Library {
   return { insert: unlessGuarded(machine, guarded, original("table", "insert")) };
 }

@@ -1,4 +1,4 @@
-/** `bit`: what Lua BitOp computes, on 32 bits. */
+/** `bit`: the functions of Lua BitOp, on 32 bits. */
 import type { LuaMachine } from "../lua/lua-machine.js";
 import type { Library } from "./library.js";
 
@@ -6,7 +6,7 @@ export function bitLibrary(machine: LuaMachine): Library {
   const { lua } = machine;
   const bits = (state: number, argument: number): number => {
     const value = lua.luaL_checknumber(state, argument);
-    // The lowest bits of the nearest whole number, halves to the even one.
+    // The lowest bits of the nearest integer, halves to even.
     return Number.isFinite(value) ? Number(BigInt.asIntN(32, BigInt(nearest(value)))) : 0;
   };
   const answer = (state: number, value: number): number => {

@@ -1,9 +1,9 @@
-/** Numbers as bytes and back, for libraries that pack. */
+/** Converts numbers to bytes and back, for libraries that pack. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 
 const room = new DataView(new ArrayBuffer(8));
 
-/** A whole number in so many bytes, the first one first. What does not fit is cut off. */
+/** Converts an integer to bytes, in the given number and order; higher bits are cut off. */
 export function integerBytes(value: bigint, size: number, isLittle: boolean): ByteString {
   let bytes = "";
   let rest = BigInt.asUintN(size * 8, value);

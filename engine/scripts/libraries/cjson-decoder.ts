@@ -1,4 +1,4 @@
-/** `cjson.decode`. Forms and messages: lua-cjson 2.1, as in redis-server 7.0. */
+/** `cjson.decode`. Formats and messages: lua-cjson 2.1, as in redis-server 7.0. */
 import { type ByteString, bytesOfText } from "../../../protocol/byte-string.js";
 import type { LuaMachine } from "../lua/lua-machine.js";
 import type { CjsonSettings } from "./cjson-settings.js";
@@ -27,7 +27,7 @@ const SIGNS: Readonly<Record<string, Token>> = {
   ",": "comma",
   ":": "colon",
 };
-/** As the messages name them. */
+/** Token names in messages. */
 const NAMES: Readonly<Record<Token, string>> = {
   "object begin": "T_OBJ_BEGIN",
   "object end": "T_OBJ_END",
@@ -54,7 +54,7 @@ const ESCAPES: Readonly<Record<string, string>> = {
 };
 const NUMBER = /[-+]?(?:0[xX][0-9a-fA-F]+|(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)/y;
 const INVALID_NUMBER = /[-+]?(?:inf(?:inity)?|nan)/iy;
-/** What JSON has of these. */
+/** The numbers that JSON permits. */
 const STRICT = /^-?(?:0|[1-9]\d*)(?![xX])/;
 
 export class CjsonDecoder {
@@ -63,7 +63,7 @@ export class CjsonDecoder {
   readonly #settings: CjsonSettings;
   readonly #text: ByteString;
   #at = 0;
-  /** Of the token at hand. */
+  /** The start of the current token. */
   #from = 0;
   #string: ByteString = "";
   #number = 0;
@@ -263,7 +263,7 @@ function numberOf(text: string): number {
   return text.includes("nan") ? Number.NaN : Number(text);
 }
 
-/** `\uXXXX`, or two of them. */
+/** Parses `\uXXXX`, or a pair of them. */
 function codePointAt(
   text: ByteString,
   at: number,

@@ -1,4 +1,4 @@
-/** `cjson.encode`. Forms and messages: lua-cjson 2.1, as in redis-server 7.0. */
+/** `cjson.encode`. Formats and messages: lua-cjson 2.1, as in redis-server 7.0. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { Allowance } from "../lua/allowance.js";
 import { formatSignificant } from "../lua/c-numbers.js";
@@ -8,7 +8,7 @@ import { arrayLength, typeName } from "../lua/value.js";
 import type { CjsonSettings } from "./cjson-settings.js";
 
 const SLOTS = 4;
-/** That Lua itself gives a number as a text. */
+/** Significant digits of Lua's own conversion to text. */
 const LUAS_DIGITS = 14;
 const ESCAPED = /["\\/\x00-\x1f\x7f]/g;
 const SHORT_ESCAPES: Readonly<Record<string, string>> = {
@@ -35,7 +35,7 @@ export class CjsonEncoder {
     this.#allowance = new Allowance(machine, () => machine.fail(state, "not enough memory"));
   }
 
-  /** Of the value on top. */
+  /** Encodes the value on top of the stack. */
   encode(depth = 0): ByteString {
     if (this.#machine.lua.lua_type(this.#state, -1) !== TYPE.table)
       return this.#allowance.take(this.#single());
@@ -72,7 +72,7 @@ export class CjsonEncoder {
     return length > 0 ? this.#array(index, length, depth) : this.#object(index, depth);
   }
 
-  /** 0 or less: it is no array. */
+  /** Returns the length of an array; 0 or less: it is none. */
   #arrayLength(index: number): number {
     const found = arrayLength(this.#machine, this.#state, index);
     if (found === null) return -1;
@@ -108,7 +108,7 @@ export class CjsonEncoder {
     return `{${parts.join(",")}}`;
   }
 
-  /** Of the key below the value on top. */
+  /** Encodes the key below the value on top. */
   #key(): ByteString {
     const { lua } = this.#machine;
     const state = this.#state;

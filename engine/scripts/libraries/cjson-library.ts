@@ -1,4 +1,4 @@
-/** `cjson`. Forms and messages: lua-cjson 2.1, as in redis-server 7.0. */
+/** `cjson`. Formats and messages: lua-cjson 2.1, as in redis-server 7.0. */
 import { TYPE } from "../lua/lua-exports.js";
 import type { LuaMachine } from "../lua/lua-machine.js";
 import { CjsonDecoder } from "./cjson-decoder.js";
@@ -6,7 +6,7 @@ import { CjsonEncoder } from "./cjson-encoder.js";
 import { CjsonSettings } from "./cjson-settings.js";
 import type { Library } from "./library.js";
 
-const INT_MOST = 2 ** 31 - 1;
+const INT_MAX = 2 ** 31 - 1;
 
 export function cjsonLibrary(machine: LuaMachine): Library {
   const { lua } = machine;
@@ -14,7 +14,7 @@ export function cjsonLibrary(machine: LuaMachine): Library {
   const only = (state: number, what: string): void => {
     if (lua.lua_gettop(state) !== 1) machine.failArgument(state, 1, what);
   };
-  /** An argument that may be left out, within bounds. */
+  /** Returns an optional argument, within bounds. */
   const integer = (state: number, argument: number, before: number, least: number, most: number): number => {
     if (lua.lua_type(state, argument) < 1) return before;
     const value = Math.trunc(lua.luaL_checknumber(state, argument));
@@ -45,17 +45,17 @@ export function cjsonLibrary(machine: LuaMachine): Library {
     encode_sparse_array(state) {
       if (lua.lua_type(state, 1) === TYPE.boolean)
         settings.sparseConverts = lua.lua_toboolean(state, 1) === 1;
-      settings.sparseRatio = integer(state, 2, settings.sparseRatio, 0, INT_MOST);
-      settings.sparseSafe = integer(state, 3, settings.sparseSafe, 0, INT_MOST);
+      settings.sparseRatio = integer(state, 2, settings.sparseRatio, 0, INT_MAX);
+      settings.sparseSafe = integer(state, 3, settings.sparseSafe, 0, INT_MAX);
       lua.lua_pushboolean(state, settings.sparseConverts ? 1 : 0);
       lua.lua_pushnumber(state, settings.sparseRatio);
       lua.lua_pushnumber(state, settings.sparseSafe);
       return 3;
     },
     encode_max_depth: (state) =>
-      number(state, (settings.encodeDepth = integer(state, 1, settings.encodeDepth, 1, INT_MOST))),
+      number(state, (settings.encodeDepth = integer(state, 1, settings.encodeDepth, 1, INT_MAX))),
     decode_max_depth: (state) =>
-      number(state, (settings.decodeDepth = integer(state, 1, settings.decodeDepth, 1, INT_MOST))),
+      number(state, (settings.decodeDepth = integer(state, 1, settings.decodeDepth, 1, INT_MAX))),
     encode_number_precision: (state) =>
       number(state, (settings.precision = integer(state, 1, settings.precision, 1, 14))),
     encode_keep_buffer: (state) =>

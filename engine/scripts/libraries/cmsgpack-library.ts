@@ -1,4 +1,4 @@
-/** `cmsgpack`: MessagePack. Forms and messages: lua-cmsgpack 0.4, as in redis-server 7.0. */
+/** `cmsgpack`: MessagePack. Formats and messages: lua-cmsgpack 0.4, as in redis-server 7.0. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { Allowance } from "../lua/allowance.js";
 import { TYPE } from "../lua/lua-exports.js";
@@ -8,8 +8,8 @@ import { floatBytes, integerBytes } from "./bytes.js";
 import { CmsgpackReader } from "./cmsgpack-reader.js";
 import type { Library } from "./library.js";
 
-/** Tables within tables; deeper ones are nil. */
-const DEPTH_MOST = 16;
+/** Maximum depth of tables; deeper ones are nil. */
+const DEPTH_MAX = 16;
 const INT64 = 2 ** 63;
 
 export function cmsgpackLibrary(machine: LuaMachine): Library {
@@ -79,7 +79,7 @@ export function cmsgpackLibrary(machine: LuaMachine): Library {
   };
 }
 
-/** What is on top of the stack, which goes. */
+/** Packs the value on top of the stack, and pops it. */
 function packedTop(machine: LuaMachine, state: number, depth: number, allowance: Allowance): ByteString {
   const { lua } = machine;
   const type = lua.lua_type(state, -1);
@@ -87,7 +87,7 @@ function packedTop(machine: LuaMachine, state: number, depth: number, allowance:
   if (type === TYPE.string) packed = packedText(allowance.take(machine.text(state, -1)));
   else if (type === TYPE.boolean) packed = lua.lua_toboolean(state, -1) === 1 ? "\xc3" : "\xc2";
   else if (type === TYPE.number) packed = packedNumber(lua.lua_tonumber(state, -1));
-  else if (type === TYPE.table && depth < DEPTH_MOST) packed = packedTable(machine, state, depth, allowance);
+  else if (type === TYPE.table && depth < DEPTH_MAX) packed = packedTable(machine, state, depth, allowance);
   else packed = "\xc0";
   if (type !== TYPE.string) allowance.take("");
   lua.lua_settop(state, -2);

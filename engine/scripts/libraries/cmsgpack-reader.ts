@@ -1,10 +1,10 @@
-/** The reading half of `cmsgpack`. */
+/** The decoder of `cmsgpack`. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { LuaMachine } from "../lua/lua-machine.js";
 import { floatAt, integerAt } from "./bytes.js";
 
-/** Tables within tables that are read: more would be a stack of ours. */
-const DEPTH_MOST = 1000;
+/** Maximum depth of tables that are read, each of which uses this program's stack. */
+const DEPTH_MAX = 1000;
 
 export class CmsgpackReader {
   readonly #machine: LuaMachine;
@@ -80,7 +80,7 @@ export class CmsgpackReader {
 
   #begin(depth: number): void {
     const { lua } = this.#machine;
-    if (depth > DEPTH_MOST || lua.lua_checkstack(this.#state, 4) === 0)
+    if (depth > DEPTH_MAX || lua.lua_checkstack(this.#state, 4) === 0)
       this.#machine.failThere(this.#state, "too many nested data structures");
     lua.lua_createtable(this.#state, 0, 0);
   }
@@ -93,7 +93,7 @@ export class CmsgpackReader {
     return Number(BigInt.asIntN(size * 8, integerAt(this.#text, this.#taken(size), size, false)));
   }
 
-  /** @returns where they begin */
+  /** Takes bytes. @returns their start */
   #taken(bytes: number): number {
     const { at } = this;
     if (at + bytes > this.#text.length) this.#machine.failThere(this.#state, "Missing bytes in input.");

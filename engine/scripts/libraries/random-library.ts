@@ -1,4 +1,4 @@
-/** `math.random` and `math.randomseed`, by the generator of Redis: drand48's, begun at the same place in each process. */
+/** `math.random` and `math.randomseed`, with Redis's generator: drand48, started with the same seed in each process. */
 import type { LuaMachine } from "../lua/lua-machine.js";
 import type { Library } from "./library.js";
 
@@ -15,7 +15,7 @@ export class Randomness {
     this.#state = (BigInt.asUintN(32, BigInt(Math.trunc(seed))) << 16n) | LOW;
   }
 
-  /** At least 0, below 1. */
+  /** Returns a number of at least 0, below 1. */
   next(): number {
     this.#state = (this.#state * FACTOR + ADDEND) & MASK;
     return (Number(this.#state >> 17n) % MOST) / MOST;

@@ -1,4 +1,4 @@
-/** `redis`: commands, and what Redis gives its scripts besides. Messages: redis-server 7.0, script_lua.c. */
+/** `redis`: commands, and Redis's further functions for scripts. Messages: redis-server 7.0, script_lua.c. */
 import { createHash } from "node:crypto";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { error } from "../../../protocol/reply.js";
@@ -9,8 +9,8 @@ import type { LuaMachine } from "../lua/lua-machine.js";
 import type { ScriptRun } from "../lua/script-run.js";
 import type { Library } from "./library.js";
 
-/** Of LOG_DEBUG, LOG_VERBOSE, LOG_NOTICE and LOG_WARNING. */
-const LEVEL_MOST = 3;
+/** The last of LOG_DEBUG, LOG_VERBOSE, LOG_NOTICE and LOG_WARNING. */
+const LEVEL_MAX = 3;
 const REPL_ALL = 3;
 
 export const REDIS_NUMBERS: Readonly<Record<string, number>> = {
@@ -25,7 +25,7 @@ export const REDIS_NUMBERS: Readonly<Record<string, number>> = {
   REPL_ALL,
 };
 
-/** @param current  the run at hand */
+/** @param current  returns the current run */
 export function redisLibrary(machine: LuaMachine, current: () => ScriptRun): Library {
   const { lua } = machine;
   const raise = (state: number, text: ByteString): never => {
@@ -104,7 +104,7 @@ function logged(
   if (lua.lua_type(state, 1) !== TYPE.number)
     return raise(state, "First argument must be a number (log level).");
   const level = Math.trunc(lua.lua_tonumber(state, 1));
-  if (level < 0 || level > LEVEL_MOST) return raise(state, "Invalid debug level.");
+  if (level < 0 || level > LEVEL_MAX) return raise(state, "Invalid debug level.");
   const words: ByteString[] = [];
   for (let i = 2; i <= lua.lua_gettop(state); i++)
     if (lua.lua_isstring(state, i) === 1) words.push(machine.text(state, i));
@@ -112,7 +112,7 @@ function logged(
   return 0;
 }
 
-/** A command from the arguments; a text: why they are none. */
+/** Returns the command in the arguments; a text: why there is none. */
 function commandOf(machine: LuaMachine, state: number): ByteString[] | string {
   const { lua } = machine;
   const count = lua.lua_gettop(state);
@@ -128,7 +128,7 @@ function commandOf(machine: LuaMachine, state: number): ByteString[] | string {
 }
 
 function answered(machine: LuaMachine, state: number, run: ScriptRun, raises: boolean): number {
-  run.look(() => machine.place(state, 1));
+  run.look(() => machine.position(state, 1));
   const argv = commandOf(machine, state);
   machine.lua.lua_settop(state, 0);
   const reply = typeof argv === "string" ? error(`ERR ${argv}`) : run.caller.call(argv);
@@ -137,7 +137,7 @@ function answered(machine: LuaMachine, state: number, run: ScriptRun, raises: bo
   return 1;
 }
 
-/** The one argument, a string; null: there is something else, and an error has been pushed. */
+/** Returns the only argument, a string; null: it is something else, and an error was pushed. */
 function onlyText(machine: LuaMachine, state: number): ByteString | null {
   const { lua } = machine;
   if (lua.lua_gettop(state) === 1 && lua.lua_type(state, 1) === TYPE.string) return machine.text(state, 1);
@@ -145,7 +145,7 @@ function onlyText(machine: LuaMachine, state: number): ByteString | null {
   return null;
 }
 
-/** With a code before it, if it has none. */
+/** Adds an error code, if the text has none. */
 function errorText(given: ByteString): ByteString {
   const [text = ""] = given.split("\0", 1);
   const said = text.startsWith("-") ? text.slice(1) : text;

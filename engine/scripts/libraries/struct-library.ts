@@ -1,4 +1,7 @@
-/** `struct`: values in the forms of C. Forms and messages: Roberto Ierusalimschy's library, as in redis-server 7.0 on 64 bits. */
+/**
+ * `struct`: values in the formats of C. Formats and messages: Roberto Ierusalimschy's library, as in redis-server 7.0
+ * on 64 bits.
+ */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { integerOf } from "../lua/c-numbers.js";
 import { TYPE } from "../lua/lua-exports.js";
@@ -6,7 +9,7 @@ import type { LuaMachine } from "../lua/lua-machine.js";
 import { floatAt, floatBytes, integerAt, integerBytes } from "./bytes.js";
 import type { Library } from "./library.js";
 
-const INT_MOST = 32;
+const INT_MAX = 32;
 const ALIGNMENT = 8;
 const SIZES: Readonly<Record<string, number>> = {
   b: 1,
@@ -22,7 +25,7 @@ const SIZES: Readonly<Record<string, number>> = {
 };
 const NATURAL = { i: 4, c: 1 } as const;
 
-/** Where a format has come to. */
+/** The parser of a format, and its position. */
 class Format {
   readonly #machine: LuaMachine;
   readonly #state: number;
@@ -37,24 +40,24 @@ class Format {
     this.#text = text;
   }
 
-  /** The next letter; "": there is none. */
+  /** Returns the next letter; "": there is none. */
   next(): string {
     return this.#text[this.#at++] ?? "";
   }
 
-  /** Bytes of what the letter is for. */
+  /** Returns the bytes of a letter's value. */
   sizeOf(letter: string): number {
     const size = SIZES[letter];
     if (size !== undefined) return size;
     if (letter === "c") return this.#number(NATURAL.c);
     if (letter !== "i" && letter !== "I") return 0;
     const asked = this.#number(NATURAL.i);
-    if (asked > INT_MOST)
-      this.#machine.failThere(this.#state, `integral size ${asked} is larger than limit of ${INT_MOST}`);
+    if (asked > INT_MAX)
+      this.#machine.failThere(this.#state, `integral size ${asked} is larger than limit of ${INT_MAX}`);
     return asked;
   }
 
-  /** Bytes before it, so that it lies where C would have it. */
+  /** Returns the padding before a value, for C's alignment. */
   padding(letter: string, size: number, at: number): number {
     if (size === 0 || letter === "c" || letter === "x") return 0;
     const unit = Math.min(size, this.align);
@@ -62,7 +65,7 @@ class Format {
     return (unit - (at & (unit - 1))) & (unit - 1);
   }
 
-  /** What is no value: order and alignment. */
+  /** Applies a letter that has no value: byte order and alignment. */
   option(letter: string): void {
     if (letter === " ") return;
     if (letter === ">" || letter === "<") this.isLittle = letter === "<";

@@ -1,15 +1,15 @@
-/** Numbers as C writes and reads them, where those of a 32-bit Lua are too small. */
+/** Writes and parses numbers as C does on 64 bits, where those of a 32-bit Lua are too small. */
 
 const WORD = 64;
 const LEAST = -(2n ** 63n);
 
-/** As a 64-bit machine makes an integer of a double: what does not fit is its least. */
+/** Converts a double to an integer as a 64-bit machine does: out of range, the result is the minimum. */
 export function integerOf(value: number): bigint {
   if (!(Math.abs(value) < 2 ** 63)) return LEAST;
   return BigInt(Math.trunc(value));
 }
 
-/** Whether 32 bits do for it, also where a sign is not. */
+/** Returns whether 32 bits suffice, also without a sign. */
 export function isShort(value: number): boolean {
   return value >= 0 && value < 2 ** 31;
 }
@@ -21,7 +21,7 @@ interface IntegerForm {
   readonly letter: string;
 }
 
-/** What `%d`, `%u`, `%x`, `%X` and `%o` make of a number, flags, width and precision included. */
+/** Formats a number as `%d`, `%u`, `%x`, `%X` and `%o` do, with flags, width and precision. */
 export function writtenInteger(value: number, { flags, width, precision, letter }: IntegerForm): string {
   const isSigned = letter === "d" || letter === "i";
   const whole = isSigned ? integerOf(value) : BigInt.asUintN(WORD, unsignedOf(value));
@@ -38,7 +38,7 @@ export function writtenInteger(value: number, { flags, width, precision, letter 
   return (sign + digits).padStart(width);
 }
 
-/** Doubles above the signed ones have bits of their own. */
+/** Converts a double above the signed range to its unsigned bits. */
 function unsignedOf(value: number): bigint {
   return value >= 2 ** 63 && value < 2 ** 64 ? BigInt(Math.trunc(value)) : integerOf(value);
 }
@@ -46,7 +46,7 @@ function unsignedOf(value: number): bigint {
 const DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz";
 const MOST = 2n ** 64n - 1n;
 
-/** C's strtoul of a whole text, on 64 bits. @returns null: it is none */
+/** Parses a complete text as C's strtoul does, on 64 bits. @returns null: it is no number */
 export function unsigned(text: string, base: number): number | null {
   const found = /^[ \t-\r]*([-+]?)(0[xX](?=[0-9a-fA-F]))?([0-9a-zA-Z]+)[ \t-\r]*$/.exec(text);
   if (found === null) return null;
@@ -54,16 +54,16 @@ export function unsigned(text: string, base: number): number | null {
   const digits = (prefix !== "" && base !== 16 ? prefix + body : body).toLowerCase();
   let value = 0n;
   for (const digit of digits) {
-    const place = DIGITS.indexOf(digit);
-    if (place < 0 || place >= base) return null;
-    value = value * BigInt(base) + BigInt(place);
+    const digitValue = DIGITS.indexOf(digit);
+    if (digitValue < 0 || digitValue >= base) return null;
+    value = value * BigInt(base) + BigInt(digitValue);
     if (value > MOST) value = MOST + 1n;
   }
   if (value > MOST) return Number(MOST);
   return Number(sign === "-" ? BigInt.asUintN(WORD, -value) : value);
 }
 
-/** C's `%.<digits>g`. */
+/** Formats a number as C's `%.<digits>g`. */
 export function formatSignificant(value: number, digits: number): string {
   if (Number.isNaN(value)) return Object.is(value, Number.NaN) ? "nan" : "-nan";
   if (!Number.isFinite(value)) return value > 0 ? "inf" : "-inf";

@@ -1,4 +1,4 @@
-/** Replies as values of Lua. Source: redis-server 7.0, script_lua.c. */
+/** Converts replies to values of Lua. Source: redis-server 7.0, script_lua.c. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { ManyBulks } from "../../../protocol/many-bulks.js";
 import type { Reply } from "../../../protocol/reply.js";
@@ -7,12 +7,12 @@ import type { LuaMachine } from "./lua-machine.js";
 
 export type Protocol = 2 | 3;
 
-/** Values that Lua's stack takes besides those that are there. */
+/** Slots that a level needs on Lua's stack. */
 export const DEPTH_SLOTS = 6;
-/** Deeper answers no client reads. */
-export const DEPTH_MOST = 1000;
+/** Maximum depth of a reply: no client reads deeper ones. */
+export const DEPTH_MAX = 1000;
 
-/** Pushes what a command answered. */
+/** Pushes a command's reply. */
 export function pushReply(machine: LuaMachine, state: number, reply: Reply, protocol: Protocol): void {
   const { lua } = machine;
   if (lua.lua_checkstack(state, DEPTH_SLOTS) === 0) machine.fail(state, "reached lua stack limit");
@@ -52,14 +52,14 @@ export function pushReply(machine: LuaMachine, state: number, reply: Reply, prot
   }
 }
 
-/** A table with one text. */
+/** Pushes a table with one text. */
 function pushNamed(machine: LuaMachine, state: number, name: string, text: ByteString): void {
   machine.lua.lua_createtable(state, 0, 1);
   machine.push(state, text);
   machine.setField(state, name);
 }
 
-/** As redis.pcall answers it, and redis.call raises it. */
+/** Pushes an error: the result of redis.pcall, and what redis.call raises. */
 export function pushError(machine: LuaMachine, state: number, text: ByteString): void {
   pushNamed(machine, state, "err", text);
   machine.lua.lua_pushboolean(state, 1);
@@ -95,7 +95,7 @@ function pushVerbatim(
   machine.setField(state, "verbatim_string");
 }
 
-/** Of what only RESP3 can say a command answers a boolean. */
+/** Pushes a reply that only RESP3 has: a boolean as such, any other in its plain form. */
 function pushWritten(
   machine: LuaMachine,
   state: number,
@@ -108,7 +108,7 @@ function pushWritten(
 
 type ManyReply = Extract<Reply, { readonly items: readonly Reply[] }>;
 
-/** As RESP3 tells what they are. */
+/** Pushes a table that names the type, as RESP3 has it. */
 function pushTyped(machine: LuaMachine, state: number, reply: ManyReply): void {
   const { lua } = machine;
   if (reply.kind === "array" || reply.kind === "pairs") {

@@ -1,40 +1,40 @@
 /**
- * A Lua 5.1 of its own in WebAssembly: its memory, which has an end, its strings, which are bytes, and functions of ours that
- * it calls. What it imports of a system does nothing: it has no files, no clock of its own and no environment.
+ * A Lua 5.1 in WebAssembly: its memory, which is limited, its strings, which are bytes, and the host functions that it
+ * calls. Its imports do nothing: it has no files, no clock and no environment.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { ShortStrings } from "../../../protocol/resp/short-strings.js";
 import { type LuaExports, REGISTRY, TYPE } from "./lua-exports.js";
 import { type HostFunction, instantiated, typed, type WasmModule } from "./web-assembly.js";
 
-/** Room for strings on their way; longer ones get their own. */
+/** Bytes of the buffer for strings that are passed in or out; longer ones get a buffer of their own. */
 const SCRATCH_BYTES = 64 * 1024;
-/** Longer strings are worth a call of Node's own. */
+/** Longer strings are copied by Node's own function. */
 const BY_HAND = 32;
 const PAGE_BYTES = 64 * 1024;
-/** "Not there", as a system says it. */
+/** The error "function not implemented" of a system call. */
 const ENOSYS = -52;
 const EBADF = 8;
-/** Instructions between two looks at the time. */
+/** Instructions between two checks of the time. */
 const HOOK_INSTRUCTIONS = 20_000;
 const MASK_COUNT = 8;
 const RECORD_BYTES = 128;
-/** What is asked in the middle of Lua's own C (metered.ts): a clock, which scripts do not have. */
+/** The import that Lua's C code calls from within loops (metered.ts): a clock, which scripts do not have. */
 export const METER = "emscripten_date_now";
-/** How a chunk begins that is no text. */
+/** The first byte of a compiled chunk. */
 const BYTECODE = "\x1b";
 
-/** Thrown through us by Lua's own errors, and caught by its own pcall. */
+/** Thrown by Lua's own errors through host functions, and caught by Lua's own pcall. */
 const LONG_JUMP = new Error("Lua's own");
 
-/** Lua found no way out, or we made a mistake: the machine is not to be used again. */
+/** Lua could not recover, or this module has a bug: the machine must not be used again. */
 export class LuaBroken extends Error {}
 
 export class LuaMachine {
   readonly lua: LuaExports;
-  /** The main thread. */
+  /** The state of the main thread. */
   readonly state: number;
-  /** Bytes that its memory may have. */
+  /** Maximum bytes of its memory. */
   readonly most: number;
   readonly #mayGoOn: (state: number | null) => void;
   readonly #scratch: number;
@@ -47,9 +47,9 @@ export class LuaMachine {
   #words: DataView;
 
   /**
-   * @param most  bytes of its memory
-   * @param look  is called every so many instructions, and with null in the middle of one that takes long, where nothing may be
-   * asked of Lua; ends the script by throwing LuaBroken
+   * @param most  maximum bytes of its memory
+   * @param look  called at intervals with the state, and with null in the middle of a long instruction, when Lua must
+   *   not be called; ends the script by throwing LuaBroken
    */
   constructor(module: WasmModule, most: number, look: (state: number | null) => void) {
     this.most = most;
@@ -67,11 +67,11 @@ export class LuaMachine {
       look(state);
       return 0;
     };
-    const [hookPlace] = this.#placed([hook], "hook") as [number];
-    this.lua.lua_sethook(this.state, hookPlace, MASK_COUNT, HOOK_INSTRUCTIONS);
+    const [hookIndex] = this.#addFunctions([hook], "hook") as [number];
+    this.lua.lua_sethook(this.state, hookIndex, MASK_COUNT, HOOK_INSTRUCTIONS);
   }
 
-  /** Bytes that it has taken of the system. */
+  /** The size of its memory in bytes. */
   get size(): number {
     return this.lua.memory.buffer.byteLength;
   }
@@ -81,9 +81,9 @@ export class LuaMachine {
     return this.lua.lua_gc(this.state, 3, 0) * 1024;
   }
 
-  /** Pushes functions of ours. @returns their places, by which they can be pushed */
-  placed(functions: readonly HostFunction[]): readonly number[] {
-    return this.#placed(functions, "function");
+  /** Places host functions in Lua's table. @returns their indexes, by which they can be pushed */
+  addFunctions(functions: readonly HostFunction[]): readonly number[] {
+    return this.#addFunctions(functions, "function");
   }
 
   push(state: number, text: ByteString): void {
@@ -104,19 +104,19 @@ export class LuaMachine {
     }
   }
 
-  /** A string, or a number as one, which it then is. */
+  /** Returns a string, or converts a number on the stack to one. */
   text(state: number, index: number): ByteString {
     const at = this.lua.lua_tolstring(state, index, this.#record);
     return at === 0 ? "" : this.#read(at, this.#length());
   }
 
-  /** An argument that must be a string, or a number. */
+  /** Returns an argument that must be a string or a number. */
   checkedText(state: number, argument: number): ByteString {
     const at = this.lua.luaL_checklstring(state, argument, this.#record);
     return this.#read(at, this.#length());
   }
 
-  /** A name that lives as long as the machine. @returns its address */
+  /** Allocates a name for the machine's lifetime. @returns its address */
   named(name: string): number {
     let at = this.#names.get(name);
     if (at === undefined) {
@@ -127,7 +127,7 @@ export class LuaMachine {
     return at;
   }
 
-  /** Pushes a name, which is kept as a string of Lua. @param name  one of few */
+  /** Pushes a name that is stored as a string of Lua. @param name  one of few */
   pushName(state: number, name: string): void {
     let ref = this.#refs.get(name);
     if (ref === undefined) {
@@ -138,7 +138,10 @@ export class LuaMachine {
     this.lua.lua_rawgeti(state, REGISTRY, ref);
   }
 
-  /** Loads a chunk, a text: one that was compiled elsewhere could reach what scripts may not. @returns false: a message is on the stack instead of it */
+  /**
+   * Loads a chunk of source text: a compiled one could reach what scripts may not.
+   * @returns false: an error message is on the stack instead
+   */
   load(state: number, source: ByteString, name: string): boolean {
     const { lua } = this;
     if (source.startsWith(BYTECODE)) {
@@ -155,14 +158,14 @@ export class LuaMachine {
     }
   }
 
-  /** Raises an error with a text, as it stands. */
+  /** Raises an error with an unchanged text. */
   fail(state: number, text: ByteString): never {
     this.push(state, text);
     this.lua.lua_error(state);
     throw new LuaBroken("an error that was not raised");
   }
 
-  /** Raises one that says where the script is. */
+  /** Raises an error whose text begins with the script's line. */
   failThere(state: number, text: ByteString): never {
     this.lua.luaL_where(state, 1);
     this.push(state, text);
@@ -176,12 +179,12 @@ export class LuaMachine {
     throw new LuaBroken("an error that was not raised");
   }
 
-  /** Sets a field of the table below the value on top, which goes. @param name  one of few */
+  /** Sets a field of the table below the value on top, which is popped. @param name  one of few */
   setField(state: number, name: string): void {
     this.lua.lua_setfield(state, -2, this.named(name));
   }
 
-  /** Where a level of the calls is; null: there is none. Level 0 is who asks. */
+  /** Returns the position of a level of the call stack; null: there is none. Level 0 is the running function. */
   where(state: number, level: number): { readonly isLua: boolean; source: string; line: number } | null {
     const { lua } = this;
     if (lua.lua_getstack(state, level, this.#record) === 0) return null;
@@ -194,18 +197,18 @@ export class LuaMachine {
     };
   }
 
-  /** The same as a message ends with it. */
-  place(state: number, level: number): string {
-    const place = this.where(state, level);
-    return place === null ? "" : `, on ${place.source}:${place.line}.`;
+  /** Returns the position as the suffix of a message. */
+  position(state: number, level: number): string {
+    const found = this.where(state, level);
+    return found === null ? "" : `, on ${found.source}:${found.line}.`;
   }
 
-  /** Whether a value is a table by type. */
+  /** Returns whether a value's type is table. */
   isTable(state: number, index: number): boolean {
     return this.lua.lua_type(state, index) === TYPE.table;
   }
 
-  #placed(functions: readonly HostFunction[], kind: "function" | "hook"): readonly number[] {
+  #addFunctions(functions: readonly HostFunction[], kind: "function" | "hook"): readonly number[] {
     const { __indirect_function_table: table } = this.lua;
     const first = table.grow(functions.length);
     return typed(functions, kind).map((one, i) => {
@@ -223,7 +226,7 @@ export class LuaMachine {
     return this.#words.getUint32(at, true);
   }
 
-  /** Its memory has grown, and lies elsewhere. */
+  /** Updates the views of the memory, which has moved by growing. */
   #look(): void {
     this.#bytes = Buffer.from(this.lua.memory.buffer);
     this.#words = new DataView(this.lua.memory.buffer);
@@ -240,7 +243,7 @@ export class LuaMachine {
   #read(at: number, length: number): ByteString {
     if (this.#bytes.length === 0) this.#look();
     const bytes = this.#bytes;
-    // Scripts name the same commands, keys and fields again and again.
+    // Scripts use the same commands, keys and fields again and again.
     return this.#strings.take(bytes, at, at + length);
   }
 
@@ -281,7 +284,7 @@ export class LuaMachine {
     return { env, wasi_snapshot_preview1: { ...system, environ_sizes_get: closed, environ_get: closed } };
   }
 
-  /** The way of C's `setjmp`. */
+  /** Calls a function as after C's `setjmp`. */
   #invoke(index: number, a: number, b: number): void {
     const { lua } = this;
     const at = lua.stackSave();
@@ -295,12 +298,12 @@ export class LuaMachine {
     }
   }
 
-  /** @returns whether it could be done: without, Lua says that there is not enough memory */
+  /** Grows the memory. @returns 0: it cannot, and Lua reports that there is not enough memory */
   #grow(wanted: number): number {
     const { memory } = this.lua;
     const size = memory.buffer.byteLength;
     if (wanted > this.most) return 0;
-    // In large steps: each one makes our views of it anew.
+    // Grow in large steps: each one creates new views.
     const aim = Math.min(this.most, Math.max(wanted, size + size / 4));
     try {
       memory.grow(Math.ceil((aim - size) / PAGE_BYTES));

@@ -1,11 +1,11 @@
 /**
- * WebAssembly that asks now and then whether it may go on, wherever it is: in each of its loops. What looks at the time between
- * the instructions of Lua does not see that one of them takes for ever, as a pattern of many `-` does, in C.
+ * Adds a regular check to each loop of a WebAssembly module. A check between the instructions of Lua does not notice
+ * that one of them runs without end in C, as a pattern of many `-` does.
  * Source: WebAssembly Core Specification 2.0, "Binary Format".
  */
 import { leb } from "./web-assembly.js";
 
-/** Rounds of loops between two looks: some milliseconds. */
+/** Iterations between two checks: some milliseconds. */
 const ROUNDS = 1_000_000;
 
 const SECTION = { imports: 2, globals: 6, code: 10 } as const;
@@ -13,7 +13,7 @@ const HEAD_BYTES = 8;
 const I32 = 0x7f;
 const VARIABLE = 1;
 
-/** What is used of instructions. */
+/** The instructions that are used here. */
 const CODE = {
   loop: 0x03,
   if: 0x04,
@@ -28,7 +28,7 @@ const CODE = {
 } as const;
 const NO_RESULT = 0x40;
 
-/** What stands behind an instruction's code: so many numbers, or one of these. */
+/** The operands of an instruction: their number, or one of these. */
 const UNKNOWN = -1;
 const BYTES_4 = 4;
 const BYTES_8 = 8;
@@ -60,7 +60,7 @@ for (const [first, last, immediates] of [
   [0xfc, 0xfc, MORE],
 ] as const)
   IMMEDIATES.fill(immediates, first, last + 1);
-/** Of 0xfc, numbers behind the second code. */
+/** For 0xfc, operands after the second code. */
 const NUMBERS_OF_MORE = [0, 0, 0, 0, 0, 0, 0, 0, 2, 1, 2, 1, 2, 1, 2, 1, 1, 1];
 
 class Reader {
@@ -97,7 +97,7 @@ class Reader {
     return Buffer.from(this.take(this.number())).toString("latin1");
   }
 
-  /** Passes over an instruction. @returns its code */
+  /** Skips an instruction. @returns its code */
   instruction(): number {
     const code = this.byte();
     const immediates = IMMEDIATES[code] as number;
@@ -115,7 +115,10 @@ class Reader {
   }
 }
 
-/** @param asked  the function that is called every so many rounds: one of those that are imported, which takes nothing and gives one thing */
+/**
+ * Returns the module with checks in its loops.
+ * @param asked  the imported function that is called: without parameters, with one result
+ */
 export function metered(module: Uint8Array, asked: string): Uint8Array {
   const reader = new Reader(module, HEAD_BYTES);
   const pieces: Uint8Array[] = [module.subarray(0, HEAD_BYTES)];
@@ -123,7 +126,7 @@ export function metered(module: Uint8Array, asked: string): Uint8Array {
   while (reader.at < module.length) {
     const id = reader.byte();
     let content = reader.take(reader.number());
-    if (id === SECTION.imports) called = placeOf(content, asked);
+    if (id === SECTION.imports) called = importIndex(content, asked);
     if (id === SECTION.globals) {
       const { count, rest } = counted(content);
       meter = Uint8Array.from(meterOf(count, called));
@@ -138,7 +141,7 @@ export function metered(module: Uint8Array, asked: string): Uint8Array {
   return Buffer.concat(pieces);
 }
 
-/** A number as an instruction has it: with its sign, which more than its bits stand for. */
+/** Encodes a positive operand: signed, so its sign bit must be 0. */
 const positive = (value: number): number[] => {
   const bytes = leb(value);
   const last = bytes.pop() as number;
@@ -148,7 +151,7 @@ const positive = (value: number): number[] => {
 /** The variable that counts. */
 const GLOBAL = [I32, VARIABLE, CODE.number, ...positive(ROUNDS), CODE.end];
 
-/** One round less; after the last one it asks, and begins anew. */
+/** Encodes one iteration: count down, and after the last one call the function and start over. */
 function meterOf(global: number, called: number): number[] {
   if (called < 0) throw new Error("WebAssembly that does not import what is asked");
   const [get, put] = [
@@ -169,8 +172,11 @@ function counted(content: Uint8Array): { readonly count: number; readonly rest: 
   return { count, rest: content.subarray(reader.at) };
 }
 
-/** Of a function among those that are imported; -1: it is not. @throws Error  something else than functions is imported */
-function placeOf(content: Uint8Array, asked: string): number {
+/**
+ * Returns the index of an imported function; -1: there is none.
+ * @throws Error  the module imports something other than functions
+ */
+function importIndex(content: Uint8Array, asked: string): number {
   const reader = new Reader(content);
   let found = -1;
   const count = reader.number();
@@ -194,7 +200,7 @@ function withMeter(content: Uint8Array, meter: Uint8Array): Uint8Array {
   return Buffer.concat(pieces);
 }
 
-/** Of a function: what it keeps, and its instructions. */
+/** Adds checks to a function's body: its local variables, and its instructions. */
 function meteredBody(body: Uint8Array, meter: Uint8Array): Uint8Array {
   const reader = new Reader(body);
   for (let kinds = reader.number(); kinds > 0; kinds--) {

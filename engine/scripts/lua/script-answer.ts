@@ -1,4 +1,4 @@
-/** Values of Lua as replies. Source: redis-server 7.0, script_lua.c. */
+/** Converts values of Lua to replies. Source: redis-server 7.0, script_lua.c. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import {
   array,
@@ -14,11 +14,15 @@ import {
 } from "../../../protocol/reply.js";
 import { Allowance } from "./allowance.js";
 import { integerOf } from "./c-numbers.js";
-import { DEPTH_MOST, DEPTH_SLOTS, type Protocol } from "./conversions.js";
+import { DEPTH_MAX, DEPTH_SLOTS, type Protocol } from "./conversions.js";
 import { TYPE } from "./lua-exports.js";
 import { LuaBroken, type LuaMachine } from "./lua-machine.js";
 
-/** What a script answers, on top of the stack. @param protocol  that the script has chosen @throws LuaBroken  it takes too much memory */
+/**
+ * Returns the reply of a script, from the top of the stack.
+ * @param protocol  the one that the script has selected
+ * @throws LuaBroken  it takes too much memory
+ */
 export function answerOf(machine: LuaMachine, state: number, protocol: Protocol): Reply {
   const tooLong = (): never => {
     throw new LuaBroken("an answer without end");
@@ -26,7 +30,7 @@ export function answerOf(machine: LuaMachine, state: number, protocol: Protocol)
   return replyOf({ machine, state, protocol, allowance: new Allowance(machine, tooLong) }, -1, 0);
 }
 
-/** What is read, and how. */
+/** The source of a reply, and its limits. */
 interface Answer {
   readonly machine: LuaMachine;
   readonly state: number;
@@ -37,7 +41,7 @@ interface Answer {
 function replyOf(answer: Answer, index: number, depth: number): Reply {
   const { machine, state, protocol, allowance } = answer;
   const { lua } = machine;
-  if (depth > DEPTH_MOST || lua.lua_checkstack(state, DEPTH_SLOTS) === 0)
+  if (depth > DEPTH_MAX || lua.lua_checkstack(state, DEPTH_SLOTS) === 0)
     return error("ERR reached lua stack limit");
   switch (lua.lua_type(state, index)) {
     case TYPE.string:
@@ -97,13 +101,16 @@ function tableReply(answer: Answer, index: number, depth: number): Reply {
   }
 }
 
-/** A text as Redis tells it that takes it for one of C, and has to tell it in a line. */
+/** Returns a text as Redis writes it into a line, which treats it as a string of C. */
 export function oneLine(text: ByteString): ByteString {
   const end = text.indexOf("\0");
   return (end < 0 ? text : text.slice(0, end)).replace(/[\r\n]/g, " ");
 }
 
-/** Whether there is nothing behind a table's elements: most have no fields, and looking for each costs more than finding that out. */
+/**
+ * Returns whether a table has nothing after its elements: most have no fields, and looking up each field would cost
+ * more than this check.
+ */
 function hasElementsAlone({ lua }: LuaMachine, state: number, index: number): boolean {
   const length = lua.lua_objlen(state, index);
   if (length === 0) return false;
@@ -128,7 +135,7 @@ function elements(answer: Answer, index: number, depth: number): Reply[] {
   }
 }
 
-/** Of the table on top: keys, and values if asked for. */
+/** Converts the keys of the table on top, and its values if requested. */
 function fieldReplies(answer: Answer, withValues: boolean, depth: number): Reply[] {
   const { machine, state } = answer;
   const { lua } = machine;
@@ -136,7 +143,7 @@ function fieldReplies(answer: Answer, withValues: boolean, depth: number): Reply
   const found: Reply[] = [];
   lua.lua_pushnil(state);
   while (lua.lua_next(state, index) !== 0) {
-    // Made a text, a number among the keys would not be found again.
+    // Copy the key: converting a number in place would confuse lua_next.
     lua.lua_pushvalue(state, -2);
     found.push(replyOf(answer, -1, depth + 1));
     lua.lua_settop(state, -2);

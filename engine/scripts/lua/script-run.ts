@@ -1,33 +1,33 @@
-/** One run of a script: for whom, and what it has chosen. */
+/** One run of a script: its caller, its protocol and its deadline. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Reply } from "../../../protocol/reply.js";
 import type { Protocol } from "./conversions.js";
 import { LuaBroken } from "./lua-machine.js";
 
-/** What a script asks of whoever has it run. */
+/** The operations that a script calls. */
 export interface ScriptCaller {
-  /** One command; errors are replies. */
+  /** Runs one command; errors are replies. */
   call(argv: readonly ByteString[]): Reply;
-  /** Whether the user may run a command; null: there is no such command. */
+  /** Returns whether the user may run a command; null: there is no such command. */
   may(argv: readonly ByteString[]): boolean | null;
-  /** @param level  of Redis: 0 for debugging, 1, 2, 3 for warnings */
+  /** Writes to the log. @param level  Redis's: 0 for debugging, 1, 2, 3 for warnings */
   log(level: number, text: ByteString): void;
 }
 
 export class ScriptRun {
   readonly caller: ScriptCaller;
-  /** As commands answer the script, and it answers. */
+  /** The protocol of replies to the script, and of its own. */
   protocol: Protocol = 2;
-  /** Whether its time was over before it had ended. */
+  /** Whether its time was over before it ended. */
   isStopped = false;
-  /** What it failed with, and where. */
-  failure: { readonly text: ByteString; readonly place: string } | null = null;
+  /** The error and its position. */
+  failure: { readonly text: ByteString; readonly position: string } | null = null;
 
   readonly #uptime: () => number;
   readonly #deadline: number;
   readonly #time: number;
 
-  /** @param bounds  milliseconds that it may take, with others, and those that are over */
+  /** @param bounds  milliseconds that it may take, earlier scripts included, and those that have passed */
   constructor(
     caller: ScriptCaller,
     uptime: () => number,
@@ -39,12 +39,12 @@ export class ScriptRun {
     this.#time = time;
   }
 
-  /** Ends it if its time is over: by no error of Lua's, which it could catch, or go on in what deals with errors. */
-  look(place: () => string): void {
+  /** Stops the script if its time is over: not by an error of Lua, which it could catch, or handle without end. */
+  look(position: () => string): void {
     if (this.#uptime() <= this.#deadline) return;
     this.isStopped = true;
     const text = `ERR Script stopped: it took more than ${this.#time} ms (lua-time-limit)`;
-    this.failure = { text, place: place() };
+    this.failure = { text, position: position() };
     throw new LuaBroken("its time is over");
   }
 }

@@ -1,4 +1,4 @@
-/** Tables of Lua as libraries read them. Indexes are those from the ground up. */
+/** Reads tables of Lua for libraries. Indexes are absolute. */
 
 import { TYPE, TYPE_NAMES } from "./lua-exports.js";
 import type { LuaMachine } from "./lua-machine.js";
@@ -8,7 +8,7 @@ export function typeName({ lua }: LuaMachine, state: number, index: number): str
   return type === TYPE.none ? "no value" : (TYPE_NAMES[type] ?? "no value");
 }
 
-/** The highest of a table's keys, if all of them are whole numbers from 1 up; 0: it is empty; null: there are others. */
+/** Returns the maximum key and the count of a table whose keys are all positive integers; null: it has other keys. */
 export function arrayLength(
   { lua }: LuaMachine,
   state: number,

@@ -1,8 +1,8 @@
-/** What is used of WebAssembly, of which Node's own types say nothing. */
+/** The part of WebAssembly that is used here, which Node's own types omit. */
 
 export interface WasmMemory {
   readonly buffer: ArrayBuffer;
-  /** By pages of 64 KiB. @throws RangeError */
+  /** Adds pages of 64 KiB. @throws RangeError */
   grow(pages: number): number;
 }
 
@@ -16,38 +16,38 @@ export interface WasmTable {
 export type WasmModule = object;
 export type WasmImports = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 
-interface WebAssemblyFace {
-  readonly Module: new (bytes: Uint8Array) => WasmModule;
-  readonly RuntimeError: new () => Error;
-  readonly Instance: new (module: WasmModule, imports: WasmImports) => { readonly exports: object };
-}
-
-const { WebAssembly } = globalThis as unknown as { WebAssembly: WebAssemblyFace };
+const { WebAssembly } = globalThis as unknown as {
+  readonly WebAssembly: {
+    readonly Module: new (bytes: Uint8Array) => WasmModule;
+    readonly RuntimeError: new () => Error;
+    readonly Instance: new (module: WasmModule, imports: WasmImports) => { readonly exports: object };
+  };
+};
 
 export function compiled(bytes: Uint8Array): WasmModule {
   return new WebAssembly.Module(bytes);
 }
 
-/** @returns what it exports */
+/** Instantiates a module. @returns its exports */
 export function instantiated(module: WasmModule, imports: WasmImports): object {
   return new WebAssembly.Instance(module, imports).exports;
 }
 
-/** Whether WebAssembly has stopped what could not go on. */
+/** Returns whether WebAssembly has trapped. */
 export function isTrap(problem: unknown): boolean {
   return problem instanceof WebAssembly.RuntimeError;
 }
 
-/** Of all that a table may hold, functions of JavaScript are the one thing that has no type by itself. */
+/** A function for Lua's table; JavaScript functions have no WebAssembly type of their own. */
 export type HostFunction = (state: number, other: number) => number;
 
 const I32 = 0x7f;
 const FUNCTION = 0x60;
-/** `(i32) -> i32`, a function of Lua; `(i32, i32) -> ()`, a hook. */
+/** The types `(i32) -> i32`, a function of Lua, and `(i32, i32) -> ()`, a hook. */
 const TYPES = [2, FUNCTION, 1, I32, 1, I32, FUNCTION, 2, I32, I32, 0];
 const HEAD = [0, 0x61, 0x73, 0x6d, 1, 0, 0, 0];
 
-/** Functions as a table of WebAssembly takes them: a module that gives back what it was handed. */
+/** Converts functions to the form that a table accepts: by a module that exports what it imports. */
 export function typed(functions: readonly HostFunction[], kind: "function" | "hook"): readonly unknown[] {
   const type = kind === "function" ? 0 : 1;
   const names = functions.map((_, i) => String(i));
@@ -69,7 +69,7 @@ const section = (id: number, content: readonly number[]) => [id, ...leb(content.
 
 const text = (name: string) => [name.length, ...Buffer.from(name, "latin1")];
 
-/** A number in seven bits a byte, the last ones first. */
+/** Encodes a number in seven bits a byte, the lowest first. */
 export function leb(number: number): number[] {
   const bytes: number[] = [];
   let rest = number;

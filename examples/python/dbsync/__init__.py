@@ -1,5 +1,5 @@
 """
-A client of dbsync: a command is signed once, sent to every daemon, and the first good answer is the result.
+A client of dbsync: a command is signed once, sent to every daemon, and the first successful response is the result.
 
     from dbsync import Client
 

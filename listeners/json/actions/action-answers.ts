@@ -1,4 +1,4 @@
-/** What the answers to actions have in common. */
+/** Functions that the answers to all actions share. */
 import { type ByteString, textOfBytes } from "../../../protocol/byte-string.js";
 import { type Entries, EntriesReply, keyIn } from "../../../protocol/entries-reply.js";
 import {
@@ -15,30 +15,30 @@ import { phpNumeric } from "../../../protocol/json/php-number.js";
 import type { Reply } from "../../../protocol/reply.js";
 import { StepReply } from "../../../protocol/step-reply.js";
 import { finish } from "../../../protocol/steps.js";
-import { failure, lengthOf, type Member, sentenceOf, success } from "../messages/answers.js";
+import { failure, lengthOf, type Member, sentenceOf, success } from "../messages/json-answers.js";
 import { bytesOf, itemsOf } from "../messages/reply-parts.js";
-import type { Answer } from "./action-host.js";
+import type { Answer } from "./document-client.js";
 
-/** Entries of one step: to look at the clock takes as long as to write some. */
+/** Entries of one step: reading the clock takes as long as writing some of them. */
 const STEP_ENTRIES = 4 * ENTRIES_TOGETHER;
-/** Documents of one step, and their names. */
+/** Documents of one step, with their names. */
 const STEP_DOCUMENTS = 64;
 /** Names that are written in one step. */
 const NAMES_TOGETHER = 256;
-/** Of the texts of entries that are written in one go. */
+/** Characters of entries' texts that are written in one go. */
 const TOGETHER_CHARS_MAX = 256 * 1024;
 
 export const NO_DOCUMENT = "No document provided.";
 export const NO_DATA = "No data provided.";
 export const NO_ID = "No id provided or not numeric value.";
 export const NOT_MEMBERS = "Data must be provided in array.";
-/** What the commands say of a document, or an entry, that is not there. */
+/** The sentences for a document, or an entry, that does not exist. */
 export const NOT_THERE: ReadonlySet<string> = new Set([
   "Document provided does not exist.",
   "Key:id provided does not exist in document.",
 ]);
 
-/** An answer from a command's reply; an error's sentence is its message. */
+/** Returns the answer for a command's reply; the message of a failure is the error's sentence. */
 export function good(reply: Reply, members: () => readonly Member[]): string {
   return reply.kind === "error" ? failure(sentenceOf(reply)) : success(...members());
 }
@@ -46,7 +46,7 @@ export function good(reply: Reply, members: () => readonly Member[]): string {
 export const replicatedMember = (replicated: boolean | null): Member[] =>
   replicated === null ? [] : [["replicated", String(replicated)]];
 
-/** Keys and texts of entries. */
+/** Returns keys and texts of entries as JSON. */
 export function entriesJson(reply: Reply): string {
   if (reply instanceof EntriesReply) return keptJson(reply);
   const keys: string[] = [];
@@ -60,7 +60,7 @@ export function entriesJson(reply: Reply): string {
   return writePhpMembers(keys, texts);
 }
 
-/** Whether it is worth to write entries in pieces, as there are many or long ones, or they are still to be found. */
+/** Whether entries are written in pieces: there are many, they are long, or they are still to be found. */
 export const isLong = (reply: EntriesReply) =>
   reply.isPending || reply.size > ENTRIES_TOGETHER || areLong(reply.found.texts);
 
@@ -70,10 +70,10 @@ function keptJson(reply: EntriesReply): string {
   return finish(entriesPieces(reply)).join("");
 }
 
-/** The same, in steps. Most of the texts are what PHP would write, many at a time. */
+/** Writes entries in steps. Most of the texts are already as PHP would write them, many at a time. */
 export function* entriesPieces(reply: EntriesReply): Generator<void, readonly string[]> {
   const { keys, texts } = yield* reply.steps();
-  const isList = keys === null || keys.every((key, place) => key === place || key === String(place));
+  const isList = keys === null || keys.every((key, index) => key === index || key === String(index));
   const pieces: string[] = [isList ? "[" : "{"];
   for (let from = 0; from < texts.length; from += ENTRIES_TOGETHER) {
     const to = from + ENTRIES_TOGETHER;
@@ -88,7 +88,7 @@ export function* entriesPieces(reply: EntriesReply): Generator<void, readonly st
   return pieces;
 }
 
-/** A list of entries that are not kept yet, in steps; null: it is short. */
+/** Writes a list of entries that are not stored yet, in steps; null: it is short. */
 export function longList(texts: readonly ByteString[]): Generator<void, readonly string[]> | null {
   return areLong(texts) ? listPieces(texts) : null;
 }
@@ -100,7 +100,7 @@ function* listPieces(texts: readonly ByteString[]): Generator<void, readonly str
   return pieces;
 }
 
-/** One by one, with commas between them. */
+/** Writes entries one by one, with commas between them. */
 function* longEntries(
   names: readonly string[] | null,
   texts: readonly ByteString[],
@@ -115,13 +115,13 @@ function* longEntries(
   }
 }
 
-/** All documents with their entries, in steps. @param reply  of DOC.GETALL */
+/** Writes all documents with their entries, in steps. @param reply  of DOC.GETALL */
 export function* documentsPieces(reply: Reply): Generator<void, readonly string[]> {
   const items = reply instanceof StepReply ? yield* reply.steps() : itemsOf(reply);
   let isList = true;
   for (let at = 0; at < items.length && isList; at += 2) isList = bytesOf(items[at]) === String(at / 2);
   const pieces: string[] = [];
-  // Of small documents many are one piece: a million pieces are looked through, and copied, as often as the answer goes from hand to hand.
+  // Small documents share a piece: each piece is visited and copied whenever the answer is passed on.
   let piece = isList ? "[" : "{";
   for (let at = 0; at < items.length; at += 2) {
     if (at > 0) piece += ",";
@@ -141,7 +141,7 @@ export function* documentsPieces(reply: Reply): Generator<void, readonly string[
   return pieces;
 }
 
-/** The ids of entries in their order, in steps. */
+/** Writes the ids of entries in their order, in steps. */
 export function* idsPieces(found: Entries): Generator<void, readonly string[]> {
   const pieces: string[] = ["["];
   for (let from = 0; from < found.texts.length; from += NAMES_TOGETHER) {
@@ -156,7 +156,7 @@ export function* idsPieces(found: Entries): Generator<void, readonly string[]> {
 
 const nameIn = (item: Reply) => keyJson(bytesOf(item));
 
-/** A list of names, in steps. */
+/** Writes a list of names, in steps. */
 export function* namesPieces(reply: Reply): Generator<void, readonly string[]> {
   const names = reply instanceof StepReply ? yield* reply.steps() : itemsOf(reply);
   const pieces: string[] = ["["];
@@ -178,14 +178,17 @@ const nameJson = (key: ByteString | number) =>
   typeof key === "number" ? `"${key}"` : writePhpString(textOfBytes(key));
 
 export const keyJson = (bytes: ByteString) => writePhpKey(textOfBytes(bytes));
-/** A text where languages whose numbers are doubles would take it for another entry's id. */
+/** Returns an id as JSON: a text where a language with double numbers would take it for another entry's id. */
 export const idJson = (bytes: ByteString) =>
   Number.isSafeInteger(Number(bytes)) ? keyJson(bytes) : writePhpString(textOfBytes(bytes));
 export const listOf = (items: readonly ByteString[], write: (bytes: ByteString) => string) =>
   `[${items.map(write).join(",")}]`;
 export const isNumeric = (id: ByteString) => phpNumeric(textOfBytes(id)) !== undefined;
 
-/** At once if it is there at once: most commands are answered in the turn in which they come. */
+/**
+ * Applies a step to a reply, in the same turn if the reply has come: most commands are answered in the turn in which
+ * they arrive.
+ */
 export function then<A>(value: A | Promise<A>, next: (value: A) => Answer): Answer {
   return value instanceof Promise ? value.then(next) : next(value);
 }

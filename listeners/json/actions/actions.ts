@@ -1,6 +1,6 @@
 /**
- * What clients of the JSON protocol can ask for: a row for each action, which turns members into a command on documents and its
- * reply into members. Order of the checks and of the members: test/vectors/json; docs/json-documents.md.
+ * The actions of the JSON protocol, a row for each: it turns the members of a request into a command on documents,
+ * and the reply into members. Order of the checks and of the members: test/vectors/json; docs/json-documents.md.
  */
 import { type ByteString, bytesOfText, textOfBytes } from "../../../protocol/byte-string.js";
 import { CountReply, EntriesReply } from "../../../protocol/entries-reply.js";
@@ -13,10 +13,10 @@ import {
   type Member,
   sentenceOf,
   success,
-} from "../messages/answers.js";
+} from "../messages/json-answers.js";
+import type { JsonRequest } from "../messages/json-request.js";
 import { bulksOf, bytesOf, itemsOf } from "../messages/reply-parts.js";
-import type { JsonRequest } from "../messages/request.js";
-import { filterWords, hasDetails, orderWords, shapeWords } from "../messages/selection.js";
+import { filterWords, hasDetails, orderWords, shapeWords } from "../messages/selection-arguments.js";
 import {
   documentsPieces,
   entriesJson,
@@ -33,41 +33,41 @@ import {
   namesPieces,
   then,
 } from "./action-answers.js";
-import type { Action, ActionHost, Answer } from "./action-host.js";
+import type { Action, Answer, DocumentClient } from "./document-client.js";
 import { change, changeIndex, changeMember, insert, remove, update } from "./write-actions.js";
 
 export const actions: ReadonlyMap<string, Action> = new Map(
   Object.entries({
-    create: (host, request) => change(host, request, "DOC.CREATE"),
+    create: (client, request) => change(client, request, "DOC.CREATE"),
     insert,
     get,
     getkeys: getKeys,
-    update: (host, request) => explained(host, request) ?? update(host, request),
-    delete: (host, request) => explained(host, request) ?? remove(host, request),
+    update: (client, request) => explained(client, request) ?? update(client, request),
+    delete: (client, request) => explained(client, request) ?? remove(client, request),
     count,
-    empty: (host, request) => change(host, request, "DOC.EMPTY"),
-    drop: (host, request) => change(host, request, "DOC.DROP"),
-    list: (host) =>
-      then(host.read(["DOC.LIST"]), (reply) =>
+    empty: (client, request) => change(client, request, "DOC.EMPTY"),
+    drop: (client, request) => change(client, request, "DOC.DROP"),
+    list: (client) =>
+      then(client.read(["DOC.LIST"]), (reply) =>
         reply.kind === "error"
           ? failure(sentenceOf(reply))
-          : then(host.inTurns(namesPieces(reply)), (names) => longSuccess([["documents", names]])),
+          : then(client.inTurns(namesPieces(reply)), (names) => longSuccess([["documents", names]])),
       ),
     getall: getAll,
-    createindex: (host, request) => changeIndex(host, request, "CREATE"),
-    dropindex: (host, request) => changeIndex(host, request, "DROP"),
+    createindex: (client, request) => changeIndex(client, request, "CREATE"),
+    dropindex: (client, request) => changeIndex(client, request, "DROP"),
     listindexes: listIndexes,
-    addmember: (host, request) => changeMember(host, request, "ADD"),
-    dropmember: (host, request) => changeMember(host, request, "DROP"),
+    addmember: (client, request) => changeMember(client, request, "ADD"),
+    dropmember: (client, request) => changeMember(client, request, "DROP"),
     auth: logIn,
   } satisfies Record<string, Action>),
 );
 
-function get(host: ActionHost, request: JsonRequest): Answer {
+function get(client: DocumentClient, request: JsonRequest): Answer {
   const { document, id } = request;
   if (document === undefined) return failure(NO_DOCUMENT);
-  if (request.isOn("explain")) return explain(host, request, document);
-  if (id === undefined) return getSeveral(host, request, document);
+  if (request.isOn("explain")) return explain(client, request, document);
+  if (id === undefined) return getSeveral(client, request, document);
   const argv = [
     "DOC.GET",
     document,
@@ -77,39 +77,39 @@ function get(host: ActionHost, request: JsonRequest): Answer {
     ...orderWords(request),
     ...shapeWords(request),
   ];
-  return then(host.read(argv), (reply) => {
+  return then(client.read(argv), (reply) => {
     const isFound = reply.kind !== "map" || itemsOf(reply).length > 0;
-    // What is no number and no entry's key is as if it were not given.
+    // An id that is neither a number nor an entry's key is ignored.
     return isFound || isNumeric(id)
       ? good(reply, () => dataOf(reply, request))
-      : getSeveral(host, request, document);
+      : getSeveral(client, request, document);
   });
 }
 
-/** How `get` would find the entries. */
-function explain(host: ActionHost, request: JsonRequest, document: ByteString): Answer {
+/** Explains how `get` would find the entries. */
+function explain(client: DocumentClient, request: JsonRequest, document: ByteString): Answer {
   const chosen =
     request.id === undefined ? [...filterWords(request), ...orderWords(request)] : ["ID", request.id];
-  return explanation(host, ["DOC.GET", document, ...chosen]);
+  return explanation(client, ["DOC.GET", document, ...chosen]);
 }
 
 const ONE_ENTRY =
   "Nothing chooses entries: without where, query, sort and limit there is nothing to explain.";
 
-/** How a write would find the entries: nothing is written. @returns null: it is to be done */
-function explained(host: ActionHost, request: JsonRequest): Answer | null {
+/** Explains how a write would find the entries, and writes nothing. @returns null: no explanation is requested */
+function explained(client: DocumentClient, request: JsonRequest): Answer | null {
   if (!request.isOn("explain")) return null;
   const { document, id } = request;
   if (document === undefined) return failure(NO_DOCUMENT);
   if (request.action === "delete" && id === undefined && request.get("where") === undefined)
     return failure(NO_ID);
   const isChosen = filterWords(request).length + orderWords(request).length > 0;
-  return id === undefined && !isChosen ? failure(ONE_ENTRY) : explain(host, request, document);
+  return id === undefined && !isChosen ? failure(ONE_ENTRY) : explain(client, request, document);
 }
 
-/** @param argv  a read, which says how entries are found in the place of its answer */
-function explanation(host: ActionHost, argv: readonly ByteString[]): Answer {
-  return then(host.read([...argv, "EXPLAIN"]), (reply) =>
+/** @param argv  a read, which reports how entries are found instead of reading them */
+function explanation(client: DocumentClient, argv: readonly ByteString[]): Answer {
+  return then(client.read([...argv, "EXPLAIN"]), (reply) =>
     good(reply, () => {
       const [, reads, , indexes, , entries, , of, , order] = itemsOf(reply);
       const number = (one: Reply | undefined) => (one?.kind === "integer" ? String(one.value) : "0");
@@ -122,20 +122,23 @@ function explanation(host: ActionHost, argv: readonly ByteString[]): Answer {
   );
 }
 
-/** With an id the original passes over a query; what it does not know is refused. */
+/**
+ * Returns the conditions of a request with an id: like the original it ignores a query; unknown conditions are
+ * refused.
+ */
 const named = (request: JsonRequest) =>
   filterWords(request).slice(request.get("query") === undefined ? 0 : 2);
 
-function getSeveral(host: ActionHost, request: JsonRequest, document: ByteString): Answer {
+function getSeveral(client: DocumentClient, request: JsonRequest, document: ByteString): Answer {
   const words = [...filterWords(request), ...orderWords(request)];
-  return then(host.read(["DOC.GET", document, ...words, ...shapeWords(request)]), (reply) => {
+  return then(client.read(["DOC.GET", document, ...words, ...shapeWords(request)]), (reply) => {
     if (!(reply instanceof EntriesReply && isLong(reply)))
       return good(reply, () => dataOf(reply, request, words.length === 0));
-    return then(host.inTurns(longMembers(reply, request, words.length === 0)), longSuccess);
+    return then(client.inTurns(longMembers(reply, request, words.length === 0)), longSuccess);
   });
 }
 
-/** As `dataOf`, in steps. */
+/** Returns what `dataOf` does, in steps. */
 function* longMembers(
   reply: EntriesReply,
   request: JsonRequest,
@@ -148,10 +151,10 @@ function* longMembers(
   return members;
 }
 
-function getKeys(host: ActionHost, request: JsonRequest): Answer {
+function getKeys(client: DocumentClient, request: JsonRequest): Answer {
   const { document } = request;
   if (document === undefined) return failure(NO_DOCUMENT);
-  return then(host.read(["DOC.GETKEYS", document]), (reply) =>
+  return then(client.read(["DOC.GETKEYS", document]), (reply) =>
     good(reply, () => {
       const [first, names] = itemsOf(reply);
       return [
@@ -162,43 +165,46 @@ function getKeys(host: ActionHost, request: JsonRequest): Answer {
   );
 }
 
-function count(host: ActionHost, request: JsonRequest): Answer {
+function count(client: DocumentClient, request: JsonRequest): Answer {
   const { document } = request;
   if (document === undefined) return failure(NO_DOCUMENT, ["count", "0"]);
   const argv = ["DOC.COUNT", document, ...filterWords(request)];
-  if (request.isOn("explain")) return explanation(host, argv);
-  return then(host.read(argv), (reply) =>
+  if (request.isOn("explain")) return explanation(client, argv);
+  return then(client.read(argv), (reply) =>
     reply instanceof CountReply
-      ? then(host.inTurns(reply.entries.steps()), ({ texts }) => success(["count", String(texts.length)]))
+      ? then(client.inTurns(reply.entries.steps()), ({ texts }) => success(["count", String(texts.length)]))
       : good(reply, () => [["count", reply.kind === "integer" ? String(reply.value) : "0"]]),
   );
 }
 
-function listIndexes(host: ActionHost, { document }: JsonRequest): Answer {
+function listIndexes(client: DocumentClient, { document }: JsonRequest): Answer {
   if (document === undefined) return failure(NO_DOCUMENT);
-  return then(host.read(["DOC.INDEX", "LIST", document]), (reply) =>
+  return then(client.read(["DOC.INDEX", "LIST", document]), (reply) =>
     good(reply, () => [["indexes", listOf(bulksOf(reply), keyJson)]]),
   );
 }
 
-/** `replicated` says here what was asked for: nothing was written. */
-function getAll(host: ActionHost, request: JsonRequest): Answer {
-  return then(host.read(["DOC.GETALL"]), (reply) => {
+/** Answers all documents. `replicated` only repeats the request: nothing was written. */
+function getAll(client: DocumentClient, request: JsonRequest): Answer {
+  return then(client.read(["DOC.GETALL"]), (reply) => {
     if (reply.kind === "error") return failure(sentenceOf(reply));
     const asked: Member = ["replicated", String(!request.isOff("replicate"))];
-    return then(host.inTurns(documentsPieces(reply)), (data) => longSuccess([["documents", data], asked]));
+    return then(client.inTurns(documentsPieces(reply)), (data) => longSuccess([["documents", data], asked]));
   });
 }
 
-function logIn(host: ActionHost, request: JsonRequest): Answer {
+function logIn(client: DocumentClient, request: JsonRequest): Answer {
   const [user, password] = [request.get("user") ?? "default", request.get("password")];
   if (typeof user !== "string" || typeof password !== "string") return failure("No password provided.");
-  return host.logIn(bytesOfText(user), bytesOfText(password))
+  return client.logIn(bytesOfText(user), bytesOfText(password))
     ? success()
     : failure("invalid username-password pair or user is disabled.");
 }
 
-/** What is found; a client is told nothing of nothing, unless all was asked for. */
+/**
+ * Returns the members for the entries found. If there are none, the members are left out, unless all entries were
+ * requested.
+ */
 function dataOf(reply: Reply, request: JsonRequest, isAll = false): Member[] {
   const count = reply instanceof EntriesReply ? reply.size : itemsOf(reply).length;
   if (count === 0 && !(isAll && !hasDetails(request))) return [];
@@ -210,7 +216,7 @@ function dataOf(reply: Reply, request: JsonRequest, isAll = false): Member[] {
   return members;
 }
 
-/** Some languages put members whose names are numbers in an order of their own. */
+/** Returns the ids in order, for languages that sort members with numeric names. */
 const idsOf = (reply: Reply, request: JsonRequest): Member[] =>
   request.get("sort") === undefined ? [] : [["ids", listOf(keysOf(itemsOf(reply)), idJson)]];
 

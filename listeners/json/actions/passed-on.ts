@@ -1,6 +1,7 @@
 /**
- * Requests with `"replicate":false` on a daemon in memory alone: a server of the original's kind passes on so what it has done itself. They are
- * done as it does them, whatever is done otherwise for clients. Source: test/vectors/json; docs/json-documents.md "Moving over, and testing".
+ * Requests with `"replicate":false` on a daemon in memory alone: a server of the original's kind forwards its own
+ * writes in this way. They are carried out as the original does it. Source: test/vectors/json; docs/json-documents.md
+ * "Moving over, and testing".
  */
 import type { Logger } from "pino";
 import type { Environment } from "../../../net/process/environment.js";
@@ -18,30 +19,33 @@ import {
 } from "../../../protocol/json/json-value.js";
 import { writeJson } from "../../../protocol/json/json-writer.js";
 import type { Reply } from "../../../protocol/reply.js";
-import { failure, sentenceOf } from "../messages/answers.js";
+import { failure, sentenceOf } from "../messages/json-answers.js";
+import type { JsonRequest } from "../messages/json-request.js";
 import { bulksOf, bytesOf, itemsOf } from "../messages/reply-parts.js";
-import type { JsonRequest } from "../messages/request.js";
 import { good, isNumeric, keyJson, listOf, NOT_THERE, replicatedMember } from "./action-answers.js";
-import type { ActionHost, Answer } from "./action-host.js";
+import type { Answer, DocumentClient } from "./document-client.js";
 
-/** The entry whose members all others may have. */
+/** The entry whose members are permitted in all entries. */
 const FIRST = "0";
 const [NO_DOCUMENT_THERE, NO_ENTRY] = [...NOT_THERE] as [string, string];
 
-export function isPassedOn(host: ActionHost, request: JsonRequest): boolean {
-  return host.ids === "moving" && request.isOff("replicate");
+export function isPassedOn(client: DocumentClient, request: JsonRequest): boolean {
+  return client.ids === "moving" && request.isOff("replicate");
 }
 
-/** The original lets members be missing, and looks at the entry 0 only. @returns words of DOC.INSERT */
+/**
+ * Checks entries as the original does: members may be missing, and only the entry 0 is compared. @returns arguments
+ * of DOC.INSERT
+ */
 export function checkWords(
-  host: ActionHost,
+  client: DocumentClient,
   document: ByteString,
   data: JsonContainer,
   isNumbered: boolean,
 ): ByteString[] {
   const values = memberValues(data);
-  const first = entryOf(host, document, FIRST);
-  const isEmpty = itemsOf(atOnce(host.read(["DOC.GET", document, "LIMIT", "0", "1"]))).length === 0;
+  const first = entryOf(client, document, FIRST);
+  const isEmpty = itemsOf(atOnce(client.read(["DOC.GET", document, "LIMIT", "0", "1"]))).length === 0;
   const model = first ?? (isEmpty && isNumbered ? values[0] : undefined);
   const names = isContainer(model) ? new Set(memberNames(model)) : null;
   const isTaken = (value: JsonValue) =>
@@ -49,26 +53,26 @@ export function checkWords(
   return values.every(isTaken) ? ["NOCHECK"] : [];
 }
 
-/** An id that is no number is for `update` the number that it begins with. */
+/** Returns the id that `update` means: of an id that is no number, the number at its beginning. */
 export function idOf(
-  host: ActionHost,
+  client: DocumentClient,
   document: ByteString,
   id: ByteString | undefined,
 ): ByteString | undefined {
-  if (id === undefined || isNumeric(id) || entryOf(host, document, id) !== undefined) return id;
+  if (id === undefined || isNumeric(id) || entryOf(client, document, id) !== undefined) return id;
   return String(Number.parseInt(textOfBytes(id), 10) || 0);
 }
 
-/** Whether `update` by an id puts the object's members in the place of all entries. */
+/** Whether `update` by an id replaces all entries by the object's members. */
 export function isReplacing(id: ByteString | undefined, data: JsonValue): data is JsonObject {
   const isOperators = data instanceof JsonObject && data.names[0]?.startsWith("$") === true;
   const isEntry = data instanceof JsonObject && data.names.length > 0 && !isListLike(data.names);
   return isEntry && !isOperators && id !== undefined && isNumeric(id);
 }
 
-/** The members of an object become the entries. */
+/** Replaces all entries by the members of an object. */
 export function replaceAll(
-  host: ActionHost,
+  client: DocumentClient,
   request: JsonRequest,
   {
     document,
@@ -76,19 +80,19 @@ export function replaceAll(
     data,
   }: { readonly document: ByteString; readonly id: ByteString; readonly data: JsonObject },
 ): Answer {
-  const found = atOnce(host.read(["DOC.GET", document, "ID", id]));
+  const found = atOnce(client.read(["DOC.GET", document, "ID", id]));
   if (found.kind === "error") return failure(NO_DOCUMENT_THERE);
   if (itemsOf(found).length === 0) return failure(NO_ENTRY);
-  const keys = bulksOf(itemsOf(atOnce(host.read(["DOC.GETKEYS", document])))[1]);
-  // Whoever may not insert, or has no memory for it, is told so before anything is gone.
-  const tried = write(host, request, ["DOC.INSERT", document, "NOCHECK"]);
+  const keys = bulksOf(itemsOf(atOnce(client.read(["DOC.GETKEYS", document])))[1]);
+  // A client that may not insert, or has no memory for it, is refused before anything is removed.
+  const tried = write(client, request, ["DOC.INSERT", document, "NOCHECK"]);
   if (tried.kind === "error") return failure(sentenceOf(tried));
-  write(host, request, ["DOC.EMPTY", document]);
+  write(client, request, ["DOC.EMPTY", document]);
   const entries = data.names.flatMap((name, at) => [
     bytesOfText(name),
     bytesOfText(writeJson(data.values[at] as JsonValue)),
   ]);
-  const reply = write(host, request, ["DOC.INSERT", document, "NOCHECK", "KEYS", ...entries]);
+  const reply = write(client, request, ["DOC.INSERT", document, "NOCHECK", "KEYS", ...entries]);
   return good(reply, () => [
     ["document_keys", listOf(keys, keyJson)],
     ...replicatedMember(false),
@@ -96,22 +100,22 @@ export function replaceAll(
   ]);
 }
 
-/** The original numbers all entries anew at a deletion, those with keys of clients' own too. */
-export function countAnew(host: ActionHost, request: JsonRequest, document: ByteString): void {
-  const items = itemsOf(atOnce(host.read(["DOC.GET", document])));
+/** Renumbers all entries after a deletion, as the original does, even those with clients' own keys. */
+export function countAnew(client: DocumentClient, request: JsonRequest, document: ByteString): void {
+  const items = itemsOf(atOnce(client.read(["DOC.GET", document])));
   const isCounted = items.every((item, at) => at % 2 === 1 || bytesOf(item) === String(at / 2));
   if (isCounted) return;
   const texts = items.filter((_, at) => at % 2 === 1).map(bytesOf);
-  write(host, request, ["DOC.UPDATE", document, `[${texts.join(",")}]`]);
+  write(client, request, ["DOC.UPDATE", document, `[${texts.join(",")}]`]);
 }
 
-function entryOf(host: ActionHost, document: ByteString, id: ByteString): JsonValue | undefined {
-  const [, entry] = itemsOf(atOnce(host.read(["DOC.GET", document, "ID", id])));
+function entryOf(client: DocumentClient, document: ByteString, id: ByteString): JsonValue | undefined {
+  const [, entry] = itemsOf(atOnce(client.read(["DOC.GET", document, "ID", id])));
   return entry === undefined ? undefined : parseJson(textOfBytes(bytesOf(entry)));
 }
 
-function write(host: ActionHost, request: JsonRequest, argv: readonly ByteString[]): Reply {
-  const written = host.write(argv, request);
+function write(client: DocumentClient, request: JsonRequest, argv: readonly ByteString[]): Reply {
+  const written = client.write(argv, request);
   if (written instanceof Promise) throw new Error("a daemon in memory alone writes at once");
   return written.reply;
 }
@@ -121,21 +125,21 @@ function atOnce(reply: Reply | Promise<Reply>): Reply {
   return reply;
 }
 
-/** Milliseconds between two lines of the log about it. */
+/** Milliseconds between two log lines about a refusal. */
 const SILENCE_MS = 1_000;
 
-/** Says in the log what was refused of what others have passed on: they do not say it. */
+/** Logs refusals of requests that other servers have forwarded: those servers do not log them. */
 export class RefusedRequests {
   readonly #throttle: LogThrottle;
   readonly #sentence: string;
 
-  /** @param sentence  what the log says of them */
+  /** @param sentence  the sentence of the log line */
   constructor(log: Logger, environment: Environment, sentence: string) {
     this.#throttle = new LogThrottle({ log, uptime: environment.uptime, periodMs: SILENCE_MS });
     this.#sentence = sentence;
   }
 
-  /** @param request  what tells which one it was */
+  /** @param request  identifies the request in the log */
   note(request: Readonly<Record<string, unknown>>, answer: string): void {
     this.#throttle.warn("refused", { ...request, answer: answer.slice(0, 512) }, this.#sentence);
   }

@@ -1,4 +1,7 @@
-/** Actions that change documents: members into a command, its reply into members. Source: test/vectors/json; docs/json-documents.md. */
+/**
+ * The actions that change documents: members become a command, and its reply members. Source: test/vectors/json;
+ * docs/json-documents.md.
+ */
 import { type ByteString, bytesOfText } from "../../../protocol/byte-string.js";
 import { isContainer, memberNames, memberValues } from "../../../protocol/json/json-value.js";
 import {
@@ -7,10 +10,10 @@ import {
   writePhpEntries,
   writePhpMembers,
 } from "../../../protocol/json/json-writer.js";
-import { failure, longSuccess, type Member, sentenceOf, success } from "../messages/answers.js";
+import { failure, longSuccess, type Member, sentenceOf, success } from "../messages/json-answers.js";
+import type { JsonRequest } from "../messages/json-request.js";
 import { bulksOf, bytesOf, itemsOf } from "../messages/reply-parts.js";
-import type { JsonRequest } from "../messages/request.js";
-import { filterWords, lifetimeWords, orderWords, revisionWords } from "../messages/selection.js";
+import { filterWords, lifetimeWords, orderWords, revisionWords } from "../messages/selection-arguments.js";
 import {
   entriesJson,
   good,
@@ -27,35 +30,35 @@ import {
   replicatedMember,
   then,
 } from "./action-answers.js";
-import type { ActionHost, Answer } from "./action-host.js";
+import type { Answer, DocumentClient } from "./document-client.js";
 import { checkWords, countAnew, idOf, isPassedOn, isReplacing, replaceAll } from "./passed-on.js";
 
-export function change(host: ActionHost, request: JsonRequest, command: string): Answer {
+export function change(client: DocumentClient, request: JsonRequest, command: string): Answer {
   const { document } = request;
   if (document === undefined) return failure(NO_DOCUMENT);
-  return then(host.write([command, document], request), ({ reply, replicated }) =>
-    // Of a document that is not there nothing was emptied, and nothing was replicated.
+  return then(client.write([command, document], request), ({ reply, replicated }) =>
+    // A document that does not exist was not emptied, and nothing was replicated.
     good(reply, () => replicatedMember(reply.kind === "integer" && reply.value === 0 ? null : replicated)),
   );
 }
 
-export function insert(host: ActionHost, request: JsonRequest): Answer {
+export function insert(client: DocumentClient, request: JsonRequest): Answer {
   const { document } = request;
   const data = request.get("data");
   if (document === undefined) return failure(NO_DOCUMENT);
   if (data === undefined) return failure(NO_DATA);
-  if (!isContainer(data)) return insertFailure(host, document);
+  if (!isContainer(data)) return insertFailure(client, document);
   const isNumbered = !request.isOff("auto-increment");
   const texts = memberValues(data).map((value) => bytesOfText(writeJson(value)));
   const names = isNumbered ? [] : memberNames(data);
   const entries = isNumbered ? texts : texts.flatMap((text, at) => [bytesOfText(names[at] as string), text]);
   const lifetime = lifetimeWords(request, []);
   const keys = isNumbered || entries.length === 0 ? [] : ["KEYS"];
-  const counted = isNumbered && host.ids === "counted" ? ["COUNT"] : [];
-  const unchecked = isPassedOn(host, request) ? checkWords(host, document, data, isNumbered) : [];
+  const counted = isNumbered && client.ids === "counted" ? ["COUNT"] : [];
+  const unchecked = isPassedOn(client, request) ? checkWords(client, document, data, isNumbered) : [];
   const argv = ["DOC.INSERT", document, ...lifetime, ...counted, ...unchecked, ...keys, ...entries];
-  const asksIds = request.isOn("ids") || (isNumbered && host.ids === "long" && entries.length > 0);
-  return then(host.write(argv, request), ({ reply, replicated }) => {
+  const asksIds = request.isOn("ids") || (isNumbered && client.ids === "long" && entries.length > 0);
+  return then(client.write(argv, request), ({ reply, replicated }) => {
     if (reply.kind === "error") return failure(sentenceOf(reply));
     const others: Member[] = [
       ...replicatedMember(replicated),
@@ -64,35 +67,35 @@ export function insert(host: ActionHost, request: JsonRequest): Answer {
     if (texts.length === 0) return success(...others);
     const long = isNumbered ? longList(texts) : null;
     if (long === null) return success([INSERTED, insertedJson(texts, isNumbered ? null : names)], ...others);
-    return then(host.inTurns(long), (pieces) => longSuccess([[INSERTED, pieces], ...others]));
+    return then(client.inTurns(long), (pieces) => longSuccess([[INSERTED, pieces], ...others]));
   });
 }
 
-/** As the original spells it. */
+/** The name of the member, as the original spells it. */
 const INSERTED = "data_interted";
 
-/** Of data that has no entries, where there is such a document. */
-function insertFailure(host: ActionHost, document: ByteString): Answer {
-  return then(host.read(["DOC.GET", document, "LIMIT", "0", "0"]), (reply) =>
+/** Answers an insertion whose data has no entries; another mistake if the document does not exist. */
+function insertFailure(client: DocumentClient, document: ByteString): Answer {
+  return then(client.read(["DOC.GET", document, "LIMIT", "0", "0"]), (reply) =>
     failure(reply.kind === "error" && NOT_THERE.has(sentenceOf(reply)) ? sentenceOf(reply) : NOT_MEMBERS),
   );
 }
 
-/** @param names  null: they are numbered */
+/** @param names  null: the entries are numbered */
 function insertedJson(texts: readonly ByteString[], names: readonly string[] | null): string {
   return names === null ? `[${writePhpEntries(null, texts)}]` : writePhpMembers(names, texts.map(phpFormOf));
 }
 
-export function update(host: ActionHost, request: JsonRequest): Answer {
+export function update(client: DocumentClient, request: JsonRequest): Answer {
   const { document } = request;
   const data = request.get("data");
   if (document === undefined) return failure(NO_DOCUMENT);
   if (data === undefined) return failure(NO_DATA);
   if (request.id === undefined && request.get("id") !== undefined) return failure(NO_ID);
-  const isOriginal = isPassedOn(host, request);
-  const id = isOriginal ? idOf(host, document, request.id) : request.id;
+  const isOriginal = isPassedOn(client, request);
+  const id = isOriginal ? idOf(client, document, request.id) : request.id;
   if (isOriginal && request.id !== undefined && isReplacing(request.id, data))
-    return replaceAll(host, request, { document, id: request.id, data });
+    return replaceAll(client, request, { document, id: request.id, data });
   const argv = [
     "DOC.UPDATE",
     document,
@@ -100,12 +103,12 @@ export function update(host: ActionHost, request: JsonRequest): Answer {
     ...(id === undefined ? [] : ["ID", id]),
     ...filterWords(request),
     ...orderWords(request),
-    ...(request.isOn("upsert") ? ["UPSERT", ...(host.ids === "counted" ? ["COUNT"] : [])] : []),
+    ...(request.isOn("upsert") ? ["UPSERT", ...(client.ids === "counted" ? ["COUNT"] : [])] : []),
     ...revisionWords(request),
     ...lifetimeWords(request, ["PERSIST"]),
   ];
-  return then(host.write(argv, request), ({ reply, replicated }) => {
-    if (reply.kind === "error") return updateFailure(host, document, sentenceOf(reply));
+  return then(client.write(argv, request), ({ reply, replicated }) => {
+    if (reply.kind === "error") return updateFailure(client, document, sentenceOf(reply));
     const [, keys, , changed, , added] = itemsOf(reply);
     return success(
       ["document_keys", listOf(bulksOf(keys), keyJson)],
@@ -116,10 +119,10 @@ export function update(host: ActionHost, request: JsonRequest): Answer {
   });
 }
 
-/** Where the data is wrong, what would be right stands beside. */
-function updateFailure(host: ActionHost, document: ByteString, sentence: string): Answer {
+/** Answers a failed update. If the data has wrong members, the answer lists the right ones. */
+function updateFailure(client: DocumentClient, document: ByteString, sentence: string): Answer {
   if (sentence !== NOT_MEMBERS && !sentence.startsWith("The required keys")) return failure(sentence);
-  return then(host.read(["DOC.GETKEYS", document]), (reply) =>
+  return then(client.read(["DOC.GETKEYS", document]), (reply) =>
     reply.kind === "error"
       ? failure(sentence)
       : failure(sentence, ["document_keys", listOf(bulksOf(itemsOf(reply)[1]), keyJson)]),
@@ -128,10 +131,10 @@ function updateFailure(host: ActionHost, document: ByteString, sentence: string)
 
 const ONE_ENTRY = "id names one entry: where, sort, limit and offset go without it.";
 
-function removeChosen(host: ActionHost, request: JsonRequest, document: ByteString): Answer {
+function removeChosen(client: DocumentClient, request: JsonRequest, document: ByteString): Answer {
   if (request.get("revision") !== undefined) return failure("revision is one entry's: name it by id.");
   const argv = ["DOC.DELETE", document, ...filterWords(request), ...orderWords(request)];
-  return then(host.write(argv, request), ({ reply, replicated }) =>
+  return then(client.write(argv, request), ({ reply, replicated }) =>
     good(reply, () => {
       const deleted = reply.kind === "integer" ? Number(reply.value) : 0;
       return [["deleted", String(deleted)], ...replicatedMember(deleted === 0 ? null : replicated)];
@@ -139,35 +142,35 @@ function removeChosen(host: ActionHost, request: JsonRequest, document: ByteStri
   );
 }
 
-export function remove(host: ActionHost, request: JsonRequest): Answer {
+export function remove(client: DocumentClient, request: JsonRequest): Answer {
   const { document, id } = request;
   if (document === undefined) return failure(NO_DOCUMENT);
   const hasOrder = orderWords(request).length > 0;
   if (id !== undefined && (request.get("where") !== undefined || hasOrder)) return failure(ONE_ENTRY);
   if (request.get("where") !== undefined && request.get("id") === undefined)
-    return removeChosen(host, request, document);
+    return removeChosen(client, request, document);
   if (id === undefined) return failure(NO_ID);
   return then(
-    host.write(["DOC.DELETE", document, id, ...revisionWords(request)], request),
+    client.write(["DOC.DELETE", document, id, ...revisionWords(request)], request),
     ({ reply, replicated }) =>
       reply.kind === "error" && !isNumeric(id) && NOT_THERE.has(sentenceOf(reply))
         ? failure(NO_ID)
         : good(reply, () => {
-            if (isPassedOn(host, request)) countAnew(host, request, document);
+            if (isPassedOn(client, request)) countAnew(client, request, document);
             return replicatedMember(replicated);
           }),
   );
 }
 
-/** Members of all entries: added later with a value, null unless given, or dropped. */
-export function changeMember(host: ActionHost, request: JsonRequest, does: "ADD" | "DROP"): Answer {
+/** Adds a member to all entries, with a value or null, or drops one. */
+export function changeMember(client: DocumentClient, request: JsonRequest, does: "ADD" | "DROP"): Answer {
   const { document } = request;
   const field = request.get("field");
   if (document === undefined) return failure(NO_DOCUMENT);
   if (typeof field !== "string") return failure("No field provided: the name of the member.");
   const value = does === "ADD" ? [bytesOfText(writeJson(request.get("value") ?? null))] : [];
   const argv = ["DOC.MEMBER", does, document, bytesOfText(field), ...value];
-  return then(host.write(argv, request), ({ reply, replicated }) =>
+  return then(client.write(argv, request), ({ reply, replicated }) =>
     good(reply, () => {
       const changed = reply.kind === "integer" ? Number(reply.value) : 0;
       return [["changed", String(changed)], ...replicatedMember(changed === 0 ? null : replicated)];
@@ -175,13 +178,13 @@ export function changeMember(host: ActionHost, request: JsonRequest, does: "ADD"
   );
 }
 
-export function changeIndex(host: ActionHost, request: JsonRequest, does: "CREATE" | "DROP"): Answer {
+export function changeIndex(client: DocumentClient, request: JsonRequest, does: "CREATE" | "DROP"): Answer {
   const { document } = request;
   const field = request.get("field");
   if (document === undefined) return failure(NO_DOCUMENT);
   if (typeof field !== "string") return failure("No field provided: the name of the member that is indexed.");
   const argv = ["DOC.INDEX", does, document, bytesOfText(field)];
-  return then(host.write(argv, request), ({ reply, replicated }) =>
+  return then(client.write(argv, request), ({ reply, replicated }) =>
     good(reply, () => replicatedMember(replicated)),
   );
 }

@@ -1,11 +1,12 @@
 /**
- * What programs tell errors by, beside the sentences, which are the original's: for who has asked for it. Each sentence has a code.
+ * Codes by which programs distinguish errors, in addition to the original's sentences, for clients that request them.
+ * Each sentence has a code.
  * Source: docs/json-documents.md "Codes of errors".
  */
-import { ERROR_HEAD, type Text } from "./answers.js";
+import { ERROR_HEAD, type Text } from "./json-answers.js";
 
 interface Row {
-  /** How the sentences begin. */
+  /** The beginnings of its sentences. */
   readonly begins: readonly string[];
   readonly meaning: string;
 }
@@ -61,14 +62,17 @@ export type ErrorCode = keyof typeof ERROR_CODES;
 const rows = Object.entries(ERROR_CODES) as readonly (readonly [ErrorCode, Row])[];
 const STRANGE_MEMBER = /^The action '.*' has no member '/s;
 
-/** @param action  of the request; the original says of a document that is not there and is to be dropped that it is */
+/**
+ * Returns a sentence's code. @param action  of the request: the original's sentence for dropping an absent document
+ * says that it exists
+ */
 export function errorCode(sentence: string, action: string | undefined): ErrorCode {
   if (STRANGE_MEMBER.test(sentence)) return "UNKNOWN_MEMBER";
   const code = rows.find(([, { begins }]) => begins.some((begin) => sentence.startsWith(begin)))?.[0];
   return code === "DOCUMENT_EXISTS" && action === "drop" ? "DOCUMENT_ABSENT" : (code ?? "REFUSED");
 }
 
-/** An answer, with its code behind the message if it is an error. */
+/** Returns an answer with the code after the message, if it is an error. */
 export function coded(answer: Text, action: string | undefined): Text {
   if (typeof answer !== "string" || !answer.startsWith(ERROR_HEAD)) return answer;
   const { message } = JSON.parse(answer) as { readonly message?: unknown };

@@ -1,12 +1,12 @@
-/** What the commands on documents answer, part by part. */
+/** The parts of replies to commands on documents. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Reply } from "../../../protocol/reply.js";
 
-/** None, if it is no container. */
+/** Returns the items of a container; none of another reply. */
 export function itemsOf(reply: Reply | undefined): readonly Reply[] {
   return reply !== undefined && "items" in reply ? reply.items : [];
 }
 
-/** Empty, if it is no string. */
+/** Returns the bytes of a string; empty for another reply. */
 export const bytesOf = (reply: Reply | undefined): ByteString => (reply?.kind === "bulk" ? reply.bytes : "");
 export const bulksOf = (reply: Reply | undefined): ByteString[] => itemsOf(reply).map(bytesOf);

@@ -9,11 +9,11 @@ import { bytesOf, itemsOf } from "../messages/reply-parts.js";
 
 export interface Entry {
   readonly key: ByteString;
-  /** JSON. */
+  /** The entry as JSON. */
   readonly text: ByteString;
 }
 
-/** Entries that remain when the document is sent or fetched; null: there is no such document. */
+/** The entries that remain when the document is sent or fetched; null: the document does not exist. */
 export type Contents = readonly Entry[] | null;
 
 export class DocumentStore {
@@ -54,7 +54,25 @@ export class DocumentStore {
     return entries;
   }
 
-  /** Gives a document other contents in one turn: no client sees a part of it. If this fails, the document stays as it was. @returns an error, or the last reply */
+  /** Returns the id of a document's first entry; "": it has none. */
+  firstKey(document: ByteString): ByteString {
+    return bytesOf(itemsOf(this.run(["DOC.GETKEYS", document]))[0]);
+  }
+
+  /**
+   * Whether the ids of a document are 0, 1, 2, …, after a deletion: if the highest number is an id, all of them are.
+   */
+  isCounted(document: ByteString): boolean {
+    const count = this.run(["DOC.COUNT", document]);
+    if (count.kind !== "integer" || Number(count.value) === 0) return count.kind === "integer";
+    const last = String(Number(count.value) - 1);
+    return itemsOf(this.run(["DOC.GET", document, "ID", last])).length > 0;
+  }
+
+  /**
+   * Replaces the contents of a document in one turn: no client sees a part of it. If this fails, the document stays
+   * as it was. @returns an error, or the last reply
+   */
   replace(document: ByteString, contents: Contents): Reply {
     const before = this.contentsOf(document);
     if (contents === null) return before === null ? OK : this.run(["DOC.DROP", document]);

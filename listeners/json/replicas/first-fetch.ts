@@ -3,9 +3,10 @@
  * write would be sent to them complete, over documents that were never received here. Source: docs/json-documents.md "At the start".
  */
 import type { Logger } from "pino";
-import { type ByteString, textOfBytes } from "../../../protocol/byte-string.js";
+import { type ByteString, bytesOfText, textOfBytes } from "../../../protocol/byte-string.js";
+import { isContainer, type JsonValue, memberNames, memberValues } from "../../../protocol/json/json-value.js";
+import { writeJson } from "../../../protocol/json/json-writer.js";
 import type { DocumentStore, Entry } from "./document-store.js";
-import { documentsOf } from "./given-documents.js";
 import { isSilence } from "./replica-connection.js";
 import { DbsyncdReplica } from "./replica-contact.js";
 import type { ReplicaLink } from "./replica-link.js";
@@ -15,8 +16,10 @@ const RETRY_MS = 50;
 const RETRY_MAX_MS = 15_000;
 /** Milliseconds that a server may be silent about all its documents, at most: the limit doubles with each silence. */
 const PATIENCE_MAX_MS = 300_000;
-/** How often a server is asked again because it passed writes on meanwhile. */
+/** Fetches from a server that forwarded writes meanwhile. */
 const ROUNDS = 3;
+/** The request for all documents. */
+const GET_ALL = '{"action":"getall","replicate":false}';
 
 export class FirstFetch {
   readonly #links: readonly ReplicaLink[];
@@ -24,7 +27,7 @@ export class FirstFetch {
   readonly #log: Logger;
   /** Documents that a server has sent. */
   readonly #given = new Set<ByteString>();
-  /** Why each server has not sent its documents. */
+  /** The reason why each server has not sent its documents. */
   readonly #reasons = new Map<ReplicaLink, string>();
   readonly #timers = new Map<ReplicaLink, NodeJS.Timeout>();
   readonly #failures = new Map<ReplicaLink, number>();
@@ -143,7 +146,7 @@ export class FirstFetch {
         this.#take(name, entries);
         taken.add(name);
         known.push(name);
-        // One that was made here alone is not the server's: it must not be sent there over the server's own.
+        // A document created only here must not replace the server's own.
       } else if (this.#given.has(name)) known.push(name);
     }
     return known;
@@ -164,4 +167,31 @@ export class FirstFetch {
     log.info("ready: the servers of --json-replica have given their documents");
     for (const waiter of [...this.#waiters]) waiter();
   }
+}
+
+/**
+ * Requests all documents. @returns entries by the document's name @throws Error  the connection failed, or the answer
+ * has no documents
+ */
+async function documentsOf(link: ReplicaLink): Promise<Map<ByteString, readonly Entry[]>> {
+  const answer = await link.ask(GET_ALL);
+  const documents = answer.get("documents");
+  if (answer.get("status") !== "success" || !isContainer(documents)) {
+    const message = answer.get("message");
+    throw new Error(typeof message === "string" ? `it answers: ${message}` : "its answer has no documents");
+  }
+  const values = memberValues(documents);
+  return new Map(
+    memberNames(documents).map((name, at) => [bytesOfText(name), shownEntries(name, values[at])]),
+  );
+}
+
+/** Returns the entries of a document. @throws Error  it has none */
+function shownEntries(name: string, value: JsonValue | undefined): readonly Entry[] {
+  if (!isContainer(value)) throw new Error(`its document ${name} has no entries`);
+  const values = memberValues(value);
+  return memberNames(value).map((key, at) => ({
+    key: bytesOfText(key),
+    text: bytesOfText(writeJson(values[at] as JsonValue)),
+  }));
 }

@@ -1,14 +1,17 @@
-/** Documents of which a server may not have all. One that it refuses as a whole is not sent again with each write, but in its own time. */
+/**
+ * Documents that may be incomplete on a server. A document that it refuses is not sent again with each write, but
+ * after a delay.
+ */
 import type { ByteString } from "../../../protocol/byte-string.js";
 
-/** Milliseconds until it is given what it has refused; each further time is twice as long as the one before. */
+/** Milliseconds before a refused document is sent again; each delay is twice the one before. */
 const REFUSED_MS = 5_000;
-const REFUSED_MOST_MS = 60_000;
+const REFUSED_MAX_MS = 60_000;
 
 export class MissedDocuments {
   readonly #all = new Set<ByteString>();
   readonly #refused = new Set<ByteString>();
-  /** Called when those that were refused are to be sent again. */
+  /** Called when refused documents are to be sent again. */
   readonly #again: () => void;
   #timer: NodeJS.Timeout | null = null;
   #refusedMs = REFUSED_MS;
@@ -21,17 +24,17 @@ export class MissedDocuments {
     return this.#all.size;
   }
 
-  /** How many of them it has refused, for now. */
+  /** The number of them that the server has refused for now. */
   get refusedSize(): number {
     return this.#refused.size;
   }
 
-  /** Whether some are to be sent before anything else is. */
+  /** Whether documents are to be sent before anything else is. */
   get areDue(): boolean {
     return this.#all.size > this.#refused.size;
   }
 
-  /** Those that are to be sent. */
+  /** The documents to send. */
   get due(): ByteString[] {
     return [...this.#all].filter((document) => !this.#refused.has(document));
   }
@@ -52,19 +55,19 @@ export class MissedDocuments {
     this.#all.add(document);
     this.#refused.add(document);
     this.#timer ??= setTimeout(() => {
-      this.#refusedMs = Math.min(2 * this.#refusedMs, REFUSED_MOST_MS);
+      this.#refusedMs = Math.min(2 * this.#refusedMs, REFUSED_MAX_MS);
       this.retry();
       this.#again();
     }, this.#refusedMs).unref();
   }
 
-  /** The server has all of it. */
+  /** Removes a document: the server has all of it. */
   settle(document: ByteString): void {
     this.#all.delete(document);
     if (this.#all.size === 0) this.#refusedMs = REFUSED_MS;
   }
 
-  /** What was refused may be sent again: time has passed, or the server is another one. */
+  /** Permits refused documents to be sent again: time has passed, or the server is another one. */
   retry(): void {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;

@@ -1,21 +1,26 @@
-/** The documents of a server compared with those here: what it lost, and what other clients have changed there. */
+/**
+ * Compares the documents of a server with those here: which it has lost, and which other clients have changed there.
+ */
 import { type ByteString, bytesOfText, textOfBytes } from "../../../protocol/byte-string.js";
 import { isContainer, JsonNumber, memberValues } from "../../../protocol/json/json-value.js";
 import { phpFormOf, writePhpMembers, writePhpString } from "../../../protocol/json/json-writer.js";
 import type { DocumentStore } from "./document-store.js";
 import { objectOf, type ReplicaConnection } from "./replica-connection.js";
 
-/** Answered by the names of all documents. */
+/** The request for the names of all documents. */
 const LIST = '{"action":"list"}';
 
 export interface Differences {
-  /** Documents that are not there. */
+  /** Documents that the server does not have. */
   readonly absent: readonly ByteString[];
   /** Documents with other contents. */
   readonly others: readonly ByteString[];
 }
 
-/** Compares documents with those of a server. @param documents  that it should have @throws Error  the connection */
+/**
+ * Compares documents with those of a server. @param documents  that it should have @throws Error  the connection
+ * failed
+ */
 export async function differing(
   connection: ReplicaConnection,
   store: DocumentStore,

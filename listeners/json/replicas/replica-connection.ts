@@ -11,9 +11,9 @@ import { JsonObject } from "../../../protocol/json/json-value.js";
 import { type AnswerReader, ConnectionEnd, RequestClient } from "../../../protocol/request-client.js";
 
 export interface ReplicaBounds {
-  /** Milliseconds: a server that sends nothing for so long is given up. */
+  /** Milliseconds without a byte, after which a request fails. */
   readonly silenceMs: number;
-  /** Of an answer. */
+  /** Bytes of the longest answer. */
   readonly maxBytes: number;
 }
 
@@ -22,10 +22,10 @@ const END = "\r";
 /** An action that a dbsyncd has and the original does not have. */
 export const PROBE_ACTION = "listindexes";
 const ORIGINAL_ANSWER = `The action '${PROBE_ACTION}' provided is not valid.`;
-/** What a dbsyncd answers to it when no document is named. */
+/** A dbsyncd's answers to the probe without a document. */
 const DBSYNCD_ANSWERS: readonly string[] = ["No document provided.", "Authentication required."];
 
-/** Returns whether the server may be reached, and sends nothing. */
+/** Whether a request failed because the server sent nothing. */
 export const isSilence = (problem: unknown): boolean =>
   problem instanceof ConnectionEnd && problem.why === "late";
 
@@ -72,13 +72,13 @@ export class ReplicaConnection {
     }
   }
 
-  /** From now on: what has been asked has that time from here on. */
+  /** Replaces the bounds; pending requests have the new time from now on. */
   set bounds({ silenceMs, maxBytes }: ReplicaBounds) {
     this.#reader.maxBytes = maxBytes;
     this.#client.answerMs = silenceMs;
   }
 
-  /** Whether nothing can be asked any more. */
+  /** Whether the connection has ended. */
   get isLost(): boolean {
     return this.#client.end !== null;
   }
@@ -88,7 +88,7 @@ export class ReplicaConnection {
     return this.#isDbsyncd;
   }
 
-  /** @param request  a line @returns the answer, JSON. @throws ConnectionEnd */
+  /** Sends a request. @param request  a line @returns the answer, JSON. @throws ConnectionEnd */
   ask(request: string): Promise<string> {
     const answer = this.#before.then(() => this.#client.ask(`${request}\n`));
     this.#before = answer.catch(() => {});
@@ -109,7 +109,7 @@ class OriginalAnswers implements AnswerReader<ByteString> {
   maxBytes: number;
   problem: string | null = null;
   readonly #answers = new Queue<ByteString>();
-  /** Of the answer that is coming. */
+  /** Pieces of the answer that is arriving. */
   #pieces: ByteString[] = [];
   #pieceBytes = 0;
 
@@ -141,14 +141,14 @@ class OriginalAnswers implements AnswerReader<ByteString> {
   }
 }
 
-/** @throws Error  it is none */
+/** Returns the object in an answer. @throws Error  there is none */
 export function objectOf(answer: string): JsonObject {
   const value = parseJson(answer);
   if (value instanceof JsonObject) return value;
   throw new Error("an answer is no object");
 }
 
-/** @throws Error  the answer is neither an original's nor a dbsyncd's */
+/** Whether an answer to the probe is a dbsyncd's. @throws Error  it is neither an original's nor a dbsyncd's */
 function isFromDbsyncd(answer: string): boolean {
   const message = String(objectOf(answer).get("message"));
   if (message === ORIGINAL_ANSWER) return false;

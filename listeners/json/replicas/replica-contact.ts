@@ -1,22 +1,13 @@
-/** What is known of a server of --json-replica, and the connection to it. Only an original server is sent anything. */
+/** A server of --json-replica and the connection to it. Only an original server receives anything. */
 import type { Logger } from "pino";
 import type { Environment } from "../../../net/process/environment.js";
 import { placeName, type ReplicaPlace } from "../../../net/process/place.js";
 import { type ReplicaBounds, ReplicaConnection } from "./replica-connection.js";
 
-/** `self`: the daemon's own listener. */
+/** The kind of a server; `self`: the daemon's own listener. */
 export type ReplicaKind = "original" | "dbsyncd" | "self";
 
-export interface ContactParts {
-  readonly place: ReplicaPlace;
-  readonly bounds: ReplicaBounds;
-  readonly log: Logger;
-  readonly environment: Environment;
-  /** Called when the server has closed the connection. */
-  readonly closed: () => void;
-}
-
-/** The port of -p unless it is given. */
+/** The default port of -p. */
 const DAEMON_PORT = 1111;
 /** Bytes of a mark, which no other program guesses. */
 const MARK_BYTES = 16;
@@ -36,7 +27,11 @@ export class DbsyncdReplica extends Error {
 class OwnAddress extends Error {}
 
 export class ReplicaContact {
-  readonly #parts: ContactParts;
+  /** Called when the server has closed the connection. */
+  onClosed: () => void = () => {};
+  readonly #address: ReplicaPlace;
+  readonly #log: Logger;
+  readonly #environment: Environment;
   #bounds: ReplicaBounds;
   #connection: ReplicaConnection | null = null;
   #kind: ReplicaKind | null = null;
@@ -47,14 +42,16 @@ export class ReplicaContact {
   #isAway = false;
   /** Whether its contents have been compared since it was reached. */
   isCompared = false;
-  /** Whether it has sent its documents since the daemon's start: it is sent nothing before. */
+  /** Whether it has sent its documents since the daemon's start: before that it receives nothing. */
   hasGiven = false;
-  /** Why it was not reached. */
+  /** The reason why it was not reached. */
   problem: unknown = new Error("not reached yet");
 
-  constructor(parts: ContactParts) {
-    this.#parts = parts;
-    this.#bounds = parts.bounds;
+  constructor(address: ReplicaPlace, bounds: ReplicaBounds, log: Logger, environment: Environment) {
+    this.#address = address;
+    this.#bounds = bounds;
+    this.#log = log;
+    this.#environment = environment;
   }
 
   /** Holds for the open connection, too. */
@@ -78,10 +75,10 @@ export class ReplicaContact {
 
   /** host:port */
   get name(): string {
-    return placeName(this.#parts.place);
+    return placeName(this.#address);
   }
 
-  /** null: there is none. */
+  /** The connection; null: there is none. */
   get connection(): ReplicaConnection | null {
     return this.#connection;
   }
@@ -99,7 +96,7 @@ export class ReplicaContact {
     return this.#kind === "original" && this.#connection?.isLost === false;
   }
 
-  /** Whether it may be sent writes. */
+  /** Whether writes may be sent to it. */
   get isTaking(): boolean {
     return this.hasGiven && this.#kind === "original";
   }
@@ -117,11 +114,11 @@ export class ReplicaContact {
     return this.#connection;
   }
 
-  /** Reports once, until the server answers again, that it is away. */
+  /** Logs once, until the server answers again, that it is away. */
   reportAway(problem: unknown): void {
     this.problem = problem;
     const reason = problem instanceof Error ? problem.message : String(problem);
-    const { log } = this.#parts;
+    const log = this.#log;
     if (!this.#isAway && problem instanceof DbsyncdReplica)
       log.error({ replica: this.name, reason }, "nothing is sent to a server of --json-replica");
     else if (!this.#isAway)
@@ -129,7 +126,7 @@ export class ReplicaContact {
     this.#isAway = true;
   }
 
-  /** The server has answered a write. */
+  /** Notes that the server has answered a write. */
   reportThere(): void {
     this.#isAway = false;
   }
@@ -142,12 +139,12 @@ export class ReplicaContact {
   }
 
   async #open(): Promise<ReplicaConnection> {
-    const { place, environment, closed } = this.#parts;
-    this.#mark = Buffer.from(environment.randomBytes(MARK_BYTES), "latin1").toString("hex");
+    const address = this.#address;
+    this.#mark = Buffer.from(this.#environment.randomBytes(MARK_BYTES), "latin1").toString("hex");
     this.#isOwn = false;
     this.isCompared = false;
-    const connection = await ReplicaConnection.open(place, this.#mark, this.#bounds, () => {
-      if (this.#connection?.isLost === true) closed();
+    const connection = await ReplicaConnection.open(address, this.#mark, this.#bounds, () => {
+      if (this.#connection?.isLost === true) this.onClosed();
     }).catch((problem) => {
       this.#kind = null;
       throw problem;
@@ -155,6 +152,6 @@ export class ReplicaContact {
     this.#kind = this.#isOwn ? "self" : connection.isDbsyncd ? "dbsyncd" : "original";
     if (this.#kind === "original") return connection;
     connection.destroy();
-    throw this.isSelf ? new OwnAddress("it is this daemon") : new DbsyncdReplica(place);
+    throw this.isSelf ? new OwnAddress("it is this daemon") : new DbsyncdReplica(address);
   }
 }

@@ -1,4 +1,4 @@
-/** Sends writes, or complete documents, to an original. What it refuses it has missed. */
+/** Sends writes, or complete documents, to an original. A refused document counts as missed. */
 import type { Logger } from "pino";
 import { type ByteString, textOfBytes } from "../../../protocol/byte-string.js";
 import type { DocumentStore } from "./document-store.js";
@@ -7,7 +7,7 @@ import { objectOf } from "./replica-connection.js";
 import type { ReplicaContact } from "./replica-contact.js";
 import { type Forwarded, REQUEST_CHARS_MAX, wholeDocument } from "./replica-requests.js";
 
-/** How the answer to a write begins that was done. */
+/** The beginning of the answer to a successful write. */
 const DONE = '{"status":"success"';
 
 export class ReplicaDelivery {
@@ -26,10 +26,10 @@ export class ReplicaDelivery {
   /** Sends requests one after the other. @returns whether the server did all of them @throws Error  the connection */
   async send(document: ByteString, { requests, dropsFirst }: Forwarded): Promise<boolean> {
     let areTaken = requests.length > 0;
-    for (const [place, request] of requests.entries()) {
+    for (const [index, request] of requests.entries()) {
       const connection = await this.#contact.connected();
       const answer = await connection.ask(request);
-      if ((dropsFirst && place === 0) || this.#isTaken(document, answer)) continue;
+      if ((dropsFirst && index === 0) || this.#isTaken(document, answer)) continue;
       areTaken = false;
       // To the original a request that needs several of its reads is several requests: more answers may come.
       if (request.length > REQUEST_CHARS_MAX) this.#contact.disconnect();
@@ -42,7 +42,7 @@ export class ReplicaDelivery {
     return await this.send(document, wholeDocument(document, this.#store.contentsOf(document)));
   }
 
-  /** @throws Error  the answer is no JSON object */
+  /** Whether an answer confirms the write; otherwise logs the refusal. @throws Error  the answer is no JSON object */
   #isTaken(document: ByteString, answer: string): boolean {
     this.#contact.reportThere();
     if (answer.startsWith(DONE)) return true;

@@ -3,18 +3,15 @@
  * or refused something are sent complete until it has them; none that it has not sent or confirmed replaces one of its own.
  */
 import type { Logger } from "pino";
-import type { Environment } from "../../../net/process/environment.js";
-import type { ReplicaPlace } from "../../../net/process/place.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { JsonObject } from "../../../protocol/json/json-value.js";
 import type { DocumentStore } from "./document-store.js";
 import { MissedDocuments } from "./missed-documents.js";
 import { differing } from "./replica-comparison.js";
-import { isSilence, objectOf, type ReplicaBounds, type ReplicaConnection } from "./replica-connection.js";
-import { ReplicaContact } from "./replica-contact.js";
+import { isSilence, objectOf, type ReplicaConnection } from "./replica-connection.js";
+import type { ReplicaContact } from "./replica-contact.js";
 import { ReplicaDelivery } from "./replica-delivery.js";
 import type { Forwarded } from "./replica-requests.js";
-import { SerialWork } from "./serial-work.js";
 
 /** Milliseconds between two attempts to reach it. */
 const RETRY_MS = 1_000;
@@ -28,21 +25,38 @@ export interface ForwardedWrite {
   translated(): Forwarded;
 }
 
-export interface ReplicaLinkParts {
-  readonly place: ReplicaPlace;
-  readonly bounds: ReplicaBounds;
-  readonly store: DocumentStore;
-  readonly log: Logger;
-  readonly environment: Environment;
-  /** The server has other contents of documents of which it missed nothing. */
-  readonly differs: (link: ReplicaLink, documents: readonly ByteString[]) => void;
+/** Called when the server has other contents of documents of which it missed nothing. */
+export type OnDiffers = (link: ReplicaLink, documents: readonly ByteString[]) => void;
+
+/** Runs steps one after the other, in the order of the calls. */
+class SerialWork {
+  /** Resolves when all earlier steps are done. */
+  #last: Promise<unknown> = Promise.resolve();
+  #waiting = 0;
+
+  /** Whether no step runs or waits. */
+  get isIdle(): boolean {
+    return this.#waiting === 0;
+  }
+
+  /** Runs a step after the earlier ones. @param step  must not reject @returns its result */
+  async run<A>(step: () => Promise<A>): Promise<A> {
+    this.#waiting++;
+    const done = this.#last.then(step);
+    this.#last = done;
+    const result = await done;
+    this.#waiting--;
+    return result;
+  }
 }
 
 export class ReplicaLink {
   readonly contact: ReplicaContact;
   /** Documents of which it may not have all. */
   readonly missed: MissedDocuments;
-  readonly #parts: ReplicaLinkParts;
+  readonly #store: DocumentStore;
+  readonly #log: Logger;
+  readonly #onDiffers: OnDiffers;
   readonly #delivery: ReplicaDelivery;
   /** Documents that it should have: it sent them, or confirmed writes of them. */
   readonly #known = new Set<ByteString>();
@@ -57,22 +71,24 @@ export class ReplicaLink {
   #isSilent = false;
   #isStopped = false;
 
-  constructor(parts: ReplicaLinkParts) {
-    const { store, log } = parts;
-    this.#parts = parts;
-    this.contact = new ReplicaContact({ ...parts, closed: () => this.#closed() });
-    this.missed = new MissedDocuments(() => this.refresh());
-    this.#delivery = new ReplicaDelivery(this.contact, this.missed, store, log);
+  constructor(contact: ReplicaContact, store: DocumentStore, log: Logger, onDiffers: OnDiffers) {
+    this.contact = contact;
+    this.#store = store;
+    this.#log = log;
+    this.#onDiffers = onDiffers;
+    this.missed = new MissedDocuments(this.refresh);
+    this.#delivery = new ReplicaDelivery(contact, this.missed, store, log);
+    contact.onClosed = this.#retryClosed;
   }
 
-  /** It has sent its documents. @param documents  that it is known to have */
+  /** Begins to send writes: the server has sent its documents. @param documents  that it is known to have */
   given(documents: readonly ByteString[]): void {
     this.contact.hasGiven = true;
     for (const document of documents) this.#known.add(document);
     this.refresh();
   }
 
-  /** @returns whether the server has confirmed the write */
+  /** Sends a write. @returns whether the server has confirmed it */
   async forward(write: ForwardedWrite): Promise<boolean> {
     if (this.contact.isSelf) return false;
     const isTaken = await this.#inTurn(write);
@@ -86,9 +102,9 @@ export class ReplicaLink {
     return objectOf(await (await this.#connected()).ask(request));
   }
 
-  /** @returns whether an original is there */
+  /** Connects to the server. @returns whether it is an original */
   async meet(): Promise<boolean> {
-    return await this.#behind(async () => {
+    return await this.#inOrder(async () => {
       try {
         await this.#connected();
         return true;
@@ -99,13 +115,13 @@ export class ReplicaLink {
     });
   }
 
-  /** Brings it up to date; no caller waits for it. */
-  refresh(): void {
+  /** Sends what the server has missed; no caller waits for it. */
+  readonly refresh = (): void => {
     if (this.#retry !== null) clearTimeout(this.#retry);
     this.#retry = null;
     if (this.#isStopped || this.contact.isSelf) return;
-    void this.#behind(() => this.#catchUp());
-  }
+    void this.#inOrder(this.#catchUp);
+  };
 
   stop(): void {
     this.#isStopped = true;
@@ -122,16 +138,16 @@ export class ReplicaLink {
     }
     const isNeeded = !this.missed.areDue && !this.missed.has(write.document);
     const translated = isNeeded ? write.translated() : null;
-    return await this.#behind(() => this.#forward(write.document, translated, number));
+    return await this.#inOrder(() => this.#forward(write.document, translated, number));
   }
 
-  async #behind<A>(step: () => Promise<A>): Promise<A> {
+  async #inOrder<A>(step: () => Promise<A>): Promise<A> {
     const result = await this.#work.run(step);
     if (this.#work.isIdle) this.#whole.clear();
     return result;
   }
 
-  /** @param translated  null: the document is sent complete */
+  /** Sends a write in its turn. @param translated  null: the document is sent complete */
   async #forward(document: ByteString, translated: Forwarded | null, number: number): Promise<boolean> {
     const whole = this.#whole.get(document);
     if (whole !== undefined && number <= whole.upTo) return whole.isTaken;
@@ -156,7 +172,7 @@ export class ReplicaLink {
 
   /** Sends documents as they are now: all writes before are part of them. */
   async #sendMissed(): Promise<void> {
-    const { store, log } = this.#parts;
+    const [store, log] = [this.#store, this.#log];
     for (const document of this.missed.due) {
       if (!this.contact.isTaking) return this.#retrySoon();
       if (await this.#isForeign(document)) {
@@ -180,21 +196,21 @@ export class ReplicaLink {
   /** Whether the server has a document of this name with other contents that this daemon never received. @throws Error  the connection */
   async #isForeign(document: ByteString): Promise<boolean> {
     if (this.#known.has(document)) return false;
-    const { others } = await differing(await this.contact.connected(), this.#parts.store, [document]);
+    const { others } = await differing(await this.contact.connected(), this.#store, [document]);
     return others.length > 0;
   }
 
   /** Reports documents whose contents differ there. The retries that follow do not report them again. */
   #differs(documents: readonly ByteString[]): void {
     for (const document of documents) this.#reported.add(document);
-    this.#parts.differs(this, documents);
+    this.#onDiffers(this, documents);
   }
 
   /** Reaches the server, and compares its documents once. @throws Error  the connection */
   async #ready(): Promise<void> {
     const connection = await this.#connected();
     if (this.contact.isCompared || !this.contact.isTaking) return;
-    const { absent, others } = await differing(connection, this.#parts.store, this.#known);
+    const { absent, others } = await differing(connection, this.#store, this.#known);
     for (const document of absent) this.missed.add(document);
     const unexplained = others.filter((document) => !this.missed.has(document));
     if (unexplained.length > 0) this.#differs(unexplained);
@@ -207,14 +223,14 @@ export class ReplicaLink {
     return connection;
   }
 
-  /** The server has closed the connection while nothing was sent. */
-  #closed(): void {
+  /** Reconnects after the server has closed an idle connection. */
+  readonly #retryClosed = (): void => {
     if (this.#isStopped) return;
     this.missed.retry();
     this.#retrySoon();
-  }
+  };
 
-  /** @param connection  that was lost; null: there was none */
+  /** Notes a lost connection. @param connection  the lost one; null: there was none */
   #lost(problem: unknown, connection: ReplicaConnection | null): void {
     // Each request that was not answered reports the same connection.
     if (this.contact.isSelf || this.contact.connection !== connection) return;
@@ -226,10 +242,10 @@ export class ReplicaLink {
   }
 
   #retrySoon(): void {
-    if (!this.#isStopped) this.#retry ??= setTimeout(() => this.refresh(), RETRY_MS).unref();
+    if (!this.#isStopped) this.#retry ??= setTimeout(this.refresh, RETRY_MS).unref();
   }
 
-  async #catchUp(): Promise<void> {
+  readonly #catchUp = async (): Promise<void> => {
     if (this.#isStopped) return;
     try {
       await this.#ready();
@@ -237,5 +253,5 @@ export class ReplicaLink {
     } catch (problem) {
       this.#lost(problem, this.contact.connection);
     }
-  }
+  };
 }

@@ -1,6 +1,6 @@
 /**
- * What is sent to a server of the original's kind so that its documents become as ours: the client's own request where both do
- * the same with it, else the document as a whole. Source: test/vectors/json; docs/json-documents.md "Differences".
+ * Requests that make the documents of an original server equal to ours: the client's own request where it has the
+ * same effect there, else the complete document. Source: test/vectors/json; docs/json-documents.md "Differences".
  */
 import { type ByteString, textOfBytes } from "../../../protocol/byte-string.js";
 import {
@@ -18,70 +18,66 @@ import {
   writePhpString,
 } from "../../../protocol/json/json-writer.js";
 import { phpNumeric } from "../../../protocol/json/php-number.js";
-import type { JsonRequest } from "../messages/request.js";
-import type { Contents, Entry } from "./document-store.js";
+import type { JsonRequest } from "../messages/json-request.js";
+import type { Contents, DocumentStore, Entry } from "./document-store.js";
 
-/** Characters of a request: the original takes what one read brings, 64 KiB at most, for one. */
+/** Characters of a request: the original treats what one read brings, at most 64 KiB, as one request. */
 export const REQUEST_CHARS_MAX = 60_000;
 
-/** Members of an update by which others than the entry 0 are chosen, or made. */
+/** Members of an update that select or add entries besides the entry 0. */
 const BEYOND = ["query", "where", "sort", "limit", "offset", "upsert"];
-/** An id that can be no other entry's. */
+/** Matches an id that can only be the entry's own. */
 const ENTRY_NUMBER = /^(?:0|[1-9]\d{0,14})$/;
 
-/** What is sent for a write, one after the other. */
+/** The requests sent for a write, one after the other. */
 export interface Forwarded {
   readonly requests: readonly string[];
-  /** Whether the first one may be refused: it drops what need not be there. */
+  /** Whether the first request may be refused: it drops a document that need not exist. */
   readonly dropsFirst: boolean;
 }
 
-/** A document, with the request done. */
-export interface Changed {
-  readonly contents: () => Contents;
-  /** The id of its first entry; "": it has none that others could be compared with. */
-  readonly firstKey: () => ByteString;
-  /** Whether the ids are 0, 1, 2, …, where an entry was deleted just now. */
-  readonly isCounted: () => boolean;
-}
-
-/** For a server of the original's kind, which knows nothing of indexes. */
-export function translated(request: JsonRequest, document: ByteString, changed: Changed): Forwarded {
+/** Returns the requests for an original server, which knows no indexes. @param store  after the write */
+export function translated(request: JsonRequest, document: ByteString, store: DocumentStore): Forwarded {
   const { action } = request;
   if (action === "createindex" || action === "dropindex") return { requests: [], dropsFirst: false };
   const name = textOfBytes(document);
   if (action === "insert") return { requests: insertOf(request, name), dropsFirst: false };
   if (action === "create" || action === "drop" || action === "empty")
     return { requests: [asked(action, name)], dropsFirst: false };
-  if (action === "addmember" || action === "dropmember") return wholeDocument(document, changed.contents());
-  const more = action === "delete" ? deletionOf(request, changed) : entryUpdateOf(request, changed);
-  if (more === null) return wholeDocument(document, changed.contents());
+  const isWhole = action === "addmember" || action === "dropmember";
+  const changeOf = action === "delete" ? deletionOf : entryUpdateOf;
+  const more = isWhole ? null : changeOf(request, document, store);
+  if (more === null) return wholeDocument(document, store.contentsOf(document));
   return { requests: [asked(action ?? "", name, more)], dropsFirst: false };
 }
 
-/** The original numbers entries anew at a deletion. @returns null: that would not be the same */
-function deletionOf({ id = "" }: JsonRequest, { isCounted }: Changed): string | null {
-  if (phpNumeric(textOfBytes(id)) === undefined || !isCounted()) return null;
+/**
+ * Returns the members of a deletion. The original renumbers entries after it. @returns null: the result would differ
+ */
+function deletionOf({ id = "" }: JsonRequest, document: ByteString, store: DocumentStore): string | null {
+  if (phpNumeric(textOfBytes(id)) === undefined || !store.isCounted(document)) return null;
   return `"id":${writePhpString(textOfBytes(id))}`;
 }
 
 /**
- * The original changes the entry 0 if it is given no id, another one by an id that begins with its number and is none itself; by a number it
- * replaces all entries. It asks the entry 0 for the names of members. Source: test/vectors/json, "update-with-nonnumeric-id-edits-fields".
- * @returns null: it cannot be asked to change one entry
+ * Returns the members of an update of one entry. Without an id the original changes the entry 0; with an id that
+ * begins with a number but is none, the entry of that number; with a number it replaces all entries. It takes the
+ * permitted members from the entry 0. Source: test/vectors/json, "update-with-nonnumeric-id-edits-fields".
+ * @returns null: no request changes this entry alone
  */
-function entryUpdateOf(request: JsonRequest, { firstKey }: Changed): string | null {
+function entryUpdateOf(request: JsonRequest, document: ByteString, store: DocumentStore): string | null {
   const { id } = request;
   const data = request.get("data");
   if (BEYOND.some((name) => request.get(name) !== undefined)) return null;
   const isEntry =
     data instanceof JsonObject &&
     (data.names.length === 0 || (!isListLike(data.names) && data.names[0]?.startsWith("$") !== true));
-  if (!isEntry || (id !== undefined && !ENTRY_NUMBER.test(id)) || firstKey() !== "0") return null;
+  if (!isEntry || (id !== undefined && !ENTRY_NUMBER.test(id))) return null;
+  if (store.firstKey(document) !== "0") return null;
   return `"data":${writePhpJson(data)}${id === undefined ? "" : `,"id":"${id}x"`}`;
 }
 
-/** What makes a document what it is here, without indexes and lifetimes, which an original does not know. */
+/** Returns the requests that copy a document, without indexes and lifetimes, which an original does not know. */
 export function wholeDocument(document: ByteString, contents: Contents): Forwarded {
   const name = textOfBytes(document);
   const drop = asked("drop", name);
@@ -98,7 +94,7 @@ export function wholeDocument(document: ByteString, contents: Contents): Forward
 function insertOf(request: JsonRequest, document: string): string[] {
   const data = request.get("data");
   if (!isContainer(data)) return [];
-  // It is asked to insert nothing, too: it confirms that the document is there.
+  // An empty insertion is sent as well: its answer confirms that the document exists.
   if (memberValues(data).length === 0) return [asked("insert", document, '"data":[]')];
   const names = request.isOff("auto-increment") ? memberNames(data) : null;
   return inserting(
@@ -108,9 +104,9 @@ function insertOf(request: JsonRequest, document: string): string[] {
   );
 }
 
-const isNumbered = (entries: readonly Entry[]) => entries.every(({ key }, place) => key === String(place));
+const isNumbered = (entries: readonly Entry[]) => entries.every(({ key }, index) => key === String(index));
 
-/** @param names  null: they are numbered */
+/** Returns requests that insert entries. @param names  null: the entries are numbered */
 function inserting(document: string, names: readonly string[] | null, texts: readonly string[]): string[] {
   const requests: string[] = [];
   for (let from = 0; from < texts.length; ) {

@@ -3,32 +3,22 @@
  * are not here yet. Source: test/vectors/json, "Replication"; docs/json-documents.md "Original servers".
  */
 import type { Logger } from "pino";
-import type { Environment } from "../../../net/process/environment.js";
-import type { ReplicaPlace } from "../../../net/process/place.js";
 import type { Limits } from "../../../options/limits.js";
 import { type ByteString, textOfBytes } from "../../../protocol/byte-string.js";
 import type { Reply } from "../../../protocol/reply.js";
-import type { JsonReplicaFigures } from "../../replica-figures.js";
-import { bytesOf, itemsOf } from "../messages/reply-parts.js";
-import type { JsonRequest } from "../messages/request.js";
+import type { JsonReplicaFigures } from "../../json-replica-figures.js";
+import type { JsonRequest } from "../messages/json-request.js";
 import type { DocumentStore } from "./document-store.js";
 import { FirstFetch } from "./first-fetch.js";
 import type { ReplicaBounds } from "./replica-connection.js";
-import { ReplicaLink } from "./replica-link.js";
+import type { ReplicaContact } from "./replica-contact.js";
+import { type OnDiffers, ReplicaLink } from "./replica-link.js";
 import { type Forwarded, translated } from "./replica-requests.js";
 
-/** Commands whose document follows a second word. */
+/** Commands whose document follows a second argument. */
 const CONTAINERS: ReadonlySet<ByteString> = new Set(["DOC.INDEX", "DOC.MEMBER"]);
 
-export interface JsonReplicasParts {
-  readonly places: readonly ReplicaPlace[];
-  readonly store: DocumentStore;
-  readonly limits: Limits;
-  readonly log: Logger;
-  readonly environment: Environment;
-}
-
-/** How the error begins by which clients are refused before the daemon is ready. */
+/** The beginning of the error for clients before the daemon is ready. */
 const NOT_READY = "This daemon has not fetched yet the";
 
 export class JsonReplicas {
@@ -39,14 +29,11 @@ export class JsonReplicas {
   readonly #differences = new Map<ReplicaLink, number>();
   #bounds: ReplicaBounds;
 
-  constructor(parts: JsonReplicasParts) {
-    const { places, store, limits, log } = parts;
+  constructor(contacts: readonly ReplicaContact[], store: DocumentStore, bounds: ReplicaBounds, log: Logger) {
     this.#store = store;
     this.#log = log;
-    const bounds = boundsOf(limits);
     this.#bounds = bounds;
-    const differs = (link: ReplicaLink, documents: readonly ByteString[]) => this.#differs(link, documents);
-    this.#links = places.map((place) => new ReplicaLink({ ...parts, place, bounds, differs }));
+    this.#links = contacts.map((contact) => new ReplicaLink(contact, store, log, this.#noteDifferent));
     this.#firstFetch = new FirstFetch(this.#links, store, log);
   }
 
@@ -69,17 +56,20 @@ export class JsonReplicas {
     return this.#firstFetch.whenReady(mostMs);
   }
 
-  /** Why clients' requests are refused before it is ready. */
+  /** The error for clients before the daemon is ready. */
   get notReady(): string {
     return `${NOT_READY} documents of ${this.#firstFetch.pending}. Try again later.`;
   }
 
-  /** A write that another server passed on was refused: the fetch that is running may not have it. */
+  /** Notes a refused write that another server has forwarded: the running fetch may not contain it. */
   noteRefused(): void {
     this.#firstFetch.noteRefused();
   }
 
-  /** The daemon's own listener has received the first request of a connection to a server of a list. */
+  /**
+   * Compares the mark of a request that the daemon's own listener has received: the daemon may have connected to
+   * itself.
+   */
   recognize(mark: ByteString): void {
     for (const { contact } of this.#links) contact.recognize(mark);
   }
@@ -116,47 +106,34 @@ export class JsonReplicas {
     for (const link of this.#links) link.stop();
   }
 
-  /** @returns whether a server has confirmed it */
+  /** @returns whether a server has confirmed the write */
   async #forward(argv: readonly ByteString[], request: JsonRequest): Promise<boolean> {
     const document = (CONTAINERS.has(argv[0] ?? "") ? argv[2] : argv[1]) as ByteString;
-    const changed = {
-      contents: () => this.#store.contentsOf(document),
-      firstKey: () => bytesOf(itemsOf(this.#store.run(["DOC.GETKEYS", document]))[0]),
-      isCounted: () => this.#isCounted(document),
-    };
     let words: Forwarded | null = null;
     const write = {
       document,
       isDrop: argv[0] === "DOC.DROP",
-      translated: () => (words ??= translated(request, document, changed)),
+      translated: () => (words ??= translated(request, document, this.#store)),
     };
     const all = await Promise.all(this.#links.map((link) => link.forward(write)));
     return all.includes(true);
   }
 
-  #differs(link: ReplicaLink, documents: readonly ByteString[]): void {
+  readonly #noteDifferent: OnDiffers = (link, documents) => {
     const count = documents.length;
     this.#differences.set(link, (this.#differences.get(link) ?? 0) + count);
     this.#log.warn(
       { replica: link.contact.name, documents: documents.slice(0, 10).map(textOfBytes), count },
       "a JSON replica has other contents than are here",
     );
-  }
-
-  /** Whether the ids are 0, 1, 2, …: the original numbers all entries again at a deletion. If the highest one is there, no others are. */
-  #isCounted(document: ByteString): boolean {
-    const count = this.#store.run(["DOC.COUNT", document]);
-    if (count.kind !== "integer" || Number(count.value) === 0) return count.kind === "integer";
-    const last = String(Number(count.value) - 1);
-    return itemsOf(this.#store.run(["DOC.GET", document, "ID", last])).length > 0;
-  }
+  };
 }
 
-function boundsOf(limits: Limits): ReplicaBounds {
+export function boundsOf(limits: Limits): ReplicaBounds {
   return { silenceMs: limits.jsonReplicaTimeout, maxBytes: limits.maxOutputBytes };
 }
 
-/** An error changes nothing, and neither does emptying a document that is not there. */
+/** Whether a write has changed something: an error has not, nor has emptying an absent document. */
 function hasChanged(reply: Reply): boolean {
   return reply.kind !== "error" && !(reply.kind === "integer" && reply.value === 0);
 }

@@ -1,16 +1,16 @@
-/** What many commands are told: which database and collection, and how many. */
+/** Arguments of many commands: the database, the collection, and numbers of documents. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { CommandDocument } from "../messages/command-document.js";
 import { failure } from "../messages/failure.js";
 
-/** @throws MongoFailure */
+/** Returns the database of a command. @throws MongoFailure */
 export function databaseOf(command: CommandDocument): ByteString {
   const database = command.text("$db");
   if (database === null || database === "") throw failure(40414, "BSON field '$db' is missing but required");
   return database;
 }
 
-/** The collection that a command names behind its own name, or in another field. @throws MongoFailure */
+/** Returns the collection that a command names after its own name, or in another field. @throws MongoFailure */
 export function collectionOf(command: CommandDocument, field = command.name): ByteString {
   if (!command.isText(field)) throw failure(73, `collection name of ${command.name} has to be a string`);
   const collection = command.text(field) ?? "";
@@ -19,17 +19,17 @@ export function collectionOf(command: CommandDocument, field = command.name): By
   return collection;
 }
 
-/** @throws MongoFailure */
+/** Returns database and collection, joined by a dot. @throws MongoFailure */
 export function namespaceOf(command: CommandDocument, field = command.name): ByteString {
   return `${databaseOf(command)}.${collectionOf(command, field)}`;
 }
 
-/** Database and collection, as the store's commands have them. */
-export function placeOf(command: CommandDocument): readonly [ByteString, ByteString] {
+/** Returns database and collection as arguments of the store's commands. */
+export function collectionArguments(command: CommandDocument): readonly [ByteString, ByteString] {
   return [databaseOf(command), collectionOf(command)];
 }
 
-/** A number of documents; null: nothing is said. @throws MongoFailure */
+/** Returns a number of documents; null: the field is absent. @throws MongoFailure */
 export function countOf(command: CommandDocument, field: string): number | null {
   const count = command.number(field);
   if (count === null) return null;

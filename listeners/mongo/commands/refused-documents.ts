@@ -1,6 +1,6 @@
 /**
- * Documents of a write that are refused before it is recorded: what the store makes of commands that are recorded already must not
- * change. Their failures are told with the store's, by the places that the client knows.
+ * Refuses documents of a write before it is recorded: the effect of recorded commands on the store must not change.
+ * The answer reports these failures together with the store's, by the indexes that the client knows.
  */
 import { type ByteString, bytesOf } from "../../../protocol/byte-string.js";
 import { MalformedBson, membersOf } from "../../../protocol/mongo/bson-members.js";
@@ -22,14 +22,17 @@ const INDEX = "index";
 const ERRORS = "writeErrors";
 const LENGTH_BYTES = 4;
 
-/** Returns why a document's id is refused; null: it is not, or the bytes are no document, which the store refuses at its place. */
+/**
+ * Returns why a document's id is refused; null: it is accepted, or the bytes are no document, which the store refuses
+ * itself.
+ */
 export function refusedId(bytes: Buffer): MongoFailure | null {
   return refusedField(() => dollarFieldOf(bytes, ID));
 }
 
 /**
- * Returns why the id is refused that an upsert's update or query names for the document that it may add; null: it is not, or the statement
- * adds none.
+ * Returns why the id is refused that an upsert's update or query names for a new document; null: it is accepted, or
+ * the statement adds no document.
  */
 export function refusedUpsertId(bytes: Buffer, query: string, update: string): MongoFailure | null {
   return refusedField(() => {
@@ -56,7 +59,10 @@ function refusedField(find: () => ByteString | null): MongoFailure | null {
   }
 }
 
-/** Returns the first field with a dollar of the id that a query, or one part of its `$and`, is to equal. @throws MalformedBson */
+/**
+ * Returns the first field with a dollar in the id that a query, or one part of its `$and`, requires. @throws
+ * MalformedBson
+ */
 function dollarFieldOfQuery(query: Buffer | null): ByteString | null {
   const all = memberOf(query, "$and", BSON.array);
   const parts = all === null ? [] : [...membersOf(all)].filter(({ type }) => type === BSON.document);
@@ -68,7 +74,7 @@ function dollarFieldOfQuery(query: Buffer | null): ByteString | null {
   return null;
 }
 
-/** Returns the first field with a dollar of a document's member that is a document. @throws MalformedBson */
+/** Returns the first field with a dollar in a member that is a document. @throws MalformedBson */
 function dollarFieldOf(bytes: Buffer, name: string): ByteString | null {
   const value = documentOf(bytes, name);
   if (value === null) return null;
@@ -76,7 +82,7 @@ function dollarFieldOf(bytes: Buffer, name: string): ByteString | null {
   return null;
 }
 
-/** @throws MalformedBson */
+/** Returns a member that is a document. @throws MalformedBson */
 const documentOf = (bytes: Buffer | null, name: string): Buffer | null =>
   memberOf(bytes, name, BSON.document);
 
@@ -88,54 +94,55 @@ function memberOf(bytes: Buffer | null, wanted: string, typed?: number): Buffer 
   return null;
 }
 
-/** The members of a document that was answered. */
+/** Returns the members of the document in a reply. */
 export function membersOfReply(reply: Reply): ByteString {
   return reply.kind === "bulk" ? reply.bytes.slice(LENGTH_BYTES, -1) : "";
 }
 
 interface WriteError {
   readonly index: number;
-  /** The document. */
+  /** The error as a document. */
   readonly bytes: ByteString;
 }
 
 export class Refusals {
-  /** What goes on to the store. */
+  /** The documents that are passed on to the store. */
   readonly left: readonly Buffer[];
   readonly #isOrdered: boolean;
-  readonly #places: readonly number[];
+  readonly #indexes: readonly number[];
   readonly #refused: readonly WriteError[];
 
-  /** @param isOrdered  nothing goes on that follows a refused document */
+  /** @param isOrdered  whether documents after a refused one are dropped */
   constructor(
     documents: readonly Buffer[],
     refusal: (document: Buffer) => MongoFailure | null,
     isOrdered: boolean,
   ) {
-    const places: number[] = [];
+    const indexes: number[] = [];
     const refused: WriteError[] = [];
     for (const [index, one] of documents.entries()) {
       const why = refusal(one);
-      if (why === null) places.push(index);
+      if (why === null) indexes.push(index);
       else refused.push(written(index, why));
       if (why !== null && isOrdered) break;
     }
     this.#isOrdered = isOrdered;
-    this.#places = places;
+    this.#indexes = indexes;
     this.#refused = refused;
-    this.left = places.length === documents.length ? documents : places.map((at) => documents[at] as Buffer);
+    this.left =
+      indexes.length === documents.length ? documents : indexes.map((at) => documents[at] as Buffer);
   }
 
   get isEmpty(): boolean {
     return this.#refused.length === 0;
   }
 
-  /** The members of the answer where nothing went on. */
+  /** The members of the answer if no document was passed on. */
   get alone(): ByteString {
     return `${elements({ n: int32(0) })}${errorsOf(this.#refused)}`;
   }
 
-  /** The members of the store's answer, with these failures among its own. */
+  /** Returns the members of the store's answer, with these failures among its own. */
   joined(reply: Reply): ByteString {
     if (reply.kind !== "bulk") return "";
     const bytes = Buffer.from(reply.bytes, "latin1");
@@ -144,18 +151,18 @@ export class Refusals {
     for (const { name, start, from, end } of membersOf(bytes))
       if (name === ERRORS) errors = this.#placed(bytes.subarray(from, end));
       else rest += bytesOf(bytes, start, end);
-    // In order it has not come to the one that is refused.
+    // In order, the store has stopped before the refused document.
     const all = this.#isOrdered && errors.length > 0 ? errors : [...errors, ...this.#refused];
     return rest + errorsOf([...all].sort((a, b) => a.index - b.index));
   }
 
-  /** The store's failures, by the client's places. */
+  /** Returns the store's failures with the client's indexes. */
   #placed(array: Buffer): readonly WriteError[] {
     return [...membersOf(array)].map(({ from, end }) => {
       const one = array.subarray(from, end);
       const at = [...membersOf(one)].find(({ name }) => name === INDEX)?.from ?? -1;
       if (at < 0) return { index: 0, bytes: bytesOf(one) };
-      const index = this.#places[one.readInt32LE(at)] ?? 0;
+      const index = this.#indexes[one.readInt32LE(at)] ?? 0;
       const bytes = bytesOf(one, 0, at) + int32Bytes(index) + bytesOf(one, at + LENGTH_BYTES, one.length);
       return { index, bytes };
     });
@@ -163,8 +170,8 @@ export class Refusals {
 }
 
 function written(index: number, { code, sentence }: MongoFailure): WriteError {
-  const told = { index: int32(index), code: int32(code), errmsg: text(sentence) };
-  return { index, bytes: document(told).bytes };
+  const members = { index: int32(index), code: int32(code), errmsg: text(sentence) };
+  return { index, bytes: document(members).bytes };
 }
 
 const errorsOf = (errors: readonly WriteError[]): ByteString =>

@@ -1,4 +1,7 @@
-/** The document of a command, by its members; and the documents that a message may hold beside it. Nothing is decoded but what is asked for. */
+/**
+ * The document of a command, by its members, and the documents that a message may hold next to it. Only requested
+ * members are decoded.
+ */
 import { type ByteString, bytesOf, textOfBytes } from "../../../protocol/byte-string.js";
 import { MalformedBson, type Member, membersOf } from "../../../protocol/mongo/bson-members.js";
 import { BSON } from "../../../protocol/mongo/bson-types.js";
@@ -6,8 +9,8 @@ import { framed } from "../../../protocol/mongo/bson-writer.js";
 import type { DocumentSequence } from "../../../protocol/mongo/message.js";
 import { failure } from "./failure.js";
 
-/** More are no command. */
-const MEMBERS_MOST = 1000;
+/** Members of a command. */
+const MEMBERS_MAX = 1000;
 const NUMBERS: ReadonlySet<number> = new Set([BSON.int32, BSON.int64, BSON.double]);
 
 export class CommandDocument {
@@ -19,7 +22,7 @@ export class CommandDocument {
   /** @throws MongoFailure */
   constructor(bytes: Buffer, sequences: readonly DocumentSequence[] = []) {
     this.#bytes = bytes;
-    this.members = listed(bytes, MEMBERS_MOST);
+    this.members = listed(bytes, MEMBERS_MAX);
     for (const member of this.members) {
       if (this.#byName.has(member.name))
         throw failure(40413, `BSON field '${textOfBytes(member.name)}' is a duplicate field`);
@@ -31,12 +34,12 @@ export class CommandDocument {
       throw failure(40413, `BSON field '${doubled?.name ?? sequences[0]?.name}' is a duplicate field`);
   }
 
-  /** UTF-8: of a command what it is to do. */
+  /** The first member's name, UTF-8: of a command its own name. */
   get name(): ByteString {
     return this.members[0]?.name ?? "";
   }
 
-  /** What lies beside the document. */
+  /** The names of the documents next to the command. */
   get sequenceNames(): Iterable<string> {
     return this.#sequences.keys();
   }
@@ -49,18 +52,18 @@ export class CommandDocument {
     return this.#byName.get(name);
   }
 
-  /** The member as it stands, with its type and name; "": it is absent. */
+  /** Returns the bytes of a member with its type and name; "": it is absent. */
   element(name: string): ByteString {
     const member = this.#byName.get(name);
     return member === undefined ? "" : bytesOf(this.#bytes, member.start, member.end);
   }
 
-  /** A document of some of the members, as they stand. */
+  /** Returns a document of some of the members, unchanged. */
   only(names: readonly string[]): ByteString {
     return framed(names.map((name) => this.element(name)).join(""));
   }
 
-  /** The bytes of a text; null: it is absent. @throws MongoFailure  it is something else */
+  /** Returns the bytes of a text; null: it is absent. @throws MongoFailure  it is of another type */
   text(name: string): ByteString | null {
     const member = this.#typed(name, (type) => type === BSON.text, "string");
     if (member === null) return null;
@@ -73,13 +76,13 @@ export class CommandDocument {
     return this.#byName.get(name)?.type === BSON.text;
   }
 
-  /** The characters of a text. */
+  /** Returns the characters of a text; null: it is absent. */
   words(name: string): string | null {
     const bytes = this.text(name);
     return bytes === null ? null : textOfBytes(bytes);
   }
 
-  /** Any number, as BSON has it. */
+  /** Returns a number of any BSON type; null: it is absent. */
   number(name: string): number | null {
     const member = this.#typed(name, (type) => NUMBERS.has(type), "number");
     return member === null ? null : Number(this.#numberAt(member));
@@ -90,7 +93,7 @@ export class CommandDocument {
     return member === null ? null : BigInt(this.#exact(member));
   }
 
-  /** A boolean, or a number that stands for one; false: it is absent. */
+  /** Returns a boolean, or a number as one; false: it is absent. */
   flag(name: string): boolean {
     const member = this.#typed(name, (type) => type === BSON.boolean || NUMBERS.has(type), "bool");
     if (member === null) return false;
@@ -99,39 +102,42 @@ export class CommandDocument {
       : Number(this.#numberAt(member)) !== 0;
   }
 
-  /** The bytes of a binary value; null: it is absent. */
+  /** Returns the bytes of a binary value; null: it is absent. */
   payload(name: string): ByteString | null {
     const member = this.#typed(name, (type) => type === BSON.binary, "binData");
-    // Behind length and subtype.
+    // The bytes follow length and subtype.
     return member === null ? null : bytesOf(this.#bytes, member.from + 5, member.end);
   }
 
-  /** A document within this one, or an array. */
+  /** Returns a document or an array within this one; null: it is absent. */
   within(name: string): CommandDocument | null {
     const isDocument = (type: number) => type === BSON.document || type === BSON.array;
     const member = this.#typed(name, isDocument, "object");
     return member === null ? null : new CommandDocument(this.#bytes.subarray(member.from, member.end));
   }
 
-  /** The documents of an array, or of what lies beside under its name; null: there is neither. @param most  else the failure */
-  documents(name: string, most: number): readonly Buffer[] | null {
-    const beside = this.#sequences.get(name);
-    if (beside !== undefined) return bounded(beside, most);
+  /**
+   * Returns the documents of an array, or of the sequence of that name next to the command; null: there is neither.
+   * @param max  more are a failure
+   */
+  documents(name: string, max: number): readonly Buffer[] | null {
+    const sequence = this.#sequences.get(name);
+    if (sequence !== undefined) return bounded(sequence, max);
     const member = this.#typed(name, (type) => type === BSON.array, "array");
     if (member === null) return null;
     const array = this.#bytes.subarray(member.from, member.end);
-    return listed(array, most).map(({ type, from, end }) => {
+    return listed(array, max).map(({ type, from, end }) => {
       if (type !== BSON.document) throw failure(14, `an element of '${name}' is no document`);
       return array.subarray(from, end);
     });
   }
 
-  /** The members of an array as documents of one member each, "": its value. */
-  values(name: string, most: number): readonly CommandDocument[] | null {
+  /** Returns the members of an array as documents with one member each, whose name is "". */
+  values(name: string, max: number): readonly CommandDocument[] | null {
     const member = this.#typed(name, (type) => type === BSON.array, "array");
     if (member === null) return null;
     const array = this.#bytes.subarray(member.from, member.end);
-    return listed(array, most).map(({ type, from, end }) => {
+    return listed(array, max).map(({ type, from, end }) => {
       const written = `${String.fromCharCode(type)}\0${bytesOf(array, from, end)}`;
       return new CommandDocument(Buffer.from(framed(written), "latin1"));
     });
@@ -149,7 +155,7 @@ export class CommandDocument {
     return Math.trunc(number);
   }
 
-  /** @returns null: it is absent, or null */
+  /** Returns a member of the right type; null: it is absent, or null. @throws MongoFailure */
   #typed(name: string, isRight: (type: number) => boolean, due: string): Member | null {
     const member = this.#byName.get(name);
     if (member === undefined || member.type === BSON.nil) return null;
@@ -159,12 +165,12 @@ export class CommandDocument {
   }
 }
 
-/** @throws MongoFailure */
-function listed(bytes: Buffer, most: number): readonly Member[] {
+/** Returns the members of a document. @throws MongoFailure */
+function listed(bytes: Buffer, max: number): readonly Member[] {
   const members: Member[] = [];
   try {
     for (const member of membersOf(bytes)) {
-      if (members.length === most) throw tooMany(most);
+      if (members.length === max) throw tooMany(max);
       members.push(member);
     }
   } catch (problem) {
@@ -174,9 +180,9 @@ function listed(bytes: Buffer, most: number): readonly Member[] {
   return members;
 }
 
-function bounded(documents: readonly Buffer[], most: number): readonly Buffer[] {
-  if (documents.length > most) throw tooMany(most);
+function bounded(documents: readonly Buffer[], max: number): readonly Buffer[] {
+  if (documents.length > max) throw tooMany(max);
   return documents;
 }
 
-const tooMany = (most: number) => failure(16, `more than ${most} in one command`);
+const tooMany = (max: number) => failure(16, `more than ${max} in one command`);

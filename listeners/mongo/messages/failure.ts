@@ -1,4 +1,4 @@
-/** Why a command of a MongoDB client is not carried out, in the codes that drivers know. Source: MongoDB 7.0, error_codes.yml. */
+/** Failures of MongoDB clients' commands, with the codes that drivers know. Source: MongoDB 7.0, error_codes.yml. */
 import { type ByteString, bytesOfText } from "../../../protocol/byte-string.js";
 import type { ErrorReply } from "../../../protocol/reply.js";
 
@@ -40,7 +40,7 @@ export class MongoFailure extends Error {
   readonly codeName: ByteString;
   /** UTF-8. */
   readonly sentence: ByteString;
-  /** Elements of the answer besides these, as BSON. */
+  /** Further elements of the answer, as BSON. */
   readonly details: ByteString;
 
   constructor(code: number, codeName: ByteString, sentence: ByteString, details: ByteString = "") {
@@ -54,7 +54,7 @@ export function failure(code: FailureCode, sentence: string): MongoFailure {
   return new MongoFailure(code, CODE_NAMES[code], bytesOfText(sentence));
 }
 
-/** As the database tells mistakes in what it was asked. */
+/** The form of the store's errors about the client's request. */
 const TOLD = /^MONGO (\d+) (\w+) (.*)$/s;
 /** Errors of the daemon itself, by the first word. After NotPrimaryOrSecondary drivers choose another server. */
 const CODES: Readonly<Record<string, FailureCode>> = { NOPERM: 13, OOM: 146, TOOMUCH: 146, LOADING: 13436 };

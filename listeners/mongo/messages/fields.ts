@@ -1,18 +1,18 @@
-/** Which fields a command knows, so that what is asked for and not done is told by its name. */
+/** The fields that commands know, so that an unsupported request is refused by the field's name. */
 import { type ByteString, textOfBytes } from "../../../protocol/byte-string.js";
 import { BSON } from "../../../protocol/mongo/bson-types.js";
 import type { CommandDocument } from "./command-document.js";
 import { failure } from "./failure.js";
 
 /**
- * `taken`: the command looks at it. `ignored`: it may say anything, since what is answered does not depend on it. `default`: what it
- * could ask for is not there, so that it may only say what is so anyway.
+ * `taken`: the command reads it. `ignored`: it may have any value, as no answer depends on it. `default`: the daemon
+ * cannot do what it requests, so it may only have the value that requests nothing.
  */
 export type FieldUse = "taken" | "ignored" | "default";
 
 export type Fields = Readonly<Record<string, FieldUse>>;
 
-/** Of all commands; sessions among them, in which nothing is remembered. */
+/** Fields of all commands, with those of sessions, for which nothing is stored. */
 export const COMMON_FIELDS: Fields = {
   $db: "taken",
   $readPreference: "ignored",
@@ -40,7 +40,7 @@ const READ_CONCERN: Fields = {
 };
 const LOCAL_LEVELS: readonly (string | null)[] = [null, "local", "available"];
 
-/** @throws MongoFailure  a field that is not known, or says what is not done here */
+/** @throws MongoFailure  a field is unknown, or requests what the daemon does not do */
 export function checkFields(command: CommandDocument, fields: Fields): void {
   const { name: own } = command;
   for (const { name } of command.members)
@@ -49,7 +49,7 @@ export function checkFields(command: CommandDocument, fields: Fields): void {
   checkCommon(command);
 }
 
-/** @param where  the command of which the document is a part. @throws MongoFailure  as above */
+/** @param where  the command that contains the document. @throws MongoFailure  as above */
 export function checkMembers(document: CommandDocument, fields: Fields, where: ByteString): void {
   for (const { name } of document.members) checkMember(document, name, useOf(fields, name), where);
 }
@@ -105,7 +105,7 @@ function checkCommon(command: CommandDocument): void {
   throw failure(123, `readConcern level ${level} needs a replica set; local and available are there`);
 }
 
-/** Whether a value asks for nothing: absent, off, none, empty, or the collation that compares bytes. */
+/** Whether a value requests nothing: absent, off, none, empty, or the collation that compares bytes. */
 function saysNothing(command: CommandDocument, name: string): boolean {
   const { type } = command.member(name) ?? { type: BSON.nil };
   switch (type) {

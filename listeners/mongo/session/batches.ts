@@ -1,36 +1,36 @@
-/** Answers of many documents: the first of them at once, and a cursor for the rest. */
+/** Answers with many documents: the first ones immediately, and a cursor for the rest. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { document, elements, embedded, int64, list, text } from "../../../protocol/mongo/bson-writer.js";
 import { DOCUMENT_BYTES_MAX } from "../../../protocol/mongo/message.js";
 import type { Reply } from "../../../protocol/reply.js";
 import { failure } from "../messages/failure.js";
-import type { CommandHost } from "./command-host.js";
 import type { Cursor } from "./cursors.js";
+import type { MongoSession } from "./mongo-session.js";
 
-/** MongoDB's, of a first answer. */
+/** Documents of a first answer, as in MongoDB. */
 const FIRST_DOCUMENTS = 101;
 
 export interface BatchWish {
-  /** null: as many as is usual. */
+  /** Documents of the batch; null: the default. */
   readonly size: number | null;
-  /** Whether nothing is kept for later. */
+  /** Whether no cursor is opened. */
   readonly isSingle: boolean;
 }
 
-/** The documents of a reply. */
+/** Returns the documents of a reply. */
 export const documentsOf = (reply: Reply): readonly ByteString[] =>
   reply.kind === "array" ? reply.items.map((item) => (item.kind === "bulk" ? item.bytes : "")) : [];
 
-/** What was asked, and where. */
+/** The query, and where it was run. */
 export interface Asked {
   /** Database and collection. */
   readonly namespace: ByteString;
   readonly argv: readonly ByteString[];
 }
 
-/** @returns elements. @throws MongoFailure */
+/** Returns the elements of a first answer. @throws MongoFailure */
 export function firstBatch(
-  { server, login }: CommandHost,
+  { server, login }: MongoSession,
   { namespace, argv }: Asked,
   documents: readonly ByteString[],
   { size, isSingle }: BatchWish,
@@ -45,20 +45,20 @@ export function firstBatch(
       146,
       "more is found than is kept for one client (--mongo-cursor-bytes, --mongo-cursors): narrow the filter, or set a limit",
     );
-  return told(cursor?.id ?? 0n, namespace, "firstBatch", documents.slice(0, at));
+  return cursorMembers(cursor?.id ?? 0n, namespace, "firstBatch", documents.slice(0, at));
 }
 
-/** @param size  null: as many as fit */
-export function nextBatch({ server }: CommandHost, cursor: Cursor, size: number | null): ByteString {
+/** Returns the elements of a further answer. @param size  documents; null: as many as fit */
+export function nextBatch({ server }: MongoSession, cursor: Cursor, size: number | null): ByteString {
   const { documents, at, namespace } = cursor;
   cursor.at = batchEnd(documents, at, size ?? documents.length);
   const isOver = cursor.at === documents.length;
   if (isOver) server.cursors.close(cursor);
   else server.cursors.used(cursor);
-  return told(isOver ? 0n : cursor.id, namespace, "nextBatch", documents.slice(at, cursor.at));
+  return cursorMembers(isOver ? 0n : cursor.id, namespace, "nextBatch", documents.slice(at, cursor.at));
 }
 
-function told(
+function cursorMembers(
   id: bigint,
   namespace: ByteString,
   batch: "firstBatch" | "nextBatch",
@@ -68,13 +68,16 @@ function told(
   return elements({ cursor: document(cursor) });
 }
 
-/** Where a batch ends: behind so many documents, or as many bytes as an answer has; one document at least, if any is wanted. */
+/**
+ * Returns the end of a batch: after the given number of documents, or the bytes of an answer, but at least one
+ * document if any is requested.
+ */
 function batchEnd(documents: readonly ByteString[], from: number, size: number): number {
-  const most = Math.min(documents.length, from + size);
+  const end = Math.min(documents.length, from + size);
   let bytes = 0;
-  for (let at = from; at < most; at++) {
+  for (let at = from; at < end; at++) {
     bytes += (documents[at] as ByteString).length;
     if (bytes > DOCUMENT_BYTES_MAX && at > from) return at;
   }
-  return most;
+  return end;
 }

@@ -1,56 +1,53 @@
 /**
- * What of long answers has not been fetched, for clients that ask on (getMore): the documents as they were when they were found. A
- * bounded number, of bounded bytes; where that is reached, the user with the most loses what was not asked for the longest, and what
- * nobody asks for goes.
+ * The parts of long answers that clients have not fetched yet (getMore): the documents as they were when they were
+ * found. Number and bytes are bounded. Above a bound, the user with the most loses the cursor unused for the longest
+ * time; unused cursors expire.
  */
 
-import type { Environment } from "../../../net/process/environment.js";
-import type { Limits } from "../../../options/limits.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
+import type { DaemonSocketHost } from "../../daemon-listener.js";
 
-/** What a document takes besides its bytes. */
+/** Memory of a document besides its bytes. */
 const DOCUMENT_COST = 64;
-/** Above 2^53 not all clients tell ids apart. */
+/** Bits of an id: some clients cannot distinguish numbers above 2^53. */
 const ID_BITS = 53;
 
-export interface CursorHost {
-  readonly environment: Pick<Environment, "uptime" | "randomBytes" | "setTimer">;
-  /** Replaced when the configuration is read again. */
-  readonly limits: Pick<Limits, "mongoCursors" | "mongoCursorBytes" | "mongoCursorTimeout">;
-}
-
-export interface Cursor {
-  readonly id: bigint;
+/** The documents of a long answer, of which the first ones have been sent. */
+export interface FoundDocuments {
   /** Database and collection. */
   readonly namespace: ByteString;
-  /** Who asked; null: nobody has to log in. */
+  /** The user; null: no login is required. */
   readonly user: ByteString | null;
-  /** The command that found them: who asks on must still be allowed to give it. */
+  /** The command that found them: the user must still be permitted to run it when fetching more. */
   readonly asked: readonly ByteString[];
-  /** Documents that were not fetched begin at `at`. */
+  /** All documents; those that were not fetched begin at `at`. */
   readonly documents: readonly ByteString[];
   at: number;
-  /** Of all documents, fetched ones too: they go together. */
+}
+
+export interface Cursor extends FoundDocuments {
+  readonly id: bigint;
+  /** Bytes of all documents, with the fetched ones: they are freed together. */
   readonly bytes: number;
   usedAt: number;
 }
 
-/** What is kept for one user. */
+/** The cursors of one user. */
 interface Share {
   cursors: number;
   bytes: number;
 }
 
 export class Cursors {
-  readonly #host: CursorHost;
-  /** Those that were asked for lately are last. */
+  readonly #host: DaemonSocketHost;
+  /** The most recently used ones are last. */
   readonly #open = new Map<bigint, Cursor>();
-  /** By user, of those that have any. */
+  /** The share of each user that has cursors. */
   readonly #shares = new Map<ByteString | null, Share>();
   #bytes = 0;
   #stop: (() => void) | null = null;
 
-  constructor(host: CursorHost) {
+  constructor(host: DaemonSocketHost) {
     this.#host = host;
   }
 
@@ -62,12 +59,12 @@ export class Cursors {
     return this.#bytes;
   }
 
-  /** @returns null: so much is kept for nobody */
-  open(cursor: Pick<Cursor, "namespace" | "user" | "asked" | "documents" | "at">): Cursor | null {
+  /** @returns null: the documents are larger than all cursors may be */
+  open(found: FoundDocuments): Cursor | null {
     const { limits, environment } = this.#host;
-    const bytes = bytesOf(cursor.documents) + bytesOf(cursor.asked);
+    const bytes = bytesOf(found.documents) + bytesOf(found.asked);
     if (bytes > limits.mongoCursorBytes || limits.mongoCursors === 0) return null;
-    const opened = { ...cursor, id: this.#freeId(), bytes, usedAt: environment.uptime() };
+    const opened = { ...found, id: this.#freeId(), bytes, usedAt: environment.uptime() };
     this.#open.set(opened.id, opened);
     this.#count(opened, 1);
     while (this.#open.size > limits.mongoCursors) this.#closeOldestOf(this.#userWithMost("cursors"));
@@ -80,7 +77,7 @@ export class Cursors {
     return this.#open.get(id);
   }
 
-  /** It has been asked for. */
+  /** Notes the use of a cursor. */
   used(cursor: Cursor): void {
     cursor.usedAt = this.#host.environment.uptime();
     this.#open.delete(cursor.id);
@@ -93,13 +90,13 @@ export class Cursors {
     if (this.#open.size === 0) this.stop();
   }
 
-  /** No timer is left. */
+  /** Cancels the timer. */
   stop(): void {
     this.#stop?.();
     this.#stop = null;
   }
 
-  /** @param sign  1: it has come, -1: it has gone */
+  /** @param sign  1: the cursor is new, -1: it is closed */
   #count({ user, bytes }: Cursor, sign: 1 | -1): void {
     const share = this.#shares.get(user) ?? { cursors: 0, bytes: 0 };
     share.cursors += sign;
@@ -110,9 +107,9 @@ export class Cursors {
   }
 
   #userWithMost(what: keyof Share): ByteString | null {
-    let [most, has]: [ByteString | null, number] = [null, -1];
-    for (const [user, share] of this.#shares) if (share[what] > has) [most, has] = [user, share[what]];
-    return most;
+    let [heaviest, has]: [ByteString | null, number] = [null, -1];
+    for (const [user, share] of this.#shares) if (share[what] > has) [heaviest, has] = [user, share[what]];
+    return heaviest;
   }
 
   #closeOldestOf(user: ByteString | null): void {

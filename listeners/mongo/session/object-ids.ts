@@ -1,4 +1,7 @@
-/** Ids of documents whose clients give them none. Source: MongoDB's specification of ObjectId: seconds, five random bytes, a counter. */
+/**
+ * Ids for documents that clients send without one. Source: MongoDB's specification of ObjectId: seconds, five random
+ * bytes, a counter.
+ */
 
 import type { Environment } from "../../../net/process/environment.js";
 import { type ByteString, bytesOf } from "../../../protocol/byte-string.js";
@@ -9,12 +12,12 @@ const COUNT_BYTES = 3;
 const COUNTS = 2 ** (8 * COUNT_BYTES);
 
 export class ObjectIds {
-  readonly #environment: Pick<Environment, "clock">;
+  readonly #environment: Environment;
   readonly #random: ByteString;
   readonly #bytes = Buffer.alloc(4 + RANDOM_BYTES + COUNT_BYTES);
   #count: number;
 
-  constructor(environment: Pick<Environment, "clock" | "randomBytes">) {
+  constructor(environment: Environment) {
     this.#environment = environment;
     this.#random = environment.randomBytes(RANDOM_BYTES);
     this.#count = Buffer.from(environment.randomBytes(COUNT_BYTES), "latin1").readUIntBE(0, COUNT_BYTES);

@@ -1,16 +1,17 @@
 /**
- * A login by SCRAM-SHA-256 as the server sees it: the client proves that it knows the password, and is proved to that the server has what
- * was made of it. A user who is not there is answered as one who is. Messages in, messages out.
+ * The server's side of a login by SCRAM-SHA-256: the client proves that it knows the password, and the server that it
+ * has the secret derived from it. An unknown user is answered like a known one. Messages in, messages out.
  * Source: RFC 5802 and 7677.
  */
 import { createHash, createHmac, timingSafeEqual } from "node:crypto";
 import { PASSWORD_ITERATIONS, type PasswordSecret } from "../../../engine/users/password-secrets.js";
+import type { Environment } from "../../../net/process/environment.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 
-/** Of a client's first message; names have 100 bytes or so. */
+/** Bytes of a client's message; names have about 100. */
 const MESSAGE_BYTES_MAX = 4096;
 const NONCE_BYTES = 24;
-/** `n,,` or `y,,`: no channel is bound. */
+/** Matches a first message, which begins with `n,,` or `y,,`: no channel is bound. */
 const FIRST = /^([ny],(?:a=[^,]*)?,)(n=([^,]*),r=([!-+\--~]+))(?:,.*)?$/s;
 const LAST = /^(c=([^,]+),r=([^,]+)),p=([A-Za-z0-9+/]+=*)$/;
 const PROOF_BYTES = 32;
@@ -18,11 +19,11 @@ const PROOF_BYTES = 32;
 const hmac = (key: Buffer, data: ByteString) => createHmac("sha256", key).update(data, "latin1").digest();
 const base64 = (bytes: ByteString) => Buffer.from(bytes, "latin1").toString("base64");
 
-/** Of who is not there: no proof is right, and it is looked at all the same. */
+/** The secret of an unknown user: no proof matches it, but the check takes the same time. */
 const NOBODYS: readonly PasswordSecret[] = [{ storedKey: Buffer.alloc(32), serverKey: Buffer.alloc(32) }];
 
 export interface ScramStart {
-  /** As the client writes it, decoded; UTF-8. */
+  /** The user's name, decoded; UTF-8. */
   readonly user: ByteString;
   readonly gs2: ByteString;
   /** Signed by both sides. */
@@ -30,7 +31,7 @@ export interface ScramStart {
   readonly nonce: ByteString;
 }
 
-/** A client's first message; null: it is none. */
+/** Parses a client's first message; null: it is malformed. */
 export function scramStart(message: ByteString): ScramStart | null {
   const [, gs2, bare, name, nonce] = (message.length <= MESSAGE_BYTES_MAX && FIRST.exec(message)) || [];
   if (gs2 === undefined || bare === undefined || name === undefined || nonce === undefined) return null;
@@ -38,39 +39,39 @@ export function scramStart(message: ByteString): ScramStart | null {
   return { user, gs2, bare, nonce };
 }
 
-export interface ScramParts extends ScramStart {
-  readonly salt: ByteString;
-  /** What was made of the user's passwords; empty: he has none, or is not there. */
-  readonly secrets: readonly PasswordSecret[];
-  readonly randomBytes: (count: number) => ByteString;
-}
-
 export class ScramLogin {
   readonly user: ByteString;
   /** The server's first message. */
   readonly challenge: ByteString;
-  readonly #parts: ScramParts;
+  readonly #start: ScramStart;
+  readonly #secrets: readonly PasswordSecret[];
   readonly #nonce: ByteString;
 
-  constructor(parts: ScramParts) {
-    this.#parts = parts;
-    this.user = parts.user;
-    this.#nonce = `${parts.nonce}${base64(parts.randomBytes(NONCE_BYTES))}`;
-    this.challenge = `r=${this.#nonce},s=${base64(parts.salt)},i=${PASSWORD_ITERATIONS}`;
+  /** @param secrets  derived from the user's passwords; empty: the user has none, or does not exist */
+  constructor(
+    start: ScramStart,
+    salt: ByteString,
+    secrets: readonly PasswordSecret[],
+    environment: Environment,
+  ) {
+    this.#start = start;
+    this.#secrets = secrets;
+    this.user = start.user;
+    this.#nonce = `${start.nonce}${base64(environment.randomBytes(NONCE_BYTES))}`;
+    this.challenge = `r=${this.#nonce},s=${base64(salt)},i=${PASSWORD_ITERATIONS}`;
   }
 
-  /** @param message  the client's last one @returns the server's; null: it does not prove anything */
+  /** @param message  the client's last one @returns the server's; null: the proof is invalid */
   finish(message: ByteString): ByteString | null {
-    const { gs2, bare, secrets } = this.#parts;
+    const { gs2, bare } = this.#start;
+    const secrets = this.#secrets.length > 0 ? this.#secrets : NOBODYS;
     const [, unproved, binding, nonce, proof] =
       (message.length <= MESSAGE_BYTES_MAX && LAST.exec(message)) || [];
     if (unproved === undefined || binding !== base64(gs2) || nonce !== this.#nonce) return null;
     const proved = Buffer.from(proof as string, "base64");
     if (proved.length !== PROOF_BYTES) return null;
     const signed = `${bare},${this.challenge},${unproved}`;
-    const known = (secrets.length > 0 ? secrets : NOBODYS).find(({ storedKey }) =>
-      isProof(proved, storedKey, signed),
-    );
+    const known = secrets.find(({ storedKey }) => isProof(proved, storedKey, signed));
     return known === undefined ? null : `v=${hmac(known.serverKey, signed).toString("base64")}`;
   }
 }

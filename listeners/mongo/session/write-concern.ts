@@ -1,31 +1,31 @@
 /**
- * What a client wants of a write before it is answered: `w: 1` is this daemon's own word, as for all other clients; more daemons are
- * waited for, as WAIT does it.
+ * Write concerns: `w: 1` answers when this daemon has the write, as for all other clients; with more, the answer
+ * waits for other daemons, like WAIT.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { boolean, document, element, int32, text } from "../../../protocol/mongo/bson-writer.js";
 import type { Place } from "../../../timeline/entries/entry.js";
+import type { DaemonFace } from "../../daemon-face.js";
 import type { CommandDocument } from "../messages/command-document.js";
 import { failure } from "../messages/failure.js";
-import type { MongoDaemon } from "./command-host.js";
 
 export interface WriteConcern {
-  /** Daemons besides this one that are to have it. */
+  /** Daemons besides this one that must have the write. */
   readonly others: number;
-  /** Milliseconds; 0: for ever. */
+  /** Milliseconds; 0: no limit. */
   readonly timeout: number;
-  readonly copies: MongoDaemon["copies"];
+  readonly copies: DaemonFace["copies"];
 }
 
-/** What a write concern may say; where it was from is of no interest. */
+/** The fields of a write concern; its provenance is ignored. */
 const KNOWN: readonly string[] = ["w", "j", "wtimeout", "wtimeoutMS", "fsync", "provenance"];
 const MAJORITY = "majority";
-const DAEMONS_MOST = 50;
+const DAEMONS_MAX = 50;
 
-/** @throws MongoFailure  it asks for what is not there */
+/** @throws MongoFailure  it requests what the daemon does not have */
 export function writeConcernOf(
   command: CommandDocument,
-  { copies, settings, members }: MongoDaemon,
+  { copies, settings, members }: DaemonFace,
 ): WriteConcern {
   const asked = command.within("writeConcern");
   if (asked === null) return { others: 0, timeout: 0, copies };
@@ -38,17 +38,17 @@ export function writeConcernOf(
   return { others: othersOf(asked, copies, Math.max(settings.peers.length, members)), timeout, copies };
 }
 
-function othersOf(asked: CommandDocument, copies: MongoDaemon["copies"], peers: number): number {
+function othersOf(asked: CommandDocument, copies: DaemonFace["copies"], peers: number): number {
   const isAlone = copies === null || copies.isAlone;
   if (asked.isText("w")) {
     const word = asked.words("w");
     if (word !== MAJORITY) throw failure(79, `No write concern mode named '${word}' found`);
-    // Of n daemons more than half, this one among them.
+    // More than half of all daemons, this one included.
     return isAlone ? 0 : Math.floor((peers + 1) / 2);
   }
   const daemons = asked.number("w") ?? 1;
-  if (!Number.isInteger(daemons) || daemons < 0 || daemons > DAEMONS_MOST)
-    throw failure(9, `w has to be a number from 0 to ${DAEMONS_MOST}, or "${MAJORITY}"`);
+  if (!Number.isInteger(daemons) || daemons < 0 || daemons > DAEMONS_MAX)
+    throw failure(9, `w has to be a number from 0 to ${DAEMONS_MAX}, or "${MAJORITY}"`);
   if (daemons > 1 && isAlone) throw failure(2, "cannot use 'w' > 1 when a host is not replicated");
   return Math.max(0, daemons - 1);
 }
@@ -56,8 +56,8 @@ function othersOf(asked: CommandDocument, copies: MongoDaemon["copies"], peers: 
 /**
  * Waits for the other daemons.
  * @param place   of the write; null: nothing was written
- * @param answer  elements, to which is added that they did not come in time
- * @param waits   is given what ends it before; it does no harm afterwards
+ * @param answer  elements, to which an error is added if the wait times out
+ * @param waits   receives a function that ends the wait early; a later call has no effect
  */
 export function waited(
   { others, timeout, copies }: WriteConcern,

@@ -1,7 +1,7 @@
-/** ACL: the users of the listener, who they are and what they may. Texts: redis-server 7.0. */
+/** ACL: the users of the listener, and their rights. Texts: redis-server 7.0. */
 
-import { refusalOf } from "../../../engine/users/channel-rights.js";
 import { checkDoors, readUsersAgain } from "../../../engine/users/read-users.js";
+import { refusalOf } from "../../../engine/users/user-session.js";
 import { DEFAULT_USER, flagsOf, userLine } from "../../../engine/users/users.js";
 import { StartError } from "../../../net/process/start-error.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
@@ -23,8 +23,8 @@ import { commands, resolveCommand } from "../../../store/command-table.js";
 import type { NormalRules } from "../../../store/rights/acl-normal-form.js";
 import { CATEGORIES, RULE_MISTAKES, UNCLOSED, WrongRule } from "../../../store/rights/acl-rules.js";
 import { categoriesOf } from "../../../store/rows/command.js";
-import { objectOf } from "../session/refusals.js";
-import type { RespSession, SessionHandler } from "../session/session.js";
+import { objectOf } from "../session/denials.js";
+import type { RespSession, SessionHandler } from "../session/resp-session.js";
 
 export const aclHandlers: readonly (readonly [string, SessionHandler])[] = [
   ["ACL|CAT", categories],
@@ -32,12 +32,12 @@ export const aclHandlers: readonly (readonly [string, SessionHandler])[] = [
   ["ACL|DRYRUN", dryRun],
   ["ACL|GENPASS", makePassword],
   ["ACL|GETUSER", getUser],
-  ["ACL|LIST", ({ host }) => bulks([...host.users.all()].map(userLine).sort())],
+  ["ACL|LIST", ({ server }) => bulks([...server.host.users.all()].map(userLine).sort())],
   ["ACL|LOAD", load],
   ["ACL|LOG", log],
   ["ACL|SAVE", save],
   ["ACL|SETUSER", setUser],
-  ["ACL|USERS", ({ host }) => bulks([...host.users.all()].map(({ name }) => name).sort())],
+  ["ACL|USERS", ({ server }) => bulks([...server.host.users.all()].map(({ name }) => name).sort())],
   ["ACL|WHOAMI", ({ as }) => bulk(as ?? "")],
 ];
 
@@ -59,8 +59,8 @@ function categories(_: RespSession, argv: readonly ByteString[]): Reply {
 const tooMany = (argv: readonly ByteString[]) =>
   custom(`ERR unknown subcommand or wrong number of arguments for '${argv[1]}'. Try ACL HELP.`);
 
-function getUser({ host }: RespSession, argv: readonly ByteString[]): Reply {
-  const user = host.users.find(argv[2] as ByteString);
+function getUser({ server }: RespSession, argv: readonly ByteString[]): Reply {
+  const user = server.host.users.find(argv[2] as ByteString);
   if (user === undefined) return NIL;
   const { passwords, channels, acl } = user;
   const [outside, ...selectors] = acl.normalForm;
@@ -78,14 +78,14 @@ function rulesOf(rules: NormalRules | undefined, channels: ByteString): Reply[] 
 }
 
 /** `ACL SETUSER name [rule …]` */
-function setUser({ host }: RespSession, argv: readonly ByteString[]): Reply {
+function setUser({ server }: RespSession, argv: readonly ByteString[]): Reply {
   const [, , name = "", ...rules] = argv;
   if (/[\0 ]/.test(name)) throw custom("ERR Usernames can't contain spaces or null characters");
   try {
-    const changed = host.users.changed(name, rules);
+    const changed = server.host.users.changed(name, rules);
     return explained(() => {
-      checkDoors(changed, host.state.daemon.settings);
-      host.users.become(changed);
+      checkDoors(changed, server.daemon.settings);
+      server.host.users.become(changed);
     });
   } catch (problem) {
     throw problem instanceof WrongRule ? inRedisWords(problem) : problem;
@@ -99,21 +99,21 @@ function inRedisWords({ modifier, problem, mistake }: WrongRule): CommandFailure
   return custom(`ERR Error in ACL SETUSER modifier '${modifier}': ${text}`);
 }
 
-function removeUsers({ host, client: own }: RespSession, argv: readonly ByteString[]): Reply {
+function removeUsers(session: RespSession, argv: readonly ByteString[]): Reply {
   const names = argv.slice(2);
   if (names.includes(DEFAULT_USER)) throw custom("ERR The 'default' user cannot be removed");
-  const removed = new Set(names.filter((name) => host.users.remove(name)));
-  for (const client of host.state.clients.all()) {
+  const removed = new Set(names.filter((name) => session.server.host.users.remove(name)));
+  for (const client of session.server.clients.all()) {
     if (!removed.has(client.userName ?? "")) continue;
-    if (client === own) client.endAfterAnswer();
+    if (client === session) client.endAfterAnswer();
     else client.kill();
   }
   return integer(removed.size);
 }
 
 /** `ACL DRYRUN user command [argument …]` */
-function dryRun({ host }: RespSession, argv: readonly ByteString[]): Reply {
-  const user = host.users.find(argv[2] as ByteString);
+function dryRun({ server }: RespSession, argv: readonly ByteString[]): Reply {
+  const user = server.host.users.find(argv[2] as ByteString);
   if (user === undefined) throw custom(`ERR User '${argv[2]}' not found`);
   const called = argv.slice(3);
   const command = resolveCommand(called);
@@ -132,7 +132,7 @@ function dryRun({ host }: RespSession, argv: readonly ByteString[]): Reply {
 }
 
 /** `ACL GENPASS [bits]` */
-function makePassword({ host }: RespSession, argv: readonly ByteString[]): Reply {
+function makePassword({ server }: RespSession, argv: readonly ByteString[]): Reply {
   if (argv.length > 3) throw tooMany(argv);
   const bits = argv[2] === undefined ? PASSWORD_BITS_DEFAULT : parseInteger(argv[2]);
   if (bits === undefined) throw notInteger();
@@ -141,26 +141,26 @@ function makePassword({ host }: RespSession, argv: readonly ByteString[]): Reply
       `ERR ACL GENPASS argument must be the number of bits for the output password, a positive number up to ${PASSWORD_BITS_MAX}`,
     );
   const digits = Math.ceil(Number(bits) / 4);
-  const bytes = host.environment.randomBytes(Math.ceil(digits / 2));
+  const bytes = server.environment.randomBytes(Math.ceil(digits / 2));
   return bulk(Buffer.from(bytes, "latin1").toString("hex").slice(0, digits));
 }
 
-/** The file that users are read from. @throws CommandFailure  there is none */
-function aclFile({ host }: RespSession): string {
-  const { aclFile: file } = host.state.daemon.settings;
+/** Returns the file of users. @throws CommandFailure  there is none */
+function aclFile({ server }: RespSession): string {
+  const { aclFile: file } = server.daemon.settings;
   if (file === null) throw custom("ERR this daemon has no file of users: --acl-file names one");
   return file;
 }
 
 function load(session: RespSession): Reply {
-  const { users, state } = session.host;
-  const settings = { ...state.daemon.settings, aclFile: aclFile(session) };
-  return explained(() => users.become(readUsersAgain(users, settings)));
+  const { host, daemon } = session.server;
+  const settings = { ...daemon.settings, aclFile: aclFile(session) };
+  return explained(() => host.users.become(readUsersAgain(host.users, settings)));
 }
 
 function save(session: RespSession): Reply {
-  const lines = [...session.host.users.all()].map(userLine).sort();
-  return explained(() => session.host.users.save(aclFile(session), lines));
+  const lines = [...session.server.host.users.all()].map(userLine).sort();
+  return explained(() => session.server.host.users.save(aclFile(session), lines));
 }
 
 function explained(step: () => void): Reply {
@@ -174,16 +174,16 @@ function explained(step: () => void): Reply {
 }
 
 /** `ACL LOG [count|RESET]` */
-function log({ host }: RespSession, argv: readonly ByteString[]): Reply {
+function log({ server }: RespSession, argv: readonly ByteString[]): Reply {
   if (argv.length > 3) throw tooMany(argv);
-  const { denied } = host.state;
+  const { denied } = server;
   if (argv[2]?.toUpperCase() === "RESET") {
     denied.reset();
     return OK;
   }
   const count = argv[2] === undefined ? LOG_ENTRIES_DEFAULT : parseInteger(argv[2]);
   if (count === undefined) throw notInteger();
-  const now = host.environment.clock();
+  const now = server.environment.clock();
   return array(
     denied.entries
       .slice(0, Math.max(0, Number(count)))

@@ -1,4 +1,4 @@
-/** Channels: who hears them, and what is said on them. Order and texts: redis-server 7.0, pubsub.c. */
+/** Channels: subscriptions, and messages. Order and texts: redis-server 7.0, pubsub.c. */
 
 import type { ChannelKind, Said } from "../../../engine/channels/channels.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
@@ -6,8 +6,8 @@ import { array, bulk, bulks, integer, type Reply } from "../../../protocol/reply
 import { subscriptionReply } from "../../../protocol/resp/push.js";
 import { custom } from "../../../store/arguments/errors.js";
 import { globMatches } from "../../../store/patterns/glob.js";
-import { answerBytes } from "../session/answers.js";
-import type { RespSession, SessionHandler } from "../session/session.js";
+import { answerBytes } from "../session/reply-bytes.js";
+import type { RespSession, SessionHandler } from "../session/resp-session.js";
 import { Subscriptions } from "../session/subscriptions.js";
 
 export const channelHandlers: readonly (readonly [string, SessionHandler])[] = [
@@ -20,23 +20,23 @@ export const channelHandlers: readonly (readonly [string, SessionHandler])[] = [
   ["PUBLISH", saying("channel")],
   ["SPUBLISH", saying("shard")],
   ["PUBSUB|CHANNELS", listing("channel")],
-  ["PUBSUB|NUMPAT", ({ host }) => integer(host.channels.size("pattern"))],
+  ["PUBSUB|NUMPAT", ({ server }) => integer(server.channels.size("pattern"))],
   ["PUBSUB|NUMSUB", counting("channel")],
   ["PUBSUB|SHARDCHANNELS", listing("shard")],
   ["PUBSUB|SHARDNUMSUB", counting("shard")],
 ];
 
 function saying(kind: Said["kind"]): SessionHandler {
-  return ({ host }, [, channel = "", text = ""]) => integer(host.channels.say({ kind, channel, text }));
+  return ({ server }, [, channel = "", text = ""]) => integer(server.channels.say({ kind, channel, text }));
 }
 
 function subscribing(kind: ChannelKind, word: ByteString): SessionHandler {
   return (session, [, ...names]) => {
-    session.subscriptions ??= new Subscriptions(session.host.channels, session.client, session.guest);
+    session.subscriptions ??= new Subscriptions(session.server.channels, session, session.guest);
     const { subscriptions } = session;
-    return told(session, names, (name) => {
+    return confirmed(session, names, (name) => {
       subscriptions.add(kind, name);
-      return subscriptionReply(word, name, subscriptions.countBeside(kind));
+      return subscriptionReply(word, name, subscriptions.countShown(kind));
     });
   };
 }
@@ -45,45 +45,45 @@ function unsubscribing(kind: ChannelKind, word: ByteString): SessionHandler {
   return (session, [, ...named]) => {
     const { subscriptions } = session;
     const names = named.length > 0 ? named : (subscriptions?.all(kind) ?? []);
-    const none = () => subscriptionReply(word, null, subscriptions?.countBeside(kind) ?? 0);
-    if (names.length === 0) return told(session, [""], none);
-    return told(session, names, (name) => {
+    const none = () => subscriptionReply(word, null, subscriptions?.countShown(kind) ?? 0);
+    if (names.length === 0) return confirmed(session, [""], none);
+    return confirmed(session, names, (name) => {
       subscriptions?.remove(kind, name);
-      return subscriptionReply(word, name, subscriptions?.countBeside(kind) ?? 0);
+      return subscriptionReply(word, name, subscriptions?.countShown(kind) ?? 0);
     });
   };
 }
 
 /**
- * A message for each name, whether or not the client wants answers. Within EXEC, whose answer has one place for them, the last is that
- * one and the others stand before it.
+ * Sends a message for each name, even to a client without replies (CLIENT REPLY OFF). Within EXEC, whose array has
+ * one element for the command, the last message is that element and is returned; the earlier ones are sent.
  */
-function told(
+function confirmed(
   session: RespSession,
   names: readonly ByteString[],
   change: (name: ByteString) => Reply,
 ): Reply | null {
   const replies = names.map(change);
   const last = session.isExecuting ? (replies.pop() as Reply) : null;
-  const { protocol, host, client } = session;
-  const most = host.limits.maxOutputBytes;
-  client.push(replies.map((reply) => answerBytes(reply, protocol, most) ?? "").join(""));
+  const { protocol } = session;
+  const maxBytes = session.server.host.limits.maxOutputBytes;
+  session.push(replies.map((reply) => answerBytes(reply, protocol, maxBytes) ?? "").join(""));
   return last;
 }
 
 /** `PUBSUB CHANNELS [pattern]` */
 function listing(kind: ChannelKind): SessionHandler {
-  return ({ host }, [, subcommand, pattern, more]) => {
+  return ({ server }, [, subcommand, pattern, more]) => {
     if (more !== undefined)
       throw custom(
         `ERR unknown subcommand or wrong number of arguments for '${subcommand}'. Try PUBSUB HELP.`,
       );
-    const names = [...host.channels.names(kind)];
+    const names = [...server.channels.names(kind)];
     return bulks(pattern === undefined ? names : names.filter((name) => globMatches(pattern, name)));
   };
 }
 
 function counting(kind: ChannelKind): SessionHandler {
-  return ({ host }, [, , ...names]) =>
-    array(names.flatMap((name) => [bulk(name), integer(host.channels.subscribersOf(kind, name))]));
+  return ({ server }, [, , ...names]) =>
+    array(names.flatMap((name) => [bulk(name), integer(server.channels.subscribersOf(kind, name))]));
 }

@@ -4,13 +4,13 @@ import { bulk, integer, NIL, OK, ONE, type Reply, verbatim, ZERO } from "../../.
 import { writeCommand } from "../../../protocol/resp/resp-writer.js";
 import { custom, notInteger, syntaxError } from "../../../store/arguments/errors.js";
 import { parseInteger } from "../../../store/arguments/numbers.js";
-import { type Client, clientLine, hears } from "../session/clients.js";
-import type { RespSession, SessionHandler } from "../session/session.js";
-import { checkedName, NAME_BYTES_MAX } from "./greeting.js";
+import { type Client, clientLine, hasSubscriptions } from "../session/clients.js";
+import type { RespSession, SessionHandler } from "../session/resp-session.js";
+import { checkedName, NAME_BYTES_MAX } from "./connection-commands.js";
 
 export const clientHandlers: readonly (readonly [string, SessionHandler])[] = [
   ["CLIENT|GETNAME", ({ name }) => (name === "" ? NIL : bulk(name))],
-  ["CLIENT|ID", ({ client }) => integer(client.id)],
+  ["CLIENT|ID", ({ id }) => integer(id)],
   ["CLIENT|INFO", (session, argv) => verbatim(`${ownLine(session, argv)}\n`)],
   ["CLIENT|KILL", kill],
   ["CLIENT|LIST", list],
@@ -24,21 +24,21 @@ export const clientHandlers: readonly (readonly [string, SessionHandler])[] = [
   ["CLIENT|UNPAUSE", unpause],
 ];
 
-/** What the types are called that Redis has. */
+/** The types of clients in Redis. */
 const TYPES: readonly string[] = ["normal", "master", "slave", "replica", "pubsub"];
-const typeOf = (client: Client) => (hears(client) ? "pubsub" : "normal");
-/** Longer pauses are no pauses. */
+const typeOf = (client: Client) => (hasSubscriptions(client) ? "pubsub" : "normal");
+/** The longest pause in milliseconds. */
 const PAUSE_MS_MAX = 2 ** 31 - 1;
 
-/** The command itself stands in the buffer there while it runs. */
-function ownLine({ client, host }: RespSession, argv: readonly ByteString[]): ByteString {
-  const requestBytes = client.requestBytes + writeCommand(argv).length;
-  return clientLine(client, host.environment.uptime(), requestBytes);
+/** Returns the client's own line: while the command runs, its bytes are still in the buffer. */
+function ownLine(session: RespSession, argv: readonly ByteString[]): ByteString {
+  const requestBytes = session.requestBytes + writeCommand(argv).length;
+  return clientLine(session, session.server.environment.uptime(), requestBytes);
 }
 
 /** `CLIENT LIST [TYPE type | ID id …]` */
 function list(session: RespSession, argv: readonly ByteString[]): Reply {
-  const { clients } = session.host.state;
+  const { clients } = session.server;
   const option = argv[2]?.toUpperCase();
   let chosen = clients.all();
   if (option === "TYPE" && argv.length === 4) {
@@ -49,8 +49,8 @@ function list(session: RespSession, argv: readonly ByteString[]): Reply {
     if (ids.some((id) => id === undefined)) throw custom("ERR Invalid client ID");
     chosen = ids.flatMap((id) => clients.find(Number(id)) ?? []);
   } else if (argv.length > 2) throw syntaxError();
-  const now = session.host.environment.uptime();
-  const lines = chosen.map((one) => (one === session.client ? ownLine(session, argv) : clientLine(one, now)));
+  const now = session.server.environment.uptime();
+  const lines = chosen.map((one) => (one === session ? ownLine(session, argv) : clientLine(one, now)));
   return verbatim(lines.map((line) => `${line}\n`).join(""));
 }
 
@@ -60,7 +60,7 @@ function checkedType(word: ByteString): string {
   return type;
 }
 
-/** Which clients CLIENT KILL means. */
+/** The clients that CLIENT KILL selects. */
 interface Chosen {
   readonly matches: ((client: Client) => boolean)[];
   skipsSelf: boolean;
@@ -76,12 +76,11 @@ function kill(session: RespSession, argv: readonly ByteString[]): Reply {
   else
     for (let i = 2; i < argv.length; i += 2)
       choose(session, chosen, argv[i] as ByteString, argv[i + 1] as ByteString);
-  const { client, host } = session;
-  const meant = host.state.clients
+  const meant = session.server.clients
     .all()
-    .filter((one) => chosen.matches.every((fits) => fits(one)) && !(chosen.skipsSelf && one === client));
+    .filter((one) => chosen.matches.every((fits) => fits(one)) && !(chosen.skipsSelf && one === session));
   for (const one of meant) {
-    if (one === client) one.endAfterAnswer();
+    if (one === session) one.endAfterAnswer();
     else one.kill();
   }
   if (argv.length > 3) return integer(meant.length);
@@ -89,7 +88,7 @@ function kill(session: RespSession, argv: readonly ByteString[]): Reply {
   return OK;
 }
 
-function choose({ host }: RespSession, chosen: Chosen, option: ByteString, value: ByteString): void {
+function choose({ server }: RespSession, chosen: Chosen, option: ByteString, value: ByteString): void {
   switch (option.toUpperCase()) {
     case "ID": {
       const id = parseInteger(value);
@@ -103,7 +102,7 @@ function choose({ host }: RespSession, chosen: Chosen, option: ByteString, value
       break;
     }
     case "USER":
-      if (host.users.find(value) === undefined) throw custom(`ERR No such user '${value}'`);
+      if (server.host.users.find(value) === undefined) throw custom(`ERR No such user '${value}'`);
       chosen.matches.push(({ userName }) => userName === value);
       break;
     case "ADDR":
@@ -131,19 +130,19 @@ function onOrOff(_: RespSession, argv: readonly ByteString[]): Reply {
 }
 
 /** `CLIENT PAUSE milliseconds [WRITE|ALL]` */
-function pause({ host }: RespSession, argv: readonly ByteString[]): Reply {
+function pause({ server }: RespSession, argv: readonly ByteString[]): Reply {
   const mode = argv[3]?.toLowerCase() ?? "all";
   if (argv.length > 4 || (mode !== "all" && mode !== "write"))
     throw custom("ERR CLIENT PAUSE mode must be WRITE or ALL");
   const milliseconds = parseInteger(argv[2] as ByteString);
   if (milliseconds === undefined) throw custom("ERR timeout is not an integer or out of range");
   if (milliseconds < 0) throw custom("ERR timeout is negative");
-  host.state.pause.begin(mode, Math.min(Number(milliseconds), PAUSE_MS_MAX));
+  server.pause.begin(mode, Math.min(Number(milliseconds), PAUSE_MS_MAX));
   return OK;
 }
 
-function unpause({ host }: RespSession): Reply {
-  host.state.pause.end();
+function unpause({ server }: RespSession): Reply {
+  server.pause.end();
   return OK;
 }
 
@@ -157,7 +156,7 @@ function chooseReplies(session: RespSession, argv: readonly ByteString[]): Reply
       session.replies = "off";
       return null;
     case "SKIP":
-      // The connection asks at the end of this command, too.
+      // The connection checks at the end of this command as well.
       if (session.replies !== "off") session.replies = "skip";
       return null;
     default:
@@ -185,12 +184,12 @@ function setInfo(session: RespSession, argv: readonly ByteString[]): Reply {
 }
 
 /** `CLIENT UNBLOCK id [TIMEOUT|ERROR]` */
-function unblock({ host }: RespSession, argv: readonly ByteString[]): Reply {
+function unblock({ server }: RespSession, argv: readonly ByteString[]): Reply {
   const how = argv[3]?.toLowerCase() ?? "timeout";
   if (argv.length > 4) throw syntaxError();
   if (how !== "timeout" && how !== "error")
     throw custom("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR");
   const id = parseInteger(argv[2] as ByteString);
   if (id === undefined) throw notInteger();
-  return host.state.clients.find(Number(id))?.unblock(how) ? ONE : ZERO;
+  return server.clients.find(Number(id))?.unblock(how) ? ONE : ZERO;
 }

@@ -1,4 +1,4 @@
-/** From the words of a request to its command, and to what a connection does with it itself. Asked for each request. */
+/** Finds the command of a request, and what a connection does with it itself. Called for each request. */
 
 import type { CommandPath } from "../../../engine/users/command-path.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
@@ -9,9 +9,9 @@ import { isKeyCommand } from "../../../store/key-ring.js";
 import type { Command } from "../../../store/rows/command.js";
 import { mayWait } from "../session/blocking.js";
 import { CommandCounts } from "../session/command-counts.js";
-import type { Route, SessionHandler } from "../session/session.js";
+import type { Route, SessionHandler } from "../session/resp-session.js";
 
-/** Handlers by the names of the command table, subcommands as `CONTAINER|NAME`. */
+/** Handlers by the names of the command table; subcommands are `CONTAINER|NAME`. */
 export type SessionHandlers = ReadonlyMap<string, SessionHandler>;
 
 /** Source: redis-server 7.0, processCommand. */
@@ -20,25 +20,25 @@ const NEVER_QUEUED: ReadonlySet<string> = new Set(["EXEC", "DISCARD", "MULTI", "
 const KEYS_ELSEWHERE = new CommandFailure(
   "ERR KEY commands are for signed envelopes: dbsync keys; users of Redis clients are for ACL",
 );
-/** In Redis's words, by which clients know that there is none. CLUSTER ADD is of envelopes. */
+/** Redis's words for a server without cluster support. CLUSTER ADD comes in envelopes only. */
 const NO_CLUSTER = new CommandFailure("ERR This instance has cluster support disabled");
 
 export class CommandRoutes {
   readonly #routes = new Map<Command, Route>();
-  /** Of commands without subcommands, of one row each, by the usual spellings. */
+  /** Routes of commands without subcommands and with one row, by the usual spellings of their names. */
   readonly #byName = new Map<ByteString, Route>();
   readonly #uncarried: CommandPath["uncarried"];
   /** Commands that consist of subcommands. */
   readonly #containers: ReadonlySet<string>;
 
-  /** @param uncarried  what is refused instead */
+  /** @param uncarried  commands that are refused, with the error */
   constructor(handlers: SessionHandlers, uncarried: CommandPath["uncarried"]) {
     this.#uncarried = uncarried;
     const containers = new Set(commands.flatMap(({ name }) => containerOf(name)));
     this.#containers = containers;
     for (const command of commands) {
       const { name, flags, writes } = command;
-      // For signed envelopes.
+      // Key commands come in signed envelopes only.
       if (isKeyCommand([name.split("|")[0] as string])) continue;
       const route: Route = {
         command,
@@ -57,7 +57,7 @@ export class CommandRoutes {
     }
   }
 
-  /** How often each command was called. */
+  /** The counts of each command's calls. */
   get counts(): ReadonlyMap<Command, CommandCounts> {
     return new Map([...this.#routes].map(([command, { counts }]) => [command, counts]));
   }
@@ -77,7 +77,7 @@ export class CommandRoutes {
     return refusal === undefined ? command : new CommandFailure(refusal.text);
   }
 
-  /** The route of a command, or of one's subcommand, whatever the number of its arguments. */
+  /** Returns the route of a command or subcommand, whatever the number of its arguments. */
   named([name = "", subcommand]: readonly ByteString[]): Route | undefined {
     const isContainer = this.#containers.has(name.toUpperCase()) && subcommand !== undefined;
     const command = findCommand(isContainer ? `${name}|${subcommand}` : name);

@@ -3,7 +3,7 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import { bulk, map, OK, type Reply } from "../../../protocol/reply.js";
 import { custom, syntaxError } from "../../../store/arguments/errors.js";
 import { globMatches } from "../../../store/patterns/glob.js";
-import type { RespSession, SessionHandler } from "../session/session.js";
+import type { RespSession, SessionHandler } from "../session/resp-session.js";
 import type { Setting } from "./config-setting.js";
 import { SETTINGS } from "./config-table.js";
 
@@ -25,12 +25,12 @@ function get(session: RespSession, argv: readonly ByteString[]): Reply {
   const found = Object.entries(SETTINGS).filter(([name]) =>
     patterns.some((pattern) => globMatches(pattern, name)),
   );
-  // A name is answered as it was asked for.
+  // The reply repeats a name as the client spelled it.
   const asked = new Map(argv.slice(2).map((name) => [name.toLowerCase(), name]));
   return map(found.flatMap(([name, { text }]) => [bulk(asked.get(name) ?? name), bulk(text(session))]));
 }
 
-/** `CONFIG SET name value [name value …]`: all of them, or none. */
+/** `CONFIG SET name value [name value …]`: sets all of them, or none. */
 function setAll(session: RespSession, argv: readonly ByteString[]): Reply {
   if (argv.length % 2 === 1) throw syntaxError();
   const names = argv.filter((_, i) => i >= 2 && i % 2 === 0);
@@ -58,9 +58,9 @@ function refusal(name: ByteString, problem: string) {
   return custom(`ERR CONFIG SET failed (possibly related to argument '${name}') - ${problem}`);
 }
 
-function resetStat({ host }: RespSession): Reply {
-  host.state.resetCounts();
-  if (host.path.changes !== null) Object.assign(host.path.changes.lookups, { hits: 0, misses: 0 });
-  host.rejected = 0;
+function resetStat({ server }: RespSession): Reply {
+  server.resetCounts();
+  if (server.path.changes !== null) Object.assign(server.path.changes.lookups, { hits: 0, misses: 0 });
+  server.host.rejected = 0;
   return OK;
 }

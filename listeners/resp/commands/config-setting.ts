@@ -1,25 +1,28 @@
-/** What a setting is to CONFIG GET and CONFIG SET, and the kinds of them. Texts of mistakes: redis-server 7.0, config.c. */
+/** A setting of CONFIG GET and CONFIG SET, and its kinds. Texts of mistakes: redis-server 7.0, config.c. */
 
 import { LIMITS, type LimitName } from "../../../options/limits.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { parseInteger } from "../../../store/arguments/numbers.js";
-import type { RespSession } from "../session/session.js";
+import type { RespSession } from "../session/resp-session.js";
 
 export interface Setting {
-  /** As CONFIG GET answers it. */
+  /** Returns the value for CONFIG GET. */
   readonly text: (session: RespSession) => ByteString;
-  /** What will set it, once everything in a CONFIG SET has been found right; or a sentence: why it cannot be so. */
+  /**
+   * Returns a function that sets the value once the whole CONFIG SET has been checked, or a sentence that says why it
+   * cannot.
+   */
   readonly prepare: (session: RespSession, value: ByteString) => (() => void) | string;
 }
 
-/** A setting that is a limit of ours. */
+/** A setting that is one of our limits. */
 export interface LimitSetting {
   readonly limit: LimitName;
-  /** What Redis counts, in ours: its seconds are 1000 of our milliseconds. */
+  /** Our units in one of Redis's: its second is 1000 of our milliseconds. */
   readonly scale: number;
-  /** Memory, which may be written with a unit. */
+  /** Whether it is memory, which may have a unit. */
   readonly isMemory?: true;
-  /** In place of a limit that nothing reaches, Redis says -1. */
+  /** Whether Redis writes -1 for no limit. */
   readonly mayBeNegative?: true;
 }
 
@@ -34,7 +37,7 @@ const UNITS: Readonly<Record<string, number>> = {
   gb: 1024 ** 3,
 };
 
-/** Bytes, with one of Redis's units or without; undefined: it is none. */
+/** Parses bytes, with one of Redis's units or without; undefined: no such value. */
 export function parseMemory(text: ByteString): number | undefined {
   const [, digits, unit = ""] = /^(\d{1,15})([a-z]{0,2})$/i.exec(text) ?? [];
   const factor = UNITS[unit.toLowerCase()];
@@ -47,7 +50,7 @@ interface NumberBounds {
   readonly isMemory?: boolean;
 }
 
-/** A number within bounds, or a sentence: why it is none. */
+/** Parses a number within bounds; otherwise returns a sentence that says why it is none. */
 export function parseNumber(
   text: ByteString,
   { least, most, isMemory }: NumberBounds,
@@ -68,22 +71,22 @@ export function limit({ limit: name, scale, isMemory = undefined, mayBeNegative 
     isMemory: isMemory === true,
   };
   return {
-    text: ({ host }) => {
-      const value = host.limits[name];
+    text: ({ server }) => {
+      const value = server.host.limits[name];
       return mayBeNegative && value === Number.POSITIVE_INFINITY ? "-1" : String(Math.round(value / scale));
     },
-    prepare: ({ host }, text) => {
+    prepare: ({ server }, text) => {
       const value = parseNumber(text, bounds);
       if (typeof value === "string") return value;
       const changed = value < 0 ? Number.POSITIVE_INFINITY : Number(value) * scale;
       return () => {
-        host.limits = { ...host.limits, [name]: changed };
+        server.host.limits = { ...server.host.limits, [name]: changed };
       };
     },
   };
 }
 
-/** A setting that is as it is: what is so already may be wished for. */
+/** Makes a setting with a fixed value: CONFIG SET accepts only that one. */
 export function fixed(text: Setting["text"]): Setting {
   const nothing = () => {};
   return {
@@ -92,25 +95,25 @@ export function fixed(text: Setting["text"]): Setting {
   };
 }
 
-/** A number that is taken and told, and means nothing here. */
+/** Makes a number that is stored and shown, and has no effect here. */
 export function kept(name: string, fallback: number, bounds: NumberBounds): Setting {
   return {
-    text: ({ host }) => host.state.settings.get(name) ?? String(fallback),
-    prepare: ({ host }, text) => {
+    text: ({ server }) => server.settings.get(name) ?? String(fallback),
+    prepare: ({ server }, text) => {
       const value = parseNumber(text, bounds);
-      return typeof value === "string" ? value : () => host.state.settings.set(name, String(value));
+      return typeof value === "string" ? value : () => server.settings.set(name, String(value));
     },
   };
 }
 
-/** The same of a switch. */
+/** Makes a switch that is stored and shown, and has no effect here. */
 export function keptSwitch(name: string, fallback: boolean): Setting {
   return {
-    text: ({ host }) => host.state.settings.get(name) ?? (fallback ? "yes" : "no"),
-    prepare: ({ host }, text) => {
+    text: ({ server }) => server.settings.get(name) ?? (fallback ? "yes" : "no"),
+    prepare: ({ server }, text) => {
       const word = text.toLowerCase();
       if (word !== "yes" && word !== "no") return "argument must be 'yes' or 'no'";
-      return () => host.state.settings.set(name, word);
+      return () => server.settings.set(name, word);
     },
   };
 }

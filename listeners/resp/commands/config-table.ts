@@ -1,6 +1,7 @@
 /**
- * What CONFIG GET and CONFIG SET know: Redis's names for settings that this daemon really has, whose one value is true of it,
- * or that mean nothing here. What is set lasts until the daemon stops or reads its own configuration anew.
+ * The settings of CONFIG GET and CONFIG SET: those that the daemon has under Redis's names, those with one possible
+ * value, and those without effect here. A changed value lasts until the daemon stops or reads its own configuration
+ * again.
  */
 
 import { checkDoors } from "../../../engine/users/read-users.js";
@@ -38,45 +39,49 @@ const REDIS_LEVELS: Readonly<Record<string, LogLevel>> = {
 };
 
 const loglevel: Setting = {
-  text: ({ host }) => LEVELS[host.state.daemon.logLevel],
-  prepare: ({ host }, value) => {
+  text: ({ server }) => LEVELS[server.daemon.logLevel],
+  prepare: ({ server }, value) => {
     const level = REDIS_LEVELS[value.toLowerCase()];
     if (level === undefined)
       return `argument(s) must be one of the following: ${Object.keys(REDIS_LEVELS).join(", ")}`;
     return () => {
-      host.state.daemon.logLevel = level;
+      server.daemon.logLevel = level;
     };
   },
 };
 
-/** What is kept is the commands, where there is a data folder; the switch is told as it was set. */
+/**
+ * The switch for persistence: with a data folder commands are always stored; CONFIG GET repeats the value that was
+ * set.
+ */
 const appendonly: Setting = {
   ...keptSwitch("appendonly", false),
-  text: ({ host }) =>
-    host.state.settings.get("appendonly") ?? (host.state.daemon.settings.data === null ? "no" : "yes"),
+  text: ({ server }) =>
+    server.settings.get("appendonly") ?? (server.daemon.settings.data === null ? "no" : "yes"),
 };
 
 const always = (value: ByteString): Setting => fixed(() => value);
 
 /** --maxmemory. */
 const maxmemory: Setting = {
-  text: ({ host }) => String(host.state.daemon.memory.bytes),
-  prepare: ({ host }, value) => {
+  text: ({ server }) => String(server.daemon.memory.bytes),
+  prepare: ({ server }, value) => {
     const bytes = parseMemory(value);
     if (bytes === undefined) return "argument must be a memory value";
     return () => {
-      host.state.daemon.memory.bytes = bytes;
+      server.daemon.memory.bytes = bytes;
     };
   },
 };
 
 /**
- * --maxmemory-policy. Where commands are recorded there is one only; and how keys are used is kept from the start or not at all.
+ * --maxmemory-policy. Where commands are recorded there is only one policy; the use of keys is recorded from the
+ * start or not at all.
  */
 const maxmemoryPolicy: Setting = {
-  text: ({ host }) => host.state.daemon.memory.policy,
-  prepare: ({ host }, value) => {
-    const { memory } = host.state.daemon;
+  text: ({ server }) => server.daemon.memory.policy,
+  prepare: ({ server }, value) => {
+    const { memory } = server.daemon;
     const policy = memory.policies.find((one) => one === value.toLowerCase());
     if (policy === undefined) {
       const kind = /^(?:allkeys|volatile)-(lru|lfu)$/i.exec(value)?.[1]?.toUpperCase();
@@ -91,7 +96,7 @@ const maxmemoryPolicy: Setting = {
   },
 };
 
-/** Keys that clients keep copies of: those beyond it are told to have changed. */
+/** The number of tracked keys: beyond it, clients receive invalidations for the oldest ones. */
 const mostTracked = kept("tracking-table-max-keys", TRACKED_KEYS_MAX, { least: 0, most: INT64_MAX });
 const trackingTableMaxKeys: Setting = {
   ...mostTracked,
@@ -100,12 +105,12 @@ const trackingTableMaxKeys: Setting = {
     if (typeof keep === "string") return keep;
     return () => {
       keep();
-      session.host.tracking.most = Number(value);
+      session.server.tracking.maxKeys = Number(value);
     };
   },
 };
 
-/** Clients are closed by --max-buffered-bytes, of all memory together. */
+/** The limit of clients' memory: --max-buffered-bytes limits the memory of all of them. */
 const maxmemoryClients: Setting = {
   ...always("0"),
   prepare: (session, value) =>
@@ -114,25 +119,28 @@ const maxmemoryClients: Setting = {
       : always("0").prepare(session, value),
 };
 
-/** The default user's password, which is kept readable for this alone. */
+/** The default user's password, stored in readable form for this setting alone. */
 const requirepass: Setting = {
-  text: ({ host }) => host.state.settings.get("requirepass") ?? "",
-  prepare: ({ host }, value) => {
-    const users = host.users.changed(DEFAULT_USER, value === "" ? ["nopass"] : ["resetpass", `>${value}`]);
+  text: ({ server }) => server.settings.get("requirepass") ?? "",
+  prepare: ({ server }, value) => {
+    const users = server.host.users.changed(
+      DEFAULT_USER,
+      value === "" ? ["nopass"] : ["resetpass", `>${value}`],
+    );
     try {
-      checkDoors(users, host.state.daemon.settings);
+      checkDoors(users, server.daemon.settings);
     } catch (problem) {
       if (!(problem instanceof StartError)) throw problem;
       return problem.message;
     }
     return () => {
-      host.users.become(users);
-      host.state.settings.set("requirepass", value);
+      server.host.users.become(users);
+      server.settings.set("requirepass", value);
     };
   },
 };
 
-/** What Redis lets one choose, and is so here. */
+/** Settings that are variable in Redis and fixed here. */
 const AS_IT_IS: Readonly<Record<string, ByteString>> = {
   "acl-pubsub-default": "resetchannels",
   "cluster-enabled": "no",
@@ -143,7 +151,7 @@ const AS_IT_IS: Readonly<Record<string, ByteString>> = {
   masteruser: "",
   "min-replicas-to-write": "0",
   "min-slaves-to-write": "0",
-  // No start, and no user that is changed, leaves a listener open to other machines.
+  // Neither a start nor a change of users opens a listener to other machines without a password.
   "protected-mode": "yes",
   rdbchecksum: "yes",
   replicaof: "",
@@ -155,18 +163,18 @@ const AS_IT_IS: Readonly<Record<string, ByteString>> = {
 export const SETTINGS: Readonly<Record<string, Setting>> = {
   ...TUNING_SETTINGS,
   ...Object.fromEntries(Object.entries(AS_IT_IS).map(([name, value]) => [name, always(value)])),
-  aclfile: fixed(({ host }) => host.state.daemon.settings.aclFile ?? ""),
-  appendfsync: fixed(({ host }) => {
-    const { fsync } = host.state.daemon.settings;
+  aclfile: fixed(({ server }) => server.daemon.settings.aclFile ?? ""),
+  appendfsync: fixed(({ server }) => {
+    const { fsync } = server.daemon.settings;
     return fsync === "always" ? fsync : fsync === "never" ? "no" : "everysec";
   }),
   appendonly,
-  bind: fixed(({ host }) => host.state.daemon.address),
+  bind: fixed(({ server }) => server.daemon.address),
   "client-output-buffer-limit": clientOutputBufferLimit,
   "client-query-buffer-limit": limit({ limit: "maxQueryBytes", scale: 1, isMemory: true }),
-  databases: fixed(({ host }) => String(host.path.databases)),
-  dir: fixed(({ host }) => host.state.daemon.settings.data ?? ""),
-  "enable-debug-command": fixed(({ host }) => host.state.daemon.settings.enableDebugCommand),
+  databases: fixed(({ server }) => String(server.path.databases)),
+  dir: fixed(({ server }) => server.daemon.settings.data ?? ""),
+  "enable-debug-command": fixed(({ server }) => server.daemon.settings.enableDebugCommand),
   "latency-monitor-threshold": limit({ limit: "latencyTime", scale: 1 }),
   [PERCENTILES]: latencyPercentiles,
   loglevel,
@@ -175,7 +183,7 @@ export const SETTINGS: Readonly<Record<string, Setting>> = {
   "maxmemory-policy": maxmemoryPolicy,
   "maxmemory-clients": maxmemoryClients,
   "notify-keyspace-events": notifyKeyspaceEvents,
-  port: fixed(({ host }) => String(host.state.daemon.port)),
+  port: fixed(({ server }) => String(server.daemon.port)),
   "proto-max-bulk-len": limit({ limit: "maxBulkBytes", scale: 1, isMemory: true }),
   requirepass,
   save,

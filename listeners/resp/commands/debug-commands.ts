@@ -1,6 +1,6 @@
 /**
- * DEBUG: the subcommands that test suites of servers and clients call and that can be answered honestly. SLEEP lets its own
- * connection wait; the others, who wait as well in Redis, are served meanwhile. Texts: redis-server 7.0.
+ * DEBUG: the subcommands that test suites of servers and clients call, as far as they can be answered honestly. SLEEP
+ * delays only its own connection; in Redis all clients wait. Texts: redis-server 7.0.
  */
 import { createHash } from "node:crypto";
 import { isLoopback } from "../../../net/process/loopback.js";
@@ -10,39 +10,39 @@ import { CommandFailure, custom, echoed, noSuchKey } from "../../../store/argume
 import { parseDouble, parseInteger } from "../../../store/arguments/numbers.js";
 import { findCommand, resolveCommand } from "../../../store/command-table.js";
 import type { Command } from "../../../store/rows/command.js";
-import type { RespSession, SessionHandler } from "../session/session.js";
+import type { RespSession, SessionHandler } from "../session/resp-session.js";
 import { parseMemory } from "./config-setting.js";
 import { sample } from "./debug-samples.js";
 
 export const debugHandlers: readonly (readonly [string, SessionHandler])[] = [["DEBUG", debug]];
 
-/** Longer sleeps end then. */
+/** The longest sleep in milliseconds. */
 const SLEEP_MS_MAX = 60_000;
-/** Keys that one POPULATE makes, and bytes of each value. */
+/** Keys of one POPULATE, and bytes of each value. */
 const POPULATE_KEYS_MAX = 1_000_000;
 const POPULATE_BYTES_MAX = 1024 * 1024;
-/** Redis's, below which the number has to be. */
+/** Redis's bound, which the number must be below. */
 const THRESHOLD_BYTES_MAX = 2 ** 32 - 1;
 
 interface Subcommand {
-  /** Arguments with both names; negative: at least so many. */
+  /** The number of arguments, both names included; negative: the minimum. */
   readonly arity: number;
   readonly run: (session: RespSession, argv: readonly ByteString[]) => Reply | Promise<Reply>;
 }
 
-/** What changes how Redis keeps or sends things, which has no setting here and cannot be seen. */
+/** Accepts what changes Redis's storage or output: it has no setting here, and no visible effect. */
 const taken = (arity: number): Subcommand => ({ arity, run: () => OK });
 
 const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
   "AOF-FLUSH-SLEEP": taken(3),
-  // Nobody replicates from here by such a number.
+  // No server replicates from this one by such a number.
   "CHANGE-REPL-ID": { arity: 2, run: () => OK },
   DIGEST: { arity: 2, run: digest },
   "DIGEST-VALUE": { arity: -2, run: digestValues },
   ERROR: { arity: 3, run: fail },
   HELP: { arity: 2, run: () => array(helpText.map(status)) },
   LISTPACK: { arity: 3, run: (session, argv) => printed(session, argv, "listpack", "Listpack") },
-  // What would be read is what is in memory.
+  // A reload would read what is in memory already.
   LOADAOF: { arity: 2, run: () => OK },
   LOG: { arity: 3, run: say },
   OBJECT: { arity: 3, run: object },
@@ -58,7 +58,7 @@ const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
   "SET-ACTIVE-EXPIRE": { arity: 3, run: () => OK },
   "SET-SKIP-CHECKSUM-VALIDATION": taken(3),
   SLEEP: { arity: 3, run: sleep },
-  // Patterns are tried by this project's own tests.
+  // This project tests patterns in its own suite.
   "STRINGMATCH-TEST": { arity: 2, run: () => status("Apparently Redis did not crash: test passed") },
 };
 
@@ -66,10 +66,10 @@ const NOT_ALLOWED =
   'ERR DEBUG command not allowed. If the enable-debug-command option is set to "local", you can run it from a local connection, ' +
   "otherwise you need to set this option in the configuration file, and then restart the server.";
 
-/** Whether --enable-debug-command permits it to a client. */
-function mayDebug({ host, client }: RespSession): boolean {
-  const { enableDebugCommand } = host.state.daemon.settings;
-  const address = client.remote.slice(0, client.remote.lastIndexOf(":"));
+/** Whether --enable-debug-command permits DEBUG to a client. */
+function mayDebug({ server, remote }: RespSession): boolean {
+  const { enableDebugCommand } = server.daemon.settings;
+  const address = remote.slice(0, remote.lastIndexOf(":"));
   return enableDebugCommand === "yes" || (enableDebugCommand === "local" && isLoopback(address) === true);
 }
 
@@ -93,7 +93,7 @@ const helpText: readonly string[] = [
   ...Object.keys(SUBCOMMANDS).sort(),
 ];
 
-/** `DEBUG QUICKLIST-PACKED-THRESHOLD bytes`: how the elements of lists are kept has no setting, and cannot be seen. */
+/** `DEBUG QUICKLIST-PACKED-THRESHOLD bytes`: the storage of lists has no setting, and cannot be observed. */
 function packedThreshold(_: RespSession, argv: readonly ByteString[]): Reply {
   const bytes = parseMemory(argv[2] as ByteString);
   if (bytes === undefined || bytes > THRESHOLD_BYTES_MAX)
@@ -101,17 +101,20 @@ function packedThreshold(_: RespSession, argv: readonly ByteString[]): Reply {
   return OK;
 }
 
-/** `DEBUG LISTPACK key`, `DEBUG QUICKLIST key [level]`: what Redis prints where nobody looks is not there to be printed. */
+/**
+ * `DEBUG LISTPACK key`, `DEBUG QUICKLIST key [level]`: Redis prints the structure to its own output; here there is
+ * only the reply.
+ */
 function printed(session: RespSession, argv: readonly ByteString[], encoding: string, title: string): Reply {
-  const told = asked(session, ["OBJECT", "ENCODING", argv[2] as ByteString]);
-  if (told.kind !== "bulk") throw noSuchKey();
-  if (told.bytes !== encoding) throw custom(`ERR Not a ${encoding} encoded object.`);
+  const reply = asked(session, ["OBJECT", "ENCODING", argv[2] as ByteString]);
+  if (reply.kind !== "bulk") throw noSuchKey();
+  if (reply.bytes !== encoding) throw custom(`ERR Not a ${encoding} encoded object.`);
   return status(`${title} structure printed on stdout`);
 }
 
 /** `DEBUG LOG text` */
-function say({ host }: RespSession, argv: readonly ByteString[]): Reply {
-  host.state.daemon.say("info", `DEBUG LOG: ${argv[2]}`);
+function say({ server }: RespSession, argv: readonly ByteString[]): Reply {
+  server.daemon.say("info", `DEBUG LOG: ${argv[2]}`);
   return OK;
 }
 
@@ -126,15 +129,15 @@ function fail(_: RespSession, argv: readonly ByteString[]): never {
   throw custom(argv[2] as ByteString);
 }
 
-/** Counts as a slow command, as if it had held up everybody. */
-function sleep({ host, client }: RespSession, argv: readonly ByteString[]): Promise<Reply> {
+/** Sleeps. It counts as a slow command, as if it had delayed all clients. */
+function sleep(session: RespSession, argv: readonly ByteString[]): Promise<Reply> {
   const seconds = parseDouble(argv[2] as ByteString);
   if (seconds === undefined || !(seconds >= 0)) throw custom("ERR value is not a valid float");
   const milliseconds = Math.min(seconds * 1000, SLEEP_MS_MAX);
   const command = findCommand("DEBUG") as Command;
   return new Promise((resolve) => {
-    host.environment.setTimer(milliseconds, () => {
-      host.state.tookLong({ command, argv, client, milliseconds }, host.limits);
+    session.server.environment.setTimer(milliseconds, () => {
+      session.server.tookLong({ command, argv, client: session, milliseconds });
       resolve(OK);
     });
   });
@@ -146,17 +149,17 @@ function object(session: RespSession, argv: readonly ByteString[]): Reply {
   const encoding = asked(session, ["OBJECT", "ENCODING", key]);
   const dump = asked(session, ["DUMP", key]);
   if (encoding.kind !== "bulk" || dump.kind !== "bulk") throw noSuchKey();
-  // Without what is said of the form and its checksum.
+  // Leaves out the bytes for the format and its checksum.
   const length = dump.bytes.length - 11;
   return status(
     `Value at:0x0 refcount:1 encoding:${encoding.bytes} serializedlength:${length} lru:0 lru_seconds_idle:0`,
   );
 }
 
-/** `DEBUG DIGEST`: the same for databases with the same contents, of this server only. */
+/** `DEBUG DIGEST`: equal for databases with equal contents, on this kind of server. */
 function digest(session: RespSession): Reply {
   const all = createHash("sha1");
-  for (let db = 0; db < session.host.path.databases; db++) {
+  for (let db = 0; db < session.server.path.databases; db++) {
     const keys = asked(session, ["KEYS", "*"], db);
     const names =
       keys.kind === "array" ? keys.items.map((key) => (key.kind === "bulk" ? key.bytes : "")) : [];
@@ -176,14 +179,14 @@ function digestOf(session: RespSession, key: ByteString, db: number): string {
   return `${key.length} ${key}${expires ? " expires" : ""}${valueDigest(session, key, db)}`;
 }
 
-/** Zeros if there is no such key. */
+/** Returns the digest of a key's value; zeros if the key is absent. */
 function valueDigest(session: RespSession, key: ByteString, db: number): string {
   const dump = asked(session, ["DUMP", key], db);
   if (dump.kind !== "bulk") return "0".repeat(40);
   return createHash("sha1").update(dump.bytes, "latin1").digest("hex");
 }
 
-/** `DEBUG POPULATE count [prefix] [size]`: strings at keys that are free. */
+/** `DEBUG POPULATE count [prefix] [size]`: sets strings at absent keys. */
 function populate(session: RespSession, argv: readonly ByteString[]): Promise<Reply> {
   if (argv.length > 5) throw notSo(argv);
   const count = positive(argv[2] as ByteString, POPULATE_KEYS_MAX);
@@ -200,32 +203,32 @@ async function fill(
   for (let i = 0; i < count; i++) {
     const value = `value:${i}`;
     const padded = size === 0 ? value : value.slice(0, size).padEnd(size, "\0");
-    const reply = session.host.path.execute(command, ["SETNX", `${prefix}:${i}`, padded], session);
+    const reply = session.server.path.execute(command, ["SETNX", `${prefix}:${i}`, padded], session);
     const settled = reply instanceof Promise ? await reply : reply;
     if (settled.kind === "error") return settled;
   }
   return OK;
 }
 
-function positive(text: ByteString, most: number): number {
+function positive(text: ByteString, max: number): number {
   const value = parseInteger(text);
   if (value === undefined || value < 0) throw custom("ERR value is out of range, must be positive");
-  if (value > most) throw custom(`ERR value is out of range, must be at most ${most}`);
+  if (value > max) throw custom(`ERR value is out of range, must be at most ${max}`);
   return Number(value);
 }
 
-/** `DEBUG RELOAD [MERGE|NOFLUSH|NOSAVE …]`: what would be read is what is in memory. */
+/** `DEBUG RELOAD [MERGE|NOFLUSH|NOSAVE …]`: a reload would read what is in memory already. */
 function reload(_: RespSession, argv: readonly ByteString[]): Reply {
   if (argv.slice(2).some((word) => !/^(merge|noflush|nosave)$/i.test(word)))
     throw custom("ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.");
   return OK;
 }
 
-/** What a read is answered, which comes at once. */
+/** Returns the reply to a read, which comes immediately. */
 function asked(session: RespSession, argv: readonly ByteString[], db = session.db): Reply {
   const command = resolveCommand(argv);
   if (command instanceof CommandFailure) throw command;
-  const { as, now, readsAll, isStable, encoding, host } = session;
-  const reply = host.path.execute(command, argv, { db, as, now, readsAll, isStable, encoding });
-  return reply instanceof Promise ? error("ERR not at once") : reply;
+  const { as, now, readsAll, isStable, encoding, server } = session;
+  const reply = server.path.execute(command, argv, { db, as, now, readsAll, isStable, encoding });
+  return reply instanceof Promise ? error("ERR the read was not answered immediately") : reply;
 }

@@ -1,4 +1,4 @@
-/** `DEBUG PROTOCOL kind`: an answer of each kind, for whoever tests a client. Source: redis-server 7.0. */
+/** `DEBUG PROTOCOL kind`: an answer of each kind, for tests of clients. Source: redis-server 7.0. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import {
   array,
@@ -42,7 +42,7 @@ const SAMPLES: Readonly<Record<string, Reply>> = {
   false: boolean(false),
 };
 
-/** @throws CommandFailure  no such kind */
+/** Returns the sample of a kind. @throws CommandFailure  there is none */
 export function sample(kind: ByteString): Reply {
   const name = kind.toLowerCase();
   if (!Object.hasOwn(SAMPLES, name))

@@ -1,4 +1,7 @@
-/** FCALL and FUNCTION. Libraries are this daemon's own: neither recorded nor told to others. Order and texts: redis-server 7.0, functions.c. */
+/**
+ * FCALL and FUNCTION. Libraries belong to this daemon alone: they are neither recorded nor sent to other daemons.
+ * Order and texts: redis-server 7.0, functions.c.
+ */
 
 import type { RestorePolicy } from "../../../engine/scripts/function-libraries.js";
 import type { FunctionLibrary } from "../../../engine/scripts/function-library.js";
@@ -18,8 +21,8 @@ import {
 import { CommandFailure, custom, echoed } from "../../../store/arguments/errors.js";
 import { parseInteger } from "../../../store/arguments/numbers.js";
 import { globMatches } from "../../../store/patterns/glob.js";
+import type { RespSession, SessionHandler } from "../session/resp-session.js";
 import { SessionCaller } from "../session/script-caller.js";
-import type { RespSession, SessionHandler } from "../session/session.js";
 import { boundsOf, inSteps, onceReady } from "./script-commands.js";
 
 const NOT_FULL = error(
@@ -31,7 +34,7 @@ export const functionHandlers: readonly (readonly [string, SessionHandler])[] = 
   ["FCALL", calling(false)],
   ["FCALL_RO", calling(true)],
   ["FUNCTION|DELETE", remove],
-  ["FUNCTION|DUMP", ({ host }) => bulk(host.scripts.functions.dump())],
+  ["FUNCTION|DUMP", ({ server }) => bulk(server.scripts.functions.dump())],
   ["FUNCTION|FLUSH", flush],
   ["FUNCTION|LIST", list],
   ["FUNCTION|LOAD", onceReady(load)],
@@ -41,7 +44,7 @@ export const functionHandlers: readonly (readonly [string, SessionHandler])[] = 
 
 function calling(readsOnly: boolean): SessionHandler {
   return onceReady((session, argv) => {
-    const { scripts } = session.host;
+    const { scripts } = session.server;
     const name = argv[1] as ByteString;
     const library = scripts.functions.find(name);
     if (library === undefined) throw custom("ERR Function not found");
@@ -50,7 +53,7 @@ function calling(readsOnly: boolean): SessionHandler {
     const writesNothing = flags.includes("no-writes");
     if (readsOnly && !writesNothing) return NOT_READING;
     const mayFill = flags.includes("allow-oom") || writesNothing;
-    if (!mayFill && session.guest.lacksMemory(true)) return NOT_FULL;
+    if (!mayFill && session.guest.lacksMemory) return NOT_FULL;
     const keys = argv.slice(3, 3 + count);
     const args = argv.slice(3 + count);
     return inSteps(session, (run) => {
@@ -70,7 +73,7 @@ function keyCount(argv: readonly ByteString[]): number {
 
 /** `FUNCTION LOAD [REPLACE] code` */
 function load(session: RespSession, argv: readonly ByteString[]): Reply {
-  const { scripts } = session.host;
+  const { scripts } = session.server;
   const options = argv.slice(2, -1);
   for (const option of options)
     if (!/^replace$/i.test(option)) throw custom(`ERR Unknown option given: ${echoed(option)}`);
@@ -90,7 +93,7 @@ function restore(
   const chosen = (policy ?? "APPEND").toUpperCase();
   if (!isPolicy(chosen))
     throw custom("ERR Wrong restore policy given, value should be either FLUSH, APPEND or REPLACE.");
-  const { scripts } = session.host;
+  const { scripts } = session.server;
   scripts.functions.restore(payload, chosen, scripts.engine, boundsOf(session));
   return OK;
 }
@@ -98,25 +101,25 @@ function restore(
 const isPolicy = (word: string): word is RestorePolicy =>
   word === "FLUSH" || word === "APPEND" || word === "REPLACE";
 
-function remove({ host }: RespSession, [, , name = ""]: readonly ByteString[]): Reply {
-  host.scripts.functions.delete(name);
+function remove({ server }: RespSession, [, , name = ""]: readonly ByteString[]): Reply {
+  server.scripts.functions.delete(name);
   return OK;
 }
 
 /** `FUNCTION FLUSH [ASYNC|SYNC]` */
-function flush({ host }: RespSession, [, subcommand, mode, ...more]: readonly ByteString[]): Reply {
+function flush({ server }: RespSession, [, subcommand, mode, ...more]: readonly ByteString[]): Reply {
   if (more.length > 0)
     throw custom(
       `ERR unknown subcommand or wrong number of arguments for '${echoed(subcommand ?? "")}'. Try FUNCTION HELP.`,
     );
   if (mode !== undefined && !/^a?sync$/i.test(mode))
     throw new CommandFailure("ERR FUNCTION FLUSH only supports SYNC|ASYNC option");
-  host.scripts.functions.flush();
+  server.scripts.functions.flush();
   return OK;
 }
 
 /** `FUNCTION LIST [LIBRARYNAME pattern] [WITHCODE]` */
-function list({ host }: RespSession, argv: readonly ByteString[]): Reply {
+function list({ server }: RespSession, argv: readonly ByteString[]): Reply {
   const left = new Set(["WITHCODE", "LIBRARYNAME"]);
   let pattern: ByteString | null = null;
   for (let i = 2; i < argv.length; i++) {
@@ -126,7 +129,7 @@ function list({ host }: RespSession, argv: readonly ByteString[]): Reply {
     if (++i === argv.length) throw custom("ERR library name argument was not given");
     pattern = argv[i] as ByteString;
   }
-  const shown = host.scripts.functions.all.filter(
+  const shown = server.scripts.functions.all.filter(
     ({ name }) => pattern === null || globMatches(pattern, name),
   );
   return array(shown.map((library) => libraryReply(library, !left.has("WITHCODE"))));
@@ -146,9 +149,9 @@ function libraryReply({ name, code, functions }: FunctionLibrary, withCode: bool
   ]);
 }
 
-/** None runs while anything else is answered. */
-function stats({ host }: RespSession): Reply {
-  const { functions } = host.scripts;
+/** Answers FUNCTION STATS: no function runs while another command is answered. */
+function stats({ server }: RespSession): Reply {
+  const { functions } = server.scripts;
   const counts = map([
     ...[bulk("libraries_count"), integer(functions.all.length)],
     ...[bulk("functions_count"), integer(functions.functions)],

@@ -1,28 +1,26 @@
-/**
- * INFO: what clients and dashboards read, by sections. A field that Redis has is here if its value is known or plainly so.
- */
+/** INFO: what clients and dashboards read, by sections. It has each field of Redis whose value is known or obvious. */
 import { availableParallelism, release, totalmem, type } from "node:os";
 import type { Scripts } from "../../../engine/scripts/scripts.js";
 import { version } from "../../../net/process/version.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { type Reply, verbatim } from "../../../protocol/reply.js";
 import type { CommandCounts } from "../session/command-counts.js";
-import type { RespSession, SessionHandler } from "../session/session.js";
-import { REDIS_VERSION } from "./greeting.js";
+import type { RespSession, SessionHandler } from "../session/resp-session.js";
+import { REDIS_VERSION } from "./connection-commands.js";
 import { percentilesOf } from "./listed-settings.js";
 
 type Fields = Readonly<Record<string, string | number>>;
 
 interface Section {
   readonly title: string;
-  /** Whether INFO without a section tells it. */
+  /** Whether INFO without an argument contains the section. */
   readonly isUsual: boolean;
   readonly fields: (session: RespSession) => Fields;
 }
 
 const SECONDS_PER_DAY = 86_400;
 
-/** By the names that INFO takes. */
+/** The sections by their names in INFO's arguments. */
 const SECTIONS: Readonly<Record<string, Section>> = {
   server: { title: "Server", isUsual: true, fields: serverFields },
   clients: { title: "Clients", isUsual: true, fields: clientFields },
@@ -57,12 +55,12 @@ function text({ title, fields }: Section, session: RespSession): ByteString {
   return `# ${title}\r\n${lines.join("")}`;
 }
 
-function serverFields({ host }: RespSession): Fields {
-  const { state, environment } = host;
-  const seconds = Math.floor((environment.uptime() - state.startedAt) / 1000);
+function serverFields({ server }: RespSession): Fields {
+  const { environment } = server;
+  const seconds = Math.floor((environment.uptime() - server.startedAt) / 1000);
   return {
     redis_version: REDIS_VERSION,
-    // As of a Redis that was not built from a repository.
+    // A Redis that was not built from a repository shows these.
     redis_git_sha1: "00000000",
     redis_git_dirty: 0,
     dbsync_version: version,
@@ -71,8 +69,8 @@ function serverFields({ host }: RespSession): Fields {
     arch_bits: 64,
     node_version: process.versions.node,
     process_id: process.pid,
-    run_id: state.runId,
-    tcp_port: state.daemon.port,
+    run_id: server.runId,
+    tcp_port: server.daemon.port,
     server_time_usec: Math.round(environment.clock() * 1000),
     uptime_in_seconds: seconds,
     uptime_in_days: Math.floor(seconds / SECONDS_PER_DAY),
@@ -82,21 +80,21 @@ function serverFields({ host }: RespSession): Fields {
   };
 }
 
-function clientFields({ host }: RespSession): Fields {
-  const { clients } = host.state;
+function clientFields({ server }: RespSession): Fields {
+  const { clients } = server;
   return {
     connected_clients: clients.size,
-    maxclients: host.limits.maxConnections,
-    blocked_clients: clients.all().filter(({ isWaiting }) => isWaiting).length + host.state.pause.held,
-    tracking_clients: host.tracking.figures.clients,
+    maxclients: server.host.limits.maxConnections,
+    blocked_clients: clients.all().filter(({ isWaiting }) => isWaiting).length + server.pause.held,
+    tracking_clients: server.tracking.figures.clients,
   };
 }
 
-function memoryFields({ host }: RespSession): Fields {
-  const { bytes: maxmemory, policy, used } = host.state.daemon.memory;
+function memoryFields({ server }: RespSession): Fields {
+  const { bytes: maxmemory, policy, used } = server.daemon.memory;
   const { rss, heapTotal, external } = process.memoryUsage();
   const total = totalmem();
-  const peak = Math.max(host.state.pulse.peakBytes, used);
+  const peak = Math.max(server.load.peakBytes, used);
   return {
     used_memory: used,
     used_memory_human: human(used),
@@ -111,7 +109,7 @@ function memoryFields({ host }: RespSession): Fields {
     total_system_memory_human: human(total),
     maxmemory,
     maxmemory_human: human(maxmemory),
-    ...scriptFields(host.scripts),
+    ...scriptFields(server.scripts),
     maxmemory_policy: policy,
     mem_fragmentation_ratio: (rss / used).toFixed(2),
     mem_allocator: "v8",
@@ -119,7 +117,7 @@ function memoryFields({ host }: RespSession): Fields {
   };
 }
 
-/** Scripts and functions share one Lua. */
+/** Returns the fields of scripts and functions, which share one Lua state. */
 function scriptFields({ luaBytes, size, textBytes, functions }: Scripts): Fields {
   return {
     used_memory_lua: luaBytes,
@@ -138,18 +136,21 @@ function scriptFields({ luaBytes, size, textBytes, functions }: Scripts): Fields
   };
 }
 
-/** As Redis writes sizes: 1.50M. */
+/** Returns a size in Redis's form: 1.50M. */
 function human(bytes: number): string {
   const power = bytes < 1024 ? 0 : Math.min(4, Math.floor(Math.log2(bytes) / 10));
   return power === 0 ? `${bytes}B` : `${(bytes / 1024 ** power).toFixed(2)}${"BKMGT"[power]}`;
 }
 
-/** What is acknowledged is on the disk as --fsync says: nothing waits for a save. */
-function persistenceFields({ host }: RespSession): Fields {
-  const { daemon, seconds } = host.state;
+/**
+ * Returns the fields of persistence: acknowledged writes are on the disk as --fsync says, and nothing waits for a
+ * save.
+ */
+function persistenceFields({ server }: RespSession): Fields {
+  const { daemon, seconds } = server;
   const isKept = daemon.settings.data !== null;
   return {
-    // Whoever can ask is served reads, also of what is not complete or not written any more: clients that wait for 0 get them.
+    // The daemon serves reads even while its data is incomplete or writes have failed: clients that wait for 0 are served.
     loading: 0,
     ...(isKept ? { aof_last_write_status: daemon.failure === null ? "ok" : "err" } : {}),
     rdb_changes_since_last_save: 0,
@@ -161,43 +162,42 @@ function persistenceFields({ host }: RespSession): Fields {
 }
 
 function statFields(session: RespSession): Fields {
-  const { host } = session;
-  const { state } = host;
-  const { rates } = state.pulse;
-  const tracked = host.tracking.figures;
+  const { server } = session;
+  const { rates } = server.load;
+  const tracked = server.tracking.figures;
   return {
-    total_connections_received: state.clients.total,
-    total_commands_processed: state.commands,
+    total_connections_received: server.clients.total,
+    total_commands_processed: server.commands,
     instantaneous_ops_per_sec: Math.round(rates.commands),
-    total_net_input_bytes: state.inputBytes,
-    total_net_output_bytes: state.outputBytes,
+    total_net_input_bytes: server.inputBytes,
+    total_net_output_bytes: server.outputBytes,
     instantaneous_input_kbps: (rates.inputBytes / 1024).toFixed(2),
     instantaneous_output_kbps: (rates.outputBytes / 1024).toFixed(2),
-    rejected_connections: host.rejected,
-    expired_keys: host.path.expiredKeys,
-    evicted_keys: state.daemon.memory.evicted,
+    rejected_connections: server.host.rejected,
+    expired_keys: server.path.expiredKeys,
+    evicted_keys: server.daemon.memory.evicted,
     ...lookupFields(session),
-    pubsub_channels: host.channels.size("channel"),
-    pubsub_patterns: host.channels.size("pattern"),
-    pubsubshard_channels: host.channels.size("shard"),
+    pubsub_channels: server.channels.size("channel"),
+    pubsub_patterns: server.channels.size("pattern"),
+    pubsubshard_channels: server.channels.size("shard"),
     tracking_total_keys: tracked.keys,
     tracking_total_items: tracked.items,
     tracking_total_prefixes: tracked.prefixes,
-    total_error_replies: state.errorReplies,
+    total_error_replies: server.errorReplies,
   };
 }
 
-/** How often keys were found that were to be read; where others have them, they count. */
-function lookupFields({ host }: RespSession): Fields {
-  const { changes } = host.path;
+/** Returns how many reads found their key; where other daemons have the keys, those count. */
+function lookupFields({ server }: RespSession): Fields {
+  const { changes } = server.path;
   if (changes === null) return {};
   const { hits, misses } = changes.lookups;
   return { keyspace_hits: hits, keyspace_misses: misses };
 }
 
-/** Every daemon takes writes; its peers are no replicas of Redis's kind. */
-function replicationFields({ host }: RespSession): Fields {
-  const { daemon, runId } = host.state;
+/** Returns the fields of replication. Every daemon accepts writes; its peers are no replicas in Redis's sense. */
+function replicationFields({ server }: RespSession): Fields {
+  const { daemon, runId } = server;
   return {
     role: "master",
     connected_slaves: 0,
@@ -210,17 +210,17 @@ function replicationFields({ host }: RespSession): Fields {
   };
 }
 
-/** Of the servers of --json-replica. */
-function jsonFields(figures: RespSession["host"]["state"]["daemon"]["jsonReplicas"]): Fields {
+/** Returns the fields of the servers of --json-replica. */
+function jsonFields(figures: RespSession["server"]["daemon"]["jsonReplicas"]): Fields {
   if (figures === null) return {};
-  const rows = figures.servers.map(({ replica, missing, refused, different, ...server }, place) => [
-    `json_replica${place}`,
+  const rows = figures.servers.map(({ replica, missing, refused, different, ...server }, index) => [
+    `json_replica${index}`,
     `server=${replica},state=${stateOf(server)},missing_documents=${missing},refused_documents=${refused},different_documents=${different}`,
   ]);
   return { json_ready: Number(figures.isReady), ...Object.fromEntries(rows) };
 }
 
-/** `dbsyncd`: the server is no original, and is sent nothing. */
+/** Returns the state of a server; `dbsyncd`: it is no original, and receives nothing. */
 function stateOf({
   isConnected,
   isDbsyncd,
@@ -236,8 +236,8 @@ function cpuFields(): Fields {
   return { used_cpu_sys: (system / 1e6).toFixed(6), used_cpu_user: (user / 1e6).toFixed(6) };
 }
 
-function commandFields({ host }: RespSession): Fields {
-  const called = [...host.state.counts].filter(([, { calls, rejected }]) => calls + rejected > 0);
+function commandFields({ server }: RespSession): Fields {
+  const called = [...server.counts].filter(([, { calls, rejected }]) => calls + rejected > 0);
   return Object.fromEntries(
     called.map(([{ name }, { calls, microseconds, rejected, failed }]) => [
       `cmdstat_${name.toLowerCase()}`,
@@ -247,29 +247,29 @@ function commandFields({ host }: RespSession): Fields {
   );
 }
 
-/** To the next power of two. */
+/** Returns percentiles, rounded up to a power of two. */
 function latencyFields(session: RespSession): Fields {
-  const { state } = session.host;
-  if (state.settings.get("latency-tracking") === "no") return {};
+  const { server } = session;
+  if (server.settings.get("latency-tracking") === "no") return {};
   const percentiles = percentilesOf(session);
-  const told = (counts: CommandCounts) =>
+  const shown = (counts: CommandCounts) =>
     percentiles.map((one) => `p${one}=${counts.percentile(Number(one) / 100).toFixed(3)}`).join(",");
   return Object.fromEntries(
-    [...state.counts]
+    [...server.counts]
       .filter(([, { calls }]) => calls > 0)
-      .map(([{ name }, counts]) => [`latency_percentiles_usec_${name.toLowerCase()}`, told(counts)]),
+      .map(([{ name }, counts]) => [`latency_percentiles_usec_${name.toLowerCase()}`, shown(counts)]),
   );
 }
 
-function errorFields({ host }: RespSession): Fields {
+function errorFields({ server }: RespSession): Fields {
   return Object.fromEntries(
-    [...host.state.errors].sort().map(([kind, count]) => [`errorstat_${kind}`, `count=${count}`]),
+    [...server.errors].sort().map(([kind, count]) => [`errorstat_${kind}`, `count=${count}`]),
   );
 }
 
-function keyspaceFields({ host }: RespSession): Fields {
+function keyspaceFields({ server }: RespSession): Fields {
   return Object.fromEntries(
-    host.path.keyCounts.map(({ db, keys, expiring, ttl }) => [
+    server.path.keyCounts.map(({ db, keys, expiring, ttl }) => [
       `db${db}`,
       `keys=${keys},expires=${expiring},avg_ttl=${ttl}`,
     ]),

@@ -1,21 +1,22 @@
 /**
- * Settings of Redis whose values are lists: taken in Redis's form and told in its order. Of what they ask only the events that are told of, and the bound of what
- * may wait for a client, have an effect here. Forms and texts: redis-server 7.0, config.c, notify.c.
+ * Settings of Redis whose values are lists, accepted in Redis's form and shown in its order. Only the notified
+ * events, and the limit of bytes that wait for a client, have an effect here. Forms and texts: redis-server 7.0,
+ * config.c, notify.c.
  */
 
 import { parseEventFlags } from "../../../options/event-flags.js";
 import { LIMITS } from "../../../options/limits.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
-import type { RespSession } from "../session/session.js";
+import type { RespSession } from "../session/resp-session.js";
 import { parseMemory, type Setting } from "./config-setting.js";
 
 export const notifyKeyspaceEvents: Setting = {
-  text: ({ host }) => host.notices.flags.text,
-  prepare: ({ host: { notices } }, value) => {
+  text: ({ server }) => server.notices.flags.text,
+  prepare: ({ server: { notices } }, value) => {
     try {
       const flags = parseEventFlags(value);
       if (!notices.isPossible && flags.text !== "")
-        return "the keys are other daemons', which do not tell of them";
+        return "the keys are on other daemons, which do not report their events";
       return () => {
         notices.flags = flags;
       };
@@ -32,31 +33,31 @@ const CLASS_NAMES: Readonly<Record<string, (typeof CLASSES)[number]>> = {
   replica: "slave",
   pubsub: "pubsub",
 };
-/** What a class is said to have: bytes, bytes for so many seconds. */
+/** The limits of a class of clients: bytes, and bytes for a number of seconds. */
 type Bounds = readonly [hard: number, soft: number, seconds: number];
 
 const OUTPUT = "client-output-buffer-limit";
 
-function outputBounds({ host }: RespSession): Record<(typeof CLASSES)[number], Bounds> {
-  const numbers = (host.state.settings.get(OUTPUT) ?? "").match(/\d+/g)?.map(Number) ?? [];
-  const of = (place: number): Bounds => [
-    numbers[3 * place] ?? 0,
-    numbers[3 * place + 1] ?? 0,
-    numbers[3 * place + 2] ?? 0,
+function outputBounds({ server }: RespSession): Record<(typeof CLASSES)[number], Bounds> {
+  const numbers = (server.settings.get(OUTPUT) ?? "").match(/\d+/g)?.map(Number) ?? [];
+  const of = (index: number): Bounds => [
+    numbers[3 * index] ?? 0,
+    numbers[3 * index + 1] ?? 0,
+    numbers[3 * index + 2] ?? 0,
   ];
   const normal = of(0);
-  const hard = host.state.settings.has(OUTPUT) && normal[0] === 0 ? 0 : host.limits.maxOutputBytes;
+  const hard = server.settings.has(OUTPUT) && normal[0] === 0 ? 0 : server.host.limits.maxOutputBytes;
   return { normal: [hard, normal[1], normal[2]], slave: of(1), pubsub: of(2) };
 }
 
 const boundsText = (all: ReturnType<typeof outputBounds>): ByteString =>
   CLASSES.map((name) => `${name} ${all[name].join(" ")}`).join(" ");
 
-/** Of normal clients the hard bound counts; 0, Redis's default, leaves it as it is. */
+/** The output limits: only the hard limit of normal clients has an effect; 0, Redis's default, changes nothing. */
 export const clientOutputBufferLimit: Setting = {
   text: (session) => boundsText(outputBounds(session)),
   prepare: (session, value) => {
-    const { host } = session;
+    const { server } = session;
     const words = value.split(" ").filter((word) => word !== "");
     if (words.length % 4 !== 0) return "Wrong number of arguments in buffer limit configuration.";
     const all = outputBounds(session);
@@ -75,38 +76,38 @@ export const clientOutputBufferLimit: Setting = {
     if (hard !== 0 && (hard < least || hard > most))
       return `the hard limit of normal clients must be 0, or between ${least} and ${most}`;
     return () => {
-      host.state.settings.set(OUTPUT, boundsText(all));
-      if (hard !== 0) host.limits = { ...host.limits, maxOutputBytes: hard };
+      server.settings.set(OUTPUT, boundsText(all));
+      if (hard !== 0) server.host.limits = { ...server.host.limits, maxOutputBytes: hard };
     };
   },
 };
 
-/** What is acknowledged is on the disk: nothing is saved at times. */
+/** The times of saves: acknowledged writes are on the disk, and nothing is saved at intervals. */
 export const save: Setting = {
-  text: ({ host }) => host.state.settings.get("save") ?? "",
-  prepare: ({ host }, value) => {
+  text: ({ server }) => server.settings.get("save") ?? "",
+  prepare: ({ server }, value) => {
     const words = value.split(" ").filter((word) => word !== "");
     const isRight =
       words.length % 2 === 0 &&
       words.every((word, i) => /^\d{1,9}$/.test(word) && (i % 2 === 1 || Number(word) > 0));
-    return isRight ? () => host.state.settings.set("save", words.join(" ")) : "Invalid save parameters";
+    return isRight ? () => server.settings.set("save", words.join(" ")) : "Invalid save parameters";
   },
 };
 
-/** Of INFO latencystats. */
+/** The percentiles in INFO latencystats. */
 export const PERCENTILES = "latency-tracking-info-percentiles";
 const PERCENTILES_DEFAULT = "50 99 99.9";
 
-export function percentilesOf({ host }: RespSession): readonly ByteString[] {
-  return (host.state.settings.get(PERCENTILES) ?? PERCENTILES_DEFAULT).split(" ").filter((one) => one !== "");
+export function percentilesOf({ server }: RespSession): readonly ByteString[] {
+  return (server.settings.get(PERCENTILES) ?? PERCENTILES_DEFAULT).split(" ").filter((one) => one !== "");
 }
 
 export const latencyPercentiles: Setting = {
   text: (session) => percentilesOf(session).join(" "),
-  prepare: ({ host }, value) => {
+  prepare: ({ server }, value) => {
     const words = value.split(" ").filter((word) => word !== "");
     if (words.some((word) => !/^\d+(\.\d+)?$/.test(word) || Number(word) > 100))
       return `${PERCENTILES} parameters should sit between [0.0,100.0]`;
-    return () => host.state.settings.set(PERCENTILES, words.map((word) => String(Number(word))).join(" "));
+    return () => server.settings.set(PERCENTILES, words.map((word) => String(Number(word))).join(" "));
   },
 };

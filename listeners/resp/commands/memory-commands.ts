@@ -1,7 +1,7 @@
-/** MEMORY's subcommands that are about the process. What is told is V8's own account; Redis's allocator is another thing. */
+/** MEMORY's subcommands about the process. Figures are V8's own, which differ from those of Redis's allocator. */
 import { getHeapStatistics } from "node:v8";
 import { bulk, double, integer, map, OK, type Reply, verbatim } from "../../../protocol/reply.js";
-import type { RespSession, SessionHandler } from "../session/session.js";
+import type { RespSession, SessionHandler } from "../session/resp-session.js";
 
 export const memoryHandlers: readonly (readonly [string, SessionHandler])[] = [
   ["MEMORY|DOCTOR", doctor],
@@ -10,14 +10,14 @@ export const memoryHandlers: readonly (readonly [string, SessionHandler])[] = [
   ["MEMORY|STATS", statistics],
 ];
 
-/** Of the heap's limit; above it V8 collects most of the time. */
+/** The share of the heap's limit above which V8 spends most of its time on collections. */
 const CROWDED = 0.8;
 
 function doctor(): Reply {
-  const { used_heap_size: used, heap_size_limit: most } = getHeapStatistics();
-  const share = Math.round((used / most) * 100);
+  const { used_heap_size: used, heap_size_limit: limit } = getHeapStatistics();
+  const share = Math.round((used / limit) * 100);
   const verdict =
-    used / most > CROWDED
+    used / limit > CROWDED
       ? "that is close to its end; NODE_OPTIONS=--max-old-space-size=<MiB> gives it more"
       : "there is room";
   return bulk(`V8's heap holds ${share}% of what it may: ${verdict}.\n`);
@@ -28,11 +28,11 @@ function heapStatistics(): Reply {
   return verbatim(lines.join(""));
 }
 
-function statistics({ host }: RespSession): Reply {
+function statistics({ server }: RespSession): Reply {
   const { rss, heapUsed, heapTotal, external } = process.memoryUsage();
   const used = heapUsed + external;
-  const keys = host.path.keyCounts.reduce((sum, counts) => sum + counts.keys, 0);
-  const clients = host.state.clients.all();
+  const keys = server.path.keyCounts.reduce((sum, counts) => sum + counts.keys, 0);
+  const clients = server.clients.all();
   const buffered = clients.reduce(
     (sum, { requestBytes, answerBytes }) => sum + requestBytes + answerBytes,
     0,

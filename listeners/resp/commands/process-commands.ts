@@ -1,4 +1,4 @@
-/** What the process is asked to do and to be: to save, to stop, to be a replica, to show what it does. */
+/** Commands about the process: save, stop, replicate, and show commands. */
 
 import { version } from "../../../net/process/version.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
@@ -15,8 +15,8 @@ import {
 } from "../../../protocol/reply.js";
 import { custom, syntaxError } from "../../../store/arguments/errors.js";
 import { integerArgument } from "../../../store/arguments/numbers.js";
-import type { RespSession, SessionHandler } from "../session/session.js";
-import { REDIS_VERSION } from "./greeting.js";
+import type { RespSession, SessionHandler } from "../session/resp-session.js";
+import { REDIS_VERSION } from "./connection-commands.js";
 
 export const processHandlers: readonly (readonly [string, SessionHandler])[] = [
   ["BGREWRITEAOF", inBackground],
@@ -33,9 +33,9 @@ export const processHandlers: readonly (readonly [string, SessionHandler])[] = [
 
 const KEPT = status("Nothing waits to be saved: commands are on the disk as they come");
 
-/** @throws CommandFailure  without --data */
-function checkKept({ host }: RespSession): void {
-  if (host.state.daemon.settings.data === null)
+/** Checks that data is stored on a disk. @throws CommandFailure  without --data */
+function checkKept({ server }: RespSession): void {
+  if (server.daemon.settings.data === null)
     throw custom("ERR nothing is kept on a disk here: --data does that");
 }
 
@@ -55,11 +55,11 @@ function saveInBackground(session: RespSession, argv: readonly ByteString[]): Re
   return inBackground(session);
 }
 
-/** Without a disk the state of the start, which was empty, is the last that was saved. */
-function lastSave({ host }: RespSession): Reply {
-  const { state, environment } = host;
-  if (state.daemon.settings.data !== null) return integer(state.seconds);
-  return integer(Math.floor((environment.clock() - (environment.uptime() - state.startedAt)) / 1000));
+/** Answers LASTSAVE. Without a disk, the last saved state is the empty one of the start. */
+function lastSave({ server }: RespSession): Reply {
+  const { environment } = server;
+  if (server.daemon.settings.data !== null) return integer(server.seconds);
+  return integer(Math.floor((environment.clock() - (environment.uptime() - server.startedAt)) / 1000));
 }
 
 /** `SHUTDOWN [NOSAVE|SAVE] [NOW] [FORCE] [ABORT]` */
@@ -68,7 +68,7 @@ function shutDown(session: RespSession, argv: readonly ByteString[]): Reply | nu
   for (const word of words) if (!/^(NOSAVE|SAVE|NOW|FORCE|ABORT)$/.test(word)) throw syntaxError();
   if (words.has("ABORT") && words.size === 1) throw custom("ERR No shutdown in progress.");
   if (words.has("ABORT") || (words.has("SAVE") && words.has("NOSAVE"))) throw syntaxError();
-  const stop = session.host.state.daemon.shutDown;
+  const stop = session.server.daemon.shutDown;
   if (stop === null) throw custom("ERR this daemon is part of another program, which stops it");
   session.isClosing = true;
   stop();
@@ -83,7 +83,7 @@ function replicaOf(_: RespSession, [, host = "", port = ""]: readonly ByteString
 
 function monitor(session: RespSession): Reply {
   if (session.isExecuting) throw custom("ERR MONITOR isn't allowed for DENY BLOCKING client");
-  session.host.state.monitors.add(session.client);
+  session.server.monitors.add(session);
   return OK;
 }
 

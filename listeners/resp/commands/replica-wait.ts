@@ -1,16 +1,16 @@
-/** WAIT: how many other daemons have the connection's last write on their disks. Texts: redis-server 7.0. */
+/** WAIT: counts the other daemons that have the connection's last write on their disks. Texts: redis-server 7.0. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { integer, type Reply, ZERO } from "../../../protocol/reply.js";
 import { waitArguments } from "../../../store/commands/timeout.js";
 import { UNBLOCKED } from "../session/blocking.js";
-import type { RespSession, SessionHandler } from "../session/session.js";
+import type { RespSession, SessionHandler } from "../session/resp-session.js";
 
 export const replicaWaitHandlers: readonly (readonly [string, SessionHandler])[] = [["WAIT", wait]];
 
 /** `WAIT numreplicas milliseconds` */
 function wait(session: RespSession, argv: readonly ByteString[]): Reply | Promise<Reply> {
   const { replicas, milliseconds } = waitArguments(argv);
-  const { copies } = session.host.state.daemon;
+  const { copies } = session.server.daemon;
   if (copies === null || copies.isAlone) return ZERO;
   const { place } = session.lastWrite;
   const count = copies.count(place);

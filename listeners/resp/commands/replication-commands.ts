@@ -1,6 +1,6 @@
 /**
- * What Redis's replicas, clusters and modules ask of a server that has none of these. SYNC gives what `redis-cli --rdb` wants: all keys in
- * one file. Texts: redis-server 7.0.
+ * Commands of Redis's replicas, clusters and modules, for a server without these. SYNC sends what `redis-cli --rdb`
+ * expects: all keys in one file. Texts: redis-server 7.0.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { EMPTY_ARRAY, OK, type Reply } from "../../../protocol/reply.js";
@@ -9,7 +9,7 @@ import { custom, syntaxError } from "../../../store/arguments/errors.js";
 import { findCommand } from "../../../store/command-table.js";
 import { RdbFile } from "../../../store/rdb/rdb-file.js";
 import type { Command } from "../../../store/rows/command.js";
-import type { RespSession, SessionHandler } from "../session/session.js";
+import type { RespSession, SessionHandler } from "../session/resp-session.js";
 
 export const replicationHandlers: readonly (readonly [string, SessionHandler])[] = [
   ["ASKING", noCluster],
@@ -48,7 +48,7 @@ function noReplica(): never {
   );
 }
 
-/** Who has said that a file is all it wants: whoever else asks for one would wait for all that is written after it. */
+/** Sessions that have requested a file only: other clients of SYNC would wait for later writes. */
 const wantsFile = new WeakSet<RespSession>();
 
 /** `REPLCONF option value …` */
@@ -59,19 +59,21 @@ function configure(session: RespSession, argv: readonly ByteString[]): Reply {
   return OK;
 }
 
-/** The file stands behind its length, and nothing behind it. */
+/** Sends the file after its length, and nothing more. */
 function dumpAll(session: RespSession): null {
   if (!wantsFile.has(session)) noReplica();
-  const { client, host } = session;
-  const file = fileOf(session, host.limits.maxOutputBytes);
-  client.push(`$${file.length}\r\n${file}`);
+  const file = fileOf(session, session.server.host.limits.maxOutputBytes);
+  session.push(`$${file.length}\r\n${file}`);
   session.isClosing = true;
   return null;
 }
 
-/** All at one moment. @throws CommandFailure  it would be longer than any answer may be, or a key has no form of Redis's */
-function fileOf(session: RespSession, most: number): ByteString {
-  const { path } = session.host;
+/**
+ * Returns the file, of one moment. @throws CommandFailure  it is longer than any answer may be, or a key has no form
+ * in Redis
+ */
+function fileOf(session: RespSession, maxBytes: number): ByteString {
+  const { path } = session.server;
   if (path.carries) throw custom("ERR other daemons have the keys: take the dump there");
   const file = new RdbFile();
   for (let db = 0; db < path.databases; db++) {
@@ -86,17 +88,17 @@ function fileOf(session: RespSession, most: number): ByteString {
       const expiry = asked(session, db, "PEXPIRETIME", key);
       if (payload.kind !== "bulk" || expiry.kind !== "integer") continue;
       file.add(key, payload.bytes, Number(expiry.value));
-      if (file.size > most)
-        throw custom(`ERR the dump would be longer than any answer may be (--max-output-bytes ${most})`);
+      if (file.size > maxBytes)
+        throw custom(`ERR the dump would be longer than any answer may be (--max-output-bytes ${maxBytes})`);
     }
   }
   return file.end();
 }
 
-/** Of what is in memory, which answers at once. */
-function asked({ host, now, as }: RespSession, db: number, ...argv: readonly [string, ByteString]): Reply {
+/** Returns the reply to a read of memory, which comes immediately. */
+function asked({ server, now, as }: RespSession, db: number, ...argv: readonly [string, ByteString]): Reply {
   const sender = { db, now, as, readsAll: true, isStable: false };
-  const reply = host.path.execute(findCommand(argv[0]) as Command, argv, sender);
+  const reply = server.path.execute(findCommand(argv[0]) as Command, argv, sender);
   if (reply instanceof Promise) throw new Error(`${argv[0]} was to be answered at once`);
   return settled(reply);
 }

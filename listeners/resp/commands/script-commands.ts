@@ -1,6 +1,6 @@
 /**
- * EVAL and its like, and SCRIPT. A script runs once, here; where writes are recorded, what it wrote is one unit. Order and texts:
- * redis-server 7.0, eval.c.
+ * EVAL and its variants, and SCRIPT. A script runs once, here; where writes are recorded, its writes are one unit.
+ * Order and texts: redis-server 7.0, eval.c.
  */
 
 import type { Script } from "../../../engine/scripts/script.js";
@@ -10,8 +10,8 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, bulk, error, OK, ONE, type Reply, ZERO } from "../../../protocol/reply.js";
 import { CommandFailure, custom } from "../../../store/arguments/errors.js";
 import { integerArgument } from "../../../store/arguments/numbers.js";
+import type { RespSession, SessionHandler } from "../session/resp-session.js";
 import { SessionCaller } from "../session/script-caller.js";
-import type { RespSession, SessionHandler } from "../session/session.js";
 
 const NO_SCRIPT = new CommandFailure("NOSCRIPT No matching script. Please use EVAL.");
 const NOT_FULL = error(
@@ -30,12 +30,12 @@ export const scriptHandlers: readonly (readonly [string, SessionHandler])[] = [
   ["SCRIPT|LOAD", onceReady(load)],
 ];
 
-/** What runs scripts is loaded at the first one. */
+/** Loads the script engine before the first script, then calls the handler. */
 export function onceReady(
   handler: (session: RespSession, argv: readonly ByteString[]) => Reply | Promise<Reply>,
 ): SessionHandler {
   return (session, argv) => {
-    const { scripts } = session.host;
+    const { scripts } = session.server;
     if (scripts.isReady) return handler(session, argv);
     return scripts
       .load()
@@ -47,15 +47,15 @@ export function onceReady(
   };
 }
 
-export const boundsOf = ({ host: { limits, environment }, scriptsSince }: RespSession): RunBounds => ({
-  memory: limits.luaMemory,
-  time: limits.luaTimeLimit,
+export const boundsOf = ({ server: { host, environment }, scriptsSince }: RespSession): RunBounds => ({
+  memory: host.limits.luaMemory,
+  time: host.limits.luaTimeLimit,
   spent: scriptsSince === null ? 0 : environment.uptime() - scriptsSince,
 });
 
 function evaluating({ bySha, readsOnly }: { bySha: boolean; readsOnly: boolean }): SessionHandler {
   return onceReady((session, argv) => {
-    const { scripts } = session.host;
+    const { scripts } = session.server;
     const count = keyCount(argv);
     const text = argv[1] as ByteString;
     const script = bySha ? scripts.find(text) : scripts.add(text, false, boundsOf(session));
@@ -79,7 +79,7 @@ function evaluating({ bySha, readsOnly }: { bySha: boolean; readsOnly: boolean }
   });
 }
 
-/** `numkeys`, behind the script. */
+/** Returns `numkeys`, the argument after the script. */
 export function keyCount(argv: readonly ByteString[]): number {
   const count = Number(integerArgument(argv[2] as ByteString));
   if (count > argv.length - 3) throw custom("ERR Number of keys can't be greater than number of args");
@@ -87,7 +87,7 @@ export function keyCount(argv: readonly ByteString[]): number {
   return count;
 }
 
-/** Of one that says by its first line what it does. */
+/** Returns why a script is refused that declares its effects in its first line; null: it is not refused. */
 function refusalOf(
   { guest }: RespSession,
   { writesNothing, allowsFull }: Script,
@@ -95,10 +95,10 @@ function refusalOf(
 ): Reply | null {
   if (allowsFull === null) return null;
   if (readsOnly && !writesNothing) return NOT_READING;
-  return !allowsFull && guest.lacksMemory(true) ? NOT_FULL : null;
+  return !allowsFull && guest.lacksMemory ? NOT_FULL : null;
 }
 
-/** Within EXEC, whose steps these are, or as a unit of its own. The script may choose another database, for itself. */
+/** Runs a script as a step of EXEC, or as a unit of its own. The script may select another database for itself. */
 export function inSteps(session: RespSession, program: (run: StepRunner) => Reply): Reply | Promise<Reply> {
   const { db, isExecuting, steps } = session;
   const contained = (run: StepRunner): Reply => {
@@ -110,19 +110,19 @@ export function inSteps(session: RespSession, program: (run: StepRunner) => Repl
       session.db = db;
     }
   };
-  return steps === null ? session.host.path.executeInSteps(contained, [], session) : contained(steps);
+  return steps === null ? session.server.path.executeInSteps(contained, [], session) : contained(steps);
 }
 
 function load(session: RespSession, argv: readonly ByteString[]): Reply {
-  return bulk(session.host.scripts.add(argv[2] as ByteString, true, boundsOf(session)).sha);
+  return bulk(session.server.scripts.add(argv[2] as ByteString, true, boundsOf(session)).sha);
 }
 
-function exists({ host: { scripts } }: RespSession, argv: readonly ByteString[]): Reply {
+function exists({ server: { scripts } }: RespSession, argv: readonly ByteString[]): Reply {
   return array(argv.slice(2).map((sha) => (scripts.find(sha) === undefined ? ZERO : ONE)));
 }
 
 /** `SCRIPT FLUSH [ASYNC|SYNC]` */
-function flush({ host: { scripts } }: RespSession, [, , mode, ...more]: readonly ByteString[]): Reply {
+function flush({ server: { scripts } }: RespSession, [, , mode, ...more]: readonly ByteString[]): Reply {
   if (more.length > 0 || (mode !== undefined && !/^a?sync$/i.test(mode)))
     throw custom("ERR SCRIPT FLUSH only support SYNC|ASYNC option");
   scripts.flush();

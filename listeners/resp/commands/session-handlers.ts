@@ -1,12 +1,12 @@
-/** What a connection does itself, by command. A new family of such commands is one line here. */
+/** The commands that a connection carries out itself. A new family of such commands is one line here. */
 import { aclHandlers } from "./acl-commands.js";
 import { channelHandlers } from "./channel-commands.js";
 import { clientHandlers } from "./client-commands.js";
 import type { SessionHandlers } from "./command-routes.js";
 import { configHandlers } from "./config-commands.js";
+import { greetingHandlers } from "./connection-commands.js";
 import { debugHandlers } from "./debug-commands.js";
 import { functionHandlers } from "./function-commands.js";
-import { greetingHandlers } from "./greeting.js";
 import { infoHandlers } from "./info.js";
 import { memoryHandlers } from "./memory-commands.js";
 import { processHandlers } from "./process-commands.js";

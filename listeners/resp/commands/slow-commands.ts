@@ -4,11 +4,11 @@ import { slowLogReply } from "../../../engine/slow-log/slow-log-reply.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, bulk, integer, map, OK, type Reply, verbatim } from "../../../protocol/reply.js";
 import { findCommand } from "../../../store/command-table.js";
-import type { RespSession, Route, SessionHandler } from "../session/session.js";
+import type { RespSession, Route, SessionHandler } from "../session/resp-session.js";
 
 export const slowHandlers: readonly (readonly [string, SessionHandler])[] = [
-  ["SLOWLOG|GET", ({ host }, argv) => slowLogReply(argv, host.state.daemon.slowLog)],
-  ["SLOWLOG|LEN", ({ host }) => integer(host.state.daemon.slowLog.entries.length)],
+  ["SLOWLOG|GET", ({ server }, argv) => slowLogReply(argv, server.daemon.slowLog)],
+  ["SLOWLOG|LEN", ({ server }) => integer(server.daemon.slowLog.entries.length)],
   ["SLOWLOG|RESET", resetSlowLog],
   ["LATENCY|DOCTOR", doctor],
   ["LATENCY|HISTOGRAM", histogram],
@@ -17,21 +17,21 @@ export const slowHandlers: readonly (readonly [string, SessionHandler])[] = [
   ["LATENCY|RESET", reset],
 ];
 
-function resetSlowLog({ host }: RespSession): Reply {
-  host.state.daemon.slowLog.reset();
+function resetSlowLog({ server }: RespSession): Reply {
+  server.daemon.slowLog.reset();
   return OK;
 }
 
-function history({ host }: RespSession, argv: readonly ByteString[]): Reply {
-  const event = host.state.latency.events.get(argv[2] as ByteString);
+function history({ server }: RespSession, argv: readonly ByteString[]): Reply {
+  const event = server.latency.events.get(argv[2] as ByteString);
   return array(
     (event?.samples ?? []).map(({ at, milliseconds }) => array([integer(at), integer(milliseconds)])),
   );
 }
 
-function latest({ host }: RespSession): Reply {
+function latest({ server }: RespSession): Reply {
   return array(
-    [...host.state.latency.events].map(([name, { samples, highest }]) => {
+    [...server.latency.events].map(([name, { samples, highest }]) => {
       const last = samples.at(-1) ?? { at: 0, milliseconds: 0 };
       return array([bulk(name), integer(last.at), integer(last.milliseconds), integer(highest)]);
     }),
@@ -39,15 +39,15 @@ function latest({ host }: RespSession): Reply {
 }
 
 /** `LATENCY RESET [event …]` */
-function reset({ host }: RespSession, argv: readonly ByteString[]): Reply {
-  return integer(host.state.latency.reset(argv.slice(2)));
+function reset({ server }: RespSession, argv: readonly ByteString[]): Reply {
+  return integer(server.latency.reset(argv.slice(2)));
 }
 
-function doctor({ host }: RespSession): Reply {
-  const { latencyTime } = host.limits;
+function doctor({ server }: RespSession): Reply {
+  const { latencyTime } = server.host.limits;
   if (latencyTime === 0)
     return verbatim("Nothing is sampled: CONFIG SET latency-monitor-threshold <milliseconds> begins it.\n");
-  const { events } = host.state.latency;
+  const { events } = server.latency;
   if (events.size === 0) return verbatim(`No command has taken ${latencyTime} ms since sampling began.\n`);
   const lines = [...events].map(([name, { samples, highest }]) => {
     const mean = samples.reduce((sum, { milliseconds }) => sum + milliseconds, 0) / samples.length;
@@ -56,11 +56,11 @@ function doctor({ host }: RespSession): Reply {
   return verbatim(`${lines.join("")}SLOWLOG GET shows which commands took longest.\n`);
 }
 
-/** `LATENCY HISTOGRAM [command …]`: of those that were called; a container stands for its subcommands. */
-function histogram({ host }: RespSession, argv: readonly ByteString[]): Reply {
+/** `LATENCY HISTOGRAM [command …]`: only commands that were called; a container selects its subcommands. */
+function histogram({ server }: RespSession, argv: readonly ByteString[]): Reply {
   const asked = argv.slice(2).map((name) => findCommand(name)?.name ?? "");
   const items: Reply[] = [];
-  for (const [{ name }, counts] of host.state.counts) {
+  for (const [{ name }, counts] of server.counts) {
     if (counts.calls === 0 || (argv.length > 2 && !asked.some((one) => isOf(name, one)))) continue;
     items.push(bulk(name.toLowerCase()), distributionOf(counts));
   }

@@ -1,40 +1,42 @@
-/** CLIENT TRACKING and what belongs to it: connections that keep copies of what they read. Texts: redis-server 7.0. */
+/** CLIENT TRACKING and related commands: connections that cache what they read. Texts: redis-server 7.0. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, bulk, integer, map, OK, type Reply, set } from "../../../protocol/reply.js";
 import { custom, notInteger, syntaxError } from "../../../store/arguments/errors.js";
 import { parseInteger } from "../../../store/arguments/numbers.js";
-import type { RespSession, SessionHandler } from "../session/session.js";
-import type { TrackingMode } from "../session/tracker.js";
+import type { TrackingMode } from "../session/clients.js";
+import type { RespSession, SessionHandler } from "../session/resp-session.js";
 
 export const trackingHandlers: readonly (readonly [string, SessionHandler])[] = [
   ["CLIENT|CACHING", choose],
   ["CLIENT|GETREDIR", (session) => integer(modeOf(session)?.redirect ?? -1)],
   ["CLIENT|TRACKING", track],
-  ["CLIENT|TRACKINGINFO", tell],
+  ["CLIENT|TRACKINGINFO", describe],
 ];
 
-const modeOf = ({ client, host }: RespSession) => host.tracking.of(client)?.mode ?? null;
+const modeOf = (session: RespSession) => session.server.tracking.of(session)?.mode ?? null;
 
 /** `CLIENT TRACKING ON|OFF [REDIRECT id] [PREFIX prefix …] [BCAST] [OPTIN] [OPTOUT] [NOLOOP]` */
 function track(session: RespSession, argv: readonly ByteString[]): Reply {
-  const { host, client, lastWrite } = session;
+  const { server, lastWrite } = session;
   const options = optionsOf(session, argv);
   const word = (argv[2] as ByteString).toUpperCase();
   if (word === "OFF") {
-    host.tracking.end(client);
+    server.tracking.end(session);
     return OK;
   }
   if (word !== "ON") throw syntaxError();
-  if (!host.tracking.isPossible)
-    throw custom("ERR client-side caching needs the keys here: other daemons have them, and tell of none");
+  if (!server.tracking.isPossible)
+    throw custom(
+      "ERR client-side caching needs the keys here: other daemons have them, and report no changes",
+    );
   const old = modeOf(session);
   checkOptions(options, old);
   const { isBroadcast, prefixes: given, isOptin, isOptout, noLoop, redirect } = options;
   const prefixes = isBroadcast ? new Set([...(old?.prefixes ?? []), ...given]) : null;
-  // One that names none is told of all.
+  // A client without prefixes is notified of all keys.
   if (isBroadcast && given.length === 0) prefixes?.add("");
   const choice = isOptin ? "optin" : isOptout ? "optout" : "all";
-  host.tracking.begin(client, lastWrite, { prefixes, choice, noLoop, redirect });
+  server.tracking.begin(session, lastWrite, { prefixes, choice, noLoop, redirect });
   return OK;
 }
 
@@ -47,7 +49,7 @@ interface Options {
   readonly prefixes: ByteString[];
 }
 
-function optionsOf({ host }: RespSession, argv: readonly ByteString[]): Options {
+function optionsOf({ server }: RespSession, argv: readonly ByteString[]): Options {
   const options: Options = {
     isBroadcast: false,
     isOptin: false,
@@ -60,7 +62,7 @@ function optionsOf({ host }: RespSession, argv: readonly ByteString[]): Options 
     const word = (argv[i] as ByteString).toUpperCase();
     const hasMore = i + 1 < argv.length;
     if (word === "REDIRECT" && hasMore)
-      options.redirect = redirection(host, options, argv[++i] as ByteString);
+      options.redirect = redirection(server, options, argv[++i] as ByteString);
     else if (word === "PREFIX" && hasMore) options.prefixes.push(argv[++i] as ByteString);
     else if (word === "BCAST") options.isBroadcast = true;
     else if (word === "OPTIN") options.isOptin = true;
@@ -71,16 +73,16 @@ function optionsOf({ host }: RespSession, argv: readonly ByteString[]): Options 
   return options;
 }
 
-function redirection({ state }: RespSession["host"], { redirect }: Options, word: ByteString): number {
+function redirection({ clients }: RespSession["server"], { redirect }: Options, word: ByteString): number {
   if (redirect !== 0) throw custom("ERR A client can only redirect to a single other client");
   const id = parseInteger(word);
   if (id === undefined) throw notInteger();
-  if (state.clients.find(Number(id)) === undefined)
+  if (clients.find(Number(id)) === undefined)
     throw custom("ERR The client ID you want redirect to does not exist");
   return Number(id);
 }
 
-/** @throws CommandFailure  they do not go together, or not with what is so already */
+/** Checks options. @throws CommandFailure  they exclude each other, or the present mode */
 function checkOptions({ isBroadcast, isOptin, isOptout, prefixes }: Options, old: TrackingMode | null): void {
   if (!isBroadcast && prefixes.length > 0)
     throw custom("ERR PREFIX option requires BCAST mode to be enabled");
@@ -105,13 +107,16 @@ function checkPrefixes(prefixes: readonly ByteString[], old: readonly ByteString
     const known = old.find((one) => overlap(one, prefix));
     if (known !== undefined)
       throw custom(`ERR Prefix '${prefix}' overlaps with an existing prefix '${known}'. ${NEVER}`);
-    const other = prefixes.find((one, place) => place > i && overlap(one, prefix));
+    const other = prefixes.find((one, index) => index > i && overlap(one, prefix));
     if (other !== undefined)
       throw custom(`ERR Prefix '${prefix}' overlaps with another provided prefix '${other}'. ${NEVER}`);
   }
 }
 
-/** Those that overlap with another: in order, what begins as another stands behind that, and what lies between them begins so too. */
+/**
+ * Returns the prefixes that overlap with another. In sorted order a longer one follows its own beginning, and all
+ * between them begin alike.
+ */
 function overlappingOf(prefixes: readonly ByteString[]): ReadonlySet<ByteString> {
   const found = new Set<ByteString>();
   let first: ByteString | null = null;
@@ -124,9 +129,9 @@ function overlappingOf(prefixes: readonly ByteString[]): ReadonlySet<ByteString>
 
 const overlap = (a: ByteString, b: ByteString) => a.startsWith(b) || b.startsWith(a);
 
-/** `CLIENT CACHING YES|NO`: of what the next command reads. */
-function choose({ host, client }: RespSession, argv: readonly ByteString[]): Reply {
-  const tracker = host.tracking.of(client);
+/** `CLIENT CACHING YES|NO`: for the keys of the next command. */
+function choose(session: RespSession, argv: readonly ByteString[]): Reply {
+  const tracker = session.server.tracking.of(session);
   const mode = tracker?.mode ?? null;
   if (tracker === undefined || mode === null) throw custom(NOT_TRACKING);
   const word = (argv[2] as ByteString).toUpperCase();
@@ -144,8 +149,8 @@ const NOT_TRACKING =
   "ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled";
 
 /** `CLIENT TRACKINGINFO` */
-function tell({ host, client }: RespSession): Reply {
-  const tracker = host.tracking.of(client);
+function describe(session: RespSession): Reply {
+  const tracker = session.server.tracking.of(session);
   const mode = tracker?.mode ?? null;
   const flags = mode === null ? ["off"] : ["on"];
   if (mode !== null && mode.prefixes !== null) flags.push("bcast");

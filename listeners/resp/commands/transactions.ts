@@ -1,6 +1,6 @@
 /**
- * MULTI, EXEC, DISCARD, WATCH, UNWATCH. What was queued is run in one step; where writes are recorded it is one unit, an
- * envelope with `multi`, and what was watched its `if`. Texts: redis-server 7.0.
+ * MULTI, EXEC, DISCARD, WATCH, UNWATCH. Queued commands run in one step; where writes are recorded they are one unit,
+ * an envelope with `multi`, and watched keys are its `if`. Texts: redis-server 7.0.
  */
 
 import type { CommandSender, StepRunner, Writers } from "../../../engine/users/command-path.js";
@@ -11,8 +11,8 @@ import { settled } from "../../../protocol/step-reply.js";
 import { COMMANDS_MAX, type Condition } from "../../../protocol/version-2/envelope.js";
 import { custom } from "../../../store/arguments/errors.js";
 import type { AclRefusal } from "../../../store/rights/acl.js";
-import { noteRefusal } from "../session/refusals.js";
-import type { Queued, RespSession, SessionHandler } from "../session/session.js";
+import { noteRefusal } from "../session/denials.js";
+import type { Queued, RespSession, SessionHandler } from "../session/resp-session.js";
 
 const ABORTED = error("EXECABORT Transaction discarded because of previous errors.");
 const ONE_DATABASE = error(
@@ -25,7 +25,7 @@ const TOO_MANY = error(
   `EXECABORT Transaction discarded: where commands are recorded, one that writes has at most ${COMMANDS_MAX} commands`,
 );
 const NOT_WITH_SCRIPTS = error("ERR where commands are recorded, it cannot be in a transaction with scripts");
-/** What runs scripts. */
+/** Commands that run scripts. */
 const SCRIPTS: ReadonlySet<string> = new Set([
   "EVAL",
   "EVALSHA",
@@ -37,12 +37,12 @@ const SCRIPTS: ReadonlySet<string> = new Set([
 const NO_LONGER_ALLOWED =
   "NOPERM ACLs rules changed between the moment the transaction was accumulated and the EXEC call. " +
   "This command is no longer allowed for the following reason: ";
-/** Conditions that an envelope may have. */
+/** Conditions in an envelope. */
 const WATCHED_MAX = 1024;
 
 export const transactionHandlers: readonly (readonly [string, SessionHandler])[] = [
   ["MULTI", multi],
-  ["EXEC", (session) => exec(session, session.host.scripts.isReady)],
+  ["EXEC", (session) => exec(session, session.server.scripts.isReady)],
   ["DISCARD", discard],
   ["WATCH", watch],
   ["UNWATCH", unwatch],
@@ -62,18 +62,18 @@ function discard(session: RespSession): Reply {
 
 function watch(session: RespSession, argv: readonly ByteString[]): Reply | Promise<Reply> {
   if (session.queued !== null) throw custom("ERR WATCH inside MULTI is not allowed");
-  const { db, host, watched } = session;
+  const { db, server, watched } = session;
   const fresh = [...new Set(argv.slice(1).filter((key) => !watched.has(db, key)))];
-  if (host.path.records && watched.size + fresh.length > WATCHED_MAX)
+  if (server.path.records && watched.size + fresh.length > WATCHED_MAX)
     throw custom(`ERR at most ${WATCHED_MAX} keys can be watched where commands are recorded`);
   if (fresh.length === 0) return OK;
   const noted = (writers: Writers): Reply => {
     for (const [at, key] of fresh.entries()) watched.add({ db, key, writer: writers[at] ?? "" });
     return OK;
   };
-  const writers = host.path.writersOf(db, fresh);
+  const writers = server.path.writersOf(db, fresh);
   if (!(writers instanceof Promise)) return noted(writers);
-  return writers.then((told) => ("kind" in told ? told : noted(told)));
+  return writers.then((found) => ("kind" in found ? found : noted(found)));
 }
 
 function unwatch({ watched }: RespSession): Reply {
@@ -81,24 +81,24 @@ function unwatch({ watched }: RespSession): Reply {
   return OK;
 }
 
-/** @param isReady  whether scripts can be run, or cannot at all */
+/** @param isReady  whether scripts can run, or cannot be loaded */
 function exec(session: RespSession, isReady: boolean): Reply | Promise<Reply> {
-  const { queued, isSpoilt, host } = session;
+  const { queued, isSpoilt, server } = session;
   if (queued === null) throw custom("ERR EXEC without MULTI");
   const hasScripts = queued.some(({ route }) => SCRIPTS.has(route.command.name));
   if (hasScripts && !isReady)
-    return host.scripts.load().then(
+    return server.scripts.load().then(
       () => exec(session, true),
       () => exec(session, true),
     );
   const { conditions, hasChanged } = session.watched;
   session.leaveTransaction();
   if (isSpoilt) return ABORTED;
-  if (hasChanged || !host.path.hold(conditions)) return NIL_ARRAY;
+  if (hasChanged || !server.path.hold(conditions)) return NIL_ARRAY;
   session.isExecuting = true;
-  if (hasScripts) session.scriptsSince = host.environment.uptime();
+  if (hasScripts) session.scriptsSince = server.environment.uptime();
   try {
-    const reply = !host.path.records
+    const reply = !server.path.records
       ? execHere(session, queued)
       : hasScripts
         ? execInSteps(session, queued, conditions)
@@ -111,16 +111,16 @@ function exec(session: RespSession, isReady: boolean): Reply | Promise<Reply> {
   }
 }
 
-/** INFO counts the errors of commands one by one; the answer's own is counted where it is sent. */
-function withErrorsCounted({ host }: RespSession, reply: Reply): Reply {
+/** Counts the errors of a transaction's commands for INFO; the answer's own error is counted where it is sent. */
+function withErrorsCounted({ server }: RespSession, reply: Reply): Reply {
   if (reply.kind === "array")
-    for (const item of reply.items) if (item.kind === "error") host.state.failed(item.text);
+    for (const item of reply.items) if (item.kind === "error") server.failed(item.text);
   return reply;
 }
 
-/** In this turn, one by one. */
+/** Runs the queued commands in this turn, one by one. */
 function execHere(session: RespSession, queued: readonly Queued[]): Reply | Promise<Reply> {
-  return session.host.path.sharing(() => joined(queued.map((one) => runOne(session, one))));
+  return session.server.path.sharing(() => joined(queued.map((one) => runOne(session, one))));
 }
 
 function runOne(session: RespSession, { route, argv }: Queued): Reply | Promise<Reply> {
@@ -130,15 +130,14 @@ function runOne(session: RespSession, { route, argv }: Queued): Reply | Promise<
   return settled(served);
 }
 
-/** Scripts see what the commands before them wrote, so that it is found out one by one what the unit is. */
+/** Runs a transaction with scripts. They see what earlier commands wrote, so the unit is collected step by step. */
 function execInSteps(
   session: RespSession,
   queued: readonly Queued[],
   conditions: readonly Condition[],
 ): Reply | Promise<Reply> {
-  const { db, user } = session;
-  const sender = senderOf(session, { db, user });
-  return session.host.path.executeInSteps(
+  const sender = senderOf(session, session);
+  return session.server.path.executeInSteps(
     (run) => {
       session.steps = run;
       try {
@@ -160,7 +159,7 @@ function stepOf(session: RespSession, { route, argv }: Queued, run: StepRunner):
   return reply instanceof Promise ? NOT_WITH_SCRIPTS : reply;
 }
 
-/** Who the connection is may have changed since a command was queued, or what he may do. */
+/** Checks the rights again: since a command was queued, the user or the user's rights may have changed. */
 function denialOf(session: RespSession, { route, argv }: Queued): Reply | null {
   const refusal = session.guest.refusal(route.command, argv);
   if (refusal === null) return null;
@@ -174,18 +173,18 @@ const REFUSED: Readonly<Record<AclRefusal["what"], string>> = {
   channel: "no permission to access one of the channels used as arguments",
 };
 
-/** One for the databases, and as whom it was called. */
+/** A call for the databases, with the user that made it. */
 interface QueuedCall extends Queued {
-  /** Of its answer. */
-  readonly place: number;
+  /** The index of its reply in the transaction's array. */
+  readonly index: number;
   readonly db: number;
   readonly user: User | null;
 }
 
-/** Who hears these may act on them at once: they are said when the unit is carried out, and only then. */
-const SAID_BEHIND: ReadonlySet<string> = new Set(["PUBLISH", "SPUBLISH"]);
+/** Messages: subscribers may react immediately, so messages are published once the unit has been carried out. */
+const PUBLISHED_LAST: ReadonlySet<string> = new Set(["PUBLISH", "SPUBLISH"]);
 
-/** What else the connection does itself is done now, and the rest is one unit. */
+/** Runs a recorded transaction. The connection carries out its own commands now; the remaining ones are one unit. */
 function execRecorded(
   session: RespSession,
   queued: readonly Queued[],
@@ -194,23 +193,23 @@ function execRecorded(
   const { db: dbBefore, user: userBefore } = session;
   const replies: (Reply | Promise<Reply>)[] = [];
   const calls: QueuedCall[] = [];
-  const behind: (Queued & { readonly place: number })[] = [];
-  const withSaid = (): Reply | Promise<Reply> => {
-    for (const { place, ...one } of behind) replies[place] = runOne(session, one);
+  const published: (Queued & { readonly index: number })[] = [];
+  const withPublished = (): Reply | Promise<Reply> => {
+    for (const { index, ...one } of published) replies[index] = runOne(session, one);
     return joined(replies);
   };
-  for (const [place, one] of queued.entries()) {
-    if (SAID_BEHIND.has(one.route.command.name)) {
-      behind.push({ ...one, place });
+  for (const [index, one] of queued.entries()) {
+    if (PUBLISHED_LAST.has(one.route.command.name)) {
+      published.push({ ...one, index });
       continue;
     }
     const denial = denialOf(session, one);
     if (denial === null && one.route.handler === null)
-      calls.push({ ...one, place, db: session.db, user: session.user });
-    else replies[place] = denial ?? runOne(session, one);
+      calls.push({ ...one, index, db: session.db, user: session.user });
+    else replies[index] = denial ?? runOne(session, one);
   }
   const [first] = calls;
-  if (first === undefined) return withSaid();
+  if (first === undefined) return withPublished();
   const aborted = (reply: Reply): Reply => {
     session.db = dbBefore;
     session.guest.user = userBefore;
@@ -221,13 +220,13 @@ function execRecorded(
   if (calls.length > COMMANDS_MAX && calls.some(({ route }) => route.writes)) return aborted(TOO_MANY);
   const merge = (reply: Reply): Reply | Promise<Reply> => {
     if (reply.kind !== "array") return aborted(reply);
-    for (const [i, { place }] of calls.entries()) replies[place] = reply.items[i] ?? NIL;
-    const { tracking } = session.host;
+    for (const [i, { index }] of calls.entries()) replies[index] = reply.items[i] ?? NIL;
+    const { tracking } = session.server;
     if (tracking.size > 0)
-      for (const { route, argv } of calls) tracking.ranBefore(session.client, route.command, argv);
-    return withSaid();
+      for (const { route, argv } of calls) tracking.ranBefore(session, route.command, argv);
+    return withPublished();
   };
-  const unit = session.host.path.executeTogether(
+  const unit = session.server.path.executeTogether(
     calls.map(({ route: { command }, argv }) => ({ command, argv })),
     conditions,
     senderOf(session, first),
@@ -237,7 +236,7 @@ function execRecorded(
 
 function senderOf(
   { now, isStable, lastWrite, encoding }: RespSession,
-  { db, user }: Pick<QueuedCall, "db" | "user">,
+  { db, user }: RespSession | QueuedCall,
 ): CommandSender {
   return {
     db,

@@ -1,8 +1,8 @@
 /**
- * How Redis keeps values, tidies up, saves and replicates: settings that people's scripts set, and that mean nothing here, where
- * values are kept in one way. They are taken within Redis's bounds and told again. Those of encodings change what OBJECT ENCODING
- * says and how small collections are scanned; acllog-max-len, latency-tracking and tcp-keepalive (of clients to come) are as in
- * Redis; the others change no answer.
+ * Redis's settings for storage, cleaning, saving and replication. Scripts set them; here values are stored in one
+ * way, and most have no effect. Values within Redis's bounds are accepted and shown. Settings of encodings change
+ * what OBJECT ENCODING answers and how small collections are scanned; acllog-max-len, latency-tracking and
+ * tcp-keepalive (of new clients) work as in Redis.
  * Names, bounds and defaults: redis-server 7.0, config.c.
  */
 
@@ -13,7 +13,7 @@ import { kept, keptSwitch, parseNumber, type Setting } from "./config-setting.js
 const INT_MAX = 2 ** 31 - 1;
 const MANY = INT64_MAX;
 
-/** Name, default, least, most. */
+/** Names of numbers, each with its default and bounds. */
 const NUMBERS: readonly (readonly [name: string, fallback: number, least: number, most: number | bigint])[] =
   [
     ["acllog-max-len", 128, 0, MANY],
@@ -43,7 +43,7 @@ const NUMBERS: readonly (readonly [name: string, fallback: number, least: number
     ["tcp-keepalive", 300, 0, INT_MAX],
   ];
 
-/** The same of bytes. */
+/** Names of sizes in bytes, each with its default and bounds. */
 const SIZES: typeof NUMBERS = [
   ["active-defrag-ignore-bytes", 100 * 1024 * 1024, 1, MANY],
   ["auto-aof-rewrite-min-size", 64 * 1024 * 1024, 0, MANY],
@@ -52,7 +52,7 @@ const SIZES: typeof NUMBERS = [
   ["stream-node-max-bytes", 4096, 0, MANY],
 ];
 
-/** What OBJECT ENCODING goes by: the limit of that name, and whether it is one of bytes. */
+/** The limits used by OBJECT ENCODING: the limit of that name, and whether it is in bytes. */
 const ENCODING: Readonly<Record<string, readonly [limit: keyof EncodingLimits, isMemory: boolean]>> = {
   "hash-max-listpack-entries": ["hashListpackEntries", false],
   "hash-max-listpack-value": ["hashListpackValue", true],
@@ -86,7 +86,7 @@ const SWITCHES: Readonly<Record<string, boolean>> = {
   "crash-log-enabled": true,
 };
 
-/** Other names of some. */
+/** Older names of settings. */
 const ALIASES: Readonly<Record<string, string>> = {
   "hash-max-ziplist-entries": "hash-max-listpack-entries",
   "hash-max-ziplist-value": "hash-max-listpack-value",
@@ -103,12 +103,12 @@ const ALIASES: Readonly<Record<string, string>> = {
 
 function encodingLimit(name: keyof EncodingLimits, isMemory: boolean): Setting {
   return {
-    text: ({ host: { state } }) => String(state.encoding[name]),
-    prepare: ({ host: { state } }, text) => {
+    text: ({ server }) => String(server.encoding[name]),
+    prepare: ({ server }, text) => {
       const value = parseNumber(text, { least: 0, most: MANY, isMemory });
       if (typeof value === "string") return value;
       return () => {
-        state.encoding = { ...state.encoding, [name]: Number(value) };
+        server.encoding = { ...server.encoding, [name]: Number(value) };
       };
     },
   };

@@ -1,4 +1,4 @@
-/** A command of a connection on the way to its answer: one object, whoever waits for it. */
+/** A command whose reply is pending: one object for all that wait for it. */
 
 import { replyOf } from "../../../engine/answers/refusal-reply.js";
 import type { Refused } from "../../../engine/answers/request.js";
@@ -7,11 +7,11 @@ import type { Answer, AnswerListener, LaterAnswer, LongAnswer } from "../../../n
 import type { Reply } from "../../../protocol/reply.js";
 import type { CommandCounts } from "./command-counts.js";
 
-/** Its connection. */
+/** The connection of a pending command. */
 export interface AwaitingSession {
   readonly isStable: boolean;
   readonly lastWrite: LastWrite;
-  /** What a reply that comes later is told as. */
+  /** Returns the answer for a reply that has come later. */
   readonly answerOf: (reply: Reply) => Answer;
 }
 
@@ -19,7 +19,7 @@ export class AwaitedCommand implements ReplyWaiter, LaterAnswer {
   answer: string | LongAnswer | null = null;
   bytes = 0;
   listener: AnswerListener | null = null;
-  /** Nobody wants the answer. */
+  /** Whether the answer is dropped (CLIENT REPLY). */
   isMuted = false;
   readonly #session: AwaitingSession;
   readonly #counts: CommandCounts;
@@ -34,7 +34,7 @@ export class AwaitedCommand implements ReplyWaiter, LaterAnswer {
     return "later";
   }
 
-  /** What the connection has chosen changes only when nothing is awaited. */
+  /** Whether replies are to be final. The choice changes only while no command is pending. */
   get isStable(): boolean {
     return this.#session.isStable;
   }

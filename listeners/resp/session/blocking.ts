@@ -1,4 +1,4 @@
-/** Runs a command that may wait: at once if there is something, else when there is. Texts: redis-server 7.0. */
+/** Runs a command that may wait: immediately if there is data, otherwise when it arrives. Texts: redis-server 7.0. */
 
 import type {
   CommandPath,
@@ -12,28 +12,24 @@ import { findCommand } from "../../../store/command-table.js";
 import { XREADGROUP_OUTLOOK } from "../../../store/commands/streams/group-reads.js";
 import { Database } from "../../../store/database.js";
 import type { Command } from "../../../store/rows/command.js";
+import type { RespServer } from "./resp-server.js";
 import { WAIT_SHAPES, type WaitShape, type WaitShapeOf, withLastIds } from "./wait-shapes.js";
-import { isNothing, OVERDUE, type WaitingClients } from "./waiting.js";
+import { isNothing, OVERDUE, type WaitingClients } from "./waiting-clients.js";
 
-/** For whom CLIENT UNBLOCK ends the waiting with an error. */
+/** The answer to a client whose waiting CLIENT UNBLOCK ends with an error. */
 export const UNBLOCKED = error("UNBLOCKED client unblocked via CLIENT UNBLOCK");
 
-/** Always empty: says what is wrong with a command before anybody waits. */
+/** An empty database: it reports mistakes in a command before the client waits. */
 const EMPTY = new Database({ databases: 1 });
 
-/** Who may wait. */
+/** A sender that may wait for data. */
 export interface BlockableSender<Waiter extends ReplyWaiter> extends WaitingSender<Waiter> {
-  /** Ends the waiting; null: it does not wait. @returns whether that could still be done */
+  /** Ends the waiting; null: the sender does not wait. @returns whether it still waited */
   waiting: ((how: "timeout" | "error") => boolean) | null;
-  /** Called when what it waited for has come. */
+  /** Called when the awaited data has come. */
   whenServed: (() => void) | null;
-  /** Called when it begins to wait after all, which took longer than the turn in which the command was served. */
+  /** Called when it begins to wait in a later turn than that of the command. */
   readonly waitsLate: (() => void) | null;
-}
-
-interface WaitingParts {
-  readonly path: CommandPath;
-  readonly waiters: WaitingClients;
 }
 
 export function mayWait({ name }: Command): boolean {
@@ -41,31 +37,31 @@ export function mayWait({ name }: Command): boolean {
 }
 
 export function runOrWait<Waiter extends ReplyWaiter>(
-  parts: WaitingParts,
+  server: RespServer,
   command: Command,
   argv: readonly ByteString[],
   sender: BlockableSender<Waiter>,
 ): Reply | Promise<Reply> | Waiter {
-  const { path } = parts;
-  if (path.records || path.carries) return runAndRecordOrWait(parts, command, argv, sender);
-  // It is answered at once, and says itself what is wrong with it.
+  const { path } = server;
+  if (path.records || path.carries) return runAndRecordOrWait(server, command, argv, sender);
+  // The reply comes immediately, and reports mistakes.
   const reply = path.execute(command, argv, sender) as Reply;
   if (!isNothing(reply)) return reply;
   const shape = shapeOf(path, command, argv, sender);
   if (shape === null) return reply;
   const waiter = sender.waiter();
-  wait(parts.waiters, { command, shape }, sender, (answer) => waiter.answered(answer));
+  wait(server.waiters, { command, shape }, sender, (answer) => waiter.answered(answer));
   return waiter;
 }
 
 function runAndRecordOrWait<Waiter extends ReplyWaiter>(
-  { path, waiters }: WaitingParts,
+  { path, waiters }: RespServer,
   command: Command,
   argv: readonly ByteString[],
   sender: BlockableSender<Waiter>,
 ): Reply | Promise<Reply> {
   const isOfGroup = command.name === "XREADGROUP";
-  // What is wrong with a group is known only where that is.
+  // Mistakes about a group are known only where the group is.
   const mistake = isOfGroup ? NIL_ARRAY : EMPTY.run(command, argv, { at: 0, db: 0, id: "" });
   if (mistake.kind === "error") return mistake;
   const waitFor = () => {
@@ -78,7 +74,7 @@ function runAndRecordOrWait<Waiter extends ReplyWaiter>(
     sender.waitsLate?.();
     return waited;
   };
-  // Where it would be recorded, a command that finds nothing is not worth a record.
+  // A recorded command that finds nothing would be a useless entry.
   if (path.records && isOfGroup) {
     const outlook = path.execute(XREADGROUP_OUTLOOK, argv, sender);
     if (!(outlook instanceof Promise) && outlook.kind === "error") return outlook;
@@ -89,7 +85,7 @@ function runAndRecordOrWait<Waiter extends ReplyWaiter>(
   return isNothing(reply) ? waitFor() : reply;
 }
 
-/** null: this call does not wait. */
+/** Returns what a call waits for; null: it does not wait. */
 function shapeOf(
   path: CommandPath,
   { name }: Command,
@@ -100,7 +96,7 @@ function shapeOf(
   return WAIT_SHAPES[name]?.(called) ?? null;
 }
 
-/** Begins to. @param resolve  is told the answer, not within this call */
+/** Begins to wait. @param resolve  receives the answer, in a later call */
 function wait<Waiter extends ReplyWaiter>(
   waiters: WaitingClients,
   { command, shape }: { readonly command: Command; readonly shape: WaitShape },

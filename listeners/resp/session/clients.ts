@@ -1,30 +1,24 @@
 /** The connections of the RESP listener, as the CLIENT commands see them. */
 import type { ByteString } from "../../../protocol/byte-string.js";
+import { writeInvalidation, writeLostRedirection } from "../../../protocol/resp/push.js";
 
-/** How many of each it hears. */
-export interface Heard {
+/** The numbers of subscriptions of each kind. */
+export interface SubscriptionCounts {
   readonly channels: number;
   readonly patterns: number;
   readonly shards: number;
 }
 
-/** How it is told of changes of what it keeps copies of. */
-export interface TrackerFace {
-  /** null: it keeps none now. */
-  readonly mode: { readonly prefixes: ReadonlySet<ByteString> | null; readonly redirect: number } | null;
-  readonly isBroken: boolean;
-}
-
 export interface Client {
   readonly id: number;
-  /** Address and port of the client, and of the listener. */
+  /** The addresses and ports of the client and of the listener. */
   readonly remote: string;
   readonly local: string;
   readonly name: ByteString;
-  /** Name and version of its library, as it said. */
+  /** Name and version of the client's library, as the client has sent them. */
   readonly library: ByteString;
   readonly libraryVersion: ByteString;
-  /** null: has not logged in. */
+  /** The user; null: the client has not logged in. */
   readonly userName: ByteString | null;
   readonly db: number;
   readonly protocol: 2 | 3;
@@ -32,31 +26,31 @@ export interface Client {
   readonly queuedCount: number;
   readonly isWaiting: boolean;
   readonly isMonitor: boolean;
-  readonly heard: Heard;
-  /** null: it has never kept copies. */
-  readonly tracker: TrackerFace | null;
+  readonly subscriptionCounts: SubscriptionCounts;
+  /** null: the client has never cached anything. */
+  readonly tracker: Tracker | null;
   /** `uptime` milliseconds. */
   readonly connectedAt: number;
   readonly activeAt: number;
   /** Bytes of requests that have not been served, and of answers that have not been taken. */
   readonly requestBytes: number;
   readonly answerBytes: number;
-  /** Its latest command in lower case; null: none yet. */
+  /** The latest command in lower case; null: none yet. */
   readonly lastCommand: string | null;
-  /** Closes it at once. */
+  /** Closes the connection immediately. */
   kill(): void;
-  /** Closes it once the command at hand is answered. */
+  /** Closes the connection after the answer to the current command. */
   endAfterAnswer(): void;
-  /** Sends what answers no command. */
+  /** Sends bytes that answer no command. */
   push(bytes: ByteString): void;
-  /** Ends its waiting. @returns whether it waited */
+  /** Ends the client's waiting. @returns whether it waited */
   unblock(how: "timeout" | "error"): boolean;
 }
 
 /** All connections, in the order in which they came. */
 export class Clients {
   readonly #clients = new Map<number, Client>();
-  /** Since the start. */
+  /** Connections since the start. */
   total = 0;
 
   add(client: Client): void {
@@ -81,10 +75,71 @@ export class Clients {
   }
 }
 
+/** The options of CLIENT TRACKING ON. */
+export interface TrackingMode {
+  /** Prefixes of keys whose changes are reported, read or not; null: only keys that the client has read. */
+  readonly prefixes: ReadonlySet<ByteString> | null;
+  /**
+   * The keys read that are tracked: all; those read after CLIENT CACHING YES; all except those after CLIENT CACHING
+   * NO.
+   */
+  readonly choice: "all" | "optin" | "optout";
+  /** Whether the client's own changes are not reported to it. */
+  readonly noLoop: boolean;
+  /** The id of the client that receives the invalidations; 0: this client. */
+  readonly redirect: number;
+}
+
+/** A connection that caches what it reads, and receives invalidations. Forms: redis-server 7.0, tracking.c. */
+export class Tracker {
+  /** null: the connection has closed. */
+  client: Client | null;
+  /** The object by which changes name their sender; null: the connection has closed. */
+  by: object | null;
+  /** The options; null: the client caches nothing now. */
+  mode: TrackingMode | null = null;
+  /** Whether CLIENT CACHING precedes the current command. */
+  isChosen = false;
+  /** Whether the client that receives the invalidations has closed. */
+  isBroken = false;
+  readonly #clients: Clients;
+
+  constructor(client: Client, by: object, clients: Clients) {
+    this.client = client;
+    this.by = by;
+    this.#clients = clients;
+  }
+
+  /** Releases the closed connection: keys that it has read still refer to this tracker. */
+  release(): void {
+    this.client = this.by = null;
+  }
+
+  /** Whether keys are tracked when they are read now. */
+  get notes(): boolean {
+    const { mode } = this;
+    if (mode === null || mode.prefixes !== null) return false;
+    return mode.choice === "all" || (mode.choice === "optin") === this.isChosen;
+  }
+
+  /** Sends an invalidation. @param keys  null: all keys */
+  invalidate(keys: readonly ByteString[] | null): void {
+    const { client } = this;
+    if (client === null) return;
+    const redirect = this.mode?.redirect ?? 0;
+    const receiver = redirect === 0 ? client : this.#clients.find(redirect);
+    if (receiver === undefined) {
+      this.isBroken = true;
+      if (client.protocol === 3) client.push(writeLostRedirection(redirect));
+    } else if (receiver.protocol === 3 || (redirect !== 0 && hasSubscriptions(receiver)))
+      receiver.push(writeInvalidation(keys, receiver.protocol));
+  }
+}
+
 /**
- * A line of CLIENT LIST. What has no meaning here is 0.
+ * Returns a line of CLIENT LIST. Fields without a meaning here are 0.
  * @param now           `uptime` milliseconds
- * @param requestBytes  with the command that is being served, where it is the client's own
+ * @param requestBytes  with the current command, in the client's own line
  */
 export function clientLine(
   client: Client,
@@ -102,9 +157,9 @@ export function clientLine(
     idle: seconds(client.activeAt),
     flags: flagsOf(client),
     db: client.db,
-    sub: client.heard.channels,
-    psub: client.heard.patterns,
-    ssub: client.heard.shards,
+    sub: client.subscriptionCounts.channels,
+    psub: client.subscriptionCounts.patterns,
+    ssub: client.subscriptionCounts.shards,
     multi: client.queuedCount,
     qbuf: requestBytes,
     "qbuf-free": 0,
@@ -129,8 +184,8 @@ export function clientLine(
     .join(" ");
 }
 
-/** Whether it hears anything. */
-export function hears({ heard: { channels, patterns, shards } }: Client): boolean {
+/** Whether the client has subscriptions. */
+export function hasSubscriptions({ subscriptionCounts: { channels, patterns, shards } }: Client): boolean {
   return channels + patterns + shards > 0;
 }
 
@@ -138,7 +193,7 @@ function flagsOf(client: Client): string {
   const { isMonitor, isWaiting, queuedCount, tracker } = client;
   const mode = tracker?.mode ?? null;
   const flags =
-    `${isMonitor ? "O" : ""}${hears(client) ? "P" : ""}${isWaiting ? "b" : ""}${queuedCount >= 0 ? "x" : ""}` +
+    `${isMonitor ? "O" : ""}${hasSubscriptions(client) ? "P" : ""}${isWaiting ? "b" : ""}${queuedCount >= 0 ? "x" : ""}` +
     `${mode === null ? "" : "t"}${tracker?.isBroken ? "R" : ""}${(mode?.prefixes ?? null) === null ? "" : "B"}`;
   return flags === "" ? "N" : flags;
 }

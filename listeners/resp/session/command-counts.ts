@@ -1,28 +1,31 @@
-/** How often a command was called, and how long that took: for INFO and LATENCY HISTOGRAM. On the path of every command. */
+/** Counts a command's calls and their times, for INFO and LATENCY HISTOGRAM. It is on the path of every command. */
 
-/** A call of 2^k microseconds or less, and more than the half of it, counts at place k; the last place takes longer ones. */
-const PLACES = 32;
+/**
+ * A call of at most 2^k microseconds, and more than half of it, counts in bucket k; the last bucket has all longer
+ * ones.
+ */
+const BUCKETS = 32;
 const MICROSECONDS = 1000;
 
 export class CommandCounts {
   calls = 0;
   milliseconds = 0;
-  /** Answered with an error. */
+  /** Calls answered with an error. */
   failed = 0;
-  /** Not run: too few or too many arguments, a user who may not, no memory, … */
+  /** Calls that were not run: wrong number of arguments, a user without the right, no memory, … */
   rejected = 0;
-  #places: Uint32Array | null = null;
+  #buckets: Uint32Array | null = null;
 
   add(milliseconds: number, hasFailed: boolean): void {
     this.calls++;
     this.milliseconds += milliseconds;
     if (hasFailed) this.failed++;
-    this.#places ??= new Uint32Array(PLACES);
+    this.#buckets ??= new Uint32Array(BUCKETS);
     const microseconds = (milliseconds * MICROSECONDS) | 0;
-    this.#places[32 - Math.clz32(microseconds)]!++;
+    this.#buckets[32 - Math.clz32(microseconds)]!++;
   }
 
-  /** One that was added while its answer was still to come was answered with an error. */
+  /** Notes that a call, counted before its answer came, has failed. */
   addFailure(): void {
     this.failed++;
   }
@@ -35,14 +38,14 @@ export class CommandCounts {
   get distribution(): readonly (readonly [bound: number, calls: number])[] {
     const found: [number, number][] = [];
     let sum = 0;
-    for (const [place, count] of (this.#places ?? []).entries()) {
+    for (const [bucket, count] of (this.#buckets ?? []).entries()) {
       sum += count;
-      if (count > 0) found.push([2 ** place, sum]);
+      if (count > 0) found.push([2 ** bucket, sum]);
     }
     return found;
   }
 
-  /** About how many microseconds a share of the calls took at most. @param share  0 to 1 */
+  /** Returns the microseconds that a share of the calls took at most, roughly. @param share  0 to 1 */
   percentile(share: number): number {
     const wanted = Math.max(1, Math.ceil(share * this.calls));
     return this.distribution.find(([, calls]) => calls >= wanted)?.[0] ?? 0;
@@ -53,6 +56,6 @@ export class CommandCounts {
     this.milliseconds = 0;
     this.failed = 0;
     this.rejected = 0;
-    this.#places = null;
+    this.#buckets = null;
   }
 }

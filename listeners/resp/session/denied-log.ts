@@ -1,20 +1,20 @@
-/** What was denied to whom: ACL LOG. The same again within a minute counts at the entry that there is. */
+/** The log of refused commands and logins (ACL LOG). A repetition within a minute increases the count of its entry. */
 import { type ByteString, detached } from "../../../protocol/byte-string.js";
 
-/** However many Redis's acllog-max-len permits. */
+/** Entries, whatever Redis's acllog-max-len permits. */
 const DENIED_ENTRIES_MAX = 100_000;
 const TOGETHER_MS = 60_000;
-/** Of a key or a name that is kept: it is of those who are denied, and may be as long as any argument. */
+/** Bytes of a stored key or name: clients without rights choose it, of any length. */
 const NAME_BYTES_MAX = 1024;
 
 export interface Denied {
   readonly reason: "command" | "key" | "channel" | "auth";
-  /** Whether the command stood in a transaction. */
+  /** Whether the command was part of a transaction or script. */
   readonly context: "toplevel" | "multi" | "lua";
-  /** What it was about: a command, a key, or what had to be logged in for. */
+  /** The refused command or key, or what the login was for. */
   readonly object: ByteString;
   readonly userName: ByteString;
-  /** As a line of CLIENT LIST. */
+  /** The client, as a line of CLIENT LIST. */
   readonly client: ByteString;
 }
 
@@ -27,13 +27,13 @@ export interface DeniedEntry extends Denied {
 export class DeniedLog {
   #entries: DeniedEntry[] = [];
 
-  /** The newest first. */
+  /** The entries, newest first. */
   get entries(): readonly DeniedEntry[] {
     return this.#entries;
   }
 
-  /** @param at  milliseconds since 1970 @param most  entries that stay */
-  add({ object, userName, ...rest }: Denied, at: number, most: number): void {
+  /** Adds an entry. @param at  milliseconds since 1970 @param maxEntries  entries that stay */
+  add({ object, userName, ...rest }: Denied, at: number, maxEntries: number): void {
     const denied: Denied = { ...rest, object: shortName(object), userName: shortName(userName) };
     const same = this.#entries.findIndex(
       (one) =>
@@ -42,7 +42,7 @@ export class DeniedLog {
     );
     const [before] = same < 0 ? [] : this.#entries.splice(same, 1);
     this.#entries.unshift({ ...denied, at, count: (before?.count ?? 0) + 1 });
-    const kept = Math.min(most, DENIED_ENTRIES_MAX);
+    const kept = Math.min(maxEntries, DENIED_ENTRIES_MAX);
     if (this.#entries.length > kept) this.#entries.length = kept;
   }
 

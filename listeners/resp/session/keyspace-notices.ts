@@ -1,6 +1,6 @@
 /**
- * Keyspace notifications: what commands do to keys, said on channels of this daemon and to nobody else, once, when it is first done
- * here. Source: redis-server 7.0, notify.c.
+ * Keyspace notifications: events of keys, published on channels of this daemon only, once, when the command first
+ * runs here. Source: redis-server 7.0, notify.c.
  */
 
 import type { Changes, EventObserver } from "../../../engine/backends/changes.js";
@@ -9,17 +9,17 @@ import { type EventFlags, NO_EVENTS } from "../../../options/event-flags.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 
 export class KeyspaceNotices implements EventObserver {
-  readonly #changes: Pick<Changes, "hearEvents" | "forget"> | null;
-  readonly #channels: Pick<Channels, "tell">;
+  readonly #changes: Changes | null;
+  readonly #channels: Channels;
   #flags = NO_EVENTS;
 
-  /** @param changes  null: what is done to keys is not known here */
-  constructor(changes: Pick<Changes, "hearEvents" | "forget"> | null, channels: Pick<Channels, "tell">) {
+  /** @param changes  null: changes of keys are not known here */
+  constructor(changes: Changes | null, channels: Channels) {
     this.#changes = changes;
     this.#channels = channels;
   }
 
-  /** Whether there is anything to tell of. */
+  /** Whether events can be observed here. */
   get isPossible(): boolean {
     return this.#changes !== null;
   }
@@ -41,7 +41,7 @@ export class KeyspaceNotices implements EventObserver {
     if (byEvent) this.#say(`__keyevent@${db}__:${name}`, key);
   };
 
-  /** To this daemon's own subscribers. */
+  /** Publishes to this daemon's own subscribers. */
   #say(channel: ByteString, text: ByteString): void {
     this.#channels.tell({ kind: "channel", channel, text });
   }

@@ -1,6 +1,6 @@
-/** Samples of what took long, for the LATENCY commands: the highest of each second, the newest of each event. */
+/** Samples of slow commands for the LATENCY commands: the highest of each second, the newest of each event. */
 
-/** Samples that are kept of an event. */
+/** Samples of an event. */
 const SAMPLES_MAX = 160;
 
 export interface LatencySample {
@@ -10,7 +10,7 @@ export interface LatencySample {
 }
 
 export interface LatencyEvent {
-  /** The oldest first. */
+  /** The samples, oldest first. */
   readonly samples: readonly LatencySample[];
   readonly highest: number;
 }
@@ -22,7 +22,7 @@ export class LatencyLog {
     return this.#events;
   }
 
-  /** @param milliseconds  is rounded down */
+  /** Adds a sample. @param milliseconds  rounded down */
   add(name: string, at: number, milliseconds: number): void {
     const whole = Math.floor(milliseconds);
     const event = this.#events.get(name) ?? { samples: [], highest: 0 };
@@ -34,7 +34,7 @@ export class LatencyLog {
     if (event.samples.length > SAMPLES_MAX) event.samples.shift();
   }
 
-  /** @returns how many events were forgotten. @param names  none: all */
+  /** Removes events. @param names  none: all. @returns the number removed */
   reset(names: readonly string[]): number {
     if (names.length > 0) return names.filter((name) => this.#events.delete(name)).length;
     const { size } = this.#events;

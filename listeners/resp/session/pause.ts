@@ -1,48 +1,44 @@
-/** CLIENT PAUSE: until a time all commands wait, or those that may write. */
+/** CLIENT PAUSE: for a time, all commands wait, or those that may write. */
 import type { Environment } from "../../../net/process/environment.js";
 
 export type PauseMode = "all" | "write";
 
 export class Pause {
-  readonly #environment: Pick<Environment, "uptime" | "setTimer">;
+  readonly #environment: Environment;
   readonly #held = new Set<() => void>();
-  #mode: PauseMode | null = null;
+  /** null: there is no pause. */
+  mode: PauseMode | null = null;
   /** `uptime` milliseconds. */
   #until = 0;
   #cancel: () => void = () => {};
 
-  constructor(environment: Pick<Environment, "uptime" | "setTimer">) {
+  constructor(environment: Environment) {
     this.#environment = environment;
   }
 
-  /** null: there is none. */
-  get mode(): PauseMode | null {
-    return this.#mode;
-  }
-
-  /** Connections that wait for its end. */
+  /** The number of connections that wait for its end. */
   get held(): number {
     return this.#held.size;
   }
 
-  /** A pause that lasts longer, and one of all commands, stays. */
+  /** Begins a pause. A present one that lasts longer, or covers all commands, keeps doing so. */
   begin(mode: PauseMode, milliseconds: number): void {
-    if (this.#mode !== "all") this.#mode = mode;
+    if (this.mode !== "all") this.mode = mode;
     this.#until = Math.max(this.#until, this.#environment.uptime() + milliseconds);
     this.#cancel();
-    this.#cancel = this.#environment.setTimer(this.#until - this.#environment.uptime(), () => this.end());
+    this.#cancel = this.#environment.setTimer(this.#until - this.#environment.uptime(), this.end);
   }
 
-  end(): void {
+  readonly end = (): void => {
     this.#cancel();
-    this.#mode = null;
+    this.mode = null;
     this.#until = 0;
     const held = [...this.#held];
     this.#held.clear();
     for (const resume of held) resume();
-  }
+  };
 
-  /** Called once the pause is over. */
+  /** Registers a function that is called when the pause is over. */
   hold(resume: () => void): void {
     this.#held.add(resume);
   }

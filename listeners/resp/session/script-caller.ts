@@ -1,4 +1,7 @@
-/** The commands of a script: found, permitted to its user, and run. Order and texts: redis-server 7.0, script.c. */
+/**
+ * Runs the commands of a script: finds them, checks the user's rights, and carries them out. Order and texts:
+ * redis-server 7.0, script.c.
+ */
 
 import type { ScriptCaller } from "../../../engine/scripts/lua/script-run.js";
 import type { StepRunner } from "../../../engine/users/command-path.js";
@@ -10,8 +13,8 @@ import { findCommand } from "../../../store/command-table.js";
 import { sortedInstead } from "../../../store/commands/sort.js";
 import type { AclRefusal } from "../../../store/rights/acl.js";
 import type { Command } from "../../../store/rows/command.js";
-import { noteRefusal } from "./refusals.js";
-import type { RespSession, Route } from "./session.js";
+import { noteRefusal } from "./denials.js";
+import type { RespSession, Route } from "./resp-session.js";
 
 const TYPE = findCommand("TYPE") as Command;
 const UNKNOWN = error("ERR Unknown Redis command called from script");
@@ -27,7 +30,7 @@ const REFUSED: Readonly<Record<AclRefusal["what"], ErrorReply>> = {
   channel: error("ERR The user executing the script can't publish to the channel mentioned in the command"),
 };
 
-/** Of Redis, by number. */
+/** Redis's log levels by number. */
 const LEVELS: readonly LogLevel[] = ["debug", "debug", "info", "warn"];
 
 export interface ScriptRights {
@@ -49,7 +52,7 @@ export class SessionCaller implements ScriptCaller {
   }
 
   call(argv: readonly ByteString[]): Reply {
-    const { routes } = this.#session.host;
+    const { routes } = this.#session;
     const found = routes.find(argv);
     if (found instanceof CommandFailure) return routes.named(argv) === undefined ? UNKNOWN : WRONG_NUMBER;
     const refusal = this.#refusal(found, argv);
@@ -59,22 +62,22 @@ export class SessionCaller implements ScriptCaller {
     }
     if (found.writes) this.#hasWritten = true;
     const { command, handler } = found;
-    const { tracking, state } = this.#session.host;
-    if (tracking.size > 0) tracking.ran(this.#session, command, argv);
+    const { server } = this.#session;
+    if (server.tracking.size > 0) server.tracking.ran(this.#session, command, argv);
     const reply = handler === null ? this.#ran(command, argv) : this.#handled(found, argv);
     found.counts.add(0, reply.kind === "error");
-    if (state.monitors.size > 0) state.show(command, argv, this.#session.client, "lua");
+    if (server.monitors.size > 0) server.show(command, argv, this.#session, "lua");
     return reply;
   }
 
   may(argv: readonly ByteString[]): boolean | null {
-    const { host, guest } = this.#session;
-    const found = host.routes.find(argv);
+    const { routes, guest } = this.#session;
+    const found = routes.find(argv);
     return found instanceof CommandFailure ? null : guest.refusal(found.command, argv) === null;
   }
 
   log(level: number, text: ByteString): void {
-    this.#session.host.state.daemon.say(LEVELS[level] ?? "info", text);
+    this.#session.server.daemon.say(LEVELS[level] ?? "info", text);
   }
 
   #refusal(found: Route, argv: readonly ByteString[]): ErrorReply | null {
@@ -88,13 +91,16 @@ export class SessionCaller implements ScriptCaller {
       return REFUSED[refused.what];
     }
     const isFull = found.needsMemory && !this.#rights.mayFill && !this.#hasWritten;
-    if (isFull && session.guest.lacksMemory(true)) return OUT_OF_MEMORY;
+    if (isFull && session.guest.lacksMemory) return OUT_OF_MEMORY;
     return found.mayWait && waits(argv)
       ? error(`ERR ${command.name.toLowerCase()} command is not allowed with BLOCK option from scripts`)
       : null;
   }
 
-  /** As in Redis: what SORT would answer of a set in no order it answers a script sorted, as scripts answer the same everywhere. */
+  /**
+   * Runs a command. As in Redis, SORT without an order sorts a set for scripts, which must return the same
+   * everywhere.
+   */
   #ran(command: Command, argv: readonly ByteString[]): Reply {
     const { db } = this.#session;
     const sorted = sortedInstead(command.name, argv);
@@ -103,7 +109,7 @@ export class SessionCaller implements ScriptCaller {
     return this.#run(command, type.kind === "status" && type.text === "set" ? sorted : argv, db);
   }
 
-  /** What the connection does itself; nothing of that takes its time. */
+  /** Carries out a command of the connection itself, which never takes long. */
   #handled({ handler }: Route, argv: readonly ByteString[]): Reply {
     try {
       const reply = handler?.(this.#session, argv) ?? NIL;
@@ -115,7 +121,7 @@ export class SessionCaller implements ScriptCaller {
   }
 }
 
-/** XREAD and its like wait where they are told to. */
+/** Whether a call of XREAD or XREADGROUP may wait: it has BLOCK. */
 function waits(argv: readonly ByteString[]): boolean {
   for (const word of argv) {
     const upper = word.toUpperCase();

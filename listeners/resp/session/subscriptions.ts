@@ -1,4 +1,4 @@
-/** What a connection of --resp hears. Made for its first subscription. */
+/** The subscriptions of a connection of --resp. Made at the first one. */
 
 import {
   CHANNEL_KINDS,
@@ -7,35 +7,35 @@ import {
   type Subscriber,
 } from "../../../engine/channels/channels.js";
 import type { Message } from "../../../engine/channels/message.js";
-import type { Guest } from "../../../engine/users/guest.js";
+import type { UserSession } from "../../../engine/users/user-session.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { bulks, error, type Reply } from "../../../protocol/reply.js";
 import { refusedChannel } from "../../../store/rights/channel-rights.js";
 import type { Command } from "../../../store/rows/command.js";
 import type { Client } from "./clients.js";
 
-/** What a connection of RESP2 may ask while it hears channels: any other answer could be taken for a message. */
-const WHILE_HEARING: ReadonlySet<string> = new Set([
+/** Commands of a RESP2 connection with subscriptions: any other reply could be taken for a message. */
+const WHILE_SUBSCRIBED: ReadonlySet<string> = new Set([
   ...["SUBSCRIBE", "PSUBSCRIBE", "SSUBSCRIBE", "UNSUBSCRIBE", "PUNSUBSCRIBE", "SUNSUBSCRIBE"],
   ...["PING", "QUIT", "RESET"],
 ]);
 const ONLY = "only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context";
-/** What a subscription holds besides its name, roughly. */
+/** Memory of a subscription besides its name, in bytes, roughly. */
 const SUBSCRIPTION_BYTES = 200;
 
 export class Subscriptions implements Subscriber {
   readonly #channels: Channels;
   readonly #client: Client;
-  readonly #guest: Guest;
+  readonly #guest: UserSession;
   readonly #names: Readonly<Record<ChannelKind, Set<ByteString>>> = {
     channel: new Set(),
     pattern: new Set(),
     shard: new Set(),
   };
-  /** That they hold, roughly. */
+  /** Memory of the subscriptions in bytes, roughly. */
   bytes = 0;
 
-  constructor(channels: Channels, client: Client, guest: Guest) {
+  constructor(channels: Channels, client: Client, guest: UserSession) {
     this.#channels = channels;
     this.#client = client;
     this.#guest = guest;
@@ -63,8 +63,8 @@ export class Subscriptions implements Subscriber {
     return this.#names[kind].size;
   }
 
-  /** How many a subscription of a kind is told to be among: shard channels are counted by themselves. */
-  countBeside(kind: ChannelKind): number {
+  /** Returns the number of subscriptions in the reply to one: shard channels are counted separately. */
+  countShown(kind: ChannelKind): number {
     return kind === "shard" ? this.size("shard") : this.size("channel") + this.size("pattern");
   }
 
@@ -76,14 +76,14 @@ export class Subscriptions implements Subscriber {
     for (const kind of CHANNEL_KINDS) for (const name of this.all(kind)) this.remove(kind, name);
   }
 
-  /** What a command is answered because of what RESP2 hears; null: it is carried out. */
+  /** Returns the reply to a command that RESP2 subscriptions do not permit, or change; null: it is carried out. */
   answer({ name }: Command, argv: readonly ByteString[]): Reply | null {
     if (this.isEmpty || this.#client.protocol === 3) return null;
-    if (!WHILE_HEARING.has(name)) return error(`ERR Can't execute '${name.toLowerCase()}': ${ONLY}`);
+    if (!WHILE_SUBSCRIBED.has(name)) return error(`ERR Can't execute '${name.toLowerCase()}': ${ONLY}`);
     return name === "PING" && argv.length <= 2 ? bulks(["pong", argv[1] ?? ""]) : null;
   }
 
-  /** @param patterns  null: all channels */
+  /** Whether rights cover all subscriptions. @param patterns  null: all channels */
   #isGivenBy(patterns: readonly ByteString[] | null): boolean {
     return (
       patterns === null ||

@@ -1,6 +1,7 @@
 /**
- * Which connections keep copies of which keys: they are told once when a key changes, whoever changes it and whenever, also when a
- * command is done again behind a late one. Bounded: the keys that were noted first are told to have changed when there are too many.
+ * The connections that cache keys. Each receives one invalidation when a key changes, whichever client changes it,
+ * also when a command is run again after a late one. The table is bounded: above the limit, the oldest keys are
+ * reported as changed.
  * Source: redis-server 7.0, tracking.c.
  */
 
@@ -9,75 +10,67 @@ import { Beginnings } from "../../../engine/channels/beginnings.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Command } from "../../../store/rows/command.js";
 import { touchesOf } from "../../../store/rows/key-spec.js";
-import type { Client } from "./clients.js";
-import { Tracker, type TrackingMode } from "./tracker.js";
+import { type Client, type Clients, Tracker, type TrackingMode } from "./clients.js";
 
-/** Bytes of keys' names, and of who keeps them, that are noted at most, whatever their number. */
+/** Memory of the tracked names and of their connections, in bytes, whatever the number of keys. */
 const NOTED_BYTES_MAX = 256 * 1024 * 1024;
-/** What a connection's copy of a key takes besides the name, roughly. */
+/** Memory of one connection at a key besides the name, in bytes, roughly. */
 const ITEM_BYTES = 100;
-/** Redis's. */
+/** Redis's default number of tracked keys. */
 export const TRACKED_KEYS_MAX = 1_000_000;
 
-/** Who is told of all keys that begin in one way, and what has changed of these since they were last told. */
+/** The connections that track a prefix, and the changes since their last invalidation. */
 interface Prefix {
   readonly beginning: ByteString;
   readonly trackers: Set<Tracker>;
-  /** By whom; null: by several, or by nobody here. */
+  /** Changed keys, with the sender of the change; null: several senders, or none of this daemon. */
   readonly changed: Map<ByteString, object | null>;
 }
 
-/** Who has run a command: a connection's session. */
-interface Reader {
-  readonly client: Client;
+/** The session that has run a command. */
+interface Reader extends Client {
   /** null: it is in no transaction. */
   readonly queued: readonly object[] | null;
   readonly isExecuting: boolean;
 }
 
 export class TrackingTable implements KeyObserver {
-  readonly #changes: Pick<Changes, "hearKeys" | "forget"> | null;
-  readonly #find: (id: number) => Client | undefined;
-  /** In the order in which they were noted first. Databases are not told apart. */
+  readonly #changes: Changes | null;
+  readonly #clients: Clients;
+  /** The connections of each tracked key, the oldest key first. Databases are not distinguished. */
   readonly #keys = new Map<ByteString, Set<Tracker>>();
   readonly #prefixes = new Beginnings<Prefix>();
-  /** Those with something to tell, which is told at the end of the turn. */
+  /** Prefixes with changes, which are reported at the end of the turn. */
   readonly #changed = new Set<Prefix>();
   readonly #trackers = new Map<Client, Tracker>();
-  #most = TRACKED_KEYS_MAX;
+  /** The number of connections that have ever cached something; every command reads it. */
+  size = 0;
+  #maxKeys = TRACKED_KEYS_MAX;
   #items = 0;
   #bytes = 0;
-  /** What those are told behind the answer to their command who have changed keys themselves. */
-  #behind: (() => void)[] = [];
+  /** Invalidations for clients that have changed keys themselves: they follow the answer to the command. */
+  #deferred: (() => void)[] = [];
 
-  /** @param changes  null: what is done to keys is not known here  @param find  a client that is connected, by its number */
-  constructor(
-    changes: Pick<Changes, "hearKeys" | "forget"> | null,
-    find: (id: number) => Client | undefined,
-  ) {
+  /** @param changes  null: changes of keys are not known here */
+  constructor(changes: Changes | null, clients: Clients) {
     this.#changes = changes;
-    this.#find = find;
+    this.#clients = clients;
   }
 
-  /** Whether connections can be told at all. */
+  /** Whether changes can be observed here. */
   get isPossible(): boolean {
     return this.#changes !== null;
   }
 
-  /** Connections that have ever kept copies. */
-  get size(): number {
-    return this.#trackers.size;
-  }
-
-  /** … that do now; keys that they keep, one by one; and beginnings of keys. */
+  /** Numbers of the connections that cache now, of their keys with and without repetitions, and of prefixes. */
   get figures() {
     const clients = [...this.#trackers.values()].filter(({ mode }) => mode !== null).length;
     return { clients, keys: this.#keys.size, items: this.#items, prefixes: this.#prefixes.size };
   }
 
-  /** Keys that may be noted; 0: as many as the memory for them holds. */
-  set most(most: number) {
-    this.#most = most === 0 ? Number.POSITIVE_INFINITY : most;
+  /** The number of tracked keys; 0: limited by memory only. */
+  set maxKeys(maxKeys: number) {
+    this.#maxKeys = maxKeys === 0 ? Number.POSITIVE_INFINITY : maxKeys;
     this.#shorten();
   }
 
@@ -85,11 +78,12 @@ export class TrackingTable implements KeyObserver {
     return this.#trackers.get(client);
   }
 
-  /** @param by  by which changes name the connection */
+  /** @param by  the object by which changes name the connection */
   begin(client: Client, by: object, mode: TrackingMode): void {
     if (this.#trackers.size === 0) this.#changes?.hearKeys(this);
-    const tracker = this.of(client) ?? new Tracker(client, by, this.#find);
+    const tracker = this.of(client) ?? new Tracker(client, by, this.#clients);
     this.#trackers.set(client, tracker);
+    this.size = this.#trackers.size;
     tracker.mode = mode;
     tracker.isBroken = false;
     for (const prefix of mode.prefixes ?? []) {
@@ -103,7 +97,7 @@ export class TrackingTable implements KeyObserver {
     }
   }
 
-  /** What it has noted stays, as in Redis, until that changes. */
+  /** Ends the tracking. As in Redis, tracked keys stay until they change. */
   end(client: Client): void {
     const tracker = this.of(client);
     for (const prefix of tracker?.mode?.prefixes ?? []) {
@@ -114,34 +108,37 @@ export class TrackingTable implements KeyObserver {
     if (tracker !== undefined) Object.assign(tracker, { mode: null, isChosen: false, isBroken: false });
   }
 
-  /** The connection is no more. */
+  /** Removes a closed connection. */
   gone(client: Client): void {
     this.end(client);
     this.of(client)?.release();
-    if (!this.#trackers.delete(client) || this.#trackers.size > 0) return;
+    if (!this.#trackers.delete(client)) return;
+    this.size = this.#trackers.size;
+    if (this.size > 0) return;
     this.#clear();
     this.#changes?.forget(this);
   }
 
-  /** A command has been run: what it has read is noted. What CLIENT CACHING chooses holds for a whole transaction. */
-  ran({ client, queued, isExecuting }: Reader, command: Command, argv: readonly ByteString[]): void {
-    const tracker = this.of(client);
+  /** Tracks the keys that a command has read. CLIENT CACHING applies to a whole transaction. */
+  ran(reader: Reader, command: Command, argv: readonly ByteString[]): void {
+    const tracker = this.of(reader);
     if (tracker === undefined) return;
     if (command.reads && tracker.notes) for (const key of keysRead(command, argv)) this.#note(tracker, key);
-    if (queued === null && !isExecuting && !command.name.startsWith("CLIENT")) tracker.isChosen = false;
+    const isAlone = reader.queued === null && !reader.isExecuting;
+    if (isAlone && !command.name.startsWith("CLIENT")) tracker.isChosen = false;
   }
 
-  /** A command has read what may have changed since: what it was answered is no copy to keep. */
+  /** Invalidates what a command has read: the keys may have changed since, so the client must not cache the reply. */
   ranBefore(client: Client, command: Command, argv: readonly ByteString[]): void {
     const tracker = this.of(client);
     if (tracker === undefined || !command.reads || !tracker.notes) return;
     const keys = keysRead(command, argv);
-    if (keys.length > 0) setImmediate(() => tracker.tell(keys));
+    if (keys.length > 0) setImmediate(() => tracker.invalidate(keys));
   }
 
   keyChanged(_: number, key: ByteString, by: object | null): void {
     for (const prefix of this.#prefixes.size === 0 ? [] : this.#prefixes.of(key)) {
-      if (this.#changed.size === 0) queueMicrotask(this.#tellPrefixes);
+      if (this.#changed.size === 0) queueMicrotask(this.#reportPrefixes);
       this.#changed.add(prefix);
       const { changed } = prefix;
       changed.set(key, changed.has(key) && changed.get(key) !== by ? null : by);
@@ -152,45 +149,45 @@ export class TrackingTable implements KeyObserver {
     for (const tracker of trackers) {
       const { mode } = tracker;
       if (mode === null || mode.prefixes !== null || (mode.noLoop && tracker.by === by)) continue;
-      this.#tell(tracker, [key], by);
+      this.#report(tracker, [key], by);
     }
   }
 
   allChanged(_: ReadonlySet<number> | null, by: object | null): void {
     this.#clear();
-    for (const tracker of this.#trackers.values()) if (tracker.mode !== null) this.#tell(tracker, null, by);
+    for (const tracker of this.#trackers.values()) if (tracker.mode !== null) this.#report(tracker, null, by);
   }
 
-  /** Says what waits for an answer, which has been given. */
-  sayBehind(): void {
-    if (this.#behind.length === 0) return;
-    const behind = this.#behind;
-    this.#behind = [];
-    for (const say of behind) say();
-  }
+  /** Sends invalidations that waited for the answer to a command, which has been sent. */
+  readonly sendDeferred = (): void => {
+    if (this.#deferred.length === 0) return;
+    const deferred = this.#deferred;
+    this.#deferred = [];
+    for (const say of deferred) say();
+  };
 
-  /** In order, all that has changed in this turn together. */
-  readonly #tellPrefixes = (): void => {
-    this.sayBehind();
+  /** Sends the changes of prefixes of this turn, in order and together. */
+  readonly #reportPrefixes = (): void => {
+    this.sendDeferred();
     const inOrder = [...this.#changed].sort((a, b) => (a.beginning < b.beginning ? -1 : 1));
     this.#changed.clear();
     for (const { trackers, changed } of inOrder) {
       const keys = [...changed.keys()].sort();
       for (const tracker of trackers) {
-        const others = tracker.mode?.noLoop ? keys.filter((key) => changed.get(key) !== tracker.by) : keys;
-        if (others.length > 0) tracker.tell(others);
+        const foreign = tracker.mode?.noLoop ? keys.filter((key) => changed.get(key) !== tracker.by) : keys;
+        if (foreign.length > 0) tracker.invalidate(foreign);
       }
       changed.clear();
     }
   };
 
-  #tell(tracker: Tracker, keys: readonly ByteString[] | null, by: object | null): void {
+  #report(tracker: Tracker, keys: readonly ByteString[] | null, by: object | null): void {
     if (tracker.by !== by) {
-      tracker.tell(keys);
+      tracker.invalidate(keys);
       return;
     }
-    if (this.#behind.length === 0) queueMicrotask(() => this.sayBehind());
-    this.#behind.push(() => tracker.tell(keys));
+    if (this.#deferred.length === 0) queueMicrotask(this.sendDeferred);
+    this.#deferred.push(() => tracker.invalidate(keys));
   }
 
   #note(tracker: Tracker, key: ByteString): void {
@@ -218,9 +215,9 @@ export class TrackingTable implements KeyObserver {
 
   #shorten(): void {
     for (const [key, trackers] of this.#keys) {
-      if (this.#keys.size <= this.#most && this.#bytes <= NOTED_BYTES_MAX) return;
+      if (this.#keys.size <= this.#maxKeys && this.#bytes <= NOTED_BYTES_MAX) return;
       this.#drop(key, trackers);
-      for (const tracker of trackers) if (tracker.mode?.prefixes === null) this.#tell(tracker, [key], null);
+      for (const tracker of trackers) if (tracker.mode?.prefixes === null) this.#report(tracker, [key], null);
     }
   }
 }

@@ -1,29 +1,29 @@
-/** The commands that may wait for data: which keys of which type they wait for, for how long, and what is run then. */
+/** The commands that may wait for data: for which keys and types, how long, and what runs afterwards. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { valuesOf } from "../../../store/commands/streams/read-options.js";
 import { timeoutArgument } from "../../../store/commands/timeout.js";
 
 type Argv = readonly ByteString[];
 
-/** What TYPE says of a key that has something for whoever waits; `group`: a stream, and what a group of it was not handed. */
+/** The type that TYPE answers for a key with data; `group`: a stream with entries that the group has not delivered. */
 export type AwaitedType = "list" | "zset" | "stream" | "group";
 
-/** Entries that who has waited for streams is told at most, unless he says otherwise. */
+/** Entries that a client receives after waiting for streams, without COUNT. */
 const COUNT_DEFAULT = "1000";
 
 export interface WaitShape {
   readonly type: AwaitedType;
   readonly keys: Argv;
-  /** 0: for ever. */
+  /** 0: no limit. */
   readonly milliseconds: number;
-  /** What is run once a key has something: it takes of this key alone. */
+  /** Returns the command for a key that has data: it takes from this key alone. */
   readonly argvFor: (key: ByteString) => Argv;
 }
 
-/** @param argv  a call that the store has found right */
+/** @param argv  a call that the store has checked */
 export type WaitShapeOf = (argv: Argv) => WaitShape | null;
 
-/** By command. null: this call does not wait. */
+/** Functions that return what a call of each command waits for; null: it does not wait. */
 export const WAIT_SHAPES: Readonly<Record<string, WaitShapeOf>> = {
   BLMOVE: (argv) => ofOne(argv, 5),
   BLMPOP: (argv) => ofCounted("list", argv),
@@ -60,13 +60,13 @@ function ofCounted(type: AwaitedType, argv: Argv): WaitShape {
   };
 }
 
-/** From one list into another. */
+/** Returns what a move from one list to another waits for. */
 function ofOne(argv: Argv, timeoutAt: number): WaitShape {
   const milliseconds = timeoutArgument(argv[timeoutAt] as ByteString);
   return { type: "list", keys: [argv[1] as ByteString], milliseconds, argvFor: () => argv };
 }
 
-/** XREAD and XREADGROUP. `$` stands for the id that `withLastIds` has put there. */
+/** Returns what XREAD and XREADGROUP wait for. `withLastIds` has replaced `$` by an id. */
 function ofStreams(type: "stream" | "group", argv: Argv): WaitShape | null {
   let timeout: ByteString | null = null;
   let isCounted = false;
@@ -96,7 +96,7 @@ function upper(argv: Argv, at: number): string {
   return (argv[at] as ByteString).toUpperCase();
 }
 
-/** A call of XREAD with ids in place of `$`. @param lastId  of a stream */
+/** Returns a call of XREAD with ids in place of `$`. @param lastId  of a stream */
 export function withLastIds(argv: Argv, lastId: (key: ByteString) => ByteString): Argv {
   const streams = argv.findIndex((word, i) => i > 0 && word.toUpperCase() === "STREAMS");
   const count = (argv.length - streams - 1) / 2;

@@ -1,6 +1,6 @@
 /**
- * What WATCH has seen. A key that is there is known by the unit that changed it last. One that is absent may come and go again,
- * and nothing tells it from one that never was: so those who watch absent keys are told when these come.
+ * The keys of WATCH. The unit that last changed a key identifies its value. An absent key may be created and removed
+ * again without a trace, so sessions that watch absent keys are notified of a creation.
  */
 
 import type { CommandPath } from "../../../engine/users/command-path.js";
@@ -9,12 +9,12 @@ import type { Condition } from "../../../protocol/version-2/envelope.js";
 import type { Command } from "../../../store/rows/command.js";
 import { touchesOf } from "../../../store/rows/key-spec.js";
 
-/** What one connection watches. */
+/** The watched keys of one connection. */
 export class WatchedKeys {
   readonly #absent: AbsentKeys;
-  /** By database and key. */
+  /** The watched keys by database and name. */
   readonly #conditions = new Map<string, Condition>();
-  /** Whether a key has come that was absent, though it may have gone since. */
+  /** Whether a watched absent key was created, though it may have been removed since. */
   #hasChanged = false;
 
   constructor(absent: AbsentKeys) {
@@ -25,12 +25,12 @@ export class WatchedKeys {
     return this.#conditions.size;
   }
 
-  /** As they were when they were first watched. */
+  /** The keys' writers at the time of WATCH. */
   get conditions(): readonly Condition[] {
     return [...this.#conditions.values()];
   }
 
-  /** Whether it is certain that one of them is no longer what it was. */
+  /** Whether a watched key has certainly changed. */
   get hasChanged(): boolean {
     return this.#hasChanged;
   }
@@ -46,7 +46,7 @@ export class WatchedKeys {
     if (writer === "") this.#absent.add(name, this);
   }
 
-  /** An absent key has come. */
+  /** Notes the creation of an absent key. */
   came(): void {
     this.#hasChanged = true;
   }
@@ -59,13 +59,13 @@ export class WatchedKeys {
   }
 }
 
-/** The keys that somebody watches while they are absent, of all connections. */
+/** The absent keys that sessions of all connections watch. */
 export class AbsentKeys {
-  readonly #path: Pick<CommandPath, "hold">;
-  /** By database and key. */
+  readonly #path: CommandPath;
+  /** The sessions that watch each absent key, by database and name. */
   readonly #watchers = new Map<string, Set<WatchedKeys>>();
 
-  constructor(path: Pick<CommandPath, "hold">) {
+  constructor(path: CommandPath) {
     this.#path = path;
   }
 
@@ -81,7 +81,7 @@ export class AbsentKeys {
     if (watchers?.size === 0) this.#watchers.delete(name);
   }
 
-  /** A command that writes has been run. */
+  /** Checks the keys of a write. */
   written(command: Command, argv: readonly ByteString[], db: number): void {
     if (this.#watchers.size === 0) return;
     for (const touch of touchesOf(command.keys, argv)) {
@@ -91,7 +91,7 @@ export class AbsentKeys {
     }
   }
 
-  /** Nobody knows which keys have changed. */
+  /** Checks all keys: it is not known which have changed. */
   changed(): void {
     if (this.#watchers.size > 0) for (const name of [...this.#watchers.keys()]) this.#look(name);
   }

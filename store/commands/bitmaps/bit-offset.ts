@@ -1,30 +1,30 @@
-/** The place of a bit in an argument. Behaviour and texts: Redis 7; checked by test/conformance. */
+/** The index of a bit in an argument. Behaviour and texts: Redis 7; checked by test/conformance. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { custom, stringTooLong } from "../../arguments/errors.js";
 import { parseInteger } from "../../arguments/numbers.js";
 import { STRING_BYTES_MAX } from "../../values/value.js";
 
-/** Redis's `proto-max-bulk-len`: a place in it may be read, even if no string of ours is quite so long. */
+/** Redis's `proto-max-bulk-len`: an index in it may be read, even if no string of ours is quite so long. */
 const PLACES = 8 * 512 * 1024 * 1024;
 
 /**
- * The place of a bit that a string of Redis's can have.
- * @param width  bits; with `#` before it the place counts fields of this width; undefined: there may be no `#`
+ * The index of a bit that a string of Redis's can have.
+ * @param width  bits; with `#` before it the index counts fields of this width; undefined: there may be no `#`
  * @throws CommandFailure
  */
 export function bitOffset(bytes: ByteString, width?: number): number {
   const counts = width !== undefined && bytes.startsWith("#");
   const number = parseInteger(counts ? bytes.slice(1) : bytes);
   // Where a product does not fit 64 bits Redis takes what is left of it.
-  const place = counts && number !== undefined ? BigInt.asIntN(64, BigInt(number) * BigInt(width)) : number;
-  if (place === undefined || place < 0 || place >= PLACES)
+  const index = counts && number !== undefined ? BigInt.asIntN(64, BigInt(number) * BigInt(width)) : number;
+  if (index === undefined || index < 0 || index >= PLACES)
     throw custom("ERR bit offset is not an integer or out of range");
-  return Number(place);
+  return Number(index);
 }
 
-/** The bytes of a string that has a bit at a place. @throws CommandFailure  a string is never so long */
-export function bytesUpTo(place: number): number {
-  const length = Math.floor(place / 8) + 1;
+/** The bytes of a string that has a bit at an index. @throws CommandFailure  a string is never so long */
+export function bytesUpTo(index: number): number {
+  const length = Math.floor(index / 8) + 1;
   if (length > STRING_BYTES_MAX) throw stringTooLong();
   return length;
 }

@@ -21,15 +21,15 @@ interface FieldType {
 
 interface Operation extends FieldType {
   readonly kind: "GET" | "SET" | "INCRBY";
-  /** Of the field's highest bit. */
-  readonly place: number;
-  /** What is set or added; 0n for GET. */
+  /** Index of the field's highest bit. */
+  readonly index: number;
+  /** The value to set or to add; 0n for GET. */
   readonly operand: bigint;
-  /** What becomes of a result that does not fit. */
+  /** The treatment of a result that does not fit. */
   readonly overflow: Overflow;
 }
 
-/** Arguments behind each subcommand. */
+/** Number of arguments after each subcommand. */
 const ARGUMENTS: Readonly<Record<string, number>> = { GET: 2, SET: 3, INCRBY: 3, OVERFLOW: 1 };
 
 /** The key is only read where all subcommands are known to do no more. */
@@ -59,7 +59,7 @@ export function bitfield(data: Data, argv: readonly ByteString[]): Reply {
   const present = data.getString(argv[1]!);
   // Not spread into arguments: there can be more operations than the stack has room for.
   const last = operations.reduce(
-    (most, { kind, place, bits }) => (kind === "GET" ? most : Math.max(most, place + bits - 1)),
+    (most, { kind, index, bits }) => (kind === "GET" ? most : Math.max(most, index + bits - 1)),
     -1,
   );
   if (last < 0) return fields(present, operations);
@@ -70,7 +70,7 @@ export function bitfield(data: Data, argv: readonly ByteString[]): Reply {
   return array(operations.map((operation) => apply(data, entry, operation)));
 }
 
-/** What fields hold. @param entry  undefined: there is no string */
+/** Answers the values of fields. @param entry  undefined: there is no string */
 function fields(entry: Entry | undefined, operations: readonly Operation[]): Reply {
   const fieldOf = (operation: Operation) =>
     fieldValue(entry === undefined ? "" : bytesOf(entry, operation), operation);
@@ -78,19 +78,19 @@ function fields(entry: Entry | undefined, operations: readonly Operation[]): Rep
 }
 
 /** The bytes in which a field lies, as far as there are any. */
-function bytesOf(entry: Entry, { place, bits }: Operation): ByteString {
-  return stringPart(entry, Math.floor(place / 8), Math.floor((place + bits - 1) / 8) + 1);
+function bytesOf(entry: Entry, { index, bits }: Operation): ByteString {
+  return stringPart(entry, Math.floor(index / 8), Math.floor((index + bits - 1) / 8) + 1);
 }
 
 function apply(data: Data, entry: Entry, operation: Operation): Reply {
-  const { kind, place, bits, signed, operand } = operation;
+  const { kind, index, bits, signed, operand } = operation;
   const bytes = bytesOf(entry, operation);
   const old = fieldValue(bytes, operation);
   if (kind === "GET") return integer(narrow(old));
   const wanted = kind === "INCRBY" ? old + operand : signed ? operand : BigInt.asUintN(64, operand);
   const value = fitted(wanted, operation);
   if (value === undefined) return NIL;
-  if (value !== old) data.patch(entry, Math.floor(place / 8), bytesWithField(bytes, place % 8, bits, value));
+  if (value !== old) data.patch(entry, Math.floor(index / 8), bytesWithField(bytes, index % 8, bits, value));
   return integer(narrow(kind === "SET" ? old : value));
 }
 
@@ -106,8 +106,8 @@ function fitted(value: bigint, { kind, signed, bits, overflow }: Operation): big
 }
 
 /** @param bytes  those in which the field lies */
-function fieldValue(bytes: ByteString, { place, bits, signed }: Operation): bigint {
-  const value = readField(bytes, place % 8, bits);
+function fieldValue(bytes: ByteString, { index, bits, signed }: Operation): bigint {
+  const value = readField(bytes, index % 8, bits);
   return signed ? BigInt.asIntN(bits, value) : value;
 }
 
@@ -128,9 +128,9 @@ function operationsOf(argv: readonly ByteString[]): Operation[] {
 
 function operationOf(kind: Operation["kind"], args: readonly ByteString[], overflow: Overflow): Operation {
   const type = typeArgument(args[0]!);
-  const place = bitOffset(args[1]!, type.bits);
+  const index = bitOffset(args[1]!, type.bits);
   const operand = kind === "GET" ? 0n : BigInt(integerArgument(args[2]!));
-  return { kind, ...type, place, operand, overflow };
+  return { kind, ...type, index, operand, overflow };
 }
 
 /** `i1` to `i64`, `u1` to `u63`; as C reads it, up to a NUL. @throws CommandFailure */

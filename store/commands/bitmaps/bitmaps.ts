@@ -21,7 +21,7 @@ export const bitmaps = family("bitmap", {
     keys: [read(1)],
     since: "2.6.0",
     complexity: "O(N), N: bytes looked at",
-    summary: "How many bits of a string, or of a part of it, are 1.",
+    summary: "Counts the bits of a string, or of a part of it, that are 1.",
     run: bitcount,
   },
   BITFIELD: {
@@ -49,7 +49,7 @@ export const bitmaps = family("bitmap", {
     keys: [write(2), read(3, -1)],
     since: "2.6.0",
     complexity: "O(N), N: bytes of all strings",
-    summary: "Stores what AND, OR, XOR or NOT makes of strings.",
+    summary: "Stores the result of AND, OR, XOR or NOT of strings.",
     run: bitop,
   },
   BITPOS: {
@@ -58,7 +58,7 @@ export const bitmaps = family("bitmap", {
     keys: [read(1)],
     since: "2.8.7",
     complexity: "O(N), N: bytes looked at",
-    summary: "The place of the first bit that is 1, or 0.",
+    summary: "Returns the index of the first bit that is 1, or 0.",
     run: bitpos,
   },
   GETBIT: {
@@ -67,7 +67,7 @@ export const bitmaps = family("bitmap", {
     keys: [read(1)],
     since: "2.2.0",
     complexity: "O(1)",
-    summary: "A bit of a string.",
+    summary: "Returns a bit of a string.",
     run: getbit,
   },
   SETBIT: {
@@ -89,37 +89,37 @@ function bitArgument(bytes: ByteString, text: string): Bit {
 }
 
 function getbit(data: Data, argv: readonly ByteString[]): Reply {
-  const place = bitOffset(argv[2]!);
+  const index = bitOffset(argv[2]!);
   const entry = data.getString(argv[1]!);
-  return integer(bitAt(entry === undefined ? "" : byteOf(entry, place), place % 8));
+  return integer(bitAt(entry === undefined ? "" : byteOf(entry, index), index % 8));
 }
 
-/** The byte of a bit's place; "" beyond the end. */
-function byteOf(entry: Entry, place: number): ByteString {
-  const at = Math.floor(place / 8);
+/** The byte of a bit's index; "" beyond the end. */
+function byteOf(entry: Entry, index: number): ByteString {
+  const at = Math.floor(index / 8);
   return stringPart(entry, at, at + 1);
 }
 
 function setbit(data: Data, argv: readonly ByteString[]): Reply {
-  const place = bitOffset(argv[2]!);
+  const index = bitOffset(argv[2]!);
   const bit = bitArgument(argv[3]!, "ERR bit is not an integer or out of range");
-  const length = bytesUpTo(place);
+  const length = bytesUpTo(index);
   const entry = data.getString(argv[1]!) ?? data.put(argv[1]!, "");
-  const byte = byteOf(entry, place);
-  const old = bitAt(byte, place % 8);
-  if (old !== bit || byte === "") data.patch(entry, length - 1, byteWith(byte, place % 8, bit));
+  const byte = byteOf(entry, index);
+  const old = bitAt(byte, index % 8);
+  if (old !== bit || byte === "") data.patch(entry, length - 1, byteWith(byte, index % 8, bit));
   return integer(old);
 }
 
-/** A part of a string, in bits: `from` ≤ place < `to`. */
+/** A part of a string, in bits: `from` ≤ index < `to`. */
 interface Part {
   readonly from: number;
   readonly to: number;
 }
 
 /**
- * The bits between two places, both inclusive, negative ones from the end.
- * @param unit  bits that a place counts
+ * The bits between two indexes, both inclusive, negative ones from the end.
+ * @param unit  bits that an index counts
  */
 function partOf(bytes: ByteString, start: number, end: number, unit: number): Part {
   const total = (bytes.length * 8) / unit;
@@ -128,7 +128,7 @@ function partOf(bytes: ByteString, start: number, end: number, unit: number): Pa
   return { from: from * unit, to: (last + 1) * unit };
 }
 
-/** How many bits `BYTE` and `BIT` count. @throws CommandFailure */
+/** Returns the bits in one unit of `BYTE` or `BIT`. @throws CommandFailure */
 function unitArgument(bytes: ByteString | undefined): number {
   const word = bytes?.toUpperCase() ?? "BYTE";
   if (word !== "BYTE" && word !== "BIT") throw syntaxError();
@@ -175,7 +175,7 @@ function bitpos(data: Data, argv: readonly ByteString[]): Reply {
   if (from >= to) return integer(-1);
   countPart(data, { from, to });
   const found = findBit(bytes, bit, from, to);
-  // Behind a string that is all ones the zeros begin, unless the caller says where to end.
+  // After a string of ones zeros follow, unless the caller sets an end.
   return integer(found < 0 && bit === 0 && argv[4] === undefined ? to : found);
 }
 
@@ -186,7 +186,7 @@ function integerBit(bytes: ByteString): Bit {
   return value;
 }
 
-/** Makes of words from a place on what they and as many others give. */
+/** Combines words, from an index on, with the same number of other words. */
 type Combine = (into: Int32Array, at: number, others: Int32Array, count: number) => void;
 
 /** Each with a loop of its own, which the engine makes four times as fast as one that calls what differs. */

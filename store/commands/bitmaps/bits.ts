@@ -7,29 +7,29 @@ import { BLOCK_BYTES, WORD_BYTES, wordsFrom, wordsIn } from "../../arguments/wor
 
 export type Bit = 0 | 1;
 
-/** How many bits of each byte are 1. */
+/** Number of bits of each byte that are 1. */
 const ONES = Uint8Array.from({ length: 256 }, (_, byte) => byte.toString(2).replaceAll("0", "").length);
 
-/** The byte at a place, 0 beyond the end. */
-function byteAt(bytes: ByteString, place: number): number {
-  return place < bytes.length ? bytes.charCodeAt(place) : 0;
+/** The byte at an index, 0 beyond the end. */
+function byteAt(bytes: ByteString, index: number): number {
+  return index < bytes.length ? bytes.charCodeAt(index) : 0;
 }
 
-export function bitAt(bytes: ByteString, place: number): Bit {
-  return ((byteAt(bytes, Math.floor(place / 8)) >> (7 - (place % 8))) & 1) as Bit;
+export function bitAt(bytes: ByteString, index: number): Bit {
+  return ((byteAt(bytes, Math.floor(index / 8)) >> (7 - (index % 8))) & 1) as Bit;
 }
 
-/** The byte of a bit's place with that bit set to a value. */
-export function byteWith(bytes: ByteString, place: number, value: Bit): ByteString {
-  const mask = 0x80 >> (place % 8);
-  const byte = byteAt(bytes, Math.floor(place / 8));
+/** The byte of a bit's index with that bit set to a value. */
+export function byteWith(bytes: ByteString, index: number, value: Bit): ByteString {
+  const mask = 0x80 >> (index % 8);
+  const byte = byteAt(bytes, Math.floor(index / 8));
   return String.fromCharCode(value === 1 ? byte | mask : byte & ~mask);
 }
 
 /** Fewer bytes than this are looked at one by one: words are worth it above. */
 const SHORT_BYTES = 64;
 
-/** How many of the bits `from` ≤ place < `to` are 1; none lies beyond the end. */
+/** Counts the bits `from` ≤ index < `to` that are 1; none is beyond the end. */
 export function countOnes(bytes: ByteString, from: number, to: number): number {
   if (from >= to) return 0;
   const first = Math.floor(from / 8);
@@ -40,16 +40,16 @@ export function countOnes(bytes: ByteString, from: number, to: number): number {
   return count - ONES[before]! - ONES[after]!;
 }
 
-/** Of the bytes `start` ≤ place < `end`. */
+/** Counts them in the bytes `start` ≤ index < `end`. */
 function onesOf(bytes: ByteString, start: number, end: number): number {
   let count = 0;
   if (end - start < SHORT_BYTES) {
-    for (let place = start; place < end; place++) count += ONES[bytes.charCodeAt(place)]!;
+    for (let index = start; index < end; index++) count += ONES[bytes.charCodeAt(index)]!;
     return count;
   }
-  for (let place = start; place < end; place += BLOCK_BYTES) {
-    const length = Math.min(BLOCK_BYTES, end - place);
-    count += onesOfWords(wordsFrom(bytes, place, length), wordsIn(length));
+  for (let index = start; index < end; index += BLOCK_BYTES) {
+    const length = Math.min(BLOCK_BYTES, end - index);
+    count += onesOfWords(wordsFrom(bytes, index, length), wordsIn(length));
   }
   return count;
 }
@@ -60,11 +60,11 @@ const WORDS_A_SUM = 31;
 /** Source: Warren, "Hacker's Delight", 5-1: bits are added up within pairs, these within fours, these within bytes. */
 function onesOfWords(words: Int32Array, length: number): number {
   let count = 0;
-  for (let place = 0; place < length; ) {
-    const end = Math.min(length, place + WORDS_A_SUM);
+  for (let index = 0; index < length; ) {
+    const end = Math.min(length, index + WORDS_A_SUM);
     let sums = 0;
-    for (; place < end; place++) {
-      let word = words[place]!;
+    for (; index < end; index++) {
+      let word = words[index]!;
       word = (word - ((word >>> 1) & 0x55555555)) | 0;
       word = (word & 0x33333333) + ((word >>> 2) & 0x33333333);
       sums = (sums + ((word + (word >>> 4)) & 0x0f0f0f0f)) | 0;
@@ -75,7 +75,7 @@ function onesOfWords(words: Int32Array, length: number): number {
   return count;
 }
 
-/** The place of the first bit of a value, `from` ≤ place < `to`; -1: there is none. No bit lies beyond the end. */
+/** The index of the first bit of a value, `from` ≤ index < `to`; -1: there is none. No bit lies beyond the end. */
 export function findBit(bytes: ByteString, value: Bit, from: number, to: number): number {
   const near = Math.min(to, (Math.ceil(from / 8) + SHORT_BYTES) * 8);
   const found = findNear(bytes, value, from, near);
@@ -85,41 +85,41 @@ export function findBit(bytes: ByteString, value: Bit, from: number, to: number)
 
 function findNear(bytes: ByteString, value: Bit, from: number, to: number): number {
   const without = value === 1 ? 0 : 0xff;
-  let place = from;
-  while (place < to) {
-    if (place % 8 === 0 && bytes.charCodeAt(place / 8) === without) place += 8;
-    else if (bitAt(bytes, place) === value) return place;
-    else place++;
+  let index = from;
+  while (index < to) {
+    if (index % 8 === 0 && bytes.charCodeAt(index / 8) === without) index += 8;
+    else if (bitAt(bytes, index) === value) return index;
+    else index++;
   }
   return -1;
 }
 
-/** Where among the bytes `start` ≤ place < `end` a word begins that has a bit of a value, or may have: `end` if none does. */
+/** Returns the beginning of the first word in the bytes `start` ≤ index < `end` that may have a bit of the value; `end`: there is none. */
 function pass(bytes: ByteString, value: Bit, start: number, end: number): number {
   const without = value === 1 ? 0 : -1;
-  for (let place = start; place < end; place += BLOCK_BYTES) {
-    const bytesHere = Math.min(BLOCK_BYTES, end - place);
-    const words = wordsFrom(bytes, place, bytesHere);
-    for (let i = 0; i < wordsIn(bytesHere); i++) if (words[i] !== without) return place + i * WORD_BYTES;
+  for (let index = start; index < end; index += BLOCK_BYTES) {
+    const bytesHere = Math.min(BLOCK_BYTES, end - index);
+    const words = wordsFrom(bytes, index, bytesHere);
+    for (let i = 0; i < wordsIn(bytesHere); i++) if (words[i] !== without) return index + i * WORD_BYTES;
   }
   return end;
 }
 
-/** An unsigned integer of 1 to 64 bits, the highest at `place`. */
-export function readField(bytes: ByteString, place: number, bits: number): bigint {
-  const first = Math.floor(place / 8);
-  const last = Math.floor((place + bits - 1) / 8);
+/** An unsigned integer of 1 to 64 bits, the highest at `index`. */
+export function readField(bytes: ByteString, index: number, bits: number): bigint {
+  const first = Math.floor(index / 8);
+  const last = Math.floor((index + bits - 1) / 8);
   let value = 0n;
   for (let i = first; i <= last; i++) value = (value << 8n) | BigInt(byteAt(bytes, i));
-  return BigInt.asUintN(bits, value >> BigInt(8 * (last + 1) - place - bits));
+  return BigInt.asUintN(bits, value >> BigInt(8 * (last + 1) - index - bits));
 }
 
-/** The bytes that hold an integer's lowest 1 to 64 bits, the highest at `place`; the bits around it stay. */
-export function bytesWithField(bytes: ByteString, place: number, bits: number, value: bigint): ByteString {
-  const first = Math.floor(place / 8);
-  const last = Math.floor((place + bits - 1) / 8);
+/** The bytes that hold an integer's lowest 1 to 64 bits, the highest at `index`; the bits around it stay. */
+export function bytesWithField(bytes: ByteString, index: number, bits: number, value: bigint): ByteString {
+  const first = Math.floor(index / 8);
+  const last = Math.floor((index + bits - 1) / 8);
   const width = 8 * (last - first + 1);
-  const shift = BigInt(8 * (last + 1) - place - bits);
+  const shift = BigInt(8 * (last + 1) - index - bits);
   const around = readField(bytes, first * 8, Math.min(width, 64)) << BigInt(Math.max(0, width - 64));
   // Nine bytes are more than a field can have: the last one is read by itself.
   const old = width > 64 ? around | BigInt(byteAt(bytes, last)) : around;

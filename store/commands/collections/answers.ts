@@ -2,8 +2,7 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, bulk, type Reply } from "../../../protocol/reply.js";
 import { finish, mappedInSteps } from "../../../protocol/steps.js";
-import { BYTES_A_STEP } from "../../keyspace/effort.js";
-import type { Data } from "../../keyspace/mutators.js";
+import { BYTES_A_STEP, type Effort } from "../../keyspace/effort.js";
 import { guarded, MongoFailure } from "../../queries/bson/mongo-failure.js";
 import { isJson } from "../../queries/bson/spec.js";
 import type { Handler } from "../../rows/command.js";
@@ -12,7 +11,7 @@ import { readKnownBson } from "../../values/collections/bson-reader.js";
 import { writeBson } from "../../values/collections/bson-writer.js";
 import { writeExtendedJson } from "../../values/collections/extended-json.js";
 
-/** What is told around documents lies deeper than they may, and what has been done is told whatever its length. */
+/** Depth of an answer: it has levels around documents of maximum depth, and reports what was done whatever its length. */
 const ANSWER_DEPTH = DEPTH_MAX + 8;
 
 /** @param asked  an argument in the form that is answered in @param most  bytes @throws CommandFailure  it has more */
@@ -31,19 +30,15 @@ export const WRITTEN_STEPS = 20;
 const JSON_STEPS = 30;
 
 /** Counts and returns documents as they were asked for. @param documents  as BSON @throws TooMuch */
-export function answeredAll(
-  documents: readonly ByteString[],
-  asked: ByteString,
-  data: Pick<Data, "effort">,
-): Reply {
-  return finish(answeringAll(documents, asked, data));
+export function answeredAll(documents: readonly ByteString[], asked: ByteString, effort: Effort): Reply {
+  return finish(answeringAll(documents, asked, effort));
 }
 
 /** The same, in steps. */
 export function* answeringAll(
   documents: readonly ByteString[],
   asked: ByteString,
-  { effort }: Pick<Data, "effort">,
+  effort: Effort,
 ): Generator<void, Reply> {
   if (!isJson(asked)) return array(yield* mappedInSteps(documents, bulk));
   const written = (bytes: ByteString) => {
@@ -58,12 +53,12 @@ export function bytesOf(document: BsonDocument): ByteString {
   return guarded(() => writeBson(document));
 }
 
-/** Bytes of failures; those behind are told by their places and numbers alone, as by MongoDB. */
+/** Bytes of failures that are answered in full; later ones consist of their indexes and numbers alone, as in MongoDB. */
 const FAILURES_BYTES_MAX = 1024 * 1024;
 
 /**
- * Takes steps one after the other; the failures of some are told beside what the others have done.
- * @param ordered  "1": none is taken behind one that fails
+ * Takes steps one after the other and collects the failures.
+ * @param ordered  "1": the first failure is the last step
  */
 export function stepByStep(ordered: ByteString, count: number, step: (i: number) => void): BsonDocument[] {
   if (ordered !== "0" && ordered !== "1") throw new MongoFailure(9, "ordered has to be 1 or 0");
@@ -86,7 +81,7 @@ export function stepByStep(ordered: ByteString, count: number, step: (i: number)
 export const count = (value: number): Int32 | bigint =>
   value === (value | 0) ? new Int32(value) : BigInt(value);
 
-/** Returns a command whose failure as a whole has all that is told of it. */
+/** Returns a command that answers the details of a failure that concerns all of it. */
 export const detailed =
   (run: Handler): Handler =>
   (data, argv, unit) => {

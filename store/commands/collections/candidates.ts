@@ -1,4 +1,4 @@
-/** Which documents of a collection a filter can mean, by its indexes, and which it does. */
+/** Finds the documents of a collection that a filter can match, by its indexes, and checks which it does match. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { STEP_ITEMS, sortedInSteps } from "../../../protocol/steps.js";
 import type { Filter } from "../../queries/bson/filter.js";
@@ -6,7 +6,7 @@ import { isOperators } from "../../queries/bson/filter.js";
 import { costOf, looked, spend, type Work } from "../../queries/bson/mongo-failure.js";
 import { type Bson, type BsonDocument, isArray, isDocument, Regex } from "../../values/collections/bson.js";
 import { keyOf } from "../../values/collections/bson-order.js";
-import type { Collection } from "../../values/collections/collection.js";
+import type { Collection, CollectionReading } from "../../values/collections/collection.js";
 import type { CollectionIndex } from "../../values/collections/collection-index.js";
 import { numbersIn, ordering, rangeFor } from "./index-ranges.js";
 
@@ -20,14 +20,17 @@ export interface Found {
 }
 
 /** A collection as it is, or as it was. */
-export type Documents = Pick<Collection, "numbered" | "document">;
+export type Documents = Collection | CollectionReading;
 
 /** A filter, and which documents are expired, as if they were not there. */
 export interface SeenFilter extends Filter {
   readonly isExpired?: ((bytes: ByteString) => boolean) | null;
 }
 
-/** In the order of the collection; null after some documents, so that others can be served. @param numbers  of those to look at; null: all */
+/**
+ * Yields the matching documents in the order of the collection, and null now and then, so that other commands can run. @param numbers  of
+ * the documents to check; null: all
+ */
 export function* matching(
   documents: Documents,
   numbers: readonly number[] | null,
@@ -63,7 +66,7 @@ export interface Candidates {
   readonly numbers: readonly number[];
 }
 
-/** Returns the documents that a filter can mean by equality; null: no index tells. */
+/** Returns the documents that a filter can match by equality; null: no index helps. */
 export function byEquality(collection: Collection, query: BsonDocument): Candidates | null {
   const wanted = new Map<ByteString, readonly Bson[]>();
   equalities(query, wanted);
@@ -85,8 +88,8 @@ export function byEquality(collection: Collection, query: BsonDocument): Candida
 const LARGE_PART = 0.5;
 
 /**
- * Finds in steps the documents that a filter can mean by a range; null: no index tells, or the collection has changed in between.
- * @param isCurrent  whether it has not
+ * Finds in steps the documents that a filter can match by a range; null: no index helps, or the collection has changed in between.
+ * @param isCurrent  whether it has not changed
  */
 export function* byRange(
   collection: Collection,
@@ -96,7 +99,7 @@ export function* byRange(
 ): Generator<void, Candidates | null> {
   const range = rangeFor(collection, query);
   if (range === null) return null;
-  yield* ordering(collection, range.index, work);
+  yield* ordering(collection, range.index, work.effort);
   if (!isCurrent()) return null;
   const most = Math.max(STEP_ITEMS, collection.size * LARGE_PART);
   const numbers = yield* takenInSteps(numbersIn(range), most, isCurrent);
@@ -134,7 +137,7 @@ function combined(values: readonly (readonly Bson[])[]): readonly ByteString[] |
   return keys;
 }
 
-/** Fields that have to equal one of some values. @param wanted  is given them */
+/** Collects the fields that have to equal one of some values. @param wanted  receives them */
 function equalities(query: BsonDocument, wanted: Map<ByteString, readonly Bson[]>): void {
   for (const [name, operand] of query) {
     if (name === "$and" && isArray(operand)) {

@@ -40,28 +40,28 @@ import { expiredBy, removeExpired } from "./expiring.js";
 import { checkedId } from "./inserts.js";
 import { Uniqueness } from "./uniqueness.js";
 
-/** Where documents are read or changed. */
-export interface Place extends Scope {
+/** The scope of a statement, with the collection that it reads or changes. */
+export interface Target extends Scope {
   readonly data: Data;
   readonly namespace: Namespace;
-  /** What a command that reads in steps has to release; null: nothing comes between its steps. */
+  /** Readings that a command in steps has to release; null: the command takes one step. */
   readonly readings: CollectionReading[] | null;
 }
 
 /** @param readings  receives what has to be released; null: documents are read in one step */
-export function placeOf(
+export function targetOf(
   data: Data,
   argv: readonly ByteString[],
   unit: Unit,
   readings: CollectionReading[] | null = null,
   operators: Scope["operators"] = null,
-): Place {
+): Target {
   let choice: ((below: number) => number) | null = null;
   return {
     data,
     namespace: namespaceOf(argv[1] ?? "", argv[2] ?? ""),
     at: unit.at,
-    work: workOf(data),
+    work: workOf(data.effort),
     readings,
     operators,
     variables: NO_VARIABLES,
@@ -70,10 +70,10 @@ export function placeOf(
 }
 
 /** The same for a write, which removes expired documents first. */
-export function writingPlaceOf(data: Data, argv: readonly ByteString[], unit: Unit): Place {
-  const place = placeOf(data, argv, unit);
-  removeExpired(data, collectionAt(data, place.namespace), unit.at);
-  return place;
+export function writingTargetOf(data: Data, argv: readonly ByteString[], unit: Unit): Target {
+  const target = targetOf(data, argv, unit);
+  removeExpired(data, collectionAt(data, target.namespace), unit.at);
+  return target;
 }
 
 const NO_VARIABLES: ReadonlyMap<ByteString, Variable> = new Map();
@@ -98,24 +98,24 @@ export function statementOf(
   return statement;
 }
 
-/** Returns the place for what a statement says: without `dialect: 2` it means what it has always meant. @throws CommandFailure */
-export function placeFor(place: Place, statement: BsonDocument): Place {
+/** Returns the target for what a statement says: without `dialect: 2` it means what it has always meant. @throws CommandFailure */
+export function targetFor(target: Target, statement: BsonDocument): Target {
   const dialect = statement.get("dialect");
-  if (dialect === undefined) return place;
+  if (dialect === undefined) return target;
   if (!isNumber(dialect) || integerOf(dialect) !== DIALECT) throw badValue("dialect has to be 2");
-  return withVariables(documentAt(statement, "let"), { ...place, operators: EXPRESSION_OPERATORS });
+  return withVariables(documentAt(statement, "let"), { ...target, operators: EXPRESSION_OPERATORS });
 }
 
 const UPDATE_FIELDS = ["q", "u", "multi", "upsert", "upsertId", ...LATER_FIELDS];
 
 /** `MDB.UPDATE db collection ordered statement …` */
 export function update(data: Data, argv: readonly ByteString[], unit: Unit, isExtended: boolean): Reply {
-  const place = writingPlaceOf(data, argv, unit);
+  const target = writingTargetOf(data, argv, unit);
   const statements = argv.slice(4).map((one) => statementOf(one, UPDATE_FIELDS, isExtended));
   let [n, modified] = [0, 0];
   const upserted: BsonDocument[] = [];
   const failures = stepByStep(argv[3] ?? "", statements.length, (i) => {
-    const done = updated(place, statements[i] as BsonDocument);
+    const done = updated(target, statements[i] as BsonDocument);
     n += done.n;
     modified += done.modified;
     if (done.upserted !== undefined)
@@ -135,7 +135,7 @@ export function update(data: Data, argv: readonly ByteString[], unit: Unit, isEx
   return answered(reply, argv[4] ?? "");
 }
 
-/** What is to become of documents. */
+/** The change of a statement. */
 interface Wanted {
   readonly query: BsonDocument;
   readonly update: Bson | undefined;
@@ -149,9 +149,9 @@ export const changeOf = (statement: BsonDocument, name: "u" | "update", query: B
 });
 
 /** @throws CommandFailure */
-function updateIn(place: Place, { query, update, arrayFilters }: Wanted, isInsert: boolean): Update {
-  const elements = place.operators === null ? null : new PositionalElements(query, arrayFilters, place);
-  return updateOf(update, { ...place, isInsert, elements });
+function updateIn(target: Target, { query, update, arrayFilters }: Wanted, isInsert: boolean): Update {
+  const elements = target.operators === null ? null : new PositionalElements(query, arrayFilters, target);
+  return updateOf(update, { ...target, isInsert, elements });
 }
 
 interface Updated {
@@ -161,19 +161,19 @@ interface Updated {
   readonly upserted?: Bson;
 }
 
-function updated(general: Place, statement: BsonDocument): Updated {
-  const place = placeFor(general, statement);
+function updated(general: Target, statement: BsonDocument): Updated {
+  const target = targetFor(general, statement);
   const query = documentAt(statement, "q");
   if (query === undefined) throw mismatch("q has to be a document");
   const isMulti = truthAt(statement, "multi");
-  if (isReplacement(statement.get("u"), place) && isMulti)
+  if (isReplacement(statement.get("u"), target) && isMulti)
     throw failedToParse("multi update is not supported for replacement-style update");
-  const found = foundBy(place, query, isMulti ? Number.POSITIVE_INFINITY : 1, CHANGE_STEPS);
+  const found = foundBy(target, query, isMulti ? Number.POSITIVE_INFINITY : 1, CHANGE_STEPS);
   if (found.length > 0 || !truthAt(statement, "upsert")) {
-    const changed = changedBy(place, found, changeOf(statement, "u", query));
+    const changed = changedBy(target, found, changeOf(statement, "u", query));
     return { n: found.length, modified: changed.modified };
   }
-  const made = upsertedBy(place, changeOf(statement, "u", query), statement.get("upsertId"));
+  const made = upsertedBy(target, changeOf(statement, "u", query), statement.get("upsertId"));
   return { n: 1, modified: 0, upserted: checkedId(made) };
 }
 
@@ -194,38 +194,38 @@ export function* inStepsOf(found: Findings): Generator<void, readonly Found[]> {
 }
 
 /** Documents that a filter means, the first ones. @param steps  each of them counts for besides @throws TooMuch */
-function foundBy(place: Place, query: BsonDocument, most: number, steps = 0): readonly Found[] {
-  const found = finding(place, query, most, steps);
+function foundBy(target: Target, query: BsonDocument, most: number, steps = 0): readonly Found[] {
+  const found = finding(target, query, most, steps);
   return isComplete(found) ? found : finish(found);
 }
 
 /** The same; in steps unless there are few. */
-export function finding(place: Place, query: BsonDocument, most: number, steps = 0): Findings {
-  const { data, namespace, work } = place;
+export function finding(target: Target, query: BsonDocument, most: number, steps = 0): Findings {
+  const { data, namespace, work } = target;
   // A filter that is wrong is so without documents too.
-  const general = filterOf(query, place);
+  const general = filterOf(query, work, target);
   const collection = collectionAt(data, namespace)?.value;
   if (collection === undefined) return [];
-  const isCurrent = isAsRead(place, collection);
-  const isExpired = expiredBy(collection, place.at, isCurrent);
+  const isCurrent = isAsRead(target, collection);
+  const isExpired = expiredBy(collection, target.at, isCurrent);
   const filter: SeenFilter = isExpired === null ? general : { ...general, isExpired };
   let numbers: readonly number[] | null = null;
   // Indexes know the documents of now alone.
   if (isCurrent) {
     numbers = byEquality(collection, query)?.numbers ?? null;
-    if (numbers === null && place.operators !== null) {
-      const documents = documentsAt(place, collection);
-      const range = byRange(collection, query, work, () => isAsRead(place, collection));
-      const first = place.readings === null ? { done: true, value: finish(range) } : range.next();
+    if (numbers === null && target.operators !== null) {
+      const documents = documentsAt(target, collection);
+      const range = byRange(collection, query, work, () => isAsRead(target, collection));
+      const first = target.readings === null ? { done: true, value: finish(range) } : range.next();
       if (first.done !== true)
-        return findingInSteps(place, matchingIn(range, documents, filter, work), most, steps);
+        return findingInSteps(target, matchingIn(range, documents, filter, work), most, steps);
       numbers = first.value?.numbers ?? null;
     }
   }
   if (numbers === null || numbers.length > STEP_ITEMS)
     return findingInSteps(
-      place,
-      matching(documentsAt(place, collection), numbers, filter, work),
+      target,
+      matching(documentsAt(target, collection), numbers, filter, work),
       most,
       steps,
     );
@@ -256,7 +256,7 @@ function* matchingIn(
 }
 
 function* findingInSteps(
-  { work }: Place,
+  { work }: Target,
   matches: Iterable<Found | null>,
   most: number,
   steps: number,
@@ -274,11 +274,11 @@ function* findingInSteps(
 }
 
 /** Whether a collection is as the command has begun to read it. */
-export const isAsRead = ({ readings }: Pick<Place, "readings">, collection: Collection): boolean =>
+export const isAsRead = ({ readings }: Target, collection: Collection): boolean =>
   readings?.every((one) => one.collection !== collection || one.isCurrent) ?? true;
 
 /** Returns the documents of a collection: of a command that reads in steps as they are when it begins, whatever changes later. */
-export function documentsAt({ readings }: Pick<Place, "readings">, collection: Collection): Documents {
+export function documentsAt({ readings }: Target, collection: Collection): Documents {
   if (readings === null) return collection;
   const known = readings.find((one) => one.collection === collection);
   if (known !== undefined) return known;
@@ -289,18 +289,18 @@ export function documentsAt({ readings }: Pick<Place, "readings">, collection: C
 
 /** Changes documents, all or none. @param see  is shown the last one's new bytes before anything changes, which it may refuse */
 export function changedBy(
-  place: Place,
+  target: Target,
   found: readonly Found[],
   change: Wanted,
   see: (last: ByteString) => void = () => {},
 ): { readonly modified: number } {
-  const { data, namespace, work } = place;
-  const apply = updateIn(place, change, false);
+  const { data, namespace, work } = target;
+  const apply = updateIn(target, change, false);
   const changes: Found[] = [];
   let last: ByteString | undefined;
   for (const { number, bytes } of found) {
     last = bytesOf(apply(looked(bytes, work)));
-    // Written and indexed anew: as much again.
+    // Writing and indexing cost as much again.
     spend(work, costOf(last));
     if (last !== bytes) changes.push({ number, bytes: last });
   }
@@ -313,24 +313,27 @@ export function changedBy(
   const numbers = changes.map(({ number }) => number);
   const documents = changes.map(({ bytes }) => bytes);
   work.effort.work(INDEX_STEPS * entry.value.specs.length * changes.length);
-  const uniqueness = new Uniqueness(place, entry.value, new Set(numbers));
+  const uniqueness = new Uniqueness(target, entry.value, new Set(numbers));
   for (const bytes of documents) uniqueness.take(bytes);
   if (last !== undefined) see(last);
   data.collections.set(entry, { numbers, documents });
   return { modified: changes.length };
 }
 
-/** Makes the document that a statement wants where none meets its filter. @param see  is shown it before it is there, and may refuse it */
+/**
+ * Makes the document that a statement requires where none matches its filter. @param see  is called with it before it is inserted, and may
+ * refuse it
+ */
 export function upsertedBy(
-  place: Place,
+  target: Target,
   change: Wanted,
   id: Bson | undefined,
   see: (made: BsonDocument) => void = () => {},
 ): BsonDocument {
-  const { data, namespace, work } = place;
-  const apply = updateIn(place, change, true);
+  const { data, namespace, work } = target;
+  const apply = updateIn(target, change, true);
   const wanted = documentOfQuery(change.query, work);
-  const start: BsonDocument = isReplacement(change.update, place) ? onlyId(wanted) : wanted;
+  const start: BsonDocument = isReplacement(change.update, target) ? onlyId(wanted) : wanted;
   const made = apply(start);
   const ownId = made.has("_id") ? made.get("_id") : id;
   if (ownId === undefined) throw badValue("an upsert needs an upsertId: its sender gives it one");
@@ -339,7 +342,7 @@ export function upsertedBy(
   const bytes = bytesOf(document);
   spend(work, costOf(bytes));
   const held = collectionAt(data, namespace);
-  new Uniqueness(place, held?.value ?? new Collection()).take(bytes);
+  new Uniqueness(target, held?.value ?? new Collection()).take(bytes);
   see(document);
   data.collections.push(held ?? data.getOrPut(Collection, namespace.key), [bytes]);
   return document;
@@ -354,26 +357,26 @@ const DELETE_FIELDS = ["q", "limit", "dialect", "let"];
 
 /** `MDB.DELETE db collection ordered statement …` */
 export function remove(data: Data, argv: readonly ByteString[], unit: Unit, isExtended: boolean): Reply {
-  const general = writingPlaceOf(data, argv, unit);
+  const general = writingTargetOf(data, argv, unit);
   const statements = argv.slice(4).map((one) => statementOf(one, DELETE_FIELDS, isExtended));
   let n = 0;
   const failures = stepByStep(argv[3] ?? "", statements.length, (i) => {
     const statement = statements[i] as BsonDocument;
-    const place = placeFor(general, statement);
+    const target = targetFor(general, statement);
     const query = documentAt(statement, "q");
     if (query === undefined) throw mismatch("q has to be a document");
     // Left out it would be all of them.
     if (!isNumber(statement.get("limit"))) throw mismatch("limit has to be 0 or 1");
     const limit = countAt(statement, "limit");
     if (limit > 1) throw failedToParse("the limit of a delete is 0 or 1");
-    n += removed(place, foundBy(place, query, limit === 0 ? Number.POSITIVE_INFINITY : 1));
+    n += removed(target, foundBy(target, query, limit === 0 ? Number.POSITIVE_INFINITY : 1));
   });
   const reply = new Map<ByteString, Bson>([["n", count(n)]]);
   if (failures.length > 0) reply.set("writeErrors", failures);
   return answered(reply, argv[4] ?? "");
 }
 
-export function removed({ data, namespace, work }: Place, found: readonly Found[]): number {
+export function removed({ data, namespace, work }: Target, found: readonly Found[]): number {
   const entry = collectionAt(data, namespace);
   if (entry === undefined || found.length === 0) return 0;
   work.effort.work(REMOVED_STEPS * found.length);

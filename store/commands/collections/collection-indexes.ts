@@ -15,7 +15,7 @@ import {
   type IndexSpec,
   indexBytes,
 } from "../../values/collections/collection-index.js";
-import { isPlace } from "../../values/collections/index-keys.js";
+import { isArrayIndex } from "../../values/collections/index-keys.js";
 import { answered, answeredAll, count } from "./answers.js";
 import { collectionAt, type Namespace, namespaceOf } from "./collection-names.js";
 import { duplicate, keysOf } from "./uniqueness.js";
@@ -59,7 +59,7 @@ const cannot = (sentence: ByteString) => new MongoFailure(67, sentence);
 const INDEX_FIELDS = ["key", "name", "unique", "sparse", "v", "background", "expireAfterSeconds"];
 const SECONDS_MAX = 2_147_483_647n;
 
-/** How long after its date a document expires; undefined: it does not. @throws CommandFailure */
+/** Returns the seconds after its date at which a document expires; undefined: it does not expire. @throws CommandFailure */
 function secondsOf(document: BsonDocument, pattern: BsonDocument): number | undefined {
   const value = document.get("expireAfterSeconds");
   if (value === undefined) return undefined;
@@ -81,7 +81,7 @@ function indexSpec(argument: ByteString, isExtended: boolean): IndexSpec {
   for (const [field, direction] of pattern) {
     const parts = field.split(".");
     if (parts.includes("")) throw cannot(`Index keys cannot be an empty field: '${field}'`);
-    if (parts.some((part) => part.startsWith("$") || part.startsWith("*") || isPlace(part)))
+    if (parts.some((part) => part.startsWith("$") || part.startsWith("*") || isArrayIndex(part)))
       throw cannot(`an index of '${field}' is not there: ways go by names alone`);
     if (!isNumber(direction) || compareBson(direction, 0) === 0)
       throw cannot(`of kinds of indexes only 1 and -1 are there: '${field}'`);
@@ -171,5 +171,5 @@ export function listIndexes(data: Data, argv: readonly ByteString[]): Reply {
   const held = collectionAt(data, namespace);
   if (held === undefined) throw missing(namespace);
   if (asked !== "" && !isJson(asked)) specOf(asked, []);
-  return answeredAll([ID_INDEX, ...held.value.specs].map(indexBytes), asked, data);
+  return answeredAll([ID_INDEX, ...held.value.specs].map(indexBytes), asked, data.effort);
 }

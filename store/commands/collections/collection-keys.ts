@@ -1,4 +1,4 @@
-/** What MDB commands may touch, from their bytes. */
+/** The keys that MDB commands may touch, from their bytes. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { CommandFailure } from "../../arguments/errors.js";
 import { documentOf } from "../../queries/bson/spec.js";

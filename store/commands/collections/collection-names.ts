@@ -1,4 +1,4 @@
-/** Where collections are kept: each in a key of its own. A database is there while it has collections. */
+/** Names of the keys that hold collections, one key each. A database exists while it has collections. */
 import { type ByteString, bytesOfText, textOfBytes } from "../../../protocol/byte-string.js";
 import { isExpired } from "../../keyspace/keyspace.js";
 import type { Data, Typed } from "../../keyspace/mutators.js";
@@ -7,7 +7,7 @@ import { MongoFailure } from "../../queries/bson/mongo-failure.js";
 import { Collection } from "../../values/collections/collection.js";
 
 export const PREFIX = "mongo:";
-/** Stands in no database's name, so that no database's collections begin as another's do. */
+/** Occurs in no database's name, so that no database's keys begin like another's. */
 const SEPARATOR = ".";
 /** Bytes; as in MongoDB. */
 const DATABASE_NAME_MAX = 63;
@@ -21,7 +21,7 @@ export const collectionKey = (database: ByteString, name: ByteString): ByteStrin
 export interface Namespace {
   readonly database: ByteString;
   readonly name: ByteString;
-  /** As MongoDB writes it. */
+  /** The name as MongoDB writes it. */
   readonly text: ByteString;
   readonly key: ByteString;
 }

@@ -5,7 +5,7 @@ import { UNCOUNTED_EFFORT } from "../../keyspace/effort.js";
 import type { Data } from "../../keyspace/mutators.js";
 import type { Unit } from "../../keyspace/unit.js";
 import { filterOf } from "../../queries/bson/filter.js";
-import { MongoFailure } from "../../queries/bson/mongo-failure.js";
+import { MongoFailure, workOf } from "../../queries/bson/mongo-failure.js";
 import { documentAt, specOf, truthAt } from "../../queries/bson/spec.js";
 import type { Bson, BsonDocument } from "../../values/collections/bson.js";
 import { readKnownBson } from "../../values/collections/bson-reader.js";
@@ -102,7 +102,7 @@ export function listDatabases(data: Data, argv: readonly ByteString[], unit: Uni
   );
 }
 
-/** @param short  fields that are told where names alone are wanted */
+/** @param short  fields of an answer that lists names only */
 function listed(
   asked: ByteString,
   names: readonly ByteString[],
@@ -110,13 +110,11 @@ function listed(
   short: readonly string[],
 ): Reply {
   const spec = specOf(asked, ["filter", "nameOnly", "authorizedCollections", "authorizedDatabases"]);
-  const { isMet } = filterOf(documentAt(spec, "filter") ?? new Map(), {
-    work: { units: 0, effort: UNCOUNTED_EFFORT },
-  });
+  const { isMet } = filterOf(documentAt(spec, "filter") ?? new Map(), workOf(UNCOUNTED_EFFORT));
   const isShort = truthAt(spec, "nameOnly");
   const documents = names.map(describe).filter(isMet);
   const shown = documents.map((document) =>
     isShort ? new Map([...document].filter(([name]) => short.includes(name))) : document,
   );
-  return answeredAll(shown.map(bytesOf), asked, { effort: UNCOUNTED_EFFORT });
+  return answeredAll(shown.map(bytesOf), asked, UNCOUNTED_EFFORT);
 }

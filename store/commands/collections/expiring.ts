@@ -46,7 +46,7 @@ export function removeExpired(data: Data, entry: Typed<Collection> | undefined, 
   for (const { index, until } of expiriesOf(entry.value, at)) {
     // The removal before may have discarded the indexes.
     const current = entry.value.indexes.find(({ spec }) => spec === index.spec) ?? index;
-    finish(ordering(entry.value, current, { effort: UNCOUNTED_EFFORT }));
+    finish(ordering(entry.value, current, UNCOUNTED_EFFORT));
     const numbers = new Set<number>();
     for (const [, number] of entriesOf({ index: current, until })) {
       numbers.add(number);

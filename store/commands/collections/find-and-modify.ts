@@ -13,12 +13,12 @@ import {
   changedBy,
   changeOf,
   LATER_FIELDS,
-  type Place,
-  placeFor,
   removed,
   statementOf,
+  type Target,
+  targetFor,
   upsertedBy,
-  writingPlaceOf,
+  writingTargetOf,
 } from "./changes.js";
 import { chosen } from "./reads.js";
 
@@ -41,12 +41,12 @@ export function findAndModify(
 ): Reply {
   const asked = argv[3] ?? "";
   const spec = statementOf(asked, FIELDS, isExtended);
-  const place = placeFor(writingPlaceOf(data, argv, unit), spec);
+  const target = targetFor(writingTargetOf(data, argv, unit), spec);
   const fields = documentAt(spec, "fields") ?? NOTHING;
-  const project = fields.size === 0 ? null : projectionOf(fields, "find", place);
+  const project = fields.size === 0 ? null : projectionOf(fields, "find", target);
   // What is shown is made before anything changes: it can fail too.
   const shown = (document: BsonDocument) => (project === null ? document : project(document));
-  const { value, told } = truthAt(spec, "remove") ? taken(place, spec, shown) : changed(place, spec, shown);
+  const { value, told } = truthAt(spec, "remove") ? taken(target, spec, shown) : changed(target, spec, shown);
   return answered(
     new Map<ByteString, Bson>([
       ["value", value],
@@ -56,39 +56,39 @@ export function findAndModify(
   );
 }
 
-const first = (place: Place, spec: BsonDocument) =>
-  chosen(place, documentAt(spec, "query") ?? NOTHING, documentAt(spec, "sort") ?? NOTHING, {
+const first = (target: Target, spec: BsonDocument) =>
+  chosen(target, documentAt(spec, "query") ?? NOTHING, documentAt(spec, "sort") ?? NOTHING, {
     skip: 0,
     limit: 1,
   });
 
-function taken(place: Place, spec: BsonDocument, shown: Shown): Done {
+function taken(target: Target, spec: BsonDocument, shown: Shown): Done {
   for (const name of ["update", "new", "upsert"])
     if (name === "update" ? spec.has(name) : truthAt(spec, name))
       throw failedToParse(`Cannot specify both ${name} and remove=true`);
-  const found = first(place, spec);
+  const found = first(target, spec);
   const value = found[0] === undefined ? null : shown(readKnownBson(found[0].bytes));
-  removed(place, found);
+  removed(target, found);
   return { value, told: new Map([["n", new Int32(found.length)]]) };
 }
 
-function changed(place: Place, spec: BsonDocument, shown: Shown): Done {
+function changed(target: Target, spec: BsonDocument, shown: Shown): Done {
   if (!spec.has("update")) throw failedToParse("Either an update or remove=true must be specified");
-  const found = first(place, spec);
+  const found = first(target, spec);
   const [old] = found;
   const isNew = truthAt(spec, "new");
   const query = documentAt(spec, "query") ?? NOTHING;
   const change = changeOf(spec, "update", query);
   if (old !== undefined) {
     let value: BsonDocument | null = null;
-    changedBy(place, found, change, (last) => {
+    changedBy(target, found, change, (last) => {
       value = shown(readKnownBson(isNew ? last : old.bytes));
     });
     return { value, told: told(1, true) };
   }
   if (!truthAt(spec, "upsert")) return { value: null, told: told(0, false) };
   let value: BsonDocument | null = null;
-  const made = upsertedBy(place, change, spec.get("upsertId"), (document) => {
+  const made = upsertedBy(target, change, spec.get("upsertId"), (document) => {
     if (isNew) value = shown(document);
   });
   return {

@@ -3,8 +3,8 @@
  * a bound that is part of what they mean.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
+import type { Effort } from "../../keyspace/effort.js";
 import { isOperators } from "../../queries/bson/filter.js";
-import type { Work } from "../../queries/bson/mongo-failure.js";
 import {
   type Bson,
   BsonDate,
@@ -20,7 +20,7 @@ import type { Collection } from "../../values/collections/collection.js";
 import { type CollectionIndex, ORDERED_ITEMS } from "../../values/collections/collection-index.js";
 import type { OrderedKey } from "../../values/collections/ordered-keys.js";
 
-/** What a filter says of a field, as far as an index can tell. */
+/** The conditions of a filter on a field, as far as an index can use them. */
 interface Bounds {
   lowest: Bson | undefined;
   highest: Bson | undefined;
@@ -102,7 +102,7 @@ const ORDERED_STEPS = 10;
 export function* ordering(
   collection: Collection,
   index: CollectionIndex,
-  { effort }: Pick<Work, "effort">,
+  effort: Effort,
 ): Generator<void, void> {
   if (index.isOrdered) return;
   for (;;) {
@@ -154,7 +154,7 @@ export function rangeInOrder(
   return null;
 }
 
-/** What a filter and its `$and` say of fields. */
+/** Returns the conditions of a filter and its `$and` by field. */
 function boundsOf(query: BsonDocument): ReadonlyMap<ByteString, Bounds> {
   const bounds = new Map<ByteString, Bounds>();
   collect(query, bounds);

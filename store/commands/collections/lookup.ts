@@ -6,7 +6,7 @@ import { stringAt } from "../../queries/bson/spec.js";
 import { isAny, wayTo } from "../../queries/bson/ways.js";
 import type { Bson, BsonDocument } from "../../values/collections/bson.js";
 import { keyOf } from "../../values/collections/bson-order.js";
-import { documentsAt, type Place } from "./changes.js";
+import { documentsAt, type Target } from "./changes.js";
 import { collectionAt, namespaceOf } from "./collection-names.js";
 import { expiredBy } from "./expiring.js";
 import { replaced } from "./stages/unwinding.js";
@@ -14,7 +14,7 @@ import { replaced } from "./stages/unwinding.js";
 /** @throws CommandFailure */
 export function lookedUp(
   spec: BsonDocument,
-  place: Place,
+  target: Target,
 ): (documents: readonly BsonDocument[]) => Generator<void, readonly BsonDocument[]> {
   for (const name of spec.keys())
     if (!["from", "localField", "foreignField", "as"].includes(name))
@@ -22,20 +22,20 @@ export function lookedUp(
   const [from, local, foreign, as] = ["from", "localField", "foreignField", "as"].map((name) =>
     stringAt(spec, name),
   ) as [ByteString, ByteString, ByteString, ByteString];
-  const namespace = namespaceOf(place.namespace.database, from);
+  const namespace = namespaceOf(target.namespace.database, from);
   const [localPath, foreignPath, asPath] = [wayTo(local), wayTo(foreign), wayTo(as)];
-  const collection = collectionAt(place.data, namespace)?.value;
-  const source = collection === undefined ? null : documentsAt(place, collection);
-  const isExpired = collection === undefined ? null : expiredBy(collection, place.at);
+  const collection = collectionAt(target.data, namespace)?.value;
+  const source = collection === undefined ? null : documentsAt(target, collection);
+  const isExpired = collection === undefined ? null : expiredBy(collection, target.at);
   return function* (documents) {
     const others: BsonDocument[] = [];
     const byKey = new Map<ByteString, number[]>();
     for (const [, bytes] of source?.numbered() ?? []) {
       if (isExpired?.(bytes) === true) continue;
-      spend(place.work, costOf(bytes));
-      const other = looked(bytes, place.work);
+      spend(target.work, costOf(bytes));
+      const other = looked(bytes, target.work);
       const number = others.push(other) - 1;
-      for (const key of keysAt(other, foreignPath, "both", place.work)) {
+      for (const key of keysAt(other, foreignPath, "both", target.work)) {
         const numbers = byKey.get(key);
         if (numbers === undefined) byKey.set(key, [number]);
         else numbers.push(number);
@@ -44,9 +44,9 @@ export function lookedUp(
     }
     return yield* mappedInSteps(documents, (document) => {
       const numbers = new Set<number>();
-      for (const key of keysAt(document, localPath, "elements", place.work))
+      for (const key of keysAt(document, localPath, "elements", target.work))
         for (const number of byKey.get(key) ?? []) numbers.add(number);
-      spend(place.work, numbers.size);
+      spend(target.work, numbers.size);
       const found: Bson[] = [...numbers]
         .sort((a, b) => a - b)
         .map((number) => others[number] as BsonDocument);
@@ -55,7 +55,7 @@ export function lookedUp(
   };
 }
 
-/** What is missing is as null. */
+/** Returns the keys at a path; a missing field counts as null. */
 function keysAt(
   document: BsonDocument,
   path: readonly ByteString[],

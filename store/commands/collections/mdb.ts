@@ -1,6 +1,6 @@
 /**
- * MDB: collections of documents as MongoDB has them, with its commands' own words. Documents are BSON's bytes, or Extended JSON.
- * Source: MongoDB 7, as its manual tells it; docs/mongo-collections.md.
+ * MDB: collections of documents with MongoDB's commands, under their own names. Documents are the bytes of BSON, or Extended JSON.
+ * Source: MongoDB 7's manual; docs/mongo-collections.md.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Reply } from "../../../protocol/reply.js";
@@ -32,7 +32,7 @@ import { explain, rename, stats } from "./statistics.js";
 /** @param isExtended  whether it may have what came with CLUSTER SEMANTICS 3 */
 type ByVersion = (data: Data, argv: readonly ByteString[], unit: Unit, isExtended: boolean) => Reply;
 
-/** What is recorded with fields that came with CLUSTER SEMANTICS 3 is an error before it. */
+/** Commands with fields that came with CLUSTER SEMANTICS 3, and are an error in records before it. */
 const DIFFERING: Readonly<Record<string, ByVersion>> = {
   "MDB.UPDATE": update,
   "MDB.DELETE": remove,
@@ -87,7 +87,7 @@ export const collections = family("mongo", {
     keys: looked,
     since: "",
     complexity: "O(N), N: documents of the collection, or those that an index leaves; O(N*log(N)) to sort",
-    summary: "Documents that {filter, sort, projection, skip, limit} means.",
+    summary: "Returns the documents that {filter, sort, projection, skip, limit} selects.",
     run: find,
   },
   "MDB.COUNT": {
@@ -96,7 +96,7 @@ export const collections = family("mongo", {
     keys: looked,
     since: "",
     complexity: "O(N), N: documents of the collection, or those that an index leaves",
-    summary: "How many documents {query, skip, limit} means.",
+    summary: "Counts the documents that {query, skip, limit} selects.",
     run: countDocuments,
   },
   "MDB.DISTINCT": {
@@ -105,7 +105,7 @@ export const collections = family("mongo", {
     keys: looked,
     since: "",
     complexity: "O(N), N: documents of the collection, or those that an index leaves",
-    summary: "The different values of a field, {key, query}.",
+    summary: "Returns the different values of a field, {key, query}.",
     run: distinct,
   },
   "MDB.AGGREGATE": {
@@ -114,7 +114,7 @@ export const collections = family("mongo", {
     keys: aggregated,
     since: "",
     complexity: "of most stages O(N), N: documents before it; $sort O(N*log(N))",
-    summary: "What the stages of {pipeline} make of a collection.",
+    summary: "Applies the stages of {pipeline} to a collection.",
     run: aggregate,
   },
   "MDB.CREATE": {
@@ -150,7 +150,7 @@ export const collections = family("mongo", {
     keys: looked,
     since: "",
     complexity: "O(1)",
-    summary: "The indexes of a collection.",
+    summary: "Returns the indexes of a collection.",
     run: listIndexes,
   },
   "MDB.LISTCOLLECTIONS": {
@@ -159,7 +159,7 @@ export const collections = family("mongo", {
     keys: ofDatabase("read"),
     since: "",
     complexity: "O(N), N: keys",
-    summary: "The collections of a database that {filter, nameOnly} means.",
+    summary: "Returns the collections of a database that {filter, nameOnly} selects.",
     run: listCollections,
   },
   "MDB.LISTDATABASES": {
@@ -168,7 +168,7 @@ export const collections = family("mongo", {
     keys: ofAllDatabases,
     since: "",
     complexity: "O(N), N: keys and documents",
-    summary: "The databases that {filter, nameOnly} means.",
+    summary: "Returns the databases that {filter, nameOnly} selects.",
     run: listDatabases,
   },
   "MDB.STATS": {
@@ -177,7 +177,7 @@ export const collections = family("mongo", {
     keys: measured,
     since: "",
     complexity: "O(N), N: documents",
-    summary: "Sizes of a database, or of a collection.",
+    summary: "Returns the sizes of a database, or of a collection.",
     run: stats,
   },
   "MDB.EXPLAIN": {
@@ -186,7 +186,7 @@ export const collections = family("mongo", {
     keys: looked,
     since: "",
     complexity: "O(N), N: documents that an index leaves",
-    summary: "Which index {filter, sort} goes by.",
+    summary: "Names the index that {filter, sort} uses.",
     run: explain,
   },
   "MDB.RENAME": {
@@ -218,7 +218,7 @@ export const collections = family("mongo", {
   },
 });
 
-/** What commands mean before CLUSTER SEMANTICS 3, where it is not the same. */
+/** The commands of the semantics before CLUSTER SEMANTICS 3, with the rows that differ. */
 export const recordedCollections: readonly Command[] = collections.flatMap((command) => {
   const run = DIFFERING[command.name];
   return run === undefined ? [] : [{ ...command, run: byVersion(false, run) }];

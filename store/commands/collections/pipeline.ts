@@ -12,7 +12,7 @@ import { arrayAt, countOf } from "../../queries/bson/spec.js";
 import { type Bson, type BsonDocument, Int32, isArray, isDocument } from "../../values/collections/bson.js";
 import { writeBson } from "../../values/collections/bson-writer.js";
 import { answeringAll, bytesOf, count, WRITTEN_STEPS } from "./answers.js";
-import { finding, inStepsOf, type Place } from "./changes.js";
+import { finding, inStepsOf, type Target } from "./changes.js";
 import { lookedUp } from "./lookup.js";
 import { inSteps } from "./reads.js";
 import { grouping } from "./stages/grouping.js";
@@ -23,7 +23,7 @@ const STAGES_MAX = 1000;
 /** Bytes of all documents that are answered. */
 const ANSWER_BYTES_MAX = 256 * 1024 * 1024;
 
-/** What a stage makes of the documents before it, in steps. */
+/** Transforms the documents of the previous stage, in steps. */
 export type Stage = (documents: readonly BsonDocument[]) => Generator<void, readonly BsonDocument[]>;
 
 /** A stage that takes one step. */
@@ -33,36 +33,36 @@ const inOneStep = (make: (documents: readonly BsonDocument[]) => readonly BsonDo
     return make(documents);
   };
 /** @throws CommandFailure  before the first document is looked at */
-type Make = (operand: Bson, place: Place) => Stage;
+type Make = (operand: Bson, target: Target) => Stage;
 
 /** `MDB.AGGREGATE db collection spec` */
-export const aggregate = inSteps(["pipeline", "let"], function* (place, spec, asked) {
+export const aggregate = inSteps(["pipeline", "let"], function* (target, spec, asked) {
   const pipeline = arrayAt(spec, "pipeline");
   if (pipeline.length > STAGES_MAX) throw badValue(`a pipeline has ${STAGES_MAX} stages at most`);
   // Indexes help the first stage, if it chooses.
   const first = stageAt(pipeline[0]);
   const isChoosing = first?.[0] === "$match" && isDocument(first[1]);
   const query: BsonDocument = isChoosing ? (first[1] as BsonDocument) : new Map();
-  const stages = pipeline.slice(isChoosing ? 1 : 0).map((one) => made(one, place));
-  const found = yield* inStepsOf(finding(place, query, Number.POSITIVE_INFINITY));
+  const stages = pipeline.slice(isChoosing ? 1 : 0).map((one) => made(one, target));
+  const found = yield* inStepsOf(finding(target, query, Number.POSITIVE_INFINITY));
   const roots = rootsOf(stageAt(pipeline[isChoosing ? 1 : 0]));
   let documents: readonly BsonDocument[] = yield* mappedInSteps(found, ({ bytes }) =>
-    looked(bytes, place.work, roots),
+    looked(bytes, target.work, roots),
   );
   for (const stage of stages) {
-    spend(place.work, documents.length);
+    spend(target.work, documents.length);
     documents = yield* stage(documents);
   }
   let size = 0;
   const answers = yield* mappedInSteps(documents, (document) => {
-    place.work.effort.work(WRITTEN_STEPS);
+    target.work.effort.work(WRITTEN_STEPS);
     const bytes = stages.length === 0 ? writeBson(document) : bytesOf(document);
     size += bytes.length;
     if (size > ANSWER_BYTES_MAX)
       throw new MongoFailure(146, `a pipeline answers ${ANSWER_BYTES_MAX} bytes at most`);
     return bytes;
   });
-  return yield* answeringAll(answers, asked, place.work);
+  return yield* answeringAll(answers, asked, target.work.effort);
 });
 
 /** Fields that a stage looks at, if it passes no document on; null: all of them. Counting a collection need not read it. */
@@ -87,7 +87,7 @@ function stageAt(stage: Bson | undefined): readonly [ByteString, Bson] | undefin
   return isDocument(stage) && stage.size === 1 ? [...stage][0] : undefined;
 }
 
-function made(stage: Bson, place: Place): Stage {
+function made(stage: Bson, target: Target): Stage {
   if (!isDocument(stage)) throw mismatch("Each element of the 'pipeline' array must be an object");
   const parts = stageAt(stage);
   if (parts === undefined)
@@ -96,7 +96,7 @@ function made(stage: Bson, place: Place): Stage {
   const make = STAGES.get(name);
   if (make === undefined)
     throw unknownName("stage", name, new MongoFailure(40324, `Unrecognized pipeline stage name: '${name}'`));
-  return make(operand, place);
+  return make(operand, target);
 }
 
 function documentFor(name: string, operand: Bson): BsonDocument {
@@ -107,13 +107,13 @@ function documentFor(name: string, operand: Bson): BsonDocument {
 export const STAGES: ReadonlyMap<string, Make> = new Map<string, Make>([
   [
     "$match",
-    (operand, place) => {
-      const { work } = place;
-      const { isMet, tests } = filterOf(documentFor("$match", operand), place);
+    (operand, target) => {
+      const { work } = target;
+      const { isMet, tests } = filterOf(documentFor("$match", operand), target.work, target);
       return function* (documents) {
         spend(work, documents.length * tests);
         const met = yield* mappedInSteps(documents, isMet);
-        return documents.filter((_, place) => met[place]);
+        return documents.filter((_, target) => met[target]);
       };
     },
   ],
@@ -141,7 +141,7 @@ export const STAGES: ReadonlyMap<string, Make> = new Map<string, Make>([
       return inOneStep((documents) => documents.slice(left));
     },
   ],
-  ["$group", (operand, place) => grouping(documentFor("$group", operand), place)],
+  ["$group", (operand, target) => grouping(documentFor("$group", operand), target)],
   [
     "$count",
     (operand) => {
@@ -155,43 +155,45 @@ export const STAGES: ReadonlyMap<string, Make> = new Map<string, Make>([
   ["$unwind", (operand, { work }) => unwound(operand, work)],
   ...[...RESHAPINGS].map(([name, make]): [string, Make] => [
     name,
-    (operand, place) => {
-      const reshape = make(operand, place);
+    (operand, target) => {
+      const reshape = make(operand, target);
       return (documents) => mappedInSteps(documents, reshape);
     },
   ]),
-  ["$sample", (operand, place) => sampled(operand, place)],
+  ["$sample", (operand, target) => sampled(operand, target)],
   [
     "$sortByCount",
-    (operand, place) => {
+    (operand, target) => {
       const counted = grouping(
         new Map<ByteString, Bson>([
           ["_id", operand],
           ["count", ONE_EACH],
         ]),
-        place,
+        target,
       );
-      const sorting = sortingOf(new Map([["count", -1]]), place.work);
+      const sorting = sortingOf(new Map([["count", -1]]), target.work);
       return function* (documents) {
         return yield* sorting.sorted(yield* counted(documents), (document) => document);
       };
     },
   ],
-  ["$lookup", (operand, place) => lookedUp(documentFor("$lookup", operand), place)],
+  ["$lookup", (operand, target) => lookedUp(documentFor("$lookup", operand), target)],
 ]);
 
-/** What `$sortByCount` counts by. */
+/** The accumulator of `$sortByCount`. */
 const ONE_EACH: BsonDocument = new Map([["$sum", new Int32(1)]]);
 
 /** Some of the documents: which follows from the unit's id, so that a script gets the same ones on each daemon. */
-function sampled(operand: Bson, { choose, work }: Place): Stage {
+function sampled(operand: Bson, { choose, work }: Target): Stage {
   const size = isDocument(operand) && operand.size === 1 ? operand.get("size") : undefined;
   if (size === undefined) throw new MongoFailure(28747, "size argument to $sample must be a number");
   const count = countOf(size, "size argument to $sample");
   if (count === 0) throw new MongoFailure(28747, "size argument to $sample must be a positive integer");
   return inOneStep((documents) => {
     spend(work, Math.min(count, documents.length));
-    return distinctChoices(choose, documents.length, count).map((place) => documents[place] as BsonDocument);
+    return distinctChoices(choose, documents.length, count).map(
+      (target) => documents[target] as BsonDocument,
+    );
   });
 }
 

@@ -24,8 +24,8 @@ import {
   inStepsOf,
   isAsRead,
   isComplete,
-  type Place,
-  placeOf,
+  type Target,
+  targetOf,
 } from "./changes.js";
 import { collectionAt } from "./collection-names.js";
 import { expiredBy } from "./expiring.js";
@@ -33,7 +33,7 @@ import { numbersIn, ordering, rangeInOrder } from "./index-ranges.js";
 
 const NOTHING: BsonDocument = new Map();
 
-type Read = (place: Place, spec: BsonDocument, asked: ByteString) => Generator<void, Reply>;
+type Read = (target: Target, spec: BsonDocument, asked: ByteString) => Generator<void, Reply>;
 
 /** Returns the handler of a command that reads documents: in steps if its sender takes that, and then what there is when it begins. */
 export const inSteps =
@@ -42,7 +42,7 @@ export const inSteps =
     const asked = argv[3] ?? "";
     const spec = specOf(asked, fields);
     const readings: CollectionReading[] | null = unit.takesSteps === true ? [] : null;
-    const general = placeOf(data, argv, unit, readings, EXPRESSION_OPERATORS);
+    const general = targetOf(data, argv, unit, readings, EXPRESSION_OPERATORS);
     const work = read(withVariables(documentAt(spec, "let"), general), spec, asked);
     return repliedBy(readings === null ? work : released(work, readings), unit.takesSteps);
   };
@@ -61,21 +61,21 @@ function* released(
 const FIND_FIELDS = ["filter", "sort", "projection", "skip", "limit", "let"];
 
 /** `MDB.FIND db collection spec` */
-export const find = inSteps(FIND_FIELDS, function* (place, spec, asked) {
+export const find = inSteps(FIND_FIELDS, function* (target, spec, asked) {
   const projection = documentAt(spec, "projection") ?? NOTHING;
-  const project = projection.size === 0 ? null : projectionOf(projection, "find", place);
+  const project = projection.size === 0 ? null : projectionOf(projection, "find", target);
   const [query, order] = [documentAt(spec, "filter") ?? NOTHING, documentAt(spec, "sort") ?? NOTHING];
   const range = { skip: countAt(spec, "skip"), limit: countAt(spec, "limit") };
   const shown = ({ bytes }: Found) => {
     if (project === null) return bytes;
-    place.work.effort.work(WRITTEN_STEPS);
-    return bytesOf(project(looked(bytes, place.work)));
+    target.work.effort.work(WRITTEN_STEPS);
+    return bytesOf(project(looked(bytes, target.work)));
   };
-  const found = choosing(place, query, order, range);
+  const found = choosing(target, query, order, range);
   // Most reads mean few documents, for which steps cost more than they save.
   if (isComplete(found) && found.length <= STEP_ITEMS)
-    return answeredAll(found.map(shown), asked, place.work);
-  return yield* answeringAll(yield* mappedInSteps(yield* inStepsOf(found), shown), asked, place.work);
+    return answeredAll(found.map(shown), asked, target.work.effort);
+  return yield* answeringAll(yield* mappedInSteps(yield* inStepsOf(found), shown), asked, target.work.effort);
 });
 
 interface Range {
@@ -86,19 +86,24 @@ interface Range {
 
 /** Documents that a filter means, in an order, from one on. */
 export function chosen(
-  place: Place,
+  target: Target,
   query: BsonDocument,
   order: BsonDocument,
   range: Range,
 ): readonly Found[] {
-  return finish(inStepsOf(choosing(place, query, order, range)));
+  return finish(inStepsOf(choosing(target, query, order, range)));
 }
 
 /** The same; in steps unless there are few. */
-function choosing(place: Place, query: BsonDocument, order: BsonDocument, { skip, limit }: Range): Findings {
+function choosing(
+  target: Target,
+  query: BsonDocument,
+  order: BsonDocument,
+  { skip, limit }: Range,
+): Findings {
   const end = limit === 0 ? Number.POSITIVE_INFINITY : skip + limit;
-  if (order.size > 0) return sortedOf(place, query, order, { skip, end });
-  const found = finding(place, query, end);
+  if (order.size > 0) return sortedOf(target, query, order, { skip, end });
+  const found = finding(target, query, end);
   if (isComplete(found)) return skip === 0 ? found : found.slice(skip);
   return skipped(found, skip);
 }
@@ -108,16 +113,16 @@ function* skipped(found: Findings, skip: number): Generator<void, readonly Found
 }
 
 function* sortedOf(
-  place: Place,
+  target: Target,
   query: BsonDocument,
   order: BsonDocument,
   { skip, end }: { readonly skip: number; readonly end: number },
 ): Generator<void, readonly Found[]> {
-  const sorting = sortingOf(order, place.work);
-  const inOrder = yield* foundInOrder(place, query, order, end);
+  const sorting = sortingOf(order, target.work);
+  const inOrder = yield* foundInOrder(target, query, order, end);
   if (inOrder !== null) return inOrder.slice(skip);
-  const found = yield* inStepsOf(finding(place, query, Number.POSITIVE_INFINITY));
-  const documentOf = ({ bytes }: Found) => looked(bytes, place.work, sorting.roots);
+  const found = yield* inStepsOf(finding(target, query, Number.POSITIVE_INFINITY));
+  const documentOf = ({ bytes }: Found) => looked(bytes, target.work, sorting.roots);
   return (yield* sorting.sorted(found, documentOf)).slice(skip, end);
 }
 
@@ -126,33 +131,33 @@ function* sortedOf(
  * order was read.
  */
 function* foundInOrder(
-  place: Place,
+  target: Target,
   query: BsonDocument,
   order: BsonDocument,
   most: number,
 ): Generator<void, readonly Found[] | null> {
-  const collection = collectionAt(place.data, place.namespace)?.value;
-  if (place.operators === null || collection === undefined) return null;
+  const collection = collectionAt(target.data, target.namespace)?.value;
+  if (target.operators === null || collection === undefined) return null;
   const plan = rangeInOrder(collection, query, order);
   if (plan === null) return null;
   const few = byEquality(collection, query);
   if (few !== null && few.numbers.length <= STEP_ITEMS) return null;
-  const filter = { ...filterOf(query, place), isExpired: expiredBy(collection, place.at) };
-  const documents = documentsAt(place, collection);
-  yield* ordering(collection, plan.range.index, place.work);
-  if (!isAsRead(place, collection)) return null;
+  const filter = { ...filterOf(query, target.work, target), isExpired: expiredBy(collection, target.at) };
+  const documents = documentsAt(target, collection);
+  yield* ordering(collection, plan.range.index, target.work.effort);
+  if (!isAsRead(target, collection)) return null;
   const numbers = numbersIn(plan.range, plan.isBackwards);
   const found: Found[] = [];
   for (let looks = 0; looks < STEP_ITEMS; looks++) {
     const next = numbers.next();
     if (next.done === true) return found;
-    const one = met(next.value, collection.document(next.value), filter, place.work);
+    const one = met(next.value, collection.document(next.value), filter, target.work);
     if (one !== null && found.push(one) === most) return found;
   }
   // The order is that of now, whatever changes between the steps.
-  const rest = yield* takenInSteps(numbers, Number.POSITIVE_INFINITY, () => isAsRead(place, collection));
+  const rest = yield* takenInSteps(numbers, Number.POSITIVE_INFINITY, () => isAsRead(target, collection));
   if (rest === null) return null;
-  for (const one of matching(documents, rest, filter, place.work)) {
+  for (const one of matching(documents, rest, filter, target.work)) {
     if (one === null) yield;
     else if (found.push(one) === most) break;
   }
@@ -160,12 +165,14 @@ function* foundInOrder(
 }
 
 /** `MDB.COUNT db collection spec` */
-export const countDocuments = inSteps(["query", "skip", "limit"], function* (place, spec) {
+export const countDocuments = inSteps(["query", "skip", "limit"], function* (target, spec) {
   const [skip, limit] = [countAt(spec, "skip"), countAt(spec, "limit")];
   const query = documentAt(spec, "query") ?? NOTHING;
-  const collection = collectionAt(place.data, place.namespace)?.value;
-  const isFiltered = query.size > 0 || (collection !== undefined && expiredBy(collection, place.at) !== null);
-  if (isFiltered) return integer((yield* inStepsOf(choosing(place, query, NOTHING, { skip, limit }))).length);
+  const collection = collectionAt(target.data, target.namespace)?.value;
+  const isFiltered =
+    query.size > 0 || (collection !== undefined && expiredBy(collection, target.at) !== null);
+  if (isFiltered)
+    return integer((yield* inStepsOf(choosing(target, query, NOTHING, { skip, limit }))).length);
   // All of them are counted already.
   const rest = Math.max(0, (collection?.size ?? 0) - skip);
   return integer(limit === 0 ? rest : Math.min(rest, limit));
@@ -175,22 +182,22 @@ export const countDocuments = inSteps(["query", "skip", "limit"], function* (pla
 const DISTINCT_STEPS = 8;
 
 /** `MDB.DISTINCT db collection spec` */
-export const distinct = inSteps(["key", "query"], function* (place, spec, asked) {
+export const distinct = inSteps(["key", "query"], function* (target, spec, asked) {
   const path = wayTo(stringAt(spec, "key"));
   const roots = new Set(path.slice(0, 1));
   const values = new Map<ByteString, Bson>();
   const test = (value: Bson | undefined) => {
-    spend(place.work, 1);
-    place.work.effort.work(DISTINCT_STEPS);
+    spend(target.work, 1);
+    target.work.effort.work(DISTINCT_STEPS);
     if (value !== undefined) {
       const key = keyOf(value);
       if (!values.has(key)) values.set(key, value);
     }
     return false;
   };
-  const search: Search = { path, leaf: "elements", test, work: place.work };
+  const search: Search = { path, leaf: "elements", test, work: target.work };
   const query = documentAt(spec, "query") ?? NOTHING;
-  const found = yield* inStepsOf(finding(place, query, Number.POSITIVE_INFINITY));
-  yield* mappedInSteps(found, ({ bytes }) => isAny(looked(bytes, place.work, roots), search));
+  const found = yield* inStepsOf(finding(target, query, Number.POSITIVE_INFINITY));
+  yield* mappedInSteps(found, ({ bytes }) => isAny(looked(bytes, target.work, roots), search));
   return answered(new Map([["values", [...values.values()]]]), asked, DOCUMENT_BYTES_MAX);
 });

@@ -11,7 +11,7 @@ import type { Collection } from "../../values/collections/collection.js";
 import { ID_INDEX } from "../../values/collections/collection-index.js";
 import { answered, count } from "./answers.js";
 import { byEquality, byRange, type Candidates } from "./candidates.js";
-import { documentsAt, isAsRead, type Place } from "./changes.js";
+import { documentsAt, isAsRead, type Target } from "./changes.js";
 import { checkDatabase, collectionAt, collectionsOf, namespaceOf } from "./collection-names.js";
 import { rangeInOrder } from "./index-ranges.js";
 import { inSteps } from "./reads.js";
@@ -88,11 +88,11 @@ function ofCollection(data: Data, database: ByteString, name: ByteString): BsonD
 }
 
 /** `MDB.EXPLAIN db collection spec`: which index the filter, and the sort, go by. */
-export const explain = inSteps(["filter", "sort"], function* (place, spec, asked) {
+export const explain = inSteps(["filter", "sort"], function* (target, spec, asked) {
   const [query, order] = [documentAt(spec, "filter") ?? new Map(), documentAt(spec, "sort") ?? new Map()];
-  filterOf(query, place);
-  const collection = collectionAt(place.data, place.namespace)?.value;
-  const found = collection === undefined ? null : yield* planned(place, collection, query);
+  filterOf(query, target.work, target);
+  const collection = collectionAt(target.data, target.namespace)?.value;
+  const found = collection === undefined ? null : yield* planned(target, collection, query);
   const sorted = collection === undefined || order.size === 0 ? null : rangeInOrder(collection, query, order);
   const index = found?.index ?? sorted?.range.index;
   const looked = found?.numbers.length ?? collection?.size ?? 0;
@@ -123,7 +123,7 @@ export const explain = inSteps(["filter", "sort"], function* (place, spec, asked
       [
         "queryPlanner",
         new Map<ByteString, Bson>([
-          ["namespace", place.namespace.text],
+          ["namespace", target.namespace.text],
           ["parsedQuery", query],
           ["winningPlan", stage],
           ["rejectedPlans", []],
@@ -136,14 +136,14 @@ export const explain = inSteps(["filter", "sort"], function* (place, spec, asked
 });
 
 function* planned(
-  place: Place,
+  target: Target,
   collection: Collection,
   query: BsonDocument,
 ): Generator<void, Candidates | null> {
   const equal = byEquality(collection, query);
   if (equal !== null) return equal;
-  documentsAt(place, collection);
-  return yield* byRange(collection, query, place.work, () => isAsRead(place, collection));
+  documentsAt(target, collection);
+  return yield* byRange(collection, query, target.work, () => isAsRead(target, collection));
 }
 
 /** `MDB.RENAME db collection db collection 0|1`: 1 drops what has the new name. */

@@ -1,4 +1,4 @@
-/** What unique indexes forbid. Everything that a statement would change is looked at before anything changes. */
+/** Checks unique indexes. All changes of a statement are checked before the first is made. */
 import { type ByteString, bytesOfText } from "../../../protocol/byte-string.js";
 import { MongoFailure } from "../../queries/bson/mongo-failure.js";
 import { type Bson, type BsonDocument, Int32, ObjectId } from "../../values/collections/bson.js";
@@ -96,7 +96,7 @@ export function duplicate(
 /** Bytes of a value that an error repeats. */
 const SHOWN_MAX = 256;
 
-/** As MongoDB's shell writes it. */
+/** Writes a value as MongoDB's shell does. */
 function shellText(value: Bson): ByteString {
   if (value instanceof ObjectId) return `ObjectId('${Buffer.from(value.bytes, "latin1").toString("hex")}')`;
   if (value instanceof Int32) return String(value.value);

@@ -1,4 +1,4 @@
-/** Which entries a write is about that chooses them by conditions. Source: docs/json-documents.md "Changing and deleting by condition". */
+/** Selects the entries of a write that names conditions. Source: docs/json-documents.md "Changing and deleting by condition". */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { keyIn } from "../../../protocol/entries-reply.js";
 import type { Data } from "../../keyspace/mutators.js";
@@ -28,5 +28,5 @@ export interface Choice {
 export function choiceOf({ effort }: Data, { document, at, options, form }: Choice): ByteString[] {
   effort.work(LOOK_STEPS * document.size);
   const { found } = selected(document, at, selectionOf(options, form));
-  return found.texts.map((_, place) => keyIn(found, place));
+  return found.texts.map((_, index) => keyIn(found, index));
 }

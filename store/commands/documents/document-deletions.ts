@@ -11,24 +11,24 @@ import { CHOICE, onlyOptions } from "./document-options.js";
 import { checkRevision } from "./document-revisions.js";
 import type { EqualityForm } from "./loose-equality.js";
 
-/** Words that stand first where an id could. */
+/** Words that begin a condition where an id could be. */
 const CONDITIONS: ReadonlySet<ByteString> = new Set(["QUERY", "WHERE"]);
 
 /**
- * `DOC.DELETE document id [REVISION revision]`, `DOC.DELETE document [QUERY json, WHERE json, SORT json, LIMIT offset count]`. In memory later
- * entries move up, as in the original; where ids were told for good they stay.
- * @returns OK, or of entries that conditions choose how many there were
+ * `DOC.DELETE document id [REVISION revision]`, `DOC.DELETE document [QUERY json, WHERE json, SORT json, LIMIT offset count]`. In memory
+ * later entries move up, as in the original; where ids are permanent they stay.
+ * @returns OK, or the number of entries that conditions have selected
  */
 export function deleteEntries(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
   return isCondition(argv) ? deleteChosen(data, argv, unit, "standard") : deleteOne(data, argv, unit);
 }
 
-/** As DOC.DELETE was before CLUSTER SEMANTICS 2. */
+/** Executes DOC.DELETE as it was before CLUSTER SEMANTICS 2. */
 export function deleteEntriesAsRecorded(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
   return isCondition(argv) ? deleteChosen(data, argv, unit, "recorded") : deleteOne(data, argv, unit);
 }
 
-/** Whether conditions stand in the place of an id, which may be any word. */
+/** Whether a condition is at the position of an id, which may be any word. */
 function isCondition([, , word = "", next]: readonly ByteString[]): boolean {
   return CONDITIONS.has(word.toUpperCase()) && next !== undefined && next.toUpperCase() !== "REVISION";
 }
@@ -69,7 +69,7 @@ interface Removal {
 /** Steps of an entry that is removed, or copied because many are. */
 const REMOVED_STEPS = 14;
 
-/** To take back the removal of most entries one by one would take by the square of how many there are. */
+/** Removes many entries. Undoing each removal by itself would take the square of their number. */
 function removeMany({ data, entry, keys, unit: { seq } }: Removal): void {
   const { value } = entry;
   const isOneByOne = seq !== undefined && value.staysOpen(keys.length);
@@ -88,7 +88,7 @@ function remaining(document: Document, without: ReadonlySet<ByteString>): Docume
   return copy;
 }
 
-/** The same entries without some, keys that are numbers counted from 0 anew. */
+/** Returns the same entries without some, with new numbers from 0 in place of the old ones. */
 function renumbered(document: Document, without: ReadonlySet<ByteString>): Document {
   const copy = document.emptied();
   let number = 0;

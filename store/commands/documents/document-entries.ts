@@ -1,6 +1,6 @@
 /**
- * What the commands on documents have in common: arguments read, entries found, and the errors, which are the original
- * server's own words. Source: test/vectors/json; docs/json-documents.md.
+ * Functions that the commands on documents share: parsing of arguments, finding of entries, and the errors, which have the original
+ * server's wording. Source: test/vectors/json; docs/json-documents.md.
  */
 import { type ByteString, bytesOfText, textOfBytes } from "../../../protocol/byte-string.js";
 import { MalformedJson, parseForeignJson, parseJson } from "../../../protocol/json/json-reader.js";
@@ -66,7 +66,10 @@ export function valueOfEntry(text: ByteString): JsonValue {
   return parseJson(textOfBytes(text));
 }
 
-/** The names of a document's first entry, which all others share; undefined: there is none. @throws CommandFailure  it has no members */
+/**
+ * Returns the names of a document's first entry, which all entries share; undefined: there is none. @throws CommandFailure  it has no
+ * members
+ */
 export function namesOf(
   first: readonly [key: ByteString, text: ByteString] | undefined,
 ): readonly string[] | undefined {

@@ -1,10 +1,12 @@
-/** How a read finds its entries: EXPLAIN of DOC.GET and DOC.COUNT. It tells, and does not read. Source: docs/json-documents.md "Indexes". */
+/**
+ * EXPLAIN of DOC.GET and DOC.COUNT: reports how a read would find its entries, without reading. Source: docs/json-documents.md "Indexes".
+ */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { bulk, bulks, integer, map, type Reply } from "../../../protocol/reply.js";
 import type { Document } from "../../values/documents/document.js";
 import { countingAccess, type Selection, sortIndex, worthwhile } from "./document-selection.js";
 
-/** By an index, by remembered marks of a member's values, by looking at all; or nothing is read. */
+/** The means of a search: an index, remembered marks of a member's values, all entries, or no search. */
 type Way = "index" | "marks" | "all" | "none";
 
 export function explained(document: Document, selection: Selection): Reply {
@@ -18,7 +20,7 @@ export function explained(document: Document, selection: Selection): Reply {
   return told(document, { way, fields, entries: access?.count ?? document.size, order });
 }
 
-/** Where an index knows how many there are, or all are counted, no entry is looked at. */
+/** Explains DOC.COUNT: no entry is checked if an index knows the number, or if all are counted. */
 export function explainedCount(document: Document, at: number, selection: Selection): Reply {
   const { condition } = selection;
   const isAll = condition.kind === "all" && condition.parts.length === 0;
@@ -31,7 +33,7 @@ export function explainedCount(document: Document, at: number, selection: Select
 interface Told {
   readonly way: Way;
   readonly fields: readonly ByteString[];
-  /** How many are looked at. */
+  /** Number of entries to check. */
   readonly entries: number;
   readonly order: "document" | "index" | "sorted";
 }

@@ -6,7 +6,7 @@ import type { Data } from "../../keyspace/mutators.js";
 import { documentOf } from "./document-entries.js";
 import { fieldArgument } from "./document-options.js";
 
-/** Of one document: each is kept up by every write. */
+/** Maximum indexes of one document: every write maintains each of them. */
 const INDEXES_MAX = 16;
 
 /** `DOC.INDEX CREATE document name`. @returns whether there was none */

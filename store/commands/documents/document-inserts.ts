@@ -55,7 +55,7 @@ export function insert(data: Data, argv: readonly ByteString[], unit: Unit): Rep
   return insertBy(data, argv, unit, "standard");
 }
 
-/** As DOC.INSERT was before CLUSTER SEMANTICS 2. */
+/** Executes DOC.INSERT as it was before CLUSTER SEMANTICS 2. */
 export function insertAsRecorded(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
   return insertBy(data, argv, unit, "recorded");
 }
@@ -98,7 +98,7 @@ function insertBy(data: Data, argv: readonly ByteString[], unit: Unit, form: Num
   return bulks(keys);
 }
 
-/** What further entries are compared with. */
+/** The first entry of an insert, and the shape that further entries usually share with it. */
 interface Expected {
   readonly value: JsonValue;
   /** null: each is taken apart. */
@@ -133,7 +133,7 @@ function checkNames(value: JsonValue, first: JsonValue): void {
 export type NumberForm = "standard" | "recorded";
 
 interface Numbered {
-  /** How many numbers are needed. */
+  /** Number of ids that are needed. */
   readonly count: number;
   /** Whether entries are counted where a fold may move the unit, too. */
   readonly isCounted?: boolean | undefined;
@@ -155,34 +155,34 @@ export function numbersOf(
 
 /**
  * Returns a function that returns numbers which counting never reaches, below 2^53. An insert was acknowledged before an entry with the highest
- * number got its place before it: it must not fail.
+ * number got its position before it: it must not fail.
  */
-function spareNumbers(document: Pick<Document, "get">, unit: Unit): () => ByteString {
-  let number = NUMBERS_END + placeOf(unit);
+function spareNumbers(document: Document, unit: Unit): () => ByteString {
+  let number = NUMBERS_END + slotOf(unit);
   return () => {
     while (document.get(String(number)) !== undefined) number++;
     return String(number++);
   };
 }
 
-/** @returns what tells the next entry's number, which the document does not have */
-export function numbering(document: Pick<Document, "get">, unit: Unit): () => ByteString {
+/** Returns a function that returns the next entry's number, which the document does not have. */
+export function numbering(document: Document, unit: Unit): () => ByteString {
   const base = BigInt(unit.at) << BigInt(PLACE_BITS);
-  const first = placeOf(unit);
+  const first = slotOf(unit);
   let tried = 0;
   return () => {
     for (;;) {
-      // Who has tried all places of the millisecond goes on in those behind it.
-      const place = tried < PLACES ? (first + tried) % PLACES : tried;
+      // After all numbers of the millisecond those of the next one follow.
+      const slot = tried < PLACES ? (first + tried) % PLACES : tried;
       tried++;
-      const key = String(base + BigInt(place));
+      const key = String(base + BigInt(slot));
       if (document.get(key) === undefined) return key;
     }
   };
 }
 
-/** Somewhere among the places of a millisecond, told by the envelope's id and the unit's index. */
-function placeOf({ id, step = 0 }: Unit): number {
+/** Returns a position among the numbers of a millisecond, from the envelope's id and the unit's index. */
+function slotOf({ id, step = 0 }: Unit): number {
   const start = (id.charCodeAt(0) << 16) | (id.charCodeAt(1) << 8) | id.charCodeAt(2);
   const index = (id.charCodeAt(id.length - 2) << 8) | id.charCodeAt(id.length - 1);
   return (start + (index + step) * UNIT_STRIDE) % PLACES;

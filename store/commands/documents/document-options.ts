@@ -1,4 +1,4 @@
-/** Words behind the arguments of commands on documents, each with what follows it; those of a command stand in any order. */
+/** Options of commands on documents, which follow the arguments in any order, each with its values. */
 import { type ByteString, bytesOfText, textOfBytes } from "../../../protocol/byte-string.js";
 import { isContainer, JsonObject, type JsonValue } from "../../../protocol/json/json-value.js";
 import { custom, echoed, syntaxError } from "../../arguments/errors.js";
@@ -9,7 +9,7 @@ import { memberName } from "../../values/documents/member-value.js";
 import { jsonArgument } from "./document-entries.js";
 import type { SortKey } from "./document-selection.js";
 
-/** Members that entries can be sorted by at once. */
+/** Maximum members to sort by. */
 const SORT_MEMBERS_MAX = 8;
 /** Members that are answered of each entry: they are looked for in all entries that are found. */
 const FIELDS_MAX = 1000;
@@ -23,7 +23,7 @@ export interface Options {
   /** Names of the members that are answered. */
   fields?: readonly string[];
   details?: boolean;
-  /** Whether it is told how entries are found, in the place of the entries. */
+  /** Whether the answer is how entries are found, instead of the entries. */
   explain?: boolean;
   revision?: ByteString;
   /** Whether entries need not have the members of the first one. */
@@ -66,7 +66,7 @@ const LONGEST_WORD = Math.max(
 /** Words that choose entries. */
 export const CHOICE: readonly Word[] = ["QUERY", "WHERE", "SORT", "LIMIT"];
 
-export interface OptionPlace {
+export interface OptionPosition {
   /** The first word. */
   readonly from: number;
   readonly allowed: readonly Word[];
@@ -78,12 +78,12 @@ export interface OptionPlace {
 
 /**
  * The options of a command.
- * @returns them, and the place of the first argument that is not one of the words
+ * @returns them, and the index of the first argument that is not one of the words
  * @throws CommandFailure
  */
 export function leadingOptions(
   argv: readonly ByteString[],
-  { from, allowed, name, at: date = 0 }: OptionPlace,
+  { from, allowed, name, at: date = 0 }: OptionPosition,
 ): { readonly options: Options; readonly end: number } {
   const options: Options = {};
   let at = from;
@@ -108,8 +108,8 @@ export function leadingOptions(
 }
 
 /** The same, where nothing else may follow. */
-export function onlyOptions(argv: readonly ByteString[], place: OptionPlace): Options {
-  const { options, end } = leadingOptions(argv, place);
+export function onlyOptions(argv: readonly ByteString[], position: OptionPosition): Options {
+  const { options, end } = leadingOptions(argv, position);
   if (end < argv.length) throw syntaxError();
   return options;
 }

@@ -1,6 +1,6 @@
 /**
- * Which entries match a query: all members that it names are the same there, by PHP's `==`. Of an entry's
- * text only what stands under these names is taken apart. Source: test/vectors/json; docs/json-documents.md.
+ * Matches entries against a query: all members that it names are equal, by PHP's `==`. Only the text under these names is parsed.
+ * Source: test/vectors/json; docs/json-documents.md.
  */
 import { type ByteString, bytesOfText, detached } from "../../../protocol/byte-string.js";
 import {
@@ -32,24 +32,24 @@ interface Asked {
   readonly name: MemberName;
   readonly value: JsonValue;
   readonly form: EqualityForm;
-  /** Where nothing but this scalar and `true` can be the same; null: others may be. */
+  /** The only scalar besides `true` that can be equal; null: there may be more. */
   readonly only: ByteString | null;
-  /** Scalars as they stand in texts, and whether they are the same. */
+  /** Scalars as they are written in texts, and whether they are equal. */
   readonly judged: Map<ByteString, boolean>;
 }
 
-/** Scalars that a query remembers its judgement of: most members have few values, those with many are judged anew. */
+/** Scalars whose result a query remembers: most members have few values, and those with many are compared again. */
 const JUDGED_MAX = 4096;
 /** Longer values are not remembered. */
 const JUDGED_CHARS_MAX = 64;
-/** What begins a list, `true`. */
+/** First characters of a list and of `true`. */
 const LIST = 0x5b;
 const TRUE = 0x74;
 
-/** What a query asks for. */
+/** A query that was compiled. */
 export interface Query {
   readonly test: (text: ByteString) => boolean;
-  /** Holds for all entries that match, and perhaps for others: what an index can find. */
+  /** Holds for all entries that match, and perhaps for more: the part that an index can use. */
   readonly condition: JsonCondition;
   /** A value that all have which match; undefined: none is known. */
   readonly alike?: Alike | undefined;
@@ -71,7 +71,7 @@ export function queryOf(query: JsonValue, form: EqualityForm = "standard"): Quer
   const parts = asked.flatMap(({ name, value }): JsonCondition[] => {
     const spans = spansOf(value);
     if (spans === undefined) return [];
-    return [{ kind: "member", place: { field: bytesOfText(name.name), name }, test: { spans } }];
+    return [{ kind: "member", path: { field: bytesOfText(name.name), name }, test: { spans } }];
   });
   const scalar = asked.find(({ value }) => typeof value === "string" || value instanceof JsonNumber);
   return { test, condition: { kind: "all", parts }, alike: scalar && alikeTo(scalar) };
@@ -81,7 +81,7 @@ function alikeTo({ name, value }: Asked): Alike {
   return { name, mark: markOf(memberValueOf(value)) };
 }
 
-/** Where all values are that PHP takes for the same; undefined: almost anywhere. */
+/** Returns the spans of all values that PHP takes for equal; undefined: nearly all values. */
 function spansOf(value: JsonValue): readonly Span[] | undefined {
   if (typeof value !== "string" && !(value instanceof JsonNumber)) return undefined;
   if (value === "") return undefined;

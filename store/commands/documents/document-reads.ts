@@ -99,7 +99,7 @@ export function selectionOf(
   };
 }
 
-/** Of each entry what is asked for. */
+/** Returns the requested fields of each entry. */
 function shaped(reply: EntriesReply, document: Document, { fields, details = false }: Options): Reply {
   if (fields === undefined && !details) return reply;
   const { found } = reply;

@@ -1,6 +1,6 @@
 /**
- * Which entries a read is about, and in which order. An index is asked where it leaves fewer than half of them to look at; what it finds
- * is judged like all others, so an index changes no answer. Source: docs/json-documents.md "Indexes".
+ * Selects the entries of a read and their order. An index is used if it leaves fewer than half of the entries to check; its entries are
+ * checked like all, so an index changes no answer. Source: docs/json-documents.md "Indexes".
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { CountReply, type Entries, EntriesReply, keyIn } from "../../../protocol/entries-reply.js";
@@ -24,15 +24,20 @@ export interface SortKey {
   readonly isFalling: boolean;
 }
 
-export interface Selection {
+/** The entries that a read returns: those that pass a test, sorted, within a limit. */
+interface Query {
   readonly test: (text: ByteString) => boolean;
+  readonly sort: readonly SortKey[];
+  readonly limit: { readonly offset: number; readonly count: number } | null;
+}
+
+/** A query, with what an index can use of its test. */
+export interface Selection extends Query {
   /** Holds for all entries that pass the test; those for which it holds pass if `isExact`. */
   readonly condition: JsonCondition;
   readonly isExact: boolean;
-  /** A value that all have which pass; undefined: none is known. */
+  /** A value that all passing entries have in common; undefined: none is known. */
   readonly alike?: Alike | undefined;
-  readonly sort: readonly SortKey[];
-  readonly limit: { readonly offset: number; readonly count: number } | null;
 }
 
 /** Entries that an index finds. */
@@ -41,7 +46,7 @@ interface Access {
   readonly count: number;
 }
 
-/** Of the entries the part that the index must leave out to be worth asking. */
+/** Maximum part of the entries that an index may leave to be worth using. */
 const WORTH = 0.5;
 
 /** @param at  the unit's date: what has expired is not there */
@@ -78,20 +83,17 @@ function candidates(document: Document, at: number, alike?: Alike): Candidates {
   return { entries: document.select(alike), gone };
 }
 
-/** In steps: a document may be large. */
-function* scan(
-  { entries, gone }: Candidates,
-  { test, sort, limit }: Pick<Selection, "test" | "sort" | "limit">,
-): Generator<void, Entries> {
+/** Checks entries in steps: a document may be large. */
+function* scan({ entries, gone }: Candidates, { test, sort, limit }: Query): Generator<void, Entries> {
   const { keys, texts } = entries;
   const most = limit === null ? Number.POSITIVE_INFINITY : limit.offset + limit.count;
   const isSorted = sort.length > 0;
   const found: Found = { keys: [], texts: [] };
-  for (let place = 0; place < texts.length && (isSorted || found.texts.length < most); place++) {
-    if (place % STEP_ITEMS === STEP_ITEMS - 1) yield;
-    const text = texts[place] as ByteString;
-    if (gone?.has(keyIn(entries, place)) === true || !test(text)) continue;
-    found.keys.push(keys === null ? place : (keys[place] as ByteString | number));
+  for (let position = 0; position < texts.length && (isSorted || found.texts.length < most); position++) {
+    if (position % STEP_ITEMS === STEP_ITEMS - 1) yield;
+    const text = texts[position] as ByteString;
+    if (gone?.has(keyIn(entries, position)) === true || !test(text)) continue;
+    found.keys.push(keys === null ? position : (keys[position] as ByteString | number));
     found.texts.push(text);
   }
   if (isSorted) return yield* sortedEntries(found, sort, limit);
@@ -110,18 +112,18 @@ function* sortedEntries(
   limit: Selection["limit"],
 ): Generator<void, Entries> {
   const rows: Row<number>[] = [];
-  for (const [place, text] of texts.entries()) {
-    rows.push(rowOf(place, text, sort));
-    if (place % STEP_ITEMS === STEP_ITEMS - 1) yield;
+  for (const [position, text] of texts.entries()) {
+    rows.push(rowOf(position, text, sort));
+    if (position % STEP_ITEMS === STEP_ITEMS - 1) yield;
   }
   const sorted = yield* sortedInSteps(rows, inOrderOf(sort));
   const from = limit?.offset ?? 0;
   const to = Math.min(sorted.length, from + (limit?.count ?? sorted.length));
   const found: Found = { keys: [], texts: [] };
   for (let at = from; at < to; at++) {
-    const place = (sorted[at] as Row<number>).item;
-    found.keys.push(keys[place] as ByteString | number);
-    found.texts.push(texts[place] as ByteString);
+    const position = (sorted[at] as Row<number>).item;
+    found.keys.push(keys[position] as ByteString | number);
+    found.texts.push(texts[position] as ByteString);
     if (at % STEP_ITEMS === STEP_ITEMS - 1) yield;
   }
   return found;
@@ -139,7 +141,7 @@ function* limited(document: Document, at: number, selection: Selection): Generat
   }
 }
 
-/** How many entries pass. */
+/** Counts the entries that pass. */
 export function countSelected(document: Document, at: number, selection: Selection): Reply {
   const access = countingAccess(document, at, selection);
   if (access !== null) return integer(access.count);
@@ -153,7 +155,7 @@ export function countingAccess(document: Document, at: number, selection: Select
   return access?.parts.length === 1 ? access : null;
 }
 
-/** How many entries there are. */
+/** Counts all entries. */
 export function countAll(document: Document, at: number): number {
   const { expiries, size } = document;
   return expiries?.mayHaveExpired(at) === true ? size - expiries.expired(at).length : size;
@@ -201,7 +203,7 @@ function* inOrder(document: Document, at: number, selection: Selection): Generat
   yield* sorted(passing(document, at, selection), sort);
 }
 
-/** Those that pass the test, in the document's order. */
+/** Yields the entries that pass the test, in the document's order. */
 function* passing(
   document: Document,
   at: number,
@@ -232,7 +234,7 @@ function sorted(entries: Iterable<DocumentEntry>, sort: readonly SortKey[]): rea
   return rows.sort(inOrderOf(sort)).map(({ item }) => item);
 }
 
-/** What is sorted, and what it is sorted by. */
+/** An item, and the values that it is sorted by. */
 interface Row<Item> {
   readonly item: Item;
   readonly values: readonly MemberValue[];
@@ -277,7 +279,7 @@ function accessOf(document: Document, condition: JsonCondition): Access | null {
       return null;
     case "member": {
       if (!("spans" in condition.test)) return null;
-      const index = document.index(condition.place.field);
+      const index = document.index(condition.path.field);
       if (index === undefined) return null;
       const { spans } = condition.test;
       return { parts: [{ index, spans }], count: spans.reduce((sum, span) => sum + index.count(span), 0) };

@@ -39,7 +39,7 @@ import { CHOICE, LIFETIME, type Options, onlyOptions } from "./document-options.
 import { checkRevision } from "./document-revisions.js";
 import { type EqualityForm, isLooselyEqual } from "./loose-equality.js";
 
-/** What an update without an id is about. */
+/** The entry that an update without an id changes. */
 const FIRST_KEY = "0";
 
 interface Update {
@@ -51,7 +51,7 @@ interface Update {
   readonly form: EqualityForm;
 }
 
-/** An entry that is read, changed and written counts for so many steps. */
+/** Steps of an entry that is read, changed and written. */
 const ENTRY_STEPS = 16;
 /** Steps of reading it, and of what brings it back. */
 const CHANGE_STEPS = 130;
@@ -74,7 +74,7 @@ export function updateDocument(data: Data, argv: readonly ByteString[], unit: Un
   return update(data, argv, unit, "standard");
 }
 
-/** As DOC.UPDATE was before CLUSTER SEMANTICS 2. */
+/** Executes DOC.UPDATE as it was before CLUSTER SEMANTICS 2. */
 export function updateDocumentAsRecorded(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
   return update(data, argv, unit, "recorded");
 }
@@ -149,7 +149,7 @@ interface Change {
   readonly given: JsonContainer;
   /** null: the data has no operators. */
   readonly changes: readonly JsonChange[] | null;
-  /** Of the members that entries may have. */
+  /** The members that entries may have. */
   readonly names: readonly string[];
   readonly form: EqualityForm;
 }
@@ -181,7 +181,7 @@ function insertNew({ data, entry, given, options }: Update, key: ByteString): Re
   return answer(names ?? [], map([bulk(key), bulk(text)]), key);
 }
 
-/** What operators make of an entry without members. @param names  of the members that it may have; undefined: any */
+/** Applies operators to an entry without members. @param names  of the members that it may have; undefined: any */
 function made(given: JsonObject, names: readonly string[] | undefined): JsonContainer {
   return changed(new JsonObject(), jsonChangesOf(given), (name) => {
     if (names?.includes(name) === false) throw wrongMembers(names, [name]);
@@ -195,7 +195,7 @@ function newKeyOf(id: ByteString): ByteString {
   return key === undefined ? id : String(key);
 }
 
-/** Whether data takes the place of all entries. An empty list does so beside an id alone: without one the original changes nothing. */
+/** Whether data replaces all entries. An empty list does so with an id alone: without one the original changes nothing. */
 function isWholeList(container: JsonContainer, id: ByteString | undefined): boolean {
   const names = memberNames(container);
   return names.length > 0 ? isListLike(names) : id !== undefined && !(container instanceof JsonObject);
@@ -210,7 +210,7 @@ function replace(
   const first = entry.value.first;
   const before = first === undefined ? null : valueOfEntry(first[1]);
   const document = entry.value.emptied();
-  for (const [place, value] of values.entries()) document.push(String(place), textOfEntry(value), expire);
+  for (const [index, value] of values.entries()) document.push(String(index), textOfEntry(value), expire);
   data.put(entry.key, document, entry.expire);
   return answer(isContainer(before) ? memberNames(before) : [], NIL);
 }
@@ -221,7 +221,7 @@ function answer(names: readonly string[], changed: Reply, added?: ByteString): R
   return map(added === undefined ? told : [...told, bulk("added"), bulk(added)]);
 }
 
-/** Those of the given members that are not the same already. */
+/** Returns the given members that differ. */
 function changesOf(old: JsonContainer, given: JsonContainer, form: EqualityForm): JsonObject {
   const changed = new JsonObject();
   for (const [at, name] of memberNames(given).entries()) {

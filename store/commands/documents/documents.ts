@@ -34,7 +34,7 @@ export const documents = family("document", {
     since: "",
     complexity:
       "O(1), with QUERY or WHERE O(N), N: entries; with an index O(log(N)+M), M: those it leaves to look at",
-    summary: "How many entries a document has, or how many of them match.",
+    summary: "Counts the entries of a document, or those that match.",
     run: count,
   },
   "DOC.CREATE": {
@@ -80,7 +80,8 @@ export const documents = family("document", {
     since: "",
     complexity:
       "O(N), N: entries; with ID O(log(N)); with an index O(log(N)+M), M: those it leaves to look at; SORT adds O(M*log(M))",
-    summary: "A document's entries with their ids: all, one, or those that match, sorted, a part of each.",
+    summary:
+      "Returns a document's entries with their ids: all, one, or those that match, sorted, a part of each.",
     run: get,
   },
   "DOC.GETALL": {
@@ -89,7 +90,7 @@ export const documents = family("document", {
     keys: wholeDb("read"),
     since: "",
     complexity: "O(N), N: keys of the database, and entries of all documents",
-    summary: "All documents of the database with their entries, the oldest first.",
+    summary: "Returns all documents of the database with their entries, the oldest first.",
     run: getAll,
   },
   "DOC.GETKEYS": {
@@ -98,7 +99,8 @@ export const documents = family("document", {
     keys: [read(1)],
     since: "",
     complexity: "O(1)",
-    summary: "The id of a document's first entry, and the names of its members, which all entries share.",
+    summary:
+      "Returns the id of a document's first entry, and the names of its members, which all entries share.",
     run: getKeys,
   },
   "DOC.INDEX|CREATE": {
@@ -125,7 +127,7 @@ export const documents = family("document", {
     keys: [read(2)],
     since: "",
     complexity: "O(N), N: indexes of the document",
-    summary: "Names of the members that have an index.",
+    summary: "Returns the names of the members that have an index.",
     run: listIndexes,
   },
   "DOC.INSERT": {
@@ -135,7 +137,7 @@ export const documents = family("document", {
     since: "",
     complexity: "O(M), M: entries added",
     summary:
-      "Adds entries to a document, under numbers or given keys, for a time or for good: all of them, or none.",
+      "Adds entries to a document, under numbers or given keys, for a time or permanently: all of them, or none.",
     run: insert,
   },
   "DOC.LIST": {
@@ -144,7 +146,7 @@ export const documents = family("document", {
     keys: wholeDb("read"),
     since: "",
     complexity: "O(N), N: keys of the database",
-    summary: "The names of all documents of the database, the oldest first.",
+    summary: "Returns the names of all documents of the database, the oldest first.",
     run: list,
   },
   "DOC.MEMBER|ADD": {
@@ -184,7 +186,10 @@ const RECORDED: ReadonlyMap<string, Handler> = new Map([
   ["DOC.UPDATE", updateDocumentAsRecorded],
 ]);
 
-/** What writes mean before CLUSTER SEMANTICS 2: they compare members by another equality, and numbers run out. No timeline records reads alone. */
+/**
+ * The writes as they were before CLUSTER SEMANTICS 2: they compare members by another equality, and numbers run out. No timeline records
+ * mere reads.
+ */
 export const recordedDocuments: readonly Command[] = documents.flatMap((command) => {
   const run = RECORDED.get(command.name);
   return run === undefined ? [] : [{ ...command, run }];
@@ -211,8 +216,11 @@ function drop(data: Data, argv: readonly ByteString[]): Reply {
   return OK;
 }
 
-/** What a reply in steps keeps of its unit, which listeners use again for other commands. */
-type Moment = Pick<Unit, "at" | "db">;
+/** The date and the database of a unit, for replies in steps: listeners reuse the unit itself for other commands. */
+interface Moment {
+  readonly at: number;
+  readonly db: number;
+}
 
 function list(data: Data, _: readonly ByteString[], { at, db }: Unit): Reply {
   return soonSettled(data, new StepReply("array", named(documentsOf(data, { at, db }))));
@@ -235,7 +243,7 @@ function getAll(data: Data, _: readonly ByteString[], { at, db }: Unit): Reply {
   );
 }
 
-/** What takes no time is found at once: nobody's command comes between. */
+/** Settles a reply that takes little time, so that no other command runs in between. */
 function soonSettled(data: Data, reply: Reply): Reply {
   return data.keyspace().size <= AT_ONCE_MAX ? settled(reply) : reply;
 }

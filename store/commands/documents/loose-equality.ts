@@ -1,6 +1,6 @@
 /**
- * When two JSON values are the same to PHP 8's `==`, by which the original server finds entries and sees what an update
- * changes: `"1"`, `1`, `"01"` and `true` are. Source: php 8.2 (test/store/commands/documents/loose-equality.test.ts asks it).
+ * Equality of JSON values as PHP 8's `==` has it, by which the original server finds entries and detects changes: `"1"`, `1`, `"01"` and
+ * `true` are equal. Source: php 8.2 (test/store/commands/documents/loose-equality.test.ts compares with it).
  */
 import {
   isContainer,
@@ -41,7 +41,7 @@ export function isLooselyEqual(a: JsonValue, b: JsonValue, form: EqualityForm = 
   return first !== undefined && second !== undefined && isSamePhpNumber(first, second);
 }
 
-/** What PHP takes for true. */
+/** Whether PHP takes a value for true. */
 export function isTrue(value: JsonValue): boolean {
   if (value === null || typeof value === "boolean") return value === true;
   if (typeof value === "string") return value !== "" && value !== "0";

@@ -50,7 +50,7 @@ export function within(
   return shape.kind === "circle" && metres > shape.radius ? undefined : { place, metres };
 }
 
-/** From the middle, as they are searched: steps to the east and to the north. */
+/** The cells around the middle one in search order: steps to the east and to the north. */
 const AROUND = [
   [0, 0],
   [0, 1],
@@ -96,7 +96,7 @@ function coversAll(middle: Cell, { longitude, latitude }: Area): boolean {
   );
 }
 
-/** How fine the cells are to be, by the distance of the farthest point. */
+/** Returns the step (fineness) of the cells, from the distance of the farthest point. */
 function stepFor(shape: Shape, { latitude }: Place): number {
   let reach =
     shape.kind === "circle"

@@ -10,7 +10,7 @@ import { isOnMap, type Place } from "./geohash.js";
 const UNITS: Readonly<Record<string, number>> = { m: 1, km: 1000, ft: 0.3048, mi: 1609.34 };
 const DEGREE_DIGITS = 6;
 
-/** How a shape was given: lengths in metres, and the metres of the unit that answers are in. */
+/** A shape as the arguments describe it: lengths in metres, and the metres of the answers' unit. */
 export interface Area {
   readonly shape: Shape;
   readonly unit: number;

@@ -1,4 +1,4 @@
-/** What a search for places has found: answered or stored. Behaviour: Redis 7; checked by test/conformance. */
+/** Answers or stores the results of a search. Behaviour: Redis 7; checked by test/conformance. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, bulk, EMPTY_ARRAY, integer, type Reply, writtenDouble } from "../../../protocol/reply.js";
 import { formatFixed } from "../../../protocol/resp/double.js";
@@ -16,9 +16,9 @@ export interface Search {
   readonly centre: Place;
   readonly area: Area;
   readonly order: "asc" | "desc" | undefined;
-  /** How many members at most; 0: all. */
+  /** Maximum number of members; 0: all. */
   readonly count: number;
-  /** Whether any so many members will do, rather than the nearest. */
+  /** Whether any members will do, up to the given number, rather than the nearest. */
   readonly any: boolean;
   readonly withDistance: boolean;
   readonly withScore: boolean;

@@ -1,4 +1,6 @@
-/** GEOSEARCH, GEORADIUS and their like: what is searched, told by the arguments. Behaviour and texts: Redis 7; checked by test/conformance. */
+/**
+ * GEOSEARCH, GEORADIUS and their like: the search that the arguments describe. Behaviour and texts: Redis 7; checked by test/conformance.
+ */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { EMPTY_ARRAY, type Reply } from "../../../protocol/reply.js";
 import { custom, syntaxError } from "../../arguments/errors.js";
@@ -11,11 +13,11 @@ import { type Area, boxArguments, circleArguments, placeArgument } from "./geo-a
 import { find, type Search, searchReply, storeFound } from "./geo-results.js";
 import { type Place, placeOf } from "./geohash.js";
 
-/** What has been read so far; of an absent key no member can be the centre, and yet all else is judged. */
+/** The options read so far. In an absent key no member can be the centre, and yet the remaining arguments are checked. */
 interface Draft {
   readonly value: SortedSet | undefined;
   centre: Place | undefined;
-  /** How the centre was given. */
+  /** The form of the centre. */
   from: "member" | "place" | undefined;
   area: Area | undefined;
   order: Search["order"];
@@ -29,7 +31,7 @@ interface Draft {
 type ReadOption = (draft: Draft, args: readonly ByteString[]) => void;
 
 interface Option {
-  /** How many arguments follow. */
+  /** Number of arguments that follow. */
   readonly follow: number;
   readonly read: ReadOption;
 }
@@ -102,8 +104,8 @@ const SEARCH: Readonly<Record<string, Option>> = {
 const SEARCH_STORE: Readonly<Record<string, Option>> = { ...SEARCH, STOREDIST: flag("STOREDIST") };
 
 /**
- * The source, and what stands behind each STORE and STOREDIST, the last of which counts.
- * @param first  place of the first option
+ * Returns the source key and the key after each STORE and STOREDIST, the last of which counts.
+ * @param first  index of the first option
  */
 export const georadiusKeys =
   (first: number): KeySpec =>

@@ -29,9 +29,9 @@ export interface Area {
 }
 
 export const LONGITUDES: Range = { min: -180, max: 180 };
-/** As far as a Mercator map is square. */
+/** The latitudes in which a Mercator map is square. */
 export const LATITUDES: Range = { min: -85.05112878, max: 85.05112878 };
-/** What the usual geohash text counts from: all latitudes. */
+/** The latitudes of the usual geohash text: all. */
 const TEXT_LATITUDES: Range = { min: -90, max: 90 };
 
 export const STEP_MAX = 26;
@@ -62,7 +62,7 @@ function stepsTo(degrees: number, { min, max }: Range, step: number): number {
   return Math.floor(((degrees - min) / (max - min)) * 2 ** step);
 }
 
-/** The cell so many steps away, round the earth and over its edges. */
+/** Returns the cell the given number of steps away, round the earth and over its edges. */
 export function neighbour({ step, east, north }: Cell, byEast: number, byNorth: number): Cell {
   const mask = 2 ** step - 1;
   return {

@@ -18,37 +18,37 @@ const BLOCK_ELEMENTS = 4096;
 /** An element counts as this many that are only compared: what is found is counted with it. */
 const LOOKS_AN_ELEMENT = 8;
 
-/** Which elements that equal a given one are meant. */
+/** The elements to find among those that equal the given one. */
 interface Search {
   readonly fromRight: boolean;
-  /** How many to pass over. */
+  /** Matches to pass over. */
   readonly skip: number;
-  /** How many to find at most. */
+  /** Maximum number of matches. */
   readonly limit: number;
-  /** How many elements to look at, at most. */
+  /** Maximum number of elements to check. */
   readonly looks: number;
 }
 
-/** The places of the elements meant, in the order in which they are met. */
+/** The positions of the elements meant, in the order in which they are met. */
 function find(
   { effort }: Data,
   list: List,
   element: ByteString,
   { fromRight, skip, limit, looks }: Search,
 ): number[] {
-  const places: number[] = [];
+  const positions: number[] = [];
   const last = Math.min(list.size, looks);
-  for (let seen = 0; seen < last && places.length < limit; seen += BLOCK_ELEMENTS) {
+  for (let seen = 0; seen < last && positions.length < limit; seen += BLOCK_ELEMENTS) {
     const count = Math.min(BLOCK_ELEMENTS, last - seen);
     effort.look(LOOKS_AN_ELEMENT * count);
     const start = fromRight ? list.size - seen - count : seen;
     const found = list.indexesOf(element, start, start + count);
-    for (const place of fromRight ? found.reverse() : found) {
+    for (const position of fromRight ? found.reverse() : found) {
       if (skip > 0) skip--;
-      else if (places.length < limit) places.push(place);
+      else if (positions.length < limit) positions.push(position);
     }
   }
-  return places;
+  return positions;
 }
 
 const FIRST: Search = { fromRight: false, skip: 0, limit: 1, looks: Number.POSITIVE_INFINITY };
@@ -57,9 +57,9 @@ const FIRST: Search = { fromRight: false, skip: 0, limit: 1, looks: Number.POSIT
 export function lpos(data: Data, argv: readonly ByteString[]): Reply {
   const { search, counted } = lposOptions(argv);
   const list = data.getAs(List, argv[1]!)?.value;
-  const places = list === undefined ? [] : find(data, list, argv[2]!, search);
-  if (counted) return places.length === 0 ? EMPTY_ARRAY : array(places.map(integer));
-  return places.length === 0 ? NIL : integer(places[0]!);
+  const positions = list === undefined ? [] : find(data, list, argv[2]!, search);
+  if (counted) return positions.length === 0 ? EMPTY_ARRAY : array(positions.map(integer));
+  return positions.length === 0 ? NIL : integer(positions[0]!);
 }
 
 function lposOptions(argv: readonly ByteString[]): { search: Search; counted: boolean } {
@@ -114,9 +114,9 @@ export function linsert(data: Data, argv: readonly ByteString[]): Reply {
   if (side !== "BEFORE" && side !== "AFTER") throw syntaxError();
   const entry = data.getAs(List, key);
   if (entry === undefined) return ZERO;
-  const [place] = find(data, entry.value, pivot, FIRST);
-  if (place === undefined) return integer(-1);
-  data.listSplice(entry, side === "BEFORE" ? place : place + 1, 0, [element]);
+  const [position] = find(data, entry.value, pivot, FIRST);
+  if (position === undefined) return integer(-1);
+  data.listSplice(entry, side === "BEFORE" ? position : position + 1, 0, [element]);
   return integer(entry.value.size);
 }
 
@@ -127,16 +127,16 @@ export function lrem(data: Data, argv: readonly ByteString[]): Reply {
   const entry = data.getAs(List, key);
   if (entry === undefined) return ZERO;
   const list = entry.value;
-  const places = find(data, list, element, {
+  const positions = find(data, list, element, {
     ...FIRST,
     fromRight: count < 0,
     limit: orUnlimited(Math.abs(count)),
   });
-  if (places.length === 0) return ZERO;
+  if (positions.length === 0) return ZERO;
   // All that equal the element between the outermost two are among those found: one splice takes them out.
-  const first = Math.min(places[0]!, places.at(-1)!);
-  const end = Math.max(places[0]!, places.at(-1)!) + 1;
+  const first = Math.min(positions[0]!, positions.at(-1)!);
+  const end = Math.max(positions[0]!, positions.at(-1)!) + 1;
   const kept = list.slice(first, end).filter((other) => other !== element);
   data.listSplice(entry, first, end - first, kept);
-  return integer(places.length);
+  return integer(positions.length);
 }

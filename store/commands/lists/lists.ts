@@ -19,7 +19,7 @@ export const lists = family("list", {
     keys: [read(1)],
     since: "1.0.0",
     complexity: "O(1) near the ends, else O(N/16384), N: elements of the list",
-    summary: "The element at an index from the left or, negative, from the right.",
+    summary: "Returns the element at an index from the left or, negative, from the right.",
     run: lindex,
   },
   LINSERT: {
@@ -37,7 +37,7 @@ export const lists = family("list", {
     keys: [look(1)],
     since: "1.0.0",
     complexity: "O(1)",
-    summary: "How many elements a list has.",
+    summary: "Counts the elements of a list.",
     run: (data, argv) => integer(data.getAs(List, argv[1]!)?.value.size ?? 0),
   },
   LMOVE: {
@@ -73,7 +73,7 @@ export const lists = family("list", {
     keys: [read(1)],
     since: "6.0.6",
     complexity: "O(N), N: elements of the list, or MAXLEN",
-    summary: "The indexes of elements that equal another.",
+    summary: "Returns the indexes of elements that equal another.",
     run: lpos,
   },
   LPUSH: {
@@ -82,7 +82,7 @@ export const lists = family("list", {
     keys: [write(1)],
     since: "1.0.0",
     complexity: "O(N), N: elements added",
-    summary: "Puts elements to the left end of a list, which is made if absent.",
+    summary: "Adds elements to the left end of a list, which is made if absent.",
     run: (data, argv) => push(data, argv, "left"),
   },
   LPUSHX: {
@@ -91,7 +91,7 @@ export const lists = family("list", {
     keys: [write(1)],
     since: "2.2.0",
     complexity: "O(N), N: elements added",
-    summary: "Puts elements to the left end of a list that exists.",
+    summary: "Adds elements to the left end of a list that exists.",
     run: (data, argv) => pushIfPresent(data, argv, "left"),
   },
   LRANGE: {
@@ -100,7 +100,7 @@ export const lists = family("list", {
     keys: [read(1)],
     since: "1.0.0",
     complexity: "O(N), N: elements returned",
-    summary: "The elements from one index to another.",
+    summary: "Returns the elements from one index to another.",
     run: lrange,
   },
   LREM: {
@@ -155,7 +155,7 @@ export const lists = family("list", {
     keys: [write(1)],
     since: "1.0.0",
     complexity: "O(N), N: elements added",
-    summary: "Puts elements to the right end of a list, which is made if absent.",
+    summary: "Adds elements to the right end of a list, which is made if absent.",
     run: (data, argv) => push(data, argv, "right"),
   },
   RPUSHX: {
@@ -164,20 +164,20 @@ export const lists = family("list", {
     keys: [write(1)],
     since: "2.2.0",
     complexity: "O(N), N: elements added",
-    summary: "Puts elements to the right end of a list that exists.",
+    summary: "Adds elements to the right end of a list that exists.",
     run: (data, argv) => pushIfPresent(data, argv, "right"),
   },
   ...blockingLists,
 });
 
-/** An index argument as a place from the left; it may lie outside the list. @throws CommandFailure */
-function placeArgument(bytes: ByteString, size: number): number {
+/** An index argument as a position from the left; it may lie outside the list. @throws CommandFailure */
+function positionArgument(bytes: ByteString, size: number): number {
   const index = indexArgument(bytes);
   return index < 0 ? index + size : index;
 }
 
-/** The places `from` ≤ place < `to` that two indexes, both inclusive, mean in a list; none if `from` ≥ `to`. */
-function placesBetween(start: number, end: number, size: number): { from: number; to: number } {
+/** The positions `from` ≤ position < `to` that two indexes, both inclusive, mean in a list; none if `from` ≥ `to`. */
+function positionsBetween(start: number, end: number, size: number): { from: number; to: number } {
   const from = start < 0 ? Math.max(0, start + size) : Math.min(start, size);
   const last = end < 0 ? end + size : Math.min(end, size - 1);
   return { from, to: Math.max(from, last + 1) };
@@ -186,8 +186,8 @@ function placesBetween(start: number, end: number, size: number): { from: number
 function lindex(data: Data, argv: readonly ByteString[]): Reply {
   const list = data.getAs(List, argv[1]!)?.value;
   if (list === undefined) return NIL;
-  const place = placeArgument(argv[2]!, list.size);
-  return place < 0 || place >= list.size ? NIL : bulk(list.at(place));
+  const position = positionArgument(argv[2]!, list.size);
+  return position < 0 || position >= list.size ? NIL : bulk(list.at(position));
 }
 
 function push(data: Data, argv: readonly ByteString[], end: End): Reply {
@@ -205,7 +205,7 @@ function lrange(data: Data, argv: readonly ByteString[]): Reply {
   const end = indexArgument(argv[3]!);
   const list = data.getAs(List, argv[1]!)?.value;
   if (list === undefined) return EMPTY_ARRAY;
-  const { from, to } = placesBetween(start, end, list.size);
+  const { from, to } = positionsBetween(start, end, list.size);
   data.effort.answer(Math.max(0, to - from));
   return bulksReply("array", list.slice(from, to));
 }
@@ -214,9 +214,9 @@ function lset(data: Data, argv: readonly ByteString[]): Reply {
   const entry = data.getAs(List, argv[1]!);
   if (entry === undefined) throw noSuchKey();
   const list = entry.value;
-  const place = placeArgument(argv[2]!, list.size);
-  if (place < 0 || place >= list.size) throw indexOutOfRange();
-  if (list.at(place) !== argv[3]) data.listSplice(entry, place, 1, [argv[3]!]);
+  const position = positionArgument(argv[2]!, list.size);
+  if (position < 0 || position >= list.size) throw indexOutOfRange();
+  if (list.at(position) !== argv[3]) data.listSplice(entry, position, 1, [argv[3]!]);
   return OK;
 }
 
@@ -226,7 +226,7 @@ function ltrim(data: Data, argv: readonly ByteString[]): Reply {
   const entry = data.getAs(List, argv[1]!);
   if (entry === undefined) return OK;
   const { size } = entry.value;
-  const { from, to } = placesBetween(start, end, size);
+  const { from, to } = positionsBetween(start, end, size);
   if (from >= to) {
     data.delete(entry.key);
   } else {

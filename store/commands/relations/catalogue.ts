@@ -1,6 +1,6 @@
 /**
- * Where a database is kept: its catalogue in one key, a hash of its views and domains, and each table in a key of its own. Which tables
- * there are is told by the keys themselves.
+ * Names of the keys of a database: its catalogue is in one key, a hash of its views and domains, and each table in a key of its own. The
+ * keys themselves say which tables exist.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { type Entry, isExpired } from "../../keyspace/keyspace.js";
@@ -14,7 +14,7 @@ import { type Evaluation, failure, spend } from "./evaluation.js";
 import type { View } from "./sources.js";
 
 const PREFIX = "sql:";
-/** Stands in no name of a database or a table, so that no database's tables begin as another's do. */
+/** Occurs in no name of a database or a table, so that no database's keys begin like another's. */
 const SEPARATOR = ":";
 
 export const catalogueKey = (database: ByteString): ByteString => `${PREFIX}${database}`;
@@ -52,8 +52,8 @@ export function keptText(
   name: ByteString,
 ): ByteString | undefined {
   const hash = data.getAs(Hash, catalogueKey(database))?.value;
-  const place = hash?.find(fieldOf(kept, name)) ?? -1;
-  return place < 0 ? undefined : hash?.valueAt(place);
+  const index = hash?.find(fieldOf(kept, name)) ?? -1;
+  return index < 0 ? undefined : hash?.valueAt(index);
 }
 
 export function keep(evaluation: Evaluation, kept: Kept, name: ByteString, text: ByteString): void {

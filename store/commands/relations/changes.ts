@@ -18,14 +18,14 @@ export function insert(statement: Insert, evaluation: Evaluation): number {
   const entry = tableNamed(evaluation, name);
   const { columns } = entry.value;
   checkColumns(evaluation, statement.columns.length);
-  const places =
+  const positions =
     statement.columns.length === 0
       ? [...columns.keys()]
-      : statement.columns.map((column) => placeNamed(columns, column, evaluation, "unknownField"));
+      : statement.columns.map((column) => positionNamed(columns, column, evaluation, "unknownField"));
   const isWhole = statement.columns.length === 0;
   const checkWidth = (width: number): void => {
-    if (width === places.length) return;
-    const [given, due] = [String(width), String(places.length)];
+    if (width === positions.length) return;
+    const [given, due] = [String(width), String(positions.length)];
     throw isWhole
       ? failure(evaluation, "otherWidth", given, name, due)
       : failure(evaluation, "otherCount", due, given);
@@ -35,8 +35,8 @@ export function insert(statement: Insert, evaluation: Evaluation): number {
     checkWidth(values.length);
     checkSize(evaluation, added.length + 1, columns.length);
     const row = columns.map(({ preset }): Cell => preset ?? null);
-    for (const [i, place] of places.entries())
-      row[place] = cellOf(values[i] as Scalar, isBound(i), columns, place, evaluation);
+    for (const [i, position] of positions.entries())
+      row[position] = cellOf(values[i] as Scalar, isBound(i), columns, position, evaluation);
     added.push(row);
   };
   if ("rows" in source)
@@ -66,7 +66,7 @@ export function update(statement: Update, evaluation: Evaluation): number {
   const columns = columnsOf(table.columns, name);
   const scope = rowScope(columns, evaluation);
   const changes = statement.changes.map(({ column, value }) => ({
-    place: placeNamed(table.columns, column, evaluation, "unknownFieldOf", name),
+    position: positionNamed(table.columns, column, evaluation, "unknownFieldOf", name),
     value: compiled(value, scope, evaluation),
     isBound: isBound(value),
   }));
@@ -78,9 +78,9 @@ export function update(statement: Update, evaluation: Evaluation): number {
   const rows: Row[] = [];
   for (const [i, old] of found.rows.entries()) {
     const row = [...old];
-    for (const { place, value, isBound } of changes)
-      row[place] = cellOf(value(old), isBound, table.columns, place, evaluation);
-    if (row.every((cell, place) => cell === old[place])) continue;
+    for (const { position, value, isBound } of changes)
+      row[position] = cellOf(value(old), isBound, table.columns, position, evaluation);
+    if (row.every((cell, position) => cell === old[position])) continue;
     numbers.push(found.numbers[i] as number);
     rows.push(row);
   }
@@ -104,7 +104,7 @@ export function remove(name: ByteString, where: Expression | null, evaluation: E
 }
 
 /** The case of a column's name does not matter where rows are changed. */
-function placeNamed(
+function positionNamed(
   columns: readonly TableColumn[],
   wanted: ByteString,
   evaluation: Evaluation,
@@ -113,36 +113,36 @@ function placeNamed(
 ): number {
   const exact = columns.findIndex(({ name }) => name === wanted);
   if (exact >= 0) return exact;
-  const place = columns.findIndex(({ name }) => name.toLowerCase() === wanted.toLowerCase());
-  if (place < 0) throw failure(evaluation, message, wanted, table);
-  return place;
+  const position = columns.findIndex(({ name }) => name.toLowerCase() === wanted.toLowerCase());
+  if (position < 0) throw failure(evaluation, message, wanted, table);
+  return position;
 }
 
-/** What a column keeps of a value. @param isBound  it came beside the statement, as a text in any case */
+/** Returns the cell that a column stores for a value. @param isBound  whether the value was bound to a `?`, and so is a text in any case */
 function cellOf(
   value: Scalar,
   isBound: boolean,
   columns: readonly TableColumn[],
-  place: number,
+  position: number,
   evaluation: Evaluation,
 ): Cell {
-  const { domain, name } = columns[place] as TableColumn;
+  const { domain, name } = columns[position] as TableColumn;
   const plain = typeof value === "number" ? value + 0 : value;
   const cell = isBound && typeof plain === "string" ? boundCell(domain, plain) : plain;
   if (cell !== undefined && typeof cell !== "boolean" && fits(domain, cell)) return cell;
-  throw failure(evaluation, "misfit", domainWords(domain), String(place), scalarText(value), name);
+  throw failure(evaluation, "misfit", domainWords(domain), String(position), scalarText(value), name);
 }
 
 /** @throws CommandFailure  a column that is not null has no value */
 function checkRequired({ columns }: Table, rows: readonly Row[], evaluation: Evaluation): void {
-  for (const [place, { isRequired, name }] of columns.entries())
-    if (isRequired === true && rows.some((row) => row[place] === null))
+  for (const [position, { isRequired, name }] of columns.entries())
+    if (isRequired === true && rows.some((row) => row[position] === null))
       throw failure(evaluation, "required", name);
 }
 
 /**
- * Whether rows may stand in a table beside those that stay.
- * @param replaced  numbers of the rows that they take the place of
+ * Whether rows may be added to a table without repeating a unique value.
+ * @param replaced  numbers of the rows that they replace
  */
 function checkUnique(
   table: Table,
@@ -150,12 +150,12 @@ function checkUnique(
   replaced: ReadonlySet<number>,
   evaluation: Evaluation,
 ): void {
-  for (const [place, { uniqueness, name }] of table.columns.entries()) {
+  for (const [position, { uniqueness, name }] of table.columns.entries()) {
     if (uniqueness === "none") continue;
-    const index = table.index(place);
+    const index = table.index(position);
     const seen = new Set<string>();
     for (const row of rows) {
-      const cell = row[place] as Cell;
+      const cell = row[position] as Cell;
       if (cell === null) {
         if (uniqueness === "primary") throw failure(evaluation, "missing", name);
         continue;

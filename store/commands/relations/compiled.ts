@@ -14,17 +14,17 @@ import {
 } from "../../sql/tree.js";
 import type { Scalar } from "../../values/relations/cell.js";
 import { type Evaluation, failure } from "./evaluation.js";
-import { isText, placeOf, type RelationColumn, type RelationRow } from "./relation.js";
+import { isText, positionOf, type RelationColumn, type RelationRow } from "./relation.js";
 import { scalarCall } from "./scalar-functions.js";
 import { amount, compare, isEqual, isTrue } from "./scalars.js";
 import { compiledTest } from "./standard-tests.js";
 import { type Compiled, combinedTruth, standardAmount, standardOrder, truthOf } from "./standard-values.js";
 
-/** What columns and calls mean. */
+/** The meaning of columns and calls. */
 export interface Scope {
   column(column: Column): Compiled;
   call(call: Call): Compiled;
-  /** What is known of an expression besides, whatever it consists of. */
+  /** Returns a value that is known for an expression, whatever its parts. */
   known?(expression: Expression): Compiled | undefined;
 }
 
@@ -33,8 +33,8 @@ export function rowScope(columns: readonly RelationColumn[], evaluation: Evaluat
   return {
     column: (column) => {
       if (isText(column, columns)) return () => column.name;
-      const place = placeOf(column, columns, evaluation);
-      return (row) => row[place] as Scalar;
+      const position = positionOf(column, columns, evaluation);
+      return (row) => row[position] as Scalar;
     },
     call: ({ name }) => {
       throw failure(evaluation, "notByRow", name);
@@ -106,7 +106,7 @@ const STEPS_A_PART = 2;
 
 /** Counts what is about to be calculated of rows, besides looking at them. @throws TooMuch */
 export function countCalculated(
-  { data }: Pick<Evaluation, "data">,
+  { data }: Evaluation,
   rows: number,
   expressions: readonly Expression[],
 ): void {
@@ -137,7 +137,7 @@ export function condition(
   return evaluation.form === "standard" ? (row) => truthOf(value(row)) === true : (row) => isTrue(value(row));
 }
 
-/** With three truth values: null is neither true nor false, and what is calculated from it is null. */
+/** Compiles with three truth values: null is neither true nor false, and what is calculated from it is null. */
 function standardBinary({ operator, ...sides }: Binary, scope: Scope, evaluation: Evaluation): Compiled {
   const left = compiled(sides.left, scope, evaluation);
   const right = compiled(sides.right, scope, evaluation);
@@ -225,7 +225,7 @@ function result(operator: Arithmetic, one: number, other: number, evaluation: Ev
   return value;
 }
 
-/** What an expression is whatever the row; undefined: that depends. */
+/** Returns the value that an expression has in every row; undefined: it depends on the row. */
 export function constantOf(expression: Expression, { parameters }: Evaluation): Scalar | undefined {
   if (expression.kind === "literal") return expression.value;
   if (expression.kind === "parameter") return parameters[expression.number] ?? null;

@@ -1,4 +1,4 @@
-/** What a database consists of: statements that make, remove and tell it. */
+/** Statements that create, drop and list the objects of a database. */
 import { type ByteString, detached, trimmed } from "../../../protocol/byte-string.js";
 import type { CommandFailure } from "../../arguments/errors.js";
 import { domainWords, scalarText } from "../../sql/expression-text.js";
@@ -34,7 +34,7 @@ export function createDatabase(name: ByteString, evaluation: Evaluation): void {
   makeCatalogue(evaluation.data, name);
 }
 
-/** With all its tables. */
+/** Drops a database with all its tables. */
 export function dropDatabase(name: ByteString, evaluation: Evaluation): void {
   const { data } = evaluation;
   checkDatabase(name, evaluation);
@@ -94,7 +94,7 @@ export function drop(what: ObjectKind, name: ByteString, evaluation: Evaluation)
 /** Types that a column takes: domains of domains would grow without end. */
 const ATOMS_MAX = 100;
 
-/** Names of domains are replaced by what they stand for: what becomes of a domain later changes no table. */
+/** Replaces the names of domains by their definitions: later changes of a domain change no table. */
 function domainOf(parts: readonly DomainPart[], evaluation: Evaluation): Domain {
   const atoms: DomainAtom[] = [];
   for (const part of parts) {
@@ -172,7 +172,7 @@ export function described(name: ByteString, evaluation: Evaluation): Relation {
   };
 }
 
-/** What follows a column's type, as an English statement would say it; null: nothing does. */
+/** Returns the constraints after a column's type, in the words of an English statement; null: there are none. */
 function keyWords({ uniqueness, isRequired, preset }: TableColumn, language: Language): ByteString | null {
   const words = [
     uniqueness === "none" ? "" : (KEYWORDS[uniqueness][language][0] ?? ""),

@@ -1,5 +1,5 @@
 /**
- * Rows that have been seen, by their first columns as far as these tell them apart: a key made of all their values would cost more than most
+ * A set of rows, keyed by as many of their first columns as it takes to distinguish them: a key of all values would cost more than most
  * joins.
  */
 import type { Scalar } from "../../values/relations/cell.js";
@@ -12,7 +12,7 @@ export class DistinctRows {
   #rows = new Map<Scalar, Node>();
   #hasEmpty = false;
 
-  /** @param row  of as many columns as the others @returns whether no equal one has been added before */
+  /** @param row  has as many columns as the earlier ones @returns whether no equal one was added before */
   add(row: Row): boolean {
     if (row.length === 0) {
       const isNew = !this.#hasEmpty;

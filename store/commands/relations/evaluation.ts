@@ -1,4 +1,4 @@
-/** What carrying out a statement needs besides the statement. */
+/** The context in which a statement is executed. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { CommandFailure } from "../../arguments/errors.js";
 import type { Data } from "../../keyspace/mutators.js";
@@ -11,7 +11,7 @@ export interface Evaluation {
   /** The database's name; empty: none is chosen. */
   readonly database: ByteString;
   readonly language: Language;
-  /** What expressions and queries mean. */
+  /** The semantics of expressions and queries. */
   readonly form: Form;
   /** The form of English views that it reads. */
   readonly english: Form;
@@ -19,17 +19,17 @@ export interface Evaluation {
   readonly isPlanned: boolean;
   /** The tables and views that it reads. */
   readonly sources: Sources;
-  /** What stands for each `?`. */
+  /** The values of each `?`. */
   readonly parameters: readonly ByteString[];
-  /** What the statement has cost so far. */
+  /** The cost of the statement so far. */
   readonly work: Work;
-  /** Of this unit; what has expired by then is not there. */
+  /** Date of this unit; expired keys are not there. */
   readonly at: number;
 }
 
 /** Rows that a statement may look at, with what its sources count for: some seconds, for which everybody waits. */
 export const WORK_MAX = 20_000_000;
-/** A source that is read counts for so many rows: views name many, and they may name views. */
+/** Rows that a source counts for when it is read: views name many sources, and these may be views. */
 export const SOURCE_WORK = 10_000;
 
 /** Steps of a row that is looked at. */
@@ -54,23 +54,23 @@ export function spend(evaluation: Evaluation, rows: number): void {
 }
 
 /** Counts rows for the unit alone: what the statement may cost stays as it was recorded. @throws TooMuch */
-export function lookAt({ data }: Pick<Evaluation, "data">, rows: number): void {
+export function lookAt({ data }: Evaluation, rows: number): void {
   data.effort.work(rows * STEPS_A_ROW);
 }
 
 /** Counts rows that are about to be sorted, grouped, compared with each other or looked up, besides looking at them. @throws TooMuch */
-export function countRows({ data }: Pick<Evaluation, "data">, rows: number): void {
+export function countRows({ data }: Evaluation, rows: number): void {
   data.effort.work(rows * STEPS_A_KEYED_ROW);
 }
 
-/** Counts rows that are about to be made of others, or removed. @throws TooMuch */
-export function countMade({ data }: Pick<Evaluation, "data">, rows: number): void {
+/** Counts rows that are about to be made from other rows, or removed. @throws TooMuch */
+export function countMade({ data }: Evaluation, rows: number): void {
   data.effort.work(rows * STEPS_A_MADE_ROW);
 }
 
 /** Columns of a table or of a query: sources that are joined may be joined ones. */
 export const COLUMNS_MAX = 1000;
-/** Of all rows together that are made at once. */
+/** Maximum cells of all rows that are made in one step. */
 const CELLS_MAX = 32_000_000;
 
 /** @throws CommandFailure  they are too many */
@@ -85,7 +85,7 @@ export function checkSize(evaluation: Evaluation, rows: number, columns: number)
 }
 
 export function failure(
-  { language }: Pick<Evaluation, "language">,
+  { language }: Evaluation,
   name: MessageName,
   ...about: readonly ByteString[]
 ): CommandFailure {

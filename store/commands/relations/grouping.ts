@@ -6,14 +6,14 @@ import { type Call, type Expression, type Field, operandsOf, type Select } from 
 import { cellKey, rowKey, type Scalar } from "../../values/relations/cell.js";
 import { compiled, countCalculated, rowScope, rowsAStep, type Scope } from "./compiled.js";
 import { countRows, type Evaluation, failure, spend } from "./evaluation.js";
-import { isText, placeOf, type Relation, type RelationColumn, type RelationRow } from "./relation.js";
+import { isText, positionOf, type Relation, type RelationColumn, type RelationRow } from "./relation.js";
 import { sortOrder } from "./scalars.js";
 import type { Compiled } from "./standard-values.js";
 
 const functionNamed = (name: string): AggregateName | undefined =>
   AGGREGATE_NAMES.find((each) => each === name.toLowerCase());
 
-/** Whether a select is about groups: it names columns to group by, or asks for what is told of groups. */
+/** Whether a select is about groups: it names columns to group by, or uses aggregates. */
 export function isGrouped({ groupBy, fields, having, orderBy }: Select): boolean {
   if (groupBy !== null && groupBy.length > 0) return true;
   const asked = [
@@ -38,14 +38,14 @@ interface Aggregate {
   readonly isDistinct: boolean;
 }
 
-/** A row for each group: the columns that it is made by, and behind them what is told of it. */
+/** The rows of groups: the columns that they are grouped by, followed by their aggregates. */
 export interface Groups {
   readonly scope: Scope;
-  /** To be called once everything has been compiled in the scope. */
+  /** Makes the rows. To be called once everything has been compiled in the scope. */
   rows(): Generator<void, readonly RelationRow[]>;
 }
 
-/** What groups are made by: fields by their numbers, in the standard form. */
+/** Returns the expressions to group by: in the standard form numbers mean fields. */
 function groupKeys(groupBy: readonly Expression[], fields: readonly Field[], evaluation: Evaluation) {
   if (evaluation.form === "recorded") return groupBy;
   return groupBy.map((key) => fieldNumbered(key, fields, "group by", evaluation) ?? key);
@@ -69,16 +69,16 @@ export function fieldNumbered(
 /** @param fields  of the select */
 export function groupsOf(
   relation: Relation,
-  { groupBy }: Pick<Select, "groupBy">,
+  { groupBy }: Select,
   fields: readonly Field[],
   evaluation: Evaluation,
 ): Groups {
   const { columns } = relation;
   const given = groupKeys(groupBy ?? [], fields, evaluation);
   const keys = given.map((key) => compiled(key, rowScope(columns, evaluation), evaluation));
-  const places = given.map((key) => (key.kind === "column" ? placeOf(key, columns, evaluation) : null));
+  const positions = given.map((key) => (key.kind === "column" ? positionOf(key, columns, evaluation) : null));
   const numbers = new ExpressionNumbers(evaluation.parameters, (column) =>
-    isText(column, columns) ? column.name : placeOf(column, columns, evaluation),
+    isText(column, columns) ? column.name : positionOf(column, columns, evaluation),
   );
   const slots = new Map<number, number>();
   for (const [slot, key] of given.entries()) {
@@ -93,9 +93,9 @@ export function groupsOf(
     },
     column: (column) => {
       if (isText(column, columns)) return () => column.name;
-      const place = places.indexOf(placeOf(column, columns, evaluation));
-      if (place < 0) throw failure(evaluation, "notGrouped", column.origin ?? "null", column.name);
-      return (row) => row[place] as Scalar;
+      const position = positions.indexOf(positionOf(column, columns, evaluation));
+      if (position < 0) throw failure(evaluation, "notGrouped", column.origin ?? "null", column.name);
+      return (row) => row[position] as Scalar;
     },
     call: (call): Compiled => {
       const slot = keys.length + aggregates.length;
@@ -205,7 +205,7 @@ function addTo(total: Total, { name }: Aggregate, value: Scalar | undefined, eva
   if (total.greatest === null || sortOrder(value, total.greatest) > 0) total.greatest = value;
 }
 
-/** In the standard form a sum and an average of nothing are null, in the recorded one 0. */
+/** Returns the result of an aggregate. In the standard form a sum and an average of nothing are null, in the recorded one 0. */
 function resultOf({ count, sum, least, greatest }: Total, name: AggregateName, { form }: Evaluation): Scalar {
   if (count === 0 && form === "standard") return name === "count" ? 0 : null;
   switch (name) {

@@ -13,7 +13,7 @@ import { leadingEqualities } from "./equalities.js";
 import { checkColumns, checkSize, type Evaluation, failure, spend } from "./evaluation.js";
 import {
   isText,
-  placeOf,
+  positionOf,
   type Relation,
   type RelationColumn,
   type RelationRow,
@@ -44,7 +44,7 @@ export function joined(
   return finish(ofJoin({ left, right }, { kind, on }, rows, evaluation));
 }
 
-/** What a join makes of its rows: in the recorded form equal rows are in it once, unless it has no condition. */
+/** Makes the result of a join of its rows: in the recorded form equal rows are in it once, unless the join has no condition. */
 export function* ofJoin(
   { left, right }: { readonly left: Relation; readonly right: Relation },
   { kind, on }: { readonly kind: JoinKind; readonly on: Expression | null },
@@ -75,7 +75,7 @@ function nameOf(left: Relation, right: Relation, kind: JoinKind, on: Expression 
 
 interface Pairs {
   readonly pairs: RelationRow[];
-  /** By the place of a row: 1 if it has a partner. */
+  /** 1 at the index of each row that has a partner. */
   readonly isMatchedLeft: Uint8Array;
   readonly isMatchedRight: Uint8Array;
 }
@@ -95,17 +95,17 @@ function pairsOf(left: Relation, right: Relation, on: Expression | null, evaluat
   let looked = candidates === null ? each.length * all.length : 0;
   if (looked > PAIRS_MAX) throw failure(evaluation, "tooMany", String(PAIRS_MAX));
   for (const [i, row] of each.entries()) {
-    const places = candidates === null ? everywhere : candidates(row);
-    spend(evaluation, places.length);
-    if (candidates !== null) looked += places.length;
+    const positions = candidates === null ? everywhere : candidates(row);
+    spend(evaluation, positions.length);
+    if (candidates !== null) looked += positions.length;
     if (looked > PAIRS_MAX) throw failure(evaluation, "tooMany", String(PAIRS_MAX));
-    for (const place of places) {
-      const pair = [...row, ...(all[place] as RelationRow)];
+    for (const position of positions) {
+      const pair = [...row, ...(all[position] as RelationRow)];
       if (holds !== null && !holds(pair)) continue;
       pairs.push(pair);
       checkSize(evaluation, pairs.length, columns.length);
       isMatchedLeft[i] = 1;
-      isMatchedRight[place] = 1;
+      isMatchedRight[position] = 1;
     }
   }
   return { pairs, isMatchedLeft, isMatchedRight };
@@ -130,13 +130,15 @@ function candidatesBy(
   for (const equality of leadingEqualities(on, "recorded")) {
     if (equality.left.kind !== "column" || equality.right.kind !== "column") continue;
     if (isText(equality.left, columns) || isText(equality.right, columns)) continue;
-    const places = [equality.left, equality.right].map((column) => placeOf(column, columns, evaluation));
-    const [one, other] = places.sort((a, b) => a - b) as [number, number];
+    const positions = [equality.left, equality.right].map((column) =>
+      positionOf(column, columns, evaluation),
+    );
+    const [one, other] = positions.sort((a, b) => a - b) as [number, number];
     if (one >= width || other < width) continue;
     const index = new HashIndex();
-    for (const [place, row] of right.rows.entries()) {
+    for (const [position, row] of right.rows.entries()) {
       const value = row[other - width] as Scalar;
-      index.add(place, typeof value === "boolean" ? Number(value) : value);
+      index.add(position, typeof value === "boolean" ? Number(value) : value);
     }
     const isExact = evaluation.form === "recorded";
     return { of: (row) => index.equal(row[one] as Scalar), isAll: isExact && equality === on };
@@ -150,17 +152,19 @@ export function* naturallyJoined(
   right: Relation,
   evaluation: Evaluation,
 ): Generator<void, Relation> {
-  const shared = left.columns.flatMap(({ name }, place) => {
+  const shared = left.columns.flatMap(({ name }, position) => {
     const other = right.columns.findIndex((column) => column.name === name);
-    return other < 0 ? [] : [{ place, other }];
+    return other < 0 ? [] : [{ position, other }];
   });
   checkColumns(evaluation, left.columns.length + right.columns.length);
   spend(evaluation, left.rows.length + right.rows.length);
   const names = new Set(left.columns.map(({ name }) => name));
-  const added = [...right.columns.keys()].filter((place) => !names.has(right.columns[place]?.name ?? ""));
+  const added = [...right.columns.keys()].filter(
+    (position) => !names.has(right.columns[position]?.name ?? ""),
+  );
   const byKey = new Map<string, RelationRow[]>();
-  const hasNull = (row: RelationRow, places: readonly number[]) =>
-    evaluation.form === "standard" && places.some((place) => row[place] === null);
+  const hasNull = (row: RelationRow, positions: readonly number[]) =>
+    evaluation.form === "standard" && positions.some((position) => row[position] === null);
   const others = shared.map(({ other }) => other);
   for (const [i, row] of right.rows.entries()) {
     if (i % STEP_ITEMS === STEP_ITEMS - 1) yield;
@@ -173,11 +177,11 @@ export function* naturallyJoined(
   const rows: RelationRow[] = [];
   for (const [i, row] of left.rows.entries()) {
     if (i % STEP_ITEMS === STEP_ITEMS - 1) yield;
-    const key = rowKey(shared.map(({ place }) => row[place] as Scalar));
+    const key = rowKey(shared.map(({ position }) => row[position] as Scalar));
     for (const partner of byKey.get(key) ?? []) {
       if (rows.length % STEP_ITEMS === STEP_ITEMS - 1) yield;
       if (rows.length >= PAIRS_MAX) throw failure(evaluation, "tooMany", String(PAIRS_MAX));
-      rows.push([...row, ...added.map((place) => partner[place] as Scalar)]);
+      rows.push([...row, ...added.map((position) => partner[position] as Scalar)]);
       checkSize(evaluation, rows.length, left.columns.length + added.length);
     }
   }
@@ -185,7 +189,7 @@ export function* naturallyJoined(
     name: `${left.name}_natural_join_${right.name}`,
     columns: [
       ...sharedColumns(left.columns, right.columns),
-      ...added.map((place) => right.columns[place] as RelationColumn),
+      ...added.map((position) => right.columns[position] as RelationColumn),
     ],
     rows,
     table: null,

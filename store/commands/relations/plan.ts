@@ -5,20 +5,13 @@
  * stage n the rows of the n-th join; a column has the same index in all stages that contain it.
  */
 import { CommandFailure } from "../../arguments/errors.js";
-import {
-  type Binary,
-  type Expression,
-  type Join,
-  type JoinKind,
-  operandsOf,
-  type Select,
-} from "../../sql/tree.js";
+import { type Binary, type Expression, type Join, type JoinKind, operandsOf } from "../../sql/tree.js";
 import type { Scalar } from "../../values/relations/cell.js";
 import { numberOfText } from "../../values/relations/domain.js";
 import { compiled, condition, constantOf, type Scope } from "./compiled.js";
 import { demandsOf, isEquality, isSafe } from "./equalities.js";
 import { checkColumns, type Evaluation, failure } from "./evaluation.js";
-import { isText, placeOf, type Relation, type RelationColumn, sharedColumns } from "./relation.js";
+import { isText, positionOf, type Relation, type RelationColumn, sharedColumns } from "./relation.js";
 import { isEqual } from "./scalars.js";
 import type { Demand } from "./selection.js";
 import { type Compiled, standardOrder } from "./standard-values.js";
@@ -38,7 +31,7 @@ export interface SourceConditions {
 export interface Key {
   readonly expression: Expression;
   /** The index of the column that it is; null: it is calculated. */
-  readonly place: number | null;
+  readonly position: number | null;
   /** Returns undefined if the calculation fails. */
   readonly value: (row: readonly Scalar[]) => Scalar | undefined;
 }
@@ -56,7 +49,7 @@ export interface Stage {
   readonly holds: Holds[];
   /** The same as expressions. */
   readonly parts: Expression[];
-  /** In the order of its `on`. */
+  /** The equalities in the order of its `on`. */
   readonly equal: EqualKeys[];
 }
 
@@ -69,7 +62,7 @@ export interface Plan {
 
 interface Origin {
   readonly source: number;
-  readonly place: number;
+  readonly position: number;
 }
 
 /** A part of a condition, which may be checked wherever its columns are available. */
@@ -77,7 +70,7 @@ interface Part {
   readonly expression: Expression;
   readonly sources: readonly number[];
   /** @param local  the index of a column in the rows that are checked */
-  holds(local: (place: number) => number): Holds;
+  holds(local: (position: number) => number): Holds;
   readonly demands: readonly Demand[];
 }
 
@@ -100,7 +93,7 @@ export class Planner {
   readonly #relations: readonly Relation[];
   readonly #sources: readonly SourceConditions[];
   readonly #stages: readonly Stage[];
-  /** By column index of the last stage. */
+  /** The origin of each column of the last stage. */
   readonly #origins: readonly Origin[];
   readonly #equalColumns: EqualColumns[] = [];
   readonly #facts: Fact[] = [];
@@ -112,23 +105,25 @@ export class Planner {
     this.#relations = relations;
     this.#sources = relations.map(() => ({ holds: [], parts: [], demands: [] }));
     let columns = (relations[0] as Relation).columns;
-    const origins = columns.map((_, place): Origin => ({ source: 0, place }));
+    const origins = columns.map((_, position): Origin => ({ source: 0, position }));
     const stages: Stage[] = [{ columns, holds: [], parts: [], equal: [] }];
     for (const [i, { kind }] of joins.entries()) {
       const right = (relations[i + 1] as Relation).columns;
       const names = new Set(kind === "natural" ? columns.map(({ name }) => name) : []);
-      const added = [...right.keys()].filter((place) => !names.has((right[place] as RelationColumn).name));
+      const added = [...right.keys()].filter(
+        (position) => !names.has((right[position] as RelationColumn).name),
+      );
       checkColumns(evaluation, columns.length + right.length);
-      for (const place of added) origins.push({ source: i + 1, place });
+      for (const position of added) origins.push({ source: i + 1, position });
       const before = kind === "natural" ? sharedColumns(columns, right) : columns;
-      columns = [...before, ...added.map((place) => right[place] as RelationColumn)];
+      columns = [...before, ...added.map((position) => right[position] as RelationColumn)];
       stages.push({ columns, holds: [], parts: [], equal: [] });
     }
     this.#origins = origins;
     this.#stages = stages;
   }
 
-  plan({ where }: Pick<Select, "where">): Plan {
+  plan(where: Expression | null): Plan {
     const { form } = this.#evaluation;
     let mayMove = true;
     for (const [i, { kind, on }] of this.#joins.entries()) {
@@ -181,54 +176,54 @@ export class Planner {
       this.#putAtSource(part, earliest);
     else {
       const { holds, parts } = this.#stages[earliest] as Stage;
-      holds.push(part.holds((place) => place));
+      holds.push(part.holds((position) => position));
       parts.push(part.expression);
     }
   }
 
   #putAtSource(part: Part, source: number): void {
     const { holds, parts, demands } = this.#sources[source] as SourceConditions;
-    const local = (place: number) => (this.#origins[place] as Origin).place;
+    const local = (position: number) => (this.#origins[position] as Origin).position;
     holds.push(part.holds(local));
     parts.push(part.expression);
-    for (const { place, value } of part.demands) demands.push({ place: local(place), value });
+    for (const { position, value } of part.demands) demands.push({ position: local(position), value });
   }
 
   /** Moves values through the columns that joins require to be equal. */
   #deduce(): void {
     const known = new Set<string>();
     for (let fact = this.#facts.pop(); fact !== undefined; fact = this.#facts.pop()) {
-      const { place, stage } = fact;
+      const { position, stage } = fact;
       const value = this.#equalValue(fact.value);
-      const name = JSON.stringify([place, stage, value]);
+      const name = JSON.stringify([position, stage, value]);
       if (value === undefined || known.has(name)) continue;
       known.add(name);
-      this.#shareNaturally(place, value, stage);
+      this.#shareNaturally(position, value, stage);
       for (const { left, right, ...join } of this.#equalColumns) {
         const { kind } = join;
         // A row of the stage whose column is not null has a partner in a join that may add nulls to the other side.
         const isEarlier = join.stage <= stage;
-        if (place === left && (kind === "inner" || (kind === "right" && isEarlier)))
+        if (position === left && (kind === "inner" || (kind === "right" && isEarlier)))
           this.#put(this.#equalPart(right, value), Math.max(stage, join.stage));
-        else if (place === right && isEarlier && (kind === "inner" || kind === "left"))
+        else if (position === right && isEarlier && (kind === "inner" || kind === "left"))
           this.#put(this.#equalPart(left, value), stage);
       }
     }
   }
 
   /** Checks the value of a column that natural joins share in their sources, too. */
-  #shareNaturally(place: number, value: Scalar, stage: number): void {
+  #shareNaturally(position: number, value: Scalar, stage: number): void {
     for (const [i, { kind }] of this.#joins.slice(0, stage).entries()) {
       const { columns } = this.#stages[i] as Stage;
-      if (kind !== "natural" || place >= columns.length) continue;
-      const { name } = columns[place] as RelationColumn;
+      if (kind !== "natural" || position >= columns.length) continue;
+      const { name } = columns[position] as RelationColumn;
       const other = (this.#relations[i + 1] as Relation).columns.findIndex((column) => column.name === name);
       if (other < 0) continue;
       const { holds, parts, demands } = this.#sources[i + 1] as SourceConditions;
-      const part = this.#equalPart(place, value);
+      const part = this.#equalPart(position, value);
       holds.push(part.holds(() => other));
       parts.push(part.expression);
-      demands.push({ place: other, value });
+      demands.push({ position: other, value });
     }
   }
 
@@ -241,20 +236,20 @@ export class Planner {
     return this.#evaluation.form === "recorded" ? undefined : (numberOfText(value) ?? value);
   }
 
-  #equalPart(place: number, value: Scalar): Part {
+  #equalPart(position: number, value: Scalar): Part {
     const isStandard = this.#evaluation.form === "standard";
-    const { source } = this.#origins[place] as Origin;
-    const { name } = (this.#stages.at(-1) as Stage).columns[place] as RelationColumn;
+    const { source } = this.#origins[position] as Origin;
+    const { name } = (this.#stages.at(-1) as Stage).columns[position] as RelationColumn;
     const operand = { kind: "column", origin: null, name } as const;
     return {
       expression: { kind: "is-null", operand, isNegated: true },
       sources: [source],
       holds: (local) => {
-        const at = local(place);
+        const at = local(position);
         if (isStandard) return (row) => standardOrder(row[at] as Scalar, value) === 0;
         return (row) => isEqual(row[at] as Scalar, value);
       },
-      demands: [{ place, value }],
+      demands: [{ position, value }],
     };
   }
 
@@ -262,8 +257,8 @@ export class Planner {
     if (kind === "natural" || !isEquality(part)) return;
     const [left, right] = this.#sidesOf(part, stage) ?? [];
     if (left === undefined || right === undefined) return;
-    const places = [left, right].map((side) => this.#placeOf(side, stage));
-    const [one, other] = places;
+    const positions = [left, right].map((side) => this.#positionOf(side, stage));
+    const [one, other] = positions;
     if (typeof one === "number" && typeof other === "number")
       this.#equalColumns.push({ stage, kind, left: one, right: other });
   }
@@ -287,26 +282,26 @@ export class Planner {
     const width = (this.#stages[stage - 1] as Stage).columns.length;
     const { equal } = this.#stages[stage] as Stage;
     equal.push({
-      left: this.#keyOf(left, stage, (place) => place),
-      right: this.#keyOf(right, stage, (place) => place - width),
+      left: this.#keyOf(left, stage, (position) => position),
+      right: this.#keyOf(right, stage, (position) => position - width),
     });
   }
 
-  #keyOf(expression: Expression, stage: number, local: (place: number) => number): Key {
-    const place = this.#placeOf(expression, stage);
+  #keyOf(expression: Expression, stage: number, local: (position: number) => number): Key {
+    const position = this.#positionOf(expression, stage);
     const value = compiled(expression, this.#scope(stage, local), this.#evaluation);
     return {
       expression,
-      place: place === null ? null : local(place),
+      position: position === null ? null : local(position),
       value: isSafe(expression) ? value : (row) => unlessFailed(value, row),
     };
   }
 
   /** Returns the column index; null: the expression is no column. */
-  #placeOf(expression: Expression, stage: number): number | null {
+  #positionOf(expression: Expression, stage: number): number | null {
     const { columns } = this.#stages[stage] as Stage;
     if (expression.kind !== "column" || isText(expression, columns)) return null;
-    return placeOf(expression, columns, this.#evaluation);
+    return positionOf(expression, columns, this.#evaluation);
   }
 
   /** Returns the sources of the columns of an expression, each once. */
@@ -314,8 +309,8 @@ export class Planner {
     const found = new Set<number>();
     const visit = (each: Expression): void => {
       if (each.kind === "column") {
-        const place = this.#placeOf(each, stage);
-        if (place !== null) found.add((this.#origins[place] as Origin).source);
+        const position = this.#positionOf(each, stage);
+        if (position !== null) found.add((this.#origins[position] as Origin).source);
       } else for (const part of operandsOf(each)) visit(part);
     };
     visit(expression);
@@ -339,19 +334,19 @@ export class Planner {
     if (!isEquality(part)) return [];
     const sides = [[part.left, part.right] as const, [part.right, part.left] as const];
     return sides.flatMap(([one, other]) => {
-      const place = this.#placeOf(one, stage);
+      const position = this.#positionOf(one, stage);
       const value = constantOf(other, this.#evaluation);
-      return place === null || value === undefined ? [] : [{ place, value }];
+      return position === null || value === undefined ? [] : [{ position, value }];
     });
   }
 
-  #scope(stage: number, local: (place: number) => number): Scope {
+  #scope(stage: number, local: (position: number) => number): Scope {
     const { columns } = this.#stages[stage] as Stage;
     return {
       column: (column): Compiled => {
         if (isText(column, columns)) return () => column.name;
-        const place = local(placeOf(column, columns, this.#evaluation));
-        return (row) => row[place] as Scalar;
+        const position = local(positionOf(column, columns, this.#evaluation));
+        return (row) => row[position] as Scalar;
       },
       call: ({ name }) => {
         throw failure(this.#evaluation, "notByRow", name);

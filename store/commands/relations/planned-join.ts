@@ -25,7 +25,7 @@ export function* plannedSources(
   evaluation: Evaluation,
 ): Generator<void, Relation> {
   // Conditions that the plan does not check must name columns that exist, too.
-  const plan = new Planner(relations, joins, evaluation).plan({ where });
+  const plan = new Planner(relations, joins, evaluation).plan(where);
   if (where !== null)
     condition(where, rowScope((plan.stages.at(-1) as Stage).columns, evaluation), evaluation);
   let left = new Side(relations[0] as Relation, plan.sources[0] as SourceConditions, evaluation);
@@ -79,10 +79,10 @@ class Side {
   *#found(): Generator<void, readonly RelationRow[]> {
     const { table } = this.relation;
     const { demands, parts } = this.conditions;
-    const demand = table === null ? undefined : mostSelective(demands, table, ({ place }) => place);
+    const demand = table === null ? undefined : mostSelective(demands, table, ({ position }) => position);
     const all =
       table !== null && demand !== undefined && this.isTable
-        ? (yield* table.equal(demand.place, demand.value)).map((number) => table.row(number))
+        ? (yield* table.equal(demand.position, demand.value)).map((number) => table.row(number))
         : this.relation.rows;
     const { holds } = this;
     spend(this.#evaluation, all.length);
@@ -146,8 +146,8 @@ class StagedJoin {
     const { table } = indexed.relation;
     if (table === null || !indexed.isLargeTable) return null;
     if (kind !== "inner" && kind !== (side === "left" ? "right" : "left")) return null;
-    const columns = this.#equal.filter((each) => each[side].place !== null);
-    return mostSelective(columns, table, (each) => each[side].place) ?? null;
+    const columns = this.#equal.filter((each) => each[side].position !== null);
+    return mostSelective(columns, table, (each) => each[side].position) ?? null;
   }
 
   /** Returns whether the right side has so few rows that their partners are found by the index of the left table. */
@@ -165,11 +165,11 @@ class StagedJoin {
   *#byIndex(side: "left" | "right", equal: EqualKeys): Generator<void, void> {
     const isLeft = side === "left";
     const [indexed, few] = isLeft ? [this.#left, this.#right] : [this.#right, this.#left];
-    const { place } = equal[side];
+    const { position } = equal[side];
     const key = equal[isLeft ? "right" : "left"];
     const { table } = indexed.relation;
     const rows = yield* few.rows();
-    if (table === null || place === null) return;
+    if (table === null || position === null) return;
     countCalculated(this.#evaluation, rows.length, [key.expression]);
     const { holds } = indexed;
     /** The index's row of each pair. */
@@ -180,7 +180,7 @@ class StagedJoin {
       const value = key.value(row);
       // All are checked where the key cannot be calculated.
       if (value === undefined) everywhere ??= table.numbers;
-      const partners = value === undefined ? (everywhere ?? []) : yield* table.equal(place, value);
+      const partners = value === undefined ? (everywhere ?? []) : yield* table.equal(position, value);
       for (const number of partners) {
         if (this.#check()) yield;
         const one = table.row(number);
@@ -225,14 +225,14 @@ class StagedJoin {
     for (const [at, row] of rows.entries()) {
       const value = equal?.[one].value(row);
       if (hash === null || value === undefined) everywhere ??= [...others.keys()];
-      const places = hash === null || value === undefined ? (everywhere ?? []) : hash.equal(value);
-      for (const place of places) {
+      const positions = hash === null || value === undefined ? (everywhere ?? []) : hash.equal(value);
+      for (const position of positions) {
         if (this.#check()) yield;
-        const found = others[place] as RelationRow;
+        const found = others[position] as RelationRow;
         if (!this.#add(isOfLeft ? [...found, ...row] : [...row, ...found])) continue;
         isMatched[one][at] = 1;
-        isMatched[other][place] = 1;
-        if (isOfLeft) lefts.push(place);
+        isMatched[other][position] = 1;
+        if (isOfLeft) lefts.push(position);
       }
       if (this.#check()) yield;
     }
@@ -246,7 +246,7 @@ class StagedJoin {
     for (const side of ["right", "left"] as const) {
       const { table } = (side === "right" ? this.#right : this.#left).relation;
       const unique = this.#equal.find(
-        ({ [side]: { place } }) => place !== null && table?.isUnique(place) === true,
+        ({ [side]: { position } }) => position !== null && table?.isUnique(position) === true,
       );
       if (unique !== undefined) return unique;
     }
@@ -293,11 +293,11 @@ class StagedJoin {
 function mostSelective<Item>(
   items: readonly Item[],
   table: TableReading,
-  placeOf: (item: Item) => number | null,
+  positionOf: (item: Item) => number | null,
 ): Item | undefined {
   const unique = items.find((item) => {
-    const place = placeOf(item);
-    return place !== null && table.isUnique(place);
+    const position = positionOf(item);
+    return position !== null && table.isUnique(position);
   });
   return unique ?? items[0];
 }

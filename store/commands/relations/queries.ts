@@ -42,7 +42,7 @@ import type { Compiled } from "./standard-values.js";
 /** Views within views: each takes stack. */
 const VIEWS_MAX = 8;
 
-/** What there is to select from where nothing is named: one row. */
+/** The source of a select that names none: one row. */
 const DUAL: Relation = { name: "dual", columns: [], rows: [[]], table: null, isSet: true };
 
 /** The result of a query of a statement that writes: no other command may come between. @throws CommandFailure */

@@ -1,4 +1,4 @@
-/** What queries are made of: rows under columns, which every operator takes and gives. */
+/** Relations: rows under columns, which every operator takes and returns. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { STEP_ITEMS } from "../../../protocol/steps.js";
 import { sqlFailure } from "../../sql/messages.js";
@@ -12,7 +12,7 @@ import type { Evaluation } from "./evaluation.js";
 
 export interface RelationColumn {
   readonly name: ByteString;
-  /** The table, the view or the name given to it that the column is from; null: an expression, or nobody has asked. */
+  /** The table, the view or the alias that the column is from; null: the column is an expression, or its origin is not needed. */
   readonly origin: ByteString | null;
   /** Origins of the other columns that a natural join made one with this. */
   readonly otherOrigins?: readonly ByteString[];
@@ -21,7 +21,7 @@ export interface RelationColumn {
 export type RelationRow = readonly Scalar[];
 
 export interface Relation {
-  /** Tells how it came about: `t_selection_projection`. */
+  /** Describes how it was made: `t_selection_projection`. */
   readonly name: ByteString;
   readonly columns: readonly RelationColumn[];
   readonly rows: readonly RelationRow[];
@@ -48,7 +48,7 @@ export function tableRelation(
   };
 }
 
-/** Of tables by the origin that was asked for last: the same is, again and again. */
+/** Columns by table, of the origin that was requested last: statements repeat. */
 const knownColumns = new WeakMap<readonly TableColumn[], readonly RelationColumn[]>();
 
 export function columnsOf(columns: readonly TableColumn[], origin: ByteString): readonly RelationColumn[] {
@@ -59,7 +59,7 @@ export function columnsOf(columns: readonly TableColumn[], origin: ByteString): 
   return made;
 }
 
-/** Equal rows once, at the first one's place. */
+/** Equal rows once, at the first one's position. */
 export function* withoutDuplicates(rows: readonly RelationRow[]): Generator<void, readonly RelationRow[]> {
   if (rows.length < 2) return rows;
   const seen = new DistinctRows();
@@ -71,18 +71,19 @@ export function* withoutDuplicates(rows: readonly RelationRow[]): Generator<void
   return found;
 }
 
-/** Where columns are looked for: whose words an error is in, and whether case matters. */
-type Naming = Pick<Evaluation, "language" | "form">;
-
 /**
  * Returns the index of the column that is meant. In the recorded form an origin that no column has is ignored if one column alone has the
  * name. In the standard form the case of letters does not matter if no column has the name as it is written.
  * @throws CommandFailure
  */
-export function placeOf(column: Column, columns: readonly RelationColumn[], naming: Naming): number {
-  const place = placeOfExact(column, columns, naming);
-  if (place !== undefined) return place;
-  if (naming.form === "standard") {
+export function positionOf(
+  column: Column,
+  columns: readonly RelationColumn[],
+  evaluation: Evaluation,
+): number {
+  const position = exactPositionOf(column, columns, evaluation);
+  if (position !== undefined) return position;
+  if (evaluation.form === "standard") {
     const folded = columns.map((each) => ({
       name: fold(each.name),
       origin: each.origin && fold(each.origin),
@@ -90,25 +91,25 @@ export function placeOf(column: Column, columns: readonly RelationColumn[], nami
     }));
     const { origin, name } = column;
     const wanted = { ...column, name: fold(name), origin: origin && fold(origin) };
-    const other = placeOfExact(wanted, folded, naming);
+    const other = exactPositionOf(wanted, folded, evaluation);
     if (other !== undefined) return other;
   }
   const { origin, name } = column;
-  const advice = naming.form === "standard" && origin === null ? adviceForName(name) : undefined;
-  if (advice !== undefined) throw sqlFailure(naming.language, "notSupported", name, advice);
-  throw sqlFailure(naming.language, "unknownColumn", origin === null ? name : `${origin}.${name}`);
+  const advice = evaluation.form === "standard" && origin === null ? adviceForName(name) : undefined;
+  if (advice !== undefined) throw sqlFailure(evaluation.language, "notSupported", name, advice);
+  throw sqlFailure(evaluation.language, "unknownColumn", origin === null ? name : `${origin}.${name}`);
 }
 
 /** Returns the indexes of the columns that `t.*` means, with null those of `*`. @throws CommandFailure  no table is called so */
 export function columnsOfOrigin(
   origin: ByteString | null,
   columns: readonly RelationColumn[],
-  { language }: Naming,
+  { language }: Evaluation,
 ): readonly number[] {
   if (origin === null) return [...columns.keys()];
   for (const alike of [(name: ByteString) => name, fold]) {
-    const found = [...columns.keys()].filter((place) => {
-      const { origin: own, otherOrigins = [] } = columns[place] as RelationColumn;
+    const found = [...columns.keys()].filter((position) => {
+      const { origin: own, otherOrigins = [] } = columns[position] as RelationColumn;
       return [own, ...otherOrigins].some((each) => each !== null && alike(each) === alike(origin));
     });
     if (found.length > 0) return found;
@@ -139,12 +140,12 @@ export function isText({ isQuoted, name }: Column, columns: readonly RelationCol
 }
 
 /** @returns undefined: there is no such column */
-function placeOfExact(
+function exactPositionOf(
   { origin, name }: Column,
   columns: readonly RelationColumn[],
-  { language, form }: Naming,
+  { language, form }: Evaluation,
 ): number | undefined {
-  let [count, place, exactCount, exactPlace] = [0, -1, 0, -1];
+  let [count, position, exactCount, exactPosition] = [0, -1, 0, -1];
   for (let at = columns.length - 1; at >= 0; at--) {
     const column = columns[at] as RelationColumn;
     if (column.name !== name) continue;
@@ -152,15 +153,15 @@ function placeOfExact(
     const isExact = column.origin === origin || isShared;
     if (!isExact && form === "standard" && origin !== null && column.origin !== null) continue;
     count++;
-    place = at;
+    position = at;
     if (!isExact) continue;
     exactCount++;
-    exactPlace = at;
+    exactPosition = at;
   }
   if (origin !== null && exactCount > 0) {
     if (exactCount > 1) throw sqlFailure(language, "ambiguousOrigin", name, origin);
-    return exactPlace;
+    return exactPosition;
   }
   if (count > 1) throw sqlFailure(language, "ambiguousColumn", name, String(count));
-  return count === 1 ? place : undefined;
+  return count === 1 ? position : undefined;
 }

@@ -8,7 +8,7 @@ import { type Compiled, standardAmount, textFor } from "./standard-values.js";
 
 type Known = number | ByteString | boolean;
 
-/** By their names; null gives null. */
+/** Functions of one value by their names; null yields null. */
 const OF_ONE: Readonly<Record<string, (value: Known) => Scalar>> = {
   lower: (value) => fold(textFor(value)),
   upper: (value) => textFor(value).replace(/[a-z]+/g, (letters) => letters.toUpperCase()),
@@ -57,12 +57,12 @@ function charactersOf(text: ByteString): number {
 }
 
 const DIGITS_MAX = 30;
-/** From here on doubles are whole numbers. */
+/** Doubles from here on are whole numbers. */
 const WHOLE_MIN = 2 ** 52;
 /** Numbers that are less than this part of themselves below a half count as the half: 2.675 is kept as 2.67499999999999982. */
 const NEAR = 3n;
 const NEAR_SCALE = 10n ** 16n;
-/** Where that part is smaller than the last digit of a double. */
+/** Maximum digits for which that part is smaller than the last digit of a double. */
 const NEAR_DIGITS_MAX = 15;
 
 /**

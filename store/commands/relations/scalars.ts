@@ -1,6 +1,6 @@
 /**
- * How values compare and what they count for. Of one type they compare directly, texts by their bytes; else as numbers, where a text is the
- * number that it writes, or 1 if it says yes. Null is equal to nothing and counts for 0. Source: test/vectors/sql/GRAMMAR.md.
+ * Comparison of values. Values of one type are compared directly, texts by their bytes; otherwise as numbers, where a text is the number
+ * that it writes, or 1 if it says yes. Null equals nothing and counts for 0. Source: test/vectors/sql/GRAMMAR.md.
  */
 import type { Scalar } from "../../values/relations/cell.js";
 import { leadingNumber, numberForText } from "../../values/relations/text-number.js";
@@ -30,7 +30,7 @@ export function sortOrder(one: Scalar, other: Scalar): number {
 
 const rankOf = (value: Scalar) => (value === null ? 0 : typeof value === "string" ? 2 : 1);
 
-/** In arithmetic. */
+/** Returns the number of a value in arithmetic. */
 export function amount(value: Scalar): number {
   if (typeof value === "number") return value;
   if (typeof value === "string") return leadingNumber(value);

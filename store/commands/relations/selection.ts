@@ -8,7 +8,7 @@ import { demandsOf, leadingEqualities } from "./equalities.js";
 import { type Evaluation, lookAt, spend } from "./evaluation.js";
 import {
   isText,
-  placeOf,
+  positionOf,
   type Relation,
   type RelationColumn,
   type RelationRow,
@@ -18,7 +18,7 @@ import {
 /** A table of fewer rows is looked through. */
 export const INDEXED_ROWS_MIN = 16;
 
-/** In the recorded form equal rows are in the result once. */
+/** Selects the rows that meet a condition; in the recorded form equal rows are in the result once. */
 export function* selected(
   relation: Relation,
   where: Expression,
@@ -31,12 +31,12 @@ export function* selected(
       ? null
       : demanded(columns, where, evaluation, {
           size: table.size,
-          isUnique: (place) => table.isUnique(place),
+          isUnique: (position) => table.isUnique(position),
         });
   const candidates =
     table === null || demand === null
       ? relation.rows
-      : (yield* numbersOf(demand, (value) => table.equal(demand.place, value))).map((number) =>
+      : (yield* numbersOf(demand, (value) => table.equal(demand.position, value))).map((number) =>
           table.row(number),
         );
   if (demand !== null) lookAt(evaluation, demand.values.length - 1);
@@ -46,7 +46,7 @@ export function* selected(
   return yield* ofSelection(relation, rows, evaluation);
 }
 
-/** What is left of a relation by its condition. */
+/** Reduces a relation to the rows that meet its condition. */
 export function* ofSelection(
   { name, columns, isSet }: Relation,
   rows: readonly RelationRow[],
@@ -93,13 +93,13 @@ export function matching(
       ? null
       : demanded(columns, where, evaluation, {
           size: table.size,
-          isUnique: (place) => table.columns[place]?.uniqueness !== "none",
+          isUnique: (position) => table.columns[position]?.uniqueness !== "none",
         });
   lookAt(evaluation, demand === null ? table.size : demand.values.length - 1);
   const candidates =
     demand === null
       ? table.numbered()
-      : finish(numbersOf(demand, (value) => equalIn(table, demand.place, value))).map(
+      : finish(numbersOf(demand, (value) => equalIn(table, demand.position, value))).map(
           (number) => [number, table.row(number)] as const,
         );
   const count = demand === null ? table.size : (candidates as readonly unknown[]).length;
@@ -115,19 +115,19 @@ export function matching(
 
 /** A value that a condition demands of a column. */
 export interface Demand {
-  readonly place: number;
+  readonly position: number;
   readonly value: Scalar;
 }
 
 /** Values of which a column must equal one. */
 interface Choice {
-  readonly place: number;
+  readonly position: number;
   readonly values: readonly Scalar[];
 }
 
 interface Indexed {
   readonly size: number;
-  isUnique(place: number): boolean;
+  isUnique(position: number): boolean;
 }
 
 /** Returns the numbers of the rows with one of the values, rising. @param equal  finds those of one value */
@@ -145,8 +145,8 @@ function* numbersOf(
 }
 
 // biome-ignore lint/correctness/useYield: what writes finds its rows in one step
-function* equalIn(table: Table, place: number, value: Scalar): Generator<void, readonly number[]> {
-  return table.index(place).equal(value);
+function* equalIn(table: Table, position: number, value: Scalar): Generator<void, readonly number[]> {
+  return table.index(position).equal(value);
 }
 
 /**
@@ -159,14 +159,14 @@ function demanded(
   evaluation: Evaluation,
   table: Indexed,
 ): Choice | null {
-  const found = equalityDemanded(columns, where, evaluation, (place) => table.isUnique(place));
-  if (found !== null) return { place: found.place, values: [found.value] };
+  const found = equalityDemanded(columns, where, evaluation, (position) => table.isUnique(position));
+  if (found !== null) return { position: found.position, values: [found.value] };
   for (const part of demandsOf(where, evaluation.form).parts) {
     if (part.kind !== "in" || part.isNegated || part.operand.kind !== "column") continue;
     if (part.list.length === 0 || part.list.length >= table.size || isText(part.operand, columns)) continue;
     const values = part.list.map((each) => constantOf(each, evaluation));
     if (values.every((value) => value !== undefined))
-      return { place: placeOf(part.operand, columns, evaluation), values };
+      return { position: positionOf(part.operand, columns, evaluation), values };
   }
   return null;
 }
@@ -175,7 +175,7 @@ function equalityDemanded(
   columns: readonly RelationColumn[],
   where: Expression,
   evaluation: Evaluation,
-  isUnique: (place: number) => boolean,
+  isUnique: (position: number) => boolean,
 ): Demand | null {
   let first: Demand | null = null;
   for (const { left, right } of leadingEqualities(where, evaluation.form)) {
@@ -185,8 +185,8 @@ function equalityDemanded(
     ] as const) {
       const value: Scalar | undefined = constantOf(other, evaluation);
       if (one.kind !== "column" || value === undefined || isText(one, columns)) continue;
-      const demand = { place: placeOf(one, columns, evaluation), value };
-      if (evaluation.form === "recorded" || isUnique(demand.place)) return demand;
+      const demand = { position: positionOf(one, columns, evaluation), value };
+      if (evaluation.form === "recorded" || isUnique(demand.position)) return demand;
       first ??= demand;
     }
   }

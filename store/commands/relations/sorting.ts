@@ -21,7 +21,7 @@ export function allFields(
   evaluation: Evaluation,
 ): { readonly fields: readonly Field[]; readonly scope: Scope } {
   const fields: Field[] = [];
-  const places = new Map<Expression, number>();
+  const positions = new Map<Expression, number>();
   for (const { value, alias } of selected ?? ALL) {
     if (value.kind !== "all") {
       fields.push({ value, alias });
@@ -29,15 +29,15 @@ export function allFields(
     }
     const found = columnsOfOrigin(value.origin, columns, evaluation);
     checkColumns(evaluation, fields.length + found.length);
-    for (const place of found) {
-      const column = { kind: "column", ...(columns[place] as RelationColumn) } as const;
+    for (const position of found) {
+      const column = { kind: "column", ...(columns[position] as RelationColumn) } as const;
       fields.push({ value: column, alias: null });
-      places.set(column, place);
+      positions.set(column, position);
     }
   }
   const known = (expression: Expression): Compiled | undefined => {
-    const place = places.get(expression);
-    return place === undefined ? undefined : (row) => row[place] as Scalar;
+    const position = positions.get(expression);
+    return position === undefined ? undefined : (row) => row[position] as Scalar;
   };
   const scope: Scope = { ...rowScope(columns, evaluation), known };
   return { fields, scope };

@@ -33,7 +33,7 @@ function sourceNamed(name: ByteString, evaluation: Evaluation): NamedSource {
   }
 }
 
-/** As a view means it, which may be of another form than the statement that names it. */
+/** Returns the evaluation of a view, which may be of another form than the statement that names it. */
 export function ofView({ parsed }: View, evaluation: Evaluation): Evaluation {
   const form = formOf(parsed.language, evaluation.english);
   return form === evaluation.form ? evaluation : { ...evaluation, form };

@@ -11,7 +11,7 @@ import type { TableReading } from "../../values/relations/table-reading.js";
 
 export interface View {
   readonly parsed: Parsed & { readonly statement: { readonly kind: "query"; readonly query: Query } };
-  /** How long its text is. */
+  /** Length of its text in characters. */
   readonly chars: number;
 }
 

@@ -43,7 +43,7 @@ export const relations = family("sql", {
     complexity:
       "of changes O(N), N: rows of the table, or those that an equality leaves; of INSERT O(M), M: rows added",
     summary:
-      "Carries out a statement over the tables of a database; what stands behind it takes the places of its ?.",
+      "Executes a statement over the tables of a database; the arguments after it are the values of its ?.",
     otherRow: (argv) => (onlyReads(argv) ? READ_ROW : null),
     run: (data, argv, unit) => execute(data, argv, unit, EXTENDED),
   },
@@ -65,9 +65,9 @@ export const relations = family("sql", {
 const EXTENDED = 3;
 
 /**
- * What SQL means before CLUSTER SEMANTICS 2 or 3, where it writes: statements that are recorded already must do what they did. By version 1
- * English ones are of the recorded form, and what they read is found as it was, with its limits. Statements that only read are recorded by
- * no timeline.
+ * The SQL commands as they were before CLUSTER SEMANTICS 2 or 3, where they write: recorded statements must do what they did. By version 1
+ * English statements are of the recorded form, and their sources are found as they were, with their limits. Statements that only read are
+ * recorded by no timeline.
  */
 export const relationsBy = (version: 1 | 2): readonly Command[] =>
   relations
@@ -128,7 +128,7 @@ function* stepped(work: Generator<void, Relation>, evaluation: Evaluation): Gene
   }
 }
 
-/** What the engine says of a string longer than any can be, in our words; none is made once rows are being changed. */
+/** Replaces the engine's error for a string above the maximum length by ours; no string is made once rows are being changed. */
 function told(problem: unknown, evaluation: Evaluation): unknown {
   const isTooLong = problem instanceof RangeError && TOO_LONG.test(problem.message);
   return isTooLong ? failure(evaluation, "tooLong") : problem;

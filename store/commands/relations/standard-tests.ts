@@ -58,7 +58,7 @@ class WrittenValues {
   }
 }
 
-/** Nothing is in an empty list, not even null. */
+/** Compiles `in`. An empty list contains nothing, not even null. */
 function membership({ operand, list }: Membership, compile: Compile): (row: RelationRow) => Truth {
   const value = compile(operand);
   const written = new WrittenValues();
@@ -99,7 +99,7 @@ const isContinuation = (byte: number) => (byte & 0xc0) === 0x80;
 
 /** Steps back that the likes of one statement may take: some 50 ms. */
 const LIKE_STEPS_MAX = 20_000_000;
-/** Fewer from one place do not count. */
+/** Fewer from one position do not count. */
 const STEPS_BACK_FREE = 16;
 
 /** Bytes, and what `%` and `_` mean; null: it matches nothing, as it ends with the escape character. */
@@ -152,7 +152,7 @@ function characterEnd(text: ByteString, at: number): number {
 function matches(pattern: Pattern, text: ByteString, evaluation: Evaluation): boolean {
   if (pattern === null) return false;
   let [p, t] = [0, 0];
-  /** Where to go on after the last `%` if the rest does not match. */
+  /** Index to resume at, after the last `%`, if the rest does not match. */
   let [anyP, anyT] = [-1, 0];
   for (;;) {
     const expected = pattern[p];

@@ -1,6 +1,6 @@
 /**
- * How values compare and what they count for in standard statements. Null is unknown. A text that writes a number equals that number; any
- * other text is greater than all numbers. In arithmetic and as a condition a text counts for the number that it begins with, else 0.
+ * Comparison of values in standard statements. Null is unknown. A text that writes a number equals that number; any other text is greater
+ * than all numbers. In arithmetic and as a condition a text counts for the number that it begins with, else 0.
  */
 
 import type { ByteString } from "../../../protocol/byte-string.js";

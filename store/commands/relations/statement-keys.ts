@@ -1,7 +1,7 @@
 /**
- * What a statement may read and write, from its bytes. Whether a name is a table's or a view's, and what a view reads, depends on data: so
- * queries may read the whole database, while only the keys of the names in them have to be permitted; who may read a view need not be
- * allowed to read what it is made of.
+ * The keys that a statement may read and write, from its bytes. Whether a name is a table or a view, and what a view reads, depends on
+ * data: so queries may read the complete database, while only the keys of the names in them require permission; a user that may read a view
+ * need not be permitted to read its sources.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Permission, Touch } from "../../rows/key-spec.js";
@@ -27,7 +27,7 @@ const READING: ReadonlySet<Statement["kind"]> = new Set(["query", "show", "descr
 const EVERYTHING = { db: null, key: null, isCovered: true } as const;
 
 /**
- * What a statement may touch by either form: which one counts where it is recorded is known only there.
+ * Returns the keys that a statement may touch by either form: from the bytes it is not known which form is recorded.
  * @param argv  `SQL database statement …`
  */
 export function touchesOfStatement(argv: readonly ByteString[]): Touch[] {

@@ -12,10 +12,7 @@ type Options = ReadonlySet<Option>;
 const NO_OPTIONS: Options = new Set();
 const INCREMENTS: Options = new Set(["incr"]);
 
-/**
- * @param increments  as if INCR were given: ZINCRBY, which takes the options as well where they leave it a
- * pair
- */
+/** @param increments  whether to behave as with INCR: ZINCRBY, which accepts the options that are valid for one pair */
 export function zadd(data: Data, argv: readonly ByteString[], increments: boolean): Reply {
   let options = increments ? INCREMENTS : NO_OPTIONS;
   let first = 2;

@@ -43,21 +43,25 @@ const OF_INTERSECTION = "O(N*K+R*log(R)), N: members of the smallest set, K: set
 const OF_UNION = "O(N+R*log(R)), N: members of all sets, R: members of the result";
 
 export const sortedSetAlgebra: Readonly<Record<string, Row>> = {
-  ZDIFF: reader("diff", OF_DIFFERENCE, "The members of the first sorted set that no other one has."),
+  ZDIFF: reader("diff", OF_DIFFERENCE, "Returns the members of the first sorted set that no other one has."),
   ZDIFFSTORE: storer(
     "diff",
     "6.2.0",
     OF_DIFFERENCE,
     "Stores the members of the first that no other one has.",
   ),
-  ZINTER: reader("inter", OF_INTERSECTION, "The members that all sorted sets have, with combined scores."),
+  ZINTER: reader(
+    "inter",
+    OF_INTERSECTION,
+    "Returns the members that all sorted sets have, with combined scores.",
+  ),
   ZINTERCARD: {
     arity: -3,
     flags: ["readonly", "movablekeys"],
     keys: counted(read, 1),
     since: "7.0.0",
     complexity: "O(N*K), N: members of the smallest set, K: sets",
-    summary: "How many members all sorted sets have; counts up to a limit.",
+    summary: "Counts the members that all sorted sets have, up to a limit.",
     run: zintercard,
   },
   ZINTERSTORE: storer(
@@ -66,7 +70,11 @@ export const sortedSetAlgebra: Readonly<Record<string, Row>> = {
     OF_INTERSECTION,
     "Stores the members that all have, with combined scores.",
   ),
-  ZUNION: reader("union", OF_UNION, "The members that any of the sorted sets has, with combined scores."),
+  ZUNION: reader(
+    "union",
+    OF_UNION,
+    "Returns the members that any of the sorted sets has, with combined scores.",
+  ),
   ZUNIONSTORE: storer("union", "2.0.0", OF_UNION, "Stores the members that any has, with combined scores."),
 };
 
@@ -170,7 +178,7 @@ function combination(data: Data, argv: readonly ByteString[], countAt: number, n
   return { operands, combine, withScores };
 }
 
-/** @returns the operands and the place behind their keys. @throws CommandFailure */
+/** @returns the operands and the index after their keys @throws CommandFailure */
 function operandsOf(data: Data, argv: readonly ByteString[], countAt: number) {
   const count = integerFrom(Number.NEGATIVE_INFINITY, argv[countAt]!, notInteger);
   if (count < 1) throw custom(`ERR at least 1 input key is needed for '${argv[0]!.toLowerCase()}' command`);

@@ -14,23 +14,23 @@ export interface Span {
   readonly to: number;
 }
 
-/** How a range is read. */
+/** The direction and the offset of a range. */
 export interface View {
-  /** From its highest rank down. */
+  /** Whether the range is read from its highest rank down. */
   readonly reverse: boolean;
-  /** How many members are left out at the end that is read first; negative: all. */
+  /** Number of members to skip at the end that is read first; negative: all. */
   readonly offset: number;
 }
 
 /** Steps of a member that is compared in a sorted set that is not ordered by its members. */
 const WALKED_STEPS = 4;
 
-/** @returns the ranks within the bounds and behind the offset; `from` ≤ `to` */
+/** @returns the ranks within the bounds and after the offset; `from` ≤ `to` */
 export type Bounds = (zset: SortedSet, view: View, data: Data) => Span;
 
 const EMPTY: Span = { from: 0, to: 0 };
 
-/** First and last place; negative ones count from the end. There is no offset. @throws CommandFailure */
+/** First and last index; negative ones count from the end. There is no offset. @throws CommandFailure */
 export function rankBounds(firstBytes: ByteString, lastBytes: ByteString): Bounds {
   const first = indexArgument(firstBytes);
   const last = indexArgument(lastBytes);
@@ -82,7 +82,7 @@ function behindOffset(from: number, to: number, { reverse, offset }: View): Span
 interface LexBound {
   readonly member: ByteString;
   readonly exclusive: boolean;
-  /** -1 before all members, 1 behind all, 0 at `member`. */
+  /** -1 before all members, 1 after all, 0 at `member`. */
   readonly side: -1 | 0 | 1;
 }
 
@@ -101,10 +101,9 @@ function countBelow(zset: SortedSet, bound: LexBound, orEqual: boolean): number 
 }
 
 /**
- * Where scores differ the members are not in order and the range means little; but all daemons must find the
- * same one, so it is what Redis finds in a small set: the first member on the right side of the near bound,
- * if it is on the right side of the far one too; from there on the offset, whatever it passes; then all
- * members up to the far bound.
+ * Finds a range where scores differ: the members are not in order and the range means little, but all daemons must find the same one. So it
+ * is what Redis finds in a small set: the first member on the right side of the near bound, if it is on the right side of the far one too;
+ * from there on the offset, whatever it passes; then all members up to the far bound.
  */
 function spanByWalk(zset: SortedSet, min: LexBound, max: LexBound, { reverse, offset }: View): Span {
   const isAboveMin = (member: ByteString) => !isBelow(member, min, min.exclusive);

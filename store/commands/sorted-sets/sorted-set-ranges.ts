@@ -51,15 +51,15 @@ const remover = (since: string, summary: string, bounds: BoundsReader): Row => (
 });
 
 export const sortedSetRanges: Readonly<Record<string, Row>> = {
-  ZCOUNT: counter("2.0.0", "How many members have a score in a range.", scoreBounds),
-  ZLEXCOUNT: counter("2.8.9", "How many members of equal score lie in a range of names.", lexBounds),
-  ZRANGE: reader("1.2.0", "Members in a range of places, scores or names.", (data, argv) =>
+  ZCOUNT: counter("2.0.0", "Counts the members with a score in a range.", scoreBounds),
+  ZLEXCOUNT: counter("2.8.9", "Counts the members of equal score in a range of names.", lexBounds),
+  ZRANGE: reader("1.2.0", "Returns the members in a range of ranks, scores or names.", (data, argv) =>
     range(data, argv, {}),
   ),
-  ZRANGEBYLEX: reader("2.8.9", "Members of equal score in a range of names.", (data, argv) =>
+  ZRANGEBYLEX: reader("2.8.9", "Returns the members of equal score in a range of names.", (data, argv) =>
     range(data, argv, { by: "lex", reverse: false }),
   ),
-  ZRANGEBYSCORE: reader("1.0.5", "Members with a score in a range, lowest first.", (data, argv) =>
+  ZRANGEBYSCORE: reader("1.0.5", "Returns the members with a score in a range, lowest first.", (data, argv) =>
     range(data, argv, { by: "score", reverse: false }),
   ),
   ZRANGESTORE: {
@@ -74,14 +74,20 @@ export const sortedSetRanges: Readonly<Record<string, Row>> = {
   ZREMRANGEBYLEX: remover("2.8.9", "Removes the members of equal score in a range of names.", lexBounds),
   ZREMRANGEBYRANK: remover("2.0.0", "Removes the members in a range of places.", rankBounds),
   ZREMRANGEBYSCORE: remover("1.2.0", "Removes the members with a score in a range.", scoreBounds),
-  ZREVRANGE: reader("1.2.0", "Members in a range of places, counted from the highest score.", (data, argv) =>
-    range(data, argv, { by: "rank", reverse: true }),
+  ZREVRANGE: reader(
+    "1.2.0",
+    "Returns the members in a range of ranks, counted from the highest score.",
+    (data, argv) => range(data, argv, { by: "rank", reverse: true }),
   ),
-  ZREVRANGEBYLEX: reader("2.8.9", "Members of equal score in a range of names, last first.", (data, argv) =>
-    range(data, argv, { by: "lex", reverse: true }),
+  ZREVRANGEBYLEX: reader(
+    "2.8.9",
+    "Returns the members of equal score in a range of names, last first.",
+    (data, argv) => range(data, argv, { by: "lex", reverse: true }),
   ),
-  ZREVRANGEBYSCORE: reader("2.2.0", "Members with a score in a range, highest first.", (data, argv) =>
-    range(data, argv, { by: "score", reverse: true }),
+  ZREVRANGEBYSCORE: reader(
+    "2.2.0",
+    "Returns the members with a score in a range, highest first.",
+    (data, argv) => range(data, argv, { by: "score", reverse: true }),
   ),
 };
 
@@ -94,7 +100,7 @@ const BOUNDS_READERS: Readonly<Record<By, BoundsReader>> = {
   lex: lexBounds,
 };
 
-/** What a command's name has decided; the rest is up to its options. */
+/** The properties that a command's name decides; its options decide the rest. */
 interface Fixed {
   readonly by?: By;
   readonly reverse?: boolean;
@@ -142,7 +148,7 @@ function rangeStore(data: Data, argv: readonly ByteString[]): Reply {
   return storeSortedSet(data, argv[1]!, selected(entry.value, query, spanOf(data, entry.value, query)));
 }
 
-/** @param argv  both ends and the options behind them */
+/** @param argv  both ends and the options after them */
 function rangeQuery([start, end, ...options]: readonly ByteString[], fixed: Fixed): Query {
   let { by, reverse } = fixed;
   let offset = 0;

@@ -1,4 +1,4 @@
-/** What several commands on sorted sets do with what they have found: answer it, store it, remove it. */
+/** Answers, stores or removes the results of commands on sorted sets. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { bulksReply } from "../../../protocol/many-bulks.js";
 import { array, bulk, double, integer, pairs, type Reply, ZERO } from "../../../protocol/reply.js";

@@ -15,7 +15,7 @@ import { family } from "../../rows/command.js";
 import { counted, look, read, update, write } from "../../rows/key-spec.js";
 import { SortedSet } from "../../values/sorted-set.js";
 import { visitPage } from "../../values/tables/scan-page.js";
-import { chosenPlaces, signedCount } from "../random-count.js";
+import { chosenIndexes, signedCount } from "../random-count.js";
 import { blockingSortedSets } from "./blocking-sorted-sets.js";
 import { zadd } from "./sorted-set-add.js";
 import { sortedSetAlgebra } from "./sorted-set-algebra.js";
@@ -42,7 +42,7 @@ export const sortedSets = family("sortedset", {
     keys: [look(1)],
     since: "1.2.0",
     complexity: "O(1)",
-    summary: "How many members a sorted set has.",
+    summary: "Counts the members of a sorted set.",
     run: (data, argv) => integer(data.getAs(SortedSet, argv[1]!)?.value.size ?? 0),
   },
   ZINCRBY: {
@@ -60,7 +60,7 @@ export const sortedSets = family("sortedset", {
     keys: counted(update, 1),
     since: "7.0.0",
     complexity: "O(K+M*log(N)), K: keys, M: members removed, N: members",
-    summary: "Removes the lowest or highest members of the first sorted set that is there.",
+    summary: "Removes the lowest or highest members of the first sorted set that exists.",
     run: zmpop,
   },
   ZMSCORE: {
@@ -69,7 +69,7 @@ export const sortedSets = family("sortedset", {
     keys: [read(1)],
     since: "6.2.0",
     complexity: "O(N), N: members asked for",
-    summary: "The scores of several members.",
+    summary: "Returns the scores of several members.",
     run: zmscore,
   },
   ZPOPMAX: {
@@ -96,7 +96,7 @@ export const sortedSets = family("sortedset", {
     keys: [read(1)],
     since: "6.2.0",
     complexity: "O(log(N)*M), N: members, M: members answered",
-    summary: "Members chosen at random; with a negative count the same one may come more than once.",
+    summary: "Returns members chosen at random; with a negative count the same one may come more than once.",
     run: zrandmember,
   },
   ZRANK: {
@@ -105,8 +105,8 @@ export const sortedSets = family("sortedset", {
     keys: [read(1)],
     since: "2.0.0",
     complexity: "O(log(N)), N: members",
-    summary: "A member's place, counted from the lowest score.",
-    run: (data, argv) => rank(data, argv, (_, place) => place),
+    summary: "Returns a member's rank, counted from the lowest score.",
+    run: (data, argv) => rank(data, argv, (_, index) => index),
   },
   ZREM: {
     arity: -3,
@@ -123,8 +123,8 @@ export const sortedSets = family("sortedset", {
     keys: [read(1)],
     since: "2.0.0",
     complexity: "O(log(N)), N: members",
-    summary: "A member's place, counted from the highest score.",
-    run: (data, argv) => rank(data, argv, (size, place) => size - 1 - place),
+    summary: "Returns a member's rank, counted from the highest score.",
+    run: (data, argv) => rank(data, argv, (size, index) => size - 1 - index),
   },
   ZSCAN: {
     arity: -3,
@@ -132,7 +132,7 @@ export const sortedSets = family("sortedset", {
     keys: [read(1)],
     since: "2.8.0",
     complexity: "O(1) for each call, O(N) for a whole pass, N: members",
-    summary: "A page of a sorted set's members and scores and the cursor of the next.",
+    summary: "Returns a page of a sorted set's members and scores and the cursor of the next.",
     run: zscan,
   },
   ZSCORE: {
@@ -141,7 +141,7 @@ export const sortedSets = family("sortedset", {
     keys: [read(1)],
     since: "1.2.0",
     complexity: "O(1)",
-    summary: "A member's score.",
+    summary: "Returns a member's score.",
     run: (data, argv) => doubleOrNil(data.getAs(SortedSet, argv[1]!)?.value.get(argv[2]!)),
   },
   ...blockingSortedSets,
@@ -169,7 +169,7 @@ function zrandmember(data: Data, argv: readonly ByteString[], unit: Unit): Reply
     return pairsReply(value.range(0, value.size), withScores);
   }
   return pairsReply(
-    chosenPlaces(data, choose, value.size, count).map((place) => value.at(place)),
+    chosenIndexes(data, choose, value.size, count).map((index) => value.at(index)),
     withScores,
   );
 }
@@ -177,11 +177,11 @@ function zrandmember(data: Data, argv: readonly ByteString[], unit: Unit): Reply
 function rank(
   data: Data,
   argv: readonly ByteString[],
-  counted: (size: number, place: number) => number,
+  counted: (size: number, index: number) => number,
 ): Reply {
   const value = data.getAs(SortedSet, argv[1]!)?.value;
-  const place = value?.rank(argv[2]!);
-  return place === undefined ? NIL : integer(counted(value!.size, place));
+  const index = value?.rank(argv[2]!);
+  return index === undefined ? NIL : integer(counted(value!.size, index));
 }
 
 function zrem(data: Data, argv: readonly ByteString[]): Reply {
@@ -206,9 +206,9 @@ function zscan(data: Data, argv: readonly ByteString[], { encoding }: Unit): Rep
     return scanReply(0, found);
   }
   const { members, scores } = value;
-  const visit = (place: number) => {
-    const member = members[place]!;
-    if (options.matches(member)) found.push(member, scoreText(scores[place]!));
+  const visit = (index: number) => {
+    const member = members[index]!;
+    if (options.matches(member)) found.push(member, scoreText(scores[index]!));
   };
   countPage(data, value.size, options, false);
   return scanReply(visitPage(value, options, false, visit), found);

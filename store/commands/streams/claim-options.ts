@@ -1,4 +1,4 @@
-/** What XCLAIM is told behind the least idle time: ids, then options. Behaviour and texts: Redis 7; see test/conformance. */
+/** The arguments of XCLAIM after the minimum idle time: ids, then options. Behaviour and texts: Redis 7; see test/conformance. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { custom, echoed } from "../../arguments/errors.js";
 import { parseInteger } from "../../arguments/numbers.js";
@@ -8,7 +8,7 @@ import { idArgument, idIfAny } from "./stream-arguments.js";
 
 export interface ClaimOptions {
   readonly ids: readonly StreamId[];
-  /** Whether what nobody was handed is claimed too. */
+  /** Whether to claim entries that are pending for no consumer, too. */
   readonly force: boolean;
   /** Whether only ids are answered, and it is no delivery. */
   readonly justId: boolean;
@@ -16,7 +16,7 @@ export interface ClaimOptions {
   readonly deliveredAt: number;
   /** null: one more than there were. */
   readonly deliveries: number | null;
-  /** 0: not told. */
+  /** 0: not specified. */
   readonly lastId: StreamId;
 }
 
@@ -51,18 +51,18 @@ class OptionReader {
   deliveredAt = -1;
   deliveries = -1;
   readonly #argv: readonly ByteString[];
-  #place: number;
+  #index: number;
 
-  constructor(argv: readonly ByteString[], place: number) {
+  constructor(argv: readonly ByteString[], index: number) {
     this.#argv = argv;
-    this.#place = place;
+    this.#index = index;
   }
 
   read(at: number): void {
-    while (this.#place < this.#argv.length) {
-      const given = this.#argv[this.#place++]!;
+    while (this.#index < this.#argv.length) {
+      const given = this.#argv[this.#index++]!;
       const word = given.toUpperCase();
-      const hasMore = this.#place < this.#argv.length;
+      const hasMore = this.#index < this.#argv.length;
       if (word === "FORCE") this.force = true;
       else if (word === "JUSTID") this.justId = true;
       else if (word === "IDLE" && hasMore) this.deliveredAt = at - this.#number(word);
@@ -80,6 +80,6 @@ class OptionReader {
   }
 
   #next(): ByteString {
-    return this.#argv[this.#place++]!;
+    return this.#argv[this.#index++]!;
   }
 }

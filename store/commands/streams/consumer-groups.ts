@@ -16,7 +16,7 @@ export const consumerGroups = family("stream", {
     keys: [write(1)],
     since: "5.0.0",
     complexity: "O(M*log(N)), M: ids given, N: entries that are pending",
-    summary: "Says that entries have been dealt with: they are pending no more.",
+    summary: "Acknowledges entries: they are no longer pending.",
     run: xack,
   },
   XAUTOCLAIM: {
@@ -25,7 +25,7 @@ export const consumerGroups = family("stream", {
     keys: [write(1)],
     since: "6.2.0",
     complexity: "O(M*log(N)), M: entries looked at, ten times COUNT at most, N: entries that are pending",
-    summary: "Hands a consumer what others were handed long ago, from an id on.",
+    summary: "Transfers entries that are long pending for other consumers to a consumer, from an id on.",
     run: xautoclaim,
   },
   XCLAIM: {
@@ -34,7 +34,7 @@ export const consumerGroups = family("stream", {
     keys: [write(1)],
     since: "5.0.0",
     complexity: "O(M*log(N)), M: ids given, N: entries that are pending",
-    summary: "Hands a consumer entries that others were handed long ago.",
+    summary: "Transfers entries that are long pending for other consumers to a consumer.",
     run: xclaim,
   },
   "XGROUP|CREATE": {
@@ -61,7 +61,7 @@ export const consumerGroups = family("stream", {
     keys: [write(2)],
     since: "5.0.0",
     complexity: "O(M*log(N)), M: entries that it was handed, N: all that are pending",
-    summary: "Removes a consumer, and what it was handed from what is pending.",
+    summary: "Removes a consumer, and its pending entries.",
     run: deleteConsumer,
   },
   "XGROUP|DESTROY": {
@@ -79,7 +79,7 @@ export const consumerGroups = family("stream", {
     keys: none,
     since: "5.0.0",
     complexity: "O(1)",
-    summary: "What XGROUP can do.",
+    summary: "Lists the subcommands.",
     run: xgroupHelp,
   },
   "XGROUP|SETID": {
@@ -88,7 +88,7 @@ export const consumerGroups = family("stream", {
     keys: [write(2)],
     since: "5.0.0",
     complexity: "O(1)",
-    summary: "Sets the id behind which a group goes on.",
+    summary: "Sets the id after which a group continues.",
     run: setId,
   },
   "XINFO|CONSUMERS": {
@@ -97,7 +97,7 @@ export const consumerGroups = family("stream", {
     keys: [read(2)],
     since: "5.0.0",
     complexity: "O(N*log(N)), N: consumers",
-    summary: "The consumers of a group.",
+    summary: "Returns the consumers of a group.",
     run: xinfoConsumers,
   },
   "XINFO|GROUPS": {
@@ -106,7 +106,7 @@ export const consumerGroups = family("stream", {
     keys: [read(2)],
     since: "5.0.0",
     complexity: "O(N*log(N)), N: groups",
-    summary: "A stream's groups of consumers, and how far they have read.",
+    summary: "Returns a stream's groups of consumers, and how far they have read.",
     run: xinfoGroups,
   },
   XPENDING: {
@@ -116,7 +116,7 @@ export const consumerGroups = family("stream", {
     since: "5.0.0",
     complexity:
       "O(C*log(C)), C: consumers; of a range O(log(N)+M), N: entries that are pending, M: those looked at",
-    summary: "What a group's consumers were handed and have not acknowledged.",
+    summary: "Returns the entries that a group's consumers received and have not acknowledged.",
     run: xpending,
   },
   XREADGROUP: {
@@ -127,7 +127,7 @@ export const consumerGroups = family("stream", {
     complexity: "O(K+M*log(N)), K: streams, M: entries handed out, N: entries that are pending",
     categories: ["blocking"],
     summary:
-      "Hands a consumer entries that none of its group was handed; or again what it has not acknowledged.",
+      "Delivers to a consumer entries that none of its group has received; or again those that it has not acknowledged.",
     run: xreadgroup,
   },
 }).concat(

@@ -1,4 +1,4 @@
-/** What the commands on consumer groups are told: a stream, and one of its groups. Texts: redis-server 7.0. */
+/** The arguments of the commands on consumer groups: a stream, and one of its groups. Texts: redis-server 7.0. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { custom, echoed } from "../../arguments/errors.js";
 import { parseInteger } from "../../arguments/numbers.js";
@@ -18,7 +18,7 @@ export function groupIfAny(data: Data, key: ByteString, name: ByteString): Group
   return stream === undefined || group === undefined ? undefined : { stream, group };
 }
 
-/** @param behind  what the error's text ends with @throws CommandFailure */
+/** @param behind  the end of the error's text @throws CommandFailure */
 export function groupArgument(data: Data, key: ByteString, name: ByteString, behind = ""): GroupOfStream {
   const found = groupIfAny(data, key, name);
   if (found === undefined)
@@ -26,11 +26,11 @@ export function groupArgument(data: Data, key: ByteString, name: ByteString, beh
   return found;
 }
 
-/** Of commands that say otherwise that there is none, of a stream that is there. */
+/** NOGROUP, in the wording of commands that check the group after the key. */
 export const noGroup = (key: ByteString, name: ByteString) =>
   custom(`NOGROUP No such consumer group '${whole(name)}' for key name '${whole(key)}'`);
 
-/** As C prints it, of any length. */
+/** Returns an argument as C prints it, of any length. */
 const whole = (bytes: ByteString) => echoed(bytes, Number.POSITIVE_INFINITY);
 
 /** Milliseconds for which an entry must not have been handed out. @throws CommandFailure */

@@ -17,10 +17,10 @@ import { entryReply } from "./stream-reads.js";
 /** Entries that XAUTOCLAIM answers at most unless COUNT says otherwise, and how many it looks at for each. */
 const AUTOCLAIM_COUNT = 100;
 const LOOKS_FOR_EACH = 10;
-/** As in Redis, by what it would allocate. */
+/** Redis's limit, by the memory that it would allocate. */
 const AUTOCLAIM_COUNT_MAX = 2n ** 59n - 1n;
-/** As Redis takes what nobody was handed, and FORCE claims. */
-const UNCLAIMED = { deliveries: 1 };
+/** Deliveries of an entry that FORCE claims although it was not delivered before, as in Redis. */
+const UNCLAIMED_DELIVERIES = 1;
 
 /** Steps of an entry that is answered to a consumer, and of one that is pending and only checked. */
 const ANSWERED_STEPS = 50;
@@ -61,11 +61,11 @@ export function xclaim(data: Data, argv: readonly ByteString[], { at }: Unit): R
       continue;
     }
     if (pending === undefined ? !options.force : isTooYoung(pending, at, minIdle)) continue;
-    // Who claims nothing is not made, nor seen.
+    // A consumer that claims nothing is neither created nor noted as seen.
     const consumer = data.groups.seen(group, argv[3]!);
-    const deliveries = deliveriesOf(options, pending ?? UNCLAIMED);
+    const deliveries = deliveriesOf(options, pending?.deliveries ?? UNCLAIMED_DELIVERIES);
     last = sharedPending({ consumer, deliveredAt: options.deliveredAt, deliveries }, last);
-    // At once: the same id may come again.
+    // Set immediately: the same id may come again.
     data.groups.setPending(group, [[id, last]]);
     items.push(claimedReply(entry, options.justId));
   }
@@ -95,7 +95,7 @@ export function xautoclaim(data: Data, argv: readonly ByteString[], { at }: Unit
       changes.push([id, undefined]);
     } else if (!isTooYoung(pending, at, minIdle)) {
       const consumer = data.groups.seen(group, argv[3]!);
-      const deliveries = justId ? pending.deliveries : oneMoreDelivery(pending);
+      const deliveries = justId ? pending.deliveries : oneMoreDelivery(pending.deliveries);
       changes.push([id, sharedPending({ consumer, deliveredAt: at, deliveries }, changes.at(-1)?.[1])]);
       items.push(claimedReply(entry, justId));
     }
@@ -123,9 +123,9 @@ function autoclaimOptions(argv: readonly ByteString[]): { count: number; justId:
 const isTooYoung = ({ deliveredAt }: Pending, at: number, minIdle: number): boolean =>
   minIdle > 0 && at - deliveredAt < minIdle;
 
-function deliveriesOf({ deliveries, justId }: ClaimOptions, before: Pick<Pending, "deliveries">): number {
+function deliveriesOf({ deliveries, justId }: ClaimOptions, before: number): number {
   if (deliveries !== null) return deliveries;
-  return justId ? before.deliveries : oneMoreDelivery(before);
+  return justId ? before : oneMoreDelivery(before);
 }
 
 const claimedReply = (entry: StreamEntry, justId: boolean): Reply =>

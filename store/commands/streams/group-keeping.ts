@@ -53,7 +53,7 @@ export function createConsumer(data: Data, argv: readonly ByteString[]): Reply {
   return ONE;
 }
 
-/** Answers how much the consumer was handed that nobody has acknowledged, which is pending no more. */
+/** Answers the number of the consumer's entries that were not acknowledged; they are no longer pending. */
 export function deleteConsumer(data: Data, argv: readonly ByteString[]): Reply {
   const { group } = groupOf(data, argv);
   const consumer = group.consumer(argv[4]!);

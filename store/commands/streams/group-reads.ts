@@ -19,22 +19,22 @@ import { type GroupReadOptions, groupReadOptions, xreadgroupKeys } from "./read-
 import { idArgument } from "./stream-arguments.js";
 import { entryReply } from "./stream-reads.js";
 
-/** Stands for `>`, as in Redis. */
+/** Means `>`, as in Redis. */
 const NEW = STREAM_ID_MAX;
 
-/** A group that is read from, and behind which id; `NEW`: what none of its consumers was handed. */
+/** A group to read from, and the id to read after; `NEW`: entries that no consumer has received. */
 interface Source extends GroupOfStream {
   readonly key: ByteString;
   readonly after: StreamId;
 }
 
-/** Hands out what is there. Whoever asks to wait for more (BLOCK) is not kept waiting here, as in MULTI. */
+/** Delivers the entries that exist. BLOCK does not wait here, as in MULTI. */
 export function xreadgroup(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
   const options = groupReadOptions(argv);
   const found: Reply[] = [];
   for (const source of sourcesOf(data, options)) {
     if (!hasSomething(source)) continue;
-    // Who is handed nothing is not made, nor seen.
+    // A consumer that receives nothing is neither created nor noted as seen.
     const consumer = data.groups.seen(source.group, options.consumer);
     const to: Receiver = { data, consumer, at: unit.at, options };
     found.push(bulk(source.key), source.after === NEW ? handOut(source, to) : handOutAgain(source, to));
@@ -43,8 +43,8 @@ export function xreadgroup(data: Data, argv: readonly ByteString[], unit: Unit):
 }
 
 /**
- * Whether a call of XREADGROUP would hand out anything, for who does not want to record that it does not: 1 or, as then
- * XREADGROUP itself, nil. Not in the table.
+ * Reports whether a call of XREADGROUP would deliver anything, so that callers need not record one that does not: 1 or, as XREADGROUP
+ * itself then answers, nil. Not in the table.
  */
 export const XREADGROUP_OUTLOOK = family("stream", {
   XREADGROUP: {
@@ -75,11 +75,11 @@ function afterArgument(bytes: ByteString): StreamId {
   return idArgument(bytes);
 }
 
-/** What the consumer was handed before is always told, if it is nothing. */
+/** Earlier entries of the consumer are always answered, even if there are none. */
 const hasSomething = ({ stream, group, after }: Source): boolean =>
   after !== NEW || (stream.topId !== undefined && stream.topId > group.marks.lastId);
 
-/** To whom, how much and how. */
+/** The consumer, the number of entries and the options of a delivery. */
 interface Receiver {
   readonly data: Data;
   readonly consumer: Consumer;
@@ -106,7 +106,7 @@ function handOut({ stream, group }: Source, { data, consumer, at, options }: Rec
   return array(items);
 }
 
-/** What the consumer was handed and has not acknowledged; of entries that are gone the ids. */
+/** Answers entries that the consumer received and has not acknowledged; of deleted entries only the ids. */
 function handOutAgain({ stream, group, after }: Source, { data, consumer, at, options }: Receiver): Reply {
   const items: Reply[] = [];
   const changes: [StreamId, Pending][] = [];
@@ -116,7 +116,7 @@ function handOutAgain({ stream, group, after }: Source, { data, consumer, at, op
     if (entry === undefined) items.push(array([bulk(streamIdText(id)), NIL_ARRAY]));
     else {
       items.push(entryReply(entry));
-      const again = { consumer, deliveredAt: at, deliveries: oneMoreDelivery(pending) };
+      const again = { consumer, deliveredAt: at, deliveries: oneMoreDelivery(pending.deliveries) };
       changes.push([id, sharedPending(again, changes.at(-1)?.[1])]);
     }
     if (items.length === options.count) break;

@@ -1,4 +1,4 @@
-/** What XREAD and XREADGROUP are told. Behaviour and texts: Redis 7; see test/conformance. */
+/** The arguments of XREAD and XREADGROUP. Behaviour and texts: Redis 7; see test/conformance. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { custom, syntaxError } from "../../arguments/errors.js";
 import { indexArgument, parseInteger } from "../../arguments/numbers.js";
@@ -11,7 +11,7 @@ export interface ReadOptions {
   readonly ids: readonly ByteString[];
 }
 
-/** Of XREADGROUP. */
+/** The options of XREADGROUP. */
 export interface GroupReadOptions extends ReadOptions {
   readonly group: ByteString;
   /** The consumer's name. */
@@ -20,10 +20,10 @@ export interface GroupReadOptions extends ReadOptions {
   readonly noAck: boolean;
 }
 
-/** What XREAD is told. @throws CommandFailure */
+/** Parses the arguments of XREAD. @throws CommandFailure */
 export const readOptions = (argv: readonly ByteString[]): ReadOptions => anyOptions(argv, false);
 
-/** What XREADGROUP is told. @throws CommandFailure */
+/** Parses the arguments of XREADGROUP. @throws CommandFailure */
 export function groupReadOptions(argv: readonly ByteString[]): GroupReadOptions {
   const options = anyOptions(argv, true);
   if (options.groupAt < 0) throw custom("ERR Missing GROUP option for XREADGROUP");
@@ -73,7 +73,7 @@ function checkTimeout(bytes: ByteString): void {
   if (timeout < 0) throw custom("ERR timeout is negative");
 }
 
-/** XREAD's keys: the first half of what stands behind STREAMS. */
+/** Returns XREAD's keys: the first half of the arguments after STREAMS. */
 export const xreadKeys = (argv: readonly ByteString[]): Touch[] =>
   keysBehind(
     argv,
@@ -83,21 +83,21 @@ export const xreadKeys = (argv: readonly ByteString[]): Touch[] =>
 
 /** XREADGROUP's. A group and a consumer may be called STREAMS as well. */
 export function xreadgroupKeys(argv: readonly ByteString[]): Touch[] {
-  let place = 1;
-  while (place < argv.length && !isWord(argv[place] as ByteString, "STREAMS"))
-    place += 1 + valuesOf(argv[place] as ByteString);
-  return keysBehind(argv, place, "write");
+  let index = 1;
+  while (index < argv.length && !isWord(argv[index] as ByteString, "STREAMS"))
+    index += 1 + valuesOf(argv[index] as ByteString);
+  return keysBehind(argv, index, "write");
 }
 
-/** How many arguments an option has behind its name. */
+/** Returns the number of values that follow an option's name. */
 export function valuesOf(option: ByteString): number {
   if (isWord(option, "GROUP")) return 2;
   return isWord(option, "COUNT") || isWord(option, "BLOCK") ? 1 : 0;
 }
 
-function keysBehind(argv: readonly ByteString[], place: number, access: Access): Touch[] {
-  if (place < 0) return [];
-  const keys = argv.slice(place + 1, place + 1 + ((argv.length - place - 1) >> 1));
+function keysBehind(argv: readonly ByteString[], index: number, access: Access): Touch[] {
+  if (index < 0) return [];
+  const keys = argv.slice(index + 1, index + 1 + ((argv.length - index - 1) >> 1));
   return keys.map((key) => ({ db: null, key, access, needs: "R" }));
 }
 

@@ -1,6 +1,6 @@
 /**
- * XADD. The ids that the store chooses follow from the unit where a fold may move it, so that a client that was told
- * one can rely on it. Behaviour and texts: Redis 7; see test/conformance. Source: docs/consistency.md.
+ * XADD. The ids that the store chooses follow from the unit where a fold may move it, so that a client can rely on an id that it received.
+ * Behaviour and texts: Redis 7; see test/conformance. Source: docs/consistency.md.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { bulk, NIL, type Reply } from "../../../protocol/reply.js";
@@ -20,7 +20,7 @@ import type { AskedId } from "./stream-arguments.js";
 import { trimOptions } from "./stream-trimming.js";
 
 const UINT64_MAX = 2n ** 64n - 1n;
-/** Of the envelope's id, which tell units of one date and number apart. */
+/** Bytes of the envelope's id that distinguish units of one date and number. */
 const ID_BYTES = 4;
 
 export function xadd(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
@@ -50,19 +50,19 @@ function askedId(lastId: StreamId, { id, chooses, mayMove }: AskedId): StreamId 
   return wanted;
 }
 
-/** The unit's own id, or if the stream is that far already, the one behind its last. */
+/** Returns the unit's own id, or, if the stream is that far already, the one after its last. */
 function nextId(lastId: StreamId, unit: Unit): StreamId {
-  const own = streamId(BigInt(unit.at), unit.seq === undefined ? 0n : placeOf(unit, unit.seq));
+  const own = streamId(BigInt(unit.at), unit.seq === undefined ? 0n : slotOf(unit, unit.seq));
   return own > lastId ? own : lastId + 1n;
 }
 
 /**
- * A unit's place among those of its date, in 64 bits that rise in the order of the fold: number of the envelope (16),
+ * A unit's position among those of its date, in 64 bits that rise in the order of the fold: number of the envelope (16),
  * beginning of its id (32), index of the unit or of the command in it (16).
  */
-function placeOf({ id, step = 0 }: Unit, seq: number): bigint {
-  let place = BigInt(seq);
-  for (let i = 0; i < ID_BYTES; i++) place = (place << 8n) | BigInt(id.charCodeAt(i));
+function slotOf({ id, step = 0 }: Unit, seq: number): bigint {
+  let slot = BigInt(seq);
+  for (let i = 0; i < ID_BYTES; i++) slot = (slot << 8n) | BigInt(id.charCodeAt(i));
   const index = (id.charCodeAt(id.length - 2) << 8) | id.charCodeAt(id.length - 1);
-  return (place << 16n) | BigInt(index + step);
+  return (slot << 16n) | BigInt(index + step);
 }

@@ -1,4 +1,4 @@
-/** Ids and ends of ranges, as the commands on streams are told them. Behaviour and texts: Redis 7; see test/conformance. */
+/** Parses ids and ends of ranges in the arguments of commands on streams. Behaviour and texts: Redis 7; see test/conformance. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { custom } from "../../arguments/errors.js";
 import { INT64_MIN, parseInteger } from "../../arguments/numbers.js";
@@ -24,12 +24,12 @@ export function edgeArgument(bytes: ByteString): StreamId {
   return endOfRange(bytes, 0n);
 }
 
-/** An id that XADD is given. */
+/** The id argument of XADD. */
 export interface AskedId {
   readonly id: StreamId;
   /** `ms-*`: the number is the stream's to choose. */
   readonly chooses: boolean;
-  /** `ms-seq+`: where the stream is that far, it is the id behind its last. What a script's `*` was is recorded so. */
+  /** `ms-seq+`: if the stream is that far already, the id after its last. A script's `*` is recorded so. */
   readonly mayMove: boolean;
 }
 
@@ -42,7 +42,7 @@ export function newIdArgument(bytes: ByteString): AskedId {
   return { id: parseId(id, 0n), chooses, mayMove };
 }
 
-/** The first id of a range: `-`, `+`, an id, or behind `(` the one before it. @throws CommandFailure */
+/** Parses the first id of a range: `-`, `+`, an id, or after `(` the id to begin after. @throws CommandFailure */
 export function startArgument(bytes: ByteString): StreamId {
   if (!isExclusive(bytes)) return endOfRange(bytes, 0n);
   const id = parseId(bytes.slice(1), 0n);

@@ -5,7 +5,7 @@ import { custom, echoed, noSuchKey } from "../../arguments/errors.js";
 import { indexArgument, narrow } from "../../arguments/numbers.js";
 import type { Data } from "../../keyspace/mutators.js";
 import type { Unit } from "../../keyspace/unit.js";
-import type { ConsumerGroup, Pending } from "../../values/streams/consumer-group.js";
+import type { Consumer, ConsumerGroup, Pending } from "../../values/streams/consumer-group.js";
 import { lagOf } from "../../values/streams/read-counter.js";
 import { Stream } from "../../values/streams/stream.js";
 import { STREAM_ID_MAX, streamIdText } from "../../values/streams/stream-id.js";
@@ -15,7 +15,7 @@ import { entriesReply, entryReply } from "./stream-reads.js";
 
 /** Entries that FULL shows unless COUNT says otherwise. */
 const FULL_COUNT = 10;
-/** Entries of one node of Redis's tree; ours are not told, for they are no state. */
+/** Entries of one node of Redis's tree; our blocks are not answered, for they are not state. */
 const NODE_ENTRIES = 100;
 
 export function xinfoStream(data: Data, argv: readonly ByteString[]): Reply {
@@ -120,7 +120,7 @@ function contents(data: Data, stream: Stream, count: number): Reply[] {
   });
 }
 
-/** How far a group has read. */
+/** Returns how far a group has read. */
 function progress(stream: Stream, { marks }: ConsumerGroup): Readonly<Record<string, Reply>> {
   return {
     "last-delivered-id": bulk(streamIdText(marks.lastId)),
@@ -157,7 +157,7 @@ function groupReply(data: Data, stream: Stream, group: ConsumerGroup, count: num
 
 function pendingReply(
   data: Data,
-  { pending }: Pick<ConsumerGroup, "pending">,
+  { pending }: Consumer | ConsumerGroup,
   count: number,
   holder: (one: Pending) => readonly Reply[],
 ): Reply {

@@ -52,7 +52,7 @@ export function xrange(data: Data, argv: readonly ByteString[], reverse: boolean
   return entriesReply(data, reverse ? value.reverseRange(start, end) : value.range(start, end), count ?? 0);
 }
 
-/** Answers what is there. Whoever asks to wait for more (BLOCK) is not kept waiting here, as in MULTI. */
+/** Answers the entries that exist. BLOCK does not wait here, as in MULTI. */
 export function xread(data: Data, argv: readonly ByteString[]): Reply {
   const { count, keys, ids } = readOptions(argv);
   const found: Reply[] = [];

@@ -1,4 +1,4 @@
-/** The options of XADD and XTRIM, and how many entries they let go. Behaviour and texts: Redis 7; see test/conformance. */
+/** The options of XADD and XTRIM, and the number of entries that they remove. Behaviour and texts: Redis 7; see test/conformance. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { custom, syntaxError } from "../../arguments/errors.js";
 import { integerArgument } from "../../arguments/numbers.js";
@@ -10,22 +10,22 @@ import { type AskedId, idArgument, newIdArgument } from "./stream-arguments.js";
  * usually a hundred entries; here it has to follow from what the stream holds alone.
  */
 const APPROXIMATE_STEP = 100;
-/** How many `~` lets go at most unless LIMIT says otherwise: as many as Redis. */
+/** Entries that `~` removes at most unless LIMIT says otherwise, as in Redis. */
 const APPROXIMATE_LIMIT = 10_000;
 /** No option's name is longer. */
 const OPTION_BYTES_MAX = 10;
 
-/** How many of a stream's first entries are to go. */
+/** Returns how many of a stream's first entries to remove. */
 export type Trimming = (stream: Stream) => number;
 
 export interface TrimOptions {
   /** null: no MAXLEN and no MINID. */
   readonly trimming: Trimming | null;
-  /** Not with NOMKSTREAM. */
+  /** Whether a missing stream is created; false with NOMKSTREAM. */
   readonly makesStream: boolean;
   /** XADD's id; null: `*`, or it is missing. */
   readonly asked: AskedId | null;
-  /** Place of the first argument behind all that. */
+  /** Index of the first argument after the options. */
   readonly next: number;
 }
 
@@ -61,8 +61,9 @@ class TrimReader {
   #limit: bigint | null = null;
 
   /**
-   * @param first, second  the arguments behind the word, if they are there
-   * @returns how many arguments the option has, with the word; 0: it is none of ours
+   * Takes an option.
+   * @param first, second  the arguments after the word, if they exist
+   * @returns the number of arguments that the option has, with the word; 0: it is not an option of trimming
    */
   take(word: string, first: ByteString | undefined, second: ByteString | undefined): number {
     if (first === undefined) return 0;
@@ -81,7 +82,7 @@ class TrimReader {
     return hasOperator ? 3 : 2;
   }
 
-  /** What the options come to. @throws CommandFailure  they do not go together */
+  /** Returns the trimming that the options describe. @throws CommandFailure  they exclude each other */
   trimming(adds: boolean): Trimming | null {
     const excess = this.#excess;
     if (excess === null) {

@@ -43,7 +43,7 @@ export const streams = family("stream", {
     keys: none,
     since: "5.0.0",
     complexity: "O(1)",
-    summary: "What XINFO can show.",
+    summary: "Lists the subcommands.",
     run: xinfoHelp,
   },
   "XINFO|STREAM": {
@@ -52,7 +52,7 @@ export const streams = family("stream", {
     keys: [read(2)],
     since: "5.0.0",
     complexity: "O(1), with FULL O(N), N: entries shown",
-    summary: "What is known of a stream; with FULL its entries and its groups of consumers too.",
+    summary: "Describes a stream; with FULL its entries and its groups of consumers too.",
     run: xinfoStream,
   },
   XLEN: {
@@ -61,7 +61,7 @@ export const streams = family("stream", {
     keys: [look(1)],
     since: "5.0.0",
     complexity: "O(1)",
-    summary: "How many entries a stream has.",
+    summary: "Counts the entries of a stream.",
     run: (data, argv) => integer(data.getAs(Stream, argv[1]!)?.value.size ?? 0),
   },
   XRANGE: {
@@ -70,7 +70,7 @@ export const streams = family("stream", {
     keys: [read(1)],
     since: "5.0.0",
     complexity: "O(log(N)+M), N: entries, M: entries answered",
-    summary: "Entries between two ids, the oldest first.",
+    summary: "Returns the entries between two ids, the oldest first.",
     run: (data, argv) => xrange(data, argv, false),
   },
   XREAD: {
@@ -80,7 +80,7 @@ export const streams = family("stream", {
     since: "5.0.0",
     complexity: "O(K*log(N)+M), K: streams, N: entries, M: entries answered",
     categories: ["blocking"],
-    summary: "Entries of several streams behind given ids.",
+    summary: "Returns the entries of several streams after given ids.",
     run: xread,
   },
   XREVRANGE: {
@@ -89,7 +89,7 @@ export const streams = family("stream", {
     keys: [read(1)],
     since: "5.0.0",
     complexity: "O(log(N)+M), N: entries, M: entries answered",
-    summary: "Entries between two ids, the newest first.",
+    summary: "Returns the entries between two ids, the newest first.",
     run: (data, argv) => xrange(data, argv, true),
   },
   XSETID: {
@@ -98,7 +98,7 @@ export const streams = family("stream", {
     keys: [write(1)],
     since: "5.0.0",
     complexity: "O(1)",
-    summary: "Sets the id behind which a stream goes on, and what it remembers of entries that are gone.",
+    summary: "Sets the last id of a stream, and its counters of deleted entries.",
     run: xsetid,
   },
   XTRIM: {
@@ -118,7 +118,7 @@ export const streams = family("stream", {
       keys: none,
       since: "5.0.0",
       complexity: "Depends on the subcommand",
-      summary: "Commands that tell of streams.",
+      summary: "Commands that inspect streams.",
       run: () => {
         throw wrongArity("xinfo");
       },

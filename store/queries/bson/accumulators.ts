@@ -1,4 +1,4 @@
-/** What $group keeps of the values of a group. Source: MongoDB's manual, "Accumulators". */
+/** Accumulators of $group. Source: MongoDB's manual, "Accumulators". */
 import { type Bson, Int32 } from "../../values/collections/bson.js";
 import {
   type BsonNumber,
@@ -22,7 +22,7 @@ export interface Accumulator {
   result(): Bson | undefined;
 }
 
-/** As many digits as a decimal has. */
+/** Number of digits of a decimal. */
 const DECIMAL_DIGITS = 34;
 
 /** A sum of numbers of all kinds: integers exactly, doubles with what each addition has lost, decimals as such. */
@@ -114,7 +114,7 @@ function average(): Accumulator {
   };
 }
 
-/** Of values that are there and not null. */
+/** Returns an accumulator of the extreme value; missing values and null are ignored. */
 const extreme = (isBetter: (order: number) => boolean) => (): Accumulator => {
   let best: Bson | undefined;
   return {

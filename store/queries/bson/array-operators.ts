@@ -1,4 +1,4 @@
-/** What $push, $addToSet, $pull and $pop make of an array. Source: MongoDB's manual, "Array Update Operators". */
+/** $push, $addToSet, $pull and $pop. Source: MongoDB's manual, "Array Update Operators". */
 import { finish } from "../../../protocol/steps.js";
 import { type Bson, type BsonDocument, isArray, isDocument } from "../../values/collections/bson.js";
 import { isNumber } from "../../values/collections/bson-numbers.js";
@@ -25,12 +25,12 @@ export function pushed(operand: Bson, work: Work): ArrayChange {
   if (modified === null) return (array) => [...array, operand];
   const added = modified.get("$each") as readonly Bson[];
   const [position, order, slice] = ["$position", "$sort", "$slice"].map((name) => modified.get(name));
-  const place = position === undefined ? null : integerIn(position, "$position");
+  const index = position === undefined ? null : integerIn(position, "$position");
   const sort = order === undefined ? null : elementSort(order, work);
   const kept = slice === undefined ? null : integerIn(slice, "$slice");
   return (array) => {
     spend(work, array.length / ELEMENTS_A_UNIT);
-    const at = place === null ? array.length : placeIn(array.length, place);
+    const at = index === null ? array.length : indexIn(array.length, index);
     let result: readonly Bson[] = [...array.slice(0, at), ...added, ...array.slice(at)];
     if (sort !== null) {
       spend(work, result.length / ELEMENTS_SORTED_A_UNIT);
@@ -44,8 +44,8 @@ export function pushed(operand: Bson, work: Work): ArrayChange {
 /** Elements that are as much work to sort as a document to look at. */
 const ELEMENTS_SORTED_A_UNIT = 4;
 
-const placeIn = (length: number, place: number): number =>
-  place < 0 ? Math.max(0, length + place) : Math.min(place, length);
+const indexIn = (length: number, index: number): number =>
+  index < 0 ? Math.max(0, length + index) : Math.min(index, length);
 
 function elementSort(order: Bson, work: Work): ArrayChange {
   if (isNumber(order)) {

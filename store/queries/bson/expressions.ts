@@ -26,7 +26,7 @@ export interface Variable {
   value: Bson | undefined;
 }
 
-/** What expressions are compiled in. */
+/** The context in which expressions are compiled. */
 export interface Scope {
   /** Date of the unit; milliseconds since 1970. */
   readonly at: number;
@@ -144,7 +144,7 @@ const along =
   (root) =>
     valueAlong(root, parts, 0);
 
-/** An array stands for what its documents have; its elements have no numbers here. */
+/** Follows a path; in an array it continues in each document, and numbers do not select elements. */
 function valueAlong(value: Bson | undefined, parts: readonly ByteString[], at: number): Bson | undefined {
   if (at === parts.length) return value;
   if (isDocument(value)) return valueAlong(value.get(parts[at] as ByteString), parts, at + 1);

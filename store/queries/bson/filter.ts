@@ -3,7 +3,7 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { type Bson, type BsonDocument, isArray, isDocument, Regex } from "../../values/collections/bson.js";
 import type { FieldPath } from "../../values/collections/index-keys.js";
-import { allOf, type Condition, type Predicate, predicateOf, visitPlaces } from "../condition.js";
+import { allOf, type Condition, type Predicate, predicateOf, visitPaths } from "../condition.js";
 import { type Comparison, type FilterAlgebra, FilterCompiler, type OperatorCall } from "../filter.js";
 import { expressionOf, type Scope } from "./expressions.js";
 import { badValue, ELEMENTS_A_UNIT, spend, type Work } from "./mongo-failure.js";
@@ -14,19 +14,16 @@ import { isAny, type Leaf, type ValueTest, wayTo } from "./ways.js";
 
 export interface Filter {
   readonly isMet: Predicate<BsonDocument>;
-  /** The first fields of its paths: no others need to be read. Null: an expression may need any. */
+  /** The first fields of its paths: only these need to be read. Null: an expression may need any. */
   readonly roots: ReadonlySet<ByteString> | null;
   /** Its conditions: each is as much work as reading a document. */
   readonly tests: number;
 }
 
-/** What filters are compiled in; the work alone: without `$expr`. */
-export type FilterScope = Scope | Pick<Scope, "work">;
-
 /** Conditions of one filter. */
 const TESTS_MAX = 10_000;
 
-/** Of a field: that one of the values at the end of its path passes. */
+/** A condition on a field: one of the values at the end of its path passes. */
 interface BsonTest {
   readonly leaf: Leaf;
   readonly test: ValueTest;
@@ -36,14 +33,17 @@ type BsonCondition = Condition<FieldPath, BsonTest>;
 type Call = OperatorCall<Bson, FieldPath>;
 type Compiler = FilterCompiler<Bson, FieldPath, BsonTest>;
 
-/** @throws CommandFailure  an operator does not exist here, or its operand is wrong */
-export function filterOf(query: BsonDocument, scope: FilterScope): Filter {
-  const { work } = scope;
-  const compiler: Compiler = new FilterCompiler(new BsonFilters(scope));
+/**
+ * Compiles a filter.
+ * @param scope  of `$expr`; null: the filter may not contain it
+ * @throws CommandFailure  an operator does not exist here, or its operand is wrong
+ */
+export function filterOf(query: BsonDocument, work: Work, scope: Scope | null = null): Filter {
+  const compiler: Compiler = new FilterCompiler(new BsonFilters(work, scope));
   const condition = compiler.filter(query);
   const roots = new Set<ByteString>();
   let isAnyRoot = false;
-  visitPlaces(condition, ([root]) => {
+  visitPaths(condition, ([root]) => {
     if (root === undefined) isAnyRoot = true;
     else roots.add(root);
   });
@@ -56,7 +56,7 @@ const ofDocuments = (condition: BsonCondition, work: Work): Predicate<BsonDocume
     return (document) => isAny(document, search);
   });
 
-/** Of values by themselves, whatever the path. */
+/** Tests values themselves, whatever the path. */
 const ofValues = (condition: BsonCondition): ValueTest => predicateOf(condition, (_, { test }) => test);
 
 /** Returns whether $pull removes an element: documents are tested by their fields, other values by themselves. @throws CommandFailure */
@@ -64,7 +64,7 @@ export function elementTest(
   wanted: Bson,
   work: Work,
 ): { readonly isMeant: ValueTest; readonly tests: number } {
-  const algebra = new BsonFilters({ work });
+  const algebra = new BsonFilters(work, null);
   if (!isDocument(wanted)) return { isMeant: algebra.same(wanted).test, tests: 1 };
   const compiler: Compiler = new FilterCompiler(algebra);
   if (isOperators(wanted)) {
@@ -92,20 +92,20 @@ class BsonFilters implements FilterAlgebra<Bson, FieldPath, BsonTest> {
   readonly clauses = CLAUSES;
   readonly isThere = IS_THERE;
   readonly #work: Work;
-  readonly #scope: FilterScope;
+  readonly #scope: Scope | null;
 
-  constructor(scope: FilterScope) {
-    this.#work = scope.work;
+  constructor(work: Work, scope: Scope | null) {
+    this.#work = work;
     this.#scope = scope;
   }
 
   /** `$expr`: a condition of the complete document. */
   ownClause(name: string, operand: Bson): BsonCondition {
     const scope = this.#scope;
-    if (!("operators" in scope) || scope.operators === null) throw this.unknownClause(name);
+    if (scope === null || scope.operators === null) throw this.unknownClause(name);
     const calculate = expressionOf(operand, scope);
     const test: ValueTest = (document) => isTrue(calculate(document as BsonDocument) ?? null);
-    return { kind: "member", place: [], test: { leaf: "itself", test } };
+    return { kind: "member", path: [], test: { leaf: "itself", test } };
   }
 
   tooManyConditions(): Error {
@@ -126,7 +126,7 @@ class BsonFilters implements FilterAlgebra<Bson, FieldPath, BsonTest> {
     return operand;
   }
 
-  placeOf(name: string): FieldPath {
+  pathOf(name: string): FieldPath {
     return wayTo(name);
   }
 
@@ -172,7 +172,7 @@ class BsonFilters implements FilterAlgebra<Bson, FieldPath, BsonTest> {
     return isTrue(operand);
   }
 
-  /** Null: of an array's elements some may pass and others not. */
+  /** Null: some elements of an array may pass and others not. */
   complement(): null {
     return null;
   }
@@ -182,8 +182,8 @@ class BsonFilters implements FilterAlgebra<Bson, FieldPath, BsonTest> {
     return allOf(parts);
   }
 
-  operator({ operator, operand, siblings, place }: Call, compiler: Compiler): BsonCondition | null {
-    const leaf = (test: BsonTest): BsonCondition => ({ kind: "member", place, test });
+  operator({ operator, operand, siblings, path }: Call, compiler: Compiler): BsonCondition | null {
+    const leaf = (test: BsonTest): BsonCondition => ({ kind: "member", path, test });
     switch (operator) {
       case "$type":
         return leaf(both(isOfType(operand)));
@@ -192,7 +192,7 @@ class BsonFilters implements FilterAlgebra<Bson, FieldPath, BsonTest> {
       case "$mod":
         return leaf(both(hasRemainder(operand)));
       case "$all":
-        return this.#allOf(operand, place, compiler);
+        return this.#allOf(operand, path, compiler);
       case "$elemMatch":
         return leaf({ leaf: "itself", test: this.#element(operand, compiler) });
       case "$options":
@@ -203,18 +203,18 @@ class BsonFilters implements FilterAlgebra<Bson, FieldPath, BsonTest> {
     }
   }
 
-  #allOf(operand: Bson, place: FieldPath, compiler: Compiler): BsonCondition {
+  #allOf(operand: Bson, path: FieldPath, compiler: Compiler): BsonCondition {
     if (!isArray(operand)) throw badValue("$all needs an array");
-    if (operand.length === 0) return { kind: "member", place, test: both(() => false) };
+    if (operand.length === 0) return { kind: "member", path, test: both(() => false) };
     const isElementMatch = (one: Bson) => isDocument(one) && [...one.keys()][0] === "$elemMatch";
     if (operand.some(isElementMatch)) {
       if (!operand.every(isElementMatch)) throw badValue("$all/$elemMatch has to be consistent");
-      return { kind: "all", parts: operand.map((one) => compiler.operators(place, one)) };
+      return { kind: "all", parts: operand.map((one) => compiler.operators(path, one)) };
     }
     const parts = operand.map((one): BsonCondition => {
       compiler.count();
       if (isOperators(one)) throw badValue("no $ expressions in $all");
-      return { kind: "member", place, test: this.same(one) };
+      return { kind: "member", path, test: this.same(one) };
     });
     return { kind: "all", parts };
   }
@@ -225,7 +225,7 @@ class BsonFilters implements FilterAlgebra<Bson, FieldPath, BsonTest> {
     if (isOperators(operand) && !LOGICAL.includes(first ?? ""))
       return this.#some(ofValues(compiler.operators([], operand)), operand.size);
     // Its paths begin in the elements.
-    const inside: Compiler = new FilterCompiler(new BsonFilters({ work: this.#work }));
+    const inside: Compiler = new FilterCompiler(new BsonFilters(this.#work, null));
     const isMet = ofDocuments(inside.filter(operand), this.#work);
     compiler.conditions += inside.conditions;
     const isMetBy: ValueTest = (one) =>
@@ -244,7 +244,7 @@ class BsonFilters implements FilterAlgebra<Bson, FieldPath, BsonTest> {
   }
 }
 
-/** Of an array's elements, and of the array itself. */
+/** Returns a test of an array's elements and of the array itself. */
 function both(test: ValueTest): BsonTest {
   return { leaf: "both", test };
 }

@@ -1,13 +1,12 @@
-/** What MDB commands answer instead of a result: MongoDB's number and name of an error, and a sentence. */
+/** Errors of MDB commands: MongoDB's number and name of an error, and a sentence. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { CommandFailure } from "../../arguments/errors.js";
 import type { Effort } from "../../keyspace/effort.js";
-import type { Data } from "../../keyspace/mutators.js";
 import { type Bson, type BsonDocument, BsonFault, DEPTH_MAX, Int32 } from "../../values/collections/bson.js";
 import { countedBson } from "../../values/collections/bson-reader.js";
 import { writeBson } from "../../values/collections/bson-writer.js";
 
-/** As MongoDB numbers them. Others are `Location` and their number. */
+/** The names of MongoDB's numbers. Any other error is named `Location` with its number. */
 const NAMES: ReadonlyMap<number, string> = new Map([
   [2, "BadValue"],
   [9, "FailedToParse"],
@@ -38,13 +37,13 @@ const NAMES: ReadonlyMap<number, string> = new Map([
 
 /** Bytes in front of a document's elements. */
 const LENGTH_BYTES = 4;
-/** What is told around a document's values lies deeper than they may. */
+/** Depth of an error's details: they have levels around values of maximum depth. */
 const DETAILS_DEPTH = DEPTH_MAX + 8;
 
 export class MongoFailure extends CommandFailure {
   readonly code: number;
   readonly sentence: ByteString;
-  /** What is told beside the sentence. */
+  /** Fields of the error in addition to the sentence. */
   readonly details: BsonDocument;
 
   constructor(code: number, sentence: ByteString, details: BsonDocument = new Map()) {
@@ -54,14 +53,14 @@ export class MongoFailure extends CommandFailure {
     this.details = details;
   }
 
-  /** As the error of a whole command, with what is told besides for MongoDB's clients. */
+  /** Returns the error of a complete command, with its details for MongoDB's clients. */
   alone(): CommandFailure {
     if (this.details.size === 0) return this;
     const bytes = writeBson(this.details, { bytes: Number.POSITIVE_INFINITY, depth: DETAILS_DEPTH });
     return new CommandFailure(this.reply.text, bytes.slice(LENGTH_BYTES, -1));
   }
 
-  /** By its place and number alone. @param index  of the document or statement */
+  /** Returns the error without sentence and details. @param index  of the document or statement */
   numbered(index: number): BsonDocument {
     return new Map<ByteString, Bson>([
       ["index", new Int32(index)],
@@ -70,7 +69,7 @@ export class MongoFailure extends CommandFailure {
     ]);
   }
 
-  /** As one of the `writeErrors` of a reply. @param index  of the document or statement */
+  /** Returns the error as one of the `writeErrors` of a reply. @param index  of the document or statement */
   written(index: number): BsonDocument {
     return new Map<ByteString, Bson>([
       ["index", new Int32(index)],
@@ -86,7 +85,7 @@ export const failedToParse = (sentence: ByteString): MongoFailure => new MongoFa
 export const mismatch = (sentence: ByteString): MongoFailure => new MongoFailure(14, sentence);
 export const notHere = (sentence: ByteString): MongoFailure => new MongoFailure(238, sentence);
 
-/** What a step says, a fault of values being a failure like any other. @throws CommandFailure */
+/** Runs a step, and turns an error of values into a failure. @throws CommandFailure */
 export function guarded<T>(step: () => T): T {
   try {
     return step();
@@ -95,14 +94,14 @@ export function guarded<T>(step: () => T): T {
   }
 }
 
-/** What carrying out a command has cost so far. */
+/** The cost of a command so far. */
 export interface Work {
   units: number;
   /** Counts for the unit, too. */
   readonly effort: Effort;
 }
 
-export const workOf = ({ effort }: Pick<Data, "effort">): Work => ({ units: 0, effort });
+export const workOf = (effort: Effort): Work => ({ units: 0, effort });
 
 /** Documents that a command may look at, with what else takes as long: some seconds. */
 export const WORK_MAX = 5_000_000;

@@ -1,6 +1,6 @@
 /**
- * Names that MongoDB 7.0 knows, whether they are here or not: one that is not here is refused as NotImplemented, so that it is told
- * from a slip of the pen, which has the error that MongoDB has for it.
+ * Names that MongoDB 7.0 knows, whether they exist here or not: a known name that does not exist here is rejected as NotImplemented, a
+ * misspelt one with MongoDB's own error.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { type MongoFailure, notHere } from "./mongo-failure.js";
@@ -40,7 +40,7 @@ const KINDS = {
   expression: EXPRESSIONS,
 } as const;
 
-/** What to do instead of what is missing; docs/mongo-collections.md shows it. */
+/** Alternatives to what is missing; docs/mongo-collections.md shows them. */
 export const INSTEAD: ReadonlyMap<ByteString, string> = new Map([
   ["$bucket", "group by a $switch or by $floor of a $divide"],
   ["$bucketAuto", "group by a $switch or by $floor of a $divide"],

@@ -5,7 +5,8 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { type Bson, type BsonDocument, isArray, isDocument } from "../../values/collections/bson.js";
 import type { FieldPath } from "../../values/collections/index-keys.js";
-import { type Filter, type FilterScope, filterOf } from "./filter.js";
+import type { Scope } from "./expressions.js";
+import { type Filter, filterOf } from "./filter.js";
 import { badValue, ELEMENTS_A_UNIT, failedToParse, spend } from "./mongo-failure.js";
 import { valueAt } from "./update-paths.js";
 
@@ -21,11 +22,11 @@ const PLACES_MAX = 10_000;
 
 export class PositionalElements {
   readonly #query: BsonDocument;
-  readonly #scope: FilterScope;
+  readonly #scope: Scope;
   readonly #named = new Map<ByteString, NamedFilter>();
 
   /** @param query  the statement's filter @throws CommandFailure */
-  constructor(query: BsonDocument, arrayFilters: Bson | undefined, scope: FilterScope) {
+  constructor(query: BsonDocument, arrayFilters: Bson | undefined, scope: Scope) {
     this.#query = query;
     this.#scope = scope;
     if (arrayFilters === undefined || arrayFilters === null) return;
@@ -34,7 +35,7 @@ export class PositionalElements {
       const name = nameOf(one);
       if (this.#named.has(name))
         throw failedToParse(`Found multiple array filters with the same top-level field name ${name}`);
-      this.#named.set(name, { filter: filterOf(one as BsonDocument, { work: scope.work }), isUsed: false });
+      this.#named.set(name, { filter: filterOf(one as BsonDocument, scope.work), isUsed: false });
     }
   }
 
@@ -54,7 +55,7 @@ export class PositionalElements {
         throw failedToParse(`The array filter for identifier '${name}' was not used in the update`);
   }
 
-  /** Returns a change at each of the places that its path leads to in a document. @throws CommandFailure */
+  /** Returns a change at each of the positions that its path leads to in a document. @throws CommandFailure */
   placed<Change extends { readonly path: FieldPath }>(
     change: Change,
     document: BsonDocument,
@@ -92,6 +93,7 @@ export class PositionalElements {
         if (some.length === 0) continue;
         const filter = filterOf(
           new Map<ByteString, Bson>([["$and", some.map((one) => new Map([one]))]]),
+          this.#scope.work,
           this.#scope,
         );
         spend(this.#scope.work, (array.length * (1 + filter.tests)) / ELEMENTS_A_UNIT);
@@ -128,7 +130,7 @@ function collectNames(filter: BsonDocument, names: Set<ByteString>): void {
   }
 }
 
-/** What a filter says of an array, or of what is in its elements. */
+/** Returns the conditions of a filter on an array, or on its elements. */
 function conditionsOf(query: BsonDocument, path: FieldPath): readonly (readonly [ByteString, Bson])[] {
   const name = path.filter((part) => !/^\d+$/.test(part)).join(".");
   return [...query].flatMap(([field, operand]) => {
@@ -142,7 +144,7 @@ function conditionsOf(query: BsonDocument, path: FieldPath): readonly (readonly 
   });
 }
 
-/** The document with another value at a place that is there. */
+/** The document with another value at a position that is there. */
 function withValue(document: BsonDocument, path: FieldPath, value: Bson): BsonDocument {
   const [name = "", ...rest] = path;
   const inner = document.get(name);

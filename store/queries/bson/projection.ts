@@ -1,4 +1,4 @@
-/** What is shown of a document. Source: MongoDB's manual, "Projection". */
+/** Projections of documents. Source: MongoDB's manual, "Projection". */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { type Bson, type BsonDocument, isArray, isDocument } from "../../values/collections/bson.js";
 import { isNumber } from "../../values/collections/bson-numbers.js";
@@ -13,7 +13,7 @@ export type Projection = (document: BsonDocument) => BsonDocument;
 /** Changes a value that is shown; undefined: it is not. */
 type Shown = (value: Bson | undefined, root: BsonDocument) => Bson | undefined;
 
-/** What is to be done with a field: with those inside it, or with itself. */
+/** The projection of a field: of the fields inside it, or of itself. */
 interface Branch {
   readonly fields: Map<ByteString, Branch | Leaf>;
 }
@@ -27,16 +27,16 @@ interface Told {
   isExcluding: boolean;
 }
 
-/** Where projections stand: those of a search know $slice and $elemMatch. */
-export type Place = "find" | "$project";
+/** The place of a projection: those of a search know $slice and $elemMatch. */
+export type ProjectionKind = "find" | "$project";
 
 /** @throws CommandFailure */
-export function projectionOf(spec: BsonDocument, place: Place, scope: Scope): Projection {
+export function projectionOf(spec: BsonDocument, kind: ProjectionKind, scope: Scope): Projection {
   const told: Told = { tree: { fields: new Map() }, isIncluding: false, isExcluding: false };
   let id: boolean | null = null;
   for (const [name, value] of spec) {
     if (name === "_id" && isPlainChoice(value)) id = isTrue(value);
-    else read(told, name.split("."), value, place, scope);
+    else read(told, name.split("."), value, kind, scope);
   }
   if (told.isIncluding && told.isExcluding)
     throw new MongoFailure(31254, "Cannot do exclusion in inclusion projection, nor the other way round");
@@ -49,7 +49,13 @@ export function projectionOf(spec: BsonDocument, place: Place, scope: Scope): Pr
 
 const isPlainChoice = (value: Bson): boolean => isNumber(value) || typeof value === "boolean";
 
-function read(told: Told, path: readonly ByteString[], value: Bson, place: Place, scope: Scope): void {
+function read(
+  told: Told,
+  path: readonly ByteString[],
+  value: Bson,
+  kind: ProjectionKind,
+  scope: Scope,
+): void {
   const name = checkedWay(path).join(".");
   if (path.includes("")) throw badValue(`a projection's field '${name}' has no name`);
   if (path.some((part) => part.startsWith("$"))) throw notHere(`a projection of '${name}' is not there`);
@@ -67,10 +73,10 @@ function read(told: Told, path: readonly ByteString[], value: Bson, place: Place
   if (value.size === 0) throw new MongoFailure(51270, "An empty sub-projection is not a valid value");
   const [operator = ""] = value.keys();
   if (!operator.startsWith("$")) {
-    for (const [inner, one] of value) read(told, [...path, ...inner.split(".")], one, place, scope);
+    for (const [inner, one] of value) read(told, [...path, ...inner.split(".")], one, kind, scope);
     return;
   }
-  if (place === "find" && value.size === 1) {
+  if (kind === "find" && value.size === 1) {
     const operand = value.get(operator) as Bson;
     if (operator === "$slice") {
       setLeaf(told.tree, path, { shown: sliced(operand) });
@@ -136,7 +142,7 @@ const hasMade = ({ fields }: Branch): boolean =>
     isBranch(node) ? hasMade(node) : typeof node === "object" && "made" in node,
   );
 
-/** Fields that are made come behind those that are there. */
+/** Adds computed fields after those that exist. */
 function addMade(result: Map<ByteString, Bson>, fields: Branch["fields"], root: BsonDocument): void {
   for (const [name, node] of fields) {
     if (isBranch(node)) {
@@ -173,7 +179,7 @@ function excludedIn(value: Bson, branch: Branch, root: BsonDocument): Bson {
   return isArray(value) ? value.map((one) => excludedIn(one, branch, root)) : value;
 }
 
-/** @param operand  how many, from behind if negative; or how many to leave out and how many to show */
+/** @param operand  the number of elements, from the end if negative; or the number to skip and the number to show */
 function sliced(operand: Bson): Shown {
   const [first, second] = isArray(operand) ? operand : [operand];
   const from = integerIn(first ?? null, "$slice");
@@ -190,7 +196,7 @@ function sliced(operand: Bson): Shown {
 
 function firstElement(operand: Bson, name: ByteString, work: Work): Shown {
   if (!isDocument(operand)) throw badValue("$elemMatch needs an Object");
-  const { isMet } = filterOf(new Map([["e", new Map([["$elemMatch", operand]])]]), { work });
+  const { isMet } = filterOf(new Map([["e", new Map([["$elemMatch", operand]])]]), work);
   const path = wayTo(name);
   return (value) => {
     if (!isArray(value) || path.length !== 1) return undefined;

@@ -34,7 +34,7 @@ function pathOf(name: ByteString): FieldPath {
   return path;
 }
 
-/** Documents that are no expressions set the fields in them, and leave the others. */
+/** Sets a field. Documents that are not expressions set the fields in them, and keep the remaining ones. */
 function put(tree: Fields, [name = "", ...rest]: FieldPath, value: Bson, scope: Scope): void {
   const there = tree.get(name);
   const isInside = rest.length > 0 || isFields(value);

@@ -1,4 +1,4 @@
-/** What a command is told in documents: each field known by name, all others refused. */
+/** Reads the arguments of commands in documents: each field is known by name, and an unknown field is rejected. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { type Bson, type BsonDocument, isArray, isDocument } from "../../values/collections/bson.js";
 import { integerOf, isNumber } from "../../values/collections/bson-numbers.js";
@@ -16,7 +16,7 @@ export function documentOf(argument: ByteString): BsonDocument {
 export const isJson = (argument: ByteString): boolean =>
   argument.startsWith("{") && (argument.length < 4 || argument.charCodeAt(3) > 1);
 
-/** Of a field or a command. */
+/** The end of an error for a field or a command that requires CLUSTER SEMANTICS 3. */
 export const FROM_THIRD =
   "means something from version 3 of what commands mean on: an administrator sends CLUSTER SEMANTICS 2, then CLUSTER SEMANTICS 3";
 
@@ -60,7 +60,7 @@ export function truthAt(spec: BsonDocument, name: string): boolean {
   return value !== undefined && isTrue(value);
 }
 
-/** As MongoDB takes what should be a boolean. */
+/** Whether a value is true where MongoDB expects a boolean. */
 export function isTrue(value: Bson): boolean {
   if (isNumber(value)) return integerOf(value) !== 0n;
   return value !== false && value !== null;

@@ -14,7 +14,7 @@ import { type BsonNumber, isNumber, productOf, sumOf } from "../../values/collec
 import { compareBson } from "../../values/collections/bson-order.js";
 import { typeOf } from "../../values/collections/bson-type.js";
 import { Decimal, decimalOf } from "../../values/collections/decimal.js";
-import { type FieldPath, isPlace } from "../../values/collections/index-keys.js";
+import { type FieldPath, isArrayIndex } from "../../values/collections/index-keys.js";
 import {
   assignment,
   type Change,
@@ -32,7 +32,7 @@ import { wayTo } from "./ways.js";
 export interface UpdateContext extends Scope {
   /** Whether the document is being made. */
   readonly isInsert: boolean;
-  /** Which elements of arrays a filter has found, and those that `arrayFilters` name; null: positional paths are refused. */
+  /** The array elements that a filter has found, and those that `arrayFilters` name; null: positional paths are rejected. */
   readonly elements: PositionalElements | null;
 }
 
@@ -118,7 +118,7 @@ export class BsonUpdates implements UpdateAlgebra<Bson, FieldPath, Renaming> {
         throw badValue(`The source and target field for $rename must not be dynamic: ${operand}`);
     return [
       { operator, path: updatePath(operand, null), change: { from: path } },
-      // No other change may be about the place that it comes from either.
+      // No other change may be about the path that it comes from either.
       { operator, path, change: UNCHANGED },
     ];
   }
@@ -205,7 +205,7 @@ const isInteger = (value: Bson): value is bigint | Int32 =>
   typeof value === "bigint" || value instanceof Int32;
 const bigOf = (value: bigint | Int32): bigint => (value instanceof Int32 ? BigInt(value.value) : value);
 
-/** @throws CommandFailure  no field can have the name, or it names elements that nothing tells */
+/** @throws CommandFailure  no field can have the name, or it names unknown elements */
 function updatePath(name: ByteString, elements: PositionalElements | null): FieldPath {
   const path = wayTo(name);
   for (const [i, part] of path.entries()) {
@@ -228,7 +228,7 @@ export function comparePaths(a: FieldPath, b: FieldPath): number {
   for (let i = 0; i < a.length && i < b.length; i++) {
     const [x, y] = [a[i] as ByteString, b[i] as ByteString];
     if (x === y) continue;
-    if (isPlace(x) && isPlace(y) && x.length !== y.length) return x.length - y.length;
+    if (isArrayIndex(x) && isArrayIndex(y) && x.length !== y.length) return x.length - y.length;
     return x < y ? -1 : 1;
   }
   return a.length - b.length;

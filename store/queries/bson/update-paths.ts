@@ -1,28 +1,28 @@
-/** Places in a document that updates change: the way is taken as it stands, an array's elements have numbers. The document is its owner's own. */
+/** Paths of updates in a document: they are followed literally, and array elements have numbers. The caller owns the document. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { type Bson, type BsonDocument, isArray, isDocument } from "../../values/collections/bson.js";
 import { typeOf } from "../../values/collections/bson-type.js";
-import { type FieldPath, isPlace } from "../../values/collections/index-keys.js";
+import { type FieldPath, isArrayIndex } from "../../values/collections/index-keys.js";
 import type { Change } from "../update.js";
 import { badValue, ELEMENTS_A_UNIT, MongoFailure, produce, spend, type Work } from "./mongo-failure.js";
 
-/** Elements that an array may be filled up with to reach a place; as in MongoDB. */
+/** Elements that an array may be filled up with to reach an index; as in MongoDB. */
 const PADDING_MAX = 1_500_000;
 
 type Writable = Map<ByteString, Bson>;
 
-/** The value at a place; undefined: there is none. */
+/** The value at a path; undefined: there is none. */
 export function valueAt(document: BsonDocument, path: FieldPath): Bson | undefined {
   let value: Bson | undefined = document;
   for (const name of path) {
     if (isDocument(value)) value = value.get(name);
-    else if (isArray(value) && isPlace(name)) value = value[Number(name)];
+    else if (isArray(value) && isArrayIndex(name)) value = value[Number(name)];
     else return undefined;
   }
   return value;
 }
 
-/** Changes the value at a place. @throws CommandFailure */
+/** Changes the value at a path. @throws CommandFailure */
 export function changeAt(
   document: BsonDocument,
   path: FieldPath,
@@ -36,7 +36,7 @@ export function changeAt(
   else putAt(document, path, value, work);
 }
 
-/** Moves a value to another place. @throws CommandFailure */
+/** Moves a value to another path. @throws CommandFailure */
 export function renameAt(document: BsonDocument, from: FieldPath, to: FieldPath, work: Work): void {
   const value = valueAt(document, from);
   if (value === undefined) return;
@@ -49,13 +49,13 @@ export function renameAt(document: BsonDocument, from: FieldPath, to: FieldPath,
   putAt(document, to, value, work);
 }
 
-/** Puts a value at a place; documents on the way are made. @throws CommandFailure  something else is in the way */
+/** Puts a value at a path; documents on the way are made. @throws CommandFailure  something else is in the way */
 export function putAt(document: BsonDocument, path: FieldPath, value: Bson, work: Work): void {
   let inside: Bson = document;
   for (const [i, name] of path.slice(0, -1).entries()) {
     const next: Bson | undefined = child(inside, name);
     if (next === undefined || (next === null && isArray(inside) && Number(name) >= inside.length)) {
-      // All that is missing is made at once, so that a failure has made none of it.
+      // Makes all missing parts in one step, so that a failure has made none.
       let made: Bson = value;
       for (const rest of path.slice(i + 1).reverse()) made = new Map([[rest, made]]);
       setChild(inside, name, made, path, work);
@@ -68,7 +68,7 @@ export function putAt(document: BsonDocument, path: FieldPath, value: Bson, work
 
 function child(inside: Bson, name: ByteString): Bson | undefined {
   if (isDocument(inside)) return inside.get(name);
-  return isArray(inside) && isPlace(name) ? inside[Number(name)] : undefined;
+  return isArray(inside) && isArrayIndex(name) ? inside[Number(name)] : undefined;
 }
 
 function setChild(inside: Bson, name: ByteString, value: Bson, path: FieldPath, work: Work): void {
@@ -76,20 +76,20 @@ function setChild(inside: Bson, name: ByteString, value: Bson, path: FieldPath, 
     (inside as Writable).set(name, value);
     return;
   }
-  if (!isArray(inside) || !isPlace(name))
+  if (!isArray(inside) || !isArrayIndex(name))
     throw new MongoFailure(
       28,
       `Cannot create field '${name}' in an element of type ${typeOf(inside).name} (${path.join(".")})`,
     );
-  const place = Number(name);
+  const index = Number(name);
   const array = inside as Bson[];
-  if (place - array.length > PADDING_MAX) throw badValue(`can't backfill more than ${PADDING_MAX} elements`);
-  const padding = Math.max(0, place - array.length);
+  if (index - array.length > PADDING_MAX) throw badValue(`can't backfill more than ${PADDING_MAX} elements`);
+  const padding = Math.max(0, index - array.length);
   spend(work, padding / ELEMENTS_A_UNIT);
   // Filled up, and then written element by element.
   produce(work, 2 * padding);
-  while (array.length < place) array.push(null);
-  array[place] = value;
+  while (array.length < index) array.push(null);
+  array[index] = value;
 }
 
 /** Removes a field, or makes an element null. */
@@ -97,6 +97,6 @@ function removeAt(document: BsonDocument, path: FieldPath): void {
   const inside = path.length === 1 ? document : valueAt(document, path.slice(0, -1));
   const name = path.at(-1) as ByteString;
   if (isDocument(inside)) (inside as Writable).delete(name);
-  else if (isArray(inside) && isPlace(name) && Number(name) < inside.length)
+  else if (isArray(inside) && isArrayIndex(name) && Number(name) < inside.length)
     (inside as Bson[])[Number(name)] = null;
 }

@@ -22,7 +22,7 @@ export type Update = (document: BsonDocument) => BsonDocument;
 const PLACES_MAX = 10_000;
 
 /** Whether it gives a whole document instead of changing parts. @throws CommandFailure  it is neither */
-export function isReplacement(update: Bson | undefined, { operators }: Pick<Scope, "operators">): boolean {
+export function isReplacement(update: Bson | undefined, { operators }: Scope): boolean {
   if (isArray(update) && operators !== null) return false;
   if (isArray(update)) throw notHere("updates by a pipeline are not there");
   if (!isDocument(update)) throw failedToParse("an update has to be a document");
@@ -112,7 +112,7 @@ function inOrder(changes: BsonChange[]): readonly BsonChange[] {
   return changes;
 }
 
-/** In order, a place comes right before those inside it. */
+/** Sorted, a path is directly followed by those inside it. */
 function checkConflicts(changes: readonly BsonChange[]): void {
   for (const [i, { path }] of changes.entries()) {
     const before = changes[i - 1]?.path;
@@ -159,7 +159,7 @@ function equalValue(operand: BsonDocument): Bson | undefined {
 const isEnd = (document: BsonDocument, path: FieldPath, i: number): boolean =>
   i === path.length - 1 || !isDocument(valueAt(document, path.slice(0, i + 1)));
 
-/** With `_id` in front. */
+/** Returns the document with `_id` in front. */
 export function withId(document: BsonDocument, id: Bson): BsonDocument {
   const result = new Map<ByteString, Bson>([["_id", id]]);
   for (const [name, value] of document) if (name !== "_id") result.set(name, value);

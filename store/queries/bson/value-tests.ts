@@ -1,4 +1,4 @@
-/** What operators of filters ask of one value. Source: MongoDB's manual, "Query Predicates"; types as in "Comparison/Sort Order". */
+/** Tests of one value by the operators of filters. Source: MongoDB's manual, "Query Predicates"; types as in "Comparison/Sort Order". */
 import { type ByteString, textOfBytes } from "../../../protocol/byte-string.js";
 import { compilePattern, PatternFault } from "../../patterns/pattern.js";
 import { type Bson, Extreme, isArray, isDocument, Regex } from "../../values/collections/bson.js";
@@ -27,7 +27,7 @@ const PASSES: Readonly<Record<Comparison, (order: number) => boolean>> = {
   $gte: (order) => order >= 0,
 };
 
-/** Only values of one kind are compared, but with the least and the greatest of all. What is no number is equal to itself alone. */
+/** Compares values of one kind only, or with the minimum and the maximum of all. A value that is not a number equals itself alone. */
 export function compares(operator: Comparison, wanted: Bson): ValueTest {
   const passes = PASSES[operator];
   const takesEqual = passes(0);
@@ -57,7 +57,7 @@ export function isIn(wanted: readonly Bson[], work: Work): ValueTest {
   return (value) => keys.has(keyOf(value ?? null)) || patterns.some((test) => test(value));
 }
 
-/** How much of a text counts as much as a document. */
+/** Characters of a text that count as much as a document. */
 const CHARS_A_UNIT = 2;
 
 /** A string that the pattern is found in, or the pattern itself. */

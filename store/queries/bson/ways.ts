@@ -1,10 +1,10 @@
 /**
- * Ways through documents, as filters go them: an array stands for its elements, a number for one of them.
+ * Paths through documents, as filters follow them: in an array a path continues in its elements, and a number selects one of them.
  * Source: MongoDB's manual, "Query an Array of Embedded Documents".
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { type Bson, type BsonDocument, isArray, isDocument } from "../../values/collections/bson.js";
-import { type FieldPath, isPlace, pathOf } from "../../values/collections/index-keys.js";
+import { type FieldPath, isArrayIndex, pathOf } from "../../values/collections/index-keys.js";
 import { badValue, ELEMENTS_A_UNIT, spend, type Work } from "./mongo-failure.js";
 
 /** Names in a way; as in MongoDB. Documents are not so deep. */
@@ -19,10 +19,10 @@ export function checkedWay(path: FieldPath): FieldPath {
 /** @throws CommandFailure  as above */
 export const wayTo = (name: ByteString): FieldPath => checkedWay(pathOf(name));
 
-/** What is asked of a value; undefined: there is none at the end of the way. */
+/** A test of a value; undefined: there is none at the end of the path. */
 export type ValueTest = (value: Bson | undefined) => boolean;
 
-/** What an array at the end of a way stands for: its elements and then itself, its elements alone, or itself alone. */
+/** The values that a test gets of an array at the end of a path: its elements and then itself, its elements alone, or itself alone. */
 export type Leaf = "both" | "elements" | "itself";
 
 /** Whether a value at the end of a way passes a test; the first that does ends the search. */
@@ -34,7 +34,7 @@ export interface Search {
   readonly path: FieldPath;
   readonly leaf: Leaf;
   readonly test: ValueTest;
-  /** What looking at arrays costs is counted there. */
+  /** Counts the cost of checking arrays. */
   readonly work: Work;
 }
 
@@ -57,10 +57,10 @@ function anyInArray(array: readonly Bson[], search: Search, at: number): boolean
     return array.some(test) || (leaf === "both" && test(array));
   }
   const next = path[at] as string;
-  const place = isPlace(next) ? Number(next) : -1;
+  const index = isArrayIndex(next) ? Number(next) : -1;
   for (const [i, element] of array.entries()) {
     if (isDocument(element) && anyInDocument(element, search, at)) return true;
-    if (i !== place || String(i) !== next) continue;
+    if (i !== index || String(i) !== next) continue;
     if (at + 1 === path.length) {
       if (test(element)) return true;
     } else if (isArray(element)) {

@@ -50,7 +50,7 @@ export interface Member {
   readonly name: MemberName;
 }
 
-/** Of a member's value: that it lies in one of the spans, or passes. */
+/** A condition on a member's value: that it lies in one of the spans, or passes. */
 export type JsonTest = { readonly spans: Spans } | { readonly passes: Predicate<MemberValue> };
 export type JsonCondition = Condition<Member, JsonTest>;
 type Call = OperatorCall<JsonValue, Member>;
@@ -99,7 +99,7 @@ export function alikeOf(condition: JsonCondition): Alike | undefined {
   if (spans.length !== 1) return undefined;
   const { from, to } = spans[0] as Span;
   const isOne = from.value === to.value && !from.isBehind && to.isBehind && typeof from.value !== "object";
-  return isOne ? { name: condition.place.name, mark: markOf(from.value) } : undefined;
+  return isOne ? { name: condition.path.name, mark: markOf(from.value) } : undefined;
 }
 
 /** @throws CommandFailure  a path leads through too many members */
@@ -110,7 +110,7 @@ export function checkPath(name: string): void {
 
 const fault = (text: string): CommandFailure => custom(`ERR WHERE: ${bytesOfText(text)}`);
 const shown = (name: string) => `'${echoed(name)}'`;
-const whereOf = ({ operator, place }: Call) => `${operator} of ${shown(place.name.name)}`;
+const whereOf = ({ operator, path }: Call) => `${operator} of ${shown(path.name.name)}`;
 
 class JsonFilters implements FilterAlgebra<JsonValue, Member, JsonTest> {
   readonly conditionsMax = CONDITIONS_MAX;
@@ -142,7 +142,7 @@ class JsonFilters implements FilterAlgebra<JsonValue, Member, JsonTest> {
     throw fault(`${clause} asks for a list of conditions`);
   }
 
-  placeOf(name: string): Member {
+  pathOf(name: string): Member {
     checkPath(name);
     const field = bytesOfText(name);
     return { field, name: memberName(field) };
@@ -203,24 +203,24 @@ class JsonFilters implements FilterAlgebra<JsonValue, Member, JsonTest> {
   }
 
   /** A member has one value, so that spans of several operators are one set, which an index can find. */
-  joined(place: Member, parts: readonly JsonCondition[]): JsonCondition {
+  joined(path: Member, parts: readonly JsonCondition[]): JsonCondition {
     let spans: Spans = [EVERYTHING];
     const others: JsonCondition[] = [];
     for (const part of parts) {
       if (part.kind === "member" && "spans" in part.test) spans = inBoth(spans, part.test.spans);
       else others.push(part);
     }
-    const within: JsonCondition = { kind: "member", place, test: { spans } };
+    const within: JsonCondition = { kind: "member", path, test: { spans } };
     return others.length === 0 ? within : { kind: "all", parts: [within, ...others] };
   }
 
   operator(call: Call): JsonCondition {
-    const { operator, operand, place } = call;
-    if (operator === "$contains") return { kind: "member", place, test: { passes: containing(operand) } };
+    const { operator, operand, path } = call;
+    if (operator === "$contains") return { kind: "member", path, test: { passes: containing(operand) } };
     if (operator !== "$prefix")
-      throw fault(`there is no ${shown(operator)} for ${shown(place.name.name)}: there are ${KNOWN}`);
+      throw fault(`there is no ${shown(operator)} for ${shown(path.name.name)}: there are ${KNOWN}`);
     if (typeof operand !== "string") throw fault(`${whereOf(call)} asks for a string`);
-    return { kind: "member", place, test: { spans: [beginningWith(operand)] } };
+    return { kind: "member", path, test: { spans: [beginningWith(operand)] } };
   }
 }
 

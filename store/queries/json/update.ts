@@ -102,7 +102,7 @@ class JsonUpdates implements UpdateAlgebra<JsonValue, string> {
     return name;
   }
 
-  /** Integers of 64 bits exactly, others as doubles. */
+  /** Adds integers of 64 bits exactly, other numbers as doubles. */
   add(call: Call): (old: JsonValue | undefined) => JsonValue {
     const { operand } = call;
     if (!(operand instanceof JsonNumber)) throw fault(`${whereOf(call)} asks for a number`);
@@ -191,9 +191,9 @@ function without(container: JsonContainer, name: string): JsonContainer {
 /** The same with another value for a member, which may be new; a list stays one as long as it has no gap. */
 function replaced(container: JsonContainer, name: string, value: JsonValue): JsonContainer {
   if (!(container instanceof JsonObject)) {
-    const place = Number(name);
-    const isPlace = String(place) === name && place >= 0 && place <= container.length;
-    if (isPlace) return [...container.slice(0, place), value, ...container.slice(place + 1)];
+    const index = Number(name);
+    const isArrayIndex = String(index) === name && index >= 0 && index <= container.length;
+    if (isArrayIndex) return [...container.slice(0, index), value, ...container.slice(index + 1)];
     if (container.length > 0) throw fault(`a list has no place ${shown(name)} to be changed or added`);
   }
   const copy = new JsonObject();

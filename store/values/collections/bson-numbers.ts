@@ -82,7 +82,7 @@ function compareSizes(a: Finite, b: Finite): number {
   return x < y ? -1 : x > y ? 1 : 0;
 }
 
-/** The same for numbers that are equal, of whatever kinds; of others another. */
+/** Returns the same key for equal numbers of any kind, and different keys for different numbers. */
 export function numberKey(value: BsonNumber): ByteString {
   if (value instanceof Int32) return String(value.value);
   if (typeof value === "number") return String(value === 0 ? 0 : value);
@@ -122,7 +122,7 @@ export function doubleOf(value: BsonNumber): number {
       : Number.NEGATIVE_INFINITY;
 }
 
-/** Of a number that is an integer of 64 bits, of whatever kind; of any other undefined. */
+/** Returns the integer of 64 bits that a number of any kind equals; undefined: there is none. */
 export function integerOf(value: BsonNumber): bigint | undefined {
   const parts = exactParts(value);
   if (typeof parts === "string" || parts.exponent > 40) return undefined;
@@ -134,7 +134,7 @@ export function integerOf(value: BsonNumber): bigint | undefined {
   return BigInt.asIntN(64, whole) === whole ? whole : undefined;
 }
 
-/** Where a decimal is counted with, a double is one of fifteen digits, as in MongoDB. */
+/** Digits of a double in arithmetic with a decimal: fifteen, as in MongoDB. */
 const DOUBLE_DIGITS = 15;
 
 export function decimalParts(value: BsonNumber, digits = DOUBLE_DIGITS): DecimalParts {

@@ -24,10 +24,10 @@ import { Decimal } from "./decimal.js";
 const DOCUMENT_BYTES_MIN = 5;
 const OBJECT_ID_BYTES = 12;
 const DECIMAL_BYTES = 16;
-/** Of binary: the length stands in it once more. */
+/** Subtype of binary that contains its length a second time. */
 const OLD_BINARY = 2;
 
-/** Drivers read no others. */
+/** Options that drivers read. */
 const REGEX_OPTIONS = /^[ilmsux]*$/;
 
 const scratch = new DataView(new ArrayBuffer(8));
@@ -49,7 +49,7 @@ class BsonReader {
     return this.#at;
   }
 
-  /** @param only  names of the fields that are wanted, all others are passed over; null: all */
+  /** @param only  names of the fields to read; null: all */
   document(depth: number, only: ReadonlySet<ByteString> | null): BsonDocument {
     const end = this.#begin(depth);
     const fields = new Map<ByteString, Bson>();
@@ -238,7 +238,7 @@ class BsonReader {
   }
 }
 
-/** Of values that have one length always. */
+/** Lengths of values whose length never varies. */
 const FIXED: ReadonlyMap<number, number> = new Map([
   [0x01, 8],
   [0x07, OBJECT_ID_BYTES],
@@ -253,7 +253,7 @@ const FIXED: ReadonlyMap<number, number> = new Map([
   [0xff, 0],
 ]);
 
-/** Of values that begin with a length: what follows besides, or is counted already. */
+/** Bytes of values that begin with a length, which the length does not include, or includes already. */
 const BESIDE_LENGTH: ReadonlyMap<number, number> = new Map([
   [0x02, 0],
   [0x03, -4],
@@ -279,7 +279,7 @@ export function readBson(bytes: ByteString): BsonDocument {
   return document;
 }
 
-/** Of bytes that readBson has taken. @param only  names of the fields that are wanted; null: all */
+/** Reads bytes that readBson has accepted. @param only  names of the fields to read; null: all */
 export function readKnownBson(bytes: ByteString, only: ReadonlySet<ByteString> | null = null): BsonDocument {
   return new BsonReader(bytes, true).document(1, only);
 }

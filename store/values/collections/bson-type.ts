@@ -4,9 +4,9 @@ import { Binary, type Bson, BsonDate, type Extreme, Int32, ObjectId, Regex, Time
 import { Decimal } from "./decimal.js";
 
 export interface BsonType {
-  /** In BSON. */
+  /** The type's number in BSON. */
   readonly number: number;
-  /** As $type names it. */
+  /** The type's name in $type. */
   readonly name: string;
   /** Values of a smaller one come first; all numbers have one. */
   readonly rank: number;

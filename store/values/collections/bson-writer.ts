@@ -19,7 +19,7 @@ import { Decimal } from "./decimal.js";
 const scratch = new DataView(new ArrayBuffer(8));
 const NAN: ByteString = "\0\0\0\0\0\0\xf8\x7f";
 
-/** How large and how deep. */
+/** Maximum size and depth. */
 export interface BsonBounds {
   readonly bytes: number;
   readonly depth: number;

@@ -1,12 +1,12 @@
 /**
- * Values of MongoDB, each told from all others: what BSON's types are here. A document is a map whose order is state, an array is an array, a
- * string and a field's name are UTF-8 bytes, a double is a number and an int64 a bigint. None is changed once it is made.
+ * Values of MongoDB: the representation of each BSON type. A document is a map whose order is state, an array is an array, a string and a
+ * field's name are UTF-8 bytes, a double is a number and an int64 a bigint. Values are immutable.
  * Source: bsonspec.org, version 1.1.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Decimal } from "./decimal.js";
 
-/** As MongoDB has it. */
+/** MongoDB's limit. */
 export const DOCUMENT_BYTES_MAX = 16 * 1024 * 1024;
 /** Documents and arrays in each other; as MongoDB's, of what is stored. */
 export const DEPTH_MAX = 100;
@@ -57,7 +57,7 @@ export class BsonDate {
 }
 
 export class Timestamp {
-  /** Of 64 bits, unsigned: seconds since 1970 above, a number below. */
+  /** 64 bits, unsigned: seconds since 1970 in the upper half, a number in the lower. */
   readonly value: bigint;
 
   constructor(value: bigint) {
@@ -85,7 +85,7 @@ export class Regex {
   }
 }
 
-/** Before all others, or behind them. */
+/** The minimum or the maximum of all values. */
 export class Extreme {
   readonly side: "min" | "max";
 

@@ -1,6 +1,6 @@
 /** Documents of a collection by what some of their fields hold: for equality, and for what may be there once only. Part of no state. */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { firstPlaceFrom } from "../tables/first-place.js";
+import { firstIndexFrom } from "../tables/first-index.js";
 import { type Bson, type BsonDocument, Int32, isDocument } from "./bson.js";
 import { readKnownBson } from "./bson-reader.js";
 import { writeBson } from "./bson-writer.js";
@@ -14,7 +14,7 @@ export interface IndexSpec {
   readonly pattern: BsonDocument;
   readonly isUnique: boolean;
   readonly isSparse: boolean;
-  /** How long after the date in its only field a document expires; left out: it does not. */
+  /** Seconds after the date in its only field at which a document expires; left out: documents do not expire. */
   readonly expireAfterSeconds?: number;
 }
 
@@ -25,7 +25,7 @@ export const ID_INDEX: IndexSpec = {
   isSparse: false,
 };
 
-/** As it is kept and listed. */
+/** Returns the specification as it is stored and listed. */
 export function indexBytes({ name, pattern, isUnique, isSparse, expireAfterSeconds }: IndexSpec): ByteString {
   const document: [ByteString, Bson][] = [
     ["v", new Int32(2)],
@@ -93,7 +93,7 @@ export class CollectionIndex {
       if (bucket === undefined) this.#documents.set(text, number);
       else if (typeof bucket === "number")
         this.#documents.set(text, bucket < number ? [bucket, number] : [number, bucket]);
-      else bucket.splice(firstPlaceFrom(bucket, number), 0, number);
+      else bucket.splice(firstIndexFrom(bucket, number), 0, number);
     }
   }
 
@@ -105,7 +105,7 @@ export class CollectionIndex {
       const bucket = this.#documents.get(text);
       if (typeof bucket !== "object") this.#documents.delete(text);
       else if (bucket.length === 2) this.#documents.set(text, bucket[bucket[0] === number ? 1 : 0] as number);
-      else bucket.splice(firstPlaceFrom(bucket, number), 1);
+      else bucket.splice(firstIndexFrom(bucket, number), 1);
     }
   }
 

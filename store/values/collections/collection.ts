@@ -42,7 +42,7 @@ export class CollectionReading {
   }
 }
 
-/** Of more changes at once, if they are of so large a part of the documents, indexes are made anew. */
+/** More changes in one step, if they are of a large part of the documents, discard the indexes, which are then rebuilt. */
 const CHANGES_MAX = 64;
 const LARGE_PART = 0.25;
 
@@ -50,7 +50,7 @@ export class Collection {
   /** A row of one cell for each document. */
   readonly #table: Table;
   #specs: readonly IndexSpec[] = [];
-  /** By name; made when they are first asked for. */
+  /** Indexes by name; made when they are first used. */
   readonly #indexes = new Map<ByteString, CollectionIndex>();
 
   constructor(table = new Table()) {
@@ -70,7 +70,7 @@ export class Collection {
     return this.#numberedFrom(0);
   }
 
-  /** The document of a number that an index tells. */
+  /** Returns the document of a number that an index has found. */
   document(number: number): ByteString {
     return this.#table.row(number)[0] as ByteString;
   }
@@ -85,7 +85,7 @@ export class Collection {
     return this.#table.isRead;
   }
 
-  /** Those that were asked for, in that order; that of _id is always there besides. */
+  /** The specifications in the order of their creation; the index of _id always exists in addition. */
   get specs(): readonly IndexSpec[] {
     return this.#specs;
   }
@@ -140,7 +140,7 @@ export class Collection {
     }
   }
 
-  /** Puts others in the places of documents. @returns the old ones */
+  /** Replaces documents. @returns the old ones */
   set({ numbers, documents }: NumberedDocuments): NumberedDocuments {
     this.#beforeChanges(numbers.length);
     const { rows } = this.#table.set({ numbers, rows: documents.map((bytes) => [bytes]) });

@@ -17,7 +17,7 @@ const NAN_BITS = 0b11111n << 122n;
 /** coefficient × 10^exponent. */
 export interface Finite {
   readonly isNegative: boolean;
-  /** Not negative. */
+  /** A number of at least 0. */
   readonly coefficient: bigint;
   readonly exponent: number;
 }
@@ -116,7 +116,7 @@ const isNegativePart = (parts: DecimalParts): boolean =>
   typeof parts === "string" ? parts === "-infinity" : parts.isNegative;
 const isZero = (parts: DecimalParts): boolean => typeof parts !== "string" && parts.coefficient === 0n;
 
-/** More digits apart than this, the smaller one only tells on which side of the larger the sum is. */
+/** If the numbers are more digits apart, the smaller one only decides on which side of the larger the sum is. */
 const APART_MAX = 3 * DIGITS;
 
 export function decimalSum(a: DecimalParts, b: DecimalParts): DecimalParts {
@@ -144,7 +144,7 @@ export function decimalProduct(a: DecimalParts, b: DecimalParts): DecimalParts {
 /** @param divisor  a count, above 0 */
 export function decimalQuotient(a: DecimalParts, divisor: bigint): DecimalParts {
   if (typeof a === "string" || a.coefficient === 0n) return a;
-  // One digit more than are kept, and one that tells whether anything follows.
+  // One digit more than are kept, and one that says whether anything follows.
   const digits = DIGITS + 2 + digitsOf(divisor);
   const scaled = a.coefficient * 10n ** BigInt(digits);
   let coefficient = scaled / divisor;
@@ -186,7 +186,7 @@ const SPECIAL: ReadonlyMap<string, DecimalParts> = new Map<string, DecimalParts>
   ["-inf", "-infinity"],
 ]);
 
-/** As IEEE 754 has it: scientific where the exponent is positive or there are many zeros. */
+/** Writes a decimal as IEEE 754 does: scientific where the exponent is positive or there are many zeros. */
 export function decimalText({ parts }: Decimal): string {
   if (parts === "nan") return "NaN";
   if (parts === "infinity") return "Infinity";

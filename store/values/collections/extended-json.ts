@@ -59,7 +59,7 @@ function readDocument(value: JsonValue, depth: number): Bson {
   );
 }
 
-/** As of BSON: what is no document and no array is no deeper than what it stands in. */
+/** Checks the depth as for BSON: a scalar is no deeper than the document or array that it is in. */
 function checkDepth(depth: number): void {
   if (depth > DEPTH_MAX) throw new BsonFault(`documents are more than ${DEPTH_MAX} deep in each other`);
 }
@@ -90,7 +90,7 @@ function uint32(value: JsonValue | undefined): bigint | undefined {
   return BigInt.asUintN(32, read) === read ? read : undefined;
 }
 
-/** By an object's only name; undefined: it is an object like others, an operator perhaps. */
+/** Readers by an object's only name; undefined: it is an ordinary object, an operator perhaps. */
 const WRAPPERS: ReadonlyMap<string, Reader> = new Map<string, Reader>([
   [
     "$oid",

@@ -1,4 +1,4 @@
-/** What an index knows a document by. Source: MongoDB's manual, "Multikey Indexes": an array stands for each of its elements. */
+/** The keys of a document in an index. Source: MongoDB's manual, "Multikey Indexes": an array has a key for each of its elements. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { type Bson, type BsonDocument, BsonFault, DOCUMENT_BYTES_MAX, isArray, isDocument } from "./bson.js";
 import { keyOf } from "./bson-order.js";
@@ -9,7 +9,7 @@ export type FieldPath = readonly ByteString[];
 export const pathOf = (name: ByteString): FieldPath => name.split(".");
 
 /** Whether a part of a way may mean an element of an array. */
-export const isPlace = (name: ByteString): boolean => /^\d+$/.test(name);
+export const isArrayIndex = (name: ByteString): boolean => /^\d+$/.test(name);
 
 /** Two fields of one index go through two arrays. */
 export class ParallelArrays extends BsonFault {}
@@ -17,15 +17,15 @@ export class ParallelArrays extends BsonFault {}
 /** A document has more keys in one index than are kept. */
 export class TooManyKeys extends BsonFault {}
 
-/** Of one document in one index: as many as in MongoDB, and all together no longer than a document. */
+/** Maximum keys of one document in one index, as in MongoDB; all together are no longer than a document. */
 const KEYS_MAX = 100_000;
 
 /** An array without elements, which is neither null nor missing. */
 const EMPTY = Symbol("empty");
 
-interface Place {
+interface Point {
   readonly value: Bson | undefined | typeof EMPTY;
-  /** What is left of the way. */
+  /** The rest of the path. */
   readonly rest: FieldPath;
   readonly isDone: boolean;
 }
@@ -58,12 +58,12 @@ export function indexKeys(
 
 interface Found {
   readonly keys: Map<ByteString, IndexKey>;
-  /** Of their texts. */
+  /** Bytes of their texts. */
   bytes: number;
 }
 
-function collect(places: readonly Place[], isSparse: boolean, found: Found): void {
-  const reached = places.map(walked);
+function collect(points: readonly Point[], isSparse: boolean, found: Found): void {
+  const reached = points.map(walked);
   const arrays = new Set(
     reached.flatMap(({ value, isDone }) => (!isDone && isArray(value as Bson) ? [value] : [])),
   );
@@ -85,28 +85,28 @@ function collect(places: readonly Place[], isSparse: boolean, found: Found): voi
   const elements: readonly (Bson | typeof EMPTY)[] = array.length === 0 ? [EMPTY] : array;
   for (const element of elements)
     collect(
-      reached.map((place) => (place.value === array && !place.isDone ? entered(place, element) : place)),
+      reached.map((point) => (point.value === array && !point.isDone ? entered(point, element) : point)),
       isSparse,
       found,
     );
 }
 
-/** As far as no array is in the way. */
-function walked(place: Place): Place {
-  let { value, rest } = place;
-  if (place.isDone) return place;
+/** Follows the path as far as no array is in the way. */
+function walked(point: Point): Point {
+  let { value, rest } = point;
+  if (point.isDone) return point;
   for (; rest.length > 0; rest = rest.slice(1)) {
     const [name = ""] = rest;
     if (isDocument(value as Bson)) value = (value as BsonDocument).get(name);
     // The place of an element: only where values are sorted by it, for no index has such a way.
-    else if (isArray(value as Bson) && isPlace(name)) value = (value as readonly Bson[])[Number(name)];
+    else if (isArray(value as Bson) && isArrayIndex(name)) value = (value as readonly Bson[])[Number(name)];
     else break;
   }
   if (isArray(value as Bson)) return { value, rest, isDone: false };
   return { value: rest.length > 0 ? undefined : value, rest: [], isDone: true };
 }
 
-function entered({ rest }: Place, element: Bson | typeof EMPTY): Place {
+function entered({ rest }: Point, element: Bson | typeof EMPTY): Point {
   if (rest.length === 0) return { value: element, rest, isDone: true };
   // Arrays that are elements themselves are not gone into.
   if (element === EMPTY || !isDocument(element)) return { value: undefined, rest: [], isDone: true };

@@ -30,10 +30,10 @@ export class OrderedKeys {
   readonly #chunks: Chunk[] = [{ keys: [], numbers: [] }];
 
   add(key: OrderedKey, number: number): void {
-    const [at, place] = this.#find((other, one) => compareKeys(other, key) || one - number);
+    const [at, index] = this.#find((other, one) => compareKeys(other, key) || one - number);
     const chunk = this.#chunks[at] as Chunk;
-    chunk.keys.splice(place, 0, key);
-    chunk.numbers.splice(place, 0, number);
+    chunk.keys.splice(index, 0, key);
+    chunk.numbers.splice(index, 0, number);
     if (chunk.keys.length >= 2 * CHUNK)
       this.#chunks.splice(at + 1, 0, {
         keys: chunk.keys.splice(CHUNK),
@@ -42,22 +42,22 @@ export class OrderedKeys {
   }
 
   remove(key: OrderedKey, number: number): void {
-    const [at, place] = this.#find((other, one) => compareKeys(other, key) || one - number);
+    const [at, index] = this.#find((other, one) => compareKeys(other, key) || one - number);
     const chunk = this.#chunks[at] as Chunk;
-    chunk.keys.splice(place, 1);
-    chunk.numbers.splice(place, 1);
+    chunk.keys.splice(index, 1);
+    chunk.numbers.splice(index, 1);
     if (chunk.keys.length === 0 && this.#chunks.length > 1) this.#chunks.splice(at, 1);
   }
 
   /** Entries from the first that is not before `from` up to the last that is not after `to`; each is compared by what it has of a key. */
   *between(from: OrderedKey, to: OrderedKey): Generator<readonly [key: OrderedKey, number: number]> {
-    let [at, place] = this.#find((key) => compareKeys(key, from));
-    for (; at < this.#chunks.length; at++, place = 0) {
+    let [at, index] = this.#find((key) => compareKeys(key, from));
+    for (; at < this.#chunks.length; at++, index = 0) {
       const { keys, numbers } = this.#chunks[at] as Chunk;
-      for (; place < keys.length; place++) {
-        const key = keys[place] as OrderedKey;
+      for (; index < keys.length; index++) {
+        const key = keys[index] as OrderedKey;
         if (compareKeys(key, to) > 0) return;
-        yield [key, numbers[place] as number];
+        yield [key, numbers[index] as number];
       }
     }
   }
@@ -65,28 +65,28 @@ export class OrderedKeys {
   /** The same, the last ones first; of equal keys the lower numbers first. */
   *backwards(from: OrderedKey, to: OrderedKey): Generator<readonly [key: OrderedKey, number: number]> {
     let equal: (readonly [key: OrderedKey, number: number])[] = [];
-    let [at, place] = this.#find((key) => (compareKeys(key, to) > 0 ? 1 : -1));
+    let [at, index] = this.#find((key) => (compareKeys(key, to) > 0 ? 1 : -1));
     for (;;) {
-      if (place === 0) {
+      if (index === 0) {
         if (at === 0) break;
-        place = (this.#chunks[--at] as Chunk).keys.length;
+        index = (this.#chunks[--at] as Chunk).keys.length;
         continue;
       }
       const { keys, numbers } = this.#chunks[at] as Chunk;
-      const key = keys[--place] as OrderedKey;
+      const key = keys[--index] as OrderedKey;
       if (compareKeys(key, from) < 0) break;
       const [last] = equal;
       if (last !== undefined && compareKeys(last[0], key) !== 0) {
         yield* equal.reverse();
         equal = [];
       }
-      equal.push([key, numbers[place] as number]);
+      equal.push([key, numbers[index] as number]);
     }
     yield* equal.reverse();
   }
 
-  /** Finds the first entry that is not before a place. @param order  negative: the entry is before it */
-  #find(order: (key: OrderedKey, number: number) => number): [chunk: number, place: number] {
+  /** Finds the first entry that is not before an index. @param order  negative: the entry is before it */
+  #find(order: (key: OrderedKey, number: number) => number): [chunk: number, index: number] {
     const chunks = this.#chunks;
     let [low, high] = [0, chunks.length - 1];
     while (low < high) {

@@ -1,7 +1,7 @@
 /**
- * What entries have under a name, as a number of 32 bits each: the same for values that PHP takes for the same. A query that asks for a
- * value looks at these first, and at the texts of the few entries whose number fits. Derived from the document: made when a query
- * first asks for a name, completed by the next ones, and kept up in between. By places of a document's texts.
+ * The values of entries under a name, as a number of 32 bits each: the same for values that PHP takes for equal. A query for a value
+ * searches these first, and then the texts of the few entries whose number fits. Derived from the document: made when a query first uses a
+ * name, completed by later queries, and maintained in between. In the order of a document's texts.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { phpNumeric } from "../../../protocol/json/php-number.js";
@@ -16,11 +16,11 @@ export interface Alike {
 
 /** Names that are remembered, those that were asked for last. */
 const COLUMNS_MAX = 4;
-/** Places that one query completes, some milliseconds; those behind them it looks at itself. */
+/** Slots that one query completes, some milliseconds; it checks the slots after them itself. */
 const COMPLETED_MAX = 20_000;
-/** Of what is the same as many others: the text must be looked at. */
+/** The mark of a value that equals many values: the text must be checked. */
 const ANY = 0;
-/** Of what is the same as no number and no string. */
+/** The mark of a value that equals no number and no string. */
 const NONE = 1;
 /** All other marks have this bit. */
 const VALUE = 2;
@@ -33,8 +33,8 @@ export class DocumentColumns {
   #columns: Column[] = [];
 
   /**
-   * What finds the first place from one on whose entry may have a value.
-   * @param alike  undefined: any value will do @param texts  of the document; null: nothing is there
+   * Returns a function that returns the first index, from one on, whose entry may have a value.
+   * @param alike  undefined: any value will do @param texts  of the document; null: a hole
    */
   finder(alike: Alike | undefined, texts: readonly (ByteString | null)[]): (from: number) => number {
     if (alike === undefined) return (from) => from;
@@ -42,19 +42,19 @@ export class DocumentColumns {
     return (from) => column.find(alike.mark, from);
   }
 
-  /** There is another text in a place. */
-  set(place: number, text: ByteString): void {
-    for (const column of this.#columns) column.set(place, text);
+  /** Notes another text at an index. */
+  set(index: number, text: ByteString): void {
+    for (const column of this.#columns) column.set(index, text);
   }
 
-  /** A place is no more, those behind it move up. */
-  takeOut(place: number): void {
-    for (const column of this.#columns) column.takeOut(place);
+  /** Removes a slot; the later ones move up. */
+  takeOut(index: number): void {
+    for (const column of this.#columns) column.takeOut(index);
   }
 
-  /** From a place on nothing is as it was. */
-  cut(place: number): void {
-    for (const column of this.#columns) column.cut(place);
+  /** Forgets all marks from an index on. */
+  cut(index: number): void {
+    for (const column of this.#columns) column.cut(index);
   }
 
   #complete(name: MemberName, texts: readonly (ByteString | null)[]): Column {
@@ -68,7 +68,7 @@ export class DocumentColumns {
 class Column {
   readonly #name: MemberName;
   #marks = new Int32Array(0);
-  /** Of how many places the mark is known. */
+  /** Number of slots whose mark is known. */
   #known = 0;
 
   constructor(name: MemberName) {
@@ -90,27 +90,27 @@ class Column {
       this.#marks[this.#known] = this.#markIn(texts[this.#known] as ByteString | null);
   }
 
-  /** The first place from one on whose entry may have a value of that mark; behind the last place: there is none. */
+  /** Returns the first index, from one on, whose entry may have a value of that mark; an index after the last: there is none. */
   find(mark: number, from: number): number {
     const marks = this.#marks;
     const known = this.#known;
-    let place = from;
-    while (place < known && marks[place] !== mark && marks[place] !== ANY) place++;
-    return place;
+    let index = from;
+    while (index < known && marks[index] !== mark && marks[index] !== ANY) index++;
+    return index;
   }
 
-  set(place: number, text: ByteString): void {
-    if (place < this.#known) this.#marks[place] = this.#markIn(text);
+  set(index: number, text: ByteString): void {
+    if (index < this.#known) this.#marks[index] = this.#markIn(text);
   }
 
-  takeOut(place: number): void {
-    if (place >= this.#known) return;
-    this.#marks.copyWithin(place, place + 1, this.#known);
+  takeOut(index: number): void {
+    if (index >= this.#known) return;
+    this.#marks.copyWithin(index, index + 1, this.#known);
     this.#known--;
   }
 
-  cut(place: number): void {
-    this.#known = Math.min(this.#known, place);
+  cut(index: number): void {
+    this.#known = Math.min(this.#known, index);
   }
 
   #markIn(text: ByteString | null): number {

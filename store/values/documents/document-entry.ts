@@ -12,10 +12,10 @@ export interface RemovedEntry {
   readonly expire: number | undefined;
 }
 
-/** What keyed entries have besides their texts; places are those of the texts. */
+/** The data of keyed entries in addition to their texts, at the same indexes. */
 export interface Keyed {
   readonly keys: ByteString[];
   readonly rankOf: Map<ByteString, number>;
-  /** The number behind the highest key that is one. */
+  /** The number after the highest key that is a number. */
   next: number;
 }

@@ -5,10 +5,10 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { compareMembers, type MemberName, type MemberValue, memberIn, memberName } from "./member-value.js";
 
-/** Entries that stand together; twice as many are parted. */
+/** Entries of a chunk; twice as many are split. */
 const CHUNK = 256;
 
-/** A place between values: before all entries of one, or behind them. */
+/** A position between values: before all entries of one, or after them. */
 export interface Bound {
   readonly value: MemberValue;
   readonly isBehind: boolean;
@@ -26,7 +26,7 @@ interface Chunk {
   readonly ranks: number[];
 }
 
-interface Place {
+interface Position {
   readonly chunk: number;
   readonly at: number;
 }
@@ -58,7 +58,7 @@ export class DocumentIndex {
     }
   }
 
-  /** What was made is no longer true. */
+  /** Marks the index as out of date. */
   forget(): void {
     this.#chunks = null;
   }
@@ -84,7 +84,7 @@ export class DocumentIndex {
     if (ranks.length === 0 && this.#chunks.length > 1) this.#chunks.splice(chunk, 1);
   }
 
-  /** How many entries there are in a span. */
+  /** Counts the entries in a span. */
   count(span: Span): number {
     const [from, to] = this.#ends(span);
     if (from.chunk >= to.chunk) return from.chunk > to.chunk ? 0 : Math.max(0, to.at - from.at);
@@ -111,7 +111,7 @@ export class DocumentIndex {
   /** All ranks, the greatest value first; those of one value rise. */
   *falling(): Generator<number> {
     const chunks = this.#chunks as Chunk[];
-    for (let { chunk, at } = this.#lastPlace(); ; ) {
+    for (let { chunk, at } = this.#lastPosition(); ; ) {
       while (at === 0) {
         if (chunk === 0) return;
         at = this.#ranksOf(--chunk).length;
@@ -126,34 +126,34 @@ export class DocumentIndex {
     return (this.#chunks as Chunk[])[chunk]?.ranks ?? [];
   }
 
-  #lastPlace(): Place {
+  #lastPosition(): Position {
     const chunk = (this.#chunks as Chunk[]).length - 1;
     return { chunk, at: this.#ranksOf(chunk).length };
   }
 
-  #ends({ from, to }: Span): readonly [Place, Place] {
+  #ends({ from, to }: Span): readonly [Position, Position] {
     const [first, last] = [from, to].map(({ value, isBehind }) =>
       this.#find(value, isBehind ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY),
     );
-    return [first as Place, last as Place];
+    return [first as Position, last as Position];
   }
 
-  /** The first place of an entry that is not less. */
-  #find(value: MemberValue, rank: number): Place {
+  /** The first position of an entry that is not less. */
+  #find(value: MemberValue, rank: number): Position {
     const chunks = this.#chunks as Chunk[];
     const isLess = ({ values, ranks }: Chunk, at: number) =>
       (compareMembers(values[at] as MemberValue, value) || (ranks[at] as number) - rank) < 0;
     // The last chunk that begins with less, or the first one.
     const chunk = Math.max(0, partition(chunks.length, (at) => isLess(chunks[at] as Chunk, 0)) - 1);
     const found = chunks[chunk] as Chunk;
-    const at = partition(found.ranks.length, (place) => isLess(found, place));
+    const at = partition(found.ranks.length, (position) => isLess(found, position));
     return at === found.ranks.length && chunk + 1 < chunks.length
       ? { chunk: chunk + 1, at: 0 }
       : { chunk, at };
   }
 }
 
-/** How many of the places from 0 on pass: all before some place do, and none behind. */
+/** Returns how many of the indexes from 0 on pass: those before some index do, and no later ones. */
 function partition(count: number, passes: (at: number) => boolean): number {
   let low = 0;
   let high = count;

@@ -3,7 +3,7 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import { DocumentIndex } from "./document-index.js";
 
 export class DocumentIndexes {
-  /** By name. */
+  /** The indexes, sorted by name. */
   #indexes: readonly DocumentIndex[] = [];
 
   get fields(): readonly ByteString[] {
@@ -32,7 +32,7 @@ export class DocumentIndexes {
     for (const index of this.#indexes) index.remove(rank, text);
   }
 
-  /** They are made anew when they are asked for. */
+  /** Marks all indexes as out of date: they are rebuilt when they are used. */
   forget(): void {
     for (const index of this.#indexes) index.forget();
   }

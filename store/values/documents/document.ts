@@ -6,7 +6,7 @@
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Entries } from "../../../protocol/entries-reply.js";
-import { firstPlaceFrom } from "../tables/first-place.js";
+import { firstIndexFrom } from "../tables/first-index.js";
 import { type Alike, DocumentColumns } from "./document-columns.js";
 import type { DocumentEntry, Keyed, RemovedEntry } from "./document-entry.js";
 import type { DocumentIndex } from "./document-index.js";
@@ -22,12 +22,12 @@ export class Document {
   readonly born: ByteString;
   /** null: a hole. */
   #texts: (ByteString | null)[] = [];
-  /** Rising, some of them of holes; null: the places, and there are no keys. */
+  /** Rising, some of them of holes; null: the slots, and there are no keys. */
   #ranks: number[] | null = null;
-  /** null: the keys are the places, and there are no holes. */
+  /** null: the keys are the slots, and there are no holes. */
   #keyed: Keyed | null = null;
   #holes = 0;
-  /** Before it there are holes only. */
+  /** Index before which there are only holes. */
   #head = 0;
   /** null: all entries stay. */
   #expiries: EntryExpiries | null = null;
@@ -54,14 +54,14 @@ export class Document {
     return this.#keyed === null;
   }
 
-  /** The number behind the highest key that is one: what the next entry without a key is called. */
+  /** The number after the highest key that is a number: the key of the next entry without one. */
   get next(): number {
     return this.#keyed?.next ?? this.#texts.length;
   }
 
   get(key: ByteString): ByteString | undefined {
-    const place = this.#placeOf(key);
-    return place < 0 ? undefined : (this.#texts[place] as ByteString);
+    const slot = this.#slotOf(key);
+    return slot < 0 ? undefined : (this.#texts[slot] as ByteString);
   }
 
   /** The first entry; undefined: there is none. */
@@ -73,11 +73,11 @@ export class Document {
 
   /** Gives an entry that is there another text. */
   set(key: ByteString, text: ByteString): void {
-    const place = this.#placeOf(key);
-    this.#unindex(place);
-    this.#texts[place] = text;
-    this.#columns.set(place, text);
-    this.#index(place);
+    const slot = this.#slotOf(key);
+    this.#unindex(slot);
+    this.#texts[slot] = text;
+    this.#columns.set(slot, text);
+    this.#index(slot);
   }
 
   /** Appends an entry whose key is absent. Inverse: `pop`, with `next` as it was. */
@@ -108,18 +108,18 @@ export class Document {
     keyed.next = next;
   }
 
-  /** Removes an entry that is there; all others keep their keys. Inverse: `restore`. */
+  /** Removes an entry that exists; the remaining ones keep their keys. Inverse: `restore`. */
   remove(key: ByteString): RemovedEntry {
     const { rankOf } = this.#keyed ?? this.#makeKeyed();
-    const place = this.#placeOf(key);
+    const slot = this.#slotOf(key);
     const removed = {
-      rank: this.#rankAt(place),
+      rank: this.#rankAt(slot),
       key,
-      text: this.#texts[place] as ByteString,
+      text: this.#texts[slot] as ByteString,
       expire: this.expireOf(key),
     };
-    this.#unindex(place);
-    this.#texts[place] = null;
+    this.#unindex(slot);
+    this.#texts[slot] = null;
     rankOf.delete(key);
     this.#expiries?.delete(key);
     this.#holes++;
@@ -127,7 +127,9 @@ export class Document {
     return removed;
   }
 
-  /** Whether so many removals leave their holes open: where holes are closed, to restore an entry is to move all behind it. */
+  /**
+   * Whether the given number of removals leaves their holes open: where holes are closed, to restore an entry is to move all later ones.
+   */
   staysOpen(removals: number): boolean {
     return this.#holes + removals <= Math.max(HOLES_MAX, this.size - removals);
   }
@@ -135,55 +137,55 @@ export class Document {
   restore({ rank, key, text, expire }: RemovedEntry): void {
     const { keys, rankOf } = this.#keyed ?? this.#makeKeyed();
     const ranks = this.#ranks as number[];
-    const place = firstPlaceFrom(ranks, rank);
+    const slot = firstIndexFrom(ranks, rank);
     rankOf.set(key, rank);
-    this.#head = Math.min(this.#head, place);
-    if (ranks[place] === rank) {
-      this.#texts[place] = text;
-      this.#columns.set(place, text);
+    this.#head = Math.min(this.#head, slot);
+    if (ranks[slot] === rank) {
+      this.#texts[slot] = text;
+      this.#columns.set(slot, text);
       this.#holes--;
     } else {
-      this.#columns.cut(place);
-      ranks.splice(place, 0, rank);
-      keys.splice(place, 0, key);
-      this.#texts.splice(place, 0, text);
+      this.#columns.cut(slot);
+      ranks.splice(slot, 0, rank);
+      keys.splice(slot, 0, key);
+      this.#texts.splice(slot, 0, text);
     }
     this.setExpire(key, expire);
-    this.#index(place);
+    this.#index(slot);
   }
 
   /** Takes an entry out of a plain document, whose later ones move up. Inverse: `putIn`. */
-  takeOut(place: number): ByteString {
+  takeOut(slot: number): ByteString {
     if (this.#indexes.areMade) this.#ranks ??= [...this.#texts.keys()];
     else this.#ranks = null;
-    this.#unindex(place);
-    this.#ranks?.splice(place, 1);
-    this.#columns.takeOut(place);
-    return this.#texts.splice(place, 1)[0] as ByteString;
+    this.#unindex(slot);
+    this.#ranks?.splice(slot, 1);
+    this.#columns.takeOut(slot);
+    return this.#texts.splice(slot, 1)[0] as ByteString;
   }
 
-  putIn(place: number, text: ByteString): void {
+  putIn(slot: number, text: ByteString): void {
     this.#makePlain();
-    const rank = (this.#ranks?.[place - 1] ?? -1) + 1;
-    const hasRoom = rank < (this.#ranks?.[place] ?? Number.POSITIVE_INFINITY);
-    this.#texts.splice(place, 0, text);
-    this.#columns.cut(place);
+    const rank = (this.#ranks?.[slot - 1] ?? -1) + 1;
+    const hasRoom = rank < (this.#ranks?.[slot] ?? Number.POSITIVE_INFINITY);
+    this.#texts.splice(slot, 0, text);
+    this.#columns.cut(slot);
     if (this.#ranks === null || !hasRoom) {
       // Places are ranks again, so what indexes hold is wrong.
       this.#ranks = null;
       this.#indexes.forget();
     } else {
-      this.#ranks.splice(place, 0, rank);
-      this.#index(place);
+      this.#ranks.splice(slot, 0, rank);
+      this.#index(slot);
     }
   }
 
-  /** Until when an entry is seen, milliseconds since 1970, inclusive; undefined: it stays. */
+  /** Returns the time until which an entry exists, milliseconds since 1970, inclusive; undefined: it does not expire. */
   expireOf(key: ByteString): number | undefined {
     return this.#expiries?.get(key);
   }
 
-  /** Of an entry that is there. */
+  /** Sets the expiry time of an entry that exists. */
   setExpire(key: ByteString, expire: number | undefined): void {
     if (expire === undefined) this.#expiries?.delete(key);
     else {
@@ -214,22 +216,22 @@ export class Document {
     return index;
   }
 
-  /** The entry of a rank that an index tells. */
+  /** Returns the entry of a rank that an index has found. */
   entryAt(rank: number): DocumentEntry {
-    const place = this.#ranks === null ? rank : firstPlaceFrom(this.#ranks, rank);
-    return [this.#keyAt(place), this.#texts[place] as ByteString];
+    const slot = this.#ranks === null ? rank : firstIndexFrom(this.#ranks, rank);
+    return [this.#keyAt(slot), this.#texts[slot] as ByteString];
   }
 
-  /** In order, those whose text passes. The document must not change meanwhile. @param alike  a value that all of them have */
+  /** Yields the entries whose text passes, in order. The document must not change meanwhile. @param alike  a value that all of them have */
   *entries(passes?: (text: ByteString) => boolean, alike?: Alike): Generator<DocumentEntry> {
     const next = this.#columns.finder(alike, this.#texts);
-    for (let place = next(this.#head); place < this.#texts.length; place = next(place + 1)) {
-      const text = this.#texts[place] as ByteString | null;
-      if (text !== null && (passes === undefined || passes(text))) yield [this.#keyAt(place), text];
+    for (let slot = next(this.#head); slot < this.#texts.length; slot = next(slot + 1)) {
+      const text = this.#texts[slot] as ByteString | null;
+      if (text !== null && (passes === undefined || passes(text))) yield [this.#keyAt(slot), text];
     }
   }
 
-  /** Those that may have a value, as they are now: later changes are not seen in it. @param alike  undefined: any value will do */
+  /** Returns the current entries that may have a value: later changes do not affect it. @param alike  undefined: any value will do */
   select(alike?: Alike): Entries {
     const ids = this.#keyed?.keys ?? null;
     if (alike === undefined && this.#holes === 0)
@@ -237,10 +239,10 @@ export class Document {
     const keys: (ByteString | number)[] = [];
     const texts: ByteString[] = [];
     const next = this.#columns.finder(alike, this.#texts);
-    for (let place = next(this.#head); place < this.#texts.length; place = next(place + 1)) {
-      const text = this.#texts[place] as ByteString | null;
+    for (let slot = next(this.#head); slot < this.#texts.length; slot = next(slot + 1)) {
+      const text = this.#texts[slot] as ByteString | null;
       if (text === null) continue;
-      keys.push(ids === null ? place : (ids[place] as ByteString));
+      keys.push(ids === null ? slot : (ids[slot] as ByteString));
       texts.push(text);
     }
     return { keys, texts };
@@ -253,38 +255,38 @@ export class Document {
     return copy;
   }
 
-  /** For what is read back: entries with higher numbers may have been there. */
+  /** Raises the next number, for documents that are loaded: entries with higher numbers may have existed. */
   raiseNext(next: number): void {
     if (next > this.next) (this.#keyed ?? this.#makeKeyed()).next = next;
   }
 
-  #keyAt(place: number): ByteString {
-    return this.#keyed === null ? String(place) : (this.#keyed.keys[place] as ByteString);
+  #keyAt(slot: number): ByteString {
+    return this.#keyed === null ? String(slot) : (this.#keyed.keys[slot] as ByteString);
   }
 
-  #placeOf(key: ByteString): number {
+  #slotOf(key: ByteString): number {
     if (this.#keyed !== null) {
       const rank = this.#keyed.rankOf.get(key);
-      return rank === undefined ? -1 : firstPlaceFrom(this.#ranks as number[], rank);
+      return rank === undefined ? -1 : firstIndexFrom(this.#ranks as number[], rank);
     }
-    const place = Number(key);
-    return place < this.#texts.length && place >= 0 && String(place) === key ? place : -1;
+    const slot = Number(key);
+    return slot < this.#texts.length && slot >= 0 && String(slot) === key ? slot : -1;
   }
 
-  #rankAt(place: number): number {
-    return this.#ranks === null ? place : (this.#ranks[place] as number);
+  #rankAt(slot: number): number {
+    return this.#ranks === null ? slot : (this.#ranks[slot] as number);
   }
 
   #makeKeyed(): Keyed {
     this.#ranks ??= [...this.#texts.keys()];
     const ranks = this.#ranks;
     const keys = [...this.#texts.keys()].map(String);
-    const rankOf = new Map(keys.map((key, place) => [key, ranks[place] as number]));
+    const rankOf = new Map(keys.map((key, slot) => [key, ranks[slot] as number]));
     this.#keyed = { keys, rankOf, next: keys.length };
     return this.#keyed;
   }
 
-  /** Forgets keys that are 0, 1, 2, … again, behind what was undone. */
+  /** Forgets keys that are 0, 1, 2, … again, after an undo. */
   #makePlain(): void {
     if (this.#keyed === null) return;
     this.#closeHoles();
@@ -293,7 +295,7 @@ export class Document {
 
   #closeHoles(): void {
     const { keys, rankOf, next } = this.#keyed ?? this.#makeKeyed();
-    const isEntry = (_: unknown, place: number) => this.#texts[place] !== null;
+    const isEntry = (_: unknown, slot: number) => this.#texts[slot] !== null;
     this.#ranks = (this.#ranks as number[]).filter(isEntry);
     this.#keyed = { keys: keys.filter(isEntry), rankOf, next };
     this.#texts = this.#texts.filter((text) => text !== null);
@@ -302,17 +304,17 @@ export class Document {
   }
 
   *#ranked(): Generator<readonly [rank: number, text: ByteString]> {
-    for (let place = this.#head; place < this.#texts.length; place++) {
-      const text = this.#texts[place] as ByteString | null;
-      if (text !== null) yield [this.#rankAt(place), text];
+    for (let slot = this.#head; slot < this.#texts.length; slot++) {
+      const text = this.#texts[slot] as ByteString | null;
+      if (text !== null) yield [this.#rankAt(slot), text];
     }
   }
 
-  #index(place: number): void {
-    this.#indexes.add(this.#rankAt(place), this.#texts[place] as ByteString);
+  #index(slot: number): void {
+    this.#indexes.add(this.#rankAt(slot), this.#texts[slot] as ByteString);
   }
 
-  #unindex(place: number): void {
-    this.#indexes.remove(this.#rankAt(place), this.#texts[place] as ByteString);
+  #unindex(slot: number): void {
+    this.#indexes.remove(this.#rankAt(slot), this.#texts[slot] as ByteString);
   }
 }

@@ -1,4 +1,4 @@
-/** When entries of a document expire: a time by the entry's key, and the earliest first. */
+/** Expiry times of a document's entries: by the entry's key, and the earliest first. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { ExpiryQueue } from "../tables/expiry.js";
 
@@ -6,7 +6,7 @@ export class EntryExpiries {
   readonly #times = new Map<ByteString, number>();
   readonly #queue = new ExpiryQueue();
 
-  /** How many entries have one. */
+  /** Number of entries with an expiry time. */
   get size(): number {
     return this.#times.size;
   }
@@ -41,7 +41,7 @@ export class EntryExpiries {
     return keys;
   }
 
-  /** The same, the earliest first; what is told is to be removed, and is not told again unless it is set again. */
+  /** Returns the same, the earliest first; the caller removes these entries, and they are not returned again unless they are set again. */
   takeExpired(at: number): ByteString[] {
     const keys = new Set<ByteString>();
     for (;;) {

@@ -1,6 +1,6 @@
 /**
- * What an entry has under a name, as it is compared and sorted: a total order over all JSON values, in which those that are
- * the same number are equal however they were written. Source: docs/json-documents.md "Order".
+ * Values of entries under a name, as they are compared and sorted: a total order over all JSON values, in which equal numbers are equal
+ * however they were written. Source: docs/json-documents.md "Order".
  */
 import { type ByteString, bytesOfText, textOfBytes } from "../../../protocol/byte-string.js";
 import { parseJson } from "../../../protocol/json/json-reader.js";
@@ -19,7 +19,7 @@ import { type PhpNumber, phpNumberOf } from "../../../protocol/json/php-number.j
 /** Values that are neither numbers nor strings. */
 export interface OtherValue {
   readonly kind: number;
-  /** Of lists and objects: equal for those that hold the same. */
+  /** The text of a list or an object: equal for equal contents. */
   readonly text: ByteString;
 }
 
@@ -35,9 +35,9 @@ export const TRUE = other(3);
 const NUMBERS = 4;
 const STRINGS = 5;
 const CONTAINERS = 6;
-/** Before all numbers stands `TRUE`, behind all strings this, which no container equals. */
+/** The end of the order of scalars: `TRUE` precedes all numbers, this value follows all strings, and no container equals it. */
 export const FIRST_CONTAINER = other(CONTAINERS);
-/** Behind everything. */
+/** Follows everything. */
 export const LAST = other(CONTAINERS + 1);
 
 const QUOTE = 0x22;
@@ -100,13 +100,13 @@ const POINT = ".";
 export interface MemberName {
   readonly name: string;
   readonly label: ByteString;
-  /** Where no member is called so: the one in which to look on, and what for; null: nowhere. */
+  /** The member and the name to continue the search with, if no member has this name; null: none. */
   readonly within: { readonly outer: MemberName; readonly inner: MemberName } | null;
-  /** The label with its colon, where nothing else in a text can look so; null: it may stand between two strings. */
+  /** The label with its colon, if nothing else in a text can look like it; null: it may occur between two strings. */
   readonly mark: ByteString | null;
 }
 
-/** What can stand behind a string that is no name. */
+/** Characters that can follow a string that is not a name. */
 const BEHIND_STRING = /^[,:\]}]/;
 
 /** @param name  UTF-8; names with points between them lead into members */
@@ -134,19 +134,19 @@ export function memberAt(value: JsonValue | undefined, name: string): JsonValue 
   return memberAt(memberOf(value, name.slice(0, point)), name.slice(point + 1));
 }
 
-/** What an entry has under a name. Looks at as much of the text as it must. @param text  as `writeJson` made it */
+/** Returns the value of an entry under a name. Parses as much of the text as it must. @param text  as `writeJson` made it */
 export function memberIn(text: ByteString, name: MemberName): MemberValue {
   const value = ownIn(text, name);
   return value === MISSING && name.within !== null ? deepIn(text, name.within) : value;
 }
 
 function deepIn(text: ByteString, { outer, inner }: NonNullable<MemberName["within"]>): MemberValue {
-  const place = placeIn(text, outer);
-  return place === null ? MISSING : memberIn(place, inner);
+  const index = indexIn(text, outer);
+  return index === null ? MISSING : memberIn(index, inner);
 }
 
 /** The text of a container's member; null: it has none. */
-function placeIn(text: ByteString, of: MemberName): ByteString | null {
+function indexIn(text: ByteString, of: MemberName): ByteString | null {
   if (text.charCodeAt(0) === LIST) {
     const value = memberOf(parseJson(textOfBytes(text)) as readonly JsonValue[], of.name);
     return value === undefined ? null : bytesOfText(writeJson(value));
@@ -155,7 +155,7 @@ function placeIn(text: ByteString, of: MemberName): ByteString | null {
   return from < 0 ? null : text.slice(from, endOfValue(text, from));
 }
 
-/** Of the entry itself. */
+/** Returns the value of the entry's own member. */
 function ownIn(text: ByteString, of: MemberName): MemberValue {
   if (text.charCodeAt(0) === LIST) {
     const value = memberOf(parseJson(textOfBytes(text)) as readonly JsonValue[], of.name);
@@ -165,20 +165,20 @@ function ownIn(text: ByteString, of: MemberName): MemberValue {
   return from < 0 ? MISSING : valueOfText(text, from, endOfValue(text, from));
 }
 
-/** Where the value of an object's own member begins; -1: there is none. @param text  as `writeJson` made it */
+/** Returns the index of the value of an object's own member; -1: there is none. @param text  as `writeJson` made it */
 export function valueAt(text: ByteString, of: MemberName): number {
   if (text.charCodeAt(0) !== OBJECT) return -1;
   const { mark } = of;
   if (mark === null) return walkedTo(text, of);
   let at = text.indexOf(mark);
-  // Behind a backslash it is the end of a longer name.
+  // After a backslash it is the end of a longer name.
   while (at > 0 && text.charCodeAt(at - 1) === BACKSLASH) at = text.indexOf(mark, at + 1);
   if (at < 0) return -1;
   const isOwn = at === 1 || (!hasBetween(text, "{", at) && !hasBetween(text, "[", at));
   return isOwn ? at + mark.length : walkedTo(text, of);
 }
 
-/** Whether a character stands somewhere behind the first one and before a place. */
+/** Whether a character occurs after the first one and before an index. */
 function hasBetween(text: ByteString, character: string, end: number): boolean {
   const at = text.indexOf(character, 1);
   return at >= 0 && at < end;
@@ -202,7 +202,7 @@ function valueOfText(text: ByteString, from: number, to: number): MemberValue {
   return memberValueOf(parseJson(textOfBytes(written)));
 }
 
-/** The place behind a string that begins at a place. */
+/** Returns the index after a string that begins at an index. */
 function endOfString(text: ByteString, from: number): number {
   for (let at = from + 1; ; at++) {
     const code = text.charCodeAt(at);
@@ -211,7 +211,7 @@ function endOfString(text: ByteString, from: number): number {
   }
 }
 
-/** The place behind a value that begins at a place. */
+/** Returns the index after a value that begins at an index. */
 export function endOfValue(text: ByteString, from: number): number {
   let depth = 0;
   for (let at = from; at < text.length; at++) {

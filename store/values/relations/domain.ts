@@ -1,4 +1,4 @@
-/** What a column takes: any of its atoms. Nothing (null) always fits. */
+/** Domains of columns: a column accepts a value that any of its atoms accepts, and null. */
 import { type ByteString, isAscii, textOfBytes } from "../../../protocol/byte-string.js";
 import type { Cell } from "./cell.js";
 
@@ -16,9 +16,8 @@ export function fits(domain: Domain, cell: Cell): boolean {
 }
 
 /**
- * What a text that came beside the statement becomes, where nobody can see whether a number is meant: the first atom that takes it as
- * one or the other says which.
- * @returns undefined: none does
+ * Converts a text that was bound to a `?`, which may mean a number: the first atom that accepts it as a text or as a number decides.
+ * @returns undefined: no atom accepts it
  */
 export function boundCell(domain: Domain, text: ByteString): Cell | undefined {
   const number = numberOfText(text);
@@ -59,7 +58,7 @@ export function numberOfText(text: ByteString): number | undefined {
 const DATE = /^(\d{4})-(\d\d)-(\d\d)(?:[T ](?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:\.\d{1,9})?)?)?$/;
 const DAYS = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
 
-/** `2026-11-21`, or with a time of day behind a blank or a T. */
+/** Whether a text is a date: `2026-11-21`, or with a time of day after a space or a T. */
 export function isDate(text: ByteString): boolean {
   const [, year, month, day] = DATE.exec(text) ?? [];
   if (year === undefined) return false;

@@ -1,10 +1,10 @@
 /**
- * Rows by the value of one column, for equality as statements have it: a number equals the texts that stand for it. Made when it is first
- * asked for and kept up from then on; part of no state.
+ * Rows by the value of one column, for equality as statements have it: a number equals the texts that write it. Made when it is first used
+ * and maintained from then on; not part of the state.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { finish, STEP_ITEMS, sortedInSteps } from "../../../protocol/steps.js";
-import { firstPlaceFrom } from "../tables/first-place.js";
+import { firstIndexFrom } from "../tables/first-index.js";
 import type { Cell } from "./cell.js";
 import { numberForText } from "./text-number.js";
 
@@ -54,8 +54,16 @@ export class HashIndex {
   *prepareFor(value: Cell | boolean): Generator<void, void> {
     if (typeof value === "string" || value === null || this.#textNumbers !== null) return;
     const before = this.#changes;
-    const made = yield* this.#textsByNumber(() => this.#changes !== before);
-    if (made !== null) this.#textNumbers ??= made;
+    const making = this.#textsByNumber();
+    for (;;) {
+      const step = making.next();
+      if (step.done === true) {
+        this.#textNumbers ??= step.value;
+        return;
+      }
+      yield;
+      if (this.#changes !== before) return;
+    }
   }
 
   /** A row whose cell is the same value of the same type; undefined: there is none. */
@@ -66,12 +74,12 @@ export class HashIndex {
   }
 
   #byNumber(): ReadonlyMap<number, Bucket> {
-    this.#textNumbers ??= finish(this.#textsByNumber(() => false)) as Map<number, Bucket>;
+    this.#textNumbers ??= finish(this.#textsByNumber());
     return this.#textNumbers;
   }
 
-  /** Returns null if the rows have changed between two steps. */
-  *#textsByNumber(hasChanged: () => boolean): Generator<void, Map<number, Bucket> | null> {
+  /** The rows must not change between two steps. */
+  *#textsByNumber(): Generator<void, Map<number, Bucket>> {
     const found = new Map<number, number[]>();
     let done = 0;
     for (const [text, bucket] of this.#texts) {
@@ -79,16 +87,13 @@ export class HashIndex {
       const rows = found.get(number);
       if (rows === undefined) found.set(number, [...rowsOf(bucket)]);
       else for (const row of rowsOf(bucket)) rows.push(row);
-      if (++done % STEP_ITEMS !== 0) continue;
-      yield;
-      if (hasChanged()) return null;
+      if (++done % STEP_ITEMS === 0) yield;
     }
     const made = new Map<number, Bucket>();
-    // Put among the others one by one, the rows of many texts for one number would take a time that grows with their square.
+    // If each row were inserted by itself, the rows of many texts for one number would take a time that grows with their square.
     for (const [number, rows] of found) {
       made.set(number, rows.length === 1 ? (rows[0] as number) : yield* sortedNumbers(rows));
       if (++done % STEP_ITEMS === 0) yield;
-      if (hasChanged()) return null;
     }
     return made;
   }
@@ -107,14 +112,14 @@ function addTo<Key>(map: Map<Key, Bucket>, key: Key, row: number): void {
   if (bucket === undefined) map.set(key, row);
   else if (typeof bucket === "number") map.set(key, bucket < row ? [bucket, row] : [row, bucket]);
   else if ((bucket.at(-1) as number) < row) bucket.push(row);
-  else bucket.splice(firstPlaceFrom(bucket, row), 0, row);
+  else bucket.splice(firstIndexFrom(bucket, row), 0, row);
 }
 
 function removeFrom<Key>(map: Map<Key, Bucket>, key: Key, row: number): void {
   const bucket = map.get(key);
   if (typeof bucket !== "object") map.delete(key);
   else if (bucket.length === 2) map.set(key, bucket[bucket[0] === row ? 1 : 0] as number);
-  else bucket.splice(firstPlaceFrom(bucket, row), 1);
+  else bucket.splice(firstIndexFrom(bucket, row), 1);
 }
 
 /** Returns the numbers of two lists, which rise, in one that rises. */

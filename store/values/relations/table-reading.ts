@@ -1,16 +1,16 @@
 /**
- * The rows of a table as they were when a statement began to read them: the statement may go on in later turns of the event loop, while
- * others change the table.
+ * The rows of a table as they were when a statement began to read them: the statement may continue in later turns of the event loop, after
+ * another statement changed the table.
  */
 import { STEP_ITEMS } from "../../../protocol/steps.js";
-import { firstPlaceFrom } from "../tables/first-place.js";
+import { firstIndexFrom } from "../tables/first-index.js";
 import type { Row } from "./cell.js";
 import { HashIndex } from "./hash-index.js";
 
 interface State {
   /** null: a hole. */
   readonly rows: readonly (Row | null)[];
-  /** null: they are the places. */
+  /** null: they are the slots. */
   readonly numbers: readonly number[] | null;
   readonly size: number;
   readonly columns: readonly { readonly uniqueness: "none" | "unique" | "primary" }[];
@@ -28,7 +28,7 @@ export class TableReading {
   readonly #state: State;
   /** null: the table has changed since. */
   #table: Indexed | null;
-  /** Of the rows as they were, once the table has changed. */
+  /** Indexes of the rows as they were, once the table has changed. */
   readonly #indexes = new Map<number, HashIndex>();
 
   constructor(table: Indexed, state: State) {
@@ -66,22 +66,22 @@ export class TableReading {
   get numbers(): readonly number[] {
     const { rows, numbers } = this.#state;
     const found: number[] = [];
-    for (const [place, row] of rows.entries())
-      if (row !== null) found.push(numbers === null ? place : (numbers[place] as number));
+    for (const [slot, row] of rows.entries())
+      if (row !== null) found.push(numbers === null ? slot : (numbers[slot] as number));
     return found;
   }
 
   /** All rows, in order, with their numbers. */
   *numbered(): Generator<readonly [number: number, row: Row]> {
     const { rows, numbers } = this.#state;
-    for (const [place, row] of rows.entries())
-      if (row !== null) yield [numbers === null ? place : (numbers[place] as number), row];
+    for (const [slot, row] of rows.entries())
+      if (row !== null) yield [numbers === null ? slot : (numbers[slot] as number), row];
   }
 
   /** The row of a number that an index reports. */
   row(number: number): Row {
     const { rows, numbers } = this.#state;
-    return rows[numbers === null ? number : firstPlaceFrom(numbers, number)] as Row;
+    return rows[numbers === null ? number : firstIndexFrom(numbers, number)] as Row;
   }
 
   /** The index of a column, which is made if there is none; the table keeps it if it has not changed meanwhile. */
@@ -90,10 +90,10 @@ export class TableReading {
     if (known !== undefined) return known;
     const { rows, numbers } = this.#state;
     const index = new HashIndex();
-    for (let place = 0; place < rows.length; place++) {
-      const row = rows[place] as Row | null;
-      if (row !== null) index.add(numbers === null ? place : (numbers[place] as number), row[column]);
-      if (place % STEP_ITEMS === STEP_ITEMS - 1) yield;
+    for (let slot = 0; slot < rows.length; slot++) {
+      const row = rows[slot] as Row | null;
+      if (row !== null) index.add(numbers === null ? slot : (numbers[slot] as number), row[column]);
+      if (slot % STEP_ITEMS === STEP_ITEMS - 1) yield;
     }
     if (this.#table === null) this.#indexes.set(column, index);
     else this.#table.adopt(column, index);

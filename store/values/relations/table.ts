@@ -3,33 +3,37 @@
  * leaves a hole until there are many. Numbers, holes and what indexes hold are no state.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { firstPlaceFrom } from "../tables/first-place.js";
+import { firstIndexFrom } from "../tables/first-index.js";
 import type { Cell, Row } from "./cell.js";
 import { type Domain, isCell } from "./domain.js";
 import { HashIndex } from "./hash-index.js";
 import { TableReading } from "./table-reading.js";
 
-/** Of a column's values no two are the same; of a primary key's none is missing either. */
+/** Constraint of a column: "unique": no two values are equal; "primary": in addition none is missing. */
 export type Uniqueness = "none" | "unique" | "primary";
 
-export interface TableColumn {
-  readonly name: ByteString;
-  readonly domain: Domain;
-  readonly uniqueness: Uniqueness;
+/** Properties that columns of earlier releases did not have. */
+export interface ColumnExtras {
   /** Whether it takes no null. */
   readonly isRequired?: true;
   /** The value of a row that names none; undefined: null. */
   readonly preset?: Cell;
 }
 
-/** What a column has that those of earlier releases did not have, as text, for digests and snapshots; "": nothing. */
-export function extrasText({ isRequired, preset }: TableColumn): ByteString {
+export interface TableColumn extends ColumnExtras {
+  readonly name: ByteString;
+  readonly domain: Domain;
+  readonly uniqueness: Uniqueness;
+}
+
+/** Returns the extras as text, for digests and snapshots; "": there are none. */
+export function extrasText({ isRequired, preset }: ColumnExtras): ByteString {
   const value = preset ?? null;
   return isRequired === undefined && value === null ? "" : JSON.stringify([isRequired === true, value]);
 }
 
 /** @returns undefined: it is no such text */
-export function extrasOfText(text: ByteString): Pick<TableColumn, "isRequired" | "preset"> | undefined {
+export function extrasOfText(text: ByteString): ColumnExtras | undefined {
   let parsed: unknown;
   try {
     parsed = JSON.parse(text);
@@ -50,7 +54,10 @@ export interface NumberedRows {
 
 /** Holes are closed when there are more, and more than rows. */
 const HOLES_MAX = 64;
-/** Of more changes at once, if they are of so large a part of the rows, indexes are made anew: taking rows out one by one would cost more. */
+/**
+ * More changes in one step, if they are of a large part of the rows, discard the indexes, which are then rebuilt: to remove rows one by one
+ * would cost more.
+ */
 const CHANGES_MAX = 64;
 const LARGE_PART = 0.25;
 
@@ -58,10 +65,10 @@ export class Table {
   readonly columns: readonly TableColumn[];
   /** null: a hole. */
   #rows: (Row | null)[] = [];
-  /** Of the rows and holes; null: they are the places. */
+  /** Numbers of the rows and holes; null: they are the indexes. */
   #numbers: number[] | null = null;
   #holes = 0;
-  /** By the column's place. */
+  /** Indexes by the column's index. */
   readonly #indexes = new Map<number, HashIndex>();
   /** Statements that read the rows as they are now: before these change they are copied. */
   readonly #readings = new Set<TableReading>();
@@ -81,9 +88,9 @@ export class Table {
 
   /** All rows, in order, with their numbers. @param from  the first number */
   *numbered(from = 0): Generator<readonly [number: number, row: Row]> {
-    for (let place = this.#placeOf(from); place < this.#rows.length; place++) {
-      const row = this.#rows[place] as Row | null;
-      if (row !== null) yield [this.#numberAt(place), row];
+    for (let slot = this.#slotOf(from); slot < this.#rows.length; slot++) {
+      const row = this.#rows[slot] as Row | null;
+      if (row !== null) yield [this.#numberAt(slot), row];
     }
   }
 
@@ -113,9 +120,9 @@ export class Table {
     if (!this.#indexes.has(column)) this.#indexes.set(column, index);
   }
 
-  /** The row of a number that an index tells. */
+  /** Returns the row of a number that an index has found. */
   row(number: number): Row {
-    return this.#rows[this.#placeOf(number)] as Row;
+    return this.#rows[this.#slotOf(number)] as Row;
   }
 
   /** The index of a column, made if it was not yet. */
@@ -147,20 +154,20 @@ export class Table {
   pop(count: number): void {
     this.#partReadings();
     for (let left = count; left > 0; left--) {
-      const place = this.#rows.length - 1;
-      this.#unindex(this.#numberAt(place), this.#rows.pop() as Row);
+      const slot = this.#rows.length - 1;
+      this.#unindex(this.#numberAt(slot), this.#rows.pop() as Row);
       this.#numbers?.pop();
     }
   }
 
-  /** Puts others in the places of rows. @returns the old ones */
+  /** Replaces rows. @returns the old ones */
   set({ numbers, rows }: NumberedRows): NumberedRows {
     this.#beforeChanges(numbers.length);
     const old = numbers.map((number, i) => {
-      const place = this.#placeOf(number);
-      const before = this.#rows[place] as Row;
+      const slot = this.#slotOf(number);
+      const before = this.#rows[slot] as Row;
       this.#unindex(number, before);
-      this.#rows[place] = rows[i] as Row;
+      this.#rows[slot] = rows[i] as Row;
       return before;
     });
     // All of the old ones are out by now: two may have changed their values with each other.
@@ -172,10 +179,10 @@ export class Table {
   remove(numbers: readonly number[]): NumberedRows {
     this.#beforeChanges(numbers.length);
     const rows = numbers.map((number) => {
-      const place = this.#placeOf(number);
-      const row = this.#rows[place] as Row;
+      const slot = this.#slotOf(number);
+      const row = this.#rows[slot] as Row;
       this.#unindex(number, row);
-      this.#rows[place] = null;
+      this.#rows[slot] = null;
       return row;
     });
     this.#holes += numbers.length;
@@ -186,7 +193,7 @@ export class Table {
   restore({ numbers, rows }: NumberedRows): void {
     this.#beforeChanges(numbers.length);
     if (numbers.every((number) => this.#isHole(number))) {
-      for (const [i, number] of numbers.entries()) this.#rows[this.#placeOf(number)] = rows[i] as Row;
+      for (const [i, number] of numbers.entries()) this.#rows[this.#slotOf(number)] = rows[i] as Row;
       this.#holes -= numbers.length;
     } else this.#merge(numbers, rows);
     for (const [i, number] of numbers.entries()) this.#index(number, rows[i] as Row);
@@ -219,32 +226,32 @@ export class Table {
     for (const [column, index] of this.#indexes) index.remove(number, row[column]);
   }
 
-  #numberAt(place: number): number {
-    return this.#numbers === null ? place : (this.#numbers[place] as number);
+  #numberAt(slot: number): number {
+    return this.#numbers === null ? slot : (this.#numbers[slot] as number);
   }
 
-  #placeOf(number: number): number {
-    return this.#numbers === null ? number : firstPlaceFrom(this.#numbers, number);
+  #slotOf(number: number): number {
+    return this.#numbers === null ? number : firstIndexFrom(this.#numbers, number);
   }
 
   #isHole(number: number): boolean {
-    const place = this.#placeOf(number);
-    return place < this.#rows.length && this.#numberAt(place) === number && this.#rows[place] === null;
+    const slot = this.#slotOf(number);
+    return slot < this.#rows.length && this.#numberAt(slot) === number && this.#rows[slot] === null;
   }
 
-  /** The last one's place stays, or its number would be given again while somebody may bring it back. */
+  /** Removes the holes, except for the last one: its number would be used again, while an undo may restore it. */
   #closeHoles(): void {
     const last = this.#rows.length - 1;
-    const isKept = (_: unknown, place: number) => this.#rows[place] !== null || place === last;
+    const isKept = (_: unknown, slot: number) => this.#rows[slot] !== null || slot === last;
     this.#numbers = (this.#numbers ?? [...this.#rows.keys()]).filter(isKept);
     this.#rows = this.#rows.filter(isKept);
     this.#holes = this.#rows.at(-1) === null ? 1 : 0;
   }
 
-  /** Puts rows among the others, where holes have been closed. */
+  /** Inserts rows whose holes have been closed. */
   #merge(added: readonly number[], rows: readonly Row[]): void {
     const all = new Map<number, Row | null>();
-    for (const [place, row] of this.#rows.entries()) all.set(this.#numberAt(place), row);
+    for (const [slot, row] of this.#rows.entries()) all.set(this.#numberAt(slot), row);
     for (const [i, number] of added.entries()) all.set(number, rows[i] as Row);
     this.#numbers = [...all.keys()].sort((a, b) => a - b);
     this.#rows = this.#numbers.map((number) => all.get(number) as Row | null);

@@ -5,12 +5,12 @@ import { numberOfText } from "./domain.js";
 const TRUE = /^(?:true|yes|on|t|y)$/i;
 const LEADING = /^\s*-?\d+(?:\.\d+)?/;
 
-/** What a text equals: the number that it writes, 1 if it says yes, else 0. */
+/** Returns the number that a text equals: the number that it writes, 1 if it says yes, else 0. */
 export function numberForText(text: ByteString): number {
   return numberOfText(text) ?? (TRUE.test(text) ? 1 : 0);
 }
 
-/** What it counts for in arithmetic: the number that it begins with, else as above. */
+/** Returns the number of a text in arithmetic: the number that it begins with, else as above. */
 export function leadingNumber(text: ByteString): number {
   const [digits] = LEADING.exec(text) ?? [];
   const number = digits === undefined ? numberForText(text) : Number(digits);

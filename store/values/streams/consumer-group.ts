@@ -1,33 +1,32 @@
 /**
- * A group of consumers of a stream: how far it has read, who its consumers are, and what they were handed and have not
- * acknowledged. What is pending stands twice, as in Redis: in the group's list, and in its consumer's.
+ * A consumer group of a stream: the mark up to which it has read, its consumers, and the entries that they received and have not
+ * acknowledged. A pending entry is in two lists, as in Redis: the group's, and its consumer's.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { IdMap } from "./id-map.js";
 import type { StreamId } from "./stream-id.js";
 
-/** How far a group has read. */
+/** The mark up to which a group has read. */
 export interface GroupMarks {
-  /** Of the entry that was handed out last, or set. */
+  /** Id of the entry that was delivered last, or set. */
   readonly lastId: StreamId;
-  /** How many entries were handed out, of all that were ever added; null: that is not known. Signed, 64 bits. */
+  /** Number of all entries ever added up to that id; null: not known. Signed, 64 bits. */
   readonly entriesRead: bigint | null;
 }
 
-/** That an entry was handed to a consumer. Never changed: entries that were handed out together share one. */
+/** The delivery of an entry to a consumer. Immutable: entries that were delivered together share one. */
 export interface Pending {
   readonly consumer: Consumer;
   /** Milliseconds since 1970, by the date of the unit that handed it out, or as that says. */
   readonly deliveredAt: number;
-  /** How often it was handed out. */
+  /** Number of deliveries. */
   readonly deliveries: number;
 }
 
 /** No more deliveries are counted. */
 export const DELIVERIES_MAX = Number.MAX_SAFE_INTEGER;
 
-export const oneMoreDelivery = ({ deliveries }: Pick<Pending, "deliveries">): number =>
-  Math.min(deliveries + 1, DELIVERIES_MAX);
+export const oneMoreDelivery = (deliveries: number): number => Math.min(deliveries + 1, DELIVERIES_MAX);
 
 /** One of two that say the same: the one that is kept already. */
 export function sharedPending(pending: Pending, last: Pending | undefined): Pending {
@@ -42,7 +41,7 @@ export class Consumer {
   readonly name: ByteString;
   /** Date of the unit that last named it; milliseconds since 1970. */
   seenAt: number;
-  /** What it was handed; changed by its group alone. */
+  /** The consumer's pending entries; changed by its group alone. */
   readonly pending = new IdMap<Pending>();
 
   constructor(name: ByteString, seenAt: number) {
@@ -54,7 +53,7 @@ export class Consumer {
 export class ConsumerGroup {
   readonly name: ByteString;
   marks: GroupMarks;
-  /** What all its consumers were handed; changed by `setPending`. */
+  /** The pending entries of all its consumers; changed by `setPending`. */
   readonly pending = new IdMap<Pending>();
   readonly #consumers = new Map<ByteString, Consumer>();
 
@@ -67,12 +66,12 @@ export class ConsumerGroup {
     return this.#consumers.get(name);
   }
 
-  /** How many consumers it has. */
+  /** Number of consumers. */
   get size(): number {
     return this.#consumers.size;
   }
 
-  /** In the order of their names. */
+  /** The consumers in the order of their names. */
   get consumers(): readonly Consumer[] {
     return [...this.#consumers.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
   }
@@ -89,7 +88,7 @@ export class ConsumerGroup {
     for (const [id] of consumer.pending) this.pending.delete(id);
   }
 
-  /** Says to whom an entry was handed; undefined: to nobody any more. @returns what was said before; setting that is the inverse */
+  /** Sets the delivery of an entry; undefined: it is no longer pending. @returns the previous one; setting that is the inverse */
   setPending(id: StreamId, pending: Pending | undefined): Pending | undefined {
     const old = pending === undefined ? this.pending.delete(id) : this.pending.set(id, pending);
     if (old !== undefined && old.consumer !== pending?.consumer) old.consumer.pending.delete(id);

@@ -37,8 +37,8 @@ export class IdMap<V> {
   get(id: StreamId): V | undefined {
     const block = this.#blocks[this.#blockOf(id)];
     if (block === undefined) return undefined;
-    const place = placeOf(block.ids, id);
-    return block.ids[place] === id ? block.values[place] : undefined;
+    const index = indexOfId(block.ids, id);
+    return block.ids[index] === id ? block.values[index] : undefined;
   }
 
   /** @returns what the id had */
@@ -50,13 +50,13 @@ export class IdMap<V> {
       this.#size++;
       return undefined;
     }
-    const place = placeOf(block.ids, id);
-    if (block.ids[place] === id) {
-      const old = block.values[place];
-      block.values[place] = value;
+    const index = indexOfId(block.ids, id);
+    if (block.ids[index] === id) {
+      const old = block.values[index];
+      block.values[index] = value;
       return old;
     }
-    this.#insert(at, place, id, value);
+    this.#insert(at, index, id, value);
     return undefined;
   }
 
@@ -66,50 +66,50 @@ export class IdMap<V> {
     const block = this.#blocks[at];
     if (block === undefined) return undefined;
     const { ids, values } = block;
-    const place = placeOf(ids, id);
-    if (ids[place] !== id) return undefined;
-    const old = values[place];
-    takeOut(ids, place);
-    takeOut(values, place);
+    const index = indexOfId(ids, id);
+    if (ids[index] !== id) return undefined;
+    const old = values[index];
+    takeOut(ids, index);
+    takeOut(values, index);
     this.#size--;
     if (ids.length === 0) this.#blocks.splice(at, 1);
     else if (ids.length < BLOCK_MIN) this.#join(at);
     return old;
   }
 
-  /** Those of `from` ≤ id ≤ `to`, in order. The map must not change meanwhile. */
+  /** Yields those of `from` ≤ id ≤ `to`, in order. The map must not change meanwhile. */
   *range(from: StreamId, to: StreamId): Generator<readonly [StreamId, V]> {
     for (let at = Math.max(0, this.#blockOf(from)); at < this.#blocks.length; at++) {
       const { ids, values } = this.#blocks[at] as Block<V>;
-      for (let place = placeOf(ids, from); place < ids.length; place++) {
-        const id = ids[place] as StreamId;
+      for (let index = indexOfId(ids, from); index < ids.length; index++) {
+        const id = ids[index] as StreamId;
         if (id > to) return;
-        yield [id, values[place] as V];
+        yield [id, values[index] as V];
       }
     }
   }
 
   *[Symbol.iterator](): Generator<readonly [StreamId, V]> {
     for (const { ids, values } of this.#blocks)
-      for (const [place, id] of ids.entries()) yield [id, values[place] as V];
+      for (const [index, id] of ids.entries()) yield [id, values[index] as V];
   }
 
-  #insert(at: number, place: number, id: StreamId, value: V): void {
+  #insert(at: number, index: number, id: StreamId, value: V): void {
     const { ids, values } = this.#blocks[at] as Block<V>;
     this.#size++;
-    const isLast = at === this.#blocks.length - 1 && place === ids.length;
+    const isLast = at === this.#blocks.length - 1 && index === ids.length;
     if (isLast && ids.length < BLOCK_MAX) {
       ids.push(id);
       values.push(value);
     } else if (ids.length < BLOCK_MAX) {
-      ids.splice(place, 0, id);
-      values.splice(place, 0, value);
+      ids.splice(index, 0, id);
+      values.splice(index, 0, value);
     } else if (isLast) {
-      // Ids that come in order leave full blocks behind.
+      // Ids that come in order leave full blocks before them.
       this.#blocks.push({ ids: [id], values: [value] });
     } else {
-      ids.splice(place, 0, id);
-      values.splice(place, 0, value);
+      ids.splice(index, 0, id);
+      values.splice(index, 0, value);
       const half = ids.length >> 1;
       this.#blocks.splice(at + 1, 0, { ids: ids.splice(half), values: values.splice(half) });
     }
@@ -139,14 +139,14 @@ export class IdMap<V> {
 }
 
 /** Most go at an end, where no list is made of what goes. */
-function takeOut(from: unknown[], place: number): void {
-  if (place === from.length - 1) from.pop();
-  else if (place === 0) from.shift();
-  else from.splice(place, 1);
+function takeOut(from: unknown[], index: number): void {
+  if (index === from.length - 1) from.pop();
+  else if (index === 0) from.shift();
+  else from.splice(index, 1);
 }
 
-/** How many of a block's ids come before one. */
-function placeOf(ids: readonly StreamId[], id: StreamId): number {
+/** Counts the ids of a block before one. */
+function indexOfId(ids: readonly StreamId[], id: StreamId): number {
   let low = 0;
   let high = ids.length;
   while (low < high) {

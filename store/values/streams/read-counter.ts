@@ -1,18 +1,18 @@
 /**
- * How many of all entries ever added a group has read, and how many it has not. A stream knows how many were added, and of those
- * that were deleted the last one only: where that lies ahead, nobody knows how many are missing. Source: redis-server 7.0.
+ * Counts how many of all entries ever added a group has read, and how many it has not. A stream knows how many were added, and of the
+ * deleted ones the last only: if that is ahead, the number of missing entries is not known. Source: redis-server 7.0.
  */
 import type { GroupMarks } from "./consumer-group.js";
 import type { Stream } from "./stream.js";
 import type { StreamId } from "./stream-id.js";
 
-/** A group's counter behind an entry that it is handed now. @param read  its counter before */
+/** Returns a group's counter after the entry that it receives. @param read  its counter before */
 export function readUpTo(stream: Stream, id: StreamId, read: bigint | null): bigint | null {
   if (read !== null && !hasGapFrom(stream, id)) return BigInt.asIntN(64, read + 1n);
   return stream.marks.entriesAdded === 0n ? read : countUpTo(stream, id);
 }
 
-/** How many entries are left for a group to read; null: that is not known. */
+/** Returns the number of entries left for a group to read; null: not known. */
 export function lagOf(stream: Stream, { lastId, entriesRead }: GroupMarks): bigint | null {
   const { entriesAdded } = stream.marks;
   if (entriesAdded === 0n) return 0n;
@@ -21,7 +21,7 @@ export function lagOf(stream: Stream, { lastId, entriesRead }: GroupMarks): bigi
   return read === null ? null : BigInt.asIntN(64, entriesAdded - read);
 }
 
-/** How many entries were added up to an id, counted from the first one ever; null: that is not known. */
+/** Counts the entries added up to an id, from the first one ever; null: not known. */
 export function countUpTo({ marks, size, firstId }: Stream, id: StreamId): bigint | null {
   const { entriesAdded, lastId, maxDeletedId } = marks;
   if (entriesAdded === 0n) return 0n;
@@ -34,7 +34,7 @@ export function countUpTo({ marks, size, firstId }: Stream, id: StreamId): bigin
   return added - BigInt(size) + (id === first ? 1n : 0n);
 }
 
-/** Whether the last entry that was deleted lies at or behind an id, and not before all that are left. */
+/** Whether the last deleted entry is at or after an id, and not before all remaining entries. */
 function hasGapFrom({ marks: { maxDeletedId }, firstId }: Stream, id: StreamId): boolean {
   return firstId !== undefined && maxDeletedId >= firstId && maxDeletedId >= id;
 }

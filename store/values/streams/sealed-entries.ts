@@ -16,7 +16,7 @@ export interface EntryColumns {
   readonly values: readonly ByteString[];
 }
 
-/** Longer values are worth objects of their own, and long strings are not to be made anew. */
+/** Longer values are worth objects of their own: a long string should not be made again for each read. */
 export const SEALED_VALUES_BYTES_MAX = 64 * 1024;
 
 /** Bits of a length in a byte; another byte follows if the one above is set. */
@@ -33,13 +33,13 @@ export class SealedEntries {
   readonly size: number;
   readonly first: StreamId;
   readonly last: StreamId;
-  /** Of all values. */
+  /** Bytes of all values. */
   readonly valueBytes: number;
   /** Bytes of the time above the first one's, and of the number, in each id. */
   readonly #msBytes: number;
   readonly #seqBytes: number;
   readonly #ids: ByteString;
-  /** Of each entry; where all have the same names only those. */
+  /** Names of each entry; where all have the same names only those. */
   readonly #names: Names | readonly Names[];
   readonly #hasSameNames: boolean;
   readonly #values: ByteString;
@@ -56,9 +56,9 @@ export class SealedEntries {
     this.#seqBytes = widthOf(ids.reduce((bits, id) => bits | seqOf(id), 0n));
     const width = this.#msBytes + this.#seqBytes;
     const bytes = Buffer.alloc(width * ids.length);
-    for (const [place, id] of ids.entries()) {
-      writeUint(bytes, place * width, this.#msBytes, msOf(id) - ms);
-      writeUint(bytes, place * width + this.#msBytes, this.#seqBytes, seqOf(id));
+    for (const [index, id] of ids.entries()) {
+      writeUint(bytes, index * width, this.#msBytes, msOf(id) - ms);
+      writeUint(bytes, index * width + this.#msBytes, this.#seqBytes, seqOf(id));
     }
     this.#ids = bytesOf(bytes);
     this.#hasSameNames = names.every((each) => each === names[0]);
@@ -68,13 +68,13 @@ export class SealedEntries {
     this.#values = pieces.join("");
   }
 
-  id(place: number): StreamId {
-    const at = place * (this.#msBytes + this.#seqBytes);
+  id(index: number): StreamId {
+    const at = index * (this.#msBytes + this.#seqBytes);
     const ms = msOf(this.first) + uintAt(this.#ids, at, this.#msBytes);
     return streamId(ms, uintAt(this.#ids, at + this.#msBytes, this.#seqBytes));
   }
 
-  /** How many of its entries come before an id. */
+  /** Counts its entries before an id. */
   countBefore(id: StreamId): number {
     if (id <= this.first) return 0;
     if (id > this.last) return this.size;
@@ -89,7 +89,7 @@ export class SealedEntries {
     return low;
   }
 
-  /** What an id would be among the others' bytes, or the next one that could be there: none of them is after the last. */
+  /** Returns an id as it would be among the stored bytes, or the next one that could be there: no id is after the last. */
   #keyOf(id: StreamId): Buffer {
     const isOver = widthOf(seqOf(id)) > this.#seqBytes;
     const key = Buffer.alloc(this.#msBytes + this.#seqBytes);
@@ -98,8 +98,8 @@ export class SealedEntries {
     return key;
   }
 
-  #isBefore(place: number, key: Buffer): boolean {
-    const at = place * key.length;
+  #isBefore(index: number, key: Buffer): boolean {
+    const at = index * key.length;
     for (let i = 0; i < key.length; i++) {
       const difference = this.#ids.charCodeAt(at + i) - (key[i] as number);
       if (difference !== 0) return difference < 0;
@@ -107,35 +107,35 @@ export class SealedEntries {
     return false;
   }
 
-  names(place: number): Names {
-    return (this.#hasSameNames ? this.#names : this.#names[place]) as Names;
+  names(index: number): Names {
+    return (this.#hasSameNames ? this.#names : this.#names[index]) as Names;
   }
 
-  /** Entries `from` ≤ place < `to`, in order; they keep the sealed string alive. */
+  /** Entries `from` ≤ index < `to`, in order; they keep the sealed string alive. */
   *entries(from: number, to: number): Generator<StreamEntry> {
     const cursor = new ValueCursor(this.#values);
-    for (let place = 0; place < from; place++) cursor.skip(this.names(place).length);
-    for (let place = from; place < to; place++) yield this.#entry(place, cursor);
+    for (let index = 0; index < from; index++) cursor.skip(this.names(index).length);
+    for (let index = from; index < to; index++) yield this.#entry(index, cursor);
   }
 
   /** The same, the last one first. */
   *reverseEntries(from: number, to: number): Generator<StreamEntry> {
     const cursor = new ValueCursor(this.#values);
-    const places: number[] = [];
-    for (let place = 0; place < to; place++) {
-      places.push(cursor.at);
-      cursor.skip(this.names(place).length);
+    const indexes: number[] = [];
+    for (let index = 0; index < to; index++) {
+      indexes.push(cursor.at);
+      cursor.skip(this.names(index).length);
     }
-    for (let place = to - 1; place >= from; place--) {
-      cursor.at = places[place] as number;
-      yield this.#entry(place, cursor);
+    for (let index = to - 1; index >= from; index--) {
+      cursor.at = indexes[index] as number;
+      yield this.#entry(index, cursor);
     }
   }
 
-  #entry(place: number, cursor: ValueCursor): StreamEntry {
+  #entry(index: number, cursor: ValueCursor): StreamEntry {
     const fields: ByteString[] = [];
-    for (const name of this.names(place)) fields.push(name, cursor.take());
-    return { id: this.id(place), fields };
+    for (const name of this.names(index)) fields.push(name, cursor.take());
+    return { id: this.id(index), fields };
   }
 }
 
@@ -178,7 +178,7 @@ function lengthBytes(length: number): ByteString {
     : String.fromCharCode((length & (MORE - 1)) | MORE) + lengthBytes(length >> LENGTH_BITS);
 }
 
-/** How many bytes a number needs; 0: none. */
+/** Returns the bytes that a number needs; 0: none. */
 function widthOf(value: bigint): number {
   let bytes = 0;
   for (let left = value; left > 0n; left >>= 8n) bytes++;

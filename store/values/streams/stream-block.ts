@@ -29,8 +29,8 @@ class OpenEntries implements EntryColumns {
     return this.ids[this.ids.length - 1] as StreamId;
   }
 
-  id(place: number): StreamId {
-    return this.ids[place] as StreamId;
+  id(index: number): StreamId {
+    return this.ids[index] as StreamId;
   }
 
   countBefore(id: StreamId): number {
@@ -52,19 +52,19 @@ class OpenEntries implements EntryColumns {
 
   *entries(from: number, to: number): Generator<StreamEntry> {
     let start = valuesBefore(this.names, from);
-    for (let place = from; place < to; place++) {
-      const names = this.names[place] as Names;
-      yield { id: this.id(place), fields: fieldsOf(names, this.values, start) };
+    for (let index = from; index < to; index++) {
+      const names = this.names[index] as Names;
+      yield { id: this.id(index), fields: fieldsOf(names, this.values, start) };
       start += names.length;
     }
   }
 
   *reverseEntries(from: number, to: number): Generator<StreamEntry> {
     let end = valuesBefore(this.names, to);
-    for (let place = to - 1; place >= from; place--) {
-      const names = this.names[place] as Names;
+    for (let index = to - 1; index >= from; index--) {
+      const names = this.names[index] as Names;
       end -= names.length;
-      yield { id: this.id(place), fields: fieldsOf(names, this.values, end) };
+      yield { id: this.id(index), fields: fieldsOf(names, this.values, end) };
     }
   }
 }
@@ -90,24 +90,24 @@ export class StreamBlock {
     return this.#content instanceof SealedEntries;
   }
 
-  /** Nothing is to be added. Values that are long stay as they are. */
+  /** Seals the block: nothing will be added. Long values stay as they are. */
   seal(): void {
     if (this.#content instanceof SealedEntries) return;
     const { valueBytes } = this.#content;
     if (valueBytes <= SEALED_VALUES_BYTES_MAX) this.#content = new SealedEntries(this.#content, valueBytes);
   }
 
-  /** How many of its entries come before an id. */
+  /** Counts its entries before an id. */
   countBefore(id: StreamId): number {
     return this.#content.countBefore(id);
   }
 
-  /** For use at once, as it may keep its neighbours alive. */
+  /** Finds an entry. Not to be stored, as it may keep its neighbours alive. */
   find(id: StreamId): StreamEntry | undefined {
     const content = this.#content;
-    const place = content.countBefore(id);
-    if (place === content.size || content.id(place) !== id) return undefined;
-    for (const entry of content.entries(place, place + 1)) return entry;
+    const index = content.countBefore(id);
+    if (index === content.size || content.id(index) !== id) return undefined;
+    for (const entry of content.entries(index, index + 1)) return entry;
     return undefined;
   }
 
@@ -117,7 +117,7 @@ export class StreamBlock {
     const own = known !== undefined && hasNames(fields, known) ? known : namesOf(fields);
     const open = this.#open();
     if (open.size === 0) {
-      // Pushed to, an array takes room for 17 at once; many streams are short.
+      // `push` would reserve room for 17 elements; many streams are short.
       open.ids = [id];
       open.names = [own];
       open.values = valuesOf(fields);
@@ -134,22 +134,22 @@ export class StreamBlock {
     values.length -= (names.pop() as Names).length;
   }
 
-  insertAt(place: number, { id, fields }: StreamEntry): void {
+  insertAt(index: number, { id, fields }: StreamEntry): void {
     const open = this.#open();
-    const start = valuesBefore(open.names, place);
+    const start = valuesBefore(open.names, index);
     const values = valuesOf(fields);
     // Not spread into arguments: an entry can have more fields than the stack has room for.
     open.values = open.values.slice(0, start).concat(values, open.values.slice(start));
-    const known = open.names[place] ?? open.names[place - 1];
-    open.names.splice(place, 0, known !== undefined && hasNames(fields, known) ? known : namesOf(fields));
-    open.ids.splice(place, 0, id);
+    const known = open.names[index] ?? open.names[index - 1];
+    open.names.splice(index, 0, known !== undefined && hasNames(fields, known) ? known : namesOf(fields));
+    open.ids.splice(index, 0, id);
   }
 
-  removeAt(place: number): void {
+  removeAt(index: number): void {
     const { ids, names, values } = this.#open();
-    values.splice(valuesBefore(names, place), (names[place] as Names).length);
-    names.splice(place, 1);
-    ids.splice(place, 1);
+    values.splice(valuesBefore(names, index), (names[index] as Names).length);
+    names.splice(index, 1);
+    ids.splice(index, 1);
   }
 
   /** Takes off its first entries. @returns they, as a block */
@@ -161,7 +161,7 @@ export class StreamBlock {
     return taken;
   }
 
-  /** Adds all entries of a block that comes behind it. */
+  /** Adds all entries of the block that follows it. */
   append(other: StreamBlock): void {
     this.#add(other.#open());
   }
@@ -174,7 +174,7 @@ export class StreamBlock {
     return copy;
   }
 
-  /** Entries `from` ≤ place < `to`, in order; for use at once, as they may keep their neighbours alive. */
+  /** Yields entries `from` ≤ index < `to`, in order; not to be stored, as they may keep their neighbours alive. */
   entries(from: number, to: number): Generator<StreamEntry> {
     return this.#content.entries(from, to);
   }
@@ -184,7 +184,7 @@ export class StreamBlock {
     return this.#content.reverseEntries(from, to);
   }
 
-  /** What its entries hold, in bytes, names not counted. */
+  /** Bytes of its entries, without their names. */
   get valueBytes(): number {
     return this.#content.valueBytes;
   }
@@ -194,15 +194,15 @@ export class StreamBlock {
     return content instanceof SealedEntries ? content.names(content.size - 1) : content.names.at(-1);
   }
 
-  /** To be changed. */
+  /** Returns the entries in the form that can be changed. */
   #open(): OpenEntries {
     const content = this.#content;
     if (content instanceof OpenEntries) return content;
     const open = new OpenEntries();
-    let place = 0;
+    let index = 0;
     for (const { id, fields } of content.entries(0, content.size)) {
       open.ids.push(id);
-      open.names.push(content.names(place++));
+      open.names.push(content.names(index++));
       for (let i = 1; i < fields.length; i += 2) open.values.push(detached(fields[i] as ByteString));
     }
     this.#content = open;
@@ -223,10 +223,10 @@ function fieldsOf(names: Names, values: readonly ByteString[], start: number): B
   return fields;
 }
 
-/** Of the entries before a place. */
-function valuesBefore(names: readonly Names[], place: number): number {
+/** Counts the values of the entries before an index. */
+function valuesBefore(names: readonly Names[], index: number): number {
   let count = 0;
-  for (let i = 0; i < place; i++) count += (names[i] as Names).length;
+  for (let i = 0; i < index; i++) count += (names[i] as Names).length;
   return count;
 }
 

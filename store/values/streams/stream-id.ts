@@ -22,7 +22,7 @@ const short = (part: bigint): bigint | number => (part <= SHORT ? Number(part) :
 /** `ms-seq` in decimals. */
 export const streamIdText = (id: StreamId): string => `${short(msOf(id))}-${short(seqOf(id))}`;
 
-/** What `streamIdText` made. @throws SyntaxError  it did not make it */
+/** Parses a text that `streamIdText` made. @throws SyntaxError  it did not make it */
 export function streamIdOfText(text: string): StreamId {
   const [ms = "", seq = ""] = text.split("-");
   return streamId(BigInt(ms), BigInt(seq));

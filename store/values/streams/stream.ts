@@ -1,7 +1,7 @@
 /**
- * A stream value: entries of rising ids, in blocks of neighbours. O(1) to append, O(log n) to find, and to trim from the
- * front whole blocks are let go. How entries lie in blocks depends on what was done to it and is no state: the entries
- * are, what is known of those that are gone, and its groups of consumers.
+ * A stream value: entries of rising ids, in blocks of neighbours. Appending takes O(1), finding O(log n), and trimming removes complete
+ * blocks from the front. The division into blocks depends on the stream's history and is not state; the entries, the marks of deleted ones
+ * and the consumer groups are.
  */
 import { type ByteString, detached } from "../../../protocol/byte-string.js";
 import type { ConsumerGroup } from "./consumer-group.js";
@@ -13,13 +13,13 @@ import type { StreamId } from "./stream-id.js";
 const BLOCK_MIN = BLOCK_MAX / 4;
 const JOINED_MAX = (BLOCK_MAX * 3) / 4;
 
-/** What a stream remembers beside its entries. */
+/** Marks of a stream in addition to its entries. */
 export interface StreamMarks {
-  /** Of the entry added last, or set; 0: none. Ids to come are greater. */
+  /** Id of the entry added last, or set; 0: none. New ids are greater. */
   readonly lastId: StreamId;
   /** The greatest of the entries that were deleted, not trimmed; 0: none. */
   readonly maxDeletedId: StreamId;
-  /** How many entries were ever added, as far as the stream knows; unsigned, 64 bits. */
+  /** Number of entries ever added, as far as the stream knows; unsigned, 64 bits. */
   readonly entriesAdded: bigint;
 }
 
@@ -51,7 +51,7 @@ export class Stream {
     return this.#blocks.at(-1)?.last;
   }
 
-  /** Appends an entry, whose id is greater than all others. Inverse: `pop`. Marks are not its business. */
+  /** Appends an entry, whose id is the greatest. Inverse: `pop`. The caller sets the marks. */
   push(entry: StreamEntry): void {
     const last = this.#blocks.at(-1);
     if (last !== undefined && last.size < BLOCK_MAX) last.push(entry);
@@ -72,13 +72,13 @@ export class Stream {
     this.#size--;
   }
 
-  /** An entry, to be kept: it keeps no others alive. */
+  /** Returns an entry that may be stored: it keeps no neighbours alive. */
   get(id: StreamId): StreamEntry | undefined {
     const entry = this.find(id);
     return entry === undefined ? undefined : { id, fields: entry.fields.map(detached) };
   }
 
-  /** An entry, for use at once: it may keep its neighbours alive. */
+  /** Finds an entry. Not to be stored: it may keep its neighbours alive. */
   find(id: StreamId): StreamEntry | undefined {
     return this.#blocks[this.#blockOf(id)]?.find(id);
   }
@@ -93,7 +93,7 @@ export class Stream {
     else if (block.size < BLOCK_MIN) this.#join(at);
   }
 
-  /** Puts an entry among the others. */
+  /** Inserts an entry at the position of its id. */
   insert(entry: StreamEntry): void {
     const at = Math.max(0, this.#blockOf(entry.id));
     const block = this.#blocks[at];
@@ -106,7 +106,7 @@ export class Stream {
     if (block.size > BLOCK_MAX) this.#blocks.splice(at, 0, block.takeFirst(block.size >> 1));
   }
 
-  /** Takes off its first entries, as blocks that nobody else may keep. Inverse: `prepend`. */
+  /** Removes its first entries and returns them as blocks that the caller owns. Inverse: `prepend`. */
   takeFirst(count: number): StreamBlock[] {
     let whole = 0;
     let left = count;
@@ -118,14 +118,14 @@ export class Stream {
     return taken;
   }
 
-  /** Puts blocks before all others. They are the stream's from now on. */
+  /** Adds blocks at the beginning. The stream owns them from now on. */
   prepend(blocks: readonly StreamBlock[]): void {
     for (const block of blocks) this.#size += block.size;
     this.#blocks = blocks.concat(this.#blocks);
     if (blocks.length > 0) this.#join(blocks.length - 1);
   }
 
-  /** How many entries come before an id: counted block by block from the front. */
+  /** Counts the entries before an id, block by block from the front. */
   countBefore(id: StreamId): number {
     let count = 0;
     for (const block of this.#blocks) {
@@ -136,7 +136,7 @@ export class Stream {
   }
 
   /**
-   * Entries `from` ≤ id ≤ `to`, in order; for use at once, as they may keep their neighbours alive. The stream must not change
+   * Yields entries `from` ≤ id ≤ `to`, in order; not to be stored, as they may keep their neighbours alive. The stream must not change
    * meanwhile.
    */
   *range(from: StreamId, to: StreamId): Generator<StreamEntry> {
@@ -160,13 +160,13 @@ export class Stream {
     return this.#groups?.get(name);
   }
 
-  /** In the order of their names. */
+  /** The groups in the order of their names. */
   get groups(): readonly ConsumerGroup[] {
     if (this.#groups === null) return [];
     return [...this.#groups.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
-  /** How many groups of consumers it has. */
+  /** Number of consumer groups. */
   get groupCount(): number {
     return this.#groups?.size ?? 0;
   }

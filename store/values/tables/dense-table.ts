@@ -5,18 +5,18 @@
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { hashOfName } from "./name-hash.js";
-import { PlaceIndex } from "./place-index.js";
 import { indexedPage, type PageRequest, type ScanPage, smallPage } from "./scan-page.js";
+import { SlotIndex } from "./slot-index.js";
 
 /** Up to here a linear search beats a hash table, in time and in memory. */
 const LINEAR_SEARCH_ITEMS_MAX = 12;
 
 export class DenseTable<T> {
-  /** In dense order; not to be changed. */
+  /** The items in dense order; not to be changed. */
   readonly items: T[] = [];
   readonly #nameOf: (item: T) => ByteString;
-  /** Only while there are many. */
-  #index: PlaceIndex | null = null;
+  /** The index, only while there are many items. */
+  #index: SlotIndex | null = null;
 
   constructor(nameOf: (item: T) => ByteString) {
     this.#nameOf = nameOf;
@@ -26,7 +26,7 @@ export class DenseTable<T> {
     return this.items.length;
   }
 
-  /** The place of the item of this name, or -1. */
+  /** The slot of the item of this name, or -1. */
   find(name: ByteString): number {
     const { items } = this;
     const nameOf = this.#nameOf;
@@ -34,12 +34,12 @@ export class DenseTable<T> {
       const hash = hashOfName(name);
       const segment = this.#index.segment(hash);
       for (let cell = segment.seek(hash, hash); cell >= 0; cell = segment.seek(hash, cell + 1)) {
-        const place = segment.placeAt(cell);
-        if (nameOf(items[place] as T) === name) return place;
+        const slot = segment.slotAt(cell);
+        if (nameOf(items[slot] as T) === name) return slot;
       }
       return -1;
     }
-    for (let place = 0; place < items.length; place++) if (nameOf(items[place] as T) === name) return place;
+    for (let slot = 0; slot < items.length; slot++) if (nameOf(items[slot] as T) === name) return slot;
     return -1;
   }
 
@@ -63,43 +63,43 @@ export class DenseTable<T> {
     this.items.pop();
   }
 
-  /** Removes the item at a place; the last one moves there. Inverse: `restoreAt`. */
-  removeAt(place: number): void {
+  /** Removes the item at a slot; the last one moves there. Inverse: `restoreAt`. */
+  removeAt(slot: number): void {
     const last = this.items.length - 1;
-    this.#index?.remove(this.#hashAt(place), place);
-    if (place !== last) {
-      this.#index?.move(this.#hashAt(last), last, place);
-      this.items[place] = this.items[last] as T;
+    this.#index?.remove(this.#hashAt(slot), slot);
+    if (slot !== last) {
+      this.#index?.move(this.#hashAt(last), last, slot);
+      this.items[slot] = this.items[last] as T;
     }
     this.items.pop();
   }
 
   /** Puts a removed item back where it was. */
-  restoreAt(place: number, item: T): void {
-    if (place === this.items.length) {
+  restoreAt(slot: number, item: T): void {
+    if (slot === this.items.length) {
       this.push(item);
       return;
     }
-    const moved = this.items[place] as T;
-    this.#index?.move(this.#hashAt(place), place, this.items.length);
+    const moved = this.items[slot] as T;
+    this.#index?.move(this.#hashAt(slot), slot, this.items.length);
     this.items.push(moved);
-    this.items[place] = item;
-    if (this.#index !== null) this.#index.add(this.#hashAt(place), place);
+    this.items[slot] = item;
+    if (this.#index !== null) this.#index.add(this.#hashAt(slot), slot);
     else if (this.items.length > LINEAR_SEARCH_ITEMS_MAX) this.#buildIndex();
   }
 
-  #hashAt(place: number): number {
-    return hashOfName(this.#nameOf(this.items[place] as T));
+  #hashAt(slot: number): number {
+    return hashOfName(this.#nameOf(this.items[slot] as T));
   }
 
   #buildIndex(): void {
-    const index = new PlaceIndex();
-    for (let place = 0; place < this.items.length; place++) index.add(this.#hashAt(place), place);
+    const index = new SlotIndex();
+    for (let slot = 0; slot < this.items.length; slot++) index.add(this.#hashAt(slot), slot);
     this.#index = index;
   }
 }
 
-/** A table of names that stand for themselves. */
+/** Returns a table of names that are their own values. */
 export function tableOfNames(names: readonly ByteString[]): DenseTable<ByteString> {
   const table = new DenseTable<ByteString>(itself);
   for (const name of names) table.push(name);

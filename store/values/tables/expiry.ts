@@ -1,7 +1,7 @@
 /**
- * Keys by expiry time, those of one time by name: a binary heap in which entries may be stale (the key has gone, or expires
- * at another time) or stand twice. Whoever takes one out compares it with the key; nothing has to be searched when an expiry
- * time changes.
+ * Keys by expiry time, those of one time by name: a binary heap in which entries may be out of date (the key is missing, or expires at
+ * another time) or occur twice. The caller compares each entry that it takes with the key; nothing has to be searched when an expiry time
+ * changes.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 
@@ -33,7 +33,7 @@ export class ExpiryQueue {
       this.#move(parent, at);
       at = parent;
     }
-    this.#place(at, expire, key);
+    this.#index(at, expire, key);
   }
 
   /** Entries, stale ones among them. */
@@ -41,10 +41,10 @@ export class ExpiryQueue {
     return this.#times.length;
   }
 
-  /** The entry at a place, in no order; the first is the earliest. */
-  at(place: number): { expire: number; key: ByteString } | undefined {
-    const expire = this.#times[place];
-    return expire === undefined ? undefined : { expire, key: this.#keys[place] as ByteString };
+  /** The entry at an index, in no order; the first is the earliest. */
+  at(index: number): { expire: number; key: ByteString } | undefined {
+    const expire = this.#times[index];
+    return expire === undefined ? undefined : { expire, key: this.#keys[index] as ByteString };
   }
 
   /** Takes out the earliest entry if its time lies before a time. */
@@ -73,13 +73,13 @@ export class ExpiryQueue {
       this.#move(child, at);
       at = child;
     }
-    this.#place(at, expire, key);
+    this.#index(at, expire, key);
   }
 
-  /** Whether what stands at a place comes behind a time and key, or is the same. */
-  #isBehind(place: number, expire: number, key: ByteString): boolean {
-    const other = this.#times[place] as number;
-    return other > expire || (other === expire && (this.#keys[place] as ByteString) >= key);
+  /** Whether the entry at an index follows a time and key, or equals them. */
+  #isBehind(index: number, expire: number, key: ByteString): boolean {
+    const other = this.#times[index] as number;
+    return other > expire || (other === expire && (this.#keys[index] as ByteString) >= key);
   }
 
   #move(from: number, to: number): void {
@@ -87,7 +87,7 @@ export class ExpiryQueue {
     this.#keys[to] = this.#keys[from] as ByteString;
   }
 
-  #place(at: number, expire: number, key: ByteString): void {
+  #index(at: number, expire: number, key: ByteString): void {
     this.#times[at] = expire;
     this.#keys[at] = key;
   }

@@ -58,7 +58,7 @@ function mix(word: Word64): void {
   word.lo = (word.lo ^ (word.hi >>> 15)) >>> 0;
 }
 
-/** By the multiplier, modulo 2⁶⁴. */
+/** Multiplies by the multiplier, modulo 2⁶⁴. */
 function multiply(word: Word64): void {
   const { hi, lo } = word;
   const lo1 = lo >>> 16;

@@ -7,7 +7,7 @@
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 
-/** Only the length and this many bytes of a longer name count. A multiple of 4. */
+/** Maximum bytes of a name that are hashed, with its length. A multiple of 4. */
 const HASHED_BYTES_MAX = 16_384;
 const CURSOR_TAG_BITS = 20;
 
@@ -91,7 +91,7 @@ function wordAt(name: ByteString, at: number): number {
   );
 }
 
-/** Returns the bytes that fill no word, with the length: its low byte as the standard has it, and the others. */
+/** Returns the bytes that fill no word, with the length: its low byte as the standard has it, and the higher ones. */
 function lastWord(name: ByteString, at: number): number {
   const { length } = name;
   let word = (length << 24) ^ (length >>> 8);

@@ -43,7 +43,7 @@ export function unpacked(
   return elements;
 }
 
-/** Where an element begins, with its length. @param at  where to start, an element's beginning */
+/** Returns the offset of an element, with its length. @param at  where to start, an element's beginning */
 export function offsetOf(pack: ByteString, elements: number, at = 0): number {
   for (let left = elements; left > 0; left--) at += 1 + pack.charCodeAt(at);
   return at;
@@ -56,9 +56,9 @@ export function elementAt(pack: ByteString, offset: number): ByteString {
 
 /** The first of the elements 0, stride, 2 · stride … that equals one, as its number divided by the stride; or -1. */
 export function findPacked(pack: ByteString, element: ByteString, stride: number): number {
-  let place = 0;
-  for (let at = 0; at < pack.length; place++) {
-    if (pack.charCodeAt(at) === element.length && pack.startsWith(element, at + 1)) return place;
+  let index = 0;
+  for (let at = 0; at < pack.length; index++) {
+    if (pack.charCodeAt(at) === element.length && pack.startsWith(element, at + 1)) return index;
     at = offsetOf(pack, stride, at);
   }
   return -1;
@@ -69,7 +69,7 @@ export function mayContain(pack: ByteString, element: ByteString): boolean {
   return element.length <= PACKED_ELEMENT_BYTES_MAX && pack.includes(element);
 }
 
-/** Replaces `count` elements from one on by others. */
+/** Replaces `count` elements from one on. */
 export function splicePacked(
   pack: ByteString,
   from: number,
@@ -87,27 +87,27 @@ export function splicePacked(
 }
 
 /**
- * Removes the item at a place, `stride` elements; the last one moves there, as in a DenseTable.
- * @param last  place of the last item
+ * Removes the item at an index, `stride` elements; the last one moves there, as in a DenseTable.
+ * @param last  index of the last item
  */
-export function removePackedItem(pack: ByteString, place: number, last: number, stride: number): ByteString {
-  if (place === last) return splicePacked(pack, stride * last, stride, []);
+export function removePackedItem(pack: ByteString, index: number, last: number, stride: number): ByteString {
+  if (index === last) return splicePacked(pack, stride * last, stride, []);
   const end = offsetOf(pack, stride * last);
   const moved = unpacked(pack, stride * last);
-  return splicePacked(pack.substring(0, end), stride * place, stride, moved);
+  return splicePacked(pack.substring(0, end), stride * index, stride, moved);
 }
 
-/** Puts an item back at a place, and the one that had moved there at the end: the inverse. @param size  without it */
+/** Puts an item back at an index, and the one that had moved there at the end: the inverse. @param size  without it */
 export function restorePackedItem(
   pack: ByteString,
-  place: number,
+  index: number,
   size: number,
   item: readonly ByteString[],
 ): ByteString {
   const stride = item.length;
-  if (place === size) return splicePacked(pack, stride * size, 0, item);
-  const moved = unpacked(pack, stride * place, 1, stride);
-  return splicePacked(splicePacked(pack, stride * place, stride, item), stride * size, 0, moved);
+  if (index === size) return splicePacked(pack, stride * size, 0, item);
+  const moved = unpacked(pack, stride * index, 1, stride);
+  return splicePacked(splicePacked(pack, stride * index, stride, item), stride * size, 0, moved);
 }
 
 /** A string of its own, where one that may have come out of a packed string is to stay. */

@@ -1,15 +1,15 @@
 /**
  * Scans, in the order of the names' hashes. A name keeps its position in that order, whatever is added, removed, undone or made again
  * meanwhile, so a scan returns each name that is there from its first page to its last. An index in the table would not do: late entries
- * undo and redo writes, and names change their places. A cursor is the hash with which the next page begins, after a number of
+ * undo and redo writes, and names change their slots. A cursor is the hash with which the next page begins, after a number of
  * the process that gave it; 0 begins and ends a scan. A cursor of another process begins again.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { cursorTag, hashOfName } from "./name-hash.js";
-import { HASHES, type HashedPlace, type PlaceIndex } from "./place-index.js";
+import { HASHES, type HashedSlot, type SlotIndex } from "./slot-index.js";
 
 export interface ScanPage {
-  readonly places: readonly number[];
+  readonly slots: readonly number[];
   /** The hash with which the next page begins; 0: there is none. */
   readonly next: number;
 }
@@ -18,18 +18,18 @@ export interface ScanPage {
 export interface PageRequest {
   /** The hash with which the page begins, unsigned. */
   readonly from: number;
-  /** The number of places, at least 1; more are returned where names have the same hash. */
+  /** The number of slots, at least 1; more are returned where names have the same hash. */
   readonly count: number;
 }
 
-/** What is scanned. */
+/** A table to scan. */
 interface Scanned {
   readonly size: number;
   page(request: PageRequest): ScanPage;
 }
 
 /**
- * Visits the places of a page. One page that takes everything goes by place, so that daemons with the same elements in the same order answer alike.
+ * Visits the slots of a page. One page that takes everything goes by slot, so that daemons with the same elements in the same order answer alike.
  * @param isSmall  all in their order, whatever the cursor: as Redis does with values that it stores compactly
  * @returns the cursor of the next page
  */
@@ -37,15 +37,15 @@ export function visitPage(
   scanned: Scanned,
   { cursor, count }: { readonly cursor: number; readonly count: number },
   isSmall: boolean,
-  visit: (place: number) => void,
+  visit: (slot: number) => void,
 ): number {
   const { size } = scanned;
   const from = positionOf(cursor);
-  if (isSmall) for (let place = 0; place < size; place++) visit(place);
-  else if (from === 0 && count >= size) for (let place = size - 1; place >= 0; place--) visit(place);
+  if (isSmall) for (let slot = 0; slot < size; slot++) visit(slot);
+  else if (from === 0 && count >= size) for (let slot = size - 1; slot >= 0; slot--) visit(slot);
   else {
-    const { places, next } = scanned.page({ from, count });
-    for (const place of places) visit(place);
+    const { slots, next } = scanned.page({ from, count });
+    for (const slot of slots) visit(slot);
     return next === 0 ? 0 : cursorTag() * HASHES + next;
   }
   return 0;
@@ -56,33 +56,33 @@ export function isOfOtherProcess(cursor: number): boolean {
   return cursor !== 0 && Math.floor(cursor / HASHES) !== cursorTag();
 }
 
-/** Returns the hash that a cursor stands at; the first one for a cursor of another process. */
+/** Returns the hash of a cursor; the first one for a cursor of another process. */
 function positionOf(cursor: number): number {
   return isOfOtherProcess(cursor) ? 0 : cursor % HASHES;
 }
 
 /** Returns a page of an indexed table. */
-export function indexedPage(index: PlaceIndex, { from, count }: PageRequest): ScanPage {
-  const places: number[] = [];
+export function indexedPage(index: SlotIndex, { from, count }: PageRequest): ScanPage {
+  const slots: number[] = [];
   let low = from;
   // Aims at twice the number, so that one pass over a segment mostly suffices.
-  for (let factor = 2; low < HASHES && places.length < count; factor *= 2) {
-    const found: HashedPlace[] = [];
-    low = cut(found, index.collect(low, factor * (count - places.length), found), count - places.length);
-    for (const { place } of found) places.push(place);
+  for (let factor = 2; low < HASHES && slots.length < count; factor *= 2) {
+    const found: HashedSlot[] = [];
+    low = cut(found, index.collect(low, factor * (count - slots.length), found), count - slots.length);
+    for (const { slot } of found) slots.push(slot);
   }
-  return { places, next: low % HASHES };
+  return { slots, next: low % HASHES };
 }
 
 /** Returns a page of a few names, each of which is hashed. */
 export function smallPage(names: readonly ByteString[], { from, count }: PageRequest): ScanPage {
-  const found: HashedPlace[] = [];
-  for (const [place, name] of names.entries()) {
+  const found: HashedSlot[] = [];
+  for (const [slot, name] of names.entries()) {
     const hash = hashOfName(name) >>> 0;
-    if (hash >= from) found.push({ hash, place });
+    if (hash >= from) found.push({ hash, slot });
   }
   const next = cut(found, HASHES, count);
-  return { places: found.map(({ place }) => place), next: next % HASHES };
+  return { slots: found.map(({ slot }) => slot), next: next % HASHES };
 }
 
 /**
@@ -90,7 +90,7 @@ export function smallPage(names: readonly ByteString[], { from, count }: PageReq
  * @param end  the hash that follows those of `found`
  * @returns the hash that follows what is left
  */
-function cut(found: HashedPlace[], end: number, count: number): number {
+function cut(found: HashedSlot[], end: number, count: number): number {
   if (found.length <= count) return end;
   found.sort((a, b) => a.hash - b.hash);
   let size = count;

@@ -204,7 +204,7 @@ test("a dead daemon that is evicted no longer holds back what is final, and is r
   // It was down when it was evicted: from its disk it knows the list, whether it reaches a member or not.
   await goBy(2, [third]);
   const sick = await run(["doctor"], [third]);
-  assert.match(sick.stdout, /FAIL .*: it takes no writes: .* number 2, signed .*, leaves it out, for good\n/);
+  assert.match(sick.stdout, /FAIL .*: it takes no writes: .* number 2, signed .*, leaves it out permanently\n/);
   assert.equal(sick.code, 1);
   await isRefused(["members", "add", lost], rest, /was left out, and never returns/);
   await kill(third);

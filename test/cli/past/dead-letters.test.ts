@@ -52,7 +52,7 @@ const conditional = letter(5, [["SET", "there", "late"]], { if: [{ db: 0, key: "
 const wrong = letter(6, [["INCR", "list"]]);
 
 async function keep(letters: readonly (readonly [Entry, LetterReason])[]): Promise<void> {
-  const writer = new DeadLetters({ data, most: 1e6, log: { warn: assert.fail } }).open(AT);
+  const writer = new DeadLetters(data, 1e6).open(AT);
   for (const [entry, reason] of letters)
     writer.keep(writePlace(placeOf(entry)), writeValue(entry.body, entry.signature), reason);
   await writer.commit();

@@ -58,7 +58,7 @@ test("answers are typed, SELECT and MULTI hold, a quote goes on over lines, and 
   await typist.types("GET t\r", '"one\\ntwo"', "[3]> ");
   await typist.types("\x1b[A\x1b[A", 'SET t "one\\ntwo"');
   await typist.types("\x03", "[3]> ");
-  await typist.types("help GET\r", "The string of a key.", "[3]> ");
+  await typist.types("help GET\r", "Returns the string of a key.", "[3]> ");
   await typist.types("help\r", "SELECT n", "[3]> ");
   await typist.types("gete\t", "getex ");
   await typist.types("\x03", "[3]> ");
@@ -72,8 +72,8 @@ test("answers are typed, SELECT and MULTI hold, a quote goes on over lines, and 
 
 test("what a command is for is shown behind it while it is typed, and is gone with the line", async () => {
   const { typist, talk } = sitDown(signed());
-  await typist.types("get ", "The string", "\x1b8");
-  const shown = await typist.types("a", "The string of a key.", "\x1b8");
+  await typist.types("get ", "Returns the string", "\x1b8");
+  const shown = await typist.types("a", "Returns the string of a key.", "\x1b8");
   assert.match(shown, /\x1b7[\s\S]*\x1b\[K\x1b8$/);
   assert.match(await typist.types("\r", "> "), /^\x1b\[K/);
   typist.input.write("\x04");

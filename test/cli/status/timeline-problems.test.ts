@@ -9,7 +9,7 @@ import {
   type MemberStatus,
   type TimelineStatus,
 } from "../../../cli/status/timeline-status.js";
-import { FAREWELLS } from "../../../cluster/peers/shared/farewells.js";
+import { CLOSE_REASONS } from "../../../cluster/peers/shared/close-reasons.js";
 import { INCOMPLETE } from "../../../protocol/figures/daemon-problems.js";
 import { diagnose, NOT_ITS_OWN, type Standing } from "../../../protocol/figures/timeline-problems.js";
 import { hexOf } from "../../../protocol/version-2/envelope.js";
@@ -34,7 +34,11 @@ const problems: readonly (readonly [string, Partial<TimelineStatus>, RegExp])[] 
     { watermark: NOW + 86_400_000 },
     /nothing dated before .*, which is still to come: a clock was ahead .*; set its clock if .* restart it/,
   ],
-  ["another content than the others'", { settledFingerprint: "x" }, /does not hold the same.*log verify/],
+  [
+    "another content than the others'",
+    { settledFingerprint: "x" },
+    /data differ from the other members.*log verify/,
+  ],
   [
     "a stable point that stays behind",
     { stable: NOW - 300_000 },
@@ -93,22 +97,22 @@ const problems: readonly (readonly [string, Partial<TimelineStatus>, RegExp])[] 
   ],
   [
     "a member that was left out",
-    withMember({ connection: "waiting", trouble: FAREWELLS["left-out"] }),
+    withMember({ connection: "waiting", trouble: CLOSE_REASONS["left-out"] }),
     /; take it out of --peer; or there, a new data folder .* dbsync members add it$/,
   ],
   [
     "a member that nobody has let in",
-    withMember({ connection: "waiting", trouble: FAREWELLS["not-a-member"] }),
+    withMember({ connection: "waiting", trouble: CLOSE_REASONS["not-a-member"] }),
     /; start both with the same --cluster-secret; or pin it .*\(--peer 10\.0\.0\.2:1111#ed25519:ab\), or CLUSTER ADD it/,
   ],
   [
     "a member with another pin",
-    withMember({ connection: "waiting", trouble: FAREWELLS["not-pinned"], id: "ab" }),
+    withMember({ connection: "waiting", trouble: CLOSE_REASONS["not-pinned"], id: "ab" }),
     /; pin it .*\(--peer 10\.0\.0\.2:1111#ed25519:…\)/,
   ],
   [
     "a member with another secret",
-    withMember({ connection: "waiting", trouble: FAREWELLS["other-secret"] }),
+    withMember({ connection: "waiting", trouble: CLOSE_REASONS["other-secret"] }),
     /; start both with the same --cluster-secret$/,
   ],
   [
@@ -125,7 +129,7 @@ const problems: readonly (readonly [string, Partial<TimelineStatus>, RegExp])[] 
   [
     "what a member has pruned and the daemon lacks",
     withMember({ prunedTo: NOW - 86_400_000, lacking: true }),
-    /misses .* 10\.0\.0\.2:1111 keeps no more \(.*from 2026-.*Z on\).*takes a snapshot/,
+    /misses .* 10\.0\.0\.2:1111 no longer stores \(.*from 2026-.*Z on\).*takes a snapshot/,
   ],
   [
     "what members cannot settle",
@@ -180,7 +184,7 @@ const AWAY = { connection: "waiting", trouble: "ECONNREFUSED" } as const;
 
 const progress: readonly (readonly [string, Partial<TimelineStatus>, RegExp])[] = [
   ["envelopes that wait for a key", { quarantined: 3 }, /3 envelopes wait for their signer's key; do all/],
-  ["that it has yet to join", { joining: true }, /no live one of them has answered it yet; start/],
+  ["that it has yet to join", { joining: true }, /received nothing from a live one of them yet; start/],
   ["envelopes that wait to be applied", { waiting: 50_000 }, /50000 envelopes wait/],
   [
     "a snapshot on its way",
@@ -231,7 +235,7 @@ test("a member that has its own line is not reported by the others as well", () 
   assert.deepEqual(found(null, AWAY), [1, 0]);
   assert.deepEqual(found("busy", { state: "catching-up" }), [0, 0]);
   // That daemon is well, and refuses this one.
-  const refused = { connection: "waiting", trouble: FAREWELLS["other-secret"] } as const;
+  const refused = { connection: "waiting", trouble: CLOSE_REASONS["other-secret"] } as const;
   assert.deepEqual(found("away", refused), [1, 0]);
   assert.deepEqual(found("busy", refused), [1, 0]);
 });

@@ -10,7 +10,7 @@ import { skipUnlessFull } from "../../support/amount.js";
 import { startDaemon } from "../../support/daemon-process.js";
 import { makeKeyPair } from "../../support/envelope-client.js";
 import { freePort, listenAtFreePort } from "../../support/free-port.js";
-import { browserModule } from "../../support/make-browser-module.js";
+import { browserFile } from "../../support/make-browser-module.js";
 import { programPaths } from "../../support/programs.js";
 import { repositoryRoot } from "../../support/repository.js";
 import { scratchFolder } from "../../support/scratch-folder.js";
@@ -26,10 +26,10 @@ test("the first page works as docs/browsers.md says", { skip: skipUnlessFull }, 
   const [, block = ""] = /^```html\n([\s\S]*?)^```$/m.exec(shown) ?? [];
   assert.ok(block.includes(":1180"));
   const html = block.replace(":1180", `:${ws}`);
-  const web = createServer(({ url }, response) => {
-    const isModule = url === "/dbsync.js";
-    response.writeHead(200, { "content-type": isModule ? "text/javascript" : "text/html" });
-    response.end(isModule ? readFileSync(browserModule) : html);
+  const web = createServer(({ url = "" }, response) => {
+    const module = browserFile(url);
+    response.writeHead(200, { "content-type": module === null ? "text/html" : "text/javascript" });
+    response.end(module === null ? html : readFileSync(module));
   });
   const address = `http://localhost:${await listenAtFreePort(web)}/`;
   await using chromium = await startChromium();

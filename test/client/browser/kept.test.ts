@@ -10,7 +10,7 @@ import { skipUnlessFull } from "../../support/amount.js";
 import { startDaemon } from "../../support/daemon-process.js";
 import { makeKeyPair } from "../../support/envelope-client.js";
 import { listenAtFreePort } from "../../support/free-port.js";
-import { browserModule } from "../../support/make-browser-module.js";
+import { browserFile } from "../../support/make-browser-module.js";
 import { type Chromium, startChromium, type Tab } from "./chromium.js";
 import { type Fleet, makeFleet } from "./scene.js";
 
@@ -38,9 +38,9 @@ const PAGE = `<!doctype html><script type="module">
 </script>`;
 
 const web = createServer(({ url = "" }, response) => {
-  const isModule = url.startsWith("/dbsync.js");
-  response.writeHead(200, { "content-type": isModule ? "text/javascript" : "text/html" });
-  response.end(isModule ? readFileSync(browserModule) : PAGE);
+  const module = browserFile(url);
+  response.writeHead(200, { "content-type": module === null ? "text/html" : "text/javascript" });
+  response.end(module === null ? PAGE : readFileSync(module));
 });
 
 let chromium: Chromium;

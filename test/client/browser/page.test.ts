@@ -12,15 +12,12 @@ import { seriousFindings } from "../../support/axe.js";
 import { type DaemonProcess, startDaemon } from "../../support/daemon-process.js";
 import { EnvelopeClient, makeKeyPair } from "../../support/envelope-client.js";
 import { freePort, listenAtFreePort } from "../../support/free-port.js";
-import { browserModule } from "../../support/make-browser-module.js";
+import { browserFile } from "../../support/make-browser-module.js";
 import { programPaths } from "../../support/programs.js";
 import { repositoryRoot } from "../../support/repository.js";
 import { startChromium } from "./chromium.js";
 
-const FILES: Readonly<Record<string, readonly [file: string, type: string]>> = {
-  "/": [join(repositoryRoot, "examples/browser/index.html"), "text/html"],
-  "/dbsync.js": [browserModule, "text/javascript"],
-};
+const INDEX = join(repositoryRoot, "examples/browser/index.html");
 
 test("a page makes its key, writes to three daemons, goes on without one, and waits for all", {
   skip: skipUnlessFull,
@@ -50,8 +47,9 @@ test("a page makes its key, writes to three daemons, goes on without one, and wa
     return reply?.kind === "bulk" ? reply.bytes : null;
   };
   const web = createServer(({ url = "" }, response) => {
-    const [file, type] = FILES[new URL(url, "http://a").pathname] ?? [];
-    if (file === undefined || type === undefined) response.writeHead(404).end();
+    const { pathname } = new URL(url, "http://a");
+    const [file, type] = pathname === "/" ? [INDEX, "text/html"] : [browserFile(pathname), "text/javascript"];
+    if (file === null) response.writeHead(404).end();
     else response.writeHead(200, { "content-type": type }).end(readFileSync(file));
   });
   const page = await listenAtFreePort(web);

@@ -2,7 +2,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { WebSocket } from "ws";
-import type { BrowserOptions } from "../../../client/browser/client-face.js";
+import type { BrowserOptions } from "../../../client/browser/browser-client.js";
 import { MemoryBackend } from "../../../engine/backends/memory.js";
 import { realEnvironment } from "../../../net/process/environment.js";
 import { type InProcessDaemon, startInProcess } from "../../daemon/in-process.js";

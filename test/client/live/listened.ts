@@ -100,6 +100,6 @@ export const channel = (name: string): Wanted => ({
   word: "SUBSCRIBE",
   name,
   db: 0,
-  place: `message ${name}`,
+  topic: `message ${name}`,
   read: () => null,
 });

@@ -177,5 +177,5 @@ test("a daemon that stands before a Redis, or is older, is passed over, and name
   });
   await using client = clientOf([unlistened]);
   const gap = await next(client.subscribe("news"));
-  assert.ok(gap.type === "gap" && /tells nothing by itself/.test(gap.detail), JSON.stringify(gap));
+  assert.ok(gap.type === "gap" && /sends no events/.test(gap.detail), JSON.stringify(gap));
 });

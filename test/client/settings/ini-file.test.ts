@@ -44,7 +44,7 @@ const BAD: [name: string, text: string, message: RegExp][] = [
   ["no name", "= a", /line 1: expected "name = value"/],
   ["a hash comment", "# a", /line 1: a comment begins with ;/],
   ["an open quote", 'servers = "a', /line 1: the quote " is not closed/],
-  ["text behind a quote", "servers = 'a' b", /line 1: expected nothing behind the closing quote, found b/],
+  ["text behind a quote", "servers = 'a' b", /line 1: expected nothing after the closing quote, found b/],
 ];
 
 for (const [name, text, message] of BAD) {

@@ -29,6 +29,7 @@ test("options left out have the documented values", () => {
     debug: null,
     envelope: null,
     buffers: false,
+    traceparent: null,
   });
 });
 
@@ -107,6 +108,7 @@ test("a call may set timeout, policy and what stands in its envelope, nothing el
     format: "text",
     envelope: null,
     buffers: false,
+    traceparent: null,
   });
   assert.throws(
     () => readCallOptions({ servers: "a" } as object, base),

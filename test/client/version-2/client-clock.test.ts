@@ -10,23 +10,23 @@ const daemon = {};
 test("a clock is this machine's until a daemon was heard, then the daemon's", () => {
   const clock = new ClientClock(1_000_000);
   assert.equal(clock.time(5), 1_000_005);
-  clock.heard(daemon, 2_000_000, 10, 20);
+  clock.update(daemon, 2_000_000, 10, 20);
   assert.ok(Math.abs(clock.time(15) - 2_000_000) <= 1);
 });
 
 test("an offset that an answer allows is kept, another moves to the nearest that it allows", () => {
   const clock = new ClientClock(0);
-  clock.heard(daemon, 1_000, 10, 20);
+  clock.update(daemon, 1_000, 10, 20);
   const before = clock.time(100);
-  clock.heard(daemon, 1_095, 90, 130);
+  clock.update(daemon, 1_095, 90, 130);
   assert.equal(clock.time(100), before);
-  clock.heard(daemon, 1_200, 190, 191);
+  clock.update(daemon, 1_200, 190, 191);
   assert.ok(Math.abs(clock.time(191) - 1_200) <= 1);
 });
 
 test("of several daemons the middle clock counts", () => {
   const clock = new ClientClock(0);
-  for (const [index, time] of [1_000, 60_000, 1_010].entries()) clock.heard({ index }, time, 0, 0);
+  for (const [index, time] of [1_000, 60_000, 1_010].entries()) clock.update({ index }, time, 0, 0);
   assert.ok(Math.abs(clock.time(0) - 1_010) <= 1);
 });
 
@@ -71,7 +71,7 @@ test("clients that answer each other within one millisecond stay in order, and h
 test("a date by a clock that has proved wrong is not held on to", () => {
   const clock = new ClientClock(61_000);
   assert.deepEqual(clock.date(0), { at: 61_000, seq: 0 });
-  clock.heard(daemon, 1_000, 0, 0);
+  clock.update(daemon, 1_000, 0, 0);
   assert.deepEqual(clock.date(0), { at: 1_000, seq: 0 });
 });
 

@@ -11,15 +11,15 @@ const sending = (wait: Wait | null): Sending =>
 test("a daemon owes nothing for answers that wait", () => {
   const onTheWay = new OnTheWay();
   onTheWay.add(sending({ kind: "stable" }), 1);
-  assert.equal(onTheWay.owingSince, Number.POSITIVE_INFINITY);
+  assert.equal(onTheWay.silentSince, Number.POSITIVE_INFINITY);
   const usual = sending(null);
   onTheWay.add(usual, 2);
-  assert.equal(onTheWay.owingSince, 2);
-  onTheWay.heard(3);
-  assert.equal(onTheWay.owingSince, 3);
+  assert.equal(onTheWay.silentSince, 2);
+  onTheWay.received(3);
+  assert.equal(onTheWay.silentSince, 3);
   onTheWay.remove(usual);
-  onTheWay.heard(4);
-  assert.equal(onTheWay.owingSince, Number.POSITIVE_INFINITY);
+  onTheWay.received(4);
+  assert.equal(onTheWay.silentSince, Number.POSITIVE_INFINITY);
   assert.equal(onTheWay.isEmpty, false);
 });
 

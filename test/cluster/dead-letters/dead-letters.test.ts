@@ -11,7 +11,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { DeadLetters, type DeadLettersParts } from "../../../cluster/dead-letters/kept-letters.js";
+import { DeadLetters } from "../../../cluster/dead-letters/kept-letters.js";
 import { LettersFolder } from "../../../cluster/dead-letters/letters-folder.js";
 import { deadLetters } from "../../../cluster/history/dead-letters.js";
 import { writeReply } from "../../../protocol/resp/resp-writer.js";
@@ -19,7 +19,7 @@ import { CommandFailure } from "../../../store/arguments/errors.js";
 import type { KeyRing } from "../../../store/key-ring.js";
 import type { LetterReason, LetterWriter } from "../../../timeline/dead-letters.js";
 import { type Entry, placeOf, writePlace } from "../../../timeline/entries/entry.js";
-import type { Mark } from "../../../timeline/entries/storage.js";
+import type { Mark, Storage } from "../../../timeline/entries/storage.js";
 import { writeValue } from "../../../timeline/entries/stored-value.js";
 import { makeFolder } from "../../daemon/replicas.js";
 import { double } from "../../support/double.js";
@@ -28,11 +28,7 @@ import { entryAt } from "../../timeline/support/timeline-subject.js";
 const CUT_AT = Date.UTC(2030, 0, 2, 3, 4, 5);
 const MEBIBYTE = 2 ** 20;
 
-function lettersIn(data: string, parts: Partial<DeadLettersParts> = {}) {
-  const warnings: string[] = [];
-  const log = { warn: (_: object, line: string) => void warnings.push(line) };
-  return Object.assign(new DeadLetters({ data, most: MEBIBYTE, log, ...parts }), { warnings });
-}
+const lettersIn = (data: string, maxBytes = MEBIBYTE) => new DeadLetters(data, maxBytes);
 
 function keep(writer: LetterWriter, entries: readonly Entry[], reason: LetterReason = "missing"): void {
   for (const entry of entries)
@@ -55,7 +51,8 @@ async function keepAll(
 const some = (count: number) =>
   Array.from({ length: count }, (_, i) => entryAt(CUT_AT - 1000 + i, `SET k${i} ${i}`));
 
-const markOf = (mark: Mark | null) => ({ mark: () => mark?.[1] ?? null });
+const markOf = (mark: Mark | null) => double<Storage>({ mark: () => mark?.[1] ?? null });
+const quiet = { info: assert.fail, warn: assert.fail, error: assert.fail };
 
 test("what is kept is there as it was signed, in the order of all, whatever bytes it has", async () => {
   using data = makeFolder();
@@ -94,7 +91,7 @@ test("a crash before the timeline's mark is on the disk leaves no letter, and on
       ["undecided", "undecided"],
     );
     const again = lettersIn(data.path);
-    again.decide(markOf(isMarked ? mark : null));
+    again.decide(markOf(isMarked ? mark : null), quiet);
     assert.equal(again.waiting(Date.now()), isMarked ? 2 : 0);
     assert.equal(readdirSync(path).length, isMarked ? 1 : 0);
   }
@@ -102,7 +99,7 @@ test("a crash before the timeline's mark is on the disk leaves no letter, and on
   const writer = lettersIn(data.path).open(CUT_AT);
   keep(writer, some(2));
   assert.equal(readdirSync(path).filter((name) => name.endsWith(".partial")).length, 1);
-  lettersIn(data.path).decide(markOf(null));
+  lettersIn(data.path).decide(markOf(null), quiet);
   assert.equal(lettersIn(data.path).waiting(Date.now()), 2);
   assert.equal(readdirSync(path).length, 1);
 });
@@ -116,10 +113,10 @@ test("a disk that is full is told, and nothing of it is left", async () => {
     room -= most;
     return writeSync(descriptor, bytes, from, most);
   };
-  const writer = lettersIn(data.path, { write }).open(CUT_AT);
+  const writer = new DeadLetters(data.path, MEBIBYTE, write).open(CUT_AT);
   assert.throws(
     () => keep(writer, some(5)),
-    /cannot be kept as dead letters in .*dead-letters \(ENOSPC\): make room/,
+    /cannot be stored as dead letters in .*dead-letters \(ENOSPC\): make room/,
   );
   writer.discard();
   assert.deepEqual(readdirSync(join(data.path, "dead-letters")), []);
@@ -129,9 +126,10 @@ test("a folder that cannot be made is told", () => {
   using data = makeFolder();
   writeFileSync(join(data.path, "dead-letters"), "a file");
   const letters = lettersIn(data.path);
-  assert.throws(() => keep(letters.open(CUT_AT), some(1)), /cannot be kept as dead letters/);
-  letters.decide(markOf(null));
-  assert.equal(letters.warnings.length, 1);
+  assert.throws(() => keep(letters.open(CUT_AT), some(1)), /cannot be stored as dead letters/);
+  const warnings: string[] = [];
+  letters.decide(markOf(null), { ...quiet, warn: (_, line) => void warnings.push(line) });
+  assert.equal(warnings.length, 1);
   assert.equal(letters.waiting(Date.now()), 0);
 });
 
@@ -140,7 +138,7 @@ test("what there is no room for is counted, and what was kept stays", async () =
   const [first, second] = some(2) as [Entry, Entry];
   const file = await keepAll(lettersIn(data.path), [first]);
   const { length } = readFileSync(file);
-  const writer = lettersIn(data.path, { most: length + 100 }).open(CUT_AT);
+  const writer = lettersIn(data.path, length + 100).open(CUT_AT);
   keep(writer, [first, second]);
   assert.equal(await writer.commit(), null);
   writer.settle();
@@ -192,7 +190,7 @@ test("a damaged letter is one that is lost, a damaged head passes over what is b
 
 test("thousands are kept, listed, counted and removed", async () => {
   using data = makeFolder();
-  const letters = lettersIn(data.path, { most: 64 * MEBIBYTE });
+  const letters = lettersIn(data.path, 64 * MEBIBYTE);
   const entries = some(5000);
   await keepAll(letters, entries);
   const folder = new LettersFolder(data.path);

@@ -163,7 +163,7 @@ export class PastScene {
         stablePoint: 8,
         order: null,
         quarantine: { size: 0, dropped: 0 },
-        snapshots: { taken: 6, strays: 7, possibleStrays: 8, progress: null },
+        snapshots: { taken: 6, orphaned: 7, possiblyOrphaned: 8, progress: null },
         states: {
           comparedAt: 11,
           differences: { all: [{ db: 2, key: "k", verdict: "own", members: ["m"] }] },

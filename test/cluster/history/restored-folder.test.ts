@@ -15,8 +15,7 @@ test("a restore that cannot be written ends with a sentence, and leaves nothing"
   scene.write(scene.app, 1, ["SET k v"]);
   const file = join(folder, "all.dbsync");
   backUp(scene.storage, file);
-  const restore = (data: string) =>
-    restoreFolder({ file, data, at: null, functionsName: "functions.rdb", log });
+  const restore = (data: string) => restoreFolder(data, file, null, log);
   writeFileSync(join(folder, "file"), "");
   const data = join(folder, "file/data");
   await assert.rejects(restore(data), {

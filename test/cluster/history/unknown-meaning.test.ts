@@ -6,7 +6,6 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { restoredKeys } from "../../../cluster/history/restored-backup.js";
 import { Verification } from "../../../cluster/history/verification.js";
-import { hashOf } from "../../../engine/trust/identity.js";
 import { DATABASES_DEFAULT } from "../../../store/database.js";
 import { AT, backUp, PastScene } from "./past-scene.js";
 
@@ -27,8 +26,7 @@ function sceneOf(): PastScene {
 
 test("dbsync log verify says which version it lacks, and judges nothing", () => {
   const { storage, signers } = sceneOf();
-  const parts = { storage, snapshots: null, signers, hash: hashOf, databases: DATABASES_DEFAULT };
-  const run = () => new Verification({ ...parts, progress: () => {} }).run();
+  const run = () => new Verification(storage, null, signers, () => {}).run();
   assert.throws(run, (problem: Error) => problem.name === "NotChecked" && SENTENCE.test(problem.message));
 });
 

@@ -2,9 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Verification, type VerificationReport } from "../../../cluster/history/verification.js";
-import { hashOf } from "../../../engine/trust/identity.js";
 import { dateText, hexOf } from "../../../protocol/version-2/envelope.js";
-import { DATABASES_DEFAULT } from "../../../store/database.js";
 import { type Entry, placeOf, writePlace } from "../../../timeline/entries/entry.js";
 import { writeValue } from "../../../timeline/entries/stored-value.js";
 import { makeSnapshot } from "../../../timeline/snapshots/make-snapshot.js";
@@ -14,8 +12,7 @@ import { AT, MemorySnapshots, PastScene } from "./past-scene.js";
 
 function verify(scene: PastScene, snapshots: Snapshots | null = null): VerificationReport {
   const { storage, signers } = scene;
-  const parts = { storage, snapshots, signers, hash: hashOf, databases: DATABASES_DEFAULT };
-  return new Verification({ ...parts, progress: () => {} }).run();
+  return new Verification(storage, snapshots, signers, () => {}).run();
 }
 
 function snapshotAt(scene: PastScene, snapshots: Snapshots, at: number): void {

@@ -46,7 +46,7 @@ class Disk {
 }
 
 function open(own: ByteString, disk: Disk, hasServed = true): MemberLists {
-  return new MemberLists({ storage: disk as unknown as Storage, signers, own, hasServed: () => hasServed });
+  return new MemberLists(disk as unknown as Storage, signers, own, () => hasServed);
 }
 
 function after(parents: readonly KnownList[], add: string, leave = ""): KnownList {
@@ -75,15 +75,15 @@ test("a list is seen at once, told once it is on the disk, and there after a res
   assert.deepEqual([lists.others, lists.isReporting, lists.refusal], [null, false, null]);
   assert.ok(typeof take(lists, first) === "object");
   assert.deepEqual([...(lists.others ?? [])].sort(), [idOf("B"), idOf("C")]);
-  assert.deepEqual([lists.told.hash, lists.isReporting, changes], ["", false, 1]);
+  assert.deepEqual([lists.durable.hash, lists.isReporting, changes], ["", false, 1]);
   await disk.sync();
-  assert.deepEqual([lists.told.hash, lists.isReporting, changes], [first.hash, true, 2]);
+  assert.deepEqual([lists.durable.hash, lists.isReporting, changes], [first.hash, true, 2]);
   assert.equal(take(lists, first), "old");
   take(lists, less);
   assert.ok(lists.standing.left.has(idOf("C")) && !lists.isReporting);
   await disk.sync();
   const again = open(idOf("A"), disk);
-  assert.deepEqual([again.told.hash, again.isReporting, again.isJoining], [less.hash, true, false]);
+  assert.deepEqual([again.durable.hash, again.isReporting, again.isJoining], [less.hash, true, false]);
   assert.equal(take(again, first), "old");
 });
 
@@ -112,7 +112,7 @@ test("who is left out, not named or without a disk is no member, and says why", 
   take(out, less);
   assert.match(
     out.refusal ?? "",
-    /number 2, signed 2026-.*Z by the key [\da-f]{12}, leaves it out, for good/,
+    /number 2, signed 2026-.*Z by the key [\da-f]{12}, leaves it out permanently/,
   );
   const other = open(idOf("X"), new Disk());
   take(other, first);
@@ -147,11 +147,11 @@ test("of two lists beside each other neither is reported under, until one comes 
   const [one, other] = [after([first], "D"), after([first], "", "C")];
   for (const list of [first, one, other]) take(lists, list);
   await disk.sync();
-  assert.deepEqual([lists.isReporting, lists.told.lists.length], [false, 2]);
+  assert.deepEqual([lists.isReporting, lists.durable.lists.length], [false, 2]);
   assert.deepEqual([...(lists.others ?? [])], [idOf("B")]);
   take(lists, after([one, other], ""));
   await disk.sync();
-  assert.deepEqual([lists.isReporting, lists.told.lists.length], [true, 1]);
+  assert.deepEqual([lists.isReporting, lists.durable.lists.length], [true, 1]);
 });
 
 test("a list of a signer that is not known is taken on the word of the configured peers, by a daemon that may have writes on that of two", () => {

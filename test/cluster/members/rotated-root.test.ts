@@ -2,16 +2,20 @@
  * A daemon with an empty folder, in a cluster whose root key was rotated: it does not know the key that signs the lists. Several daemons in
  * one process, on a simulated clock and network, in random order and with cuts; in every second run one of the peers lies.
  */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MemberLists } from "../../../cluster/members/member-lists.js";
 import { loadSigners } from "../../../engine/trust/load-signers.js";
 import { refusalOfMember } from "../../../engine/trust/membership.js";
+import type { Signers } from "../../../engine/trust/signers.js";
+import type { PeerAddress } from "../../../options/peer-address.js";
 import { writeMemberList } from "../../../protocol/members/member-list.js";
 import { type KnownList, nextList } from "../../../protocol/members/succession.js";
 import type { Mark, Storage } from "../../../timeline/entries/storage.js";
 import { log } from "../../daemon/scene.js";
 import { amount } from "../../support/amount.js";
+import { double } from "../../support/double.js";
 import { type KeyPair, makeKeyPair, signCommands } from "../../support/envelope-client.js";
 import { seed } from "../../support/seed.js";
 import { SeededRandom } from "../../support/seeded-random.js";
@@ -64,10 +68,10 @@ function start(world: World, name: string, isEmpty: boolean): Listed {
   const hasServed = () => !isEmpty || node.peering.state !== "catching-up";
   const signers = isEmpty
     ? started
-    : { cluster, ring: rotated.ring, verify: rotated.verify.bind(rotated), ofCommand: () => undefined };
-  const lists = new MemberLists({ storage: new Disk() as unknown as Storage, signers, own, hasServed });
+    : double<Signers>({ cluster, ring: rotated.ring, verify: rotated.verify.bind(rotated) });
+  const lists = new MemberLists(new Disk() as unknown as Storage, signers, own, hasServed);
   const peers = NAMES.filter((other) => other !== name);
-  const pins = peers.map((peer) => ({ pin: keyOf(peer).id }));
+  const pins = peers.map((peer) => double<PeerAddress>({ pin: keyOf(peer).id }));
   const refusal = (id: string) =>
     refusalOfMember(id, true, { ring: started.ring, peers: pins, standing: lists.standing });
   const node: Node = world.add(name, { peers, parts: { lists, refusal } });
@@ -132,7 +136,7 @@ test("an empty daemon comes to go by the list of an administrator whom it does n
       await run(world, 1_000);
     }
     for (const one of [a, b, c as Listed | null]) {
-      assert.equal(one?.lists.told.hash, replaced.hash, `run ${number} ${one?.node.name}: the list`);
+      assert.equal(one?.lists.durable.hash, replaced.hash, `run ${number} ${one?.node.name}: the list`);
       assert.ok(
         one?.lists.isReporting && one.node.peering.stablePoint > EPOCH,
         `run ${number} ${one?.node.name}: final`,
@@ -157,7 +161,7 @@ test("one peer of two that sends a list of its own makes no daemon go by it", as
     const c = start(world, "c", true);
     if (random.chance(0.5)) world.cut.add("a c").add("c a");
     await run(world, 20_000);
-    assert.ok(liar.lists.told.hash === forged.hash);
+    assert.ok(liar.lists.durable.hash === forged.hash);
     for (const { lists, node } of [a, c])
       assert.ok(
         lists.heads.every(({ hash }) => hash !== forged.hash),

@@ -26,7 +26,7 @@ const MB = 1024 * 1024;
 /** What the stream asks itself each five seconds it asks at once here. */
 const ASK_EVERY_MS = 5000;
 const environment = {
-  uptime: realEnvironment.uptime,
+  ...realEnvironment,
   random: () => 0.1,
   setTimer: (milliseconds: number, step: () => void) =>
     realEnvironment.setTimer(milliseconds === ASK_EVERY_MS ? 20 : milliseconds, step),
@@ -53,13 +53,12 @@ describe("a stream of NATS", { skip }, () => {
   const log = pino({ base: null }, { write: (line: string) => void lines.push(JSON.parse(line) as Line) });
 
   const streamOf = (name: string, parts: { reader?: StreamReader; user?: string } = {}) =>
-    new NatsStream({
-      address: parseOrder(`nats://${parts.user ?? "all"}:pass@127.0.0.1:${server.port}/${name}`),
-      credentials: null,
-      reader: parts.reader ?? reader(),
-      environment,
-      log,
-    });
+    new NatsStream(
+      parts.reader ?? reader(),
+      parseOrder(`nats://${parts.user ?? "all"}:pass@127.0.0.1:${server.port}/${name}`),
+      null,
+      { environment, log },
+    );
 
   before(async () => {
     const file = join(folder.path, "nats.conf");

@@ -1,13 +1,12 @@
 /** What a daemon refuses before it adds it to the stream, because of what it would cost. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { OrderContext } from "../../../cluster/order/order-context.js";
 import { OrderRecorder } from "../../../cluster/order/order-recorder.js";
-import type { OrderStanding } from "../../../cluster/order/order-standing.js";
 import type { OrderStream } from "../../../cluster/order/order-stream.js";
 import { nothingYet, OrderedState } from "../../../cluster/order/ordered-state.js";
 import { entryCheck } from "../../../cluster/replica/check-entry.js";
 import { TimelineBackend, type TimelineState } from "../../../cluster/replica/timeline-backend.js";
-import { hashOf } from "../../../engine/trust/identity.js";
 import { loadSigners } from "../../../engine/trust/load-signers.js";
 import { realEnvironment } from "../../../net/process/environment.js";
 import { readBody } from "../../../protocol/version-2/envelope.js";
@@ -27,13 +26,8 @@ const facts = { last: 0, first: 1, created: "today", replicas: 1, others: 0, max
 /** A state, and a recorder of it whose stream puts each message in the next place. */
 function sceneOf(unitSteps: number) {
   const signers = loadSigners({ signKey: [pair.file], rootKey: [], clusterName: "dbsync" }, log);
-  const state = new OrderedState({
-    check: entryCheck({ signers, hash: hashOf, databases: 16 }),
-    past: nothingYet(signers.makeRing(), 16),
-    databases: 16,
-    applying() {},
-  });
-  signers.follow(() => state.ring);
+  const state = new OrderedState(nothingYet(signers.makeRing(), 16), entryCheck(signers));
+  signers.follow(state);
   const published: Buffer[] = [];
   const stream = double<OrderStream>({
     facts,
@@ -45,7 +39,7 @@ function sceneOf(unitSteps: number) {
       return { kind: "stored", seq, isRepeated: false };
     },
   });
-  const order = double<OrderStanding>({
+  const order = double<OrderContext>({
     settings: settingsFrom([]),
     state,
     stream,

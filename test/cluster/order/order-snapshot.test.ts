@@ -4,7 +4,6 @@ import { test } from "node:test";
 import { readOrderSnapshot, writeOrderSnapshot } from "../../../cluster/order/order-snapshot.js";
 import { nothingYet, type OrderedPast, OrderedState } from "../../../cluster/order/ordered-state.js";
 import { entryCheck } from "../../../cluster/replica/check-entry.js";
-import { hashOf } from "../../../engine/trust/identity.js";
 import { loadSigners } from "../../../engine/trust/load-signers.js";
 import { writeValue } from "../../../timeline/entries/stored-value.js";
 import { log } from "../../daemon/scene.js";
@@ -17,13 +16,8 @@ const keys = { signKey: [pair.file], rootKey: [root.file], clusterName: "dbsync"
 
 function stateFrom(past: (makeRing: () => OrderedPast["ring"]) => OrderedPast) {
   const signers = loadSigners(keys, log);
-  const state = new OrderedState({
-    check: entryCheck({ signers, hash: hashOf, databases: DATABASES }),
-    past: past(signers.makeRing),
-    databases: DATABASES,
-    applying() {},
-  });
-  signers.follow(() => state.ring);
+  const state = new OrderedState(past(signers.makeRing), entryCheck(signers));
+  signers.follow(state);
   return { state, signers };
 }
 

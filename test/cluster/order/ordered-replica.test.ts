@@ -6,7 +6,7 @@ import { OrderedReplica } from "../../../cluster/order/ordered-replica.js";
 import { nothingYet, OrderedState } from "../../../cluster/order/ordered-state.js";
 import { entryCheck } from "../../../cluster/replica/check-entry.js";
 import { orderFolder } from "../../../engine/trust/data-folder.js";
-import { hashOf, makeIdentity } from "../../../engine/trust/identity.js";
+import { makeIdentity } from "../../../engine/trust/identity.js";
 import { loadSigners } from "../../../engine/trust/load-signers.js";
 import { type Environment, realEnvironment } from "../../../net/process/environment.js";
 import { writeValue } from "../../../timeline/entries/stored-value.js";
@@ -93,7 +93,7 @@ test("a stream that has another message in the place of the last one is not read
   assert.equal(replica.again({ ...first, data: Buffer.from("one") }), null);
   assert.match(replica.again({ ...first, data: Buffer.from("two") }) ?? "", /message 1 .* lost some/);
   assert.match(replica.connected(factsUpTo(2)) ?? "", /lost some/);
-  assert.match(replica.failure ?? "", /Start the daemon anew$/);
+  assert.match(replica.failure ?? "", /Restart the daemon$/);
 });
 
 test("a version of what commands mean that is not known ends it, in the stream as in a snapshot of a newer release", () => {
@@ -109,12 +109,7 @@ test("a version of what commands mean that is not known ends it, in the stream a
   assert.equal(replica.recording.shownState, "outdated");
   assert.match(replica.connected(factsUpTo(1)) ?? "", sentence);
   using folder = makeFolder();
-  const state = new OrderedState({
-    check: entryCheck({ signers: signersOf(), hash: hashOf, databases: 16 }),
-    past: nothingYet(makeRing(), 16),
-    databases: 16,
-    applying() {},
-  });
+  const state = new OrderedState(nothingYet(makeRing(), 16), entryCheck(signersOf()));
   state.apply(message);
   const chunks = writeOrderSnapshot(state.past, { created: "today", cluster });
   new SnapshotFiles(orderFolder(folder.path)).write(1, chunks);

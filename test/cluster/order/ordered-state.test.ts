@@ -3,7 +3,6 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { nothingYet, type Ordered, OrderedState } from "../../../cluster/order/ordered-state.js";
 import { entryCheck } from "../../../cluster/replica/check-entry.js";
-import { hashOf } from "../../../engine/trust/identity.js";
 import { loadSigners } from "../../../engine/trust/load-signers.js";
 import { ORDER_WINDOW } from "../../../options/date-window.js";
 import { NIL, OK, type Reply } from "../../../protocol/reply.js";
@@ -23,13 +22,9 @@ function sceneOf(known: Semantics = EARLIER_SEMANTICS) {
   const keys = { signKey: [pair.file], rootKey: [root.file], clusterName: "dbsync" };
   const signers = loadSigners(keys, log, known);
   const applied: string[] = [];
-  const state = new OrderedState({
-    check: entryCheck({ signers, hash: hashOf, databases: 16 }),
-    past: nothingYet(signers.makeRing(), 16),
-    databases: 16,
-    applying: (id) => void applied.push(id),
-  });
-  signers.follow(() => state.ring);
+  const past = nothingYet(signers.makeRing(), 16);
+  const state = new OrderedState(past, entryCheck(signers), (id) => void applied.push(id));
+  signers.follow(state);
   const sign = (
     commands: readonly (readonly string[])[],
     header: Partial<EnvelopeHeader> = {},
@@ -134,7 +129,7 @@ test("rights are those of the place: what stands behind a revocation is denied",
 test("a message that lacks is no message to go on behind", () => {
   const { state, sign } = sceneOf();
   const { body, signature } = sign([["SET", "k", "v"]]);
-  assert.throws(() => state.apply({ seq: 2, at: NOW, data: writeValue(body, signature) }), /came behind 0/);
+  assert.throws(() => state.apply({ seq: 2, at: NOW, data: writeValue(body, signature) }), /came after 0/);
 });
 
 test("behind a version of what commands mean that is not known nothing is applied, and what was said before stays", () => {

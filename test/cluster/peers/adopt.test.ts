@@ -8,7 +8,7 @@ test("an order that names nobody who is connected is told, once they have had th
   for (const ordered of ["b", "nobody"]) {
     const world = new World();
     const { id } = keyOf(ordered);
-    const a = world.add("a", { peers: ["b"], parts: { order: () => id } });
+    const a = world.add("a", { peers: ["b"], parts: { order: id } });
     world.run(2000);
     const told = () => a.lines.filter(({ text }) => text.startsWith("`adopt` names no daemon"));
     assert.equal(told().length, 0, "b may come yet");

@@ -29,7 +29,7 @@ export class FakeTimeline {
   readonly damagedEntries = {
     lastAt: null as number | null,
     timesLetGo: 0,
-    letGo: () => void this.damagedEntries.timesLetGo++,
+    drop: () => void this.damagedEntries.timesLetGo++,
   };
   readonly forgotten = { clear() {} };
   /** There is no state. */

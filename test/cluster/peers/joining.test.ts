@@ -1,8 +1,9 @@
 /** Where a daemon begins that has nothing: not below what its members have called final. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type JoinedStatus, Joining, joiningWatermark } from "../../../cluster/peers/joining.js";
+import { Joining, joiningWatermark } from "../../../cluster/peers/joining.js";
 import type { ClusterState } from "../../../cluster/peers/shared/cluster-state.js";
+import type { StatusMessage } from "../../../protocol/members/member-messages.js";
 import { DigestIndex } from "../../../timeline/compare/digest-index.js";
 import { double } from "../../support/double.js";
 import { EPOCH, entryOf } from "./entries.js";
@@ -52,8 +53,8 @@ test("a daemon that has told a watermark before, or has no members, joins nobody
     const joining = new Joining(double<ClusterState>({ timeline, clock: () => 10 }));
     joining.start(hasOthers);
     assert.ok(!joining.isUnderWay);
-    joining.met("a", { data: { count: 0, sum: "" } });
-    joining.caughtUp([{ watermark: 5, clock: 10, skewed: false }], { ids: new Set(["a"]), others: 1 });
+    joining.met("a", double<StatusMessage>({ data: { count: 0, sum: "" } }));
+    joining.caughtUp([member(5, 10)], { ids: new Set(["a"]), others: 1 });
     assert.deepEqual(raised, []);
   }
 });
@@ -68,7 +69,8 @@ function newDaemon() {
   const timeline = { published: 0, raise: () => {}, index, forgotten };
   const joining = new Joining(double<ClusterState>({ timeline, clock: () => 10 }));
   joining.start(true);
-  const met = (id: string, count: number) => joining.met(id, { data: { count, sum: "" } });
+  const met = (id: string, count: number) =>
+    joining.met(id, double<StatusMessage>({ data: { count, sum: "" } }));
   return { joining, index, met, cleared: () => cleared };
 }
 
@@ -114,11 +116,8 @@ test("a new daemon that goes live before its last peer comes is not late once it
   world.runUntil(() => cleared > 0);
 });
 
-const member = (watermark: number, clock: number, skewed = false): JoinedStatus => ({
-  watermark,
-  clock,
-  skewed,
-});
+const member = (watermark: number, clock: number, skewed = false) =>
+  double<StatusMessage>({ watermark, clock, skewed });
 
 for (const [what, members, watermark] of [
   ["nobody is there", [], 0],

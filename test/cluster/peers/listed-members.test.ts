@@ -2,13 +2,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { MemberLists } from "../../../cluster/members/member-lists.js";
-import { FAREWELLS } from "../../../cluster/peers/shared/farewells.js";
+import { CLOSE_REASONS } from "../../../cluster/peers/shared/close-reasons.js";
 import { EPOCH, entryOf, keyOf } from "./entries.js";
 import { World } from "./support.js";
 
 /** The lists of one daemon, as a test sets them. */
 class Lists {
-  told: {
+  durable: {
     readonly hash: string;
     readonly lists: readonly { readonly body: Buffer; readonly signature: Buffer }[];
   };
@@ -24,7 +24,7 @@ class Lists {
 
   constructor(name: string, hash: string, members: readonly string[]) {
     const body = Buffer.from(`list ${hash[0]}`);
-    this.told = { hash, lists: [{ body, signature: Buffer.from("s") }] };
+    this.durable = { hash, lists: [{ body, signature: Buffer.from("s") }] };
     this.others = new Set(members.filter((one) => one !== name).map((one) => keyOf(one).id));
   }
 
@@ -79,7 +79,7 @@ test("a report under another list counts for nothing, and the lists are given to
   world.run(20_000);
   assert.deepEqual([a.peering.stablePoint, b.peering.stablePoint], [0, 0]);
   assert.deepEqual([String(of.given[0]), String(at.given[0])], ["list M", "list L"]);
-  at.told = of.told;
+  at.durable = of.durable;
   b.peering.listsChanged();
   world.run(10_000);
   assert.ok(a.peering.stablePoint > EPOCH && b.peering.stablePoint > EPOCH);
@@ -92,16 +92,16 @@ test("a daemon that was added takes nothing before another has spoken under the 
   start(world, "b", two);
   world.run(5000);
   [three.isJoining, three.isReporting] = [true, false];
-  const { told } = one;
-  one.told = two.told = { hash: "K".repeat(32), lists: [] };
+  const { durable } = one;
+  one.durable = two.durable = { hash: "K".repeat(32), lists: [] };
   const c = start(world, "c", three);
   world.run(20_000);
   assert.equal(c.peering.state, "catching-up");
   assert.ok(three.isJoining);
-  one.told = told;
+  one.durable = durable;
   world.runUntil(() => c.peering.state === "live");
   assert.ok(!three.isJoining && c.timeline.raisedTo > EPOCH);
-  two.told = told;
+  two.durable = durable;
   world.run(10_000);
   assert.ok(a.peering.stablePoint > EPOCH);
 });
@@ -140,7 +140,7 @@ for (const opener of ["member", "evicted"])
     const of = new Lists("a", "M".repeat(32), ["a"]);
     // As long as lists may be.
     const body = Buffer.alloc(262_144, "m");
-    of.told = { hash: of.told.hash, lists: [{ body, signature: Buffer.from("s") }] };
+    of.durable = { hash: of.durable.hash, lists: [{ body, signature: Buffer.from("s") }] };
     const at = new Lists("b", HASH, ["a", "b"]);
     const refusal = (id: string) => (id === keyOf("b").id ? ("left-out" as const) : null);
     world.add("a", { peers: opener === "member" ? ["b"] : [], parts: { lists: of.real, refusal } });
@@ -168,10 +168,10 @@ test("a daemon that no list names logs one trouble of a peer once, however often
   const refusal = (id: string) => (id === keyOf("b").id && !isListed ? ("not-listed" as const) : null);
   const a = world.add("a", { peers: [], parts: { lists: listed.real, refusal } });
   const own = new Lists("b", "", []);
-  [own.others, own.told] = [null, { hash: "", lists: [] }];
+  [own.others, own.durable] = [null, { hash: "", lists: [] }];
   const b = world.add("b", { peers: ["a"], parts: { lists: own.real } });
   const connections = () => world.seen.filter(({ from, kind }) => from === "b" && kind === "proof").length;
-  const reports = () => b.lines.filter(({ text }) => text === FAREWELLS["not-listed"]).length;
+  const reports = () => b.lines.filter(({ text }) => text === CLOSE_REASONS["not-listed"]).length;
   world.runUntil(() => connections() >= 6);
   assert.equal(reports(), 1);
   isListed = true;
@@ -186,7 +186,7 @@ test("a list whose signer's key is not known is taken once most of the configure
   const world = new World();
   const lists = new Lists("c", "", NAMES);
   lists.others = null;
-  lists.told = { hash: "", lists: [] };
+  lists.durable = { hash: "", lists: [] };
   lists.take = (body: Buffer) => {
     lists.given.push(body);
     return "unknown-signer";
@@ -227,7 +227,7 @@ for (const isInOnePiece of [false, true])
     world.isInOnePiece = isInOnePiece;
     const at = new Lists("b", "", []);
     at.others = null;
-    at.told = { hash: "", lists: [] };
+    at.durable = { hash: "", lists: [] };
     at.take = () => "unknown-signer";
     const refusal = (id: string) => (id === keyOf("b").id ? ("not-listed" as const) : null);
     world.add("a", { parts: { lists: new Lists("a", HASH, ["a"]).real, refusal } });

@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { deflateRawSync } from "node:zlib";
 import { Spreading } from "../../../cluster/peers/exchange/spreading.js";
+import { CLOSE_REASONS } from "../../../cluster/peers/shared/close-reasons.js";
 import type { ClusterState } from "../../../cluster/peers/shared/cluster-state.js";
-import { FAREWELLS } from "../../../cluster/peers/shared/farewells.js";
 import type { MemberSocket, MemberSocketOwner } from "../../../cluster/peers/shared/member-socket.js";
 import { PEERING_LIMITS } from "../../../cluster/peers/shared/peering-limits.js";
 import { FrameParser, writeFrame } from "../../../protocol/frame.js";
@@ -168,7 +168,7 @@ const fail = (): never => {
   throw new TypeError("Cannot read properties of null");
 };
 
-const faultsOf = ({ lines }: Node) => lines.filter(({ text }) => text === FAREWELLS["internal-error"]);
+const faultsOf = ({ lines }: Node) => lines.filter(({ text }) => text === CLOSE_REASONS["internal-error"]);
 
 /** Checks that an exception was reported with its stack, and that the daemon goes on with the next connection. */
 function checkContained(world: World, node: Node, hand: Hand): void {
@@ -232,9 +232,9 @@ for (const [name, { say, parts = {}, at }] of Object.entries(faults))
 
 test("an exception at a hello closes its connection, and nothing else", (context) => {
   const world = new World();
-  const parts = { secret: (): null => null };
-  const node = world.add("a", { parts: { secret: () => parts.secret() } });
-  const fault = context.mock.method(parts, "secret", fail, { times: 1 });
+  const parts = { refusal: (): null => null };
+  const node = world.add("a", { parts: { refusal: () => parts.refusal() } });
+  const fault = context.mock.method(parts, "refusal", fail, { times: 1 });
   const hand = new Hand(node);
   fault.mock.restore();
   checkContained(world, node, hand);
@@ -268,7 +268,7 @@ test("a member that has said nothing yet is told no more than a status", () => {
   const before = hand.heard.length;
   const [offered, own] = [entryOf(0), entryOf(1, ["SET", "k", "v".repeat(20_000)])];
   for (const entry of [offered, own]) node.timeline.take(entry);
-  node.peering.giveAtOnce(own);
+  node.peering.pushOwn(own);
   world.run(3000);
   assert.deepEqual(new Set(hand.heard.slice(before).map(({ kind }) => kind)), new Set(["status"]));
   hand.greet();
@@ -292,7 +292,7 @@ test("a member that asks for reports all the time gets some", () => {
 test("a member that does not read is closed before what waits for it fills the memory", () => {
   const world = new World();
   const { hand } = joined(world);
-  hand.unsent = PEERING_LIMITS.mostUnsentBytes;
+  hand.unsent = PEERING_LIMITS.closeAboveUnsentBytes;
   world.run(100);
   assert.ok(!hand.isClosed);
   hand.unsent++;
@@ -365,7 +365,7 @@ test("a member that asks for parts of a snapshot and takes none makes no more wa
   const ask = (number: number) => hand.say({ kind: "snapshot-pull", at: EPOCH, number });
   for (let number = 0; number < 4; number++) ask(number);
   assert.equal(partsOf(hand).length, 4);
-  hand.unsent = PEERING_LIMITS.mostUnsentBytes + 1;
+  hand.unsent = PEERING_LIMITS.closeAboveUnsentBytes + 1;
   for (let number = 4; number < 50; number++) ask(number);
   assert.equal(partsOf(hand).length, 4);
 });

@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
 import { test } from "node:test";
+import { CLOSE_REASONS } from "../../../cluster/peers/shared/close-reasons.js";
 import type { ClusterState } from "../../../cluster/peers/shared/cluster-state.js";
-import { FAREWELLS } from "../../../cluster/peers/shared/farewells.js";
 import type { MemberSocket, MemberSocketOwner } from "../../../cluster/peers/shared/member-socket.js";
 import { ClusterSecret } from "../../../engine/trust/cluster-secret.js";
 import { FrameParser, writeFrame } from "../../../protocol/frame.js";
@@ -21,7 +21,7 @@ const bytes = Buffer.alloc(32, 1);
 
 /** A daemon that lets in who knows its secret, and nobody else. */
 function partsOf(secret: ClusterSecret | null): Partial<ClusterState> {
-  return { secret: () => secret, refusal: (_id, knows) => (knows ? null : "not-a-member") };
+  return { secret, refusal: (_id, knows) => (knows ? null : "not-a-member") };
 }
 
 const isConnected = (node: Node) => node.peering.members.some(({ connection }) => connection === "connected");
@@ -42,19 +42,18 @@ test("a daemon with another secret is refused, and both logs say why", () => {
     const b = world.add("b", { peers: ["a"], parts: { ...partsOf(other), refusal: () => null } });
     world.run(1000);
     assert.ok(!isConnected(a) && !isConnected(b));
-    assert.ok(textsOf(a).includes(FAREWELLS["other-secret"]));
-    assert.ok(textsOf(b).includes(FAREWELLS["other-secret"]));
+    assert.ok(textsOf(a).includes(CLOSE_REASONS["other-secret"]));
+    assert.ok(textsOf(b).includes(CLOSE_REASONS["other-secret"]));
   }
 });
 
 test("who has proved a secret that is another one by now is let go", () => {
   const world = new World();
-  let secret = new ClusterSecret(bytes);
-  const a = world.add("a", { parts: { ...partsOf(null), secret: () => secret } });
+  const a = world.add("a", { parts: partsOf(new ClusterSecret(bytes)) });
   world.add("b", { peers: ["a"], parts: partsOf(new ClusterSecret(bytes)) });
   world.run(1000);
   assert.ok(isConnected(a));
-  secret = new ClusterSecret(Buffer.alloc(32, 2));
+  a.peering.setSecret(new ClusterSecret(Buffer.alloc(32, 2)));
   world.run(1100);
   assert.ok(!isConnected(a));
 });

@@ -54,7 +54,7 @@ function isTaken(majority: CutVote | null, { haveSigned = false, order = false }
     timeline: timeline.real,
     clock: () => EPOCH,
     limits: PEERING_LIMITS,
-    order: () => (order ? GIVER.id : null),
+    order: order ? GIVER.id : null,
     addresses: addressesOf([GIVER.id, keyOf("b").id]),
     state: "catching-up",
     beganEmpty: true,

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { PLACE_BYTES, readPlace } from "../../../timeline/entries/entry.js";
-import type { AdoptionOwner } from "../../../timeline/handover.js";
+import type { AdoptionHandlers } from "../../../timeline/handover.js";
 import type { LostEntries } from "../../../timeline/lost-entries.js";
 import type { SnapshotSeal } from "../../../timeline/snapshots/snapshot-files.js";
 import type { Timeline } from "../../../timeline/timeline.js";
@@ -105,24 +105,24 @@ class FakeHandover {
     };
   }
 
-  adopt(staged: ReturnType<FakeHandover["stage"]>, agreed: SnapshotSeal, owner: AdoptionOwner): void {
+  adopt(staged: ReturnType<FakeHandover["stage"]>, agreed: SnapshotSeal, owner: AdoptionHandlers): void {
     const { index, storage } = this.#timeline;
     const bytes = Buffer.concat(staged.read());
     if (staged.seal.seal !== agreed.seal || !owner.isWanted()) {
-      owner.failed(new Error("not the one"));
+      owner.onFailed(new Error("not the one"));
       return;
     }
     this.adoptions++;
-    owner.aside("aside");
+    owner.onAside("aside");
     const lost = (count: number): LostEntries => ({ count, entries: [] });
-    owner.strays({ ...lost(2), possible: lost(9), unverifiable: lost(1), letters: null });
+    owner.onOrphaned({ ...lost(2), possible: lost(9), unverifiable: lost(1), letters: null });
     this.#timeline.prune(staged.cutAt);
     this.content = bytes;
     index.clear();
     for (let at = 0; at < bytes.length; at += PLACE_BYTES)
       index.add(readPlace(bytes.subarray(at, at + PLACE_BYTES)), false);
     for (const place of storage.places(null, null)) index.add(readPlace(place), false);
-    owner.adopted();
+    owner.onAdopted();
   }
 }
 
@@ -154,8 +154,8 @@ test("a joiner takes a live member's snapshot, then the rest, and is live", () =
   assert.deepEqual([...states], ["catching-up", "live"]);
   assert.ok(isLevel(a, b, c));
   assert.equal(c.timeline.prunedTo, EPOCH + PRUNED);
-  assert.deepEqual([c.peering.snapshots.taken, c.peering.snapshots.strays], [1, 3]);
-  assert.equal(c.peering.snapshots.possibleStrays, 9);
+  assert.deepEqual([c.peering.snapshots.taken, c.peering.snapshots.orphaned], [1, 3]);
+  assert.equal(c.peering.snapshots.possiblyOrphaned, 9);
   for (const lost of [/is not made of; they are gone/, /not known whether/, /no other daemon can verify/])
     assert.equal(linesOf(c, lost).length, 1, "what is lost is told");
   assert.equal(linesOf(c, /is taken over/).length, 1);
@@ -176,7 +176,7 @@ test("no snapshot is taken while somebody who is connected, or may come yet, can
   fill([a, b, d]);
   world.run(1000);
   handover.prune(PRUNED);
-  const c = world.add("c", { peers: ["a", "b"], limits: { maxWants: 10 } });
+  const c = world.add("c", { peers: ["a", "b"], limits: { maxRequests: 10 } });
   handoverOf(c);
   world.runUntil(() => c.peering.state === "live");
   assert.ok(isLevel(a, b, c));
@@ -306,9 +306,7 @@ test("a member that goes away in the middle is left for another; parts are asked
 test("members that were apart for longer than they keep anything keep what they have, until an operator says whose is to be taken", () => {
   const world = new World();
   const names = ["a", "b", "c"];
-  let order: string | null = null;
-  const parts = { order: () => (order === null ? null : keyOf(order).id) };
-  const nodes = world.addAll(names, { parts });
+  const nodes = world.addAll(names);
   for (const name of names) for (const other of names) if (name !== other) world.cut.add(`${name} ${other}`);
   for (const [i, { timeline }] of nodes.entries())
     for (let left = 0; left < 20 + i; left++) timeline.take(entryOf(-60_000 + left * 1000 + i));
@@ -327,7 +325,7 @@ test("members that were apart for longer than they keep anything keep what they 
     assert.equal(node.peering.order, said);
     assert.equal(linesOf(node, /too few have signed/)[0]?.facts["order"], said);
   }
-  order = name;
+  for (const { peering } of nodes) peering.setOrder(keyOf(name).id);
   world.runUntil(() => nodes.every(({ peering }) => peering.state === "live") && isLevel(...nodes), 120_000);
   for (const node of nodes) assert.equal(node.peering.snapshots.taken, node.name === name ? 0 : 1, node.name);
 });
@@ -358,7 +356,7 @@ test("of two that hold as many entries, but not the same, and have both forgotte
   for (const extra of [0, 1])
     for (const isOrdered of [true, false]) {
       const world = new World();
-      const orderOf = (other: string) => ({ order: () => (isOrdered ? keyOf(other).id : null) });
+      const orderOf = (other: string) => ({ order: isOrdered ? keyOf(other).id : null });
       const [a, b] = [
         world.add("a", { peers: ["b"], parts: orderOf("b") }),
         world.add("b", { peers: ["a"], parts: orderOf("a") }),

@@ -12,9 +12,9 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { asideOf, DAMAGED_BYTES_MOST, keepDamagedIn } from "../../../cluster/replica/aside-folders.js";
-import type { BeginKeeping } from "../../../timeline/damaged-entries.js";
+import { asideOf, DAMAGED_BYTES_MAX, keepDamagedIn } from "../../../cluster/replica/aside-folders.js";
 import type { OpenAside } from "../../../timeline/snapshots/aside.js";
+import type { BeginKeeping } from "../../../timeline/timeline-owner.js";
 import { makeFolder, startReplica } from "../../daemon/replicas.js";
 import { log } from "../../daemon/scene.js";
 import { makeKeyPair } from "../../support/envelope-client.js";
@@ -88,8 +88,8 @@ test("what is left of damaged entries is kept, each in a file of its own, as far
   const copy = keep(place("a"), Buffer.from("rotten")) ?? assert.fail();
   assert.equal(copy, join(folder.path, "replaced", "damaged", `${NAME}-${"61".repeat(32)}`));
   assert.equal(readFileSync(copy, "latin1"), "rotten");
-  assert.equal(keep(place("b"), Buffer.alloc(DAMAGED_BYTES_MOST)), null);
-  assert.notEqual(keep(place("b"), Buffer.alloc(DAMAGED_BYTES_MOST - 6)), null);
+  assert.equal(keep(place("b"), Buffer.alloc(DAMAGED_BYTES_MAX)), null);
+  assert.notEqual(keep(place("b"), Buffer.alloc(DAMAGED_BYTES_MAX - 6)), null);
   assert.equal(keep(place("c"), Buffer.from("x")), null);
   assert.equal(begin().keep(place("c"), Buffer.from("x")), null, "what was kept before counts");
   assert.equal(keepDamagedIn(null), null);
@@ -101,7 +101,7 @@ test("how much is kept of damaged entries is looked up once for all that are let
   const place = (id: string) => ({ at: CUT_AT, seq: 1, id: id.repeat(32) });
   const { keep } = begin();
   const copy = keep(place("a"), Buffer.from("rotten")) ?? assert.fail();
-  truncateSync(copy, DAMAGED_BYTES_MOST);
+  truncateSync(copy, DAMAGED_BYTES_MAX);
   assert.notEqual(keep(place("b"), Buffer.from("x")), null, "nobody looks again");
   assert.equal(begin().keep(place("c"), Buffer.from("x")), null);
 });
@@ -123,5 +123,5 @@ test("what was kept of a damaged entry before takes its own place again, however
   const begin = keepDamagedIn(folder.path) as BeginKeeping;
   const place = { at: CUT_AT, seq: 1, id: "a".repeat(32) };
   for (let times = 0; times < 2; times++)
-    assert.notEqual(begin().keep(place, Buffer.alloc(DAMAGED_BYTES_MOST)), null);
+    assert.notEqual(begin().keep(place, Buffer.alloc(DAMAGED_BYTES_MAX)), null);
 });

@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { entryCheck } from "../../../cluster/replica/check-entry.js";
 import { introductionOf } from "../../../cluster/replica/own-envelopes.js";
 import { RING_BODY_BYTES_MAX } from "../../../engine/pipeline/envelope-checks.js";
-import { hashOf, type Identity, makeIdentity } from "../../../engine/trust/identity.js";
+import { type Identity, makeIdentity } from "../../../engine/trust/identity.js";
 import { loadSigners } from "../../../engine/trust/load-signers.js";
 import type { EnvelopeHeader } from "../../../protocol/version-2/envelope.js";
 import { log } from "../../daemon/scene.js";
@@ -19,7 +19,7 @@ const FAR = Date.UTC(2100, 0);
 
 function sceneOf(rootKey: readonly string[] = []) {
   const signers = loadSigners({ signKey: [pair.file], rootKey, clusterName: "dbsync" }, log);
-  const check = entryCheck({ signers, hash: hashOf, databases: 16 });
+  const check = entryCheck(signers);
   const { cluster } = signers;
   const sign = (commands: readonly (readonly string[])[], header: Partial<EnvelopeHeader> = {}) =>
     signCommands(pair, commands, { cluster, ...header });

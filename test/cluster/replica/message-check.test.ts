@@ -1,13 +1,16 @@
 /** What a daemon tells of the messages that a member hands on: judged by their bytes, whoever handed them on. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { messageCheck } from "../../../cluster/replica/message-check.js";
+import { heardMessages } from "../../../cluster/replica/message-check.js";
+import type { ReplicaContext } from "../../../cluster/replica/replica-context.js";
 import { Channels } from "../../../engine/channels/channels.js";
 import { Broadcasts } from "../../../engine/pipeline/broadcasts.js";
-import { hashOf } from "../../../engine/trust/identity.js";
 import { loadSigners } from "../../../engine/trust/load-signers.js";
+import type { Environment } from "../../../net/process/environment.js";
 import type { EnvelopeHeader } from "../../../protocol/version-2/envelope.js";
 import { log } from "../../daemon/scene.js";
+import { double } from "../../support/double.js";
 import { makeKeyPair, type SignedEnvelope, signCommands } from "../../support/envelope-client.js";
 
 const pair = makeKeyPair();
@@ -22,16 +25,12 @@ function sceneOf() {
   const signers = loadSigners({ signKey: [pair.file], rootKey: [root.file], clusterName: "dbsync" }, log);
   const channels = new Channels();
   channels.add("pattern", "*", { hear: ({ parts }) => heard.push(parts.at(-1) ?? ""), review() {} });
-  const environment = { clock: () => now, setTimer: () => () => {} };
+  const environment = double<Environment>({ clock: () => now, setTimer: () => () => {} });
   const broadcasts = new Broadcasts({ channels, environment, window, most: 100 });
-  const hear = messageCheck({
-    signers,
-    hash: hashOf,
+  const { hear } = heardMessages(
+    double<ReplicaContext>({ signers, environment, settings: { window } }),
     broadcasts,
-    window,
-    databases: 16,
-    clock: environment.clock,
-  });
+  );
   const { cluster } = signers;
   const administrator = signers.ring.find(root.id) ?? assert.fail();
   return {
@@ -55,7 +54,7 @@ const says = (text: string, channel = "news") => ["PUBLISH", channel, text];
 test("messages of a key of the cluster are told once", () => {
   const { judge, sign, heard } = sceneOf();
   const envelope = sign([says("one"), says("two")]);
-  assert.equal(judge(envelope), "told");
+  assert.equal(judge(envelope), "delivered");
   assert.equal(judge(envelope), "known");
   assert.deepEqual(heard, ["one", "two"]);
 });
@@ -98,7 +97,7 @@ test("what is dated out of the window is not told, and is no lie", () => {
       JSON.stringify(verdict),
     );
   }
-  assert.equal(judge(sign([says("heard")], { at: NOW + 60_000 - window.past + 1 })), "told");
+  assert.equal(judge(sign([says("heard")], { at: NOW + 60_000 - window.past + 1 })), "delivered");
   assert.deepEqual(heard, ["heard"]);
 });
 
@@ -123,7 +122,7 @@ test("a key says what its rules allow where they allow it, and nothing else of i
   const spki = limited.pem.replace(/-----[^-]+-----|\n/g, "");
   const added = administer("KEY", "ADD", spki, "RULES", "+publish ~news &news");
   assert.ok(added.kind !== "error", JSON.stringify(added));
-  assert.equal(judge(sign([says("heard"), says("elsewhere", "other")], {}, limited)), "told");
+  assert.equal(judge(sign([says("heard"), says("elsewhere", "other")], {}, limited)), "delivered");
   const denied = [[says("elsewhere", "other")], [["SPUBLISH", "news", "shard"]]];
   for (const commands of denied) {
     const verdict = judge(sign(commands, { nonce: "n".repeat(16) }, limited));

@@ -1,10 +1,12 @@
 /** Envelopes on their way through the pipeline of a daemon with a timeline, which is the test's own. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Peering } from "../../../cluster/peers/peering.js";
 import { Recorder } from "../../../cluster/replica/recorder.js";
 import type { NodeState } from "../../../cluster/replica/replica-context.js";
 import type { EnvelopeAnswer } from "../../../engine/answers/request.js";
+import type { Seen } from "../../../engine/pipeline/seen.js";
 import { realEnvironment } from "../../../net/process/environment.js";
 import { bulk, integer, OK } from "../../../protocol/reply.js";
 import { readBody } from "../../../protocol/version-2/envelope.js";
@@ -85,7 +87,7 @@ interface Fixture {
   readonly disk: { flushed: Promise<void> };
 }
 
-const NOTHING_HEARD = { floor: 0, isApplied: () => false };
+const NOTHING_HEARD = double<Seen>({ floor: 0, isApplied: () => false });
 /** Milliseconds from which on somebody waits for what is to be certain. */
 const CERTAIN_MS = 60_000;
 /** The daemon's, which no key ring here has. */

@@ -40,7 +40,7 @@ async function sceneOf() {
     begin: () => ({ date: { at: START + 20_000, seq: 0 }, id: "i".repeat(36) }),
   } as unknown as Gateway;
   const units = new LocalUnits(environment, new Newest());
-  const path = new RecordedPath({ backend, gateway, units, others: () => 1 });
+  const path = new RecordedPath(backend, gateway, units, () => 1);
   const stop = async () => {
     timeline.receive([entryAt(START + 1000, "CLUSTER SEMANTICS 2", KEY_IDS[ROOT])], MEMBER);
     timeline.receive([entryAt(START + 2000, "SET k 2")], MEMBER);
@@ -96,8 +96,8 @@ test("a program's commands mean what they do by the newest ring, whatever the re
   const { timeline } = await sceneOf();
   const { database } = timeline;
   const incremented = () => {
-    const parts = { date: { at: START + 20_000, seq: 0 }, id: "i", sender: SENDER, stepsMax: 1000 };
-    return new Trial(database, parts).run((run) => run(INCR, ["INCR", "n"], 0));
+    const place = { date: { at: START + 20_000, seq: 0 }, id: "i" };
+    return new Trial(database, 1000, place, SENDER).run((run) => run(INCR, ["INCR", "n"], 0));
   };
   assert.deepEqual(incremented(), { kind: "integer", value: 1 });
   database.table = NEXT;

@@ -59,7 +59,7 @@ test("an envelope, which may ask for writers, parts the units before it from tho
   const clock = { now: NOW };
   const scene = makeScene({ clock, pair: makeKeyPair() });
   clock.now++;
-  const { localUnits } = scene.pipeline;
+  const { localUnits } = scene.pipeline.recording;
   const sender = { ...SENDER, now: clock.now };
   const before = localUnits.joined(sender).id;
   assert.equal(localUnits.joined(sender).id, before);

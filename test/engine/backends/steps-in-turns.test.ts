@@ -104,7 +104,7 @@ async function inTimeline() {
   const backend = new TimelineBackend(timeline, environment);
   fill(backend.database);
   const units = new LocalUnits(environment, new Newest());
-  const path = new RecordedPath({ backend, gateway: null as never, units, others: () => 1 });
+  const path = new RecordedPath(backend, null as never, units, () => 1);
   return { backend, path, database: backend.database };
 }
 
@@ -192,11 +192,7 @@ test("a query of a script is bounded by --max-unit-steps", async () => {
   const { path } = inMemory();
   isRefused(path.executeInSteps((run) => run(SQL_RO, ENDLESS, 0), [], SENDER));
   const { database } = await inTimeline();
-  const trial = new Trial(database, {
-    date: { at: START, seq: 0 },
-    id: "i".repeat(36),
-    sender: SENDER,
-    stepsMax: UNIT_STEPS_DEFAULT,
-  });
+  const place = { date: { at: START, seq: 0 }, id: "i".repeat(36) };
+  const trial = new Trial(database, UNIT_STEPS_DEFAULT, place, SENDER);
   isRefused(trial.run((run) => run(SQL_RO, ENDLESS, 0)));
 });

@@ -1,9 +1,12 @@
 /** Which keys go. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Evictor, type EvictorParts } from "../../../engine/memory/eviction.js";
+import { Evictor } from "../../../engine/memory/eviction.js";
+import type { Environment } from "../../../net/process/environment.js";
+import type { Evicting } from "../../../options/eviction-policy.js";
 import { Database } from "../../../store/database.js";
 import { Usage } from "../../../store/keyspace/usage.js";
+import { double } from "../../support/double.js";
 import { seed } from "../../support/seed.js";
 import { SeededRandom } from "../../support/seeded-random.js";
 
@@ -31,10 +34,13 @@ const numbersOf = (database: Database) =>
 const quiet = () => assert.fail("there are keys left");
 
 /** Evicts a few hundred of the keys. @returns the numbers of those that stay */
-function evict(policy: EvictorParts["policy"], database: Database, ...path: number[]): Set<number> {
+function evict(policy: Evicting, database: Database, ...path: number[]): Set<number> {
   const random = new SeededRandom(seed(), ...path);
-  const environment = { uptime: () => 0, random: () => random.below(2 ** 32) / 2 ** 32 };
-  const evictor = new Evictor({ policy, database, environment });
+  const environment = double<Environment>({
+    uptime: () => 0,
+    random: () => random.below(2 ** 32) / 2 ** 32,
+  });
+  const evictor = new Evictor(policy, database, environment);
   evictor.free(60_000, quiet);
   const left = new Set(numbersOf(database));
   assert.equal(left.size, KEYS - evictor.evicted);
@@ -89,11 +95,8 @@ test("what holds more counts for more: few keys go where they are large", () => 
     const members = Array.from({ length: 200 }, (_, j) => `member ${i} ${j}`);
     database.execute(["SADD", `k${i}`, ...members], { at: 1, db: 0, id: "u" });
   }
-  const evictor = new Evictor({
-    policy: "allkeys-random",
-    database,
-    environment: { uptime: () => 0, random: () => 0.5 },
-  });
+  const environment = double<Environment>({ uptime: () => 0, random: () => 0.5 });
+  const evictor = new Evictor("allkeys-random", database, environment);
   evictor.free(100_000, quiet);
   assert.ok(evictor.evicted >= 2 && evictor.evicted <= 12, `${evictor.evicted} keys have gone`);
 });
@@ -101,8 +104,8 @@ test("what holds more counts for more: few keys go where they are large", () => 
 test("many keys go in slices, others having their turn between; who asks again meanwhile changes the aim", async () => {
   const database = makeDatabase();
   let now = 0;
-  const environment = { uptime: () => now++, random: () => 0 };
-  const evictor = new Evictor({ policy: "allkeys-random", database, environment });
+  const environment = double<Environment>({ uptime: () => now++, random: () => 0 });
+  const evictor = new Evictor("allkeys-random", database, environment);
   let exhausted = 0;
   evictor.free(Number.MAX_SAFE_INTEGER, () => exhausted++);
   const atOnce = evictor.evicted;

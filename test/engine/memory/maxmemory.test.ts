@@ -3,14 +3,16 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { refused } from "../../../engine/answers/request.js";
 import { MemoryBackend } from "../../../engine/backends/memory.js";
-import { type MemoryFace, UNBOUNDED } from "../../../engine/memory/memory-limit.js";
+import type { MemoryLimit } from "../../../engine/memory/memory-limit.js";
 import { realEnvironment } from "../../../net/process/environment.js";
+import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, bulk, integer, type Reply } from "../../../protocol/reply.js";
 import { startInProcess } from "../../daemon/in-process.js";
 import { makeFolder, until } from "../../daemon/replicas.js";
 import { makeScene } from "../../daemon/scene.js";
 import { some } from "../../support/amount.js";
 import { type DaemonProcess, type LogLine, startDaemon } from "../../support/daemon-process.js";
+import { double } from "../../support/double.js";
 import { EnvelopeClient, makeKeyPair } from "../../support/envelope-client.js";
 import { RawClient } from "../../support/raw-client.js";
 import { RedisConnection } from "../../support/redis-connection.js";
@@ -206,15 +208,16 @@ test("a limit that V8's heap would not reach is said at the start, with what to 
 });
 
 /** Full when told so. */
-function makeMemory(): MemoryFace & { isFull: boolean } {
-  return {
+function makeMemory(): { isFull: boolean } & MemoryLimit {
+  const memory = {
     isFull: true,
-    refuses: UNBOUNDED.refuses,
-    refusal(commands) {
-      const isRefused = this.isFull && commands.some(([name]) => name === "SET");
+    refuses: () => false,
+    refusal(commands: readonly (readonly ByteString[])[]) {
+      const isRefused = memory.isFull && commands.some(([name]) => name === "SET");
       return isRefused ? refused("out-of-memory", "full") : null;
     },
   };
+  return double<MemoryLimit>(memory);
 }
 
 test("an envelope that was refused for want of memory is not applied when it comes again and there is room", () => {

@@ -1,11 +1,12 @@
 /** When the daemon's memory counts as full: by what a gauge tells, on a clock that the test moves. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Evictor } from "../../../engine/memory/eviction.js";
 import { HeapGauge, type MemoryGauge } from "../../../engine/memory/memory-gauge.js";
 import { MemoryLimit } from "../../../engine/memory/memory-limit.js";
-import type { Evicting } from "../../../options/eviction-policy.js";
+import type { Environment } from "../../../net/process/environment.js";
+import type { EvictionPolicy } from "../../../options/eviction-policy.js";
 import { Database } from "../../../store/database.js";
+import { double } from "../../support/double.js";
 
 const LIMIT = 1000;
 const LOOK_MS = 50;
@@ -30,16 +31,18 @@ class FakeGauge implements MemoryGauge {
 interface Scene {
   readonly gauge: FakeGauge;
   readonly limit: MemoryLimit;
-  /** How many there are, as far as the limit knows. */
-  keys: number;
   /** Lets time pass. */
   readonly wait: (milliseconds: number) => void;
 }
 
-async function withLimit(check: (scene: Scene) => void, database: Database | null = null): Promise<void> {
+async function withLimit(
+  check: (scene: Scene) => void,
+  database: Database | null = null,
+  policy: EvictionPolicy = database === null ? "noeviction" : "allkeys-random",
+): Promise<void> {
   let now = 0;
   let next: (() => void) | null = null;
-  const environment = {
+  const environment = double<Environment>({
     uptime: () => now,
     random: () => 0,
     setTimer(milliseconds: number, step: () => void) {
@@ -49,22 +52,17 @@ async function withLimit(check: (scene: Scene) => void, database: Database | nul
         next = null;
       };
     },
-  };
+  });
   const gauge = new FakeGauge();
-  const makeEvictor =
-    database === null ? null : (policy: Evicting) => new Evictor({ policy, database, environment });
-  const policy = database === null ? "noeviction" : "allkeys-random";
-  const keys = () => scene.keys;
-  const limit = new MemoryLimit({ bytes: LIMIT, gauge, policy, makeEvictor, keys, environment });
+  const limit = new MemoryLimit({ bytes: LIMIT, policy }, database, gauge, environment);
   const wait = (milliseconds: number) => {
     for (let left = milliseconds; left > 0; left -= LOOK_MS) {
       now += LOOK_MS;
       next?.();
     }
   };
-  const scene: Scene = { gauge, limit, keys: 0, wait };
   await limit.start();
-  check(scene);
+  check({ gauge, limit, wait });
   await limit.stop();
   assert.equal(next, null, "it looks no more");
 }
@@ -155,24 +153,29 @@ test("what is refused costs no collections, however low the limit", () =>
     assert.equal(gauge.collections, collections);
   }));
 
-test("when most keys have gone memory is looked at at once, and once only", () =>
-  withLimit((scene) => {
-    const { gauge, limit, wait } = scene;
-    scene.keys = 100;
-    gauge.live = 1200;
-    wait(LOOK_MS);
-    scene.keys = 60;
-    assert.ok(limit.refuses(true));
-    assert.equal(gauge.collections, 1, "not for some");
-    scene.keys = 0;
-    assert.ok(limit.refuses(true));
-    assert.ok(limit.refuses(true));
-    assert.equal(gauge.collections, 2, "not again");
-    scene.keys = 100;
-    limit.bytes = LIMIT;
-    [scene.keys, gauge.live, gauge.garbage] = [0, 100, 1100];
-    assert.ok(!limit.refuses(true));
-  }));
+test("when most keys have gone memory is looked at at once, and once only", () => {
+  const keyspace = { size: 100 };
+  const database = double<Database>({ keyspaces: [keyspace] });
+  return withLimit(
+    ({ gauge, limit, wait }) => {
+      gauge.live = 1200;
+      wait(LOOK_MS);
+      keyspace.size = 60;
+      assert.ok(limit.refuses(true));
+      assert.equal(gauge.collections, 1, "not for some");
+      keyspace.size = 0;
+      assert.ok(limit.refuses(true));
+      assert.ok(limit.refuses(true));
+      assert.equal(gauge.collections, 2, "not again");
+      keyspace.size = 100;
+      limit.bytes = LIMIT;
+      [keyspace.size, gauge.live, gauge.garbage] = [0, 100, 1100];
+      assert.ok(!limit.refuses(true));
+    },
+    database,
+    "noeviction",
+  );
+});
 
 test("a limit that is raised or lifted counts at once", () =>
   withLimit(({ gauge, limit, wait }) => {

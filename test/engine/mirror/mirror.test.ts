@@ -118,7 +118,7 @@ describe("a mirror", { skip }, () => {
     await until("all three are found", () => running.figures.foreign === 3);
     await untilLevel(running);
     assert.deepEqual(await differences(fold, server.port), []);
-    assert.ok(running.log.some(({ msg }) => msg.startsWith("others have written to the mirror")));
+    assert.ok(running.log.some(({ msg }) => msg.startsWith("other clients have written to the mirror")));
   });
 
   test("a key that expires there is no one's writing", async () => {

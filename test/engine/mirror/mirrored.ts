@@ -28,7 +28,7 @@ interface Applied {
 
 export class MirroredFold {
   readonly database = new Database();
-  readonly changes = new Changes(() => this.database);
+  readonly changes = new Changes(this);
   readonly newest = { at: 0, seq: 0 };
   #units = 0;
   #tail: Applied[] = [];

@@ -1,16 +1,20 @@
 /** What a mirror is made of, each by itself: its options, its mark, the keys that wait, and when two values are the same. */
+
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { DirtyKeys } from "../../../engine/mirror/dirty-keys.js";
-import { LOOK_BYTES_MOST, lookAt } from "../../../engine/mirror/looking.js";
+import { LOOK_BYTES_MAX, lookAt } from "../../../engine/mirror/looking.js";
 import { type Claimant, formatMark, judgeMark, MARK_KEY, parseMark } from "../../../engine/mirror/mark.js";
+import type { MirroredFold } from "../../../engine/mirror/mirror-parts.js";
 import { compareKey, type RedisCommand } from "../../../engine/mirror/mirrored-key.js";
+import type { RedisLine } from "../../../engine/mirror/redis-line.js";
 import { isSameValue } from "../../../engine/mirror/same-value.js";
 import { isOwnMemory, mirrorOf } from "../../../options/settings.js";
 import { Database } from "../../../store/database.js";
 import { dumpPayload } from "../../../store/rdb/dump-payload.js";
 import type { Value } from "../../../store/values/value.js";
 import { settingsFrom } from "../../daemon/replicas.js";
+import { double } from "../../support/double.js";
 import { makeKeyPair } from "../../support/envelope-client.js";
 import { OTHER, OWN } from "./mirrored.js";
 
@@ -130,15 +134,15 @@ test("keys are asked for by the bytes of their values, and what should not be th
   const unit = { at: 1, db: 0, id: "u".repeat(32) };
   for (let i = 0; i < count; i++) database.execute(["SET", `k${i}`, "v".repeat(length)], unit, []);
   const asked: (readonly RedisCommand[])[] = [];
-  const line = {
-    present: async <Key>(keys: readonly Key[]) => keys,
+  const line = double<RedisLine>({
+    present: async (keys) => keys,
     ask: async (commands: readonly RedisCommand[]) => {
       asked.push(commands);
       return commands.map(([name]) => (name === "DUMP" ? null : name === "EXISTS" ? "1" : "-1"));
     },
-  };
+  });
   const scene = {
-    database: () => database,
+    fold: double<MirroredFold>({ database }),
     clock: () => 2,
     dirty: new DirtyKeys(10, () => {}),
     timed: <Result>(work: () => Result) => work(),
@@ -152,7 +156,7 @@ test("keys are asked for by the bytes of their values, and what should not be th
   assert.equal(different.length, 2 * count);
   for (const commands of asked) {
     const dumps = commands.filter(([name]) => name === "DUMP").length;
-    assert.ok(dumps * length <= LOOK_BYTES_MOST, `${dumps}`);
+    assert.ok(dumps * length <= LOOK_BYTES_MAX, `${dumps}`);
     for (const [name, key] of commands) if (name === "DUMP") assert.match(String(key), /^k\d+$/);
   }
   assert.ok(asked.length < count, `${asked.length}`);

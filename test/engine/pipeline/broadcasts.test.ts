@@ -1,8 +1,11 @@
 /** An envelope of messages is told once, whoever brings it and however late it comes again. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Channels, type Said } from "../../../engine/channels/channels.js";
 import { Broadcasts } from "../../../engine/pipeline/broadcasts.js";
+import type { Environment } from "../../../net/process/environment.js";
+import { double } from "../../support/double.js";
 
 const NEWS: Said = { kind: "channel", channel: "news", text: "text" };
 const START = 1_000_000;
@@ -28,7 +31,7 @@ class Scene {
       this.timer = step;
       return () => {};
     };
-    const environment = { clock: () => this.now, setTimer };
+    const environment = double<Environment>({ clock: () => this.now, setTimer });
     this.broadcasts = new Broadcasts({ channels, environment, window, most });
     this.broadcasts.passOn = () => this.passed++;
   }
@@ -41,7 +44,7 @@ class Scene {
 
   tell(id: string, at: number, isClients = true): readonly number[] {
     const message = { kind: "command", body: Buffer.alloc(0), signature: Buffer.alloc(0) } as const;
-    return this.broadcasts.tell(id, at, [NEWS], isClients ? message : null);
+    return this.broadcasts.publish(id, at, [NEWS], isClients ? message : null);
   }
 }
 

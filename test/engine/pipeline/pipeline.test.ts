@@ -4,7 +4,6 @@ import { test } from "node:test";
 import { pino } from "pino";
 import type { Request } from "../../../engine/answers/request.js";
 import type { Backend, Outcome } from "../../../engine/backends/backend.js";
-import { UNBOUNDED } from "../../../engine/memory/memory-limit.js";
 import { Databases } from "../../../engine/pipeline/databases.js";
 import { NOBODY } from "../../../engine/pipeline/observer.js";
 import { Pipeline } from "../../../engine/pipeline/pipeline.js";
@@ -19,6 +18,7 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import { bulk, error } from "../../../protocol/reply.js";
 import type { Unit } from "../../../store/keyspace/unit.js";
 import { makeKeyPair } from "../../support/envelope-client.js";
+import { UNBOUNDED } from "../../support/unbounded-memory.js";
 
 interface Call {
   readonly argv: readonly ByteString[];
@@ -76,7 +76,7 @@ function pipelineOf(
     daemon: makeIdentity().id,
     remembered: { most: 1000, mostBytes: 1000 },
     floor,
-    recording: new Unrecorded({ environment, floor }),
+    recording: new Unrecorded(environment, floor),
   });
 }
 

@@ -1,10 +1,14 @@
 /** What the pipeline asks where nothing is recorded. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Unrecorded } from "../../../engine/pipeline/recording.js";
+import type { Seen } from "../../../engine/pipeline/seen.js";
 import type { Taken } from "../../../engine/pipeline/units.js";
+import type { Signers } from "../../../engine/trust/signers.js";
 import { realEnvironment } from "../../../net/process/environment.js";
 import { makeScene } from "../../daemon/scene.js";
+import { double } from "../../support/double.js";
 import { makeKeyPair } from "../../support/envelope-client.js";
 
 const NOW = 1_790_000_000_000;
@@ -12,16 +16,16 @@ const NOW = 1_790_000_000_000;
 test("what has no timeline knows what it remembers, and applies where it is", async () => {
   const environment = { ...realEnvironment, clock: () => NOW };
   const floor = { date: NOW - 10, pending: null };
-  const recording = new Unrecorded({ environment, floor });
+  const recording = new Unrecorded(environment, floor);
   assert.deepEqual([recording.state, recording.members, recording.seenTo], ["live", null, NOW - 10]);
   floor.date = NOW + 1;
   assert.equal(recording.state, "catching-up");
-  const heard = { floor: NOW - 5, isApplied: (id: string) => id === "known" };
+  const seen = double<Seen>({ floor: NOW - 5, isApplied: (id: string) => id === "known" });
   const at = (id: string, date: number) => ({ id, at: date, seq: 0 });
-  assert.equal(recording.hasApplied(at("known", NOW), heard), true);
-  assert.equal(recording.hasApplied(at("other", NOW), heard), false);
-  assert.equal(recording.mayCome(at("other", NOW), heard), true);
-  assert.equal(recording.mayCome(at("other", NOW - 5), heard), false);
+  assert.equal(recording.hasApplied(at("known", NOW), seen), true);
+  assert.equal(recording.hasApplied(at("other", NOW), seen), false);
+  assert.equal(recording.mayCome(at("other", NOW), seen), true);
+  assert.equal(recording.mayCome(at("other", NOW - 5), seen), false);
   const envelope = { at: NOW, seq: 3, commands: [["SET", "k", "v"]] };
   assert.equal(recording.apply({ envelope } as unknown as Taken), null);
   assert.deepEqual([recording.newest.at, recording.newest.seq], [NOW, 3]);
@@ -35,7 +39,7 @@ test("what was applied is not called not-applied when its signature is wrong lat
   const { signers } = pipeline;
   assert.ok(signers !== null);
   const { ring, cluster } = signers;
-  pipeline.signers = { ring, cluster, ofCommand: () => undefined, verify: () => false };
+  pipeline.signers = double<Signers>({ ring, cluster, verify: () => false });
   for (const [one, effect] of [
     [envelope, "unknown"],
     [sign([["SET", "k", "w"]], { at: NOW + 3 }), "not-applied"],

@@ -96,7 +96,7 @@ test(
       for (const envelope of recorded)
         assert.match(await again.outcome(envelope), /^(skew|catching-up|too-old), not-applied$/);
       const isLive = again.clock.now >= again.floor.date;
-      assert.equal(again.pipeline.state, isLive ? "live" : "catching-up");
+      assert.equal(again.pipeline.recording.state, isLive ? "live" : "catching-up");
       const outcome = await again.outcome(again.sign(visit));
       assert.equal(outcome, again.clock.now > again.floor.date ? "result" : "catching-up, not-applied");
     }
@@ -104,7 +104,10 @@ test(
     assert.deepEqual(await asking.call("INCR", "visits"), integer(recorded.length + 2));
     const [line, ...more] = again.said();
     assert.deepEqual(more, []);
-    assert.match(line?.msg ?? "", /^the clock is behind that of a Redis server: .* restart if /);
+    assert.match(
+      line?.msg ?? "",
+      /^this clock is slower than that of a Redis server: .* restart the daemon if /,
+    );
     assert.ok(line);
     const { database, clock, behindMs, takesFrom } = line;
     assert.deepEqual(
@@ -138,11 +141,11 @@ test(
     front.pass(60 * SECOND);
     const ahead = front.sign(visit, { at: front.clock.now + FUTURE_MS - 1 });
     assert.equal(await front.outcome(ahead), "database-down, not-applied");
-    assert.equal(front.pipeline.state, "catching-up");
+    assert.equal(front.pipeline.recording.state, "catching-up");
     await using _late = await startRedis({ port });
     await until(() => front.floor.pending === null);
     // A minute after the start, the start is no later than a minute ago: there is nothing to wait for.
-    assert.equal(front.pipeline.state, "live");
+    assert.equal(front.pipeline.recording.state, "live");
     assert.ok(front.floor.date < front.clock.now);
     assert.equal(await front.outcome(ahead), "too-old, not-applied");
     assert.equal(await front.outcome(front.sign(visit)), "too-old, not-applied");
@@ -161,7 +164,7 @@ test("a daemon waits for each of its Redis servers, and goes by the latest clock
   assert.equal(await front.outcome(front.sign(visit)), "database-down, not-applied");
   await using _late = await startRedis({ port });
   await until(() => front.floor.pending === null);
-  assert.equal(front.pipeline.state, "catching-up");
+  assert.equal(front.pipeline.recording.state, "catching-up");
   assert.equal(front.said().length, 2);
 });
 
@@ -179,7 +182,7 @@ test(
     assert.equal(front.floor.date, date);
     const [line, ...more] = front.said();
     assert.deepEqual(more, []);
-    assert.match(line?.msg ?? "", /^the Redis server does not tell the time: .*\+time/);
+    assert.match(line?.msg ?? "", /^the Redis server does not report its time, .*\+time/);
     assert.match(String(line?.["reason"]), /^NOPERM /);
   },
 );
@@ -198,7 +201,7 @@ test("a Redis that is busy is asked again", options, async () => {
   await until(isBusy);
   await front.floor.start();
   await until(() => front.said().length > 0);
-  assert.match(front.floor.pending?.detail ?? "", /does not tell the time: BUSY /);
+  assert.match(front.floor.pending?.detail ?? "", /does not report its time: BUSY /);
   assert.equal(await front.outcome(front.sign(visit)), "catching-up, not-applied");
   using killer = await RedisConnection.open(redis.port);
   await killer.call("SCRIPT", "KILL");

@@ -171,7 +171,7 @@ test("where others reach its ports it starts only with passwords: who is in acts
     runDaemon(["-d", "dbsync:127.0.0.1:1", "--key", key, ...args, "--check-config"]);
   for (const name of USER_LISTENER_NAMES) {
     const { code, stderr } = await check(`--${name}`, "0.0.0.0:0");
-    assert.match(stderr, new RegExp(`--${name} 0\\.0\\.0\\.0 .*anybody there could send commands`));
+    assert.match(stderr, new RegExp(`--${name} 0\\.0\\.0\\.0 .*any client there could send commands`));
     assert.equal(code, 2);
   }
   assert.equal((await check("--resp", "0.0.0.0:0", "--acl-file", users)).code, 0);

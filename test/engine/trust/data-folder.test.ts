@@ -77,7 +77,7 @@ test("the folder's key is for the daemon's user alone", async () => {
   assert.equal(statSync(join(path, "daemon.pem")).mode & 0o777, 0o600);
 });
 
-test("a start with other keys than the folder was begun with is refused, and says what to do", async () => {
+test("a start with other keys than the folder was created with is refused, and says what to do", async () => {
   using folder = makeFolder();
   const common = ["--data", folder.path];
   await using _ = await startReplica({ args: ["-s", app.file, ...common] }).then(async (daemon) => {
@@ -85,8 +85,8 @@ test("a start with other keys than the folder was begun with is refused, and say
     return daemon;
   });
   const cases: readonly [args: string[], said: RegExp][] = [
-    [["-s", other.file], /-s lacks key [\da-f]{64}; -s has key [\da-f]{64} besides/],
-    [["-s", app.file, "--root-key", root.file], /--root-key has key [\da-f]{64} besides/],
+    [["-s", other.file], /key [\da-f]{64} is missing in -s; key [\da-f]{64} is new in -s/],
+    [["-s", app.file, "--root-key", root.file], /key [\da-f]{64} is new in --root-key/],
     [["-s", app.file, "--cluster-name", "x"], /--cluster-name was dbsync, and is x now/],
   ];
   for (const [args, said] of cases) {

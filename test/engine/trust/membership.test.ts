@@ -1,12 +1,15 @@
 /** Which daemons may be members. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { hashOf, makeIdentity } from "../../../engine/trust/identity.js";
 import { loadSigners } from "../../../engine/trust/load-signers.js";
 import { refusalOfMember } from "../../../engine/trust/membership.js";
+import type { PeerAddress } from "../../../options/peer-address.js";
 import { standingOf } from "../../../protocol/members/succession.js";
 import { hexOf } from "../../../protocol/version-2/envelope.js";
 import { log } from "../../daemon/scene.js";
+import { double } from "../../support/double.js";
 import { makeKeyPair } from "../../support/envelope-client.js";
 
 const pair = makeKeyPair();
@@ -18,11 +21,13 @@ const ringOf = (rootKey: readonly string[] = []) =>
   loadSigners({ signKey: [pair.file], rootKey, clusterName: "dbsync" }, log).ring;
 
 const NONE = standingOf([]);
+const UNPINNED = double<PeerAddress>({ pin: null });
+const PINNED = double<PeerAddress>({ pin: other.id });
 
 const add = ["CLUSTER", "ADD", Buffer.from(other.spki, "latin1").toString("base64")];
 
 test("who is pinned or knows the secret is a member, and nobody else", () => {
-  const parts = { standing: NONE, ring: ringOf(), peers: [{ pin: null }, { pin: other.id }] };
+  const parts = { standing: NONE, ring: ringOf(), peers: [UNPINNED, PINNED] };
   assert.equal(refusalOfMember(other.id, false, parts), null);
   assert.equal(refusalOfMember(third, false, parts), "not-a-member");
   assert.equal(refusalOfMember(third, true, parts), null);
@@ -36,17 +41,14 @@ test("a daemon without --peer has no members, whoever asks", () => {
 
 test("a key that an administrator let in is a member's, and none that was revoked, pinned or not", () => {
   const ring = ringOf([root.file]);
-  const parts = { standing: NONE, ring, peers: [{ pin: null }] };
+  const parts = { standing: NONE, ring, peers: [UNPINNED] };
   const signer = ring.find(root.id) ?? assert.fail();
   const run = (at: number, ...argv: string[]) => ring.execute(argv, { at, db: 0, id: "" }, signer);
   assert.equal(refusalOfMember(other.id, false, parts), "not-a-member");
   run(1, ...add);
   assert.equal(refusalOfMember(other.id, false, parts), null);
   run(2, "KEY", "REVOKE", hexOf(other.id));
-  assert.equal(
-    refusalOfMember(other.id, true, { standing: NONE, ring, peers: [{ pin: other.id }] }),
-    "revoked",
-  );
+  assert.equal(refusalOfMember(other.id, true, { standing: NONE, ring, peers: [PINNED] }), "revoked");
 });
 
 test("a key that let itself in may sign, and is no member's for it", () => {
@@ -54,22 +56,22 @@ test("a key that let itself in may sign, and is no member's for it", () => {
   const itself = ring.introduction([add], other.id, 1) ?? assert.fail();
   ring.execute(add, { at: 1, db: 0, id: "" }, itself);
   assert.equal(ring.find(other.id)?.role, "daemon");
-  const parts = { standing: NONE, ring, peers: [{ pin: null }] };
+  const parts = { standing: NONE, ring, peers: [UNPINNED] };
   assert.equal(refusalOfMember(other.id, false, parts), "not-a-member");
   assert.equal(refusalOfMember(other.id, true, parts), null);
 });
 
 test("a client's key is no member's, pinned or not", () => {
-  const parts = { standing: NONE, ring: ringOf(), peers: [{ pin: pair.id }] };
+  const parts = { standing: NONE, ring: ringOf(), peers: [double<PeerAddress>({ pin: pair.id })] };
   assert.equal(refusalOfMember(pair.id, true, parts), "not-a-member");
 });
 
 test("where there is a list a stranger is not-a-member, and is not told the list; who would be one is not-listed", () => {
   const ring = ringOf();
   const listed = { ...NONE, heads: [{} as (typeof NONE.heads)[number]], members: new Set([third]) };
-  const parts = { standing: listed, ring, peers: [{ pin: null }] };
+  const parts = { standing: listed, ring, peers: [UNPINNED] };
   assert.equal(refusalOfMember(third, false, parts), null);
   assert.equal(refusalOfMember(other.id, false, parts), "not-a-member");
   assert.equal(refusalOfMember(other.id, true, parts), "not-listed");
-  assert.equal(refusalOfMember(other.id, false, { ...parts, peers: [{ pin: other.id }] }), "not-listed");
+  assert.equal(refusalOfMember(other.id, false, { ...parts, peers: [PINNED] }), "not-listed");
 });

@@ -1,13 +1,15 @@
 /** Signatures that threads check: the same is taken and refused as without them. */
+
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
+import type { Logger } from "pino";
 import { entryCheck } from "../../../cluster/replica/check-entry.js";
-import { hashOf } from "../../../engine/trust/identity.js";
 import { loadSigners } from "../../../engine/trust/load-signers.js";
 import { signatureThreads } from "../../../engine/trust/signature-threads.js";
 import { VerifyThreads } from "../../../engine/trust/verify-threads.js";
 import type { PackedEntry } from "../../../protocol/members/member-packing.js";
 import { log } from "../../daemon/scene.js";
+import { double } from "../../support/double.js";
 import { makeKeyPair, signCommands } from "../../support/envelope-client.js";
 
 const rsa = makeKeyPair("rsa");
@@ -15,16 +17,17 @@ const ed25519 = makeKeyPair();
 const stranger = makeKeyPair();
 const signers = loadSigners({ signKey: [rsa.file, ed25519.file], rootKey: [], clusterName: "dbsync" }, log);
 const { cluster } = signers;
-const check = entryCheck({ signers, hash: hashOf, databases: 16 });
+const check = entryCheck(signers);
 const timeline = { holds: () => false, hasRoom: () => true };
 
 const warned: unknown[] = [];
 const started: { stop(): void }[] = [];
 function start(count: number) {
-  const threads = signatureThreads(count, {
+  const threads = signatureThreads(
+    count,
     signers,
-    log: { warn: (fields: unknown) => warned.push(fields) },
-  });
+    double<Logger>({ warn: (fields: unknown) => warned.push(fields) }),
+  );
   assert.ok(threads !== null);
   started.push(threads);
   return threads;
@@ -97,7 +100,7 @@ test("what is under way when they are stopped is answered with nothing, and so i
 });
 
 test("none are there where none are asked for", () => {
-  assert.equal(signatureThreads(0, { signers, log }), null);
+  assert.equal(signatureThreads(0, signers, log), null);
 });
 
 test("threads that the system does not let begin are told of once, and nothing is proved", async () => {

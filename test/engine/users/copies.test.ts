@@ -1,8 +1,11 @@
 /** How many other daemons have a write: on a clock that the test moves. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Copies } from "../../../engine/users/copies.js";
+import type { Environment } from "../../../net/process/environment.js";
 import type { Place } from "../../../timeline/entries/entry.js";
+import { double } from "../../support/double.js";
 
 const PLACE: Place = { at: 1, seq: 0, id: "i".repeat(32) };
 
@@ -20,13 +23,13 @@ function makeScene() {
     },
     members: () => state.members,
     isAlone: () => false,
-    environment: {
+    environment: double<Environment>({
       setTimer(milliseconds, step) {
         const timer = {};
         timers.set(timer, { at: state.now + milliseconds, step });
         return () => timers.delete(timer);
       },
-    },
+    }),
   });
   const pass = (milliseconds: number) => {
     for (const until = state.now + milliseconds; ; ) {

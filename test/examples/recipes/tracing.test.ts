@@ -26,6 +26,7 @@ function keepingTracer() {
       const span: Told = { name, attributes, parent: active.getStore(), problems: [], isEnded: false };
       spans.push(span);
       return {
+        spanContext: () => ({ traceId: "ab".repeat(16), spanId: "cd".repeat(8), traceFlags: 1 }),
         recordException: ({ message }) => span.problems.push(message),
         setStatus: ({ code }) => span.problems.push(`status ${code}`),
         end: () => (span.isEnded = true),

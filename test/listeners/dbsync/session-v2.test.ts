@@ -4,11 +4,10 @@ import { test } from "node:test";
 import { REFUSALS } from "../../../engine/answers/refusals.js";
 import type { EnvelopeAnswer } from "../../../engine/answers/request.js";
 import { NOBODY } from "../../../engine/pipeline/observer.js";
-import type { ConnectionHost } from "../../../listeners/dbsync/connection-host.js";
+import type { DaemonSocketHost } from "../../../listeners/daemon-listener.js";
+import { DbsyncServer } from "../../../listeners/dbsync/dbsync-server.js";
 import { SessionV2 } from "../../../listeners/dbsync/session-v2.js";
-import { ByteBudget } from "../../../net/connections/byte-budget.js";
-import { Pushes } from "../../../net/connections/pushes.js";
-import { RefusalLog } from "../../../net/connections/refusal-log.js";
+import { ConnectionRegistry } from "../../../net/connections/connection-registry.js";
 import { writeCommandMessage } from "../../../protocol/version-2/messages-v2.js";
 import { defaultLimits } from "../../daemon/in-process.js";
 import { NOWHERE } from "../../daemon/no-connection.js";
@@ -19,30 +18,23 @@ test("a session counts what waits for other daemons, up to a bound, until it is 
   const scene = makeScene({ clock: { now: 1_790_000_000_000 }, pair: makeKeyPair() });
   const answers: ((answer: EnvelopeAnswer) => void)[] = [];
   scene.pipeline.take = () => new Promise((resolve) => answers.push(resolve));
-  const host: ConnectionHost = {
-    pipeline: scene.pipeline,
+  const host: DaemonSocketHost = new ConnectionRegistry("dbsync", {
     environment: scene.environment,
-    daemon: scene.daemon,
     log,
-    limits: defaultLimits,
     observer: NOBODY,
+    limits: { ...defaultLimits, maxBufferedBytes: 1 },
+    refusals: REFUSALS,
+  });
+  const service = {
+    pipeline: scene.pipeline,
+    daemon: scene.daemon,
     members: null,
-    live: null,
+    events: null,
     slowLog: null,
     takesVersion1: true,
     closeAfterAnswer: false,
-    version: 0,
-    listener: "dbsync-v2",
-    refusals: new RefusalLog(log, scene.environment, REFUSALS),
-    budget: new ByteBudget(1),
-    pushes: new Pushes(),
-    heard() {},
-    proved() {},
-    leave() {},
-    rejected: 0,
-    overBudget() {},
   };
-  const session = new SessionV2(host, NOWHERE);
+  const session = new SessionV2(new DbsyncServer(host, service, 0), NOWHERE);
   const { body, signature } = scene.sign([["SET", "k", "v"]]);
   const texts = [body.toString("latin1"), signature.toString("latin1")] as const;
   const plain = Buffer.from(writeCommandMessage(...texts), "latin1");

@@ -1,9 +1,10 @@
 /** --json-replica: a server is sent later what it refuses; other contents there are reported. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { UNBOUNDED } from "../../../engine/memory/memory-limit.js";
+import type { MemoryLimit } from "../../../engine/memory/memory-limit.js";
 import { until } from "../../daemon/replicas.js";
 import { CuttablePort } from "../../support/cuttable-port.js";
+import { double } from "../../support/double.js";
 import { freePort } from "../../support/free-port.js";
 import { RawClient } from "../../support/raw-client.js";
 import { startAsOriginal } from "./as-original.js";
@@ -17,13 +18,12 @@ const told = ({ log }: JsonScene) => log.filter(({ msg }) => msg === OTHERS).len
 
 test("what a server refuses it has missed: it is given the document as a whole, without another write", async () => {
   let isFull = false;
-  const memory = {
-    ...UNBOUNDED,
+  const memory = double<MemoryLimit>({
     get isFull() {
       return isFull;
     },
     refuses: (needsMemory: boolean) => needsMemory,
-  };
+  });
   await using replica = await startAsOriginal({ memory });
   await using ours = await startJson({ replicas: [replica.port] });
   using client = await RawClient.open(ours.port);

@@ -1,7 +1,7 @@
 /** Clients that mean ill, or break off: a clear answer or none, and the service goes on. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { withinStrings } from "../../../listeners/json/messages/answers.js";
+import { withinStrings } from "../../../listeners/json/messages/json-answers.js";
 import { RawClient } from "../../support/raw-client.js";
 import { answer, ask, startJson } from "./scene.js";
 

@@ -1,10 +1,12 @@
 /** A JSON listener in the test's own process, before a memory of its own. */
-import { JsonListener } from "../../../listeners/json/listener.js";
-import type { JsonReplicaFigures } from "../../../listeners/replica-figures.js";
+import type { DaemonFace } from "../../../listeners/daemon-face.js";
+import { JsonListener } from "../../../listeners/json/json-listener.js";
+import type { JsonReplicaFigures } from "../../../listeners/json-replica-figures.js";
 import type { Limits } from "../../../options/limits.js";
 import { defaultLimits } from "../../daemon/in-process.js";
 import { until } from "../../daemon/replicas.js";
 import type { LogLine } from "../../support/daemon-process.js";
+import { double } from "../../support/double.js";
 import type { RawClient } from "../../support/raw-client.js";
 import { startUserListener, type UserSceneOptions } from "../user-scene.js";
 import { Original } from "./original.js";
@@ -31,7 +33,7 @@ export async function startJson({
   ...options
 }: SceneOptions = {}): Promise<JsonScene> {
   const servers = replicas.map((one) => ({ host: "127.0.0.1", port: one }));
-  const daemon = { settings: { jsonReplicas: servers } };
+  const daemon = double<DaemonFace>({ settings: { jsonReplicas: servers } });
   const scene = await startUserListener(options, (parts) => new JsonListener({ ...parts, port, daemon }));
   return {
     port: scene.port,

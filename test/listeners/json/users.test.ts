@@ -1,7 +1,8 @@
 /** Who may do what by JSON: users of --acl-file, and anybody while memory is full. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { MemoryFace } from "../../../engine/memory/memory-limit.js";
+import type { MemoryLimit } from "../../../engine/memory/memory-limit.js";
+import { double } from "../../support/double.js";
 import { RawClient } from "../../support/raw-client.js";
 import { answer, ask, startJson } from "./scene.js";
 
@@ -60,13 +61,13 @@ test("without users nobody has to log in, and nobody can as somebody else", asyn
 
 test("while memory is full what needs more is refused, what reads or removes is served", async () => {
   let isFull = false;
-  const memory: MemoryFace = {
+  const memory = double<MemoryLimit>({
     get isFull() {
       return isFull;
     },
     refuses: (needsMemory) => isFull && needsMemory,
     refusal: () => assert.fail("of signed commands only"),
-  };
+  });
   await using server = await startJson({ memory });
   using client = await RawClient.open(server.port);
   await ask(client, { action: "create", document: "d" });

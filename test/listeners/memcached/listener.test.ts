@@ -1,11 +1,11 @@
 /** memcached's text protocol, held to what memcached 1.6.18 answers, and where it is ours. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { UNBOUNDED } from "../../../engine/memory/memory-limit.js";
-import { VERSION } from "../../../listeners/memcached/session.js";
+import { VERSION } from "../../../listeners/memcached/memcached-session.js";
 import { makeFolder, startReplica } from "../../daemon/replicas.js";
 import { RawClient } from "../../support/raw-client.js";
 import { RedisConnection } from "../../support/redis-connection.js";
+import { FULL } from "../../support/unbounded-memory.js";
 import { replay } from "./replay.js";
 import { startMemcached } from "./scene.js";
 
@@ -70,8 +70,7 @@ test("who has to log in does it by a first set, and may then do what his rules s
 });
 
 test("while memory is full items are refused, and read and deleted", async () => {
-  const memory = { ...UNBOUNDED, isFull: true, refuses: (needsMemory: boolean) => needsMemory };
-  await using scene = await startMemcached({ memory });
+  await using scene = await startMemcached({ memory: FULL });
   assert.equal(
     await scene.said("set a 0 0 1\r\nx\r\nget a\r\ndelete a\r\n"),
     "SERVER_ERROR out of memory storing object\r\nEND\r\nNOT_FOUND\r\n",

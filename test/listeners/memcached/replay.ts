@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { VERSION } from "../../../listeners/memcached/session.js";
+import { VERSION } from "../../../listeners/memcached/memcached-session.js";
 import { RawClient } from "../../support/raw-client.js";
 import { repositoryRoot } from "../../support/repository.js";
 

@@ -1,5 +1,5 @@
 /** A memcached listener in the test's own process, before a memory of its own, by a clock of its own. */
-import { MemcachedListener } from "../../../listeners/memcached/listener.js";
+import { MemcachedListener } from "../../../listeners/memcached/memcached-listener.js";
 import { realEnvironment } from "../../../net/process/environment.js";
 import { startUserListener, type UserScene, type UserSceneOptions } from "../user-scene.js";
 

@@ -1,7 +1,6 @@
 /** What clients should not send: none of it holds up or harms who behaves. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { UNBOUNDED } from "../../../engine/memory/memory-limit.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import {
   element,
@@ -18,6 +17,7 @@ import { amount } from "../../support/amount.js";
 import { RawClient } from "../../support/raw-client.js";
 import { seed } from "../../support/seed.js";
 import { SeededRandom } from "../../support/seeded-random.js";
+import { FULL } from "../../support/unbounded-memory.js";
 import { clientOf, type MongoScene, startMongo } from "./scene.js";
 
 const CHANGED = amount(300, 3000);
@@ -160,8 +160,7 @@ test("who takes no answers is closed, and others are served meanwhile", async ()
 });
 
 test("while memory is full documents are read and not added", async () => {
-  const memory = { ...UNBOUNDED, isFull: true, refuses: (needsMemory: boolean) => needsMemory };
-  await using scene = await startMongo({ memory });
+  await using scene = await startMongo({ memory: FULL });
   await using client = clientOf(scene.port);
   const items = client.db("shop").collection("items");
   await assert.rejects(items.insertOne({ a: 1 }), { code: 146 });

@@ -1,20 +1,21 @@
 /** A listener for MongoDB clients in the test's own process, before a memory of its own. */
 import { MongoClient, type MongoClientOptions } from "mongodb";
-import { MongoListener } from "../../../listeners/mongo/listener.js";
-import type { MongoDaemon } from "../../../listeners/mongo/session/command-host.js";
+import type { DaemonFace } from "../../../listeners/daemon-face.js";
+import { MongoListener } from "../../../listeners/mongo/mongo-listener.js";
 import type { Environment } from "../../../net/process/environment.js";
+import { double } from "../../support/double.js";
 import { startUserListener, type UserScene, type UserSceneOptions } from "../user-scene.js";
 
 export type MongoScene = UserScene<MongoListener>;
 
-const ALONE: MongoDaemon = {
+const ALONE = double<DaemonFace>({
   address: "127.0.0.1",
   port: 0,
   copies: null,
   members: 0,
   state: "live",
   settings: { data: null, fsync: "always", peers: [] },
-};
+});
 
 export function startMongo(options: UserSceneOptions = {}, environment?: Environment): Promise<MongoScene> {
   return startUserListener(options, (parts) => new MongoListener({ ...parts, daemon: ALONE }), environment);

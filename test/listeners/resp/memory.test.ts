@@ -1,8 +1,9 @@
 /** A Redis client while memory is full: the same answers as of a redis-server above its maxmemory. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { MemoryFace } from "../../../engine/memory/memory-limit.js";
+import type { MemoryLimit } from "../../../engine/memory/memory-limit.js";
 import type { Reply } from "../../../protocol/reply.js";
+import { double } from "../../support/double.js";
 import { RedisConnection } from "../../support/redis-connection.js";
 import { startRedis } from "../../support/redis-server.js";
 import { skipWithout } from "../../support/requirements.js";
@@ -71,13 +72,13 @@ async function talk(
 
 test("answers while memory is full are redis-server's", { skip: skipWithout("redis-server") }, async (t) => {
   let isFull = false;
-  const memory: MemoryFace = {
+  const memory = double<MemoryLimit>({
     get isFull() {
       return isFull;
     },
     refuses: (needsMemory) => isFull && needsMemory,
     refusal: () => assert.fail("of signed commands only"),
-  };
+  });
   await using redis = await startRedis();
   using admin = await RedisConnection.open(redis.port);
   await using ours = await startResp({ memory });

@@ -2,10 +2,12 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { MemoryBackend } from "../../../engine/backends/memory.js";
+import type { Channels, Said } from "../../../engine/channels/channels.js";
 import { KeyspaceNotices } from "../../../listeners/resp/session/keyspace-notices.js";
 import { realEnvironment } from "../../../net/process/environment.js";
 import { parseEventFlags } from "../../../options/event-flags.js";
 import { makeFolder, startReplica, until } from "../../daemon/replicas.js";
+import { double } from "../../support/double.js";
 import { makeKeyPair } from "../../support/envelope-client.js";
 import { skipWithout } from "../../support/requirements.js";
 import { BesideRedis, lines } from "./beside-redis.js";
@@ -73,9 +75,10 @@ test("hits and misses are redis-server's, and begin anew with CONFIG RESETSTAT",
 test("a key that is evicted is told of", () => {
   const backend = new MemoryBackend(realEnvironment);
   const said: string[] = [];
-  const notices = new KeyspaceNotices(backend.changes, {
-    tell: ({ channel, text }) => said.push(`${channel} ${text}`),
+  const channels = double<Channels>({
+    tell: ({ channel, text }: Said) => said.push(`${channel} ${text}`),
   });
+  const notices = new KeyspaceNotices(backend.changes, channels);
   notices.flags = parseEventFlags("Ee");
   backend.execute(["SET", "k", "v"], { at: Date.now(), db: 3, id: "1" });
   backend.database.drop(3, "k");

@@ -6,23 +6,25 @@ import { LocalUnits } from "../../../engine/backends/local-units.js";
 import { MemoryBackend } from "../../../engine/backends/memory.js";
 import { Newest } from "../../../engine/backends/newest.js";
 import { Channels } from "../../../engine/channels/channels.js";
-import { type MemoryFace, UNBOUNDED } from "../../../engine/memory/memory-limit.js";
+import type { MemoryLimit } from "../../../engine/memory/memory-limit.js";
 import { NOBODY } from "../../../engine/pipeline/observer.js";
 import { SlowLog } from "../../../engine/slow-log/slow-log.js";
 import type { CommandPath } from "../../../engine/users/command-path.js";
 import { LocalPath } from "../../../engine/users/local-path.js";
 import { Users } from "../../../engine/users/users.js";
 import type { DaemonFace } from "../../../listeners/daemon-face.js";
-import { RespListener } from "../../../listeners/resp/listener.js";
+import { RespListener } from "../../../listeners/resp/resp-listener.js";
 import { type Environment, realEnvironment } from "../../../net/process/environment.js";
 import { NO_EVENTS } from "../../../options/event-flags.js";
 import type { Limits } from "../../../options/limits.js";
 import { USER_LISTENER_NAMES, type UserListenerName } from "../../../options/settings.js";
 import { defaultLimits } from "../../daemon/in-process.js";
 import type { LogLine } from "../../support/daemon-process.js";
+import { double } from "../../support/double.js";
 import { freePort } from "../../support/free-port.js";
 import { keepLog } from "../../support/log-lines.js";
 import { RawClient } from "../../support/raw-client.js";
+import { UNBOUNDED } from "../../support/unbounded-memory.js";
 
 const NOWHERE = Object.fromEntries(USER_LISTENER_NAMES.map((name) => [name, null])) as Record<
   UserListenerName,
@@ -40,7 +42,7 @@ export interface SceneOptions {
   readonly limits?: Partial<Limits>;
   /** Lines of an ACL file. */
   readonly users?: readonly string[];
-  readonly memory?: MemoryFace;
+  readonly memory?: MemoryLimit;
   readonly copies?: DaemonFace["copies"];
   /** Default: nobody. */
   readonly enableDebugCommand?: DaemonFace["settings"]["enableDebugCommand"];
@@ -65,7 +67,7 @@ export async function startResp({
   const port = () => listener.address.port;
   const channels = new Channels();
   known.whenChanged = () => channels.review();
-  const daemon: DaemonFace = {
+  const daemon = double<DaemonFace>({
     channels,
     slowLog: new SlowLog(),
     settings: {
@@ -93,7 +95,7 @@ export async function startResp({
     state: "live",
     failure: null,
     shutDown: null,
-  };
+  });
   const listener: RespListener = new RespListener({
     daemon,
     address: "127.0.0.1",

@@ -91,7 +91,7 @@ test("a line that is wrong is told by its number, and nothing is taken", () => {
     [["user a on >p (~x wrong)"], /line 1: word 6 is no rule/],
     [["user a +nothing"], /line 1: rule '\+nothing': there is no such command/],
     [["user a #12"], /64 hexadecimal digits/],
-    [["user a on", "", "# a comment", "user a off"], /line 4: user a stands there twice/],
+    [["user a on", "", "# a comment", "user a off"], /line 4: user a appears twice/],
     [["user a ~* ~b"], /behind ~\*/],
   ];
   for (const [text, told] of wrong) {
@@ -204,7 +204,7 @@ test("an emptied file is no order to let anybody in: SIGHUP and ACL LOAD are ref
     await daemon.logged(
       (line) =>
         daemon.log.indexOf(line) >= before &&
-        /The old configuration stays: .*names no user default any more/.test(line.msg),
+        /The old configuration stays: .*no longer names user default/.test(line.msg),
     );
     assert.match(await said(port as number, lines("GET k", "AUTH ann a", "ACL LOAD", "QUIT")), REFUSED_LOAD);
   }
@@ -219,7 +219,7 @@ test("an emptied file is no order to let anybody in: SIGHUP and ACL LOAD are ref
 });
 
 const REFUSED_LOAD =
-  /^-NOAUTH [^\r]*\r\n\+OK\r\n-ERR --acl-file [^\r]* names no user default any more[^\r]*\r\n\+OK\r\n$/;
+  /^-NOAUTH [^\r]*\r\n\+OK\r\n-ERR --acl-file [^\r]* no longer names user default[^\r]*\r\n\+OK\r\n$/;
 
 test("a file of users, or a daemon's key, that everybody can read is warned of", async () => {
   using folder = makeFolder();

@@ -1,13 +1,13 @@
 /** The SQL line protocol, held to what the original was recorded to answer, and where it is ours. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { UNBOUNDED } from "../../../engine/memory/memory-limit.js";
 import { bytesOfText } from "../../../protocol/byte-string.js";
 import { STATEMENT_BYTES_MAX } from "../../../store/sql/parse.js";
 import { makeFolder, startReplica } from "../../daemon/replicas.js";
 import { scenarios } from "../../store/commands/relations/transcript.js";
 import { RawClient } from "../../support/raw-client.js";
 import { RedisConnection } from "../../support/redis-connection.js";
+import { FULL } from "../../support/unbounded-memory.js";
 import { replay } from "./replay.js";
 import { type SqlScene, startSql } from "./scene.js";
 
@@ -142,8 +142,7 @@ test("relations that no string holds are refused, in pages of any size", async (
 });
 
 test("while memory is full rows are read and not added", async () => {
-  const memory = { ...UNBOUNDED, isFull: true, refuses: (needsMemory: boolean) => needsMemory };
-  await using scene = await startSql({ memory });
+  await using scene = await startSql({ memory: FULL });
   assert.match(
     await scene.said("create database d;alaivo 1;"),
     /Hadisoana : Feno ny[\s\S]*"rows":\[\[1\.0\]\]/,

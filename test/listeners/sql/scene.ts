@@ -1,6 +1,8 @@
 /** An SQL listener in the test's own process, before a memory of its own. */
-import { SqlListener } from "../../../listeners/sql/listener.js";
-import type { SqlLanguage } from "../../../listeners/sql/words.js";
+import type { DaemonFace } from "../../../listeners/daemon-face.js";
+import { SqlListener } from "../../../listeners/sql/sql-listener.js";
+import type { SqlLanguage } from "../../../listeners/sql/sql-messages.js";
+import { double } from "../../support/double.js";
 import { startUserListener, type UserScene, type UserSceneOptions } from "../user-scene.js";
 
 export type SqlScene = UserScene<SqlListener>;
@@ -10,8 +12,6 @@ export interface SceneOptions extends UserSceneOptions {
 }
 
 export function startSql({ language = "mg", ...options }: SceneOptions = {}): Promise<SqlScene> {
-  return startUserListener(
-    options,
-    (parts) => new SqlListener({ ...parts, daemon: { settings: { sqlLanguage: language } } }),
-  );
+  const daemon = double<DaemonFace>({ settings: { sqlLanguage: language } });
+  return startUserListener(options, (parts) => new SqlListener({ ...parts, daemon }));
 }

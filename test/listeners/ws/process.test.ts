@@ -75,7 +75,7 @@ const REFUSED: readonly [args: readonly string[], says: RegExp][] = [
   [["-s", pair.file, "--ws", "0", "--ws-origin", "shop.example"], /Expected a site as browsers name it/],
   [["-s", pair.file, "--ws", "0", "--ws-origin", "null"], /Expected a site/],
   [["-s", pair.file, "--ws", "0", "--ws-origin", "https://a.example/page"], /Expected a site/],
-  [["-s", pair.file, "--ws", "10.255.255.1:1180", "--require-tls"], /--require-tls wants TLS there/],
+  [["-s", pair.file, "--ws", "10.255.255.1:1180", "--require-tls"], /--require-tls requires TLS there/],
   [["-s", pair.file, "-p", "7001", "--ws", "7001"], /--ws and -p both name port 7001/],
 ];
 

@@ -4,10 +4,12 @@ import type { Socket } from "node:net";
 import { test } from "node:test";
 import { ByteBudget } from "../../../net/connections/byte-budget.js";
 import { ClientOutput } from "../../../net/connections/client-output.js";
-import type { LongAnswer } from "../../../net/connections/dialect.js";
+import type { ConnectionRegistry } from "../../../net/connections/connection-registry.js";
+import type { Dialect, LongAnswer } from "../../../net/connections/dialect.js";
 import { HeldBytes } from "../../../net/connections/held-bytes.js";
 import { Pushes } from "../../../net/connections/pushes.js";
 import { defaultLimits } from "../../daemon/in-process.js";
+import { double } from "../../support/double.js";
 import { keepLog } from "../../support/log-lines.js";
 
 /** A socket whose system takes nothing until it is told to. */
@@ -35,17 +37,20 @@ function slowSocket() {
 }
 
 function outputTo(socket: Socket, pushes = new Pushes()): ClientOutput {
-  return new ClientOutput({
-    socket,
-    remote: "",
-    host: { log: keepLog("info").log, limits: defaultLimits, pushes },
-    held: new HeldBytes(new ByteBudget(1e9, 1e9)),
-    dialect: { sent: () => {}, readsOn: false, isInOrder: true },
-    settled: () => {},
-    ready: () => {},
-    nextTurn: () => {},
-    close: () => assert.fail("closed"),
-  });
+  const nothing = () => {};
+  return new ClientOutput(
+    {
+      socket,
+      remote: "",
+      onAnswered: nothing,
+      onReady: nothing,
+      nextTurn: nothing,
+      onClosing: () => assert.fail("closed"),
+    },
+    double<ConnectionRegistry>({ log: keepLog("info").log, limits: defaultLimits, pushes }),
+    double<Dialect<unknown>>({ sent: nothing, readsOn: false, isInOrder: true }),
+    new HeldBytes(new ByteBudget(1e9, 1e9)),
+  );
 }
 
 test("a long answer waits for the short ones before it, which the client has to take first", () => {

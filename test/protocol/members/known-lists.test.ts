@@ -1,7 +1,7 @@
 /** Which lists a daemon keeps of those that come, in whatever order, and with or without those between. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { HEADS_MOST, takeList } from "../../../protocol/members/known-lists.js";
+import { HEADS_MAX, takeList } from "../../../protocol/members/known-lists.js";
 import type { KnownList } from "../../../protocol/members/succession.js";
 import { CLUSTER, idOf, known, listAfter } from "../../timeline/members/lists.js";
 
@@ -51,8 +51,8 @@ test("a list that leaves out those who were left out before, or another cluster'
 });
 
 test("no more lists stand beside each other than administrators slip", () => {
-  const many = Array.from({ length: HEADS_MOST + 1 }, (_, index) =>
+  const many = Array.from({ length: HEADS_MAX + 1 }, (_, index) =>
     listAfter([first], { add: String.fromCharCode(200 + index) }),
   );
-  assert.throws(() => heads(...many), /too many lists/);
+  assert.throws(() => heads(...many), /too many parallel lists/);
 });

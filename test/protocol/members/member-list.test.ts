@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
-  LIST_BYTES_MOST,
-  LIST_LEFT_MOST,
-  LIST_MEMBERS_MOST,
+  LIST_BYTES_MAX,
+  LIST_LEFT_MAX,
+  LIST_MEMBERS_MAX,
   type MemberList,
   parseMemberList,
   writeMemberList,
@@ -69,7 +69,7 @@ for (const [what, text] of Object.entries({
     /parent \w+\n/,
     ["P", "Q", "R"].map((letter) => `parent ${hex(letter)}\n`).join(""),
   ),
-  "more than fits": `${TEXT}${"x".repeat(LIST_BYTES_MOST)}`,
+  "more than fits": `${TEXT}${"x".repeat(LIST_BYTES_MAX)}`,
 }))
   test(`${what} is no list`, () => {
     assert.equal(typeof parseMemberList(text), "string");
@@ -79,8 +79,8 @@ const many = (count: number, from: number) =>
   Array.from({ length: count }, (_, i) => (from + i).toString().padStart(32, "0"));
 
 test("as many as there may be are read, and one more is not", () => {
-  const full = { ...LIST, members: many(LIST_MEMBERS_MOST, 0), left: many(LIST_LEFT_MOST, 10_000) };
-  assert.ok(writeMemberList(full).length <= LIST_BYTES_MOST);
+  const full = { ...LIST, members: many(LIST_MEMBERS_MAX, 0), left: many(LIST_LEFT_MAX, 10_000) };
+  assert.ok(writeMemberList(full).length <= LIST_BYTES_MAX);
   assert.deepEqual(parseMemberList(writeMemberList(full)), full);
   for (const more of [
     { ...full, members: [...full.members, idOf("z")] },

@@ -2,13 +2,14 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { bytesOf } from "../../../protocol/byte-string.js";
 import { MalformedFrame } from "../../../protocol/errors.js";
-import { writeFrame } from "../../../protocol/frame.js";
+import { FrameParser, writeFrame } from "../../../protocol/frame.js";
 import { writeCommand } from "../../../protocol/resp/resp-writer.js";
 import {
   commandFrame,
   type Hello,
   readClientMessage,
   readDaemonMessage,
+  tracedFrame,
   writeCommandMessage,
   writeHello,
   writeRefused,
@@ -87,6 +88,35 @@ test("a command's frame is the same from bytes as from text, whatever the digits
       assert.equal(bytesOf(commandFrame(latin1(body), latin1(signature), wait)), expected);
     }
   }
+});
+
+test("a trace context follows what is signed, with and without a wait, and nothing else is taken for one", () => {
+  const traceparent = `00-${"0af7651916cd43dd8448eb211c80319c"}-b7ad6b7169203331-01`;
+  for (const wait of [null, { kind: "stable" }, { kind: "replicated", daemons: 12 }] as const) {
+    for (const body of ["", "*3", "b\r\n:\xff".repeat(9_999)]) {
+      const frame = tracedFrame(commandFrame(latin1(body), latin1("s:s"), wait), traceparent);
+      const [payload = latin1("")] = new FrameParser(1_000_000, 2).push(frame);
+      const message = readClientMessage(payload);
+      assert.ok(message.kind === "command");
+      assert.equal(bytesOf(message.body), body);
+      assert.equal(bytesOf(message.signature), "s:s");
+      assert.deepEqual(message.wait, wait ?? undefined);
+      assert.equal(message.traceparent, traceparent);
+    }
+  }
+  const zeros = "0".repeat(32);
+  const wrong = ["", traceparent.toUpperCase(), `${traceparent}0`, traceparent.replace("00-", "ff-")];
+  for (const text of [
+    ...wrong,
+    `00-${zeros}-b7ad6b7169203331-01`,
+    traceparent.replace("b7ad6b7169203331", zeros.slice(16)),
+  ])
+    assert.throws(
+      () => readClientMessage(latin1(writeCommand(["command", "b", "s", "", text]))),
+      MalformedFrame,
+      text,
+    );
+  assert.throws(() => readClientMessage(latin1(writeCommand(["command", "b", "s", ""]))), MalformedFrame);
 });
 
 test("a command's body and signature come back byte for byte", () => {

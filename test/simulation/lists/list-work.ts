@@ -234,7 +234,7 @@ export class ListWork {
     if (this.#allReturn && honest.length < hosts.length) return "not all are in the list";
     const behind = honest.find(({ daemon }) => {
       const lists = daemon?.lists;
-      return lists == null || !lists.isReporting || lists.told.hash !== head.hash;
+      return lists == null || !lists.isReporting || lists.durable.hash !== head.hash;
     });
     if (behind !== undefined)
       return `${behind.name} does not go by the list: ${behind.daemon?.lists?.isJoining ? "it has yet to join" : "it knows another"}`;

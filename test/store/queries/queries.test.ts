@@ -28,7 +28,8 @@ const byJson = (filter: string, entry: string): Outcome =>
 
 const byBson = (filter: string, document: string): Outcome =>
   outcome(() => {
-    return filterOf(readExtendedJson(bytesOfText(filter)), scopeOf()).isMet(
+    const scope = scopeOf();
+    return filterOf(readExtendedJson(bytesOfText(filter)), scope.work, scope).isMet(
       readExtendedJson(bytesOfText(document)),
     );
   });

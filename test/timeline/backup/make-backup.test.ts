@@ -8,9 +8,12 @@ import { hashOf } from "../../../engine/trust/identity.js";
 import { ForeignBackup, FrameWriter } from "../../../timeline/backup/backup-frames.js";
 import { asOf, BackupView, DamagedBackup } from "../../../timeline/backup/backup-view.js";
 import { NoBackup, writeBackup } from "../../../timeline/backup/make-backup.js";
+import type { FolderView } from "../../../timeline/disk/folder-view.js";
 import { type Entry, placeOf, writePlace } from "../../../timeline/entries/entry.js";
+import type { EntrySource } from "../../../timeline/entries/storage.js";
 import { makeSnapshot } from "../../../timeline/snapshots/make-snapshot.js";
 import { AT, MemorySnapshots, PastScene } from "../../cluster/history/past-scene.js";
+import { double } from "../../support/double.js";
 
 const folder = mkdtempSync(join(tmpdir(), "dbsync-backup-"));
 after(() => rmSync(folder, { recursive: true }));
@@ -49,11 +52,7 @@ function* placesOf({ storage }: PastScene): Generator<Buffer> {
 }
 
 const placeBytes = (entry: Entry) => writePlace(placeOf(entry)).toString("hex");
-const placesIn = (
-  view: Pick<BackupView, "entries">,
-  from: number | null = null,
-  to: number | null = null,
-) => {
+const placesIn = (view: EntrySource, from: number | null = null, to: number | null = null) => {
   const at = (date: number | null) =>
     date === null ? null : writePlace({ at: AT + date, seq: 0, id: "\0".repeat(32) });
   return [...view.entries(at(from), at(to))].map(([place]) => place.toString("hex"));
@@ -143,7 +142,7 @@ test("where entries are forgotten or let go meanwhile it is begun anew, and of a
   assert.equal(backUp(scene, { hasForgotten: true }).end, null);
   const places = () => [...placesOf(scene)].slice(1)[Symbol.iterator]() as Generator<Buffer>;
   assert.equal(backUp(scene, { places }).end, null);
-  assert.throws(() => backUp(scene, { log: { lost: 2 } }), NoBackup);
+  assert.throws(() => backUp(scene, double<FolderView>({ log: { lost: 2 } })), NoBackup);
   const place = writePlace(placeOf(first as Entry));
   scene.storage.remove([place]);
   scene.storage.put([[place, Buffer.alloc(50)]]);

@@ -5,7 +5,7 @@ import { Changes } from "../../../engine/backends/changes.js";
 import { AT, entry, Subject } from "../support/fold-subject.js";
 
 function hear({ fold }: Subject) {
-  const changes = new Changes(() => fold.database);
+  const changes = new Changes(fold);
   const events: string[] = [];
   const keys: string[] = [];
   changes.hearEvents({ event: (_, name, db, key) => events.push(`${db} ${name} ${key}`) });

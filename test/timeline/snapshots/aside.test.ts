@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { canonicalState } from "../../../store/digest.js";
 import type { MarkName } from "../../../timeline/entries/storage.js";
-import type { AdoptionOwner } from "../../../timeline/handover.js";
+import type { AdoptionHandlers } from "../../../timeline/handover.js";
 import { MemoryStorage } from "../../../timeline/memory-storage.js";
 import type { AsideFolder, OpenAside } from "../../../timeline/snapshots/aside.js";
 import { MemorySnapshots } from "../../../timeline/snapshots/memory-snapshots.js";
@@ -81,12 +81,12 @@ async function adopt(taker: TimelineSubject, adoption: Adoption): Promise<string
   const told: string[] = [];
   let failure: Error | null = null;
   let isOver = false;
-  const owner: AdoptionOwner = {
+  const owner: AdoptionHandlers = {
     isWanted,
-    aside: (name) => void told.push(`aside ${name}`),
-    strays: () => void told.push("strays"),
-    adopted: () => void (isOver = told.push("adopted") > 0),
-    failed: (problem) => {
+    onAside: (name) => void told.push(`aside ${name}`),
+    onOrphaned: () => void told.push("strays"),
+    onAdopted: () => void (isOver = told.push("adopted") > 0),
+    onFailed: (problem) => {
       failure = problem;
       isOver = true;
     },

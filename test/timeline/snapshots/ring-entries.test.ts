@@ -133,16 +133,21 @@ test(`any ring comes back the same through any snapshot (seed ${seed})`, () => {
       assert.deepEqual(ringOf(read.ring), ringOf(ring), `run ${run}, ${by - EPOCH}, ${to - EPOCH}`);
     added += [...ring.named.all()].length;
   }
-  assert.ok(added > RUNS, `${added} keys`);
+  assert.ok(added > RUNS / 2, `${added} keys`);
 });
 
 function snapshotOf(entries: readonly Entry[], cutAt: number): Buffer {
-  const state = { database: new Database(), ringEntries: entries, cutAt, index: new DigestIndex() };
+  const state = {
+    database: new Database(),
+    ringEntries: entries,
+    cutAt,
+    sums: new DigestIndex().serialise(cutAt),
+  };
   return Buffer.concat([...writeSnapshot(state, hash)]);
 }
 
 function readAs(bytes: Buffer, genesis: () => KeyRing, refuses?: RefuseRingEntry): ReadState {
-  return finish(readSnapshot([bytes], { genesis, databases: DATABASES_DEFAULT, hash, refuses }));
+  return finish(readSnapshot([bytes], { genesis, databases: DATABASES_DEFAULT, hash }, refuses));
 }
 
 test("entries that are out of order, twice there, dated after the snapshot or malformed make it a damaged one", () => {
@@ -153,9 +158,9 @@ test("entries that are out of order, twice there, dated after the snapshot or ma
   assert.deepEqual(readAs(snapshotOf(entries, last.envelope.at), genesis).ringEntries, entries);
   const malformed = { ...second, body: Buffer.concat([second.body, Buffer.from("more")]) };
   for (const [bytes, reason] of [
-    [snapshotOf([second, first, ...rest], START + 100), /not in its place/],
-    [snapshotOf([first, first, second], START + 100), /not in its place/],
-    [snapshotOf(entries, last.envelope.at - 1), /not in its place/],
+    [snapshotOf([second, first, ...rest], START + 100), /out of order/],
+    [snapshotOf([first, first, second], START + 100), /out of order/],
+    [snapshotOf(entries, last.envelope.at - 1), /out of order/],
     [snapshotOf([first, malformed, ...rest], START + 100), /malformed/],
     [snapshotOf([{ ...first, body: Buffer.alloc(0) }], START + 100), /malformed/],
   ] as const)
@@ -198,7 +203,7 @@ test("a daemon takes no entry of the ring that nobody has signed, or that is ano
     scene.entry(app, 3, add()),
   ];
   const [first] = rightful as [Entry];
-  const refuses = ringEntryCheck({ signers, databases: DATABASES_DEFAULT });
+  const refuses = ringEntryCheck(signers);
   const readWith = (...entries: Entry[]) =>
     readAs(snapshotOf([...rightful, ...entries].sort(compareEntries), AT + 100), signers.makeRing, refuses);
   assert.equal([...readWith().ring.all()].length, 4, "what an application added is denied");

@@ -2,7 +2,7 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Steps } from "../../../protocol/steps.js";
 import { DigestIndex, type DigestSet } from "../../../timeline/compare/digest-index.js";
-import { GiveCursor } from "../../../timeline/compare/gives.js";
+import { RangeCursor } from "../../../timeline/compare/ranges.js";
 import { answer, type Outcome, start } from "../../../timeline/compare/reconcile.js";
 import { type Place, readPlace, writePlace } from "../../../timeline/entries/entry.js";
 import { MemoryStorage } from "../../../timeline/memory-storage.js";
@@ -55,7 +55,7 @@ export function exchange(one: Holder, other: Holder, set: DigestSet, salt: numbe
     cost.messages++;
     cost.bytes += message.length;
     const outcome: Outcome = run(answer(to.index, message), cost);
-    const cursor = new GiveCursor(to.index, set, outcome.gives);
+    const cursor = new RangeCursor(to.index, set, outcome.toSend);
     for (let places = cursor.next(100); places.length > 0; places = cursor.next(100)) {
       for (const place of places) {
         cost.given++;

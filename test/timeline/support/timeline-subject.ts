@@ -5,7 +5,6 @@ import { type ByteString, bytesOf } from "../../../protocol/byte-string.js";
 import type { Reply } from "../../../protocol/reply.js";
 import { signedBytes } from "../../../protocol/version-2/envelope.js";
 import type { Semantics } from "../../../store/semantics.js";
-import type { BeginKeeping, Keeping } from "../../../timeline/damaged-entries.js";
 import type { OpenLetters } from "../../../timeline/dead-letters.js";
 import { type Entry, type Place, placeOf, writePlace } from "../../../timeline/entries/entry.js";
 import type { Mark } from "../../../timeline/entries/storage.js";
@@ -18,7 +17,7 @@ import { MemorySnapshots } from "../../../timeline/snapshots/memory-snapshots.js
 import type { RefuseRingEntry } from "../../../timeline/snapshots/ring-entries.js";
 import type { SnapshotStore } from "../../../timeline/snapshots/snapshot-files.js";
 import { Timeline } from "../../../timeline/timeline.js";
-import type { TimelineParts } from "../../../timeline/timeline-owner.js";
+import type { BeginKeeping, Keeping, TimelineLimits } from "../../../timeline/timeline-owner.js";
 import { entryOf, genesisRing } from "./random-timeline.js";
 
 export const START = 1_790_000_000_000;
@@ -34,7 +33,7 @@ export interface SubjectOptions {
   /** Entries after which a snapshot is made; default: none are made. */
   readonly every?: number;
   readonly isAlone?: boolean;
-  readonly limits?: Partial<TimelineParts["limits"]>;
+  readonly limits?: Partial<TimelineLimits>;
   readonly now?: number;
   /** Whether members find each of its snapshots the same as theirs, at its next tick; default: they do. */
   readonly isCertified?: boolean;

@@ -3,4 +3,4 @@ import assert from "node:assert/strict";
 
 const tell = (facts: object, text: string): void => assert.fail(`${text} ${JSON.stringify(facts)}`);
 
-export const untold = { error: tell, warn: tell };
+export const untold = { info: tell, error: tell, warn: tell };

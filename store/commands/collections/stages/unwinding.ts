@@ -9,7 +9,7 @@ import type { FieldPath } from "../../../values/collections/index-keys.js";
 
 interface Unwinding {
   readonly path: FieldPath;
-  /** The field that is given the element's place; null: none. */
+  /** The field that receives the element's index; null: none. */
   readonly index: FieldPath | null;
   readonly keepsEmpty: boolean;
 }
@@ -25,11 +25,11 @@ export function unwound(
   const unwinding = unwindingOf(operand);
   return function* (documents) {
     const made: BsonDocument[] = [];
-    for (const [place, document] of documents.entries()) {
+    for (const [position, document] of documents.entries()) {
       const value = along(document, unwinding.path);
       if (isArray(value)) spend(work, value.length * (COPY_UNITS + document.size));
       for (const one of each(document, value, unwinding)) if (made.push(one) % STEP_ITEMS === 0) yield;
-      if (place % STEP_ITEMS === 0) yield;
+      if (position % STEP_ITEMS === 0) yield;
     }
     return made;
   };
@@ -57,8 +57,8 @@ function* each(
   value: Bson | undefined,
   { path, index, keepsEmpty }: Unwinding,
 ): Generator<BsonDocument> {
-  const withIndex = (made: BsonDocument, place: bigint | null) =>
-    index === null ? made : replaced(made, index, place);
+  const withIndex = (made: BsonDocument, position: bigint | null) =>
+    index === null ? made : replaced(made, index, position);
   if (isArray(value) && value.length > 0) {
     for (const [i, one] of value.entries()) yield withIndex(replaced(document, path, one), BigInt(i));
     return;
@@ -74,7 +74,7 @@ function along(document: BsonDocument, path: FieldPath): Bson | undefined {
   return value;
 }
 
-/** The document with another value at a place. @param value  undefined: none */
+/** The document with another value at a position. @param value  undefined: none */
 export function replaced(document: BsonDocument, path: FieldPath, value: Bson | undefined): BsonDocument {
   const [name, ...rest] = path as readonly [ByteString, ...ByteString[]];
   const copy = new Map(document);

@@ -130,7 +130,7 @@ function decimalRemainder(a: DecimalParts, b: DecimalParts): Decimal {
   return decimalOf({ isNegative: a.isNegative, coefficient: x % y, exponent });
 }
 
-/** @param place  of the last digit that stays, behind the point @param isNearest  else the digits after it are cut off */
+/** @param place  of the last digit to keep, after the point @param isNearest  false: the digits after it are cut off */
 function roundedTo(value: BsonNumber, place: number, isNearest: boolean): BsonNumber {
   const parts = exactParts(value);
   if (typeof parts === "string" || parts.exponent >= -place) return value;
@@ -194,7 +194,7 @@ function squareRoot(value: BsonNumber): Value {
   return Math.sqrt(double);
 }
 
-/** What an accumulator makes of its operands, or of the elements of a single one. */
+/** Returns an operator that accumulates its operands, or the elements of a single one. */
 const accumulated = (name: string): Operator =>
   ofValues([0, Number.POSITIVE_INFINITY], (values, { work }) => {
     const [only] = values;

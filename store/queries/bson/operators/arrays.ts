@@ -32,10 +32,10 @@ function wholeIn(value: Value, name: ByteString, code: number): number {
   return Number(whole);
 }
 
-/** An array's element; of nothing null. @param place  from the end, if it is negative */
-function elementAt(value: Value, place: Value, name: ByteString): Value {
-  if (isNothing(value) || isNothing(place)) return null;
-  return arrayIn(value, name, 28689).at(wholeIn(place, name, 28691));
+/** An array's element; of nothing null. @param index  from the end, if it is negative */
+function elementAt(value: Value, index: Value, name: ByteString): Value {
+  if (isNothing(value) || isNothing(index)) return null;
+  return arrayIn(value, name, 28689).at(wholeIn(index, name, 28691));
 }
 
 function slice([value, first, second]: readonly Value[], scope: Scope, name: ByteString): Value {
@@ -130,7 +130,7 @@ function range(values: readonly Value[], scope: Scope, name: ByteString): Value 
     scope,
   );
 }
-/** So that an array is refused before it is made. */
+/** Maximum length, checked before the array is made. */
 const RANGE_MAX = 5_000_000;
 
 function joined(values: readonly Value[], scope: Scope, name: ByteString): Value {
@@ -167,7 +167,7 @@ const ofSets = (
 export const arrays: Readonly<Record<string, Operator>> = {
   allElementsTrue: ofOne((value, _, name) => arrayIn(value, name, 17040).every(isTruth)),
   anyElementTrue: ofOne((value, _, name) => arrayIn(value, name, 17041).some(isTruth)),
-  arrayElemAt: ofValues([2, 2], ([value, place], _, name) => elementAt(value, place, name)),
+  arrayElemAt: ofValues([2, 2], ([value, index], _, name) => elementAt(value, index, name)),
   concatArrays: ofValues([0, Number.POSITIVE_INFINITY], joined),
   filter,
   first: ofOne((value, _, name) => elementAt(value, new Int32(0), name)),

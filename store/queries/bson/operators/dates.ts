@@ -40,7 +40,7 @@ const dayOfYear = (date: Date): number =>
 
 const padded = (value: number, digits: number): string => String(value).padStart(digits, "0");
 
-/** What a letter behind `%` stands for. */
+/** The meaning of each letter after `%`. */
 const FORMATS: Readonly<Record<string, (date: Date) => string>> = {
   Y: (date) => padded(date.getUTCFullYear(), 4),
   m: (date) => padded(date.getUTCMonth() + 1, 2),

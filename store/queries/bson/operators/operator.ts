@@ -1,4 +1,4 @@
-/** What operators of expressions have in common: their operands, and what they count as work. */
+/** Functions that operators of expressions share: their operands, and the counting of their work. */
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import {
   type Bson,
@@ -73,7 +73,7 @@ export function namedOperands(
 }
 
 /** Counts a text that is made. @throws CommandFailure  it is too long */
-export function madeText(text: ByteString, { work }: Pick<Scope, "work">): ByteString {
+export function madeText(text: ByteString, { work }: Scope): ByteString {
   if (text.length > DOCUMENT_BYTES_MAX)
     throw new MongoFailure(10334, `a text of ${text.length} bytes; ${DOCUMENT_BYTES_MAX} at most`);
   produce(work, 0, text.length);
@@ -90,7 +90,7 @@ export function passed(count: number, work: Work, parts = 1): void {
 const ELEMENTS_MAX = 5_000_000;
 
 /** Counts an array that is made. @throws CommandFailure  it is too long */
-export function madeArray<T extends readonly Bson[]>(array: T, { work }: Pick<Scope, "work">): T {
+export function madeArray<T extends readonly Bson[]>(array: T, { work }: Scope): T {
   if (array.length > ELEMENTS_MAX)
     throw new MongoFailure(146, `an array of ${array.length} elements; ${ELEMENTS_MAX} at most`);
   produce(work, array.length);

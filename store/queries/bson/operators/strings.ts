@@ -22,19 +22,19 @@ import {
 const lower = (text: ByteString): ByteString => text.replace(/[A-Z]+/g, (some) => some.toLowerCase());
 const upper = (text: ByteString): ByteString => text.replace(/[a-z]+/g, (some) => some.toUpperCase());
 
-/** As a text; nothing is an empty one. */
+/** Returns a value as a text; a missing value is an empty text. */
 const asText = (value: Value, name: ByteString): ByteString => (isNothing(value) ? "" : textOf(value, name));
 
 const isContinuation = (byte: number): boolean => (byte & 0xc0) === 0x80;
 
-function placeIn(value: Value, name: ByteString): number {
+function indexIn(value: Value, name: ByteString): number {
   if (isNumber(value)) return Math.trunc(doubleOf(value));
   throw new MongoFailure(16034, `${name}: a place has to be a number (is of type ${kindOf(value)})`);
 }
 
 function bytesFrom([value, start, count]: readonly Value[], name: ByteString): ByteString {
   const text = asText(value, name);
-  const [from, length] = [placeIn(start, name), placeIn(count, name)];
+  const [from, length] = [indexIn(start, name), indexIn(count, name)];
   if (from < 0) throw new MongoFailure(50752, `${name}: starting index must be non-negative (got: ${from})`);
   const to = length < 0 ? text.length : Math.min(text.length, from + length);
   for (const at of [from, to])
@@ -44,7 +44,7 @@ function bytesFrom([value, start, count]: readonly Value[], name: ByteString): B
 }
 
 function charactersFrom([value, start, count]: readonly Value[], name: ByteString): ByteString {
-  const [from, length] = [placeIn(start, name), placeIn(count, name)];
+  const [from, length] = [indexIn(start, name), indexIn(count, name)];
   if (from < 0) throw new MongoFailure(34454, `${name}: the starting index must be a nonnegative integer`);
   if (length < 0) throw new MongoFailure(34455, `${name}: length must be a nonnegative integer`);
   return bytesOfText([...textOfBytes(asText(value, name))].slice(from, from + length).join(""));
@@ -52,15 +52,15 @@ function charactersFrom([value, start, count]: readonly Value[], name: ByteStrin
 
 const lengthOfCharacters = (text: ByteString): number => [...textOfBytes(text)].length;
 
-/** @param inCharacters  else places are of bytes */
+/** @param inCharacters  else indexes are of bytes */
 const indexing = (inCharacters: boolean): Operator =>
   ofValues([2, 4], ([value, wanted, start, end], scope, name) => {
     if (isNothing(value)) return null;
     const [text, part] = [textIn(value, name, 40091), textIn(wanted, name, 40092)];
     passed(text.length, scope.work);
     const [from, to] = [
-      start === undefined ? 0 : placeIn(start, name),
-      end === undefined ? Infinity : placeIn(end, name),
+      start === undefined ? 0 : indexIn(start, name),
+      end === undefined ? Infinity : indexIn(end, name),
     ];
     if (from < 0 || to < 0) throw new MongoFailure(40097, `${name}: places must not be negative`);
     if (!inCharacters) {
@@ -68,9 +68,9 @@ const indexing = (inCharacters: boolean): Operator =>
       return new Int32(at >= 0 && at + part.length <= to ? at : -1);
     }
     const at = text.indexOf(part, bytesOfText([...textOfBytes(text)].slice(0, from).join("")).length);
-    const place = at < 0 ? -1 : lengthOfCharacters(text.slice(0, at));
-    const isInside = place >= from && place + lengthOfCharacters(part) <= to;
-    return new Int32(isInside ? place : -1);
+    const index = at < 0 ? -1 : lengthOfCharacters(text.slice(0, at));
+    const isInside = index >= from && index + lengthOfCharacters(part) <= to;
+    return new Int32(isInside ? index : -1);
   });
 
 const SPACES = " \t\n\v\f\r\0\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a";

@@ -1,7 +1,7 @@
 /** Who is let in as a member, and who is not. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { FAREWELLS, type FarewellCode } from "../../../../cluster/peers/shared/farewells.js";
+import { CLOSE_REASONS, type CloseCode } from "../../../../cluster/peers/shared/close-reasons.js";
 import type { MemberSocket } from "../../../../cluster/peers/shared/member-socket.js";
 import { writeFrame } from "../../../../protocol/frame.js";
 import { readMemberMessage, writeMemberMessage } from "../../../../protocol/members/member-messages.js";
@@ -54,8 +54,8 @@ test("a daemon of another cluster is refused, and both logs say so once", () => 
   const b = world.add("b", { cluster: "d".repeat(32) });
   world.run(30_000);
   assert.ok(!isConnected(a) && !isConnected(b));
-  assert.equal(textsOf(a).filter((text) => text === FAREWELLS["wrong-cluster"]).length, 1);
-  assert.equal(textsOf(b).filter((text) => text === FAREWELLS["wrong-cluster"]).length, 1);
+  assert.equal(textsOf(a).filter((text) => text === CLOSE_REASONS["wrong-cluster"]).length, 1);
+  assert.equal(textsOf(b).filter((text) => text === CLOSE_REASONS["wrong-cluster"]).length, 1);
   assert.ok(world.countOf("hello", "a") < 40, "it tries less and less often");
 });
 
@@ -67,7 +67,7 @@ test("a daemon's own address among its peers is left alone, and it serves", () =
   assert.equal(world.countOf("hello"), 2);
   assert.equal(world.countOf("proof"), 2, "it has proved it");
   assert.equal(a.peering.state, "live");
-  assert.deepEqual(textsOf(a).filter((text) => text === FAREWELLS.self).length, 1);
+  assert.deepEqual(textsOf(a).filter((text) => text === CLOSE_REASONS.self).length, 1);
   world.run(300_000);
   assert.equal(world.countOf("hello"), 4, "it may have moved");
 });
@@ -83,7 +83,7 @@ test("an id that is not the hash of the key it shows is refused", () => {
   });
   world.run(1000);
   assert.ok(!isConnected(a));
-  assert.ok(textsOf(a).includes(FAREWELLS["bad-proof"]));
+  assert.ok(textsOf(a).includes(CLOSE_REASONS["bad-proof"]));
 });
 
 test("a proof that another key made is refused", () => {
@@ -102,7 +102,7 @@ test("a daemon that shows another id than the pinned one is refused", () => {
   world.add("b");
   world.run(1000);
   assert.ok(!isConnected(a));
-  assert.ok(textsOf(a).includes(FAREWELLS["not-pinned"]));
+  assert.ok(textsOf(a).includes(CLOSE_REASONS["not-pinned"]));
 });
 
 test("a stranger is refused before anything is proved", () => {
@@ -112,8 +112,8 @@ test("a stranger is refused before anything is proved", () => {
   world.run(1000);
   assert.ok(!isConnected(a) && !isConnected(b));
   assert.equal(world.countOf("proof"), 0);
-  assert.ok(textsOf(a).includes(FAREWELLS["not-a-member"]));
-  assert.ok(textsOf(b).some((text) => text === FAREWELLS["not-a-member"]));
+  assert.ok(textsOf(a).includes(CLOSE_REASONS["not-a-member"]));
+  assert.ok(textsOf(b).some((text) => text === CLOSE_REASONS["not-a-member"]));
 });
 
 test("a pin lets nobody in who is no member, such as a daemon whose key was revoked", () => {
@@ -127,7 +127,7 @@ test("a pin lets nobody in who is no member, such as a daemon whose key was revo
 
 test("a member that is none any more is let go, and given nothing further", () => {
   const world = new World();
-  let refusal: FarewellCode | null = null;
+  let refusal: CloseCode | null = null;
   const a = world.add("a", { parts: { refusal: () => refusal } });
   const b = world.add("b", { peers: ["a"] });
   world.run(2000);
@@ -138,7 +138,7 @@ test("a member that is none any more is let go, and given nothing further", () =
   a.timeline.take(entryOf(5000));
   world.run(5000);
   assert.equal(entriesOf(b), 0);
-  assert.ok(textsOf(b).includes(FAREWELLS["not-a-member"]));
+  assert.ok(textsOf(b).includes(CLOSE_REASONS["not-a-member"]));
 });
 
 test("what answers at an address and proves nothing is taken for no other member, nor for this daemon itself", () => {
@@ -220,7 +220,7 @@ test("somebody in between two encrypted streams is found out", () => {
   const b = world.add("b");
   world.run(1000);
   assert.ok(!isConnected(a) && !isConnected(b));
-  assert.ok(textsOf(b).includes(FAREWELLS["bad-proof"]));
+  assert.ok(textsOf(b).includes(CLOSE_REASONS["bad-proof"]));
 });
 
 test("a connection that was lost is opened again at once, and then less and less often", () => {
@@ -346,7 +346,7 @@ test("a daemon that serves clients only is told from one that is silent", () => 
   });
   for (const step of queued) step();
   world.run(6000);
-  assert.ok(textsOf(a).includes(FAREWELLS["not-a-daemon"]));
+  assert.ok(textsOf(a).includes(CLOSE_REASONS["not-a-daemon"]));
 });
 
 const queued: (() => void)[] = [];

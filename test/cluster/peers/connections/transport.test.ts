@@ -12,7 +12,8 @@ import { hashOf, type Identity, makeIdentity } from "../../../../engine/trust/id
 import { TlsCertificate } from "../../../../engine/trust/tls.js";
 import { signEnvelope } from "../../../../keys/sign.js";
 import { verifyEnvelope } from "../../../../keys/verify.js";
-import { DbsyncListener, type DbsyncParts } from "../../../../listeners/dbsync/listener.js";
+import type { DaemonListenerParts } from "../../../../listeners/daemon-listener.js";
+import { DbsyncListener } from "../../../../listeners/dbsync/dbsync-listener.js";
 import { TlsGate } from "../../../../net/connections/tls-gate.js";
 import { realEnvironment } from "../../../../net/process/environment.js";
 import type { PeerAddress } from "../../../../options/peer-address.js";
@@ -38,7 +39,10 @@ interface RealNode extends AsyncDisposable {
   readonly lines: readonly Line[];
 }
 
-async function startNode(peers: readonly PeerAddress[], gate: DbsyncParts["gate"] = null): Promise<RealNode> {
+async function startNode(
+  peers: readonly PeerAddress[],
+  gate: DaemonListenerParts["gate"] = null,
+): Promise<RealNode> {
   const identity = makeIdentity();
   const lines: Line[] = [];
   const note = (facts: object, text: string) => void lines.push({ facts: facts as Line["facts"], text });
@@ -47,13 +51,13 @@ async function startNode(peers: readonly PeerAddress[], gate: DbsyncParts["gate"
     ...realEnvironment,
     timeline: timeline.real,
     peers,
-    order: () => null,
+    order: null,
     soon,
     cluster: CLUSTER,
     hash: hashOf,
     limits: PEERING_LIMITS,
     identity: { ...identity, sign: (bytes) => signEnvelope(bytes, identity.key) },
-    secret: () => null,
+    secret: null,
     refusal: () => null,
     verifySignature: (spki, bytes, signature) => {
       const key = createPublicKey({ key: Buffer.from(spki, "latin1"), format: "der", type: "spki" });
@@ -64,20 +68,19 @@ async function startNode(peers: readonly PeerAddress[], gate: DbsyncParts["gate"
     log: { info: note, warn: note, error: note },
   });
   const { pipeline } = makeScene({ clock: { now: Date.now() }, pair: makeKeyPair() });
-  const listener = new DbsyncListener({
-    address: "127.0.0.1",
-    port: 0,
-    gate,
-    closeAfterAnswer: false,
-    takesVersion1: false,
-    daemon: identity.id,
-    members: (socket, hello) => adoptSocket(socket, log, (member) => peering.accept(member, hello)),
-    observer: NOBODY,
-    limits: defaultLimits,
-    pipeline,
-    environment: realEnvironment,
-    log,
-  });
+  const place = { address: "127.0.0.1", port: 0 };
+  const listener = new DbsyncListener(
+    { ...place, gate, observer: NOBODY, limits: defaultLimits, environment: realEnvironment, log },
+    {
+      pipeline,
+      daemon: identity.id,
+      events: null,
+      slowLog: null,
+      closeAfterAnswer: false,
+      takesVersion1: false,
+      members: (socket, hello) => adoptSocket(socket, log, (member) => peering.accept(member, hello)),
+    },
+  );
   await listener.start();
   peering.start();
   const timer = setInterval(() => peering.tick(), 25);

@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { IncomingBatch } from "../../../../cluster/peers/exchange/incoming-batch.js";
-import { type Giver, Intake } from "../../../../cluster/peers/exchange/intake.js";
-import { Traces } from "../../../../cluster/peers/exchange/traces.js";
+import { Intake, type Sender } from "../../../../cluster/peers/exchange/intake.js";
+import { ReplicationStates } from "../../../../cluster/peers/exchange/replication-states.js";
 import type { ClusterState, SignatureThreads } from "../../../../cluster/peers/shared/cluster-state.js";
 import { PEERING_LIMITS } from "../../../../cluster/peers/shared/peering-limits.js";
 import { Turns, type Work } from "../../../../net/process/turns.js";
@@ -18,11 +18,11 @@ const ENTRIES = 20;
 /** More than are handed over in one go. */
 const MANY = 100;
 
-const giver: Giver = {
-  id: "giver",
+const sender: Sender = {
+  id: "sender",
   bit: 1,
-  gave: () => {},
-  owe: () => {},
+  onNewEntries: () => {},
+  acknowledge: () => {},
   unknown: () => {},
   refused: assert.fail,
   malformed: assert.fail,
@@ -55,7 +55,7 @@ function push(count: number, signatureThreads: SignatureThreads | null = null, v
     checkEntry: (body) => byBody.get(body.toString("latin1")) as Entry,
     slices: new Turns({ ...clocks, defer: soon, milliseconds: 1 }),
   });
-  const intake = new Intake(cluster, new Traces(PEERING_LIMITS, () => false));
+  const intake = new Intake(cluster, new ReplicationStates(PEERING_LIMITS, () => false));
   const batch: IncomingBatch = { pending: 0, isRead: false, changed: () => {} };
   const packed = writeEntries(entries);
   const message = {
@@ -65,7 +65,7 @@ function push(count: number, signatureThreads: SignatureThreads | null = null, v
     isDeflated: false,
     entries: packed,
   } as const;
-  const work = intake.push(message, giver, batch);
+  const work = intake.push(message, sender, batch);
   return { work, batch, handover, taken: () => [...timeline.storage.places(null, null)].length };
 }
 

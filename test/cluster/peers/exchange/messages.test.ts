@@ -14,7 +14,7 @@ class Hearing {
   readonly texts = new Map<string, string[]>();
   readonly missed = new Map<string, number>();
   readonly world = new World();
-  verdict: (text: string) => ReturnType<HearMessages> = () => "told";
+  verdict: (text: string) => ReturnType<HearMessages> = () => "delivered";
 
   add(name: string, options: NodeOptions = {}, isOlder = false): Node {
     this.texts.set(name, []);
@@ -23,7 +23,7 @@ class Hearing {
       hear: (body) => {
         const text = body.toString();
         const verdict = this.verdict(text);
-        if (verdict === "told") this.texts.get(name)?.push(text);
+        if (verdict === "delivered") this.texts.get(name)?.push(text);
         return verdict;
       },
       missed: () => this.missed.set(name, (this.missed.get(name) ?? 0) + 1),
@@ -111,15 +111,15 @@ test("what waits for a member is bounded; what is left out is counted, told in t
 test("messages whose signer's key is on its way wait for it, in their order, and not for ever", () => {
   const hearing = new Hearing();
   const [a] = hearing.addAll() as [Node];
-  hearing.verdict = (text) => (text === "stranger" ? "unknown-signer" : "told");
+  hearing.verdict = (text) => (text === "stranger" ? "unknown-signer" : "delivered");
   a.peering.speaking.speak(messageOf("stranger"));
   a.peering.speaking.speak(messageOf("behind"));
   hearing.world.run(1000);
   assert.deepEqual(hearing.texts.get("b"), []);
-  hearing.verdict = () => "told";
+  hearing.verdict = () => "delivered";
   hearing.world.run(100);
   assert.deepEqual(hearing.texts.get("b"), ["stranger", "behind"]);
-  hearing.verdict = (text) => (text === "nobody" ? "unknown-signer" : "told");
+  hearing.verdict = (text) => (text === "nobody" ? "unknown-signer" : "delivered");
   a.peering.speaking.speak(messageOf("nobody"));
   a.peering.speaking.speak(messageOf("last"));
   hearing.world.run(2100);
@@ -133,7 +133,7 @@ test("what waits for a key is not looked at again for each message behind it, an
   const [a, b] = hearing.addAll() as [Node, Node];
   let looks = 0;
   hearing.verdict = (text) => {
-    if (!text.startsWith("nobody")) return "told";
+    if (!text.startsWith("nobody")) return "delivered";
     looks++;
     return "unknown-signer";
   };

@@ -6,7 +6,7 @@ import { Packer, unpack } from "../../../../cluster/peers/exchange/packing.js";
 import { type PackedEntry, packedBytes, readEntries } from "../../../../protocol/members/member-packing.js";
 
 const KIB = 1024;
-const LIMITS = { deflateFromBytes: 4 * KIB, deflateMostBytes: 64 * KIB };
+const LIMITS = { deflateFromBytes: 4 * KIB, deflateMaxBytes: 64 * KIB };
 
 const entry = (body: Buffer): PackedEntry => ({ body, signature: Buffer.alloc(64, 1) });
 const plain = (bytes: number) => entry(Buffer.alloc(bytes, "value "));
@@ -14,7 +14,7 @@ const plain = (bytes: number) => entry(Buffer.alloc(bytes, "value "));
 function unpacked(entries: readonly PackedEntry[], packer: Packer) {
   const bytes = entries.reduce((sum, one) => sum + packedBytes(one), 0);
   const { entries: packed, isDeflated } = packer.pack(entries);
-  const found = readEntries(unpack(packed, isDeflated, bytes, LIMITS.deflateMostBytes) ?? assert.fail());
+  const found = readEntries(unpack(packed, isDeflated, bytes, LIMITS.deflateMaxBytes) ?? assert.fail());
   assert.deepEqual(found, entries);
   return { packed, isDeflated };
 }

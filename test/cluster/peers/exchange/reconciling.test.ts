@@ -114,8 +114,8 @@ test("an exchange that takes longer than one may be idle goes on, and nothing is
     windowBytes: 32_768,
     batchBytes: 16_384,
     reconcileMs: 200,
-    reconcileLeastMs: 16,
-    reconcileMostMs: 20,
+    reconcileMinMs: 16,
+    reconcileMaxMs: 20,
     deflateFromBytes: 1e9,
   };
   const a = world.add("a", { limits });

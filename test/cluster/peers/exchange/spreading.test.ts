@@ -25,7 +25,7 @@ test("nothing is told before it is on the own disk", () => {
   a.timeline.isStuck = true;
   const entry = entryOf(500);
   a.timeline.take(entry);
-  a.peering.giveAtOnce(entry);
+  a.peering.pushOwn(entry);
   world.run(7000);
   assert.equal(world.countOf("offer") + world.countOf("push"), 0);
   a.timeline.release();
@@ -41,7 +41,7 @@ test("a daemon alone tells that its entries are on its disk, and a daemon that c
   const [first, second] = [entryOf(500), entryOf(501)];
   a.timeline.take(first);
   a.timeline.take(second);
-  a.peering.giveAtOnce(second);
+  a.peering.pushOwn(second);
   let isReplicated = false;
   void a.peering.replicated(placeOf(first), 1).then(() => {
     isReplicated = true;
@@ -74,7 +74,7 @@ test("a body that a daemon signed is pushed unasked, once", () => {
   world.run(500);
   const entry = entryOf(500);
   a.timeline.take(entry);
-  a.peering.giveAtOnce(entry);
+  a.peering.pushOwn(entry);
   world.run(25);
   assert.equal(entriesOf(b) + entriesOf(c), 2);
   world.run(5000);

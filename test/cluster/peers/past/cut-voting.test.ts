@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { CommonPast } from "../../../../cluster/peers/past/common-past.js";
-import { PROOFS_MOST } from "../../../../cluster/peers/past/contradictions.js";
+import { PROOFS_MAX } from "../../../../cluster/peers/past/contradictions.js";
 import { CutVoting } from "../../../../cluster/peers/past/cut-voting.js";
 import type { ClusterState, ConnectedMember } from "../../../../cluster/peers/shared/cluster-state.js";
 import type { Electorate } from "../../../../cluster/peers/shared/electorate.js";
@@ -251,7 +251,7 @@ test("a proved guilt is proved after a restart too, among other votes, and of so
   }
   again.pass();
   const last = new Scene(again.votes);
-  assert.deepEqual(last.guilty, names.slice(-PROOFS_MOST).map(idOf));
+  assert.deepEqual(last.guilty, names.slice(-PROOFS_MAX).map(idOf));
 });
 
 test("of members that come with another id each time the votes are forgotten", () => {

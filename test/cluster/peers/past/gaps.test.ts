@@ -13,7 +13,7 @@ import { EPOCH, entryOf, keyOf, signWith } from "../entries.js";
 import { FakeTimeline } from "../fake-timeline.js";
 import { addressesOf, entriesOf, isLevel, type Node, World } from "../support.js";
 
-const LACKING = /lacks entries that a member does not keep any more/;
+const LACKING = /misses entries that a member no longer stores/;
 
 const errorsOf = ({ lines }: Node) => lines.filter(({ text }) => LACKING.test(text));
 const isSaid = ({ lines }: Node, text: RegExp) => lines.some((line) => text.test(line.text));
@@ -158,7 +158,7 @@ function subject() {
     members: new Map([["a", listener]]),
     state: "catching-up",
     beganEmpty: true,
-    order: () => null,
+    order: null,
     notices: { warn: () => assert.fail("it is believed") },
   });
   const gaps = new Gaps(cluster, double<CutVoting>({ haveSigned: () => false }));

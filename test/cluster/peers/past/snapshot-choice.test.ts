@@ -10,7 +10,7 @@ import { PEERING_LIMITS } from "../../../../cluster/peers/shared/peering-limits.
 import type { LogThrottle } from "../../../../net/process/log-throttle.js";
 import type { CutVote } from "../../../../protocol/members/cut-votes.js";
 import { DigestIndex } from "../../../../timeline/compare/digest-index.js";
-import type { AdoptionOwner } from "../../../../timeline/handover.js";
+import type { AdoptionHandlers } from "../../../../timeline/handover.js";
 import type { Timeline } from "../../../../timeline/timeline.js";
 import { double } from "../../../support/double.js";
 import { EPOCH, sha256 } from "../entries.js";
@@ -42,7 +42,7 @@ function chosen(
     } as unknown as Timeline,
     clock: () => EPOCH,
     limits: PEERING_LIMITS,
-    order: () => order,
+    order,
     addresses: addressesOf(["b", "c"]),
     state: "catching-up",
     beganEmpty: false,
@@ -91,11 +91,11 @@ test("of two that are agreed on neither is taken twice in turn, while this daemo
 });
 
 /** A daemon that is given all of a snapshot. @param adopt  what becomes of it then */
-function takingOf(adopt: (owner: AdoptionOwner) => void, isServing: () => boolean): SnapshotTaking {
+function takingOf(adopt: (owner: AdoptionHandlers) => void, isServing: () => boolean): SnapshotTaking {
   const staged = { cutAt: FIRST, room: Number.POSITIVE_INFINITY, write: () => {}, discard: () => {} };
   const handover = {
     stage: () => staged,
-    adopt: (_staged: object, _agreed: object, owner: AdoptionOwner) => adopt(owner),
+    adopt: (_staged: object, _agreed: object, owner: AdoptionHandlers) => adopt(owner),
   };
   const cluster = double<ClusterState>({
     timeline: { handover } as unknown as Timeline,
@@ -107,17 +107,17 @@ function takingOf(adopt: (owner: AdoptionOwner) => void, isServing: () => boolea
     },
   });
   const taking = new SnapshotTaking(cluster, () => {});
-  const giver = { id: "b", connection: { remote: "b", send: () => {} } };
-  taking.tick(0, [{ giver, agreed: voteOf(FIRST) }]);
+  const sender = { id: "b", connection: { remote: "b", send: () => {} } };
+  taking.tick(0, [{ sender, agreed: voteOf(FIRST) }]);
   const part = { kind: "snapshot-part", at: FIRST, number: 0, total: 1, isLast: true } as const;
-  taking.part(giver, { ...part, bytes: Buffer.alloc(1) });
+  taking.part(sender, { ...part, bytes: Buffer.alloc(1) });
   return taking;
 }
 
 test("a snapshot counts as taken until this daemon serves", () => {
   let isServing = false;
   const taking = takingOf(
-    (owner) => owner.adopted(),
+    (owner) => owner.onAdopted(),
     () => isServing,
   );
   taking.tick(1, []);
@@ -130,7 +130,7 @@ test("a snapshot counts as taken until this daemon serves", () => {
 
 test("of a member that gave another one of the same length a later one is asked for next", () => {
   const taking = takingOf(
-    (owner) => owner.failed(new Error("it is not the one that members have signed")),
+    (owner) => owner.onFailed(new Error("it is not the one that members have signed")),
     () => false,
   );
   assert.equal(taking.missingOf("b"), FIRST);

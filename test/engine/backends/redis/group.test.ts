@@ -1,13 +1,12 @@
 /** Commands before several Redis servers, with a finder and a server that are the test's own: what is held back, and until when. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { pino } from "pino";
 import type { Outcome } from "../../../../engine/backends/backend.js";
-import { type Finder, RedisGroupBackend } from "../../../../engine/backends/redis/group.js";
+import type { Finder } from "../../../../engine/backends/redis/finder.js";
+import { RedisGroupBackend } from "../../../../engine/backends/redis/group.js";
 import { keysOf } from "../../../../engine/backends/redis/keys.js";
 import type { Argv, RedisLink } from "../../../../engine/backends/redis/link.js";
 import { realEnvironment } from "../../../../net/process/environment.js";
-import { parseRedisGroup } from "../../../../options/addresses/redis-group-list.js";
 import { bulk, error } from "../../../../protocol/reply.js";
 
 const OK = bulk("OK");
@@ -15,6 +14,7 @@ const DOWN: Outcome = { kind: "failed", code: "database-down", detail: "it close
 
 /** One server; FLUSHALL counts as a command for all of them. */
 class TestFinder implements Finder {
+  readonly name = "redis-sentinel:shop@127.0.0.1:1";
   readonly isUp = true;
   readonly server = "";
   timeout = 10_000;
@@ -55,9 +55,7 @@ class TestFinder implements Finder {
 }
 
 function backendWith(finder: Finder): RedisGroupBackend {
-  const specification = parseRedisGroup("redis-sentinel:shop@127.0.0.1:1");
-  const log = pino({ level: "silent" });
-  return new RedisGroupBackend({ specification, timeout: 1, environment: realEnvironment, log }, finder);
+  return new RedisGroupBackend(finder, realEnvironment);
 }
 
 test("what comes behind a write for all servers is not sent before it, also while one of them is away", async () => {

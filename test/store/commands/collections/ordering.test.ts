@@ -83,10 +83,10 @@ test("a read answers what there was when it began, and the next one has the orde
 
 test("a write counts the order before it makes it, and a refused one leaves less to do", () => {
   const { collection, index } = filled();
-  const work = { effort: new Effort() };
+  const effort = new Effort();
   const attempt = () =>
-    work.effort.admitting(10 * STEP_ITEMS * 4, () => {
-      for (const _ of ordering(collection, index, work));
+    effort.admitting(10 * STEP_ITEMS * 4, () => {
+      for (const _ of ordering(collection, index, effort));
     });
   assert.throws(attempt, TooMuch);
   assert.ok(!index.isOrdered && index.orderedTo >= STEP_ITEMS);

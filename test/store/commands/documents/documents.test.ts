@@ -5,7 +5,9 @@ import { numbering } from "../../../../store/commands/documents/document-inserts
 import { Database } from "../../../../store/database.js";
 import { canonicalState } from "../../../../store/digest.js";
 import type { UndoRecord } from "../../../../store/keyspace/undo.js";
+import type { Document } from "../../../../store/values/documents/document.js";
 import { shown } from "../../../conformance/resp2-fold.js";
+import { double } from "../../../support/double.js";
 import { StoreUnderTest } from "../store-under-test.js";
 
 let store: StoreUnderTest;
@@ -210,7 +212,7 @@ test("numbers of one date's units differ, in one envelope and in several", () =>
 test("when all numbers of a date are taken those of the next one follow", () => {
   const at = 1_790_000_000_000;
   const dateOf = (key: string) => Number(BigInt(key) >> 21n);
-  const full = { next: 0, get: (key: string) => (dateOf(key) === at ? "{}" : undefined) };
+  const full = double<Document>({ get: (key) => (dateOf(key) === at ? "{}" : undefined) });
   const next = numbering(full, { at, seq: 0, db: 0, id: "\x01".repeat(36) });
   assert.equal(dateOf(next()), at + 1);
 });

@@ -79,9 +79,9 @@ test(`A scan returns each name that is there throughout, while others come, go a
     let from = 0;
     do {
       const count = random.between(1, Math.ceil(stays / 4));
-      const { places, next } = table.page({ from, count });
-      most = Math.max(most, places.length - count);
-      for (const place of places) found.add(table.items[place] as string);
+      const { slots, next } = table.page({ from, count });
+      most = Math.max(most, slots.length - count);
+      for (const slot of slots) found.add(table.items[slot] as string);
       assert.ok(next === 0 || next > from);
       from = next;
       for (let changes = random.below(stays); changes > 0; changes--) {
@@ -108,8 +108,8 @@ test("names of one hash are on one page", () => {
     const sizes: number[] = [];
     let from = 0;
     do {
-      const { places, next } = table.page({ from, count: 1 });
-      sizes.push(places.length);
+      const { slots, next } = table.page({ from, count: 1 });
+      sizes.push(slots.length);
       from = next;
     } while (from !== 0);
     assert.deepEqual(

@@ -1,0 +1,95 @@
+/**
+ * Names commands in errors: by name and first key, never by a value. The text is made only for an error. A page goes
+ * without (decision 23).
+ */
+import { type ByteString, textOfBytes } from "../../protocol/byte-string.js";
+
+/** The types of command.ts, which imports this file. */
+type Argument = string | number | Uint8Array;
+type CommandInput = string | readonly Argument[];
+
+// From the store's table: made by npm run tables.
+const NAMES =
+  "APPEND BITCOUNT BITFIELD BITFIELD_RO BITPOS BLMOVE BLPOP BRPOP BRPOPLPUSH BZPOPMAX BZPOPMIN COPY " +
+  "DECR DECRBY DEL DOC.COUNT DOC.CREATE DOC.DELETE DOC.DROP DOC.EMPTY DOC.GET DOC.GETKEYS DOC.INSERT " +
+  "DOC.UPDATE DUMP EXISTS EXPIRE EXPIREAT EXPIRETIME GEOADD GEODIST GEOHASH GEOPOS GEORADIUS " +
+  "GEORADIUSBYMEMBER GEORADIUSBYMEMBER_RO GEORADIUS_RO GEOSEARCH GEOSEARCHSTORE GET GETBIT GETDEL " +
+  "GETEX GETRANGE GETSET HDEL HEXISTS HGET HGETALL HINCRBY HINCRBYFLOAT HKEYS HLEN HMGET HMSET " +
+  "HRANDFIELD HSCAN HSET HSETNX HSTRLEN HVALS INCR INCRBY INCRBYFLOAT LCS LINDEX LINSERT LLEN LMOVE " +
+  "LPOP LPOS LPUSH LPUSHX LRANGE LREM LSET LTRIM MGET MOVE MSET MSETNX PERSIST PEXPIRE PEXPIREAT " +
+  "PEXPIRETIME PFADD PFCOUNT PFMERGE PSETEX PTTL RENAME RENAMENX RESTORE RPOP RPOPLPUSH RPUSH RPUSHX " +
+  "SADD SCARD SDIFF SDIFFSTORE SET SETBIT SETEX SETNX SETRANGE SINTER SINTERSTORE SISMEMBER SMEMBERS " +
+  "SMISMEMBER SMOVE SORT SORT_RO SPOP SRANDMEMBER SREM SSCAN STRLEN SUBSTR SUNION SUNIONSTORE TOUCH " +
+  "TTL TYPE UNLINK WRITERS XACK XADD XAUTOCLAIM XCLAIM XDEL XLEN XPENDING XRANGE XREVRANGE XSETID " +
+  "XTRIM ZADD ZCARD ZCOUNT ZDIFFSTORE ZINCRBY ZINTERSTORE ZLEXCOUNT ZMSCORE ZPOPMAX ZPOPMIN " +
+  "ZRANDMEMBER ZRANGE ZRANGEBYLEX ZRANGEBYSCORE ZRANGESTORE ZRANK ZREM ZREMRANGEBYLEX ZREMRANGEBYRANK " +
+  "ZREMRANGEBYSCORE ZREVRANGE ZREVRANGEBYLEX ZREVRANGEBYSCORE ZREVRANK ZSCAN ZSCORE ZUNIONSTORE";
+// The end of what is made by npm run tables.
+
+/** Commands whose first argument is a key; for any other command it may be a value, or a secret. */
+let keyed: ReadonlySet<string> | null = null;
+
+const NAME_CHARS_MAX = 40;
+const KEY_CHARS_MAX = 60;
+/** Characters that require quotes, so that the end of the key is visible. */
+const UNPLAIN = /[^\x21-\x7e\u00a1-\uffff]|["'\\]/;
+
+/** A call's commands: several with `bytes` that are a list. */
+export interface LabelledCall {
+  readonly inputs: readonly CommandInput[] | CommandInput;
+  readonly bytes: ByteString | readonly ByteString[];
+}
+
+/** `INCR visits`; "" for what is no command. */
+export function commandLabel(command: CommandInput): string {
+  const [name, key] = typeof command === "string" ? wordsOf(command) : Array.isArray(command) ? command : [];
+  if (!isArgument(name) || name === "") return "";
+  // A line is split only at spaces: after a line break there may be a value.
+  const label = argumentLabel(textOf(name).replace(/\s.*/s, "…"), NAME_CHARS_MAX);
+  keyed ??= new Set(NAMES.split(" "));
+  if (!isArgument(key) || !keyed.has(label.toUpperCase())) return label;
+  return `${label} ${argumentLabel(key, KEY_CHARS_MAX)}`;
+}
+
+/** `INCR visits`, or of `multi` `INCR visits and 2 more`. */
+export function callLabel({ inputs, bytes }: LabelledCall): string {
+  if (typeof bytes === "string") return commandLabel(inputs as CommandInput);
+  return commandsLabel(inputs as readonly CommandInput[]);
+}
+
+/** @param index  of one of several */
+export function replyLabel({ inputs, bytes }: LabelledCall, index: number): string {
+  const command = typeof bytes === "string" ? inputs : inputs[index];
+  return command === undefined ? "" : commandLabel(command as CommandInput);
+}
+
+export function commandsLabel(commands: readonly CommandInput[]): string {
+  const [first, ...others] = Array.isArray(commands) ? commands : [];
+  const label = first === undefined ? "" : commandLabel(first);
+  return label === "" || others.length === 0 ? label : `${label} and ${others.length} more`;
+}
+
+/** Names the type of a value that is no argument, without showing the value. */
+export function typeLabel(value: unknown): string {
+  if (value === undefined || value === null || typeof value === "number" || typeof value === "boolean")
+    return String(value);
+  if (Array.isArray(value)) return "a list";
+  return typeof value === "object" ? "an object" : `a ${typeof value}`;
+}
+
+const wordsOf = (line: string): string[] => line.trim().split(/ +/, 2);
+
+const isArgument = (value: unknown): value is Argument =>
+  typeof value === "string" || typeof value === "number" || value instanceof Uint8Array;
+
+function argumentLabel(argument: Argument, most: number): string {
+  const text = textOf(argument);
+  const cut = text.length > most ? `${text.slice(0, most)}…` : text;
+  return UNPLAIN.test(cut) || cut === "" ? JSON.stringify(cut) : cut;
+}
+
+function textOf(argument: Argument): string {
+  return argument instanceof Uint8Array
+    ? textOfBytes(Buffer.from(argument).toString("latin1"))
+    : String(argument);
+}

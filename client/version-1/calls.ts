@@ -1,0 +1,233 @@
+/**
+ * One call: a signed frame for several daemons, and the promise that is settled exactly once, by its deadline. A
+ * `Delivery` is its path to one of them; it outlives the promise, because every daemon is to receive the command.
+ */
+
+import type { CallsOwner } from "../calls/calls-owner.js";
+import { publishDelivery } from "../calls/channels.js";
+import type { CallSettings } from "../settings/call-options.js";
+import type { Alarm } from "../shared/alarm.js";
+import type { CommandInput } from "../shared/command.js";
+import { commandLabel } from "../shared/command-labels.js";
+import type { FrameTracer } from "../shared/debug.js";
+import type { Environment } from "../shared/environment.js";
+import { DbsyncError, type Outcome, type Stage } from "../shared/errors.js";
+import { MISS_LINGER_MS } from "../shared/link-times.js";
+import { outcomeOf, type Report } from "../shared/outcome.js";
+import { judge, ruleFor } from "../shared/policy.js";
+import { resultOf, type Waiter } from "../shared/reply-value.js";
+import type { Address } from "../shared/servers.js";
+import type { Delivery, Sender } from "./delivery.js";
+import { Pool } from "./pool.js";
+
+export class Call implements Sender {
+  readonly deliveries: readonly Delivery[];
+  readonly frame: Buffer;
+  readonly startedAt: number;
+  readonly deadline: number;
+  /** Moments, not times: see CallsOwner. A call that has not settled is settled later than everything. */
+  readonly startedMoment: number;
+  settledMoment = Number.POSITIVE_INFINITY;
+  /** The time at which `judgeNow` has work: the deadline, or the end of the linger after a miss. */
+  dueAt: number;
+
+  readonly #calls: Version1Calls;
+  readonly #alarm: Alarm;
+  readonly #settings: CallSettings;
+  readonly #waiter: Waiter;
+  readonly #isRead: boolean;
+  /** The command, for errors. */
+  readonly #command: CommandInput;
+
+  constructor(parts: {
+    calls: Version1Calls;
+    /** Rung where a call has to be judged before its deadline. */
+    alarm: Alarm;
+    settings: CallSettings;
+    waiter: Waiter;
+    frame: Buffer;
+    isRead: boolean;
+    command: CommandInput;
+    addresses: readonly Address[];
+    now: number;
+  }) {
+    this.#calls = parts.calls;
+    this.#alarm = parts.alarm;
+    this.#settings = parts.settings;
+    this.#waiter = parts.waiter;
+    this.#isRead = parts.isRead;
+    this.#command = parts.command;
+    this.frame = parts.frame;
+    this.startedAt = parts.now;
+    this.deadline = this.dueAt = parts.now + parts.settings.timeout;
+    this.startedMoment = parts.calls.nextMoment();
+    this.deliveries = parts.addresses.map((address) => ({
+      call: this,
+      address,
+      bytes: parts.frame.length,
+      writtenAt: -1,
+      report: null,
+    }));
+  }
+
+  get isSettled(): boolean {
+    return this.settledMoment !== Number.POSITIVE_INFINITY;
+  }
+
+  end(delivery: Delivery, report: Report): void {
+    delivery.report ??= report;
+    publishDelivery(delivery);
+    if (!this.isSettled) this.#judge(report.at, false);
+    this.#calls.ended();
+  }
+
+  /** Decides on what has come so far; at the deadline those that are silent have timed out. */
+  judgeNow(now: number): void {
+    if (this.isSettled) return;
+    if (now >= this.deadline) this.#giveUp((delivery) => this.#calls.reasonOfSilence(delivery), now);
+    this.#judge(now, true);
+  }
+
+  /** Ends the call because its client ends; deliveries are ended by their pools. */
+  cutOff(code: "closed" | "reset", now: number): void {
+    if (this.isSettled) return;
+    this.#giveUp(() => ({ stage: "closed", detail: code === "reset" ? "reset" : "" }), now);
+    this.#settle();
+    this.#waiter.reject(new DbsyncError(code, "", this.#details));
+  }
+
+  /** The details of an error. */
+  get #details() {
+    return { outcomes: this.#outcomes(), isRead: this.#isRead, command: commandLabel(this.#command) };
+  }
+
+  #giveUp(reasonOf: (delivery: Delivery) => { stage: Stage; detail: string }, now: number): void {
+    for (const delivery of this.deliveries) {
+      delivery.report ??= { ok: false, ...reasonOf(delivery), written: delivery.writtenAt >= 0, at: now };
+    }
+  }
+
+  #judge(now: number, final: boolean): void {
+    if (this.#waiter.shape === "outcomes") {
+      if (!this.deliveries.every((delivery) => delivery.report !== null)) return;
+      this.#settle();
+      this.#waiter.resolve({ outcomes: this.#outcomes() });
+      return;
+    }
+    const verdict = judge(ruleFor(this.#settings.policy, false), this.deliveries.map(reportOf), final);
+    if (verdict.kind === "linger") {
+      this.dueAt = Math.min(this.dueAt, now + MISS_LINGER_MS);
+      this.#alarm.ringBy(this.dueAt);
+    } else if (verdict.kind === "value") {
+      this.#settle();
+      this.#waiter.resolve(resultOf(verdict.answer, this.#waiter.shape, this.#settings.format, null));
+    } else if (verdict.kind === "failed") {
+      this.#settle();
+      this.#waiter.reject(new DbsyncError(verdict.code, "", this.#details));
+    }
+  }
+
+  #settle(): void {
+    this.settledMoment = this.#calls.nextMoment();
+    this.#calls.settled(this);
+  }
+
+  /** Returns the outcomes, when every report is there. */
+  #outcomes(): Outcome[] {
+    const { format } = this.#settings;
+    const of = { startedAt: this.startedAt, format, shape: this.#waiter.shape, isRead: this.#isRead };
+    return this.deliveries.map(({ report, address }) =>
+      outcomeOf(report as Report, { ...of, address: address.text }),
+    );
+  }
+}
+
+function reportOf(delivery: Delivery): Report | null {
+  return delivery.report;
+}
+
+/** A client's calls in version 1, and the pools of connections to its daemons. */
+export class Version1Calls {
+  /** One for each address. */
+  readonly pools: readonly Pool[];
+  readonly #owner: CallsOwner;
+  readonly #alarm: Alarm;
+  readonly #addresses: readonly Address[];
+  /** The calls that have not settled. */
+  readonly #calls = new Set<Call>();
+
+  constructor(parts: {
+    owner: CallsOwner;
+    alarm: Alarm;
+    environment: Environment;
+    addresses: readonly Address[];
+    keepalive: boolean;
+    trace: FrameTracer | null;
+  }) {
+    this.#owner = parts.owner;
+    this.#alarm = parts.alarm;
+    this.#addresses = parts.addresses;
+    const { environment, trace, keepalive } = parts;
+    const pools: Pool[] = [];
+    for (const address of parts.addresses)
+      pools.push(new Pool({ address, environment, pools, trace, keepalive }));
+    this.pools = pools;
+  }
+
+  /** Sends a signed frame to every daemon. */
+  start(
+    call: { settings: CallSettings; waiter: Waiter; frame: Buffer; isRead: boolean; command: CommandInput },
+    now: number,
+  ): void {
+    const started = new Call({ ...call, calls: this, alarm: this.#alarm, addresses: this.#addresses, now });
+    this.#calls.add(started);
+    this.#owner.started(started.deliveries.length);
+    // If no daemon is reachable, each is tried: a user may have just started one.
+    const insist = this.pools.every((pool) => pool.isBackingOff(now));
+    for (const [index, pool] of this.pools.entries())
+      pool.offer(started.deliveries[index] as Delivery, now, insist);
+  }
+
+  tick(now: number): void {
+    for (const call of this.#calls) if (call.dueAt <= now) call.judgeNow(now);
+    for (const pool of this.pools) pool.tick(now);
+  }
+
+  /** Returns when `tick` has something to do next, as far as is known now. */
+  nextTick(): number {
+    let time = Number.POSITIVE_INFINITY;
+    for (const call of this.#calls) time = Math.min(time, call.dueAt);
+    for (const pool of this.pools) time = Math.min(time, pool.nextTick());
+    return time;
+  }
+
+  /** Closes connections that would keep an otherwise idle process alive. */
+  releaseProcess(now: number): void {
+    for (const pool of this.pools) pool.releaseProcess(now);
+  }
+
+  close(code: "closed" | "reset", now: number): void {
+    for (const call of this.#calls) call.cutOff(code, now);
+    for (const pool of this.pools) pool.close(now);
+  }
+
+  nextMoment(): number {
+    return this.#owner.nextMoment();
+  }
+
+  settled(call: Call): void {
+    this.#calls.delete(call);
+    this.#owner.settled(1);
+  }
+
+  /** Records the end of a delivery. */
+  ended(): void {
+    this.#owner.ended(1);
+  }
+
+  /** Returns the reason why a delivery has no answer. */
+  reasonOfSilence(delivery: Delivery): { readonly stage: Stage; readonly detail: string } {
+    const pool = this.pools[this.#addresses.indexOf(delivery.address)] as Pool;
+    return pool.reasonOfSilence(delivery);
+  }
+}

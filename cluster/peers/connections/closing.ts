@@ -1,0 +1,35 @@
+/**
+ * The last messages of a connection: a daemon that a list of members does not name receives that list, as no member
+ * talks to it (any more).
+ */
+import {
+  KNOWS_LISTS,
+  LIST_BODY_BYTES_MAX,
+  type ListMessage,
+} from "../../../protocol/members/list-message.js";
+import type { CloseCode } from "../shared/close-reasons.js";
+import type { ClusterState } from "../shared/cluster-state.js";
+
+/** A hello, challenge, proof or status is shorter: an unauthenticated peer cannot make this daemon keep more. */
+export const HANDSHAKE_FRAME_BYTES = 8192;
+/** After its proof a daemon that was called may send a list, and close. */
+export const OPENER_FRAME_BYTES: number = HANDSHAKE_FRAME_BYTES + LIST_BODY_BYTES_MAX;
+
+/** @param knows  what the other side says that it knows */
+export function closingLists(
+  code: CloseCode,
+  knows: ReadonlySet<string>,
+  lists: ClusterState["lists"],
+): readonly ListMessage[] {
+  const isOfList = code === "left-out" || code === "not-listed";
+  if (!isOfList || lists === undefined || !knows.has(KNOWS_LISTS)) return [];
+  const { hash, lists: all } = lists.durable;
+  return all.map(({ body, signature }) => ({ kind: "list", hash, isReporting: false, body, signature }));
+}
+
+/** The other side's words, for a log. */
+export function closeText(code: string, sentence: string): string {
+  return `it says: ${JSON.stringify(code).slice(1, -1)}: ${printable(sentence)}`;
+}
+
+const printable = (text: string): string => text.replace(/[^\x20-\x7e]/g, "?").slice(0, 200);

@@ -1,0 +1,120 @@
+/**
+ * The replication state of entries that moved lately: which members have an entry, which were sent it. Older ones are
+ * forgotten, which costs no more than an offer that was not needed. Members are bits of a number.
+ */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import type { PackedEntry } from "../../../protocol/members/member-packing.js";
+import type { Place } from "../../../timeline/entries/entry.js";
+
+/** The bytes of an entry to push unasked; its envelope is not kept for that. */
+export interface AtOnce extends PackedEntry {
+  readonly place: Place;
+}
+
+export interface ReplicationState {
+  readonly place: Place;
+  /** Whether it is on this daemon's disk. */
+  isFlushed: boolean;
+  /** Members that have reported it is on their disk. */
+  has: number;
+  /** Members that it was pushed to on the present connection. */
+  sent: number;
+  /** Members to notify when it is on this daemon's disk. */
+  pendingAcks: number;
+  /** To be pushed unasked. */
+  atOnce: AtOnce | null;
+  /** How often it was kept because a notification was pending. */
+  turns: number;
+  /** Whether a caller waits for members to have it: it is offered immediately. */
+  isUrgent: boolean;
+}
+
+/**
+ * Entries of members that are dated before it came by reconciliation: the remaining members compare as well, and are
+ * not notified.
+ */
+export const oldestSpread = (parts: {
+  readonly clock: () => number;
+  readonly limits: { readonly past: number };
+}): number => parts.clock() - 2 * parts.limits.past;
+
+/** Turns after which an entry is dropped although a notification is pending. */
+const TURNS_MAX = 6;
+
+export class ReplicationStates {
+  readonly #limits: { readonly replicationStateMs: number; readonly maxReplicationStates: number };
+  #young = new Map<ByteString, ReplicationState>();
+  #old = new Map<ByteString, ReplicationState>();
+  #turnsAt = 0;
+  /** Whether a caller waits for members to have it. */
+  readonly #isWaitedFor: (id: ByteString) => boolean;
+
+  constructor(
+    limits: { readonly replicationStateMs: number; readonly maxReplicationStates: number },
+    isWaitedFor: (id: ByteString) => boolean,
+  ) {
+    this.#limits = limits;
+    this.#isWaitedFor = isWaitedFor;
+  }
+
+  get size(): number {
+    return this.#young.size + this.#old.size;
+  }
+
+  find(id: ByteString): ReplicationState | undefined {
+    return this.#young.get(id) ?? this.#old.get(id);
+  }
+
+  /** Returns the state for an order key; makes it if there is none. */
+  of(place: Place): ReplicationState {
+    let state = this.#young.get(place.id);
+    if (state !== undefined) return state;
+    const { at, seq, id } = place;
+    state = this.#old.get(id);
+    state ??= {
+      place: { at, seq, id },
+      isFlushed: false,
+      has: 0,
+      sent: 0,
+      pendingAcks: 0,
+      atOnce: null,
+      isUrgent: false,
+      turns: 0,
+    };
+    this.#young.set(id, state);
+    return state;
+  }
+
+  /** @param now  `uptime` milliseconds */
+  tick(now: number): void {
+    if (now < this.#turnsAt && this.#young.size < this.#limits.maxReplicationStates) return;
+    this.#turnsAt = now + this.#limits.replicationStateMs;
+    const forgotten = this.#old;
+    this.#old = this.#young;
+    this.#young = new Map();
+    // A pending notification may also be of an entry that was held once, and is pruned.
+    for (const [id, state] of forgotten) {
+      const isOwed = state.pendingAcks !== 0 && ++state.turns < TURNS_MAX;
+      const isAwaited = isOwed || this.#isWaitedFor(id);
+      if (isAwaited && !this.#old.has(id)) this.#young.set(id, state);
+    }
+  }
+
+  /** Forgets what is known by a bit, which another member gets from now on. */
+  forget(bit: number): void {
+    for (const states of [this.#young, this.#old]) {
+      for (const state of states.values()) {
+        state.has &= ~bit;
+        state.sent &= ~bit;
+        state.pendingAcks &= ~bit;
+      }
+    }
+  }
+
+  /** Forgets what was on the way to a member, as it may be lost. */
+  disconnected(bit: number): void {
+    for (const states of [this.#young, this.#old]) {
+      for (const state of states.values()) state.sent &= ~bit;
+    }
+  }
+}

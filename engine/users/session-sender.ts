@@ -1,0 +1,36 @@
+/** The sender of a user's commands: it has a single database, and does not wait until its writes are final. */
+
+import type { Environment } from "../../net/process/environment.js";
+import type { ByteString } from "../../protocol/byte-string.js";
+import type { CommandSender } from "./command-path.js";
+import type { UserSession } from "./user-session.js";
+
+export class SessionSender implements CommandSender {
+  readonly db = 0;
+  readonly isStable = false;
+  readonly #guest: UserSession;
+  readonly #environment: Environment;
+
+  constructor(guest: UserSession, environment: Environment) {
+    this.#guest = guest;
+    this.#environment = environment;
+  }
+
+  get now(): number {
+    return this.#environment.clock();
+  }
+
+  get as(): ByteString | null {
+    return this.#guest.name;
+  }
+
+  get readsAll(): boolean {
+    return this.#guest.readsAll;
+  }
+
+  /** Returns the sender of one command. @param replicated  called with whether another daemon has the write */
+  awaiting(replicated: (came: boolean) => void): CommandSender {
+    const { db, now, isStable, as, readsAll } = this;
+    return { db, now, isStable, as, readsAll, replicated };
+  }
+}

@@ -1,0 +1,120 @@
+/**
+ * The user session of a connection: logged in or not, looked up again when the users change. It is the only check of
+ * the session's commands: permission, and memory. Listeners report a denial by errors of their protocol.
+ */
+
+import type { ByteString } from "../../protocol/byte-string.js";
+import type { AclRefusal } from "../../store/rights/acl.js";
+import { forbiddenChannel } from "../../store/rights/channel-rights.js";
+import type { Command } from "../../store/rows/command.js";
+import type { MemoryLimit } from "../memory/memory-limit.js";
+import type { User, Users } from "./users.js";
+
+/** Why a command is refused: a login is required, the user's rules forbid it, or memory is full. */
+export type Denial = "no-login" | "no-memory" | AclRefusal;
+
+export class UserSession {
+  readonly #users: Users;
+  readonly #memory: MemoryLimit;
+  #user: User | null;
+  /** The generation of the users at the last look-up. */
+  #generation: number;
+
+  constructor(users: Users, memory: MemoryLimit) {
+    this.#users = users;
+    this.#memory = memory;
+    this.#user = users.anonymous;
+    this.#generation = users.generation;
+  }
+
+  /** null: a login is required, and there was none. */
+  get user(): User | null {
+    return this.#user;
+  }
+
+  set user(user: User | null) {
+    this.#user = user;
+    this.#generation = this.#users.generation;
+  }
+
+  /** The user's name in the audit; null: not logged in. */
+  get name(): ByteString | null {
+    return this.#user?.name ?? null;
+  }
+
+  get readsAll(): boolean {
+    return this.#user?.acl.mayReadAll ?? false;
+  }
+
+  /** Logs in. @returns whether name and password are a user's; if not, the session keeps its user */
+  logIn(name: ByteString, password: ByteString): boolean {
+    const user = this.#users.login(name, password);
+    if (user !== null) this.user = user;
+    return user !== null;
+  }
+
+  /** Resets the session to its state at the connection's beginning. */
+  logOut(): void {
+    this.user = this.#users.anonymous;
+  }
+
+  /**
+   * Looks the user up if the users have changed.
+   * @returns false: the user was removed or switched off, and the session is logged out
+   */
+  renew(): boolean {
+    return this.#generation === this.#users.generation || this.#lookUp();
+  }
+
+  /**
+   * Returns why a command is refused; null: it is permitted.
+   * @param needsMemory  whether it is refused while memory is full, as its flag `denyoom` says
+   * @param isOpen       whether it is permitted before a login
+   */
+  denial(command: Command, argv: readonly ByteString[], needsMemory: boolean, isOpen = false): Denial | null {
+    const user = this.#user;
+    if (user !== null) {
+      const refusal = refusalOf(user, command, argv);
+      if (refusal !== null) return refusal;
+    } else if (!isOpen) return "no-login";
+    return needsMemory && this.lacksMemory ? "no-memory" : null;
+  }
+
+  /** Returns what the user's rules forbid about a command; null: nothing, and before a login. */
+  refusal(command: Command, argv: readonly ByteString[]): AclRefusal | null {
+    const user = this.#user;
+    return user === null ? null : refusalOf(user, command, argv);
+  }
+
+  /** Whether memory is missing for commands that need some. */
+  get lacksMemory(): boolean {
+    return this.#memory.isFull && this.#memory.refuses(true);
+  }
+
+  #lookUp(): boolean {
+    const before = this.#user;
+    if (before === null) {
+      this.logOut();
+      return true;
+    }
+    const found = this.#users.find(before.name);
+    const isOn = found?.isOn === true;
+    this.user = isOn ? found : null;
+    return isOn;
+  }
+}
+
+/**
+ * Returns what a user's rules forbid about a command, channels included; null: nothing. Source: redis-server 7.0,
+ * acl.c.
+ */
+export function refusalOf(
+  { acl, channels }: User,
+  command: Command,
+  argv: readonly ByteString[],
+): AclRefusal | null {
+  const refusal = acl.isUnlimited ? null : acl.refusal(command, argv);
+  if (refusal !== null || channels === null) return refusal;
+  const channel = forbiddenChannel(channels, command.name, argv);
+  return channel === null ? null : { what: "channel", channel };
+}

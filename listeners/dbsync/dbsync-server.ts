@@ -1,0 +1,47 @@
+/** The state that all connections of a listener of versions 1 and 2 share. */
+import type { Socket } from "node:net";
+import type { Pipeline } from "../../engine/pipeline/pipeline.js";
+import type { SlowLog } from "../../engine/slow-log/slow-log.js";
+import type { ByteString } from "../../protocol/byte-string.js";
+import type { Version } from "../../protocol/frame.js";
+import type { Hello } from "../../protocol/version-2/messages-v2.js";
+import type { DaemonSocketHost } from "../daemon-listener.js";
+import type { EventSources } from "./event-sources.js";
+
+/** Takes over the socket of another daemon. No listener is left on it, and no byte has followed the hello. */
+export type TakeMember = (socket: Socket, hello: Hello) => void;
+
+/** What a listener of versions 1 and 2 serves its clients with. */
+export interface DbsyncService {
+  readonly pipeline: Pipeline;
+  /** The daemon's id, 32 bytes. */
+  readonly daemon: ByteString;
+  /** null: there are no events to subscribe to. */
+  readonly events: EventSources | null;
+  /** The log of slow commands; null: none is written. */
+  readonly slowLog: SlowLog | null;
+  /** Whether --require permits version 1. */
+  readonly takesVersion1: boolean;
+  /** php-dbsync's -c; version 1 only. */
+  readonly closeAfterAnswer: boolean;
+  /** Takes the connections of other daemons after their hello; null: they are served as clients. */
+  readonly members: TakeMember | null;
+}
+
+export class DbsyncServer {
+  readonly host: DaemonSocketHost;
+  readonly service: DbsyncService;
+  /** The version that clients speak; 0: the first frame decides. */
+  readonly version: Version | 0;
+
+  constructor(host: DaemonSocketHost, service: DbsyncService, version: Version | 0) {
+    this.host = host;
+    this.service = service;
+    this.version = version;
+  }
+
+  /** The name of version 2 in metrics. */
+  get listener(): "dbsync-v2" | "ws" {
+    return this.version === 0 ? "dbsync-v2" : "ws";
+  }
+}

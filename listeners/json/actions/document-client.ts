@@ -1,0 +1,110 @@
+/** A JSON client as its actions see it: it reaches the documents with the rights of its user. */
+
+import { SessionSender } from "../../../engine/users/session-sender.js";
+import { UserCommands } from "../../../engine/users/user-commands.js";
+import type { Denial } from "../../../engine/users/user-session.js";
+import type { ClientDoing } from "../../../net/connections/dialect.js";
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { type ErrorReply, error, type Reply } from "../../../protocol/reply.js";
+import { inTurns } from "../../../protocol/steps.js";
+import type { UserSocketHost } from "../../user-listener.js";
+import type { Text } from "../messages/json-answers.js";
+import type { JsonRequest } from "../messages/json-request.js";
+import type { JsonReplicas } from "../replicas/replicas.js";
+
+const NOT_PERMITTED = error("NOPERM this user has no permissions for this action or document.");
+const OUT_OF_MEMORY = error("OOM No memory is left for more data.");
+
+/** A command's reply, and whether a replica has the write; null: the answer says nothing of replicas. */
+export interface Written {
+  readonly reply: Reply;
+  readonly replicated: boolean | null;
+}
+
+export type Answer = Text | Promise<Text>;
+export type Action = (client: DocumentClient, request: JsonRequest) => Answer;
+
+export class DocumentClient {
+  readonly #host: UserSocketHost;
+  readonly #replicas: JsonReplicas | null;
+  readonly #commands: UserCommands;
+  readonly #sender: SessionSender;
+  #isGone = false;
+
+  /** @param replicas  original servers that are sent the writes; null: none */
+  constructor(host: UserSocketHost, replicas: JsonReplicas | null) {
+    this.#host = host;
+    this.#replicas = replicas;
+    this.#commands = new UserCommands(host, denied);
+    this.#sender = new SessionSender(this.#commands.guest, host.environment);
+  }
+
+  get doing(): ClientDoing {
+    return this.#commands.doing;
+  }
+
+  /** Whether the client still has to log in. */
+  get needsLogin(): boolean {
+    return this.#commands.guest.user === null;
+  }
+
+  /**
+   * The ids of entries without keys. `moving`: 0, 1, 2, …; a deletion renumbers the later ones. `counted`: the same,
+   * but a deletion changes no other id. `long`: numbers of 19 digits, of a sidecar, whose writes are not dated after
+   * everything that the daemons have applied.
+   */
+  get ids(): "moving" | "counted" | "long" {
+    const { records, carries } = this.#host.path;
+    if (!records) return "moving";
+    return carries ? "long" : "counted";
+  }
+
+  /** Looks the user up if the users have changed. */
+  renew(): void {
+    this.#commands.guest.renew();
+  }
+
+  logIn(name: ByteString, password: ByteString): boolean {
+    return this.#commands.guest.logIn(name, password);
+  }
+
+  read(argv: readonly ByteString[]): Reply | Promise<Reply> {
+    return this.#commands.run(argv, this.#sender);
+  }
+
+  write(argv: readonly ByteString[], request: JsonRequest): Written | Promise<Written> {
+    const called = this.#commands.permitted(argv);
+    if ("kind" in called) return { reply: called, replicated: null };
+    const { path } = this.#host;
+    const isLocal = request.isOff("replicate");
+    if (this.#replicas !== null && !isLocal) {
+      const { reply, forwarded } = this.#replicas.write(argv, request);
+      return forwarded === null
+        ? { reply, replicated: null }
+        : forwarded.then((replicated) => ({ reply, replicated }));
+    }
+    let replicated: boolean | null = isLocal || path.others !== null ? false : null;
+    const waits = !isLocal && path.others !== null && path.others > 0;
+    const sender = waits ? this.#sender.awaiting((came) => (replicated = came)) : this.#sender;
+    const reply = path.execute(called.command, argv, sender);
+    return reply instanceof Promise
+      ? reply.then((settled) => ({ reply: settled, replicated }))
+      : { reply, replicated };
+  }
+
+  /**
+   * Runs long work in steps, between which other clients are served; within one turn if it is short. @returns its
+   * result
+   */
+  inTurns<A>(work: Iterator<void, A>): A | Promise<A> {
+    const clock = { uptime: this.#host.environment.uptime, soon: setImmediate };
+    return inTurns(work, clock, { isWanted: () => !this.#isGone });
+  }
+
+  /** Ends long answers: the client has gone, and would otherwise have its answers made side by side. */
+  leave(): void {
+    this.#isGone = true;
+  }
+}
+
+const denied = (denial: Denial): ErrorReply => (denial === "no-memory" ? OUT_OF_MEMORY : NOT_PERMITTED);

@@ -1,0 +1,89 @@
+/**
+ * The dialect of --json: lines in, answers out, one after the other, carried out by the session. As with the
+ * original, clients may be silent between lines for any time, but not within one.
+ */
+
+import { type Answer, type Closing, closing } from "../../net/connections/dialect.js";
+import { isTextByte } from "../../net/connections/first-byte.js";
+import { type ForeignClient, foreignClient } from "../../net/connections/foreign-client.js";
+import { JsonLineParser } from "../../protocol/json/json-lines.js";
+import { SessionDialect } from "../session-dialect.js";
+import type { UserSocketHost } from "../user-listener.js";
+import type { RefusedRequests } from "./actions/passed-on.js";
+import { JsonSession } from "./json-session.js";
+import { ANSWER_END, bounded, ERROR_HEAD, failure, type Text } from "./messages/json-answers.js";
+import type { PieceOutput } from "./piece-output.js";
+import type { JsonReplicas } from "./replicas/replicas.js";
+
+export const JSON_LISTENER = "json";
+const TOO_LONG = "The line is longer than this server takes (--max-request-bytes).";
+/** The longest line of a client that has not logged in: a login needs no more, and one read brings no more. */
+const LOGIN_LINE_BYTES_MAX = 256 * 1024;
+const LOGIN_TOO_LONG = "The line is longer than this server takes of a client that has not logged in.";
+
+export class JsonDialect extends SessionDialect<Buffer, Text> {
+  readonly listener = JSON_LISTENER;
+  protected readonly parser: JsonLineParser;
+  readonly #host: UserSocketHost;
+  readonly #output: PieceOutput;
+  readonly #maxRequestBytes: number;
+  readonly #session: JsonSession;
+
+  /** @param replicas  original servers that are sent the writes; null: none */
+  constructor(
+    host: UserSocketHost,
+    replicas: JsonReplicas | null,
+    refused: RefusedRequests,
+    output: PieceOutput,
+  ) {
+    const session = new JsonSession(host, replicas, refused);
+    super(host, session);
+    this.#host = host;
+    this.#output = output;
+    this.#session = session;
+    this.#maxRequestBytes = host.limits.maxRequestBytes;
+    this.parser = new JsonLineParser(this.#maxRequestBytes);
+  }
+
+  override foreignClient(chunk: Buffer): ForeignClient | null {
+    return foreignClient(chunk, "json");
+  }
+
+  /** Accepts NUL as well: the original trims it at the beginning. */
+  override isFirstByte(byte: number): boolean {
+    return isTextByte(byte) || byte === 0;
+  }
+
+  override get heldBytes(): number {
+    return this.parser.heldBytes;
+  }
+
+  override push(chunk: Buffer): boolean {
+    const maxBytes = this.#maxRequestBytes;
+    this.parser.maxBytes = this.needsLogin ? Math.min(LOGIN_LINE_BYTES_MAX, maxBytes) : maxBytes;
+    return super.push(chunk);
+  }
+
+  bytesOf({ length }: Buffer): number {
+    return length;
+  }
+
+  problem(): Closing | null {
+    if (!this.parser.isTooLong) return null;
+    const words = failure(this.needsLogin ? LOGIN_TOO_LONG : TOO_LONG) + ANSWER_END;
+    return closing("malformed", "a line above --max-request-bytes", words);
+  }
+
+  override gone(): void {
+    this.#session.leave();
+  }
+
+  protected written(whole: Text): Answer {
+    const answer = bounded(whole, this.#host.limits.maxOutputBytes);
+    return typeof answer === "string" ? answer + ANSWER_END : this.#output.long([...answer, ANSWER_END]);
+  }
+
+  protected isError(answer: string): boolean {
+    return answer.startsWith(ERROR_HEAD);
+  }
+}

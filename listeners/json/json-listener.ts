@@ -1,0 +1,61 @@
+/** The JSON listener, for clients of the replicated memory database. */
+
+import type { Limits } from "../../options/limits.js";
+import type { JsonReplicaFigures } from "../json-replica-figures.js";
+import { UserListener, type UserListenerParts } from "../user-listener.js";
+import { RefusedRequests } from "./actions/passed-on.js";
+import { JSON_LISTENER, JsonDialect } from "./json-dialect.js";
+import { ANSWER_END, failure } from "./messages/json-answers.js";
+import { PieceOutput } from "./piece-output.js";
+import { DocumentStore } from "./replicas/document-store.js";
+import { ReplicaContact } from "./replicas/replica-contact.js";
+import { boundsOf, JsonReplicas } from "./replicas/replicas.js";
+
+const PASSED_ON_REFUSED =
+  'a request with "replicate":false is refused: if another server has passed it on, the two differ now';
+
+export class JsonListener extends UserListener<Buffer> {
+  readonly #replicas: JsonReplicas | null;
+
+  constructor(parts: UserListenerParts) {
+    const { path, daemon, environment, log } = parts;
+    const { jsonReplicas: addresses } = daemon.settings;
+    const refused = new RefusedRequests(log, environment, PASSED_ON_REFUSED);
+    const store = new DocumentStore(path, environment);
+    const bounds = boundsOf(parts.limits);
+    const contacts = addresses.map((address) => new ReplicaContact(address, bounds, log, environment));
+    const replicas = addresses.length === 0 ? null : new JsonReplicas(contacts, store, bounds, log);
+    const output = new PieceOutput();
+    super(parts, {
+      name: JSON_LISTENER,
+      fullText: failure("Too many clients.") + ANSWER_END,
+      makeServer: (host) => host,
+      makeDialect: (host) => new JsonDialect(host, replicas, refused, output),
+    });
+    this.#replicas = replicas;
+  }
+
+  override set limits(limits: Limits) {
+    super.limits = limits;
+    if (this.#replicas !== null) this.#replicas.limits = limits;
+  }
+
+  override get loading(): string | null {
+    return this.#replicas?.isReady === false ? this.#replicas.notReady : null;
+  }
+
+  override get jsonReplicas(): JsonReplicaFigures | null {
+    return this.#replicas?.figures ?? null;
+  }
+
+  override async start(): Promise<void> {
+    await super.start();
+    await this.#replicas?.start();
+  }
+
+  override async stop(): Promise<void> {
+    this.#replicas?.stopFetching();
+    await super.stop();
+    this.#replicas?.stop();
+  }
+}

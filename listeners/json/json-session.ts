@@ -1,0 +1,130 @@
+/** The session of a JSON connection: requests in, answers out. It knows nothing of bytes. */
+
+import { isUtf8 } from "node:buffer";
+import type { ClientDoing } from "../../net/connections/dialect.js";
+import { textOfBytes } from "../../protocol/byte-string.js";
+import { MalformedJson, NOT_UTF8 } from "../../protocol/json/json-reader.js";
+import type { UserSocketHost } from "../user-listener.js";
+import { actions } from "./actions/actions.js";
+import { type Action, DocumentClient } from "./actions/document-client.js";
+import { isPassedOn, type RefusedRequests } from "./actions/passed-on.js";
+import { coded } from "./messages/error-codes.js";
+import {
+  ERROR_HEAD,
+  failure,
+  faultSentence,
+  type Member,
+  type Text,
+  withinStrings,
+} from "./messages/json-answers.js";
+import { type JsonRequest, readRequest, textOfLine } from "./messages/json-request.js";
+import { memberFault } from "./messages/request-members.js";
+import { PROBE_ACTION } from "./replicas/replica-connection.js";
+import type { JsonReplicas } from "./replicas/replicas.js";
+
+/** Closes the connection, without an answer. */
+export const QUIT = "quit";
+/**
+ * Matches HTTP of browsers that another site's page has directed here: without logins, their posts would be carried
+ * out.
+ */
+const HTTP = /^(?:[A-Z]+ \S+ HTTP\/|Host:)/i;
+/** Milliseconds that another server's request waits for the daemon to be ready. */
+const PASSED_ON_WAIT_MS = 500;
+/** The member that an original reads of each answer to `getall`: it does not expect an error. */
+const NO_DOCUMENTS: Member = ["documents", "[]"];
+
+export class JsonSession {
+  readonly #client: DocumentClient;
+  readonly #replicas: JsonReplicas | null;
+  readonly #refused: RefusedRequests;
+  /** Whether the client has requested codes of errors. */
+  #hasCodes = false;
+  /** The action of the current request. */
+  #action: string | undefined;
+
+  /** @param replicas  original servers that are sent the writes; null: none */
+  constructor(host: UserSocketHost, replicas: JsonReplicas | null, refused: RefusedRequests) {
+    this.#client = new DocumentClient(host, replicas);
+    this.#replicas = replicas;
+    this.#refused = refused;
+  }
+
+  get doing(): ClientDoing {
+    return this.#client.doing;
+  }
+
+  /** Whether the client still has to log in. */
+  get needsLogin(): boolean {
+    return this.#client.needsLogin;
+  }
+
+  /** Ends long answers: the connection has closed. */
+  leave(): void {
+    this.#client.leave();
+  }
+
+  /** @param line  without surrounding spaces @returns the answer; null: the connection closes */
+  serve(line: Buffer): Text | Promise<Text> | null {
+    this.#action = undefined;
+    const answer = this.#answerTo(line);
+    if (!this.#hasCodes || answer === null) return answer;
+    const action = this.#action;
+    return answer instanceof Promise
+      ? answer.then((settled) => coded(settled, action))
+      : coded(answer, action);
+  }
+
+  #answerTo(line: Buffer): Text | Promise<Text> | null {
+    const text = textOfLine(line, isUtf8);
+    if (text === QUIT) return null;
+    this.#client.renew();
+    let request: JsonRequest;
+    try {
+      request = readRequest(text);
+    } catch (problem) {
+      if (!(problem instanceof MalformedJson)) throw problem;
+      if (HTTP.test(text)) return null;
+      const shown = text.endsWith(NOT_UTF8) ? line.toString("utf8") : text;
+      return failure(faultSentence(problem.fault, shown));
+    }
+    const { action } = request;
+    this.#action = action;
+    if (request.isOn("codes")) this.#hasCodes = true;
+    if (action === undefined) return failure("No action key provided.");
+    const run = actions.get(action);
+    if (action === PROBE_ACTION && request.id !== undefined) this.#replicas?.recognize(request.id);
+    if (run === undefined) return failure(`The action '${action}' provided is not valid.`);
+    if (this.needsLogin && action !== "auth") return failure("Authentication required.");
+    if (this.#isServed(action, request)) return this.#run(action, run, request);
+    return this.#whenServed(action, request).then((late) => late ?? this.#run(action, run, request));
+  }
+
+  #run(action: string, run: Action, request: JsonRequest): Text | Promise<Text> {
+    const fault = memberFault(action, request);
+    if (fault !== null) return failure(fault);
+    const answer = withinStrings(() => run(this.#client, request));
+    if (typeof answer === "string" && answer.startsWith(ERROR_HEAD) && isPassedOn(this.#client, request))
+      this.#refused.note({ action, document: textOfBytes(request.document ?? "") }, answer);
+    return answer;
+  }
+
+  /** Whether the servers of --json-replica have sent their documents, or the action needs none. */
+  #isServed(action: string, request: JsonRequest): boolean {
+    const replicas = this.#replicas;
+    if (replicas === null || replicas.isReady || action === "auth") return true;
+    return request.document === undefined && action === PROBE_ACTION;
+  }
+
+  /** Waits until the daemon is ready, for as long as a server may be silent. @returns an error's answer if it is not; null: it is */
+  async #whenServed(action: string, request: JsonRequest): Promise<string | null> {
+    const replicas = this.#replicas as JsonReplicas;
+    const isPassed = request.isOff("replicate");
+    // An original that forwards a request, or fetches all documents at its start, serves nothing until it is answered; the fetch would wait for it as well.
+    if (await replicas.whenReady(isPassed ? PASSED_ON_WAIT_MS : undefined)) return null;
+    if (!isPassed) return failure(replicas.notReady);
+    if (action === "getall") return failure(replicas.notReady, NO_DOCUMENTS);
+    replicas.noteRefused();
+    return failure(replicas.notReady);
+  }
+}

@@ -1,0 +1,103 @@
+/** Answers of the JSON protocol: one object, its status first. Source: test/vectors/json; docs/json-documents.md. */
+import { textOfBytes } from "../../../protocol/byte-string.js";
+import { JSON_VALUES_MAX, type JsonFault } from "../../../protocol/json/json-reader.js";
+import { writePhpString } from "../../../protocol/json/json-writer.js";
+import type { ErrorReply } from "../../../protocol/reply.js";
+
+/** A text, or the pieces of a long one, ASCII: to put these together would cost as much as to find them. */
+export type Text = string | readonly string[];
+/** A member's name, and its value as JSON. */
+export type Member = readonly [name: string, json: string];
+export type LongMember = readonly [name: string, json: Text];
+
+/** The beginning of an answer that reports an error. */
+export const ERROR_HEAD = '{"status":"error"';
+/** The end of each answer: LF, then CR. */
+export const ANSWER_END = "\n\r";
+
+/** The error for an answer longer than --max-output-bytes, or than any string. */
+const ANSWER_TOO_LONG =
+  "The answer is longer than this server sends (--max-output-bytes): request fewer entries. What was to be written is written.";
+
+/** Characters of a request that its error repeats. */
+const ECHO_CHARS_MAX = 8192;
+
+export function success(...members: readonly Member[]): string {
+  return `{"status":"success"${members.map(written).join("")}}`;
+}
+
+/** Returns a successful answer whose values may be long. */
+export function longSuccess(members: readonly LongMember[]): readonly string[] {
+  const pieces = ['{"status":"success"'];
+  for (const [name, json] of members) {
+    pieces.push(`,"${name}":`);
+    if (typeof json === "string") pieces.push(json);
+    else for (const piece of json) pieces.push(piece);
+  }
+  pieces.push("}");
+  return pieces;
+}
+
+export const whole = (text: Text): string => (typeof text === "string" ? text : text.join(""));
+
+/** Returns the length of a text in characters. */
+export function lengthOf(text: Text): number {
+  if (typeof text === "string") return text.length;
+  let length = 0;
+  for (const piece of text) length += piece.length;
+  return length;
+}
+
+/** Returns an answer that reports an error. @param members  further members, before the message */
+export function failure(message: string, ...members: readonly Member[]): string {
+  return `${ERROR_HEAD}${members.map(written).join("")},"message":${writePhpString(message)}}`;
+}
+
+/** Returns an answer, or an error if the answer is too long to be sent. */
+export function bounded(answer: Text, maxChars: number): Text {
+  return lengthOf(answer) + ANSWER_END.length > maxChars ? failure(ANSWER_TOO_LONG) : answer;
+}
+
+/** Returns an answer, or an error if it is longer than a string can be. @param make  makes the answer */
+export function withinStrings<A extends Text>(make: () => A | Promise<A>): A | string | Promise<A | string> {
+  try {
+    const answer = make();
+    return answer instanceof Promise ? answer.catch(tooLong) : answer;
+  } catch (problem) {
+    return tooLong(problem);
+  }
+}
+
+/** Returns the error for a string that is too long. @throws  any other problem */
+function tooLong(problem: unknown): string {
+  if (problem instanceof RangeError && problem.message === "Invalid string length")
+    return failure(ANSWER_TOO_LONG);
+  throw problem;
+}
+
+const written = ([name, json]: Member) => `,"${name}":${json}`;
+
+/** Returns the sentence of a command's error, without its code. */
+export function sentenceOf({ text }: ErrorReply): string {
+  return textOfBytes(text.replace(/^[A-Z]+ /, ""));
+}
+
+const FAULTS: Readonly<Record<JsonFault, (text: string) => string>> = {
+  syntax: (text) => `Syntax error, malformed JSON. <${echoed(text)}>`,
+  depth: () => "Maximum stack depth exceeded.",
+  mismatch: () => "Underflow or the modes mismatch.",
+  control: () => "Unexpected control character found.",
+  utf8: () => "Malformed UTF-8 characters, possibly incorrectly encoded.",
+  utf16: () => "Unknown JSON error occured.",
+  infinite: () => "Inf and NaN cannot be JSON encoded.",
+  values: () => `More than ${JSON_VALUES_MAX} values in one request: send several.`,
+};
+
+/** Returns the sentence for a request that cannot be read. */
+export function faultSentence(fault: JsonFault, text: string): string {
+  return FAULTS[fault](text);
+}
+
+function echoed(text: string): string {
+  return text.length <= ECHO_CHARS_MAX ? text : `${text.slice(0, ECHO_CHARS_MAX)}…`;
+}

@@ -1,0 +1,92 @@
+/** A request of the JSON protocol: members by name, and how PHP would take their values. */
+import { type ByteString, bytesOfText } from "../../../protocol/byte-string.js";
+import { NOT_UTF8, parseForeignJson } from "../../../protocol/json/json-reader.js";
+import { isContainer, JsonNumber, JsonObject, type JsonValue } from "../../../protocol/json/json-value.js";
+import { formatPhpNumber, phpNumberOf } from "../../../protocol/json/php-number.js";
+import { isTrue } from "../../../store/commands/documents/loose-equality.js";
+
+export class JsonRequest {
+  /** The request as it was sent, without surrounding spaces. */
+  readonly text: string;
+  readonly #members: JsonObject;
+
+  constructor(text: string, value: JsonValue) {
+    this.text = text;
+    this.#members = value instanceof JsonObject ? value : new JsonObject();
+  }
+
+  /** The names of the members, each once. */
+  get names(): readonly string[] {
+    return this.#members.names;
+  }
+
+  /** The value of a member; undefined: it is absent, or null. */
+  get(name: string): JsonValue | undefined {
+    return this.#members.get(name) ?? undefined;
+  }
+
+  /** The requested action; undefined: there is none. */
+  get action(): string | undefined {
+    const value = this.get("action");
+    if (value === undefined) return undefined;
+    return isContainer(value) ? "Array" : phpText(value);
+  }
+
+  /** The document's name; undefined: there is none. */
+  get document(): ByteString | undefined {
+    const value = this.get("document");
+    if (value === undefined || isContainer(value)) return undefined;
+    if (!(value instanceof JsonNumber)) return bytesOfText(value === false ? "0" : phpText(value));
+    const number = phpNumberOf(value.text);
+    // PHP truncates the number that names an array's member: the fraction, and bits above 64.
+    return String(BigInt.asIntN(64, typeof number === "bigint" ? number : BigInt(Math.trunc(number))));
+  }
+
+  /** An entry's id; undefined: there is none, or it cannot be one. */
+  get id(): ByteString | undefined {
+    const value = this.get("id");
+    if (typeof value === "string") return bytesOfText(value);
+    return value instanceof JsonNumber ? value.text : undefined;
+  }
+
+  /** Whether a member that is off by default is switched on. */
+  isOn(name: string): boolean {
+    const value = this.get(name);
+    return value !== undefined && isTrue(value);
+  }
+
+  /** Whether a member that is on by default is switched off. */
+  isOff(name: string): boolean {
+    const value = this.get(name);
+    return value !== undefined && !isTrue(value);
+  }
+}
+
+/** Returns the string to which PHP converts a value. */
+function phpText(value: boolean | string | JsonNumber | null): string {
+  if (typeof value === "string") return value;
+  if (value instanceof JsonNumber) return formatPhpNumber(phpNumberOf(value.text));
+  return value === true ? "1" : "";
+}
+
+/** Parses a request. @throws MalformedJson */
+export function readRequest(text: string): JsonRequest {
+  return new JsonRequest(text, parseForeignJson(text));
+}
+
+/**
+ * Returns a line's text up to its first byte that is not UTF-8, which a mark replaces. @param isUtf8  of node:buffer
+ */
+export function textOfLine(line: Buffer, isUtf8: (bytes: Buffer) => boolean): string {
+  const text = line.toString("utf8");
+  if (isUtf8(line)) return text;
+  let bytes = 0;
+  for (let from = 0; ; ) {
+    const at = text.indexOf("\ufffd", from);
+    bytes += Buffer.byteLength(text.slice(from, at));
+    if (line[bytes] !== 0xef || line[bytes + 1] !== 0xbf || line[bytes + 2] !== 0xbd)
+      return text.slice(0, at) + NOT_UTF8;
+    bytes += 3;
+    from = at + 1;
+  }
+}

@@ -1,0 +1,65 @@
+/**
+ * Members that the original does not have, as arguments of the commands on documents: which entries, in which order,
+ * what of them, for how long, at which revision. Source: docs/json-documents.md.
+ */
+import { type ByteString, bytesOfText } from "../../../protocol/byte-string.js";
+import { JsonNumber, type JsonValue } from "../../../protocol/json/json-value.js";
+import { writeJson } from "../../../protocol/json/json-writer.js";
+import type { JsonRequest } from "./json-request.js";
+
+/** The count for a request with only `offset`. */
+const ALL = String(Number.MAX_SAFE_INTEGER);
+
+const jsonOf = (value: JsonValue): ByteString => bytesOfText(writeJson(value));
+/** Returns a scalar as an argument; the command refuses other values. */
+export const wordOf = (value: JsonValue): ByteString =>
+  typeof value === "string" ? bytesOfText(value) : value instanceof JsonNumber ? value.text : jsonOf(value);
+
+function named(request: JsonRequest, name: string, word: string): ByteString[] {
+  const value = request.get(name);
+  return value === undefined ? [] : [word, jsonOf(value)];
+}
+
+/** Returns the arguments for `query` and `where`. */
+export function filterWords(request: JsonRequest): ByteString[] {
+  return [...named(request, "query", "QUERY"), ...named(request, "where", "WHERE")];
+}
+
+/** Returns the arguments for `sort`, `limit` and `offset`. */
+export function orderWords(request: JsonRequest): ByteString[] {
+  const [limit, offset] = [request.get("limit"), request.get("offset")];
+  const isWhole = limit === undefined && offset === undefined;
+  return [
+    ...named(request, "sort", "SORT"),
+    ...(isWhole
+      ? []
+      : ["LIMIT", offset === undefined ? "0" : wordOf(offset), limit === undefined ? ALL : wordOf(limit)]),
+  ];
+}
+
+/** Returns the arguments for `fields` and `details`. */
+export function shapeWords(request: JsonRequest): ByteString[] {
+  return [...named(request, "fields", "FIELDS"), ...(hasDetails(request) ? ["DETAILS"] : [])];
+}
+
+/** Whether the request has `details`: revisions and expiry times. */
+export function hasDetails(request: JsonRequest): boolean {
+  return request.isOn("details");
+}
+
+/**
+ * Returns the arguments for `ttl`, in seconds; 0: the entry stays. @param forGood  the command's words for that, if
+ * it needs any
+ */
+export function lifetimeWords(request: JsonRequest, forGood: readonly ByteString[]): readonly ByteString[] {
+  const ttl = request.get("ttl");
+  if (ttl === undefined) return [];
+  const seconds = wordOf(ttl);
+  return seconds === "0" ? forGood : ["EX", seconds];
+}
+
+/** Returns the arguments for `revision`. */
+export function revisionWords(request: JsonRequest): ByteString[] {
+  const revision = request.get("revision");
+  return revision === undefined ? [] : ["REVISION", wordOf(revision)];
+}

@@ -1,0 +1,59 @@
+/** The dialect of memcached's text protocol: one request after the other, carried out by the session. */
+
+import { type Closing, closing } from "../../net/connections/dialect.js";
+import { isTextByte } from "../../net/connections/first-byte.js";
+import { type ForeignClient, foreignClient } from "../../net/connections/foreign-client.js";
+import { MemcachedParser, type MemcachedRequest } from "../../protocol/memcached-requests.js";
+import { SessionDialect } from "../session-dialect.js";
+import type { UserSocketHost } from "../user-listener.js";
+import { MemcachedSession } from "./memcached-session.js";
+
+export const MEMCACHED_LISTENER = "memcached";
+/** The longest item of a client that has not logged in: a login fits into it. */
+const LOGIN_ITEM_BYTES_MAX = 2048;
+const BINARY_REQUEST = 0x80;
+const REFUSALS = /^(?:ERROR|CLIENT_ERROR|SERVER_ERROR)/;
+
+export class MemcachedDialect extends SessionDialect<MemcachedRequest> {
+  readonly listener = MEMCACHED_LISTENER;
+  protected readonly parser = new MemcachedParser(0);
+  readonly #host: UserSocketHost;
+
+  constructor(host: UserSocketHost) {
+    super(host, new MemcachedSession(host));
+    this.#host = host;
+  }
+
+  override foreignClient(chunk: Buffer): ForeignClient | null {
+    return foreignClient(chunk, "memcached");
+  }
+
+  /** memcached's binary protocol begins with a byte that is no text. */
+  override isFirstByte(byte: number): boolean {
+    return isTextByte(byte) || byte === BINARY_REQUEST;
+  }
+
+  override next(pending: number): MemcachedRequest | null {
+    const { maxRequestBytes } = this.#host.limits;
+    this.parser.maxItemBytes = this.needsLogin ? LOGIN_ITEM_BYTES_MAX : maxRequestBytes;
+    return super.next(pending);
+  }
+
+  bytesOf(request: MemcachedRequest): number {
+    return request.kind === "store" ? request.data.length : 0;
+  }
+
+  problem(): Closing | null {
+    if (this.parser.isBinary) return closing("malformed", "the binary protocol", "ERROR\r\n");
+    if (!this.parser.isTooLong) return null;
+    return closing("malformed", "a line longer than any request's", "CLIENT_ERROR line too long\r\n");
+  }
+
+  protected written(answer: string): string {
+    return answer;
+  }
+
+  protected isError(answer: string): boolean {
+    return REFUSALS.test(answer);
+  }
+}

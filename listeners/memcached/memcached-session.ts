@@ -1,0 +1,211 @@
+/**
+ * The session of a connection of memcached's text protocol: requests in, answers out, carried out by the string
+ * commands. It knows nothing of bytes. A client logs in as with `memcached -Y`: by a first `set` whose data are name
+ * and password.
+ */
+
+import { SessionSender } from "../../engine/users/session-sender.js";
+import { UserCommands } from "../../engine/users/user-commands.js";
+import type { Denial } from "../../engine/users/user-session.js";
+import type { ClientDoing } from "../../net/connections/dialect.js";
+import { version } from "../../net/process/version.js";
+import type { ByteString } from "../../protocol/byte-string.js";
+import { type MemcachedRequest, type StoreRequest, uint64 } from "../../protocol/memcached-requests.js";
+import { type ErrorReply, error, type Reply } from "../../protocol/reply.js";
+import { findCommand } from "../../store/command-table.js";
+import type { Command } from "../../store/rows/command.js";
+import type { UserSocketHost } from "../user-listener.js";
+import { expiryOf, itemOf, stringOf, uniqueOf } from "./item.js";
+
+/** A request that needs a user. */
+type CommandRequest = Exclude<MemcachedRequest, { readonly kind: "quit" | "http" | "wrong" | "version" }>;
+
+type CountRequest = MemcachedRequest & { readonly kind: "count" };
+
+/** The version of memcached that answers follow, first: clients parse it, and some refuse a major version of 0. */
+export const VERSION: string = `1.6.18-dbsync-${version}`;
+const WRITERS = findCommand("WRITERS") as Command;
+/** Attempts to change a number that other clients change meanwhile. */
+const COUNT_TRIES = 100;
+/** The result of an attempt that another client's write prevented. */
+const OTHERS_DID = "";
+const NO_MEMORY = error("out of memory storing object");
+const NOT_PERMITTED = error("this user has no permissions for this command or key");
+const NOT_FOUND = "NOT_FOUND\r\n";
+const TOO_LONG = "SERVER_ERROR out of memory writing get response\r\n";
+const NO_NUMBER = "CLIENT_ERROR cannot increment or decrement non-numeric value\r\n";
+
+export class MemcachedSession {
+  readonly #host: UserSocketHost;
+  readonly #commands: UserCommands;
+  readonly #sender: SessionSender;
+
+  constructor(host: UserSocketHost) {
+    this.#host = host;
+    this.#commands = new UserCommands(host, denied);
+    this.#sender = new SessionSender(this.#commands.guest, host.environment);
+  }
+
+  get doing(): ClientDoing {
+    return this.#commands.doing;
+  }
+
+  /** Whether the client still has to log in. */
+  get needsLogin(): boolean {
+    return this.#commands.guest.user === null;
+  }
+
+  /** Serves a request. @returns the answer, "" for a request without one; null: the connection closes */
+  serve(request: MemcachedRequest): string | Promise<string> | null {
+    if (request.kind === "quit" || request.kind === "http") return null;
+    if (request.kind === "wrong") return request.answer;
+    if (request.kind === "version") return `VERSION ${VERSION}\r\n`;
+    this.#commands.guest.renew();
+    const answer = this.needsLogin ? this.#logIn(request) : this.#answer(request);
+    if (request.kind === "get" || !request.isSilent) return answer;
+    return answer instanceof Promise ? answer.then(() => "") : "";
+  }
+
+  #logIn(request: CommandRequest): string {
+    if (request.kind !== "store" || request.verb !== "set") return "CLIENT_ERROR unauthenticated\r\n";
+    const [, name = "", password = ""] = /^(\S+) (\S+)\s*$/.exec(request.data) ?? [];
+    return this.#commands.guest.logIn(name, password)
+      ? "STORED\r\n"
+      : "CLIENT_ERROR authentication failure\r\n";
+  }
+
+  #answer(request: CommandRequest): string | Promise<string> {
+    switch (request.kind) {
+      case "get":
+        return this.#get(request.keys, request.tellsUnique);
+      case "store":
+        return this.#store(request);
+      case "delete":
+        return this.#run(["DEL", request.key], (reply) => (isZero(reply) ? NOT_FOUND : "DELETED\r\n"));
+      case "touch": {
+        const expiry = expiryOf(request.exptime, this.#sender.now, ["PERSIST"]);
+        return this.#run(["GETEX", request.key, ...expiry], (reply) =>
+          reply.kind === "nil" ? NOT_FOUND : "TOUCHED\r\n",
+        );
+      }
+      case "count":
+        return this.#count(request);
+    }
+  }
+
+  #get(keys: readonly ByteString[], tellsUnique: boolean): string | Promise<string> {
+    if (tellsUnique)
+      return this.#readWithWriters(keys, (values, writers) => this.#itemsAnswer(keys, values, writers));
+    return this.#run(["MGET", ...keys], (reply) => this.#itemsAnswer(keys, itemsOf(reply), null));
+  }
+
+  #itemsAnswer(
+    keys: readonly ByteString[],
+    values: readonly Reply[],
+    writers: readonly Reply[] | null,
+  ): string {
+    let items = "";
+    for (const [at, value] of values.entries()) {
+      if (value.kind !== "bulk") continue;
+      const { flags, data } = itemOf(value.bytes);
+      const unique = writers === null ? "" : ` ${uniqueOf(bytesOf(writers[at]))}`;
+      items += `VALUE ${keys[at]} ${flags} ${data.length}${unique}\r\n${data}\r\n`;
+      // A request may name one long value many times: such an answer is never built.
+      if (items.length > this.#host.limits.maxOutputBytes) return TOO_LONG;
+    }
+    return `${items}END\r\n`;
+  }
+
+  #store(request: StoreRequest): string | Promise<string> {
+    const { verb, key, exptime, unique } = request;
+    const condition = verb === "add" ? ["NX"] : verb === "replace" ? ["XX"] : [];
+    const argv = ["SET", key, stringOf(request), ...condition, ...expiryOf(exptime, this.#sender.now, [])];
+    if (verb !== "cas")
+      return this.#run(argv, (reply) => (reply.kind === "nil" ? "NOT_STORED\r\n" : "STORED\r\n"));
+    return this.#readWithWriters([key], (_, [last]) => {
+      const writer = bytesOf(last);
+      if (writer === "") return NOT_FOUND;
+      if (uniqueOf(writer) !== unique) return "EXISTS\r\n";
+      return this.#runIf(argv, writer, (reply) => (reply === null ? "EXISTS\r\n" : "STORED\r\n"));
+    });
+  }
+
+  /** Reads, adds, and writes if no other client has written meanwhile; expiry dates stay. */
+  async #count(request: CountRequest): Promise<string> {
+    for (let left = COUNT_TRIES; left > 0; left--) {
+      const answer = await this.#readWithWriters([request.key], ([value], [writer]) =>
+        this.#counted(request, value, bytesOf(writer)),
+      );
+      if (answer !== OTHERS_DID) return answer;
+    }
+    return "SERVER_ERROR others change this value all the time\r\n";
+  }
+
+  #counted(
+    { verb, key, by }: CountRequest,
+    value: Reply | undefined,
+    writer: ByteString,
+  ): string | Promise<string> {
+    if (value?.kind !== "bulk") return NOT_FOUND;
+    const { flags, data } = itemOf(value.bytes);
+    const before = uint64(data.trim());
+    if (before === null) return NO_NUMBER;
+    const less = before < by ? 0n : before - by;
+    const now = String(verb === "decr" ? less : BigInt.asUintN(64, before + by));
+    const argv = ["SET", key, stringOf({ flags, data: now }), "KEEPTTL"];
+    return this.#runIf(argv, writer, (reply) => (reply === null ? OTHERS_DID : `${now}\r\n`));
+  }
+
+  /** Reads the values and the last writer of each key in one step. @param answered  makes the answer of them */
+  #readWithWriters(
+    keys: readonly ByteString[],
+    answered: (values: readonly Reply[], writers: readonly Reply[]) => string | Promise<string>,
+  ): string | Promise<string> {
+    const values = this.#commands.permitted(["MGET", ...keys]);
+    if ("kind" in values) return answerOf(values, () => "");
+    const writers = { command: WRITERS, argv: [WRITERS.name, ...keys] };
+    const reply = this.#host.path.executeTogether([writers, values], [], this.#sender);
+    const read = (both: Reply): string | Promise<string> => {
+      const [writers, what] = itemsOf(both);
+      const problem = [both, writers, what].find((one) => one?.kind === "error");
+      return problem === undefined ? answered(itemsOf(what), itemsOf(writers)) : answerOf(problem, () => "");
+    };
+    return reply instanceof Promise ? reply.then(read) : read(reply);
+  }
+
+  /** @param answered  makes the answer of a reply that is no error */
+  #run(argv: readonly ByteString[], answered: (reply: Reply) => string): string | Promise<string> {
+    const reply = this.#commands.run(argv, this.#sender);
+    return reply instanceof Promise
+      ? reply.then((settled) => answerOf(settled, answered))
+      : answerOf(reply, answered);
+  }
+
+  /** @param answered  receives null if another client has changed the key since */
+  #runIf(
+    argv: readonly ByteString[],
+    writer: ByteString,
+    answered: (reply: Reply | null) => string,
+  ): string | Promise<string> {
+    const called = this.#commands.permitted(argv);
+    if ("kind" in called) return answerOf(called, () => "");
+    const conditions = [{ db: this.#sender.db, key: argv[1] ?? "", writer }];
+    const reply = this.#host.path.executeTogether([called], conditions, this.#sender);
+    const ofOne = (all: Reply) => {
+      if (all.kind === "nil-array") return answered(null);
+      return answerOf(all.kind === "array" ? (all.items[0] ?? all) : all, answered);
+    };
+    return reply instanceof Promise ? reply.then(ofOne) : ofOne(reply);
+  }
+}
+
+const denied = (denial: Denial): ErrorReply => (denial === "no-memory" ? NO_MEMORY : NOT_PERMITTED);
+
+function answerOf(reply: Reply, answered: (reply: Reply) => string): string {
+  if (reply === NOT_PERMITTED) return `CLIENT_ERROR ${NOT_PERMITTED.text}\r\n`;
+  return reply.kind === "error" ? `SERVER_ERROR ${reply.text}\r\n` : answered(reply);
+}
+
+const itemsOf = (reply: Reply | undefined): readonly Reply[] => (reply?.kind === "array" ? reply.items : []);
+const bytesOf = (reply: Reply | undefined): ByteString => (reply?.kind === "bulk" ? reply.bytes : "");
+const isZero = (reply: Reply): boolean => reply.kind === "integer" && reply.value === 0;

@@ -1,0 +1,195 @@
+/** Commands on collections, their indexes, and databases. */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { elements, embedded, list } from "../../../protocol/mongo/bson-writer.js";
+import { CommandDocument } from "../messages/command-document.js";
+import { failure } from "../messages/failure.js";
+import { checkMembers, type Fields } from "../messages/fields.js";
+import { documentsOf, firstBatch } from "../session/batches.js";
+import type { MongoCommand, MongoSession } from "../session/mongo-session.js";
+import { collectionArguments, countOf, databaseOf, namespaceOf } from "./arguments.js";
+import { membersOfReply } from "./refused-documents.js";
+
+/** Indexes in one command. */
+const INDEXES_MAX = 64;
+
+const WRITES: Fields = { writeConcern: "taken" };
+/** Options of collections other than plain ones. */
+const KINDS: Fields = {
+  capped: "default",
+  size: "default",
+  max: "default",
+  validator: "default",
+  validationLevel: "ignored",
+  validationAction: "ignored",
+  viewOn: "default",
+  pipeline: "default",
+  timeseries: "default",
+  expireAfterSeconds: "default",
+  collation: "default",
+  clusteredIndex: "default",
+  autoIndexId: "ignored",
+  changeStreamPreAndPostImages: "default",
+  encryptedFields: "default",
+  storageEngine: "default",
+  indexOptionDefaults: "default",
+};
+
+const INDEX_FIELDS = ["key", "name", "unique", "sparse", "v", "background", "expireAfterSeconds"] as const;
+/** Fields of indexes, and options of indexes other than plain ones. */
+const INDEX: Fields = {
+  ...Object.fromEntries(INDEX_FIELDS.map((name) => [name, "taken"] as const)),
+  weights: "default",
+  wildcardProjection: "default",
+  bits: "default",
+  partialFilterExpression: "default",
+  min: "default",
+  max: "default",
+  default_language: "default",
+  collation: "default",
+  hidden: "default",
+  clustered: "default",
+  prepareUnique: "default",
+};
+
+export const collectionCommands: readonly MongoCommand[] = [
+  {
+    names: ["create"],
+    group: "collections",
+    summary: "makes a collection, which the first document would make too",
+    fields: { ...WRITES, ...KINDS },
+    run: (session, command) =>
+      session.write(command, ["MDB.CREATE", ...collectionArguments(command)], () => ""),
+  },
+  {
+    names: ["drop"],
+    group: "collections",
+    summary: "removes a collection",
+    fields: WRITES,
+    run: (session, command) =>
+      session.write(command, ["MDB.DROP", ...collectionArguments(command)], membersOfReply),
+  },
+  {
+    names: ["dropDatabase"],
+    group: "collections",
+    summary: "removes all collections of a database",
+    fields: WRITES,
+    run: (session, command) =>
+      session.write(command, ["MDB.DROPDATABASE", databaseOf(command)], membersOfReply),
+  },
+  {
+    names: ["createIndexes"],
+    group: "collections",
+    summary:
+      "makes indexes; `unique` ones refuse what is there (11000), those with `expireAfterSeconds` remove documents",
+    fields: { ...WRITES, indexes: "taken", commitQuorum: "ignored" },
+    run: createIndexes,
+  },
+  {
+    names: ["dropIndexes", "deleteIndexes"],
+    group: "collections",
+    summary: "removes indexes",
+    fields: { ...WRITES, index: "taken" },
+    run: (session, command) =>
+      session.write(
+        command,
+        ["MDB.DROPINDEXES", ...collectionArguments(command), command.only(["index"])],
+        membersOfReply,
+      ),
+  },
+  {
+    names: ["listIndexes"],
+    group: "collections",
+    summary: "the indexes of a collection",
+    fields: { cursor: "taken" },
+    run: (session, command) =>
+      listed(session, command, namespaceOf(command), ["MDB.LISTINDEXES", ...collectionArguments(command)]),
+  },
+  {
+    names: ["listCollections"],
+    group: "collections",
+    summary: "the collections of a database",
+    fields: { cursor: "taken", filter: "taken", nameOnly: "taken", authorizedCollections: "ignored" },
+    run: listCollections,
+  },
+  {
+    names: ["renameCollection"],
+    group: "collections",
+    summary:
+      "gives a collection another name, in its database or another one; `dropTarget` replaces what has it",
+    fields: { ...WRITES, to: "taken", dropTarget: "taken" },
+    run: rename,
+  },
+  {
+    names: ["collStats", "collstats"],
+    group: "collections",
+    summary: "documents, bytes and indexes of a collection",
+    fields: { scale: "ignored" },
+    run: (session, command) => session.run(["MDB.STATS", ...collectionArguments(command)], membersOfReply),
+  },
+  {
+    names: ["dbStats", "dbstats"],
+    group: "collections",
+    summary: "collections, documents and bytes of a database",
+    fields: { scale: "ignored", freeStorage: "ignored" },
+    run: (session, command) => session.run(["MDB.STATS", databaseOf(command)], membersOfReply),
+  },
+  {
+    names: ["listDatabases"],
+    group: "collections",
+    summary: "the databases",
+    fields: { filter: "taken", nameOnly: "taken", authorizedDatabases: "ignored" },
+    run: (session, command) =>
+      session.run(["MDB.LISTDATABASES", command.only(["filter", "nameOnly"])], (reply) =>
+        elements({ databases: list(documentsOf(reply).map(embedded)) }),
+      ),
+  },
+];
+
+function rename(session: MongoSession, command: CommandDocument): ByteString | Promise<ByteString> {
+  const names = [command.name, "to"].map((field) => {
+    const [, database, collection] = /^([^.]+)\.(.+)$/s.exec(command.text(field) ?? "") ?? [];
+    if (database === undefined || collection === undefined)
+      throw failure(73, `renameCollection: '${field}' has to be database.collection`);
+    return [database, collection] as const;
+  });
+  const argv = ["MDB.RENAME", ...names.flat(), command.flag("dropTarget") ? "1" : "0"];
+  return session.write(command, argv, () => "");
+}
+
+function createIndexes(session: MongoSession, command: CommandDocument): ByteString | Promise<ByteString> {
+  const indexes = command.documents("indexes", INDEXES_MAX) ?? [];
+  if (indexes.length === 0) throw failure(2, "Must specify at least one index to create");
+  const asked = indexes.map((one) => {
+    const index = new CommandDocument(one);
+    checkMembers(index, INDEX, "createIndexes.indexes");
+    return index.only(INDEX_FIELDS);
+  });
+  const argv = ["MDB.CREATEINDEXES", ...collectionArguments(command), ...asked];
+  return session.write(command, argv, membersOfReply);
+}
+
+function listCollections(session: MongoSession, command: CommandDocument): ByteString | Promise<ByteString> {
+  const database = databaseOf(command);
+  const spec = command.only(["filter", "nameOnly"]);
+  return listed(session, command, `${database}.$cmd.listCollections`, [
+    "MDB.LISTCOLLECTIONS",
+    database,
+    spec,
+  ]);
+}
+
+/** Runs a command that lists documents made by the store. */
+function listed(
+  session: MongoSession,
+  command: CommandDocument,
+  namespace: ByteString,
+  argv: readonly ByteString[],
+): ByteString | Promise<ByteString> {
+  const wish = wishOf(command);
+  return session.run(argv, (reply) => firstBatch(session, { namespace, argv }, documentsOf(reply), wish));
+}
+
+function wishOf(command: CommandDocument) {
+  const cursor = command.within("cursor");
+  return { size: cursor === null ? null : countOf(cursor, "batchSize"), isSingle: false };
+}

@@ -1,0 +1,62 @@
+/** Commands that follow a first answer: they fetch further documents, or end the cursor. */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { elements, int64, list } from "../../../protocol/mongo/bson-writer.js";
+import type { CommandDocument } from "../messages/command-document.js";
+import { failure } from "../messages/failure.js";
+import { nextBatch } from "../session/batches.js";
+import type { Cursor } from "../session/cursors.js";
+import type { MongoCommand, MongoSession } from "../session/mongo-session.js";
+import { countOf, namespaceOf } from "./arguments.js";
+
+/** Cursor ids in one command. */
+const KILLED_MAX = 10_000;
+
+export const cursorCommands: readonly MongoCommand[] = [
+  {
+    names: ["getMore"],
+    group: "cursors",
+    summary: "further documents, as they were when they were found",
+    fields: { collection: "taken", batchSize: "taken", term: "default" },
+    run: getMore,
+  },
+  {
+    names: ["killCursors"],
+    group: "cursors",
+    summary: "ends cursors: their remaining documents are dropped",
+    fields: { cursors: "taken" },
+    run: killCursors,
+  },
+];
+
+function getMore(session: MongoSession, command: CommandDocument): ByteString {
+  const id = command.int64("getMore") ?? 0n;
+  const cursor = cursorOf(session, id);
+  if (cursor === null) throw failure(43, `cursor id ${id} not found`);
+  const namespace = namespaceOf(command, "collection");
+  if (cursor.namespace !== namespace) throw failure(13, "the cursor is of another collection");
+  session.check(cursor.asked);
+  return nextBatch(session, cursor, countOf(command, "batchSize") || null);
+}
+
+function killCursors(session: MongoSession, command: CommandDocument): ByteString {
+  const ids = (command.values("cursors", KILLED_MAX) ?? []).map((one) => one.int64("") ?? 0n);
+  const killed: bigint[] = [];
+  const absent: bigint[] = [];
+  for (const id of ids) {
+    const cursor = cursorOf(session, id);
+    if (cursor !== null) session.server.cursors.close(cursor);
+    (cursor === null ? absent : killed).push(id);
+  }
+  return elements({
+    cursorsKilled: list(killed.map(int64)),
+    cursorsNotFound: list(absent.map(int64)),
+    cursorsAlive: list([]),
+    cursorsUnknown: list([]),
+  });
+}
+
+/** Returns the client's cursor; null: there is none, or it is another user's. */
+function cursorOf({ server, login }: MongoSession, id: bigint): Cursor | null {
+  const cursor = server.cursors.find(id);
+  return cursor !== undefined && cursor.user === login.name ? cursor : null;
+}

@@ -1,0 +1,165 @@
+/** Commands by which drivers learn what the server is, and whether it is alive. */
+
+import { version } from "../../../net/process/version.js";
+import { bytesOfText } from "../../../protocol/byte-string.js";
+import {
+  boolean,
+  date,
+  double,
+  element,
+  elements,
+  embedded,
+  framed,
+  int32,
+  list,
+  text,
+  words,
+  document as written,
+} from "../../../protocol/mongo/bson-writer.js";
+import {
+  BATCH_DOCUMENTS_MAX,
+  DOCUMENT_BYTES_MAX,
+  MESSAGE_BYTES_MAX,
+} from "../../../protocol/mongo/message.js";
+import type { CommandDocument } from "../messages/command-document.js";
+import { failure } from "../messages/failure.js";
+import type { MongoServer } from "../session/mongo-server.js";
+import type { MongoCommand, MongoSession } from "../session/mongo-session.js";
+import { MECHANISMS, startLogin } from "./login-commands.js";
+
+/** The server whose commands are spoken, and the number by which drivers know it: MongoDB 7.0. */
+const SPOKEN = [7, 0, 0, 0];
+const WIRE_VERSION = 21;
+/** The oldest wire version that is served: OP_MSG. */
+const WIRE_VERSION_MIN = 0;
+
+export const greetings: readonly MongoCommand[] = [
+  {
+    names: ["hello"],
+    group: "connection",
+    summary:
+      "what the server is: a standalone server, or with peers one of several equal ones (a mongos, to drivers)",
+    // New drivers send fields that old servers do not know.
+    fields: "any",
+    isOpen: true,
+    run: (session, command) => greet(session, command, "isWritablePrimary"),
+  },
+  {
+    names: ["isMaster", "ismaster"],
+    group: "connection",
+    summary: "the same to older drivers",
+    fields: "any",
+    isOpen: true,
+    run: (session, command) => greet(session, command, "ismaster"),
+  },
+  {
+    names: ["ping"],
+    group: "connection",
+    summary: "checks that the server answers",
+    fields: {},
+    isOpen: true,
+    run: () => "",
+  },
+  {
+    names: ["buildInfo", "buildinfo"],
+    group: "connection",
+    summary: "the version whose commands are spoken (MongoDB 7.0), and this daemon's",
+    fields: {},
+    isOpen: true,
+    run: () =>
+      elements({
+        version: text(SPOKEN.slice(0, 3).join(".")),
+        versionArray: list(SPOKEN.map(int32)),
+        dbsyncd: text(version),
+        modules: list([]),
+        bits: int32(64),
+        debug: boolean(false),
+        maxBsonObjectSize: int32(DOCUMENT_BYTES_MAX),
+      }),
+  },
+  {
+    names: ["whatsmyuri"],
+    group: "connection",
+    summary: "the client's own address",
+    fields: {},
+    run: ({ remote }) => elements({ you: words(remote) }),
+  },
+  {
+    names: ["getParameter"],
+    group: "connection",
+    summary: "`featureCompatibilityVersion`; there are no other parameters",
+    fields: "any",
+    run: (_, command) => parameters(command),
+  },
+  {
+    names: ["serverStatus"],
+    group: "connection",
+    summary: "version, process and time; figures are at /metrics",
+    fields: "any",
+    run: ({ server }) => status(server),
+  },
+];
+
+function greet(session: MongoSession, command: CommandDocument, isPrimary: string) {
+  const { server, id } = session;
+  // A driver that has other servers sends nothing to one whose greeting fails.
+  if (isOneOfSeveral(server.daemon) && server.daemon.state === "catching-up")
+    throw failure(
+      13436,
+      "this daemon is catching up with its peers: use another one, or try again in some seconds",
+    );
+  const messageBytes = Math.min(MESSAGE_BYTES_MAX, server.host.limits.maxRequestBytes);
+  const hello = elements({
+    helloOk: boolean(true),
+    [isPrimary]: boolean(true),
+    maxBsonObjectSize: int32(Math.min(DOCUMENT_BYTES_MAX, messageBytes)),
+    maxMessageSizeBytes: int32(messageBytes),
+    maxWriteBatchSize: int32(BATCH_DOCUMENTS_MAX),
+    localTime: date(server.host.environment.clock()),
+    ...(isOneOfSeveral(server.daemon) ? { msg: text("isdbgrid") } : SESSIONS),
+    connectionId: int32(id),
+    minWireVersion: int32(WIRE_VERSION_MIN),
+    maxWireVersion: int32(WIRE_VERSION),
+    readOnly: boolean(false),
+  });
+  const mechanisms = command.has("saslSupportedMechs")
+    ? element("saslSupportedMechs", list(MECHANISMS.map((one) => text(one))))
+    : "";
+  const asked = command.within("speculativeAuthenticate");
+  if (asked === null) return `${hello}${mechanisms}`;
+  return startLogin(session, asked).then(
+    (begun) => `${hello}${mechanisms}${element("speculativeAuthenticate", embedded(framed(begun)))}`,
+    // The driver sends saslStart next, and receives the error then.
+    () => `${hello}${mechanisms}`,
+  );
+}
+
+const SESSION_MINUTES = 30;
+const SESSIONS = { logicalSessionTimeoutMinutes: int32(SESSION_MINUTES) };
+
+/**
+ * Whether drivers are to treat the daemon as one of several equal servers (a mongos), between which they choose and
+ * fail over. Such a server has no sessions here: with sessions drivers would send transaction numbers to repeat
+ * writes.
+ */
+const isOneOfSeveral = ({ settings, members }: MongoServer["daemon"]): boolean =>
+  settings.peers.length > 0 || members > 1;
+
+const VERSION_PARAMETER = "featureCompatibilityVersion";
+
+function parameters(command: CommandDocument) {
+  if (!command.has(VERSION_PARAMETER)) throw failure(72, "no option found to get");
+  const known = { version: text(SPOKEN.slice(0, 2).join(".")) };
+  return elements({ [VERSION_PARAMETER]: written(known) });
+}
+
+function status({ host: { environment }, daemon }: MongoServer) {
+  return elements({
+    host: words(`${daemon.address}:${daemon.port}`),
+    version: text(SPOKEN.slice(0, 3).join(".")),
+    process: text(bytesOfText("dbsyncd")),
+    pid: int32(process.pid),
+    uptime: double(Math.floor(process.uptime())),
+    localTime: date(environment.clock()),
+  });
+}

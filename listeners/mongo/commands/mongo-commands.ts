@@ -1,0 +1,23 @@
+/** All commands of MongoDB clients, as docs/mongo.md lists them. Any other is CommandNotFound. */
+import type { MongoCommand } from "../session/mongo-session.js";
+import { collectionCommands } from "./collection-commands.js";
+import { cursorCommands } from "./cursor-commands.js";
+import { greetings } from "./greeting-commands.js";
+import { logins } from "./login-commands.js";
+import { readCommands } from "./read-commands.js";
+import { sessionCommands } from "./session-commands.js";
+import { writeCommands } from "./write-commands.js";
+
+export const mongoCommands: readonly MongoCommand[] = [
+  ...greetings,
+  ...logins,
+  ...sessionCommands,
+  ...readCommands,
+  ...writeCommands,
+  ...collectionCommands,
+  ...cursorCommands,
+];
+
+export const mongoCommandsByName: ReadonlyMap<string, MongoCommand> = new Map(
+  mongoCommands.flatMap((command) => command.names.map((name) => [name, command] as const)),
+);

@@ -1,0 +1,147 @@
+/** Commands that read documents. */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { document, element, elements, framed, int32, text } from "../../../protocol/mongo/bson-writer.js";
+import { BATCH_DOCUMENTS_MAX, DOCUMENT_BYTES_MAX } from "../../../protocol/mongo/message.js";
+import { CommandDocument } from "../messages/command-document.js";
+import { failure } from "../messages/failure.js";
+import type { Fields } from "../messages/fields.js";
+import { documentsOf, firstBatch } from "../session/batches.js";
+import type { MongoCommand, MongoSession } from "../session/mongo-session.js";
+import { collectionArguments, collectionOf, countOf, databaseOf, namespaceOf } from "./arguments.js";
+import { membersOfReply } from "./refused-documents.js";
+
+const OF_READS: Fields = { collation: "default", hint: "ignored", allowDiskUse: "ignored" };
+const OF_CURSORS: Fields = {
+  noCursorTimeout: "default",
+  allowPartialResults: "ignored",
+  tailable: "default",
+  awaitData: "default",
+  oplogReplay: "default",
+  returnKey: "default",
+  showRecordId: "default",
+  min: "default",
+  max: "default",
+};
+
+export const readCommands: readonly MongoCommand[] = [
+  {
+    names: ["explain"],
+    group: "documents",
+    summary: "which index a command uses, without carrying it out; there are no execution times",
+    fields: { verbosity: "ignored" },
+    run: explain,
+  },
+  {
+    names: ["find"],
+    group: "documents",
+    summary: "documents that match, sorted, skipped, limited, and of them what the projection names",
+    fields: {
+      ...OF_READS,
+      ...OF_CURSORS,
+      filter: "taken",
+      sort: "taken",
+      projection: "taken",
+      skip: "taken",
+      limit: "taken",
+      batchSize: "taken",
+      singleBatch: "taken",
+      let: "taken",
+    },
+    run: find,
+  },
+  {
+    names: ["aggregate"],
+    group: "documents",
+    summary: "what a pipeline makes of a collection's documents",
+    fields: {
+      ...OF_READS,
+      pipeline: "taken",
+      let: "taken",
+      cursor: "taken",
+      explain: "default",
+      bypassDocumentValidation: "ignored",
+      writeConcern: "ignored",
+    },
+    run: aggregate,
+  },
+  {
+    names: ["count"],
+    group: "documents",
+    summary: "how many documents match",
+    fields: { ...OF_READS, query: "taken", limit: "taken", skip: "taken", fields: "ignored" },
+    run: (session, command) =>
+      session.run(
+        ["MDB.COUNT", ...collectionArguments(command), command.only(["query", "skip", "limit"])],
+        (reply) => elements({ n: int32(reply.kind === "integer" ? Number(reply.value) : 0) }),
+      ),
+  },
+  {
+    names: ["distinct"],
+    group: "documents",
+    summary: "the different values of a field in documents that match",
+    fields: { ...OF_READS, key: "taken", query: "taken" },
+    run: (session, command) =>
+      session.run(
+        ["MDB.DISTINCT", ...collectionArguments(command), command.only(["key", "query"])],
+        (reply) => {
+          const members = membersOfReply(reply);
+          if (members.length <= DOCUMENT_BYTES_MAX) return members;
+          throw failure(10334, `distinct too big, ${DOCUMENT_BYTES_MAX} bytes at most`);
+        },
+      ),
+  },
+];
+
+/** Returns the search that a command of another kind is explained as. */
+const EXPLAINED: ReadonlyMap<string, (command: CommandDocument) => ByteString> = new Map([
+  ["find", (command) => command.only(["filter", "sort"])],
+  ["count", (command) => framed(named(command, "query", "filter"))],
+  ["distinct", (command) => framed(named(command, "query", "filter"))],
+  ["findAndModify", (command) => framed(`${named(command, "query", "filter")}${command.element("sort")}`)],
+  ["update", (command) => framed(ofFirst(command, "updates"))],
+  ["delete", (command) => framed(ofFirst(command, "deletes"))],
+  ["aggregate", (command) => framed(ofFirst(command, "pipeline", "$match"))],
+]);
+
+/** Returns a document among a command's members under another name. */
+function named(command: CommandDocument, name: string, other: string): ByteString {
+  const [written, head] = [command.element(name), name.length + 2];
+  return written === "" ? "" : `${written.charAt(0)}${other}\0${written.slice(head)}`;
+}
+
+/** Returns the filter of the first statement, or of a pipeline's first stage. */
+function ofFirst(command: CommandDocument, field: string, name = "q"): ByteString {
+  const [first] = command.documents(field, BATCH_DOCUMENTS_MAX) ?? [];
+  return first === undefined ? "" : named(new CommandDocument(first), name, "filter");
+}
+
+function explain(session: MongoSession, command: CommandDocument): ByteString | Promise<ByteString> {
+  const inner = command.within("explain");
+  const specOf = EXPLAINED.get(inner?.name ?? "");
+  if (inner === null || specOf === undefined)
+    throw failure(59, `Explain failed due to unknown command: ${inner?.name ?? ""}`);
+  const argv = ["MDB.EXPLAIN", databaseOf(command), collectionOf(inner), specOf(inner)];
+  return session.run(argv, (reply) => membersOfReply(reply) + SERVER_INFO);
+}
+
+const SERVER_INFO = element("serverInfo", document({ version: text("7.0.0") }));
+
+function find(session: MongoSession, command: CommandDocument): ByteString | Promise<ByteString> {
+  const namespace = namespaceOf(command);
+  const wish = { size: countOf(command, "batchSize"), isSingle: command.flag("singleBatch") };
+  const spec = command.only(["filter", "sort", "projection", "skip", "limit", "let"]);
+  const argv = ["MDB.FIND", ...collectionArguments(command), spec];
+  return session.run(argv, (reply) => firstBatch(session, { namespace, argv }, documentsOf(reply), wish));
+}
+
+function aggregate(session: MongoSession, command: CommandDocument): ByteString | Promise<ByteString> {
+  if (!command.isText("aggregate"))
+    throw failure(73, "aggregate works on a collection here, not on a whole database");
+  const namespace = namespaceOf(command);
+  const cursor = command.within("cursor");
+  if (cursor === null) throw failure(9, "The 'cursor' option is required");
+  const wish = { size: countOf(cursor, "batchSize"), isSingle: false };
+  const spec = command.only(["pipeline", "let"]);
+  const argv = ["MDB.AGGREGATE", ...collectionArguments(command), spec];
+  return session.run(argv, (reply) => firstBatch(session, { namespace, argv }, documentsOf(reply), wish));
+}

@@ -1,0 +1,191 @@
+/** Commands that change documents. Each is one unit, whatever number of documents it names. */
+import { type ByteString, bytesOf } from "../../../protocol/byte-string.js";
+import { MalformedBson, membersOf } from "../../../protocol/mongo/bson-members.js";
+import { type BsonValue, element, framed, int32 } from "../../../protocol/mongo/bson-writer.js";
+import { BATCH_DOCUMENTS_MAX, DOCUMENT_BYTES_MAX } from "../../../protocol/mongo/message.js";
+import { CommandDocument } from "../messages/command-document.js";
+import { failure, type MongoFailure } from "../messages/failure.js";
+import { checkMembers, type Fields } from "../messages/fields.js";
+import type { MongoCommand, MongoSession } from "../session/mongo-session.js";
+import { collectionArguments } from "./arguments.js";
+import { membersOfReply, Refusals, refusedId, refusedUpsertId } from "./refused-documents.js";
+
+const ID = "_id";
+const UPSERT_ID = "upsertId";
+const LENGTH_BYTES = 4;
+
+const OF_WRITES: Fields = {
+  ordered: "taken",
+  writeConcern: "taken",
+  bypassDocumentValidation: "ignored",
+  let: "taken",
+  maxTimeMS: "ignored",
+};
+const OF_UPDATES: Fields = {
+  q: "taken",
+  u: "taken",
+  multi: "taken",
+  upsert: "taken",
+  collation: "default",
+  arrayFilters: "taken",
+  c: "default",
+  sort: "default",
+  hint: "ignored",
+};
+const OF_DELETIONS: Fields = { q: "taken", limit: "taken", collation: "default", hint: "ignored" };
+const FIND_AND_MODIFY: Fields = {
+  query: "taken",
+  sort: "taken",
+  remove: "taken",
+  update: "taken",
+  new: "taken",
+  fields: "taken",
+  upsert: "taken",
+  writeConcern: "taken",
+  bypassDocumentValidation: "ignored",
+  collation: "default",
+  arrayFilters: "taken",
+  let: "taken",
+  hint: "ignored",
+};
+
+export const writeCommands: readonly MongoCommand[] = [
+  {
+    names: ["insert"],
+    group: "documents",
+    summary: "adds documents; those without `_id` get an ObjectId",
+    fields: { ...OF_WRITES, documents: "taken" },
+    run: (session, command) =>
+      batch(session, command, {
+        verb: "MDB.INSERT",
+        field: "documents",
+        argument: (bytes) => withId(bytes, session),
+        refusal: refusedId,
+      }),
+  },
+  {
+    names: ["update"],
+    group: "documents",
+    summary:
+      "changes or replaces documents that match, one or (`multi`) all; `upsert` adds what is not there",
+    fields: { ...OF_WRITES, updates: "taken" },
+    run: (session, command) =>
+      batch(session, command, {
+        verb: "MDB.UPDATE",
+        field: "updates",
+        argument: (bytes) => updateStatement(bytes, session, command.element("let")),
+        refusal: (bytes) => refusedUpsertId(bytes, "q", "u"),
+      }),
+  },
+  {
+    names: ["delete"],
+    group: "documents",
+    summary: "removes documents that match, one or all",
+    fields: { ...OF_WRITES, deletes: "taken" },
+    run: (session, command) =>
+      batch(session, command, {
+        verb: "MDB.DELETE",
+        field: "deletes",
+        argument: (bytes) =>
+          inDialect(
+            statement(bytes, OF_DELETIONS, "delete.deletes").only(["q", "limit"]),
+            command.element("let"),
+          ),
+      }),
+  },
+  {
+    names: ["findAndModify", "findandmodify"],
+    group: "documents",
+    summary: "changes, replaces or removes one document, and returns it as it was before or (`new`) after",
+    fields: FIND_AND_MODIFY,
+    run: findAndModify,
+  },
+];
+
+/** The way in which a command's documents become arguments of the store's command. */
+interface Batch {
+  readonly verb: string;
+  readonly field: string;
+  readonly argument: (document: Buffer) => ByteString;
+  /** Returns why a document is refused before it reaches the store; null: it is accepted. */
+  readonly refusal?: (document: Buffer) => MongoFailure | null;
+}
+
+function batch(
+  session: MongoSession,
+  command: CommandDocument,
+  { verb, field, argument, refusal = () => null }: Batch,
+): ByteString | Promise<ByteString> {
+  const documents = command.documents(field, BATCH_DOCUMENTS_MAX) ?? [];
+  if (documents.length === 0)
+    throw failure(16, `Write batch sizes must be between 1 and ${BATCH_DOCUMENTS_MAX}`);
+  const ordered = command.has("ordered") && !command.flag("ordered") ? "0" : "1";
+  const refused = new Refusals(documents, refusal, ordered === "1");
+  const { left } = refused;
+  if (left.length === 0) return refused.alone;
+  return session.write(
+    command,
+    [verb, ...collectionArguments(command), ordered, ...left.map(argument)],
+    (reply) => (refused.isEmpty ? membersOfReply(reply) : refused.joined(reply)),
+  );
+}
+
+function findAndModify(session: MongoSession, command: CommandDocument): ByteString | Promise<ByteString> {
+  const names = ["query", "sort", "remove", "update", "new", "fields", "upsert", "arrayFilters"];
+  const refusal = command.flag("upsert")
+    ? refusedUpsertId(Buffer.from(command.only(names), "latin1"), "query", "update")
+    : null;
+  if (refusal !== null) throw refusal;
+  const isLater = command.element("fields").includes("$");
+  const spec = inDialect(upsertable(command, names, session), command.element("let"), isLater);
+  return session.write(command, ["MDB.FINDANDMODIFY", ...collectionArguments(command), spec], membersOfReply);
+}
+
+const UPDATE_NAMES = ["q", "u", "multi", "upsert", "arrayFilters"];
+
+function updateStatement(bytes: Buffer, session: MongoSession, variables: ByteString): ByteString {
+  const document = statement(bytes, OF_UPDATES, "update.updates");
+  return inDialect(upsertable(document, UPDATE_NAMES, session), variables);
+}
+
+/** Names that releases before `dialect: 2` do not know: a statement without them is recorded in the older form. */
+const LATER = ["$expr\0", "$bit\0", ".$", "arrayFilters\0", "\x04u\0", "\x04update\0"];
+const SECOND_DIALECT = element("dialect", int32(2));
+
+/** Adds the command's variables to a statement, and the dialect that it needs. */
+function inDialect(spec: ByteString, variables: ByteString, isLater = false): ByteString {
+  if (!isLater && variables === "" && !LATER.some((name) => spec.includes(name))) return spec;
+  return framed(spec.slice(LENGTH_BYTES, -1) + variables + SECOND_DIALECT);
+}
+
+function statement(bytes: Buffer, fields: Fields, where: ByteString): CommandDocument {
+  const document = new CommandDocument(bytes);
+  checkMembers(document, fields, where);
+  return document;
+}
+
+/** Adds an id for the document that an upsert may add. */
+function upsertable(document: CommandDocument, names: readonly string[], session: MongoSession): ByteString {
+  const id = document.flag("upsert") ? element(UPSERT_ID, session.server.objectIds.next()) : "";
+  return framed(names.map((name) => document.element(name)).join("") + id);
+}
+
+/** Returns a document with an id. @throws MongoFailure */
+function withId(bytes: Buffer, { server }: MongoSession): ByteString {
+  if (bytes.length > DOCUMENT_BYTES_MAX)
+    throw failure(10334, `a document of ${bytes.length} bytes; ${DOCUMENT_BYTES_MAX} at most`);
+  return hasId(bytes) ? bytesOf(bytes) : preceded(bytes, server.objectIds.next());
+}
+
+function hasId(bytes: Buffer): boolean {
+  try {
+    for (const { name } of membersOf(bytes)) if (name === ID) return true;
+    return false;
+  } catch (problem) {
+    if (problem instanceof MalformedBson) throw failure(22, problem.message);
+    throw problem;
+  }
+}
+
+const preceded = (bytes: Buffer, id: BsonValue): ByteString =>
+  framed(`${element(ID, id)}${bytesOf(bytes, LENGTH_BYTES, bytes.length - 1)}`);

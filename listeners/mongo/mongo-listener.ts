@@ -1,0 +1,32 @@
+/** The listener of --mongo. */
+
+import { isLoopback } from "../../net/process/loopback.js";
+import type { MongoMessage } from "../../protocol/mongo/message.js";
+import { UserListener, type UserListenerParts } from "../user-listener.js";
+import { MONGO_LISTENER, MongoDialect } from "./mongo-dialect.js";
+import { MongoServer } from "./session/mongo-server.js";
+
+export class MongoListener extends UserListener<MongoMessage, MongoServer> {
+  constructor(parts: UserListenerParts) {
+    const { daemon, gate } = parts;
+    super(parts, {
+      name: MONGO_LISTENER,
+      fullText: "",
+      makeServer: (host) => new MongoServer(host, daemon),
+      makeDialect(server, connection) {
+        const isPrivate = gate !== null || isLoopback(connection.address) === true;
+        return new MongoDialect(server, connection, isPrivate);
+      },
+    });
+  }
+
+  /** Bytes of connections and of cursors. */
+  override get bufferedBytes(): number {
+    return super.bufferedBytes + this.server.cursors.bytes;
+  }
+
+  override async stop(): Promise<void> {
+    await super.stop();
+    this.server.cursors.stop();
+  }
+}

@@ -1,0 +1,30 @@
+/** The state that all connections of a --mongo listener share. */
+
+import type { DaemonFace } from "../../daemon-face.js";
+import type { UserSocketHost } from "../../user-listener.js";
+import { Cursors } from "./cursors.js";
+import { ObjectIds } from "./object-ids.js";
+
+/** Drivers read the id of a connection as a signed number of 32 bits. */
+const IDS = 2 ** 31;
+
+export class MongoServer {
+  readonly host: UserSocketHost;
+  readonly daemon: DaemonFace;
+  readonly cursors: Cursors;
+  readonly objectIds: ObjectIds;
+  #lastId = 0;
+
+  constructor(host: UserSocketHost, daemon: DaemonFace) {
+    this.host = host;
+    this.daemon = daemon;
+    this.cursors = new Cursors(host);
+    this.objectIds = new ObjectIds(host.environment);
+  }
+
+  /** Returns the id of a new connection. */
+  nextId(): number {
+    this.#lastId = (this.#lastId + 1) % IDS;
+    return this.#lastId;
+  }
+}

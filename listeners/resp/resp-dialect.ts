@@ -1,0 +1,211 @@
+/**
+ * The dialect of --resp: commands in, replies out, carried out by the session. Like Redis it reads on while the
+ * client does not read, up to a limit: clients send long pipelines before they read the first answer.
+ */
+
+import type { ClientConnection } from "../../net/connections/client-connection.js";
+import {
+  type Answer,
+  type ClientDoing,
+  type Closing,
+  closing,
+  Dialect,
+} from "../../net/connections/dialect.js";
+import { isTextByte } from "../../net/connections/first-byte.js";
+import { type ForeignClient, foreignClient } from "../../net/connections/foreign-client.js";
+import type { ByteString } from "../../protocol/byte-string.js";
+import { error, OK, type Reply } from "../../protocol/reply.js";
+import { RespRequestParser } from "../../protocol/resp/resp-request-parser.js";
+import { bulkHead, writeReply } from "../../protocol/resp/resp-writer.js";
+import type { AwaitedCommand } from "./session/awaited-command.js";
+import { answerBytes, argumentBytes } from "./session/reply-bytes.js";
+import type { RespServer } from "./session/resp-server.js";
+import { RespSession, type Routes } from "./session/resp-session.js";
+import { LONG_BYTES, type SharedOutput } from "./shared-output.js";
+
+export const RESP_LISTENER = "resp";
+
+/** Pending requests of a connection. */
+const UNANSWERED_MAX = 4096;
+const END = "\r\n";
+
+/** A command's name and arguments. */
+export type Argv = readonly ByteString[];
+
+export class RespDialect extends Dialect<Argv> {
+  readonly listener = RESP_LISTENER;
+  override readonly readsOn = true;
+  /** A command takes less time than reading the clock. */
+  override readonly requestsPerLook = 16;
+  isProven = false;
+  protected readonly parser: RespRequestParser;
+  readonly #server: RespServer;
+  readonly #output: SharedOutput;
+  readonly #connection: ClientConnection<Argv>;
+  readonly #session: RespSession;
+  /** A command that waits for the answers to earlier ones, or for the end of a pause. */
+  #heldBack: Argv | null = null;
+  #isPaused = false;
+  /** Commands served in this turn, and their errors. */
+  #served = 0;
+  #errors = 0;
+
+  constructor(server: RespServer, routes: Routes, output: SharedOutput, connection: ClientConnection<Argv>) {
+    super();
+    const { limits } = server.host;
+    const bounds = { bulkBytes: limits.maxBulkBytes, requestBytes: limits.maxQueryBytes };
+    this.#server = server;
+    this.#output = output;
+    this.#connection = connection;
+    this.parser = new RespRequestParser(bounds, server.strings);
+    this.#session = new RespSession(server, routes, connection, this.parser);
+    this.#session.answerOf = (reply) => this.#answer(reply);
+    this.parser.trusted = this.#session.guest.user !== null;
+    // Without logins, even the first command may have the full length.
+    if (this.parser.trusted) connection.trust();
+  }
+
+  override get doing(): ClientDoing {
+    return { name: this.#session.guest.name ?? "", command: this.#session.lastCommand ?? "" };
+  }
+
+  /** Recognizes other protocols, except memcached's: its lines are inline commands of Redis. */
+  override foreignClient(chunk: Buffer): ForeignClient | null {
+    return foreignClient(chunk, "resp", ["memcached"]);
+  }
+
+  override isFirstByte(byte: number): boolean {
+    return isTextByte(byte);
+  }
+
+  override get heldBytes(): number {
+    return this.parser.heldBytes + this.#session.queuedBytes + (this.#session.subscriptions?.bytes ?? 0);
+  }
+
+  get isClosing(): boolean {
+    return this.#session.isClosing;
+  }
+
+  /** Returns false: as in Redis, the rest of a command may take as long as the next command. */
+  override get isMidRequest(): boolean {
+    return false;
+  }
+
+  override get isHeldBack(): boolean {
+    return this.#isPaused;
+  }
+
+  override get listensOn(): boolean {
+    return this.#session.waiting !== null;
+  }
+
+  override push(chunk: Buffer): boolean {
+    this.#server.inputBytes += chunk.length;
+    return super.push(chunk);
+  }
+
+  override keep(): void {
+    this.parser.keep();
+    const { heldBytes } = this.parser;
+    if (this.listensOn && heldBytes > this.#server.host.limits.maxQueryBytes)
+      this.#connection.drop("too-much-behind", `${heldBytes} bytes`);
+  }
+
+  override takes(pending: number): boolean {
+    return !this.#isPaused && (this.#heldBack === null || pending === 0);
+  }
+
+  override next(pending: number): Argv | null {
+    const { pause, tracking } = this.#server;
+    if (tracking.size > 0) tracking.sendDeferred();
+    const argv = this.#heldBack ?? this.parser.next();
+    if (argv === null) return null;
+    this.#heldBack = argv;
+    if (pause.mode !== null && this.#session.isPaused(argv)) {
+      this.#isPaused = true;
+      pause.hold(this.#resume);
+      return null;
+    }
+    if (pending > 0 && (pending >= UNANSWERED_MAX || !this.#session.mayRunConcurrently(argv))) return null;
+    this.#heldBack = null;
+    return argv;
+  }
+
+  get silenceMost(): number {
+    const { subscriptions } = this.#session;
+    return subscriptions?.isEmpty === false ? 0 : this.#server.host.limits.respIdleTimeout;
+  }
+
+  bytesOf(argv: Argv): number {
+    return argumentBytes(argv);
+  }
+
+  override begin(now: number): void {
+    this.#server.mark = now;
+    this.#session.now = this.#server.environment.clock();
+  }
+
+  serve(argv: Argv): Answer | AwaitedCommand {
+    const session = this.#session;
+    const reply = session.serve(argv);
+    this.#served++;
+    if (!this.parser.trusted) this.parser.trusted = session.guest.user !== null;
+    const isMuted = session.replies !== "on" && session.mute();
+    if (reply === null) return "";
+    if (reply instanceof Promise || reply.kind === "later") return this.#awaited(reply, isMuted);
+    if (isMuted) return "";
+    if (reply.kind === "error") this.#errors++;
+    return this.#answer(reply);
+  }
+
+  #awaited(reply: Promise<Reply> | AwaitedCommand, isMuted: boolean): AwaitedCommand {
+    const awaited = reply instanceof Promise ? this.#session.waiter() : reply;
+    if (reply instanceof Promise) reply.then((it) => awaited.answered(it));
+    awaited.isMuted = isMuted;
+    return awaited;
+  }
+
+  override end(): void {
+    const isKnown = this.#session.guest.user !== null;
+    if (this.#served > 0) this.#server.host.observer.served(RESP_LISTENER, this.#served, this.#errors);
+    this.#server.commands += this.#served;
+    this.parser.trusted = isKnown;
+    this.isProven ||= isKnown && this.#served > 0;
+    this.#served = this.#errors = 0;
+  }
+
+  override sent(characters: number): void {
+    this.#server.outputBytes += characters;
+  }
+
+  problem(): Closing | null {
+    const { problem } = this.parser;
+    return problem === null ? null : closing("malformed", problem, writeReply(error(`ERR ${problem}`)));
+  }
+
+  override leave(): void {
+    this.#session.leave();
+  }
+
+  override gone(): void {
+    this.#session.gone();
+    this.#server.pause.forget(this.#resume);
+  }
+
+  readonly #resume = (): void => {
+    this.#isPaused = false;
+    this.#connection.nextTurn();
+  };
+
+  #answer(reply: Reply): Answer {
+    if (reply === OK) return "+OK\r\n";
+    if (reply.kind === "error") this.#server.failed(reply.text);
+    const maxBytes = this.#server.host.limits.maxOutputBytes;
+    // A long value is written to the socket separately.
+    if (reply.kind === "bulk" && reply.bytes.length >= LONG_BYTES && reply.bytes.length <= maxBytes)
+      return this.#output.long(bulkHead(reply.bytes.length), reply.bytes, END);
+    const bytes = answerBytes(reply, this.#session.protocol, maxBytes);
+    // Closes without an error: a client that reads reply by reply would take it for this reply.
+    return bytes ?? closing("answer-too-long", `one answer of more than ${maxBytes} bytes`, null);
+  }
+}

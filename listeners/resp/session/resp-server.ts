@@ -1,0 +1,208 @@
+/** The state that all connections of the RESP listener share, besides the databases. */
+
+import type { Called } from "../../../engine/backends/called.js";
+import type { WriteObserver } from "../../../engine/backends/write-observer.js";
+import type { Channels } from "../../../engine/channels/channels.js";
+import { Scripts } from "../../../engine/scripts/scripts.js";
+import { withoutSecrets } from "../../../engine/slow-log/secrets.js";
+import { shortened } from "../../../engine/slow-log/slow-log.js";
+import type { CommandPath } from "../../../engine/users/command-path.js";
+import type { Environment } from "../../../net/process/environment.js";
+import type { ByteString } from "../../../protocol/byte-string.js";
+import type { Reply } from "../../../protocol/reply.js";
+import { quotedWord } from "../../../protocol/resp/inline-command.js";
+import { ShortStrings } from "../../../protocol/resp/short-strings.js";
+import { hexOf } from "../../../protocol/version-2/envelope.js";
+import { ENCODING_LIMITS } from "../../../store/keyspace/encoding-name.js";
+import type { Command } from "../../../store/rows/command.js";
+import type { DaemonFace } from "../../daemon-face.js";
+import type { UserSocketHost } from "../../user-listener.js";
+import { type Client, Clients } from "./clients.js";
+import type { CommandCounts } from "./command-counts.js";
+import { DeniedLog } from "./denied-log.js";
+import { KeyspaceNotices } from "./keyspace-notices.js";
+import { LatencyLog } from "./latency-log.js";
+import { LoadSamples } from "./load-samples.js";
+import { Pause } from "./pause.js";
+import { argumentBytes } from "./reply-bytes.js";
+import { TrackingTable } from "./tracking-table.js";
+import { WaitingClients } from "./waiting-clients.js";
+import { AbsentKeys } from "./watched-keys.js";
+
+const RUN_ID_BYTES = 20;
+/** Kinds of errors that are counted by name, and bytes of a name: scripts can choose both. */
+const ERROR_KINDS_MAX = 128;
+const ERROR_KIND_BYTES_MAX = 64;
+/**
+ * Bytes of a command that monitors receive completely: quoting makes it up to four times as long, and a string has a
+ * maximum length.
+ */
+const SHOWN_BYTES_MAX = 64 * 1024;
+
+const RUNS_SCRIPT = /^(?:EVAL|FCALL)/;
+
+/** A command that has been run. */
+export interface Ran {
+  readonly command: Command;
+  readonly argv: readonly ByteString[];
+  readonly client: Client;
+  readonly milliseconds: number;
+}
+
+export class RespServer implements WriteObserver {
+  /** The listener as connections see it. CONFIG SET replaces its limits. */
+  readonly host: UserSocketHost;
+  readonly environment: Environment;
+  readonly path: CommandPath;
+  readonly daemon: DaemonFace;
+  readonly channels: Channels;
+  readonly notices: KeyspaceNotices;
+  readonly tracking: TrackingTable;
+  readonly waiters: WaitingClients;
+  readonly absentKeys: AbsentKeys;
+  readonly scripts: Scripts;
+  readonly strings = new ShortStrings();
+  readonly runId: string;
+  /** `uptime` milliseconds. */
+  readonly startedAt: number;
+  readonly clients = new Clients();
+  readonly latency = new LatencyLog();
+  readonly denied = new DeniedLog();
+  readonly pause: Pause;
+  readonly load: LoadSamples;
+  /** Connections that see every command. */
+  readonly monitors = new Set<Client>();
+  /** The counts of all commands. */
+  readonly counts: ReadonlyMap<Command, CommandCounts>;
+  /** Values of CONFIG SET without an object of their own. */
+  readonly settings = new Map<string, ByteString>();
+  /** The limits by which encodings are named, as CONFIG SET has changed them. */
+  encoding = ENCODING_LIMITS;
+  /** The number of errors, by their first word. */
+  readonly errors = new Map<string, number>();
+  errorReplies = 0;
+  commands = 0;
+  inputBytes = 0;
+  outputBytes = 0;
+  /**
+   * The start of the current command; `uptime` milliseconds. Commands follow one another, so one reading of the clock
+   * ends one and begins the next.
+   */
+  mark = 0;
+  #lastId = 0;
+
+  constructor(host: UserSocketHost, daemon: DaemonFace, counts: ReadonlyMap<Command, CommandCounts>) {
+    const { environment, path } = host;
+    this.host = host;
+    this.environment = environment;
+    this.path = path;
+    this.daemon = daemon;
+    this.channels = daemon.channels;
+    this.counts = counts;
+    this.notices = new KeyspaceNotices(path.changes, daemon.channels);
+    this.notices.flags = daemon.settings.notifyKeyspaceEvents;
+    this.tracking = new TrackingTable(path.changes, this.clients);
+    this.waiters = new WaitingClients(path, environment);
+    this.absentKeys = new AbsentKeys(path);
+    this.scripts = new Scripts(environment.uptime);
+    this.runId = hexOf(environment.randomBytes(RUN_ID_BYTES));
+    this.startedAt = environment.uptime();
+    this.pause = new Pause(environment);
+    this.load = new LoadSamples(environment, this, () => daemon.memory.used);
+    path.tellOf(this);
+  }
+
+  /** Returns the number of a new connection. */
+  nextId(): number {
+    return ++this.#lastId;
+  }
+
+  written(command: Command, argv: readonly ByteString[], db: number, reply: Reply): void {
+    this.absentKeys.written(command, argv, db);
+    this.waiters.written(command, argv, db, reply);
+  }
+
+  get awaits(): boolean {
+    return this.waiters.size > 0;
+  }
+
+  sent(calls: readonly Called[], db: number): void {
+    this.waiters.sent(calls, db);
+  }
+
+  changed(): void {
+    this.absentKeys.changed();
+    this.waiters.changed();
+  }
+
+  /** Unix seconds. */
+  get seconds(): number {
+    return Math.floor(this.environment.clock() / 1000);
+  }
+
+  /** Returns a number set by CONFIG SET. @param fallback  used until then */
+  numberOf(name: string, fallback: number): number {
+    return Number(this.settings.get(name) ?? fallback);
+  }
+
+  failed(text: ByteString): void {
+    this.errorReplies++;
+    // As in Redis, an error of one word counts as ERR.
+    const end = text.indexOf(" ");
+    const kind = end > 0 && end <= ERROR_KIND_BYTES_MAX ? text.slice(0, end) : "ERR";
+    const count = this.errors.get(kind) ?? 0;
+    if (count > 0 || this.errors.size < ERROR_KINDS_MAX) this.errors.set(kind, count + 1);
+  }
+
+  /** Shows a command to the monitors before it runs, if it runs a script. @returns whether it does */
+  showScript(command: Command, argv: readonly ByteString[], client: Client): boolean {
+    const isScript = RUNS_SCRIPT.test(command.name);
+    if (isScript) this.show(command, argv, client);
+    return isScript;
+  }
+
+  /** Shows a command to the monitors after it has run: EXEC after its commands. @param from  an address, or `lua` */
+  show(command: Command, argv: readonly ByteString[], { db, remote }: Client, from = remote): void {
+    // Redis answers QUIT before it is a command.
+    if (command.flags.includes("admin") || command.name === "QUIT") return;
+    const microseconds = Math.round(this.environment.clock() * 1000);
+    const at = `${Math.floor(microseconds / 1e6)}.${String(microseconds % 1e6).padStart(6, "0")}`;
+    const shown = argumentBytes(argv) > SHOWN_BYTES_MAX ? shortened(argv) : argv;
+    const words = withoutSecrets(command, shown).map(quotedWord).join(" ");
+    const line = `+${at} [${db} ${from}] ${words}\r\n`;
+    for (const monitor of this.monitors) monitor.push(line);
+  }
+
+  /** Logs a command if its time is above the limits. */
+  tookLong({ command, argv, client, milliseconds }: Ran): void {
+    const { limits } = this.host;
+    if (milliseconds >= limits.slowlogTime && isLogged(command)) {
+      const { remote, name } = client;
+      const microseconds = Math.round(milliseconds * 1000);
+      this.daemon.slowLog.add(
+        { at: this.seconds, microseconds, argv: withoutSecrets(command, argv), remote, name },
+        limits.slowlogMost,
+      );
+    }
+    if (limits.latencyTime > 0 && milliseconds >= limits.latencyTime) {
+      const event = command.flags.includes("fast") ? "fast-command" : "command";
+      this.latency.add(event, this.seconds, milliseconds);
+    }
+  }
+
+  /** Resets the counts of INFO. */
+  resetCounts(): void {
+    for (const counts of this.counts.values()) counts.reset();
+    this.errors.clear();
+    this.errorReplies = 0;
+    this.commands = 0;
+    this.inputBytes = 0;
+    this.outputBytes = 0;
+    this.clients.total = 0;
+  }
+}
+
+/** Whether a command is in the slow log: EXEC is not, its commands are. */
+function isLogged({ name }: Command): boolean {
+  return name !== "EXEC";
+}

@@ -1,0 +1,417 @@
+/**
+ * The session of a RESP connection: its state, and the path of its commands, which are found, checked, and queued or
+ * run. It parses no bytes. Order of the checks and texts: redis-server 7.0, processCommand;
+ * test/listeners/resp.
+ */
+
+import { foundInTurns } from "../../../engine/backends/steps-in-turns.js";
+import type { ChannelKind } from "../../../engine/channels/channels.js";
+import type { LastWrite, StepRunner, WaitingSender } from "../../../engine/users/command-path.js";
+import { type Denial, UserSession } from "../../../engine/users/user-session.js";
+import type { User } from "../../../engine/users/users.js";
+import type { ClientConnection } from "../../../net/connections/client-connection.js";
+import type { Answer } from "../../../net/connections/dialect.js";
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { type ErrorReply, error, type Reply, status } from "../../../protocol/reply.js";
+import type { RespRequestParser } from "../../../protocol/resp/resp-request-parser.js";
+import { StepReply } from "../../../protocol/step-reply.js";
+import { CommandFailure } from "../../../store/arguments/errors.js";
+import type { EncodingLimits } from "../../../store/keyspace/encoding-name.js";
+import type { Command } from "../../../store/rows/command.js";
+import { AwaitedCommand } from "./awaited-command.js";
+import { runOrWait } from "./blocking.js";
+import type { Client, SubscriptionCounts, Tracker } from "./clients.js";
+import type { CommandCounts } from "./command-counts.js";
+import { refusalReply } from "./denials.js";
+import { queuedBytes } from "./reply-bytes.js";
+import type { RespServer } from "./resp-server.js";
+import type { Subscriptions } from "./subscriptions.js";
+import { WatchedKeys } from "./watched-keys.js";
+
+/**
+ * Runs a command whose number of arguments has been checked; may throw CommandFailure.
+ * @returns null: there is no reply
+ */
+export type SessionHandler = (
+  session: RespSession,
+  argv: readonly ByteString[],
+) => Reply | Promise<Reply> | null;
+
+/** The result of serving a command; null: there is no reply. */
+export type Served = Reply | Promise<Reply> | AwaitedCommand | null;
+
+/** A command, and what a connection does with it. */
+export interface Route {
+  readonly command: Command;
+  /** null: the databases carry it out. */
+  readonly handler: SessionHandler | null;
+  readonly writes: boolean;
+  /** Whether it is permitted before a login. */
+  readonly isOpen: boolean;
+  /** Its treatment between MULTI and EXEC. */
+  readonly inTransaction: "queued" | "at-once" | "refused";
+  /** Whether it waits for data, outside of transactions. */
+  readonly mayWait: boolean;
+  readonly counts: CommandCounts;
+  /** Whether scripts may call it. */
+  readonly inScript: boolean;
+  /** Whether it is refused while memory is full. */
+  readonly needsMemory: boolean;
+}
+
+/** Finds the route of a request. */
+export interface Routes {
+  /** @param argv  at least the name */
+  find(argv: readonly ByteString[]): Route | CommandFailure;
+  /** Returns a route whatever the number of arguments. */
+  named(argv: readonly ByteString[]): Route | undefined;
+}
+
+/** A command that MULTI has queued. */
+export interface Queued {
+  readonly route: Route;
+  readonly argv: readonly ByteString[];
+}
+
+const QUEUED = status("QUEUED");
+const NO_AUTH = error("NOAUTH Authentication required.");
+const NOT_TOGETHER = error("ERR Command not allowed inside a transaction");
+const OUT_OF_MEMORY = error("OOM command not allowed when used memory > 'maxmemory'.");
+/** Commands that end a transaction without running it. */
+const NEVER_FULL: ReadonlySet<string> = new Set(["DISCARD", "QUIT", "RESET"]);
+/** Matches HTTP of browsers that another site's page has directed here; Redis closes as well. */
+const HTTP = /^(post|host:)$/i;
+
+export class RespSession implements Client, WaitingSender<AwaitedCommand> {
+  readonly server: RespServer;
+  readonly routes: Routes;
+  readonly id: number;
+  readonly remote: string;
+  readonly local: string;
+  readonly #connection: ClientConnection<readonly ByteString[]>;
+  readonly #parser: RespRequestParser;
+  db = 0;
+  now = 0;
+  protocol: 2 | 3 = 2;
+  /** The texts of CLIENT SETNAME and SETINFO. */
+  name: ByteString = "";
+  library: ByteString = "";
+  libraryVersion: ByteString = "";
+  /** The mode of CLIENT REPLY: whether commands are answered; `skip`: not the next one; `skipping`: not this one. */
+  replies: "on" | "off" | "skip" | "skipping" = "on";
+  /** The latest command; null: none yet. */
+  last: Route | null = null;
+  /** Ends the waiting of the current command; null: it does not wait. @returns whether it still waited */
+  waiting: ((how: "timeout" | "error") => boolean) | null = null;
+  whenServed: (() => void) | null = null;
+  answerOf: (reply: Reply) => Answer = () => "";
+  isStable = false;
+  /** null: the client has never subscribed. */
+  subscriptions: Subscriptions | null = null;
+  readonly lastWrite: LastWrite = { place: null };
+  /** Commands since MULTI; null: no transaction is open. */
+  queued: Queued[] | null = null;
+  /** Memory of the queued commands in bytes, roughly. */
+  queuedBytes = 0;
+  /** Whether a command could not be queued, so that EXEC refuses. */
+  isSpoilt = false;
+  readonly watched: WatchedKeys;
+  /** Whether EXEC is running its commands: none of them may wait. */
+  isExecuting = false;
+  /** Runs the commands of EXEC one by one, if scripts are among them. */
+  steps: StepRunner | null = null;
+  /** The start of a transaction with scripts, which share one time limit; `uptime` milliseconds. */
+  scriptsSince: number | null = null;
+  /** Whether the connection closes after the next answer. */
+  isClosing = false;
+  readonly guest: UserSession;
+
+  constructor(
+    server: RespServer,
+    routes: Routes,
+    connection: ClientConnection<readonly ByteString[]>,
+    parser: RespRequestParser,
+  ) {
+    const { localAddress, localPort } = connection.socket;
+    this.server = server;
+    this.routes = routes;
+    this.id = server.nextId();
+    this.remote = connection.remote;
+    this.local = `${localAddress}:${localPort}`;
+    this.#connection = connection;
+    this.#parser = parser;
+    this.watched = new WatchedKeys(server.absentKeys);
+    this.guest = new UserSession(server.host.users, server.host.memory);
+    server.clients.add(this);
+  }
+
+  get userName(): ByteString | null {
+    return this.guest.name;
+  }
+
+  get queuedCount(): number {
+    return this.queued?.length ?? -1;
+  }
+
+  get isWaiting(): boolean {
+    return this.waiting !== null;
+  }
+
+  get isMonitor(): boolean {
+    return this.server.monitors.has(this);
+  }
+
+  get subscriptionCounts(): SubscriptionCounts {
+    const size = (kind: ChannelKind) => this.subscriptions?.size(kind) ?? 0;
+    return { channels: size("channel"), patterns: size("pattern"), shards: size("shard") };
+  }
+
+  get tracker(): Tracker | null {
+    return this.server.tracking.of(this) ?? null;
+  }
+
+  get connectedAt(): number {
+    return this.#connection.openedAt;
+  }
+
+  get activeAt(): number {
+    return this.#connection.activeAt;
+  }
+
+  get requestBytes(): number {
+    return this.#parser.heldBytes;
+  }
+
+  get answerBytes(): number {
+    return this.#connection.socket.writableLength;
+  }
+
+  get lastCommand(): string | null {
+    return this.last?.command.name.toLowerCase() ?? null;
+  }
+
+  kill(): void {
+    this.#connection.destroy();
+  }
+
+  endAfterAnswer(): void {
+    this.isClosing = true;
+  }
+
+  push(bytes: ByteString): void {
+    this.#connection.push(bytes);
+  }
+
+  unblock(how: "timeout" | "error"): boolean {
+    return this.waiting?.(how) ?? false;
+  }
+
+  waitsLate(): void {
+    this.#connection.listenOn();
+  }
+
+  /** The user that has logged in; null: the client still has to log in. */
+  get user(): User | null {
+    return this.guest.user;
+  }
+
+  get as(): ByteString | null {
+    return this.guest.name;
+  }
+
+  get readsAll(): boolean {
+    return this.guest.readsAll;
+  }
+
+  /** Whether a query may yield to other clients; not within EXEC. */
+  get takesSteps(): boolean {
+    return !this.isExecuting;
+  }
+
+  get encoding(): EncodingLimits {
+    return this.server.encoding;
+  }
+
+  /**
+   * Serves one command. @param argv  at least the name
+   * @returns null: there is no reply
+   */
+  serve(argv: readonly ByteString[]): Served {
+    const found = this.routes.find(argv);
+    // As in Redis, a client whose user was removed or switched off is disconnected.
+    if (!this.guest.renew()) this.isClosing = true;
+    if (found instanceof CommandFailure) {
+      if (!HTTP.test(argv[0] as ByteString)) return this.#reject(argv, found.reply);
+      this.isClosing = true;
+      return null;
+    }
+    if (this.queued !== null && found.inTransaction === "refused") return this.#reject(argv, NOT_TOGETHER);
+    const heldUp = this.subscriptions?.answer(found.command, argv) ?? null;
+    if (heldUp !== null) return heldUp.kind === "error" ? this.#reject(argv, heldUp) : heldUp;
+    const needsMemory = this.queued === null ? found.needsMemory : this.#queueNeedsMemory(found);
+    const denial = this.guest.denial(found.command, argv, needsMemory, found.isOpen);
+    if (denial !== null) return this.#reject(argv, this.#denied(denial, found, argv));
+    this.last = found;
+    if (this.queued === null || found.inTransaction === "at-once") return this.call(found, argv);
+    this.queued.push({ route: found, argv });
+    this.queuedBytes += queuedBytes(argv);
+    return QUEUED;
+  }
+
+  /** Runs a command that has been found and permitted. */
+  call(route: Route, argv: readonly ByteString[]): Served {
+    const { server } = this;
+    const { environment, waiters, tracking, monitors } = server;
+    const startedAt = server.mark;
+    const isShown = monitors.size > 0 && server.showScript(route.command, argv, this);
+    const reply = this.#run(route, argv);
+    server.mark = environment.uptime();
+    const milliseconds = server.mark - startedAt;
+    route.counts.add(milliseconds, reply !== null && "kind" in reply && reply.kind === "error");
+    if (monitors.size > 0 && !isShown) server.show(route.command, argv, this);
+    if (tracking.size > 0) tracking.ran(this, route.command, argv);
+    if (this.waiting === null) this.#noteTime(route, argv, milliseconds);
+    // The time spent waiting does not count.
+    else this.#noteTimeWhenServed(route, argv, milliseconds);
+    // Waiting clients are served before the next command of any client, as in Redis; a transaction counts as one command.
+    if (waiters.hasReady && !this.isExecuting) {
+      waiters.serve();
+      server.mark = environment.uptime();
+    }
+    return reply;
+  }
+
+  /** A separate method: a method that contains a closure allocates its context on every call. */
+  #noteTimeWhenServed(route: Route, argv: readonly ByteString[], milliseconds: number): void {
+    this.whenServed = () => this.#noteTime(route, argv, milliseconds);
+  }
+
+  /** Logs a slow command, by the limits after the command. */
+  #noteTime({ command }: Route, argv: readonly ByteString[], milliseconds: number): void {
+    const { limits } = this.server.host;
+    if (milliseconds >= limits.slowlogTime || (limits.latencyTime > 0 && milliseconds >= limits.latencyTime))
+      this.server.tookLong({ command, argv, client: this, milliseconds });
+  }
+
+  #run({ command, handler, mayWait }: Route, argv: readonly ByteString[]): Served {
+    if (handler === null) {
+      if (mayWait && !this.isExecuting) return runOrWait(this.server, command, argv, this);
+      const reply = this.server.path.send(command, argv, this);
+      // EXEC takes the steps itself: no other command runs between.
+      return reply instanceof StepReply && !this.isExecuting
+        ? foundInTurns(reply, this.server.environment.uptime)
+        : reply;
+    }
+    try {
+      return handler(this, argv);
+    } catch (failure) {
+      if (failure instanceof CommandFailure) return failure.reply;
+      throw failure;
+    }
+  }
+
+  /** Makes the object that waits for the reply to the latest command. */
+  waiter(): AwaitedCommand {
+    return new AwaitedCommand(this, (this.last as Route).counts);
+  }
+
+  /**
+   * Whether a command may run while replies are pending: writes after writes, which are recorded in order, or any
+   * command of a path that keeps the order.
+   */
+  mayRunConcurrently(argv: readonly ByteString[]): boolean {
+    const { carries } = this.server.path;
+    if (this.last === null || !isPlain(this.last, carries)) return false;
+    const found = this.routes.find(argv);
+    return found instanceof CommandFailure || (this.queued === null && isPlain(found, carries));
+  }
+
+  /** Whether CLIENT PAUSE delays a command. */
+  isPaused(argv: readonly ByteString[]): boolean {
+    if (this.server.pause.mode === "all") return true;
+    const found = this.routes.find(argv);
+    if (found instanceof CommandFailure) return false;
+    if (found.command.name === "EXEC") return this.queued?.some(({ route }) => route.writes) ?? false;
+    return this.queued === null && (found.writes || found.command.name === "PFCOUNT");
+  }
+
+  /** Whether CLIENT REPLY drops the answer to the command just served; called once for each. */
+  mute(): boolean {
+    if (this.replies === "skip") this.replies = "skipping";
+    else if (this.replies === "skipping") this.replies = "on";
+    return true;
+  }
+
+  /** Ends the waiting for data. */
+  leave(): void {
+    this.waiting?.("timeout");
+  }
+
+  /** Releases everything: the connection has closed. */
+  gone(): void {
+    this.leave();
+    this.leaveTransaction();
+    this.subscriptions?.clear();
+    this.server.clients.remove(this);
+    this.server.monitors.delete(this);
+    this.server.tracking.gone(this);
+  }
+
+  /** Resets the session to its state at the beginning. */
+  reset(): void {
+    this.subscriptions?.clear();
+    this.leaveTransaction();
+    this.db = 0;
+    this.protocol = 2;
+    this.name = "";
+    this.replies = "on";
+    this.isStable = false;
+    this.server.monitors.delete(this);
+    this.server.tracking.end(this);
+    this.guest.logOut();
+  }
+
+  /** Ends the transaction: nothing is queued or watched any more. */
+  leaveTransaction(): void {
+    this.queued = null;
+    this.queuedBytes = 0;
+    this.isSpoilt = false;
+    this.watched.clear();
+  }
+
+  #denied(denial: Denial, found: Route, argv: readonly ByteString[]): ErrorReply {
+    if (denial === "no-login") return NO_AUTH;
+    if (denial !== "no-memory") return refusalReply(this, found.command, argv, denial);
+    this.last = found;
+    return OUT_OF_MEMORY;
+  }
+
+  /** Rejects a command. One that cannot be queued makes EXEC fail; EXEC itself ends the transaction. */
+  #reject(argv: readonly ByteString[], reply: ErrorReply): ErrorReply {
+    const route = this.routes.named(argv);
+    if (route !== undefined) route.counts.rejected++;
+    if (argv[0]?.toUpperCase() === "EXEC") {
+      this.leaveTransaction();
+      return error(`EXECABORT Transaction discarded because of: ${reply.text.replace(/^ERR /, "")}`);
+    }
+    if (this.queued !== null) this.isSpoilt = true;
+    return reply;
+  }
+
+  /**
+   * Whether a command in a transaction needs memory: queuing does, whatever the command; a transaction can always be
+   * ended.
+   */
+  #queueNeedsMemory({ command: { name } }: Route): boolean {
+    if (name === "EXEC") return this.queued?.some(({ route }) => route.needsMemory) ?? false;
+    return !NEVER_FULL.has(name);
+  }
+}
+
+/**
+ * Whether a command is answered without waiting for data, a time or other daemons, in the order in which it is sent.
+ * @param carries  whether reads are as well
+ */
+function isPlain({ writes, handler, mayWait }: Route, carries: boolean): boolean {
+  return (writes || carries) && handler === null && !mayWait;
+}

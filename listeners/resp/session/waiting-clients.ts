@@ -1,0 +1,362 @@
+/**
+ * Clients that wait for data at keys. They are served in the order in which they began, when the command that adds
+ * the data is complete. Then the waiting command itself runs, for the one key; where writes are recorded it takes the
+ * usual path. Queues deliver tens of thousands of elements a second this way: none costs a promise, a name or a set.
+ */
+
+import type { Called } from "../../../engine/backends/called.js";
+import type { CommandPath, CommandSender } from "../../../engine/users/command-path.js";
+import type { Environment } from "../../../net/process/environment.js";
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { type ErrorReply, error, NIL_ARRAY, type Reply } from "../../../protocol/reply.js";
+import { findCommand } from "../../../store/command-table.js";
+import { XREADGROUP_OUTLOOK } from "../../../store/commands/streams/group-reads.js";
+import type { Command } from "../../../store/rows/command.js";
+import { touchesOf } from "../../../store/rows/key-spec.js";
+import type { AwaitedType, WaitShape } from "./wait-shapes.js";
+
+/** The answer after the time limit, whatever the command's usual empty reply is. */
+export const OVERDUE = NIL_ARRAY;
+/** The longest time of a timer; clients with a longer one wait without limit. */
+const TIMER_MS_MAX = 2 ** 31 - 1;
+const commandNamed = (name: string): Command => findCommand(name) as Command;
+const TYPE = commandNamed("TYPE");
+const PTTL = commandNamed("PTTL");
+/** PTTL's answer for an absent key. */
+const PTTL_ABSENT = -2;
+const SIZE_OF = {
+  list: commandNamed("LLEN"),
+  zset: commandNamed("ZCARD"),
+  stream: null,
+  group: null,
+} as const;
+/** Errors for clients whose group, or its stream, was removed. */
+const NO_STREAM = error("UNBLOCKED the stream key no longer exists");
+const NO_GROUP = error("NOGROUP the consumer group this client was blocked on no longer exists");
+/** Commands that write to streams and add nothing to read. SETID does, but Redis serves no client after it either. */
+const SERVE_NOBODY: ReadonlySet<string> = new Set([
+  ...["XACK", "XAUTOCLAIM", "XCLAIM", "XDEL", "XREADGROUP", "XSETID", "XTRIM"],
+  ...["CREATE", "CREATECONSUMER", "DELCONSUMER", "SETID"].map((name) => `XGROUP|${name}`),
+]);
+/**
+ * Commands that answer 0 or nil if they have added nothing. (Other commands change keys even then, such as one that
+ * stores an empty set.)
+ */
+const MAY_LEAVE_NOTHING: ReadonlySet<string> = new Set([
+  ...["COPY", "MOVE", "MSETNX", "RENAMENX", "SET", "SETNX", "XGROUP|DESTROY"],
+]);
+/** Commands that change the expiry of a key. */
+const TIMES: ReadonlySet<string> = new Set(["EXPIRE", "EXPIREAT", "PERSIST", "PEXPIRE", "PEXPIREAT"]);
+const AT_ONCE = Promise.resolve();
+
+const NOTHING_TO_CANCEL = (): void => {};
+
+interface Waiter {
+  readonly command: Command;
+  readonly shape: WaitShape;
+  readonly sender: CommandSender;
+  readonly db: number;
+  readonly resolve: (reply: Reply) => void;
+}
+
+/** A waiting client, and whether its command is running now. */
+class Waiting {
+  isUnderWay = false;
+  /** The answer if its command finds nothing. */
+  overdue: Reply | null = null;
+  isAnswered = false;
+  cancelTimer = NOTHING_TO_CANCEL;
+  readonly waiter: Waiter;
+
+  constructor(waiter: Waiter) {
+    this.waiter = waiter;
+  }
+}
+
+/** A key that clients wait for. */
+class AwaitedKey {
+  /** The waiting clients, in the order in which they began. */
+  readonly waiting: Waiting[] = [];
+  /** Cancels the timer for the key's expiry, if a client waits for a group of it. */
+  endWatch: (() => void) | null = null;
+  readonly db: number;
+  readonly key: ByteString;
+
+  constructor(db: number, key: ByteString) {
+    this.db = db;
+    this.key = key;
+  }
+}
+
+export class WaitingClients {
+  readonly #path: CommandPath;
+  readonly #environment: Environment;
+  /** Awaited keys by name, for each database. */
+  readonly #awaited: (Map<ByteString, AwaitedKey> | undefined)[] = [];
+  readonly #ready = new Set<AwaitedKey>();
+  /** Awaited keys named by commands that are on their way, in the order of these commands. */
+  readonly #expected = new Set<AwaitedKey>();
+  #size = 0;
+  #isServing = false;
+  #willServe = false;
+
+  constructor(path: CommandPath, environment: Environment) {
+    this.#path = path;
+    this.#environment = environment;
+  }
+
+  /**
+   * Adds a waiting client. @returns a function that ends the waiting with an answer; false: its command is running,
+   * and its answer will come
+   */
+  add(waiter: Waiter): (reply: Reply) => boolean {
+    const waiting = new Waiting(waiter);
+    const { milliseconds, keys } = waiter.shape;
+    if (milliseconds > 0 && milliseconds <= TIMER_MS_MAX)
+      waiting.cancelTimer = this.#environment.setTimer(milliseconds, () => this.#giveUp(waiting, OVERDUE));
+    for (const key of keys) {
+      const awaited = this.#find(waiter.db, key) ?? this.#await(waiter.db, key);
+      // A key may be named twice.
+      if (awaited.waiting.at(-1) !== waiting) awaited.waiting.push(waiting);
+      if (waiter.shape.type === "group") this.#watchEnd(waiting, awaited);
+    }
+    return (reply) => this.#giveUp(waiting, reply);
+  }
+
+  /** Marks the keys of a write: clients that wait for them are served in this turn, or by `serve`. */
+  written(command: Command, argv: readonly ByteString[], db: number, reply: Reply): void {
+    const { name } = command;
+    if (this.#size === 0 || SERVE_NOBODY.has(name)) return;
+    if (reply.kind === "error" || (MAY_LEAVE_NOTHING.has(name) && isNoneOrNothing(reply))) return;
+    for (const awaited of this.#namedBy(command, argv, db)) {
+      if (!TIMES.has(name)) this.#mark(awaited);
+      else this.#retimed(awaited);
+    }
+  }
+
+  /** The number of awaited keys. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Notes commands that are on their way: after them, clients that wait for their keys are served in their order. */
+  sent(calls: readonly Called[], db: number): void {
+    if (this.#size === 0) return;
+    const named = calls.flatMap(({ command, argv }) =>
+      command.writes ? this.#namedBy(command, argv, db) : [],
+    );
+    for (const awaited of named) this.#expected.delete(awaited);
+    for (const awaited of named) this.#expected.add(awaited);
+  }
+
+  /** Marks all awaited keys: it is not known which have changed. */
+  changed(): void {
+    for (const awaited of this.#expected) {
+      if (awaited.waiting.length > 0) this.#mark(awaited);
+      else {
+        this.#expected.delete(awaited);
+        this.#forget(awaited);
+      }
+    }
+    for (const keys of this.#awaited) for (const awaited of keys?.values() ?? []) this.#mark(awaited);
+  }
+
+  #find(db: number, key: ByteString): AwaitedKey | undefined {
+    return this.#awaited[db]?.get(key);
+  }
+
+  #await(db: number, key: ByteString): AwaitedKey {
+    const awaited = new AwaitedKey(db, key);
+    const keys = (this.#awaited[db] ??= new Map());
+    keys.set(key, awaited);
+    this.#size++;
+    return awaited;
+  }
+
+  #forget({ db, key }: AwaitedKey): void {
+    if (this.#awaited[db]?.delete(key) === true) this.#size--;
+  }
+
+  /** Returns the awaited keys that a command may write. */
+  #namedBy(command: Command, argv: readonly ByteString[], db: number): readonly AwaitedKey[] {
+    const named: AwaitedKey[] = [];
+    for (const touch of touchesOf(command.keys, argv)) {
+      if (touch.access === "read") continue;
+      const number = touch.db ?? db;
+      if (touch.key === null) {
+        for (const [of, keys] of this.#awaited.entries())
+          if (number < 0 || number === of) for (const awaited of keys?.values() ?? []) named.push(awaited);
+        continue;
+      }
+      const awaited = this.#find(number, touch.key);
+      if (awaited !== undefined) named.push(awaited);
+    }
+    return named;
+  }
+
+  /** Serves the clients that the ready keys have data for. */
+  serve(): void {
+    if (this.#isServing) return;
+    this.#isServing = true;
+    // Serving one key may make another one ready.
+    for (const awaited of this.#ready) {
+      this.#ready.delete(awaited);
+      this.#serveKey(awaited);
+    }
+    this.#isServing = false;
+  }
+
+  get hasReady(): boolean {
+    return this.#ready.size > 0;
+  }
+
+  #mark(awaited: AwaitedKey): void {
+    if (awaited.waiting.length === 0) return;
+    this.#ready.add(awaited);
+    if (this.#willServe) return;
+    this.#willServe = true;
+    AT_ONCE.then(this.#serveSoon);
+  }
+
+  readonly #serveSoon = (): void => {
+    this.#willServe = false;
+    this.serve();
+  };
+
+  #serveKey(awaited: AwaitedKey): void {
+    const { db, key, waiting: all } = awaited;
+    const [first] = all;
+    if (first === undefined) return;
+    // Its expiry may have changed.
+    if (first.waiter.shape.type === "group") this.#watchEnd(first, awaited);
+    let empty: AwaitedType | null = null;
+    // Clients are removed from the list as they are served.
+    for (const waiting of all.length === 1 ? [first] : [...all]) {
+      const { command, shape } = waiting.waiter;
+      if (waiting.isUnderWay || waiting.isAnswered || shape.type === empty) continue;
+      const argv = shape.argvFor(key);
+      const sender = this.#senderIn(waiting.waiter.sender, db);
+      const outlook = this.#outlook(shape, key, argv, sender);
+      if (typeof outlook !== "boolean") this.#finish(waiting, outlook);
+      // The key has nothing for the remaining clients either, of which there may be thousands; in streams each client has its own position.
+      if (outlook === false && SIZE_OF[shape.type] !== null) empty = shape.type;
+      if (outlook !== true) continue;
+      this.#expected.delete(awaited);
+      const reply = this.#path.execute(command, argv, sender);
+      if (!(reply instanceof Promise)) {
+        if (!isNothing(reply)) this.#finish(waiting, reply);
+        continue;
+      }
+      waiting.isUnderWay = true;
+      reply.then((settled) => this.#settled(waiting, awaited, settled));
+      // What remains for other clients is known when the command is done.
+      return;
+    }
+  }
+
+  #settled(waiting: Waiting, { db, key }: AwaitedKey, reply: Reply): void {
+    waiting.isUnderWay = false;
+    if (!isNothing(reply)) this.#finish(waiting, reply);
+    else if (waiting.overdue !== null) this.#finish(waiting, waiting.overdue);
+    // Further clients may have begun to wait since.
+    const awaited = this.#find(db, key);
+    if (awaited !== undefined) this.#mark(awaited);
+  }
+
+  /** Whether a key has data for a waiting client; an error: it never will. @param argv  the command that would run */
+  #outlook(
+    { type }: WaitShape,
+    key: ByteString,
+    argv: readonly ByteString[],
+    asker: CommandSender,
+  ): boolean | ErrorReply {
+    if (type === "group") {
+      const outlook = this.#ask(XREADGROUP_OUTLOOK, argv, asker);
+      if (outlook?.kind !== "error") return outlook !== null && !isNothing(outlook);
+      const found = this.#ask(TYPE, ["TYPE", key], asker);
+      return found?.kind === "status" && found.text === "stream" ? NO_GROUP : NO_STREAM;
+    }
+    const found = this.#ask(TYPE, ["TYPE", key], asker);
+    if (found?.kind !== "status" || found.text !== type) return false;
+    const size = SIZE_OF[type];
+    if (size === null) return true;
+    const elements = this.#ask(size, [size.name, key], asker);
+    return elements?.kind === "integer" && elements.value > 0;
+  }
+
+  /** Runs a read of memory, which is answered immediately. @returns null: it was not */
+  #ask(command: Command, argv: readonly ByteString[], sender: CommandSender): Reply | null {
+    const reply = this.#path.execute(command, argv, sender);
+    return reply instanceof Promise ? null : reply;
+  }
+
+  #giveUp(waiting: Waiting, reply: Reply): boolean {
+    if (waiting.isUnderWay) {
+      waiting.overdue ??= reply;
+      return false;
+    }
+    this.#finish(waiting, reply);
+    return true;
+  }
+
+  /** Returns the sender of the waiting command, in the database of that time, with the time of now. */
+  #senderIn({ as, readsAll, isStable, lastWrite }: CommandSender, db: number): CommandSender {
+    const now = this.#environment.clock();
+    return lastWrite === undefined
+      ? { db, as, readsAll, isStable, now }
+      : { db, as, readsAll, isStable, now, lastWrite };
+  }
+
+  #finish(waiting: Waiting, reply: Reply): void {
+    const { waiter } = waiting;
+    waiting.isAnswered = true;
+    waiting.cancelTimer();
+    for (const key of waiter.shape.keys) {
+      const awaited = this.#find(waiter.db, key);
+      const index = awaited?.waiting.indexOf(waiting) ?? -1;
+      if (awaited === undefined || index < 0) continue;
+      awaited.waiting.splice(index, 1);
+      if (awaited.waiting.length > 0) continue;
+      this.#endWatch(awaited);
+      // The next client that waits for it takes the same object.
+      if (!this.#expected.has(awaited)) this.#forget(awaited);
+    }
+    waiter.resolve(reply);
+  }
+
+  /** Handles a changed expiry: it adds no data, unless the key has expired immediately. */
+  #retimed(awaited: AwaitedKey): void {
+    const first = awaited.waiting.find(({ waiter }) => waiter.shape.type === "group");
+    if (first !== undefined && this.#watchEnd(first, awaited) === PTTL_ABSENT) this.#mark(awaited);
+  }
+
+  /**
+   * Checks a key again after its expiry, and notifies clients that wait for a group of it. @returns PTTL's answer;
+   * NaN: not known yet
+   */
+  #watchEnd({ waiter }: Waiting, awaited: AwaitedKey): number {
+    this.#endWatch(awaited);
+    const asker = this.#senderIn(waiter.sender, awaited.db);
+    const left = this.#ask(PTTL, ["PTTL", awaited.key], asker);
+    if (left?.kind !== "integer") return Number.NaN;
+    const milliseconds = Number(left.value);
+    if (milliseconds >= 0 && milliseconds < TIMER_MS_MAX)
+      awaited.endWatch = this.#environment.setTimer(milliseconds + 1, () => this.#mark(awaited));
+    return milliseconds;
+  }
+
+  #endWatch(awaited: AwaitedKey): void {
+    awaited.endWatch?.();
+    awaited.endWatch = null;
+  }
+}
+
+/** Whether a reply says that the command has done nothing. */
+function isNoneOrNothing(reply: Reply): boolean {
+  return reply.kind === "integer" ? Number(reply.value) === 0 : isNothing(reply);
+}
+
+/** Whether a command has found nothing to take. */
+export function isNothing({ kind }: Reply): boolean {
+  return kind === "nil" || kind === "nil-array";
+}

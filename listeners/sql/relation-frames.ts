@@ -1,0 +1,77 @@
+/** Answers of the SQL line protocol, byte for byte as the original writes them: relations in pages of 20 rows. */
+import type { ByteString } from "../../protocol/byte-string.js";
+import type { Reply } from "../../protocol/reply.js";
+import { messageFrame } from "../../protocol/sql-frames.js";
+import { numberText } from "../../protocol/sql-numbers.js";
+import { STEP_ITEMS } from "../../protocol/steps.js";
+
+/** Rows of a page in the original. */
+export const PAGE_ROWS = 20;
+/** The form in which a connection receives relations. */
+export interface PageForm {
+  /** Rows of each page; each page repeats the columns. */
+  readonly pageRows: number;
+  /** The longest answer, in characters. */
+  readonly maxChars: number;
+}
+
+/** A query's reply: a map of name, columns and rows. */
+export type RelationReply = Extract<Reply, { kind: "map" }>;
+
+/** Makes the frame of a relation, in steps. @returns null: it is longer than `maxChars` @throws RangeError  a row alone is longer than any string */
+export function* relationFrame(
+  reply: RelationReply,
+  { pageRows, maxChars }: PageForm,
+): Generator<void, ByteString | null> {
+  const [, name, , columns, , rows] = reply.items as readonly [Reply, Reply, Reply, Reply, Reply, Reply];
+  const all = itemsOf(rows);
+  const pages = Math.max(1, Math.ceil(all.length / pageRows));
+  const rest = `"totalPages":${pages},"columns":[${headsText(columns)}],"rows":[`;
+  const kind = `{"type":"relation","name":${cellText(name)},"page":`;
+  let text = "";
+  for (let page = 1; page <= pages; page++) {
+    text += `RELATION_JSON_PAGE ${page}/${pages}\n${kind}${page},${rest}`;
+    const from = (page - 1) * pageRows;
+    const end = Math.min(all.length, from + pageRows);
+    for (let i = from; i < end; i++) {
+      text += i === from ? "[" : ",[";
+      text += `${cellsText(itemsOf(all[i] as Reply))}]`;
+      if (text.length > maxChars) return null;
+      if (i % STEP_ITEMS === STEP_ITEMS - 1) yield;
+    }
+    text += "]}\n";
+  }
+  text += `RELATION_JSON_END\n${messageFrame("OK")}`;
+  return text.length > maxChars ? null : text;
+}
+
+function headsText(columns: Reply): ByteString {
+  let text = "";
+  for (const column of itemsOf(columns)) {
+    const [name, origin] = itemsOf(column) as readonly [Reply, Reply];
+    text += `${text === "" ? "" : ","}{"name":${cellText(name)},"origin":${cellText(origin)}}`;
+  }
+  return text;
+}
+
+function cellsText(cells: readonly Reply[]): ByteString {
+  let text = "";
+  for (const cell of cells) text += text === "" ? cellText(cell) : `,${cellText(cell)}`;
+  return text;
+}
+
+const itemsOf = (reply: Reply): readonly Reply[] => ("items" in reply ? reply.items : []);
+
+/** Returns a cell as JSON. The bytes of texts stay as they are: JSON escapes only ASCII. */
+function cellText(cell: Reply): ByteString {
+  switch (cell.kind) {
+    case "bulk":
+      return JSON.stringify(cell.bytes);
+    case "double":
+      return numberText(cell.value);
+    case "resp3":
+      return cell.written === "#t\r\n" ? "true" : "false";
+    default:
+      return "null";
+  }
+}

@@ -1,0 +1,69 @@
+/** The dialect of the SQL line protocol: one statement after the other, carried out by the session. */
+
+import { type Closing, closing } from "../../net/connections/dialect.js";
+import { isTextByte } from "../../net/connections/first-byte.js";
+import { type ForeignClient, foreignClient } from "../../net/connections/foreign-client.js";
+import type { ByteString } from "../../protocol/byte-string.js";
+import { ERROR_HEAD, errorFrame } from "../../protocol/sql-frames.js";
+import { SqlLineParser } from "../../protocol/sql-lines.js";
+import { STATEMENT_BYTES_MAX } from "../../store/sql/parse.js";
+import { SessionDialect } from "../session-dialect.js";
+import type { UserSocketHost } from "../user-listener.js";
+import { MESSAGES, type SqlLanguage } from "./sql-messages.js";
+import { SqlSession } from "./sql-session.js";
+
+export const SQL_LISTENER = "sql";
+/** The longest statement of a client that has not logged in: a login fits into it. */
+const LOGIN_BYTES_MAX = 2048;
+const REFUSAL = `RESULT_MESSAGE\n${ERROR_HEAD}`;
+
+export class SqlDialect extends SessionDialect<ByteString> {
+  readonly listener = SQL_LISTENER;
+  protected readonly parser = new SqlLineParser(0);
+  readonly #host: UserSocketHost;
+  readonly #language: SqlLanguage;
+
+  constructor(host: UserSocketHost, language: SqlLanguage) {
+    super(host, new SqlSession(host, language));
+    this.#host = host;
+    this.#language = language;
+  }
+
+  override foreignClient(chunk: Buffer): ForeignClient | null {
+    return foreignClient(chunk, "sql");
+  }
+
+  override isFirstByte(byte: number): boolean {
+    return isTextByte(byte);
+  }
+
+  /** A statement that follows a login in the same chunk has the limits of a logged-in client. */
+  override next(pending: number): ByteString | null {
+    const maxBytes = Math.min(this.#host.limits.maxRequestBytes, STATEMENT_BYTES_MAX);
+    this.parser.maxBytes = this.needsLogin ? LOGIN_BYTES_MAX : maxBytes;
+    return super.next(pending);
+  }
+
+  /** Text without a final `;` is a statement once the client has ended its stream. */
+  override sendsNoMore(): void {
+    this.parser.end();
+  }
+
+  bytesOf({ length }: ByteString): number {
+    return length;
+  }
+
+  problem(): Closing | null {
+    if (!this.parser.isTooLong) return null;
+    const words = errorFrame(MESSAGES.tooLong[this.#language]);
+    return closing("malformed", "a statement longer than any may be", words);
+  }
+
+  protected written(answer: ByteString): ByteString {
+    return answer;
+  }
+
+  protected isError(answer: ByteString): boolean {
+    return answer.startsWith(REFUSAL);
+  }
+}

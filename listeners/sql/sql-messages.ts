@@ -1,0 +1,54 @@
+/** The texts for finished statements and for logins, in the original's words or in English. */
+import { type ByteString, bytesOfText } from "../../protocol/byte-string.js";
+import type { Reply } from "../../protocol/reply.js";
+import type { Statement } from "../../store/sql/tree.js";
+
+/** A value of --sql-language. */
+export type SqlLanguage = "mg" | "en";
+
+const OBJECTS = { table: "tabilao", domain: "efitra", view: "jery", database: "tahiry" } as const;
+
+/** Returns the text that answers a statement other than a query. */
+export function doneText(statement: Statement, reply: Reply, language: SqlLanguage): ByteString {
+  switch (statement.kind) {
+    case "use":
+      return language === "en"
+        ? `database ${statement.name} is chosen`
+        : `Ny tahiry : ${statement.name} dia miasa ankehitriny`;
+    case "create-database":
+    case "create-table":
+    case "create-domain":
+    case "create-view": {
+      const what = statement.kind.slice("create-".length) as keyof typeof OBJECTS;
+      return language === "en"
+        ? `${what} ${statement.name} is made`
+        : `Ny ${OBJECTS[what]} : ${statement.name} dia voaforona soamantsara`;
+    }
+    case "insert":
+    case "update":
+    case "delete":
+      return language === "en" ? `${changed(reply)} rows` : "Tafinditra ny fiovana ny tabilao";
+    default:
+      return "";
+  }
+}
+
+const changed = (reply: Reply) => (reply.kind === "integer" ? reply.value : 0);
+
+interface Message {
+  readonly mg: ByteString;
+  readonly en: ByteString;
+}
+
+const message = (mg: string, en: string): Message => ({ mg: bytesOfText(mg), en: bytesOfText(en) });
+
+export const MESSAGES = {
+  loggedIn: message("Tafiditra ianao", "logged in"),
+  pages: message("Voaova ny haben'ny pejy", "the number of rows in a page has changed"),
+  noLogin: message("Midira aloha : login anarana tenimiafina", "log in first: login name password"),
+  wrongLogin: message("Diso ny anarana na ny tenimiafina", "no such name and password"),
+  noPermission: message("Tsy mahazo manao izany ianao", "this user has no permission for that"),
+  noMemory: message("Feno ny fitadidiana", "memory is full"),
+  tooLong: message("Lava loatra ny fanontaniana", "the statement is longer than this server takes"),
+  tooMuch: message("Lava loatra ny valiny : ampiasao #fetra", "the answer would be too long: use limit"),
+} as const satisfies Readonly<Record<string, Message>>;

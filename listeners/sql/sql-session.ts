@@ -1,0 +1,118 @@
+/**
+ * The session of a connection of the SQL line protocol: statements in, frames out, carried out by SQL in the database
+ * that the client has chosen. It knows nothing of sockets. A client logs in with `login name password`.
+ */
+
+import { SessionSender } from "../../engine/users/session-sender.js";
+import { UserCommands } from "../../engine/users/user-commands.js";
+import type { Denial } from "../../engine/users/user-session.js";
+import type { ClientDoing } from "../../net/connections/dialect.js";
+import type { ByteString } from "../../protocol/byte-string.js";
+import { type ErrorReply, error, type Reply } from "../../protocol/reply.js";
+import { errorFrame, messageFrame } from "../../protocol/sql-frames.js";
+import { readAside, type SqlAside } from "../../protocol/sql-statement.js";
+import { StepReply } from "../../protocol/step-reply.js";
+import { inTurns } from "../../protocol/steps.js";
+import { CommandFailure } from "../../store/arguments/errors.js";
+import { SqlMistake } from "../../store/sql/mistake.js";
+import { parseEither } from "../../store/sql/parse.js";
+import type { UserSocketHost } from "../user-listener.js";
+import { PAGE_ROWS, type RelationReply, relationFrame } from "./relation-frames.js";
+import { doneText, MESSAGES, type SqlLanguage } from "./sql-messages.js";
+
+export class SqlSession {
+  readonly #host: UserSocketHost;
+  readonly #language: SqlLanguage;
+  readonly #commands: UserCommands;
+  readonly #sender: SessionSender;
+  /** The chosen database; empty: none. */
+  #database: ByteString = "";
+  #pageRows = PAGE_ROWS;
+
+  constructor(host: UserSocketHost, language: SqlLanguage) {
+    this.#host = host;
+    this.#language = language;
+    this.#commands = new UserCommands(host, (denial) => this.#denied(denial));
+    this.#sender = new SteppedSender(this.#commands.guest, host.environment);
+  }
+
+  get doing(): ClientDoing {
+    return this.#commands.doing;
+  }
+
+  /** Whether the client still has to log in. */
+  get needsLogin(): boolean {
+    return this.#commands.guest.user === null;
+  }
+
+  /** Serves a statement. @returns the answer; null: the connection closes */
+  serve(statement: ByteString): ByteString | Promise<ByteString> | null {
+    this.#commands.guest.renew();
+    const aside = readAside(statement);
+    if (aside !== null) return this.#setUp(aside);
+    const reply = this.#commands.run(["SQL", this.#database, statement], this.#sender);
+    return reply instanceof Promise
+      ? reply.then((settled) => this.#answerOf(statement, settled))
+      : this.#answerOf(statement, reply);
+  }
+
+  #setUp(aside: SqlAside): ByteString | null {
+    switch (aside.kind) {
+      case "http":
+        return null;
+      case "login": {
+        const isIn = this.#commands.guest.logIn(aside.name, aside.password);
+        return isIn ? messageFrame(this.#says("loggedIn")) : this.#refuses("wrongLogin");
+      }
+      case "pages":
+        this.#pageRows = aside.rows;
+        return messageFrame(this.#says("pages"));
+    }
+  }
+
+  #answerOf(text: ByteString, reply: Reply): ByteString | Promise<ByteString> {
+    if (reply.kind === "error") return errorOf(reply.text);
+    if (reply.kind === "map") {
+      const clock = { uptime: this.#host.environment.uptime, soon: setImmediate };
+      return inTurns(this.#frameOf(reply), clock);
+    }
+    const { statement } = parseEither(text);
+    if (statement instanceof SqlMistake) return messageFrame("");
+    if (statement.kind === "use") this.#database = statement.name;
+    return messageFrame(doneText(statement, reply, this.#language));
+  }
+
+  /** Writes the frame in steps, between which other connections are served. */
+  *#frameOf(reply: RelationReply): Generator<void, ByteString> {
+    const form = { pageRows: this.#pageRows, maxChars: this.#host.limits.maxOutputBytes };
+    try {
+      if (reply instanceof StepReply) yield* reply.steps();
+      return (yield* relationFrame(reply, form)) ?? this.#refuses("tooMuch");
+    } catch (problem) {
+      if (problem instanceof CommandFailure) return errorOf(problem.reply.text);
+      // One row alone may be longer than any string.
+      if (problem instanceof RangeError) return this.#refuses("tooMuch");
+      throw problem;
+    }
+  }
+
+  #denied(denial: Denial): ErrorReply {
+    const what = denial === "no-login" ? "noLogin" : denial === "no-memory" ? "noMemory" : "noPermission";
+    return error(this.#says(what));
+  }
+
+  #says(what: keyof typeof MESSAGES): ByteString {
+    return MESSAGES[what][this.#language];
+  }
+
+  #refuses(what: keyof typeof MESSAGES): ByteString {
+    return errorFrame(this.#says(what));
+  }
+}
+
+class SteppedSender extends SessionSender {
+  readonly takesSteps = true;
+}
+
+/** Returns an error without Redis's first word, which these clients do not expect. */
+const errorOf = (text: ByteString) => errorFrame(text.replace(/^ERR /, ""));

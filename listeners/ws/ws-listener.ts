@@ -1,0 +1,53 @@
+/** The listener for browsers and other WebSocket clients: the frames of version 2 as binary messages. */
+
+import { ClientConnection } from "../../net/connections/client-connection.js";
+import type { ListenPlace } from "../../net/process/place.js";
+import { DaemonListener, type DaemonListenerParts } from "../daemon-listener.js";
+import { DbsyncServer, type DbsyncService } from "../dbsync/dbsync-server.js";
+import { Doorway } from "./doorway.js";
+import { Heartbeats } from "./heartbeats.js";
+import { WsDialect } from "./ws-dialect.js";
+
+/** The settings of --ws. */
+export interface WsSettings {
+  readonly ws: ListenPlace;
+  readonly wsOrigins: readonly string[];
+  readonly wsCompress?: boolean;
+}
+
+const NO_COMPRESSION =
+  "--ws-compress has no effect any more: messages are not deflated, as inflating what clients send could end the daemon. Remove the option.";
+
+export class WsListener extends DaemonListener {
+  constructor(
+    parts: Omit<DaemonListenerParts, "name" | "options" | "fullText" | "connector" | "address" | "port">,
+    service: DbsyncService,
+    settings: WsSettings,
+  ) {
+    const { address } = settings.ws;
+    if (settings.wsCompress === true) parts.log.warn(NO_COMPRESSION);
+    // Version 1 is signed in another way, and members have their own port.
+    const own = { ...service, closeAfterAnswer: false, takesVersion1: false, members: null };
+    super({
+      ...parts,
+      ...settings.ws,
+      name: "ws",
+      options: { address: "--ws", port: "--ws" },
+      fullText: "",
+      connector(host) {
+        const server = new DbsyncServer(host, own, 2);
+        const heartbeats = new Heartbeats(host);
+        const doorway = new Doorway(address, settings.wsOrigins, host);
+        return (raw) => {
+          const socket = doorway.admit(raw);
+          heartbeats.begin(socket);
+          return new ClientConnection<Buffer>(
+            socket,
+            host,
+            (connection) => new WsDialect(server, connection, socket),
+          );
+        };
+      },
+    });
+  }
+}

@@ -1,0 +1,163 @@
+/**
+ * The open connections of one listener, and what they share: limits, log, refusals, the byte budget. When they hold too many bytes
+ * together, it closes unauthenticated ones first.
+ */
+import type { Logger } from "pino";
+import type { Environment } from "../process/environment.js";
+import { ByteBudget, maxUnauthenticatedBytes } from "./byte-budget.js";
+import type { ConnectionLimits } from "./connection-limits.js";
+import type { ConnectionObserver } from "./connection-observer.js";
+import type { OpenConnection } from "./open-connection.js";
+import { Pushes } from "./pushes.js";
+import { RefusalLog, type Refusals } from "./refusal-log.js";
+import { Unauthenticated } from "./unauthenticated.js";
+
+/** The share of unauthenticated connections that are closed in one step: finding them means checking all of them. */
+const CLOSED_TOGETHER = 1 / 64;
+
+export class ConnectionRegistry<
+  L extends ConnectionLimits = ConnectionLimits,
+  O extends ConnectionObserver = ConnectionObserver,
+> {
+  readonly environment: Environment;
+  readonly log: Logger;
+  readonly observer: O;
+  readonly refusals: RefusalLog;
+  readonly budget: ByteBudget;
+  readonly pushes: Pushes = new Pushes();
+  /** Replaced when the configuration is read again. */
+  limits: L;
+  /** Connections that were refused because there were too many. */
+  rejected = 0;
+  readonly #listener: string;
+  readonly #all = new Set<OpenConnection>();
+  readonly #unauthenticated = new Unauthenticated();
+  #onEmpty: (() => void) | null = null;
+
+  /** @param listener  its name in metrics */
+  constructor(
+    listener: string,
+    {
+      environment,
+      log,
+      observer,
+      limits,
+      refusals,
+    }: { environment: Environment; log: Logger; observer: O; limits: L; refusals: Refusals },
+  ) {
+    this.#listener = listener;
+    this.environment = environment;
+    this.log = log;
+    this.observer = observer;
+    this.limits = limits;
+    this.refusals = new RefusalLog(log, environment, refusals);
+    this.budget = new ByteBudget(limits.maxBufferedBytes, maxUnauthenticatedBytes(limits));
+  }
+
+  get size(): number {
+    return this.#all.size;
+  }
+
+  /** All connections, in the order in which they were opened. */
+  get all(): Iterable<OpenConnection> {
+    return this.#all;
+  }
+
+  /** Unauthenticated ones among them. */
+  get unauthenticated(): number {
+    return this.#unauthenticated.size;
+  }
+
+  add(connection: OpenConnection): void {
+    this.#all.add(connection);
+    this.#unauthenticated.heard(connection);
+    this.observer.connected(this.#listener, 1);
+  }
+
+  /** An unauthenticated connection has sent something. */
+  heard(connection: OpenConnection): void {
+    this.#unauthenticated.heard(connection);
+  }
+
+  /** Its client has shown that it may send commands here. */
+  proved(connection: OpenConnection): void {
+    this.#unauthenticated.delete(connection);
+  }
+
+  /** The connection is closed. */
+  leave(connection: OpenConnection): void {
+    if (!this.#all.delete(connection)) return;
+    this.#unauthenticated.delete(connection);
+    this.observer.connected(this.#listener, -1);
+    if (this.#all.size === 0) this.#onEmpty?.();
+  }
+
+  /** Resolves when no connection is open any more. */
+  emptied(): Promise<void> {
+    if (this.#all.size === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#onEmpty = resolve;
+    });
+  }
+
+  /** Notes that a connection was refused, or closed to admit another, because there were too many. */
+  refuseExcess(remote: string, detail: string): void {
+    this.refusals.note("too-many-connections", { remote, detail });
+    this.observer.refused(this.#listener, "too-many-connections");
+  }
+
+  /** Closes the unauthenticated connection that has been silent longest. @returns whether there was one */
+  dropSilent(): boolean {
+    const silent = this.#unauthenticated.silentLongest;
+    if (silent === null) return false;
+    this.refuseExcess(silent.remote, GAVE_WAY);
+    silent.destroy();
+    return true;
+  }
+
+  /** The budget is exceeded: closes unauthenticated connections, and then the one that holds most. */
+  overBudget(): void {
+    const budget = this.budget;
+    const unauthenticated = budget.isUnauthenticatedTurn
+      ? this.#unauthenticated.slowest(this.environment.uptime())
+      : [];
+    const least = unauthenticated.length * CLOSED_TOGETHER;
+    for (const [place, connection] of unauthenticated.entries()) {
+      if (place >= least && budget.isKept) return;
+      this.#close(connection, `of ${budget.heldUnauthenticated} bytes of clients that have proved nothing`);
+    }
+    if (budget.isKept) return;
+    const biggest = this.#biggest();
+    if (biggest !== null) this.#close(biggest, `of ${budget.held} bytes`);
+  }
+
+  stopAll(): void {
+    for (const connection of [...this.#all]) connection.stop();
+  }
+
+  destroyAll(): void {
+    for (const connection of [...this.#all]) connection.destroy();
+  }
+
+  checkTimes(): void {
+    const now = this.environment.uptime();
+    for (const connection of this.#all) connection.checkTime(now);
+  }
+
+  #close(connection: OpenConnection, what: string): void {
+    const detail = `${connection.heldBytes} ${what}`;
+    this.refusals.note("too-much-buffered", { remote: connection.remote, detail });
+    this.observer.refused(this.#listener, "too-much-buffered");
+    connection.destroy();
+  }
+
+  #biggest(): OpenConnection | null {
+    let biggest: OpenConnection | null = null;
+    for (const connection of this.#all) {
+      if (biggest === null || connection.heldBytes > biggest.heldBytes) biggest = connection;
+    }
+    return biggest;
+  }
+}
+
+const GAVE_WAY = "it had proved nothing, and gave way to a newer connection";

@@ -1,0 +1,13 @@
+/** Search in numbers that rise. */
+
+/** The first index of a number, or of the next greater one. */
+export function firstIndexFrom(numbers: readonly number[], wanted: number): number {
+  let low = 0;
+  let high = numbers.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((numbers[middle] as number) < wanted) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}

@@ -1,0 +1,45 @@
+/** The files for those who work on dbsync elsewhere: editors, hosts of repositories and old resolvers find what holds here. */
+import assert from "node:assert/strict";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { repositoryRoot } from "./support/repository.js";
+
+const read = (name: string): string => readFileSync(join(repositoryRoot, name), "utf8");
+const manifest = JSON.parse(read("package.json")) as {
+  main: string;
+  types: string;
+  engines: { node: string };
+  exports: Record<string, { require: { types: string; default: string } }>;
+};
+
+test("the lowest version of Node is the one that .nvmrc names", () => {
+  assert.equal(manifest.engines.node, `>=${read(".nvmrc").trim()}`);
+});
+
+test("editors break lines where the formatter does", () => {
+  const { formatter } = JSON.parse(read("biome.json")) as { formatter: { lineWidth: number } };
+  assert.match(read(".editorconfig"), new RegExp(`^max_line_length = ${formatter.lineWidth}$`, "m"));
+});
+
+test("the workflow runs .ci/run on the Node of .nvmrc, and nothing else", () => {
+  const workflow = read(".github/workflows/ci.yml");
+  assert.deepEqual(
+    [...workflow.matchAll(/- run: (.*)/g)].map(([, command]) => command),
+    [".ci/run"],
+  );
+  assert.match(workflow, /node-version-file: \.nvmrc/);
+});
+
+test("resolvers that know no exports find the same files", () => {
+  const { require } = manifest.exports["."] ?? assert.fail("no entry");
+  assert.deepEqual([manifest.main, manifest.types], [require.default, require.types]);
+});
+
+test("what templates name exists", () => {
+  for (const name of ["bug.yml", "idea.yml", "config.yml"])
+    assert.ok(existsSync(join(repositoryRoot, ".github/ISSUE_TEMPLATE", name)), name);
+  const scripts = (JSON.parse(read("package.json")) as { scripts: Record<string, string> }).scripts;
+  for (const [, script = ""] of read(".github/PULL_REQUEST_TEMPLATE.md").matchAll(/npm (?:run )?(\w+)/g))
+    assert.ok(script in scripts, script);
+});

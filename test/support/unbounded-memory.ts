@@ -1,0 +1,16 @@
+/** A limit of memory that nothing reaches. */
+import type { MemoryLimit } from "../../engine/memory/memory-limit.js";
+import { double } from "./double.js";
+
+export const UNBOUNDED = double<MemoryLimit>({
+  isFull: false,
+  refuses: () => false,
+  refusal: () => null,
+});
+
+/** The limit of a daemon whose memory is full. */
+export const FULL = double<MemoryLimit>({
+  isFull: true,
+  refuses: (needsMemory) => needsMemory,
+  refusal: () => null,
+});

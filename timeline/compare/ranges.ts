@@ -1,0 +1,95 @@
+/** Ranges of places that are to be sent to a member, walked a batch at a time. */
+
+import { firstPlaceAt } from "../entries/entry.js";
+import type { DigestIndex, DigestSet } from "./digest-index.js";
+
+/** The entries of a set at places `from` ≤ place < `to` (42 bytes each; null: no end). */
+export interface PlaceRange {
+  readonly from: Buffer;
+  readonly to: Buffer | null;
+}
+
+/** Collects ranges in ascending order, and joins neighbours. */
+export class RangeList {
+  readonly #ranges: PlaceRange[] = [];
+  /** First and last place of a run of entries that has not ended. */
+  #first: Buffer | null = null;
+  #last: Buffer | null = null;
+
+  /** Everything dated `from` ≤ second < `to`. */
+  span(from: number, to: number): void {
+    this.endRun();
+    const start = firstPlaceAt(from * 1000);
+    const end = to === Infinity ? null : firstPlaceAt(to * 1000);
+    const before = this.#ranges.at(-1);
+    if (before?.to?.equals(start) === true)
+      this.#ranges[this.#ranges.length - 1] = { from: before.from, to: end };
+    else this.#ranges.push({ from: start, to: end });
+  }
+
+  /** The next entry of a walk that leaves none out. */
+  place(place: Buffer, isGiven: boolean): void {
+    if (!isGiven) {
+      this.endRun();
+      return;
+    }
+    this.#first ??= place;
+    this.#last = place;
+  }
+
+  /** Ends the current range: the next place is not its neighbour. */
+  endRun(): void {
+    if (this.#first === null) return;
+    this.#ranges.push({ from: this.#first, to: nextPlace(this.#last as Buffer) });
+    this.#first = null;
+  }
+
+  finish(): readonly PlaceRange[] {
+    this.endRun();
+    return this.#ranges;
+  }
+}
+
+/** Walks the ranges; leaves nothing open between two batches. */
+export class RangeCursor {
+  readonly #index: DigestIndex;
+  readonly #set: DigestSet;
+  readonly #ranges: readonly PlaceRange[];
+  #next = 0;
+  /** The place in the current range from which to continue; null: from its start. */
+  #from: Buffer | null = null;
+
+  constructor(index: DigestIndex, set: DigestSet, ranges: readonly PlaceRange[]) {
+    this.#index = index;
+    this.#set = set;
+    this.#ranges = ranges;
+  }
+
+  /** The next places, `count` at most; none: that was all. */
+  next(count: number): Buffer[] {
+    const places: Buffer[] = [];
+    while (places.length < count && this.#next < this.#ranges.length) {
+      const { from, to } = this.#ranges[this.#next] as PlaceRange;
+      for (const place of this.#index.places(this.#set, this.#from ?? from, to)) {
+        places.push(place);
+        if (places.length === count) {
+          this.#from = nextPlace(place);
+          return places;
+        }
+      }
+      this.#next++;
+      this.#from = null;
+    }
+    return places;
+  }
+}
+
+/** Returns the next place: there is none between. */
+export function nextPlace(place: Buffer): Buffer {
+  const next = Buffer.from(place);
+  for (let i = next.length - 1; i >= 0; i--) {
+    next[i] = ((next[i] as number) + 1) & 0xff;
+    if (next[i] !== 0) break;
+  }
+  return next;
+}

@@ -1,0 +1,21 @@
+/** The first failure of a timeline's disk: from then on the timeline takes no entry. */
+import { FAILED } from "./entries/timeline-log.js";
+import type { TimelineParts } from "./timeline-owner.js";
+
+export class Failure {
+  /** The reason; null: the disk has not failed. */
+  reason: string | null = null;
+  readonly #parts: TimelineParts;
+
+  constructor(parts: TimelineParts) {
+    this.#parts = parts;
+  }
+
+  /** Logs the first problem and reports it to the owner; ignores later ones. */
+  readonly report = ({ message }: Error): void => {
+    if (this.reason !== null) return;
+    this.reason = message;
+    this.#parts.log.error({ reason: message }, FAILED);
+    this.#parts.owner.failed(message);
+  };
+}
