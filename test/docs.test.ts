@@ -247,13 +247,20 @@ const PAGES = [
   "docs/redis-clients.md",
   "docs/active-active.md",
   "docs/from-redis.md",
+  "docs/migration.md",
   "docs/json-clients.md",
   "docs/php.md",
   "docs/python.md",
 ];
 
 /** Those whose blocks wait for their daemons themselves: they are run exactly as printed. */
-const WAITING_PAGES = ["docs/active-active.md", "docs/php.md", "docs/production.md", "docs/python.md"];
+const WAITING_PAGES = [
+  "docs/active-active.md",
+  "docs/migration.md",
+  "docs/php.md",
+  "docs/production.md",
+  "docs/python.md",
+];
 
 /** Its daemons have their ports from files. */
 const CONFIGURED_PAGE = "docs/production.md";
