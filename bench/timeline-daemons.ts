@@ -12,7 +12,7 @@ import { type Server, startDaemon } from "./processes.js";
 /** Storage of the timelines. */
 export type Keeping = "plain" | "memory" | "interval" | "always";
 
-/** What a client signs with. */
+/** The private key that a client signs with. */
 export interface PrivateKey {
   readonly privateKey: KeyObject;
 }

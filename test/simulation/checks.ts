@@ -204,7 +204,7 @@ export function brokenPromises(world: World, entries: readonly Entry[], oracle: 
   return problems;
 }
 
-/** Returns keys in a key ring that no authorized client has added. */
+/** Returns keys in a key ring that no signed envelope adds. */
 export function foreignKeys({ genesis, ledger, honest }: World): string[] {
   const known = new Set([...genesis.applications, ...genesis.roots].map(({ id }) => id));
   for (const { entry } of ledger.sent.values()) for (const id of namedBy(entry.envelope)) known.add(id);

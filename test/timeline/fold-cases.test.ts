@@ -206,7 +206,7 @@ test("what is signed for somebody else does nothing unless its signer's key is a
     /^NOPERM only daemons' keys may sign/,
   );
   assert.equal(subject.ask("GET a"), '"daemon"');
-  // A client's key added it earlier, as the fold learns now.
+  // An entry arrives late that adds the same key earlier, as a client's.
   subject.merge(entry("b", 2, add("KEY"), { key: key(ROOT) }));
   assert.equal(subject.ask("GET a"), "nil");
 });

@@ -65,7 +65,7 @@ async function adopt(taker: TimelineSubject, staged: StagedSnapshot): Promise<Fo
   return told[0] as FoundOrphans;
 }
 
-/** An owner that needs no questions and no notifications. */
+/** An owner that always agrees and ignores notifications. */
 const UNASKED = { isWanted: () => true, onAside: () => {} };
 
 /** Sends the entries that `giver` still has, as a comparison would. */

@@ -280,7 +280,7 @@ test("where nobody writes, two that forget at different tails are wanted a snaps
       const last = subject.now;
       await subject.pass(6 * MINUTE_MS);
       const { handover } = subject.timeline;
-      // What each of them had signed before.
+      // A date that each of them had signed before.
       handover.want(last - minutes * MINUTE_MS - 1);
       await subject.pass(MINUTE_MS);
       assert.ok((handover.cuts.at(-1)?.at ?? 0) > last, "up to where entries end all may have been signed");

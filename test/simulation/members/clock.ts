@@ -55,7 +55,7 @@ export class Clock {
     return this.#seen;
   }
 
-  /** Whether the clock is off. Computed at each read. Nothing has expired until a majority has answered, or none can. */
+  /** Whether the clock counts as off, computed at each read; true until a majority has answered or cannot. */
   get isSkewed(): boolean {
     return !this.#isSettled || this.#look().isSkewed;
   }

@@ -12,7 +12,7 @@ export class Ledger {
   /** Envelopes on each daemon's disk. */
   readonly onDisk: number[] = [];
   onAll = 0;
-  /** Envelopes reported as held when an operator queried the writes of a removed daemon. */
+  /** The number of reported outcomes of removed daemons' writes: held, and dead. */
   toldHeld = 0;
   toldDead = 0;
   stableMoves = 0;

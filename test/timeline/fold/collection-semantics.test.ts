@@ -59,7 +59,7 @@ const LATER: readonly Entry[] = [
   mdb("j", 25, "MDB.CREATEINDEXES", "d", "c", '{"key":{"t":1},"name":"t","expireAfterSeconds":5}'),
   mdb("k", 26, "MDB.RENAME", "d", "c", "d", "o", "0"),
 ];
-/** An entry in which an unknown command prevents the complete unit. */
+/** An entry whose unknown command keeps the complete unit from being applied. */
 const WHOLE = entry(
   "l",
   27,
@@ -70,7 +70,7 @@ const WHOLE = entry(
   { ...byRoot, multi: true },
 );
 
-/** Entries in which an unknown command that only reads does the same. */
+/** Entries whose unknown command only reads, with the same effect. */
 const READING = ["MDB.STATS d c", 'MDB.EXPLAIN d c {"filter":{"_id":1}}'].map((text, index) =>
   entry(`m${index}`, 28 + index, [["SET", `r${index}`, "v"], text.split(" ")], { ...byRoot, multi: true }),
 );
