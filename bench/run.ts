@@ -22,7 +22,7 @@ const BENCHMARKS = [
   "path-length",
   "lone-call",
 ];
-/** Run only if named. */
+/** Benchmarks that run only if they are named. */
 const NAMED = ["peers"];
 
 const given = process.argv.slice(2);

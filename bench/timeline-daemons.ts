@@ -28,7 +28,7 @@ export class Scene implements Disposable {
   readonly #root = makeKeys(1);
   #folders = 0;
 
-  /** @param keys  number of application keys */
+  /** Creates keys. @param keys  number of application keys */
   constructor(keys = 1) {
     const { keys: made, publicFolder } = makeKeys(keys);
     this.#keys = made;

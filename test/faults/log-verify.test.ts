@@ -142,7 +142,7 @@ test("a killed daemon's folder is left as it was, and verified to the same again
     assert.equal(first.report.units.applied, KEYS + 10);
     assert.deepEqual((await verify(folder, trio)).report, first.report);
     assert.deepEqual(stateOf(folder), before);
-    // The same count as the daemon reports.
+    // The daemon derives the same state from the folder.
     await trio.start(0);
     await trio.end(0, "SIGTERM");
     assert.equal((await verify(folder, trio)).report.state, first.report.state);

@@ -48,7 +48,7 @@ class Voter implements Disposable {
     return this.#client.sign(commands, { at });
   }
 
-  /** null: refused. */
+  /** Sends an envelope and returns the daemon's result; null: it refused. */
   async ask({ id, frame }: ReturnType<EnvelopeClient["sign"]>): Promise<TakenResult | null> {
     return await new Promise((resolve) => {
       this.#waiting.set(id, resolve);

@@ -28,7 +28,7 @@ import { isSignedBy, type SimulatedIdentity, sha256 } from "./cast.js";
 export interface FrontParts {
   readonly timeline: Timeline;
   readonly peering: Peering;
-  /** null: this daemon does not use member lists. */
+  /** The daemon's member lists; null: it does not use them. */
   readonly lists: MemberLists | null;
   readonly identity: SimulatedIdentity;
   readonly cluster: ByteString;

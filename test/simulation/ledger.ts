@@ -7,7 +7,7 @@ import { sha256 } from "./cast.js";
 /** One daemon's answer to one envelope. */
 export interface Outcome {
   readonly host: string;
-  /** null: no answer, or none yet. */
+  /** The kind of answer; null: none, or none yet. */
   kind: "result" | "not-applied" | "unknown" | null;
 }
 

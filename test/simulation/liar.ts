@@ -201,7 +201,7 @@ export class Liar {
   }
 }
 
-/** null: a hello or another part of the handshake, which is honest. */
+/** Returns the message; null: a hello or another part of the handshake, which is honest. */
 function messageOf(frame: Buffer): OwnMessage | null {
   const head = /^ds2:\d+:/.exec(frame.toString("latin1", 0, 20));
   if (head === null) return null;

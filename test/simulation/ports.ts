@@ -104,7 +104,7 @@ export class Ports implements Harbour {
   }
 }
 
-/** null: another message; a dialing member may have changed its mind and sent a close reason first. */
+/** Returns the hello; null: another message, such as the close reason of a member that has changed its mind. */
 function readHello(payload: Buffer): Hello | null {
   try {
     const message = readClientMessage(payload);

@@ -72,7 +72,7 @@ export interface Settings {
    * records its effect.
    */
   readonly scripts: number;
-  /** The chance of an envelope with `multi`. */
+  /** Chances of an envelope with `multi`, with conditions, and with each waiting mode. */
   readonly multi: number;
   readonly conditional: number;
   readonly stable: number;

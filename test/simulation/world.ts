@@ -36,7 +36,7 @@ export interface Harbour {
 export interface Daemon {
   readonly timeline: Timeline;
   readonly peering: Peering;
-  /** null: in a run without lists of members. */
+  /** The daemon's member lists; null: the run has none. */
   readonly lists: MemberLists | null;
   readonly ports: Harbour;
   readonly isAlive: () => boolean;
@@ -45,7 +45,7 @@ export interface Daemon {
   /** Whether entries are on their way to its disk. */
   readonly isStoring: boolean;
   die(isSilent: boolean): void;
-  /** null: it does not accept messages yet. */
+  /** The path of clients; null: the daemon does not accept messages yet. */
   readonly front: Front | null;
   /** Ids of envelopes that it has received from clients. */
   readonly taken: ReadonlySet<ByteString>;
@@ -61,7 +61,7 @@ export interface Host {
   clockOffset: number;
   /** The configured limits of the tail. */
   readonly tail: Settings["tails"][number];
-  /** null: no process runs. */
+  /** The running process; null: none. */
   readonly daemon: Daemon | null;
   /** The identity stored in the data folder. */
   readonly identity: SimulatedIdentity;

@@ -56,7 +56,7 @@ test("of an entry that waits for the disk only its bytes are kept, not what they
     const entry = { ...entryOf({ at: START + i, commands: structuredClone(commands) }, id), body };
     void archive.add([entry], null);
   };
-  // The engine's own optimizations come first.
+  // The engine allocates memory for compiled code first.
   for (let i = 0; i < 100; i++) add(i);
   const before = bytesInUse();
   for (let i = 100; i < 500; i++) add(i);

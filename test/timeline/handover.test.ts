@@ -169,7 +169,7 @@ test("where the snapshot has as many, or fewer, so many are certain to be gone, 
   assert.equal(possible.entries.length, 6, "those that are certain are among them");
 });
 
-/** By an administrator, unless another signer is named. */
+/** Returns a KEY ADD by an administrator, or by the given signer. */
 const adding = (number: number, at: number, signer = KEY_IDS[1]) => {
   const text = Buffer.from(SPKIS[number] as string, "latin1").toString("base64");
   return entryAt(at, `KEY ADD ${text} LABEL k${number} RULES +@all ~*`, signer);

@@ -101,7 +101,7 @@ describe("a stream of NATS", { skip }, () => {
     const stream = streamOf("located", { reader: reader({ connected }) });
     await stream.start();
     await stream.publish(null, Buffer.from("one"));
-    // The stream queries its own length, which does not concern the reader.
+    // The stream's own query of its end does not notify the reader.
     await until("the newest message is known", () => stream.newest === 1);
     assert.deepEqual(ends, [0]);
     stream.locateEnd();

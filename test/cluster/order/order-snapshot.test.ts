@@ -47,7 +47,7 @@ test("what is behind a snapshot comes to the same with it as without", () => {
   assert.equal(restored.isLast({ seq: 4, at: NOW + 2, data: writeValue(last.body, last.signature) }), true);
   assert.equal(restored.isLast({ seq: 4, at: NOW + 2, data: writeValue(body, signature) }), false);
   const more = [
-    // In the last millisecond, in which a key expires; an earlier key; one signed by the added key.
+    // A command in the millisecond in which a key expires, a repeated one, and one signed by the added key.
     sign(pair, NOW, "SET", "ends", "w", "NX"),
     again,
     sign(added, NOW + 5, "APPEND", "list2", "x"),

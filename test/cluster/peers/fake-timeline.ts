@@ -46,7 +46,7 @@ export class FakeTimeline {
     },
   };
   raisedTo = 0;
-  /** While true, nothing reaches the disk. */
+  /** Whether the disk is blocked, so that nothing reaches it. */
   isStuck = false;
   readonly #flushed: (entries: readonly FlushedEntry[], from: ByteString | null) => void;
   readonly #soon: (step: () => void) => void;
@@ -57,7 +57,7 @@ export class FakeTimeline {
     this.#flushed = flushed;
   }
 
-  /** For classes that require a Timeline. */
+  /** The same object, for classes that require a Timeline. */
   get real(): Timeline {
     return this as unknown as Timeline;
   }

@@ -138,7 +138,7 @@ test("what a client's key signs for somebody else is refused, and of a key that 
   const administrator = signers.ring.find(root.id) ?? assert.fail();
   signers.ring.execute(introductionOf(identity), { at: 5, db: 0, id: "" }, administrator);
   assert.ok("envelope" in (judge(byDaemon) as object));
-  // An id that another daemon may know as a daemon's.
+  // A key that another daemon may know as a daemon's.
   const added = [
     "KEY",
     "ADD",

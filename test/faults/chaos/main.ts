@@ -38,7 +38,7 @@ would, and the old one comes back as its replica. Faults: SIGKILL; SIGKILL while
 interface Asked {
   readonly seed: number;
   readonly seconds: number;
-  /** null: two daemons alongside two Redis servers. */
+  /** The duration with a cluster; null: two daemons alongside two Redis servers. */
   readonly minutes: string | null;
   /** The program of an older version; null: none. */
   readonly old: string | null;

@@ -10,7 +10,7 @@ import { sleep } from "./lanes.js";
 import { type Act, type ActKind, FOUNDERS } from "./schedule.js";
 import { makeWrite, sendWrite, type ToldWrite } from "./write.js";
 
-/** Milliseconds for client clocks, and calls that were on their way when all daemons were level. */
+/** Milliseconds that allow for wrong client clocks, and for calls on their way when all daemons were level. */
 const SKEW_MS = 60_000;
 /** Writes sent to a daemon that is cut off from the other members. */
 const ALONE = 20;

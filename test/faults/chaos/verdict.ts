@@ -43,8 +43,8 @@ function pushedOf({ lists }: State): Map<string, string> {
 }
 
 /**
- * Returns which parts of a write are there. A write that only raises a counter leaves no trace, and so counts both as
- * complete and as absent.
+ * Returns whether any part of a write is there, and whether all parts are. A write that only raises a counter leaves no
+ * trace, and so counts as complete and as absent.
  */
 function presence(
   { token, sets, list }: ToldWrite,

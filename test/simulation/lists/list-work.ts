@@ -1,7 +1,7 @@
 /**
  * The work of administrators on the member list while faults go on: they start a list (sometimes right after the start
  * of the run), add daemons, remove daemons in any state, replace those whose folder is lost, try to let one return, and
- * sign two lists concurrently, each from the answers of different daemons. At the end they sign lists until one list
+ * sign two parallel lists, each from the answers of different daemons. At the end they sign lists until one list
  * names daemons that all run.
  */
 import { type MemberView, rawId } from "../../../cli/members/member-views.js";

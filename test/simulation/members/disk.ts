@@ -5,9 +5,9 @@ import type { SeededRandom } from "../../support/seeded-random.js";
 export interface Durable {
   /** Envelopes whose ids are known. */
   held: number;
-  /** Those of `held` whose bodies were dropped. */
+  /** Envelopes of `held` whose bodies were dropped. */
   gone: number;
-  /** Those of `held` that came from clients. */
+  /** Envelopes of `held` that came from clients. */
   taken: number;
   lists: number;
   isLive: number;

@@ -1,7 +1,7 @@
 /**
  * The operators of a run: they remove, add and replace daemons and let them return, sometimes with two concurrent
  * lists, which they repair. They know only what one live daemon knows, except what no rule could repair: a list retains
- * a live member whose folder exists, and two concurrent lists share such a member.
+ * a live member whose folder exists, and two parallel lists share such a member.
  */
 import type { KnownList, MemberChange } from "../../../protocol/members/succession.js";
 import type { SeededRandom } from "../../support/seeded-random.js";
@@ -53,7 +53,7 @@ export class Operator {
     if (change !== null) this.#sign(heads, change, [asked]);
   }
 
-  /** Repairs the lists after the faults: hands all lists to a member, merges two heads, and replaces lost daemons. */
+  /** Repairs the lists after the faults: hands all lists to a member, merges parallel lists, and replaces lost daemons. */
   mend(): void {
     const { daemons, lists, random } = this.#parts;
     const heads = this.#heads;

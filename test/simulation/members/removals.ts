@@ -21,7 +21,7 @@ const eachHeard = (
   change: Partial<Heard>,
 ): ReadonlyMap<ByteString, Heard> => new Map([...heard].map(([id, one]) => [id, { ...one, ...change }]));
 
-/** Chooses the upper of the two middle clocks if their number is even. */
+/** Clocks whose median is the upper of the two middle ones if their number is even. */
 class UpperClocks extends MemberClocks {
   readonly #heard = new Map<ByteString, { readonly ahead: number; readonly at: number }>();
 
@@ -39,7 +39,7 @@ class UpperClocks extends MemberClocks {
   }
 }
 
-/** Returns one of two concurrent lists, as a daemon would if it followed the one that it knows first. */
+/** Returns one of two parallel lists, as a daemon would if it followed the one that it knows first. */
 function chosen(standing: Standing): Standing {
   const [head] = standing.heads;
   if (head === undefined || standing.heads.length === 1) return standing;
@@ -59,7 +59,7 @@ function inAnyHead(standing: Standing): Standing {
   return { ...standing, members: new Set(members) };
 }
 
-/** Allows daemons that a parent removed to return. */
+/** Returns the next list; daemons that a parent removed may return. */
 function withReturning(
   parents: Parameters<typeof nextList>[0],
   change: Parameters<typeof nextList>[1],

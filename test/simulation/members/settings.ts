@@ -51,7 +51,7 @@ export interface Settings {
   readonly partition: number;
   readonly wipe: number;
   readonly lists: number;
-  /** The chance that two concurrent lists are signed. */
+  /** The chance that two parallel lists are signed. */
   readonly doubles: number;
   /** The number of the daemon whose clock becomes wrong; -1: none. */
   readonly wrongClock: number;

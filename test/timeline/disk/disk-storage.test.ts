@@ -294,7 +294,6 @@ test("a folder from before there was a log opens as it is", () =>
     await storage.close();
   }));
 
-/** Of 512 or 1024 bytes: the first is too small for the log, the second only for LMDB's file. */
 test("a folder that was removed acknowledges nothing any more", () =>
   withFolder(async (data) => {
     const folder = join(data, "gone");
@@ -308,6 +307,7 @@ test("a folder that was removed acknowledges nothing any more", () =>
     await storage.close();
   }));
 
+/** Maximum file size in blocks of 512 or 1024 bytes: one is too small for the log, the other only for LMDB's file. */
 const BLOCKS_MAX = { small: 2048, large: 40_000 } as const;
 
 for (const [size, inlineMicros] of [

@@ -13,7 +13,7 @@ import { writePlace } from "../../../timeline/entries/entry.js";
 import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
 import { untold } from "../support/untold.js";
 
-/** As in the LMDB version of the package lmdb. */
+/** Size of the header in the LMDB version of the package lmdb. */
 const HEAD_BYTES = 168;
 /** The meaningful bytes; between them are the pages' own numbers and flags, which are not checked. */
 const MEANT = { pageBytes: 48, lastPage: 144, version: 28, magic: 24 } as const;

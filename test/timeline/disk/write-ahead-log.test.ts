@@ -151,7 +151,7 @@ for (const safety of SAFETIES)
     }));
 
 test("after a power failure only what was on the disk is missed", async () => {
-  /** Of groups 41 to 50, those up to 45 were synced if a caller requested it. */
+  /** The last promised group of 41 to 50; groups up to 45 were synced if a caller requested it. */
   const promised = { "written-to-disk": 50, synced: 45, written: FILED };
   for (const safety of SAFETIES)
     await withLog(safety, async (log, folder) => {

@@ -21,7 +21,7 @@ const ELEMENTS = 700;
 const OTHER_KEYS = 10_050;
 const RUNS = amount(2, 12);
 const NOW = AT + 1_000_000;
-/** After all other writes. */
+/** A date after all other writes. */
 const CLAIMED_AT = 900_000;
 /** Milliseconds between two writes, so that late ones fit between them. */
 const STEP_MS = 10;

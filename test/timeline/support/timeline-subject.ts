@@ -41,7 +41,7 @@ export interface SubjectOptions {
   readonly openAside?: OpenAside;
   readonly openLetters?: OpenLetters;
   readonly keepDamaged?: Keeping["keep"];
-  /** Default: data is on the disk immediately. */
+  /** Syncs damaged entries; default: data is on the disk immediately. */
   readonly syncDamaged?: Keeping["synced"];
   /** Semantics by version; default: the versions of this release. */
   readonly known?: Semantics;

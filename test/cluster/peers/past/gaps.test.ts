@@ -227,7 +227,7 @@ test("what the others hold is asked again as long as something lacks, though its
   assert.equal(asked.length, 0, "nothing lacks any more");
 });
 
-/** Creates a daemon that misses what a departed member has pruned; another member reports the same. */
+/** Creates a daemon that misses what a departed member has pruned, and a member that is connected only to it. */
 function lackingOfOneGone(prunedTo: number) {
   const world = new World();
   const a = world.add("a");
