@@ -1,5 +1,5 @@
 /**
- * The operators of a run: they remove, add and replace daemons and let them return, sometimes with two concurrent
+ * The operators of a run: they remove, add and replace daemons and let them return, sometimes with two parallel
  * lists, which they repair. They know only what one live daemon knows, except what no rule could repair: a list retains
  * a live member whose folder exists, and two parallel lists share such a member.
  */
