@@ -23,7 +23,7 @@ import { BesideRedis } from "./beside-redis.js";
 const STEPS = Number(process.env["DBSYNC_COMMANDS"] ?? amount(800, 12_000));
 const STEPS_OF_EPISODE = 150;
 const CONNECTIONS = 4;
-/** Milliseconds by which the clocks of both sides may differ; the test draws no times within it. */
+/** Milliseconds by which idle times and dates of both sides may differ. */
 const LAG = 200_000;
 const IDLE = "400000";
 /** Attempts after which a server counts as hanging rather than busy. */
