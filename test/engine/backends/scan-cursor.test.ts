@@ -32,9 +32,7 @@ test("a cursor of another daemon is an error, in each family", () => {
   assert.ok(!isForeign("GET 5"));
 });
 
-/**
- * Returns whether a scan that a client signs as one of several commands, and sends to several daemons, is refused.
- */
+/** Returns whether another daemon's cursor is refused in a transaction with these commands. */
 async function isForeignTogether(backend: Backend, write: readonly (readonly string[])[]): Promise<boolean> {
   const scan = ["SCAN", String((BigInt(cursorTag() ^ 1) << 32n) + 7n)];
   const unit = { at: START, db: 0, id: "u".repeat(36) };
