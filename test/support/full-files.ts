@@ -1,9 +1,9 @@
 /**
- * Test files that a plain `npm test` leaves to a full run, or to one that names them: each starts many processes, or waits long, for what
- * others see the heart of.
+ * Test files that a plain `npm test` leaves to a full run, or to a run that names them: each starts many processes or
+ * waits long, and other tests cover the core of it.
  */
 
-/** As the beginnings of paths below test/. */
+/** The beginnings of paths below test/. */
 export const FULL_ONLY: readonly string[] = [
   "attacks/01-",
   "attacks/02-",
@@ -95,5 +95,5 @@ export const FULL_ONLY: readonly string[] = [
   "trials/",
 ];
 
-/** @param file  as a path below test/ */
+/** Returns whether a plain run skips a file. @param file  its path below test/ */
 export const isFullOnly = (file: string): boolean => FULL_ONLY.some((words) => file.startsWith(words));
