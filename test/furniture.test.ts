@@ -1,5 +1,5 @@
 /**
- * The files for people who work on dbsync elsewhere: editors, hosts of repositories and old resolvers find the
+ * The files for contributors in other environments: editors, hosts of repositories and old resolvers find the
  * project's settings.
  */
 import assert from "node:assert/strict";

@@ -24,7 +24,7 @@ export const STUB = (history: object) => `
     while (window.feed?.onmessage === undefined) await new Promise((resolve) => setTimeout(resolve, 10));
     await new Promise((resolve) => setTimeout(resolve, 50));
     window.feed.onmessage({ data });
-    // A frame is required each second, otherwise the page shows that it is disconnected.
+    // Frames come each second, else the page counts as cut off.
     clearInterval(window.again);
     window.again = setInterval(() => window.feed.onmessage({ data }), 500);
   };`;

@@ -65,7 +65,7 @@ async function startOneOfThree(clients: "Redis" | "MongoDB"): Promise<Served> {
   };
 }
 
-/** redis-server is among them, to tell a wrong example from a wrong daemon. */
+/** redis-server is among them, to distinguish a wrong example from a wrong daemon. */
 export const SERVERS: readonly { readonly name: string; readonly start: () => Promise<Served> }[] = [
   { name: "redis-server", start: startRedis },
   { name: "a daemon in memory", start: startAlone("--resp", "Redis") },

@@ -180,7 +180,7 @@ function sizeOf(database: Database): Size {
 const itemsOf = (reply: Reply): number =>
   "items" in reply ? reply.items.reduce((count, item) => count + itemsOf(item), 0) : 1;
 
-/** Returns one to many commands, mostly of one kind, as an attacker that wants large effects of few bytes would send. */
+/** Returns one to many commands, mostly of one kind, as an attacker would send to get large effects from few bytes. */
 function unitOf(random: SeededRandom): readonly Argv[] {
   const first = random.oneOf(WRITES);
   const others = [first, ...(random.chance(0.5) ? [random.oneOf(READS), random.oneOf(WRITES)] : [])];

@@ -27,7 +27,7 @@ async function openRedis(): Promise<Kept> {
   };
 }
 
-/** Milliseconds until the missing server is given up; a busy machine may need some of them for the other one. */
+/** Milliseconds until the missing server counts as down; a busy machine may need some of them for the other one. */
 const FIND_MS = 5000;
 
 /** Opens a history through the mongodb driver, at a daemon. */
