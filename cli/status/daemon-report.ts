@@ -5,7 +5,7 @@ import { bytesText, countText, spanText } from "../shared/amounts.js";
 import { type Column, rowsOf } from "../shared/column.js";
 import type { DaemonFigures, OrderFigures } from "./daemon-figures.js";
 
-/** Hexadecimal digits of an id that people are shown. */
+/** Hexadecimal digits of an id that users see. */
 const SHORT_DIGITS = 12;
 /** Hexadecimal digits of an id in a table that is no wider than a terminal. */
 const COLUMN_DIGITS = 8;

@@ -5,7 +5,7 @@ import { showSteps } from "../shared/progress.js";
 import type { DaemonStatus } from "./daemon-status.js";
 import { readFullStatus } from "./read-status.js";
 
-/** Milliseconds between two looks. */
+/** Milliseconds between two updates. */
 const LOOK_EVERY_MS = 500;
 
 /**

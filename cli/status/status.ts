@@ -25,7 +25,7 @@ interface StatusFlags extends ClientFlags {
   readonly explain?: boolean;
 }
 
-/** Milliseconds between two looks. */
+/** Milliseconds between two updates. */
 const WATCH_EVERY_MS = 2000;
 const WAIT_SECONDS = 60;
 const MS_PER_SECOND = 1000;

@@ -199,7 +199,7 @@ export class Data {
     this.#touch(entry);
   }
 
-  /** Takes an element off; a list that becomes empty goes. */
+  /** Takes an element off; a list that becomes empty is removed. */
   listPop(entry: Typed<List>, end: End): ByteString {
     this.effort.produce(1);
     const element = entry.value.pop(end);
@@ -234,7 +234,7 @@ export class Data {
     return true;
   }
 
-  /** Removes a member; a set that becomes empty goes. @returns whether it was present */
+  /** Removes a member; a set that becomes empty is removed. @returns whether it was present */
   setRemove(entry: Typed<MemberSet>, member: ByteString): boolean {
     this.effort.produce(MEMBER_STEPS);
     const slot = entry.value.find(member);
@@ -264,7 +264,7 @@ export class Data {
     return false;
   }
 
-  /** Removes a field; a hash that becomes empty goes. @returns whether it was present */
+  /** Removes a field; a hash that becomes empty is removed. @returns whether it was present */
   hashRemove(entry: Typed<Hash>, field: ByteString): boolean {
     this.effort.produce(MEMBER_STEPS);
     const hash = entry.value;
@@ -276,7 +276,7 @@ export class Data {
     return true;
   }
 
-  /** Sets or removes (undefined) a member's score; a sorted set that becomes empty goes. */
+  /** Sets or removes (undefined) a member's score; a sorted set that becomes empty is removed. */
   score(entry: Typed<SortedSet>, member: ByteString, score: number | undefined): void {
     this.effort.produce(SORTED_MEMBER_STEPS);
     const zset = entry.value;

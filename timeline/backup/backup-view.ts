@@ -104,7 +104,7 @@ export class BackupView {
     }
   }
 
-  /** Dates of the snapshots, rising. */
+  /** Dates of the snapshots, ascending. */
   list(): number[] {
     return [...this.end.snapshots].sort((a, b) => a - b);
   }

@@ -10,7 +10,7 @@ import { type End, List } from "../../values/list.js";
 import { copied } from "../../values/tables/packed.js";
 import { type MultiplePop, multiplePop } from "../multiple-pop.js";
 
-/** The elements that are taken off an end, in the order they come off; a list that becomes empty goes. */
+/** The elements that are taken off an end, in the order they come off; a list that becomes empty is removed. */
 export function takeOff(data: Data, entry: Typed<List>, end: End, count: number): ByteString[] {
   const list = entry.value;
   const { size } = list;

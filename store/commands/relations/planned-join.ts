@@ -323,7 +323,7 @@ class KeyHash {
     }
   }
 
-  /** Returns the possible partners, rising. */
+  /** Returns the possible partners, ascending. */
   equal(value: Scalar): readonly number[] {
     const found = this.#index.equal(value);
     return merged(found, this.#failed);

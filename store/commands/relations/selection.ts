@@ -130,7 +130,7 @@ interface Indexed {
   isUnique(position: number): boolean;
 }
 
-/** Returns the numbers of the rows with one of the values, rising. @param equal  finds those of one value */
+/** Returns the numbers of the rows with one of the values, ascending. @param equal  finds those of one value */
 function* numbersOf(
   { values }: Choice,
   equal: (value: Scalar) => Generator<void, readonly number[]>,

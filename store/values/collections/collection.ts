@@ -1,6 +1,6 @@
 /**
  * A collection: documents as BSON's bytes, in the order in which they came, which is state, and the indexes that were asked for. Each
- * document has a number of its own, rising; numbers, and what indexes hold, are no state.
+ * document has a number of its own, ascending; numbers, and what indexes hold, are no state.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { Table } from "../relations/table.js";

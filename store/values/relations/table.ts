@@ -1,5 +1,5 @@
 /**
- * A table: columns, and rows in the order in which they came, which is state. Each row has a number of its own, rising; what was removed
+ * A table: columns, and rows in the order in which they came, which is state. Each row has a number of its own, ascending; what was removed
  * leaves a hole until there are many. Numbers, holes and what indexes hold are no state.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
