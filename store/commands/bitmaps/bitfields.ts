@@ -94,7 +94,7 @@ function apply(data: Data, entry: Entry, operation: Operation): Reply {
   return integer(narrow(kind === "SET" ? old : value));
 }
 
-/** Returns the value to store in a field; undefined: the result does not fit, and nothing must be done. */
+/** Returns the value to store in a field; undefined: the result does not fit, and nothing is stored. */
 function fitted(value: bigint, { kind, signed, bits, overflow }: Operation): bigint | undefined {
   const wrapped = signed ? BigInt.asIntN(bits, value) : BigInt.asUintN(bits, value);
   if (wrapped === value || overflow === "WRAP") return wrapped;

@@ -129,7 +129,7 @@ function checkNames(value: JsonValue, first: JsonValue): void {
   if (!hasNames(value, names)) throw wrongMembers(names, memberNames(value));
 }
 
-/** `recorded`: before CLUSTER SEMANTICS 2 a unit fails if it counts on from the highest possible number. */
+/** `recorded`: before CLUSTER SEMANTICS 2 a unit fails if counting exceeds the highest possible number. */
 export type NumberForm = "standard" | "recorded";
 
 interface Numbered {

@@ -20,7 +20,7 @@ import {
 } from "../../../protocol/json/php-number.js";
 
 const INTEGER_TEXT = /^\s*[+-]?\d+\s*$/;
-/** 20 digits, or 19 if they exceed 64 bits. */
+/** Matches 20 digits or more, or exactly 19, which may exceed 64 bits. */
 const OVERFLOW = /^\s*[+-]?0*[1-9](?:\d{19}|\d{18}\s*$)/;
 const SPACE_AT_END = /\s$/;
 
