@@ -66,7 +66,7 @@ interface Removal {
   readonly unit: Unit;
 }
 
-/** Steps of an entry that is removed, or copied because many others are removed. */
+/** Steps of an entry that is removed, or copied because many entries are removed. */
 const REMOVED_STEPS = 14;
 
 /** Removes many entries. Undoing each removal separately would take time quadratic in their number. */

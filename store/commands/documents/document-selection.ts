@@ -1,6 +1,6 @@
 /**
  * Selects the entries of a read and their order. An index is used if it leaves fewer than half of the entries to check; the entries that it
- * finds are checked like all others, so an index never changes an answer. Source: docs/json-documents.md "Indexes".
+ * finds are checked like any entry, so an index never changes an answer. Source: docs/json-documents.md "Indexes".
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { CountReply, type Entries, EntriesReply, keyIn } from "../../../protocol/entries-reply.js";
