@@ -15,7 +15,7 @@ import {
   withoutDuplicates,
 } from "./relation.js";
 
-/** In a table with fewer rows all rows are checked. */
+/** Minimum rows of a table for an index to be used; in a smaller one all rows are checked. */
 export const INDEXED_ROWS_MIN = 16;
 
 /** Selects the rows that meet a condition; in the recorded form equal rows are in the result once. */
