@@ -1,4 +1,4 @@
-/** Requests of versions 1 and 2 from a stream of bytes: the payloads of its frames, one after the other, and their memory. */
+/** Requests of versions 1 and 2 from a stream of bytes: the payloads of its frames, one after the other, and the memory that they take. */
 import type { MalformedFrame } from "./errors.js";
 import { FrameParser, type Version } from "./frame.js";
 

@@ -91,7 +91,7 @@ export class MemcachedParser {
   readonly #input = new ReceiveBuffer();
   /** Number of waiting bytes that are known to contain no line end. */
   #scanned = 0;
-  /** Its data are not complete. */
+  /** An item whose data are not complete; null: none. */
   #announced: Announced | null = null;
   /** Bytes still to come of an item that is too large. */
   #skipped = 0;

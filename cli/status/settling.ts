@@ -1,4 +1,4 @@
-/** Reads the status of daemons until nothing of it is under way, and shows meanwhile what is. */
+/** Reads the status of daemons until no work is in progress, and meanwhile shows the work. */
 import type { Settings } from "../../client/settings/options.js";
 import { realEnvironment } from "../../client/shared/environment.js";
 import { showSteps } from "../shared/progress.js";
