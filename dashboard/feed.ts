@@ -47,7 +47,7 @@ export class Feed {
     }
   }
 
-  /** A browser connects again by itself, but gives up where any other answer comes, and hangs where nothing comes. */
+  /** A browser reconnects by itself, but gives up after any other answer, and hangs if nothing arrives. */
   #look(): void {
     const now = performance.now();
     const silent = now - this.#heardAt;

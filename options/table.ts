@@ -39,7 +39,7 @@ const TLS = {
     example: "tls-key.pem",
     needs: ["tlsCert"],
   }),
-  /** Off loopback TLS only. */
+  /** TLS only, except on loopback. */
   requireTls: row({
     flags: "--require-tls",
     help: "without a certificate, listen on this machine only",

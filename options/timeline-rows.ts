@@ -68,7 +68,7 @@ const mirrorRow = (one: LimitRow) =>
   });
 
 export const TIMELINE = {
-  /** The data folder; null: all is lost with the process. */
+  /** The data folder; null: all data is lost when the process ends. */
   data: row({
     flags: "--data <folder>",
     help: "keep everything there, so that it outlives the daemon",

@@ -1,5 +1,5 @@
 /**
- * A reply of the entries of a document as they were at one moment: their keys and JSON texts, whose items are made only if they are read.
+ * A reply with the entries of a document at one moment: their keys and JSON texts. Its items are made only if they are read.
  * The listener of JSON lines joins the texts. The entries may still have to be found, in steps.
  */
 import type { ByteString } from "./byte-string.js";
@@ -21,7 +21,7 @@ export class EntriesReply {
   #found: Entries | null = null;
   #items: readonly Reply[] | null = null;
 
-  /** @param work  finds them; sees nothing that changes later */
+  /** @param work  finds them, and does not see later changes */
   constructor(work: Entries | Iterator<void, Entries>) {
     if ("next" in work) this.#work = work;
     else this.#found = work;
@@ -59,7 +59,7 @@ export class EntriesReply {
   }
 }
 
-/** A reply of the number of entries. */
+/** A reply with the number of entries. */
 export class CountReply {
   readonly kind = "integer";
   readonly entries: EntriesReply;

@@ -28,7 +28,7 @@ const EXPECTED = {
 
 export type Version = keyof typeof TAGS;
 
-/** One frame around `payload`. */
+/** Returns a frame around `payload`. */
 export function writeFrame(payload: ByteString, version: Version = 1): ByteString {
   return frameHead(payload.length, version) + payload;
 }
@@ -41,7 +41,7 @@ export const frameHead = (length: number, version: Version): ByteString => `${TA
  * What it delivers does not depend on where the chunks were cut.
  */
 export class FrameParser {
-  /** Set once the stream has gone wrong; nothing is delivered after that. */
+  /** Set once the stream is malformed; nothing is delivered after that. */
   malformed: MalformedFrame | null = null;
 
   /** The stream's version; 0 until its first frame's tag. */
@@ -82,7 +82,7 @@ export class FrameParser {
   }
 
   /**
-   * The payloads that `chunk` completes, in order. Look at `malformed` after handling them.
+   * Returns the payloads that `chunk` completes, in order. Check `malformed` after handling them.
    * @param chunk  of any length; payloads are views of it, so it must not be changed afterwards
    */
   push(chunk: Buffer): Buffer[] {
@@ -109,8 +109,8 @@ export class FrameParser {
   }
 
   /**
-   * Reads a header that came whole, in a stream of version 2.
-   * @returns where the payload begins; 0: the header is another one, of which nothing has been read
+   * Reads a header that arrived complete, in a stream of version 2. @returns the offset of the payload; 0: it is another
+   * header, and nothing has been read
    */
   #readUsualHeader(chunk: Buffer, start: number): number {
     if (this.version !== 2 || this.#headerChars > 0) return 0;

@@ -1,6 +1,6 @@
 /**
- * Bytes of a stream that were received and not taken yet, in one buffer: what one chunk does not have whole is joined with the next
- * ones, and no byte is copied more than a few times, in however many chunks it comes. What a sender announces costs nothing.
+ * The received bytes of a stream that were not taken yet, in one buffer: parts that a chunk leaves incomplete are joined with the next chunks,
+ * and no byte is copied more than a few times, however many chunks there are. A length that a sender announces reserves no memory.
  */
 
 const NO_BYTES = Buffer.alloc(0);
@@ -24,7 +24,7 @@ export class ReceiveBuffer {
     return this.bytes.length - this.at;
   }
 
-  /** Takes a chunk, which is not copied if nothing waits, so it must not be changed before `keep`. */
+  /** Takes a chunk. It is not copied if no other bytes are waiting, so it must not be changed before `keep`. */
   push(chunk: Buffer, expected?: number): void {
     if (this.at < this.end) this.append(chunk, chunk.length, expected);
     else this.lend(chunk, 0);

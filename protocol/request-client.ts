@@ -1,6 +1,6 @@
 /**
- * Requests over one connection whose answers come in their order: which request waits for which answer, for how long, and why the
- * connection ended. The socket, the timer and the reader of answers are handed in.
+ * Requests over one connection whose answers come in their order: which request waits for which answer, for how long, and why the connection
+ * ended. The caller provides the socket, the timer and the reader of answers.
  */
 import type { ByteString } from "./byte-string.js";
 import { stackOf } from "./errors.js";
@@ -12,11 +12,11 @@ export interface AnswerReader<Answer> {
   /** Whether an answer has begun that is not complete. */
   readonly isMidAnswer: boolean;
   push(chunk: Buffer): void;
-  /** The next complete answer; null: it has not come. */
+  /** The next complete answer; null: it has not arrived. */
   next(): Answer | null;
 }
 
-/** The part of node:net's Socket that is needed here. */
+/** The part of node:net's Socket that is used here. */
 export interface RequestSocket {
   on(event: "data", listener: (chunk: Buffer) => void): unknown;
   on(event: "error", listener: (problem: { code?: string; message: string }) => void): unknown;

@@ -126,7 +126,7 @@ export function readRow(table: CommandIndex, argv: readonly ByteString[]): Comma
 function isOrdinary(command: Command, tables: readonly CommandIndex[]): boolean {
   const words = command.name.split("|");
   if (connectionMistake(words) !== null || isKeyCommand(words)) return false;
-  // Which row it is hangs on arguments: only where all tables find the same.
+  // Which row it is depends on the arguments: valid only if all tables find the same.
   return command.otherRow === undefined || tables.every((table) => table.find(command.name) === command);
 }
 

@@ -1,6 +1,6 @@
 /**
  * The entries that are stored: each once, on disk before it is announced, found by its place, checked by its id.
- * Knows nothing of the state that they make.
+ * It knows nothing about the state that they produce.
  */
 import type { ByteString } from "../protocol/byte-string.js";
 import { dateText, hexOf } from "../protocol/version-2/envelope.js";
@@ -67,8 +67,8 @@ export class Archive {
   }
 
   /**
-   * Drops everything dated at or before a time, which is not taken again either. The index goes on counting what was
-   * there.
+   * Drops everything dated at or before a time, which is not taken again either. The index still counts the dropped
+   * entries.
    */
   prune(until: number): void {
     if (until <= this.prunedTo) return;

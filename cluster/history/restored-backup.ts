@@ -24,7 +24,7 @@ import { SnapshotFiles } from "../../timeline/snapshots/snapshot-files.js";
 import { reaches, standstillOf } from "../../timeline/standstill.js";
 import { whyUnread } from "./backup-file.js";
 
-/** It cannot be restored: a sentence that says why, and what to do. */
+/** The backup cannot be restored; the message says why, and what to do. */
 export class NotRestored extends Error {
   override readonly name = "NotRestored";
 }
@@ -55,9 +55,9 @@ export function openBackup(file: string): BackupView {
 }
 
 /**
- * Makes a data folder of a backup. The folder gets its name once it is complete.
+ * Restores a backup as a data folder. The folder gets its name once it is complete.
  * @param at  milliseconds since 1970: entries dated later are left out; null: none is
- * @returns what the backup says of itself
+ * @returns the description that the backup contains
  * @throws NotRestored
  */
 export async function restoreFolder(

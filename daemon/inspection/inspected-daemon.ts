@@ -1,4 +1,4 @@
-/** The daemon as its administrators inspect it. Everything is current. */
+/** The daemon as its administrators inspect it. All values are current. */
 
 import type { SlowLog } from "../../engine/slow-log/slow-log.js";
 import type { Settings } from "../../options/settings.js";

@@ -1,7 +1,7 @@
 /** Problems of a daemon besides its timeline, and what to do: the sentences of dbsync doctor and of the dashboard. */
 import type { Problem, Severity } from "./problem.js";
 
-/** Messages of a stream that a daemon may be late without a problem; the alarm's number. */
+/** Messages of a stream by which a daemon may be late without a problem; the alarm uses the same number. */
 const BEHIND_MAX = 10_000;
 
 export const INCOMPLETE = "it is catching up";

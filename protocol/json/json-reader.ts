@@ -38,19 +38,16 @@ const SENTENCES: Readonly<Record<JsonFault, string>> = {
   values: "JSON of too many values",
 };
 
-/** Lists and objects within each other: as many as the original took. */
+/** Maximum nesting of lists and objects: the same as the original's. */
 export const JSON_DEPTH_MAX = 511;
-/** Maximum values in one text: some hundred bytes each once they are read, and together a second for which all clients wait. */
+/** Maximum values in one text: each takes some hundred bytes once it is read, and all together take a second, during which all clients wait. */
 export const JSON_VALUES_MAX = 1_000_000;
 /** Replaces bytes in a text that were not UTF-8: no decoder makes half of a surrogate pair. */
 export const NOT_UTF8 = "\udfff";
 
 /** Elements of a list that differ in shape from the first one, after which the rest is read without a shape. */
 const OTHERS_MAX = 8;
-/**
- * Characters of a string after which an expression finds the next one that is not plain: it takes a while to begin, and is ten times as
- * quick.
- */
+/** Characters of a string after which a regular expression finds the next special one: it is ten times as fast, but slow to begin. */
 const LONG_STRING = 64;
 const PLAIN_CHARACTERS = /[^"\\\x00-\x1f\ud800-\udfff]*/y;
 const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
@@ -147,7 +144,7 @@ class JsonReader {
     return list;
   }
 
-  /** Returns the object at this position, if it is of a shape: its members are parsed when they are first read. */
+  /** Returns the object at this position if it has a known shape; its members are parsed when they are first read. */
   #alike(shape: JsonShape): JsonObject | null {
     const values = 1 + shape.names.length;
     if (this.#valuesLeft < values) return null;

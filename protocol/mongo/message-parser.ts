@@ -23,7 +23,9 @@ export class MongoMessageParser {
     return this.#input.length > 0;
   }
 
-  /** Takes bytes as they came, which must not be changed before `keep`. What is announced costs nothing until it is there. */
+  /**
+   * Takes received bytes, which must not be changed before `keep`. An announced message takes no memory until it arrives.
+   */
   push(chunk: Buffer): void {
     if (this.fault === null) this.#input.push(chunk, this.#expected);
   }

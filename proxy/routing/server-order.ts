@@ -8,7 +8,7 @@ export interface OrderedServer {
   readonly id: string;
   readonly isWritten: boolean;
   readonly isRead: boolean;
-  /** Whether anybody expects an answer of it. */
+  /** Whether any client expects an answer. */
   readonly isUp: boolean;
 }
 

@@ -1,5 +1,6 @@
 /**
- * Numbers of some 106 bits, each the sum of two doubles. Built of +, - and × alone, which every machine rounds alike.
+ * Numbers of some 106 bits, each the sum of two doubles. Computed with +, - and × alone, which every machine rounds in the
+ * same way.
  * Source: Dekker, "A floating-point technique for extending the available precision" (1971).
  */
 

@@ -1,4 +1,4 @@
-/** Queries: one select, or several that are put together. */
+/** Parses queries: one select, or several that are combined. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { column, expression, numberToken } from "./expression-grammar.js";
 import type { Token } from "./lexer.js";

@@ -1,6 +1,6 @@
 /**
- * The middle of a long list: chunks of elements, packed where they are short, in groups. To find an element by its index
- * means to walk over groups, the chunks of one and the elements of one; a change moves no more than one of each.
+ * The middle of a long list: chunks of elements, packed where they are short, in groups. Finding an element by its index
+ * walks the groups, the chunks of one group and the elements of one chunk; a change moves at most one of each.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import {

@@ -61,7 +61,7 @@ class Side {
     return holds.length === 0 ? null : (row) => holds.every((each) => each(row));
   }
 
-  /** Whether it is a large table of which no condition selects rows by an index. */
+  /** Whether it is a large table, and no condition selects its rows by an index. */
   get isLargeTable(): boolean {
     return this.isTable && this.conditions.demands.length === 0;
   }
@@ -323,7 +323,7 @@ class KeyHash {
     }
   }
 
-  /** Returns the possible partners, rising. */
+  /** Returns the possible partners, ascending. */
   equal(value: Scalar): readonly number[] {
     const found = this.#index.equal(value);
     return merged(found, this.#failed);

@@ -9,7 +9,7 @@ import { badValue, MongoFailure, spend, type Work } from "./mongo-failure.js";
 import { integerIn } from "./spec.js";
 import { wayTo } from "./ways.js";
 
-/** Fields that are sorted by; as in MongoDB. */
+/** Maximum fields to sort by; as in MongoDB. */
 const FIELDS_MAX = 32;
 
 /** Steps of an item that is sorted, besides its units. */
