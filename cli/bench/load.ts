@@ -1,13 +1,13 @@
 /**
  * A load on daemons, and its result. Closed loop: each of several callers sends its next command when the last one is answered. Open
- * loop: commands arrive at random times (Poisson) at a given rate, however slow the daemons are; a command's latency counts from its
- * arrival, so that a stall affects all that arrive meanwhile.
+ * loop: commands arrive at random times (Poisson) at a given rate, however slow the daemons are; latency is measured from a command's
+ * arrival, so a stall affects every command that arrives during it.
  */
 import type { Environment } from "../../client/shared/environment.js";
 import { DbsyncError } from "../../client/shared/errors.js";
 import { LatencyHistogram } from "./latency-histogram.js";
 
-/** Shorter waits for the next arrival use no timer, which would come a millisecond late. */
+/** Shorter waits for the next arrival use no timer, because a timer would fire a millisecond late. */
 const SHORT_WAIT_MS = 2;
 
 /** Milliseconds after which the open loop reads answers, however many arrivals are overdue. */
@@ -79,7 +79,7 @@ export class Load {
       arrival += (-Math.log(1 - this.#environment.random()) / rate) * 1000;
       if (arrival >= this.#endsAt) break;
       await this.#waitUntil(arrival);
-      // Stopped while it waited.
+      // The load was stopped during the wait.
       if (arrival >= this.#endsAt) break;
       const call = this.#call(arrival).finally(() => flying.delete(call));
       flying.add(call);
@@ -107,7 +107,7 @@ export class Load {
     });
   }
 
-  /** @param start  when it began, or arrived */
+  /** @param start  when the call began; in the open loop, when it arrived */
   async #call(start: number): Promise<void> {
     const { result } = this;
     result.pending++;
