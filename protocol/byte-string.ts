@@ -6,7 +6,7 @@
  */
 export type ByteString = string;
 
-/** Node's Buffer where its types are known; else what it extends, so that types of pages need no @types/node. */
+/** Node's Buffer where its types are known; otherwise what it extends, so that types of pages need no @types/node. */
 export type ByteBuffer = typeof globalThis extends {
   readonly Buffer: { isBuffer(value: unknown): value is infer Bytes };
 }

@@ -37,7 +37,7 @@ export function writeFrame(payload: ByteString, version: Version = 1): ByteStrin
 export const frameHead = (length: number, version: Version): ByteString => `${TAGS[version]}${length}:`;
 
 /**
- * Cuts a stream into frames. Feed it chunks as they come; it keeps the unfinished tail.
+ * Cuts a stream into frames. Feed it chunks as they arrive; it keeps the unfinished tail.
  * What it delivers does not depend on where the chunks were cut.
  */
 export class FrameParser {
@@ -110,7 +110,7 @@ export class FrameParser {
 
   /**
    * Reads a header that came whole, in a stream of version 2.
-   * @returns where the payload begins; 0: the header is another one, of which nothing has been read
+   * @returns where the payload begins; 0: the header is a different one, and none of it has been read
    */
   #readUsualHeader(chunk: Buffer, start: number): number {
     if (this.version !== 2 || this.#headerChars > 0) return 0;

@@ -72,7 +72,7 @@ const TOO_LARGE: Wrong = {
   kind: "wrong",
   answer: "SERVER_ERROR object too large for cache\r\n",
 };
-/** Commands that are not there, of which memcached knows `noreply`. */
+/** Commands that are not supported here but accept `noreply` in memcached. */
 const ABSENT_WITH_NOREPLY: readonly string[] = ["flush_all", "verbosity"];
 const HTTP = /^(?:[A-Z]+ \S+ HTTP\/|Host:)/i;
 
@@ -91,18 +91,18 @@ export class MemcachedParser {
   readonly #input = new ReceiveBuffer();
   /** Number of waiting bytes at the beginning without an end of a line. */
   #scanned = 0;
-  /** Its data have not come whole. */
+  /** Its data are incomplete. */
   #announced: Announced | null = null;
   /** Bytes still to come of an item that is too large. */
   #skipped = 0;
-  /** Whether the connection began with a request of the binary protocol; null: no byte has come. */
+  /** Whether the connection began with a request of the binary protocol; null: no byte has arrived. */
   #isBinary: boolean | null = null;
 
   constructor(maxItemBytes: number) {
     this.maxItemBytes = maxItemBytes;
   }
 
-  /** Bytes that have come and belong to no request that was taken. */
+  /** Bytes that have arrived and belong to no request that was taken. */
   get heldBytes(): number {
     return this.#input.held;
   }
@@ -135,7 +135,7 @@ export class MemcachedParser {
     this.#input.keep();
   }
 
-  /** The next whole request; null: it has not come. */
+  /** The next complete request; null: it has not arrived. */
   next(): MemcachedRequest | null {
     if (this.isBinary) return null;
     if (this.#announced === null) {

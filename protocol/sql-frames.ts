@@ -60,7 +60,7 @@ export class SqlFrameReader {
     return this.#unfinished.length;
   }
 
-  /** The next whole frame; null: it has not come. */
+  /** The next complete frame; null: it has not arrived. */
   next(): SqlFrame | null {
     return this.#whole.shift() ?? null;
   }

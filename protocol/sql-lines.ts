@@ -26,7 +26,7 @@ export class SqlLineParser {
   maxBytes: number;
   /** Bytes of the incomplete statement. */
   readonly #unfinished = new ReceiveBuffer();
-  /** Statements that have come whole. */
+  /** Complete statements. */
   #whole: ByteString[] = [];
   #wholeBytes = 0;
   /** The quote that the text which has begun ends with; 0: none has. */
@@ -86,7 +86,7 @@ export class SqlLineParser {
     this.#endStatement(Buffer.alloc(0));
   }
 
-  /** The next whole statement, without blanks around it; null: it has not come. */
+  /** The next complete statement, without blanks around it; null: it has not arrived. */
   next(): ByteString | null {
     const [statement] = this.#whole;
     if (statement === undefined || statement.length > this.maxBytes) return null;
@@ -95,7 +95,7 @@ export class SqlLineParser {
     return statement;
   }
 
-  /** The statement of which this is the rest. */
+  /** The statement that this is the rest of. */
   #joined(rest: Buffer): ByteString {
     const unfinished = this.#unfinished;
     if (unfinished.length === 0) return bytesOf(rest);

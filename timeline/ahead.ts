@@ -44,7 +44,7 @@ export class Ahead {
     }
   }
 
-  /** Takes out those that are dated up to a time, in their order. */
+  /** Takes out those that are dated up to a time, in order. */
   takeDue(until: number): Entry[] {
     const due: Entry[] = [];
     while (this.#heap.size > 0 && this.firstAt <= until) {

@@ -16,7 +16,7 @@ import { findUnverifiable } from "./unverifiable.js";
 
 /** Entries that are reported one by one, at most. */
 const REPORTED_MAX = 200;
-/** Entries that are searched for and stored, at most: some 50 MB of places. */
+/** Maximum entries to search for and store: about 50 MB of places. */
 const LETTERS_MAX = 250_000;
 /** Letters that are written between two turns. */
 const LETTERS_A_STEP = 64;

@@ -193,7 +193,7 @@ export class Recalls {
   }
 }
 
-/** Returns the date up to which nothing is stored any more; -1: everything is. */
+/** Returns the date up to which nothing is stored any longer; -1: everything is. */
 function prunedTo(storage: MarkSource): number {
   const mark = storage.mark("pruned");
   return mark === null ? -1 : Number(mark.toString());

@@ -13,7 +13,7 @@ export function reportChange(
   done: (value: string) => string,
 ): void {
   const first = outcomes.find(({ status }) => status === "ok");
-  // A daemon may have it from another one, and have been restarted before it has come from here.
+  // A daemon may have received it from another one, and have restarted before it arrived from here.
   const isThere = (outcome: Outcome) =>
     first !== undefined && outcome.status === "failed" && outcome.detail.startsWith(TAKEN_BEFORE);
   const failed = outcomes.filter(

@@ -10,7 +10,7 @@ import type { ReportedList } from "./reported-list.js";
 /** Digits of a key's id that people are shown. */
 const KEY_DIGITS = 12;
 
-/** @param next  that would be signed; null: the list that there is, once more @returns null: nothing speaks against it */
+/** @param next  that would be signed; null: the list that there is, again @returns null: nothing speaks against it */
 export function doubtOf(
   next: MemberList | null,
   views: readonly MemberView[],

@@ -14,7 +14,7 @@ export interface Change {
   readonly leave: readonly string[];
   /** Whether one takes the place of another, whose folder is lost. */
   readonly isReplacing: boolean;
-  /** Whether the same daemons are signed for once more. */
+  /** Whether the same daemons are signed for again. */
   readonly isAnew: boolean;
   /** Whether what is only dangerous is done. */
   readonly force: boolean;
@@ -25,7 +25,7 @@ const BEGIN =
 const MERGE =
   "two lists exclude each other, since they were signed at the same time: dbsync members merge, and then the same again";
 
-/** States of a daemon that has all that it knows of: a daemon of two, of which one is lost, is isolated. */
+/** States of a daemon that has everything it knows of. In a cluster of two that has lost one, the other is isolated. */
 const CAUGHT_UP: ReadonlySet<string> = new Set(["live", "isolated"]);
 
 /** The list that a change leads to. */

@@ -9,7 +9,7 @@ import type { KnownList } from "../../protocol/members/succession.js";
 import { type EnvelopeHead, signedBytes } from "../../protocol/version-2/envelope.js";
 import { readHead } from "../../protocol/version-2/envelope-head.js";
 
-/** A list with its signer, as far as known here: `doubt` null: an administrator, by a key of which we have the public half. */
+/** A list with its signer, as far as known here. `doubt` null: an administrator signed it, with a key whose public half is here. */
 export interface ReportedList extends KnownList {
   /** Milliseconds since 1970; null: nothing that holds this list is shown. */
   readonly signedAt: number | null;

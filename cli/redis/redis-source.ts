@@ -1,4 +1,4 @@
-/** A connection to a Redis that is read from: commands go out as they come, and replies are matched to them in order. */
+/** A connection to a Redis that is read from: commands go out as they arrive, and replies are matched to them in order. */
 import type { Socket } from "node:net";
 import { type ByteString, bytesOfText, textOfBytes } from "../../protocol/byte-string.js";
 import type { PlainReply } from "../../protocol/reply.js";

@@ -1,6 +1,6 @@
 /**
  * `dbsync import redis://… --replicate`: copies all keys, and then each key that the Redis reports as written, until cut over. Then it
- * checks all keys once more, and deletes what the daemons have in addition. After a broken connection it checks all keys again, since
+ * checks all keys again, and deletes what the daemons have in addition. After a broken connection it checks all keys again, since
  * notices may be missing.
  */
 
@@ -87,7 +87,7 @@ class Replica {
     this.#interrupts++;
   }
 
-  /** @returns whether it has cut over; else the Redis is to be connected to again */
+  /** @returns whether it has cut over; false: reconnect to the Redis */
   async follow(): Promise<boolean> {
     try {
       using source = await RedisSource.open(this.#address, SILENCE_MS);

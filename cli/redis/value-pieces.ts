@@ -59,7 +59,7 @@ async function* scanned(source: RedisSource, name: string, key: ByteString): Asy
     const [next, elements] = reply.kind === "array" ? reply.items : [];
     cursor = next === undefined ? "0" : bytesIn(next);
     const found = bulksOf(elements);
-    // A small value comes whole, however long that is.
+    // A small value is sent in one piece, however long it is.
     for (let at = 0; at < found.length; at += 2 * PIECE_ELEMENTS)
       yield found.slice(at, at + 2 * PIECE_ELEMENTS);
   } while (cursor !== "0");

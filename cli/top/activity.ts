@@ -2,7 +2,7 @@
 import type { DaemonFigures } from "../status/daemon-figures.js";
 import type { DaemonStatus } from "../status/daemon-status.js";
 
-/** Looks of which rates are shown. */
+/** How many of the last polls the rates cover. */
 const LOOKS_MAX = 24;
 const MS_PER_SECOND = 1000;
 const MICROSECONDS_PER_MS = 1000;

@@ -34,7 +34,7 @@ const BEGUN = ".begun";
 const WRITTEN = ".written";
 export const FOLDER_MODE = 0o700;
 export const FILE_MODE = 0o600;
-/** Milliseconds in which a folder may be changed once more without another date. */
+/** Milliseconds in which a folder may be changed again without another date. */
 const FRESH_MS = 2000;
 
 export const lettersFolder = (data: string): string => join(data, LETTERS_FOLDER);
@@ -63,7 +63,7 @@ export interface UnreadLetters {
 }
 
 export interface FoundLetters {
-  /** Letters in their order, each id once. */
+  /** Letters in order, each id once. */
   readonly letters: readonly Letter[];
   readonly unread: readonly UnreadLetters[];
 }

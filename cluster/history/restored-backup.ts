@@ -127,7 +127,7 @@ async function fill(
       snapshots: new SnapshotFiles(snapshotFolder(made)),
       commit: () => storage.close(),
       discard: async () => {
-        // It fails once more, as what was put before: that is reported.
+        // It fails again, as what was put before: that is reported.
         await storage.close().catch(() => {});
         rmSync(made, { recursive: true, force: true });
       },

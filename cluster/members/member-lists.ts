@@ -34,7 +34,7 @@ const NO_LIST: ByteString = "";
 
 export class MemberLists {
   /**
-   * The membership by all lists that were seen, on disk or not: nothing is accepted any more from a daemon that is
+   * The membership by all lists that were seen, on disk or not: nothing is accepted any longer from a daemon that is
    * left out.
    */
   standing: Standing;

@@ -195,7 +195,7 @@ export class CatchingUp {
     const roster = this.#roster;
     const members = [...roster.members.values()];
     const isAlone = members.length === 0;
-    // It is cut off once more, which the next ticks notice; of a list that names it alone it is the majority.
+    // It is cut off again, which the next ticks notice; of a list that names it alone it is the majority.
     if (isAlone && this.#isReturning && this.#cluster.size > 1) return;
     const isCompared = members.every(({ compared }) => compared !== null);
     const isLate =

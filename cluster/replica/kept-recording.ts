@@ -29,7 +29,7 @@ export abstract class KeptRecording implements Recording, EntryRecorder {
   readonly gateway: Gateway | null;
   protected readonly audit: KeyAudit;
   protected abstract readonly memberAnswers: MemberAnswers;
-  /** Whether writes of version 1 go through the gateway; else it writes nothing. */
+  /** Whether writes of version 1 go through the gateway; otherwise it writes nothing. */
   readonly #isVersion1: boolean;
 
   constructor(context: ReplicaContext, changes: Changes, defer = nextTurn) {

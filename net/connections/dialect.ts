@@ -100,7 +100,7 @@ const DOING_NOTHING: ClientDoing = { name: "", command: "" };
 export abstract class Dialect<Request> {
   /** The listener's name in metrics. */
   abstract readonly listener: string;
-  /** Whether answers leave in the order of the requests; else as they come. */
+  /** Whether answers leave in the order of the requests; otherwise as they arrive. */
   readonly isInOrder: boolean = true;
   /** Whether more is read and served, up to --max-output-bytes, while the client does not take what was written. */
   readonly readsOn: boolean = false;
@@ -144,14 +144,14 @@ export abstract class Dialect<Request> {
     return null;
   }
 
-  /** Whether a connection may begin with this byte: else it closes, and none of its bytes counts as a request. */
+  /** Whether a connection may begin with this byte: otherwise it closes, and none of its bytes counts as a request. */
   isFirstByte(_byte: number): boolean {
     return true;
   }
 
   /**
    * Takes bytes as they were received; they are only lent, until `keep`.
-   * @returns whether a request has begun or is complete; else the connection counts as silent
+   * @returns whether a request has begun or is complete; otherwise the connection counts as silent
    */
   push(chunk: Buffer): boolean {
     this.parser.push(chunk);

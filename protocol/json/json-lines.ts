@@ -53,7 +53,7 @@ export class JsonLineParser {
     return this.#unfinished.length > 0;
   }
 
-  /** The next whole request; null: it has not come. */
+  /** The next complete request; null: it has not arrived. */
   next(): Buffer | null {
     const line = this.#lines[this.#next];
     if (line === undefined) return null;
@@ -97,7 +97,7 @@ export class JsonLineParser {
     if (from < chunk.length && !this.#isTooLong) this.#keep(chunk.subarray(from));
   }
 
-  /** The whole line of which this is the rest. */
+  /** The complete line that this is the rest of. */
   #take(rest: Buffer): Buffer {
     if (this.#unfinished.length + rest.length > this.maxBytes) this.#isTooLong = true;
     const line = this.#isTooLong ? Buffer.alloc(0) : this.#joined(rest);

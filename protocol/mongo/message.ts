@@ -48,7 +48,7 @@ export interface MongoMessage {
   readonly sequences: readonly DocumentSequence[];
 }
 
-/** The bytes are not what the protocol says; the connection is of no use any more. */
+/** The bytes violate the protocol; the connection cannot be used any longer. */
 export class MalformedMessage extends Error {}
 
 /** Looks at a message's head. @throws MalformedMessage */

@@ -37,7 +37,7 @@ export function splitLine(line: ByteString): ByteString[] | QuoteMistake {
     if (at === line.length) return words;
     const read = readWord(line, at);
     if ("quote" in read) return read;
-    // Put together of characters, each of which would cost 32 bytes as long as the word is kept.
+    // The word was built character by character: without a copy each would take 32 bytes for as long as the word is kept.
     words.push(detached(read.word));
     at = read.end;
   }

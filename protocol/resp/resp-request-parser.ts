@@ -31,7 +31,7 @@ const ARGUMENT_BYTES = 16;
 export interface RequestBounds {
   /** Bytes of one argument. */
   readonly bulkBytes: number;
-  /** Bytes of one request as far as it has come. */
+  /** Bytes of one request that have arrived so far. */
   readonly requestBytes: number;
 }
 
@@ -88,7 +88,7 @@ export class RespRequestParser {
     this.#input.keep();
   }
 
-  /** The next whole request, name first; null: more bytes have to come, or `problem` says what is wrong. */
+  /** The next complete request, name first; null: more bytes have to come, or `problem` says what is wrong. */
   next(): readonly ByteString[] | null {
     if (this.problem !== null) return null;
     for (;;) {

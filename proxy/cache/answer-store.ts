@@ -39,7 +39,7 @@ export class AnswerStore<Result> {
   readonly #tagged = new TagIndex<ByteString>();
   readonly #flights = new Map<ByteString, Flight<Result>>();
   readonly #flying = new TagIndex<Flight<Result>>();
-  /** Tags of which nothing is kept, and until when. */
+  /** Tags whose answers are not stored, and until when. */
   readonly #doubts = new Map<string, number>();
   #waiting = 0;
 

@@ -9,7 +9,7 @@ const INT32_MAX = 2 ** 31 - 1;
 
 const MINUS = 0x2d;
 const DIGIT_0 = 0x30;
-/** Digits of which every number is a safe integer. */
+/** Every number with this many digits is a safe integer. */
 const SAFE_DIGITS = 15;
 
 /** A 64-bit integer in canonical decimal form; a number where that is exact; undefined: it is none. */

@@ -294,7 +294,7 @@ function sscan(data: Data, argv: readonly ByteString[], { encoding }: Unit): Rep
   if (value === undefined) return scanReply(0, []);
   const options = scanOptions(data, argv, { first: 3, cursor });
   const isSmall = isCompact(value, encoding);
-  // Those that Redis keeps so are integers, in their order.
+  // Those that Redis keeps so are integers, in order.
   const members = isSmall ? inOrder(value.members) : value.members;
   const found: ByteString[] = [];
   const visit = (index: number) => {

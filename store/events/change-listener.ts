@@ -13,7 +13,7 @@ export interface ExecutedCommand {
   /** Lent. */
   readonly unit: Unit;
   readonly reply: Reply;
-  /** The undo records, and so the changes, in their order. */
+  /** The undo records, and so the changes, in order. */
   readonly records: readonly UndoRecord[];
   /** The data after the command. */
   readonly keyspaces: readonly Keyspace[];

@@ -1,4 +1,4 @@
-/** Writes listpacks, of which redis-server takes streams apart. Source: redis-server 7.0's dumps. */
+/** Writes listpacks, from which redis-server restores streams. Source: redis-server 7.0's dumps. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { RdbWriter } from "./rdb-writer.js";
 

@@ -25,7 +25,7 @@ import { type LogRecord, readRecords, recordBytes, writeRecord } from "./log-rec
 
 const FILE_NAMES = ["log-1", "log-2"] as const;
 const FILE_MODE = 0o600;
-/** Bytes of a file after which the other one is used: reading both at a start takes some 50 ms. */
+/** Bytes of a file after which the other one is used: reading both at startup takes about 50 ms. */
 const FILE_BYTES = 16 * 1024 * 1024;
 /** One that a long group has made longer than this is cut before it is written again. */
 const FILE_BYTES_MAX = 2 * FILE_BYTES;

@@ -21,7 +21,7 @@ const isListed = ({ heads }: Standing): boolean => heads.length > 0;
 
 /**
  * Whether a daemon may take entries from another one. As soon as a newer list is seen, daemons that it leaves out
- * send nothing any more, and a daemon that is in no list itself receives nothing: while it joins, it could receive
+ * send nothing any longer, and a daemon that is in no list itself receives nothing: while it joins, it could receive
  * entries from a daemon before it learns that this one was left out. Without a list every authenticated daemon may
  * send.
  */

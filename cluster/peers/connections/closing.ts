@@ -1,6 +1,6 @@
 /**
  * The last messages of a connection: a daemon that a list of members does not name receives that list, as no member
- * talks to it (any more).
+ * talks to it (any longer).
  */
 import {
   KNOWS_LISTS,

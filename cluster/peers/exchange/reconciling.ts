@@ -121,7 +121,7 @@ export class Reconciling {
     this.#hasHeard = true;
   }
 
-  /** Compares everything once more: the set of entries here has changed. */
+  /** Compares everything again: the set of entries here has changed. */
   again(): void {
     // One that the member has begun is completed, or the member would wait for that.
     if (this.#exchange?.isOwn === false) this.#exchange.isStale = true;

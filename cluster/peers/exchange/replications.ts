@@ -64,7 +64,7 @@ export class Replications {
     );
   }
 
-  /** Forgets callers that cannot be waiting any more. */
+  /** Forgets callers that cannot be waiting any longer. */
   tick(now: number): void {
     for (const [id, waiting] of this.#waiting) {
       if (waiting.some(({ until }) => now > until))

@@ -95,7 +95,7 @@ export class Gaps {
       close(gap);
       return;
     }
-    // If two have both pruned each compares at the same date: else both could hold less, or neither.
+    // If two have both pruned each compares at the same date: otherwise both could hold less, or neither.
     gap.at = endOfPruned(Math.max(status.pruned, prunedTo), this.#cluster.clock());
     connection.send({ kind: "report-request", at: gap.at });
   }

@@ -1,5 +1,5 @@
 /**
- * Takes a snapshot from a live member, when entries are missing here that no connected member keeps any more:
+ * Takes a snapshot from a live member, when entries are missing here that no connected member keeps any longer:
  * requests its parts, a few at a time, and has the timeline begin with it once it is complete and the one that was
  * agreed on. Members are asked one after the other.
  */
@@ -47,7 +47,7 @@ interface Taking extends Choice {
   /** Numbers of the part that has to come next, and of the one that is to be requested next. */
   number: number;
   asked: number;
-  /** Whether all has been received, and is being checked and adopted: nothing can end it any more. */
+  /** Whether all has been received, and is being checked and adopted: nothing can end it any longer. */
   isWhole: boolean;
   movedAt: number;
   saidAt: number;

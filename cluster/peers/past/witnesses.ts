@@ -35,7 +35,7 @@ export function isBelieved(
 ): boolean {
   const { members, notices, order, timeline } = cluster;
   if (order === member) return true;
-  // What was here when both signed it, and cannot be read any more, is lost here: that needs no witness.
+  // What was here when both signed it, and cannot be read any longer, is lost here: that needs no witness.
   const hasLost = timeline.handover?.hasLost(pruned) === true;
   if (hasLost && voting.haveSigned(member, pruned) && holdsLess(own, report)) return true;
   const voices = electorateIn(cluster);

@@ -56,7 +56,7 @@ export type CheckEntry = (
 
 /** Threads that check signatures alongside the main thread. */
 export interface SignatureThreads {
-  /** Returns the results for entries, in their order; null: none, so that `checkEntry` checks itself. Never rejects. */
+  /** Returns the results for entries, in order; null: none, so that `checkEntry` checks itself. Never rejects. */
   prove(entries: readonly PackedEntry[]): Promise<readonly (ProvedEntry | null)[]>;
   stop(): void;
 }

@@ -1,5 +1,5 @@
 /**
- * One server of --json-replica. Writes reach it in their order, and wait only once for a server that is silent. The documents of which it missed
+ * One server of --json-replica. Writes reach it in order, and wait only once for a server that is silent. The documents of which it missed
  * or refused something are sent complete until it has them; none that it has not sent or confirmed replaces one of its own.
  */
 import type { Logger } from "pino";
@@ -25,7 +25,7 @@ export interface ForwardedWrite {
   translated(): Forwarded;
 }
 
-/** Called when the server has other contents of documents of which it missed nothing. */
+/** Called when the server's documents differ although it missed no write to them. */
 export type OnDiffers = (link: ReplicaLink, documents: readonly ByteString[]) => void;
 
 /** Runs steps one after the other, in the order of the calls. */
@@ -52,7 +52,7 @@ class SerialWork {
 
 export class ReplicaLink {
   readonly contact: ReplicaContact;
-  /** Documents of which it may not have all. */
+  /** Documents that the server may not have completely. */
   readonly missed: MissedDocuments;
   readonly #store: DocumentStore;
   readonly #log: Logger;

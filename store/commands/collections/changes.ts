@@ -1,4 +1,4 @@
-/** MDB.UPDATE and MDB.DELETE: statements one after the other, each of which does all that it means or nothing. */
+/** MDB.UPDATE and MDB.DELETE: run statements one after the other; each takes effect completely or not at all. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Reply } from "../../../protocol/reply.js";
 import { finish, STEP_ITEMS } from "../../../protocol/steps.js";
@@ -239,7 +239,7 @@ export function finding(target: Target, query: BsonDocument, most: number, steps
   return found;
 }
 
-/** Documents that meet a filter, by a range that is found in steps, of which the first is done. */
+/** Documents that match a filter, by a range that is found in steps; the first step has been taken. */
 function* matchingIn(
   range: Generator<void, Candidates | null>,
   documents: Documents,

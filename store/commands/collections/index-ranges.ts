@@ -187,7 +187,7 @@ function boundOf(operand: Bson): Bounds | null {
   return lowest !== undefined && highest !== undefined && rankOf(lowest) !== rankOf(highest) ? null : bound;
 }
 
-/** Whether a value is of a kind of which all lie together in an index. */
+/** Whether a value's type is one whose values are adjacent in an index. */
 const isOrdered = (value: Bson): boolean =>
   isNumber(value)
     ? !Number.isNaN(doubleOf(value))

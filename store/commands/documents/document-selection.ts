@@ -71,7 +71,7 @@ export function isScan(document: Document, { condition, sort, limit }: Selection
   return sort.length > 1 || document.index(first.field) === undefined;
 }
 
-/** Entries as they are now, and the keys of those that are not there any more. */
+/** Entries as they are now, and the keys of those that are not there any longer. */
 interface Candidates {
   readonly entries: Entries;
   readonly gone: ReadonlySet<ByteString> | null;

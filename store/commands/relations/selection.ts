@@ -119,7 +119,7 @@ export interface Demand {
   readonly value: Scalar;
 }
 
-/** Values of which a column must equal one. */
+/** Values; a column must equal one of them. */
 interface Choice {
   readonly position: number;
   readonly values: readonly Scalar[];
@@ -150,7 +150,7 @@ function* equalIn(table: Table, position: number, value: Scalar): Generator<void
 }
 
 /**
- * Returns the first demand, in the standard form the first one of a column without equal values if there is one; else the first list of fewer
+ * Returns the first demand, in the standard form the first one of a column without equal values if there is one; otherwise the first list of fewer
  * values than the table has rows; null: there is none.
  */
 function demanded(

@@ -97,7 +97,7 @@ const ANY_CHARACTER = -2;
 const UTF8_LEAD_MIN = 0xc0;
 const isContinuation = (byte: number) => (byte & 0xc0) === 0x80;
 
-/** Steps back that the likes of one statement may take: some 50 ms. */
+/** Maximum backtracking steps for all `like`s of one statement: about 50 ms. */
 const LIKE_STEPS_MAX = 20_000_000;
 /** Fewer from one position do not count. */
 const STEPS_BACK_FREE = 16;

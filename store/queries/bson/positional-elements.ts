@@ -85,7 +85,7 @@ export class PositionalElements {
     return places.filter((i) => filter.isMet(new Map([[part.slice(2, -1), array[i] as Bson]])));
   }
 
-  /** The first element of which the filter's conditions about the array are true; else of one of them. */
+  /** The first element that meets all the filter's conditions about the array; if there is none, the first that meets one of them. */
   #first(path: FieldPath, array: Bson | undefined, document: BsonDocument): number {
     const conditions = conditionsOf(this.#query, path);
     if (isArray(array))
