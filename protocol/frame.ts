@@ -64,7 +64,7 @@ export class FrameParser {
 
   /**
    * @param maxPayloadBytes  a longer announced payload is malformed, before any of it is kept
-   * @param version          the one that is taken; 0: the first frame decides
+   * @param version          the version to accept; 0: the first frame decides
    */
   constructor(maxPayloadBytes: number, version: Version | 0 = 0) {
     this.#maxPayloadBytes = maxPayloadBytes;

@@ -136,7 +136,7 @@ export class Archive {
     return [...fresh.values()].sort(compareEntries);
   }
 
-  /** Whether the index has everything that was taken and is dated before a time, none of it damaged. */
+  /** Whether the index has all accepted entries dated before a time, none of them damaged. */
   countsBefore(at: number): boolean {
     return this.#damaged.size === 0 && ![...this.#unflushed.values()].some((date) => date < at);
   }

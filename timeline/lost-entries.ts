@@ -56,7 +56,7 @@ export interface Losing {
 }
 
 /**
- * Finds and stores what is lost, while nothing is put.
+ * Finds and stores what is lost. Nothing may be written to the storage meanwhile.
  * @throws Error  the letters cannot be stored; none of them remains, and no entry may be dropped
  */
 export async function findLosing(

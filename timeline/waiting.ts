@@ -29,7 +29,7 @@ const STREAM_MS_MAX = 10_000;
  */
 const DELAYED_MS = 1000;
 
-/** A refold that is put off. */
+/** A refold that has been postponed. */
 interface PutOff {
   /** `uptime` milliseconds, and the same by the clock. */
   readonly since: number;
@@ -59,7 +59,7 @@ export class Waiting {
     return this.#ahead.size + this.#late.length + this.#refolding.length;
   }
 
-  /** Whether no waiting entry is due. */
+  /** Whether the dates of all waiting entries are still ahead. */
   get isLevel(): boolean {
     return this.#late.length === 0 && this.#refolding.length === 0;
   }
@@ -76,13 +76,13 @@ export class Waiting {
     return this.#marked.size === 0 && !this.#isMarkRefolding;
   }
 
-  /** Notes since when an entry that is due has been waiting. @param uptime  milliseconds */
+  /** Notes since when an entry has been waiting although its date has passed. @param uptime  milliseconds */
   look(uptime: number): void {
     if (this.isLevel) this.#since = null;
     else this.#since ??= uptime;
   }
 
-  /** Whether an entry that is due has waited for long. */
+  /** Whether an entry has been waiting for long although its date has passed. */
   isBehind(uptime: () => number): boolean {
     return this.#since !== null && uptime() - this.#since > DELAYED_MS;
   }

@@ -101,7 +101,7 @@ class JsonPartReader implements AnswerReader<JsonPart> {
   next(): JsonPart | null {
     if (this.problem !== null) return null;
     const end = this.#text.indexOf(ANSWER_END);
-    // The end may come in two pieces.
+    // The end may arrive in two pieces.
     const length = end >= 0 ? end : this.#text.length - (this.#text.endsWith("\n") ? 1 : 0);
     if (end < 0 && length === 0) return null;
     const text = this.#text.slice(0, length);

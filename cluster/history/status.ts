@@ -17,7 +17,7 @@ export function status(argv: readonly ByteString[], figures: ReplicaFigures, ind
   return figuresReply(table, { ...figures, ...upToFigures(upTo, index) });
 }
 
-/** Returns what is held up to a whole second, so that daemons can be compared while clients write to them. */
+/** Returns totals of the entries up to a whole second, so that daemons can be compared while clients write to them. */
 function upToFigures(upTo: number, index: DigestIndex): Figures<typeof UPTO_FIGURES> {
   const upto = Math.floor(upTo / 1000) * 1000;
   const sumOf = (set: "ring" | "data") => {

@@ -57,7 +57,7 @@ export abstract class KeptRecording implements Recording, EntryRecorder {
   abstract confirm(place: Place, wait: Wait): Promise<boolean>;
   /** Records an envelope of a client. */
   protected abstract take(taken: Taken): EnvelopeAnswer | Promise<EnvelopeAnswer>;
-  /** Returns the first answer of an envelope that is held. */
+  /** Returns the first answer to an envelope that is already stored. */
   protected abstract heldAnswer(taken: Taken): Promise<EnvelopeAnswer>;
   /** Whether a read now includes it, or no later one will. */
   protected abstract isSettled(place: Place): boolean;

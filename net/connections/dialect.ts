@@ -63,7 +63,7 @@ export type Served = Answer | HandOver | Promise<Answer> | LaterAnswer;
 export interface LaterAnswer {
   readonly kind: "later";
   answer: string | LongAnswer | null;
-  /** Bytes of its request, which are held until it is answered. */
+  /** Bytes of its request, which stay in memory until it is answered. */
   bytes: number;
   /** The listener to notify; null: none yet, as within the call that serves the request. */
   listener: AnswerListener | null;
@@ -100,7 +100,7 @@ const DOING_NOTHING: ClientDoing = { name: "", command: "" };
 export abstract class Dialect<Request> {
   /** The listener's name in metrics. */
   abstract readonly listener: string;
-  /** Whether answers leave in the order of the requests; otherwise as they arrive. */
+  /** Whether answers are sent in the order of the requests; otherwise in the order in which they are ready. */
   readonly isInOrder: boolean = true;
   /** Whether more is read and served, up to --max-output-bytes, while the client does not take what was written. */
   readonly readsOn: boolean = false;

@@ -6,7 +6,7 @@ export interface CacheFigures {
   misses: number;
   /** Reads that waited for the answer to another's. */
   joined: number;
-  /** Answers that were taken in. */
+  /** Answers that were stored in the cache. */
   stored: number;
   /** Answers that were not, since what they depend on was changed meanwhile. */
   overtaken: number;

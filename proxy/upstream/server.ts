@@ -172,7 +172,7 @@ export class UpstreamServer {
 
   #beatAfter(milliseconds: number): void {
     this.#cancelBeat?.();
-    // One that is on its way goes on by itself.
+    // An attempt in progress continues by itself.
     if (this.#isStopped || this.#isBeating) return;
     this.#cancelBeat = this.#environment.setTimer(milliseconds, () => void this.#beat());
   }

@@ -53,7 +53,7 @@ export interface Storage extends EntrySource, MarkSource {
 
   /**
    * Resolves when everything put so far is as safe as --fsync says; calls that wait together share one sync. Rejects
-   * when the disk has failed; from then on it always rejects, and nothing more is put.
+   * when the disk has failed; from then on it always rejects, and nothing more is written.
    */
   flushed(): Promise<void>;
 

@@ -75,7 +75,7 @@ export interface StagedSnapshot {
   commit(): Promise<void>;
   /** Confirms the snapshot; to be called once the rest of the disk matches it. */
   settle(): void;
-  /** Restores what was there before; does nothing after `settle`. */
+  /** Restores the previous state; does nothing after `settle`. */
   discard(): void;
 }
 

@@ -67,7 +67,7 @@ export class SnapshotTaking {
   readonly #rests = new Map<ByteString, number>();
   /** The date of the last snapshot that a member was asked for and could not send; milliseconds since 1970. */
   readonly #missing = new Map<ByteString, number>();
-  /** Seals of snapshots that were taken since this daemon last served. */
+  /** Seals of the snapshots adopted since this daemon was last live. */
   readonly #seals = new Set<ByteString>();
 
   /** @param onTaken  the timeline starts from a snapshot now */

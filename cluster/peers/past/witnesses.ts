@@ -17,7 +17,7 @@ export interface Claim {
   readonly address: string;
   /** Milliseconds since 1970. */
   readonly pruned: number;
-  /** What it holds up to that date, what is held here, and what the other members have reported. */
+  /** The entries up to that date: of that member, of this daemon, and as the other members have reported them. */
   readonly report: Totals;
   readonly own: Totals;
   readonly witnesses: ReadonlyMap<ByteString, Totals>;

@@ -1,4 +1,4 @@
-/** MDB.CREATEINDEXES, MDB.DROPINDEXES and MDB.LISTINDEXES. An index speeds up equality, and may forbid what is there already. */
+/** MDB.CREATEINDEXES, MDB.DROPINDEXES and MDB.LISTINDEXES. An index speeds up equality, and a unique one may conflict with existing documents. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Reply } from "../../../protocol/reply.js";
 import type { Data } from "../../keyspace/mutators.js";

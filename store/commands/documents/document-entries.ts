@@ -99,5 +99,5 @@ export function isSubset(given: readonly string[], names: readonly string[]): bo
   return given.every((name) => known.has(name));
 }
 
-/** More names are put in a table first. */
+/** With more names than this a table is built first. */
 const SEARCHED_MAX = 16;

@@ -10,7 +10,7 @@ import { type End, List } from "../../values/list.js";
 import { copied } from "../../values/tables/packed.js";
 import { type MultiplePop, multiplePop } from "../multiple-pop.js";
 
-/** The elements that are taken off an end, in the order they come off; a list that becomes empty goes. */
+/** Removes elements from an end of a list and returns them in the order of removal; an empty list is deleted. */
 export function takeOff(data: Data, entry: Typed<List>, end: End, count: number): ByteString[] {
   const list = entry.value;
   const { size } = list;

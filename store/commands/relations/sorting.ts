@@ -73,7 +73,7 @@ export const sortKeys = (
     return { value: compiled(expression, scope, evaluation), expression, sign: isFalling ? -1 : 1 };
   });
 
-/** Rows that a row counts for that is put in order. */
+/** How many rows each sorted row counts as. */
 const SORTED_ROWS = 2;
 
 export function* sortedBy(

@@ -51,7 +51,7 @@ export function visitPage(
   return 0;
 }
 
-/** Whether a cursor goes on with a scan that began at another process, whose hashes are different ones. */
+/** Whether a cursor belongs to a scan that began in another process, which uses different hashes. */
 export function isOfOtherProcess(cursor: number): boolean {
   return cursor !== 0 && Math.floor(cursor / HASHES) !== cursorTag();
 }
