@@ -10,7 +10,7 @@ import type { ReportedList } from "./reported-list.js";
 /** Digits of a key's id that people are shown. */
 const KEY_DIGITS = 12;
 
-/** @param next  that would be signed; null: the list that there is, again @returns null: nothing speaks against it */
+/** @param next  the list to sign; null: the existing one, again @returns null: there is no doubt */
 export function doubtOf(
   next: MemberList | null,
   views: readonly MemberView[],

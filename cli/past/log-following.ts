@@ -1,4 +1,4 @@
-/** `dbsync log --follow`: what is recorded is shown as it comes. A daemon is asked for it only when it holds something new. */
+/** `dbsync log --follow`: shows writes as they are recorded. Queries a daemon only when it has new ones. */
 import type { ReplyValue } from "../../client/shared/reply-value.js";
 import { fieldsOf } from "../shared/output.js";
 import { type Past, type PastUnit, readPast } from "./past-report.js";
@@ -7,7 +7,7 @@ import type { AskPast } from "./past-settings.js";
 /** Milliseconds between two looks. A daemon folds for each answer what is newer than its last snapshot: that is not to be all it does. */
 const LOOK_EVERY_MS = 1000;
 const REST_TIMES = 10;
-/** Milliseconds before the newest that was shown: what came late from another daemon is dated so far back at most, as a rule. */
+/** How far before the newest shown date to look, in milliseconds: late entries from other daemons are rarely dated further back. */
 const LATE_MOST_MS = 60_000;
 /** Units of one answer; TIMELINE LOG's own limit. */
 const UNITS_MAX = 10_000;
@@ -29,7 +29,7 @@ export interface FollowParts {
   readonly goesOn: () => boolean;
 }
 
-/** Shows further units until it is stopped. Daemons that do not answer are asked again. */
+/** Shows further units until stopped. Retries daemons that do not answer. */
 export async function followLog(parts: FollowParts): Promise<void> {
   const { ask, first, show, trouble, now, wait, goesOn } = parts;
   const seen = new SeenUnits();

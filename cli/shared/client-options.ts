@@ -168,7 +168,7 @@ export function openFrom(settings: Settings): { client: ListeningClient; key: Si
   return openClient(settings, printWarning);
 }
 
-/** @param subject  what the number is, as the beginning of a sentence: `Milliseconds are` */
+/** @param subject  names the number at the beginning of a sentence: `Milliseconds are` */
 export function readCount(text: string, subject: string): number {
   if (!/^\d{1,15}$/.test(text)) throw new InvalidArgumentError(`${subject} a whole number.`);
   return Number(text);

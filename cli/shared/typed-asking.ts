@@ -16,7 +16,7 @@ export interface KeyState {
 export interface TypedAsking {
   /** @returns null: there is no such key @throws DbsyncError */
   stateOf(key: string): Promise<KeyState | null>;
-  /** @param state  null: whatever it is @returns nil: it is another one by now @throws DbsyncError */
+  /** @param state  the expected state; null: any @returns nil: the state has changed @throws DbsyncError */
   ask(command: CommandInput, state?: KeyState | null): Promise<Reply>;
 }
 

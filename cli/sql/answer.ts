@@ -28,7 +28,7 @@ interface Page {
 export class SqlAnswerReader implements AnswerReader<SqlAnswer> {
   problem: string | null = null;
   readonly #input = new ReceiveBuffer();
-  /** Bytes in which there is no line's end. */
+  /** Bytes without a line end. */
   #scanned = 0;
   #place: "head" | "page" | "text" = "head";
   #columns: string[] | null = null;

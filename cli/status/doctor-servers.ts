@@ -15,7 +15,7 @@ import { CLOCK_CURE, describeClock, MAX_CLOCK_DIFFERENCE_MS } from "./read-statu
 import { readSettledStatus } from "./settling.js";
 import { progressText } from "./status-text.js";
 
-/** Milliseconds that daemons which start or catch up have to end that: what lasts longer is a finding. */
+/** How long daemons may take to start or catch up, in milliseconds; longer is a problem. */
 const SETTLE_MS = 10_000;
 
 /** @returns why not all was looked at: a sentence for each reason */
@@ -111,7 +111,7 @@ function version1Cure(isSigned: boolean): string {
         "If it runs without -s, its database is down; see its log";
 }
 
-/** Reports that daemons are of one cluster; a difference is a failure of the daemon that differs, and reported there. */
+/** Reports that all daemons belong to one cluster. A difference is reported as a failure of the daemon that differs. */
 function examineClusters(statuses: readonly DaemonStatus[], add: Report): void {
   const known = statuses.filter(({ cluster }) => cluster !== null);
   if (known.length < 2 || known.some(({ clusterDiffers }) => clusterDiffers)) return;

@@ -1,4 +1,4 @@
-/** Asks daemons what they say of themselves, and finds what is not as it should be. */
+/** Queries daemons for their status, and finds problems in it. */
 
 import type { Settings } from "../../client/settings/options.js";
 import { realEnvironment } from "../../client/shared/environment.js";

@@ -31,7 +31,7 @@ export class NotRestored extends Error {
 
 const FOLDER_MODE = 0o700;
 const FILE_MODE = 0o600;
-/** The suffix of a folder's name while it is made. */
+/** The suffix of a folder's name while it is being written. */
 const UNFINISHED = ".unfinished";
 /** No client waits for single entries: everything is synced before it counts. */
 const SYNC_MS = 1000;
@@ -55,9 +55,9 @@ export function openBackup(file: string): BackupView {
 }
 
 /**
- * Makes a data folder of a backup. The folder gets its name once it is complete.
+ * Makes a data folder from a backup. The folder gets its final name when it is complete.
  * @param at  milliseconds since 1970: entries dated later are left out; null: none is
- * @returns what the backup says of itself
+ * @returns the description that the backup contains
  * @throws NotRestored
  */
 export async function restoreFolder(

@@ -1,4 +1,4 @@
-/** Records envelopes of clients: what is the same for a timeline and for a stream. */
+/** Records clients' envelopes: the part that a timeline and a stream share. */
 import type { EnvelopeAnswer, Refused, RefusedEnvelope } from "../../engine/answers/request.js";
 import { notApplied, refused, unknown } from "../../engine/answers/request.js";
 import type { ReadStatus } from "../../engine/answers/result-writer.js";
@@ -22,7 +22,7 @@ import type { MemberAnswers } from "./member-answers.js";
 import { nextTurn, type ReplicaContext } from "./replica-context.js";
 
 export abstract class KeptRecording implements Recording, EntryRecorder {
-  /** The timeline, or the stream, knows what it holds, from before this start too. */
+  /** The timeline or the stream, which knows its envelopes, including those from before this start. */
   readonly seenTo = Number.NEGATIVE_INFINITY;
   readonly localUnits: LocalUnits;
   /** Signs for listeners without signatures; null: there is none. */

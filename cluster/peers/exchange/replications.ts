@@ -5,7 +5,7 @@ import type { ReplicationState } from "./replication-states.js";
 interface Waiting {
   readonly count: number;
   readonly resolve: () => void;
-  /** When it is given up; `uptime` milliseconds. */
+  /** When to give up; `uptime` milliseconds. */
   readonly until: number;
 }
 
