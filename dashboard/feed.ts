@@ -1,4 +1,4 @@
-/** Receives the daemon's frames, reports for how long none has come, and connects again. */
+/** Receives the daemon's frames, reports how long none has arrived, and reconnects. */
 import type { DashboardFrame, DashboardHistory } from "../protocol/json/dashboard-frame.js";
 
 /** Frames come each second. */

@@ -17,7 +17,7 @@ type Health = "good" | "busy" | "warn" | "bad";
 const OWN = "This daemon";
 const SUBJECTS_MAX = 3;
 
-/** @param silentMs  for how long nothing has come; null: frames come */
+/** @param silentMs  how long no frame has arrived; null: frames are arriving */
 export function showProblems(frame: DashboardFrame | null, silentMs: number | null): void {
   const problems = [...(silentMs === null ? [] : [silence(frame, silentMs)]), ...problemsOf(frame)];
   fill(at("problems"), problems);

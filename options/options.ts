@@ -119,7 +119,7 @@ function suggestion(program: Command, message: string): string {
   return meant === null ? "" : `\n(Did you mean ${meant}?)`;
 }
 
-/** Letters, dashes included, of which the beginning of a name is known. */
+/** Letters, dashes included, from which the beginning of a name is recognised. */
 const MIN_BEGINNING = 5;
 const SHOWN_OPTIONS_MAX = 3;
 

@@ -206,7 +206,7 @@ export const CLUSTER = {
     reload: "restart",
     example: "10s,2s",
   }),
-  /** The oldest version that is taken. */
+  /** The oldest version that is accepted. */
   require: row({
     flags: "--require <version>",
     help: "v2: version 1, which can be replayed, is refused",

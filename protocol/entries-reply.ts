@@ -7,7 +7,7 @@ import { bulk, type Reply } from "./reply.js";
 import { finish } from "./steps.js";
 
 export interface Entries {
-  /** One for each text; numbers mean keys that are numbers; null: the keys are 0, 1, 2, … */
+  /** One key for each text; a number is a numeric key; null: the keys are 0, 1, 2, … */
   readonly keys: readonly (ByteString | number)[] | null;
   readonly texts: readonly ByteString[];
 }
@@ -27,7 +27,7 @@ export class EntriesReply {
     else this.#found = work;
   }
 
-  /** Finds them in steps. */
+  /** Finds the entries in steps. */
   *steps(): Generator<void, Entries> {
     if (this.#work === null) return this.found;
     for (;;) {
@@ -42,7 +42,7 @@ export class EntriesReply {
     return this.#found;
   }
 
-  /** Whether steps are left to be done. */
+  /** Whether the entries have not been found yet. */
   get isPending(): boolean {
     return this.#found === null;
   }

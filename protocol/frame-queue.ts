@@ -7,22 +7,22 @@ const PIECE_BYTES = 200;
 
 export class FrameQueue {
   readonly #parser: FrameParser;
-  /** Payloads of complete frames; `#next` is the first that was not taken. */
+  /** Payloads of complete frames; `#next` is the index of the first one that was not taken. */
   #payloads: Buffer[] = [];
   #next = 0;
-  /** Bytes of those. */
+  /** Bytes of these payloads. */
   #wholeBytes = 0;
   #unfinishedBytes = 0;
 
   /**
    * @param maxPayloadBytes  a longer announced payload is malformed
-   * @param version          the one that is taken; 0: the first frame decides
+   * @param version          the version to accept; 0: the first frame decides
    */
   constructor(maxPayloadBytes: number, version: Version | 0 = 0) {
     this.#parser = new FrameParser(maxPayloadBytes, version);
   }
 
-  /** Bytes of the waiting frames, and of the one that is not complete. */
+  /** Bytes of the waiting frames, and of the incomplete one. */
   get heldBytes(): number {
     return this.#wholeBytes + Math.max(this.#unfinishedBytes, this.#parser.heldBytes);
   }

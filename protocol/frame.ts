@@ -37,7 +37,7 @@ export function writeFrame(payload: ByteString, version: Version = 1): ByteStrin
 export const frameHead = (length: number, version: Version): ByteString => `${TAGS[version]}${length}:`;
 
 /**
- * Cuts a stream into frames. Feed it chunks as they come; it keeps the unfinished tail.
+ * Cuts a stream into frames. Feed it chunks as they arrive; it keeps the unfinished tail.
  * What it delivers does not depend on where the chunks were cut.
  */
 export class FrameParser {
@@ -64,7 +64,7 @@ export class FrameParser {
 
   /**
    * @param maxPayloadBytes  a longer announced payload is malformed, before any of it is kept
-   * @param version          the one that is taken; 0: the first frame decides
+   * @param version          the version to accept; 0: the first frame decides
    */
   constructor(maxPayloadBytes: number, version: Version | 0 = 0) {
     this.#maxPayloadBytes = maxPayloadBytes;

@@ -95,7 +95,7 @@ export class MemcachedParser {
   #announced: Announced | null = null;
   /** Bytes still to come of an item that is too large. */
   #skipped = 0;
-  /** Whether the connection began with a request of the binary protocol; null: no byte has come. */
+  /** Whether the connection began with a request of the binary protocol; null: no byte has arrived. */
   #isBinary: boolean | null = null;
 
   constructor(maxItemBytes: number) {

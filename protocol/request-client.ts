@@ -5,7 +5,7 @@
 import type { ByteString } from "./byte-string.js";
 import { stackOf } from "./errors.js";
 
-/** Cuts a stream into answers, or into the parts of which they consist. */
+/** Splits a stream into answers, or into their parts. */
 export interface AnswerReader<Answer> {
   /** Why the rest of the stream cannot be read; null: it can. */
   readonly problem: string | null;
@@ -112,7 +112,7 @@ export class RequestClient<Answer> {
     });
   }
 
-  /** Sends a request, and returns the parts of its answer as they come. Throws ConnectionEnd; ends the connection if it is left early. */
+  /** Sends a request, and returns the parts of its answer as they arrive. Throws ConnectionEnd; ends the connection if it is left early. */
   async *askParts(
     request: ByteString,
     isLast: (part: Answer) => boolean,

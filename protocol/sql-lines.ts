@@ -26,7 +26,7 @@ export class SqlLineParser {
   maxBytes: number;
   /** Bytes of the incomplete statement. */
   readonly #unfinished = new ReceiveBuffer();
-  /** Statements that have come whole. */
+  /** Complete statements. */
   #whole: ByteString[] = [];
   #wholeBytes = 0;
   /** The quote that the text which has begun ends with; 0: none has. */

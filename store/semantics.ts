@@ -130,7 +130,7 @@ function isOrdinary(command: Command, tables: readonly CommandIndex[]): boolean 
   return command.otherRow === undefined || tables.every((table) => table.find(command.name) === command);
 }
 
-/** Returns the rows before the newest table's, of which some are not what they are now. */
+/** Returns the rows before the newest table's; some of them differ from today's. */
 function rowsWith(others: readonly Command[]): readonly Command[] {
   const byName = new Map([...recordedCollections, ...others].map((row) => [row.name, row]));
   return commands.filter(({ name }) => !laterCollections.has(name)).map((row) => byName.get(row.name) ?? row);

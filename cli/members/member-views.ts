@@ -1,4 +1,4 @@
-/** The daemons' views of the member list, and the list that follows from all of them. */
+/** The daemons' views of the member list, and the list that results from all of them. */
 
 import { DbsyncError } from "../../client/shared/errors.js";
 import type { ReplyValue } from "../../client/shared/reply-value.js";
@@ -37,7 +37,7 @@ export interface MemberView {
   readonly peers: readonly SeenPeer[];
 }
 
-/** Returns the views of the daemons that answered. @throws DbsyncError  the first one's error, if none did, or they are of two clusters */
+/** Returns the views of the daemons that answered. @throws DbsyncError  none answered (the first one's error), or they belong to two clusters */
 export function viewsOf(
   answers: readonly Answer[],
   verifies: VerifiesList,

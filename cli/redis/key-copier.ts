@@ -14,7 +14,7 @@ export const TOGETHER_BYTES_MAX = 1024 * 1024;
 /** The error of a daemon, or of its Redis, for a serialized form that it does not know. */
 const UNKNOWN_FORM = /payload version or checksum|Bad data format/;
 
-/** The outcome of a key. `pieces`: copied by commands; `gone`: it had expired, or was deleted; else the reason why it was not copied. */
+/** The outcome of a key. `pieces`: copied by commands; `gone`: it had expired, or was deleted; otherwise the reason why it was not copied. */
 export type Copied = "dump" | "pieces" | "gone" | "same" | { readonly reason: string };
 
 /** Marks of the values and expiries of copied keys: a key with the same mark need not be copied again. */

@@ -54,7 +54,7 @@ export function sentencesOf(daemons: readonly DaemonStatus[]): readonly Sentence
   return [...found, ...waits, ...[...notes].map((note) => ({ text: `(${note})`, tone: "plain" as const }))];
 }
 
-/** Whether a daemon serves, and nothing about it is under way. */
+/** Whether a daemon is ok and has no work of its own in progress. */
 const isReady = ({ ok, progress }: DaemonStatus): boolean =>
   ok && progress.every(({ isOfMember }) => isOfMember);
 

@@ -29,7 +29,7 @@ type Stored = readonly [place: Buffer, value: Buffer];
 
 /**
  * @param data  the data folder
- * @param ask  receives order keys in hexadecimal, and returns an outcome for each, in their order
+ * @param ask  receives order keys in hexadecimal, and returns an outcome for each, in order
  * @throws Error  the folder cannot be read, or letters cannot be stored: then none is
  */
 export async function findLetters(

@@ -63,7 +63,7 @@ export interface UnreadLetters {
 }
 
 export interface FoundLetters {
-  /** Letters in their order, each id once. */
+  /** Letters in order, each id once. */
   readonly letters: readonly Letter[];
   readonly unread: readonly UnreadLetters[];
 }

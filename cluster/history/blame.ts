@@ -22,7 +22,7 @@ type Writer = ByteString | null;
 type Change = "created" | "changed" | "removed";
 
 export interface BlameScene extends LogScene {
-  /** Whether commands are shown completely; else what they do to other keys is left out. */
+  /** Whether commands are shown completely; otherwise what they do to other keys is left out. */
   readonly showsAll: boolean;
 }
 

@@ -31,7 +31,7 @@ export class NotRestored extends Error {
 
 const FOLDER_MODE = 0o700;
 const FILE_MODE = 0o600;
-/** The suffix of a folder's name while it is made. */
+/** The suffix of a folder's name while it is being written. */
 const UNFINISHED = ".unfinished";
 /** No client waits for single entries: everything is synced before it counts. */
 const SYNC_MS = 1000;
@@ -127,7 +127,7 @@ async function fill(
       snapshots: new SnapshotFiles(snapshotFolder(made)),
       commit: () => storage.close(),
       discard: async () => {
-        // It fails once more, as what was put before: that is reported.
+        // It fails again, as what was put before: that is reported.
         await storage.close().catch(() => {});
         rmSync(made, { recursive: true, force: true });
       },

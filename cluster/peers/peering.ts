@@ -327,7 +327,7 @@ export class Peering implements RosterEvents {
     return this.#roster.spkiOf(id);
   }
 
-  /** A snapshot has taken the place of what was here. */
+  /** Called when a snapshot has replaced this daemon's entries. */
   readonly #onSnapshotTaken = (): void => {
     this.#catchingUp.again();
     for (const member of this.#cluster.members.values()) member.compareAgain();

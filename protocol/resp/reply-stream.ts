@@ -41,7 +41,7 @@ export class RespReplyStream {
     this.#input.push(chunk, this.#hasElement ? this.#scanned : undefined);
   }
 
-  /** The next complete reply; null: it has not come, or the stream cannot be read. */
+  /** The next complete reply; null: it has not arrived, or the stream cannot be read. */
   next(): PlainReply | null {
     while (this.problem === null) {
       if (!this.#hasElement && !this.#readLine()) break;
@@ -55,7 +55,7 @@ export class RespReplyStream {
     return null;
   }
 
-  /** Reads the line that begins an element. Returns false if it has not come. */
+  /** Reads the line that begins an element. Returns false if it has not arrived. */
   #readLine(): boolean {
     const { bytes, at, end } = this.#input;
     const start = at + this.#scanned;

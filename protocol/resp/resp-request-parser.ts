@@ -88,7 +88,7 @@ export class RespRequestParser {
     this.#input.keep();
   }
 
-  /** The next whole request, name first; null: more bytes have to come, or `problem` says what is wrong. */
+  /** The next complete request, name first; null: more bytes have to come, or `problem` says what is wrong. */
   next(): readonly ByteString[] | null {
     if (this.problem !== null) return null;
     for (;;) {

@@ -13,7 +13,7 @@ export interface OrderedServer {
 }
 
 export interface OrderRules {
-  /** All reads of a database go to one server; else to all in turn. */
+  /** All reads of a database go to one server; otherwise to all in turn. */
   readonly readsByRendezvous: boolean;
   /** The first server takes all writes. */
   readonly writesToFirst: boolean;

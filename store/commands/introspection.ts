@@ -248,7 +248,7 @@ function keysOfCall(table: CommandTable, argv: readonly ByteString[]): readonly 
   return found;
 }
 
-/** The command that arguments call, a subcommand in two words. */
+/** The command that the arguments call; for a subcommand, two words. */
 function commandCalled(
   table: CommandTable,
   [name = "", subcommand]: readonly ByteString[],

@@ -24,7 +24,7 @@ export interface Entry {
   expire: number;
   /** The unit that last changed the value, expiry or name. */
   writer: ByteString;
-  /** Its name as it is kept: with `writerIndex`, the envelope's id; else all of it. */
+  /** Its name as it is kept: with `writerIndex`, the envelope's id; otherwise all of it. */
   writerStart: ByteString;
   /** The unit's index in its envelope, or WHOLE. */
   writerIndex: number;

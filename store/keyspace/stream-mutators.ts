@@ -38,7 +38,7 @@ export class StreamMutators {
     return true;
   }
 
-  /** Removes the first entries, of which there are no fewer than `count`. */
+  /** Removes the first `count` entries; there are at least that many. */
   trim(entry: KeyOfStream, count: number): void {
     if (count === 0) return;
     this.#host.produce(count, 0);

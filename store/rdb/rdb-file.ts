@@ -41,7 +41,7 @@ export class RdbFile {
     writer.bytes(payload.slice(1, -FOOTER_BYTES));
   }
 
-  /** Ends the file: nothing may be added any more. */
+  /** Ends the file: nothing may be added any longer. */
   end(): ByteString {
     this.#writer.byte(END);
     this.#writer.raw(crc64(this.#writer.written));

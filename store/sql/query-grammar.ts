@@ -19,7 +19,7 @@ import type {
   Tail,
 } from "./tree.js";
 
-/** Sources that are joined, and selects that are put together: rows multiply. */
+/** Maximum sources to join, and selects to combine: their rows multiply. */
 const PARTS_MAX = 32;
 
 const JOIN_KINDS: readonly JoinKind[] = ["inner", "left", "right", "full", "natural"];

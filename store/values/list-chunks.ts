@@ -16,9 +16,9 @@ import {
 
 /** Elements of a chunk that is made. */
 export const CHUNK_ELEMENTS = 128;
-/** A chunk that insertions make larger is cut in two. */
+/** A chunk that insertions make larger than this is split in two. */
 const CHUNK_ELEMENTS_MAX = 2 * CHUNK_ELEMENTS;
-/** Chunks of a group, at most: so some 400 steps find an element among two million. */
+/** Maximum chunks in a group: so an element among two million is found in about 400 steps. */
 const GROUP_CHUNKS_MAX = 128;
 
 interface Chunk {

@@ -373,7 +373,7 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
     this.guest.logOut();
   }
 
-  /** Ends the transaction: nothing is queued or watched any more. */
+  /** Ends the transaction: nothing is queued or watched any longer. */
   leaveTransaction(): void {
     this.queued = null;
     this.queuedBytes = 0;

@@ -99,7 +99,7 @@ export function* sortedBy(
   return all.map(({ row }) => row);
 }
 
-/** Returns the field that has this name as its alias, or in the standard form this number; else the expression itself. */
+/** Returns the field that has this name as its alias, or in the standard form this number; otherwise the expression itself. */
 function meant(by: Expression, fields: readonly Field[], evaluation: Evaluation): Expression {
   if (evaluation.form === "standard") {
     const field = fieldNumbered(by, fields, "order by", evaluation);

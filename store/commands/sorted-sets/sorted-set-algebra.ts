@@ -89,7 +89,7 @@ const READ_IN_SET_STEPS = 3;
 /** Steps of a member that is looked up. */
 const LOOKUP_STEPS = 10;
 const LOOKUP_IN_SET_STEPS = 5;
-/** Steps of a member that is put in order for an answer. */
+/** Steps for each member that is sorted for an answer. */
 const ANSWERED_STEPS = 20;
 
 /** Counts the members that are about to be read, and to be looked up. @param more  steps of each that is read @throws TooMuch */

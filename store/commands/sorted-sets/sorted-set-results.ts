@@ -25,7 +25,7 @@ export function pairsReply(found: Iterable<Pair>, withScores: boolean): Reply {
   return pairs(items);
 }
 
-/** Steps of a member that is put in its order, besides those of the sorted set. */
+/** Steps for each member that is sorted, in addition to those of the sorted set. */
 const STORED_STEPS = 3;
 
 /** Stores a sorted set of these pairs in a key, whatever it held; without pairs the key is removed. @returns how many */

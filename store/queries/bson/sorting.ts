@@ -17,7 +17,7 @@ const SORTED_STEPS = 20;
 
 export interface Sorting {
   readonly roots: ReadonlySet<ByteString>;
-  /** Sorts in steps. @param documentOf  returns the document with an item's fields @returns a new list; equal items stay in their order */
+  /** Sorts in steps. @param documentOf  returns the document with an item's fields @returns a new list; equal items stay in order */
   sorted<T>(items: readonly T[], documentOf: (item: T) => BsonDocument): Generator<void, readonly T[]>;
 }
 

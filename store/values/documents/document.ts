@@ -200,7 +200,7 @@ export class Document {
     return this.#expiries;
   }
 
-  /** Names of the members that have an index, in their order. */
+  /** Names of the members that have an index, in order. */
   get indexed(): readonly ByteString[] {
     return this.#indexes.fields;
   }

@@ -20,7 +20,7 @@ interface Group {
   readonly accumulators: readonly Accumulator[];
 }
 
-/** Steps of a document that is put into its group, besides its units. */
+/** Steps for adding a document to its group, in addition to its units. */
 const GROUPED_STEPS = 20;
 
 /** @throws CommandFailure */
