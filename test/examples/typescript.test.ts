@@ -65,12 +65,12 @@ test("one person books a seat, the next one learns that it is taken, and without
   const booked = await book("B7", "Ada");
   assert.deepEqual(booked, {
     code: 0,
-    stdout: "B7: booked\nB7 belongs to Ada; Ada has 1\npeople: 1\n",
+    stdout: "B7: booked\nB7 belongs to Ada; Ada has 1; people: 1\n",
     stderr: "",
   });
   await trio.end(0, "SIGKILL");
   const taken = await book("B7", "Bob");
-  assert.equal(taken.stdout, "B7: taken\nB7 belongs to Ada; Bob has 0\npeople: 1\n", taken.stderr);
+  assert.equal(taken.stdout, "B7: taken\nB7 belongs to Ada; Bob has 0; people: 1\n", taken.stderr);
   await trio.end(1, "SIGKILL");
   await trio.end(2, "SIGKILL");
   const none = await book("B8", "Bob");

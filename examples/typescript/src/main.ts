@@ -30,10 +30,10 @@ const booking = await book(client, seat, name);
 console.log(`${seat}: ${booking}`);
 
 if (booking === "booked" || booking === "taken") {
-  // Each command is a method with types of its own.
-  const holder: string | null = await client.get(`seat:${seat}`);
-  const seats: string | null = await client.hget("bookings", name);
-  console.log(`${seat} belongs to ${holder}; ${name} has ${seats ?? 0}`);
   // A policy for one call: the answer that more than half of the daemons gave.
-  console.log(`people: ${await client.send(["HLEN", "bookings"], { policy: "majority" })}`);
+  const holder: string | null = await client.send(["GET", `seat:${seat}`], { policy: "majority" });
+  // Each command is a method with types of its own. These return the first successful answer.
+  const own: string | null = await client.hget("bookings", name);
+  const people: number = await client.hlen("bookings");
+  console.log(`${seat} belongs to ${holder}; ${name} has ${own ?? 0}; people: ${people}`);
 } else process.exitCode = 1;
