@@ -43,6 +43,7 @@ export const FULL_ONLY: readonly string[] = [
   "engine/sidecar/troubles.test",
   "examples/chat/bounds.test",
   "examples/express-sessions.test",
+  "examples/php-app.test",
   "examples/php-calls.test",
   "examples/php-daemons.test",
   "examples/php-sessions.test",
