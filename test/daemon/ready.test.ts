@@ -56,7 +56,7 @@ test("systemd is told once the daemon serves", { skip: skipWithout("systemd-noti
 
 test("a daemon that cannot tell says so, and serves", async () => {
   await using daemon = await startDaemon([], { env: { NOTIFY_SOCKET: join(folder, "no-such-socket") } });
-  const line = await daemon.logged(({ msg }) => msg.startsWith("could not tell systemd"));
+  const line = await daemon.logged(({ msg }) => msg.startsWith("could not notify systemd"));
   assert.equal(line.level, "warn");
   using client = await RawClient.open(daemon.port);
   assert.ok(client);

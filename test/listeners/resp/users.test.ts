@@ -186,7 +186,7 @@ test("off loopback each user has a password, also behind TLS, unless --allow-ano
     const cures = "can be reached .*--acl-file.*127\\.0\\.0\\.1.*--allow-anonymous";
     assert.match(open.stderr, new RegExp(`${flag} 0\\.0\\.0\\.0 ${cures}`));
     await using daemon = await startDaemon([...place, "--allow-anonymous"]);
-    await daemon.logged(({ msg }) => /takes commands of anybody/.test(msg));
+    await daemon.logged(({ msg }) => /takes commands of any client/.test(msg));
   }
   assert.match((await runDaemon(["--allow-anonymous"])).stderr, /give one of them too/);
 });
