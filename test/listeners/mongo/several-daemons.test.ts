@@ -7,9 +7,8 @@ import { once } from "node:events";
 import { createServer, type Socket } from "node:net";
 import { test } from "node:test";
 import { MongoClient } from "mongodb";
-import { until } from "../../daemon/replicas.js";
+import { startReplica, until } from "../../daemon/replicas.js";
 import { knowsSecret } from "../../support/cluster-secret.js";
-import { startDaemon } from "../../support/daemon-process.js";
 import { makeKeyPair } from "../../support/envelope-client.js";
 import { listenAtFreePort } from "../../support/free-port.js";
 import { ThreeDaemons } from "./three-daemons.js";
@@ -54,11 +53,10 @@ test("a daemon that is catching up is no server to drivers", async () => {
   const peer = await listenAtFreePort(silent);
   const key = makeKeyPair();
   try {
-    await using daemon = await startDaemon([
-      ...["-s", key.file, "--peer", `127.0.0.1:${peer}`, "--mongo", "0", ...knowsSecret],
-    ]);
-    const { port } = await daemon.logged(({ msg }) => msg === "serving MongoDB clients");
-    const url = `mongodb://127.0.0.1:${port}`;
+    await using replica = await startReplica({
+      args: ["-s", key.file, "--peer", `127.0.0.1:${peer}`, "--mongo", "0", ...knowsSecret],
+    });
+    const url = `mongodb://127.0.0.1:${replica.daemon.userAddress("mongo")?.port}`;
     await using client = new MongoClient(url, { serverSelectionTimeoutMS: 500 });
     await assert.rejects(client.connect(), /this daemon is catching up with its peers: use another one/);
   } finally {
