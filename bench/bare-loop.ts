@@ -1,6 +1,6 @@
 /**
- * What Node itself takes for a Redis server: a whole parser of requests and a Map, one write for each read, and nothing else. No
- * expiry, no users, no types, no statistics: what a daemon's CPU for a command is weighed against. Run by resp.ts.
+ * The baseline cost of a Redis server in Node: a complete parser of requests and a Map, one write per read, and nothing
+ * else. No expiry, users, types or statistics. A daemon's CPU per command is compared with it. Run by resp.ts.
  */
 import { createServer, type Socket } from "node:net";
 import { bytesOf } from "../protocol/byte-string.js";
@@ -66,7 +66,7 @@ const HANDLERS: ReadonlyMap<string, Handler> = new Map<string, Handler>([
     },
   ],
   [
-    // In no order: that is the daemon's own affair.
+    // Unordered, since ordering is the daemon's own cost.
     "ZADD",
     (argv) => {
       const zset = held(argv[1] as string, () => new Map<string, number>());
@@ -113,7 +113,7 @@ class Connection {
     if (answers !== "") this.#socket.write(answers, "latin1");
   }
 
-  /** null: it has not all come. */
+  /** Returns the next request; null: it is incomplete. */
   #next(): string[] | null {
     const count = this.#number();
     if (count < 0) return null;
@@ -128,7 +128,7 @@ class Connection {
     return argv;
   }
 
-  /** The number of a head, whose first byte says of what; -1: it has not all come. */
+  /** Returns the number in a header, whose first byte is its type; -1: it is incomplete. */
   #number(): number {
     const bytes = this.#rest;
     let value = 0;

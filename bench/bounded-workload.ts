@@ -1,16 +1,19 @@
-/** Commands of many kinds that write for ever and keep a state of one size: what grows under them grows for another reason. */
+/**
+ * Commands of many kinds that write indefinitely and keep a state of constant size, so that growth under them has
+ * another cause.
+ */
 import type { SeededRandom } from "../test/support/seeded-random.js";
 
 export type Argv = readonly string[];
 
 export interface WorkloadSize {
-  /** Beside those of sessions that live at the time; 100 at least. */
+  /** In addition to the keys of live sessions; at least 100. */
   readonly keys: number;
-  /** The names of sessions never come again. */
+  /** Lifetime of a session. Names of sessions are never reused. */
   readonly sessionSeconds: number;
 }
 
-/** Keys of each kind, of 100,000 together. */
+/** Keys of each kind, 100,000 together. */
 const KEYS = { text: 40_000, count: 20_000, hash: 20_000, set: 8_000, list: 6_000, ranks: 4_000, log: 2_000 };
 /** Elements of a list, members of a set and of a sorted set, entries of a stream. */
 const ELEMENTS = 20;
@@ -28,7 +31,7 @@ interface Choice {
 
 type Make = (choice: Choice) => readonly Argv[];
 
-/** One command, or two of which the second takes away what the first has added. Each is as likely as the others. */
+/** One command, or two of which the second removes what the first added. All are equally likely. */
 const MAKES: readonly Make[] = [
   ({ key, below, number }) => [["SET", key("text"), `${number}:${LONG.slice(0, below(200))}`]],
   ({ key, below, number }) => [["SET", key("text"), `${number}:${LONG.slice(0, below(200))}`]],
@@ -51,7 +54,7 @@ const MAKES: readonly Make[] = [
   ({ key, number }) => [["XADD", key("log"), "MAXLEN", String(ELEMENTS), "*", "number", String(number)]],
 ];
 
-/** How many kinds of commands, for who tells of them. */
+/** The number of kinds of commands, for reports. */
 export const KINDS = MAKES.length;
 
 const listTrimmed = (key: string, number: number): readonly Argv[] => [
@@ -65,7 +68,7 @@ export class BoundedWorkload {
   readonly #name: string;
   #number = 0;
 
-  /** @param name  of its sessions: another one for each that runs beside it */
+  /** Creates a workload. @param name  prefix of its sessions: a different one for each concurrent workload */
   constructor(random: SeededRandom, size: WorkloadSize, name = "") {
     this.#random = random;
     this.#size = size;

@@ -1,7 +1,7 @@
 /**
- * How fast a daemon that was away is level again, what two daemons say to each other that differ in little, and how fast
- * one reads its own timeline at a start. `--smoke`: short, RESULTS.md stays. `--full`: a million commands at one an
- * envelope too, which take minutes to sign.
+ * Measures how fast a daemon that was away is level again, what two daemons with few differences send each other, and
+ * how fast one reads its own timeline at a start. `--smoke`: short, RESULTS.md is not changed. `--full`: also a million
+ * commands with one per envelope, which take minutes to sign.
  */
 
 import { randomBytes } from "node:crypto";
@@ -21,13 +21,13 @@ const SINGLE_COMMANDS = smoke ? 2_000 : full ? 1_000_000 : 200_000;
 const KEYS = 100_000;
 const COMMON = smoke ? 20_000 : 1_000_000;
 const DIFFERENT = 100;
-/** What was written while a daemon was away, ended this long ago: before the tail, so nothing of it is late. */
+/** How long ago the writes ended that a daemon missed: before the tail, so that none of them is late. */
 const ENDED_MS_AGO = 10 * 60_000;
 const LASTED_MS = 30 * 60_000;
 const GOALS = {
   catchUp8: 100_000,
   catchUp1: 20_000,
-  /** An empty member takes a million keys in 30 s. */
+  /** The goal: an empty member receives a million keys in 30 s. */
   join: 33_334,
   replay: 200_000,
   rounds: 4,
@@ -69,7 +69,10 @@ function planOf(commands: number, size: number, keys: number): DataPlan {
   };
 }
 
-/** One daemon has everything; another, with an empty folder, has to become level. @param threads  that check signatures; null: by the machine */
+/**
+ * Measures how long a daemon with an empty folder takes to become level with another.
+ * @param threads  that check signatures; null: by the machine
+ */
 async function catchUp(plan: DataPlan, goal: number, threads: string | null = null) {
   const commands = plan.envelopes * plan.size;
   const folder = scene.newFolder();
@@ -113,7 +116,7 @@ async function catchUp(plan: DataPlan, goal: number, threads: string | null = nu
 const cpuOf = (servers: readonly Server[]) =>
   servers.map(({ process: { pid } }) => cpuSeconds(pid as number));
 
-/** A daemon starts on a folder that has no snapshot. */
+/** Measures the start of a daemon on a folder without a snapshot. */
 async function ownTimeline(folder: string, commands: number, what: string): Promise<Start> {
   await using daemon = await startDaemon(scene.args(folder));
   return {
@@ -124,7 +127,7 @@ async function ownTimeline(folder: string, commands: number, what: string): Prom
   };
 }
 
-/** Two timelines in this process. */
+/** Compares two timelines in this process. */
 function reconciled() {
   const [one, other] = [new Holder(), new Holder()];
   const from = Date.now() - LASTED_MS;
@@ -135,7 +138,7 @@ function reconciled() {
     if (!isDifferent || i % 2 === 0) one.add(place);
     if (!isDifferent || i % 2 === 1) other.add(place);
   }
-  // A disk keeps them sorted.
+  // A disk stores them sorted.
   one.all("data");
   other.all("data");
   return exchange(one, other, "data", 1);

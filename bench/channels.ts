@@ -1,6 +1,6 @@
 /**
- * Channels beside redis-server, alternating in one run: PUBLISH to 1, 100 and 1,000 subscribers of one daemon, and the memory of
- * 10,000 subscribers. Counted is what has reached the subscribers, not what was answered. `--smoke`: seconds.
+ * Channels next to redis-server, alternating in one run: PUBLISH to 1, 100 and 1,000 subscribers of one daemon, and the
+ * memory of 10,000 subscribers. It counts messages that reached the subscribers, not answers. `--smoke`: seconds.
  */
 import { connect, type Socket } from "node:net";
 import { loadavg } from "node:os";
@@ -20,7 +20,7 @@ const DELIVERIES = smoke ? 20_000 : 2_000_000;
 /** PUBLISH commands that are sent before their answers are awaited. */
 const PIPELINE = 16;
 const GOAL = 0.8;
-/** Others' work spoils rates beyond any verdict; each core has one minute's mean of what waits for it. */
+/** Load of the machine: the number of runnable processes, averaged over a minute. Other work makes rates meaningless. */
 const LOAD = loadavg()[0] ?? 0;
 const BUSY_LOAD = 1;
 const CHANNEL = "channel";
@@ -28,7 +28,7 @@ const TEXT = "x".repeat(32);
 const PUBLISH = `*3\r\n$7\r\nPUBLISH\r\n$${CHANNEL.length}\r\n${CHANNEL}\r\n$${TEXT.length}\r\n${TEXT}\r\n`;
 const MESSAGE = `*3\r\n$7\r\nmessage\r\n$${CHANNEL.length}\r\n${CHANNEL}\r\n$${TEXT.length}\r\n${TEXT}\r\n`;
 
-/** A connection that counts the bytes it is told. */
+/** A connection that counts the bytes it receives. */
 class Hearer {
   readonly socket: Socket;
   bytes = 0;
@@ -62,12 +62,12 @@ async function subscribers(port: number, count: number): Promise<Hearer[]> {
     if (number % 100 === 99) await hearer.until(1);
   }
   await Promise.all(all.map((hearer) => hearer.until(1)));
-  // Whatever the answer was, it does not count.
+  // Earlier answers do not count.
   for (const hearer of all) hearer.bytes = 0;
   return all;
 }
 
-/** Messages that reach subscribers in a second. */
+/** Returns the messages that reach subscribers per second. */
 async function measureAt(port: number, count: number): Promise<number> {
   const all = await subscribers(port, count);
   const publisher = new Hearer(port);
@@ -86,7 +86,7 @@ async function measureAt(port: number, count: number): Promise<number> {
   return (sent * count) / seconds;
 }
 
-/** KiB that each of many subscribers takes, each on a channel of its own. */
+/** Returns the KiB that each of many subscribers uses, each on a channel of its own. */
 async function memoryAt(port: number, pid: number): Promise<number> {
   const before = memoryUse(pid).resident;
   const all: Hearer[] = [];

@@ -1,10 +1,10 @@
-/** What a daemon's work is weighed against: its own CPU time, and what bare verifications take. */
+/** CPU time of a daemon, and of bare signature checks for comparison. */
 import { constants, generateKeyPairSync, type KeyObject, sign, verify } from "node:crypto";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-/** Kernel ticks a second, as on every Linux that Node runs on. */
+/** Kernel ticks per second, on every Linux that Node supports. */
 const TICKS = 100;
 
 export interface KeyPair {
@@ -13,7 +13,7 @@ export interface KeyPair {
   readonly privateFile: string;
 }
 
-/** New RSA-2048 keys; `publicFolder` is for a daemon's -s. */
+/** Creates RSA-2048 keys; `publicFolder` is for a daemon's -s. */
 export function makeKeys(count: number): {
   readonly keys: readonly KeyPair[];
   readonly publicFolder: string;
@@ -31,12 +31,15 @@ export function makeKeys(count: number): {
   return { keys, publicFolder };
 }
 
-/** CPU seconds of a process so far, all its threads and the kernel's work for it. */
+/** Returns the CPU seconds of a process so far, with all threads and kernel time. */
 export const cpuSeconds = (pid: number): number => secondsIn(`/proc/${pid}/stat`);
 
 export const mainThreadSeconds = (pid: number): number => secondsIn(`/proc/${pid}/task/${pid}/stat`);
 
-/** The same in microseconds and to the nanosecond, of the threads that run: for spans of some hundred milliseconds. */
+/**
+ * Returns the CPU time of the running threads in microseconds, with nanosecond resolution: for spans of some hundred
+ * milliseconds.
+ */
 export function cpuMicros(pid: number): number {
   const folder = `/proc/${pid}/task`;
   const nanoseconds = readdirSync(folder).map((task) =>
@@ -50,7 +53,7 @@ function secondsIn(file: string): number {
   return (Number(fields[11]) + Number(fields[12])) / TICKS;
 }
 
-/** CPU seconds of one bare verification, in a loop that does nothing else: others who need the core do not count. */
+/** Returns the CPU seconds of one bare signature check in a loop. Other processes on the core do not affect it. */
 export function verifySeconds({ publicKey, privateKey }: KeyPair): number {
   const bytes = Buffer.alloc(300, "x");
   const padding = constants.RSA_PKCS1_PADDING;

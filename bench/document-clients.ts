@@ -1,4 +1,7 @@
-/** Clients of a JSON listener and of redis-server for bench/documents.ts: each waits for its answer before it asks again. */
+/**
+ * Clients of a JSON listener and of redis-server for bench/documents.ts: each waits for the answer before its next
+ * request.
+ */
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { RedisConnection } from "../test/support/redis-connection.js";
@@ -14,7 +17,7 @@ export class JsonClient implements Disposable {
   #settle: { resolve(answer: string): void; reject(reason: Error): void } | null = null;
 
   private constructor(port: number) {
-    // Into a buffer of its own: else Node makes a new one for each read, and the client is what is measured.
+    // Into one buffer: otherwise Node creates a new one for each read, and the client would be measured.
     const onread = {
       buffer: Buffer.allocUnsafe(READ_BYTES),
       callback: (length: number, chunk: Uint8Array) => {
@@ -34,7 +37,7 @@ export class JsonClient implements Disposable {
     return client;
   }
 
-  /** @returns the answer's text. @throws Error  it tells an error */
+  /** Sends a request. @returns the answer's text @throws Error  the answer is an error */
   ask(request: unknown): Promise<string> {
     return new Promise<string>((resolve, reject) => {
       this.#settle = { resolve, reject };
@@ -52,7 +55,7 @@ export class JsonClient implements Disposable {
 
   #take(chunk: Buffer, length: number): void {
     this.#pieces += chunk.toString("latin1", 0, length);
-    // An answer's last byte stands nowhere else in it.
+    // The last byte of an answer occurs nowhere else in it.
     if (chunk[length - 1] !== CR) return;
     const answer = this.#pieces.slice(0, -END.length);
     this.#pieces = "";
@@ -60,7 +63,7 @@ export class JsonClient implements Disposable {
   }
 }
 
-/** Calls from so many connections for some seconds. */
+/** Runs calls over the given number of connections for some seconds. */
 async function load<Client extends Disposable>(
   open: () => Promise<Client>,
   { callers, seconds }: { callers: number; seconds: number },
@@ -116,7 +119,7 @@ export interface Entry {
   readonly group: number;
 }
 
-/** @param count  of the document's entries, which says how many groups there are */
+/** Returns an entry of the document. @param count  the number of entries, which determines the number of groups */
 export function entryOf(place: number, count: number): Entry {
   return {
     name: `Person ${place}`,
@@ -136,7 +139,7 @@ export async function fillDocument(port: number, document: string, count: number
   }
 }
 
-/** A query for one group, another one each turn. */
+/** Returns a query for one group, a different one each turn. */
 export function queryOf(document: string, turn: number, count: number): unknown {
   return { action: "get", document, query: { group: groupOf(turn, count) } };
 }

@@ -1,6 +1,6 @@
 /**
- * Documents behind --json, beside what was recorded of the original and beside redis-server with a hash an entry in the same
- * run. The original's figures are recorded ones: it does not run here. `--smoke`: seconds, small documents.
+ * Documents with --json, compared with recorded figures of the original and, in the same run, with redis-server with a
+ * hash per entry. The original does not run here. `--smoke`: seconds, small documents.
  */
 import { execFile } from "node:child_process";
 import { loadavg } from "node:os";
@@ -34,7 +34,7 @@ const SMALL = smoke ? 1_000 : 10_000;
 const MIDDLE = smoke ? 2_000 : 100_000;
 const LARGE = smoke ? 5_000 : 1_000_000;
 const CLIENTS = [1, 10] as const;
-/** Times the original's rate, by the number of clients. */
+/** The required multiple of the original's rate, by the number of clients. */
 const FACTORS: Readonly<Record<number, number>> = { 1: 10, 10: 5 };
 const INDEX_GOAL = 2;
 const IMPORT_SECONDS = 30;
@@ -42,10 +42,10 @@ const ENTRY_BYTES = 1024;
 
 interface Case {
   readonly name: string;
-  /** Requests a second, and p50 in ms: of the original, with 1 and with 10 clients. */
+  /** Requests per second and p50 in ms of the original, by the number of clients. */
   readonly recorded: Readonly<Record<number, readonly [perSecond: number, p50: number]>>;
   readonly request: (turn: number) => unknown;
-  /** The same asked of redis-server. */
+  /** The equivalent Redis command. */
   readonly command?: (turn: number) => readonly string[];
 }
 
@@ -108,7 +108,7 @@ const REPLICATED: readonly Case[] = [
 ];
 
 const verdict = (isMet: boolean) => (isMet ? "met" : "missed");
-/** The round whose rate is the median. */
+/** Returns the round whose rate is the median. */
 const middle = (rounds: readonly Figures[]): Figures =>
   [...rounds].sort((one, other) => one.perSecond - other.perSecond)[Math.floor(rounds.length / 2)] as Figures;
 const milliseconds = ({ p50 }: Figures) => (p50 / 1000).toFixed(2);
@@ -181,7 +181,7 @@ async function replicated(): Promise<(string | number)[][]> {
   return rows;
 }
 
-/** Two ways to ask for the same entries. */
+/** Two equivalent queries. */
 const QUERIES = [
   { name: "`query`, as the original has it", request: queryOf },
   { name: "`where`", request: whereOf },
@@ -190,7 +190,7 @@ const QUERIES = [
 async function makeIndex(port: number, document: string, count: number): Promise<void> {
   using client = await JsonClient.open(port);
   await client.ask({ action: "createindex", document, field: "group" });
-  // The first query makes it.
+  // The first query creates it.
   await client.ask(queryOf(document, 0, count));
 }
 
@@ -231,7 +231,7 @@ async function indexed(port: number): Promise<string> {
   );
 }
 
-/** What these clients reach before a program in Node that does nothing. */
+/** Measures what these clients reach with a Node program that does no other work. */
 async function ceiling(): Promise<string> {
   await using echo = await startEcho(
     `{"status":"success","data":${JSON.stringify({ 1: entryOf(1, SMALL) })}}\n\r`,
@@ -248,17 +248,17 @@ async function ceiling(): Promise<string> {
   return texts.join(", ");
 }
 
-/** An import that takes longer has failed. */
+/** Milliseconds after which an import has failed. */
 const LIMIT_MS = 300_000;
 
 interface Imported {
   readonly seconds: number;
-  /** Bytes an entry: of live objects, and of the process after a collection. */
+  /** Bytes per entry: of live objects, and of the process after a collection. */
   readonly used: number;
   readonly resident: number;
 }
 
-/** @param port  of the JSON listener that has so many entries */
+/** Imports entries and measures memory. @param port  of the JSON listener */
 async function measureImport(port: number, count: number): Promise<Imported> {
   const { keys, publicFolder } = makeKeys(1);
   await using target = await startProbed(["-s", publicFolder]);

@@ -1,6 +1,6 @@
 /**
- * Version 2 under load: signed calls from one client to three daemons, closed and open loop, beside ioredis with automatic
- * pipelining to three redis-servers. `--smoke`: short, RESULTS.md stays.
+ * Version 2 under load: signed calls from one client to three daemons, closed and open loop, next to ioredis with
+ * automatic pipelining to three redis-servers. `--smoke`: short, RESULTS.md is not changed.
  */
 
 import { generateKeyPairSync, type KeyObject } from "node:crypto";
@@ -19,7 +19,7 @@ const smoke = process.argv.includes("--smoke");
 const SECONDS = smoke ? 0.4 : 3;
 const CALLERS = smoke ? [1, 64] : [1, 16, 64, 256, 1024];
 const DAEMONS = 3;
-/** Part of the closed loop's throughput at which calls arrive in the open loop. */
+/** The share of the closed loop's throughput at which calls arrive in the open loop. */
 const OPEN_LOAD = 0.5;
 
 const folder = mkdtempSync(join(tmpdir(), "dbsync-bench-"));
@@ -59,7 +59,10 @@ function clientOf(key: KeyObject, daemons: readonly Server[]): Client {
   return createClient({ servers: daemons.map(address), key, versions: "2" });
 }
 
-/** @param redises  to which each load goes as well, by ioredis and in turn; none: ours alone */
+/**
+ * Measures a load.
+ * @param redises  servers that receive the same load by ioredis, in turn; none: only dbsync is measured
+ */
 async function measured(
   name: string,
   key: KeyObject,
@@ -111,7 +114,7 @@ async function loaded(
   return { what, ours, redis, batch };
 }
 
-/** Calls that come when they come (Poisson), whether earlier ones have been answered or not. */
+/** Runs calls that arrive at random (Poisson), whether earlier ones were answered or not. */
 async function openLoop(name: string, call: () => Promise<unknown>, rows: readonly Row[]): Promise<Row> {
   const closed = rows.find(({ what }) => what === `${name}, 64 in flight`) as Row;
   const perSecond = closed.ours.perSecond * OPEN_LOAD;
@@ -119,7 +122,7 @@ async function openLoop(name: string, call: () => Promise<unknown>, rows: readon
   return { what: `${name}, open loop`, ours, redis: null, batch: Number.NaN };
 }
 
-/** One of the three daemons is stopped while 64 calls are in flight, and goes on afterwards. */
+/** Stops one of the three daemons while 64 calls are in flight, and continues it later. */
 async function stoppedUnderLoad(key: KeyObject, daemons: readonly Server[]): Promise<string> {
   await using client = clientOf(key, daemons);
   const victim = daemons.at(-1) as Server;
@@ -145,7 +148,7 @@ ${table(["", ...FIGURE_HEAD, "slowest µs"], rows)}
 The client's resident memory grew by ${(grown / 2 ** 20).toFixed(0)} MiB while the daemon was stopped for ${SECONDS} s.`;
 }
 
-/** Envelopes sent so far, as the client's own channel tells: one message for each envelope and daemon. */
+/** Envelopes sent so far, by the client's diagnostics channel: one message for each envelope and daemon. */
 let sent = 0;
 subscribe("dbsync:outcome", () => sent++);
 

@@ -1,6 +1,6 @@
 /**
- * `npm run bench`: signed SETs to three daemons, against what one signature costs and against ioredis with three
- * redis-servers, in one run. `--smoke` is short and leaves RESULTS.md alone.
+ * `npm run bench`: signed SETs to three daemons, compared with the cost of one signature and with ioredis with three
+ * redis-servers, in one run. `--smoke` is short and does not change RESULTS.md.
  */
 import { constants, generateKeyPairSync, type KeyObject, sign } from "node:crypto";
 import { mkdtempSync, writeFileSync } from "node:fs";
@@ -22,7 +22,7 @@ const STOP_PAIRS = smoke ? 1 : 5;
 const VALUE = "x".repeat(20);
 
 let counter = 0;
-/** A command that no signature made before can serve. */
+/** Returns a command for which no earlier signature is valid. */
 const command = () => `SET key:${++counter} ${VALUE}`;
 
 const { privateKey, publicKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
@@ -77,7 +77,7 @@ function bareSignature(key: KeyObject): Figures {
   return figuresOf(latencies, SECONDS / 2);
 }
 
-/** A request frame's worth of bytes there, an answer's worth back. */
+/** Measures a round trip with the bytes of a request frame and of an answer. */
 async function bareRoundTrip(): Promise<Figures> {
   await using echo = await startEcho();
   const socket = connect({ port: echo.port, host: "127.0.0.1", noDelay: true });
@@ -154,7 +154,7 @@ together. Goal: at most 1.5 Ã— signature + one round trip = ${goal.toFixed(0)} Â
 (${sequential <= goal ? "met" : "missed"}).`;
 }
 
-/** Alternating pairs: all three daemons running, then one of them stopped by SIGSTOP. */
+/** Measures alternating pairs: all three daemons running, then one stopped by SIGSTOP. */
 async function oneStopped(client: Client, daemons: readonly Server[]): Promise<string> {
   const victim = daemons.at(-1) as Server;
   const pairs: { healthy: Figures; stopped: Figures }[] = [];

@@ -1,6 +1,6 @@
 /**
- * Ten real minutes of full load on one daemon, and on three that are each other's peers: disk and resident memory each ten
- * seconds. Commands are dropped after a minute, so what is there to be reached is reached within four. `--smoke`: seconds, RESULTS.md stays.
+ * Ten minutes of full load on one daemon, and on three peers: disk and resident memory every ten seconds. Commands are
+ * dropped after a minute, so that the maximum is reached within four. `--smoke`: seconds, RESULTS.md is not changed.
  */
 import { loadavg } from "node:os";
 import { SeededRandom } from "../test/support/seeded-random.js";
@@ -14,7 +14,7 @@ const SECONDS = smoke ? 2 : 600;
 const SAMPLE_SECONDS = smoke ? 0.2 : 10;
 const LEVEL_SECONDS = smoke ? 1 : 240;
 const CLIENTS = 4;
-/** Calls in flight of each client, which go out together as one envelope. */
+/** Calls in flight of each client, which are sent together as one envelope. */
 const CALLERS = 32;
 const KEYS = 20_000;
 const ROWS = 10;

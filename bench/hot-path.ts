@@ -1,6 +1,7 @@
 /**
- * The cost of the timeline and its peers for commands: three daemons with and without them, signed SETs of one client. Prints the
- * daemons' CPU per command as well as rates, which say little on a shared machine. `--smoke`: short, RESULTS.md stays.
+ * The cost of the timeline and of peers for commands: three daemons with and without them, signed SETs of one client.
+ * Prints the daemons' CPU per command in addition to rates, which mean little on a shared machine. `--smoke`: short,
+ * RESULTS.md is not changed.
  */
 import { cpuSeconds } from "./daemon-cpu.js";
 import { type Figures, measure, median } from "./measure.js";
@@ -10,7 +11,7 @@ import { type Keeping, Scene, stopAll } from "./timeline-daemons.js";
 
 const smoke = process.argv.includes("--smoke");
 const SECONDS = smoke ? 0.3 : 4;
-/** In turn, and medians of them: the machine has others on it. */
+/** Rounds alternate, and medians are used, since other processes run on the machine. */
 const ROUNDS = smoke ? 1 : 5;
 const CALLERS = 256;
 const KEYS = 100_000;
@@ -21,7 +22,7 @@ let counter = 0;
 
 interface Run {
   readonly figures: Figures;
-  /** Microseconds of a daemon's CPU for each command. */
+  /** Microseconds of a daemon's CPU per command. */
   readonly cpu: number;
 }
 

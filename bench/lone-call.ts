@@ -1,8 +1,8 @@
 /**
- * What a call costs where calls are rare, as in most applications: one client, one call at a time, 500 a second. At that rate little
- * code of a server is compiled and every hop counts. Prints the server's CPU for each call in memory and recorded, beside a bare
- * loop that reads as many bytes and writes as many, with and without checking the signature. Then the latency of calls one after
- * the other to three daemons that record. `--smoke`: short, RESULTS.md stays.
+ * The cost of a call at a low rate, as in most applications: one client, one call at a time, 500 per second. At that
+ * rate little of a server's code is compiled, and every hop counts. Prints the server's CPU per call in memory and
+ * recorded, next to a bare loop that reads and writes as many bytes, with and without checking the signature; then the
+ * latency of consecutive calls to three daemons that record. `--smoke`: short, RESULTS.md is not changed.
  */
 import { generateKeyPairSync, type KeyObject, sign } from "node:crypto";
 import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -22,7 +22,7 @@ import { Scene } from "./timeline-daemons.js";
 const smoke = process.argv.includes("--smoke");
 const SECONDS = 0.2;
 const WARM_UP_SECONDS = smoke ? 0.1 : 8;
-/** Short and many, in turn: other work of the machine then falls on all alike. */
+/** Many short rounds in turn, so that other work on the machine affects all equally. */
 const ROUNDS = smoke ? 1 : 100;
 const IDLE_SECONDS = smoke ? 0.2 : 10;
 const PER_SECOND = 500;
@@ -30,7 +30,7 @@ const GOAL = 3;
 const SEQUENTIAL_GOAL = 2;
 const SEQUENTIAL_ROUNDS = smoke ? 1 : 10;
 const SEQUENTIAL_SECONDS = smoke ? 0.2 : 2;
-/** Bytes of a signed SET's body, of its frame besides body and signature, and of its result. */
+/** Bytes of a signed SET's body, of its frame without body and signature, and of its result. */
 const BODY_BYTES = 258;
 const FRAME_BYTES = 42;
 const RESULT_BYTES = 158;
@@ -42,7 +42,7 @@ type Call = () => Promise<unknown>;
 
 interface Subject {
   readonly name: string;
-  /** What it is weighed against; null: it is weighed against nothing. */
+  /** The subject that it is compared with; null: none. */
   readonly beside: string | null;
   readonly server: Server;
   readonly call: Call;
@@ -60,7 +60,7 @@ async function add(name: string, beside: string | null, server: Server, call: Ca
   subjects.push({ name, beside, server, call, micros: [] });
 }
 
-/** Sends the same bytes each time, and waits for as many as the bare loop answers. */
+/** Returns a call that sends the same bytes each time, and waits for the bytes of the bare loop's answer. */
 function bareCall(port: number, bytes: Buffer): Call {
   const socket = connect(port, "127.0.0.1").setNoDelay();
   closed.push(() => socket.destroy());
@@ -77,7 +77,7 @@ interface Signer {
   readonly type: string;
   readonly pem: string;
   readonly key: KeyObject;
-  /** Bytes of a signed SET with a signature that the key has made. */
+  /** A signed SET with the key's signature. */
   readonly bytes: Buffer;
 }
 
@@ -116,7 +116,7 @@ async function addResp(): Promise<void> {
   await add("SET of a Redis client", "Redis", daemon, () => connection.call(...argv()));
 }
 
-/** Calls once in each interval, unless the call before is not answered yet. @returns calls */
+/** Calls once per interval, unless the previous call is still unanswered. @returns the number of calls */
 async function paced(call: Call, seconds: number): Promise<number> {
   const startedAt = performance.now();
   let calls = 0;
@@ -137,7 +137,7 @@ async function microsACall({ server, call }: Subject): Promise<number> {
   return (cpuMicros(pid) - before) / calls;
 }
 
-/** Returns microseconds of a server that is asked nothing, for each interval. */
+/** Returns the microseconds of CPU per interval of an idle server. */
 async function idleMicros({ server }: Subject): Promise<number> {
   const pid = server.process.pid as number;
   const before = cpuMicros(pid);
@@ -145,7 +145,10 @@ async function idleMicros({ server }: Subject): Promise<number> {
   return (cpuMicros(pid) - before) / (IDLE_SECONDS * PER_SECOND);
 }
 
-/** Calls one after the other to three daemons that record, beside a bare signature, trip and append. @returns a section */
+/**
+ * Measures consecutive calls to three daemons that record, next to a bare signature, round trip and append.
+ * @returns a section
+ */
 async function sequential(signers: readonly Signer[]): Promise<string> {
   using scene = new Scene();
   for (const { type, pem } of signers) copyFileSync(pem, join(scene.publicFolder, `${type}.pem`));

@@ -1,4 +1,4 @@
-/** Latencies: taking them, and what is told of them. Times in microseconds. */
+/** Measures and summarizes latencies, in microseconds. */
 
 export interface Figures {
   readonly perSecond: number;
@@ -14,7 +14,7 @@ export interface Load {
   readonly seconds: number;
 }
 
-/** Calls again and again from so many callers, each waiting for its answer before the next call. */
+/** Runs callers that repeat a call, each waiting for the answer before its next call. */
 export async function measure(
   { callers, seconds }: Load,
   call: () => Promise<unknown> | undefined,
@@ -34,7 +34,7 @@ export async function measure(
   return figuresOf(latencies, (performance.now() - start) / 1000);
 }
 
-/** The same over connections, one for each caller. */
+/** Runs the same over connections, one per caller. */
 export function measureOver<Client>(
   clients: readonly Client[],
   seconds: number,
@@ -66,7 +66,10 @@ export function median(values: readonly number[]): number {
   return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
 }
 
-/** Calls that arrive at random (Poisson), at a mean rate, whether others are still in flight or not; latency from arrival. */
+/**
+ * Runs calls that arrive at random (Poisson) at a mean rate, whether earlier ones are still in flight or not; latency
+ * counts from the arrival.
+ */
 export async function measureOpen(
   { perSecond, seconds }: { perSecond: number; seconds: number },
   call: () => Promise<unknown>,

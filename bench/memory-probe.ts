@@ -1,9 +1,12 @@
-/** Loaded into a daemon before its own program (node --expose-gc --import): at SIGUSR2 collects, and prints a line of JSON. */
+/**
+ * Loaded into a daemon before its own program (node --expose-gc --import): on SIGUSR2 it collects garbage and prints a
+ * line of JSON.
+ */
 
 export interface MemoryProbe {
   /** Bytes of live objects and buffers. */
   readonly used: number;
-  /** Of the process, after the collection and before it. */
+  /** Resident bytes of the process, after the collection and before it. */
   readonly resident: number;
   readonly residentBefore: number;
 }
@@ -11,7 +14,7 @@ export interface MemoryProbe {
 process.on("SIGUSR2", () => {
   const { rss: residentBefore } = process.memoryUsage();
   globalThis.gc?.();
-  // What has just come may still stand on the stack.
+  // Values that have just arrived may still be on the stack.
   setImmediate(() => {
     globalThis.gc?.();
     const { heapUsed, arrayBuffers, rss: resident } = process.memoryUsage();

@@ -1,6 +1,6 @@
 /**
- * Memory of a million of each, in a daemon behind --resp and in a redis-server that is given the same commands. `--smoke`:
- * fewer, RESULTS.md stays.
+ * The memory of a million of each type, in a daemon with --resp and in a redis-server that receives the same commands.
+ * `--smoke`: fewer, RESULTS.md is not changed.
  */
 import type { ByteString } from "../protocol/byte-string.js";
 import { freePort } from "../test/support/free-port.js";
@@ -27,7 +27,7 @@ type DataSet = keyof typeof DATA_SETS;
 
 const digits = (i: number, length: number) => String(i).padStart(length, "0");
 
-/** All numbers below 2²⁰, out of order. */
+/** Returns all numbers below 2²⁰, out of order. */
 const scattered = (i: number) => Math.imul(i, 0x9e3b1) & 0xfffff;
 
 const smoke = process.argv.includes("--smoke");

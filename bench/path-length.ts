@@ -1,7 +1,7 @@
 /**
- * How much of the product one warm request of each kind passes through: functions and files that the daemon's main thread enters, by
- * V8's precise coverage. What soon follows the answer counts as well, such as acknowledgements to peers; timers do not, since they
- * fall into few of the samples. `--smoke`: few samples, RESULTS.md stays.
+ * The code that one warm request of each kind passes through: functions and files that the daemon's main thread enters,
+ * by V8's precise coverage. What soon follows the answer counts as well, such as acknowledgements to peers; timers do
+ * not, since few samples contain them. `--smoke`: few samples, RESULTS.md is not changed.
  */
 import { loadavg } from "node:os";
 import { join } from "node:path";

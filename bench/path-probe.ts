@@ -6,7 +6,7 @@ import { isMainThread } from "node:worker_threads";
 export type EnteredFunctions = Readonly<Record<string, number>>;
 
 const ROOT = new URL("..", import.meta.url).href;
-/** What is not the product's. */
+/** Functions outside the product. */
 const OWN = `${ROOT}bench/`;
 
 const session = new Session();

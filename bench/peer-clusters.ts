@@ -17,7 +17,7 @@ import { type Keeping, type PrivateKey, type Scene, stopAll } from "./timeline-d
 export const SERVERS = 3;
 const POLL_MS = 50;
 const START_MS = 20_000;
-/** Until a request to NATS is sent again: before a leader is elected there is no answer. */
+/** Milliseconds until a request to NATS is sent again, since there is no answer before a leader is elected. */
 const REQUEST_MS = 1000;
 const folder = scratchFolder("peers");
 let folders = 0;

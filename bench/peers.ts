@@ -26,7 +26,7 @@ import { type PrivateKey, Scene } from "./timeline-daemons.js";
 const smoke = process.argv.includes("--smoke");
 const SECONDS = smoke ? 0.2 : 2;
 const ROUNDS = smoke ? 1 : 3;
-/** Part of the seconds measured for which calls are made first. */
+/** The part of the measured seconds for which calls are made first. */
 const WARM_UP = 0.25;
 const IN_FLIGHT = [1, 8, 64];
 const KEYS = 10_000;
@@ -44,14 +44,14 @@ let counter = 0;
 interface Run {
   readonly perSecond: number;
   readonly p50: number;
-  /** Microseconds of all servers together for each call. */
+  /** Microseconds of CPU of all servers together per call. */
   readonly cpu: number;
 }
 
 interface System {
   readonly name: string;
   readonly start: () => Promise<Cluster>;
-  /** A list for each of IN_FLIGHT, of one run a round. */
+  /** For each number of calls in flight, one run per round. */
   readonly runs: readonly Run[][];
 }
 
@@ -121,7 +121,7 @@ async function measureRun({ pids }: Cluster, put: () => Promise<unknown>, caller
 
 const medianOf = (runs: readonly Run[], figure: keyof Run) => median(runs.map((run) => run[figure]));
 
-/** Returns by how much our calls a second are ahead of a peer's, and whether that meets the goal. */
+/** Returns the ratio of our calls per second to a peer's, and whether it meets the goal. */
 function ratioCell(ourName: string, peerName: string, i: number): string {
   const rate = (name: string) => systems.find((one) => one.name === name)?.runs[i];
   const [mine, theirs] = [rate(ourName), rate(peerName)];

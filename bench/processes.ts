@@ -1,4 +1,4 @@
-/** The servers of a benchmark: daemons and the bare socket loop, each in a process of its own. */
+/** The servers of a benchmark: daemons and the bare socket loop, each in a separate process. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
 import { programPaths } from "../test/support/programs.js";
@@ -7,7 +7,7 @@ import { buildRoot } from "../test/support/repository.js";
 export interface Server extends AsyncDisposable {
   readonly port: number;
   readonly process: ChildProcess;
-  /** Milliseconds from the start of the process to its first word of listening. */
+  /** Milliseconds from the start of the process until it reports that it listens. */
   readonly startMs: number;
 }
 
@@ -16,7 +16,7 @@ export function startDaemon(args: readonly string[], nodeArgs: readonly string[]
   return startProgram([...nodeArgs, program, "-p", "0", "--log-format", "json", ...args]);
 }
 
-/** @param answer  to each chunk; else the echo's own */
+/** Starts the bare loop. @param answer  sent for each chunk; default: the loop's own */
 export function startEcho(...answer: readonly string[]): Promise<Server> {
   return startProgram([join(buildRoot, "bench/echo-server.js"), ...answer]);
 }

@@ -1,5 +1,5 @@
 /**
- * `npm run bench -- proxy`: the SQL cache of dbsync-proxy. Reads that are cached, reads that are not, and whole tables, next to the
+ * `npm run bench -- proxy`: the SQL cache of dbsync-proxy. Cached reads, uncached reads and complete tables, next to
  * recorded figures of the original.
  */
 import { loadavg } from "node:os";

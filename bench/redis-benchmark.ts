@@ -1,12 +1,12 @@
 /**
- * One command on one server by redis-benchmark, for so long that its start does not count: a rate, and the server's CPU for each
- * request, which a busy machine spoils far less.
+ * One command on one server by redis-benchmark, long enough that its start does not count: a rate, and the server's CPU
+ * per request, which a busy machine affects far less.
  */
 import { execFileSync } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { cpuSeconds } from "./daemon-cpu.js";
 
-/** What is called: a port, and the process whose time counts. */
+/** The measured server: its port, and the process whose CPU time counts. */
 export interface Target {
   readonly port: number;
   readonly pid: number;
@@ -16,17 +16,17 @@ export interface Setting {
   readonly clients: number;
   readonly pipeline: number;
   readonly bytes: number;
-  /** Keys, fields and members are drawn from so many. */
+  /** The number of keys, fields and members to draw from. */
   readonly keys: number;
 }
 
 export interface Measured {
   readonly perSecond: number;
-  /** Microseconds of the server's CPU for a request. */
+  /** Microseconds of the server's CPU per request. */
   readonly cpu: number;
 }
 
-/** By the name of a column: what is sent. `-t`: one of its own tests. */
+/** Commands by column name. `-t`: one of redis-benchmark's own tests. */
 const COMMANDS = {
   SET: ["-t", "set"],
   GET: ["-t", "get"],
@@ -44,23 +44,23 @@ export const COMMAND_NAMES = Object.keys(COMMANDS) as readonly CommandName[];
 
 const POLL_MS = 50;
 const FIRST_REQUESTS = 5_000;
-/** How often a run that was too short is made longer. */
+/** How often a run that was too short is repeated with more requests. */
 const TRIES = 4;
-/** A run that was over before a millisecond was is made so many times as long. */
+/** Factor for a run that ended within a millisecond. */
 const LONGER = 10;
-/** A run is planned this much longer than it has to be. */
+/** Factor by which a run is planned longer than required. */
 const SPARE = 1.1;
-/** So many SETs for each key leave an eighth of them absent. */
+/** SETs per key, which leave an eighth of the keys absent. */
 const FILLING = 2;
 
-/** @param seconds  that a run takes at least; 0: one run of few requests */
+/** Measures a command. @param seconds  minimum duration of a run; 0: one run of few requests */
 export function measureCommand(
   target: Target,
   setting: Setting,
   name: CommandName,
   seconds: number,
 ): Measured {
-  // Not by the time that the SETs before it took, which is another on each server.
+  // Not limited by duration, since SETs take a different time on each server.
   if (name === "GET" && seconds > 0) call(target, setting, "SET", setting.keys * FILLING);
   let requests = FIRST_REQUESTS;
   for (let tries = 0; ; tries++) {
@@ -80,14 +80,14 @@ export function flush({ port }: Target): void {
   execFileSync("redis-cli", ["-p", String(port), "flushall"], { stdio: "ignore" });
 }
 
-/** A daemon with peers takes writes once it knows how they stand. */
+/** Waits until a daemon with peers accepts writes, which requires their status. */
 export async function untilItWrites({ port }: Target): Promise<void> {
   const set = () =>
     execFileSync("redis-cli", ["-p", String(port), "set", "key", "value"], { encoding: "utf8" });
   while (set().trim() !== "OK") await sleep(POLL_MS);
 }
 
-/** @returns requests a second, infinite where it took less than a millisecond */
+/** Runs redis-benchmark. @returns requests per second, infinite if it took less than a millisecond */
 function call({ port }: Target, setting: Setting, name: CommandName, requests: number): number {
   const { clients, pipeline, bytes, keys } = setting;
   const given = { p: port, c: clients, P: pipeline, d: bytes, r: keys, n: requests };

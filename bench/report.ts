@@ -1,4 +1,4 @@
-/** What a benchmark prints, and keeps in its section of bench/RESULTS.md: Markdown. */
+/** Prints the results of a benchmark, and writes them to its section of bench/RESULTS.md, as Markdown. */
 import { readFileSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { join } from "node:path";
@@ -21,13 +21,13 @@ export function figureCells({ perSecond, p50, p99, p999 }: Figures): number[] {
 
 export const FIGURE_HEAD = ["per second", "p50 µs", "p99 µs", "p99.9 µs"];
 
-/** Where figures come from: they compare within one run only. */
+/** Describes the machine. Figures are comparable within one run only. */
 export function machine(): string {
   const processors = cpus();
   return `Node ${process.version}, ${processors.length} × ${processors[0]?.model.trim()}, ${new Date().toISOString().slice(0, 10)}.`;
 }
 
-/** Prints a section, and unless it is a smoke run puts it into RESULTS.md in place of the last one of that name. */
+/** Prints a section; unless it is a smoke run, it replaces the section of that name in RESULTS.md. */
 export function report(name: string, text: string, smoke: boolean): void {
   console.log(`\n${text}\n`);
   if (smoke) return;

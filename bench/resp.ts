@@ -1,7 +1,7 @@
 /**
- * The RESP listener beside redis-server and a bare Node loop (bare-loop.ts), alternating in one run, by redis-benchmark: a daemon
- * alone in memory, and one of three with --data beside our own without. Each command takes 2 s on each side. `--rounds N`: medians
- * of so many; `--smoke`: seconds, one setting.
+ * The RESP listener next to redis-server and a bare Node loop (bare-loop.ts), alternating in one run, by
+ * redis-benchmark: a daemon alone in memory, and one of three with --data next to one without. Each command takes 2 s
+ * on each side. `--rounds N`: medians of N rounds; `--smoke`: seconds, one setting.
  */
 import { cpus, loadavg } from "node:os";
 import { knowsSecret } from "../test/support/cluster-secret.js";
@@ -42,20 +42,20 @@ const SCENARIOS: readonly Scenario[] = smoke
     ];
 const RECORDED_SCENARIOS = SCENARIOS.filter(({ keys, bytes }) => smoke || (keys === 100_000 && bytes === 3));
 
-/** What the bare loop has, of what costs it what it costs anybody: its sorted sets are in no order. */
+/** The bare loop, whose costs no server can avoid; its sorted sets are unordered. */
 const BARE_LOOP = "bare loop";
 const OF_THE_LOOP = `dbsyncd ÷ ${BARE_LOOP}`;
 const BARE: readonly CommandName[] = ["SET", "GET", "INCR", "LPUSH", "HSET", "SADD"];
 const GOALS = { cpu: 1.25, pipelined: 0.6, single: 0.95, recorded: 0.5 } as const;
 
-/** Others' work spoils rates beyond any verdict; each core has one minute's mean of what waits for it. */
+/** Load of the machine: the number of runnable processes, averaged over a minute. Other work makes rates meaningless. */
 const LOAD = loadavg()[0] ?? 0;
 const BUSY_LOAD = 1;
 
-/** By command, one for each round. */
+/** Results by command, one per round. */
 type Runs = Map<CommandName, Measured[]>;
 
-/** All sides of a scenario, in turn with each command. */
+/** Measures all sides of a scenario, alternating per command. */
 function measureAll(targets: readonly Target[], scenario: Scenario, bare?: Target): Runs[] {
   const all = bare === undefined ? targets : [...targets, bare];
   const runs = all.map((): Runs => new Map());
@@ -96,7 +96,7 @@ interface RateRow {
   readonly goal: number | null;
 }
 
-/** A row of rates, of the second as parts of the first. */
+/** Returns a row of rates, the second side's as parts of the first's. */
 function rateRow(
   { scenario, side, goal }: RateRow,
   [first, second]: readonly (Runs | undefined)[],
@@ -117,7 +117,7 @@ const costRow = (scenario: Scenario, side: string, costs: readonly number[]): st
   ...costs.map(written),
 ];
 
-/** A row of CPU as multiples of another's. */
+/** Returns a row of CPU as multiples of another side's. */
 function multipleRow(scenario: Scenario, side: string, costs: readonly number[], others: readonly number[]) {
   const ratios = costs.map((cost, i) => cost / (others[i] as number));
   const highest = Math.max(...ratios.filter(Number.isFinite));
@@ -161,7 +161,7 @@ async function alone(): Promise<Tables> {
   return { rates, cpu };
 }
 
-/** One of three that keep a timeline on disk, beside one that keeps none. */
+/** Measures one of three daemons with a timeline on disk, next to one without. */
 async function recorded(): Promise<Tables> {
   using scene = new Scene();
   const [plainPort, port] = [await freePort(), await freePort()];
@@ -170,7 +170,7 @@ async function recorded(): Promise<Tables> {
   const servers = await Promise.all(
     ports.map((own, index) =>
       startDaemon([
-        // No root key: the daemons let themselves in.
+        // No root key: the daemons authorize themselves.
         ...["-s", scene.publicFolder, "--data", scene.newFolder(), "--fsync", "interval=100"],
         ...ports.filter((other) => other !== own).flatMap((peer) => ["--peer", `127.0.0.1:${peer}`]),
         ...knowsSecret,

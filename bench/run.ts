@@ -1,7 +1,7 @@
 /**
- * `npm run bench`: every benchmark, one after the other; `npm run bench -- documents resp`: those whose names hold one of the words.
- * Those that need programs nothing else here needs run by their name alone.
- * `--smoke`: short, and RESULTS.md stays as it is.
+ * `npm run bench`: runs every benchmark in turn; `npm run bench -- documents resp`: those whose names contain one of
+ * the words. Those that require additional programs run only if they are named. `--smoke`: short, and RESULTS.md is not
+ * changed.
  */
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
@@ -22,7 +22,7 @@ const BENCHMARKS = [
   "path-length",
   "lone-call",
 ];
-/** Run only when named. */
+/** Benchmarks that run only if they are named. */
 const NAMED = ["peers"];
 
 const given = process.argv.slice(2);

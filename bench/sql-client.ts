@@ -1,4 +1,4 @@
-/** A client of the SQL line protocol that sends statements together and counts what is answered. */
+/** A client of the SQL line protocol that sends statements together and counts the answers. */
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 
@@ -29,7 +29,7 @@ export class SqlClient implements Disposable {
     return client;
   }
 
-  /** All at once; until the last one is answered. @throws Error  an answer is one */
+  /** Sends all statements together and waits for the last answer. @throws Error  an answer is an error */
   async ask(statements: readonly string[]): Promise<void> {
     this.#left = statements.length;
     await new Promise<void>((resolve) => {

@@ -1,6 +1,7 @@
 /**
- * SQL behind --sql, beside what was recorded of the original, which does not run here: it waits 44 ms for each answer to be acknowledged, so
- * its figures with a client that acknowledges at once stand beside. `--smoke`: seconds, small tables.
+ * SQL with --sql, next to recorded figures of the original, which does not run here: it waits 44 ms until each answer
+ * is acknowledged, so its figures with a client that acknowledges immediately are shown as well. `--smoke`: seconds,
+ * small tables.
  */
 import { loadavg } from "node:os";
 import { freePort } from "../test/support/free-port.js";
@@ -25,7 +26,7 @@ interface Case {
   readonly name: string;
   readonly clients: number;
   readonly together: number;
-  /** Statements a second: as it was, and with a client that acknowledges at once. */
+  /** Statements per second of the original: as it was, and with a client that acknowledges immediately. */
   readonly recorded: readonly [string, string];
   readonly goal: number | null;
   readonly statement: (turn: number) => string;

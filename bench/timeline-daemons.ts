@@ -12,7 +12,7 @@ import { type Server, startDaemon } from "./processes.js";
 /** Storage of the timelines. */
 export type Keeping = "plain" | "memory" | "interval" | "always";
 
-/** What a client signs with. */
+/** The private key that a client signs with. */
 export interface PrivateKey {
   readonly privateKey: KeyObject;
 }
@@ -28,7 +28,7 @@ export class Scene implements Disposable {
   readonly #root = makeKeys(1);
   #folders = 0;
 
-  /** @param keys  number of application keys */
+  /** Creates keys. @param keys  number of application keys */
   constructor(keys = 1) {
     const { keys: made, publicFolder } = makeKeys(keys);
     this.#keys = made;

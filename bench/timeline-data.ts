@@ -1,4 +1,4 @@
-/** Data folders with a timeline in them, written without a daemon: signing a million envelopes one after the other takes longer. */
+/** Writes data folders with a timeline without a daemon, since signing a million envelopes in sequence takes longer. */
 import { randomBytes } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { pino } from "pino";
@@ -19,10 +19,10 @@ import type { Scene } from "./timeline-daemons.js";
 export interface DataPlan {
   readonly envelopes: number;
   readonly size: number;
-  /** Milliseconds since 1970 of the first, and between two. */
+  /** Milliseconds since 1970 of the first entry, and between two. */
   readonly from: number;
   readonly every: number;
-  /** The number counts all commands. */
+  /** Returns the command with a number; all commands are counted. */
   readonly command: (number: number) => readonly string[];
 }
 
@@ -31,7 +31,7 @@ export type SignedEntry = Pick<Entry, "id" | "body" | "signature"> & {
   readonly seq: number;
 };
 
-/** Signatures in work at once. */
+/** Concurrent signatures. */
 const AT_ONCE = 64;
 const BATCH = 10_000;
 
@@ -40,10 +40,10 @@ function signersOf({ publicFolder, rootFolder }: Scene): Signers {
   return loadSigners(keys, pino({ level: "silent" }));
 }
 
-/** That the daemons of a scene begin with. */
+/** Returns the initial key ring of a scene's daemons. */
 export const ringOf = (scene: Scene): KeyRing => signersOf(scene).ring;
 
-/** Entries as a client would have sent them. */
+/** Yields entries as a client would have sent them. */
 export async function* signedEntries(scene: Scene, plan: DataPlan): AsyncGenerator<SignedEntry> {
   const { ring, cluster } = signersOf(scene);
   const key = [...ring.all()].find(({ role }) => role === "application")?.id as ByteString;

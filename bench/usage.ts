@@ -1,4 +1,4 @@
-/** What a folder takes of the disk and a process of memory, in MiB, and whether that grows. */
+/** The disk usage of a folder and the memory of a process, in MiB, and their growth. */
 import { readdirSync, readFileSync, type Stats, statSync } from "node:fs";
 import { join } from "node:path";
 
@@ -7,7 +7,7 @@ const BLOCK_BYTES = 512;
 
 export interface DiskUse {
   readonly tree: number;
-  /** The log before it. */
+  /** Both files of the write-ahead log. */
   readonly log: number;
   readonly snapshots: number;
   readonly total: number;
@@ -25,7 +25,7 @@ export function diskUse(folder: string): DiskUse {
   return use;
 }
 
-/** Bytes that the disk has given a file; 0: it was removed meanwhile. */
+/** Returns the bytes that a file occupies on disk; 0: it was removed meanwhile. */
 function blocksOf(path: string): number {
   const found: Stats | undefined = statSync(path, { throwIfNoEntry: false });
   return found?.isFile() ? found.blocks * BLOCK_BYTES : 0;
@@ -33,7 +33,7 @@ function blocksOf(path: string): number {
 
 export interface MemoryUse {
   readonly own: number;
-  /** Pages of files as well, LMDB's among them, which the system takes back when it needs room. */
+  /** Resident memory, including pages of files such as LMDB's, which the operating system reclaims if required. */
   readonly resident: number;
 }
 
@@ -44,8 +44,8 @@ export function memoryUse(pid: number): MemoryUse {
 }
 
 /**
- * The greatest of the later half by that of the earlier one.
- * @param values  as they came, after the level has been reached
+ * Returns the maximum of the later half divided by that of the earlier one.
+ * @param values  in order, after the level was reached
  */
 export function growthOf(values: readonly number[]): number {
   const half = Math.floor(values.length / 2);
@@ -55,7 +55,7 @@ export function growthOf(values: readonly number[]): number {
 export const meanOf = (values: readonly number[]): number =>
   values.reduce((sum, value) => sum + value, 0) / values.length;
 
-/** As many runs of samples as there are to be rows. */
+/** Splits samples into the given number of consecutive runs. */
 export function inRows<T>(samples: readonly T[], rows: number): T[][] {
   const size = Math.ceil(samples.length / rows);
   return Array.from({ length: Math.ceil(samples.length / size) }, (_, i) =>

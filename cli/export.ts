@@ -1,4 +1,4 @@
-/** `dbsync export`: writes keys as a file of commands or of JSON, or tables as the data folder of the earlier SQL server. */
+/** `dbsync export`: writes keys to a file, as commands or JSON, or tables to a data folder of the earlier SQL server. */
 import { type Command, InvalidArgumentError } from "commander";
 import { type ExportForm, exportKeys } from "./redis/export-keys.js";
 import { warnIfCatchingUp } from "./shared/catching-up.js";
@@ -14,7 +14,7 @@ import { oneDaemon } from "./shared/one-daemon.js";
 import { typedAsking } from "./shared/typed-asking.js";
 import { exportFolder } from "./sql/export-folder.js";
 
-/** Milliseconds for a page of rows. */
+/** Time limit for a page of rows, in milliseconds. */
 const COMMAND_MS = 20_000;
 const TO = /^(resp|json|sql):(.+)$/s;
 

@@ -1,4 +1,7 @@
-/** `dbsync get`: the string at a key, by GET; with --at what a key held, or a command would have answered, at a date. */
+/**
+ * `dbsync get`: prints the string at a key, by GET; with --at, the value that a key held at a date, or the answer that a
+ * command would have had.
+ */
 import type { Command } from "commander";
 import { realEnvironment } from "../client/shared/environment.js";
 import { DbsyncError } from "../client/shared/errors.js";
@@ -16,7 +19,7 @@ interface GetFlags extends SendFlags {
   readonly at?: string;
 }
 
-/** Clocks may differ by so much; the daemon's own decides. */
+/** Maximum difference of clocks; the daemon's own clock decides. */
 const AHEAD_MOST_MS = 60_000;
 
 /** Commands that read a complete key, by its type. */
@@ -96,7 +99,7 @@ async function whole(past: AskPast, key: string): ReturnType<AskPast> {
   }
 }
 
-/** An element a line. */
+/** One element per line. */
 function shown(value: ReplyValue): string {
   if (value === null) return "(nil)";
   if (Array.isArray(value)) return value.map(shown).join("\n");

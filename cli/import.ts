@@ -1,6 +1,6 @@
 /**
- * `dbsync import`: moves the keys of a running Redis, the documents of a running server of JSON documents, or the tables of a data folder
- * of the earlier SQL server, to the daemons, as signed commands.
+ * `dbsync import`: copies the keys of a running Redis, the documents of a running JSON server, or the tables of a data folder of the earlier
+ * SQL server to the daemons, as signed commands.
  */
 import { type Command, InvalidArgumentError } from "commander";
 import { DbsyncError } from "../client/shared/errors.js";
@@ -24,9 +24,9 @@ import type { SendToAll } from "./shared/send-to-all.js";
 import { trusted } from "./shared/server-url.js";
 import { importFolder } from "./sql/import-folder.js";
 
-/** Milliseconds for a command of some hundred entries; daemons may be far away. */
+/** Milliseconds for a command with several hundred entries; daemons may be far away. */
 const COMMAND_MS = 20_000;
-/** The prefix of a folder's path. */
+/** The prefix of an argument that names a folder. */
 const FOLDER = "sql:";
 
 type Origin =

@@ -1,4 +1,4 @@
-/** `dbsync subscribe` and `dbsync watch`: prints messages of channels, and keys that change, a line each, until the user ends it. */
+/** `dbsync subscribe` and `dbsync watch`: print the messages of channels, and the keys that change, one per line, until the user stops them. */
 import type { Command } from "commander";
 import type { ListenedClient } from "../client/client.js";
 import type { ChannelEvent, WatchEvent } from "../client/live/live-event.js";
@@ -102,7 +102,7 @@ async function listen(
   };
   try {
     const all = begin(client).map(print);
-    // Either one has printed the last line, or one may not be received.
+    // Settles when one of them has printed the last line, or has failed.
     await Promise.race(all);
   } catch (error) {
     if (flags.json) process.exitCode = printJsonError(error);

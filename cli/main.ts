@@ -9,7 +9,7 @@ import { EXIT, exitCodeOf } from "./shared/exit-codes.js";
 
 const program = makeProgram();
 
-// A reader that has seen enough (`dbsync send … | head -1`) is no error.
+// It is not an error if the reader closes the pipe (`dbsync send … | head -1`).
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code === "EPIPE") process.exit(process.exitCode);
   const reason = writingFailure(error) ?? error.message;
@@ -23,7 +23,7 @@ try {
   await program.parseAsync(askedOf(process.argv.slice(2)), { from: "user" });
 } catch (error) {
   if (error instanceof CommanderError) {
-    // Commander has said what is wrong; help and version end with 0.
+    // Commander has already printed the error; help and version end with 0.
     const [word = ""] = program.args;
     if (error.code === "commander.unknownCommand" && isCommandName(word)) {
       process.stderr.write(`(A command for the daemons: dbsync send ${program.args.join(" ")})\n`);
@@ -31,7 +31,7 @@ try {
     if (error.code === "commander.unknownOption") tellPlace(process.argv.slice(2));
     process.exitCode = error.exitCode === 0 ? EXIT.ok : EXIT.usage;
   } else {
-    // Servers have their say in it.
+    // It may contain text from servers.
     const text = shownLines(error instanceof Error ? error.message : String(error));
     process.stderr.write(`dbsync: ${text}\n`);
     process.exitCode = exitCodeOf(error);
@@ -46,7 +46,7 @@ function askedOf(words: string[]): string[] {
   return isKnown ? words : [name, ...others];
 }
 
-/** An option before the subcommand's name is none of the program's. */
+/** An option before the subcommand's name is not one of the program's. */
 function tellPlace([first = "", ...others]: readonly string[]): void {
   const subcommand = others.find((word) => program.commands.some((each) => each.name() === word));
   if (!first.startsWith("-") || subcommand === undefined) return;

@@ -1,4 +1,4 @@
-/** `dbsync ping`: which daemons answer, and how fast. */
+/** `dbsync ping`: shows which daemons answer, and how fast. */
 import type { Command } from "commander";
 import { describeOutcome } from "../client/shared/described-outcomes.js";
 import type { Outcome } from "../client/shared/errors.js";

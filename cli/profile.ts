@@ -1,4 +1,4 @@
-/** `dbsync profile`: servers, pins and key by a name. */
+/** `dbsync profile`: stores servers, pins and a key under a name. */
 import { resolve } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { realPlaces } from "../client/settings/defaults.js";

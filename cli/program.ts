@@ -33,7 +33,7 @@ const { version } = createRequire(import.meta.url)("dbsyncd/package.json") as { 
 
 type Add = (program: Command) => void;
 
-/** The subcommands in the order of the help, by subject. */
+/** The subcommands in the order of the help, grouped by subject. */
 const SUBCOMMANDS: readonly (readonly [group: string, adds: readonly Add[]])[] = [
   ["Data", [addSend, addGet, addSubscribe, addWatch, addRepl, addSql, addImport, addExport]],
   ["Cluster", [addStatus, addDoctor, addTop, addPing, addMembers]],

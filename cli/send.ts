@@ -1,4 +1,4 @@
-/** `dbsync send`: one command, and what came of it. */
+/** `dbsync send`: sends one command and prints its result. */
 import { buffer } from "node:stream/consumers";
 import { type Command, Option } from "commander";
 import type { CallingClient } from "../client/client.js";
@@ -71,7 +71,7 @@ function send(given: string[], flags: SendFlags, own: Command): Promise<void> {
   return sendCommand(commandWords(own, given), flags);
 }
 
-/** Sends a command, and prints what came of it. */
+/** Sends a command, and prints its result. */
 export async function sendCommand(words: readonly string[], flags: SendFlags): Promise<void> {
   let isUnsigned = false;
   try {
@@ -96,7 +96,7 @@ export async function sendCommand(words: readonly string[], flags: SendFlags): P
   }
 }
 
-/** Returns the command of the arguments. One argument is a line, unless others follow it. */
+/** Returns the command that the arguments form. A single argument is a line. */
 async function commandOf(words: readonly string[], { stdin }: SendFlags): Promise<CommandInput> {
   const [line = ""] = words;
   if (!stdin) return words.length === 1 ? line : words;
@@ -117,13 +117,13 @@ function tell(error: DbsyncError, words: readonly string[], isUnsigned: boolean)
   return exitCodeOf(error);
 }
 
-/** Whether the command has a word too many, or more than one. */
+/** Whether the command has superfluous words. */
 function mayLackQuotes(message: string, words: readonly string[]): boolean {
   const count = words.length === 1 ? words.join().split(" ").filter(Boolean).length : words.length;
   return count > 2 && /: ERR (syntax error|wrong number of arguments)/.test(message);
 }
 
-/** A line for each key; an empty one: it is absent. */
+/** Formats a line for each key; an empty one: the key is absent. */
 async function writers(client: CallingClient, command: CommandInput): Promise<string> {
   const reply = await client.call(command);
   return (Array.isArray(reply) ? reply : [reply]).map((writer) => writer ?? "").join("\n");

@@ -65,7 +65,11 @@ export function dbsyncReset(): void {
   for (const client of closing) client.shut("reset");
 }
 
-/** @throws DbsyncError `bad-option`, `bad-config`, `bad-key` immediately */
+/**
+ * Opens a client with options and connections of its own; it connects at the first call. Close it after the last one.
+ * @param options  or a list of servers
+ * @throws DbsyncError `bad-option`, `bad-config`, `bad-key` immediately
+ */
 export function createClient(options: SendOptions | string = {}): Client {
   return withCommands(openClient(readOptions(options, defaults), warn, realEnvironment, true).client);
 }

@@ -1,4 +1,4 @@
-/** The checks of --check-config besides values: the files that a start would read. */
+/** The checks of --check-config beyond values: the files that a start would read. */
 import { pino } from "pino";
 import { hasUserListener, type Settings, tlsFilesOf } from "../options/settings.js";
 

@@ -46,7 +46,7 @@ export async function readCommandLine(argv: readonly string[], env: NodeJS.Proce
   return { kind: "print", text: `${describe(program, valuesOf(program))}\n` };
 }
 
-/** One line a value: name, value, source; a configuration file, if stored as one. */
+/** Prints one line per value: name, value, source. The output is valid as a configuration file. */
 function describe(program: Command, values: OptionValues): string {
   return OPTION_NAMES.map((name) => {
     const { [name]: row }: Readonly<Record<OptionName, OptionRow>> = OPTIONS;

@@ -1,4 +1,4 @@
-/** A daemon's life: its parts are started in order, stopped in reverse, and take over new settings in between. */
+/** A daemon's life: its parts are started in order, stopped in reverse order, and receive new settings in between. */
 import { isIPv6 } from "node:net";
 import type { Logger } from "pino";
 import type { Service } from "../net/process/service.js";
@@ -84,7 +84,10 @@ export class Daemon implements Service {
     this.#log.info(readiness + firstStep(settings, address, port));
   }
 
-  /** The listeners first, so that what is in flight still finds the databases; last --admin, which reports that we stop. */
+  /**
+   * Stops the listeners first, so that requests in flight still find the databases, and --admin last, which reports that
+   * the daemon is stopping.
+   */
   async stop(): Promise<void> {
     this.#phase = "stopping";
     if (this.#wired !== null) await this.#components.stop();

@@ -1,6 +1,6 @@
 /**
  * The module `dbsyncd/testing`: real daemons for a user's own tests, in the test's process, on free ports of
- * 127.0.0.1, with an in-memory database each. Nothing of them is left once they are stopped.
+ * 127.0.0.1, with an in-memory database each. Nothing of them remains once they are stopped.
  */
 import { createPrivateKey, createPublicKey, type KeyObject } from "node:crypto";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";

@@ -1,6 +1,6 @@
 /**
- * The listeners for users: what they have in common is users, and the way of their commands. The daemon loads this
- * module, and with it each listener's own, only if it is asked for. A new listener is a line of LISTENERS.
+ * The listeners for users, which share the users and the path of commands. The daemon loads this
+ * module, and with it each listener's own, only if it is requested. A new listener is a line of LISTENERS.
  */
 import type { Logger } from "pino";
 import { RecordedPath } from "../cluster/replica/recorded-path.js";

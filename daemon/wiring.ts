@@ -182,7 +182,7 @@ async function addGate(
   return (refusals) => new TlsGate(certificate, refusals);
 }
 
-/** The first that is started and the last that is stopped, so that /healthz reports both. */
+/** It is started first and stopped last, so that /healthz reports both. */
 async function addAdmin(
   { settings, log }: DaemonOptions,
   components: Components,

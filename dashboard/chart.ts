@@ -11,7 +11,7 @@ const FULL = HEIGHT - TOP - FOOT;
 const LEFT = 64;
 const RIGHT = 8;
 const MINUTE_MS = 60_000;
-/** Spans of the axis: a daemon that was started lately has a part of the hour. */
+/** Possible spans of the axis: a daemon that has started recently has only part of the hour. */
 const SPANS = [5 * MINUTE_MS, 15 * MINUTE_MS, HOUR_MS];
 /** The positions of names on the axis, as shares of its span before now. */
 const SHARES = [1, 0.8, 0.6, 0.4, 0.2, 0];

@@ -6,7 +6,7 @@ export function at<Kind extends Element = HTMLElement>(id: string): Kind {
   return found as unknown as Kind;
 }
 
-/** Sets it only where it has changed, so that what reads aloud is not woken. */
+/** Sets it only if it has changed, so that screen readers are not triggered. */
 export function say(element: Element, text: string, className?: string): void {
   if (element.textContent !== text) element.textContent = text;
   if (className !== undefined && element.className !== className) element.className = className;
@@ -43,7 +43,7 @@ export interface Cell {
 const CELL_KEY = Symbol("what the cell shows");
 type KnownCell = HTMLTableCellElement & { [CELL_KEY]?: string };
 
-/** Makes a table's rows what they should be, changing only what is not. The first cell is the row's head. */
+/** Updates a table's rows, changing only what differs. The first cell is the row's head. */
 export function fillTable(table: Element, rows: readonly (readonly Cell[])[]): void {
   const body = table.querySelector("tbody");
   if (body === null) return;
@@ -77,7 +77,7 @@ function fillCell(cell: KnownCell, { text, className = "", href, copy, act }: Ce
   if (button !== null && act !== undefined) button.onclick = act;
 }
 
-/** Positions at which lines may break: after the marks that divide names and addresses, not within their words. */
+/** Positions at which lines may break: after the marks that separate parts of names and addresses, not within words. */
 const DIVIDES = /(?<=[.:@/_-])(?=[^.:@/_-])/;
 
 interface TextLook {

@@ -1,4 +1,4 @@
-/** Receives the daemon's frames, reports for how long none has come, and connects again. */
+/** Receives the daemon's frames, reports how long none has arrived, and reconnects. */
 import type { DashboardFrame, DashboardHistory } from "../protocol/json/dashboard-frame.js";
 
 /** Frames come each second. */
@@ -47,7 +47,7 @@ export class Feed {
     }
   }
 
-  /** A browser connects again by itself, but gives up where any other answer comes, and hangs where nothing comes. */
+  /** A browser reconnects by itself, but gives up after any other answer, and hangs if nothing arrives. */
   #look(): void {
     const now = performance.now();
     const silent = now - this.#heardAt;

@@ -8,7 +8,7 @@ const SKEW_MAX_MS = 2000;
 const LAG_MAX = 1000;
 /** Members send a status every 2 s. */
 const SILENT_MAX_MS = 5000;
-/** A share of a disk that is little. */
+/** The share of free space below which a disk counts as nearly full. */
 const FREE_MIN = 0.1;
 
 const NUMBER = "number";

@@ -5,7 +5,7 @@ import { at, made, say } from "./elements.js";
 import { spanText } from "./texts.js";
 
 interface Shown {
-  /** Daemons that it is about. */
+  /** The daemons that it concerns. */
   readonly subjects: readonly string[];
   readonly text: string;
   readonly fix: string;
@@ -17,7 +17,7 @@ type Health = "good" | "busy" | "warn" | "bad";
 const OWN = "This daemon";
 const SUBJECTS_MAX = 3;
 
-/** @param silentMs  for how long nothing has come; null: frames come */
+/** @param silentMs  how long no frame has arrived; null: frames are arriving */
 export function showProblems(frame: DashboardFrame | null, silentMs: number | null): void {
   const problems = [...(silentMs === null ? [] : [silence(frame, silentMs)]), ...problemsOf(frame)];
   fill(at("problems"), problems);
@@ -66,7 +66,7 @@ function problemsOf(frame: DashboardFrame | null): Shown[] {
       severity,
     }),
   );
-  // The same is often found by many.
+  // Many daemons often report the same problem.
   const claims = new Map<string, string[]>();
   for (const { address, problems } of frame.timeline?.members ?? [])
     for (const text of problems) claims.set(text, [...(claims.get(text) ?? []), address]);
@@ -97,7 +97,7 @@ const CURES = {
   progress: "This ends by itself. If it does not",
 } as const;
 
-/** Changes only what is not as it should be, so that what reads aloud is not woken. */
+/** Changes only what differs, so that screen readers are not triggered. */
 function fill(list: Element, problems: readonly Shown[]): void {
   while (list.children.length > problems.length) list.lastElementChild?.remove();
   for (const [index, problem] of problems.entries()) {

@@ -1,4 +1,4 @@
-/** The records of the daemon: the log, dead letters, and signing keys. */
+/** Shows the records of the daemon: the log, dead letters, and signing keys. */
 import { at, type Cell, fillTable, say } from "./elements.js";
 import {
   commandsText,

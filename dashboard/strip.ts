@@ -1,6 +1,6 @@
 /**
- * The timeline of the last minute: how much is recorded at which dates. What comes late falls into its place among what was there, and
- * is marked; left of the shaded edge everything is final.
+ * The timeline of the last minute: the number of entries recorded at each date. Late entries appear at their dates and are marked; left of the
+ * shaded edge everything is final.
  */
 import {
   ARRIVAL_BIN_MS,
@@ -74,7 +74,7 @@ export class Strip {
     }
   }
 
-  /** The daemon was started again, and counts from 0. */
+  /** The daemon has restarted, and counts from 0. */
   clear(): void {
     for (const { mark } of this.#columns.values()) mark?.remove();
     this.#columns.clear();
@@ -87,7 +87,7 @@ export class Strip {
     const x = (at: number) =>
       ((at - now + ARRIVALS_PAST_MS) / (ARRIVALS_PAST_MS + ARRIVALS_AHEAD_MS)) * width;
     const most = Math.max(1, ...[...this.#columns.values()].map(sumOf));
-    // Few among many are still to be seen.
+    // Few among many must still be visible.
     const tall = (count: number) => FULL * Math.sqrt(count / most) * 0.85;
     const wide = Math.max(1.5, x(ARRIVAL_BIN_MS) - x(0) - 1);
     const paths = ["", ""];
@@ -116,7 +116,7 @@ export class Strip {
     this.#describe(timeline, now);
   }
 
-  /** A new one falls, where motion is welcome. */
+  /** A new one drops into place, unless the user prefers reduced motion. */
   #mark(column: Column, x: number, y: number): void {
     if (column.mark === null) {
       column.mark = drawn("circle", { r: 3.5, class: "falls" });

@@ -1,4 +1,4 @@
-/** Numbers as people read them. */
+/** Formats numbers for users. */
 
 const BYTE_UNITS = ["B", "KB", "MB", "GB", "TB"];
 

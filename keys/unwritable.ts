@@ -28,7 +28,7 @@ function codeOf(code: unknown): string {
   return Object.entries(constants.errno).find(([, number]) => number === code)?.[0] ?? "";
 }
 
-/** Returns a sentence on a file that could not be written and of which nothing is left; null: `problem` is another error. */
+/** Returns a message about a file that could not be written and was removed; null: `problem` is another error. */
 export function unwritable(path: string, problem: unknown): string | null {
   const reason = writingFailure(problem);
   if (reason === null) return null;

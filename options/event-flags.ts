@@ -1,6 +1,8 @@
 /** The events of keys that clients receive: Redis's letters. Source: redis-server 7.0, notify.c. */
 
-/** Classes of events, all of them together `A`; one that Redis shows in addition only if they are not all; and the marks. */
+/**
+ * Classes of events, which together are `A`; one class that Redis shows separately only if not all are set; and the marks.
+ */
 const EVENT_CLASSES = "g$lshzxetd";
 const NEW_KEYS = "n";
 const MISSED_KEYS = "m";

@@ -1,33 +1,33 @@
 /**
- * The forms that options' values have: how one is read from the command line, a variable or the configuration file, and how it
- * is shown. What is wrong with a value is a RangeError: a sentence that says what is expected.
+ * The forms of option values: how a value is read from the command line, a variable or the configuration file, and how it is shown. An invalid
+ * value causes a RangeError, whose message is a sentence that says what is expected.
  */
 import { resolve } from "node:path";
 import { InvalidArgumentError, type Option } from "commander";
 import type { LimitRow } from "./limit-text.js";
 import { formatLimit, parseLimit } from "./limit-text.js";
 
-/** A value as a configuration file could contain it. */
+/** A value in the form in which a configuration file could contain it. */
 export type Shown = string | number | boolean | readonly string[];
 
 export interface FileContext {
-  /** The file's, to which paths in it are relative. */
+  /** The folder of the file; paths in the file are relative to it. */
   readonly folder: string;
   /** An example of the option's value. */
   readonly example: string;
 }
 
 export interface Form<Value> {
-  /** Lets commander read texts of it. */
+  /** Makes commander parse texts of this form. */
   prepare(option: Option): Option;
   /** Parses a value of TOML. @throws WrongType @throws RangeError */
   fromFile(value: unknown, context: FileContext): Value;
   show(value: Value): Shown;
-  /** The default in the help; absent: as it is shown, in quotation marks if it is a text. */
+  /** Describes the default in the help; absent: as `show` returns it, in quotation marks if it is a text. */
   describe?(value: Value): string;
 }
 
-/** A value of TOML that is of another type; the message says which is expected. */
+/** A TOML value has the wrong type; the message says which type is expected. */
 export class WrongType extends Error {}
 
 /** A switch. */
@@ -40,7 +40,7 @@ export const toggle: Form<boolean> = {
   show: (value) => value,
 };
 
-/** One of some words. */
+/** Returns the form of one word out of several. */
 export function choice<const Word extends string>(words: readonly Word[]): Form<Word> {
   return {
     prepare: (option) => option.choices(words),
@@ -53,7 +53,7 @@ export function choice<const Word extends string>(words: readonly Word[]): Form<
   };
 }
 
-/** Returns a form whose values show themselves. @param parse  parses a text */
+/** Returns a form whose values are shown unchanged. @param parse  parses a text */
 export function plain<Value extends string | number>(parse: (text: string) => Value): Form<Value> {
   return {
     prepare: (option) => option.argParser((text: string) => explained(() => parse(text))),
@@ -62,7 +62,7 @@ export function plain<Value extends string | number>(parse: (text: string) => Va
   };
 }
 
-/** Returns a form by a parser and a formatter. @param format  `parse` reads it back */
+/** Returns a form made of a parser and a formatter. @param format  the inverse of `parse` */
 export function text<Value>(
   parse: (text: string) => Value,
   format: (value: Value) => string,
@@ -90,7 +90,7 @@ export const path: Form<string> = {
     typeof value === "string" && value !== "" ? resolve(folder, value) : parsePath(textOf(value)),
 };
 
-/** Several, each given by itself. */
+/** Several files or folders, each given separately. */
 export const paths: Form<readonly string[]> = {
   prepare: (option) =>
     option.argParser((given: string, before: readonly string[]) =>
@@ -110,13 +110,15 @@ export const paths: Form<readonly string[]> = {
 export interface ListParts<Item> {
   /** @throws RangeError */
   readonly parse: (text: string) => Item;
-  /** `parse` reads it back. */
+  /** The inverse of `parse`. */
   readonly format: (item: Item) => string;
   /** Checks all of them together. @throws RangeError */
   readonly check: (items: readonly Item[]) => void;
 }
 
-/** Returns a form of several values, each by itself, or with commas between: a variable can be set only once. */
+/**
+ * Returns a form of several values, given separately or with commas between them, because a variable can be set only once.
+ */
 export function list<Item>({ parse, format, check }: ListParts<Item>): Form<readonly Item[]> {
   const add = (texts: readonly string[], before: readonly Item[] = []): readonly Item[] => {
     const items = [...before, ...texts.map((one) => parse(one.trim()))];
@@ -153,7 +155,7 @@ export function parsePath(given: string): string {
   return given;
 }
 
-/** Turns errors of parsing into commander's. */
+/** Converts parsing errors to commander's. */
 export function explained<Value>(parse: () => Value): Value {
   try {
     return parse();

@@ -14,7 +14,7 @@ export interface OptionRow<Value = unknown> {
    * immediately where there is a timeline, which exists from the start on or not at all.
    */
   readonly reload: "at once" | "timeline" | "restart";
-  /** Some other value than the fallback, as on the command line. */
+  /** A value other than the fallback, as on the command line. */
   readonly example: string;
   /** Settings without which it is refused. */
   readonly needs?: readonly string[];

@@ -33,7 +33,7 @@ export interface TableOptions {
   readonly print: (text: string) => void;
 }
 
-/** The program's options, nothing parsed yet. */
+/** Returns the program's options; nothing is parsed yet. */
 export function optionTable({ version, everything, print }: TableOptions): Command {
   const program = new Command("dbsyncd")
     .description("Takes commands of dbsync, php-dbsync, Redis and JSON clients, and applies them.")
@@ -94,7 +94,7 @@ export function parseArguments(program: Command, argv: readonly string[], env: N
     throw new StartError(`${message}${hint}\nSee dbsyncd --help.`, 2);
   }
   refuseNearlyNamed(program, env);
-  // Commander takes any value of a switch's variable for yes.
+  // Commander treats any value of a switch's variable as yes.
   for (const option of program.options) {
     if (!option.isBoolean() || program.getOptionValueSource(option.attributeName()) !== "env") continue;
     const text = env[option.envVar ?? ""] ?? "";
@@ -119,7 +119,7 @@ function suggestion(program: Command, message: string): string {
   return meant === null ? "" : `\n(Did you mean ${meant}?)`;
 }
 
-/** Letters, dashes included, of which the beginning of a name is known. */
+/** Letters, dashes included, from which the beginning of a name is recognised. */
 const MIN_BEGINNING = 5;
 const SHOWN_OPTIONS_MAX = 3;
 
@@ -145,7 +145,9 @@ function misplaced(program: Command, argv: readonly string[]): string {
   return typed === undefined ? "" : `\n(Did you mean --${typed.replace(/^-/, "")}?)`;
 }
 
-/** A variable that is meant for the daemon, and that it would not look at, such as DBSYNCD_SIGNKEY: it would start unsigned. */
+/**
+ * Finds a variable that is meant for the daemon but that it would ignore, such as DBSYNCD_SIGNKEY: the daemon would start without signatures.
+ */
 function refuseNearlyNamed(program: Command, env: NodeJS.ProcessEnv): void {
   const names = program.options.flatMap(({ envVar }) => envVar ?? []);
   for (const name of Object.keys(env)) {

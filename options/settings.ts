@@ -1,4 +1,4 @@
-/** The daemon's configuration, whole and checked: what its options come to. */
+/** The daemon's configuration, complete and checked: the result of its options. */
 
 import type { CertificateFiles } from "../keys/certificate-pair.js";
 import type { RedisSpecification } from "./database-list.js";
@@ -34,7 +34,7 @@ export function hasUserListener(settings: Settings): boolean {
   return USER_LISTENER_NAMES.some((name) => settings[name] !== null);
 }
 
-/** Whether what is written is recorded: in a timeline, in the daemon's memory at least, or in a stream. */
+/** Whether writes are recorded: in a timeline, at least in the daemon's memory, or in a stream. */
 export function hasTimeline({ data, peers, order }: Settings): boolean {
   return data !== null || peers.length > 0 || order !== null;
 }
@@ -48,12 +48,14 @@ export function hasKeys({ signKey, rootKey }: KeyFiles): boolean {
   return signKey.length > 0 || rootKey.length > 0;
 }
 
-/** Whether only signed commands are taken: with a timeline by keys that it knows, which may be none but the daemons' own. */
+/**
+ * Whether only signed commands are accepted: with a timeline, from keys that it knows, which may be only the daemons' own.
+ */
 export function isSigned(settings: Settings): boolean {
   return hasKeys(settings) || hasTimeline(settings);
 }
 
-/** Whether everything is passed on to other daemons, signed. */
+/** Whether everything is signed and forwarded to other daemons. */
 export function isSidecar({ database }: Settings): boolean {
   return database.some(({ kind }) => kind === "dbsync");
 }
@@ -64,7 +66,7 @@ export function mirrorOf(settings: Settings): RedisSpecification | null {
   return settings.database.find((one) => one.kind === "redis") ?? null;
 }
 
-/** Whether the daemon's memory is what answers. */
+/** Whether the daemon answers from its own memory. */
 export function isOwnMemory(settings: Settings): boolean {
   return hasTimeline(settings) || settings.database.every(({ kind }) => kind === "memory");
 }

@@ -39,7 +39,7 @@ const TLS = {
     example: "tls-key.pem",
     needs: ["tlsCert"],
   }),
-  /** Off loopback TLS only. */
+  /** TLS only, except on loopback. */
   requireTls: row({
     flags: "--require-tls",
     help: "without a certificate, listen on this machine only",
@@ -73,7 +73,7 @@ const ADMIN = {
     reload: "restart",
     example: "9465",
   }),
-  /** Names by which it may be asked for there, in lower case, besides addresses and localhost. */
+  /** Host names that requests to it may use, in lower case, in addition to addresses and localhost. */
   adminHosts: row({
     flags: "--admin-host <name>",
     help: "a name by which they may be asked for, besides addresses and localhost (repeatable)",

@@ -68,7 +68,7 @@ const mirrorRow = (one: LimitRow) =>
   });
 
 export const TIMELINE = {
-  /** The data folder; null: all is lost with the process. */
+  /** The data folder; null: all data is lost when the process ends. */
   data: row({
     flags: "--data <folder>",
     help: "keep everything there, so that it outlives the daemon",
@@ -206,7 +206,7 @@ export const CLUSTER = {
     reload: "restart",
     example: "10s,2s",
   }),
-  /** The oldest version that is taken. */
+  /** The oldest version that is accepted. */
   require: row({
     flags: "--require <version>",
     help: "v2: version 1, which can be replayed, is refused",

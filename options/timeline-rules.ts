@@ -5,7 +5,7 @@ import { formatPeer } from "./peer-address.js";
 import { hasTimeline, type Settings } from "./settings.js";
 import { allUserListeners } from "./user-listener-rules.js";
 
-/** A timeline, and nothing whose writes it could take: no key, and no listener whose writes the daemon signs. */
+/** Thrown for a timeline without a source of writes: no key, and no listener whose writes the daemon signs. */
 export class NoWriters extends StartError {}
 
 /**

@@ -1,19 +1,22 @@
 /**
- * Bytes as a JavaScript string: one character, code 0 to 255, for each byte ("latin1", "binary").
- * Keys, values and arguments travel in this form from the parser to the store and back: V8 keeps such a string
- * in one byte a character, hashes and compares it natively, and it is immutable, so an old value can be kept for
- * nothing. Source: docs/decisions/0002-bytes-are-latin1-strings.md.
+ * Bytes as a JavaScript string: one character, code 0 to 255, for each byte ("latin1", "binary"). Keys, values and
+ * arguments travel in this form from the parser to the store and back: V8 keeps such a string in one byte a character,
+ * hashes and compares it natively, and it is immutable, so keeping an old value costs nothing. Source:
+ * docs/decisions/0002-bytes-are-latin1-strings.md.
  */
 export type ByteString = string;
 
-/** Node's Buffer where its types are known; else what it extends, so that types of pages need no @types/node. */
+/**
+ * Node's Buffer if its types are known; otherwise the type that it extends, so that the types for pages need no
+ * @types/node.
+ */
 export type ByteBuffer = typeof globalThis extends {
   readonly Buffer: { isBuffer(value: unknown): value is infer Bytes };
 }
   ? Bytes
   : Uint8Array;
 
-/** Bytes of a buffer, from `start` up to `end`, copied. */
+/** Returns bytes of a buffer, from `start` up to `end`, copied. */
 export function bytesOf(buffer: ByteBuffer, start = 0, end = buffer.length): ByteString {
   return buffer.toString("latin1", start, end);
 }
@@ -21,17 +24,20 @@ export function bytesOf(buffer: ByteBuffer, start = 0, end = buffer.length): Byt
 /** Shorter parts of a string are copies anyway. */
 const SLICE_BYTES_MIN = 13;
 
-/** The same bytes, as a part of no other string: the engine keeps a part as a view, and the whole alive with it. */
+/**
+ * Returns the same bytes in a string of their own: the engine stores a part of a string as a view, which keeps all of it
+ * alive.
+ */
 export function detached(part: ByteString): ByteString {
   return part.length < SLICE_BYTES_MIN ? part : [part.substring(0, 1), part.substring(1)].join("");
 }
 
-/** The UTF-8 bytes of a text. */
+/** Returns the UTF-8 bytes of a text. */
 export function bytesOfText(text: string): ByteString {
   return isAscii(text) ? text : bytesOf(Buffer.from(text, "utf8"));
 }
 
-/** The text whose UTF-8 bytes these are; what is not UTF-8 becomes U+FFFD. */
+/** Returns the text with these UTF-8 bytes; invalid ones become U+FFFD. */
 export function textOfBytes(bytes: ByteString): string {
   return isAscii(bytes) ? bytes : Buffer.from(bytes, "latin1").toString("utf8");
 }
@@ -51,10 +57,10 @@ export function trimmed(bytes: ByteString): ByteString {
 /** Whether a byte is a space of ASCII: the space itself, tabulators, and ends of lines and pages. */
 export const isBlank = (byte: number): boolean => byte === 32 || (byte >= 9 && byte <= 13);
 
-/** Longer texts are measured by the engine, which pays for its call from here on. */
+/** For longer texts the engine's own function is faster. */
 const SHORT = 64;
 
-/** Whether a text and its UTF-8 bytes look the same. */
+/** Whether a text is identical to its UTF-8 bytes. */
 export function isAscii(text: string): boolean {
   if (text.length > SHORT) return Buffer.byteLength(text) === text.length;
   for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) > 0x7f) return false;

@@ -1,5 +1,5 @@
 /**
- * A reply of the entries of a document as they were at one moment: their keys and JSON texts, whose items are made only if they are read.
+ * A reply with the entries of a document at one moment: their keys and JSON texts. Its items are made only if they are read.
  * The listener of JSON lines joins the texts. The entries may still have to be found, in steps.
  */
 import type { ByteString } from "./byte-string.js";
@@ -7,7 +7,7 @@ import { bulk, type Reply } from "./reply.js";
 import { finish } from "./steps.js";
 
 export interface Entries {
-  /** One for each text; numbers mean keys that are numbers; null: the keys are 0, 1, 2, … */
+  /** One key for each text; a number is a numeric key; null: the keys are 0, 1, 2, … */
   readonly keys: readonly (ByteString | number)[] | null;
   readonly texts: readonly ByteString[];
 }
@@ -21,13 +21,13 @@ export class EntriesReply {
   #found: Entries | null = null;
   #items: readonly Reply[] | null = null;
 
-  /** @param work  finds them; sees nothing that changes later */
+  /** @param work  finds them, and does not see later changes */
   constructor(work: Entries | Iterator<void, Entries>) {
     if ("next" in work) this.#work = work;
     else this.#found = work;
   }
 
-  /** Finds them in steps. */
+  /** Finds the entries in steps. */
   *steps(): Generator<void, Entries> {
     if (this.#work === null) return this.found;
     for (;;) {
@@ -42,7 +42,7 @@ export class EntriesReply {
     return this.#found;
   }
 
-  /** Whether steps are left to be done. */
+  /** Whether the entries have not been found yet. */
   get isPending(): boolean {
     return this.#found === null;
   }
@@ -59,7 +59,7 @@ export class EntriesReply {
   }
 }
 
-/** A reply of the number of entries. */
+/** A reply with the number of entries. */
 export class CountReply {
   readonly kind = "integer";
   readonly entries: EntriesReply;

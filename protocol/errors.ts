@@ -1,6 +1,9 @@
-/** Malformed input, as bytes show it. What it means for a caller is said where it crosses into a daemon or client. */
+/**
+ * Errors of malformed input, as seen in the bytes. Their meaning for a caller is decided where they enter a daemon or
+ * client.
+ */
 
-/** Bytes that are no frame, or a frame that is above a limit. */
+/** Thrown for bytes that are not a frame, or for a frame above a limit. */
 export class MalformedFrame extends Error {
   override readonly name = "MalformedFrame";
   /** Bytes of the stream before the first bad one. */
@@ -12,7 +15,7 @@ export class MalformedFrame extends Error {
   }
 }
 
-/** A command that the format at hand has no bytes for. */
+/** Thrown for a command that the format in use cannot represent. */
 export class UnsendableCommand extends Error {
   override readonly name = "UnsendableCommand";
 }
@@ -21,6 +24,6 @@ export class UnsendableCommand extends Error {
 export const stackOf = (problem: unknown): string =>
   problem instanceof Error ? (problem.stack ?? problem.message) : String(problem);
 
-/** Returns what reading bytes failed of: what is malformed, or, after any other exception, the error in the program. */
+/** Returns why reading bytes failed: the malformed part, or, after any other exception, the error in the program. */
 export const unreadable = (problem: unknown): string =>
   problem instanceof MalformedFrame ? problem.message : `an error in the program that reads it: ${problem}`;

@@ -1,28 +1,28 @@
-/** Requests of versions 1 and 2 out of a stream of bytes: the payloads of its frames, one after the other, and what they weigh. */
+/** Requests of versions 1 and 2 from a stream of bytes: the payloads of its frames, one after the other, and the memory that they take. */
 import type { MalformedFrame } from "./errors.js";
 import { FrameParser, type Version } from "./frame.js";
 
-/** Bytes that a received piece counts besides its own: single bytes must not be free. */
+/** Bytes that each received piece counts in addition to its own: single bytes must not be free. */
 const PIECE_BYTES = 200;
 
 export class FrameQueue {
   readonly #parser: FrameParser;
-  /** Payloads of complete frames; `#next` is the first that was not taken. */
+  /** Payloads of complete frames; `#next` is the index of the first one that was not taken. */
   #payloads: Buffer[] = [];
   #next = 0;
-  /** Bytes of those. */
+  /** Bytes of these payloads. */
   #wholeBytes = 0;
   #unfinishedBytes = 0;
 
   /**
    * @param maxPayloadBytes  a longer announced payload is malformed
-   * @param version          the one that is taken; 0: the first frame decides
+   * @param version          the version to accept; 0: the first frame decides
    */
   constructor(maxPayloadBytes: number, version: Version | 0 = 0) {
     this.#parser = new FrameParser(maxPayloadBytes, version);
   }
 
-  /** Bytes of the waiting frames, and of the one that is not complete. */
+  /** Bytes of the waiting frames, and of the incomplete one. */
   get heldBytes(): number {
     return this.#wholeBytes + Math.max(this.#unfinishedBytes, this.#parser.heldBytes);
   }
@@ -43,7 +43,7 @@ export class FrameQueue {
 
   /**
    * @param chunk  of any length; payloads are views of it, so it must not be changed afterwards
-   * @returns whether a frame has begun or come whole: else there is only more of one that had begun
+   * @returns whether a frame has begun or been completed; otherwise the chunk only continued one
    */
   push(chunk: Buffer): boolean {
     const wasMidFrame = this.#parser.midFrame;
@@ -57,7 +57,7 @@ export class FrameQueue {
     return true;
   }
 
-  /** The payload of the next whole frame; null: it has not come. */
+  /** The payload of the next whole frame; null: it has not arrived. */
   next(): Buffer | null {
     const payload = this.#payloads[this.#next];
     if (payload === undefined) return null;

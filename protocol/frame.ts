@@ -28,7 +28,7 @@ const EXPECTED = {
 
 export type Version = keyof typeof TAGS;
 
-/** One frame around `payload`. */
+/** Returns a frame around `payload`. */
 export function writeFrame(payload: ByteString, version: Version = 1): ByteString {
   return frameHead(payload.length, version) + payload;
 }
@@ -37,11 +37,11 @@ export function writeFrame(payload: ByteString, version: Version = 1): ByteStrin
 export const frameHead = (length: number, version: Version): ByteString => `${TAGS[version]}${length}:`;
 
 /**
- * Cuts a stream into frames. Feed it chunks as they come; it keeps the unfinished tail.
+ * Cuts a stream into frames. Feed it chunks as they arrive; it keeps the unfinished tail.
  * What it delivers does not depend on where the chunks were cut.
  */
 export class FrameParser {
-  /** Set once the stream has gone wrong; nothing is delivered after that. */
+  /** Set once the stream is malformed; nothing is delivered after that. */
   malformed: MalformedFrame | null = null;
 
   /** The stream's version; 0 until its first frame's tag. */
@@ -64,7 +64,7 @@ export class FrameParser {
 
   /**
    * @param maxPayloadBytes  a longer announced payload is malformed, before any of it is kept
-   * @param version          the one that is taken; 0: the first frame decides
+   * @param version          the version to accept; 0: the first frame decides
    */
   constructor(maxPayloadBytes: number, version: Version | 0 = 0) {
     this.#maxPayloadBytes = maxPayloadBytes;
@@ -82,7 +82,7 @@ export class FrameParser {
   }
 
   /**
-   * The payloads that `chunk` completes, in order. Look at `malformed` after handling them.
+   * Returns the payloads that `chunk` completes, in order. Check `malformed` after handling them.
    * @param chunk  of any length; payloads are views of it, so it must not be changed afterwards
    */
   push(chunk: Buffer): Buffer[] {
@@ -109,8 +109,8 @@ export class FrameParser {
   }
 
   /**
-   * Reads a header that came whole, in a stream of version 2.
-   * @returns where the payload begins; 0: the header is another one, of which nothing has been read
+   * Reads a header that arrived complete, in a stream of version 2. @returns the offset of the payload; 0: it is another
+   * header, and nothing has been read
    */
   #readUsualHeader(chunk: Buffer, start: number): number {
     if (this.version !== 2 || this.#headerChars > 0) return 0;

@@ -9,7 +9,7 @@ import { ReceiveBuffer } from "./receive-buffer.js";
 const LINE_BYTES_MAX = 256 * 1024;
 const KEY_BYTES_MAX = 250;
 const FLAGS_MAX = 0xffffffff;
-/** Larger ones are no lengths to memcached, which has to swallow what it announces. */
+/** Larger numbers are not lengths to memcached, which must skip as many bytes as a length announces. */
 const LENGTH_MAX = 2 ** 31 - 3;
 /** The first byte of each request of the binary protocol. */
 const BINARY_MAGIC = 0x80;
@@ -51,7 +51,7 @@ export type MemcachedRequest =
     }
   | { readonly kind: "version" }
   | { readonly kind: "quit" }
-  /** A line of HTTP: a browser that was led here by a page, whose data must not be taken for requests. */
+  /** A line of HTTP: a page has made a browser connect here, and its data must not be interpreted as requests. */
   | { readonly kind: "http" }
   /** An invalid request; the answer is the error. */
   | { readonly kind: "wrong"; readonly answer: string };
@@ -72,7 +72,7 @@ const TOO_LARGE: Wrong = {
   kind: "wrong",
   answer: "SERVER_ERROR object too large for cache\r\n",
 };
-/** Commands that are not there, of which memcached knows `noreply`. */
+/** Unsupported commands for which memcached accepts `noreply`. */
 const ABSENT_WITH_NOREPLY: readonly string[] = ["flush_all", "verbosity"];
 const HTTP = /^(?:[A-Z]+ \S+ HTTP\/|Host:)/i;
 
@@ -89,20 +89,20 @@ export class MemcachedParser {
   /** Maximum bytes of an item's data. May be changed between two chunks. */
   maxItemBytes: number;
   readonly #input = new ReceiveBuffer();
-  /** Number of waiting bytes at the beginning without an end of a line. */
+  /** Number of waiting bytes that are known to contain no line end. */
   #scanned = 0;
-  /** Its data have not come whole. */
+  /** An item whose data are not complete; null: none. */
   #announced: Announced | null = null;
   /** Bytes still to come of an item that is too large. */
   #skipped = 0;
-  /** Whether the connection began with a request of the binary protocol; null: no byte has come. */
+  /** Whether the connection began with a request of the binary protocol; null: no byte has arrived. */
   #isBinary: boolean | null = null;
 
   constructor(maxItemBytes: number) {
     this.maxItemBytes = maxItemBytes;
   }
 
-  /** Bytes that have come and belong to no request that was taken. */
+  /** Received bytes that belong to no returned request. */
   get heldBytes(): number {
     return this.#input.held;
   }
@@ -121,7 +121,7 @@ export class MemcachedParser {
     return this.#announced === null && this.#scanned > LINE_BYTES_MAX;
   }
 
-  /** Takes bytes as they came, which must not be changed before `keep`. */
+  /** Takes received bytes, which must not be changed before `keep`. */
   push(chunk: Buffer): void {
     this.#isBinary ??= chunk[0] === BINARY_MAGIC;
     const skipped = Math.min(this.#skipped, chunk.length);
@@ -135,7 +135,7 @@ export class MemcachedParser {
     this.#input.keep();
   }
 
-  /** The next whole request; null: it has not come. */
+  /** Returns the next complete request; null: it has not arrived. */
   next(): MemcachedRequest | null {
     if (this.isBinary) return null;
     if (this.#announced === null) {
@@ -266,7 +266,7 @@ function exptimeOf(text: ByteString): number | null {
   return /^-?\d{1,12}$/.test(text) ? Number(text) : null;
 }
 
-/** A number of 64 bits without a sign; null: it is none. */
+/** Parses an unsigned number of 64 bits; null: it is not one. */
 export function uint64(text: ByteString): bigint | null {
   const value = /^\d{1,20}$/.test(text) ? BigInt(text) : UINT64_MAX + 1n;
   return value <= UINT64_MAX ? value : null;

@@ -2,7 +2,7 @@
 
 /** Maximum number of letters that differ: with more it is another word. */
 const MOST_MISTAKES = 3;
-/** Number of a name's letters that have to be right for each that is wrong. */
+/** Number of a name's letters that must be right for each wrong one. */
 const RIGHT_FOR_EACH = 2;
 
 /** @returns null: none is so near. Case, `-`, `_` and `.` count for nothing. */

@@ -1,10 +1,10 @@
 /**
- * Bytes of a stream that were received and not taken yet, in one buffer: what one chunk does not have whole is joined with the next
- * ones, and no byte is copied more than a few times, in however many chunks it comes. What a sender announces costs nothing.
+ * The received bytes of a stream that were not taken yet, in one buffer: parts that a chunk leaves incomplete are joined with the next chunks,
+ * and no byte is copied more than a few times, however many chunks there are. A length that a sender announces reserves no memory.
  */
 
 const NO_BYTES = Buffer.alloc(0);
-/** A buffer that is full is replaced by one that has this times as much room, or as much as is expected. */
+/** A full buffer is replaced by one this many times as large, or as large as is expected. */
 const GROWTH = 2;
 
 export class ReceiveBuffer {
@@ -19,18 +19,18 @@ export class ReceiveBuffer {
     return this.end - this.at;
   }
 
-  /** Bytes of memory that it takes, room for more included. */
+  /** Bytes of memory in use, including free room. */
   get held(): number {
     return this.bytes.length - this.at;
   }
 
-  /** Takes a chunk, which is not copied if nothing waits, so it must not be changed before `keep`. */
+  /** Takes a chunk. It is not copied if no other bytes are waiting, so it must not be changed before `keep`. */
   push(chunk: Buffer, expected?: number): void {
     if (this.at < this.end) this.append(chunk, chunk.length, expected);
     else this.lend(chunk, 0);
   }
 
-  /** Takes a chunk from a position on, in place of what was here; it must not be changed before `keep`. */
+  /** Replaces the content by the part of a chunk that begins at `at`; the chunk must not be changed before `keep`. */
   lend(chunk: Buffer, at: number): void {
     this.bytes = chunk;
     this.at = at;
@@ -39,8 +39,8 @@ export class ReceiveBuffer {
   }
 
   /**
-   * Copies bytes from a chunk's beginning after those that wait.
-   * @param expected  number of bytes to take together: no more room is reserved
+   * Appends a copy of the first `count` bytes of a chunk.
+   * @param expected  how many bytes will be taken together: no more room than that is reserved
    */
   append(chunk: Buffer, count: number, expected = Number.POSITIVE_INFINITY): void {
     if (count === 0) return;
@@ -49,15 +49,15 @@ export class ReceiveBuffer {
     this.end += count;
   }
 
-  /** Copies what is left of a chunk that was lent, which may then be changed. */
+  /** Copies the rest of a lent chunk; after that the chunk may be changed. */
   keep(): void {
     if (!this.#isOwn && this.at < this.end) this.#makeRoom(0, this.end - this.at);
   }
 
-  /** Removes bytes, and returns them: nothing overwrites them any more. */
+  /** Removes bytes and returns them; nothing overwrites them afterwards. */
   take(count: number): Buffer {
     const taken = this.bytes.subarray(this.at, this.at + count);
-    // A buffer that has nothing else is handed over without a copy.
+    // A buffer that contains nothing else is returned without a copy.
     const isAlone = this.#isOwn && this.at === 0 && count === this.end;
     const result = isAlone ? taken : Buffer.from(taken);
     this.skip(count);
@@ -70,14 +70,14 @@ export class ReceiveBuffer {
     if (this.at === this.end) this.clear();
   }
 
-  /** Removes all bytes, and releases the buffer: one that is kept would cost each idle client its last chunk. */
+  /** Removes all bytes and releases the buffer: otherwise each idle client would keep its last chunk in memory. */
   clear(): void {
     this.bytes = NO_BYTES;
     this.at = this.end = 0;
     this.#isOwn = false;
   }
 
-  /** More than is needed now, so that many small chunks are not copied again and again; no more than is expected. */
+  /** Reserves more than is needed now, so that many small chunks are not copied repeatedly, but no more than is expected. */
   #makeRoom(count: number, expected: number): void {
     const rest = this.end - this.at;
     const least = rest + count;

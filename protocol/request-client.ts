@@ -1,22 +1,22 @@
 /**
- * Requests over one connection whose answers come in their order: which request waits for which answer, for how long, and why the
- * connection ended. The socket, the timer and the reader of answers are handed in.
+ * Requests over one connection whose answers come in their order: which request waits for which answer, for how long, and why the connection
+ * ended. The caller provides the socket, the timer and the reader of answers.
  */
 import type { ByteString } from "./byte-string.js";
 import { stackOf } from "./errors.js";
 
-/** Cuts a stream into answers, or into the parts of which they consist. */
+/** Splits a stream into answers, or into their parts. */
 export interface AnswerReader<Answer> {
   /** Why the rest of the stream cannot be read; null: it can. */
   readonly problem: string | null;
   /** Whether an answer has begun that is not complete. */
   readonly isMidAnswer: boolean;
   push(chunk: Buffer): void;
-  /** The next complete answer; null: it has not come. */
+  /** The next complete answer; null: it has not arrived. */
   next(): Answer | null;
 }
 
-/** The part of node:net's Socket that is needed here. */
+/** The part of node:net's Socket that is used here. */
 export interface RequestSocket {
   on(event: "data", listener: (chunk: Buffer) => void): unknown;
   on(event: "error", listener: (problem: { code?: string; message: string }) => void): unknown;
@@ -112,7 +112,7 @@ export class RequestClient<Answer> {
     });
   }
 
-  /** Sends a request, and returns the parts of its answer as they come. Throws ConnectionEnd; ends the connection if it is left early. */
+  /** Sends a request, and returns the parts of its answer as they arrive. Throws ConnectionEnd; ends the connection if it is left early. */
   async *askParts(
     request: ByteString,
     isLast: (part: Answer) => boolean,

@@ -7,7 +7,7 @@ import { ReceiveBuffer } from "./receive-buffer.js";
 
 /** Beginning of errors; clients look for it, whatever the language. */
 export const ERROR_HEAD = "Hadisoana : ";
-/** The earlier balancer's error for servers that it does not reach, without the head. */
+/** The earlier balancer's error for unreachable servers, without the head. */
 export const BALANCER_ERROR = "Erreur de connexion backend";
 const MESSAGE = "RESULT_MESSAGE";
 const PAGE = "RELATION_JSON_PAGE ";
@@ -29,7 +29,7 @@ export function errorFrame(text: ByteString): ByteString {
 export const FULL_FRAME = errorFrame("too many connections");
 
 export interface SqlFrame {
-  /** All of it, as it came. */
+  /** The complete frame, as it was received. */
   readonly bytes: ByteString;
   readonly isError: boolean;
 }
@@ -60,12 +60,12 @@ export class SqlFrameReader {
     return this.#unfinished.length;
   }
 
-  /** The next whole frame; null: it has not come. */
+  /** The next whole frame; null: it has not arrived. */
   next(): SqlFrame | null {
     return this.#whole.shift() ?? null;
   }
 
-  /** Takes bytes as they came; they are copied. */
+  /** Takes received bytes; they are copied. */
   push(chunk: Buffer): void {
     const text = bytesOf(chunk);
     let frameAt = 0;
@@ -126,7 +126,7 @@ export class SqlFrameReader {
   #keep(part: Buffer): void {
     if (part.length === 0) return;
     this.#unfinished.append(part, part.length);
-    // What is being read of a head that is none may go on for ever.
+    // A line that is not a head may be endless.
     if (this.#place === "head" && this.#line.length === LINE_KEPT) this.problem ??= "no-answer";
     if (this.#unfinished.length > this.#maxBytes) this.problem ??= "too-long";
   }

@@ -1,6 +1,6 @@
 /**
- * Statements of the SQL line protocol out of a stream of bytes: each ends with a `;` that is in no text, and in no comment of an English
- * statement. Source: test/vectors/sql/GRAMMAR.md "Wire"; there a `;` within a text ends the statement, which is fixed here.
+ * Statements of the SQL line protocol from a stream of bytes: each ends with a `;` outside of texts, and outside of comments in English
+ * statements. Source: test/vectors/sql/GRAMMAR.md "Wire"; there a `;` within a text ends the statement, which is fixed here.
  */
 import { type ByteString, bytesOf, isBlank, trimmed } from "./byte-string.js";
 import { ReceiveBuffer } from "./receive-buffer.js";
@@ -15,7 +15,7 @@ const SLASH = 0x2f;
 const STAR = 0x2a;
 const NEWLINE = 0x0a;
 
-/** Statements that may have comments begin so, or with a comment. */
+/** Statements that may contain comments begin with this, or with a comment. */
 const ENGLISH: ReadonlySet<string> = new Set(
   "select insert update delete create drop show use describe".split(" "),
 );
@@ -26,7 +26,7 @@ export class SqlLineParser {
   maxBytes: number;
   /** Bytes of the incomplete statement. */
   readonly #unfinished = new ReceiveBuffer();
-  /** Statements that have come whole. */
+  /** Complete statements. */
   #whole: ByteString[] = [];
   #wholeBytes = 0;
   /** The quote that the text which has begun ends with; 0: none has. */
@@ -60,7 +60,7 @@ export class SqlLineParser {
     return (this.#whole[0]?.length ?? this.#unfinished.length) > this.maxBytes;
   }
 
-  /** Takes bytes as they came; they are copied. */
+  /** Takes received bytes; they are copied. */
   push(chunk: Buffer): void {
     let from = 0;
     for (let at = 0; at < chunk.length; at++) {
@@ -86,7 +86,7 @@ export class SqlLineParser {
     this.#endStatement(Buffer.alloc(0));
   }
 
-  /** The next whole statement, without blanks around it; null: it has not come. */
+  /** The next whole statement, without blanks around it; null: it has not arrived. */
   next(): ByteString | null {
     const [statement] = this.#whole;
     if (statement === undefined || statement.length > this.maxBytes) return null;
@@ -95,7 +95,7 @@ export class SqlLineParser {
     return statement;
   }
 
-  /** The statement of which this is the rest. */
+  /** Returns the statement that ends with these bytes. */
   #joined(rest: Buffer): ByteString {
     const unfinished = this.#unfinished;
     if (unfinished.length === 0) return bytesOf(rest);

@@ -8,7 +8,10 @@ import type { ByteString } from "./byte-string.js";
 const LOGIN = /^login[ \t\r\n]+([^ \t\r\n]+)[ \t\r\n]+([^ \t\r\n]+)$/i;
 /** Sets the number of rows in each page of the connection. */
 const PAGES = /^(?:pages|pejy)\s+([1-9]\d{0,8})$/i;
-/** A browser that was led here by a page, whose data must not be taken for statements; also where a `;` of its path ends the first. */
+/**
+ * Matches HTTP: a page has made a browser connect here, and its data must not be interpreted as statements; also if a `;` in its path ends the
+ * first one.
+ */
 const HTTP = /^(?:[A-Z]+ \S+ HTTP\/|(?:GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS|TRACE|CONNECT) \/)/i;
 /** A statement without quotes, ends and line breaks, and without the beginning of a comment. */
 const PLAIN = /^(?:(?!--|\/\*)[^'";\r\n])*$/;

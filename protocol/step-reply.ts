@@ -42,8 +42,8 @@ function* alone(work: Generator<void, Reply>): Generator<void, readonly Reply[]>
 
 /**
  * Returns the reply of work.
- * @param takesSteps  whether the reply may be found in steps, of which the first is taken here; else all of them are
- * @throws what the steps throw that are taken here
+ * @param takesSteps  whether the reply may be found in steps, of which the first is taken here; otherwise all of them are
+ * @throws what those of the steps throw that run here
  */
 export function repliedBy(work: Generator<void, Reply>, takesSteps: boolean | undefined): Reply {
   if (takesSteps !== true) return finish(work);

@@ -30,7 +30,7 @@ export function finish<A>(work: Iterator<unknown, A>): A {
   }
 }
 
-/** Runs at least one step, and more until a turn is over. Returns what the work returned; null: more steps remain. */
+/** Runs at least one step, and more until a turn is over. Returns the result of the work; null: more steps remain. */
 export function turnOf<A>(
   work: Iterator<unknown, A>,
   uptime: () => number,

@@ -1,4 +1,7 @@
-/** `dbsync-proxy status`: what a balancer or a cache with --admin says of itself and its servers, for people or as JSON. */
+/**
+ * `dbsync-proxy status`: shows what a balancer or a cache with --admin reports about itself and its servers, as text or as
+ * JSON.
+ */
 import type { Command } from "commander";
 import { StartError } from "../net/process/start-error.js";
 import { formatTable } from "../net/terminal/table.js";

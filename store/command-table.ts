@@ -59,15 +59,15 @@ export const commands: readonly Command[] = [
   ...introspection({ all: () => commands, find: findCommand }),
 ];
 
-/** The newest that this release knows: what its listeners, and daemons without a timeline, go by. */
+/** The newest table that this release knows, which its listeners, and daemons without a timeline, use. */
 export const commandTable = new CommandIndex(commands);
 
-/** A command by its name in any case, a subcommand as `CONTAINER|NAME`. */
+/** Returns a command by its name in any case; a subcommand as `CONTAINER|NAME`. */
 export function findCommand(name: string): Command | undefined {
   return commandTable.find(name);
 }
 
-/** The command that arguments call, or why there is none: unknown, or too few or too many arguments. */
+/** Returns the command that the arguments call, or the error: it is unknown, or has too few or too many arguments. */
 export function resolveCommand(argv: readonly ByteString[]): Command | CommandFailure {
   return commandTable.resolve(argv);
 }

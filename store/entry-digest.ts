@@ -135,7 +135,7 @@ function* first<T>(items: Iterable<T>): Generator<T> {
 class Mix {
   #one: number;
   #other: number;
-  /** Its upper bits, mixed: else parts of elements would go with parts of values. */
+  /** Its upper bits, mixed: otherwise parts of elements would go with parts of values. */
   readonly #elementSalt: number;
   #elementBytes = BYTES_MAX;
 

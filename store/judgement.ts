@@ -34,7 +34,7 @@ const INVALID: Readonly<Record<Exclude<Validity, "valid">, ErrorReply>> = {
 /**
  * @param signer  the key's record as of the unit's position
  * @param table   what commands mean there; default: after all units
- * @returns null: permitted; else the unit's reply, NOPERM or what is wrong with it
+ * @returns null: permitted; otherwise the unit's reply, NOPERM or what is wrong with it
  */
 export function refusalOf(
   unit: JudgedUnit,

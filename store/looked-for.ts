@@ -21,7 +21,7 @@ export function noteUse(
   }
 }
 
-/** Finds out which keys are there. @param at  milliseconds since 1970; a key that has expired by then is not */
+/** Finds the keys that exist. @param at  milliseconds since 1970; a key that has expired by then counts as absent */
 export function lookFor(
   keyspace: Keyspace | undefined,
   keys: readonly ByteString[],

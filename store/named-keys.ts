@@ -1,6 +1,6 @@
 /**
- * Public keys that units have named, permitted or not. Members verify with them: what one has taken all must be able to
- * take, and whether a key is in the ring depends on what has come so far.
+ * Public keys that units have named, permitted or not. Members verify signatures with them: entries that one member has
+ * accepted must be acceptable to all, but whether a key is in the ring depends on what a member has received so far.
  */
 import type { ByteString } from "../protocol/byte-string.js";
 import { CommandFailure } from "./arguments/errors.js";
@@ -44,7 +44,7 @@ export class NamedKeys {
     return this.#keys.get(id);
   }
 
-  /** All of them. */
+  /** Returns all of them. */
   all(): Iterable<ByteString> {
     return this.#keys.values();
   }

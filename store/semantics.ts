@@ -126,11 +126,11 @@ export function readRow(table: CommandIndex, argv: readonly ByteString[]): Comma
 function isOrdinary(command: Command, tables: readonly CommandIndex[]): boolean {
   const words = command.name.split("|");
   if (connectionMistake(words) !== null || isKeyCommand(words)) return false;
-  // Which row it is hangs on arguments: only where all tables find the same.
+  // Which row it is depends on the arguments: valid only if all tables find the same.
   return command.otherRow === undefined || tables.every((table) => table.find(command.name) === command);
 }
 
-/** Returns the rows before the newest table's, of which some are not what they are now. */
+/** Returns the rows before the newest table's; some of them differ from today's. */
 function rowsWith(others: readonly Command[]): readonly Command[] {
   const byName = new Map([...recordedCollections, ...others].map((row) => [row.name, row]));
   return commands.filter(({ name }) => !laterCollections.has(name)).map((row) => byName.get(row.name) ?? row);

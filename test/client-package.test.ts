@@ -1,4 +1,7 @@
-/** dbsync-client as somebody gets it who has nothing else: packed, put into an empty folder without a network, and used. */
+/**
+ * dbsync-client as a user without the repository gets it: packed, installed into an empty folder without a
+ * network, and used.
+ */
 import assert from "node:assert/strict";
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -10,7 +13,7 @@ import { clientPackage } from "./support/make-client-package.js";
 import { run } from "./support/run-program.js";
 import { MODULES, typeCheck } from "./support/type-check.js";
 
-/** What issue 18 asks of a client's install. */
+/** Limit of the install's size, from issue 18. */
 const BYTES_MOST = 3_000_000;
 
 const scratch = mkdtempSync(join(tmpdir(), "dbsync-client-package-"));
@@ -21,7 +24,7 @@ let packed: readonly string[] = [];
 before(async () => {
   mkdirSync(user);
   writeFileSync(join(user, "package.json"), "{}");
-  // A copy, since npm writes what it packs beside other tests.
+  // The source is copied, since npm writes its package while other tests run.
   cpSync(clientPackage, join(scratch, "source"), { recursive: true });
   const [report] = JSON.parse(await npm(["pack", "--json", "./source"], scratch)) as [
     { filename: string; files: { path: string }[] },

@@ -1,4 +1,7 @@
-/** What README and the pages for users print is run: the two first lines in a fresh copy, the blocks of a page in order in one folder. */
+/**
+ * Runs what README and the user pages print: the two first lines in a fresh copy, the blocks of a page in order in
+ * one folder.
+ */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import {
@@ -28,7 +31,7 @@ const manifest = JSON.parse(readFileSync(join(repositoryRoot, "package.json"), "
 const readDocument = (name: string) => readFileSync(join(repositoryRoot, name), "utf8");
 const documents = ownFiles().filter((name) => /^([^/]+|docs\/[^/]+|[a-z]+\/README)\.md$/.test(name));
 
-/** The names that a reader's browser gives to headings. */
+/** Returns the anchors that a browser finds for the headings. */
 function anchorsOf(document: string): Set<string> {
   const headings = [...document.matchAll(/^#+ (.*)$/gm)].map(([, text = ""]) => text);
   return new Set(
@@ -41,14 +44,14 @@ function anchorsOf(document: string): Set<string> {
   );
 }
 
-/** The blocks of a language, in order. */
+/** Returns the blocks of a language, in order. */
 function blocks(document: string, language: string): string[] {
   return [...document.matchAll(new RegExp(`^\`\`\`${language}\\n([\\s\\S]*?)^\`\`\`$`, "gm"))].map(
     ([, text]) => text as string,
   );
 }
 
-/** A folder in which npx finds our programs and import finds our library, as after `npm install dbsyncd`. */
+/** Makes a folder in which npx finds our programs and import finds our library, as after `npm install dbsyncd`. */
 function userFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), "dbsync-docs-"));
   const modules = join(folder, "node_modules");
@@ -62,12 +65,12 @@ function userFolder(): string {
     symlinkSync(program, join(modules, ".bin", name));
   }
   cpSync(join(repositoryRoot, "examples"), join(folder, "examples"), { recursive: true });
-  // The PATH's may be one that does not know Debian's packages.
+  // The PATH's Python may be one without Debian's packages.
   if (existsSync("/usr/bin/python3")) symlinkSync("/usr/bin/python3", join(modules, ".bin", "python3"));
   return folder;
 }
 
-/** Other ports in place of the documents' own, which may be taken here; the default port among them. */
+/** Replaces the document's ports, including the default one, by free ones. */
 async function withFreePorts(text: string): Promise<{ document: string; port: string }> {
   const ports = new Map([["1111", String(await freePort())]]);
   for (const [port] of text.matchAll(/\b(?:1111|1112|1113|2222|6379|6380|8888|8889|9464|9465|9466)\b/g)) {
@@ -77,7 +80,7 @@ async function withFreePorts(text: string): Promise<{ document: string; port: st
   return { document, port: ports.get("1111") as string };
 }
 
-/** Lets each background program of a block listen before the block goes on, as a person would. */
+/** Makes a block wait until each of its background programs listens, as a person would. */
 function waitingForServers(block: string): string {
   return block.replace(
     /^(?!#)(.*(?:-p|--port) (\d+).*&)$/gm,
@@ -85,7 +88,10 @@ function waitingForServers(block: string): string {
   );
 }
 
-/** npx takes a second of a processor: it is asked for each program once, and for each daemon, whose end it has to pass on. */
+/**
+ * Replaces most calls of npx, each of which takes a second of CPU time: it runs once for each program, and for
+ * each daemon, whose end it has to pass on.
+ */
 function askingNpxOnce(script: string): string {
   const asked = new Set<string>();
   return script.replace(/\bnpx ([\w-]+)/g, (words, program: string) => {
@@ -95,7 +101,7 @@ function askingNpxOnce(script: string): string {
   });
 }
 
-/** Seconds; a second signal that cannot be ignored after five more. */
+/** Seconds until the first signal; five more until one that cannot be ignored. */
 const LIMIT = ["-k", "5", "900"];
 
 const WAIT_FOR = `wait_for() {
@@ -107,12 +113,12 @@ const WAIT_FOR = `wait_for() {
 }
 `;
 
-/** As in a shell that somebody types in, each job is a process group; what is left of them ends with the script. */
+/** As in an interactive shell, each job is a process group; the remaining jobs end with the script. */
 const AS_TYPED = `set -m
 trap 'for job in $(jobs -p); do kill -9 -- "-$job"; done 2>/dev/null' EXIT
 `;
 
-/** Whether nobody listens there. */
+/** Whether no process listens at a port. */
 function isFree(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(port, "127.0.0.1", () => resolve(false));
@@ -121,8 +127,8 @@ function isFree(port: number): Promise<boolean> {
 }
 
 /**
- * Runs a script in its own process group and ends that group with it. Should the tests be killed, nobody ends a loop that
- * waits for a server: so the script's time is limited by a program that outlives them.
+ * Runs a script in its own process group and ends that group with it. If the tests are killed, a loop in the
+ * script that waits for a server would never end: so a separate program limits the script's time.
  */
 function runScript(
   script: string,
@@ -131,7 +137,7 @@ function runScript(
   limit: readonly string[] = LIMIT,
 ): Promise<{ code: number | null; output: string }> {
   const path = `${join(cwd, "node_modules/.bin")}:${process.env["PATH"]}`;
-  // Or a test run inside would report to this one.
+  // Otherwise a test run inside the script would report to this one.
   const { NODE_TEST_CONTEXT: _, ...outer } = process.env;
   const env = {
     ...outer,
@@ -153,7 +159,7 @@ function runScript(
       try {
         process.kill(-(child.pid as number), "SIGKILL");
       } catch {
-        // nothing was left of the group
+        // no process of the group remains
       }
       resolve({ code, output });
     });
@@ -179,7 +185,7 @@ test("the two command lines of README work in a fresh copy", { skip: skipUnlessF
     start.output,
     /INCR visits\n.*2.*\n.*2.*\n.*failed: connect[\s\S]*GET greeting\n(.*bonjour.*\n){3}/,
   );
-  // Installed it is.
+  // The copy is installed now.
   const tested = await runScript("npm test -- protocol/frame", copy);
   assert.equal(tested.code, 0, tested.output);
   assert.match(tested.output, /pass [1-9]/);
@@ -188,7 +194,7 @@ test("the two command lines of README work in a fresh copy", { skip: skipUnlessF
 
 const PRINTED = "value: ";
 
-/** A program whose awaited values are printed where a comment says what they are. */
+/** Returns a program that prints the awaited values whose comments name them, and those values. */
 function printing(program: string): { text: string; expected: unknown[] } {
   const expected: unknown[] = [];
   const text = program.replace(
@@ -238,7 +244,7 @@ test("README's tour works line by line, and its program and that of client/READM
   rmSync(folder, { recursive: true });
 });
 
-/** Those whose blocks a reader types in order, in an empty folder. */
+/** Pages whose blocks a reader types in order, in an empty folder. */
 const PAGES = [
   "install.md",
   "docs/operations.md",
@@ -253,7 +259,7 @@ const PAGES = [
   "docs/python.md",
 ];
 
-/** Those whose blocks wait for their daemons themselves: they are run exactly as printed. */
+/** Pages whose blocks wait for their daemons themselves: they are run exactly as printed. */
 const WAITING_PAGES = [
   "docs/active-active.md",
   "docs/migration.md",
@@ -262,7 +268,7 @@ const WAITING_PAGES = [
   "docs/python.md",
 ];
 
-/** Its daemons have their ports from files. */
+/** A page whose daemons take their ports from files. */
 const CONFIGURED_PAGE = "docs/production.md";
 
 for (const page of PAGES)
@@ -281,7 +287,7 @@ for (const page of PAGES)
       ? asPrinted.join("\n")
       : `${WAIT_FOR}${asPrinted.map(waitingForServers).join("\n")}`;
     const { code, output } = await runScript(script, folder, {
-      // It counts for more than a configuration file.
+      // The variable has priority over a configuration file.
       ...(page === CONFIGURED_PAGE ? {} : { DBSYNCD_PORT: port }),
       DBSYNC_SERVERS: `127.0.0.1:${port}`,
     });

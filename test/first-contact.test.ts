@@ -1,4 +1,4 @@
-/** docs/first-contact.md: three lines at most in each language from a clone to an answer, as they are printed. */
+/** docs/first-contact.md: at most three lines in each language from a clone to an answer, run as printed. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { skipUnlessFull } from "./support/amount.js";
@@ -21,7 +21,7 @@ describe("the lines are answered", { skip: skipUnlessFull }, () => {
   for (const contact of firstContacts()) {
     test(contact.name, { skip: lackOf(contact) }, async () => {
       const { code, stdout, stderr } = (await meet(contact, repositoryRoot)).answer;
-      // npm may have warnings of its own.
+      // npm may print warnings.
       assert.deepEqual([code, stdout], [0, "1\n"], stderr);
     });
   }

@@ -1,4 +1,7 @@
-/** The files for those who work on dbsync elsewhere: editors, hosts of repositories and old resolvers find what holds here. */
+/**
+ * The files for contributors in other environments: editors, hosts of repositories and old resolvers find the
+ * project's settings.
+ */
 import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";

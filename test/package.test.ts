@@ -1,4 +1,4 @@
-/** What somebody gets who installs the packed package: programs, import, require, types, and nothing that should stay here. */
+/** The packed package as users install it: programs, import, require, types, and no file that should not be in it. */
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -139,7 +139,7 @@ test("dbsyncd/testing starts and stops daemons for a user's own test", () => {
   assert.equal(node(script, "module"), "OK v\nnull");
 });
 
-// Last, since it takes the other packages away.
+// This is last, since it removes the other packages.
 test("the library works without any other package installed", async () => {
   const modules = join(scratch, "user/node_modules");
   for (const name of readdirSync(modules)) {

@@ -1,7 +1,7 @@
 /**
- * Runs test files: `node run-files.js MS LANES FILE…`, each file for so many milliseconds at most, so many at once. Leads the process group that it
- * is started in: when a file hangs and is ended, the servers that it started end here. A few files that fail beside the others run once
- * more, alone (docs/decisions/0029).
+ * Runs test files: `node run-files.js MS LANES FILE…`, each for at most MS milliseconds, LANES in parallel. Leads
+ * its process group: when a file hangs and is ended, the servers that it started end too. If a few files fail,
+ * they run again, alone (docs/decisions/0029).
  */
 import { existsSync } from "node:fs";
 import { basename, relative } from "node:path";
@@ -11,24 +11,24 @@ import { spec } from "node:test/reporters";
 const [milliseconds, lanes, ...files] = process.argv.slice(2);
 const limit = Number(milliseconds);
 
-/** Node 24 does not end a file by itself: then nothing is heard of any for longer than one may take. */
+/** Node 24 does not end a hanging file by itself: then there is no event for longer than one file may take. */
 const silence = setTimeout(() => {
   console.error(`Nothing has happened for ${1.5 * limit} ms: a test file hangs.`);
   process.exit(1);
 }, 1.5 * limit).unref();
 const heard = () => void silence.refresh();
 
-/** How many files are told of at the end. */
+/** Number of files listed at the end. */
 const LISTED = 10;
-/** More files than these do not fail because the machine was busy. */
+/** If more files fail, it was not because the machine was busy. */
 const AGAIN_MAX = 3;
-/** Milliseconds, by file. */
+/** File → milliseconds. */
 const took = new Map<string, number>();
 
-/** What failed in a run, by file: the names of tests. */
+/** File → names of the tests that failed in a run. */
 class Failures {
   readonly byFile = new Map<string, Set<string>>();
-  /** A file that hung would hang once more. */
+  /** Whether a file hung. It would hang again. */
   hasHung = false;
 
   add(file: string, test: string, cause: unknown): void {
@@ -43,13 +43,13 @@ class Failures {
   }
 }
 
-/** A program that several files share lies elsewhere. */
+/** Returns a file's path. A program that several files share is outside the working directory. */
 function shown(file: string): string {
   const path = relative(process.cwd(), file);
   return path.startsWith("..") ? basename(file) : path;
 }
 
-/** Where a run's time went. */
+/** Lists the files that took longest. */
 function longest(): string {
   if (took.size <= 1) return "";
   const lines = [...took]
@@ -59,7 +59,7 @@ function longest(): string {
   return `The longest files:\n${lines.join("\n")}\n`;
 }
 
-/** Runs files and tells of them. @returns what failed */
+/** Runs files and reports their results. @returns the failures */
 async function ran(paths: readonly string[], concurrency: number): Promise<Failures> {
   const failures = new Failures();
   const report = (run({ files: [...paths], concurrency, timeout: limit }) as TestsStream)
@@ -67,7 +67,7 @@ async function ran(paths: readonly string[], concurrency: number): Promise<Failu
     .on("test:dequeue", heard)
     .on("test:complete", ({ name, file, details }) => {
       heard();
-      // A file is told of as a test that has its name.
+      // The test with the file's name is the file itself.
       if (file?.endsWith(name)) took.set(file, details.duration_ms);
     })
     .compose(new spec());
@@ -76,7 +76,7 @@ async function ran(paths: readonly string[], concurrency: number): Promise<Failu
   return failures;
 }
 
-/** @returns the last words */
+/** Runs the files. @returns the text to print last */
 async function main(): Promise<string> {
   const first = await ran(files, Number(lanes));
   if (!first.mayRunAgain) {
@@ -96,5 +96,5 @@ async function main(): Promise<string> {
 }
 
 const last = await main();
-// A server that is left may hold pipes of its test file open, for which the runner would wait for ever.
+// A remaining server may hold the pipes of its test file open, and the runner would wait forever.
 process.stdout.write(last, () => process.exit());

@@ -1,4 +1,4 @@
-/** `npm test -- WORD` looks at paths below test/ alone, wherever the clone lies, and leaves no process behind. */
+/** `npm test -- WORD` matches only paths below test/, wherever the clone is, and leaves no process running. */
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
@@ -33,7 +33,7 @@ test("a word in the name of the folder above chooses nothing", () => {
   rmSync(above, { recursive: true });
 });
 
-/** A test file that starts a child, tells its pid and hangs. */
+/** A test file that starts a child, prints its pid and hangs. */
 const HANGING = `
   import { spawn } from "node:child_process";
   import { writeFileSync } from "node:fs";
@@ -42,7 +42,7 @@ const HANGING = `
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
 `;
 
-/** Milliseconds until it is ended; before, a busy machine has to have started it. */
+/** Milliseconds until the file is ended; a busy machine has to have started it by then. */
 const LIMIT = "10000";
 
 test("the files that only full runs have are there", () => {
@@ -72,7 +72,7 @@ test("a file that hangs is ended, and so is what it started", async () => {
   rmSync(folder, { recursive: true });
 });
 
-/** Runs test files whose texts are given. @returns its exit code and what it printed */
+/** Runs test files with the given texts. @returns the exit code and the output */
 function ran(texts: readonly string[]): { readonly status: number | null; readonly output: string } {
   const folder = mkdtempSync(join(tmpdir(), "dbsync-failing-"));
   const files = texts.map((text, i) => {

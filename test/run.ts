@@ -1,6 +1,6 @@
 /**
- * `npm test`: installs what the tests need and the machine lacks, then runs every test file.
- * `npm test -- store faults` runs the files whose path below test/ holds one of the words.
+ * `npm test`: installs missing requirements of the tests, then runs every test file. `npm test -- store faults`
+ * runs the files whose path below test/ contains one of the words.
  */
 import { spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -17,10 +17,10 @@ import { together } from "./support/together.js";
 /** A test file that takes longer hangs: the longest take some minutes on a busy machine. */
 const FILE_MS_MAX = 900_000;
 
-/** Processes at once: more than processors, as many wait for others most of their time. */
+/** Number of parallel processes: more than processors, since many mostly wait. */
 const LANES = availableParallelism() + 2;
 
-/** Files that take longer than most, as the end of a run tells; the longest first. */
+/** Files that take longer than most, according to the end of a run; the longest first. */
 const LONG = [
   "docs.test",
   "faults/member-snapshots",
@@ -71,7 +71,7 @@ function main(words: readonly string[]): void {
     return;
   }
   const groups = mkdtempSync(join(tmpdir(), "dbsync-tests-"));
-  // Nobody is to wait in the end for what was begun last.
+  // Long files start first, so that none remains alone at the end.
   const long = new Set(LONG.flatMap((words) => files.filter((file) => file.startsWith(words))));
   const short = together(pathsOf(files.filter((file) => !long.has(file))), { folder: groups, lanes: LANES });
   runFiles([...pathsOf([...long]), ...short], () => {
@@ -80,7 +80,7 @@ function main(words: readonly string[]): void {
   });
 }
 
-/** In a process group, which ends as a whole: with its leader, or when we are to end. */
+/** Runs the files in a process group, which ends as a whole: with its leader, or when this process is terminated. */
 function runFiles(files: readonly string[], ended: () => void): void {
   const program = join(buildRoot, "test/run-files.js");
   const leader = spawn(process.execPath, [program, String(FILE_MS_MAX), String(LANES), ...files], {
@@ -91,7 +91,7 @@ function runFiles(files: readonly string[], ended: () => void): void {
     try {
       process.kill(-leader.pid!, "SIGKILL");
     } catch {
-      // None of it is left.
+      // No process of the group remains.
     }
   };
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, endGroup);
@@ -102,7 +102,7 @@ function runFiles(files: readonly string[], ended: () => void): void {
   });
 }
 
-/** @returns whether everything is there now */
+/** Installs what is missing. @returns whether everything is available now */
 function installMissing(): boolean {
   const needed = requirements.filter(({ isForFullRuns }) => isFull || !isForFullRuns);
   const missing = needed.filter((requirement) => !isThere(requirement));
@@ -126,7 +126,10 @@ function installMissing(): boolean {
   return left.length === 0 && haveNode && (!isFull || havePymongo());
 }
 
-/** What test/libraries uses of npm is far more than what everybody should have to install for the other tests. */
+/**
+ * Installs the npm packages of test/libraries, which the other tests do not need.
+ * @returns whether they are available
+ */
 function haveNodeLibraries(): boolean {
   const folder = join(repositoryRoot, "test", "libraries", "npm");
   const manifest = JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as {
@@ -154,7 +157,7 @@ function haveNodeLibraries(): boolean {
   return false;
 }
 
-/** Debian has one version of pymongo; drivers of version 4 are tested as well. */
+/** Installs pymongo 4, in addition to Debian's version. @returns whether it is available */
 function havePymongo(): boolean {
   const folder = join(repositoryRoot, "test", "libraries", "python", "pymongo-4");
   if (existsSync(folder)) return true;

@@ -1,4 +1,4 @@
-/** Keeps house: the arrows between folders, purity, sizes, left-overs, files that nothing uses. */
+/** Checks the structure: imports between folders, purity, sizes, leftovers, unused files. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -34,7 +34,7 @@ const impure =
 
 const FUNCTION_LINES_MAX = 70;
 
-/** The modules of `dbsync` that know the daemon's folders, which the others load on use. */
+/** The modules of `dbsync` that access the daemon's folders, which the other modules load on use. */
 const heavy = /^cli\/(folder\/|sql\/parsed-statements\.)/;
 
 const tracked = ownFiles();
@@ -113,7 +113,7 @@ test("functions stay short", () => {
   }
 });
 
-/** Functions and methods by their indentation, which the formatter guarantees. */
+/** Finds functions and methods by their indentation, which the formatter guarantees. */
 function functionsOf(lines: readonly string[]): { name: string; length: number }[] {
   return lines.flatMap((line, start) => {
     const head =
@@ -125,7 +125,10 @@ function functionsOf(lines: readonly string[]): { name: string; length: number }
   });
 }
 
-/** Files that make arguments of an array, and why it is short: a call with some 120,000 arguments ends in a RangeError. */
+/**
+ * Files that spread an array into arguments, and why it is short: a call with some 120,000 arguments throws a
+ * RangeError.
+ */
 const spreading: Readonly<Record<string, string>> = {
   "client/browser/byte-buffer.ts": "slices of CODES_AT_ONCE bytes",
   "client/browser/web-key.ts": "the bytes of one public key",
@@ -176,7 +179,7 @@ test("no call has as many arguments as an input has items", () => {
 });
 
 test("nothing is left over", () => {
-  // Written in pieces, or this file would find itself.
+  // The pattern is written in pieces, otherwise it would match this file.
   const leftOver = new RegExp(
     ["TO" + "DO", "FIX" + "ME", "X" + "XX", "HA" + "CK"].map((word) => `\\b${word}\\b`).join("|"),
   );
@@ -203,7 +206,7 @@ test("every file is imported, or is a program, a test or named in package.json",
   }
 });
 
-/** What makes bundles and modules of pages names what they begin with. */
+/** Programs that build bundles and modules of pages; they name the entry files. */
 const builders = sources.filter((file) => /^test\/support\/make-[^/]+\.ts$/.test(file));
 
 test("what tests and simulations check is what runs: no module of the product is imported by tests alone", () => {

@@ -7,7 +7,7 @@ import { readBody } from "../protocol/version-2/envelope.js";
 import { comparePlaces, type Entry, type Place, placeOf } from "./entries/entry.js";
 import { Heap } from "./entries/heap.js";
 
-/** Entries at most: enough for a client whose clock is ahead and that writes at full rate for some seconds. */
+/** Maximum entries: enough for a client whose clock is ahead and that writes at full rate for some seconds. */
 const ENTRIES_MAX = 50_000;
 /** Bytes of bodies and signatures, at most. */
 const BYTES_MAX = 32 * 1024 * 1024;
@@ -44,7 +44,7 @@ export class Ahead {
     }
   }
 
-  /** Takes out those that are dated up to a time, in their order. */
+  /** Removes and returns the entries dated up to a time, in order. */
   takeDue(until: number): Entry[] {
     const due: Entry[] = [];
     while (this.#heap.size > 0 && this.firstAt <= until) {

@@ -1,6 +1,6 @@
 /**
  * The entries that are stored: each once, on disk before it is announced, found by its place, checked by its id.
- * Knows nothing of the state that they make.
+ * It knows nothing about the state that they produce.
  */
 import type { ByteString } from "../protocol/byte-string.js";
 import { dateText, hexOf } from "../protocol/version-2/envelope.js";
@@ -46,7 +46,7 @@ export class Archive {
   /** Ids of everything dated after `#recentFrom`. */
   readonly #recent = new RecentIds();
   #recentFrom = -1;
-  /** The date up to which nothing is stored any more; -1: everything is. */
+  /** The date up to which nothing is stored any longer; -1: everything is. */
   prunedTo: number;
   /** The dates of entries that are not on disk yet, by id. */
   readonly #unflushed = new Map<ByteString, number>();
@@ -58,7 +58,7 @@ export class Archive {
     this.#parts = parts;
     this.#failure = failure;
     const { storage, log, snapshots } = parts;
-    // A damaged entry is found by reading it once more; members are to send it again, or no snapshot can ever be made.
+    // A damaged entry is found by reading it again; members are to send it again, or no snapshot can ever be made.
     const onDamaged = (place: Place): void => void this.read(place);
     this.making = snapshots === null ? null : new SnapshotMaking(snapshots, storage, log, onDamaged);
     this.index = this.#emptyIndex();
@@ -67,8 +67,8 @@ export class Archive {
   }
 
   /**
-   * Drops everything dated at or before a time, which is not taken again either. The index goes on counting what was
-   * there.
+   * Drops everything dated at or before a time, which is not taken again either. The index still counts the dropped
+   * entries.
    */
   prune(until: number): void {
     if (until <= this.prunedTo) return;
@@ -129,14 +129,14 @@ export class Archive {
       : this.#parts.storage.get(writePlace(place)) !== null;
   }
 
-  /** Returns those of some entries that it does not hold, each once, in their order. */
+  /** Returns those of some entries that it does not hold, each once, in order. */
   fresh(entries: readonly Entry[]): Entry[] {
     const fresh = new Map<ByteString, Entry>();
     for (const entry of entries) if (!this.holds(placeOf(entry))) fresh.set(entry.id, entry);
     return [...fresh.values()].sort(compareEntries);
   }
 
-  /** Whether the index has everything that was taken and is dated before a time, none of it damaged. */
+  /** Whether the index has all accepted entries dated before a time, none of them damaged. */
   countsBefore(at: number): boolean {
     return this.#damaged.size === 0 && ![...this.#unflushed.values()].some((date) => date < at);
   }
@@ -153,7 +153,7 @@ export class Archive {
 
   /**
    * Stores entries that it does not hold. Snapshots that the first of them makes wrong are marked so in the same write.
-   * @param entries  in their order, at least one
+   * @param entries  in order, at least one
    * @param from     the member that sent them; null: first-hand
    * @returns when they are as safe as --fsync says; null: they are
    */
@@ -236,7 +236,7 @@ export class Archive {
 
   /**
    * Notes that an entry on disk cannot be read; an undamaged copy from any member replaces it. Pruned entries are in
-   * a snapshot, and are not requested any more.
+   * a snapshot, and are not requested any longer.
    * @param isFolded  whether the state has it; then the index counts it if it is on disk for sure
    */
   damaged(place: Place, isFolded: boolean): void {
@@ -263,7 +263,7 @@ export class Archive {
     return missesMore;
   }
 
-  /** Returns the places of damaged entries dated up to a time that no member has sent again, in their order. */
+  /** Returns the places of damaged entries dated up to a time that no member has sent again, in order. */
   damagedUpTo(date: number): Place[] {
     const places = [...this.#damaged.values()].flatMap(({ place }) => (place.at <= date ? place : []));
     return places.sort(comparePlaces);

@@ -141,7 +141,7 @@ export class DamagedEntries {
     try {
       await this.#folding.archive.removeDamaged(gone, mark);
     } catch {
-      // The failure of the disk is reported elsewhere.
+      // A failure of the disk is reported elsewhere.
       return;
     }
     this.#removed(gone);

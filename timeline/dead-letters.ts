@@ -7,7 +7,7 @@ import type { Mark } from "./entries/storage.js";
 
 /** The reason for which an entry leaves. The numbers are in files: never changed. */
 export const LETTER_REASONS = {
-  /** The snapshot that was taken over certainly does not contain it. */
+  /** The adopted snapshot certainly does not contain it. */
   missing: 1,
   /** The snapshot has another sum for its second, so it may contain it or not. */
   possible: 2,

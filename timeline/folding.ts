@@ -1,6 +1,6 @@
 /**
- * The fold that serves: made of what is on disk, extended by entries as they come, cut as time passes, and replaced by one
- * that was made again. Source: docs/architecture.md "How daemons agree".
+ * The fold that answers commands. It is built from the entries on disk, extended as entries arrive, cut as time passes, and
+ * replaced after a refold. Source: docs/architecture.md "How daemons agree".
  */
 import type { EnvelopeDate } from "../protocol/version-2/messages-v2.js";
 import { Database } from "../store/database.js";
@@ -16,7 +16,7 @@ import type { TimelineParts } from "./timeline-owner.js";
 import { Waiting } from "./waiting.js";
 import type { Watermark } from "./watermark.js";
 
-/** Units that are done again in one go, at most: some 10 ms. */
+/** Maximum units to redo in one step: about 10 ms. */
 export const REDO_MAX = 5000;
 
 export class Folding {
@@ -25,7 +25,7 @@ export class Folding {
   readonly forgotten: Forgotten;
   readonly horizon: Horizon;
   readonly refolding: Refolding;
-  /** Whether the fold has what is on disk, so that entries are taken. */
+  /** Whether the fold contains everything on disk, so that it accepts entries. */
   isOpen = false;
   readonly #parts: TimelineParts;
   readonly #watermark: Watermark;
@@ -43,32 +43,32 @@ export class Folding {
     this.#fold = new Fold({ database: new Database({ databases }), ring: genesis(), cutAt: -1 });
   }
 
-  /** The fold that serves. */
+  /** The fold that answers commands. */
   get fold(): Fold {
     return this.#fold;
   }
 
-  /** The greatest date that the fold has, or has had. */
+  /** The latest date that the fold has ever had. */
   get newest(): EnvelopeDate {
     return this.#newest;
   }
 
-  /** Whether entries are merged into the fold as they come. */
+  /** Whether entries are merged into the fold as they arrive. */
   get isServing(): boolean {
     return this.isOpen && !this.refolding.isRunning;
   }
 
-  /** Whether the release does not know what commands mean from some date on, so that nothing later is applied. */
+  /** Whether this release does not know what commands mean after some date, so that it applies nothing later. */
   get isStill(): boolean {
     return this.#fold.end !== null;
   }
 
-  /** Raises the watermark, unless the fold is still: then no later date may become final. */
+  /** Raises the watermark; not while the fold is still, because then no later date may become final. */
   raise(to: number): void {
     if (!this.isStill) this.#watermark.raise(to);
   }
 
-  /** Folds the entries on disk, in slices. @param index  empty; filled from them */
+  /** Folds the entries on disk, in slices. @param index  empty; filled from these entries */
   async open(index: DigestIndex): Promise<void> {
     const { archive, forgotten, refolding, waiting } = this;
     const { making } = archive;
@@ -76,7 +76,7 @@ export class Folding {
     forgotten.opened(last !== null || this.#watermark.value > 0);
     const newest = last === null ? 0 : readPlace(last).at;
     const horizon = Math.max(this.horizon.of(newest), making?.newest ?? -1);
-    // What was taken before a restart is folded after it, whatever the clock says now.
+    // Entries accepted before a restart are folded after it, whatever the clock says now.
     const until = Math.max(horizon, this.horizon.dueUntil, this.#watermark.takenTo);
     const found = (entry: Entry) => {
       if (entry.envelope.at > horizon) archive.found(entry);
@@ -92,7 +92,7 @@ export class Folding {
     this.isOpen = true;
   }
 
-  /** Merges entries. @returns null: too many units would have to be done again, and nothing has been */
+  /** Merges entries. @returns null: too many units would have to be redone, so nothing was merged */
   merge(
     entries: readonly Entry[],
     folded = this.#fold.mergeWithin(REDO_MAX, entries),
@@ -102,7 +102,7 @@ export class Folding {
     return folded === null ? null : this.forgotten.mark(folded);
   }
 
-  /** Serves from a new fold, which has every entry that came while it was made except those below its tail. */
+  /** Switches to a new fold, which has every entry that arrived while it was built, except those below its tail. */
   swap(fold: Fold, late: readonly Entry[]): void {
     this.#fold = fold.inherit(this.#fold);
     this.waiting.addLate(this.refolding.takeBelow());
@@ -111,18 +111,18 @@ export class Folding {
     this.#parts.owner.folded(late, []);
   }
 
-  /** Ends the tail where it should end by now; also during a refold, which may take longer than filling the tail. */
+  /** Cuts the tail at the current horizon; also during a refold, because the tail may fill up before that ends. */
   cut(): void {
     const { cutAt, end } = this.#fold;
     const horizon = this.horizon.of(this.#newest.at);
     this.#fold.cut(horizon);
-    // The cut stays where the standstill began, while more and more ids arrive.
+    // The cut stays where the standstill began, but ids keep arriving.
     if (end !== null) this.archive.forget(horizon);
     trim(this.#fold, this.#parts.limits.tailBytes, Math.floor(this.#parts.clock()));
     if (this.#fold.cutAt > cutAt) this.#settle(this.#fold.cutAt);
   }
 
-  /** Moves the watermark to a date, up to which ids need not be in memory any more. */
+  /** Moves the watermark to a date. Ids up to that date no longer need to be in memory. */
   #settle(cutAt: number): void {
     this.raise(cutAt);
     this.archive.forget(cutAt);

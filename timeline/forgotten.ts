@@ -20,7 +20,7 @@ export class Forgotten {
   }
 
   /**
-   * Called at a start, and again when a member's snapshot replaces what was here. @param isBegun  whether there were
+   * Called at startup, and again when a member's snapshot replaces what was here. @param isBegun  whether there were
    * entries
    */
   opened(isBegun: boolean): void {

@@ -1,5 +1,5 @@
 /**
- * A snapshot that one member sends to another, which misses entries that no member stores any more. The receiver
+ * A snapshot that one member sends to another, which misses entries that no member stores any longer. The receiver
  * starts again from that snapshot, and from its own entries of later dates. Which snapshot may be trusted is decided
  * elsewhere: here it must be the very bytes that were decided on, and its key ring must follow from signatures.
  * Source: docs/decisions/0014-a-snapshot-is-handed-over-as-it-is.md, 0016-a-snapshot-needs-a-majority.md.

@@ -1,5 +1,5 @@
 /**
- * Merges late entries of members into the fold that serves: in their order, for some milliseconds a turn of the event
+ * Merges late entries of members into the fold that serves: in order, for some milliseconds a turn of the event
  * loop, so that no client waits long, however many arrive together. Entries that belong below the tail, or affect too
  * much, alone or together, cause a refold.
  */
@@ -13,11 +13,11 @@ import { appliedOf } from "./standstill.js";
 import type { TimelineParts } from "./timeline-owner.js";
 
 /**
- * Units that all waiting entries may cause to be done again, merge by merge: beyond them a refold is cheaper, and its
+ * Units that all waiting entries may cause to be redone, merge by merge: beyond them a refold is cheaper, and its
  * turns are short.
  */
 const REDO_ALL_MAX = 4 * REDO_MAX;
-/** Units of the tail that are prepared in one turn at most: some 2 ms; and between two reads of the clock. */
+/** Maximum units of the tail to prepare in one turn (about 2 ms), and between two reads of the clock. */
 export const UNITS_A_TURN = 512;
 const UNITS_A_LOOK = 128;
 /** Late commands of one merge: the more, the less each of them costs; as many as take about a turn. */

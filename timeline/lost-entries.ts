@@ -16,7 +16,7 @@ import { findUnverifiable } from "./unverifiable.js";
 
 /** Entries that are reported one by one, at most. */
 const REPORTED_MAX = 200;
-/** Entries that are searched for and stored, at most: some 50 MB of places. */
+/** Maximum entries to search for and store: about 50 MB of places. */
 const LETTERS_MAX = 250_000;
 /** Letters that are written between two turns. */
 const LETTERS_A_STEP = 64;
@@ -56,7 +56,7 @@ export interface Losing {
 }
 
 /**
- * Finds and stores what is lost, while nothing is put.
+ * Finds and stores what is lost. Nothing may be written to the storage meanwhile.
  * @throws Error  the letters cannot be stored; none of them remains, and no entry may be dropped
  */
 export async function findLosing(

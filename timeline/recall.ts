@@ -24,7 +24,7 @@ export interface RecallPlan {
   readonly from: number;
   /** The date after which entries are left out. */
   readonly until: number;
-  /** Receives the fold that it begins with; called a second time if a snapshot has proved damaged. */
+  /** Receives the initial fold; called again if a snapshot turns out to be damaged. */
   readonly begun: (fold: Fold) => void;
   readonly found: (entry: Entry, answers: readonly UnitAnswer[]) => void;
 }
@@ -139,7 +139,7 @@ export class Recalls {
   /**
    * Passes steps on until a time.
    * @param endsAt  `uptime` milliseconds
-   * @throws RecallFailure  the time is over before the steps are
+   * @throws RecallFailure  the time runs out before the steps are done
    */
   *#until(steps: Steps<Fold>, endsAt: number): Steps<Fold> {
     for (;;) {
@@ -193,7 +193,7 @@ export class Recalls {
   }
 }
 
-/** Returns the date up to which nothing is stored any more; -1: everything is. */
+/** Returns the date up to which nothing is stored any longer; -1: everything is. */
 function prunedTo(storage: MarkSource): number {
   const mark = storage.mark("pruned");
   return mark === null ? -1 : Number(mark.toString());

@@ -1,5 +1,5 @@
 /**
- * Runs a refold while the present fold serves: waits until the disk has what it needs, goes on in slices, and
+ * Runs a refold while the current fold answers commands: waits until the disk has all entries, works in slices, and
  * remembers entries that arrive meanwhile.
  */
 import type { ByteString } from "../protocol/byte-string.js";
@@ -14,25 +14,25 @@ import { DamagedSnapshot } from "./snapshots/snapshot.js";
 import type { TimelineParts } from "./timeline-owner.js";
 
 /**
- * Commands that arrived meanwhile and are merged in one turn; or twice as many as arrived in the last turn, so that
- * it ends.
+ * Maximum commands to merge in one turn, of those that arrived meanwhile; or twice as many as arrived in the last turn,
+ * so that merging catches up.
  */
 const MISSED_A_TURN = 256;
-/** Milliseconds between two lines of the log. */
+/** Milliseconds between two progress lines in the log. */
 const PROGRESS_EVERY_MS = 5000;
 
 export interface RefoldingPlan {
-  /** Entries dated up to it get no undo records. */
+  /** Entries dated up to this get no undo records. */
   readonly horizon: number;
   /** The date after which entries are left out. */
   readonly until: number;
-  /** Bytes that undo records may take: beyond them the fold is cut later, as far as `cutTo` lets it. */
+  /** Bytes that undo records may take: if they take more, the fold is cut at a later date, at most at `cutTo`'s. */
   readonly tailBytes: number;
   /**
-   * Returns the latest date up to which the fold will have nothing to merge; left out: nothing is going to arrive.
+   * Returns the latest date up to which the fold will have nothing to merge; absent: no entries will arrive.
    */
   readonly cutTo?: () => number;
-  /** Filled from what is found; null: it is filled already. */
+  /** Filled with what the refold finds; null: the index is already filled. */
   readonly index: DigestIndex | null;
   readonly found: (entry: Entry) => void;
 }
@@ -43,18 +43,18 @@ export class Refolding {
   readonly #onDamaged: (place: Place) => void;
   #arrived = new Set<ByteString>();
   #missed: Entry[] = [];
-  /** Their commands, and the least of their dates. */
+  /** The number of commands in the missed entries, and the entries' earliest date. */
   #missedCommands = 0;
   #missedFrom = Number.POSITIVE_INFINITY;
   /** The missed entries that belong below the new fold's tail. */
   #below: Entry[] = [];
-  /** Ids of damaged entries that it found. */
+  /** Ids of the damaged entries that the refold found. */
   #gaps = new Set<ByteString>();
   #refold: Refold | null = null;
   #isRunning = false;
   #isStopped = false;
 
-  /** @param onDamaged  called with each entry that it cannot read */
+  /** @param onDamaged  called for each entry that cannot be read */
   constructor(parts: TimelineParts, archive: Archive, onDamaged: (place: Place) => void) {
     this.#parts = parts;
     this.#archive = archive;
@@ -65,12 +65,12 @@ export class Refolding {
     return this.#isRunning;
   }
 
-  /** Notes entries that arrived after the start: whether the refold would find them is chance, so it skips them. */
+  /** Notes entries that arrived after the start: the refold skips them, because it might or might not find them. */
   arrived(entries: readonly Entry[]): void {
     if (this.#isRunning) for (const { id } of entries) this.#arrived.add(id);
   }
 
-  /** Notes those of them that the fold that serves has got, and the new one has to get. */
+  /** Notes entries that were merged into the current fold, and have to be merged into the new one. */
   missed(entries: readonly Entry[]): void {
     if (!this.#isRunning) return;
     for (const entry of entries) {
@@ -85,26 +85,26 @@ export class Refolding {
     return this.#refold?.isPast(place) === true && isFound;
   }
 
-  /** Ids of entries that it could not read; called once it is done. */
+  /** Returns the ids of entries that could not be read; called when the refold is done. */
   takeGaps(): ReadonlySet<ByteString> {
     const gaps = this.#gaps;
     this.#gaps = new Set();
     return gaps;
   }
 
-  /** Returns the entries that came while it ran and that the new fold could not take; called once it is done. */
+  /** Returns the entries that arrived during the refold and could not be merged into the new fold; called when it is done. */
   takeBelow(): Entry[] {
     this.#arrived = new Set();
     return this.#below.splice(0);
   }
 
-  /** Folds what is on disk, and what has been put before. */
+  /** Folds the entries on disk, and those already handed to the storage. */
   start(plan: RefoldingPlan, done: (fold: Fold) => void, failed: (problem: Error) => void): void {
     this.#isRunning = true;
     this.#parts.storage.flushed().then(() => this.#begin(plan, done, failed), failed);
   }
 
-  /** The same, as a promise of the fold. */
+  /** The same as `start`, as a promise of the fold. */
   run(plan: RefoldingPlan): Promise<Fold> {
     return new Promise((resolve, reject) => this.start(plan, resolve, reject));
   }
@@ -163,21 +163,21 @@ export class Refolding {
     step();
   }
 
-  /** Returns the latest date to cut at, so that entries which came meanwhile can still be merged. */
+  /** Returns the latest date at which the fold can be cut so that entries that arrived meanwhile can still be merged. */
   #cutTo({ cutTo }: RefoldingPlan): number {
     return Math.min(cutTo?.() ?? Number.POSITIVE_INFINITY, this.#missedFrom - 1);
   }
 
   /**
    * Merges entries that arrived meanwhile into the new fold, in slices.
-   * @param before  their commands that the last slice has left
+   * @param before  how many of their commands the last slice left over
    */
   #mergeMissed(fold: Fold, plan: RefoldingPlan, before: number, done: (fold: Fold) => void): void {
     if (this.#isStopped) return;
     const came = before === 0 ? 0 : this.#missedCommands - before;
     const slice = this.#takeMissed(Math.max(MISSED_A_TURN, 2 * came));
     const above = slice.filter(({ envelope: { at } }) => at > fold.cutAt);
-    // What the fold has left out counts now: it has to be folded once more, with these.
+    // The fold had left commands out that take effect now: these entries have to be folded again, together with them.
     const isMerged = fold.mergeWithin(Number.POSITIVE_INFINITY, above) !== null;
     for (const entry of slice) if (!isMerged || entry.envelope.at <= fold.cutAt) this.#below.push(entry);
     trim(fold, plan.tailBytes, this.#cutTo(plan));
@@ -191,7 +191,7 @@ export class Refolding {
     done(fold);
   }
 
-  /** @param max  commands, but one entry at least */
+  /** @param max  maximum commands, but at least one entry is taken */
   #takeMissed(max: number): Entry[] {
     let commands = 0;
     const beyond = this.#missed.findIndex(({ envelope }, i) => {

@@ -14,7 +14,7 @@ const HELPING_FACTOR = 2;
 export interface RetentionTick {
   /** Everything dated up to it is in its place. */
   readonly cutAt: number;
-  /** The date up to which nothing is taken first-hand any more and the tail is over; milliseconds since 1970. */
+  /** The date up to which nothing is taken first-hand any longer and the tail is over; milliseconds since 1970. */
   readonly finalTo: number;
   /** Milliseconds since 1970. */
   readonly now: number;

@@ -16,7 +16,7 @@ export function standstillOf({ end, ring }: Fold): string | null {
   return `commands mean version ${ring.semantics} from ${dateText(end.at)} on, and this release knows ${known}: ${cure}`;
 }
 
-/** Whether what is dated at a time is applied, as far as it is there. */
+/** Whether the fold applies entries dated at a time. */
 export const reaches = ({ end }: Fold, at: number): boolean => end === null || at < end.at;
 
 /** Returns the dates up to which everything is in its place, and final: nothing after the end of a fold is. */

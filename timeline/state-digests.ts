@@ -1,7 +1,7 @@
 /**
- * The state that is served, as digests that daemons compare: of all keys, summed up in buckets in short steps while
- * the state changes; and of single keys, exactly as they are at a date. The sums only lead to keys that may differ;
- * the digest of a key is always right. Source: docs/decisions/0043-states-are-compared.md.
+ * Digests of the served state, which daemons compare: sums of all keys in buckets, computed in short steps while the state
+ * changes; and digests of single keys, exact as of a date. The sums only find keys that may differ; the digest of a key is
+ * always exact. Source: docs/decisions/0043-states-are-compared.md.
  */
 import type { ByteString } from "../protocol/byte-string.js";
 import type { Steps } from "../protocol/steps.js";
@@ -12,9 +12,9 @@ import { firstPlace, type Place } from "./entries/entry.js";
 import type { Fold } from "./fold/fold.js";
 import type { Folding } from "./folding.js";
 
-/** Selects what of a state is summed up. */
+/** Selects the part of a state that is summed up. */
 export interface Look {
-  /** Everything dated before it, and nothing else; milliseconds since 1970. */
+  /** Includes everything dated before this time, and nothing else; milliseconds since 1970. */
   readonly at: number;
   /** Selects the bucket of a key, and the part of a large value that is sampled. */
   readonly salt: number;
@@ -27,7 +27,7 @@ export interface StateSums {
   readonly sums: Uint32Array;
 }
 
-/** A bucket in which keys have been changed since. */
+/** The sum of a bucket whose keys have changed since. */
 export const UNCOMPARED = 0xffff_ffff;
 
 export interface NamedKey {
@@ -49,7 +49,7 @@ export interface WantedKeys {
   readonly max: number;
 }
 
-/** Keys of a share at most, roughly: a larger keyspace is compared share by share. */
+/** Maximum number of keys in a share, roughly: a larger keyspace is compared share by share. */
 const SHARE_KEYS = 2 ** 20;
 const KEYS_A_BUCKET = 8;
 const BUCKETS_MIN = 16;
@@ -78,7 +78,7 @@ export class StateDigests {
     return cutAt < at && isServing && waiting.isPast(at) && archive.countsBefore(at);
   }
 
-  /** Sums up, while the state changes. */
+  /** Computes the sums while the state may change. */
   *sums({ at, salt }: Look): Steps<StateSums> {
     const { database } = this.#folding.fold;
     const keys = database.keyspaces.reduce((sum, { size }) => sum + size, 0);
@@ -111,7 +111,7 @@ export class StateDigests {
     }
   }
 
-  /** The keys that lie in some of the buckets, as they are found while the state changes. */
+  /** Finds the keys in the given buckets while the state may change. */
   *keysIn({ wanted, shares, buckets, salt, max }: WantedKeys): Steps<NamedKey[]> {
     const found: NamedKey[] = [];
     for (const [db, keyspace] of this.#folding.fold.database.keyspaces.entries())
@@ -124,7 +124,7 @@ export class StateDigests {
   }
 
   /**
-   * Returns what some keys hold as of a date, without those that have been changed since; null: it is not known now.
+   * Returns the digests of keys as of a date, without the keys that have changed since; null: they are not known at present.
    */
   digests({ at, salt }: Look, keys: readonly NamedKey[]): KeyDigest[] | null {
     if (!this.isExact(at)) return null;
@@ -137,7 +137,7 @@ export class StateDigests {
           .map(({ db, key }) => ({ db, key, digest: digestIn(database, { db, key }, { at, salt }) }));
   }
 
-  /** Returns those of some keys that entries dated at or after a time have changed; null: it may be any. */
+  /** Returns which of the given keys were changed by entries dated at or after a time; null: any of them may be. */
   #changedSince(at: number, keys: readonly NamedKey[]): ReadonlySet<string> | null {
     const names = new Set(keys.map(nameOf));
     const changed = new Set<string>();
@@ -162,13 +162,16 @@ function digestIn(database: Database, { db, key }: NamedKey, { at, salt }: Look)
   return entry === undefined || isGone(entry, at) ? null : digestOfEntry(db, entry, salt);
 }
 
-/** Whether a unit of that date no longer sees it: then when it is dropped is each daemon's own affair. */
+/** Whether a unit of that date no longer sees the entry. When each daemon then drops it makes no difference. */
 const isGone = (entry: Parameters<typeof isExpired>[0], at: number) => isExpired(entry, at);
 
-/** Returns the bucket by the upper bits: a daemon with more buckets divides each of another's. */
+/**
+ * Returns the bucket, by the upper bits of the hash: each bucket of a daemon with fewer buckets is a whole number of
+ * another daemon's.
+ */
 const bucketOf = (hash: number, buckets: number): number => Math.floor((hash / 2 ** 32) * buckets);
 
-/** Whether a key is in the share, by the lower bits. */
+/** Whether a key is in the share, by the lower bits of its hash. */
 const isOfShare = (hash: number, shares: number, salt: number): boolean => hash % shares === salt % shares;
 
 function powerOfTwo(min: number, from: number, to: number): number {
@@ -178,8 +181,8 @@ function powerOfTwo(min: number, from: number, to: number): number {
 }
 
 /**
- * Visits each key that is there throughout once, in the order of scans: a key that is removed meanwhile moves another one in the table, which
- * a walk by index visits twice. Keys of a page that change before their turn are changed since the date of the sums.
+ * Visits each key that exists throughout exactly once, in the order of scans. (Removing a key moves another one in the table, so a walk by
+ * index could visit that one twice.) Keys of a page that change before their turn count as changed since the date of the sums.
  */
 function* eachKey(keyspace: Keyspace, see: (entry: Keyspace["entries"][number]) => void): Steps<void> {
   let from = 0;

@@ -2,7 +2,7 @@
 export interface TimelineFigures {
   readonly tailUnits: number;
   readonly tailBytes: number;
-  /** Units that were undone and done again. */
+  /** Units that were undone and redone. */
   readonly redone: number;
   /** Entries that are stored and not folded. */
   readonly waiting: number;

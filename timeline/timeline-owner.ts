@@ -18,7 +18,7 @@ export interface TimelineOwner {
   flushed(entries: readonly FlushedEntry[], from: ByteString | null): void;
   /** Called when entries of members are part of the state. @param answered  those of them whose answers are known */
   folded(entries: readonly Entry[], answered: readonly FoldedEntry[]): void;
-  /** Called when the disk has failed: nothing is taken any more. */
+  /** Called when the disk has failed: nothing is taken any longer. */
   failed(detail: string): void;
 }
 

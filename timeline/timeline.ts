@@ -85,7 +85,7 @@ export class Timeline {
     await this.#parts.storage.close();
   }
 
-  /** The reason for which nothing is taken any more; null: all is well. */
+  /** The reason for which nothing is taken any longer; null: all is well. */
   get failure(): string | null {
     return this.#failure.reason;
   }
@@ -103,7 +103,7 @@ export class Timeline {
     return this.#archive.index;
   }
 
-  /** The date up to which nothing is stored any more; -1: everything is. */
+  /** The date up to which nothing is stored any longer; -1: everything is. */
   get prunedTo(): number {
     return this.#archive.prunedTo;
   }
@@ -122,7 +122,7 @@ export class Timeline {
     return this.#watermark.published;
   }
 
-  /** The reason for which nothing is applied any more from a place on; null: everything is. */
+  /** The reason for which nothing is applied any longer from a place on; null: everything is. */
   get standstill(): string | null {
     return standstillOf(this.#fold);
   }
@@ -230,7 +230,7 @@ export class Timeline {
     return this.#folding.fold;
   }
 
-  /** @param entries  in their order, at least one */
+  /** @param entries  in order, at least one */
   #keep(entries: readonly Entry[], from: ByteString | null): Promise<void> | null {
     this.#refolding.arrived(entries);
     return this.#archive.add(entries, from);

@@ -1,7 +1,7 @@
 /**
- * Entries that no daemon could take from this one any more: a member's snapshot replaces the entries that named their
- * signers' keys, and does not know these keys. The search uses what members check as well: what the bytes name,
- * whichever member sent them and when.
+ * Finds entries that no other daemon could verify any longer: a member's snapshot replaces the entries that named their
+ * signers' keys, and does not contain these keys. The search uses the same information as members do when they check
+ * entries: what the bytes name, whichever member sent them and when.
  */
 import type { ByteString } from "../protocol/byte-string.js";
 import type { Steps } from "../protocol/steps.js";
@@ -18,11 +18,11 @@ const ENTRIES_A_STEP = 64;
 /** Places, each kind in order. */
 export interface Unverifiable {
   readonly unknown: readonly Buffer[];
-  /** Damaged entries, whose signers are unknown; members that have them send them again. */
+  /** Damaged entries, whose signers cannot be determined; members that have them send them again. */
   readonly damaged: readonly Buffer[];
 }
 
-/** The parts of an entry that show its signer, and the keys that it names. */
+/** The parts of an entry that show its signer and the keys that it names. */
 interface Signed extends Pick<Envelope, "key" | "at" | "commands"> {
   readonly place: Buffer;
   /** The units that may name keys; if there can be none, `commands` is empty as well. */
@@ -30,9 +30,9 @@ interface Signed extends Pick<Envelope, "key" | "at" | "commands"> {
 }
 
 /**
- * Finds them while nothing is put into the storage.
- * @param ring   of the snapshot; learns the keys that the remaining entries name
- * @param after  entries dated after it are checked; milliseconds since 1970
+ * Finds them; nothing may be written to the storage meanwhile.
+ * @param ring   the snapshot's key ring; the keys that the remaining entries name are added to it
+ * @param after  only entries dated after this are checked; milliseconds since 1970
  */
 export function* findUnverifiable(
   { storage, hash, databases }: TimelineParts,
@@ -66,7 +66,7 @@ export function* findUnverifiable(
     }
     yield;
   }
-  // A key may be named by an entry that follows what the key signed, or by one that was signed with such a key.
+  // The entry that names a key may come after an entry that the key signed, or may itself be signed with such a key.
   for (let before = -1; before !== unknown.length; yield) {
     before = unknown.length;
     unknown = unknown.filter((signed) => !isKnown(signed));

@@ -29,7 +29,7 @@ const STREAM_MS_MAX = 10_000;
  */
 const DELAYED_MS = 1000;
 
-/** A refold that is put off. */
+/** A refold that has been postponed. */
 interface PutOff {
   /** `uptime` milliseconds, and the same by the clock. */
   readonly since: number;
@@ -41,7 +41,7 @@ interface PutOff {
 export class Waiting {
   readonly #ahead = new Ahead();
   #late: Entry[] = [];
-  /** Whether the late ones are in their order. */
+  /** Whether the late ones are in order. */
   #isSorted = true;
   #lateFrom = Number.POSITIVE_INFINITY;
   #mergesFrom = Number.NEGATIVE_INFINITY;
@@ -59,7 +59,7 @@ export class Waiting {
     return this.#ahead.size + this.#late.length + this.#refolding.length;
   }
 
-  /** Whether no entry waits whose date has come. */
+  /** Whether the dates of all waiting entries are still ahead. */
   get isLevel(): boolean {
     return this.#late.length === 0 && this.#refolding.length === 0;
   }
@@ -71,18 +71,18 @@ export class Waiting {
     this.#isMarkRefolding = this.#refolding.length > 0;
   }
 
-  /** Whether no marked entry waits any more. */
+  /** Whether no marked entry waits any longer. */
   get isMarkPast(): boolean {
     return this.#marked.size === 0 && !this.#isMarkRefolding;
   }
 
-  /** Notes the time since which an entry waits whose date has come. @param uptime  milliseconds */
+  /** Notes since when an entry has been waiting although its date has passed. @param uptime  milliseconds */
   look(uptime: number): void {
     if (this.isLevel) this.#since = null;
     else this.#since ??= uptime;
   }
 
-  /** Whether an entry whose date has come has waited for long. */
+  /** Whether an entry has been waiting for long although its date has passed. */
   isBehind(uptime: () => number): boolean {
     return this.#since !== null && uptime() - this.#since > DELAYED_MS;
   }
@@ -151,7 +151,7 @@ export class Waiting {
   }
 
   /**
-   * Returns the first late ones, in their order, with at most this many commands, but one entry at least. They stay.
+   * Returns the first late ones, in order, with at most this many commands, but one entry at least. They stay.
    */
   late(maxCommands: number): Entry[] {
     let commands = 0;

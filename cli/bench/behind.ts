@@ -5,7 +5,7 @@ import { DbsyncError } from "../../client/shared/errors.js";
 import type { DaemonStatus } from "../status/daemon-status.js";
 import { readWorkStatus } from "../status/read-status.js";
 
-/** The answer to INFO of a daemon with its data in its own memory, and of one in front of a cluster, in which no server is meant. */
+/** The answer to INFO of a daemon that has its data in its own memory, and of one in front of a cluster, where no single server could answer. */
 const OWN_MEMORY = /INFO is for connections of the RESP listener/;
 const NO_SERVER = /names no key by which a server of the cluster/;
 const NOT_REPORTED = "not reported";

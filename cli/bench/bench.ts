@@ -1,4 +1,4 @@
-/** `dbsync bench`: a load on the daemons, and how they bear it. */
+/** `dbsync bench`: puts a load on the daemons and measures how they handle it. */
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { CallingClient } from "../../client/client.js";
 import type { FanOutClient } from "../../client/fan-out-client.js";
@@ -28,7 +28,7 @@ const MAX_PAYLOAD_BYTES = 16 * 1024 * 1024;
 const MAX_RATE = 10_000_000;
 const MAX_KEYS = 1_000_000;
 
-/** Keys that one command makes or removes, unless their values together are longer than this. */
+/** Maximum number of keys that one command creates or removes, and maximum length of their values together. */
 const KEYS_AT_ONCE = 500;
 const BYTES_AT_ONCE = 1024 * 1024;
 
@@ -167,7 +167,7 @@ function refuseFlood(flags: BenchFlags, { servers }: Settings, plan: string): vo
 
 interface Measured {
   readonly result: LoadResult;
-  /** The reason why keys are left; null: none are. */
+  /** The reason why keys were not removed; null: all were. */
   readonly failure: string | null;
   readonly isInterrupted: boolean;
 }
@@ -219,7 +219,7 @@ async function removeKeys(client: CallingClient, keys: number): Promise<string |
   }
 }
 
-/** Sends commands together, or one by one: a Redis Cluster takes no command with keys of several slots. */
+/** Sends commands together, or one by one: a Redis Cluster accepts no command with keys of several slots. */
 async function atOnceOrEach(
   atOnce: () => Promise<unknown>,
   each: () => readonly Promise<unknown>[],
@@ -239,7 +239,7 @@ function* keyNames(keys: number, atOnce: number): Generator<string[]> {
   }
 }
 
-/** Shows the progress on standard error, if that is a terminal. @returns  what ends it */
+/** Shows the progress on standard error, if that is a terminal. @returns a function that ends it */
 function startProgress(load: Load): () => void {
   if (!process.stderr.isTTY) return () => {};
   let [seconds, before] = [0, 0];

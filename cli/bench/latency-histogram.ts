@@ -5,12 +5,12 @@
 
 /** Buckets between a value and its double. */
 const PER_OCTAVE = 64;
-/** Everything shorter counts as this, in milliseconds. */
+/** Shorter latencies count as this, in milliseconds. */
 const SHORTEST_MS = 0.001;
 /** Octaves up to 2²⁶ µs, 67 s: longer than any call may take. */
 const OCTAVES = 26;
 
-/** A line of the drawing: calls that took at least `from` and less than `to` milliseconds. */
+/** A line of the histogram: calls that took at least `from` and less than `to` milliseconds. */
 export interface Band {
   readonly from: number;
   readonly to: number;
@@ -48,7 +48,7 @@ export class LatencyHistogram {
     return 0;
   }
 
-  /** Returns a band for each doubling, from the first that contains a call to the last. */
+  /** Returns a band for each doubling, from the first to the last that contains a call. */
   bands(): Band[] {
     const bands: Band[] = [];
     for (let octave = 0; octave < OCTAVES; octave++) {

@@ -5,7 +5,7 @@ import { splitWords } from "../shared/words.js";
 const KEY_MARK = "__rand__";
 const VALUE_MARK = "__value__";
 
-/** Keys of the commands that have names; those that were made are removed at the end. */
+/** The prefix of the keys of named commands; created keys are removed at the end. */
 export const BENCH_KEYS = "dbsync-bench:";
 
 const SET = `SET ${BENCH_KEYS}${KEY_MARK} ${VALUE_MARK}`;
@@ -14,12 +14,12 @@ const GET = `GET ${BENCH_KEYS}${KEY_MARK}`;
 /** Reads among ten commands of `mixed`. */
 const READS_OF_TEN = 9;
 
-/** `make` gives the next command's arguments. */
+/** `make` returns the next command's arguments. */
 export interface LoadCommand {
   readonly title: string;
-  /** Whether its keys are to be there before it begins. */
+  /** Whether its keys must exist before the benchmark begins. */
   readonly reads: boolean;
-  /** Whether its keys are this program's own, to be removed at the end. */
+  /** Whether its keys are this program's own, and are removed at the end. */
   readonly isOwn: boolean;
   readonly make: () => string[];
 }

@@ -1,13 +1,13 @@
 /**
- * A load on daemons, and its result. Closed loop: each of several callers sends its next command when the last one is answered. Open
- * loop: commands arrive at random times (Poisson) at a given rate, however slow the daemons are; a command's latency counts from its
- * arrival, so that a stall affects all that arrive meanwhile.
+ * Puts a load on daemons, and measures it. Closed loop: each of several callers sends its next command when the last one is answered. Open
+ * loop: commands arrive at random times (Poisson) at a given rate, however slow the daemons are; a command's latency counts from its arrival,
+ * so a stall affects all commands that arrive during it.
  */
 import type { Environment } from "../../client/shared/environment.js";
 import { DbsyncError } from "../../client/shared/errors.js";
 import { LatencyHistogram } from "./latency-histogram.js";
 
-/** Shorter waits for the next arrival use no timer, which would come a millisecond late. */
+/** Shorter waits for the next arrival use no timer, which would fire up to a millisecond late. */
 const SHORT_WAIT_MS = 2;
 
 /** Milliseconds after which the open loop reads answers, however many arrivals are overdue. */
@@ -61,7 +61,7 @@ export class Load {
     return this.result;
   }
 
-  /** No further calls; `run` resolves when those in flight have settled. */
+  /** Makes no further calls; `run` resolves when those in flight have settled. */
   stop(): void {
     this.#endsAt = Number.NEGATIVE_INFINITY;
     this.#wake();
@@ -79,7 +79,7 @@ export class Load {
       arrival += (-Math.log(1 - this.#environment.random()) / rate) * 1000;
       if (arrival >= this.#endsAt) break;
       await this.#waitUntil(arrival);
-      // Stopped while it waited.
+      // It was stopped while it waited.
       if (arrival >= this.#endsAt) break;
       const call = this.#call(arrival).finally(() => flying.delete(call));
       flying.add(call);
@@ -107,7 +107,7 @@ export class Load {
     });
   }
 
-  /** @param start  when it began, or arrived */
+  /** @param start  the time at which the call began, or arrived */
   async #call(start: number): Promise<void> {
     const { result } = this;
     result.pending++;

@@ -4,7 +4,7 @@ import { COMMAND_NAMES } from "../shared/command-names.js";
 
 export interface Candidate {
   readonly word: string;
-  /** A line for shells that show one. */
+  /** A description, for shells that show one. */
   readonly about: string;
 }
 
@@ -76,7 +76,7 @@ function named(word: string): Candidate {
   return { word, about: "" };
 }
 
-/** Returns a candidate in the case in which it was begun. */
+/** Returns a candidate in the case of the letters that were typed. */
 function inCaseOf(typed: string, { word, about }: Candidate): Candidate {
   const isLower = typed !== "" && typed === typed.toLowerCase();
   return { word: isLower ? word.toLowerCase() : word, about };

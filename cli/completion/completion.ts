@@ -1,4 +1,7 @@
-/** `dbsync completion SHELL`: a script that lets Tab complete dbsync's words, which asks `dbsync complete` for them. */
+/**
+ * `dbsync completion SHELL`: prints a script that makes Tab complete dbsync's words; the script calls `dbsync complete`
+ * for the candidates.
+ */
 import { Argument, type Command } from "commander";
 import { exitCodeHelp } from "../shared/exit-codes.js";
 import { printLine } from "../shared/output.js";

@@ -21,12 +21,12 @@ import { daemonSettings, folderPath } from "./folder-settings.js";
 
 export type { BackupReport };
 
-/** Keys that are restored at the same time: that many values are in memory. */
+/** Keys that are restored at the same time, whose values are all in memory. */
 const KEYS_AT_ONCE = 64;
 
 const log = pino({ level: "silent" });
 
-/** Makes a backup. @param incomplete  also if the daemon is catching up @throws Failure, NoBackup */
+/** Makes a backup. @param incomplete  makes it even if the daemon is catching up @throws Failure, NoBackup */
 export function backUp(file: string, incomplete: boolean, flags: FolderFlags): Promise<BackupReport> {
   return onFolder(async () => {
     const data = await folderPath(flags);
@@ -35,7 +35,10 @@ export function backUp(file: string, incomplete: boolean, flags: FolderFlags): P
   });
 }
 
-/** Makes a data folder. @param at  milliseconds since 1970; null: all of the backup @throws Failure, NotRestored */
+/**
+ * Restores a backup as a data folder. @param at  milliseconds since 1970; null: all of the backup @throws Failure,
+ * NotRestored
+ */
 export function restoreFolder(
   file: string,
   at: number | null,
@@ -53,7 +56,7 @@ export interface WantedKeys {
 }
 
 /**
- * Folds a backup, and gives its keys to `restore`, several at the same time.
+ * Folds a backup, and passes its keys to `restore`, several at the same time.
  * @throws Failure, NotRestored, and what `restore` throws
  */
 export function restoreKeys(

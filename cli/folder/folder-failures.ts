@@ -10,7 +10,7 @@ type ErrorClass = abstract new (...parts: never) => Error;
 export interface Expected {
   /** Problems of the folder, besides those of the operating system. */
   readonly kinds?: readonly ErrorClass[];
-  /** The exit code where neither the options nor a file that they name are at fault. */
+  /** The exit code if neither the options nor a file that they name is at fault. */
   readonly failed?: ExitCode;
 }
 
@@ -22,7 +22,7 @@ export async function onFolder<T>(
   try {
     return await work();
   } catch (problem) {
-    // The client's own.
+    // It is the client's own error.
     if (problem instanceof DbsyncError || problem instanceof KeyFileError) throw problem;
     const isExpected = [StartError, ...kinds].some((kind) => problem instanceof kind);
     if (!(problem instanceof Error) || !(isExpected || isSystems(problem))) throw problem;
@@ -32,7 +32,10 @@ export async function onFolder<T>(
   }
 }
 
-/** Whether it is the operating system's, or has such a cause: no space, no permission, a folder that is a mount. */
+/**
+ * Whether it is an error of the operating system, or is caused by one: no space, no permission, a folder that is a mount
+ * point.
+ */
 function isSystems(problem: unknown): boolean {
   return problem instanceof Error && ("syscall" in problem || isSystems(problem.cause));
 }

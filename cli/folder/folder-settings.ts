@@ -6,7 +6,7 @@ import { settingsOf } from "../../options/read-settings.js";
 import type { Settings } from "../../options/settings.js";
 import type { FolderFlags } from "../shared/folder-options.js";
 
-/** Returns what a daemon would be started with. @throws StartError */
+/** Returns the settings that a daemon would start with. @throws StartError */
 export async function daemonSettings(flags: FolderFlags): Promise<Settings> {
   const program = optionTable({ version, everything: false, print: () => {} });
   parseArguments(program, argumentsOf(flags), process.env);

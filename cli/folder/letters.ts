@@ -1,4 +1,4 @@
-/** Dead letters in a daemon's folder: listed, found, removed, and marked while they are written again. */
+/** Lists, finds and removes dead letters in a daemon's folder, and marks them while they are written again. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { type FoundFates, findLetters as findIn } from "../../cluster/dead-letters/found-letters.js";
@@ -22,7 +22,7 @@ import { folderPath } from "./folder-settings.js";
 
 export type { Fate, FoundFates };
 
-/** Arguments of a command, and bytes of an argument, that lists show. */
+/** Numbers of arguments of a command, and of bytes of an argument, that lists show. */
 const MAX_BRIEF_ARGUMENTS = 3;
 const MAX_BRIEF_BYTES = 32;
 
@@ -44,7 +44,7 @@ export interface LetterEnvelope {
   readonly as: Buffer | null;
   readonly db: number;
   readonly multi: boolean;
-  /** `writer` hexadecimal; null: the key was to be absent. */
+  /** `writer` is hexadecimal; null: the key had to be absent. */
   readonly conditions: readonly {
     readonly db: number;
     readonly key: Buffer;
@@ -52,7 +52,7 @@ export interface LetterEnvelope {
   }[];
   /** Number of commands. */
   readonly count: number;
-  /** The commands; in a list the beginning of the first one alone. */
+  /** The commands; in a list only the beginning of the first one. */
   readonly commands: readonly (readonly Buffer[])[];
 }
 
@@ -117,14 +117,15 @@ export function findLetters(
 }
 
 export interface LettersToWrite {
-  /** The letters that are meant; null: all that are certain to be missing. */
+  /** The selected letters; null: all that are certain to be missing. */
   readonly ids: readonly string[] | null;
   /** Whether letters are included that were written again before, or may be in the state. */
   readonly isAnyway: boolean;
 }
 
 /**
- * Marks letters as begun, one after the other, and then as `write` says. A letter stays begun where `write` throws.
+ * Marks letters as begun, one after the other, and then with the outcome that `write` returns. If `write` throws, the
+ * letter remains marked as begun.
  * @param write  receives the short id too, and null for a letter whose bytes are damaged
  * @throws Failure, NotChosen, LetterTaken
  */

@@ -1,4 +1,4 @@
-/** The check of a daemon's folder, or of a backup. */
+/** Checks a daemon's folder, or a backup. */
 import { type BackupVerification, verifyBackup } from "../../cluster/history/backup-verification.js";
 import { type FolderReport, verifyFolder } from "../../cluster/history/folder-verification.js";
 import { KEYS_MISSING } from "../../cluster/history/keys-missing.js";
@@ -17,7 +17,7 @@ export function verify(
   flags: FolderFlags,
   backup: string | undefined,
 ): Promise<FolderReport | BackupVerification> {
-  // What cannot be opened is not what is wrong in the folder.
+  // A file that cannot be opened is not damage in the folder.
   return onFolder(async () => verifyWith(await settingsFor(flags), backup), {
     kinds: [NotChecked],
     failed: EXIT.unchecked,

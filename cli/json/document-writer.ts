@@ -14,7 +14,7 @@ export class DocumentWriter {
   #document = "";
   #batch: string[] = [];
   #characters = 0;
-  /** When all entries of the batch expire, milliseconds since 1970; null: they stay. */
+  /** The time at which all entries of the batch expire, milliseconds since 1970; null: they do not expire. */
   #expires: number | null = null;
   #inDocument = 0;
   #mayExpire = 0;
@@ -63,7 +63,7 @@ export class DocumentWriter {
   async #flush(): Promise<void> {
     if (this.#batch.length === 0) return;
     if (this.#sent.length >= COMMANDS_IN_FLIGHT_MAX) await this.#sent.shift();
-    // At the original, members of the first entry may be missing in later ones.
+    // With the original, later entries may miss members of the first one.
     const lifetime = this.#expires === null ? [] : ["PXAT", String(this.#expires)];
     const sending = this.#send([
       ...["DOC.INSERT", this.#document, ...lifetime, "NOCHECK", "KEYS"],

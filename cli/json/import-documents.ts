@@ -1,4 +1,4 @@
-/** Documents of a running server of JSON documents, moved to all daemons. */
+/** Copies the documents of a running JSON server to all daemons. */
 import type { ReplyValue } from "../../client/shared/reply-value.js";
 import type { ServerAddress } from "../../client/shared/server-url.js";
 import { printLine } from "../shared/output.js";
@@ -8,12 +8,15 @@ import { DocumentWriter } from "./document-writer.js";
 import { JsonServer } from "./json-server.js";
 import { documentsOf } from "./json-source.js";
 
-/** Milliseconds of silence after which a server is given up: the original makes its complete answer before it sends any. */
+/**
+ * Milliseconds of silence after which the import gives up on a server: the original composes its complete answer before it
+ * sends anything.
+ */
 const SILENCE_MS = 120_000;
 
 /**
- * @param replace  documents that the daemons have already are dropped first
- * @throws Error  no connection; a document is there already; a daemon has not taken everything
+ * @param replace  whether documents that the daemons already have are dropped first
+ * @throws Error  no connection; a document already exists; a daemon has not accepted everything
  */
 export async function importDocuments(
   source: ServerAddress,

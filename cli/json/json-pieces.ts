@@ -1,5 +1,5 @@
 /**
- * A JSON text that comes piece by piece, and is too long for memory: read by its brackets, names and commas; values stay as they are
+ * Reads a JSON text that arrives piece by piece and is too long for memory, by its brackets, names and commas; values are returned as they are
  * written.
  */
 
@@ -18,7 +18,7 @@ export class JsonPieces {
     this.#pieces = pieces;
   }
 
-  /** The next character that is no blank. @throws Error  the text ends before it */
+  /** Returns the next character that is not blank. @throws Error  the text ends before it */
   async peek(): Promise<string> {
     for (;;) {
       while (this.#at < this.#text.length && this.#text.charCodeAt(this.#at) <= 0x20) this.#at++;
@@ -27,14 +27,14 @@ export class JsonPieces {
     }
   }
 
-  /** Takes that character. @throws Error  it is another */
+  /** Consumes that character. @throws Error  the next one is another */
   async take(wanted: string): Promise<void> {
     const found = await this.peek();
     if (found !== wanted) throw new Error(`not the JSON that was expected: ${found} instead of ${wanted}`);
     this.#at++;
   }
 
-  /** The name of a member, and its colon. */
+  /** Consumes the name of a member and its colon. */
   async name(): Promise<string> {
     await this.peek();
     const name: unknown = JSON.parse(await this.value());
@@ -44,8 +44,8 @@ export class JsonPieces {
   }
 
   /**
-   * The members of the list or object that begins here; its reader takes each value before the next member.
-   * @returns names; a list's are its places
+   * Yields the members of the list or object that begins here; the caller must read each value before the next member.
+   * @returns names; for a list, the indexes
    */
   async *members(): AsyncGenerator<string, void, undefined> {
     const isList = (await this.peek()) === "[";
@@ -58,7 +58,7 @@ export class JsonPieces {
     await this.take(end);
   }
 
-  /** A whole value as it is written. */
+  /** Returns a complete value as it is written. */
   async value(): Promise<string> {
     await this.peek();
     let depth = 0;

@@ -1,6 +1,6 @@
 /**
- * A server of JSON documents, asked by its own protocol: a dbsyncd with --json, or the original. A line is a request, and
- * an answer ends with LF CR. Source: docs/json-documents.md "Lines".
+ * A client of a JSON server: a dbsyncd with --json, or the original. A request is a line, and an answer ends with LF CR.
+ * Source: docs/json-documents.md "Lines".
  */
 import type { Socket } from "node:net";
 import { StringDecoder } from "node:string_decoder";
@@ -39,7 +39,7 @@ export class JsonServer implements Disposable {
 
   /**
    * Connects, and logs in.
-   * @param silenceMs  milliseconds of silence after which a server is given up
+   * @param silenceMs  milliseconds of silence after which a request fails
    * @throws Error  there is no server, or it refuses the login
    */
   static async open(address: ServerAddress, silenceMs: number): Promise<JsonServer> {
@@ -81,7 +81,7 @@ export class JsonServer implements Disposable {
   }
 }
 
-/** Characters of an answer. */
+/** Maximum characters of an answer. */
 interface JsonPart {
   readonly text: string;
   readonly isLast: boolean;
@@ -101,7 +101,7 @@ class JsonPartReader implements AnswerReader<JsonPart> {
   next(): JsonPart | null {
     if (this.problem !== null) return null;
     const end = this.#text.indexOf(ANSWER_END);
-    // The end may come in two pieces.
+    // The end may arrive in two pieces.
     const length = end >= 0 ? end : this.#text.length - (this.#text.endsWith("\n") ? 1 : 0);
     if (end < 0 && length === 0) return null;
     const text = this.#text.slice(0, length);

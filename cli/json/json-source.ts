@@ -1,6 +1,6 @@
 /**
- * The documents of a running server that are to be taken over: of the original all in one answer; of a dbsyncd one after the
- * other, so that only one has to fit an answer, with the lifetimes and indexes that the original has not.
+ * Reads the documents of a running server for an import. The original sends them all in one answer. A dbsyncd sends one
+ * after the other, so that only one has to fit an answer, with expiry times and indexes, which the original does not have.
  */
 import { JsonPieces } from "./json-pieces.js";
 import type { JsonServer } from "./json-server.js";
@@ -9,7 +9,7 @@ export interface SourceEntry {
   readonly key: string;
   /** The value as the server writes it. */
   readonly json: string;
-  /** Milliseconds since 1970; null: it stays. */
+  /** Milliseconds since 1970; null: it does not expire. */
   readonly expires: number | null;
 }
 
@@ -17,7 +17,7 @@ export interface SourceDocument {
   readonly name: string;
   /** Names of the members that have an index. */
   readonly indexes: readonly string[];
-  /** Takes each of its entries; to be called before the next document is asked for. */
+  /** Passes on each of its entries; must be called before the next document is requested. */
   readonly each: (take: TakeEntry) => Promise<void>;
 }
 
@@ -28,10 +28,10 @@ const NEVER: Expiries = new Map();
 const SEARCHED_CHARS_MAX = 32;
 type TakeEntry = (entry: SourceEntry) => Promise<void>;
 
-/** The answer of a dbsyncd to an action that the original does not know, without a document. */
+/** A dbsyncd's answer to a request without a document, for an action that the original does not know. */
 const DAEMON = "No document provided.";
 
-/** @throws Error  the connection, or the server refuses */
+/** @throws Error  the connection failed, or the server refuses */
 export async function* documentsOf(server: JsonServer): AsyncGenerator<SourceDocument, void, undefined> {
   let probe = "";
   for await (const piece of server.pieces({ action: "listindexes" })) probe += piece;
@@ -68,7 +68,7 @@ async function eachOf(server: JsonServer, document: string, take: TakeEntry): Pr
 async function expiriesOf(server: JsonServer, document: string): Promise<Expiries> {
   const expiries = new Map<string, number>();
   const request = { action: "get", document, fields: [], details: true };
-  // Most documents have none, and details as many as entries.
+  // Most documents have no expiry times, but details are as many as entries.
   if (!(await contains(server.pieces(request), /"expires":\d/))) return expiries;
   const answer = answerTo(server, request);
   for await (const member of membersCalled(answer, /^(data|details)$/)) {
@@ -82,7 +82,7 @@ async function expiriesOf(server: JsonServer, document: string): Promise<Expirie
   return expiries;
 }
 
-/** Whether a text that comes in pieces has a match, of no more than SEARCHED_CHARS_MAX characters. */
+/** Whether a text that arrives in pieces has a match of at most SEARCHED_CHARS_MAX characters. */
 async function contains(pieces: AsyncGenerator<string, void, undefined>, pattern: RegExp): Promise<boolean> {
   let isFound = false;
   let end = "";
@@ -101,7 +101,7 @@ async function eachIn(answer: JsonPieces, expiries: Expiries, take: TakeEntry): 
 const answerTo = (server: JsonServer, request: object) => new JsonPieces(server.pieces(request));
 
 /**
- * Yields the members of an answer with a name; the caller reads their values.
+ * Yields the matching names among an answer's members; the caller reads their values.
  * @param action  one whose answer has such a member
  * @throws Error  the answer is an error, or has no such member
  */

@@ -7,7 +7,7 @@ import type { JsonTest } from "./json-test.js";
 export interface Replica {
   readonly host: string;
   readonly port: number;
-  /** The reason why the server is not reached; "": it is. */
+  /** The reason why the server cannot be reached; "": it can. */
   readonly error: string;
 }
 

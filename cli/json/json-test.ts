@@ -1,6 +1,6 @@
 /**
- * `dbsync test json://…`: the checks of the replicated memory database's own test client, in its order and words, on a
- * document of their own. Source: test/vectors/json/test-client.json; the samples and their numbers as there.
+ * `dbsync test json://…`: the checks of the replicated memory database's own test client, in the same order and words, on
+ * a document made for the test. Source: test/vectors/json/test-client.json; the samples and their numbers as there.
  */
 import { randomUUID } from "node:crypto";
 import type { JsonServer } from "./json-server.js";
@@ -15,7 +15,7 @@ export interface Check {
 export interface JsonTest {
   /** Milliseconds until the answer to the first request. */
   readonly latency: number;
-  /** Milliseconds of each action's requests, in the order in which the actions came first. */
+  /** Milliseconds of each action's requests; actions are in the order of their first request. */
   readonly samples: ReadonlyMap<string, readonly number[]>;
   readonly checks: readonly Check[];
 }
@@ -30,7 +30,7 @@ const OTHERS = [
   { name: "Mary", role: "admin", gender: "female" },
 ];
 
-/** @throws Error  the connection */
+/** @throws Error  the connection failed */
 export async function testJsonServer(server: JsonServer): Promise<JsonTest> {
   const document = `dbsync_test_${randomUUID().slice(0, 8)}`;
   const samples = new Map<string, number[]>();
@@ -81,7 +81,7 @@ export async function testJsonServer(server: JsonServer): Promise<JsonTest> {
 
 const succeeded = ({ status }: Answer) => status === "success";
 
-/** Returns the entries by their ids; those of a list by their index. */
+/** Returns the entries by their ids, those of a list by their indexes. */
 function entriesOf({ data }: Answer): Readonly<Record<string, unknown>> {
   return typeof data === "object" && data !== null ? (data as Record<string, unknown>) : {};
 }

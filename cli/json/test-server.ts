@@ -1,4 +1,4 @@
-/** `dbsync test`: whether a server of JSON documents does what its clients expect, and how fast. */
+/** `dbsync test`: checks whether a JSON server does what its clients expect, and how fast. */
 import type { Command } from "commander";
 import type { ServerAddress } from "../../client/shared/server-url.js";
 import { CA_HELP } from "../shared/client-options.js";
@@ -10,9 +10,9 @@ import { JSON_URL_HELP, JsonServer, readJsonUrl } from "./json-server.js";
 import { testJsonServer } from "./json-test.js";
 import { jsonReport, type Replica, textReport } from "./json-test-report.js";
 
-/** Milliseconds of silence after which a server is given up. */
+/** Milliseconds of silence after which a server counts as unreachable. */
 const SILENCE_MS = 10_000;
-/** A replica that does not take a connection within it counts as out of reach. */
+/** A replica that accepts no connection within these milliseconds counts as unreachable. */
 const REPLICA_MS = 3_000;
 
 interface TestFlags {

@@ -1,9 +1,9 @@
-/** Reports to people whether the daemons changed their key rings. */
+/** Reports to users whether the daemons changed their key rings. */
 import { DbsyncError, type Outcome } from "../../client/shared/errors.js";
 import { EXIT } from "../shared/exit-codes.js";
 import { outcomeLine, printJson, printLine } from "../shared/output.js";
 
-/** The beginning of a refusal whose envelope the daemon has. */
+/** The beginning of a refusal of an envelope that the daemon already has. */
 const TAKEN_BEFORE = "answer-not-kept:";
 
 /** Prints the outcome of a change. @throws DbsyncError  no daemon has applied it */
@@ -13,7 +13,7 @@ export function reportChange(
   done: (value: string) => string,
 ): void {
   const first = outcomes.find(({ status }) => status === "ok");
-  // A daemon may have it from another one, and have been restarted before it has come from here.
+  // A daemon may have received it from another one, and restarted before it arrived from here.
   const isThere = (outcome: Outcome) =>
     first !== undefined && outcome.status === "failed" && outcome.detail.startsWith(TAKEN_BEFORE);
   const failed = outcomes.filter(

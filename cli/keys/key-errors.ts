@@ -1,4 +1,4 @@
-/** Advice for daemons that do not take a command on keys. */
+/** Advice for the case that daemons do not accept a command on keys. */
 
 import { DbsyncError } from "../../client/shared/errors.js";
 import { KeyFileError } from "../../keys/errors.js";
@@ -12,7 +12,7 @@ const START =
 /** A pattern of the error's message, and what to do. */
 export type Hint = readonly [pattern: RegExp, hint: string];
 
-/** The first that fits. */
+/** The first one that matches is used. */
 const HINTS: readonly Hint[] = [
   [/there is none; name an administrator/, `KEY commands are signed: ${START}`],
   [/NOPERM .*\bkey/i, `this key is no administrator's: ${START}`],
@@ -25,7 +25,7 @@ const HINTS: readonly Hint[] = [
 ];
 
 /**
- * Runs an action. What goes wrong is printed with a hint, and sets the exit code.
+ * Runs an action. An error is printed with a hint, and sets the exit code.
  * @param flags.json  as `{"error": {…, "hint": …}}` on standard output
  */
 export async function explaining(

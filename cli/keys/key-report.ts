@@ -1,10 +1,10 @@
-/** Keys of the ring, as people are shown them. */
+/** Formats keys of the ring for users. */
 
 import { formatHeadedTable, formatTable } from "../../net/terminal/table.js";
 import { formatDate } from "../shared/dates.js";
 import type { RingKey } from "./key-ring.js";
 
-/** Hexadecimal digits of an id in a table: enough to name it by. */
+/** Hexadecimal digits of an id in a table: enough to name the key by. */
 const SHORT_DIGITS = 16;
 
 export function formatKeys(keys: readonly RingKey[]): string {
@@ -38,7 +38,7 @@ export function formatKey(key: RingKey, publicKey: string): string {
   return `${formatTable(rows)}${publicKey.trimEnd()}\n`;
 }
 
-/** A revoked key is to catch the eye. */
+/** Formats the state of a key; capitals make revoked keys easy to see. */
 function stateOf({ state, revoked }: RingKey): string {
   return revoked === null ? state : `REVOKED ${formatDate(revoked)}`;
 }

@@ -1,4 +1,4 @@
-/** The daemons' rings of keys, each asked for itself: what the subcommands of `dbsync keys` begin with. */
+/** Reads the key ring of each daemon, which the subcommands of `dbsync keys` begin with. */
 
 import { FanOutClient } from "../../client/fan-out-client.js";
 import type { TypedCallOptions } from "../../client/settings/call-options.js";
@@ -12,7 +12,7 @@ import { fieldsOf } from "../shared/output.js";
 
 const ID_DIGITS = 64;
 
-/** Fewer digits of an id are more likely a slip than a name. */
+/** Fewer digits of an id are more likely a typing error than a name. */
 const PREFIX_DIGITS_MIN = 4;
 
 /** The answer of one daemon. */
@@ -31,14 +31,14 @@ export interface RingKey {
   readonly from: number | null;
   readonly until: number | null;
   readonly revoked: number | null;
-  /** Envelopes a second, 0: no limit. */
+  /** Envelopes a second; 0: no limit. */
   readonly rate: number;
   readonly rules: readonly string[];
-  /** Id; null: the daemons were started with it. */
+  /** Id of the key that added it; null: the daemons were started with it. */
   readonly addedBy: string | null;
 }
 
-/** Asks each daemon by itself, in the order of the list: what one says is not to be covered by another. */
+/** Queries each daemon separately, in the order of the list, so that no answer hides another one. */
 export function askEach(
   settings: Settings,
   key: SigningKey,
@@ -105,7 +105,7 @@ export function readKey(reply: ReplyValue): RingKey {
 }
 
 /**
- * The id that is meant: an id, the first digits of one, a label, or the file of a public key.
+ * Returns the id of the key that a text names: an id, its first digits, a label, or the file of a public key.
  * @param ask  for the ring, if it is needed
  * @throws DbsyncError `bad-command`; KeyFileError
  */

@@ -1,4 +1,4 @@
-/** `dbsync keys`: the public keys that the daemons take commands from, and what each may do. */
+/** `dbsync keys`: manages the public keys whose commands the daemons accept, and what each may do. */
 import type { Command } from "commander";
 import type { Settings } from "../../client/settings/options.js";
 import type { SigningKey } from "../../client/settings/signing-key.js";
@@ -36,7 +36,7 @@ interface AddFlags extends ClientFlags {
   readonly rate?: number;
 }
 
-/** The common needs of the actions: settings, the administrator's key, and how to send commands. */
+/** What all actions need: settings, the administrator's key, and functions that send commands. */
 interface Administration {
   readonly settings: Settings;
   readonly key: SigningKey;
@@ -106,7 +106,7 @@ function addAdd(keys: Command): void {
     );
 }
 
-/** Warns of a label that another key has: two keys with one label cannot be named by it. */
+/** Warns of a label that another key already has: a label that two keys share names neither of them. */
 async function warnOfNamesakes(label: string, id: string, ask: Administration["ask"]): Promise<void> {
   const answers = await ask(LIST);
   if (answers.every(({ error }) => error !== null)) return;
@@ -243,7 +243,7 @@ function addDryrun(keys: Command): void {
     });
 }
 
-/** Runs an action with all it needs; errors get the hint that fits. */
+/** Runs an action with all it needs; errors get a matching hint. */
 function administer(
   flags: ClientFlags,
   act: (administration: Administration) => Promise<void>,

@@ -10,7 +10,7 @@ export type Needed = readonly string[] | "nothing" | "unknown";
 
 /**
  * Returns the command that authorizes an added daemon's key. A daemon that does not know the administrator's key cannot report
- * whether it signs for clients: then by what the members have seen of it. Only the key whose hash is the id is ever authorized,
+ * whether it signs for clients: then the members' knowledge of it decides. Only the key whose hash is the id is ever authorized,
  * whatever command a daemon reports.
  * @param id  hexadecimal
  */
@@ -25,12 +25,15 @@ export function neededBy(id: string, views: readonly MemberView[]): Needed {
 const RETRY_MS = 250;
 
 /**
- * Milliseconds for which `members add` and `replace` retry to authorize a new key: a member that was just started refuses writes for some
- * 10 s.
+ * Milliseconds for which `members add` and `replace` retry to authorize a new key: a member that has just started refuses writes for about 10
+ * s.
  */
 export const AUTHORIZE_WAIT_MS = 20_000;
 
-/** Returns what waits until the next attempt; its promise is false once `AUTHORIZE_WAIT_MS` have passed. */
+/**
+ * Returns a function that waits until the next attempt; its promise resolves with false once `AUTHORIZE_WAIT_MS` have
+ * passed.
+ */
 export function attempts(): () => Promise<boolean> {
   const deadline = performance.now() + AUTHORIZE_WAIT_MS;
   return async () => {
@@ -58,7 +61,7 @@ export interface Authorizing {
   /** The last reports of the daemons. */
   readonly views: readonly MemberView[];
   readonly ask: () => Promise<readonly MemberView[]>;
-  /** Sends a command to members. @returns null: a daemon has carried it out */
+  /** Sends a command to members. @returns null: a daemon has executed it */
   readonly send: (command: readonly string[]) => Promise<Failure | null>;
   /** Waits until the next attempt. @returns false: no further one */
   readonly next: () => Promise<boolean>;

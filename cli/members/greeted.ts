@@ -1,6 +1,6 @@
 /**
- * Daemons that do not know the administrator's key: one with an empty folder has the keys that it was started with, and receives the
- * remaining ones once the list names it. Its hello says which daemon it is.
+ * Daemons that do not know the administrator's key. A daemon with an empty folder has only the keys that it was started with, and receives the
+ * remaining ones once the list names it. Its hello contains its id.
  */
 
 import type { Settings } from "../../client/settings/options.js";

@@ -1,16 +1,16 @@
 /**
- * Reasons not to sign a list upon the reports of daemons: a false daemon could have made up the lists before it, and one that was away
- * may not know the newest. Pure.
+ * Finds reasons not to sign a list on the basis of daemons' reports: a malicious daemon could have invented the previous lists, and one that
+ * was away may not know the newest. Pure functions.
  */
 import type { MemberList } from "../../protocol/members/member-list.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
 import type { MemberView } from "./member-views.js";
 import type { ReportedList } from "./reported-list.js";
 
-/** Digits of a key's id that people are shown. */
+/** Digits of a key's id that users see. */
 const KEY_DIGITS = 12;
 
-/** @param next  that would be signed; null: the list that there is, once more @returns null: nothing speaks against it */
+/** @param next  the list that would be signed; null: the current list, once more @returns null: there is no objection */
 export function doubtOf(
   next: MemberList | null,
   views: readonly MemberView[],
@@ -33,8 +33,8 @@ function unprovedText(head: ReportedList, views: readonly MemberView[]): string 
 }
 
 /**
- * Returns a doubt if too few of the daemons that stay know nothing newer: two lists that exclude each other stop everything from becoming
- * final.
+ * Returns a doubt if too few of the remaining daemons confirm that they know no newer list: with two parallel lists nothing becomes final any
+ * more.
  */
 function tooFew(
   { members }: MemberList,

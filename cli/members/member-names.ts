@@ -4,26 +4,26 @@ import type { Greeted } from "./greeted.js";
 import type { MemberView } from "./member-views.js";
 
 const ID_DIGITS = 64;
-/** Fewer digits of an id are more likely a slip than a name. */
+/** Fewer digits of an id are more likely a typing error than a name. */
 const PREFIX_DIGITS_MIN = 4;
 
-/** The daemons that names may mean. */
+/** The daemons that a name can refer to. */
 export interface Known {
   readonly views: readonly MemberView[];
   /** Hexadecimal ids of the list. */
   readonly listed: readonly string[];
   /** Hexadecimal ids that the list leaves out. */
   readonly left: readonly string[];
-  /** Daemons that were asked and do not know the administrator's key, as one with an empty folder: their hello has the id. */
+  /** Daemons that were queried but do not know the administrator's key, such as one with an empty folder; their hello contains the id. */
   readonly greeted: readonly Greeted[];
 }
 
-/** The choice among several daemons that were at one address. */
+/** Which daemon is meant if several have had the same address. */
 export type Meant = "listed" | "new";
 
 /**
- * Returns the id of the daemon that is meant, hexadecimal. A name that fits no daemon of the list may be that of one which the list
- * already leaves out: so the same command can be typed again.
+ * Returns the hexadecimal id of the daemon that is meant. A name that matches no daemon of the list may refer to one that the list already
+ * leaves out, so that the same command can be repeated.
  * @throws DbsyncError `bad-command`
  */
 export function daemonMeant(text: string, meant: Meant, { views, listed, left, greeted }: Known): string {
@@ -34,7 +34,7 @@ export function daemonMeant(text: string, meant: Meant, { views, listed, left, g
   const isThere = ({ address }: { readonly address: string }) => address === text || hostOf(address) === text;
   const peers = views.flatMap((view) => view.peers);
   const isFit = (id: string) => meant === "new" || listed.includes(id);
-  // A daemon that answers exists; the remaining ones report which one it was.
+  // Daemons that answer take precedence; the reports of other daemons may name an earlier one.
   const answering = [...views, ...greeted]
     .filter(isThere)
     .map(({ id }) => id)
@@ -76,8 +76,8 @@ export function daemonMeant(text: string, meant: Meant, { views, listed, left, g
 }
 
 /**
- * Returns the daemons that members have seen at an address, the newest first: one whose folder is lost, or that the list removes, is
- * still known there.
+ * Returns the daemons that members have seen at an address, the newest ones if possible: members still know a daemon there whose folder is
+ * lost, or that the list removes.
  */
 function newestFirst(
   ids: readonly string[],

@@ -1,4 +1,4 @@
-/** The list of members as people are shown it, and as JSON. */
+/** Formats the member list for users, and as JSON. */
 
 import { formatHeadedTable } from "../../net/terminal/table.js";
 import { dateText, hexOf } from "../../protocol/version-2/envelope.js";
@@ -10,14 +10,14 @@ import type { ReportedList } from "./reported-list.js";
 const NONE =
   "There is no list of members: a daemon that --peer, a pin or the secret admits is one. dbsync members add begins a list.";
 
-/** A daemon of the list, as far as one of those that answered knows it. */
+/** A daemon of the list, as known to the daemons that answered. */
 interface Row {
   readonly id: string;
   readonly state: string;
   readonly address: string;
 }
 
-/** @returns whether all daemons that answered go by one list */
+/** @returns whether all daemons that answered use the same list */
 export function printMembers(
   views: readonly MemberView[],
   heads: readonly ReportedList[],

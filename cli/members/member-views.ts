@@ -1,4 +1,4 @@
-/** The daemons' views of the member list, and the list that follows from all of them. */
+/** The daemons' views of the member list, and the list that results from all of them. */
 
 import { DbsyncError } from "../../client/shared/errors.js";
 import type { ReplyValue } from "../../client/shared/reply-value.js";
@@ -9,7 +9,7 @@ import type { Answer } from "../keys/key-ring.js";
 import { fieldsOf } from "../shared/output.js";
 import { type ReportedList, reportedList, type VerifiesList } from "./reported-list.js";
 
-/** Another daemon, as the one that was asked knows it. */
+/** Another daemon, as the queried one knows it. */
 export interface SeenPeer {
   /** Hexadecimal. */
   readonly id: string;
@@ -27,9 +27,9 @@ export interface MemberView {
   readonly state: string;
   /** Whether it has a data folder. */
   readonly durable: boolean;
-  /** Whether a list has added it, and no live member has answered it yet. */
+  /** Whether a list has added it and no live member has answered it yet. */
   readonly joining: boolean;
-  /** The reason why it is no member; null: it is one, or there is no list. */
+  /** The reason why it is not a member; null: it is one, or there is no list. */
   readonly refusal: string | null;
   /** The command that authorizes its key to sign for clients without keys; null: there are none, or it is authorized. */
   readonly authorize: string | null;
@@ -37,7 +37,7 @@ export interface MemberView {
   readonly peers: readonly SeenPeer[];
 }
 
-/** Returns the views of the daemons that answered. @throws DbsyncError  the first one's error, if none did, or they are of two clusters */
+/** Returns the views of the daemons that answered. @throws DbsyncError  none answered (the first one's error), or they belong to two clusters */
 export function viewsOf(
   answers: readonly Answer[],
   verifies: VerifiesList,
@@ -54,9 +54,9 @@ export function viewsOf(
   );
 }
 
-/** Returns the lists that no other list follows, of all that any daemon knows: several exclude each other. */
+/** Returns the newest of all lists that any daemon knows: those that no other list follows. Several are parallel. */
 export function headsOf(views: readonly MemberView[]): readonly ReportedList[] {
-  // The proof of one daemon counts for all that report the same.
+  // The proof from one daemon is valid for all that report the same list.
   const reported = views
     .flatMap(({ lists }) => lists)
     .sort((a, b) => Number(a.doubt === null) - Number(b.doubt === null));

@@ -1,4 +1,4 @@
-/** `dbsync members`: which daemons are the cluster, by a list that an administrator signs. */
+/** `dbsync members`: manages the list, signed by an administrator, of the daemons that form the cluster. */
 import { type Command, Option } from "commander";
 import type { Settings } from "../../client/settings/options.js";
 import { publicKeyOf } from "../../client/settings/signing-key.js";
@@ -38,7 +38,7 @@ interface MembersFlags extends ClientFlags {
 const ROOT =
   "sign with an administrator's private key, -k root-private.pem: the daemons were started with its public half, --root-key";
 
-/** The first that fits. */
+/** The first one that matches is used. */
 const HINTS: readonly Hint[] = [
   [/there is none; name an administrator|NOPERM|unknown-key/, ROOT],
   [
@@ -47,12 +47,12 @@ const HINTS: readonly Hint[] = [
   ],
 ];
 
-/** The common needs of the actions. */
+/** What all actions need. */
 interface Asked {
   readonly answers: readonly Answer[];
   readonly views: readonly MemberView[];
   readonly heads: readonly ReportedList[];
-  /** Daemons that do not know the administrator's key, by their hello. */
+  /** Daemons that do not know the administrator's key, known from their hello. */
   readonly greeted: readonly Greeted[];
   /** Sends a command to the members that the next list keeps, with one signature. */
   readonly send: (command: readonly string[], next: MemberList) => Promise<Outcome[]>;
@@ -208,7 +208,10 @@ const failedOf = (outcomes: readonly Outcome[]): readonly Failed[] =>
 
 const isDenied = ({ stage }: Failed): boolean => stage === "reply";
 
-/** Checks that one daemon has taken a list, which sends it to the remaining ones. @throws DbsyncError  none has taken it */
+/**
+ * Checks that at least one daemon has accepted a list; it sends the list to the remaining ones. @throws DbsyncError  none
+ * has accepted it
+ */
 function checkChange(outcomes: readonly Outcome[]): void {
   const failed = failedOf(outcomes);
   if (outcomes.length === 0 || failed.length < outcomes.length) return;
@@ -262,7 +265,7 @@ function reportChange(
   if (denied.length > 0 || isRefused) process.exitCode = EXIT.failed;
 }
 
-/** The list holds without the authorization, so one that is only late is a warning. */
+/** The list is valid without the authorization, so an authorization that is only late causes a warning. */
 function printAuthorization({ id, problem, isPending }: Authorization): void {
   const text = `${shown(id)} is ${problem === null ? "" : "not "}authorized to sign for its clients without keys`;
   if (problem === null) printLine(text);
@@ -273,7 +276,7 @@ function printAuthorization({ id, problem, isPending }: Authorization): void {
   else printLine(`${text}: ${problem}`);
 }
 
-/** Runs an action with what all daemons say; errors get the hint that fits. */
+/** Runs an action with the views of all daemons; errors get a matching hint. */
 function administer(flags: MembersFlags, act: (asked: Asked) => Promise<void>): Promise<void> {
   return explaining(
     flags,
@@ -302,9 +305,8 @@ function administer(flags: MembersFlags, act: (asked: Asked) => Promise<void>): 
 }
 
 /**
- * Returns the daemons that receive a list first: members that stay. A daemon that the list adds could not send it to them, as they admit
- * it only once they have it.
- * The first list, and one without any member that has answered, goes to all.
+ * Returns the daemons that receive a list first: the members that remain. A daemon that the list adds could not send it to them, because they
+ * admit it only once they have the list. The first list, and a list none of whose members has answered, is sent to all.
  */
 function firstReceivers(
   views: readonly MemberView[],

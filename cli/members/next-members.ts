@@ -1,4 +1,4 @@
-/** The list that is to be signed next, and what speaks against it. Pure. */
+/** Computes the list to sign next, and the objections to it. Pure functions. */
 
 import { DbsyncError } from "../../client/shared/errors.js";
 import { type MemberList, writeMemberList } from "../../protocol/members/member-list.js";
@@ -12,11 +12,11 @@ import type { ReportedList } from "./reported-list.js";
 export interface Change {
   readonly add: readonly string[];
   readonly leave: readonly string[];
-  /** Whether one takes the place of another, whose folder is lost. */
+  /** Whether a daemon replaces another one, whose folder is lost. */
   readonly isReplacing: boolean;
-  /** Whether the same daemons are signed for once more. */
+  /** Whether the same list of daemons is signed once more. */
   readonly isAnew: boolean;
-  /** Whether what is only dangerous is done. */
+  /** Whether to proceed although it is dangerous. */
   readonly force: boolean;
 }
 
@@ -25,14 +25,14 @@ const BEGIN =
 const MERGE =
   "two lists exclude each other, since they were signed at the same time: dbsync members merge, and then the same again";
 
-/** States of a daemon that has all that it knows of: a daemon of two, of which one is lost, is isolated. */
+/** States of a daemon that has all entries that it knows of. If one of two daemons is lost, the other one is isolated. */
 const CAUGHT_UP: ReadonlySet<string> = new Set(["live", "isolated"]);
 
 /** The list that a change leads to. */
 export interface Next {
   readonly list: MemberList;
   readonly text: string;
-  /** Whether it is the newest list as it is, and all its daemons that answered know it: nothing is to be sent. */
+  /** Whether it is the newest list unchanged, and all its daemons that answered know it: then nothing has to be sent. */
   readonly isKnown: boolean;
 }
 
@@ -48,7 +48,7 @@ export function nextMembers(
   if (problem !== null) throw new DbsyncError("bad-command", problem);
   const cluster = rawId(views[0]?.cluster ?? "");
   const ids = { add: change.add.map(rawId), leave: change.leave.map(rawId) };
-  // A list has two parents at most: a third one that excludes both is merged by the next list.
+  // A list has at most two parents: a third parallel list is merged by the next list.
   const list = again?.list ?? nextList(heads.slice(0, 2), ids, cluster);
   if (typeof list === "string") throw new DbsyncError("bad-command", list);
   const objection =
@@ -59,8 +59,8 @@ export function nextMembers(
 }
 
 /**
- * Returns the newest list where it already says what is requested: the same command was typed before. A daemon of the list may not
- * know it: the list may have reached only a daemon that it adds or leaves out, from which the other members take no list.
+ * Returns the newest list if it already contains the requested change, because the same command was typed before. Some daemons of the list may
+ * not know it: it may have reached only a daemon that it adds or leaves out, from which the other members accept no list.
  */
 function alreadyDone(
   views: readonly MemberView[],
@@ -72,7 +72,7 @@ function alreadyDone(
   const { members, left, parents } = head.list;
   const isMerge = add.length + leave.length === 0;
   if (isMerge) return parents.length > 1 || isBehind(views, head) ? head : null;
-  // The address of the lost daemon is that of the new one by now.
+  // The new daemon now has the address of the lost one.
   const isSuccessor = (id: string) => isReplacing && add.includes(id) && views.some((view) => view.id === id);
   const isDone =
     add.every((id) => members.includes(rawId(id))) &&
@@ -139,7 +139,7 @@ function objectionTo(
       "nothing. One that was started just now is so after some 10 s: wait, and try again. Else start one, or ask it as well; " +
       "--force does it all the same, and what only other daemons have is lost"
     );
-  // One that knows no list takes the next one as one that it adds, and waits for a daemon that was there before.
+  // A daemon that knows no list treats itself as added by the next one, and waits for an earlier member.
   if (heads.length > 0 && !complete.some(isListed))
     return (
       "the list has not reached a daemon that would stay on it and is caught up: wait some seconds and try again; --force does it all " +
@@ -158,19 +158,19 @@ function objectionTo(
   );
 }
 
-/** Whether a list that it knows names it. */
+/** Whether a list that the daemon knows names it. */
 const isListed = ({ id, lists }: MemberView): boolean =>
   lists.some(({ list }) => list.members.includes(rawId(id)));
 
 /**
- * Returns whether a daemon has caught up under a list of its own, and misses another daemon's list: a false daemon could have made it up.
+ * Returns whether a daemon has caught up under a list of its own, and misses another daemon's list: a malicious daemon could have invented it.
  */
 const isOtherwise = (view: MemberView, heads: readonly KnownList[]): boolean =>
   CAUGHT_UP.has(view.state) &&
   isListed(view) &&
   !heads.every(({ hash }) => view.lists.some((own) => own.hash === hash));
 
-/** Shortens an id for people: long enough to differ from others. */
+/** Shortens an id for users, to a length at which ids differ. */
 export const shown = (id: string): string => `${id.slice(0, 16)}…`;
 
 /** Hexadecimal, in the order of the list. */

@@ -1,4 +1,4 @@
-/** A member list as a daemon reports it, and the envelope that proves it: what a daemon claims of itself proves nothing. */
+/** A member list as a daemon reports it, and the envelope that proves it: the daemon's claim alone proves nothing. */
 import { hash, type KeyObject } from "node:crypto";
 import { verifyEnvelope } from "../../keys/verify.js";
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -9,9 +9,9 @@ import type { KnownList } from "../../protocol/members/succession.js";
 import { type EnvelopeHead, signedBytes } from "../../protocol/version-2/envelope.js";
 import { readHead } from "../../protocol/version-2/envelope-head.js";
 
-/** A list with its signer, as far as known here: `doubt` null: an administrator, by a key of which we have the public half. */
+/** A list with its signer, as far as known here. `doubt` null: an administrator signed it, with a key whose public half we have. */
 export interface ReportedList extends KnownList {
-  /** Milliseconds since 1970; null: nothing that holds this list is shown. */
+  /** Milliseconds since 1970; null: no envelope with this list was shown. */
   readonly signedAt: number | null;
   /** Id of the key. */
   readonly signer: ByteString;
@@ -20,7 +20,7 @@ export interface ReportedList extends KnownList {
 
 export const sha256 = (bytes: Buffer): ByteString => hash("sha256", bytes, "binary");
 
-/** Whether a key has signed some bytes; null: it is none of an administrator that is known here. */
+/** Whether a key has signed the bytes; null: it is not the key of an administrator that is known here. */
 export type VerifiesList = (signer: ByteString, signed: Buffer, signature: Buffer) => boolean | null;
 
 /** @param keys  public keys of administrators */
@@ -32,7 +32,7 @@ export function verifierBy(keys: readonly KeyObject[]): VerifiesList {
   };
 }
 
-/** @param proof  body and signature, in base64 @returns null: it is no list */
+/** @param proof  body and signature, in base64 @returns null: it is not a list */
 export function reportedList(
   text: string,
   [body = "", signature = ""]: readonly string[],

@@ -1,4 +1,4 @@
-/** `dbsync backup`: what a daemon has recorded, as one file; the daemon may run. */
+/** `dbsync backup`: writes everything that a daemon has recorded to one file; the daemon may be running. */
 import type { Command } from "commander";
 import type { BackupReport } from "../folder/backups.js";
 import { formatDate } from "../shared/dates.js";

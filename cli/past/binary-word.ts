@@ -1,4 +1,4 @@
-/** Strings that are not UTF-8, as people and programs are shown them: no byte is lost. */
+/** Formats strings that are not UTF-8 for users and programs, without losing a byte. */
 import { isUtf8 } from "node:buffer";
 import type { ReplyValue } from "../../client/shared/reply-value.js";
 import { quotedWord } from "../../protocol/resp/inline-command.js";
@@ -20,7 +20,7 @@ export class BinaryWord {
   }
 }
 
-/** Returns a reply of strings as bytes as one of texts, but for those strings that are not UTF-8. */
+/** Converts the byte strings of a reply to texts, except those that are not UTF-8. */
 export function textsOf(reply: ReplyValue): ReplyValue {
   if (Array.isArray(reply)) return reply.map(textsOf);
   return Buffer.isBuffer(reply) && isUtf8(reply) ? reply.toString() : reply;

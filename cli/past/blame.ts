@@ -1,4 +1,4 @@
-/** `dbsync blame KEY`: shows the commands that made a key what it is, with their signers. */
+/** `dbsync blame KEY`: shows the commands that produced the current value of a key, with their signers. */
 import type { Command } from "commander";
 import { realEnvironment } from "../../client/shared/environment.js";
 import { addClientOptions, addDatabaseOption, type ClientFlags } from "../shared/client-options.js";

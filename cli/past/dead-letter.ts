@@ -1,14 +1,14 @@
-/** Dead letters as users see them, and as JSON. */
+/** Formats dead letters for users, and as JSON. */
 
 import { shown } from "../../net/terminal/shown-text.js";
 import { formatHeadedTable } from "../../net/terminal/table.js";
 import type { DeadLetter, LetterEnvelope, ListedLetters } from "../folder/letters.js";
 import { formatDate, formatMoment } from "../shared/dates.js";
 
-/** Hexadecimal digits of an id that people are shown. */
+/** Hexadecimal digits of an id that users see. */
 const SHORT_DIGITS = 12;
 
-/** Returns a letter as `--json` prints it: arguments as base64, and `writer` empty where the key was to be absent. */
+/** Returns a letter as `--json` prints it: arguments as base64, and `writer` empty if the key had to be absent. */
 export function jsonLetter({ envelope, ...facts }: DeadLetter): object {
   if (envelope === null) return { ...facts, envelope };
   const { as, conditions, commands } = envelope;
@@ -70,7 +70,7 @@ function inBrief({ commands: [first = []], count }: LetterEnvelope): string {
   return `${first.map(shownWord).join(" ")}${more}`;
 }
 
-/** Returns an argument as a user would type it: in quotes if needed, bytes that are no text by their numbers. */
+/** Returns an argument as a user would type it: in quotes if needed, bytes that are not text as numbers. */
 function shownWord(word: Buffer): string {
   const text = word.toString();
   if (!Buffer.from(text).equals(word)) return `base64:${word.toString("base64")}`;

@@ -1,4 +1,4 @@
-/** `dbsync dead-letters`: lists writes that a daemon had acknowledged and had to drop, and writes them again. */
+/** `dbsync dead-letters`: lists the writes that a daemon had acknowledged but had to drop, and writes them again. */
 import type { Command } from "commander";
 import type { ListeningClient } from "../../client/listening-client.js";
 import { DbsyncError } from "../../client/shared/errors.js";
@@ -156,7 +156,7 @@ async function writeAgain(ids: readonly string[], flags: WriteFlags): Promise<vo
 
 interface Sent {
   readonly outcome: LetterOutcome;
-  /** The answer, or what went wrong. */
+  /** The answer, or the error. */
   readonly text: string;
 }
 

@@ -1,4 +1,4 @@
-/** `dbsync dead-letters find`: what a daemon that was evicted had acknowledged, and no member has. */
+/** `dbsync dead-letters find`: finds the entries that an evicted daemon had acknowledged and no member has. */
 import type { Command } from "commander";
 import { DbsyncError } from "../../client/shared/errors.js";
 import type { ReplyValue } from "../../client/shared/reply-value.js";
@@ -13,7 +13,7 @@ type FindFlags = FolderFlags & ClientFlags & { readonly json?: boolean };
 
 const COMMAND_MS = 20_000;
 
-/** The first that one of them says holds. */
+/** Outcomes by precedence: the first of these that any member reports counts. */
 const FATES = ["held", "dead-letter", "forgotten", "undecided"] as const satisfies readonly Fate[];
 
 /** @param command  with the options of the folder */

@@ -1,35 +1,35 @@
-/** `dbsync log --follow`: what is recorded is shown as it comes. A daemon is asked for it only when it holds something new. */
+/** `dbsync log --follow`: shows commands as they are recorded. A daemon is queried only when it has something new. */
 import type { ReplyValue } from "../../client/shared/reply-value.js";
 import { fieldsOf } from "../shared/output.js";
 import { type Past, type PastUnit, readPast } from "./past-report.js";
 import type { AskPast } from "./past-settings.js";
 
-/** Milliseconds between two looks. A daemon folds for each answer what is newer than its last snapshot: that is not to be all it does. */
+/** Milliseconds between two updates. A daemon folds for each answer what is newer than its last snapshot: that is not to be all it does. */
 const LOOK_EVERY_MS = 1000;
 const REST_TIMES = 10;
-/** Milliseconds before the newest that was shown: what came late from another daemon is dated so far back at most, as a rule. */
+/** Milliseconds before the newest unit shown. A unit that arrives late from another daemon is usually dated no earlier. */
 const LATE_MOST_MS = 60_000;
 /** Units of one answer; TIMELINE LOG's own limit. */
 const UNITS_MAX = 10_000;
-/** Answers that are asked for at one look; what is older is counted. */
+/** Answers that are requested in one update; older units are only counted. */
 const PAGES_MAX = 50;
 
 export interface FollowParts {
   readonly ask: AskPast;
   /** Arguments of TIMELINE LOG, without dates and number. */
   readonly filters: readonly string[];
-  /** The past that was shown before; further units follow it. */
+  /** The units that were shown before; further units follow them. */
   readonly first: Past;
   readonly show: (past: Past, address: string) => void;
   /** Handles an error of all daemons: none answers at the moment. */
   readonly trouble: (error: Error) => void;
   readonly now: () => number;
   readonly wait: (milliseconds: number) => Promise<void>;
-  /** Whether to go on. */
+  /** Whether to continue. */
   readonly goesOn: () => boolean;
 }
 
-/** Shows further units until it is stopped. Daemons that do not answer are asked again. */
+/** Shows further units until it is stopped. Daemons that do not answer are queried again. */
 export async function followLog(parts: FollowParts): Promise<void> {
   const { ask, first, show, trouble, now, wait, goesOn } = parts;
   const seen = new SeenUnits();
@@ -61,7 +61,10 @@ interface PageOfLog {
   readonly address: string;
 }
 
-/** Asks for what was not shown, the oldest first: an answer has the newest units, so older answers are asked for until they meet what was shown. */
+/**
+ * Requests the units that were not shown, and returns them oldest first. An answer contains the newest units, so earlier ones are requested
+ * until they meet the units already shown.
+ */
 async function newPages({ ask, filters }: FollowParts, seen: SeenUnits): Promise<readonly PageOfLog[]> {
   const pages: PageOfLog[] = [];
   for (let to: readonly string[] = []; ; ) {
@@ -78,29 +81,29 @@ async function newPages({ ask, filters }: FollowParts, seen: SeenUnits): Promise
   }
 }
 
-/** Changes with what a daemon holds. */
+/** Changes whenever a daemon's entries change. */
 function sumsOf(reply: ReplyValue): string {
   const fields = fieldsOf(reply);
   return `${String(fields["data-sum"])} ${String(fields["ring-sum"])}`;
 }
 
-/** The units that were shown, as far back as another one may still arrive. */
+/** The units that were shown, back to the date from which on another one may still arrive. */
 class SeenUnits {
   /** Dates of units, by id and index. */
   readonly #units = new Map<string, number>();
-  /** The date of the newest that was shown. */
+  /** The date of the newest unit shown. */
   newest = 0;
   #begin = 0;
 
-  /** Milliseconds since 1970: what is asked for. */
+  /** Milliseconds since 1970: the date from which on units are requested. */
   get from(): number {
     return Math.max(this.#begin, this.newest - LATE_MOST_MS);
   }
 
-  /** @returns the units that were not there before */
+  /** @returns the units that were not shown before */
   take(past: Past): Past {
     const units = past.units.filter((unit) => !this.#units.has(nameOf(unit)));
-    // What --limit has left out is older than what was shown.
+    // Units that --limit left out are older than those shown.
     if (this.#begin === 0) this.#begin = past.left > 0 ? (units[0]?.at ?? past.from) : past.from;
     for (const unit of units) {
       this.#units.set(nameOf(unit), unit.at);

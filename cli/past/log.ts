@@ -93,7 +93,7 @@ async function log(flags: LogFlags): Promise<void> {
   });
 }
 
-/** Returns the arguments that choose units by a key or a signer. */
+/** Returns the arguments that select units by a key or a signer. */
 async function filtersOf({ touching, signer }: LogFlags, settings: Settings): Promise<string[]> {
   const words = touching === undefined ? [] : ["KEY", touching];
   if (signer === undefined) return words;
@@ -122,7 +122,7 @@ function follow(ask: AskPast, filters: readonly string[], first: Past, flags: Lo
       show(past, address, flags);
     },
     trouble({ message }) {
-      // Once, not with every look.
+      // Printed once, not with every update.
       if (troubles++ === 0)
         process.stderr.write(`dbsync: ${shown(message)}; asking again until q or Ctrl-C\n`);
     },

@@ -1,4 +1,4 @@
-/** Units of the past as TIMELINE reports them, and their text for people. */
+/** Past units as TIMELINE reports them, and their text for users. */
 import type { ReplyValue } from "../../client/shared/reply-value.js";
 import type { Tone } from "../../net/terminal/colours.js";
 import { formatTable } from "../../net/terminal/table.js";
@@ -6,13 +6,13 @@ import { formatMoment } from "../shared/dates.js";
 import { fieldsOf } from "../shared/output.js";
 import { BinaryWord } from "./binary-word.js";
 
-/** Hexadecimal digits of an id that people are shown. */
+/** Hexadecimal digits of an id that users see. */
 const SHORT_DIGITS = 12;
 
-/** An argument of a command, or an answer. */
+/** An argument of a command, or an answer to one. */
 export type PastWord = string | BinaryWord;
 
-/** A command that was recorded, or several that were one unit. Times are milliseconds since 1970. */
+/** A recorded command, or several that formed one unit. Times are milliseconds since 1970. */
 export interface PastUnit {
   readonly at: number;
   readonly seq: number;
@@ -23,16 +23,16 @@ export interface PastUnit {
   /** Id of the signer's key. */
   readonly signer: string;
   readonly label: string;
-  /** User of a listener without signatures; null: the signer himself. */
+  /** The user of a listener without signatures; null: the signer itself. */
   readonly as: string | null;
   readonly db: number;
   /** The commands; long ones are cut, with an ellipsis. */
   readonly commands: readonly (readonly PastWord[])[];
-  /** `error`: permitted, and failed. */
+  /** `error`: it was permitted, but failed. */
   readonly outcome: "applied" | "error" | "denied" | "unmet" | "malformed";
   /** The beginning of the answer. */
   readonly reply: PastWord;
-  /** The change of the key, by `blame`; null: not requested. */
+  /** The change of the key, for `blame`; null: not requested. */
   readonly change: string | null;
 }
 
@@ -45,13 +45,13 @@ const TONES: ReadonlyMap<string, Tone> = new Map([
 ]);
 
 export interface Past {
-  /** The date that was asked from. */
+  /** The first date that was requested. */
   readonly from: number;
-  /** Date of the snapshot that the daemon began with; null: with the first command of all. */
+  /** Date of the snapshot that the daemon began with; null: it began with the very first command. */
   readonly snapshot: number | null;
-  /** Entries that could not be read there: what comes after them may not be as it was. */
+  /** Entries that the daemon could not read: units after them may differ from the original ones. */
   readonly damaged: number;
-  /** Units that were left out, older than those that are reported. */
+  /** Number of units that were left out, older than the reported ones. */
   readonly left: number;
   readonly units: readonly PastUnit[];
 }
@@ -93,7 +93,7 @@ function wordOf(value: ReplyValue): PastWord {
   return Buffer.isBuffer(value) ? new BinaryWord(value) : String(value);
 }
 
-/** A line a unit, oldest first, and below what has to be known of them. */
+/** Formats one line per unit, oldest first, followed by remarks. */
 export function formatPast({ snapshot, damaged, left, units }: Past): string {
   const rows = units.map((unit) => [
     formatMoment(unit.at),
@@ -128,7 +128,7 @@ function shownCommands({ commands, db }: PastUnit): string {
 
 function shownOutcome({ outcome, reply, change }: PastUnit): string {
   if (outcome === "unmet") return "  → not as its conditions say";
-  // What has changed a key was applied.
+  // A unit that changed a key was applied.
   if (change !== null) return "";
   return `  → ${outcome === "applied" ? shownWord(reply) : harmless(reply)}`;
 }
@@ -139,7 +139,7 @@ function shownWord(text: PastWord): string {
   return /^[^\s"'\p{C}]+$/u.test(text) ? text : harmless(JSON.stringify(text));
 }
 
-/** Nothing moves the cursor, or turns the line round. */
+/** Escapes characters that move the cursor or change the direction of the text. */
 function harmless(text: PastWord): string {
   return String(text).replace(
     /\p{C}/gu,

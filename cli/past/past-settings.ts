@@ -1,4 +1,4 @@
-/** Settings that `dbsync log`, `blame` and `get --at` share: one daemon is asked, the first that answers. */
+/** What `dbsync log`, `blame` and `get --at` share: they query one daemon, the first that answers. */
 
 import type { Settings } from "../../client/settings/options.js";
 import { DbsyncError } from "../../client/shared/errors.js";
@@ -10,7 +10,7 @@ import { warnIfCatchingUp } from "../shared/catching-up.js";
 import { type ClientFlags, openFrom, readSettings } from "../shared/client-options.js";
 import { textsOf } from "./binary-word.js";
 
-/** Milliseconds for an answer: a fold takes time, and daemons give up then too. */
+/** Milliseconds to wait for an answer: a fold takes time, and daemons give up after the same time. */
 export const PAST_TIMEOUT_MS = 20_000;
 
 /** Sends a command to one daemon after the other until one answers. Strings of the reply that are not UTF-8 are Buffers. */
@@ -30,7 +30,7 @@ const HINTS: readonly Hint[] = [
   ],
 ];
 
-/** Runs an action with all it needs; errors get the hint that fits. */
+/** Runs an action with all it needs; errors get a matching hint. */
 export function lookingBack(
   flags: ClientFlags,
   act: (ask: AskPast, settings: Settings) => Promise<void>,

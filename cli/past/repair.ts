@@ -13,7 +13,7 @@ interface RepairFlags extends ClientFlags {
 }
 
 const ASK_EVERY_MS = 200;
-/** Milliseconds after which a mirror that is not reached is given up, and so is a daemon. */
+/** Milliseconds after which a mirror, or a daemon, counts as unreachable. */
 const TIMEOUT_MS = 10_000;
 
 /** The mirror in TIMELINE STATUS. */
@@ -24,7 +24,7 @@ interface MirrorStatus {
   /** Keys that the comparison under way has checked. */
   readonly checked: number;
   readonly total: number;
-  /** Number of the last one that was ended, and what it found. */
+  /** Number of the last completed comparison, and its result. */
   readonly compared: number;
   readonly keys: number;
   readonly different: number;
@@ -73,7 +73,7 @@ async function repair({ takeOver = false, ...flags }: RepairFlags): Promise<void
   }
 }
 
-/** @throws DbsyncError  it could not be */
+/** @throws DbsyncError  it could not be started */
 async function repaired(ask: AskPast, takeOver: boolean, timeout: number): Promise<MirrorStatus> {
   const { reply } = await ask(["TIMELINE", "REPAIR", ...(takeOver ? ["TAKEOVER"] : [])]);
   const number = Number(reply);

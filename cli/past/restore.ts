@@ -1,4 +1,4 @@
-/** `dbsync restore`: a backup as a data folder, or keys of it given back to daemons as signed commands. */
+/** `dbsync restore`: restores a backup as a data folder, or sends keys of it to daemons as signed commands. */
 import type { Command } from "commander";
 import { realEnvironment } from "../../client/shared/environment.js";
 import { DbsyncError } from "../../client/shared/errors.js";

@@ -10,17 +10,17 @@ export interface AskedKey<Told> {
   readonly told: Told;
 }
 
-/** A key that cannot be read: the message is a sentence without its end, the reason. */
+/** A key that cannot be read; the message is the reason, without a full stop. */
 export class Untold extends Error {
   override readonly name = "Untold";
 }
 
 const SCAN_COUNT = "512";
-/** Keys that are requested together: their values are in memory. */
+/** Keys that are requested together; their values are all in memory. */
 const AT_ONCE = 64;
 
 /**
- * @param tell  reads a key; null: it has gone; throws `Untold`
+ * @param tell  reads a key; null: it no longer exists; throws `Untold`
  * @param left  is called with keys that cannot be read, and the reason
  */
 export async function* dumpedKeys<Told>(

@@ -1,4 +1,4 @@
-/** `dbsync export resp:FILE` and `json:FILE`: all keys of a database, as commands that make them again, or as lines of JSON. */
+/** `dbsync export resp:FILE` and `json:FILE`: writes all keys of a database as commands that recreate them, or as lines of JSON. */
 import { isUtf8 } from "node:buffer";
 import type { ReplyValue } from "../../client/shared/reply-value.js";
 import { writeCommand } from "../../protocol/resp/resp-writer.js";
@@ -9,12 +9,12 @@ import { type AskedKey, dumpedKeys, Untold } from "./dumped-keys.js";
 
 export type ExportForm = "resp" | "json";
 
-/** Keys that are named where they are left out. */
+/** Maximum number of omitted keys that are named. */
 const NAMED_MAX = 10;
 
 interface Form<Told> {
   readonly tell: (ask: AskBuffers, key: Buffer) => Promise<Told | null>;
-  /** Writes a key, one character for each byte. */
+  /** Writes a key, as one character for each byte. */
   readonly written: (asked: AskedKey<Told>, db: number) => string;
   /** Writes the beginning of a database. */
   readonly head: (db: number) => string;
@@ -54,7 +54,7 @@ async function exportAs<Told>(form: Form<Told>, path: string, ask: AskBuffers, d
 
 const latin1 = (bytes: Buffer) => bytes.toString("latin1");
 
-/** The form that `redis-cli --pipe` takes. */
+/** The form that `redis-cli --pipe` reads. */
 const RESP: Form<Buffer> = {
   tell: async (ask, key) => (await ask(["DUMP", key])) as Buffer | null,
   head: (db) => writeCommand(["SELECT", String(db)]),
@@ -99,7 +99,7 @@ const READS: Readonly<Record<string, Read>> = {
   stream: [["XRANGE", "-", "+"], plain],
 };
 
-/** Converts a value to JSON; bytes that are no text become `{"base64": …}`. */
+/** Converts a value to JSON; bytes that are not text become `{"base64": …}`. */
 function plain(value: ReplyValue): unknown {
   if (Array.isArray(value)) return value.map(plain);
   if (!Buffer.isBuffer(value)) return value;

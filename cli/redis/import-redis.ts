@@ -1,4 +1,4 @@
-/** `dbsync import redis://…`: all keys of one database of a Redis, written to all daemons as signed commands. */
+/** `dbsync import redis://…`: copies all keys of one database of a Redis to all daemons, as signed commands. */
 
 import { shown } from "../../net/terminal/shown-text.js";
 import { type ByteString, textOfBytes } from "../../protocol/byte-string.js";
@@ -10,12 +10,12 @@ import { type Copied, KeyCopier } from "./key-copier.js";
 import { bulksOf, bytesIn, RedisSource } from "./redis-source.js";
 import type { RedisAddress } from "./redis-url.js";
 
-/** Milliseconds of silence after which a server that has yet to answer is given up. */
+/** Milliseconds of silence after which a pending request fails. */
 export const SILENCE_MS = 60_000;
 const SCAN_COUNT = "512";
-/** Keys on their way together: their values are in memory. */
+/** Keys in flight at the same time; their values are all in memory. */
 export const ON_THE_WAY = 256;
-/** Keys that are named where they could not be taken over. */
+/** Maximum number of keys that could not be copied that are named. */
 const NAMED_MAX = 10;
 
 export interface Tally {
@@ -59,8 +59,8 @@ export async function importRedis(address: RedisAddress, send: SendToAll, replac
 const LONG = "they are long";
 
 /**
- * Else keys that are here alone, or newer here, would be mixed in silence with those of the Redis.
- * @param rest  what --replace does to the keys that are here alone
+ * Otherwise keys that exist only here, or are newer here, would be silently mixed with those of the Redis.
+ * @param rest  what --replace does to keys that exist only here
  */
 export async function requireEmpty(send: SendToAll, rest: string): Promise<void> {
   const held = Number(await send(["DBSIZE"]));
@@ -70,7 +70,7 @@ export async function requireEmpty(send: SendToAll, rest: string): Promise<void>
     );
 }
 
-/** Yields the keys of a database. While it is written, some may be yielded twice, or not at all. */
+/** Yields the keys of a database. If clients write meanwhile, some keys may be yielded twice, or not at all. */
 export async function* keysOf(source: RedisSource): AsyncGenerator<ByteString> {
   let cursor = "0";
   do {

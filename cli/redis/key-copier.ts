@@ -1,4 +1,4 @@
-/** Copies keys of a Redis to all daemons, each by its serialized form, or where that does not do by the commands of its type. */
+/** Copies keys of a Redis to all daemons, each in its serialized form, or if that fails, by the commands of its type. */
 import { createHash } from "node:crypto";
 import { DbsyncError } from "../../client/shared/errors.js";
 import { type ByteString, textOfBytes } from "../../protocol/byte-string.js";
@@ -6,29 +6,29 @@ import type { SendToAll } from "../shared/send-to-all.js";
 import { bytesIn, RedisError, type RedisSource } from "./redis-source.js";
 import { type Argv, piecesOf } from "./value-pieces.js";
 
-/** Longer values go piece by piece: an envelope has a bound. */
+/** Longer values are copied piece by piece, because the size of an envelope is limited. */
 const DUMP_MOST_BYTES = 16 * 1024 * 1024;
-/** Pieces that are sent without waiting for each other's answers: a stream's are its entries, each by itself. */
+/** Pieces that are sent without waiting for each other's answers; each entry of a stream is a piece. */
 export const TOGETHER_MAX = 500;
 export const TOGETHER_BYTES_MAX = 1024 * 1024;
-/** The error of a daemon, or of its Redis, about a form that it does not know. */
+/** The error of a daemon, or of its Redis, for a serialized form that it does not know. */
 const UNKNOWN_FORM = /payload version or checksum|Bad data format/;
 
-/** The outcome of a key. `pieces`: copied by commands; `gone`: it had expired, or was deleted; else the reason why it was not copied. */
+/** The outcome of a key. `pieces`: copied by commands; `gone`: it had expired, or was deleted; otherwise the reason why it was not copied. */
 export type Copied = "dump" | "pieces" | "gone" | "same" | { readonly reason: string };
 
 /** Marks of the values and expiries of copied keys: a key with the same mark need not be copied again. */
 export type Marks = Map<ByteString, string>;
 
-/** The mark of a key that was copied piece by piece: it is equal to no other. */
+/** The mark of a key that was copied piece by piece; it equals no other mark. */
 const UNMARKED = "";
 
 export class KeyCopier {
   readonly #source: RedisSource;
   readonly #send: SendToAll;
-  /** The command that reads expiry: a date where the server knows that, else the remaining time. */
+  /** The command that reads the expiry: a date if the server supports that, else the remaining time. */
   readonly #expiry: "PEXPIRETIME" | "PTTL";
-  /** The reason why a form was refused; null: every form has been taken so far. */
+  /** The reason why a serialized form was refused; null: none has been refused so far. */
   #refused: string | null = null;
   readonly #marks: Marks | null;
 
@@ -44,7 +44,7 @@ export class KeyCopier {
     this.#expiry = expiry;
   }
 
-  /** @param marks  of what it has copied; null: all is copied */
+  /** @param marks  of the keys copied so far; null: all keys are copied */
   static async of(source: RedisSource, send: SendToAll, marks: Marks | null = null): Promise<KeyCopier> {
     const knowsDates = await source.ask(["PEXPIRETIME", ""]).then(
       () => true,
@@ -93,7 +93,7 @@ export class KeyCopier {
     if (type === "none") return "gone";
     const pieces = piecesOf(type);
     if (pieces === null) return { reason: `its type is ${textOfBytes(type)}` };
-    // Before it is whole again it is not what was marked.
+    // Until the copy is complete, the key does not match its mark.
     this.#marks?.set(key, UNMARKED);
     await this.#write(["DEL", key]);
     await this.#writeAll(pieces(this.#source, key));
@@ -101,7 +101,7 @@ export class KeyCopier {
     return "pieces";
   }
 
-  /** Sends commands. Those on their way together keep their order: one client has dated them, in one turn. */
+  /** Sends commands. Those in flight at the same time keep their order, because one client dates them, in one turn. */
   async #writeAll(all: AsyncIterable<Argv>): Promise<void> {
     let together: Argv[] = [];
     let bytes = 0;
@@ -123,7 +123,7 @@ export class KeyCopier {
     await this.#send(argv.map((argument) => Buffer.from(argument, "latin1")));
   }
 
-  /** Milliseconds since 1970; null: it stays, or is no more. */
+  /** Milliseconds since 1970; null: the key does not expire, or no longer exists. */
   #dateOf(answer: number): number | null {
     if (answer < 0) return null;
     return this.#expiry === "PEXPIRETIME" ? answer : Date.now() + answer;

@@ -1,18 +1,18 @@
-/** Notices of a Redis about keys that are written (notify-keyspace-events): turned on for as long as an import follows it. */
+/** Notifications of a Redis about written keys (notify-keyspace-events), which are enabled while an import follows it. */
 
 import { shown } from "../../net/terminal/shown-text.js";
 import { printLine } from "../shared/output.js";
 import { bulksOf, RedisError, type RedisSource } from "./redis-source.js";
 
 const SETTING = "notify-keyspace-events";
-/** Events of all kinds of keys, named by the event. */
+/** Enables the events of all types of keys, on channels named after the event. */
 const NEEDED = "AE";
 
 export class KeyNotices {
-  /** The server's own setting; null: not known yet. */
+  /** The server's previous setting; null: not known yet. */
   #before: string | null = null;
 
-  /** @throws Error  it is not on, and may not be turned on */
+  /** @throws Error  the setting is off, and may not be changed */
   async turnOn(source: RedisSource): Promise<void> {
     const [, now = ""] = bulksOf(await asked(source, ["CONFIG", "GET", SETTING]));
     if ([...NEEDED].every((flag) => now.includes(flag))) return;

@@ -1,4 +1,4 @@
-/** A connection to a Redis that is read from: commands go out as they come, and replies are matched to them in order. */
+/** A connection to the Redis that is read: commands are sent as they come, and replies are matched to them in order. */
 import type { Socket } from "node:net";
 import { type ByteString, bytesOfText, textOfBytes } from "../../protocol/byte-string.js";
 import type { PlainReply } from "../../protocol/reply.js";
@@ -8,10 +8,10 @@ import { writeCommand } from "../../protocol/resp/resp-writer.js";
 import { connected, setTimer } from "../shared/text-socket.js";
 import type { RedisAddress } from "./redis-url.js";
 
-/** Redis's own bound of a string. */
+/** Redis's own limit for a string. */
 const REPLY_MOST_BYTES = 600 * 1024 * 1024;
 
-/** The server answered a command with an error. */
+/** Thrown if the server answers a command with an error. */
 export class RedisError extends Error {
   override readonly name = "RedisError";
 }
@@ -46,8 +46,8 @@ export class RedisSource implements Disposable {
 
   /**
    * Connects, logs in and chooses the database.
-   * @param silenceMs  milliseconds of silence after which a server that has yet to answer is given up
-   * @param heard  receives each message, once it is subscribed to some; replies are then its and the messages'
+   * @param silenceMs  milliseconds of silence after which a pending request fails
+   * @param heard  receives each message, once the connection has subscribed
    * @throws Error  there is no server, or it refuses the login or the database
    */
   static async open(
@@ -62,7 +62,7 @@ export class RedisSource implements Disposable {
     const source = new RedisSource(socket, where, silenceMs, heard);
     try {
       const { login } = server;
-      // A Redis before 6 knows no users.
+      // A Redis before 6 has no users.
       const user = login === null || login.user === "default" ? [] : [bytesOfText(login.user)];
       if (login !== null) await source.ask(["AUTH", ...user, bytesOfText(login.password)]);
       await source.ask(["SELECT", String(db)]);
@@ -77,7 +77,7 @@ export class RedisSource implements Disposable {
     }
   }
 
-  /** @throws RedisError  it is answered so. @throws Error  the connection */
+  /** @throws RedisError  the reply is an error @throws Error  the connection failed */
   async ask(argv: readonly ByteString[]): Promise<PlainReply> {
     const reply = await this.#client.ask(writeCommand(argv)).catch(({ message }: Error) => {
       throw new Error(`${this.#where}: ${message}`);
@@ -91,13 +91,13 @@ export class RedisSource implements Disposable {
   }
 }
 
-/** The strings of an array; of anything else none. */
+/** Returns the strings of an array; of anything else none. */
 export function bulksOf(reply: PlainReply | undefined): ByteString[] {
   if (reply?.kind !== "array") return [];
   return reply.items.map(bytesIn);
 }
 
-/** A string or a number, as its bytes; "" for anything else. */
+/** Returns the bytes of a string or a number; "" for anything else. */
 export function bytesIn(reply: PlainReply): ByteString {
   switch (reply.kind) {
     case "bulk":

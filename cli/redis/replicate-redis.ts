@@ -1,7 +1,7 @@
 /**
- * `dbsync import redis://… --replicate`: copies all keys, and then each key that the Redis reports as written, until cut over. Then it
- * checks all keys once more, and deletes what the daemons have in addition. After a broken connection it checks all keys again, since
- * notices may be missing.
+ * `dbsync import redis://… --replicate`: copies all keys, and then each key that the Redis reports as written, until the cut-over. Then it
+ * checks all keys once more, and deletes the keys that only the daemons have. After a broken connection it checks all keys again, because
+ * notifications may be missing.
  */
 
 import { DbsyncError } from "../../client/shared/errors.js";
@@ -26,26 +26,26 @@ import { KeyNotices } from "./key-notices.js";
 import { RedisError, RedisSource } from "./redis-source.js";
 import type { RedisAddress } from "./redis-url.js";
 
-/** Milliseconds between two checks for writes, where the server sends no notices. */
+/** Milliseconds between two checks for writes of which the server sends no notification. */
 const LOOK_MS = 100;
 const AGAIN_MS = 1_000;
 const SCAN_COUNT = "512";
-/** The error of a Redis that was just started, and reads its data. */
+/** The error of a Redis that has just started and is still loading its data. */
 const STARTING = /^LOADING /;
 
 export interface Daemons {
   readonly send: SendToAll;
-  /** Sends a command to one of the daemons, whose keys are listed. */
+  /** Sends a command to the daemon whose keys are listed. */
   readonly ask: AskBuffers;
 }
 
 export interface ReplicateOptions {
   readonly replace: boolean;
-  /** Cuts over once nothing was written for so long; null: when it is interrupted (Ctrl-C). */
+  /** Cuts over once nothing was written for this long; null: when the user presses Ctrl-C. */
   readonly quietMs: number | null;
 }
 
-/** @throws Error  as an import; it was interrupted twice */
+/** @throws Error  as for an import; or the user interrupted it twice */
 export async function replicateRedis(
   address: RedisAddress,
   daemons: Daemons,
@@ -68,7 +68,7 @@ class Replica {
   readonly #quietMs: number | null;
   readonly #notices = new KeyNotices();
   readonly #marks: Marks = new Map();
-  /** Keys that were written since they were read last. */
+  /** Keys that were written since they were last read. */
   readonly #written = new Set<ByteString>();
   #writtenAt = performance.now();
   #interrupts = 0;
@@ -87,7 +87,7 @@ class Replica {
     this.#interrupts++;
   }
 
-  /** @returns whether it has cut over; else the Redis is to be connected to again */
+  /** @returns whether it has cut over; if not, the connection to the Redis must be opened again */
   async follow(): Promise<boolean> {
     try {
       using source = await RedisSource.open(this.#address, SILENCE_MS);
@@ -122,7 +122,7 @@ class Replica {
     await this.#copyAll(source, copier);
     using _ = showProgress(() => `following; ${keys(this.#written.size)} to copy; Ctrl-C cuts over`);
     for (;;) {
-      // Notices of earlier writes come before its answer.
+      // Notifications of earlier writes arrive before its answer.
       await Promise.all([events.ask(["PING"]), source.ask(["PING"])]);
       if (this.#interrupts > 1)
         throw new Ended("ended before it has cut over: what is written since is not taken over");
@@ -186,7 +186,10 @@ class Replica {
     return copied;
   }
 
-  /** A value that is read piece by piece, and written meanwhile, is of no one moment: either side may refuse it. It is copied again. */
+  /**
+   * Whether a key was written while it was copied piece by piece: then its pieces are of different moments, either side may refuse them, and
+   * the key is copied again.
+   */
   async #isWrittenAgain(key: ByteString, problem: unknown): Promise<boolean> {
     const isAnswer =
       problem instanceof RedisError || (problem instanceof DbsyncError && problem.code === "reply");
@@ -214,7 +217,7 @@ class Replica {
     return true;
   }
 
-  /** Deletes keys that are not in the source: of an import before, or of the daemons themselves. @returns how many */
+  /** Deletes keys that are not in the source, from an earlier import or written at the daemons. @returns their number */
   async #deleteOthers(): Promise<number> {
     let strange = 0;
     let cursor = "0";
@@ -238,7 +241,7 @@ class Replica {
   }
 }
 
-/** It ends here, whatever connections do. */
+/** Thrown to end the import, whatever the connections do. */
 class Ended extends Error {
   override readonly name = "Ended";
 }

@@ -1,4 +1,4 @@
-/** Descriptions of commands, in a line each: requested from the daemons once (COMMAND DOCS), then known. */
+/** One-line descriptions of commands, requested from the daemons once (COMMAND DOCS) and then cached. */
 
 import type { CommandInput } from "../../client/shared/command.js";
 import { shown } from "../../net/terminal/shown-text.js";
@@ -14,21 +14,24 @@ exit        leaves, as Ctrl-D does; Ctrl-C drops what is typed. Tab completes na
 
 export class CommandHelp {
   readonly #ask: (command: CommandInput) => Promise<Reply>;
-  /** Descriptions by name in upper case; null: requested, or not known. */
+  /** Descriptions by name in upper case; null: requested and not received yet, or not known. */
   readonly #known = new Map<string, string | null>();
 
   constructor(ask: (command: CommandInput) => Promise<Reply>) {
     this.#ask = ask;
   }
 
-  /** @param name  empty: of the session itself */
+  /** @param name  empty: the session's own words */
   async about(name: string): Promise<string> {
     if (name === "") return GENERAL;
     const summary = await this.#fetch(name.toUpperCase());
     return summary ?? `The daemon knows no command ${shown(name.toUpperCase())}.`;
   }
 
-  /** The hint for a line that is being typed. null: none, or not yet. @param learned  called when there is one */
+  /**
+   * Returns the hint for a line that is being typed; null: there is none, or not yet. @param learned  called when there is
+   * one
+   */
   hint(line: string, learned: () => void): string | null {
     const [name = ""] = line.trimStart().split(/\s/, 1);
     if (!isCommandName(name)) return null;

@@ -1,4 +1,4 @@
-/** The effect of a typed line: a command for the daemons, or a word that is the session's own (SELECT, MULTI, help). */
+/** Executes typed lines: commands for the daemons, or the session's own words (SELECT, MULTI, help). */
 
 import { repliedError } from "../../client/carrier.js";
 import type { FanOutClient } from "../../client/fan-out-client.js";
@@ -25,7 +25,7 @@ const WATCHES = "conditions are options: dbsync send, or the library's if. WATCH
 
 type Words = readonly (string | Buffer)[];
 
-/** Words of the session: what they do, and print. */
+/** The session's own words: what they do, and what they print. */
 const OWN: Readonly<Record<string, (session: ReplSession, words: Words) => string | Promise<string>>> = {
   SELECT: (session, words) => session.select(words),
   MULTI: (session) => session.begin(),
@@ -107,7 +107,7 @@ export class ReplSession {
       return await this.#carry(commandBytes(command), companyOf(command), false);
     } catch (problem) {
       if (!isForVersion1(problem)) throw problem;
-      // Which has texts only.
+      // Version 1 has texts only.
       const text = await this.#client.send(command, { db: this.#db });
       return text === null ? NIL : status(bytesOfText(text));
     }
@@ -126,7 +126,7 @@ export class ReplSession {
   }
 }
 
-/** Whether some daemon was sent nothing, since it speaks version 1, and no other has answered. */
+/** Whether a daemon received nothing because it speaks version 1, and no other one has answered. */
 function isForVersion1(problem: unknown): boolean {
   const isSentVersion1 = (outcome: Outcome) => outcome.status === "failed" && outcome.stage === "version-1";
   return (

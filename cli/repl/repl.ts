@@ -1,4 +1,4 @@
-/** `dbsync repl`: commands typed at a terminal, or a batch of them from a pipe, one on each line. */
+/** `dbsync repl`: executes commands typed at a terminal, or read from a pipe, one per line. */
 import { createInterface } from "node:readline";
 import type { Command } from "commander";
 import type { FanOutClient } from "../../client/fan-out-client.js";

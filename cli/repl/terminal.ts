@@ -1,4 +1,4 @@
-/** `dbsync repl` at a terminal: a prompt, hints while typing, completion, history, lines that go on while a quote is open. */
+/** `dbsync repl` at a terminal: a prompt, hints while typing, completion, history, and lines that continue while a quote is open. */
 import { createInterface, type Interface } from "node:readline";
 import { styleText } from "node:util";
 import { DbsyncError } from "../../client/shared/errors.js";
@@ -16,9 +16,9 @@ const MORE = "... ";
 const SAVE_CURSOR = "\x1b7";
 const RESTORE_CURSOR = "\x1b8";
 const CLEAR_TO_END = "\x1b[K";
-/** A hint that is cut shorter than this says nothing. */
+/** Minimum length of a hint: a shorter one is not useful. */
 const ROOM_MIN = 8;
-/** Columns of a terminal that does not report them. */
+/** Columns if the terminal does not report them. */
 const COLUMNS = 80;
 /** A word that needs no quotes. */
 const PLAIN = /^[^\s"'\\]+$/;
@@ -102,7 +102,7 @@ export async function converse(
   output.write("\n");
 }
 
-/** Puts the whole of a line in the place of its parts. @returns  it, on one line */
+/** Replaces the parts of a statement in the history by the complete statement. @returns it, on one line */
 function joined(remembered: string[], line: string): string {
   const whole = onOneLine(line);
   for (const part of line.split("\n")) {
@@ -137,7 +137,7 @@ function isSecret(line: string): boolean {
   }
 }
 
-/** @throws  what is no DbsyncError */
+/** @throws  an error that is not a DbsyncError */
 function errorText(problem: unknown): string {
   if (problem instanceof DbsyncError) return `(error) ${shownLines(problem.message)}`;
   throw problem;

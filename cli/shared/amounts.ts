@@ -1,8 +1,8 @@
-/** Amounts as people read them, short enough for a column. */
+/** Formats amounts for users, short enough for a column. */
 
 const BYTE_UNITS = ["B", "KB", "MB", "GB", "TB"];
 const COUNT_UNITS = ["", "k", "M", "G", "T"];
-/** Counts from which on units are used. */
+/** Counts from here on are shown with units. */
 const WHOLE_MAX = 10_000;
 
 /** `12.3 MB` */

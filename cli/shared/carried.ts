@@ -1,4 +1,4 @@
-/** A call whose answer is taken as the reply that came. */
+/** Makes a call whose result is the unchanged reply. */
 
 import type { FanOutClient } from "../../client/fan-out-client.js";
 import type { CallSettings } from "../../client/settings/call-options.js";
@@ -7,7 +7,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
 
 export interface CarriedCall {
-  /** A command, or those of an envelope that are applied together. */
+  /** A command, or the commands of an envelope that are applied together. */
   readonly bytes: ByteString | readonly ByteString[];
   readonly company: Company;
   readonly settings: CallSettings;

@@ -1,9 +1,11 @@
-/** A warning where what is read comes from daemons that are catching up: entries may be missing that other daemons have. */
+/**
+ * Warns if the data that is read comes from daemons that are catching up: entries that other daemons have may be missing.
+ */
 import { realEnvironment } from "../../client/shared/environment.js";
 import type { Address } from "../../client/shared/servers.js";
 import { greet } from "../../client/version-2/greeting.js";
 
-/** Milliseconds that a daemon has to answer a hello: one that hangs holds up no reading. */
+/** Milliseconds that a daemon has to answer a hello, so that a hung daemon does not delay the reading. */
 const HELLO_MS = 2_000;
 
 /**

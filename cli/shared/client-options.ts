@@ -1,4 +1,4 @@
-/** The options that every subcommand has, and the client they ask for. */
+/** The options that every subcommand has, and the client that they configure. */
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { openClient, trusting } from "../../client/dbsync-send.js";
 import type { ListeningClient } from "../../client/listening-client.js";
@@ -111,7 +111,7 @@ export function addWaitOptions(command: Command): Command {
     );
 }
 
-/** @throws DbsyncError, KeyFileError: as the flags, the configuration or the key deserve */
+/** @throws DbsyncError, KeyFileError  errors in the flags, the configuration or the key */
 export function readSettings(
   flags: ClientFlags,
   defaults: () => Defaults = () => defaultsFor(flags),
@@ -119,7 +119,7 @@ export function readSettings(
   const { servers, key, ca, cluster, versions, timeout, policy, db, stable, replicated } = flags;
   const { passphraseFile } = flags;
   const passphrase = passphraseFile === undefined ? undefined : readPassphrase(passphraseFile);
-  // PHP's own form of an answer, which dbsync.ini may ask for, is for PHP programs.
+  // PHP's own form of answers, which dbsync.ini may request, is for PHP programs.
   const format = "text";
   const envelope = { db, stable, replicated };
   const given = {
@@ -139,12 +139,12 @@ export function readSettings(
 
 let used: UsedProfile | null = null;
 
-/** The profile that named the servers; null: something else did. */
+/** The profile that names the servers; null: they have another source. */
 export const usedProfile = (): UsedProfile | null => used;
 
 /**
- * Returns what holds where the options say nothing: of the profile, if one is used. A profile never decides in silence where commands go: an error
- * names it, and so does a line of its own without a terminal, where scripts run, if only `dbsync profile use` has named it.
+ * Returns the defaults of options: those of the profile, if one is used. A profile never decides silently where commands go: errors name it.
+ * Without a terminal, as in scripts, a separate line names it too, if only `dbsync profile use` has selected it.
  * @throws DbsyncError
  */
 export function defaultsFor({ servers, profile }: ClientFlags): Defaults {
@@ -163,12 +163,12 @@ export function defaultsFor({ servers, profile }: ClientFlags): Defaults {
   return defaultsOf(found, places);
 }
 
-/** Warnings about the key go to standard error. The client is not to be closed: see DELIVERY_LINGER_MS. */
+/** Warnings about the key go to standard error. The client must not be closed: see DELIVERY_LINGER_MS. */
 export function openFrom(settings: Settings): { client: ListeningClient; key: SigningKey } {
   return openClient(settings, printWarning);
 }
 
-/** @param subject  what the number is, as the beginning of a sentence: `Milliseconds are` */
+/** @param subject  the number's meaning, as the beginning of a sentence: `Milliseconds are` */
 export function readCount(text: string, subject: string): number {
   if (!/^\d{1,15}$/.test(text)) throw new InvalidArgumentError(`${subject} a whole number.`);
   return Number(text);

@@ -1,8 +1,8 @@
-/** Columns of a table of daemons' reports, each with its meaning, which --explain prints. */
+/** Columns of a table of daemons' reports, each with a description, which --explain prints. */
 
 export interface Column<Row> {
   readonly head: string;
-  /** The meaning, as the end of a line. */
+  /** The description, as the end of a line. */
   readonly about: string;
   readonly cell: (row: Row) => string;
 }

@@ -38,7 +38,7 @@ export function isCommandName(word: string): boolean {
 }
 
 /**
- * Completes a command's name, in the case in which it was begun; arguments have no candidates.
+ * Completes a command's name, in the case of the letters that were typed; arguments have no candidates.
  * @returns  candidates and what they complete, as node:readline requires
  */
 export function completeCommand(line: string): [string[], string] {

@@ -27,7 +27,7 @@ export function parseDate(
   const isDay = /^\d{4}-\d\d-\d\d$/.test(text);
   const isMoment = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,3})?)?(Z|[+-]\d\d:\d\d)$/.test(text);
   const time = isDay || isMoment ? Date.parse(text) : Number.NaN;
-  // Date.parse takes the 30th of February for a day of March.
+  // Date.parse turns the 30th of February into a day in March.
   const exists = !isDay || (!Number.isNaN(time) && new Date(time).toISOString().startsWith(text));
   if (Number.isNaN(time) || !exists)
     throw new DbsyncError("bad-option", `${option} is ${JSON.stringify(text)}, allowed: ${FORMS}`);
@@ -42,7 +42,7 @@ export function parsePastDate(text: string, asked: { option: string; now: number
   const { option, now } = asked;
   const before = /^-(\d{1,6})([smhd])$/.exec(text);
   if (before !== null) return Math.floor(now) - Number(before[1]) * (UNIT_MS[before[2] as string] as number);
-  // What would be a time from now is a sign that was forgotten.
+  // A time from now means that the minus sign was forgotten.
   if (!/^\d+[a-z]$/.test(text)) {
     try {
       return parseDate(text, asked);

@@ -14,7 +14,7 @@ const BY_ERROR: Partial<Record<ErrorCode, ExitCode>> = {
   "bad-key": EXIT.configuration,
 };
 
-/** A failure whose exit code is known where it is thrown. */
+/** A failure with the exit code that belongs to it. */
 export class Failure extends Error {
   override readonly name = "Failure";
   readonly exitCode: ExitCode;

@@ -1,7 +1,7 @@
 /** The daemon's options that name its folder, for subcommands that read one. */
 import { type Command, Option } from "commander";
 
-/** Options that name a data folder, and the keys that it was begun with. */
+/** Options that name a data folder, and the keys that it was created with. */
 export interface FolderFlags {
   readonly data?: string;
   readonly signKey?: readonly string[];

@@ -1,25 +1,25 @@
-/** Lines typed into `dbsync repl` and `dbsync sql`, kept from one run to the next in the user's state folder (XDG). */
+/** Lines typed into `dbsync repl` and `dbsync sql`, stored between runs in the user's state folder (XDG). */
 import { appendFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 
-/** Lines kept; as shells do by default. */
+/** Maximum lines; the same as the default of shells. */
 export const MAX_HISTORY_LINES = 1_000;
 
-/** Commands contain data, so that other users may not read them. */
+/** Commands contain data, so other users must not be able to read them. */
 const OWNER_ONLY = 0o600;
 
 /** Lines beyond `MAX_HISTORY_LINES` after which a file is written again. */
 const SLACK = 1_000;
 
-/** The history of one program: each line is on the disk before it is executed, so that a session that is killed has stored it. */
+/** The history of one program. Each line is on the disk before it is executed, so it survives a killed session. */
 export class HistoryFile {
   readonly path: string;
   /** Lines with the newest first, as node:readline requires. */
   readonly lines: readonly string[];
   #isKept = true;
 
-  /** @param name  of the file: each program has its own. One that cannot be read costs the history, not the session. */
+  /** @param name  of the file: each program has its own. If it cannot be read, the session runs without the history. */
   constructor(variables: Readonly<Record<string, string | undefined>>, name: string) {
     const folder = variables["XDG_STATE_HOME"] || join(homedir(), ".local", "state");
     this.path = join(folder, "dbsync", name);

@@ -1,6 +1,6 @@
-/** Work on many items, a given number of them at a time. */
+/** Processes many items, a given number of them at a time. */
 
-/** The first that fails ends all; what is on its way then is waited for. */
+/** The first failure ends the work, after waiting for the items in progress. */
 export async function inParallel<T>(
   items: AsyncGenerator<T> | Generator<T>,
   atOnce: number,

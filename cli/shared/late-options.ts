@@ -1,11 +1,11 @@
-/** Options after a subcommand's first argument, where arguments may begin with - and are no options. */
+/** Parses options after a subcommand's first argument, where arguments that begin with - may not be options. */
 import type { Command, Option } from "commander";
 import { nearestName } from "../../protocol/nearest-name.js";
 
 /**
  * Takes the options out of the arguments after the first one. Only complete names count: `-k` is an option, and `-keys` the rule that
  * forbids KEYS.
- * @param until  `word`: the first argument that is no option ends them, and begins a command for the daemons; `end`: none does
+ * @param until  `word`: the first argument that is not an option ends them, and begins a command for the daemons; `end`: no argument ends them
  * @returns the remaining arguments; the options are the command's now
  */
 export function takeLateOptions(command: Command, words: readonly string[], until: "word" | "end"): string[] {

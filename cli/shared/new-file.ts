@@ -1,4 +1,4 @@
-/** A file that is written piece by piece under another name, and appears when it is complete: it never replaces a file. */
+/** Writes a file piece by piece under another name; it appears when it is complete, and never replaces an existing file. */
 import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
@@ -7,10 +7,10 @@ import { discard, placeNew } from "../../keys/atomic-file.js";
 import { errnoOf } from "../../keys/key-source.js";
 import { unwritable } from "../../keys/unwritable.js";
 
-/** The file's mode: it contains data, so that only its owner may read it. */
+/** The file's mode: it contains data, so only its owner may read it. */
 const MODE = 0o600;
 const NAME_BYTES = 6;
-/** Characters that are gathered for one write. */
+/** Characters that are buffered for one write. */
 const GATHERED = 256 * 1024;
 
 /** Takes bytes, one character each. */

@@ -14,7 +14,7 @@ export interface AskedDaemon {
   readonly server: Address;
 }
 
-/** @throws DbsyncError  none of the list answers, or in version 1 alone */
+/** @throws DbsyncError  no daemon of the list answers, or only in version 1 */
 export async function oneDaemon(settings: Settings): Promise<AskedDaemon> {
   let failure: unknown = null;
   for (const server of settings.servers) {

@@ -1,4 +1,4 @@
-/** The output of subcommands: values, outcomes, and with --json an object for each line. */
+/** The output of subcommands: values, outcomes, and with --json an object per line. */
 import { isUtf8 } from "node:buffer";
 import { describeOutcome } from "../../client/shared/described-outcomes.js";
 import { DbsyncError, type Outcome } from "../../client/shared/errors.js";
@@ -22,14 +22,14 @@ export function printSentence(text: string, tone: Tone): void {
   for (const line of broken) printLine(painted(line, tone));
 }
 
-/** An answer, null for nil, and the end of a line: as its bytes are, but for what a terminal would obey. */
+/** Prints an answer, null for nil, and a line break: its bytes unchanged, except those that a terminal would interpret. */
 export function printValue(value: ByteString | null): void {
   const bytes = value ?? "(nil)";
   if (process.stdout.isTTY) printLine(shownLines(isText(bytes) ? textOfBytes(bytes) : escaped(bytes)));
   else process.stdout.write(`${bytes}\n`, "latin1");
 }
 
-/** An answer in JSON: text as it is, and what is none marked as base64. */
+/** Returns an answer as JSON: text unchanged, other bytes marked as base64. */
 export function jsonValue(bytes: ByteString | null): string | null | { readonly base64: string } {
   if (bytes === null) return null;
   return isText(bytes) ? textOfBytes(bytes) : { base64: Buffer.from(bytes, "latin1").toString("base64") };
@@ -46,7 +46,7 @@ const isText = (bytes: ByteString): boolean => isUtf8(Buffer.from(bytes, "latin1
 const escaped = (bytes: ByteString): string =>
   bytes.replace(/[\x80-\xff]/g, (byte) => `\\x${byte.charCodeAt(0).toString(16)}`);
 
-/** A bigint as a number where it is one, else as its digits; bytes as text. */
+/** Converts a bigint to a number if that is exact, else to its digits; bytes to text. */
 export function printJson(value: unknown): void {
   const plain = (_: string, item: unknown) => (typeof item === "bigint" ? exactNumber(item) : item);
   printLine(JSON.stringify(value, plain));
@@ -80,7 +80,7 @@ export function outcomeBytes(outcome: Outcome): ByteString {
     : bytesOfText(describeOutcome(outcome));
 }
 
-/** Returns names and values, which follow each other in a reply, as an object. Errors of the daemon's making are left out. */
+/** Returns names and values, which follow each other in a reply, as an object. Errors that the daemon returned are left out. */
 export function fieldsOf(reply: ReplyValue): Record<string, ReplyValue> {
   const fields: Record<string, ReplyValue> = {};
   if (!Array.isArray(reply)) return fields;

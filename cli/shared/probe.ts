@@ -1,16 +1,16 @@
-/** Facts that follow from the answer to a PING. */
+/** Conclusions from the answer to a PING. */
 import type { CallingClient } from "../../client/client.js";
 import { DbsyncError, type Outcome } from "../../client/shared/errors.js";
 
 /**
- * Whether a daemon has checked the signature and found the key in its ring, whose rules deny the command alone: as good a
- * sign of life as an answer.
+ * Whether a daemon has checked the signature and found the key in its ring, whose rules only deny the command: that proves
+ * as well as an answer that it is alive.
  */
 export function isDenied(outcome: Outcome): boolean {
   return outcome.status === "failed" && outcome.stage === "reply" && outcome.detail.startsWith("NOPERM");
 }
 
-/** Says what to do, on standard error, where daemons have closed on what was sent unsigned, as those with keys do. */
+/** Prints advice on standard error if daemons closed the connection after an unsigned command, as daemons with keys do. */
 export function tellHint(isUnsigned: boolean, outcomes: readonly Outcome[]): void {
   const isClosed = (outcome: Outcome) => outcome.status === "failed" && outcome.stage === "no-reason";
   if (!isUnsigned || !outcomes.some(isClosed)) return;
@@ -20,7 +20,7 @@ export function tellHint(isUnsigned: boolean, outcomes: readonly Outcome[]): voi
   );
 }
 
-/** Resolves if a daemon takes what is signed. @throws DbsyncError  why none does */
+/** Resolves if a daemon accepts signed commands. @throws DbsyncError  why none does */
 export async function knock(client: CallingClient): Promise<void> {
   try {
     await client.send("PING");

@@ -1,5 +1,5 @@
 /**
- * Profiles: servers, their pins and the key by a name. They are in `profiles.json` of the folder `dbsync` below XDG_CONFIG_HOME (~/.config),
+ * Profiles: servers, their pins and the key under a name. They are in `profiles.json` of the folder `dbsync` below XDG_CONFIG_HOME (~/.config),
  * which only its owner may write: a changed profile changes where commands go.
  */
 import { existsSync, mkdirSync, readFileSync, statSync } from "node:fs";
@@ -25,7 +25,7 @@ export interface Profile {
 }
 
 export interface Profiles {
-  /** The profile that is used where nothing else names servers; null: none. */
+  /** The profile that is used if nothing else names servers; null: none. */
   readonly current: string | null;
   readonly profiles: ReadonlyMap<string, Profile>;
 }
@@ -72,7 +72,7 @@ export function readProfiles(places: Places): Profiles {
   return found;
 }
 
-/** Parses a file of profiles; null: it is not understood. */
+/** Parses a file of profiles; null: it is invalid. */
 function parseProfiles(text: string): Profiles | null {
   let whole: unknown;
   try {
@@ -129,7 +129,7 @@ export function profileNamed(name: string, { profiles }: Profiles): Profile {
   );
 }
 
-/** The profile that a call goes by. */
+/** The profile that a call uses. */
 export interface UsedProfile {
   readonly name: string;
   readonly profile: Profile;
@@ -138,8 +138,8 @@ export interface UsedProfile {
 }
 
 /**
- * Returns the profile that decides the servers; null: something else does. Options and variables count for more, a dbsync.ini in
- * the current folder for more than the profile of `dbsync profile use`.
+ * Returns the profile that decides the servers; null: something else does. Options and variables have precedence; a dbsync.ini in the current
+ * folder has precedence over the profile of `dbsync profile use`.
  * @throws DbsyncError
  */
 export function profileFor(
@@ -158,7 +158,7 @@ export function profileFor(
   return current === null ? null : { name: current, profile: profileNamed(current, known), isNamed: false };
 }
 
-/** Returns what a profile says, and for what it leaves open the environment. @throws DbsyncError  as `readDefaults`, naming the profile */
+/** Returns the values of a profile, completed from the environment. @throws DbsyncError  as `readDefaults`, naming the profile */
 export function defaultsOf({ name, profile, isNamed }: UsedProfile, places: Places): Defaults {
   const from = `the profile ${name}`;
   const own = {
@@ -178,7 +178,7 @@ export function defaultsOf({ name, profile, isNamed }: UsedProfile, places: Plac
   };
 }
 
-/** The variables that say something of a call; an empty list of servers says nothing. */
+/** The variables that configure a call; an empty list of servers does not count. */
 const withoutEmpty = (variables: Places["variables"]): Record<string, string | undefined> =>
   Object.fromEntries(
     Object.entries(variables).filter(

@@ -19,7 +19,7 @@ export function showProgress(text: () => string): Disposable {
 }
 
 export interface Steps extends Disposable {
-  /** Shows a text of servers' making: on a terminal in the one line, elsewhere as a line if it has changed. */
+  /** Shows a text from servers: on a terminal in the one line, elsewhere as a line if it has changed. */
   show(text: string): void;
 }
 
@@ -49,7 +49,10 @@ export interface CountProgress extends Disposable {
   show(count: number): void;
 }
 
-/** Shows how far work is that leaves no time to timers; on a terminal alone. @returns  what ends it, and clears the line */
+/**
+ * Shows the progress of work that leaves timers no time to run; only on a terminal. @returns  what ends it, and clears the
+ * line
+ */
 export function countProgress(what: string): CountProgress {
   const { isTTY } = process.stderr;
   let next = 0;

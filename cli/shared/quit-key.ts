@@ -1,11 +1,11 @@
-/** The key q, which ends what is shown again and again. */
+/** The key q, which ends a display that is repeatedly updated. */
 import { readFileSync } from "node:fs";
 
 const CTRL_C = "\x03";
 const CTRL_Z = "\x1a";
 
 /**
- * Ends the program by `end` when q is typed; Ctrl-C and Ctrl-Z do what they always do. Only on a terminal whose keys are this program's:
+ * Ends the program with `end` when q is typed; Ctrl-C and Ctrl-Z work as usual. Only on a terminal whose input belongs to this program:
  * a shell stops a background job that changes its terminal.
  * @returns  what gives the terminal back
  */
@@ -37,7 +37,8 @@ export function endOnQ(end: () => void): () => void {
 /** Returns whether this process has the terminal; true where the system does not say. */
 function isForeground(): boolean {
   try {
-    // After the name, which may hold anything: state, parent, group, session, terminal, the terminal's group.
+    // The fields after the name, which may contain any characters: state, parent, group, session, terminal, the terminal's
+    // group.
     const fields = readFileSync("/proc/self/stat", "latin1")
       .replace(/^.*\) /s, "")
       .split(" ");

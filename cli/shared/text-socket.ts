@@ -1,4 +1,4 @@
-/** Connections to servers of other protocols, encrypted or not, with errors in the words of C programs. */
+/** Connections to servers of other protocols, encrypted or not, with errors worded as in C programs. */
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { constants } from "node:os";
@@ -13,7 +13,7 @@ export function setTimer(milliseconds: number, step: () => void): () => void {
 }
 
 /**
- * Connects; with TLS the server has proved its identity.
+ * Connects; with TLS, after the server has proved its identity.
  * @param ms  for the connection and the handshake
  * @param plain  the beginning of an address without TLS, for messages: `json://`
  * @throws Error  in the system's words, with its number: `Connection refused (111)`

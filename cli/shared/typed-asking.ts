@@ -1,4 +1,4 @@
-/** Requests of exports: replies as they came, with numbers and texts distinguished, and each key as it was when the export began. */
+/** The requests of an export: replies unchanged, with numbers and texts distinguished, and each key as it was when the export began. */
 
 import type { FanOutClient } from "../../client/fan-out-client.js";
 import { readCallOptions } from "../../client/settings/call-options.js";
@@ -16,7 +16,7 @@ export interface KeyState {
 export interface TypedAsking {
   /** @returns null: there is no such key @throws DbsyncError */
   stateOf(key: string): Promise<KeyState | null>;
-  /** @param state  null: whatever it is @returns nil: it is another one by now @throws DbsyncError */
+  /** @param state  null: any state @returns nil: the state has changed @throws DbsyncError */
   ask(command: CommandInput, state?: KeyState | null): Promise<Reply>;
 }
 

@@ -1,15 +1,15 @@
-/** Typed lines, cut into arguments by the rules of Redis: spaces separate, quotes hold together. */
+/** Splits typed lines into arguments by the rules of Redis: spaces separate arguments, quotes join them. */
 import { isUtf8 } from "node:buffer";
 import { DbsyncError } from "../../client/shared/errors.js";
 import { type ByteString, bytesOfText } from "../../protocol/byte-string.js";
 import { splitLine } from "../../protocol/resp/inline-command.js";
 
-/** Whether a line is not simply cut at its spaces. */
+/** Whether a line cannot simply be split at its spaces. */
 export function isQuoted(line: string): boolean {
   return /["']/.test(line);
 }
 
-/** Whether a line ends within quotes, so that it may go on. */
+/** Whether a line ends within quotes, so that it may continue. */
 export function isQuoteOpen(line: string): boolean {
   const words = splitLine(bytesOfText(line));
   return "isOpen" in words && words.isOpen;

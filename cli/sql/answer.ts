@@ -24,11 +24,11 @@ interface Page {
   readonly rows: readonly (readonly Cell[])[];
 }
 
-/** Cuts a stream into answers. */
+/** Splits a stream into answers. */
 export class SqlAnswerReader implements AnswerReader<SqlAnswer> {
   problem: string | null = null;
   readonly #input = new ReceiveBuffer();
-  /** Bytes in which there is no line's end. */
+  /** Received bytes without a line end. */
   #scanned = 0;
   #place: "head" | "page" | "text" = "head";
   #columns: string[] | null = null;
@@ -100,7 +100,7 @@ function pageOf(text: string): Page | null {
     const page = JSON.parse(text) as Partial<Page>;
     if (Array.isArray(page.columns) && Array.isArray(page.rows)) return page as Page;
   } catch {
-    // No page.
+    // It is not a page.
   }
   return null;
 }

@@ -49,7 +49,7 @@ export class Completion {
   }
 
   async #namesFor(statement: string): Promise<readonly string[]> {
-    // One answer after the other comes on the connection.
+    // Answers on the connection come one after the other.
     if (this.#session.isBusy || !this.#session.isOpen) return [];
     const { database } = this.#session;
     const objects = await this.#asked("", async () => {
@@ -73,7 +73,7 @@ export class Completion {
     return kept;
   }
 
-  /** The original cannot describe a table: an answer without rows has the columns as well. */
+  /** The original cannot describe a table, but an answer without rows also has its columns. */
   async #columnsOf(name: string): Promise<readonly string[]> {
     if (this.#session.isOurs) return await this.#firstColumn(`describe ${name}`);
     const answer = await this.#session.ask(`alaivo * #ao@ ${name} #fetra 0 0`);

@@ -25,7 +25,7 @@ type FolderRow = FolderTable["rows"][number];
 const NAME = /^[\p{L}_][\p{L}\p{N}_]*$/u;
 const ENDING = ".json";
 
-/** @throws Error  it is no such folder, or a name in it is none that statements know */
+/** @throws Error  it is not such a folder, or contains a name that is invalid in statements */
 export async function databasesIn(folder: string): Promise<FolderDatabase[]> {
   const entries = await readdir(folder, { withFileTypes: true }).catch((problem: Error) => {
     throw new Error(`${folder}: ${problem.message}; name the folder that holds one for each database`);
@@ -53,13 +53,13 @@ export const fileOf = (
   name: string,
 ) => join(folder, database, kind, name + ENDING);
 
-/** @throws Error  which file it is, and what to do */
+/** @throws Error  names the file, and what to do */
 export async function readDomain(file: string): Promise<FolderType> {
   const { supports } = await readObject(file);
   return typeOf(supports, file);
 }
 
-/** The tree of its query. @throws Error  which file it is, and what to do */
+/** The tree of its query. @throws Error  names the file, and what to do */
 export async function readViewObject(file: string): Promise<unknown> {
   const { selectExpr } = await readObject(file);
   return selectExpr;
@@ -120,6 +120,6 @@ function checkedName(name: string, place: string): string {
   );
 }
 
-/** The original writes files in place, so that a crash leaves half of one. */
+/** The original writes files in place, so a crash can leave an incomplete one. */
 const broken = (file: string, what: string) =>
   new Error(`${file}: ${what}; take this file from the other server's folder, or move it out of this one`);

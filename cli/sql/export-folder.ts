@@ -20,8 +20,8 @@ const UNFINISHED = ".unfinished-";
 export type Tell = (note: string) => void;
 
 /**
- * The folder is there, whole, or it is not.
- * @throws Error  the folder holds something already; a daemon did not answer; a table is changed again and again
+ * The folder is complete, or it does not exist.
+ * @throws Error  the folder is not empty; a daemon did not answer; a table is changed again and again
  */
 export async function exportFolder(given: string, asking: TypedAsking, tell: Tell): Promise<void> {
   const folder = resolve(given);

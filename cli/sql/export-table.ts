@@ -1,4 +1,4 @@
-/** Writes one table of the daemons as a file of the earlier SQL server, page by page: all pages of one state. */
+/** Writes one table of the daemons as a file of the earlier SQL server, page by page; all pages show one state. */
 import { type FileHandle, open, rm } from "node:fs/promises";
 import type { Reply } from "../../protocol/reply.js";
 import type { KeyState, TypedAsking } from "../shared/typed-asking.js";
@@ -25,13 +25,16 @@ interface Column {
   readonly type: FolderType;
 }
 
-/** @returns how many rows; null: it is gone @throws Error  it is changed again and again, or holds what is no text */
+/**
+ * @returns the number of rows; null: it no longer exists @throws Error  it is changed again and again, or contains bytes
+ * that are not text
+ */
 export async function exportTable(file: string, parts: TableExport): Promise<number | null> {
   const { database, table, asking } = parts;
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const state = await asking.stateOf(`sql:${database}:${table}`);
     if (state === null) {
-      // What was there of it when it was begun.
+      // The state of the table when the export began.
       await rm(file, { force: true });
       return null;
     }

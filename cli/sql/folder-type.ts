@@ -1,4 +1,4 @@
-/** Types as the earlier SQL server's files have them: what they take, and what statements call them. */
+/** Types in the earlier SQL server's files: the values that they accept, and their names in statements. */
 import type { JacksonValue } from "./jackson-text.js";
 import { valueText } from "./value-text.js";
 
@@ -7,7 +7,7 @@ export type FolderAtom =
   | { readonly kind: "date" }
   | { readonly kind: "enumeration"; readonly allowed: readonly (string | number)[] };
 
-/** A value fits if one of them takes it. */
+/** A value is valid if one of them accepts it. */
 export type FolderType = readonly FolderAtom[];
 
 /** @param supports  of the file @param place  for messages @throws Error  it is no type */
@@ -33,7 +33,7 @@ export function typeText(type: FolderType): string {
   return type.map(atomText).join(":");
 }
 
-/** @returns what is wrong with it; null: it fits */
+/** @returns the error; null: the value is valid */
 export function misfit(type: FolderType, value: unknown): string | null {
   if (value === null) return null;
   if (typeof value !== "string" && typeof value !== "number")
@@ -131,7 +131,7 @@ function takes(atom: FolderAtom, value: string | number): boolean {
       return typeof value === "string" && isWithin(value.length, atom);
     case "enumeration":
       return atom.allowed.includes(value);
-    // The original can keep none: the daemons judge it.
+    // The original can store none; the daemons check it.
     case "date":
       return typeof value === "string";
   }

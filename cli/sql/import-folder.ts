@@ -19,7 +19,7 @@ const BATCH_ROWS = 500;
 const BATCH_CHARACTERS = 256 * 1024;
 
 /**
- * Imports a folder. Each file is checked completely before a row of it is sent.
+ * Imports a folder. Each file is checked completely before any of its rows is sent.
  * @param mayReplace  whether a database that exists may be dropped
  * @throws Error  the file and row that are not valid, and what to do; a daemon has not taken everything
  */
@@ -94,7 +94,7 @@ async function fill(
     throw new Error(`${rows.length} rows were sent, and ${String(count)} are there`);
 }
 
-/** Says which file it is about. */
+/** Adds the name of the file to an error. */
 function namingFile<T>(file: string, doing: Promise<T>): Promise<T> {
   return doing.catch((problem: Error) => {
     throw new Error(`${file}: ${problem.message}`);

@@ -1,4 +1,4 @@
-/** JSON as the earlier SQL server's library writes it to files: objects by lines, lists on one. Numbers are doubles, whole ones bigints. */
+/** Writes JSON as the earlier SQL server's library does: objects on several lines, lists on one. Numbers are doubles, whole ones bigints. */
 import { numberText } from "../../protocol/sql-numbers.js";
 
 export type JacksonValue =

@@ -13,7 +13,7 @@ const DEFAULT_PORT = 3948;
 const CONNECT_MS = 10_000;
 /** Rows of a page. Each page repeats the columns, and the original's has 20 rows. */
 const PAGE_ROWS = 1_000;
-/** The answer of a dbsyncd to a client of SQL at a port for other clients. */
+/** The answer of a dbsyncd to an SQL client at a port for other clients. */
 const WRONG_PORT = /(this port serves .*)$/;
 
 export const DEFAULT_PLACE = `127.0.0.1:${DEFAULT_PORT}`;

@@ -1,4 +1,4 @@
-/** The session of one run of `dbsync sql`: connected when first needed, and again after a connection was lost. */
+/** The session of one run of `dbsync sql`: it connects when first needed, and again after a lost connection. */
 import type { ServerAddress } from "../../client/shared/server-url.js";
 import type { SqlAnswer } from "./answer.js";
 import { SqlServer } from "./sql-server.js";
@@ -9,7 +9,7 @@ export class SqlSession implements Disposable {
   /** The statement that chose the database, and its name. */
   #chosen: { readonly statement: string; readonly database: string } | null = null;
   #isBusy = false;
-  /** Settles when nothing waits for its answer: these come one after the other. */
+  /** Settles when no statement waits for its answer; answers come one after the other. */
   #turn: Promise<unknown> = Promise.resolve();
 
   constructor(address: ServerAddress) {

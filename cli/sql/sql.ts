@@ -61,7 +61,7 @@ async function sql(place: ServerAddress | undefined, { ca, json = false }: SqlFl
   await converse(talk, { input: process.stdin, output: process.stdout });
 }
 
-/** @throws Error  the connection was lost: what follows might be meant for what came before */
+/** @throws Error  the connection was lost: later statements might depend on earlier ones */
 async function runAll(session: SqlSession, isJson: boolean): Promise<ExitCode> {
   const reader = new StatementReader();
   let worst: ExitCode = EXIT.ok;

@@ -1,11 +1,14 @@
-/** Statements as they are typed, and as servers of the line protocol take them. */
+/** Statements as they are typed, and as servers of the line protocol accept them. */
 import { textOfBytes } from "../../protocol/byte-string.js";
 import { SqlLineParser } from "../../protocol/sql-lines.js";
 
-/** Bytes of a statement, more than a server takes, which says so itself: a longer one is no file of statements at all. */
+/**
+ * Maximum bytes of a statement, above a server's own limit, which the server reports itself: a longer text is not a file
+ * of statements.
+ */
 const STATEMENT_BYTES_MAX = 64 * 1024 * 1024;
 
-/** Statements out of what is typed or piped in. */
+/** Splits typed or piped input into statements. */
 export class StatementReader {
   #parser = new SqlLineParser(STATEMENT_BYTES_MAX);
 
@@ -21,13 +24,13 @@ export class StatementReader {
     return this.#ended();
   }
 
-  /** Nothing more comes: what has begun is a statement, as it is. */
+  /** Ends the input: an unfinished statement is complete as it is. */
   end(): string[] {
     this.#parser.end();
     return this.#ended();
   }
 
-  /** Forgets what has begun. */
+  /** Discards the unfinished statement. */
   drop(): void {
     this.#parser = new SqlLineParser(STATEMENT_BYTES_MAX);
   }

@@ -46,7 +46,7 @@ export async function converse(talk: Talk, { input, output }: TerminalStreams): 
     terminal.prompt();
   };
   terminal.on("SIGINT", () => {
-    // A user that does not wait for the answer gives up the connection.
+    // A user that does not wait for the answer loses the connection.
     if (session.isBusy) session[Symbol.dispose]();
     else {
       if (terminal.line === "" && !reader.isMidStatement) output.write(`\n${LEAVE}`);

@@ -1,4 +1,4 @@
-/** Rows of a relation as daemons answer them, each cell with its type. */
+/** Reads rows of a relation from daemons' answers, each cell with its type. */
 import { type ByteString, bytesOfText, textOfBytes } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
 import type { FolderCell } from "./data-folder.js";
@@ -16,7 +16,7 @@ export function cellsOf(reply: Reply): TypedCell[][] {
   return rows.items.map((row) => ("items" in row ? row.items.map(cellOf) : []));
 }
 
-/** Envelopes' answers say numbers as statuses, which texts never are. */
+/** Answers to envelopes contain numbers as statuses, which texts never are. */
 function cellOf(reply: Reply): TypedCell {
   if (reply.kind === "status") return Number(reply.text);
   return reply.kind === "bulk" ? { bytes: reply.bytes } : null;

@@ -1,11 +1,11 @@
-/** Values as statements write them. */
+/** Formats values as statements write them. */
 
 export function valueText(value: string | number | null): string {
   if (typeof value === "string") return `'${value.replace(/['\\]/g, "\\$&")}'`;
   return value === null ? "null" : plainNumber(value);
 }
 
-/** Statements know no exponents: `1e-7` is `0.0000001`. */
+/** Statements have no exponents: `1e-7` is `0.0000001`. */
 function plainNumber(value: number): string {
   const [, sign = "", whole = "", part = "", exponent] =
     /^(-?)(\d+)(?:\.(\d+))?(?:e([+-]\d+))?$/.exec(String(value)) ?? [];

@@ -1,4 +1,4 @@
-/** Queries of views that the earlier server can read back: whole tables, joined without a condition, and such queries put together. */
+/** Queries of views that the earlier server can read back: complete tables, joined without a condition, and combinations of such queries. */
 
 export type JoinKind = "inner" | "left" | "right" | "full" | "natural";
 export type SetOperator = "union" | "difference" | "intersection";

@@ -1,5 +1,5 @@
 /**
- * Queries of views as the earlier server keeps them: trees of its own classes, of which it can read back those that name no column. Source:
+ * Queries of views as the earlier server stores them: trees of its own classes. It can read back only those that name no column. Source:
  * test/vectors/sql/GRAMMAR.md "On disk", and the names of its classes.
  */
 import { createHash } from "node:crypto";

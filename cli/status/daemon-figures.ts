@@ -16,7 +16,7 @@ export interface DaemonFigures {
   /** Commands that were answered, and those of them that were errors. */
   readonly commands: number;
   readonly errors: number;
-  /** Requests that were not. */
+  /** Requests that were not answered. */
   readonly refusals: number;
   /** Keys of all databases; null: the daemon's backend stores them. */
   readonly keys: number | null;
@@ -40,7 +40,7 @@ export interface OrderFigures {
 
 export interface FiguresAnswer {
   readonly figures: DaemonFigures | null;
-  /** The database that does not answer, "" where its name is not known; null: all that is known of do. */
+  /** The database that does not answer, "" if its name is not known; null: all known databases answer. */
   readonly missing: string | null;
   /** The reason why it does not report; null: it reports, or has nothing to report. */
   readonly note: string | null;
@@ -79,7 +79,7 @@ export async function readFigures(
   return asked.map((isAsked) => (isAsked ? (figures[next++] ?? NOTHING) : NOTHING));
 }
 
-/** A sentence: why it cannot be used. */
+/** Returns a sentence that says why it cannot be used. */
 function keyOf(settings: Settings): SigningKey | string | null {
   try {
     return settings.key === null ? null : loadSigningKey(settings);

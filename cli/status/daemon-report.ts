@@ -1,15 +1,15 @@
-/** Tables of what daemons say of themselves, for people. */
+/** Formats tables of daemons' reports for users. */
 import type { Stage } from "../../client/shared/errors.js";
 import { fitted, formatHeadedTable } from "../../net/terminal/table.js";
 import { bytesText, countText, spanText } from "../shared/amounts.js";
 import { type Column, rowsOf } from "../shared/column.js";
 import type { DaemonFigures, OrderFigures } from "./daemon-figures.js";
 
-/** Hexadecimal digits of an id that people are shown. */
+/** Hexadecimal digits of an id that users see. */
 const SHORT_DIGITS = 12;
 /** Hexadecimal digits of an id in a table that is no wider than a terminal. */
 const COLUMN_DIGITS = 8;
-/** The state of a daemon that answers, and does not reach its database. */
+/** The state of a daemon that answers but does not reach its database. */
 const NO_DATABASE = "no database";
 
 /** Ids are hexadecimal, times milliseconds; null: not known. */
@@ -19,7 +19,7 @@ export interface ShownDaemon {
   readonly versions: readonly number[];
   readonly daemon: string | null;
   readonly cluster: string | null;
-  /** Whether that is another one than the option says, or than most daemons'. */
+  /** Whether it differs from the option's cluster, or from that of most daemons. */
   readonly clusterDiffers: boolean;
   readonly state: string | null;
   readonly clockDifference: number | null;

@@ -15,7 +15,7 @@ export interface DaemonStatus extends ShownDaemon {
   readonly timelineNote: string | null;
   /** Problems, which an operator must fix. */
   readonly problems: readonly Problem[];
-  /** Remarks, which may be intended. */
+  /** Remarks about states that may be intended. */
   readonly remarks: readonly Problem[];
   /** Work that ends by itself, such as catching up; each with what to do if it does not. */
   readonly progress: readonly Problem[];

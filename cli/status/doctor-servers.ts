@@ -15,13 +15,13 @@ import { CLOCK_CURE, describeClock, MAX_CLOCK_DIFFERENCE_MS } from "./read-statu
 import { readSettledStatus } from "./settling.js";
 import { progressText } from "./status-text.js";
 
-/** Milliseconds that daemons which start or catch up have to end that: what lasts longer is a finding. */
+/** Milliseconds that starting or catching up may take: if it lasts longer, that is a finding. */
 const SETTLE_MS = 10_000;
 
-/** @returns why not all was looked at: a sentence for each reason */
+/** @returns a sentence for each reason why something was not checked */
 export async function examineServers(settings: Settings, add: Report): Promise<readonly string[]> {
   const statuses = await readSettledStatus(settings, SETTLE_MS, progressText);
-  // What opening the key warns of is in the report already.
+  // Warnings about the key are in the report already.
   const { client } = openClient(settings, () => {});
   const pings = await pingEach(client, settings);
   const isSigned = settings.key !== null;
@@ -39,7 +39,7 @@ export async function examineServers(settings: Settings, add: Report): Promise<r
   return [...new Set(unreported.flatMap(({ timelineNote }) => timelineNote ?? []))];
 }
 
-/** Together, or each by itself where they belong to different clusters, so that nothing can be meant for all. */
+/** Checks servers together, or separately if they belong to different clusters, because then no command can be for all. */
 async function pingEach(client: FanOutClient, settings: Settings): Promise<readonly Outcome[]> {
   try {
     return (await client.sendAll("PING")).outcomes;
@@ -91,7 +91,7 @@ function examinePing(outcome: Outcome, isSigned: boolean, add: Report): void {
   }
   const { stage, detail } = outcome;
   const { meaning, cure } = STAGES[stage];
-  // A refusal's cure depends on its code, and is the fix.
+  // The advice for a refusal depends on its code.
   const general = stage === "refused" ? "" : `; ${cure}`;
   const text = `${stage}: ${meaning}${detail === "" ? "" : ` (${detail})`}${general}`;
   add({ grade: "FAIL", subject, text, fix: cureOf(outcome, isSigned) });
@@ -102,7 +102,7 @@ function cureOf(outcome: Extract<Outcome, { status: "failed" }>, isSigned: boole
   return outcomeCure(outcome);
 }
 
-/** A PING is no command error, so fewer causes are left than for any other command. */
+/** A PING causes no command error, so fewer causes remain than for other commands. */
 function version1Cure(isSigned: boolean): string {
   return isSigned
     ? 'it refused a signed PING: compare the fingerprint above with "key accepted" in its log. ' +
@@ -111,7 +111,7 @@ function version1Cure(isSigned: boolean): string {
         "If it runs without -s, its database is down; see its log";
 }
 
-/** Reports that daemons are of one cluster; a difference is a failure of the daemon that differs, and reported there. */
+/** Reports that daemons belong to one cluster; a difference is reported as a failure of the daemon that differs. */
 function examineClusters(statuses: readonly DaemonStatus[], add: Report): void {
   const known = statuses.filter(({ cluster }) => cluster !== null);
   if (known.length < 2 || known.some(({ clusterDiffers }) => clusterDiffers)) return;
@@ -122,7 +122,7 @@ function examineClusters(statuses: readonly DaemonStatus[], add: Report): void {
   });
 }
 
-/** A daemon that says nothing of itself still has the command TIME: seconds and microseconds, a line each. */
+/** A daemon that does not report its state still has the command TIME: seconds and microseconds, one per line. */
 async function examineOldClocks(
   client: ReturnType<typeof openClient>["client"],
   { statuses, pings }: { statuses: readonly DaemonStatus[]; pings: readonly Outcome[] },

@@ -50,7 +50,7 @@ async function doctor(flags: ClientFlags): Promise<void> {
     if (firstFix !== null) printSentence(`First fix: ${firstFix}`, "head");
     else printSentence(notes.length === 0 ? "All is well." : "All checks that ran passed.", "good");
   }
-  // One that cannot be used has set its own.
+  // An unusable one has set its own exit code.
   if (worst?.grade === "FAIL") process.exitCode ??= EXIT.failed;
 }
 
@@ -76,7 +76,7 @@ function examineSettings(flags: ClientFlags, add: Report): Settings | null {
   }
 }
 
-/** Describes a key. Other people may read the report, so that PEM text is not shown. */
+/** Describes a key. Other people may read the report, so PEM text is not shown. */
 function shownKey(key: Settings["key"]): string {
   if (key === null) return "none, commands are sent unsigned";
   return isFile(key) ? key : "given as PEM text";
@@ -86,7 +86,7 @@ function modeOf(file: string): string {
   return (statSync(file).mode & 0o777).toString(8).padStart(4, "0");
 }
 
-/** Whether commands can be signed as the settings ask. */
+/** Whether commands can be signed as the settings require. */
 function examineKey(settings: Settings, add: Report): boolean {
   if (settings.key === null) return true;
   try {

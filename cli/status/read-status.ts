@@ -1,4 +1,4 @@
-/** Asks daemons what they say of themselves, and finds what is not as it should be. */
+/** Requests the status of daemons, and finds problems in it. */
 
 import type { Settings } from "../../client/settings/options.js";
 import { realEnvironment } from "../../client/shared/environment.js";
@@ -25,13 +25,16 @@ import { short } from "./daemon-report.js";
 import type { DaemonStatus } from "./daemon-status.js";
 import { type MemberStatus, readTimelines, type TimelineStatus } from "./timeline-status.js";
 
-/** Version 2's clients correct for this machine's clock; two daemons so far apart may not both take an envelope. */
+/**
+ * Version 2's clients correct for this machine's clock; two daemons whose clocks are this far apart may not both accept an
+ * envelope.
+ */
 export const MAX_CLOCK_DIFFERENCE_MS = 2_000;
 
 export const CLOCK_CURE = "set both clocks by NTP";
 const CLUSTER_CURE = "start all daemons with the same -s, --root-key and --cluster-name";
 
-/** Greets all daemons, and asks them of their work. */
+/** Greets all daemons, and requests the status of their work. */
 export async function readWorkStatus(settings: Settings): Promise<DaemonStatus[]> {
   const daemons = await readStatus(settings);
   const figures = await readFigures(settings, daemons.map(mayBeAsked));
@@ -58,7 +61,7 @@ export async function readFullStatus(settings: Settings): Promise<DaemonStatus[]
   });
 }
 
-/** Returns what a member that was asked itself says. */
+/** Returns the report of a member that was queried itself. */
 function standing(
   { id, address }: MemberStatus,
   daemons: readonly DaemonStatus[],
@@ -87,14 +90,14 @@ function withOrder(daemon: DaemonStatus, order: OrderFigures | null): DaemonStat
   return { ...daemon, problems: [...daemon.problems, found], ok: false };
 }
 
-/** Adds a daemon's timeline, and what was found of it. */
+/** Adds a daemon's timeline, and the problems found in it. */
 export function withTimeline(
   daemon: DaemonStatus,
   timeline: TimelineStatus,
   found: Diagnosis,
   now: number,
 ): DaemonStatus {
-  // What has failed does not become complete by waiting.
+  // A failed timeline does not become complete by waiting.
   const isOver = ({ text }: Problem) =>
     text === INCOMPLETE &&
     [timeline.failure, timeline.standstill, timeline.revoked, timeline.unlisted].some(
@@ -186,7 +189,7 @@ export function problemsOf(
   if (greeting.kind === "failed") {
     const { stage, detail } = greeting;
     const { meaning, cure } = STAGES[stage];
-    // What is wrong with TLS says what to do as well, and more exactly.
+    // Errors of TLS include more precise advice.
     if (stage === "tls" && detail !== "") return [problem(`tls: ${meaning}`, detail)];
     return [problem(`${stage}: ${meaning}${detail === "" ? "" : ` (${detail})`}`, cure)];
   }
@@ -210,7 +213,7 @@ export function problemsOf(
   return problems;
 }
 
-/** Returns the states in a greeting that end by themselves. */
+/** Returns the states in a greeting that will end by themselves. */
 export function progressOf(greeting: Greeting): Problem[] {
   if (greeting.kind !== "hello") return [];
   return stateProblems(greeting.hello.state).filter(({ severity }) => severity === "progress");

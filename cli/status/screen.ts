@@ -1,4 +1,4 @@
-/** A terminal on which lines are drawn again and again in the same place. It is left as it was, with the last of them on it. */
+/** A terminal on which lines are redrawn in the same place. At the end the terminal's state is restored, and the last lines remain. */
 import type { WriteStream } from "node:tty";
 import { painted } from "../../net/terminal/colours.js";
 import type { ShownLine } from "./watched-report.js";
@@ -50,7 +50,7 @@ export class Screen {
     this.#isStale = false;
   }
 
-  /** The cursor is back, below what was drawn. */
+  /** Restores the cursor, below the drawn lines. */
   leave(): void {
     if (this.#hasLeft) return;
     this.#hasLeft = true;

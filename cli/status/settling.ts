@@ -1,11 +1,11 @@
-/** Reads the status of daemons until nothing of it is under way, and shows meanwhile what is. */
+/** Reads the status of daemons until no work is in progress, and meanwhile shows the work. */
 import type { Settings } from "../../client/settings/options.js";
 import { realEnvironment } from "../../client/shared/environment.js";
 import { showSteps } from "../shared/progress.js";
 import type { DaemonStatus } from "./daemon-status.js";
 import { readFullStatus } from "./read-status.js";
 
-/** Milliseconds between two looks. */
+/** Milliseconds between two updates. */
 const LOOK_EVERY_MS = 500;
 
 /**

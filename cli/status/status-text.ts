@@ -1,4 +1,4 @@
-/** The output of `dbsync status` for people: tables, and below them the problems. */
+/** The output of `dbsync status` for users: tables, and below them the problems. */
 import { realEnvironment } from "../../client/shared/environment.js";
 import { painted, type Tone } from "../../net/terminal/colours.js";
 import { shown } from "../../net/terminal/shown-text.js";
@@ -38,7 +38,7 @@ export interface Sentence {
   readonly tone: Tone;
 }
 
-/** Returns what is wrong, what may be, what ends by itself, and why more is not known: with signs that a terminal would obey. */
+/** Returns problems, remarks, states that end by themselves, and the reasons why more is not known. The texts may contain control characters. */
 export function sentencesOf(daemons: readonly DaemonStatus[]): readonly Sentence[] {
   const found = daemons.flatMap(({ address, problems, remarks }): Sentence[] => [
     ...problems.map(({ text, fix }) => ({ text: `FAIL  ${address}: ${text}; ${fix}`, tone: "bad" as const })),
@@ -54,7 +54,7 @@ export function sentencesOf(daemons: readonly DaemonStatus[]): readonly Sentence
   return [...found, ...waits, ...[...notes].map((note) => ({ text: `(${note})`, tone: "plain" as const }))];
 }
 
-/** Whether a daemon serves, and nothing about it is under way. */
+/** Whether a daemon is ok and has no work of its own in progress. */
 const isReady = ({ ok, progress }: DaemonStatus): boolean =>
   ok && progress.every(({ isOfMember }) => isOfMember);
 

@@ -1,4 +1,4 @@
-/** `dbsync status`: what each daemon says of itself, side by side, and what is not as it should be. */
+/** `dbsync status`: shows the reports of all daemons side by side, and the problems. */
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { Settings } from "../../client/settings/options.js";
 import { loadSigningKey } from "../../client/settings/signing-key.js";
@@ -25,7 +25,7 @@ interface StatusFlags extends ClientFlags {
   readonly explain?: boolean;
 }
 
-/** Milliseconds between two looks. */
+/** Milliseconds between two updates. */
 const WATCH_EVERY_MS = 2000;
 const WAIT_SECONDS = 60;
 const MS_PER_SECOND = 1000;
@@ -103,7 +103,7 @@ async function waitUntilWell(settings: Settings, seconds: number, flags: StatusF
   showOnce(flags)(daemons);
 }
 
-/** A key that cannot be used leaves out much, and is no fault of the daemons'. */
+/** With an unusable key much is missing from the report, but that is not a fault of the daemons. */
 export function lookCode(seen: readonly DaemonStatus[], settings: Settings): ExitCode {
   if (waitingText(seen) !== null) return EXIT.failed;
   try {

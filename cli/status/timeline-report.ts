@@ -1,4 +1,4 @@
-/** Tables of timelines and members, for people. */
+/** Formats tables of timelines and members for users. */
 
 import { fitted, formatHeadedTable } from "../../net/terminal/table.js";
 import { dateText } from "../../protocol/version-2/envelope.js";

@@ -44,8 +44,8 @@ const ID_DIGITS = 16;
 const NOTHING: TimelineAnswer = { timeline: null, note: null };
 
 /**
- * Asks those of the daemons that can know.
- * @param ids  of each server's daemon, hexadecimal; null: it is not to be asked
+ * Queries the daemons that have a timeline.
+ * @param ids  of each server's daemon, hexadecimal; null: it is not queried
  * @returns one for each server
  */
 export async function readTimelines(
@@ -91,7 +91,7 @@ function settledOf(statuses: readonly Record<string, ReplyValue>[]): number | nu
 
 function noteOn(error: Error): string | null {
   const { message } = error;
-  // It has none, or is of a version that knows none.
+  // It has no timeline, or its version has none.
   if (/TIMELINE is answered by|unknown command .*TIMELINE/i.test(message)) return null;
   if (/NOPERM/.test(message)) return FOR_ADMINISTRATORS;
   const outcome = error instanceof DbsyncError ? error.outcomes[0] : undefined;

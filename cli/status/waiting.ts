@@ -5,7 +5,7 @@ import { realEnvironment } from "../../client/shared/environment.js";
 import { type Greeting, greet } from "../../client/version-2/greeting.js";
 import { isScreen } from "./screen.js";
 
-/** Milliseconds between two looks at the daemons; a daemon that says nothing for as long is not reached. */
+/** Milliseconds between two updates at the daemons; a daemon that says nothing for as long is not reached. */
 const LOOK_MS = 2000;
 const SHOW_MS = 1000;
 const COLUMNS_USUAL = 80;

@@ -9,7 +9,7 @@ import type { DaemonStatus } from "./daemon-status.js";
 import { readyText, sentencesOf, timelinesOf } from "./status-text.js";
 import { sameText } from "./timeline-report.js";
 
-/** Looks of which rates are shown. */
+/** Updates whose rates are shown. */
 const LOOKS_MAX = 40;
 const BARS = "▁▂▃▄▅▆▇█";
 const MS_PER_SECOND = 1000;

@@ -1,4 +1,4 @@
-/** A screen that is drawn again and again in its place, until a signal ends it; then the cursor is back. */
+/** A screen that is redrawn in place until a signal ends it; then the cursor is restored. */
 import { realEnvironment } from "../../client/shared/environment.js";
 import { endOnQ } from "../shared/quit-key.js";
 import type { DaemonStatus } from "./daemon-status.js";
@@ -13,7 +13,7 @@ export type Show = (daemons: readonly DaemonStatus[]) => void;
  */
 export function openScreen(): Screen | null {
   const screen = isScreen(process.stdout) ? new Screen(process.stdout) : null;
-  // Whatever ends the process, a mistake of ours among it.
+  // Whatever ends the process, including a bug in this program.
   process.once("exit", () => screen?.leave());
   process.once("SIGINT", () => process.exit());
   const releaseKeys = screen === null ? () => {} : endOnQ(() => process.exit());

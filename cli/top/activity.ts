@@ -2,7 +2,7 @@
 import type { DaemonFigures } from "../status/daemon-figures.js";
 import type { DaemonStatus } from "../status/daemon-status.js";
 
-/** Looks of which rates are shown. */
+/** Updates whose rates are shown. */
 const LOOKS_MAX = 24;
 const MS_PER_SECOND = 1000;
 const MICROSECONDS_PER_MS = 1000;
@@ -22,7 +22,7 @@ interface Look {
   readonly figures: DaemonFigures;
 }
 
-/** Bounded: the last looks at daemons of the list. */
+/** Bounded: the last updates of the listed daemons. */
 export class Activities {
   readonly #last = new Map<string, Look>();
   readonly #now = new Map<string, Activity>();
@@ -36,7 +36,7 @@ export class Activities {
       this.#now.delete(address);
       if (figures === null) continue;
       this.#last.set(address, { at: now, figures });
-      // A daemon that was started meanwhile has counted everything again.
+      // A daemon that was restarted has begun its counts again.
       if (before === undefined || now <= before.at || figures.commands < before.figures.commands) continue;
       const activity = activityOf(before.figures, figures, (now - before.at) / MS_PER_SECOND);
       this.#now.set(address, activity);

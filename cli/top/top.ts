@@ -1,4 +1,4 @@
-/** `dbsync top`: what each daemon is doing, again and again. */
+/** `dbsync top`: shows what each daemon is doing, and updates it. */
 import { type Command, Option } from "commander";
 import { realEnvironment } from "../../client/shared/environment.js";
 import { painted } from "../../net/terminal/colours.js";

@@ -29,7 +29,7 @@ export interface BrowserCallOptions {
   readonly traceparent?: string | undefined;
   /** Number of the database; default 0. */
   readonly db?: number | undefined;
-  /** Applied only if each of these keys was last changed by that writer; else the result is null. */
+  /** Applied only if each of these keys was last changed by that writer; otherwise the result is null. */
   readonly if?:
     | readonly { readonly key: string; readonly writer: string | null; readonly db?: number | undefined }[]
     | undefined;
@@ -37,7 +37,7 @@ export interface BrowserCallOptions {
   readonly after?: string | undefined;
   /** Id of the only daemon that accepts the call. */
   readonly only?: string | undefined;
-  /** The answer comes once nothing can come before it any more. */
+  /** The answer comes when no write with an earlier position can still arrive. */
   readonly stable?: boolean | undefined;
   /** The number of daemons that must have the write on their disks before the answer. */
   readonly replicated?: number | undefined;

@@ -25,7 +25,7 @@ const CHECKS = {
   makeSocket: isFunction,
 };
 
-/** @throws DbsyncError `bad-option` */
+/** Opens a client of the daemons' `--ws` ports. @throws DbsyncError `bad-option` */
 export function createClient(options: BrowserOptions): BrowserClient {
   checkOptions(options, Object.keys(CHECKS), CHECKS);
   const {

@@ -1,4 +1,4 @@
-/** A store of IndexedDB, by promises: what is put there is found again by pages of the same site. */
+/** An IndexedDB store with promises: pages of the same site can read what is stored there. */
 
 /** The part of IndexedDB that the store uses. */
 interface Request<Result> {

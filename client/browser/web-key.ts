@@ -44,7 +44,7 @@ export async function makeKey(): Promise<WebKey> {
   throw new DbsyncError("bad-key", String(problem), { cause: problem });
 }
 
-/** The one of that name; made now, if there is none. @throws DbsyncError `bad-key` */
+/** Returns the key stored under that name; makes and stores one if there is none. @throws DbsyncError `bad-key` */
 export async function openKey(name: string): Promise<WebKey> {
   const store = await IndexedStore.open<WebKey>(DATABASE, STORE).catch((cause) => {
     throw new DbsyncError("bad-key", `IndexedDB: ${cause}`, { cause });

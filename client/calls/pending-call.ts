@@ -28,7 +28,7 @@ export class PendingCall implements Waiter {
   /** Moments: see CallOwner. */
   readonly startedMoment: number;
   settledMoment = Number.POSITIVE_INFINITY;
-  /** The time at which it is decided on the answers so far; a nil or an error has come. */
+  /** The time at which the call is decided by the answers so far, once a nil or an error has arrived. */
   lingerUntil = Number.POSITIVE_INFINITY;
   readonly resolve: (result: unknown) => void;
   readonly reject: (error: Error) => void;

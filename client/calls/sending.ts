@@ -85,7 +85,7 @@ export class Sending {
   mayTurn = true;
   /** Whether the daemon has peers: if it is live, its nil is then valid for all of them. */
   hasPeers = false;
-  /** Whether the daemon may have answered without its client's last writes: then it is no better than one that is catching up. */
+  /** Whether the daemon may have answered without the client's last writes: if so, the answer counts like one from a daemon that is catching up. */
   isBehind = false;
   /** The number of deliveries that have not ended. */
   openDeliveries = 0;
@@ -135,7 +135,7 @@ export class Sending {
     return this.failure !== null || this.refusal !== null;
   }
 
-  /** Whether an answer with these flags loses to that of a daemon that has more. */
+  /** Whether an answer from a more complete daemon is preferred to one with these flags. */
   isOld(flags: ByteString): boolean {
     return this.isBehind || isBehind(flags);
   }

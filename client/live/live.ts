@@ -408,7 +408,7 @@ class LiveConnection implements ConnectionV2Owner<DaemonMessage | EventMessage> 
     this.hasAnswered = true;
     for (const { answered } of askings) {
       answered(replies.readReply());
-      // Flags, of which there are none here.
+      // The flags: none.
       replies.readBulk();
     }
   }

@@ -25,7 +25,7 @@ export interface If {
 export interface HeaderOptions {
   /** Number of the database; default 0. */
   readonly db?: number | undefined;
-  /** The call is applied only if each of these keys was last changed by that writer; else its result is null. */
+  /** The call is applied only if each of these keys was last changed by that writer; otherwise its result is null. */
   readonly if?: readonly If[] | undefined;
   /** The daemon first waits until it holds this write: 92 hexadecimal digits, from `lastWrite`. */
   readonly after?: string | undefined;
@@ -33,7 +33,7 @@ export interface HeaderOptions {
   readonly only?: string | undefined;
   /**
    * The answer comes once the order up to this write is final: no later write can change what it did. That takes as
-   * long as the daemons' window of dates, some 35 s, so the default timeout is then 60 s, which is also the maximum.
+   * long as the daemons' window of dates, about 35 s, so the default timeout is then 60 s, which is also the maximum.
    */
   readonly stable?: boolean | undefined;
   /**

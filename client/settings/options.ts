@@ -42,7 +42,7 @@ export interface SendOptions extends CallOptions {
   readonly cluster?: string | undefined;
   /**
    * The versions of the protocol that a call may use: `2`; `1`; `1,2`: version 1 for any server that closes on
-   * version 2's hello. For one server: `dbsync1://host:port`. Default: DBSYNC_VERSIONS, dbsync.ini; else `2` for
+   * version 2's hello. For one server: `dbsync1://host:port`. Default: DBSYNC_VERSIONS, dbsync.ini; otherwise `2` for
    * signed calls, and `1,2` for unsigned ones.
    */
   readonly versions?: Versions | undefined;

@@ -17,7 +17,7 @@ export function frameTracer(variables: Readonly<Record<string, string | undefine
   };
 }
 
-/** Printable ASCII as it is, the rest as `\xNN`; cut at a bound. */
+/** Printable ASCII unchanged, other bytes as `\xNN`; truncated at a limit. */
 export function escapeBytes(bytes: Buffer): string {
   let text = "";
   for (const byte of bytes.subarray(0, SHOWN_BYTES_MAX)) {

@@ -1,4 +1,4 @@
-/** Outcomes in sentences: what each daemon made of a call, and what to do about a failure. A page goes without them (decision 23). */
+/** Describes outcomes in sentences: what each daemon did with a call, and what to do about a failure. Pages do not load this (decision 23). */
 import { REFUSAL_CURES } from "./refusal-cures.js";
 import { STAGES } from "./sentences.js";
 import { shown } from "./shown.js";
@@ -19,7 +19,7 @@ interface Failed {
   readonly effect: "not-applied" | "unknown";
 }
 
-/** One line for each kind of outcome, which names all daemons it is true of. */
+/** One line for each kind of outcome, with the names of all daemons that had it. */
 export function describeOutcomes(outcomes: readonly Told[]): string[] {
   const addresses = new Map<string, string[]>();
   for (const outcome of outcomes) {

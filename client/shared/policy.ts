@@ -153,7 +153,7 @@ function judgeMajority(reports: Reports, final: boolean): Verdict {
   return late > 0 ? LATE : { kind: "failed", code: "answers-differ" };
 }
 
-/** Fails as soon as no outcome can have a majority any more: a client that holds a lock waits no longer than it has to. */
+/** Fails as soon as no outcome can have a majority any longer: a client that holds a lock waits no longer than it has to. */
 function judgeOutcome(reports: Reports, final: boolean): Verdict {
   const counts = new Map<string, number>();
   let [silent, answered, late, most] = [0, 0, 0, 0];

@@ -81,7 +81,7 @@ export class Call implements Sender {
     this.#calls.ended();
   }
 
-  /** Decides on what has come so far; at the deadline those that are silent have timed out. */
+  /** Decides by the answers so far; at the deadline, servers that have not answered count as timed out. */
   judgeNow(now: number): void {
     if (this.isSettled) return;
     if (now >= this.deadline) this.#giveUp((delivery) => this.#calls.reasonOfSilence(delivery), now);

@@ -329,7 +329,7 @@ class Connection implements SocketEvents {
   state: "connecting" | "idle" | "waiting" | "overdue" | "closed" = "connecting";
   /** The delivery that awaits its answer; null unless `waiting`. */
   delivery: Delivery | null = null;
-  /** Answers that have come on it. */
+  /** Answers that have arrived on it. */
   answers = 0;
   /** The time of its last change of state. */
   since: number;

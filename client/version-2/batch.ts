@@ -58,7 +58,7 @@ export class Batch implements SentBatch {
   envelope: SignedEnvelope | null = null;
   /** The number of times that it was signed. */
   signatures = 0;
-  /** Whether no call may join any more. */
+  /** Whether no call may join any longer. */
   isClosed = false;
   /** Whether a daemon has answered, or all calls have settled. */
   isAnswered = false;

@@ -43,7 +43,7 @@ export class ConnectionV2<Message extends DaemonMessage | EventMessage = DaemonM
   state: "connecting" | "greeting" | "speaking" | "closed" = "connecting";
   /** The time since which it has been connecting or, once its hello is written, greeting. */
   since: number;
-  /** Whether a byte has come. */
+  /** Whether a byte has arrived. */
   hasReceived = false;
   readonly #address: Address;
   readonly #environment: Environment;

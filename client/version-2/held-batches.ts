@@ -68,7 +68,7 @@ export class HeldBatches {
     return time;
   }
 
-  /** No batch is signed any more. */
+  /** No batch is signed any longer. */
   close(): void {
     for (const batch of this.#held.keys()) this.#fail(batch);
   }

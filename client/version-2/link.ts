@@ -79,7 +79,7 @@ export class Link implements ConnectionV2Owner {
   #connection: ConnectionV2 | null = null;
   /** The time of the last read or write. */
   #activeAt = 0;
-  /** The time of a further hello that the daemon has not answered; else -1. */
+  /** The time of a further hello that the daemon has not answered; otherwise -1. */
   #askedAt = -1;
   #greetedAt = Number.NEGATIVE_INFINITY;
   /** A refusal that concerns the entire connection. */

@@ -1,7 +1,7 @@
 /**
- * Finds what a daemon had accepted before the list of members removed it, and no member has, by asking members for
- * each envelope of its folder, and stores it there as dead letters. The folder's timeline is only read. Source:
- * timeline/members/dead-letter-rule.ts.
+ * Finds the envelopes that a daemon had accepted before the member list removed it and that no member has, by querying
+ * members for each envelope of its folder, and stores them there as dead letters. The folder's timeline is only read.
+ * Source: timeline/members/dead-letter-rule.ts.
  */
 import { join } from "node:path";
 import { writingFailure } from "../../keys/unwritable.js";
@@ -18,7 +18,7 @@ const PLACES_MAX = 1000;
 const BYTES_MAX = 4 * 1024 * 1024;
 
 export interface FoundFates {
-  /** Letters that are new. */
+  /** Number of new letters. */
   readonly kept: number;
   /** Pages of the folder that cannot be read: their entries are not known. */
   readonly unread: number;
@@ -29,7 +29,7 @@ type Stored = readonly [place: Buffer, value: Buffer];
 
 /**
  * @param data  the data folder
- * @param ask  receives order keys in hexadecimal, and returns an outcome for each, in their order
+ * @param ask  receives order keys in hexadecimal, and returns an outcome for each, in order
  * @throws Error  the folder cannot be read, or letters cannot be stored: then none is
  */
 export async function findLetters(

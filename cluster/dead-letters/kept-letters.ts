@@ -38,7 +38,7 @@ export class DeadLetters {
 
   /**
    * @param data  the data folder
-   * @param write  the system's; tests pass their own, since few disks at hand are full
+   * @param write  the system call; tests pass their own, to simulate a full disk
    */
   constructor(data: string, maxBytes: number, write: WriteBytes = writeSync) {
     this.folder = new LettersFolder(data);
@@ -56,7 +56,7 @@ export class DeadLetters {
     }
   }
 
-  /** Decides at the start whether what an earlier process has left undecided are letters. */
+  /** Decides at the start whether the undecided files of an earlier process are letters. */
   decide(storage: Storage, log: TimelineLog): void {
     const { path } = this.folder;
     const decided = storage.mark("letters")?.toString() ?? "";
@@ -132,7 +132,7 @@ class LettersOfSnapshot implements LetterWriter {
       renameSync(this.#path + UNDECIDED, this.#path + DECIDED);
       syncFolder(dirname(this.#path));
     } catch {
-      // The next start does it, as the mark is there.
+      // The next start does it, because the mark exists.
     }
   }
 
@@ -142,7 +142,7 @@ class LettersOfSnapshot implements LetterWriter {
       try {
         rmSync(this.#path + ending, { force: true });
       } catch {
-        // The next start does it, as the mark is not there.
+        // The next start does it, because the mark does not exist.
       }
     }
   }

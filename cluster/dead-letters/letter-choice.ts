@@ -30,7 +30,7 @@ export function chosen(letters: readonly Letter[], ids: readonly string[]): Lett
   return letters.filter((letter) => found.has(letter));
 }
 
-/** Why one is not to be written again without another word; null: it may be. */
+/** Returns why a letter may not be written again without confirmation; null: it may. */
 export function doubtOf({ state, reason, since }: Letter): string | null {
   const when = since === null ? "" : ` at ${new Date(since).toISOString()}`;
   if (state === "written") return `it was written again${when}`;
@@ -38,7 +38,7 @@ export function doubtOf({ state, reason, since }: Letter): string | null {
   return reason === "possible" ? "the state may have it: look there first" : null;
 }
 
-/** @throws NotChosen  some may not be; then none is to be */
+/** @throws NotChosen  some may not be written again; then none is */
 export function checkWritable(letters: readonly Letter[], isAnyway: boolean): void {
   const undecided = letters.filter(({ state }) => state === "undecided");
   if (undecided.length > 0)

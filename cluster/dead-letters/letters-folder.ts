@@ -34,7 +34,7 @@ const BEGUN = ".begun";
 const WRITTEN = ".written";
 export const FOLDER_MODE = 0o700;
 export const FILE_MODE = 0o600;
-/** Milliseconds in which a folder may be changed once more without another date. */
+/** Milliseconds within which a folder may change again without getting a new modification date. */
 const FRESH_MS = 2000;
 
 export const lettersFolder = (data: string): string => join(data, LETTERS_FOLDER);
@@ -63,12 +63,12 @@ export interface UnreadLetters {
 }
 
 export interface FoundLetters {
-  /** Letters in their order, each id once. */
+  /** Letters in order, each id once. */
   readonly letters: readonly Letter[];
   readonly unread: readonly UnreadLetters[];
 }
 
-/** Another process writes the letter again, or has begun to. */
+/** Thrown if another process is writing the letter again, or has begun to. */
 export class LetterTaken extends Error {
   override readonly name = "LetterTaken";
 }
@@ -127,7 +127,7 @@ export class LettersFolder {
 
   /**
    * Notes that a letter is about to be written again. On disk before this returns.
-   * @param isAgain  whatever has begun before
+   * @param isAgain  even if an earlier attempt has begun
    * @throws LetterTaken
    * @throws LettersNotWritten
    */

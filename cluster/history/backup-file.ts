@@ -30,7 +30,7 @@ export interface BackupReport {
   readonly incomplete: boolean;
 }
 
-/** Readable by its owner only: it holds everything. */
+/** Readable by its owner only, because it contains all data. */
 const MODE = 0o600;
 /** A daemon may prune old entries meanwhile: then the backup starts again. */
 const RUNS_MAX = 3;
@@ -129,7 +129,7 @@ const INCOMPLETE =
   "its daemon is catching up, or was when it stopped, so entries may be missing here that other daemons have: wait until dbsync status shows it " +
   "as live, or back up another daemon; --incomplete makes the backup all the same";
 
-/** Checks that the disk has what was written. @throws Error  it has not */
+/** Checks that the disk has everything that was written. @throws Error  it does not */
 function readBack(staged: string): BackupView {
   const view = new BackupView(staged, hashOf);
   view.close();

@@ -1,6 +1,7 @@
 /**
- * TIMELINE BLAME: the units that made a key what it is. The state shows after each entry whether the key's value,
- * expiry or existence has changed; of several units of one entry, all that may write it and did not fail are named.
+ * TIMELINE BLAME: finds the units that produced the current value of a key. The state shows after each entry whether the
+ * key's value, expiry or existence has changed; of several units of one entry, all that may write it and did not fail are
+ * named.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, bulk, integer, map, NIL, type Reply } from "../../protocol/reply.js";
@@ -21,7 +22,7 @@ type Writer = ByteString | null;
 type Change = "created" | "changed" | "removed";
 
 export interface BlameScene extends LogScene {
-  /** Whether commands are shown completely; else what they do to other keys is left out. */
+  /** Whether commands are shown completely; otherwise what they do to other keys is left out. */
   readonly showsAll: boolean;
 }
 
@@ -117,7 +118,7 @@ class BlameTracker {
     return { ...unit, commands: shown, answer: { ...answer, reply: bulk(ELLIPSIS) } };
   }
 
-  /** A unit that failed has changed nothing, and neither has one that only reads. */
+  /** A unit that failed, or that only reads, has changed nothing. */
   #isCause(unit: RecalledUnit, after: Writer): boolean {
     if (after === unitId(unit.entry.id, unit.index)) return true;
     return outcomeOf(unit) === "applied" && mayWrite(unit, this.#place);

@@ -1,5 +1,5 @@
 /**
- * Verifies a data folder: reads it, and says what could not be known. Nothing is opened for writing. If a daemon
+ * Verifies a data folder: reads it, and reports what could not be checked. Nothing is opened for writing. If a daemon
  * writes the folder meanwhile, its contents at the beginning are verified.
  */
 import { accessSync, constants, existsSync } from "node:fs";

@@ -1,4 +1,4 @@
-/** The newest of many, so that memory is bounded however many there were. */
+/** Keeps the newest of many items, so that memory is bounded however many there are. */
 export class NewestOf<T> {
   readonly #most: number;
   readonly #ring: T[] = [];

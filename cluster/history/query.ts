@@ -1,4 +1,4 @@
-/** The arguments of TIMELINE's subcommands, taken apart. */
+/** Parses the arguments of TIMELINE's subcommands. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { bytesOfHex, HASH_BYTES, hexOf } from "../../protocol/version-2/envelope.js";
 import { custom, echoed, syntaxError } from "../../store/arguments/errors.js";

@@ -1,4 +1,4 @@
-/** How a daemon's timeline and members are, as plain facts: for TIMELINE STATUS and for metrics. */
+/** The state of a daemon's timeline and members as plain figures, for TIMELINE STATUS and for metrics. */
 
 import type { Mirror } from "../../engine/mirror/mirror.js";
 import type { MirrorFigures } from "../../engine/mirror/mirror-parts.js";

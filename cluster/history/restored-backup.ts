@@ -24,14 +24,14 @@ import { SnapshotFiles } from "../../timeline/snapshots/snapshot-files.js";
 import { reaches, standstillOf } from "../../timeline/standstill.js";
 import { whyUnread } from "./backup-file.js";
 
-/** It cannot be restored: a sentence that says why, and what to do. */
+/** The backup cannot be restored; the message says why, and what to do. */
 export class NotRestored extends Error {
   override readonly name = "NotRestored";
 }
 
 const FOLDER_MODE = 0o700;
 const FILE_MODE = 0o600;
-/** The suffix of a folder's name while it is made. */
+/** The suffix of a folder's name while it is being written. */
 const UNFINISHED = ".unfinished";
 /** No client waits for single entries: everything is synced before it counts. */
 const SYNC_MS = 1000;
@@ -55,9 +55,9 @@ export function openBackup(file: string): BackupView {
 }
 
 /**
- * Makes a data folder of a backup. The folder gets its name once it is complete.
+ * Restores a backup as a data folder. The folder gets its name once it is complete.
  * @param at  milliseconds since 1970: entries dated later are left out; null: none is
- * @returns what the backup says of itself
+ * @returns the description that the backup contains
  * @throws NotRestored
  */
 export async function restoreFolder(
@@ -127,7 +127,7 @@ async function fill(
       snapshots: new SnapshotFiles(snapshotFolder(made)),
       commit: () => storage.close(),
       discard: async () => {
-        // It fails once more, as what was put before: that is reported.
+        // It fails again, as what was put before: that is reported.
         await storage.close().catch(() => {});
         rmSync(made, { recursive: true, force: true });
       },

@@ -1,6 +1,6 @@
 /**
- * Notes in the data folder whether the daemon is catching up, so that what reads the folder alone (`dbsync backup`, `dbsync log verify`)
- * knows that entries may be missing from it. A daemon that stops while it catches up leaves the note.
+ * Notes in the data folder whether the daemon is catching up, so that programs that read only the folder (`dbsync backup`, `dbsync log
+ * verify`) know that entries may be missing from it. A daemon that stops while it catches up leaves the note.
  */
 import type { Recorder } from "../replica/recorder.js";
 import type { NodeState } from "../replica/replica-context.js";

@@ -1,4 +1,4 @@
-/** TIMELINE STATUS: how the timeline and the members are. Source: docs/protocol-v2.md "TIMELINE". */
+/** TIMELINE STATUS: reports the state of the timeline and the members. Source: docs/protocol-v2.md "TIMELINE". */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Figures } from "../../protocol/figures/figure.js";
 import { figuresReply } from "../../protocol/figures/figures-reply.js";
@@ -17,7 +17,10 @@ export function status(argv: readonly ByteString[], figures: ReplicaFigures, ind
   return figuresReply(table, { ...figures, ...upToFigures(upTo, index) });
 }
 
-/** Returns what is held up to a whole second, so that daemons can be compared while clients write to them. */
+/**
+ * Returns the count and sum of the entries up to a whole second, so that daemons can be compared while clients write to
+ * them.
+ */
 function upToFigures(upTo: number, index: DigestIndex): Figures<typeof UPTO_FIGURES> {
   const upto = Math.floor(upTo / 1000) * 1000;
   const sumOf = (set: "ring" | "data") => {

@@ -1,4 +1,4 @@
-/** Whether a unit of the past may have had to do with a key, from its bytes alone. */
+/** Decides whether a past unit may have concerned a key, from its bytes alone. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { CommandFailure } from "../../store/arguments/errors.js";
 import { resolveCommand } from "../../store/command-table.js";

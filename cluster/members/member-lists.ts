@@ -34,12 +34,12 @@ const NO_LIST: ByteString = "";
 
 export class MemberLists {
   /**
-   * The membership by all lists that were seen, on disk or not: nothing is accepted any more from a daemon that is
+   * The membership by all lists that were seen, on disk or not: nothing is accepted any longer from a daemon that is
    * left out.
    */
   standing: Standing;
   durable: DurableLists;
-  /** Called when a list was seen, and when it is on disk. */
+  /** Called when a list has arrived, and when it is on disk. */
   changed: () => void = () => {};
   readonly #storage: Storage;
   readonly #signers: Signers;
@@ -107,7 +107,7 @@ export class MemberLists {
     return this.isDurable && this.standing.members.has(this.#own);
   }
 
-  /** Whether it is a member that does not know yet, from a live one, what is final. */
+  /** Whether this daemon is a member that has not yet learned from a live one what is final. */
   get isJoining(): boolean {
     return this.isMember && !this.#hasJoined;
   }

@@ -42,7 +42,7 @@ export abstract class KeptWrites implements Service, ReplicaContext {
   abstract readonly recording: KeptRecording;
   /** The copies that other daemons have. */
   abstract readonly copies: Copies;
-  /** Why no write is accepted any more; null: writes are accepted. */
+  /** Why no write is accepted any longer; null: writes are accepted. */
   abstract readonly failure: string | null;
   /** Figures of a timeline; null: there is none. */
   abstract readonly figures: ReplicaFigures | null;

@@ -1,4 +1,4 @@
-/** The stream that a folder has met first: if it is gone, no new one may be created in its place. */
+/** The stream that a folder was first connected to: if it no longer exists, no new one may be created in its place. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { discard, placeOver, stage } from "../../keys/atomic-file.js";

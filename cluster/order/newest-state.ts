@@ -7,7 +7,7 @@ import type { SnapshotFiles } from "../../timeline/snapshots/snapshot-files.js";
 import { readOrderSnapshot } from "./order-snapshot.js";
 import { nothingYet, type OrderedPast } from "./ordered-state.js";
 
-/** The state that a start goes on from. */
+/** The state from which a daemon continues at startup. */
 export interface Loaded {
   readonly past: OrderedPast;
   /** When its stream was made; null: none has been met. */

@@ -50,7 +50,7 @@ export interface OrderedPast {
   readonly date: EnvelopeDate;
   readonly database: Database;
   readonly ring: KeyRing;
-  /** Entries that made the ring, in their order. */
+  /** Entries that made the ring, in order. */
   readonly ringEntries: RingEntry[];
   readonly ids: OrderedIds;
 }
@@ -114,7 +114,7 @@ export class OrderedState {
     return this.#fold.ring;
   }
 
-  /** Why nothing is applied any more from a message on; null: everything is applied. */
+  /** Why nothing is applied any longer from a message on; null: everything is applied. */
   get standstill(): string | null {
     return standstillOf(this.#fold);
   }
@@ -123,7 +123,7 @@ export class OrderedState {
     return this.#date;
   }
 
-  /** The date at or before which nothing is applied any more. */
+  /** The date at or before which nothing is applied any longer. */
   get floor(): number {
     return Math.max(this.#ids.floor, this.#date.at - ORDER_WINDOW.past);
   }

@@ -33,7 +33,7 @@ export class StreamReading {
   #cancel = () => {};
   #isStopped = false;
 
-  /** @param connection  closed when nothing can be read over it any more */
+  /** @param connection  closed when nothing can be read over it any longer */
   constructor(connection: NatsConnection, reader: StreamReader, environment: Environment, log: TimelineLog) {
     this.#connection = connection;
     this.#reader = reader;
@@ -119,7 +119,7 @@ export class StreamReading {
 
   readonly #onSilence = (): void => void this.#fail("nothing comes any more");
 
-  /** Closes the connection, over which nothing can be read any more. */
+  /** Closes the connection, over which nothing can be read any longer. */
   async #fail(reason: string): Promise<void> {
     if (this.#isStopped) return;
     this.stop();

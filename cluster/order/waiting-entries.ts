@@ -17,7 +17,7 @@ import type { Ordered } from "./ordered-state.js";
 
 /** Entries that may wait at a time. */
 const WAITING_MAX = 10_000;
-/** Bytes of them, which are held twice until they are sent. One entry may exceed the limit. */
+/** Maximum bytes of waiting entries, which are in memory twice until they are sent. One entry may exceed the limit. */
 const WAITING_BYTES_MAX = 64 * 1024 * 1024;
 /** Milliseconds: a client's own longest deadline is 20 s. */
 const WAIT_MS_MAX = 15_000;

@@ -35,7 +35,7 @@ export class CatchingUp {
    * live.
    */
   #isMarked = false;
-  /** Whether it was cut off, reaches most members again, and goes on taking writes while it compares itself with them. */
+  /** Whether it was cut off, reaches most members again, and continues to accept writes while it compares itself with them. */
   #isReturning = false;
   /** When it was last cut off; `uptime` milliseconds. */
   #cutOffAt = 0;
@@ -59,7 +59,7 @@ export class CatchingUp {
     this.#isLogged = !this.isUnderWay;
   }
 
-  /** Starts again: what is here is not what was compared. */
+  /** Starts again, because the entries here are no longer those that were compared. */
   again(): void {
     this.#cluster.progressAt = this.#cluster.uptime();
     this.isUnderWay = true;
@@ -123,7 +123,7 @@ export class CatchingUp {
   /**
    * Begins or ends the return of a daemon that was cut off. The other members may have gone on without it, and while it was
    * cut off it believed any member about what is missing: before it is live it passes the checks of a daemon that starts.
-   * It goes on taking writes meanwhile: it took them a moment ago, and there may be no other daemon that takes any.
+   * It continues to accept writes meanwhile: it accepted them a moment ago, and perhaps no other daemon does.
    */
   #turn(isReturning: boolean): void {
     this.#isReturning = isReturning;
@@ -195,7 +195,7 @@ export class CatchingUp {
     const roster = this.#roster;
     const members = [...roster.members.values()];
     const isAlone = members.length === 0;
-    // It is cut off once more, which the next ticks notice; of a list that names it alone it is the majority.
+    // It is cut off again, which the next ticks notice; of a list that names it alone it is the majority.
     if (isAlone && this.#isReturning && this.#cluster.size > 1) return;
     const isCompared = members.every(({ compared }) => compared !== null);
     const isLate =

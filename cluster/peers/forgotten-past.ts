@@ -26,7 +26,7 @@ export class ForgottenPast {
   readonly #damage: SettlingDamage;
   readonly #choice: SnapshotChoice;
 
-  /** @param onTaken  a snapshot has taken the place of what was here */
+  /** @param onTaken  called when a snapshot has replaced this daemon's entries */
   constructor(cluster: ClusterState<Member>, roster: Roster, onTaken: () => void) {
     this.#cluster = cluster;
     this.#common = new CommonPast(cluster);

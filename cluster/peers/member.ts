@@ -43,7 +43,7 @@ export type SharedMessage = ExchangeMessage & {
   kind: "cuts" | "list" | "report" | "snapshot-part" | "state-sums" | "state-keys";
 };
 
-/** A message of a member that concerns what goes on between it and this daemon. */
+/** A message from a member about its exchange with this daemon. */
 export type OwnExchangeMessage = Exclude<ExchangeMessage, SharedMessage>;
 
 /** A received push, or a step that is to run after those before it. */

@@ -34,7 +34,7 @@ import { Speaking } from "./speaking.js";
 import { StandingStill } from "./standing-still.js";
 import { StateComparing } from "./state/state-comparing.js";
 
-/** Milliseconds between two looks at what is not urgent: membership, quarantine, this daemon's clock. */
+/** Milliseconds between two updates at what is not urgent: membership, quarantine, this daemon's clock. */
 const LOOK_EVERY_MS = 1000;
 
 /** Milliseconds after which the same line about a member is logged again. */
@@ -327,7 +327,7 @@ export class Peering implements RosterEvents {
     return this.#roster.spkiOf(id);
   }
 
-  /** A snapshot has taken the place of what was here. */
+  /** Called when a snapshot has replaced this daemon's entries. */
   readonly #onSnapshotTaken = (): void => {
     this.#catchingUp.again();
     for (const member of this.#cluster.members.values()) member.compareAgain();

@@ -1,5 +1,5 @@
 /**
- * Learns that this daemon is no member (any more) after it was away: no member sends it the entry that says so. It
+ * Learns that this daemon is no member (any longer) after it was away: no member sends it the entry that says so. It
  * believes that of an authenticated member, and only as long as no other member is connected.
  */
 

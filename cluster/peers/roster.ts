@@ -100,7 +100,7 @@ export class Roster implements ConnectionOwner {
     for (const { connection } of [...this.#cluster.members.values()]) this.#close(connection, "duplicate");
   }
 
-  /** Drops those that are no members any more. */
+  /** Drops those that are no members any longer. */
   recheck(): void {
     for (const member of [...this.#cluster.members.values()]) {
       const { refusal } = member.connection;

@@ -17,7 +17,7 @@ export class VouchedLists {
    * @param peer  its id, which it has proved
    * @param list  the hash of the list's envelope and signature
    * @param configured  the peers of --peer
-   * @returns how many of these go by it, if most of them do; else null
+   * @returns how many of these go by it, if most of them do; otherwise null
    */
   vouch(peer: ByteString, list: ByteString, configured: Electorate): number | null {
     for (const id of this.#sent.keys()) if (!configured.ids.has(id)) this.#sent.delete(id);

@@ -29,7 +29,7 @@ const FILE_MODE = 0o600;
 const PARTIAL = ".partial";
 /** No client waits for single entries of it: everything is synced before it counts. */
 const ASIDE_SYNC_MS = 1000;
-/** Bytes that a copy may need beyond those that it copies: its own log, and pages that are filled differently. */
+/** Bytes that a copy may need in addition to the copied ones: for its own log, and for pages that are filled differently. */
 const MARGIN_BYTES = 16_777_216;
 const MEBIBYTE = 1_048_576;
 /** Bytes of damaged entries that are kept at most: their contents cannot be trusted. */

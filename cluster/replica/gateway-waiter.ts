@@ -36,7 +36,7 @@ export function answerAll(waiting: readonly GatewayWaiter[], answer: GatewayAnsw
 
 /**
  * Answers the units of an envelope that is on this daemon's disk.
- * @param waiting  one for each, in their order
+ * @param waiting  one for each, in order
  */
 export function answerUnits(
   waiting: readonly GatewayWaiter[],

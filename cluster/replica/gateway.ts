@@ -218,7 +218,7 @@ export class Gateway {
     this.#pace.came(groups.reduce((sum, { commands }) => sum + commands.length, 0));
   }
 
-  /** @returns whether it was recorded or refused; else it is too much as one envelope, and no command of it was refused */
+  /** @returns whether it was recorded or refused; otherwise it is too much as one envelope, and no command of it was refused */
   #record(group: Group, date?: EnvelopeDate): boolean {
     const { waiting } = group;
     const entry = this.own.sign(group, group.commands, date);

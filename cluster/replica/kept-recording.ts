@@ -1,4 +1,4 @@
-/** Records envelopes of clients: what is the same for a timeline and for a stream. */
+/** Records clients' envelopes: the part that a timeline and a stream share. */
 import type { EnvelopeAnswer, Refused, RefusedEnvelope } from "../../engine/answers/request.js";
 import { notApplied, refused, unknown } from "../../engine/answers/request.js";
 import type { ReadStatus } from "../../engine/answers/result-writer.js";
@@ -22,14 +22,14 @@ import type { MemberAnswers } from "./member-answers.js";
 import { nextTurn, type ReplicaContext } from "./replica-context.js";
 
 export abstract class KeptRecording implements Recording, EntryRecorder {
-  /** The timeline, or the stream, knows what it holds, from before this start too. */
+  /** The timeline or the stream, which knows its envelopes, including those from before this start. */
   readonly seenTo = Number.NEGATIVE_INFINITY;
   readonly localUnits: LocalUnits;
   /** Signs for listeners without signatures; null: there is none. */
   readonly gateway: Gateway | null;
   protected readonly audit: KeyAudit;
   protected abstract readonly memberAnswers: MemberAnswers;
-  /** Whether writes of version 1 go through the gateway; else it writes nothing. */
+  /** Whether writes of version 1 go through the gateway; otherwise it writes nothing. */
   readonly #isVersion1: boolean;
 
   constructor(context: ReplicaContext, changes: Changes, defer = nextTurn) {
@@ -57,7 +57,7 @@ export abstract class KeptRecording implements Recording, EntryRecorder {
   abstract confirm(place: Place, wait: Wait): Promise<boolean>;
   /** Records an envelope of a client. */
   protected abstract take(taken: Taken): EnvelopeAnswer | Promise<EnvelopeAnswer>;
-  /** Returns the first answer of an envelope that is held. */
+  /** Returns the first answer to an envelope that is already stored. */
   protected abstract heldAnswer(taken: Taken): Promise<EnvelopeAnswer>;
   /** Whether a read now includes it, or no later one will. */
   protected abstract isSettled(place: Place): boolean;

@@ -124,7 +124,7 @@ export class Recorder extends KeptRecording {
     return place.at > timeline.prunedTo && timeline.holds(place);
   }
 
-  /** The date at or before which nothing is accepted any more. */
+  /** The date at or before which nothing is accepted any longer. */
   get floor(): number {
     return this.#node.timeline.watermark;
   }

@@ -35,7 +35,7 @@ const EXPIRED_A_TICK = 5000;
 export interface TimelineState {
   readonly database: Database;
   readonly failure: string | null;
-  /** Why nothing is applied any more from a date on; null: everything is applied. */
+  /** Why nothing is applied any longer from a date on; null: everything is applied. */
   readonly standstill: string | null;
 }
 

@@ -8,7 +8,7 @@ import {
 
 type Counts = [clients: number, members: number, late: number];
 
-/** Bounded by those two times: some 260 bins, and those of the seconds between two calls of `forget`. */
+/** Bounded by those two times: about 260 bins, and those of the seconds between two calls of `forget`. */
 export class Arrivals {
   readonly #clock: () => number;
   readonly #bins = new Map<number, Counts>();

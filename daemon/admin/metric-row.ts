@@ -62,7 +62,7 @@ export function ofTimeline(
 export const ofMessages = (figure: keyof MessageFigures, help: string): ValueRow =>
   ofTimeline("counter", help, ({ messages }) => messages[figure]);
 
-/** One for each member other than the daemon itself of which the value is known. */
+/** One for each member, except the daemon itself, whose value is known. */
 export function perMember(
   type: ValueType,
   help: string,

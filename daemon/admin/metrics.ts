@@ -7,11 +7,11 @@ import { REFUSALS, type RefusalCode } from "../../engine/answers/refusals.js";
 import type { Observer } from "../../engine/pipeline/observer.js";
 import { Histogram } from "../../net/admin/histogram.js";
 
-/** Seconds. RSA-2048 takes some 20 µs, Ed25519 some 100 µs; what is above a millisecond waited for its turn. */
+/** Seconds. RSA-2048 takes about 20 µs, Ed25519 about 100 µs; anything above a millisecond was spent waiting. */
 const VERIFY_BOUNDS = [
   0.00001, 0.00002, 0.00003, 0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.1,
 ];
-/** Seconds. In memory some 0.1 ms, signature included; with --data what the disk takes. */
+/** Seconds. In memory about 0.1 ms, signature included; with --data what the disk takes. */
 const ANSWER_BOUNDS = [
   0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 5,
 ];

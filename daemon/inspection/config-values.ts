@@ -1,4 +1,4 @@
-/** CONFIG GET over the signed way in: the daemon's options as they are now, by their long names, as --check-config prints them. */
+/** CONFIG GET in signed envelopes: the daemon's current options by their long names, as --check-config prints them. */
 
 import { isLimitName } from "../../options/limits.js";
 import { nameOf, type OptionRow } from "../../options/option-row.js";

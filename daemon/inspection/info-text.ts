@@ -1,4 +1,4 @@
-/** INFO over the signed way in, by sections. What Redis has is called as there; the section dbsync is what dbsync top asks. */
+/** INFO in signed envelopes, by sections. Fields that Redis has are named as there; dbsync top reads the section dbsync. */
 import { totalmem } from "node:os";
 import { formatFsync } from "../../options/fsync.js";
 import { type ByteString, bytesOfText } from "../../protocol/byte-string.js";
@@ -40,7 +40,7 @@ export function infoText(words: readonly ByteString[], daemon: InspectedDaemon):
     .join("\r\n");
 }
 
-/** Names of databases and what a disk says may hold anything. */
+/** Names of databases and messages from a disk may contain any characters. */
 function oneLine(value: string | number): ByteString {
   return bytesOfText(String(value).replace(/[\r\n]+/g, " "));
 }

@@ -1,4 +1,4 @@
-/** The daemon as its administrators inspect it. Everything is current. */
+/** The daemon as its administrators inspect it. All values are current. */
 
 import type { SlowLog } from "../../engine/slow-log/slow-log.js";
 import type { Settings } from "../../options/settings.js";
@@ -33,7 +33,7 @@ export interface InspectedDaemon extends Sources {
   readonly cluster: () => string;
   /** The number of other daemons that are connected; null: this daemon is alone. */
   readonly members: () => number | null;
-  /** Why no write is accepted any more; null: writes are accepted. */
+  /** Why no write is accepted any longer; null: writes are accepted. */
   readonly failure: () => string | null;
   /** Bytes; `limit` 0: there is none. */
   readonly memory: () => { readonly used: number; readonly limit: number };

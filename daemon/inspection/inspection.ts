@@ -37,7 +37,7 @@ const HANDLERS: ReadonlyMap<string, Handler> = new Map<string, Handler>([
   ],
 ]);
 
-/** A user that may request the settings is an administrator; INFO has no category of its own that says so. */
+/** A user that may request the settings counts as an administrator, because INFO has no category for that. */
 const FOR_ADMINISTRATORS = ["CONFIG", "GET", "*"];
 const DENIED: ErrorReply = error(
   "NOPERM this key may not run 'info' on the daemon itself: it is for administrators, whose rules allow 'config|get'",

@@ -94,7 +94,7 @@ function flagsOf({ reply, outcome, late }: UnitAnswer): ByteString {
 }
 
 /**
- * Returns the result of an envelope of which no unit is permitted, so that it is not recorded and has no effect here.
+ * Returns the result of an envelope none of whose units is permitted, so that it is not recorded and has no effect here.
  */
 export function denialOf(
   id: ByteString,

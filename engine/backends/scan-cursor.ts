@@ -22,7 +22,7 @@ export const FOREIGN = error(
   "ERR invalid cursor: another daemon gave it, or this one before it restarted. Begin again with 0, at one daemon or with a COUNT that takes everything",
 );
 
-/** Returns the error for a scan that goes on with another daemon's cursor; null: the command is none. */
+/** Returns the error for a scan that continues with another daemon's cursor; null: the command is not such a scan. */
 export function foreignCursor({ name, writes }: Command, argv: readonly ByteString[]): ErrorReply | null {
   const index = writes ? undefined : SCANS.get(name);
   const cursor = index === undefined ? undefined : argv[index];

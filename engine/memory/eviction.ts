@@ -15,7 +15,7 @@ import type { Usage } from "../../store/keyspace/usage.js";
 const KEYS_PER_STEP = 16;
 /** Elements of a collection that are sampled to estimate its size. */
 const SAMPLES = 5;
-/** Sampled keys, of which the least used is dropped: with ten it is close to the least used of all. */
+/** How many keys to sample; the least used of them is evicted. With ten it is close to the least used of all. */
 const CANDIDATES = 10;
 /** Attempts with a stale position of the queue before the key that expires first is chosen. */
 const TRIES = 16;

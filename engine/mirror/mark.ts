@@ -64,7 +64,7 @@ export interface Claimant {
   readonly cluster: string;
   readonly daemon: string;
   /**
-   * The marks that it has written in this run or found, one of which is in Redis if nothing went wrong; null: no mark.
+   * The marks that it has found, or written in this run. One of them is in Redis if nothing went wrong; null: no mark.
    * Empty: it has not begun.
    */
   readonly written: readonly (string | null)[];

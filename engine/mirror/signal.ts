@@ -39,7 +39,7 @@ export class Signal {
     this.#isSet = false;
   }
 
-  /** Waits, whatever work there is. */
+  /** Waits, even if there is work. */
   async pause(milliseconds: number): Promise<void> {
     if (this.#hasEnded) return;
     await this.#timed(milliseconds, (wake) => {

@@ -55,7 +55,7 @@ export class Broadcasts {
   }
 
   /**
-   * Sends a gap event to all subscribers: messages may be missing here. It is sent immediately, and once more after the
+   * Sends a gap event to all subscribers: messages may be missing here. It is sent immediately, and again after the
    * interval if there were further gaps, however many. Otherwise a client or member whose messages cannot be published
    * would cause a write to each subscriber for each of them.
    */

@@ -95,7 +95,7 @@ function firstOf(outcomes: readonly Outcome[]): Outcome {
   return outcomes.find((one) => one.kind === "error") ?? (outcomes[0] as Reply);
 }
 
-/** Returns the effect of several outcomes together, one of which is a failure. */
+/** Returns the combined effect of several outcomes, at least one of which is a failure. */
 export function effectOf(outcomes: readonly Outcome[]): BackendFailure["effect"] {
   return outcomes.every((one) => one.kind === "failed" && one.effect === "not-applied")
     ? "not-applied"

@@ -7,7 +7,7 @@ import type { Envelope } from "../../protocol/version-2/envelope.js";
 import { semanticsAskedBy } from "../../store/commands/keys.js";
 import { isKeyCommand, type KeyRing } from "../../store/key-ring.js";
 
-/** Returns the replies of its units, none of which is applied; null: it is no such command, or its version is known. */
+/** Returns the replies of its units, which are not applied; null: it is no such command, or its version is known. */
 export function unknownMeaning(
   { commands, multi, if: conditions }: Envelope,
   { known }: KeyRing,

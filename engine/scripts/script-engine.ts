@@ -29,7 +29,7 @@ const NO_MEMORY = "not enough memory";
 
 /** The limits of a run. */
 export interface RunBounds {
-  /** Bytes of memory, of which Lua itself takes 16 MiB. */
+  /** Bytes of memory, including 16 MiB for Lua itself. */
   readonly memory: number;
   /** Milliseconds. */
   readonly time: number;

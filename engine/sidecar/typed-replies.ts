@@ -60,7 +60,7 @@ const asPositions = ofItems((items) => array(items.map(asDoubles)));
  * names alone.
  */
 const asLocations = ofItems((items) => array(items.map(asPositions)));
-/** Converts a map of which some values are maps. */
+/** Converts a map in which some values are maps. */
 const asMapWith = (names: Readonly<Record<string, Making>>) =>
   ofItems((items) =>
     map(

@@ -73,7 +73,7 @@ export class Copies {
 
   /**
    * Waits until enough daemons have a write.
-   * @param ended  called once: enough have it, or the time is over; immediately if too many clients wait
+   * @param ended  called once: when enough members have it, or the time is up; immediately if too many clients wait
    * @returns a function that ends the wait before that; it does no harm afterwards
    */
   wait({ place, wanted, milliseconds }: CopiesWait, ended: () => void): () => void {

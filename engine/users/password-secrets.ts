@@ -58,7 +58,7 @@ export class PasswordSecrets {
     return Promise.all(passwords.flatMap((hash) => this.#made.get(keyOf(name, hash)) ?? []));
   }
 
-  /** Deletes the secrets of passwords that no user has any more. */
+  /** Deletes the secrets of passwords that no user has any longer. */
   retain(users: Iterable<Named>): void {
     const kept = new Set(
       [...users].flatMap(({ name, passwords }) => passwords.map((one) => keyOf(name, one))),

@@ -9,7 +9,7 @@ export interface ListenCommand {
   readonly name: string;
   readonly of: "channels" | "keys";
   readonly kind: ChannelKind | WatchKind;
-  /** Whether it subscribes; else it unsubscribes. */
+  /** Whether it subscribes; otherwise it unsubscribes. */
   readonly adds: boolean;
 }
 

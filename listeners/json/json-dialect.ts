@@ -1,6 +1,6 @@
 /**
- * The dialect of --json: lines in, answers out, one after the other, carried out by the session. As with the
- * original, clients may be silent between lines for any time, but not within one.
+ * The dialect of --json: each line is a request, which the session executes; answers are returned in the same order. As
+ * with the original, clients may be silent between lines for any time, but not within a line.
  */
 
 import { type Answer, type Closing, closing } from "../../net/connections/dialect.js";
@@ -17,7 +17,7 @@ import type { JsonReplicas } from "./replicas/replicas.js";
 
 export const JSON_LISTENER = "json";
 const TOO_LONG = "The line is longer than this server takes (--max-request-bytes).";
-/** The longest line of a client that has not logged in: a login needs no more, and one read brings no more. */
+/** The longest line of a client that has not logged in: a login needs no more, and one read returns no more. */
 const LOGIN_LINE_BYTES_MAX = 256 * 1024;
 const LOGIN_TOO_LONG = "The line is longer than this server takes of a client that has not logged in.";
 
@@ -29,7 +29,7 @@ export class JsonDialect extends SessionDialect<Buffer, Text> {
   readonly #maxRequestBytes: number;
   readonly #session: JsonSession;
 
-  /** @param replicas  original servers that are sent the writes; null: none */
+  /** @param replicas  original servers that receive the writes; null: none */
   constructor(
     host: UserSocketHost,
     replicas: JsonReplicas | null,
@@ -49,7 +49,7 @@ export class JsonDialect extends SessionDialect<Buffer, Text> {
     return foreignClient(chunk, "json");
   }
 
-  /** Accepts NUL as well: the original trims it at the beginning. */
+  /** Accepts NUL as well: the original trims it from the beginning of a line. */
   override isFirstByte(byte: number): boolean {
     return isTextByte(byte) || byte === 0;
   }

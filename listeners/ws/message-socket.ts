@@ -143,7 +143,7 @@ export class MessageSocket extends EventEmitter implements ClientSocket {
     this.#raw.setTimeout(milliseconds);
   }
 
-  /** Counts bytes of HTTP. It is called once more, after the switch, for the bytes that asked for it. */
+  /** Counts bytes of HTTP. It is called again, after the switch, for the bytes that asked for it. */
   readonly #asked = (chunk: Buffer): void => {
     if (this.#messages !== null) return;
     this.#headBytes += chunk.length;

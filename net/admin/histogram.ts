@@ -1,7 +1,7 @@
 /** A count of observations by size. Observing one costs a short search and two additions, nothing is allocated. */
 
 export class Histogram {
-  /** Upper ends of the buckets, inclusive, rising; above the last there is one more. */
+  /** Upper ends of the buckets, inclusive, ascending; above the last there is one more. */
   readonly bounds: readonly number[];
   /** Observations in each bucket by itself; one longer than `bounds`. */
   readonly counts: Float64Array;

@@ -257,7 +257,7 @@ export class ClientConnection<Request> implements OpenConnection, OutputHandlers
     this.#close(why);
   }
 
-  /** Sends the answers that are ready, and goes on. */
+  /** Sends the answers that are ready, and continues. */
   onReady(): void {
     if (this.#state !== "open") return;
     this.activeAt = this.#registry.environment.uptime();

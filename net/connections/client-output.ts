@@ -102,7 +102,7 @@ export class ClientOutput implements AnswerListener {
     return false;
   }
 
-  /** @param bytes  of the request, which are held until it is answered */
+  /** @param bytes  bytes of the request, which stay in memory until it is answered */
   await(awaited: Promise<Answer> | LaterAnswer, bytes: number): void {
     const [dialect, held] = [this.#dialect, this.#held];
     const later = awaited instanceof Promise ? this.#laterOf(awaited) : awaited;

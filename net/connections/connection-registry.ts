@@ -92,7 +92,7 @@ export class ConnectionRegistry<
     if (this.#all.size === 0) this.#onEmpty?.();
   }
 
-  /** Resolves when no connection is open any more. */
+  /** Resolves when no connection is open any longer. */
   emptied(): Promise<void> {
     if (this.#all.size === 0) return Promise.resolve();
     return new Promise((resolve) => {

@@ -63,7 +63,7 @@ export type Served = Answer | HandOver | Promise<Answer> | LaterAnswer;
 export interface LaterAnswer {
   readonly kind: "later";
   answer: string | LongAnswer | null;
-  /** Bytes of its request, which are held until it is answered. */
+  /** Bytes of its request, which stay in memory until it is answered. */
   bytes: number;
   /** The listener to notify; null: none yet, as within the call that serves the request. */
   listener: AnswerListener | null;
@@ -100,7 +100,7 @@ const DOING_NOTHING: ClientDoing = { name: "", command: "" };
 export abstract class Dialect<Request> {
   /** The listener's name in metrics. */
   abstract readonly listener: string;
-  /** Whether answers leave in the order of the requests; else as they come. */
+  /** Whether answers are sent in the order of the requests; otherwise in the order in which they are ready. */
   readonly isInOrder: boolean = true;
   /** Whether more is read and served, up to --max-output-bytes, while the client does not take what was written. */
   readonly readsOn: boolean = false;
@@ -144,14 +144,14 @@ export abstract class Dialect<Request> {
     return null;
   }
 
-  /** Whether a connection may begin with this byte: else it closes, and none of its bytes counts as a request. */
+  /** Whether a connection may begin with this byte: otherwise it closes, and none of its bytes counts as a request. */
   isFirstByte(_byte: number): boolean {
     return true;
   }
 
   /**
    * Takes bytes as they were received; they are only lent, until `keep`.
-   * @returns whether a request has begun or is complete; else the connection counts as silent
+   * @returns whether a request has begun or is complete; otherwise the connection counts as silent
    */
   push(chunk: Buffer): boolean {
     this.parser.push(chunk);

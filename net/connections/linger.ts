@@ -1,6 +1,6 @@
 /**
- * The end of a connection, once all has been written: what the client still sends is read and dropped for a while, since
- * unread bytes would make our good-bye a reset, and a reset could cost the client the last answer. Then it is cut off.
+ * Closes a connection after everything has been written. For a while, what the client still sends is read and dropped:
+ * unread bytes would turn our close into a reset, which could cost the client the last answer. Then it is cut off.
  */
 import { Socket } from "node:net";
 import type { ByteString } from "../../protocol/byte-string.js";

@@ -17,13 +17,13 @@ export class SharedInput {
   readonly #buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
   readonly #copies: boolean;
 
-  /** @param copies  whether each chunk is a copy, which belongs to its receiver; else it is only lent, and the next one overwrites it */
+  /** @param copies  whether each chunk is a copy, which belongs to its receiver; otherwise it is only lent, and the next one overwrites it */
   constructor(copies = false) {
     this.#copies = copies;
   }
 
   /**
-   * @param accepted  just now by a server, with half-open connections allowed; not to be used any more
+   * @param accepted  just now by a server, with half-open connections allowed; not to be used any longer
    * @returns a socket for the same connection. The same socket where it has no handle of its own to give, as in TLS
    */
   take(accepted: Socket): Socket {

@@ -10,7 +10,7 @@ import type { RefusalLog } from "./refusal-log.js";
 
 /** Milliseconds a handshake may take: two round trips, and the wait for this process while many other clients connect. */
 const HANDSHAKE_MS = 10_000;
-/** Handshakes at a time. One that goes on holds some 50 KiB; an honest one is over in milliseconds. */
+/** Maximum handshakes at a time. Each takes about 50 KiB while it lasts; an honest one ends within milliseconds. */
 const MAX_HANDSHAKES = 1024;
 /**
  * To a client without TLS: fatal, protocol_version. Ours takes it for a hint. Source: RFC 8446, 6 and 5.1.

@@ -1,4 +1,4 @@
-/** The clock and the randomness that the daemon's parts are handed, so that a test can hand in its own. */
+/** The clock and the source of randomness that are passed to the daemon's parts, so that tests can pass their own. */
 import { randomBytes, randomFillSync } from "node:crypto";
 import { performance } from "node:perf_hooks";
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";

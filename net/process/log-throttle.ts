@@ -53,7 +53,7 @@ export class LogThrottle {
     return this.#note("error", subject, facts, text, variant);
   }
 
-  /** Forgets a subject, because it is well again: its next line is written immediately. */
+  /** Forgets a subject that has recovered: its next line is written immediately. */
   clear(subject: string): void {
     this.#periods.delete(subject);
   }

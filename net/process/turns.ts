@@ -5,7 +5,7 @@
 import { BACKGROUND_TURN_MS } from "../../protocol/steps.js";
 import { Queue } from "./queue.js";
 
-/** Yields wherever it may be interrupted; a promise, which never rejects: it goes on after that has settled. */
+/** Yields wherever it may be interrupted. If it yields a promise, which never rejects, it continues when that has settled. */
 export type Work = Generator<Promise<unknown> | undefined, void, undefined>;
 
 export interface TurnsOptions {

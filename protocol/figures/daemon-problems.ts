@@ -1,19 +1,19 @@
-/** Problems of a daemon besides its timeline, and what to do: the sentences of dbsync doctor and of the dashboard. */
+/** A daemon's problems outside its timeline, and what to do about each: sentences for dbsync doctor and the dashboard. */
 import type { Problem, Severity } from "./problem.js";
 
-/** Messages of a stream that a daemon may be late without a problem; the alarm's number. */
+/** Messages of a stream by which a daemon may be late without a problem; the alarm uses the same number. */
 const BEHIND_MAX = 10_000;
 
 export const INCOMPLETE = "it is catching up";
 
-/** @param name  of the database; "": not known */
+/** @param name  the database's name; "": unknown */
 export const backendProblem = (name: string): Problem =>
   problem(
     `its database ${name} is down`.replace("  ", " "),
     "start it, or correct -d there; the daemon's log says why",
   );
 
-/** @param state  as its hello says */
+/** @param state  the state in the daemon's hello */
 export function stateProblems(state: string): Problem[] {
   if (state === "catching-up")
     return [problem(INCOMPLETE, "its log says how far it is, or that its disk has failed", "progress")];
@@ -22,7 +22,7 @@ export function stateProblems(state: string): Problem[] {
   return [];
 }
 
-/** The state of the stream that orders a daemon's writes. `trouble`: why it cannot be read or written; null: it can. */
+/** The state of the stream that orders a daemon's writes. `trouble`: why it cannot be read or written; null: nothing is wrong. */
 export interface DiagnosedOrder {
   readonly trouble: string | null;
   readonly behind: number;

@@ -22,7 +22,7 @@ const CATCHING_UP_MAX_MS = 300_000;
 
 /** A daemon's report, with conclusions from it. */
 export interface DiagnosedTimeline extends TimelineReport {
-  /** Numbers of the lists of members that it knows: more than one exclude each other. */
+  /** Numbers of the newest member lists that it knows: several are parallel. */
   readonly lists: readonly number[];
   /** The fingerprint of the entries dated before the same second on all daemons; null: not compared. */
   readonly settledFingerprint: string | null;
@@ -33,7 +33,7 @@ export interface DiagnosedTimeline extends TimelineReport {
 /** The value of `authorize` if the daemon's command does not authorize its own key. An administrator would sign it. */
 export const NOT_ITS_OWN = "";
 
-/** Returns what follows from a report alone. */
+/** Returns the problems that follow from a report alone. */
 export function diagnosed(report: TimelineReport): DiagnosedTimeline {
   const { list, takingFrom, takingBytes, takingTotal } = report;
   return {
@@ -181,7 +181,7 @@ export function standingStill({ started, taking, waiting }: DiagnosedTimeline, n
   return { text, fix, severity: "problem", isOfMember: false };
 }
 
-/** Digits of an id that people are shown, and bytes of a key. */
+/** Digits of an id, and bytes of a key, that users see. */
 const ID_DIGITS = 12;
 const KEY_CHARS = 64;
 
@@ -229,7 +229,7 @@ function diagnoseLosses(
 
 const isOther = ({ connection }: MemberReport): boolean => connection !== "self";
 
-/** Whether it is not connected since no list names this daemon, or the other. */
+/** Whether it is not connected because no list names this daemon, or the other one. */
 const isLetGo = ({ trouble }: MemberReport): boolean =>
   /^(it says: (left-out|not-listed)\b|The list of members )/.test(trouble ?? "");
 
@@ -257,7 +257,7 @@ function diagnoseFinal({ stable, started }: DiagnosedTimeline, now: number, bad:
   );
 }
 
-/** Why it takes nothing although nothing has failed, and what is to be done about the list of members. */
+/** Returns why it accepts nothing although nothing has failed, and what to do about the member list. */
 function diagnoseList(
   { unlisted, lists, joining, standstill, authorize }: DiagnosedTimeline,
   { bad, note, passing }: Adders,
@@ -307,7 +307,7 @@ function diagnoseMember(
     return;
   }
   if (connection !== "connected") {
-    // What that daemon's own line says already.
+    // The daemon's own line already says this.
     if (standing === "away" && isUnanswered(trouble)) return;
     if ((isNew || standing === "busy") && isUnanswered(trouble)) {
       passing(`it connects to its member ${address}`, cureOf(trouble ?? "", member));
@@ -369,7 +369,7 @@ function cureOf(trouble: string, { address, id }: MemberReport): string {
     return "dbsync members add it, with a new data folder if it was left out; or stop it";
   if (/^The list of members (leaves it out|does not name it)\b/.test(trouble))
     return "take it out of --peer; or there, a new data folder if it was left out, and dbsync members add it";
-  // A pin that is wrong is all that is known of its id.
+  // If a pin is wrong, nothing else is known about the daemon's id.
   const known = trouble.startsWith("Its id is not the one") ? null : id;
   const pin = `pin it with the id that it prints when it starts (--peer ${address}#ed25519:${known ?? "…"}), or CLUSTER ADD it`;
   if (/^Its key is none/.test(trouble)) return `start both with the same --cluster-secret; or ${pin}`;

@@ -1,5 +1,5 @@
 /**
- * The report that --admin sends to its page once a second: counts and states, as /metrics has them, none of which is secret.
+ * The report that --admin sends to its page once a second: the counts and states of /metrics. None of them is secret.
  * It contains no keys, no values, no names of signers. Times are milliseconds, dates milliseconds since 1970; null: not known, or not
  * there.
  */

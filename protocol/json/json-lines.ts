@@ -1,7 +1,7 @@
 /**
- * Requests of the JSON protocol out of a stream of bytes: lines. One that is complete without its line break is a request at
- * once, for the original took every packet for one and its clients may send none; a break that comes later still belongs to it.
- * So is one over several lines that come in one piece.
+ * Parses the requests of the JSON protocol from a stream of bytes. A request is a line. A complete JSON text counts as a request before its
+ * line break arrives, because the original took each packet as a request and its clients may send no line break; a line break that arrives
+ * later still belongs to that request. A JSON text over several lines is one request if it arrives in one piece.
  * Source: docs/json-documents.md "Lines"; test/vectors/json.
  */
 import { ReceiveBuffer } from "../receive-buffer.js";
@@ -9,11 +9,11 @@ import { ReceiveBuffer } from "../receive-buffer.js";
 const LINE_FEED = 0x0a;
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
-/** Characters that PHP's trim takes off. */
+/** Characters that PHP's trim removes. */
 const BLANK = new Set([0x00, 0x09, 0x0a, 0x0b, 0x0d, 0x20]);
 const OPENING = new Set([0x5b, 0x7b]);
 const CLOSING = new Set([0x5d, 0x7d]);
-/** Bytes of a string after which indexOf finds the next byte that is not plain: it takes a while to begin. */
+/** Bytes of a string after which indexOf searches for the next special byte: for shorter strings a loop is faster. */
 const LONG_STRING = 64;
 /** The request that is not JSON. */
 const QUIT = "quit";
@@ -21,9 +21,9 @@ const QUIT = "quit";
 export class JsonLineParser {
   /** Maximum bytes of a line. May be changed between two chunks. */
   maxBytes: number;
-  /** Whole requests, without blanks around them. */
+  /** Complete requests, without surrounding blanks. */
   #lines: Buffer[] = [];
-  /** Index of the first request that was not taken. */
+  /** Index of the first request that `next` has not returned. */
   #next = 0;
   #lineBytes = 0;
   readonly #unfinished = new ReceiveBuffer();
@@ -39,12 +39,12 @@ export class JsonLineParser {
     this.maxBytes = maxBytes;
   }
 
-  /** Whether a line was longer than permitted: nothing more is taken. */
+  /** Whether a line was longer than permitted; no further bytes are accepted then. */
   get isTooLong(): boolean {
     return this.#isTooLong;
   }
 
-  /** Bytes of the unfinished line and of requests that wait. */
+  /** Bytes of the unfinished line and of waiting requests. */
   get heldBytes(): number {
     return this.#lineBytes + this.#unfinished.length;
   }
@@ -53,7 +53,7 @@ export class JsonLineParser {
     return this.#unfinished.length > 0;
   }
 
-  /** The next whole request; null: it has not come. */
+  /** Returns the next complete request; null: it has not arrived. */
   next(): Buffer | null {
     const line = this.#lines[this.#next];
     if (line === undefined) return null;
@@ -65,14 +65,14 @@ export class JsonLineParser {
     return line;
   }
 
-  /** Copies what is still held of the last chunk: it may be overwritten from now on. */
+  /** Copies what is still held of the last chunk, which the caller may then overwrite. */
   keep(): void {
     for (let at = this.#next; at < this.#lines.length; at++)
       this.#lines[at] = Buffer.from(this.#lines[at] as Buffer);
     this.#unfinished.keep();
   }
 
-  /** Takes bytes as they came; not copied, so not to be changed before `keep`. */
+  /** Takes received bytes. They are not copied: the caller must not change them before `keep`. */
   push(chunk: Buffer): void {
     let from = 0;
     let hasRequest = false;
@@ -82,7 +82,7 @@ export class JsonLineParser {
       if (end < 0) break;
       if (joins && this.#unfinished.length === 0 && isBegun(chunk, from, end)) {
         const whole = wholeEnd(chunk, from);
-        // Searched once: otherwise each of many lines that are never closed would search all of them.
+        // Searched once: otherwise each of many lines that are never closed would search the whole chunk.
         if (whole < 0) joins = false;
         else if ((end = chunk.indexOf(LINE_FEED, whole)) < 0) break;
       }
@@ -97,7 +97,7 @@ export class JsonLineParser {
     if (from < chunk.length && !this.#isTooLong) this.#keep(chunk.subarray(from));
   }
 
-  /** The whole line of which this is the rest. */
+  /** Returns the complete line that ends with these bytes. */
   #take(rest: Buffer): Buffer {
     if (this.#unfinished.length + rest.length > this.maxBytes) this.#isTooLong = true;
     const line = this.#isTooLong ? Buffer.alloc(0) : this.#joined(rest);
@@ -141,7 +141,7 @@ export class JsonLineParser {
   #isClosedBy(piece: Buffer): boolean {
     let at = this.#isEscaped ? 1 : 0;
     let inString = this.#inString;
-    /** Bytes of a string in a row, and the next quotation mark, once it was searched for. */
+    /** Consecutive bytes of a string, and the index of the next quotation mark; -1: not searched yet. */
     let [plain, quote] = [0, -1];
     for (; at < piece.length; at++) {
       if (inString && plain++ === LONG_STRING) {
@@ -178,7 +178,7 @@ function indexOr(bytes: Buffer, byte: number, from: number): number {
   return found < 0 ? bytes.length : found;
 }
 
-/** Whether a line begins a list or an object and can only be a part of it. */
+/** Whether a line begins a list or an object that it does not end. */
 function isBegun(chunk: Buffer, from: number, end: number): boolean {
   let start = from;
   while (start < end && BLANK.has(chunk[start] as number)) start++;

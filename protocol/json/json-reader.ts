@@ -1,7 +1,7 @@
 /**
- * Parses JSON texts into values, as strictly as RFC 8259 and PHP's json_decode, which decides which error comes first: the original server
- * reports it to its clients. One difference: a number beyond all doubles is rejected when it is read.
- * Source: php 8.2, ext/json as it answers (test/protocol/json/json-reader.test.ts compares with it); docs/json-documents.md.
+ * Parses JSON texts into values, as strictly as RFC 8259 and PHP's json_decode. If a text has several errors, json_decode decides which
+ * is reported, because the original server reports it to its clients. One difference: a number beyond all doubles is rejected on reading.
+ * Source: PHP 8.2's ext/json (test/protocol/json/json-reader.test.ts compares with it); docs/json-documents.md.
  */
 import { type JsonShape, shapeOf } from "./json-shape.js";
 import { JsonNumber, JsonObject, type JsonValue } from "./json-value.js";
@@ -38,19 +38,16 @@ const SENTENCES: Readonly<Record<JsonFault, string>> = {
   values: "JSON of too many values",
 };
 
-/** Lists and objects within each other: as many as the original took. */
+/** Maximum nesting of lists and objects: the same as the original's. */
 export const JSON_DEPTH_MAX = 511;
-/** Maximum values in one text: some hundred bytes each once they are read, and together a second for which all clients wait. */
+/** Maximum values in one text: each takes some hundred bytes once it is read, and all together take a second, during which all clients wait. */
 export const JSON_VALUES_MAX = 1_000_000;
-/** Replaces bytes in a text that were not UTF-8: no decoder makes half of a surrogate pair. */
+/** Replaces bytes that are not UTF-8. No decoder produces half of a surrogate pair, so this cannot be a character of the text. */
 export const NOT_UTF8 = "\udfff";
 
-/** Elements of a list that differ in shape from the first one, after which the rest is read without a shape. */
+/** After this many elements of a list that differ in shape from the first one, the rest is read without a shape. */
 const OTHERS_MAX = 8;
-/**
- * Characters of a string after which an expression finds the next one that is not plain: it takes a while to begin, and is ten times as
- * quick.
- */
+/** Characters of a string after which a regular expression finds the next special one: it is ten times as fast, but slow to begin. */
 const LONG_STRING = 64;
 const PLAIN_CHARACTERS = /[^"\\\x00-\x1f\ud800-\udfff]*/y;
 const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
@@ -76,7 +73,7 @@ export function parseJson(text: string): JsonValue {
   return new JsonReader(text, Number.POSITIVE_INFINITY).read();
 }
 
-/** Parses the text of another program as above. @throws MalformedJson  of more than JSON_VALUES_MAX values, too */
+/** Parses a text from another program. @throws MalformedJson  also for more than JSON_VALUES_MAX values */
 export function parseForeignJson(text: string): JsonValue {
   return new JsonReader(text, JSON_VALUES_MAX).read();
 }
@@ -86,7 +83,7 @@ class JsonReader {
   #at = 0;
   #depth = 0;
   #hasInfinite = false;
-  /** Values that may still come. */
+  /** How many more values the text may have. */
   #valuesLeft: number;
 
   constructor(text: string, valuesMax: number) {
@@ -147,13 +144,13 @@ class JsonReader {
     return list;
   }
 
-  /** Returns the object at this position, if it is of a shape: its members are parsed when they are first read. */
+  /** Returns the object at this position if it has a known shape; its members are parsed when they are first read. */
   #alike(shape: JsonShape): JsonObject | null {
     const values = 1 + shape.names.length;
     if (this.#valuesLeft < values) return null;
     const end = shape.endIn(this.#text, this.#at);
     if (end < 0) return null;
-    // Once it is looked at, it is one of its own, which does not keep all of the text alive.
+    // A concatenation: the engine copies it when it is first read, and from then on it no longer keeps the whole text alive.
     const text = `{${this.#text.slice(this.#at + 1, end)}`;
     this.#valuesLeft -= values;
     this.#at = end;
@@ -261,7 +258,7 @@ class JsonReader {
     }
   }
 
-  /** Returns the error for an unexpected text; an error within a string comes first. */
+  /** Returns the error for unexpected text; an error within a string takes precedence. */
   #strange(): MalformedJson {
     const code = this.#text.charCodeAt(this.#at);
     if (code < 0x20) return new MalformedJson("control");

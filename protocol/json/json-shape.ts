@@ -3,12 +3,12 @@
  * their texts are recognized as well-formed, and as what `writeJson` would write, without being parsed.
  */
 
-/** Longer lists of names are not worth it. */
+/** For longer lists of names a shape does not pay. */
 const NAMES_MAX = 64;
 const NAMES_CHARS_MAX = 1024;
-/** Longer texts are taken apart: what the engine keeps for going back grows with them. */
+/** Longer texts are parsed: the engine's memory for backtracking grows with them. */
 const TEXT_CHARS_MAX = 64 * 1024;
-/** Shapes that are remembered: making one takes as long as reading some hundred members. */
+/** Maximum number of cached shapes: making one takes as long as reading some hundred members. */
 const SHAPES_MAX = 256;
 
 /** No number that is this short is beyond all doubles. */
@@ -33,7 +33,7 @@ export class JsonShape {
     return pattern.lastIndex - at > TEXT_CHARS_MAX ? -1 : pattern.lastIndex;
   }
 
-  /** Whether a text is such an object and nothing else. */
+  /** Whether a text consists of such an object alone. */
   matches(text: string): boolean {
     return text.length <= TEXT_CHARS_MAX && this.endIn(text, 0) === text.length;
   }

@@ -1,6 +1,6 @@
 /**
- * Values of JSON texts, with what JavaScript's own objects lose: numbers as they were written, the order of members, and names that are
- * only names (`__proto__`, `10` before `9`). Source: RFC 8259; docs/json-documents.md.
+ * Values of JSON texts, with the details that JavaScript's own objects lose: numbers as they were written, the order of members, and names
+ * that are only names (`__proto__`, `10` before `9`). Source: RFC 8259; docs/json-documents.md.
  */
 
 /** A number as it was written. */
@@ -15,7 +15,7 @@ export class JsonNumber {
 /** Minimum number of members that are found by a table. */
 const TABLE_MEMBERS_MIN = 12;
 
-/** An object that is known to be well-formed, and was not taken apart yet. */
+/** An object that is known to be well-formed and has not been parsed yet. */
 export interface UnreadObject {
   /** The number as `writeJson` would write it. */
   readonly text: string;
@@ -54,7 +54,7 @@ export class JsonObject {
     return place < 0 ? undefined : this.#values[place];
   }
 
-  /** Gives a member a value; one that is there already keeps its place. */
+  /** Sets the value of a member; an existing one keeps its position. */
   set(name: string, value: JsonValue): void {
     if (this.#unread !== null) this.#read(this.#unread);
     const place = this.#find(name);
@@ -85,7 +85,7 @@ export class JsonObject {
 export type JsonContainer = readonly JsonValue[] | JsonObject;
 export type JsonValue = null | boolean | string | JsonNumber | JsonContainer;
 
-/** Whether a value has members: a list's are named by its places. */
+/** Whether a value has members; those of a list are named by their indexes. */
 export function isContainer(value: JsonValue | undefined): value is JsonContainer {
   return value instanceof JsonObject || Array.isArray(value);
 }

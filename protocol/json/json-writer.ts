@@ -1,6 +1,7 @@
 /**
- * Values into JSON texts: plainly, numbers as they were written; or as PHP's json_encode writes what json_decode has read,
- * which clients of the original see. Source: php 8.2 (test/protocol/json/json-reader.test.ts asks it); docs/json-documents.md.
+ * Writes values as JSON texts. The plain form keeps numbers as they were written. The PHP form is what clients of the original
+ * see: json_encode's output for what json_decode has read. Source: PHP 8.2 (test/protocol/json/json-reader.test.ts compares with it);
+ * docs/json-documents.md.
  */
 import { type ByteString, textOfBytes } from "../byte-string.js";
 import { parseJson } from "./json-reader.js";
@@ -20,12 +21,12 @@ export function writeJson(value: JsonValue): string {
   return `{${names.map((name, at) => `${JSON.stringify(name)}:${writeJson(values[at] as JsonValue)}`).join(",")}}`;
 }
 
-/** A string without escapes: the expression checks a long one sooner than it would be written character by character. */
+/** A string that needs no escapes: checking a long one takes less time than writing it character by character. */
 const AS_IT_IS = /^[^"\\\x00-\x1f\ud800-\udfff]*$/;
 
 const writeString = (text: string): string => (AS_IT_IS.test(text) ? `"${text}"` : JSON.stringify(text));
 
-/** Writes ASCII; lists and objects as PHP distinguishes them, by the names of their members. */
+/** Writes ASCII; distinguishes lists and objects as PHP does, by the names of their members. */
 export function writePhpJson(value: JsonValue): string {
   if (value === null) return "null";
   if (typeof value === "boolean") return value ? "true" : "false";
@@ -35,13 +36,13 @@ export function writePhpJson(value: JsonValue): string {
   return `[${value.map(writePhpJson).join(",")}]`;
 }
 
-/** A container of members that are written already. */
+/** A container of members that are already written. */
 export function writePhpMembers(names: readonly string[], written: readonly string[]): string {
   if (isListLike(names)) return `[${written.join(",")}]`;
   return `{${names.map((name, at) => `${writePhpString(name)}:${written[at]}`).join(",")}}`;
 }
 
-/** A name as PHP keeps it in an array: an integer, if it looks like one. */
+/** A name as PHP stores it in an array: as an integer, if it looks like one. */
 export function writePhpKey(name: string): string {
   return isPhpInteger(name) ? name : writePhpString(name);
 }
@@ -58,31 +59,31 @@ const TO_ESCAPE = /[/\x80-\uffff]/g;
 const escaped = (character: string) =>
   character === "/" ? "\\/" : `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
 
-/** Texts that PHP may write in another way: escapes, fractions, exponents, large numbers, minus zero, empty objects, lists. */
+/** Texts that PHP may write differently: escapes, fractions, exponents, large numbers, minus zero, empty objects, lists. */
 const NOT_PLAIN = /\\|\d[.eE]|\d{16}|-0|\{\}|\{"0":/;
 const TEXT = String.raw`"[^"\\/\x00-\x1f\x80-\uffff]*"`;
 const MEMBER = `${TEXT}:(?:${TEXT}|0|-?[1-9]\\d{0,14}|true|false|null)`;
-/** Objects of plain strings and small whole numbers, or members that are such objects: PHP writes them in the same way. Quicker than looking for what is not plain. */
+/** Objects of plain strings and small whole numbers, or members that are such objects: PHP writes them in the same way. Faster than a search for what is not plain. */
 const PLAIN_OBJECT = String.raw`\{(?!"0":)${MEMBER}(?:,${MEMBER})*\}`;
 const PLAIN_ENTRY = `(?:${TEXT}:)?${PLAIN_OBJECT}`;
 const PLAIN_ENTRIES = new RegExp(`^${PLAIN_ENTRY}(?:,${PLAIN_ENTRY})*$`);
-/** Longer texts are not tried: what the engine keeps for going back grows with them. */
+/** Longer texts are not tried: the memory that the engine needs for backtracking grows with their length. */
 const TRIED_CHARS_MAX = 64 * 1024;
 
-/** The text of `writeJson`, as UTF-8, in PHP's form. */
+/** Converts a text from `writeJson`, as UTF-8, to PHP's form. */
 export function phpFormOf(bytes: ByteString): string {
   if (isPlain(bytes)) return bytes;
   if (NOT_PLAIN.test(bytes)) return writePhpJson(parseJson(textOfBytes(bytes)));
   return PLAIN_STRING.test(bytes) ? bytes : textOfBytes(bytes).replace(TO_ESCAPE, escaped);
 }
 
-/** Characters of a pattern, such as a digit too many, that may precede a window's end. */
+/** Windows overlap by this many characters, because a match (16 digits, say) may begin in one and end in the next. */
 const OVERLAP = 16;
 
-/** Whether it is written window by window. */
+/** Whether a text is written window by window. */
 export const isLongText = (bytes: ByteString) => bytes.length > TRIED_CHARS_MAX;
 
-/** `phpFormOf` of a long text in steps, and in pieces: only what PHP would write in another way is taken apart, which takes as long as it is. */
+/** `phpFormOf` for a long text, in steps and pieces. Only a text that PHP would write differently is parsed, in one step. */
 export function* phpFormPieces(bytes: ByteString): Generator<void, readonly string[]> {
   for (let from = 0; from < bytes.length; from += TRIED_CHARS_MAX) {
     const window = bytes.slice(Math.max(0, from - OVERLAP), from + TRIED_CHARS_MAX);
@@ -100,7 +101,7 @@ export function* phpFormPieces(bytes: ByteString): Generator<void, readonly stri
   return pieces;
 }
 
-/** The next index at which no character of UTF-8 is cut. */
+/** The next index that does not split a UTF-8 character. */
 function characterEnd(bytes: ByteString, at: number): number {
   let end = Math.min(at, bytes.length);
   while ((bytes.charCodeAt(end) & 0xc0) === 0x80) end++;
@@ -109,12 +110,12 @@ function characterEnd(bytes: ByteString, at: number): number {
 
 const isPlain = (bytes: ByteString) => bytes.length <= TRIED_CHARS_MAX && PLAIN_ENTRIES.test(bytes);
 
-/** Entries that are written together: more make no difference. */
+/** How many entries to write together; more would not be faster. */
 export const ENTRIES_TOGETHER = 64;
 
 /**
  * Some entries of a container in PHP's form, with commas between them.
- * @param names  null: they have none @param texts  of `writeJson`, as UTF-8
+ * @param names  null: the entries have no names @param texts  from `writeJson`, as UTF-8
  */
 export function writePhpEntries(names: readonly string[] | null, texts: readonly ByteString[]): string {
   const written = names === null ? texts : texts.map((text, at) => `${names[at]}:${text}`);

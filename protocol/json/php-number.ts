@@ -23,7 +23,7 @@ export function phpNumberOf(text: string): PhpNumber {
   const value = Number(text);
   if (!INTEGER.test(text)) return value;
   if (Number.isSafeInteger(value)) return value === 0 ? 0 : value;
-  // A string may have millions of digits, whose exact value would hold everybody up.
+  // A string may have millions of digits; computing its exact value would block all clients.
   if (Math.abs(value) > INT64_MAGNITUDE) return value;
   const exact = BigInt(text);
   return exact < INT64_MIN || exact > INT64_MAX ? value : exact;
@@ -40,7 +40,7 @@ function asInteger(text: string): bigint | undefined {
   return exact < INT64_MIN || exact > INT64_MAX ? undefined : exact;
 }
 
-/** The number that a string looks like, blanks around it allowed; undefined: like none. */
+/** Returns the number that a string looks like, ignoring surrounding blanks; undefined: it looks like none. */
 export function phpNumeric(text: string): PhpNumber | undefined {
   const digits = NUMERIC.exec(text)?.[1];
   return digits === undefined ? undefined : phpNumberOf(digits.replace(/^\+/, ""));

@@ -9,13 +9,13 @@ import { readFlag, readNumber, readShort } from "./member-elements.js";
 export interface MemberAbout {
   /** The program's version. */
   readonly software: string;
-  /** The dashboard's port (--admin) and whether it is on loopback; 0: there is none. */
+  /** The dashboard's port (--admin), and whether it listens on loopback; 0: there is none. */
   readonly pagePort: number;
   readonly isPageLocal: boolean;
-  /** Bytes of the data folder's file system; size 0: there is no folder, or the size is unknown. */
+  /** Bytes of the file system that the data folder is on; size 0: there is no folder, or the size is unknown. */
   readonly diskFree: number;
   readonly diskSize: number;
-  /** The problems that it finds with itself, one sentence each. */
+  /** The problems that the member reports about itself, one sentence each. */
   readonly problems: readonly string[];
 }
 

@@ -1,11 +1,11 @@
 /**
- * The members of one document, without a look into those that are documents themselves: whatever lies in it, and however deep, costs
- * no more than its length says.
+ * Reads the members of one document, without descending into members that are documents themselves: so the cost depends on the document's
+ * length alone, not on its contents or depth.
  */
 import { type ByteString, bytesOf } from "../byte-string.js";
 import { BSON } from "./bson-types.js";
 
-/** The bytes are no document. */
+/** Thrown if the bytes are not a valid document. */
 export class MalformedBson extends Error {}
 
 export interface Member {
@@ -20,7 +20,7 @@ export interface Member {
 }
 
 const LENGTH_BYTES = 4;
-/** Lengths of values whose length never varies. */
+/** Lengths of the types whose values have a fixed length. */
 const LENGTHS: ReadonlyMap<number, number> = new Map([
   [BSON.double, 8],
   [BSON.undefined, 0],
@@ -35,7 +35,7 @@ const LENGTHS: ReadonlyMap<number, number> = new Map([
   [BSON.most, 0],
   [BSON.least, 0],
 ]);
-/** Bytes that a length does not count: itself, and a subtype or an id after it. */
+/** Bytes that the length of a value does not include: the length itself, and a subtype or an id after it. */
 const UNCOUNTED: ReadonlyMap<number, number> = new Map([
   [BSON.text, LENGTH_BYTES],
   [BSON.document, 0],
@@ -47,7 +47,7 @@ const UNCOUNTED: ReadonlyMap<number, number> = new Map([
   [BSON.scopedCode, 0],
 ]);
 
-/** @param bytes  a whole document. @throws MalformedBson */
+/** @param bytes  a complete document @throws MalformedBson */
 export function* membersOf(bytes: Buffer): Generator<Member, void> {
   const last = bytes.length - 1;
   if (last < LENGTH_BYTES || bytes.readInt32LE(0) !== bytes.length || bytes[last] !== 0)
@@ -76,11 +76,11 @@ function lengthAt(bytes: Buffer, type: number, from: number, last: number): numb
   if (uncounted === undefined) throw new MalformedBson(`a value of type ${type}`);
   const declared = from + LENGTH_BYTES > last ? -1 : bytes.readInt32LE(from);
   if (declared < 0) throw new MalformedBson("a value whose length is not what it says");
-  // What counts itself is never shorter.
+  // A length that includes itself is never shorter.
   return Math.max(declared + uncounted, LENGTH_BYTES);
 }
 
-/** Two texts, each up to a 0. */
+/** Returns the end of a pattern: two texts, each terminated by a 0. */
 function patternEnd(bytes: Buffer, from: number): number {
   const middle = bytes.indexOf(0, from);
   const end = middle < 0 ? -1 : bytes.indexOf(0, middle + 1);

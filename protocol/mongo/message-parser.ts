@@ -1,14 +1,14 @@
-/** Parses messages of the MongoDB wire protocol from a stream of bytes, each limited by the length in its head. */
+/** Splits a byte stream into messages of the MongoDB wire protocol, by the length in each message's header. */
 import { ReceiveBuffer } from "../receive-buffer.js";
 import { HEAD_BYTES, lengthOf, MalformedMessage, type MongoMessage, readMessage } from "./message.js";
 
 export class MongoMessageParser {
-  /** Maximum bytes of a message. May be changed between two. */
+  /** Maximum bytes of a message. May be changed between two messages. */
   maxBytes: number;
   /** The error in the stream, after which nothing more is parsed; null: none. */
   fault: string | null = null;
   readonly #input = new ReceiveBuffer();
-  /** Bytes of the message that has begun, once its head says so. */
+  /** Length of the message that has begun; undefined until its header is here. */
   #expected: number | undefined;
 
   constructor(maxBytes: number) {
@@ -23,17 +23,19 @@ export class MongoMessageParser {
     return this.#input.length > 0;
   }
 
-  /** Takes bytes as they came, which must not be changed before `keep`. What is announced costs nothing until it is there. */
+  /**
+   * Takes received bytes, which must not be changed before `keep`. An announced message takes no memory until it arrives.
+   */
   push(chunk: Buffer): void {
     if (this.fault === null) this.#input.push(chunk, this.#expected);
   }
 
-  /** Copies what is left of the last chunk, which may then be changed. */
+  /** Copies the rest of the last chunk; after that the chunk may be changed. */
   keep(): void {
     this.#input.keep();
   }
 
-  /** The next whole message, whose bytes are its own; null: it has not come, or the stream has a fault. */
+  /** The next complete message, with its own copy of the bytes; null: it has not arrived, or the stream has a fault. */
   next(): MongoMessage | null {
     if (this.fault !== null || this.#input.length < HEAD_BYTES) return null;
     try {

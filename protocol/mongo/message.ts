@@ -1,6 +1,6 @@
 /**
- * Messages of the MongoDB wire protocol: what of them is taken, and how answers are written. Documents stay bytes, of which only the
- * length at their head has been looked at.
+ * Messages of the MongoDB wire protocol: reads the supported ones, and writes answers. Documents remain bytes, of which only the length at
+ * their beginning is checked.
  * Source: the specification of OP_MSG (mongodb/specifications, message/OP_MSG.md), and of the opcodes before it.
  */
 import { crc32c } from "./crc32c.js";
@@ -19,7 +19,7 @@ const OP_MSG = 2013;
 
 const CHECKSUM_PRESENT = 1;
 const MORE_TO_COME = 2;
-/** Bits that a reader has to reject if it does not know them. */
+/** Bits that a reader must reject if it does not know them. */
 const REQUIRED_BITS = 0xffff;
 const CHECKSUM_BYTES = 4;
 /** The shortest document: its length and its end. */
@@ -39,7 +39,7 @@ export interface MongoMessage {
   readonly id: number;
   /** `query`: of the old kind, as drivers greet servers that they do not know; answered likewise. */
   readonly kind: "message" | "query";
-  /** Whether no answer is wanted. */
+  /** Whether the client expects no answer. */
   readonly isSilent: boolean;
   /** Database and collection of `query`; otherwise empty. */
   readonly collection: string;
@@ -48,10 +48,10 @@ export interface MongoMessage {
   readonly sequences: readonly DocumentSequence[];
 }
 
-/** The bytes are not what the protocol says; the connection is of no use any more. */
+/** Thrown if the bytes violate the protocol; the connection can no longer be used. */
 export class MalformedMessage extends Error {}
 
-/** Looks at a message's head. @throws MalformedMessage */
+/** Checks a message's head. @throws MalformedMessage */
 export function lengthOf(head: Buffer, most: number): number {
   const length = head.readInt32LE(0);
   if (length <= HEAD_BYTES || length > most)

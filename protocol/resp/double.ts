@@ -1,7 +1,7 @@
 /** Doubles as Redis 7.0 writes them where the format has no double of its own: C's `%.17g`. */
 
 const DIGITS = 17;
-/** Enough to see that nothing follows a last 5: a double that ends so has 18 digits. */
+/** Enough digits to detect that nothing follows a final 5: a double that ends in this way has 18 digits. */
 const DIGITS_OF_TIE = 60;
 /** From here on JavaScript's `toFixed` has no digits after the point. */
 const FIXED_MAX = 1e21;

@@ -37,7 +37,7 @@ export function splitLine(line: ByteString): ByteString[] | QuoteMistake {
     if (at === line.length) return words;
     const read = readWord(line, at);
     if ("quote" in read) return read;
-    // Put together of characters, each of which would cost 32 bytes as long as the word is kept.
+    // It was concatenated from characters, each of which would take 32 bytes as long as the word is kept.
     words.push(detached(read.word));
     at = read.end;
   }
@@ -67,7 +67,7 @@ function readWord(line: ByteString, start: number): Read | QuoteMistake {
     }
     const quoted = char === '"' ? readDoubleQuoted(line, at + 1) : readSingleQuoted(line, at + 1);
     if (quoted === null) return { quote: char, isOpen: true };
-    // After a closing quote the word has to end.
+    // After a closing quote the word must end.
     if (quoted.end < line.length && !BLANK.test(line[quoted.end] as string))
       return { quote: char, isOpen: false };
     return { word: word + quoted.word, end: quoted.end };

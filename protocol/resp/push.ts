@@ -16,7 +16,7 @@ export function writePush(parts: readonly ByteString[], protocol: 2 | 3): ByteSt
 /** The channel on which RESP2 reports cached copies. */
 const INVALIDATE_CHANNEL = "__redis__:invalidate";
 
-/** Copies of keys are none any more. @param keys  null: all */
+/** Returns the message that cached copies of keys are invalid. @param keys  null: all */
 export function writeInvalidation(keys: readonly ByteString[] | null, protocol: 2 | 3): ByteString {
   const head =
     protocol === 3

@@ -8,9 +8,9 @@ import { RespReader } from "./resp-reader.js";
 const END = "\r\n";
 const DOLLAR = 0x24;
 const STAR = 0x2a;
-/** Types of replies that are one line: a status, an error, an integer. */
+/** Types of one-line replies: a status, an error, an integer. */
 const LINES: ReadonlySet<number> = new Set([0x2b, 0x2d, 0x3a]);
-/** Deeper ones no server sends. */
+/** No server sends deeper ones. */
 const NESTING_MAX = 32;
 const LENGTH = /^(?:-1|0|[1-9]\d{0,9})$/;
 const MALFORMED = "what it sends is no answer of a Redis";
@@ -41,7 +41,7 @@ export class RespReplyStream {
     this.#input.push(chunk, this.#hasElement ? this.#scanned : undefined);
   }
 
-  /** The next complete reply; null: it has not come, or the stream cannot be read. */
+  /** The next complete reply; null: it has not arrived, or the stream cannot be read. */
   next(): PlainReply | null {
     while (this.problem === null) {
       if (!this.#hasElement && !this.#readLine()) break;
@@ -55,7 +55,7 @@ export class RespReplyStream {
     return null;
   }
 
-  /** Reads the line that begins an element. Returns false if it has not come. */
+  /** Reads the line that begins an element. Returns false if it has not arrived. */
   #readLine(): boolean {
     const { bytes, at, end } = this.#input;
     const start = at + this.#scanned;

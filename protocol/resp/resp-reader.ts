@@ -1,27 +1,27 @@
 /**
- * RESP2, the reading half, over a buffer that holds a whole message. Strict: lengths and integers are canonical decimals,
- * every line ends with CR LF, nothing is nested deeper than a reply can be.
+ * Reads RESP2 from a buffer that holds a complete message. Strict: lengths and integers are canonical decimals, every line
+ * ends with CR LF, and nothing is nested deeper than a reply can be.
  */
 import { type ByteString, bytesOf } from "../byte-string.js";
 import { MalformedFrame } from "../errors.js";
 import { bulk, error, integer, NIL, NIL_ARRAY, OK, type PlainReply, status } from "../reply.js";
 import type { ShortStrings } from "./short-strings.js";
 
-/** Maximum nesting: the deepest of Redis's replies (COMMAND's) has 6. */
+/** Maximum nesting. Redis's most deeply nested reply (COMMAND's) has 6 levels. */
 const NESTING_MAX = 32;
-/** Elements of all replies of one message together, those of nested arrays included: a reader's loop is blocked meanwhile. */
+/** Maximum elements in all replies of one message, including those of nested arrays: reading them blocks the event loop. */
 export const ELEMENTS_MAX = 16 * 1024 * 1024;
-/** Digits of a length; its number is safe. */
+/** Maximum digits of a length, which is then a safe integer. */
 const LENGTH_DIGITS_MAX = 10;
-/** Digits of a number that may be safe. */
+/** Maximum digits of a safe integer. */
 const NUMBER_DIGITS_MAX = 16;
 /**
- * Bytes to convert in one step when a short string of them is read: cutting such a string out costs a quarter of converting it. The engine
- * copies the part if it is shorter than 13; otherwise the part would keep all of them alive.
+ * How many bytes to convert together when a short string is read: taking the next short string out of the converted text costs a quarter
+ * of converting it alone. The engine copies substrings shorter than 13; a longer one would keep the whole text alive.
  */
 const TEXT_BYTES = 1024;
 const SHORT_BYTES_MAX = 12;
-/** Arguments for which the engine makes room at the first one, however few there are. */
+/** The engine reserves room for this many elements when the first is added to an array, however few there will be. */
 const SIZED_MAX = 17;
 
 const CR = 0x0d;
@@ -39,7 +39,7 @@ export class RespReader {
   readonly #buffer: Buffer;
   #at: number;
   #elements = 0;
-  /** The last converted text, and its offset. */
+  /** The text that was last converted, and its offset. */
   #text: ByteString = "";
   #textAt = 0;
 
@@ -48,7 +48,7 @@ export class RespReader {
     this.#at = start;
   }
 
-  /** Place of the next byte. */
+  /** Offset of the next byte. */
   get offset(): number {
     return this.#at;
   }
@@ -62,7 +62,7 @@ export class RespReader {
     if (!this.isAtEnd) throw this.malformed("expected the end of the message");
   }
 
-  /** Returns the number of elements of an array; they follow. */
+  /** Returns the number of elements of an array. The elements follow. */
   readArrayHead(): number {
     return this.#readLength(STAR, "an array");
   }
@@ -75,7 +75,7 @@ export class RespReader {
     return bytes;
   }
 
-  /** Steps over a bulk string, however long, of which nothing is kept. @returns whether it is that word */
+  /** Skips a bulk string of any length without copying it. @returns whether it equals `word` */
   readWord(word: ByteString): boolean {
     const end = this.#startBulk();
     const start = this.#at;
@@ -85,7 +85,7 @@ export class RespReader {
     return true;
   }
 
-  /** A bulk string that is a canonical decimal; NaN: another one. Exact up to 2^53, and above that if longer. */
+  /** Reads a bulk string that is a canonical decimal; NaN: it is not one. Exact up to 2^53; a larger number is rounded, or NaN if it has more than 16 digits. */
   readBulkDecimal(): number {
     const buffer = this.#buffer;
     const end = this.#startBulk();
@@ -113,12 +113,12 @@ export class RespReader {
 
   /**
    * A command: an array of at least one bulk string.
-   * @param known  strings that came lately: commands are much alike, and one string is then made, and hashed, for many
+   * @param known  recently read strings: commands repeat the same ones, so each is created and hashed only once
    */
   readCommand(known: ShortStrings): ByteString[] {
     const length = this.readArrayHead();
     if (length === 0) throw this.malformed("expected a command of at least one argument");
-    // Sized where it is short, as it may be kept for long: else the length is the sender's word, the bytes are not there yet.
+    // A short array gets its exact size, because it may be kept for long. A long one does not: the sender may have announced more than it sends.
     const argv: ByteString[] = length <= SIZED_MAX ? new Array(length) : [];
     for (let i = 0; i < length; i++) {
       const end = this.#startBulk();
@@ -169,7 +169,7 @@ export class RespReader {
     return new MalformedFrame(problem, this.#at);
   }
 
-  /** Steps over the head of a bulk string. @returns where its bytes end */
+  /** Skips the header of a bulk string. @returns where its bytes end */
   #startBulk(): number {
     const length = this.#readLength(DOLLAR, "a bulk string");
     const end = this.#at + length;
@@ -219,17 +219,17 @@ export class RespReader {
     return integer(Number.isSafeInteger(value) ? value : BigInt(line));
   }
 
-  /** Reads the length -1, after the type. */
+  /** Skips a length of -1 after the type, if there is one. */
   #readNil(): boolean {
     return this.#skip(MINUS, ONE);
   }
 
-  /** Reads the usual answer of writes. */
+  /** Skips `OK`, the usual answer to a write, if it is next. */
   #readOk(): boolean {
     return this.#skip(LETTER_O, LETTER_K);
   }
 
-  /** Steps over a line of two characters after its type, if it is these. */
+  /** Skips a line that consists of its type and these two characters, if it is next. */
   #skip(first: number, second: number): boolean {
     const buffer = this.#buffer;
     const at = this.#at;

@@ -1,5 +1,5 @@
 /**
- * Parses requests of RESP clients from a stream of any pieces: arrays of bulk strings, and lines as one types them ("inline").
+ * Parses requests of RESP clients from a stream that arrives in any pieces: arrays of bulk strings, and lines as users type them ("inline").
  * Errors in a stream have Redis's own wording. Source: redis-server 7.0, test/listeners/resp.
  */
 import { type ByteString, bytesOf } from "../byte-string.js";
@@ -23,7 +23,7 @@ const ARGUMENTS_MAX = 0x7fffffff;
 /** Maximum arguments of a client that has not logged in: a login needs no more. */
 const UNAUTHENTICATED_ARGUMENTS_MAX = 10;
 const UNAUTHENTICATED_BULK_BYTES_MAX = 16_384;
-/** Digits that a number can have and be exact; longer ones are above every limit. */
+/** Maximum digits of an exact number; longer numbers are above every limit. */
 const DIGITS_MAX = 15;
 /** Cost of an argument in addition to its bytes: empty ones must not be free. */
 const ARGUMENT_BYTES = 16;
@@ -31,7 +31,7 @@ const ARGUMENT_BYTES = 16;
 export interface RequestBounds {
   /** Bytes of one argument. */
   readonly bulkBytes: number;
-  /** Bytes of one request as far as it has come. */
+  /** Bytes of one request received so far. */
   readonly requestBytes: number;
 }
 
@@ -66,7 +66,7 @@ export class RespRequestParser {
     return this.#argv !== null || this.#input.length > 0;
   }
 
-  /** @param chunk  as it came; not copied if nothing waits, so not to be changed before `keep` */
+  /** @param chunk  not copied if no other bytes are waiting, so it must not be changed before `keep` */
   push(chunk: Buffer): void {
     if (this.#input.length > 0) this.#join(chunk);
     else this.#input.lend(chunk, 0);
@@ -76,7 +76,7 @@ export class RespRequestParser {
     const input = this.#input;
     const missing = this.#bulk < 0 ? 0 : this.#bulk + 2 - input.length;
     if (missing > 0 && missing <= chunk.length) {
-      // What follows a long argument need not be copied as well.
+      // The bytes after a long argument need not be copied as well.
       input.append(chunk, missing, this.#bulk + 2);
       this.#takeArgument();
       input.lend(chunk, missing);
@@ -88,7 +88,7 @@ export class RespRequestParser {
     this.#input.keep();
   }
 
-  /** The next whole request, name first; null: more bytes have to come, or `problem` says what is wrong. */
+  /** The next complete request, name first; null: more bytes have to come, or `problem` says what is wrong. */
   next(): readonly ByteString[] | null {
     if (this.problem !== null) return null;
     for (;;) {
@@ -106,8 +106,8 @@ export class RespRequestParser {
   }
 
   /**
-   * A request of few short arguments that is all there, as most are; null: it is not, or is to be looked at more closely. Refuses nothing,
-   * and takes nothing that step by step would not be taken.
+   * Reads a complete request with few short arguments, as most are; null: it is incomplete, or must be parsed step by step. It refuses
+   * nothing, and accepts nothing that parsing step by step would refuse.
    */
   #readWhole(): readonly ByteString[] | null {
     const buffer = this.#input.bytes;
@@ -163,7 +163,7 @@ export class RespRequestParser {
     return argv;
   }
 
-  /** The argument that is being read is all there. */
+  /** The current argument is complete. */
   #takeArgument(): void {
     const end = this.#input.at + this.#bulk;
     (this.#argv as ByteString[]).push(this.#strings.take(this.#input.bytes, this.#input.at, end));

@@ -134,7 +134,7 @@ export function writeBulks(
   return parts.join("");
 }
 
-/** Piece by piece: a long chain of strings is put together once, when it is sent. */
+/** Piece by piece: a long chain of strings is joined once, when it is sent. */
 export function appendBulk(written: ByteString, bytes: ByteString): ByteString {
   let longer = written;
   longer += bulkHead(bytes.length);

@@ -6,7 +6,7 @@ import { type ByteString, bytesOf } from "../byte-string.js";
 
 /** Longer strings are not shared: comparing them would cost as much as making them. */
 const LENGTH_MAX = 32;
-/** A power of two. All of them full are some 30 KiB. */
+/** A power of two. When all are full they take about 30 KiB. */
 const PLACES = 512;
 
 export class ShortStrings {

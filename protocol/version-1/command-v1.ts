@@ -7,13 +7,13 @@ import { type ByteString, bytesOf, bytesOfText } from "../byte-string.js";
 import { MalformedFrame, UnsendableCommand } from "../errors.js";
 import { writeFrame } from "../frame.js";
 
-/** A request payload taken apart. `text` ends with its NUL and is what `signature` covers. */
+/** A parsed request payload. `text` ends with its NUL and is what `signature` covers. */
 export interface CommandPayload {
   readonly text: Buffer;
   readonly signature: Buffer | null;
 }
 
-/** The longest inner header: `ds:`, ten digits, a colon. */
+/** Length of the longest inner header: `ds:`, ten digits, a colon. */
 const MAX_HEADER_BYTES = 14;
 
 /**
@@ -86,7 +86,7 @@ function argumentText(argument: string, index: number): string {
 }
 
 /**
- * A whole request frame.
+ * Returns a complete request frame.
  * @param text       from `commandText`
  * @param signature  of `text`, or null for an unsigned frame
  */

@@ -19,7 +19,7 @@ const MAX_HEADER_BYTES = 32;
 const NO_VALUE = "\0";
 
 /**
- * A whole response frame.
+ * Returns a complete response frame.
  * @param values  one for each database, from `replyText`; null where there is no value
  */
 export function writeResponseFrame(values: readonly (ByteString | null)[]): ByteString {

@@ -1,4 +1,4 @@
-/** Asks servers one after the other for one statement, as long as that can do no harm. */
+/** Tries servers one after the other for one statement, as long as that is harmless. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { UpstreamAnswer, UpstreamFailure } from "../upstream/outcome.js";
 import type { UpstreamSession } from "../upstream/session.js";
@@ -9,9 +9,9 @@ export interface Attempt {
   readonly servers: readonly BalancedServer[];
   readonly session: UpstreamSession;
   readonly statement: ByteString;
-  /** Whether it changes nothing on servers, and so may be asked for again whatever became of it. */
+  /** Whether it changes nothing on servers, and so may be retried whatever its outcome. */
   readonly isRepeatable: boolean;
-  /** A server has said that it takes no statements yet. */
+  /** A server has answered that it accepts no statements yet. */
   readonly notReady: (server: BalancedServer) => void;
 }
 
@@ -47,7 +47,7 @@ export async function attempt({ servers, session, statement, ...rules }: Attempt
     else server.unknown++;
     const isOver = OF_STATEMENT.has(outcome.why) || (outcome.reached === "unknown" && !isRepeatable);
     if (isOver) return { ...outcome, server, tries };
-    // One that takes statements in a moment is worth more than one that is not there.
+    // A server that will soon accept statements is better than one that cannot be reached.
     if (tries === servers.length) return { ...(notYet ?? { ...outcome, server }), tries };
   }
   throw new Error("there is no server");

@@ -5,7 +5,7 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { BalancedServer } from "./balanced-server.js";
 
-/** Databases that are remembered of one session. */
+/** Maximum databases that are remembered for one session. */
 const DATABASES_MAX = 64;
 
 interface Write {

@@ -3,12 +3,12 @@ import type { StatementKind } from "../routing/statement-kind.js";
 
 export class StatementCounts {
   readonly statements: Record<StatementKind["kind"], number> = { read: 0, write: 0, use: 0, connection: 0 };
-  /** Reads that another server answered than the one that was asked first. */
+  /** Reads that were answered by a server other than the first one tried. */
   retried = 0;
   /** Writes that went to another server, as the one before had certainly not seen them. */
   moved = 0;
   /** Writes whose outcome is unknown. */
   unknown = 0;
-  /** Statements that no server could be asked for. */
+  /** Statements that could not be sent to any server. */
   unreached = 0;
 }

@@ -39,7 +39,7 @@ export class AnswerStore<Result> {
   readonly #tagged = new TagIndex<ByteString>();
   readonly #flights = new Map<ByteString, Flight<Result>>();
   readonly #flying = new TagIndex<Flight<Result>>();
-  /** Tags of which nothing is kept, and until when. */
+  /** Tags for which nothing is stored, and until when. */
   readonly #doubts = new Map<string, number>();
   #waiting = 0;
 
@@ -127,7 +127,7 @@ export class AnswerStore<Result> {
     for (const tag of tags) this.#doubts.set(tag, now + milliseconds);
   }
 
-  /** Anything may have been changed. */
+  /** Removes all answers: anything may have changed. */
   clear(): void {
     this.#figures.emptied += this.#entries.size;
     this.#entries.clear();
@@ -150,7 +150,7 @@ export class AnswerStore<Result> {
       return;
     }
     this.#entries.set(flight.key, keep);
-    // It may be larger than all that may be kept.
+    // It may exceed the limit of the complete cache.
     if (!this.#entries.has(flight.key)) return;
     figures.stored++;
     this.#tagged.add(flight.key, keep.tags);

@@ -2,17 +2,17 @@
 export interface CacheFigures {
   /** Reads that were answered from the cache. */
   hits: number;
-  /** Reads that the server was asked for. */
+  /** Reads that were sent to the server. */
   misses: number;
-  /** Reads that waited for the answer to another's. */
+  /** Reads that waited for the answer to the same read of another client. */
   joined: number;
-  /** Answers that were taken in. */
+  /** Answers that were stored. */
   stored: number;
-  /** Answers that were not, since what they depend on was changed meanwhile. */
+  /** Answers that were not stored, because their data changed meanwhile. */
   overtaken: number;
-  /** Answers that were thrown away, since what they depend on was changed. */
+  /** Answers that were removed, because their data changed. */
   emptied: number;
-  /** Statements that went to the server as they were: writes, and any other statement that is not a read. */
+  /** Statements that were sent to the server unchanged: writes, and all other statements that are not reads. */
   forwarded: number;
   /** Statements that the server did not answer. */
   failed: number;

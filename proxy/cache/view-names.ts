@@ -24,7 +24,7 @@ export function viewNamesIn({ bytes, isError }: SqlFrame): ReadonlySet<ByteStrin
   return pages === 0 ? null : names;
 }
 
-/** @param page  bytes, of which JSON escapes none that are not ASCII */
+/** @param page  bytes; JSON does not escape those that are not ASCII */
 function rowsOf(page: ByteString): readonly unknown[] | null {
   try {
     const { rows } = JSON.parse(page) as { rows?: unknown };

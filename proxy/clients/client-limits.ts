@@ -1,9 +1,9 @@
-/** Bounds of what clients of a proxy may do. Times in milliseconds. */
+/** Limits for clients of a proxy. Times in milliseconds. */
 import type { ConnectionLimits } from "../../net/connections/connection-limits.js";
 import { STATEMENT_BYTES_MAX } from "../../store/sql/parse.js";
 
 export interface ClientLimits extends ConnectionLimits {
-  /** A client may be silent between statements for so long; 0: for ever. */
+  /** Maximum time for which a client may be silent between statements; 0: no limit. */
   readonly silenceTimeout: number;
 }
 

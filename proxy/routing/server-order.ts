@@ -8,12 +8,12 @@ export interface OrderedServer {
   readonly id: string;
   readonly isWritten: boolean;
   readonly isRead: boolean;
-  /** Whether anybody expects an answer of it. */
+  /** Whether any client expects an answer. */
   readonly isUp: boolean;
 }
 
 export interface OrderRules {
-  /** All reads of a database go to one server; else to all in turn. */
+  /** All reads of a database go to one server; otherwise to all in turn. */
   readonly readsByRendezvous: boolean;
   /** The first server takes all writes. */
   readonly writesToFirst: boolean;

@@ -8,7 +8,7 @@ export const DEFAULT_PORT = 3949;
 export const DEFAULT_SERVER_PORT = 3948;
 
 export const ROLES = ["MASTER", "REPLICA"] as const;
-/** A replica takes no writes of clients. */
+/** A replica accepts no writes from clients. */
 export type Role = (typeof ROLES)[number];
 
 export const STRATEGIES = ["ROUND_ROBIN", "RENDEZVOUS"] as const;

@@ -1,4 +1,4 @@
-/** Bounds of what a proxy does with one server. Times in milliseconds. */
+/** Limits for a proxy's use of one server. Times in milliseconds. */
 export interface UpstreamLimits {
   /** Milliseconds for a connection, TLS included. */
   readonly connectTimeout: number;
@@ -12,9 +12,9 @@ export interface UpstreamLimits {
   readonly maxConnections: number;
   /** Statements that may wait for one of them. */
   readonly maxWaiting: number;
-  /** An idle connection is closed after so long: before the server closes it. */
+  /** An idle connection is closed after this time, before the server closes it. */
   readonly idleTimeout: number;
-  /** A server from which nothing came for so long is asked whether it is there. */
+  /** A server that was silent for this time is sent a heartbeat. */
   readonly heartbeatInterval: number;
   /** Milliseconds for its answer; a server may be executing something slow. */
   readonly heartbeatTimeout: number;

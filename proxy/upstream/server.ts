@@ -15,7 +15,7 @@ import { NEW_SESSION, type UpstreamSession } from "./session.js";
 
 /** Its answer is one row, or the error that a login is required: the server is up either way. */
 const ARE_YOU_THERE = "alaivo 1";
-/** Timeouts and lost connections in a row; a server that does not listen is known by the first connection that is refused. */
+/** Consecutive timeouts and lost connections after which a server is down. If it does not listen, the first refused connection is enough. */
 const FAILURES_MAX = 3;
 const ABANDONED = "the server was declared down";
 /** Failures that do not depend on the server. */
@@ -80,7 +80,7 @@ export class UpstreamServer {
     return this.#pool.waiting;
   }
 
-  /** Begins to ask whether it is there. */
+  /** Starts checking whether the server is up. */
   start(): void {
     this.#beatAfter(0);
   }
@@ -138,7 +138,7 @@ export class UpstreamServer {
       const { why, detail } = this.#lastFailure as UpstreamFailure;
       log.warn({ server, reason: why, detail }, `Erreur connexion à ${server}`);
       this.#retreat();
-      // A server that refuses or closes connections may yet answer what it has; one that is silent will not.
+      // A server that refuses or closes connections may still answer pending requests; a silent one will not.
       if (why === "timeout" || detail === NO_CONNECTION) this.#pool.abandon(ABANDONED);
     }
     this.#onChanged?.(this);
@@ -172,7 +172,7 @@ export class UpstreamServer {
 
   #beatAfter(milliseconds: number): void {
     this.#cancelBeat?.();
-    // One that is on its way goes on by itself.
+    // An attempt in progress continues by itself.
     if (this.#isStopped || this.#isBeating) return;
     this.#cancelBeat = this.#environment.setTimer(milliseconds, () => void this.#beat());
   }

@@ -44,7 +44,7 @@ export const invalidExpire = (name: string) =>
   new CommandFailure(`ERR invalid expire time in '${name}' command`);
 export const custom = (text: ByteString) => new CommandFailure(text);
 
-/** The most of a name, and of all arguments, that is repeated to the caller. */
+/** Maximum bytes of a name, and of all arguments, that are repeated to the caller. */
 const ECHO_BYTES_MAX = 128;
 
 export function unknownCommand(argv: readonly ByteString[]): CommandFailure {
@@ -57,7 +57,7 @@ export function unknownCommand(argv: readonly ByteString[]): CommandFailure {
   );
 }
 
-/** @param others  the subcommands that exist; undefined: the error has Redis's wording */
+/** @param others  the existing subcommands; undefined: the error has Redis's wording */
 export function unknownSubcommand(
   container: string,
   name: ByteString,

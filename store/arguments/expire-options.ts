@@ -9,7 +9,7 @@ export interface ExpireUnit {
   readonly absolute: boolean;
 }
 
-/** Options of SET and GETEX that bring an expiry time. */
+/** Options of SET and GETEX that set an expiry time. */
 export const expireUnits: Readonly<Record<string, ExpireUnit>> = {
   EX: { ms: 1000, absolute: false },
   PX: { ms: 1, absolute: false },
@@ -20,7 +20,7 @@ export const expireUnits: Readonly<Record<string, ExpireUnit>> = {
 /**
  * Returns an expiry time in milliseconds since 1970.
  * @param name  of the command, for the error
- * @param onlyPositive  whether 0 and less is an error, as for SET; EXPIRE then expires the key immediately
+ * @param onlyPositive  whether 0 or less is an error, as for SET; for EXPIRE such a time expires the key immediately
  * @throws CommandFailure
  */
 export function expireTime(

@@ -9,10 +9,13 @@ const INT32_MAX = 2 ** 31 - 1;
 
 const MINUS = 0x2d;
 const DIGIT_0 = 0x30;
-/** Digits of which every number is a safe integer. */
+/** Maximum number of digits with which every number is a safe integer. */
 const SAFE_DIGITS = 15;
 
-/** A 64-bit integer in canonical decimal form; a number where that is exact; undefined: it is none. */
+/**
+ * Parses a 64-bit integer in canonical decimal form. @returns a number if that is exact, else a bigint; undefined: it is
+ * not an integer
+ */
 export function parseInteger(bytes: ByteString): number | bigint | undefined {
   if (bytes.length <= SAFE_DIGITS) return parseShort(bytes);
   if (bytes.length > 20 || !/^-?[1-9]\d*$/.test(bytes)) return undefined;
@@ -21,7 +24,7 @@ export function parseInteger(bytes: ByteString): number | bigint | undefined {
   return narrow(value);
 }
 
-/** Parses a short integer. Every INCR calls it: the engine's own means, a pattern and `Number`, take several times as long. */
+/** Parses a short integer. Every INCR calls it; a pattern and `Number` would take several times as long. */
 function parseShort(bytes: ByteString): number | undefined {
   if (bytes === "0") return 0;
   const isNegative = bytes.charCodeAt(0) === MINUS;
@@ -36,13 +39,13 @@ function parseShort(bytes: ByteString): number | undefined {
   return isNegative ? -value : value;
 }
 
-/** The same integer as a number where that is exact. */
+/** Returns the integer as a number if that is exact. */
 export function narrow(value: bigint): number | bigint {
   const number = Number(value);
   return Number.isSafeInteger(number) ? number : value;
 }
 
-/** The sum of two 64-bit integers; a number where that is exact; undefined: it is no such integer. */
+/** Returns the sum of two 64-bit integers, as a number if that is exact; undefined: it exceeds 64 bits. */
 export function addIntegers(one: number | bigint, other: number | bigint): number | bigint | undefined {
   if (typeof one === "number" && typeof other === "number") {
     const sum = one + other;
@@ -60,7 +63,7 @@ export function integerArgument(bytes: ByteString): number | bigint {
   return value;
 }
 
-/** The same for an index, a count or a time, where the rounding beyond 2⁵³ cannot matter. @throws CommandFailure */
+/** The same for an index, a count or a time, for which rounding beyond 2⁵³ does not matter. @throws CommandFailure */
 export function indexArgument(bytes: ByteString): number {
   return Number(integerArgument(bytes));
 }
@@ -80,13 +83,13 @@ export function integerFrom(min: number, bytes: ByteString, failure: () => Comma
 }
 
 /**
- * In this pattern and the next, digits match in one way only: with several ways the engine would try them all, and a long argument that is
- * not a number would take the square of its length.
+ * In this pattern and the next, digits match in one way only. With several ways the engine would try all of them, and a long argument that is
+ * not a number would take time quadratic in its length.
  */
 const DECIMAL = /^[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?$/i;
 const HEXADECIMAL = /^([+-]?)0x([\da-f]*)(?:\.([\da-f]*))?(?:p([+-]?\d+))?$/i;
 
-/** A double as C's `strtod` reads it, without blanks around it; undefined: it is none, or not a number. */
+/** Parses a double as C's `strtod` does, without surrounding blanks; undefined: it is invalid, or NaN. */
 export function parseDouble(bytes: ByteString): number | undefined {
   if (DECIMAL.test(bytes)) return Number(bytes);
   const infinite = /^([+-]?)inf(inity)?$/i.exec(bytes);
@@ -108,7 +111,7 @@ export function doubleArgument(bytes: ByteString, failure: () => CommandFailure 
   return value;
 }
 
-/** Whether a finite number has become an infinity, or one that is not 0 has become 0. */
+/** Whether a finite number has become infinite, or a nonzero one 0. */
 function isOutOfRange(value: number, bytes: ByteString): boolean {
   if (value === 0) return /^[+-]?(0x[.0]*[1-9a-f]|[.0]*[1-9])/i.test(bytes);
   return !Number.isFinite(value) && !/^[+-]?inf/i.test(bytes);

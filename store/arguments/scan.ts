@@ -6,7 +6,7 @@ import { custom, syntaxError } from "./errors.js";
 import { indexArgument } from "./numbers.js";
 
 const COUNT_DEFAULT = 10;
-/** A cursor as C's `strtoul` reads it: an empty one is 0. */
+/** Parses a cursor as C's `strtoul` does: an empty one is 0. */
 const CURSOR = /^([+-]?\d+)?$/;
 const CURSOR_MAX = 2 ** 64;
 
@@ -65,8 +65,8 @@ export function scanOptions(
 }
 
 /**
- * Returns what finds the names that a command's pattern matches.
- * @throws CommandFailure  by what is returned: the pattern takes too many steps
+ * Returns a function that tests whether a name matches the command's pattern.
+ * @throws CommandFailure  from the returned function: the pattern takes too many steps
  */
 export function matcherOf(pattern: ByteString, { effort }: Counting): (name: ByteString) => boolean {
   const steps = new GlobSteps(effort);
@@ -88,7 +88,7 @@ export function countPage(
   effort.work(VISITED_STEPS * (isSmall ? size : Math.min(count, size)));
 }
 
-/** The answer of a scan: cursor and what was found. */
+/** Returns the answer of a scan: the cursor and the elements found. */
 export function scanReply(next: number, found: readonly ByteString[]): Reply {
   return array([bulk(String(next)), bulks(found)]);
 }

@@ -1,6 +1,6 @@
 /**
- * The bytes of a long string as words of 32 bits, a block at a time: for what has to look at every byte. Asking a string
- * for its bytes one by one costs ten times as much.
+ * Reads the bytes of a long string as words of 32 bits, a block at a time, for code that must look at every byte. Reading
+ * the bytes of a string one by one takes ten times as long.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 

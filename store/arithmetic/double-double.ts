@@ -1,5 +1,6 @@
 /**
- * Numbers of some 106 bits, each the sum of two doubles. Built of +, - and × alone, which every machine rounds alike.
+ * Numbers of some 106 bits, each the sum of two doubles. Computed with +, - and × alone, which every machine rounds in the
+ * same way.
  * Source: Dekker, "A floating-point technique for extending the available precision" (1971).
  */
 
@@ -19,7 +20,7 @@ export function sumOf(a: number, b: number): DoubleDouble {
   return { hi, lo: a - (hi - part) + (b - part) };
 }
 
-/** The exact product of two doubles, of which neither is near the largest or the smallest. */
+/** The exact product of two doubles. Neither may be near the largest or the smallest double. */
 export function productOf(a: number, b: number): DoubleDouble {
   const hi = a * b;
   const a1 = SPLITTER * a - (SPLITTER * a - a);

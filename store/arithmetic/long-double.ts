@@ -1,6 +1,6 @@
 /**
- * Sums as C's 80-bit `long double` gives them, since INCRBYFLOAT's results are visible to the last digit: values are
- * m × 2^e with at most 64 bits in m, rounded half to even, printed as `%.17Lf` without trailing zeros.
+ * Adds as C's 80-bit `long double` does, because clients see the results of INCRBYFLOAT to the last digit: values are m ×
+ * 2^e with at most 64 bits in m, rounded half to even, printed as `%.17Lf` without trailing zeros.
  * Source: redis-server 7.0 on x86-64, test/conformance.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -18,13 +18,13 @@ const EXPONENT10_MIN = -4951;
 /** 2^16384: the first magnitude that is infinite. */
 const EXPONENT2_MAX = 16384;
 const FRACTION_DIGITS = 17;
-/** Redis reads no more. Without a bound a number of millions of digits would keep the daemon busy for minutes. */
+/** Redis reads no more digits. Without a limit a number with millions of digits would keep the daemon busy for minutes. */
 const TEXT_BYTES_MAX = 5 * 1024 - 1;
 
-/** Digits can be shared out in one way only, as in numbers.ts. */
+/** Digits match in one way only, as in numbers.ts. */
 const DECIMAL = /^([+-]?)(\d*)(?:\.(\d*))?(?:e([+-]?\d+))?$/i;
 
-/** The reason why a text is not a number of the type: the caller makes an error of it. */
+/** The reason why a text is not a number of the type; the caller turns it into an error. */
 export type FloatProblem = "not-a-float" | "infinite";
 
 /** `a + b` as Redis writes it. */
@@ -42,7 +42,7 @@ export function addFloats(a: ByteString, b: ByteString): ByteString | FloatProbl
   return isInfinite(sum) ? "infinite" : format(sum);
 }
 
-/** `1000 × a`, rounded up to a whole number: what C makes of seconds that are to be milliseconds. */
+/** `1000 × a`, rounded up to a whole number, as C converts seconds to milliseconds. */
 export function thousandTimes(a: ByteString): bigint | FloatProblem {
   const value = parse(a);
   if (typeof value === "string") return value;
@@ -63,7 +63,7 @@ function parse(bytes: ByteString): LongDouble | FloatProblem {
   return isInfinite(value) ? "not-a-float" : value;
 }
 
-/** Hexadecimal forms and infinities: a double is exact enough for what such an argument can say. */
+/** Parses hexadecimal forms and infinities: a double is exact enough for such arguments. */
 function parseOther(bytes: ByteString): LongDouble | FloatProblem {
   const value = parseDouble(bytes);
   if (value === undefined) return "not-a-float";

@@ -1,10 +1,10 @@
 /**
- * Sine, cosine and arc sine, rounded correctly. JavaScript leaves the last digit of its own to each engine, and what a
- * fold stores must be the same on every daemon; C's library, which redis-server uses, rounds nearly always like this.
+ * Sine, cosine and arc sine, rounded correctly. JavaScript leaves the last digit to each engine, but what a fold stores
+ * must be the same on every daemon. C's library, which redis-server uses, nearly always rounds in the same way.
  */
 import { add, type DoubleDouble, divide, multiply, productOf, sumOf } from "./double-double.js";
 
-/** π/2 in three parts: of sine near a multiple of π nothing but the last would be left. */
+/** π/2 in three parts, because near a multiple of π only the last part contributes to the sine. */
 const HALF_PI = [1.5707963267948966, 6.123233995736766e-17, -1.4973849048591698e-33] as const;
 /** Terms of the series that need all digits, and further ones for which a double is enough. */
 const TERMS_EXACT = 7;
@@ -33,7 +33,7 @@ export function cosine(x: number): number {
 /** @param y  0 to 1; NaN beyond, as in C */
 export function arcSine(y: number): number {
   if (!(y < 1)) return y === 1 ? HALF_PI[0] : Number.NaN;
-  // One step of Newton's method makes of any good guess a result of twice as many digits.
+  // One step of Newton's method doubles the number of correct digits.
   const guess = Math.asin(y);
   const { hi, lo } = ofAngle(guess, 0);
   return guess + (y - hi - lo) / ofAngle(guess, 1).hi;

@@ -1,5 +1,5 @@
 /**
- * Commands that concern a connection only; listeners/resp executes them there. In an envelope the error names the alternative.
+ * Commands that concern a connection only, where listeners/resp executes them. In an envelope the error names the alternative.
  * Rows: redis-server 7.0.
  */
 import { family } from "../rows/command.js";

@@ -63,7 +63,7 @@ function restore(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
   const ttl = BigInt(integerArgument(time));
   if (ttl < 0n) throw custom("ERR Invalid TTL value, must be >= 0");
   const value = valueOfPayload(payload, (elements, bytes) => data.effort.produce(elements, bytes));
-  // A time that is too large is a past one, as in Redis, which adds up in 64 bits.
+  // A time that is too large counts as past, as in Redis, which adds in 64 bits.
   const expire = Number(absolute ? ttl : BigInt.asIntN(64, ttl + BigInt(unit.at)));
   if (ttl === 0n) data.put(key, value, NO_EXPIRY);
   else if (expire > unit.at) data.put(key, value, expire);
@@ -71,7 +71,7 @@ function restore(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
   return OK;
 }
 
-/** IDLETIME and FREQ are read and have no effect: neither is kept. @throws CommandFailure */
+/** IDLETIME and FREQ are parsed but have no effect: neither is stored. @throws CommandFailure */
 function restoreOptions(argv: readonly ByteString[]): RestoreOptions {
   let replace = false;
   let absolute = false;

@@ -227,7 +227,7 @@ export const generic = family("keyspace", {
   },
 });
 
-/** The database that an argument names, if it is one at all: from the bytes alone, existing or not. */
+/** Returns the database that an argument names, whether or not it exists: from the bytes alone. */
 function dbTouch(argument: ByteString | undefined, key: ByteString, access: Touch["access"]): Touch[] {
   const db = parseInteger(argument ?? "");
   return typeof db === "number" && db >= 0 ? [{ db, key, access }] : [];
@@ -338,7 +338,7 @@ function remaining(data: Data, argv: readonly ByteString[], measure: (expire: nu
   if (entry === undefined) return integer(-2);
   if (entry.expire === NO_EXPIRY) return integer(-1);
   const time = Math.max(0, measure(entry.expire));
-  // The last times of 64 bits are kept rounded, to one more than these hold.
+  // The last times of 64 bits are stored rounded, to one more than 64 bits hold.
   if (time > INT64_MAX) return integer(INT64_MAX);
   return integer(time);
 }
@@ -377,7 +377,10 @@ function persist(data: Data, argv: readonly ByteString[]): Reply {
   return ONE;
 }
 
-/** Tries in vain before the walk: a database can hold more expired keys than live ones until they are dropped. */
+/**
+ * Failed attempts before all keys are searched: until expired keys are dropped, a database can hold more of them than live
+ * ones.
+ */
 const RANDOM_TRIES = 100;
 
 function randomkey(data: Data, _: readonly ByteString[], unit: Unit): Reply {

@@ -1,4 +1,6 @@
-/** HINCRBY and HINCRBYFLOAT. The increment is judged before the key's type, the field's value after it, as in Redis 7. */
+/**
+ * HINCRBY and HINCRBYFLOAT. The increment is checked before the key's type, and the field's value after it, as in Redis 7.
+ */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { bulk, integer, type Reply } from "../../protocol/reply.js";
 import { custom, nanOrInfinity, notFloat, overflow } from "../arguments/errors.js";

@@ -223,7 +223,7 @@ function hmset(data: Data, argv: readonly ByteString[]): Reply {
 function hscan(data: Data, argv: readonly ByteString[], { encoding }: Unit): Reply {
   const cursor = scanCursor(argv[2]!);
   const hash = data.getAs(Hash, argv[1]!)?.value;
-  // Redis does not read the options if there is nothing to scan.
+  // As in Redis, the options are not checked if there is nothing to scan.
   if (hash === undefined) return array([bulk("0"), EMPTY_ARRAY]);
   const options = scanOptions(data, argv, { first: 3, cursor });
   const { fields, values } = hash;

@@ -1,6 +1,6 @@
 /**
- * HyperLogLog: how many different elements were added, about, in 12 KiB at most. Behaviour, texts and bytes: Redis 7;
- * checked by test/conformance. PFCOUNT only reads: it does not keep its result in the key, as Redis does.
+ * HyperLogLog: estimates the number of different elements, in at most 12 KiB. Behaviour, texts and bytes: Redis 7;
+ * checked by test/conformance. PFCOUNT only reads: unlike Redis, it does not cache its result in the key.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, bulk, integer, OK, ONE, type Reply, status, ZERO } from "../../protocol/reply.js";
@@ -72,7 +72,7 @@ function guarded(run: () => Reply): Reply {
 
 /** Steps of a sketch that is copied, and estimated or merged. */
 const SKETCH_STEPS = 1700;
-/** Steps of a register that is raised, and of one in runs, which move; about as many as those runs hold. */
+/** Steps of a register that is raised, and of one in runs, which must move: about as many as those runs hold. */
 const RAISED_STEPS = 2;
 const RAISED_IN_RUNS_STEPS = 100;
 const RUNS_REGISTERS_MAX = 1500;
@@ -178,7 +178,7 @@ function highest(data: Data, keys: readonly ByteString[]): { registers: Uint8Arr
   return { registers, isDense };
 }
 
-/** Keeps a sketch in its key; of one that has kept its length only what has changed. */
+/** Stores a sketch in its key; if its length is unchanged, only the bytes that have changed. */
 function store(data: Data, key: ByteString, sketch: Sketch): void {
   const { bytes } = sketch;
   const entry = data.getString(key);

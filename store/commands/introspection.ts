@@ -10,7 +10,7 @@ import { type KeyHint, type KeyUse, keyHints, keyUses } from "../rows/key-hints.
 import { none } from "../rows/key-spec.js";
 import { HELP_SUMMARY, helpLines } from "../rows/listener-rows.js";
 
-/** @param table  contains these rows, so it is incomplete when they are made */
+/** @param table  will contain these rows, so it is incomplete when they are made */
 export const introspection = (table: CommandTable): readonly Command[] =>
   family("server", {
     COMMAND: {
@@ -93,7 +93,7 @@ export const introspection = (table: CommandTable): readonly Command[] =>
     "MEMORY|HELP": helpOf(table, "MEMORY"),
   });
 
-/** The HELP of a command whose subcommands are in several families, made from their rows. */
+/** Returns the HELP of a command whose subcommands are in several families, made from their rows. */
 function helpOf(table: CommandTable, container: string): Row {
   const names = () =>
     table
@@ -219,7 +219,7 @@ function docsOf(table: CommandTable, command: Command): Reply {
   ]);
 }
 
-/** Redis's words for groups, where ours are those of the ACL. */
+/** Redis's names of groups; ours are those of the ACL. */
 const GROUPS: Readonly<Record<string, string>> = {
   keyspace: "generic",
   sortedset: "sorted-set",
@@ -248,7 +248,7 @@ function keysOfCall(table: CommandTable, argv: readonly ByteString[]): readonly 
   return found;
 }
 
-/** The command that arguments call, a subcommand in two words. */
+/** The command that the arguments call; for a subcommand, two words. */
 function commandCalled(
   table: CommandTable,
   [name = "", subcommand]: readonly ByteString[],

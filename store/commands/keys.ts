@@ -1,7 +1,7 @@
 /**
- * KEY, CLUSTER and their subcommands, on the ring of keys instead of on data: their handlers get the ring, and the table of
- * all commands gets their rows, so that arity, COMMAND and rules (`-@admin`) treat them as any other command.
- * They travel in signed envelopes only, in units of their own.
+ * KEY, CLUSTER and their subcommands, which act on the key ring instead of on data. Their handlers receive the ring. Their
+ * rows are in the table of all commands, so arity, COMMAND and rules (`-@admin`) treat them like any other command. They
+ * are valid only in signed envelopes, in units of their own.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, bulk, OK, type Reply } from "../../protocol/reply.js";
@@ -21,15 +21,18 @@ export interface KeyRequest {
   readonly notBefore: number | null;
   readonly notAfter: number | null;
   readonly rate: number;
-  /** null: those of a key of this role that a daemon is started with. */
+  /** null: those of a key of this role that daemons are started with. */
   readonly rules: readonly ByteString[] | null;
 }
 
-/** The ring as its commands see it. All but `find` and `all` throw CommandFailure, and have changed nothing then. */
+/**
+ * The ring as its commands see it. All methods except `find` and `all` may throw CommandFailure, and then have changed
+ * nothing.
+ */
 export interface Ring {
   find(id: ByteString): KeyRecord | undefined;
   all(): Iterable<KeyRecord>;
-  /** The same key again is taken if all else is the same too. */
+  /** Adding the same key again is accepted if everything else is the same too. */
   add(request: KeyRequest, unit: KeyUnit): KeyRecord;
   setRules(record: KeyRecord, rules: readonly ByteString[]): void;
   revoke(record: KeyRecord, at: number): void;
@@ -52,7 +55,7 @@ interface KeyRow extends CommandDescription {
 /** A version of the semantics. */
 const VERSION = /^[1-9]\d{0,8}$/;
 const LABEL_BYTES_MAX = 128;
-/** Envelopes a second; more than any daemon takes. */
+/** Envelopes a second; more than any daemon accepts. */
 const RATE_MAX = 1_000_000;
 
 const rows: Readonly<Record<string, KeyRow>> = {
@@ -142,7 +145,7 @@ function refuse(): Reply {
   throw custom("ERR KEY commands are for signed envelopes (version 2), in units of their own");
 }
 
-/** The same text wherever it ends up, since the fold may be one of the places. */
+/** The same text everywhere, because the fold may produce it too. */
 function refuseList(): Reply {
   throw custom(
     "ERR CLUSTER MEMBERS is answered by daemons with --data or --peer, alone in its envelope, without multi",
@@ -242,7 +245,7 @@ function setSemantics(ring: Ring, argv: readonly ByteString[]): Reply {
   return OK;
 }
 
-/** The version that a command would have from its place on; null: it is another one, or wrong. */
+/** Returns the version that a command would set from its position on; null: it is another command, or wrong. */
 export function semanticsAskedBy(argv: readonly ByteString[]): number | null {
   const [name = "", subcommand = "", text = ""] = argv;
   if (argv.length !== 3 || name.toUpperCase() !== "CLUSTER" || subcommand.toUpperCase() !== "SEMANTICS")

@@ -1,5 +1,5 @@
 /**
- * OBJECT and MEMORY USAGE: how a value is kept, and, where keys are evicted by that, how it is used. Behaviour and texts: Redis 7;
+ * OBJECT and MEMORY USAGE: report how a value is stored, and, if keys are evicted by their use, how it is used. Behaviour and texts: Redis 7;
  * checked by test/conformance.
  */
 import type { ByteString } from "../../protocol/byte-string.js";

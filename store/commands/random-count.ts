@@ -9,8 +9,8 @@ import type { Data } from "../keyspace/mutators.js";
 import { distinctChoices } from "../keyspace/random.js";
 
 /**
- * The most choices that one command may ask for with repetition. Redis has no limit and is busy until its
- * memory ends; one command must not do that to a daemon.
+ * Maximum choices that one command may request with repetition. Redis has no limit, and is busy until it runs out of
+ * memory; one command must not do that to a daemon.
  */
 const REPETITIONS_MAX = 1_000_000;
 

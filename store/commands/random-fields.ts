@@ -1,4 +1,4 @@
-/** HRANDFIELD. A read, so its choice need not be the same everywhere; it is, by the unit's seed. */
+/** HRANDFIELD. It only reads, so its choice need not be the same everywhere; the unit's seed makes it so nevertheless. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, bulk, EMPTY_ARRAY, NIL, pairs, type Reply } from "../../protocol/reply.js";
 import { custom, syntaxError } from "../arguments/errors.js";

@@ -1,6 +1,6 @@
 /**
- * Scripts and functions. They are run where a Redis client is connected (--resp); elsewhere there are none, which is what can be asked
- * there. Behaviour and texts: Redis 7; checked by test/conformance.
+ * Scripts and functions. They run where a Redis client is connected (--resp). Elsewhere there are none, and queries about them answer that.
+ * Behaviour and texts: Redis 7; checked by test/conformance.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, bulk, EMPTY_ARRAY, map, NIL, OK, type Reply, ZERO } from "../../protocol/reply.js";
@@ -9,7 +9,7 @@ import { type Command, type Flag, family } from "../rows/command.js";
 import { counted, none, read, update } from "../rows/key-spec.js";
 import { container, listenerRows } from "../rows/listener-rows.js";
 
-/** None of them is recorded, since none changes anything: so none has the flag `write`, whatever its category. */
+/** None of them is recorded, because none changes anything; so none has the flag `write`, whatever its category. */
 const row = (arity: number, flags: readonly Flag[], since: string) => ({
   arity,
   flags,

@@ -1,6 +1,6 @@
 /**
- * Commands on the server and the connection. A command comes as if on a connection of its own, so what a connection
- * remembers (SELECT, MULTI, WATCH) is answered as a fresh one would and has no effect on the next command.
+ * Commands on the server and the connection. Each command runs as if on a connection of its own, so commands about a
+ * connection's state (SELECT, MULTI, WATCH) are answered as on a new connection, and have no effect on the next command.
  * Behaviour and texts: Redis 7; checked by test/conformance.
  */
 import type { ByteString } from "../../protocol/byte-string.js";

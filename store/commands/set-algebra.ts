@@ -1,6 +1,6 @@
 /**
- * Intersection, union and difference of sets. The order of a result is state once it is stored, so it follows
- * from the dense orders of the sets and their places among the arguments alone.
+ * Intersection, union and difference of sets. A stored result's order is state, so it depends only on the dense orders of
+ * the sets and their positions among the arguments.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { integer, type Reply, ZERO } from "../../protocol/reply.js";
@@ -10,7 +10,7 @@ import { MemberSet } from "../values/member-set.js";
 
 /** A set, or undefined for an absent key. */
 export type Operand = MemberSet | undefined;
-/** @returns the members of the result, each once */
+/** @returns the distinct members of the result */
 export type SetOperation = (operands: readonly Operand[]) => ByteString[];
 
 /** Steps of a member that is read, and of looking it up in another set. */
@@ -53,10 +53,10 @@ export function intersection(operands: readonly Operand[], limit = Number.POSITI
   return members;
 }
 
-/** The first set's members, then what each further one adds. */
+/** Returns the first set's members, followed by those that each further set adds. */
 export function union(operands: readonly Operand[]): ByteString[] {
   const [first, other, ...more] = operands.filter((operand) => operand !== undefined);
-  // Of two sets one knows already what it has: a set made of all is three times the work.
+  // With two sets, the first one can be used for look-ups: making a set of all members takes three times as long.
   if (first !== undefined && more.length === 0)
     return [...first.members, ...(other?.members.filter((member) => !first.has(member)) ?? [])];
   const members = new Set<ByteString>();
@@ -71,7 +71,7 @@ export function difference([first, ...others]: readonly Operand[]): ByteString[]
 }
 
 /**
- * Puts a set of these members into a key, whatever it held; without members the key goes. @returns how many
+ * Stores a set of these members in a key, whatever it held; without members the key is removed. @returns their number
  */
 export function storeSet(data: Data, key: ByteString, members: readonly ByteString[]): Reply {
   if (members.length === 0) {

@@ -227,7 +227,8 @@ function presence(value: MemberSet | undefined, member: ByteString): Reply {
 }
 
 function smove(data: Data, [, fromKey, toKey, member]: readonly ByteString[]): Reply {
-  // An absent source is found out before the destination's type, a source of another type together with it.
+  // An absent source is detected before the destination's type is checked; a source of another type is an error like the
+  // destination's.
   if (data.get(fromKey!) === undefined) return ZERO;
   const from = data.getAs(MemberSet, fromKey!)!;
   const to = data.getAs(MemberSet, toKey!);
@@ -294,7 +295,7 @@ function sscan(data: Data, argv: readonly ByteString[], { encoding }: Unit): Rep
   if (value === undefined) return scanReply(0, []);
   const options = scanOptions(data, argv, { first: 3, cursor });
   const isSmall = isCompact(value, encoding);
-  // Those that Redis keeps so are integers, in their order.
+  // Sets that Redis stores compactly consist of integers, in ascending order.
   const members = isSmall ? inOrder(value.members) : value.members;
   const found: ByteString[] = [];
   const visit = (index: number) => {

@@ -46,7 +46,7 @@ export const sorting = family("list", {
 interface SortRequest {
   /** A pattern for the weights' keys; null: the elements are their own weights. */
   readonly by: KeyPattern | null;
-  /** Whether the order stays as it is: BY a pattern that names no keys. */
+  /** Whether the order does not change: BY has a pattern that names no keys. */
   readonly keepsOrder: boolean;
   readonly gets: readonly (KeyPattern | "element" | "nothing")[];
   readonly descending: boolean;
@@ -78,7 +78,7 @@ const OPERANDS: Readonly<Record<string, number>> = {
   STORE: 1,
 };
 
-/** The whole database is read if a pattern names keys by what the elements are. */
+/** The complete database counts as read if a pattern names keys by elements. */
 function sortKeys(argv: readonly ByteString[]): Touch[] {
   const touches = touchesOf([read(1)], argv);
   let store = 0;
@@ -142,7 +142,7 @@ function sortRequest(argv: readonly ByteString[], mayStore: boolean): SortReques
       request.count = indexArgument(argv[i + 2]!);
     } else if (option === "BY") {
       request.by = keyPattern(operand);
-      // Once said it stays, whatever other BY follows.
+      // Once set it remains, whatever other BY follows.
       if (request.by === null) request.keepsOrder = true;
     } else if (option === "GET") {
       request.gets.push(cText(operand) === "#" ? "element" : (keyPattern(operand) ?? "nothing"));
@@ -189,7 +189,7 @@ function sortedElements(data: Data, value: Value | undefined, request: SortReque
   const elements = elementsOf(value);
   const { keepsOrder, descending, destination } = request;
   if (!keepsOrder) return ordered(data, elements, request);
-  // A set has no order that two servers would share, so what is stored of it is sorted.
+  // A set has no order that two servers would share, so a stored result is sorted.
   if (value instanceof MemberSet && destination !== null)
     return ordered(data, elements, { ...request, by: null, alpha: true });
   return descending && !(value instanceof MemberSet) ? elements.reverse() : elements;
@@ -274,12 +274,12 @@ function keyPattern(pattern: ByteString): KeyPattern | null {
   if (star < 0) return null;
   const prefix = pattern.slice(0, star);
   const arrow = text.indexOf("->", star + 1);
-  // An arrow that nothing follows is a part of the key.
+  // An arrow at the end is a part of the key.
   if (arrow < 0 || arrow + 2 === text.length) return { prefix, suffix: pattern.slice(star + 1), field: null };
   return { prefix, suffix: pattern.slice(star + 1, arrow), field: pattern.slice(arrow + 2) };
 }
 
-/** Bytes as C sees them: up to a NUL. */
+/** Returns the bytes as C sees them: up to a NUL. */
 function cText(bytes: ByteString): ByteString {
   const end = bytes.indexOf("\0");
   return end < 0 ? bytes : bytes.slice(0, end);

@@ -13,7 +13,7 @@ export interface ExecutedCommand {
   /** Lent. */
   readonly unit: Unit;
   readonly reply: Reply;
-  /** The undo records, and so the changes, in their order. */
+  /** The undo records, and so the changes, in order. */
   readonly records: readonly UndoRecord[];
   /** The data after the command. */
   readonly keyspaces: readonly Keyspace[];
@@ -27,9 +27,9 @@ export type GoneBy = "expired" | "evicted";
 export interface ChangeListener {
   /** A command has been run for the first time. */
   applied(executed: ExecutedCommand): void;
-  /** Is called after changes were undone, or made again after inserted ones. */
+  /** Called after changes were undone, or redone after inserted ones. */
   redone(records: readonly UndoRecord[]): void;
-  /** A key's time is over, or it went to free memory. */
+  /** A key expired, or was evicted to free memory. */
   gone(db: number, key: ByteString, by: GoneBy): void;
   /** Is called after another state has replaced this one: the keys that differ are not known. */
   replaced(): void;

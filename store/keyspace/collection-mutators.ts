@@ -1,4 +1,4 @@
-/** The mutators of collections: part of the face in mutators.ts, with the same rules. */
+/** The mutators of collections: part of the interface in mutators.ts, with the same rules. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Collection, NumberedDocuments } from "../values/collections/collection.js";
 import type { IndexSpec } from "../values/collections/collection-index.js";

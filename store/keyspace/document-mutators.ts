@@ -1,4 +1,4 @@
-/** The mutators of documents: part of the face in mutators.ts, with the same rules. */
+/** The mutators of documents: part of the interface in mutators.ts, with the same rules. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Document } from "../values/documents/document.js";
 import type { Entry } from "./keyspace.js";
@@ -14,7 +14,7 @@ export class DocumentMutators {
     this.#host = host;
   }
 
-  /** Appends an entry whose key is absent. An empty document stays. */
+  /** Appends an entry whose key is absent. */
   push(entry: DocumentEntry, key: ByteString, text: ByteString): void {
     this.#host.produce(1, text.length);
     this.#host.record({ mutator: "documentPush", document: entry.value, next: entry.value.next });
@@ -22,7 +22,7 @@ export class DocumentMutators {
     this.#host.touch(entry);
   }
 
-  /** Gives an entry that is there another text. */
+  /** Replaces the text of an existing entry. */
   set(entry: DocumentEntry, key: ByteString, text: ByteString): void {
     const old = entry.value.get(key) as ByteString;
     if (old === text) return;
@@ -32,7 +32,7 @@ export class DocumentMutators {
     this.#host.touch(entry);
   }
 
-  /** Lets an entry that is there expire, or stay (undefined). */
+  /** Sets the expiry of an existing entry; undefined: it does not expire. */
   expire(entry: DocumentEntry, key: ByteString, expire: number | undefined): void {
     const old = entry.value.expireOf(key);
     if (old === expire) return;
@@ -41,20 +41,22 @@ export class DocumentMutators {
     this.#host.touch(entry);
   }
 
-  /** Removes an entry that exists; the remaining ones keep their keys. */
+  /** Removes an existing entry; the remaining ones keep their keys. A document that becomes empty stays. */
   remove(entry: DocumentEntry, key: ByteString): void {
     this.#remove(entry.value, key);
     this.#host.touch(entry);
   }
 
-  /** Removes expired entries of the unit's date: no command could see them, so the key's writer stays. */
+  /**
+   * Removes entries that have expired by the unit's date. No command could see them, so the key's writer does not change.
+   */
   purge({ value }: DocumentEntry): void {
     const at = this.#host.at();
     if (value.expiries?.mayHaveExpired(at) !== true) return;
     for (const key of value.expiries.takeExpired(at)) this.#remove(value, key);
   }
 
-  /** Takes an entry out of a plain document, whose later ones move up. */
+  /** Removes an entry from a plain document; later entries move up. */
   takeOut(entry: DocumentEntry, slot: number): void {
     this.#host.produce(1, 0);
     const old = entry.value.takeOut(slot);
@@ -62,7 +64,7 @@ export class DocumentMutators {
     this.#host.touch(entry);
   }
 
-  /** Says which members have an index. */
+  /** Sets which members have an index. */
   setIndexed(entry: DocumentEntry, fields: readonly ByteString[]): void {
     this.#host.record({ mutator: "documentIndex", document: entry.value, old: entry.value.indexed });
     entry.value.indexed = fields;

@@ -23,13 +23,13 @@ export class ExpiryTimes {
     this.#isCurrent = isCurrent;
   }
 
-  /** A key is to expire at a time, in milliseconds since 1970. */
+  /** Notes that a key will expire at a time, in milliseconds since 1970. */
   add(expire: number, key: ByteString): void {
     if (expire < this.#at) this.#dueCount++;
     this.#push(expire, key);
   }
 
-  /** A key that was to expire at a time is not, or has gone. */
+  /** Notes that a key no longer expires at a time, or was removed. */
   remove(expire: number): void {
     if (expire < this.#at) this.#dueCount--;
   }
@@ -103,12 +103,12 @@ export class ExpiryTimes {
     return this.#due.shift(before) ?? this.#pending.shift(before);
   }
 
-  /** The earliest entry. */
+  /** Returns the earliest entry. */
   get first(): { expire: number; key: ByteString } | undefined {
     return this.#due.at(0) ?? this.#pending.at(0);
   }
 
-  /** Some entry, chosen by a number (at least 0, below 1). */
+  /** Returns an entry chosen by a number (at least 0, below 1). */
   sample(chance: number): { expire: number; key: ByteString } | undefined {
     const index = Math.floor(chance * this.#size);
     return index < this.#due.size ? this.#due.at(index) : this.#pending.at(index - this.#due.size);

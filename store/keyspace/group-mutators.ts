@@ -1,6 +1,6 @@
 /**
- * The mutators of consumer groups: part of the face in mutators.ts, with the same rules, but that a key's last writer stays: as
- * for WATCH in Redis, what a stream's groups have read and acknowledged is no change of the stream.
+ * The mutators of consumer groups: part of the interface in mutators.ts, with the same rules, except that they do not change a key's last
+ * writer: as for WATCH in Redis, what groups read and acknowledge does not change the stream.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { Consumer, ConsumerGroup, type GroupMarks, type Pending } from "../values/streams/consumer-group.js";
@@ -10,7 +10,7 @@ import type { Value } from "../values/value.js";
 import { SORTED_MEMBER_STEPS } from "./effort.js";
 import type { MutatedUnit } from "./mutated-unit.js";
 
-/** Ids, each with its new pending record; undefined: it is no longer pending. */
+/** Ids, each with its new pending record; undefined: the entry is no longer pending. */
 export type PendingChanges = readonly (readonly [StreamId, Pending | undefined])[];
 
 export class GroupMutators {
@@ -20,19 +20,19 @@ export class GroupMutators {
     this.#host = host;
   }
 
-  /** Counts a stream's groups, which are about to be copied with it. @throws TooMuch */
+  /** Counts the steps of copying a stream's groups with it. @throws TooMuch */
   countCopy(value: Value): void {
     if (!(value instanceof Stream)) return;
     for (const { pending, size } of value.groups)
       this.#host.produce(size + SORTED_MEMBER_STEPS * pending.size, 0);
   }
 
-  /** Adds a group, whose name is free. */
+  /** Adds a group; its name must be free. */
   create(stream: Stream, name: ByteString, marks: GroupMarks): void {
     this.#set(stream, name, new ConsumerGroup(name, marks));
   }
 
-  /** Removes a group with its consumers and all that they were handed. */
+  /** Removes a group with its consumers and their pending entries. */
   destroy(stream: Stream, name: ByteString): void {
     this.#set(stream, name, undefined);
   }
@@ -44,7 +44,7 @@ export class GroupMutators {
     group.marks = marks;
   }
 
-  /** The consumer of a name, which is added if it is absent, as seen by this unit. */
+  /** Returns the consumer of a name, added if it is absent, and notes that this unit has seen it. */
   seen(group: ConsumerGroup, name: ByteString): Consumer {
     const at = this.#host.at();
     const consumer = group.consumer(name);
@@ -56,7 +56,7 @@ export class GroupMutators {
     return consumer;
   }
 
-  /** Adds a consumer, whose name is free. */
+  /** Adds a consumer; its name must be free. */
   addConsumer(group: ConsumerGroup, name: ByteString): Consumer {
     this.#host.produce(1, name.length);
     const consumer = new Consumer(name, this.#host.at());
@@ -65,7 +65,7 @@ export class GroupMutators {
     return consumer;
   }
 
-  /** Removes a consumer, and what it was handed from what is pending. */
+  /** Removes a consumer and its pending entries. */
   removeConsumer(group: ConsumerGroup, consumer: Consumer): void {
     this.#host.produce(1 + SORTED_MEMBER_STEPS * consumer.pending.size, 0);
     this.#host.record({ mutator: "consumerRemove", group, consumer });

@@ -11,7 +11,7 @@ import type { Value } from "../values/value.js";
 import { ExpiryTimes } from "./expiry-times.js";
 import type { Unit } from "./unit.js";
 
-/** `Entry.expire` of a key that stays. */
+/** `Entry.expire` of a key that does not expire. */
 export const NO_EXPIRY = 0;
 
 /** A key with its value, its expiry time and its last writer. */
@@ -22,9 +22,9 @@ export interface Entry {
   held: Value | StringDraft;
   /** Milliseconds since 1970 up to and including which the key is seen, or NO_EXPIRY. */
   expire: number;
-  /** Unit that last changed value, expiry or name. */
+  /** The unit that last changed the value, expiry or name. */
   writer: ByteString;
-  /** Its name as it is kept: with `writerIndex`, the envelope's id; else all of it. */
+  /** Its name as it is kept: with `writerIndex`, the envelope's id; otherwise all of it. */
   writerStart: ByteString;
   /** The unit's index in its envelope, or WHOLE. */
   writerIndex: number;
@@ -33,7 +33,7 @@ export interface Entry {
 /** `Entry.writerIndex` of a name that is kept whole. */
 export const WHOLE = -1;
 
-/** A unit becomes a key's last writer. */
+/** Makes a unit the key's last writer. */
 export function noteWriter(entry: Entry, unit: Unit): void {
   const { parts } = unit;
   entry.writerStart = parts === undefined ? unit.id : parts.envelope;
@@ -92,10 +92,10 @@ class KeptEntry implements Entry {
   }
 }
 
-/** `UsedEntry.use` of a key that has just been made. */
+/** `UsedEntry.use` of a key that was just created. */
 export const NEVER_USED = -1;
 
-/** One that has room for how it was used, 8 bytes more: see usage.ts. No part of the state. */
+/** An entry with room for its use, 8 bytes more: see usage.ts. Not part of the state. */
 export class UsedEntry extends KeptEntry {
   use = NEVER_USED;
 }
@@ -111,13 +111,13 @@ export class Keyspace {
     this.#notesUse = notesUse;
   }
 
-  /** Keys, expired ones among them. */
+  /** Number of keys, including expired ones. */
   get size(): number {
     return this.#table.size;
   }
 
   /**
-   * Keys that have expired and are still there.
+   * Returns the number of keys that have expired and are still stored.
    * @param at  milliseconds since 1970; an earlier time than the latest one asked about counts as that one
    */
   expired(at: number): number {
@@ -180,7 +180,7 @@ export class Keyspace {
     return entry;
   }
 
-  /** Gives a key that is there another value; its writer is to be noted. */
+  /** Replaces the value of an existing key; the caller must note its writer. */
   replace(entry: Entry, value: Value, expire: number): void {
     entry.value = value;
     if (entry.expire !== expire) this.setExpire(entry, expire);

@@ -1,7 +1,7 @@
 /**
- * The face of the store that handlers see: look-ups, and the one small set of mutators through which everything
- * changes. Each mutator leaves a record of its exact inverse (undo.ts) when records are asked for.
- * "Changed" means value, expiry or name: a handler calls no mutator for what already is so.
+ * The interface of the store for handlers: look-ups, and the one small set of mutators through which everything changes.
+ * Each mutator records its exact inverse (undo.ts) if records are requested. "Changed" means value, expiry or name: a
+ * handler calls no mutator if nothing would change.
  */
 import { type ByteString, detached } from "../../protocol/byte-string.js";
 import { wrongType } from "../arguments/errors.js";
@@ -43,19 +43,19 @@ const memberSteps = (value: Value): number =>
 
 export class Data {
   readonly #keyspaces: Keyspace[];
-  /** null: strings' forms are not kept. */
+  /** null: the forms of strings are not stored. */
   readonly forms: StringForms | null;
-  /** null: how keys are used is not kept. */
+  /** null: the use of keys is not tracked. */
   readonly usage: Usage | null;
   readonly lookups = new Lookups();
-  /** Counts what the command produces and goes through. */
+  /** Counts what the command produces and reads. */
   effort: Effort = UNCOUNTED_EFFORT;
   #counted = UNCOUNTED;
   #unit: Unit = { at: 0, db: 0, id: "" };
   #records: UndoRecord[] | null = null;
   /** The entry whose writer before this unit was recorded last. */
   #touched: Entry | null = null;
-  /** The string that was patched last, and the unit that did. */
+  /** The string that was patched last, and the unit that patched it. */
   #patched: Entry | null = null;
   #patchedBy: ByteString = "";
   readonly #host = {
@@ -126,7 +126,7 @@ export class Data {
     return entry as Typed<V> | undefined;
   }
 
-  /** The entry of a collection, made and put if it is absent. @throws CommandFailure WRONGTYPE */
+  /** Returns the entry of a collection, created if it is absent. @throws CommandFailure  WRONGTYPE */
   getOrPut<V extends Exclude<Value, ByteString>>(type: new () => V, key: ByteString): Typed<V> {
     return this.getAs(type, key) ?? (this.put(key, new type()) as Typed<V>);
   }
@@ -153,7 +153,7 @@ export class Data {
     keyspace.delete(key);
   }
 
-  /** Sets or lifts (NO_EXPIRY) a key's expiry time. */
+  /** Sets or removes (NO_EXPIRY) a key's expiry time. */
   expire(entry: Entry, expire: number): void {
     this.#records?.push({ mutator: "expire", db: this.#unit.db, key: entry.key, old: entry.expire });
     this.keyspace().setExpire(entry, expire);
@@ -162,7 +162,7 @@ export class Data {
 
   /** Replaces a string's bytes; the expiry time stays. */
   setBytes(entry: Typed<ByteString>, bytes: ByteString): void {
-    // With the writer before: a second record, and the array for both, would keep twice as much alive.
+    // It includes the previous writer: a second record, and the array for both, would take twice the memory.
     this.#records?.push(putRecord(this.#unit.db, entry.key, entry));
     entry.value = bytes;
     this.#touched = entry;
@@ -171,15 +171,15 @@ export class Data {
   }
 
   /**
-   * Writes bytes into a string from an offset on; the expiry time stays. Where the string ends before, zeros fill the
-   * gap. The record holds only what was overwritten.
+   * Writes bytes into a string from an offset on; the expiry time stays. Zeros fill a gap after the end of the string. The
+   * record holds only what was overwritten.
    */
   patch(entry: Entry, offset: number, bytes: ByteString): void {
     this.effort.produce(1, bytes.length + Math.max(0, offset - stringLength(entry)));
     if (this.#records !== null) {
       const length = stringLength(entry);
       const part = stringPart(entry, offset, offset + bytes.length);
-      // A few bytes of a long string would keep all of it.
+      // A slice of a few bytes would keep the complete long string alive.
       const old = 2 * part.length < length ? detached(part) : part;
       this.#records.push({ mutator: "patch", db: this.#unit.db, key: entry.key, offset, old, length });
     }
@@ -199,7 +199,7 @@ export class Data {
     this.#touch(entry);
   }
 
-  /** Takes an element off; a list that becomes empty goes. */
+  /** Removes an element from an end; a list that becomes empty is removed. */
   listPop(entry: Typed<List>, end: End): ByteString {
     this.effort.produce(1);
     const element = entry.value.pop(end);
@@ -234,7 +234,7 @@ export class Data {
     return true;
   }
 
-  /** Removes a member; a set that becomes empty goes. @returns whether it was present */
+  /** Removes a member; a set that becomes empty is removed. @returns whether it was present */
   setRemove(entry: Typed<MemberSet>, member: ByteString): boolean {
     this.effort.produce(MEMBER_STEPS);
     const slot = entry.value.find(member);
@@ -264,7 +264,7 @@ export class Data {
     return false;
   }
 
-  /** Removes a field; a hash that becomes empty goes. @returns whether it was present */
+  /** Removes a field; a hash that becomes empty is removed. @returns whether it was present */
   hashRemove(entry: Typed<Hash>, field: ByteString): boolean {
     this.effort.produce(MEMBER_STEPS);
     const hash = entry.value;
@@ -276,7 +276,7 @@ export class Data {
     return true;
   }
 
-  /** Sets or removes (undefined) a member's score; a sorted set that becomes empty goes. */
+  /** Sets or removes (undefined) a member's score; a sorted set that becomes empty is removed. */
   score(entry: Typed<SortedSet>, member: ByteString, score: number | undefined): void {
     this.effort.produce(SORTED_MEMBER_STEPS);
     const zset = entry.value;
@@ -301,7 +301,7 @@ export class Data {
 
   #touch(entry: Entry): void {
     const { db } = this.#unit;
-    // By the entry: comparing the ids, which mostly differ at their very ends, would cost more than many a command.
+    // Compares the entry: comparing ids, which mostly differ only at their ends, would cost more than many commands.
     if (this.#records !== null && this.#touched !== entry) {
       const { key, writerStart: old, writerIndex: index } = entry;
       const before = this.#records.pop() ?? null;

@@ -1,6 +1,6 @@
 /**
- * Choices that look random and are the same on every daemon: a small generator seeded by the unit's id.
- * Never used for anything secret.
+ * Pseudo-random choices that are the same on every daemon: a small generator seeded with the unit's id. Never used for
+ * anything secret.
  */
 import type { Unit } from "./unit.js";
 
@@ -24,10 +24,10 @@ export function seededChoice(unit: Unit): (n: number) => number {
   };
 }
 
-/** `count` different whole numbers 0 ≤ x < n, as they were drawn; all n of them if `count` is no less. */
+/** `count` different whole numbers 0 ≤ x < n, in the order drawn; all n if `count` is at least n. */
 export function distinctChoices(choose: (n: number) => number, n: number, count: number): number[] {
   const chosen: number[] = [];
-  // A shuffle of 0, 1, … n - 1 that stops early; only what has moved is written down.
+  // Shuffles 0, 1, … n - 1 and stops early; only the numbers that moved are stored.
   const moved = new Map<number, number>();
   for (let left = n; left > 0 && chosen.length < count; left--) {
     const index = choose(left);

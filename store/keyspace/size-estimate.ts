@@ -17,37 +17,40 @@ import { isPackable, PACKED_ELEMENTS_MAX } from "../values/tables/packed.js";
 import type { Value } from "../values/value.js";
 import { NO_EXPIRY } from "./keyspace.js";
 
-/** Bytes of a string without its characters, of a reference, of a slot in a hash table (of which a part is empty). */
+/**
+ * Bytes of a string without its characters, of a reference, and of a slot in a hash table, including its share of empty
+ * slots.
+ */
 const STRING_HEAD = 16;
 const REFERENCE = 8;
 const TABLE_PLACE = 40;
-/** A key's record, its slot in the list of keys and in the table. */
+/** A key's record, and its slots in the list of keys and in the table. */
 const ENTRY = 64 + REFERENCE + TABLE_PLACE;
-/** Time and key in the queue, and the time in the record. */
+/** The time and the key in the expiry queue, and the time in the record. */
 const EXPIRY = 3 * 16;
-/** A collection's objects while it holds nothing. */
+/** The objects of an empty collection. */
 const COLLECTION = 160;
-/** Minimum number of members that are in a table as well. */
+/** Number of members from which on a collection has a hash table as well. */
 const TABLE_MEMBERS_MIN = 13;
-/** Score and reference in the order by score, whose nodes are half full at worst, and the score by member. */
+/** Score and reference in the tree by score, whose nodes are at least half full, and the score by member. */
 const SCORED = 4 * REFERENCE;
-/** A stream entry's id, a whole number of any size, and its slots. */
+/** A stream entry's id, a bigint, and its slots. */
 const STREAM_ENTRY = 32 + 2 * REFERENCE;
-/** An entry of a sealed block: its id, and its part of what the block stores for all entries. */
+/** An entry of a sealed block: its id, and its share of what the block stores for all entries. */
 const SEALED_STREAM_ENTRY = 8;
-/** A group of consumers, or a consumer, with its tables. */
+/** A consumer group, or a consumer, with its tables. */
 const GROUP = 500;
-/** An entry that is pending: its id, its slots with the group and with the consumer, and what is said of it. */
+/** A pending entry: its id, its slots in the group's and the consumer's tables, and its record. */
 const PENDING = 32 + 4 * REFERENCE + 8 * REFERENCE;
 /** A table's row without its cells: the list, the header of its elements, its slot. */
 const ROW = 5 * REFERENCE;
-/** A document's key in an index of a collection: the text of an ObjectId. */
+/** A document's key in an index of a collection, such as the text of an ObjectId. */
 const INDEX_KEY = 4 * REFERENCE;
 /** Key and rank of a document's entry. */
 const DOCUMENT_KEY = 2 * REFERENCE;
 
 /**
- * Returns bytes, including those of the key.
+ * Returns the estimated bytes of a key and its value.
  * @param samples  number of elements to sample; the rest are assumed to be alike
  */
 export function estimatedBytes(key: ByteString, value: Value, expire: number, samples: number): number {
@@ -85,7 +88,7 @@ function groupBytes({ groups }: Stream): number {
   return bytes;
 }
 
-/** A document whose entries have no keys of their own. */
+/** Whether a value is a document whose entries have no keys of their own. */
 const isPlain = (value: Value) => value instanceof Document && value.isPlain;
 
 /** Returns the bytes of the first elements together, without their share of tables. */
@@ -135,13 +138,13 @@ function collectionBytes(collection: BsonCollection, count: number): number {
   let bytes = 0;
   for (const document of collection.documents()) {
     if (count-- === 0) break;
-    // The bytes in a row of their own, and their slot in the index of _id.
+    // The document's bytes, in a row of their own, and its slot in the index of _id.
     bytes += ROW + 2 * REFERENCE + TABLE_PLACE + INDEX_KEY + stringBytes(document);
   }
   return bytes;
 }
 
-/** @param all  how many there are in the collection: a few short ones are packed into one string */
+/** @param all  the number of texts in the collection: a few short ones are packed into one string */
 function namedBytes(texts: readonly ByteString[], all: number): number {
   if (all <= PACKED_ELEMENTS_MAX && texts.every(isPackable))
     return texts.reduce((bytes, { length }) => bytes + 1 + length, 0);

@@ -1,4 +1,4 @@
-/** The mutators of streams: part of the face in mutators.ts, with the same rules. */
+/** The mutators of streams: part of the interface in mutators.ts, with the same rules. */
 import { isSameMarks, type Stream, type StreamMarks } from "../values/streams/stream.js";
 import type { StreamEntry } from "../values/streams/stream-entry.js";
 import type { StreamId } from "../values/streams/stream-id.js";
@@ -38,7 +38,7 @@ export class StreamMutators {
     return true;
   }
 
-  /** Removes the first entries, of which there are no fewer than `count`. */
+  /** Removes the first `count` entries; there are at least that many. */
   trim(entry: KeyOfStream, count: number): void {
     if (count === 0) return;
     this.#host.produce(count, 0);

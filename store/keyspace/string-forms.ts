@@ -14,7 +14,7 @@ const ENTRIES_MAX = 1024;
 export type StringForm = "raw" | "embstr";
 
 export class StringForms {
-  /** The latest last. */
+  /** The latest is last. */
   readonly #forms = new Map<Entry, { readonly form: StringForm; readonly writer: ByteString }>();
 
   /** Long strings have one form only, and would stay in memory with their entries. */
@@ -29,7 +29,7 @@ export class StringForms {
     }
   }
 
-  /** The key has another string now. */
+  /** Notes that the key has a new string. */
   forget(entry: Entry): void {
     if (this.#forms.size > 0) this.#forms.delete(entry);
   }

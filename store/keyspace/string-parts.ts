@@ -17,7 +17,7 @@ export function stringPart({ held }: Entry, from: number, to: number): ByteStrin
 }
 
 /**
- * Writes bytes from an offset on; zeros fill the gap where the string ends before. What is appended is chained.
+ * Writes bytes from an offset on; zeros fill the gap where the string ends before. Appended bytes are chained.
  * @param mayChain  whether it may: the engine copies a chained string as a whole when a part of it is read
  */
 export function patchString(entry: Entry, offset: number, bytes: ByteString, mayChain = true): void {
@@ -32,7 +32,7 @@ export function patchString(entry: Entry, offset: number, bytes: ByteString, may
   }
 }
 
-/** Takes such a change back. @param old  what was overwritten. @param length  of the string before */
+/** Reverts such a change. @param old  the overwritten bytes @param length  previous length of the string */
 export function unpatchString(entry: Entry, offset: number, old: ByteString, length: number): void {
   if (old !== "") patchString(entry, offset, old);
   const held = entry.held as ByteString | StringDraft;

@@ -1,4 +1,4 @@
-/** The mutators of tables: part of the face in mutators.ts, with the same rules. */
+/** The mutators of tables: part of the interface in mutators.ts, with the same rules. */
 import type { Row } from "../values/relations/cell.js";
 import type { NumberedRows, Table } from "../values/relations/table.js";
 import type { Entry } from "./keyspace.js";

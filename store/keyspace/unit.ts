@@ -1,4 +1,7 @@
-/** The inputs of a command besides its arguments: everything that would otherwise be clock, randomness or session. */
+/**
+ * The inputs of a command besides its arguments: everything that would otherwise come from the clock, randomness or the
+ * session.
+ */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { unitId } from "../../protocol/version-2/envelope.js";
 import type { EncodingLimits } from "./encoding-name.js";

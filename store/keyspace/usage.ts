@@ -1,24 +1,27 @@
 /**
- * Tracks how recently, or how often, keys are used: only for a database in memory alone that evicts keys by it; it is not part of the
- * state, and the fold does not know it. As in Redis, `lru` is a time; `lfu` a counter of at most 255, which grows by chance, the less the
- * higher it is, and falls by one a minute.
+ * Tracks how recently, or how often, keys are used. Only a database that is in memory alone, and evicts keys by their use, needs this; it is
+ * not part of the state, and the fold does not know it. As in Redis, `lru` is a time; `lfu` is a counter of at most 255, which is incremented
+ * at random, the more rarely the higher it is, and falls by one a minute.
  */
 import { type Entry, NEVER_USED, UsedEntry } from "./keyspace.js";
 
 export type UsageKind = "lru" | "lfu";
 
-/** Unit of `lru`: finer than the time in which a fast client fills a small memory, and small integers in V8 for eight months. */
+/**
+ * Unit of `lru`: shorter than the time in which a fast client fills a small memory, and long enough that values remain small integers in V8
+ * for eight months.
+ */
 const TICK_MS = 10;
 const MINUTE_MS = 60_000;
-/** Redis's values: the highest count, that of a new key, and how much each further one is harder to reach (lfu-log-factor). */
+/** Redis's values: the highest count, the count of a new key, and how much harder each further count is to reach (lfu-log-factor). */
 const COUNT_MAX = 255;
 const COUNT_FIRST = 5;
 /** Answered by CONFIG GET. */
 export const LOG_FACTOR = 10;
-/** An entry's `use`: minutes above, the count below. */
+/** An entry's `use` has the minutes in its upper part, and the count below this. */
 const COUNTS = COUNT_MAX + 1;
 
-/** Commands that inspect a key or how it is stored, and do not use it. */
+/** Commands that inspect a key, or how it is stored, without using it. */
 const NO_USES: ReadonlySet<string> = new Set([
   ...["EXISTS", "TYPE", "TTL", "PTTL", "EXPIRETIME", "PEXPIRETIME", "MEMORY|USAGE", "WRITERS"],
   ...["OBJECT|ENCODING", "OBJECT|FREQ", "OBJECT|IDLETIME", "OBJECT|REFCOUNT"],
@@ -33,9 +36,9 @@ export class Usage {
   readonly kind: UsageKind;
   /** Returns a number of at least 0, below 1. */
   readonly #random: () => number;
-  /** Milliseconds since 1970 of the first use of all; what is kept counts from here. */
+  /** The time of the first use, milliseconds since 1970; stored times count from here. */
   #epoch: number | null = null;
-  /** … and of the latest. */
+  /** The time of the latest use. */
   #latest = 0;
 
   constructor(kind: UsageKind, random: () => number) {
@@ -43,14 +46,14 @@ export class Usage {
     this.#random = random;
   }
 
-  /** A key has been used. @param at  milliseconds since 1970 */
+  /** Notes that a key has been used. @param at  milliseconds since 1970 */
   note(entry: Entry, at: number): void {
     this.#epoch ??= at;
     this.#latest = Math.max(this.#latest, at);
     if (entry instanceof UsedEntry) entry.use = this.#after(entry);
   }
 
-  /** Whole seconds since a key was last used. @param at  milliseconds since 1970 */
+  /** Returns the whole seconds since a key was last used. @param at  milliseconds since 1970 */
   idleSeconds(entry: Entry, at: number): number {
     const used = useOf(entry) * TICK_MS + (this.#epoch ?? at);
     return Math.max(0, Math.floor((at - used) / 1000));
@@ -63,7 +66,7 @@ export class Usage {
     return Math.max(0, (use % COUNTS) - minutes);
   }
 
-  /** The lowest of all goes first. */
+  /** Returns how much a key is worth keeping: the key with the lowest value is evicted first. */
   worth(entry: Entry): number {
     return this.kind === "lru" ? useOf(entry) : this.frequency(entry, this.#latest);
   }

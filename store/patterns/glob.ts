@@ -1,9 +1,9 @@
 /** Redis's glob patterns on bytes: `*`, `?`, `[a-c]`, `[^a]`, `\` quotes. Source: redis-server 7.0, test/conformance. */
 import type { ByteString } from "../../protocol/byte-string.js";
 
-/** Steps back that the patterns of one command may take together: a few milliseconds. docs/limits.md says so. */
+/** Backtracking steps that the patterns of one command may take together: a few milliseconds. docs/limits.md says so. */
 export const STEPS_BACK_MAX = 1_000_000;
-/** Fewer steps back from one position do not count: most names share some bytes with a pattern. */
+/** Fewer backtracking steps from one position do not count: most names share some bytes with a pattern. */
 const STEPS_BACK_FREE = 16;
 /** Longer classes count by their bytes. */
 const CLASS_BYTES_FREE = 64;
@@ -39,7 +39,7 @@ export class GlobSteps {
 /**
  * Whether the whole of `text` matches. Takes time proportional to pattern × text at worst.
  * The empty text matches the empty pattern alone, as in Redis, whose commands take the pattern `*` by itself.
- * @param steps  bound it: once they are over nothing matches
+ * @param steps  the limit: once it is reached, nothing matches
  */
 export function globMatches(pattern: ByteString, text: ByteString, steps: GlobSteps | null = null): boolean {
   if (text === "") return pattern === "";

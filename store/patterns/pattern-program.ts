@@ -1,9 +1,9 @@
 /**
  * A program that checks whether a text has a part that matches a pattern: it follows all paths at the same time, so it takes at most the
- * length of the text times the number of steps, whatever the pattern. It never goes back, and depends on no setting of the machine.
+ * length of the text times the number of steps, whatever the pattern. It never backtracks, and depends on no setting of the machine.
  */
 
-/** Whether a code point is meant. */
+/** Whether a code point matches. */
 export type Meant = (code: number) => boolean;
 
 export type Step =
@@ -40,7 +40,7 @@ export class PatternProgram {
     let before = NONE;
     for (let at = 0; ; ) {
       const code = at < text.length ? (text.codePointAt(at) as number) : NONE;
-      // A part may begin anywhere.
+      // A match may begin anywhere.
       waiting.push(0);
       [open, waiting] = [waiting, open];
       this.#time++;

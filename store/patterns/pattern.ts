@@ -1,6 +1,6 @@
 /**
- * Patterns of `$regex`: the part of regular expressions that one pass over a text decides. What would need backtracking (back references,
- * lookahead, lookbehind) is rejected. Letters and digits are those of ASCII. Source: docs/json-documents.md "Patterns".
+ * Patterns of `$regex`: the subset of regular expressions that can be matched in one pass over a text. Features that need backtracking (back
+ * references, lookahead, lookbehind) are rejected. Letters and digits are those of ASCII. Source: docs/json-documents.md "Patterns".
  */
 import { isWord, type Meant, PatternProgram, type Step } from "./pattern-program.js";
 
@@ -18,7 +18,7 @@ type Part =
   | { readonly kind: "either"; readonly parts: readonly Part[] }
   | { readonly kind: "times"; readonly part: Part; readonly least: number; readonly most: number };
 
-/** @throws PatternFault  says where it is wrong */
+/** @throws PatternFault  names the position of the error */
 export function compilePattern(pattern: string): PatternProgram {
   if (pattern.length > PATTERN_CHARS_MAX)
     throw new PatternFault(`a pattern has ${PATTERN_CHARS_MAX} characters at most`);

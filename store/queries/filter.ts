@@ -38,9 +38,9 @@ export interface FilterAlgebra<Value, Path, Test> {
   /** @throws CommandFailure  no member can have the name */
   pathOf(name: string): Path;
 
-  /** Whether a member's operand has operators; else it is a value. */
+  /** Whether a member's operand has operators; otherwise it is a value. */
   hasOperators(operand: Value): boolean;
-  /** Whether the operand of a member's $not has operators; else it is a value. @throws CommandFailure */
+  /** Whether the operand of a member's $not has operators; otherwise it is a value. @throws CommandFailure */
   negatesOperators(operand: Value): boolean;
 
   /** Tests a value that is where operators could be. */

@@ -5,7 +5,7 @@
 
 /** The change of a member. */
 export interface Change<Value> {
-  /** Whether the change makes a member, and those on the path to it, that is missing; else it leaves it missing. */
+  /** Whether the change makes a member, and those on the path to it, that is missing; otherwise it leaves it missing. */
   readonly makes: boolean;
   /** @param old  undefined: there is no such member @returns undefined: the member is removed @throws CommandFailure */
   become(old: Value | undefined): Value | undefined;
@@ -56,7 +56,7 @@ export const COMMON_OPERATORS = ["$set", "$unset", "$inc", "$push", "$pull"];
 export const assignment = <Value>(value: Value): Change<Value> => ({ makes: true, become: () => value });
 const REMOVAL: Change<never> = { makes: false, become: () => undefined };
 
-/** Compiles the operators of an update, in their order. @throws CommandFailure */
+/** Compiles the operators of an update, in order. @throws CommandFailure */
 export function changesOf<Value, Path, Own>(
   update: Iterable<readonly [string, Value]>,
   algebra: UpdateAlgebra<Value, Path, Own>,

@@ -6,7 +6,7 @@ const POLYNOMIAL_HIGH = 0x95ac9329;
 
 const [LOW, HIGH] = makeTables();
 
-/** The checksum of `bytes` from `start` up to `end`, as its 8 bytes, lowest first. */
+/** Returns the checksum of `bytes` from `start` up to `end` as 8 bytes, lowest first. */
 export function crc64(bytes: Uint8Array, start = 0, end = bytes.length): Buffer {
   let low = 0;
   let high = 0;
@@ -21,7 +21,7 @@ export function crc64(bytes: Uint8Array, start = 0, end = bytes.length): Buffer 
   return checksum;
 }
 
-/** Makes the tables of what a byte does to the checksum, in halves. */
+/** Makes the tables of a byte's effect on the checksum, in halves. */
 function makeTables(): [Int32Array, Int32Array] {
   const lows = new Int32Array(256);
   const highs = new Int32Array(256);

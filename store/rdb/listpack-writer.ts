@@ -1,9 +1,9 @@
-/** Writes listpacks, of which redis-server takes streams apart. Source: redis-server 7.0's dumps. */
+/** Writes listpacks, from which redis-server reads streams. Source: redis-server 7.0's dumps. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { RdbWriter } from "./rdb-writer.js";
 
 const HEAD_BYTES = 6;
-/** The most that the head can say of a count; this one says that it is not known. */
+/** The highest count that the header can hold, which means that the count is not known. */
 const COUNT_UNKNOWN = 0xffff;
 const END = 0xff;
 const INTEGER_64 = 0xf4;
@@ -45,7 +45,7 @@ export class ListpackWriter {
     this.#end(head + length);
   }
 
-  /** The whole listpack. */
+  /** Returns the complete listpack. */
   toBytes(): ByteString {
     const entries = this.#writer.toBytes();
     const whole = new RdbWriter();

@@ -1,13 +1,13 @@
 /**
- * Listpacks, in which Redis 7 keeps small collections: 6 bytes of head, entries of which each is followed by its own length,
- * and an end. Source: redis-server 7.0's dumps.
+ * Listpacks, in which Redis 7 keeps small collections: a header of 6 bytes, entries that are each followed by their own
+ * length, and an end mark. Source: redis-server 7.0's dumps.
  */
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
 import { MalformedRdb } from "./malformed-rdb.js";
 
 const HEAD_BYTES = 6;
 const COUNT_AT = 4;
-/** The count of one that has more than it can say. */
+/** The count of a listpack with more entries than the field can hold. */
 const COUNT_UNKNOWN = 0xffff;
 const END = 0xff;
 

@@ -1,4 +1,4 @@
-/** LZF, the reading half: what Redis compresses long strings with. Source: the format of liblzf 3.6. */
+/** LZF decompression: Redis compresses long strings with LZF. Source: the format of liblzf 3.6. */
 import { MalformedRdb } from "./malformed-rdb.js";
 
 /** Below it a control byte is the number of literal bytes that follow; from it on, it begins a repetition. */
@@ -9,11 +9,11 @@ const LONG = 7;
 const EXPANSION_MAX = (LONG + 255 + 2) / 3;
 
 /**
- * @param size  of what results
+ * @param size  of the result
  * @throws MalformedRdb  it is not of that size, or refers to what is not there
  */
 export function decompressLzf(input: Uint8Array, size: number): Buffer {
-  // Before memory is taken for it: the size is the sender's word.
+  // Checked before memory is allocated, because the sender states the size.
   if (size > input.length * EXPANSION_MAX)
     throw new MalformedRdb("a compressed string is too short for its size");
   const output = Buffer.alloc(size);

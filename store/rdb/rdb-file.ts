@@ -1,4 +1,4 @@
-/** All keys in one file of Redis's, made of what DUMP answers of each. Source: redis-server 7.0, rdb.c. */
+/** Writes all keys to one Redis file, from the DUMP payload of each. Source: redis-server 7.0, rdb.c. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { crc64 } from "./crc64.js";
 import { RdbWriter } from "./rdb-writer.js";
@@ -22,7 +22,7 @@ export class RdbFile {
     return this.#writer.written.length;
   }
 
-  /** The keys to come are of this database. */
+  /** Begins the keys of a database. */
   select(db: number): void {
     this.#writer.byte(SELECT_DATABASE);
     this.#writer.length(db);
@@ -41,7 +41,7 @@ export class RdbFile {
     writer.bytes(payload.slice(1, -FOOTER_BYTES));
   }
 
-  /** Ends the file: nothing may be added any more. */
+  /** Ends the file: nothing may be added any longer. */
   end(): ByteString {
     this.#writer.byte(END);
     this.#writer.raw(crc64(this.#writer.written));

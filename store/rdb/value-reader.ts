@@ -1,5 +1,5 @@
 /**
- * Values out of RDB, in every form in which Redis up to 7.0 dumps strings, lists, sets, sorted sets, hashes and streams. A new type
+ * Reads values from RDB, in every form in which Redis up to 7.0 dumps strings, lists, sets, sorted sets, hashes and streams. A new type
  * of value is a row of the table. Source: redis-server 7.0's dumps.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -45,7 +45,7 @@ const PACKED = 2;
 /** Bytes of an intset's head. */
 const INTEGERS_AT = 8;
 
-/** A value with its type before it. What follows it is not looked at. @throws MalformedRdb */
+/** Reads a value preceded by its type; later bytes are ignored. @throws MalformedRdb */
 export function readValue(reader: RdbReader): Value {
   const read = READERS[reader.readByte()];
   if (read === undefined) throw new MalformedRdb("a value is of an unknown type");
@@ -80,7 +80,7 @@ function quicklistNode(reader: RdbReader): readonly ByteString[] {
   return readListpack(reader.readBytes());
 }
 
-/** The members of an intset: how wide they are, how many, and they. */
+/** Reads the members of an intset: their width, their number, and the members themselves. */
 function readIntegers(bytes: Buffer): ByteString[] {
   const width = bytes.length < INTEGERS_AT ? 0 : bytes.readUInt32LE(0);
   if (![2, 4, 8].includes(width) || bytes.length !== INTEGERS_AT + width * bytes.readUInt32LE(4))

@@ -1,4 +1,4 @@
-/** Values into RDB, each in its plainest form, which Redis reads and keeps in its own encoding. */
+/** Writes values as RDB, each in its plainest form, which Redis reads and stores in its own encoding. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { custom } from "../arguments/errors.js";
 import type { Hash } from "../values/hash.js";

@@ -1,16 +1,16 @@
 /**
- * Ziplists, in which Redis before 7 kept small collections: 10 bytes of head, entries of which each begins with the length of
- * the one before, and an end. Source: dumps of Redis 6.
+ * Ziplists, in which Redis before 7 kept small collections: a header of 10 bytes, entries that each begin with the length of the previous one,
+ * and an end mark. Source: dumps of Redis 6.
  */
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
 import { MalformedRdb } from "./malformed-rdb.js";
 
 const HEAD_BYTES = 10;
 const COUNT_AT = 8;
-/** The count of one that has more than it can say. */
+/** The count of a ziplist with more entries than the field can hold. */
 const COUNT_UNKNOWN = 0xffff;
 const END = 0xff;
-/** The length before is in the four bytes that follow. */
+/** The previous length is in the four bytes that follow. */
 const LONG_PREVIOUS = 0xfe;
 
 /** Number of bytes of an integer by its first byte, lowest byte first. */

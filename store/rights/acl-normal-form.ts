@@ -1,6 +1,6 @@
 /**
- * Rules in the one way in which Redis (7.2) writes them, which says the same when it is read: keys first, then all or nothing,
- * then what differs from it, each command or category once. Pure.
+ * Formats rules in the normal form of Redis (7.2), which has the same meaning when it is parsed: keys first, then all or nothing, then the
+ * exceptions, each command or category once. Pure.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Rule } from "./acl-rules.js";
@@ -45,7 +45,7 @@ function commandsOf(rules: readonly Rule[]): ByteString {
       others = [];
     } else if (rule.kind === "category" || rule.kind === "command") {
       const name = rule.kind === "category" ? `@${rule.category}` : rule.name.toLowerCase();
-      // What a rule says of a command it says of its subcommands.
+      // A rule on a command applies to its subcommands.
       others = others.filter((one) => one.slice(1) !== name && !one.slice(1).startsWith(`${name}|`));
       others.push((rule.allow ? "+" : "-") + name);
     }

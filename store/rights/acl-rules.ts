@@ -1,6 +1,6 @@
 /**
  * The language of rules: Redis's ACL rules (7.0) on commands, categories, keys and channels, read strictly. What each means
- * for a command is in acl.ts. Not taken: passwords, `on`, `off` and `reset`, which are no business of a signing key.
+ * for a command is in acl.ts. Not accepted: passwords, `on`, `off` and `reset`, which do not apply to a signing key.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { CommandFailure, echoed } from "../arguments/errors.js";
@@ -80,7 +80,7 @@ export function parseRules(texts: readonly ByteString[], table: CommandTable): R
   const text = texts.join(" ");
   if (text.length > RULES_BYTES_MAX)
     throw new CommandFailure(`ERR rules of ${text.length} bytes, above ${RULES_BYTES_MAX}`);
-  // Redis's patterns hold no white space either.
+  // Redis's patterns contain no white space either.
   if (/[\0-\x1f\x7f]/.test(text)) throw wrongRule(text, "control characters cannot stand in a rule");
   const words = text.split(" ").filter((word) => word !== "");
   if (words.length > RULES_MAX) throw new CommandFailure(`ERR ${words.length} rules, above ${RULES_MAX}`);

@@ -32,9 +32,9 @@ const WHOLE_COMMAND: AclRefusal = { what: "command" };
 export class Acl {
   /** The original rules, one each. */
   readonly rules: readonly ByteString[];
-  /** Whether everything is permitted, commands that the table does not know among it. */
+  /** Whether everything is permitted, including commands that the table does not know. */
   readonly isUnlimited: boolean;
-  /** Whether some set lets all keys be read. */
+  /** Whether some set permits reading all keys. */
   readonly mayReadAll: boolean;
   /** Patterns of the channels to subscribe to and publish on, where rules name any; null: all; undefined: no rule names channels. */
   readonly #channels: readonly ByteString[] | null | undefined;
@@ -158,7 +158,7 @@ class RuleSet {
   }
 
   permitsCommand(command: Command): boolean {
-    // As in Redis: what serves before anybody has logged in is everybody's.
+    // As in Redis, commands that are served before a login are permitted to all users.
     return this.#verdicts.get(command)?.allow === true || command.flags.includes("no_auth");
   }
 
@@ -192,7 +192,7 @@ class RuleSet {
     return this.#allKeys || allowsAll(this.#patterns, "R");
   }
 
-  /** Why it does not permit what it does not. */
+  /** Returns why it does not permit a command. */
   denial(command: Command, argv: readonly ByteString[]): string {
     const name = command.name.toLowerCase().replace("|", " ");
     if (!this.permitsCommand(command)) {

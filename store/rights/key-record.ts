@@ -41,8 +41,8 @@ export interface KeyRecord {
 }
 
 /**
- * Whether a key may sign. A revoked one may not, whatever its envelope's date: what was signed before has its place
- * before the revocation, where the ring does not know of it.
+ * Whether a key may sign. A revoked one may not, whatever its envelope's date: an envelope signed earlier has its position
+ * before the revocation, where the ring does not yet contain it.
  * @param at  milliseconds since 1970
  */
 export function validity({ revokedAt, addedAt, notBefore, notAfter }: KeyRecord, at: number): Validity {

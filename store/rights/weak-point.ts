@@ -1,6 +1,6 @@
 /**
- * Ed25519 public keys that are no secret's public half: points of small order, for which anybody can write down a
- * signature of everything, and second spellings of a point. From bytes alone; keys/ judges files in the same way.
+ * Detects Ed25519 public keys that belong to no secret: points of small order, for which anyone can forge a signature of
+ * anything, and alternative encodings of a point. From bytes alone; keys/ judges files in the same way.
  * Source: RFC 8032, 5.1.3 and 5.1.7.
  */
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";

@@ -3,7 +3,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { type CommandFailure, unknownCommand, unknownSubcommand, wrongArity } from "../arguments/errors.js";
 import type { Command, CommandTable } from "./command.js";
 
-/** Containers that Redis does not have: an unknown subcommand's error lists their subcommands, none of which is HELP. */
+/** Containers that Redis does not have: an unknown subcommand's error lists their subcommands, because they have no HELP. */
 const OWN_CONTAINERS = ["KEY", "TIMELINE", "DBSYNC", "DOC.INDEX", "DOC.MEMBER"];
 
 export class CommandIndex implements CommandTable {

@@ -51,7 +51,7 @@ export type FoundKeys =
       /** Seen from the first; negative: from the end. */
       readonly lastkey: number;
       readonly keystep: number;
-      /** Number of parts that the arguments consist of, of which the keys are the first; 0: one part. */
+      /** Number of parts into which the arguments are divided; the keys are the first part; 0: one part. */
       readonly limit: number;
     }
   | {

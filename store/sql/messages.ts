@@ -1,6 +1,6 @@
 /**
- * Every error of a statement, in the words of the original (Malagasy and French, as they were) and in English: a statement is answered in
- * its own language, so that all daemons answer alike. `{0}`, `{1}`: what it is about.
+ * Every error of a statement, in the words of the original (Malagasy and French, unchanged) and in English. A statement is answered in its own
+ * language, so all daemons answer alike. `{0}`, `{1}`: what it is about.
  */
 import { type ByteString, bytesOfText } from "../../protocol/byte-string.js";
 import { CommandFailure } from "../arguments/errors.js";

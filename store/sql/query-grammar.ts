@@ -1,4 +1,4 @@
-/** Queries: one select, or several that are put together. */
+/** Parses queries: one select, or several that are combined. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { column, expression, numberToken } from "./expression-grammar.js";
 import type { Token } from "./lexer.js";
@@ -19,7 +19,7 @@ import type {
   Tail,
 } from "./tree.js";
 
-/** Sources that are joined, and selects that are put together: rows multiply. */
+/** Maximum sources to join, and selects to combine: their rows multiply. */
 const PARTS_MAX = 32;
 
 const JOIN_KINDS: readonly JoinKind[] = ["inner", "left", "right", "full", "natural"];

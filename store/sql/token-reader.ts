@@ -12,7 +12,7 @@ import { restOfWord, type Token } from "./lexer.js";
 import { SqlMistake } from "./mistake.js";
 import type { Form, Language, Query } from "./tree.js";
 
-/** Parentheses, queries and signs within each other: each level takes stack here and when it is carried out. */
+/** Maximum nesting of parentheses, queries and signs: each level takes stack here and during execution. */
 const NESTING_MAX = 32;
 /** Operators of one condition or value, for the same reason. */
 const OPERATORS_MAX = 500;
@@ -59,7 +59,7 @@ export class TokenReader {
   /** Takes a keyword, with the marks that Malagasy ones may have (`#` before it, `@` after it), if it comes next. */
   accept(name: KeywordName): boolean {
     const first = this.token;
-    // Most of what is asked for is not there.
+    // Most requested keywords do not come next.
     if (first.kind !== "word" && (first.text !== "#" || this.language === "english")) return false;
     const isEnglish = this.language === "english";
     for (const phrase of this.#phrases[name]) {

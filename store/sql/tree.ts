@@ -43,7 +43,7 @@ export type Statement =
 export interface Insert {
   readonly kind: "insert";
   readonly table: ByteString;
-  /** None: all, in their order. */
+  /** None: all, in order. */
   readonly columns: readonly ByteString[];
   readonly source: { readonly rows: readonly (readonly Expression[])[] } | { readonly query: Query };
 }

@@ -1,6 +1,6 @@
 /**
- * The middle of a long list: chunks of elements, packed where they are short, in groups. To find an element by its index
- * means to walk over groups, the chunks of one and the elements of one; a change moves no more than one of each.
+ * The middle of a long list: chunks of elements, packed where they are short, in groups. Finding an element by its index
+ * walks the groups, the chunks of one group and the elements of one chunk; a change moves at most one of each.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import {
@@ -16,9 +16,9 @@ import {
 
 /** Elements of a chunk that is made. */
 export const CHUNK_ELEMENTS = 128;
-/** A chunk that insertions make larger is cut in two. */
+/** A chunk that insertions make larger than this is split in two. */
 const CHUNK_ELEMENTS_MAX = 2 * CHUNK_ELEMENTS;
-/** Chunks of a group, at most: so some 400 steps find an element among two million. */
+/** Maximum chunks in a group: so an element among two million is found in about 400 steps. */
 const GROUP_CHUNKS_MAX = 128;
 
 interface Chunk {

@@ -115,7 +115,7 @@ class Leaf {
     this.scores.splice(index, 0, score);
     this.members.splice(index, 0, member);
     if (this.size <= NODE_MAX) return undefined;
-    // Pairs that come in order leave full leaves before them.
+    // Pairs that are added in order leave full leaves before them.
     const kept = index === this.size - 1 ? index : this.size >> 1;
     return new Leaf(this.scores.splice(kept), this.members.splice(kept));
   }
@@ -246,7 +246,7 @@ class Branch {
     return low;
   }
 
-  /** Does away with a child that has become small. */
+  /** Removes an empty child, or merges a small one with a neighbour. */
   #join(at: number): void {
     if (this.children[at]!.length === 0) {
       this.children.splice(at, 1);

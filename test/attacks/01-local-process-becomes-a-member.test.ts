@@ -1,4 +1,4 @@
-/** A process on the daemons' machine, with no key but one that it has made itself. */
+/** Attack: a process on the daemons' machine that holds no key but one that it has made itself. */
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { describe, test } from "node:test";
@@ -10,7 +10,7 @@ import { Victims } from "./victims.js";
 
 const LIMIT = { timeout: 300_000 };
 
-/** More of everything, and nothing older than a second to be had of it. */
+/** Returns claims of more entries than anyone has, of which those older than a second are pruned. */
 function moreOfEverything(state: string): Claims {
   return {
     watermark: Date.now(),
@@ -23,10 +23,10 @@ function moreOfEverything(state: string): Claims {
   };
 }
 
-/** A snapshot of whatever date it is asked for. */
+/** Returns a snapshot at any date that is requested. */
 const anySnapshot = (at: number) => ({ at: at === 0 ? Date.now() : at, bytes: randomBytes(100_000) });
 
-/** Makes its claims, and stays until they have been heard twice, or it was thrown out. @returns whether it was let in */
+/** Makes its claims and stays until the daemon has sent two statuses or closed. @returns whether it was admitted */
 async function claimAndStay(joining: Promise<Member>, state: string): Promise<boolean> {
   const joined = await joining.catch(() => null);
   if (joined === null) return false;
@@ -36,7 +36,10 @@ async function claimAndStay(joining: Promise<Member>, state: string): Promise<bo
   return true;
 }
 
-/** @param ways  how it gets in, if it does */
+/**
+ * Asserts that the victims' state is unchanged.
+ * @param ways  each tries to become a member, and rejects if it fails
+ */
 async function assertUnmoved(victims: Victims, ways: readonly (() => Promise<Member>)[]): Promise<void> {
   await victims.allLive();
   using client = await victims.client();
@@ -96,7 +99,7 @@ describe("a process on the daemons' machine that has no key", { concurrency: tru
     await client.text("SET", "kept", "yes");
     await victims.daemons.pop()?.stop();
     await claimAndStay(Member.answer(victims.port(1), { key: makeKey() }), "live");
-    // A daemon that is alone may say isolated, which is no matter of this.
+    // A daemon without members may report isolated, which does not matter here.
     assert.match((await victims.views("GET", "kept"))[0] as string, /^(live|isolated) yes$/);
   });
 
@@ -117,7 +120,7 @@ describe("a process on the daemons' machine that has no key", { concurrency: tru
   }
 });
 
-/** As a member, if it is let in: first its own admission, then the order to empty everything. */
+/** Once admitted as a member, pushes first its own admission, then the command that deletes everything. */
 async function pushTwice(victims: Victims, stranger: Key): Promise<void> {
   const joined = await Member.join(victims.port(0), { key: stranger }).catch(() => null);
   if (joined === null) return;

@@ -1,4 +1,4 @@
-/** A member that is pinned, whose key somebody holds who wishes the others ill: it may be silent, and nothing else. */
+/** Attack: the key of a pinned member is in hostile hands. It can make that member silent, and nothing else. */
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { describe, test } from "node:test";
@@ -24,7 +24,7 @@ const lies = (more: Partial<Claims>): Claims => ({
 
 const rubbish = (at: number) => ({ at: at === 0 ? IN_2030 : at, bytes: randomBytes(50_000) });
 
-/** Two honest daemons and the key of a third, with a value that must stay. */
+/** Starts two honest daemons, makes the key of a third, and writes a value that must stay. */
 async function twoHonest(): Promise<{ victims: Victims; bad: ReturnType<typeof makeKey> }> {
   const bad = makeKey();
   const victims = await Victims.start(2, { peers: "pinned", others: [bad] });

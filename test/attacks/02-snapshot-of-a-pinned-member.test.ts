@@ -1,4 +1,6 @@
-/** A pinned member that turned bad offers its state, with every signature that it can make: nobody takes it over. */
+/**
+ * Attack: a hostile pinned member offers its state with every signature that it can make. No daemon takes it over.
+ */
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { rmSync } from "node:fs";
@@ -15,11 +17,11 @@ const IN_2030 = Date.UTC(2030, 0, 1);
 interface Scene {
   readonly victims: Victims;
   readonly bad: Key;
-  /** At the port where each honest daemon looks for it: only who is found there has a voice. */
+  /** Members at the ports where the honest daemons expect them: a vote counts only from there. */
   readonly members: Member[];
 }
 
-/** Two honest daemons that hold a value, and a third who says the same as they until the attack. */
+/** Starts two honest daemons that hold a value, and a third member that claims the same state until the attack. */
 async function scene(): Promise<Scene> {
   const bad = makeKey();
   const victims = await Victims.start(2, { peers: "pinned", others: [bad] });
@@ -42,7 +44,7 @@ const more = (pruned: number): Claims => ({
   dataSum: randomBytes(32),
 });
 
-/** A snapshot that is none, and all the votes for it that one member can make up. */
+/** Makes an invalid snapshot, with all the votes for it that one member can forge. */
 function forgery({ victims, bad }: Scene, at: number) {
   const bytes = randomBytes(40_000);
   const cut = { at, bytes: bytes.length, seal: bytes.subarray(-32) };
@@ -50,7 +52,7 @@ function forgery({ victims, bad }: Scene, at: number) {
   const votes = [
     vote(victims.cluster, cut, bad),
     ...made.map((key) => vote(victims.cluster, cut, key)),
-    // In the honest ones' names, by its own hand.
+    // Votes in the honest members' names, signed with the attacker's own key.
     ...victims.keys.map((key) => vote(victims.cluster, cut, key, bad)),
   ];
   return { bytes, votes };
@@ -74,9 +76,9 @@ describe("a pinned member that turned bad, and its snapshot", { concurrency: tru
 
         members[1]?.[Symbol.dispose]();
         const answering = Member.answer(victims.otherPort(0), { key: bad });
-        // Both honest daemons dial there; whichever comes is lied to.
+        // Both honest daemons dial there; the attacker lies to the one that connects.
         await victims.restart(1, () => rmSync(victims.folder(1), { recursive: true }));
-        // Of two connections with the same daemon one is closed, whose ids decide.
+        // Of two connections with the same daemon one is closed: the ids decide which.
         const tried = await Promise.allSettled([answering, Member.join(victims.port(1), { key: bad })]);
         for (const one of tried) if (one.status === "fulfilled") members.push(one.value);
         const lie = more(Number(at));
@@ -125,7 +127,7 @@ describe("a pinned member that turned bad, and its snapshot", { concurrency: tru
     members[1]?.[Symbol.dispose]();
     await victims.restart(1, () => rmSync(victims.folder(1), { recursive: true }));
     using member = await Member.join(victims.port(1), { key: bad });
-    // The same as the honest one, so that it need not be asked.
+    // It claims the same as the honest daemon, so that no daemon needs to query it.
     member.claim(() => ({ ...(members[0] as Member).said(), state: "live" }));
     await until(async () => (await victims.views("GET", "kept"))[1] === "live yes");
     assert.deepEqual(await victims.views("GET", "kept"), ["live yes", "live yes"]);

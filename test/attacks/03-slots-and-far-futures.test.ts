@@ -1,4 +1,7 @@
-/** What costs a stranger nothing keeps no member out; and what a member gives that is not due is bounded. */
+/**
+ * Attack: fill what an unauthenticated peer gets for free, and push entries that are not yet acceptable. No member
+ * is kept out, and the memory used is bounded.
+ */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { describe, test } from "node:test";
@@ -14,11 +17,11 @@ const HANDSHAKES = amount(40, 90);
 
 const FAR_ENTRIES = 5_000;
 const FAR_BYTES = 32 * 1024;
-/** What the entries are by themselves; kept whole, with all that is around them, they take three times as much. */
+/** The entries' own bytes. Stored as complete objects they take three times as much. */
 const GROWTH_MAX = FAR_ENTRIES * FAR_BYTES;
 const PUSH_ENTRIES = 30;
 
-/** A first word in somebody's name, and then nothing; anew as soon as it is closed. */
+/** Connections that send a hello in another member's name and then nothing, and reconnect when closed. */
 class IdleHandshakes implements Disposable {
   #stopped = false;
   readonly #open = new Set<Connection>();
@@ -31,7 +34,7 @@ class IdleHandshakes implements Disposable {
     while (!this.#stopped) {
       const connection = await Connection.open(port).catch(() => null);
       if (connection === null) {
-        // Nobody listens there yet.
+        // The daemon does not listen there yet.
         await new Promise((resolve) => setTimeout(resolve, 20));
         continue;
       }
@@ -104,7 +107,7 @@ describe("members, slots and far futures", { concurrency: true }, () => {
       const { refused } = await client.send(posing([["SET", "whose", "client's"]]));
       assert.equal(refused, "not-a-daemon");
       member.push([posing([["SET", "whose", "alice's"]]).entry]);
-      // Behind it one that is in order: when that is there, the other has been dealt with.
+      // A valid entry follows: once it has arrived, the daemon has dealt with the other one.
       member.push([envelope(victims.application, victims.cluster, [["SET", "behind", "it"]]).entry]);
       await until(async () => (await client.text("GET", "behind")) === "it");
       assert.equal(await client.text("EXISTS", "whose"), "0");

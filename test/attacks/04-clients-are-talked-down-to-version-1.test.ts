@@ -1,4 +1,4 @@
-/** Whoever can close a client's first connection gets no signed command that can be replayed. */
+/** Attack: close a client's first connection. This yields no signed command that can be replayed. */
 import assert from "node:assert/strict";
 import { connect } from "node:net";
 import { join } from "node:path";
@@ -19,7 +19,7 @@ interface Scene extends AsyncDisposable {
   readonly privateKey: string;
 }
 
-/** A daemon that would take either version, and a client's RSA key. */
+/** A daemon that accepts both versions, and a client's RSA key. */
 async function scene(args: readonly string[] = []): Promise<Scene> {
   const [publicFile, privateKey] = ["public", "private"].map((half) =>
     join(repositoryRoot, `test/vectors/php-dbsync/test-rsa2048-${half}.pem`),
@@ -34,7 +34,7 @@ async function scene(args: readonly string[] = []): Promise<Scene> {
   };
 }
 
-/** Clients, each as somebody runs it who has told it nothing of versions. */
+/** Clients with default settings: no version is configured. */
 const clients = {
   "dbsync send": (servers: string, { privateKey, cluster }: Scene, told: boolean) =>
     run(process.execPath, [

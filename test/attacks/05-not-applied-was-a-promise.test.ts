@@ -1,4 +1,7 @@
-/** Whoever dates a write back makes a command succeed that had failed: so nobody may have been told that it never will. */
+/**
+ * Attack: an earlier-dated write makes a failed command succeed. So no client may have been promised that it never
+ * will.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createClient, DbsyncError } from "../../client/entry.js";
@@ -28,7 +31,7 @@ test("a command that fails and is then made to succeed by an earlier write was n
     assert.ok(outcome instanceof DbsyncError);
     const [all] = (await client.sendAll(["LPUSH", "k", "another"])).outcomes;
 
-    // Behind the string, before the list commands.
+    // After the string, before the list commands.
     const removed = await attacker.ask([["DEL", "k"]], { at: at + 500 });
     assert.equal(removed.refused, null);
     await until(async () => (await attacker.text("LLEN", "k")) === "2");

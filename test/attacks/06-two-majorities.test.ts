@@ -1,4 +1,4 @@
-/** Whoever holds a client's command back for a moment does not make two clients believe that a lock is theirs. */
+/** Attack: delay a client's command for a moment. No two clients come to believe that they hold the same lock. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { createClient } from "../../client/entry.js";

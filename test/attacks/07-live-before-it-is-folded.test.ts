@@ -1,4 +1,7 @@
-/** A daemon that says live, and answers without a flag, has what it missed: also while somebody elsewhere keeps writing. */
+/**
+ * Attack: write steadily elsewhere. A daemon that reports live, and answers without a flag, still has all that it
+ * had missed.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { amount } from "../support/amount.js";
@@ -9,11 +12,11 @@ import { textOf } from "./wire.js";
 const ENVELOPES = amount(200, 1000);
 const KEYS_EACH = 10;
 const WRITER_MS = amount(60, 20);
-/** What is older than the tail is folded anew, which a steady writer could put off. */
+/** Entries older than the tail cause a refold, which a steady writer could delay. */
 const TAIL_MS = 17_000;
 const TAIL = ["--tail-seconds", `${TAIL_MS}ms`, "--window", "15s,1s"];
 
-/** Says so at once when it is not level. @returns how many keys a live daemon knew when it first said so */
+/** Returns how many keys the daemon has when it first reports live and answers without a flag. */
 async function keysWhenLive(client: Client): Promise<number> {
   for (;;) {
     const { state } = await client.hello();
@@ -58,7 +61,7 @@ test("a restarted daemon says live when it has what it missed, whoever writes me
   }
 });
 
-/** TIMELINE STATUS, flat, up to the members. */
+/** Returns TIMELINE STATUS as flat text, up to the members. */
 async function textOfStatus(victims: Victims): Promise<string> {
   using root = await victims.client(1, victims.root);
   const { replies } = await root.ask([["TIMELINE", "STATUS"]]);

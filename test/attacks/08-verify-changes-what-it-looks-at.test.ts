@@ -1,4 +1,7 @@
-/** `dbsync log verify` on the folder of a daemon that was killed, damaged by somebody who wants entries forgotten. */
+/**
+ * Attack: damage the folder of a killed daemon so that entries are forgotten. `dbsync log verify` finds it and
+ * changes nothing.
+ */
 import assert from "node:assert/strict";
 import { cpSync, readdirSync, readFileSync, statSync, truncateSync } from "node:fs";
 import { join } from "node:path";
@@ -12,7 +15,7 @@ import { Victims } from "./victims.js";
 const LIMIT = { timeout: 300_000 };
 const WRITES = 120;
 
-/** Names, lengths and contents of all files of a folder. */
+/** Returns names, lengths and contents of all files of a folder. */
 function contents(folder: string): Record<string, string> {
   const files = readdirSync(folder, { recursive: true, encoding: "utf8" }).sort();
   const isFile = (name: string) => statSync(join(folder, name)).isFile();
@@ -48,10 +51,10 @@ async function written(): Promise<Victims> {
   return victims;
 }
 
-/** The database gets what the log has a little later: it may have it all when the daemon is killed. */
+/** Attempts: the database follows the log with a delay, and may have everything when the daemon is killed. */
 const KILLS_MAX = 20;
 
-/** Killed, with something in its log that its database does not have. */
+/** Kills a daemon whose log has something that its database does not have. */
 async function killedWithTail(): Promise<Victims> {
   for (let kills = 1; ; kills++) {
     const victims = await written();
@@ -65,7 +68,7 @@ async function killedWithTail(): Promise<Victims> {
   }
 }
 
-/** The log that has entries. */
+/** Returns the longest log, which is the one with entries. */
 function longestLog(folder: string): string {
   const timeline = join(folder, "timeline");
   const logs = readdirSync(timeline)
@@ -74,13 +77,13 @@ function longestLog(folder: string): string {
   return logs.sort((a, b) => statSync(b).size - statSync(a).size)[0] as string;
 }
 
-/** Bytes of a log without the zeros that were written ahead. */
+/** Counts the bytes of a log without its preallocated zeros. */
 function writtenBytes(log: string): number {
   return readFileSync(log).findLastIndex((byte) => byte !== 0) + 1;
 }
 
 describe("dbsync log verify", { concurrency: true }, () => {
-  // test/faults/log-verify.test.ts tells the same.
+  // test/faults/log-verify.test.ts checks the same.
   test("changes nothing in a killed daemon's folder, and says the same again", {
     ...LIMIT,
     skip: skipUnlessFull,
@@ -97,7 +100,7 @@ describe("dbsync log verify", { concurrency: true }, () => {
 
   test("works on the folder of a daemon that runs, and changes nothing there", LIMIT, async () => {
     await using victims = await written();
-    // Frozen, so that what changes was not changed by the daemon.
+    // It is frozen, so that the daemon itself changes no file.
     victims.daemons[0]?.kill("SIGSTOP");
     const before = contents(victims.folder(0));
     const { code, said } = await verify(victims, victims.folder(0));
@@ -108,7 +111,7 @@ describe("dbsync log verify", { concurrency: true }, () => {
     assert.equal(await client.text("SET", "after", "it"), "OK");
   });
 
-  // And this.
+  // test/faults/log-verify.test.ts checks this too.
   test("tells each time that the tail of the log is missing", {
     ...LIMIT,
     skip: skipUnlessFull,

@@ -1,6 +1,7 @@
 /**
- * The alarm that entries are gone here and are to be written again: nobody who freezes, kills and starts again daemons, and claims to
- * hold more than they, makes them raise it while nothing is gone; where something is, it is raised, and says what.
+ * The alarm that entries are missing here and should be written again. Freezing, killing and restarting daemons,
+ * or claiming to hold more than they do, does not raise it while no entry is missing; when one is missing, the
+ * alarm names it.
  */
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
@@ -13,24 +14,24 @@ import { type Claims, Member } from "./member.js";
 import { until, Victims } from "./victims.js";
 import { textOf, type Value } from "./wire.js";
 
-/** What is dropped first has to be outlived, by thousands of writes. */
+/** Pruned entries must first age, through thousands of writes. */
 const LIMIT = { timeout: 600_000, skip: skipUnlessFull };
-/** They forget as soon as they may: above a MiB, a snapshot for each hundred entries. */
+/** Options that make daemons prune early: above one MiB, with frequent snapshots. */
 const FORGETFUL = [
   ...["--max-timeline-bytes", "1MiB", "--snapshot-entries", "2000"],
   ...["--tail-seconds", "10s", "--window", "8s,1s"],
 ];
 const AT_ONCE = 250;
-/** So many are more than a daemon may keep, and enough for snapshots, which is what it takes to forget … */
+/** Entries: more than a daemon may keep, and enough for the snapshots that pruning needs. */
 const ENOUGH = 3000;
-/** … as time goes on. */
+/** Entries that are written while time passes. */
 const TRICKLE = 10;
 const POLL_MS = 100;
 const SECOND_MS = 1000;
-/** Of one second. */
+/** Writes within one second. */
 const WRITES = 20;
 
-/** The words of the alarm, and of the other one, about keys. */
+/** Text of the alarm, and of the other alarm, about keys. */
 const ALARM = /they are gone here/;
 
 function alarms(victims: Victims, index: number): { text: string; entries: string }[] {
@@ -39,7 +40,10 @@ function alarms(victims: Victims, index: number): { text: string; entries: strin
     .map(({ msg, entries }) => ({ text: msg, entries: String(entries) }));
 }
 
-/** TIMELINE STATUS: what a daemon counts as gone here, and how far the others have forgotten. */
+/**
+ * Returns from TIMELINE STATUS how many entries a daemon counts as missing, and how far the other members have
+ * pruned.
+ */
 async function statusOf(victims: Victims, index: number): Promise<{ strays: number; prunedTo: number[] }> {
   using root = await victims.client(index, victims.root);
   const { replies } = await root.ask([["TIMELINE", "STATUS"]]);
@@ -52,7 +56,7 @@ async function statusOf(victims: Victims, index: number): Promise<{ strays: numb
 
 const flat = (value: Value): string[] => (Array.isArray(value) ? value.flatMap(flat) : [textOf(value)]);
 
-/** Of writes of one second, which and to how many. */
+/** Writes of one second, and the daemons that receive them. */
 interface Writes {
   readonly second: number;
   readonly name: string;
@@ -60,7 +64,7 @@ interface Writes {
   readonly to: number;
 }
 
-/** Each is one envelope. */
+/** Sends each write as an envelope of its own. */
 async function writeTo(
   victims: Victims,
   index: number,
@@ -76,7 +80,7 @@ async function writeTo(
 
 const thisSecond = (): number => Math.floor(Date.now() / SECOND_MS) * SECOND_MS;
 
-/** Writes until the first two keep nothing any more that is dated in that second. */
+/** Writes until the first two daemons no longer store an entry of that second. */
 async function outlive(victims: Victims, second: number): Promise<void> {
   using client = await victims.client(0);
   const isOver = async () => {
@@ -93,7 +97,7 @@ async function outlive(victims: Victims, second: number): Promise<void> {
   }
 }
 
-/** Says to a daemon that it holds more, and has forgotten it. */
+/** Claims to a daemon that it holds more entries and has pruned them. */
 async function lieTo(victims: Victims, index: number): Promise<Member> {
   const liar = await Member.join(victims.port(index), { key: makeKey(), secret: victims.secret });
   const claims: Claims = {
@@ -112,7 +116,7 @@ async function lieTo(victims: Victims, index: number): Promise<Member> {
   return liar;
 }
 
-/** Until daemons that run are live, and answer so. */
+/** Waits until running daemons report live and answer without a flag. */
 async function live(
   victims: Victims,
   indices: readonly number[],
@@ -128,7 +132,7 @@ async function live(
   }
 }
 
-/** Until it has a snapshot of the others, and is live with that. */
+/** Waits until the daemon has a snapshot from other members and is live with it. */
 async function healed(victims: Victims, index: number): Promise<void> {
   await victims.daemons[index]?.logged(({ msg }) => /snapshot is taken over/.test(msg));
   await live(victims, [index], "PONG", "PING");
@@ -142,7 +146,7 @@ test("entries are said to be gone when they are, and not while nothing is", LIMI
   await using victims = await Victims.start(4, { data: false, peers: "secret", args: FORGETFUL });
   await victims.allLive();
   const names = Array.from({ length: WRITES }, (_, i) => `around:${i}`);
-  /** One alone has it, of a second of which nobody else has anything. */
+  /** An entry that only one daemon has, from a second of which no other daemon has any. */
   let stray: Envelope | undefined;
   const assertNothingGone = async (index: number) => {
     await live(victims, [index], String(WRITES), "EXISTS", ...names);
@@ -172,7 +176,7 @@ test("entries are said to be gone when they are, and not while nothing is", LIMI
     await assertNothingGone(2);
   });
 
-  // Before the next one comes back: it would be given what that one alone has, and have to say that it is gone.
+  // This runs before the next daemon returns: it would receive that entry, and would have to report it as missing.
   await t.test("a daemon that is killed takes over what it had, and what came meanwhile", async () => {
     await victims.restart(1);
     using _ = await lieTo(victims, 1);
@@ -186,7 +190,7 @@ test("entries are said to be gone when they are, and not while nothing is", LIMI
     await live(victims, [3], "0", "EXISTS", "alone:0");
     await until(() => alarms(victims, 3).length > 0);
     const [told, ...more] = alarms(victims, 3);
-    // It cannot be named where this daemon, given more than it may keep, has itself forgotten it meanwhile.
+    // The entry cannot be named if this daemon has pruned it meanwhile because it holds more than it may keep.
     assert.match(told?.entries ?? "none", new RegExp(`^$|${(stray as Envelope).id.toString("hex")}`));
     assert.deepEqual(more, []);
     await until(async () => (await statusOf(victims, 3)).strays === 1);

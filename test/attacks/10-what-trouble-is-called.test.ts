@@ -1,4 +1,4 @@
-/** A full disk, a zeroed page, a daemon that has been shut out: each is told, and no acknowledgement is a lie. */
+/** A full disk, a zeroed page, a banned daemon: each is reported, and no acknowledgement is false. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { closeSync, cpSync, openSync, readFileSync, statSync, writeSync } from "node:fs";
@@ -19,7 +19,7 @@ async function respPort(daemon: DaemonProcess): Promise<number> {
   return Number(line["port"]);
 }
 
-/** All that is answered to an inline command, as far as the first line that ends it. */
+/** Returns the answer to an inline command, up to the first line that matches `end`. */
 async function said(port: number, line: string, end: RegExp): Promise<string> {
   using client = await RawClient.open(port);
   client.send(`${line}\r\n`);
@@ -97,7 +97,7 @@ describe("trouble is called by its name", { concurrency: true }, () => {
     await until(async () => (await victims.ring(1)).includes("revoked"));
     assert.doesNotMatch(await said(port, "SET own 2", /\r\n/), /^\+OK/);
     using client = await victims.client(1);
-    // It may take it as long as it still gets through.
+    // Some writes may still succeed until the disk is full.
     let number = 0;
     await until(async () => {
       const name = `behind${number++}`;

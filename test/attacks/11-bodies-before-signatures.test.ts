@@ -1,4 +1,7 @@
-/** Megabytes of commands under an envelope that nobody's key has signed cost no more than their bytes: none is an object. */
+/**
+ * Attack: megabytes of commands in an envelope without a valid signature. They cost no more than their bytes,
+ * since none is parsed into an object.
+ */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { some } from "../support/amount.js";
@@ -12,12 +15,13 @@ const LIMIT = { timeout: 300_000 };
 const BODY_BYTES = 24 * 1024 * 1024;
 const AT_ONCE = 4;
 /**
- * All objects of a daemon have room there, with those of honest clients, and the arguments of one such body have not: then
- * it ends. Bytes as they came are no objects. What a busy machine collects late is not counted, as the process's memory would.
+ * Heap limit: it has room for all objects of a daemon and of honest clients, but not for the parsed arguments of
+ * one such body, which would end the process. Unparsed bytes are not on this heap. Unlike the process's memory, it
+ * does not depend on when a busy machine collects garbage.
  */
 const HEAP = "--max-old-space-size=40";
 
-/** The header, and behind it one command of as many empty arguments as have room. */
+/** Returns the header, followed by one command with as many empty arguments as fit. */
 function bodyOf(key: Key, cluster: Buffer): Buffer {
   const head = ["key", key.id, "cluster", cluster, "at", Date.now(), "seq", 0, "nonce", Buffer.alloc(16)];
   const empty = Buffer.from("$0\r\n\r\n");
@@ -35,7 +39,7 @@ describe("an envelope that proves nothing", { concurrency: false }, () => {
     test(`with ${which} makes no objects of millions of arguments`, LIMIT, async () => {
       await using victims = await Victims.start(1, { execArgv: [HEAP] });
       await victims.allLive();
-      // It names itself, or somebody who is known and has not signed.
+      // The envelope names the attacker's own key, or a known key that has not signed it.
       const key = refusal === "unknown-key" ? makeKey() : { ...makeKey(), id: victims.application.id };
       const { frame } = sealed(key, bodyOf(key, victims.cluster));
       await Promise.all(
@@ -58,7 +62,7 @@ describe("an envelope that proves nothing", { concurrency: false }, () => {
     client.connection.write(sealed(victims.application, bodyOf(victims.application, victims.cluster)).frame);
     const answered = client.connection.next("result").then(
       () => assert.fail("the daemon has room for it: the bound above says nothing"),
-      // It died, and closed the connection.
+      // The daemon died and closed the connection.
       () => new Promise<never>(() => {}),
     );
     const { stderr } = await Promise.race([(victims.daemons[0] ?? assert.fail()).ended(), answered]);

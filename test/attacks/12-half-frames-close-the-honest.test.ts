@@ -1,4 +1,7 @@
-/** Strangers' half requests fill what all connections share: they go, not the one who has proved something. */
+/**
+ * Attack: partial requests fill the buffer that all connections share. Unauthenticated connections are closed, the
+ * authenticated one is not.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Connection } from "./connection.js";
@@ -19,7 +22,7 @@ test("many half frames of strangers do not close the large request of somebody w
 
   const { frame } = honest.sign([["SET", "large", Buffer.alloc(5 * MIB, "x")]]);
   honest.connection.write(frame.subarray(0, frame.length - 1000));
-  // All of it has come when the daemon answers somebody who wrote behind it.
+  // The daemon has received all of it once it answers a client that wrote afterwards.
   using other = await victims.client();
   await other.text("PING");
 
@@ -33,7 +36,7 @@ test("many half frames of strangers do not close the large request of somebody w
   await other.text("PING");
   await Promise.race([
     honest.connection.end,
-    // More than there is room for: some of them have to go.
+    // This is more than fits: some of them have to be closed.
     ...strangers.map(({ end }) => end),
   ]);
   honest.connection.write(frame.subarray(frame.length - 1000));

@@ -1,4 +1,7 @@
-/** Connections that never prove anything take nobody's place, at the commands' port and at the health check's. */
+/**
+ * Attack: idle unauthenticated connections. They take no client's slot, neither at the commands' port nor at the
+ * health check's.
+ */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { request } from "node:http";
@@ -28,7 +31,7 @@ async function idle(port: number, count: number, words = ""): Promise<Disposable
   };
 }
 
-/** On a connection of its own. */
+/** Returns the status code of a request on a connection of its own. */
 function statusOf(port: number, path: string): Promise<number> {
   return new Promise((resolve, reject) => {
     const asking = request({ port, host: "127.0.0.1", path, agent: false }, (response) => {

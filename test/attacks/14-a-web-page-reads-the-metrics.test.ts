@@ -1,4 +1,6 @@
-/** A page in a browser whose name has been made to lead to this machine reads nothing of the admin port. */
+/**
+ * Attack: DNS rebinding. A web page whose host name resolves to this machine can read nothing from the admin port.
+ */
 import assert from "node:assert/strict";
 import { request } from "node:http";
 import { test } from "node:test";

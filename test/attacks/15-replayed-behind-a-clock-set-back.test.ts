@@ -1,4 +1,4 @@
-/** An envelope that was recorded is sent again to a daemon in front of a Redis that was restarted with its clock behind. */
+/** Attack: replay a recorded envelope to a daemon with a Redis that was restarted with its clock set back. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect } from "node:net";
@@ -14,10 +14,10 @@ import { startWorkshop } from "./workshop.js";
 
 const options = { timeout: 300_000, skip: skipWithout("redis-server") };
 
-/** Further than what a daemon refuses after its start, and not further than the envelope would be dated ahead then. */
+/** More than a daemon refuses after its start, and little enough that the envelope is not dated too far ahead. */
 const BEHIND_MS = 8_000;
 
-/** What Redis says of a key, by an inline command. */
+/** Reads a key from Redis by an inline command. */
 async function valueIn(port: number, name: string): Promise<string> {
   const socket = connect({ port, host: "127.0.0.1" });
   socket.write(`GET ${name}\r\n`);
@@ -40,14 +40,14 @@ test(
     {
       await using _daemon = await startWorkshop(args, {});
       using client = await Client.open(port, key);
-      // What is dated by the start is refused.
+      // The daemon refuses what is dated before its start.
       await until(async () => (await client.ask([["SET", "visits", "0"]])).refused === null);
       const envelope = client.sign([["INCR", "visits"]]);
       assert.deepEqual((await client.send(envelope)).replies, [1]);
       recorded = envelope.frame;
     }
     await using _again = await startWorkshop(args, { clockOffMs: -BEHIND_MS });
-    // It may take nothing yet. As soon as it takes anything, the attacker is there.
+    // The daemon may refuse everything at first. As soon as it accepts anything, the attacker tries.
     using other = await Client.open(port, key);
     await until(async () => {
       const { clock } = await other.hello();

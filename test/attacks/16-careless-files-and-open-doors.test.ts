@@ -1,4 +1,4 @@
-/** Files that others can read, a user file that somebody has emptied, doors without users, and servers to be talked to from inside. */
+/** Files that other users can read, an emptied user file, ports without users, and requests forged from inside. */
 import assert from "node:assert/strict";
 import { chmodSync, readFileSync, writeFileSync } from "node:fs";
 import { networkInterfaces } from "node:os";
@@ -18,7 +18,7 @@ import { Scratch, until, Victims } from "./victims.js";
 const LIMIT = { timeout: 300_000 };
 const USERS = "user default off\nuser alice on >secret ~* +@all\n";
 
-/** That a warning names a file. */
+/** Returns a check that a log line warns about a file. */
 const warnsOf = (name: string) => (line: LogLine) =>
   ["warn", "error"].includes(line.level) && JSON.stringify(line).includes(name);
 
@@ -55,7 +55,7 @@ describe("carelessness that somebody waits for", { concurrency: true }, () => {
       const lines = daemon.log.length;
       daemon.kill("SIGHUP");
       await until(() => daemon.log.length > lines);
-      // What is told of the file is told before this is answered.
+      // The daemon reports the file before it answers this.
       assert.match(await said(port, "GET k"), /NOAUTH/, JSON.stringify(text));
       assert.match(await said(port, "SET k v"), /NOAUTH/, JSON.stringify(text));
     }
@@ -117,7 +117,7 @@ describe("carelessness that somebody waits for", { concurrency: true }, () => {
   });
 });
 
-/** The first line that a server for Redis clients answers to an inline command. */
+/** Returns the first line that a server for Redis clients answers to an inline command. */
 async function said(port: number, line: string): Promise<string> {
   using client = await RawClient.open(port);
   client.send(`${line}\r\n`);

@@ -1,4 +1,7 @@
-/** A client that does what a test tells it and nothing by itself. Source: docs/protocol-v2.md, "hello" and "Messages". */
+/**
+ * A client that does what a test orders and nothing by itself. Source: docs/protocol-v2.md, "hello" and
+ * "Messages".
+ */
 import { Connection } from "./connection.js";
 import { type Command, type Envelope, envelope, type Header } from "./envelope.js";
 import type { Key } from "./key.js";
@@ -9,15 +12,15 @@ export interface Hello {
   readonly daemon: Buffer;
   readonly cluster: Buffer;
   readonly clock: number;
-  /** live, catching-up or isolated. */
+  /** State of the daemon: live, catching-up or isolated. */
   readonly state: string;
 }
 
 export interface Answer {
-  /** null: it was taken. */
+  /** Error code; null: the envelope was accepted. */
   readonly refused: string | null;
   readonly replies: readonly Value[];
-  /** Words, a list for each reply. */
+  /** Flags of each reply. */
   readonly flags: readonly string[];
 }
 
@@ -25,7 +28,7 @@ export class Client implements Disposable {
   readonly connection: Connection;
   cluster: Buffer = Buffer.alloc(0);
   readonly #key: Key;
-  /** By the envelope's id. */
+  /** Envelope's id → answer. */
   readonly #answers = new Map<string, Message>();
   readonly #waiting = new Map<string, () => void>();
 
@@ -40,7 +43,7 @@ export class Client implements Disposable {
     });
   }
 
-  /** Connects, and learns the cluster. */
+  /** Connects, and receives the cluster's name. */
   static async open(port: number, key: Key): Promise<Client> {
     const client = new Client(await Connection.open(port), key);
     client.cluster = (await client.hello()).cluster;
@@ -56,7 +59,7 @@ export class Client implements Disposable {
     return envelope(this.#key, this.cluster, commands, header);
   }
 
-  /** Sends an envelope and waits for what is said of it. */
+  /** Sends an envelope and waits for its answer. */
   async send(signed: Envelope): Promise<Answer> {
     this.connection.write(signed.frame);
     const id = signed.id.toString("hex");
@@ -71,7 +74,7 @@ export class Client implements Disposable {
     return await this.send(this.sign(commands, header));
   }
 
-  /** The reply of one command that must be taken, as text. */
+  /** Returns the reply of one command as text. The command must be accepted. */
   async text(...command: Command): Promise<string> {
     const { refused, replies } = await this.ask([command]);
     if (refused !== null) throw new Error(`refused: ${refused}`);

@@ -1,14 +1,14 @@
-/** A connection of an attacker's: it sends what it likes, and keeps all that it is told. */
+/** An attacker's connection: it sends anything, and stores all that it receives. */
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { frame, type Item, type Message, MessageReader, resp, textOf } from "./wire.js";
 
 export class Connection implements Disposable {
   readonly socket: Socket;
-  /** All that has been said, oldest first. */
+  /** Messages received, oldest first. */
   readonly heard: Message[] = [];
   closed = false;
-  /** Resolves when the daemon has closed. */
+  /** Resolves when the daemon has closed the connection. */
   readonly end: Promise<void>;
   readonly #reader = new MessageReader();
   readonly #watchers = new Set<() => void>();
@@ -40,12 +40,12 @@ export class Connection implements Disposable {
     return new Connection(socket);
   }
 
-  /** One message: its name and elements. */
+  /** Sends one message: its name and elements. */
   send(...items: readonly Item[]): void {
     this.write(frame(resp(items)));
   }
 
-  /** Bytes as they are. */
+  /** Writes bytes unchanged. */
   write(bytes: Buffer | string): void {
     if (!this.socket.destroyed) this.socket.write(bytes);
   }
@@ -54,7 +54,10 @@ export class Connection implements Disposable {
     this.#listeners.push(listen);
   }
 
-  /** The next message of this name that was not taken yet. @throws Error  the daemon closed first; holds its last word */
+  /**
+   * Returns the next message of this name that was not yet taken.
+   * @throws Error  the daemon closed first; contains its last message
+   */
   async next(name: string): Promise<Message> {
     const taken = this.#taken.get(name) ?? 0;
     const found = await this.until(() => this.named(name)[taken]);
@@ -63,7 +66,10 @@ export class Connection implements Disposable {
     return found;
   }
 
-  /** @returns what `look` finds; undefined: the daemon has closed, and it found nothing */
+  /**
+   * Waits for `look` to find something.
+   * @returns what it finds; undefined: the daemon has closed, and it found nothing
+   */
   async until<T>(look: () => T | undefined | false): Promise<T | undefined> {
     for (;;) {
       const found = look();
@@ -77,7 +83,7 @@ export class Connection implements Disposable {
     return this.heard.filter(([head]) => textOf(head) === name);
   }
 
-  /** For failing tests: what was said last. */
+  /** The last message received, for the errors of failing tests. */
   get lastWord(): string {
     return (this.heard.at(-1) ?? []).slice(0, 3).map(textOf).join(" ");
   }

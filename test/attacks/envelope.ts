@@ -10,22 +10,22 @@ export interface Envelope {
   readonly body: Buffer;
   readonly signature: Buffer;
   readonly id: Buffer;
-  /** A client's whole message. */
+  /** A client's complete message. */
   readonly frame: Buffer;
-  /** As members give it: packed. */
+  /** The packed form that members send. */
   readonly entry: Buffer;
-  /** at ‖ seq ‖ id. */
+  /** Order key without index: at ‖ seq ‖ id. */
   readonly place: Buffer;
 }
 
 export interface Header {
   readonly at?: number;
   readonly seq?: number;
-  /** Names and values behind the usual ones. */
+  /** Header names and values that follow the usual ones. */
   readonly more?: readonly Item[];
 }
 
-/** Signs commands, dated now unless told. */
+/** Signs commands. The date defaults to now. */
 export function envelope(
   key: Key,
   cluster: Buffer,
@@ -38,7 +38,7 @@ export function envelope(
   return sealed(key, body, at, seq);
 }
 
-/** Signs a body, whatever is in it. */
+/** Signs any body. */
 export function sealed(key: Key, body: Buffer, at = 0, seq = 0): Envelope {
   const signed = Buffer.concat([Buffer.from("dbsync2\0command\0"), long(body.length), body]);
   const signature = signatureOf(key, signed);
@@ -51,14 +51,14 @@ export function sealed(key: Key, body: Buffer, at = 0, seq = 0): Envelope {
   return { at, body, signature, id, place, entry, frame: frame(resp(["command", body, signature])) };
 }
 
-/** The cluster that daemons of these keys are. */
+/** Returns the name of the cluster of daemons with these keys. */
 export function clusterOf(name: string, applications: readonly Key[], roots: readonly Key[]): Buffer {
   const ids = (keys: readonly Key[]) => keys.map(({ id }) => id).sort(Buffer.compare);
   const genesis = resp(["dbsync2", name, ids(applications), ids(roots)]);
   return sha256(Buffer.from("dbsync2\0genesis\0"), long(genesis.length), genesis);
 }
 
-/** 8 bytes, big-endian. */
+/** Returns 8 bytes, big-endian. */
 export function long(value: number): Buffer {
   const bytes = Buffer.alloc(8);
   bytes.writeBigUInt64BE(BigInt(value));

@@ -12,21 +12,21 @@ export interface Key {
   readonly privateKey: KeyObject;
   /** SubjectPublicKeyInfo, DER. */
   readonly spki: Buffer;
-  /** SHA-256 of it. */
+  /** SHA-256 of `spki`. */
   readonly id: Buffer;
-  /** The public half. */
+  /** The public key. */
   readonly pem: string;
 }
 
 export const sha256 = (...parts: readonly Buffer[]): Buffer =>
   createHash("sha256").update(Buffer.concat(parts)).digest();
 
-/** An Ed25519 key. */
+/** Makes an Ed25519 key. */
 export function makeKey(): Key {
   return keyOf(generateKeyPairSync("ed25519").privateKey);
 }
 
-/** What somebody has who has read a private key's file. */
+/** Returns the key of a stolen private key file. */
 export function stolenKey(pem: string | Buffer): Key {
   return keyOf(createPrivateKey(pem));
 }

@@ -1,6 +1,6 @@
 /**
- * Somebody who says that he is a member: the opener's side of the proof, and then whatever he likes to say.
- * Source: docs/protocol-v2.md, "Members".
+ * A peer that claims to be a member: the opener's side of the proof, followed by any messages that the test
+ * chooses. Source: docs/protocol-v2.md, "Members".
  */
 import { createHmac, randomBytes } from "node:crypto";
 import { once } from "node:events";
@@ -12,7 +12,7 @@ import { type Item, type Message, textOf } from "./wire.js";
 
 export interface Claims {
   readonly watermark: number;
-  /** No entry dated at or before it is kept any more. */
+  /** Date up to which it claims to have pruned its entries. */
   readonly pruned: number;
   readonly state: string;
   readonly ringCount: number;
@@ -23,19 +23,19 @@ export interface Claims {
 
 export interface MemberOptions {
   readonly key: Key;
-  /** Of the cluster's secret file; none: an empty mac. */
+  /** Secret of the cluster's secret file; undefined: an empty mac. */
   readonly secret?: Buffer | undefined;
-  /** Whom he names in his hello; he himself unless told. */
+  /** Key named in the hello; default: its own. */
   readonly named?: Buffer;
 }
 
-/** How often an attacker tells his status: he has no patience. */
+/** Milliseconds between an attacker's statuses: shorter than a daemon's. */
 const STATUS_MS = 200;
 
-/** The bytes of a part, and how many parts are on the way at most. */
+/** Bytes of a snapshot part, and the maximum number of parts in flight. */
 const PART_BYTES = 256 * 1024;
 
-/** A snapshot for a date that was asked for; 0: any. */
+/** Returns a snapshot for the requested date; 0: any date. */
 export type Give = (at: number) => { at: number; bytes: Buffer } | null;
 
 export class Member implements Disposable {
@@ -50,7 +50,7 @@ export class Member implements Disposable {
     this.connection = connection;
   }
 
-  /** @throws Error  the daemon did not let him in; holds its last word */
+  /** Connects as a member. @throws Error  the daemon did not admit it; contains the last message */
   static async join(port: number, options: MemberOptions): Promise<Member> {
     const connection = await Connection.open(port);
     try {
@@ -62,7 +62,10 @@ export class Member implements Disposable {
     }
   }
 
-  /** Answers the next daemon that dials this port, where it thinks a peer is. @throws Error  it is not taken for one */
+  /**
+   * Answers the next daemon that dials this port, where it expects a peer.
+   * @throws Error  the daemon did not accept it as that peer
+   */
   static async answer(port: number, options: MemberOptions): Promise<Member> {
     const server = createServer().listen(port, "127.0.0.1");
     const [socket] = (await once(server, "connection")) as [Socket];
@@ -77,12 +80,15 @@ export class Member implements Disposable {
     }
   }
 
-  /** What the daemon has last said of itself. */
+  /** Returns the claims of the daemon's last status. */
   said(): Claims {
     return claimsOf(this.connection.named("status").at(-1) as Message);
   }
 
-  /** Tells these at once, and again and again; answers what he is asked accordingly. @param said  the daemon's newest claims */
+  /**
+   * Sends these claims immediately and repeatedly, and answers requests accordingly.
+   * @param said  the daemon's newest claims
+   */
   claim(claim: (said: Claims) => Claims, snapshot: Give = () => null): void {
     const claims = () => claim(this.said());
     const tell = () => this.connection.send("status", ++this.#serial, ...statusOf(claims()));
@@ -94,13 +100,13 @@ export class Member implements Disposable {
     tell();
   }
 
-  /** Gives entries unasked; a daemon answers by `have`. */
+  /** Sends entries that were not requested; a daemon answers with `have`. */
   push(entries: readonly Buffer[]): void {
     const bytes = Buffer.concat(entries);
     this.connection.send("push", ++this.#pushes, bytes.length, 0, bytes);
   }
 
-  /** Until the daemon says that it has dealt with all that was pushed, or has closed. */
+  /** Waits until the daemon has confirmed all pushed entries, or has closed. */
   async dealtWith(): Promise<void> {
     const last = this.#pushes;
     await this.connection.until(() =>
@@ -108,7 +114,7 @@ export class Member implements Disposable {
     );
   }
 
-  /** Until the daemon has told so many statuses, or has closed: it has had time to believe. */
+  /** Waits until the daemon has sent the given number of statuses, or has closed: it has had time to react. */
   async heard(statuses: number): Promise<void> {
     await this.connection.until(() => this.connection.named("status")[statuses - 1]);
   }
@@ -131,7 +137,7 @@ export class Member implements Disposable {
 
 async function prove(connection: Connection, options: MemberOptions): Promise<void> {
   const { key, named = key.id } = options;
-  // Asked as a client first, on another connection, since the first frame of a member's has to name the cluster.
+  // The cluster's name comes from another connection, as a client, since a member's first frame has to contain it.
   const cluster = await clusterAt(connection.socket.remotePort as number);
   connection.send("hello", "1 2", named, cluster, Date.now(), "live", "daemon");
   const { daemon } = helloOf(await connection.next("hello"));
@@ -181,7 +187,7 @@ function partOf({ at, bytes }: { at: number; bytes: Buffer }, number: number): I
   return [at, number, bytes.length, last, bytes.subarray(start, start + PART_BYTES)];
 }
 
-/** What a daemon's status claims. */
+/** Returns the claims in a daemon's status. */
 function claimsOf(status: Message): Claims {
   const [, , , , , watermark, pruned, state, , ringCount, ringSum, dataCount, dataSum] = status;
   return {

@@ -1,14 +1,14 @@
-/** Somebody between a client and its daemon, who records what passes, and closes or holds what he likes. */
+/** A relay between a client and its daemon that records the traffic, and closes or delays connections. */
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { listenAtFreePort } from "../support/free-port.js";
 
-/** Asked of each chunk that a client sends, before it goes on. */
+/** Decides about each chunk that a client sends before it is forwarded. */
 export type Decide = (chunk: Buffer, connection: number) => "pass" | "close" | Promise<"pass" | "close">;
 
 export class Relay implements AsyncDisposable {
-  /** All that clients have sent on each connection. */
+  /** Bytes that clients have sent, by connection. */
   readonly recorded: Buffer[] = [];
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
@@ -27,7 +27,7 @@ export class Relay implements AsyncDisposable {
     return `127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
   }
 
-  /** The beginnings of what was sent as version 1, which anybody may send again for ever. */
+  /** Returns the beginnings of the recorded version 1 requests, which any process can replay without limit. */
   get replayable(): string[] {
     const texts = this.recorded.map((bytes) => bytes.toString("latin1"));
     return texts.filter((text) => text.startsWith("ds:")).map((text) => text.replace(/\0.*/s, ""));

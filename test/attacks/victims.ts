@@ -13,7 +13,7 @@ import { textOf } from "./wire.js";
 export class Scratch implements Disposable {
   readonly path = mkdtempSync(join(tmpdir(), "dbsync-attack-"));
 
-  /** @returns its path */
+  /** Writes a file. @returns its path */
   file(name: string, text: string | Buffer, mode = 0o600): string {
     const path = join(this.path, name);
     writeFileSync(path, text, { mode });
@@ -26,14 +26,14 @@ export class Scratch implements Disposable {
 }
 
 export interface VictimOptions {
-  /** Without: in memory. */
+  /** Whether they have data folders; default: in memory. */
   readonly data?: boolean;
-  /** Which daemons know each other; without, they stand alone. */
+  /** How the daemons know each other; default: each is alone. */
   readonly peers?: "secret" | "pinned" | "none";
-  /** Members besides, such as an attacker: their keys, pinned at ports where nobody listens. */
+  /** Keys of further members, such as an attacker, pinned at ports where no process listens. */
   readonly others?: readonly Key[];
   readonly args?: readonly string[];
-  /** Of node, such as a bound of its heap. */
+  /** Options of node, such as a heap limit. */
   readonly execArgv?: readonly string[];
   readonly root?: boolean;
 }
@@ -42,10 +42,10 @@ export class Victims implements AsyncDisposable {
   readonly scratch = new Scratch();
   readonly application = makeKey();
   readonly root = makeKey();
-  /** Of the cluster, for whoever knows it. */
+  /** The cluster's secret, for tests in which the attacker knows it. */
   readonly secret = makeKey().id;
   readonly cluster: Buffer;
-  /** The daemons' own keys. */
+  /** The daemons' own signing keys. */
   readonly keys: readonly Key[];
   readonly daemons: DaemonProcess[] = [];
   readonly #options: VictimOptions;
@@ -76,12 +76,12 @@ export class Victims implements AsyncDisposable {
     return this.#ports[index] as number;
   }
 
-  /** Where they look for a member of `others`. */
+  /** Returns the port where daemon `index` expects a member of `others`. */
   otherPort(index: number): number {
     return this.#otherPorts[index] as number;
   }
 
-  /** As clients are told them. */
+  /** Addresses for a client's list of servers. */
   get servers(): string[] {
     return this.#ports.map((port) => `127.0.0.1:${port}`);
   }
@@ -90,13 +90,13 @@ export class Victims implements AsyncDisposable {
     return join(this.scratch.path, `data${index}`);
   }
 
-  /** Starts one as it was started. */
+  /** Starts a daemon with its first arguments. */
   async launch(index: number): Promise<DaemonProcess> {
     const { execArgv = [] } = this.#options;
     return await startDaemon(["--port", String(this.port(index)), ...this.#arguments(index)], { execArgv });
   }
 
-  /** Ends one by force, and starts it again. @param change  what happens to its folder meanwhile */
+  /** Kills a daemon and starts it again. @param change  changes its folder in between */
   async restart(index: number, change: () => void = () => {}): Promise<DaemonProcess> {
     await this.daemons[index]?.[Symbol.asyncDispose]();
     change();
@@ -105,12 +105,12 @@ export class Victims implements AsyncDisposable {
     return daemon;
   }
 
-  /** A client of one of them. */
+  /** Opens a client of one daemon. */
   async client(index = 0, key: Key = this.application): Promise<Client> {
     return await Client.open(this.port(index), key);
   }
 
-  /** What each answers to a command that reads, and what it says of itself. */
+  /** Returns each daemon's state and its answer to a reading command. */
   async views(...command: Command): Promise<string[]> {
     return await Promise.all(
       this.daemons.map(async (_, index) => {
@@ -122,7 +122,7 @@ export class Victims implements AsyncDisposable {
     );
   }
 
-  /** Ids and states of an ordinary ring, as the root sees it. */
+  /** Returns the ids and states of an ordinary key ring, as the root key sees it. */
   async ring(index: number): Promise<string> {
     using client = await this.client(index, this.root);
     const { replies, refused } = await client.ask([["KEY", "LIST"]]);
@@ -162,7 +162,7 @@ export class Victims implements AsyncDisposable {
     return list;
   }
 
-  /** With its key in it already, so that others can pin it. */
+  /** Creates a folder with the daemon's key, so that other members can pin it. */
   #folderWithKey(index: number): string {
     const folder = this.folder(index);
     mkdirSync(folder, { mode: 0o700, recursive: true });
@@ -172,12 +172,12 @@ export class Victims implements AsyncDisposable {
   }
 }
 
-/** Asking costs those who are to get there: it is done less and less often. */
+/** Milliseconds of the first pause. Requests slow the daemons down, so the pauses grow. */
 const PAUSE_MS_FIRST = 25;
 const PAUSE_MS_MAX = 250;
 const PAUSE_GROWTH = 1.3;
 
-/** Waits until it holds; the test's own limit ends it otherwise. */
+/** Waits until `holds` returns true; only the test's time limit ends the wait otherwise. */
 export async function until(holds: () => Promise<boolean> | boolean): Promise<void> {
   for (let pause = PAUSE_MS_FIRST; !(await holds()); pause = Math.min(pause * PAUSE_GROWTH, PAUSE_MS_MAX))
     await new Promise((resolve) => setTimeout(resolve, pause));

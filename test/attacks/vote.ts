@@ -1,4 +1,7 @@
-/** What members sign of snapshots, as anybody with a key can write it. Source: docs/protocol-v2.md, "Messages", votes. */
+/**
+ * Members' signatures of snapshots, as any process with a key can make them. Source: docs/protocol-v2.md,
+ * "Messages", votes.
+ */
 import { long } from "./envelope.js";
 import { type Key, signatureOf } from "./key.js";
 
@@ -6,11 +9,11 @@ export interface Cut {
   /** The snapshot's date. */
   readonly at: number;
   readonly bytes: number;
-  /** Its last 32 bytes. */
+  /** The snapshot's last 32 bytes. */
   readonly seal: Buffer;
 }
 
-/** Packed. @param signer  whose key it names; `hand` is the one that signs */
+/** Makes a packed vote. @param signer  the key that the vote names; `hand` is the one that signs */
 export function vote(cluster: Buffer, { at, bytes, seal }: Cut, signer: Key, hand: Key = signer): Buffer {
   const cut = Buffer.concat([long(at), long(bytes), seal]);
   const signature = signatureOf(hand, Buffer.concat([Buffer.from("dbsync2\0cut\0"), cluster, cut]));

@@ -1,30 +1,30 @@
 /**
- * Frames and RESP2 values as an attacker writes and reads them: from docs/protocol-v2.md, "Frame" and "Messages", alone.
- * It writes whatever it is given, and reads what a daemon says without asking whether that is right.
+ * Frames and RESP2 values as an attacker writes and reads them, implemented from docs/protocol-v2.md, "Frame" and
+ * "Messages", alone. It validates nothing, in either direction.
  */
 
-/** What is written: text as UTF-8, numbers as decimals, lists as arrays. */
+/** A value to write: text as UTF-8, numbers as decimals, lists as arrays. */
 export type Item = Buffer | string | number | readonly Item[];
 
-/** A reply that is a word, such as OK. */
+/** A simple string reply, such as OK. */
 export interface Status {
   readonly status: string;
 }
 
-/** A reply that is an error. */
+/** An error reply. */
 export interface Failure {
   readonly failure: string;
 }
 
-/** What is read: a bulk string, an integer, nil, a word, an error or an array. */
+/** A value that was read: a bulk string, an integer, nil, a simple string, an error or an array. */
 export type Value = Buffer | number | null | Status | Failure | readonly Value[];
 
-/** Name, then elements. */
+/** The name, followed by elements. */
 export type Message = readonly Value[];
 
 const LINE_END = Buffer.from("\r\n");
 
-/** One RESP2 value: an array of bulk strings, however deep. */
+/** Encodes a RESP2 value: nested arrays of bulk strings. */
 export function resp(item: Item): Buffer {
   if (typeof item === "number" || typeof item === "string") return resp(Buffer.from(String(item)));
   if (Buffer.isBuffer(item)) return Buffer.concat([Buffer.from(`$${item.length}\r\n`), item, LINE_END]);
@@ -32,12 +32,12 @@ export function resp(item: Item): Buffer {
   return Buffer.concat([Buffer.from(`*${items.length}\r\n`), ...items.map(resp)]);
 }
 
-/** `ds2:<length>:<payload>`, whatever the payload. */
+/** Returns `ds2:<length>:<payload>` for any payload. */
 export function frame(payload: Buffer): Buffer {
   return Buffer.concat([Buffer.from(`ds2:${payload.length}:`), payload]);
 }
 
-/** The messages of a daemon, from chunks of any length. */
+/** Reads a daemon's messages from chunks of any length. */
 export class MessageReader {
   #pending: Buffer = Buffer.alloc(0);
 
@@ -79,7 +79,7 @@ function valueIn(payload: Buffer): Value {
   return value();
 }
 
-/** A bulk string or a word as text; of anything else what JSON says. */
+/** Returns the text of a bulk or simple string, and JSON of any other value. */
 export function textOf(value: Value | undefined): string {
   if (Buffer.isBuffer(value)) return value.toString();
   if (value !== null && typeof value === "object" && "status" in value) return value.status;

@@ -1,10 +1,10 @@
 /**
- * Where an attacker makes what only a daemon can make, such as snapshots: dbsyncd itself, as somebody runs it who has changed it. Every
- * signature holds for it, and its clock shows what he likes. It has the victims' public keys, so it calls itself their cluster.
+ * A modified dbsyncd, with which an attacker makes what only a daemon can make, such as snapshots. It accepts
+ * every signature, and its clock shows any time. It has the victims' public keys, and so the same cluster name.
  */
 import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
 
-/** Threads take it over with the process's arguments. */
+/** Code of the changes. Threads inherit it with the process's arguments. */
 const CHANGED = `
 import crypto from "node:crypto";
 import { syncBuiltinESMExports } from "node:module";
@@ -22,7 +22,7 @@ if (process.env.FORGE) {
 
 export interface WorkshopOptions {
   readonly clockOffMs?: number;
-  /** Every signature holds for it. */
+  /** Whether it accepts every signature. */
   readonly forges?: boolean;
 }
 

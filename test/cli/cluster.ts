@@ -1,4 +1,7 @@
-/** Daemons with an application's key and an administrator's, and the key files that `dbsync` signs with. */
+/**
+ * Starts daemons with an application's key and an administrator's, and writes the key files with which `dbsync`
+ * signs.
+ */
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,16 +11,19 @@ import { type ChildResult, runDbsync } from "../client/child.js";
 import { freePort } from "../support/free-port.js";
 
 export interface Cluster extends AsyncDisposable {
-  /** The folder that `run` runs in: app.pem, root.pem and stranger.pem are private, app-public.pem and so on public. */
+  /**
+   * The folder in which `run` runs: `app.pem`, `root.pem` and `stranger.pem` are private keys, `app-public.pem` and
+   * so on public ones.
+   */
   readonly folder: string;
   readonly daemons: { readonly servers: string; readonly daemons: readonly TestDaemon[] };
-  /** `dbsync ARGS`, for these daemons unless the arguments name others. */
+  /** Runs `dbsync` with these daemons, unless the arguments name different ones. */
   run(args: readonly string[], input?: string | Buffer): Promise<ChildResult>;
 }
 
 export const KEY_NAMES = ["app", "root", "stranger", "web"] as const;
 
-/** @param args  more options of the daemons */
+/** Starts daemons. @param args  more options of theirs */
 export async function startCluster(count: number, args: readonly string[] = []): Promise<Cluster> {
   const folder = mkdtempSync(join(tmpdir(), "dbsync-cluster-"));
   for (const name of KEY_NAMES) {
@@ -29,7 +35,7 @@ export async function startCluster(count: number, args: readonly string[] = []):
   const keys = ["--sign-key", join(folder, "app-public.pem"), "--root-key", join(folder, "root-public.pem")];
   const each: TestDaemon[] = [];
   while (each.length < count) {
-    // Of the tests' own: a test that stops one expects its port to refuse.
+    // A port from free-port.ts: a test that stops a daemon expects its port to refuse.
     const port = ["--port", String(await freePort())];
     each.push(await startDaemon({ key: false, args: [...keys, ...port, ...args] }));
   }

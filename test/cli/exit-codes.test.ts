@@ -1,4 +1,7 @@
-/** The exit codes that the help of `dbsync` names, where a file cannot be used: each command ends with what it says. */
+/**
+ * Tests the exit codes that the help of `dbsync` lists where a file cannot be used: each command ends with its
+ * message.
+ */
 import assert from "node:assert/strict";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -19,10 +22,10 @@ before(() => {
 });
 after(() => rmSync(folder, { recursive: true }));
 
-/** Words, the exit code, and what is said. */
+/** Arguments, the exit code, and the message. */
 type Case = readonly [words: string, code: number, text: RegExp];
 
-/** Each subcommand that reads a folder, and each way to its end. */
+/** Each subcommand that reads a folder, with each of its failures. */
 const FOLDERS: readonly Case[] = [
   ["backup new --config nope", 3, /^dbsync: nope does not exist/],
   ["dead-letters list --config broken.toml", 3, /^dbsync: broken\.toml, line 1/],

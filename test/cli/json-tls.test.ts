@@ -1,4 +1,7 @@
-/** `jsons://…` in `dbsync test` and `dbsync import`: who is believed, and what is said of the others. */
+/**
+ * Tests `jsons://…` in `dbsync test` and `dbsync import`: which certificates are accepted, and how the rest is
+ * reported.
+ */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { runDbsync } from "../client/child.js";

@@ -1,4 +1,4 @@
-/** The examples in the help of `dbsync keys`, run as they are printed, with keys named as dbsync-keygen names them. */
+/** Runs the examples in the help of `dbsync keys` as printed, with keys named as dbsync-keygen names them. */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { copyFileSync } from "node:fs";

@@ -1,4 +1,4 @@
-/** Programs that look at daemons, with a key whose rules permit little; and daemons of different clusters. */
+/** Tests programs that inspect daemons, with a key of few permissions; and daemons of different clusters. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { startDaemon } from "../../daemon/testing.js";

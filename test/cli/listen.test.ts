@@ -1,4 +1,4 @@
-/** `dbsync subscribe` and `dbsync watch`: a line an event, on real daemons. */
+/** Tests `dbsync subscribe` and `dbsync watch` on real daemons: one line per event. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -12,7 +12,7 @@ before(async () => {
 });
 after(() => cluster[Symbol.asyncDispose]());
 
-/** Runs dbsync, and sends a command again and again until it ends. */
+/** Runs dbsync, and repeats a command until it ends. */
 async function listening(args: readonly string[], command: string) {
   const key = join(cluster.folder, "app.pem");
   const [name = "", ...rest] = args;

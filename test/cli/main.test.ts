@@ -1,4 +1,4 @@
-/** The program `dbsync` as a child process: what it prints, where, and its exit codes. */
+/** Tests the program `dbsync` as a child process: its output, its streams, and its exit codes. */
 import assert from "node:assert/strict";
 import { chmodSync, copyFileSync, readFileSync, writeFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -27,7 +27,7 @@ before(async () => {
 });
 after(() => rm(folder, { recursive: true }));
 
-/** Runs `dbsync` with a server list behind the subcommand. */
+/** Runs `dbsync` with a server list after the subcommand. */
 const run = (servers: string, command: string, ...rest: string[]) =>
   runDbsync([command, "-s", servers, ...rest], { folder });
 
@@ -279,7 +279,7 @@ describe("dbsync repl", () => {
   });
 });
 
-/** What TIME answers, `offBy` seconds away. */
+/** Returns TIME's answer, wrong by `offBy` seconds. */
 const time = (offBy = 0) => `${Math.floor(Date.now() / 1000) + offBy}\n0`;
 
 describe("dbsync doctor", () => {

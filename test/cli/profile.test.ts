@@ -1,4 +1,4 @@
-/** `dbsync profile`, `dbsync get` and the help of `dbsync`, as child processes with a real daemon. */
+/** Tests `dbsync profile`, `dbsync get` and the help of `dbsync`, as child processes with a real daemon. */
 import assert from "node:assert/strict";
 import { chmodSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -119,7 +119,7 @@ describe("dbsync profile", () => {
       variables: { XDG_CONFIG_HOME: config },
     });
     assert.deepEqual([code, stderr], [0, ""]);
-    // Its servers are the profile's, the key is the option's.
+    // The servers come from the profile, the key from the option.
     const other = await dbsync(["send", "--profile", "prod", "-k", "stranger.pem", "PING"]);
     assert.equal(other.code, 1);
   });

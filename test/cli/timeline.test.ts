@@ -1,4 +1,6 @@
-/** What `dbsync` tells of timelines: log, blame, get --at, status and log verify, with real daemons. */
+/**
+ * Tests the subcommands of `dbsync` about timelines: log, blame, get --at, status and log verify, with real daemons.
+ */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -13,7 +15,7 @@ import { freePort, refusingAddress } from "../support/free-port.js";
 import { programPaths } from "../support/programs.js";
 import { type Cluster, startCluster } from "./cluster.js";
 
-/** Daemons of a plain cluster lend their keys; two more keep a timeline. */
+/** A cluster whose keys two more daemons use; those two have a timeline. */
 let plain: Cluster;
 let folder: string;
 let daemons: TestDaemon[];
@@ -45,7 +47,7 @@ before(async () => {
     };
     return daemons.every(({ state }) => state === "live");
   });
-  // Until both have it.
+  // --policy all waits until both daemons have each write.
   for (const command of [
     "SET greeting hello",
     "INCR visits",

@@ -1,4 +1,4 @@
-/** A terminal that a test types at. */
+/** A terminal on which a test types. */
 import { PassThrough } from "node:stream";
 
 export class Typist {
@@ -14,7 +14,7 @@ export class Typist {
     });
   }
 
-  /** Types, and waits until all that is awaited was shown, in this order. @returns what was shown since */
+  /** Types, and waits until all awaited texts have appeared, in this order. @returns what was shown since */
   async types(text: string, ...awaited: readonly string[]): Promise<string> {
     this.#shown = "";
     this.input.write(text);

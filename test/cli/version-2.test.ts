@@ -1,4 +1,4 @@
-/** The program `dbsync` with daemons that speak version 2. */
+/** Tests the program `dbsync` with daemons that speak version 2. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
@@ -12,7 +12,7 @@ import { programPaths } from "../support/programs.js";
 import { repositoryRoot } from "../support/repository.js";
 import { type Cluster, startCluster } from "./cluster.js";
 
-/** Version 1 knows no other. */
+/** Version 1 supports no other key. */
 const rsaFile = join(repositoryRoot, "test/vectors/php-dbsync/test-rsa2048-private.pem");
 
 let cluster: Cluster;

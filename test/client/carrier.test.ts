@@ -1,4 +1,4 @@
-/** By which policy a sidecar's commands go out. */
+/** Tests by which policy a sidecar sends its commands. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Carrier } from "../../client/carrier.js";
@@ -6,7 +6,7 @@ import type { FanOutClient } from "../../client/fan-out-client.js";
 import type { CallSettings } from "../../client/settings/call-options.js";
 import type { CallPolicy } from "../../client/shared/policy.js";
 
-/** The policies of what is sent: each command with the number of keys that its connection watches. */
+/** Returns the policies of sent commands. Each command has the number of keys that its connection watches. */
 function policiesOf(policy: CallPolicy, sent: readonly (readonly [command: string, watched: number])[]) {
   const policies: CallPolicy[] = [];
   const client: Pick<FanOutClient, "carry"> = {

@@ -1,6 +1,7 @@
 /**
- * Who has seen an answer writes after it: clients whose clocks are wrong by up to a minute, on three dbsyncd processes,
- * one of which other clients keep as busy as they can. Steps within a millisecond: client-clock.test.ts.
+ * Tests that a client that has seen an answer writes after it: clients whose clocks are wrong by up to a minute, on
+ * three dbsyncd processes, one of which further clients keep as busy as they can. Steps within a millisecond:
+ * client-clock.test.ts.
  */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
@@ -16,7 +17,7 @@ import { PATIENCE_MS, summary } from "./test-client.js";
 const TURNS = amount(40, 300);
 const CLOCKS_OFF_BY_MS = [-60_000, 60_000, 0, 59_000, -7, -31_000];
 const BUSY_CLIENTS = 9;
-/** Of the dates, ahead of the daemons' clock. */
+/** Milliseconds that a date may be ahead of the daemons' clock. */
 const MOST_AHEAD_MS = 1_000;
 
 const pair = makeKeyPair();
@@ -33,7 +34,7 @@ describe("clients that take turns on different daemons", () => {
     await Promise.all(daemons.map((daemon) => daemon[Symbol.asyncDispose]()));
   });
 
-  /** Of some of the daemons, on a machine whose clock is wrong. */
+  /** Makes a client of some of the daemons, on a machine whose clock is wrong. */
   const clientOf = (places: readonly number[], offByMs: number): FanOutClient => {
     const servers = places.map((place) => `127.0.0.1:${daemons[place % daemons.length]?.port}`);
     const settings = readOptions({ key: false, timeout: PATIENCE_MS, servers }, () => {
@@ -46,7 +47,7 @@ describe("clients that take turns on different daemons", () => {
   };
 
   test("write in the order of their turns, and keep to the daemons' time at any speed", async () => {
-    // Each shares one daemon with whoever had the turn before, and writes to one that the other did not.
+    // Each player shares one daemon with the previous one, and writes to one that the previous one did not.
     const players = CLOCKS_OFF_BY_MS.map((offByMs, place) => clientOf([place, place + 1], offByMs));
     let isOver = false;
     let envelopes = 0;

@@ -5,16 +5,16 @@ import { pathToFileURL } from "node:url";
 import { programPaths } from "../support/programs.js";
 import { buildRoot } from "../support/repository.js";
 
-/** A child that does not end by itself is ended, and its test fails by its code (null). */
+/** Milliseconds after which a child is killed; its test then fails by the exit code (null). */
 const MAX_LIFE_MS = 300_000;
 
 export interface ChildResult {
   readonly code: number | null;
   readonly stdout: string;
-  /** What `stdout` was made of. */
+  /** The bytes of `stdout`. */
   readonly bytes: Buffer;
   readonly stderr: string;
-  /** From its start to its end. */
+  /** Milliseconds from its start to its end. */
   readonly ms: number;
 }
 
@@ -38,7 +38,7 @@ export function runDbsync(args: readonly string[], options?: ChildOptions): Prom
 }
 
 function run(args: readonly string[], options: ChildOptions = {}): Promise<ChildResult> {
-  // Of this process's variables only what a program needs to run: no DBSYNC_ ones, and nobody's home folder.
+  // Only the variables that a program needs: none of DBSYNC_*, and no user's home folder.
   const env = { PATH: process.env["PATH"], HOME: "/nonexistent", ...options.variables };
   const started = performance.now();
   const child = spawn(process.execPath, args, { env, cwd: options.folder ?? buildRoot });
@@ -46,7 +46,7 @@ function run(args: readonly string[], options: ChildOptions = {}): Promise<Child
   const err: Buffer[] = [];
   child.stdout.on("data", (chunk: Buffer) => void out.push(chunk));
   child.stderr.on("data", (chunk: Buffer) => void err.push(chunk));
-  // One that ends without reading it.
+  // The child may end without reading it.
   child.stdin.on("error", () => {});
   child.stdin.end(options.input ?? "");
   const life = setTimeout(() => child.kill("SIGKILL"), MAX_LIFE_MS);

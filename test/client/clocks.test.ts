@@ -1,4 +1,4 @@
-/** Daemons whose clocks contradict each other: whom a client believes. Fake daemons on loopback. */
+/** Tests which daemons' clocks a client believes when they contradict each other. Fake daemons on loopback. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { NIL, type Reply } from "../../protocol/reply.js";
@@ -8,7 +8,7 @@ import { errorOf, summary } from "./test-client.js";
 
 const DAY_MS = 86_400_000;
 
-/** A daemon on loopback whose clock is off. */
+/** Starts a daemon on loopback whose clock is wrong. */
 function off(milliseconds: number, id: number, reply: (name: string) => Reply): Promise<ServedDaemon> {
   const clock = () => Date.now() + milliseconds;
   return ServedDaemon.start({ id, clock, reply: ([name]) => reply(name as string) });
@@ -17,7 +17,7 @@ function off(milliseconds: number, id: number, reply: (name: string) => Reply): 
 const hit = (): Reply => ({ kind: "bulk", bytes: "here" });
 const miss = (): Reply => NIL;
 
-/** A client that goes by the odd daemon's clock: that one alone has answered yet. */
+/** Makes a client that follows the odd daemon's clock, since only that daemon has answered yet. */
 const clientBy = (odd: ServedDaemon, others: readonly (ServedDaemon | FakeServer)[], options = {}) =>
   client2Of([odd, ...others], { wallOffset: -DAY_MS, cluster: "63".repeat(32), versions: "2", ...options });
 

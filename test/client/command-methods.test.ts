@@ -1,4 +1,4 @@
-/** Commands as methods of a client: what they send, and what they resolve with. */
+/** Tests commands as methods of a client: what they send, and their results. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { inspect } from "node:util";
@@ -46,7 +46,7 @@ test("arities and keys of the signatures are the table's", () => {
     const isOpen = needed.length < parameters.length;
     const { arity } = command;
     assert.equal(isOpen, arity < 0, name);
-    // Where arguments depend on each other the signature leaves the rest open.
+    // Where arguments depend on each other, the signature does not fix the remaining ones.
     assert.ok(isOpen ? needed.length < -arity : needed.length === arity - 1, name);
     const argv = [name, ...needed.map((_, i) => `${i}`)];
     const keys = new Set(touchesOf(command.keys, argv).map((touch) => touch.key));
@@ -61,7 +61,7 @@ const isList = (value: unknown, holds: (one: unknown) => boolean) =>
 const isText = (value: unknown) => typeof value === "string";
 const isInteger = (value: unknown) => typeof value === "number" || typeof value === "bigint";
 
-/** Whether a value is of a type of command-signatures.ts. */
+/** Checks of values against the types of command-signatures.ts. */
 const CHECKS: Readonly<Record<string, (value: unknown) => boolean>> = {
   string: isText,
   number: (value) => typeof value === "number",

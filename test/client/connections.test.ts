@@ -1,4 +1,4 @@
-/** How a client uses its connections: reuse, order, bounds, recovery. Real sockets on loopback. */
+/** Tests how a client uses its connections: reuse, order, bounds, recovery. Real sockets on loopback. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";

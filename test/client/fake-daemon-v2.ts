@@ -1,6 +1,6 @@
 /**
- * A daemon of version 2 without sockets and without checks of signatures: frames in, frames out, what it is told to do to
- * each envelope, and what it has applied. Made from docs/protocol-v2.md alone.
+ * A daemon of version 2 without sockets and without checks of signatures: it takes frames, returns frames, treats
+ * each envelope as the test says, and records what it has applied. Written from docs/protocol-v2.md alone.
  */
 import { createHash } from "node:crypto";
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -21,7 +21,7 @@ import {
 const WINDOW_PAST_MS = 30_000;
 const WINDOW_FUTURE_MS = 5_000;
 
-/** An envelope that was applied, with its name and when that was by the daemon's clock. */
+/** An applied envelope, with its name and the daemon's time. */
 export interface Applied {
   readonly id: ByteString;
   readonly envelope: Envelope;
@@ -32,16 +32,16 @@ export class FakeDaemon {
   readonly id: ByteString;
   cluster: ByteString;
   state: DaemonState = "live";
-  /** Milliseconds since 1970 by its own clock. */
+  /** Returns milliseconds since 1970 by its own clock. */
   clock: () => number;
-  /** What a command replies; null: the envelope is refused with this code instead. */
+  /** Returns the reply to a command; null: the envelope is refused with this code instead. */
   reply: (argv: readonly ByteString[], envelope: Envelope) => Reply;
-  /** How many members it says it is connected with; undefined: it stands alone. */
+  /** The number of members that it reports as connected; undefined: it has none. */
   members: number | undefined;
-  /** Refuses every envelope with this code. */
+  /** The code and effect by which it refuses every envelope. */
   refusal: { code: string; effect: "not-applied" | "unknown" } | null = null;
   readonly applied: Applied[] = [];
-  /** Every time an envelope arrived, also one that was seen before. */
+  /** The name of each envelope that arrived, including repeated ones. */
   readonly arrived: ByteString[] = [];
   newest: EnvelopeDate = { at: 0, seq: 0 };
   readonly #answers = new Map<ByteString, ByteString>();
@@ -58,13 +58,13 @@ export class FakeDaemon {
     this.reply = parts.reply ?? (() => ({ kind: "status", text: "OK" }));
   }
 
-  /** One connection: takes bytes, gives the frames that answer them. */
+  /** Opens a connection. @returns a function that takes bytes and returns the frames that answer them */
   connection(): (chunk: Buffer) => Buffer[] {
     const parser = new FrameParser(1 << 26, 2);
     return (chunk) => parser.push(chunk).map((payload) => this.#answer(payload));
   }
 
-  /** What it was asked before it does not know any more, as after a restart. */
+  /** Forgets earlier requests, as a restart does. */
   forget(): void {
     this.#answers.clear();
   }
@@ -92,7 +92,7 @@ export class FakeDaemon {
   #take({ body }: CommandMessage, clock: number): ByteString {
     const id = createHash("sha256").update(signedBytes(body)).digest().toString("latin1");
     this.arrived.push(id);
-    // Refusals are kept, too: what was refused must not come true later because somebody has set this clock meanwhile.
+    // It stores refusals, too: a refused envelope must not be applied later because a clock was set meanwhile.
     const answer = this.#answers.get(id) ?? this.#judge(id, readBody(body), clock);
     this.#answers.set(id, answer);
     return answer;

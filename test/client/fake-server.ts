@@ -1,4 +1,4 @@
-/** Version 1 servers on loopback that behave well or badly, in this process. */
+/** Version 1 servers on loopback, in this process, that behave well or badly. */
 import { createServer, type Server, type Socket } from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
 import { FrameParser } from "../../protocol/frame.js";
@@ -13,7 +13,7 @@ type Value = string | (() => string);
 const frame = (value: Value) =>
   Buffer.from(writeResponseFrame([typeof value === "string" ? value : value()]), "latin1");
 
-/** What a server does with a request. `answer` is its `value`. */
+/** How a server treats a request. `answer` sends its `value`. */
 const BEHAVIOURS = {
   answer: (socket, server) => void socket.write(frame(server.value)),
   nil: (socket) => void socket.write("ds:1:\0"),
@@ -39,12 +39,12 @@ export type Behaviour = keyof typeof BEHAVIOURS;
 
 export class FakeServer implements AsyncDisposable {
   behaviour: Behaviour;
-  /** What is answered; a function: made for each answer. */
+  /** The answer; a function makes one per request. */
   value: Value = "OK";
   lateMs = 100;
-  /** Whole request payloads, in the order they were complete. */
+  /** Complete request payloads, in order of completion. */
   readonly requests: Buffer[] = [];
-  /** Connections accepted, and those of them that are open. */
+  /** The number of accepted connections; `sockets` has the open ones. */
   accepted = 0;
   readonly sockets = new Set<Socket>();
   readonly #server: Server;
@@ -71,12 +71,12 @@ export class FakeServer implements AsyncDisposable {
     return `127.0.0.1:${this.#port}`;
   }
 
-  /** Texts of the requests, without the NUL, of unsigned frames. */
+  /** Returns the texts of unsigned requests, without the NUL. */
   get commands(): string[] {
     return this.requests.map((request) => request.toString("latin1").replace(/\0$/, ""));
   }
 
-  /** Request bytes as they were on the wire. */
+  /** Returns the requests' bytes on the wire. */
   get frames(): string[] {
     return this.requests.map((request) => writeCommandFrame(request.toString("latin1"), null));
   }
@@ -99,7 +99,7 @@ export class FakeServer implements AsyncDisposable {
     socket.on("close", () => this.sockets.delete(socket));
     socket.on("data", (chunk: Buffer) => {
       const payloads = parser.push(chunk);
-      // As the original: what is not version 1 ends the connection, without a word.
+      // Like the original, it closes a connection of another version without an answer.
       if (parser.version === 2) {
         socket.end();
         return;
@@ -113,7 +113,7 @@ export class FakeServer implements AsyncDisposable {
   }
 }
 
-/** A busy machine may need some of it. */
+/** Milliseconds; only a busy machine needs them. */
 const UNTIL_MS = 60_000;
 
 /** Waits until `condition` holds. @throws Error  it does not in time */

@@ -1,5 +1,5 @@
 /**
- * What a client makes of each kind of trouble: alone, and beside a daemon that answers. Real sockets on
+ * Tests how a client reacts to each kind of fault: alone, and next to a daemon that answers. Real sockets on
  * loopback.
  */
 import assert from "node:assert/strict";
@@ -12,7 +12,7 @@ import { type Behaviour, FakeServer, until } from "./fake-server.js";
 import { HandClock } from "./hand-clock.js";
 import { clientOf, errorOf, hearOutcomes, summary } from "./test-client.js";
 
-/** Of calls whose clock is moved by hand. */
+/** Milliseconds, by a clock that the test moves. */
 const TIMEOUT_MS = 200;
 
 /** `alone`: the outcome at the daemon itself. */
@@ -53,7 +53,7 @@ for (const [behaviour, alone, message] of ROWS) {
     test("does not spoil or delay a call that another answers, now or later", async () => {
       await using bad = await FakeServer.start(behaviour);
       await using good = await FakeServer.start();
-      // Its clock stands still: whatever waits for a time to pass waits for ever.
+      // Its clock stops, so a wait for a time never ends.
       await using client = clientOf([bad, good], { clock: new HandClock() });
       for (let call = 0; call < 20; call++) assert.equal(await client.send(`SET k ${call}`), "OK");
       assert.deepEqual(good.commands.at(-1), "SET k 19");

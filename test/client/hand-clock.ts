@@ -1,4 +1,7 @@
-/** A client's clock that the test moves, beside real sockets: what takes no time takes none on a busy machine either. */
+/**
+ * A client's clock that the test moves, with real sockets: a step without a delay takes no time on a busy machine
+ * either.
+ */
 import { type Environment, realEnvironment, type Timer } from "../../client/shared/environment.js";
 
 interface SetTimer {
@@ -20,7 +23,7 @@ export class HandClock {
     };
   }
 
-  /** Lets time pass, and does what is due meanwhile. */
+  /** Advances the time, and runs the timers that expire. */
   advance(ms: number): void {
     const end = this.time + ms;
     for (let next = this.#next(end); next !== undefined; next = this.#next(end)) {

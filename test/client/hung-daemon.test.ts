@@ -1,4 +1,4 @@
-/** What a daemon that hangs beside others costs a client. */
+/** Tests what a daemon that hangs costs a client of several daemons. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { FanOutClient } from "../../client/fan-out-client.js";
@@ -15,11 +15,11 @@ interface Scene extends AsyncDisposable {
   readonly client: FanOutClient;
   readonly clock: HandClock;
   readonly hung: string;
-  /** What the daemons know is no cost of the client's. */
+  /** Removes what the daemons store, which is not the client's memory. */
   readonly forget: () => void;
 }
 
-/** Two daemons of which one has said hello, and says nothing any more. */
+/** Starts two daemons, one of which sends hello, and nothing after it. */
 async function sceneWith(reply: string): Promise<Scene> {
   const daemons = [
     await ServedDaemon.start({ id: 1, reply: () => ({ kind: "bulk", bytes: reply }) }),
@@ -46,7 +46,7 @@ async function sceneWith(reply: string): Promise<Scene> {
   };
 }
 
-/** Over some seconds. */
+/** Measures the client's growth over some seconds. */
 async function growthOf({ client, clock, forget }: Scene, command: readonly string[]): Promise<number> {
   const before = bytesInUse();
   for (let i = 0; i < 3_000; i++) {
@@ -72,7 +72,7 @@ test("replies of 32 KiB are not kept for a daemon that hangs", async () => {
 test("a call leaves the queue of a daemon that hangs at its deadline, also behind one with more time", async () => {
   await using scene = await sceneWith("OK");
   const { client, clock, hung } = scene;
-  // The first makes it owe an answer; once another has answered later it is sent nothing more.
+  // The first daemon now has a pending answer; after a later answer of another one, the client sends it nothing more.
   await client.send("SET a 1");
   clock.advance(STALL_MS + 1);
   await client.send("SET b 1");

@@ -1,6 +1,6 @@
 /**
- * Signed calls to daemons that are processes, each with a trouble of its own: beside two healthy ones nobody
- * notices, and when there is nothing but trouble the error names each.
+ * Tests signed calls to daemons that are processes, each with a fault of its own: with two healthy ones a caller
+ * notices nothing, and with faulty ones only the error names each.
  */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
@@ -21,15 +21,15 @@ const keys = join(repositoryRoot, "test/vectors/php-dbsync");
 const key = readFileSync(join(keys, "test-rsa2048-private.pem"), "utf8");
 const signed = ["--sign-key", join(keys, "test-rsa2048-public.pem")];
 
-/** Of every call here. */
+/** Milliseconds of every call here. */
 const TIMEOUT_MS = 5_000;
 
-/** Below the deadline, and enough for a machine that is busy with other tests. */
+/** Milliseconds: less than the deadline, and enough for a machine that is busy with other tests. */
 const SOON_MS = 4_000;
 
 const CALLS = 20;
 
-/** What a server process that is no daemon does with the bytes of a request. */
+/** How a server process that is no daemon treats the bytes of a request. */
 const BEHAVIOURS = {
   garbage: "s.write('HTTP/1.1 400 Bad Request\\r\\n\\r\\n')",
   "mid-frame": "s.end('ds:13:redis:5:PO')",
@@ -87,7 +87,7 @@ describe("daemons as processes", { skip: skipWithout("redis-server") }, () => {
       { name: "late", stages: ["timeout"], address: await behaving("late") },
       { name: "refusing the key", stages: ["wrong-cluster"], address: addressOf(otherKey) },
       { name: "without its Redis", stages: ["refused"], address: addressOf(withoutRedis) },
-      // In front of a Redis, a daemon takes no commands for its first seconds.
+      // In front of a Redis, a daemon accepts no commands for its first seconds.
       { name: "with a hung Redis", stages: ["refused", "timeout"], address: addressOf(withHungRedis) },
     );
   });

@@ -1,4 +1,4 @@
-/** Short scripts as child processes: they end by themselves, and what they sent arrives. */
+/** Tests short scripts as child processes: they end by themselves, and what they sent arrives. */
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -9,7 +9,10 @@ import { refusingAddress } from "../support/free-port.js";
 import { ENTRY, runScript } from "./child.js";
 import { FakeServer, until } from "./fake-server.js";
 
-/** A start of Node, a call, and the linger of 500 ms, on a busy machine; far below the timeout of 20 s. */
+/**
+ * Milliseconds for a start of Node, a call, and the linger of 500 ms, on a busy machine; far less than the timeout of
+ * 20 s.
+ */
 const SOON_MS = 15_000;
 
 const script = (servers: string) => `

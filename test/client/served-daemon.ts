@@ -12,7 +12,7 @@ import { PATIENCE_MS } from "./test-client.js";
 
 export class ServedDaemon implements AsyncDisposable {
   readonly daemon: FakeDaemon;
-  /** What becomes of the answers to a chunk; null: the connection is lost instead. */
+  /** Filters the answers to a chunk; null: the connection is lost instead. */
   passes: (answers: Buffer[]) => Buffer[] | null = (answers) => answers;
   accepted = 0;
   readonly #server: Server;
@@ -41,12 +41,12 @@ export class ServedDaemon implements AsyncDisposable {
     return `127.0.0.1:${this.#port}`;
   }
 
-  /** What was applied, a list of commands for each envelope. */
+  /** Returns the applied commands, a list per envelope. */
   get envelopes(): string[][] {
     return this.daemon.applied.map(({ envelope }) => envelope.commands.map((argv) => argv.join(" ")));
   }
 
-  /** Ends every connection, as a daemon does that is started anew. */
+  /** Ends every connection, as a restart of the daemon does. */
   disconnect(): void {
     for (const socket of this.#sockets) socket.destroy();
   }
@@ -75,8 +75,8 @@ export interface SignatureCount {
 }
 
 /**
- * A client with a key that no daemon checks.
- * @param options  `wallOffset`: how wrong this machine's clock is, in milliseconds; `clock`: moved by the test
+ * Makes a client with a key that no daemon checks.
+ * @param options  `wallOffset`: the error of this machine's clock, in milliseconds; `clock`: moved by the test
  */
 export function client2Of(
   servers: readonly (ServedDaemon | FakeServer | string)[],

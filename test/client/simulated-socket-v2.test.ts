@@ -1,4 +1,4 @@
-/** What the simulation's judgement of order rests on: a simulated connection has no holes, as real ones have none. */
+/** Tests what the simulation's check of order relies on: a simulated connection has no holes, like a real one. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { writeFrame } from "../../protocol/frame.js";
@@ -9,7 +9,9 @@ import { SeededRandom } from "../support/seeded-random.js";
 import { FakeDaemon } from "./fake-daemon-v2.js";
 import { type Mood, type SimulatedServer, SimulatedWorld } from "./simulated-world.js";
 
-/** So late is the slow answer with this seed that the connection's end, which comes behind it, is later than all writes. */
+/**
+ * With this seed the slow answer is so late that the connection's end, which follows it, is later than all writes.
+ */
 const SEED = 1;
 
 test("a simulated daemon that closes on an envelope takes none behind it, though its mood has changed", async () => {

@@ -7,11 +7,11 @@ import type { FakeDaemon } from "./fake-daemon-v2.js";
 /** Version 1's answer to every command. */
 export const ANSWER = "ds:11:redis:3:OK\0";
 
-/** The command in a request of version 1, without what signs it. */
+/** Returns the command in a request of version 1, without its signature. */
 export const commandIn = (request: Buffer): string =>
   /[A-Z]+ \w+/.exec(request.toString("latin1"))?.[0] ?? "";
 
-/** What a socket needs of its world. */
+/** The parts of the simulated world that a socket uses. */
 interface World {
   readonly time: number;
   openSockets: number;
@@ -35,7 +35,7 @@ export class SimulatedSocketV2 implements ClientSocket {
   /** Whether it reads nothing any more. */
   #isDeaf = false;
   #unsent = 0;
-  /** When what was last sent each way arrives. */
+  /** The times at which the last bytes of each direction arrive. */
   #arrival = { there: 0, back: 0 };
 
   constructor(world: World, random: SeededRandom, parts: Parts) {
@@ -65,7 +65,10 @@ export class SimulatedSocketV2 implements ClientSocket {
     this.#later("there", 5, () => this.#react(bytes));
   }
 
-  /** Within so many milliseconds, behind what was sent before the same way, unless the socket is over by then. */
+  /**
+   * Runs a step at a random time within `longest` milliseconds, after earlier ones of that direction, unless the
+   * socket is closed by then.
+   */
   #later(way: "there" | "back", longest: number, run: () => void): void {
     const time = this.#world.time + this.#random.below(longest * 10) / 10;
     this.#arrival[way] = Math.max(this.#arrival[way], time);
@@ -94,11 +97,11 @@ export class SimulatedSocketV2 implements ClientSocket {
       return;
     }
     const closes = () => this.#later("back", 5, () => this.#close(null));
-    // Closing on a hello would say that it speaks version 1.
+    // Closing on a hello would mean that it speaks version 1.
     const isHello = bytes.includes("hello");
     const isClosing = mood === "close" && !isHello;
     if (isClosing && !this.#isDeaf) closes();
-    // A stream has no holes: behind what is not read, nothing is, whatever the mood has become by then.
+    // A stream has no holes: nothing after unread bytes is read, whatever the mood is by then.
     this.#isDeaf ||= mood === "hang" || isClosing;
     if (this.#isDeaf) return;
     const before = daemon.applied.length;
@@ -123,7 +126,7 @@ export class SimulatedSocketV2 implements ClientSocket {
     }
   }
 
-  /** Each in two pieces, some time apart. */
+  /** Sends each answer in two pieces, some time apart. */
   #respond(answers: readonly Buffer[], longest: number): void {
     for (const answer of answers) {
       const cut = this.#random.below(answer.length);

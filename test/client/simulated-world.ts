@@ -1,6 +1,6 @@
 /**
- * Clock, timers and version 1 servers of one simulated run. Nothing happens but what its seed says. Breaches
- * of the rules that every client must keep towards sockets and timers are failures at once.
+ * Clock, timers and version 1 servers of one simulated run. Only the seed decides what happens. A client that breaks
+ * a rule for sockets or timers fails immediately.
  */
 import assert from "node:assert/strict";
 import type {
@@ -16,7 +16,7 @@ import type { SeededRandom } from "../support/seeded-random.js";
 import type { FakeDaemon } from "./fake-daemon-v2.js";
 import { ANSWER, commandIn, SimulatedSocketV2 } from "./simulated-socket-v2.js";
 
-/** What a server does while in a mood, in both versions; `refuse` and `swallow` concern new connections. */
+/** A server's behaviour in a mood, in both versions; `refuse` and `swallow` concern new connections. */
 export const MOODS = [
   "answer",
   "answer",
@@ -36,30 +36,34 @@ export const MOODS = [
 
 export type Mood = (typeof MOODS)[number];
 
-/** Its mood may change at any time. */
+/** A server. Its mood may change at any time. */
 export interface SimulatedServer {
   mood: Mood;
-  /** What answers for it in version 2 on new connections; null: it speaks version 1. */
+  /** The daemon that answers new connections in version 2; null: version 1. */
   daemon: FakeDaemon | null;
   /** Texts of commands in the order they arrived, each some time after it was written. */
   readonly received: string[];
 }
 
-/** A call, by the name that its command has among those a server receives. */
+/** A call, by the name that its command has among those that a server receives. */
 export interface SimulatedCall {
   readonly command: string;
   readonly startedAt: number;
   readonly settledAt: number | null;
 }
 
-/** Each daemon receives a command once at most, and none that began after another had settled comes before that one. */
+/**
+ * Checks that each daemon receives a command at most once, and none ahead of one whose call had settled when its own
+ * began.
+ */
 export function judgeOrder({ servers }: SimulatedWorld, calls: readonly SimulatedCall[]): void {
   const numbers = new Map(calls.map((call) => [call.command, call]));
   for (const server of servers.values()) {
-    // What only reads may be asked twice, with others that have settled.
+    // The client may repeat a command that only reads, with later calls.
     const received = server.received.filter((command) => !command.startsWith("GET "));
     assert.equal(new Set(received).size, received.length, "no command is sent twice to a daemon");
-    // The latest start among those received so far must not lie behind the settling of one that comes later.
+    // The latest start among those received so far must not be later than the settling of one that arrives after
+    // them.
     let latestStart = -1;
     for (const command of received) {
       const { startedAt, settledAt } = numbers.get(command) as SimulatedCall & { settledAt: number };
@@ -81,11 +85,11 @@ interface Event {
 export class SimulatedWorld implements Environment {
   time = 0;
   openSockets = 0;
-  /** Timers set that have neither fired nor been cancelled; true: the process stays alive for it. */
+  /** Timers that have neither fired nor been cancelled; true: it keeps the process alive. */
   readonly timers = new Map<number, boolean>();
   readonly servers = new Map<string, SimulatedServer>();
   readonly #random: SeededRandom;
-  /** Sockets that are connecting, or have bytes the system does not take, and since when. */
+  /** Sockets that are connecting, or have bytes the system does not accept, with the time since when. */
   readonly holdingSockets = new Map<object, number>();
   #events: Event[] = [];
   #count = 0;
@@ -123,7 +127,7 @@ export class SimulatedWorld implements Environment {
     };
   }
 
-  /** Whether a timer keeps the process alive, or a socket that has begun to do so before `time`. */
+  /** Returns whether a timer keeps the process alive, or a socket that has begun to do so earlier than `time`. */
   isHeldSince(time: number): boolean {
     const timers = [...this.timers.values()];
     return timers.some((held) => held) || [...this.holdingSockets.values()].some((since) => since < time);
@@ -215,7 +219,7 @@ class SimulatedSocket implements ClientSocket {
     });
   }
 
-  /** Within so many milliseconds, unless the socket is over by then. */
+  /** Runs a step within `longest` milliseconds, unless the socket is closed by then. */
   #later(longest: number, run: () => void): void {
     this.#world.at(this.#random.below(longest * 10) / 10, () => {
       if (!this.#isOver) run();
@@ -246,7 +250,7 @@ class SimulatedSocket implements ClientSocket {
     else if (mood !== "hang") this.#respond(ANSWER, 10);
   }
 
-  /** In two pieces, some time apart. */
+  /** Sends an answer in two pieces, some time apart. */
   #respond(bytes: string, longest: number, then: () => void = () => {}): void {
     const cut = this.#random.below(bytes.length);
     this.#later(longest, () => {

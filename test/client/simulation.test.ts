@@ -1,7 +1,7 @@
 /**
- * Thousands of short lives of a client on simulated sockets and a simulated clock: daemons answer, hang,
- * refuse, close and change their mood; calls come one by one and in crowds; clients are closed in the middle
- * of it. DBSYNC_SEED replays all runs, with DBSYNC_RUN only the one whose number the message names.
+ * Simulates thousands of short lives of a client on simulated sockets and a simulated clock: daemons answer, hang,
+ * refuse, close and change their mood; calls come one by one and in crowds; clients are closed in the middle of it.
+ * DBSYNC_SEED replays all runs, with DBSYNC_RUN only the one whose number the message names.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -23,7 +23,7 @@ import {
 const onlyRun = process.env["DBSYNC_RUN"];
 const RUNS = onlyRun === undefined ? [...Array(amount(120, 500)).keys()] : [Number(onlyRun)];
 
-/** A clock may be as wrong. */
+/** The maximal error of a clock, in milliseconds. */
 const DAY_MS = 86_400_000;
 
 /** Timers have whole milliseconds. */
@@ -32,7 +32,7 @@ const TIMER_MS = 1;
 /** DELIVERY_LINGER_MS of client.ts, and a timer's rounding. */
 const LINGER_MS = 500 + TIMER_MS;
 
-/** After the last call: longer than any deadline, back-off or idle connection. */
+/** Milliseconds after the last call: longer than any deadline, back-off or idle connection. */
 const AFTERMATH_MS = 60_000;
 
 const POLICIES = ["first", "first", "all-equal", "majority", "all", 1] as const;
@@ -41,7 +41,7 @@ function daemonIn(world: SimulatedWorld, id: number, clock: { difference: number
   return new FakeDaemon({ id: id + 1, clock: () => 1_790_000_000_000 + world.time + clock.difference + own });
 }
 
-/** Signatures take their time, as on another thread. */
+/** Makes a signer that takes simulated time, as another thread does. */
 function signerIn(world: SimulatedWorld, random: SeededRandom): EnvelopeSigner {
   return {
     keyId: "k".repeat(32),
@@ -56,7 +56,7 @@ interface JudgedCall extends SimulatedCall {
   settledAt: number | null;
 }
 
-/** One life, judged as it goes. Returns how many calls came to an end each way. */
+/** Simulates one life, and checks it meanwhile. @returns how many calls succeeded and failed */
 async function live(random: SeededRandom, version: 1 | 2): Promise<{ good: number; failed: number }> {
   const world = new SimulatedWorld(random);
   const hosts = ["a", "b", "c", "d"].slice(0, random.between(1, 4));

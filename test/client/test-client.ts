@@ -1,4 +1,4 @@
-/** A client on real sockets for fake servers, and how its errors are looked at. */
+/** A client on real sockets for fake servers, and helpers for its errors. */
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import type { OutcomeMessage } from "../../client/calls/channels.js";
 import { FanOutClient } from "../../client/fan-out-client.js";
@@ -9,10 +9,10 @@ import { DbsyncError, type Outcome } from "../../client/shared/errors.js";
 import type { FakeServer } from "./fake-server.js";
 import type { HandClock } from "./hand-clock.js";
 
-/** Milliseconds, the most there may be: none of the tests is about the default, which a busy machine may need. */
+/** Milliseconds, the maximum: no test is about the default, and a busy machine may need them. */
 export const PATIENCE_MS = 20_000;
 
-/** Of version 1, unless options say otherwise; unsigned, unless a signer is given. @param options  `clock`: moved by the test */
+/** Makes a client of version 1 without a signer, unless options differ. @param options  `clock`: moved by the test */
 export function clientOf(
   servers: readonly (FakeServer | string)[],
   options: SendOptions & { sign?: Signer; clock?: HandClock } = {},
@@ -28,7 +28,7 @@ export function clientOf(
   return new FanOutClient(settings, clock?.environment ?? realEnvironment, { sign, signer });
 }
 
-/** Hears what becomes of each call at each daemon, until it is disposed of. */
+/** Records the outcome of each call at each daemon, until it is disposed of. */
 export function hearOutcomes(): Disposable & { readonly told: readonly OutcomeMessage[] } {
   const told: OutcomeMessage[] = [];
   const listen = (message: unknown) => void told.push(message as OutcomeMessage);
@@ -36,7 +36,7 @@ export function hearOutcomes(): Disposable & { readonly told: readonly OutcomeMe
   return { told, [Symbol.dispose]: () => void unsubscribe("dbsync:outcome", listen) };
 }
 
-/** The error a promise is rejected with. */
+/** Returns the error of a rejected promise. */
 export async function errorOf(promise: Promise<unknown>): Promise<DbsyncError> {
   try {
     const value = await promise;
@@ -47,7 +47,7 @@ export async function errorOf(promise: Promise<unknown>): Promise<DbsyncError> {
   }
 }
 
-/** `ok OK`, `timeout unknown` … */
+/** Describes an outcome: `ok OK`, `timeout unknown` … */
 export function summary(outcome: Outcome | undefined): string {
   if (outcome === undefined) return "none";
   return outcome.status === "ok" ? `ok ${outcome.value}` : `${outcome.stage} ${outcome.effect}`;

@@ -1,6 +1,6 @@
 /**
- * Somebody between a client and its daemons who wants a signed command of version 1, since that can be replayed for ever:
- * whatever is done to the hellos, none comes unless `versions` allows it.
+ * Tests an attacker between a client and its daemons that tries to get a signed command of version 1, which could be
+ * replayed forever: however it treats the hellos, it gets none unless `versions` allows version 1.
  */
 import assert from "node:assert/strict";
 import { join } from "node:path";
@@ -48,7 +48,7 @@ test("a thief beside a daemon, in a told cluster, gets envelopes at most", async
 
 test("a daemon that has no room gets nothing of version 1, and everything once there is some", async () => {
   await using daemon = await startDaemon({ args: ["--max-connections", "2"] });
-  // Whoever has proved nothing gives way; these have.
+  // Unauthenticated connections are closed first; these are authenticated.
   const others = [createClient(daemon.options), createClient(daemon.options)];
   for (const other of others) await other.send("PING");
   await using client = createClient(daemon.options);

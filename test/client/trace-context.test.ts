@@ -1,4 +1,4 @@
-/** W3C trace context: it reaches the slow log of daemons that support it, and no daemon that does not. */
+/** Tests W3C trace context: it reaches the slow log of daemons that support it, and no daemon that does not. */
 import assert from "node:assert/strict";
 import { tracingChannel } from "node:diagnostics_channel";
 import { readFileSync } from "node:fs";
@@ -29,7 +29,7 @@ const keyOf = (name: string) => readFileSync(join(cluster.folder, `${name}.pem`)
 
 const open = (servers = cluster.daemons.servers) => createClient({ servers, key: keyOf("app") });
 
-/** The slow log's entries of a key, without times and addresses: the newest first. */
+/** Returns the slow log's entries of a key, without times and addresses: the newest first. */
 async function slowOf(key: string): Promise<string[]> {
   const entries = (await root.call(["SLOWLOG", "GET", "-1"])) as unknown as [
     number,
@@ -40,7 +40,7 @@ async function slowOf(key: string): Promise<string[]> {
   return entries.map(([, , , argv]) => argv.join(" ")).filter((line) => line.includes(key));
 }
 
-/** A daemon of the cluster that does not support trace contexts, and all that it receives. */
+/** Starts a daemon of the cluster that does not support trace contexts. `received` returns what it receives. */
 async function startOld(): Promise<{ old: ServedDaemon; received: () => string }> {
   const id = cluster.daemons.daemons[0]?.cluster ?? "";
   const old = await ServedDaemon.start({ cluster: Buffer.from(id, "hex").toString("latin1") });

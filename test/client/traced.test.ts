@@ -1,4 +1,7 @@
-/** With `debug`, or DBSYNC_DEBUG=1, errors carry the caller's stack; without it nothing is taken at a call. */
+/**
+ * Tests that errors carry the caller's stack with `debug` or DBSYNC_DEBUG=1, and that calls capture no stack without
+ * it.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Client, createClient, DbsyncError } from "../../client/entry.js";

@@ -1,4 +1,4 @@
-/** Clients without a key: what they ask of each kind of daemon, and what they say where it wants one. */
+/** Tests clients without a key: their requests to each kind of daemon, and their errors where it requires a key. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { openClient } from "../../client/dbsync-send.js";

@@ -1,4 +1,4 @@
-/** Daemons of version 1 that are replaced by such of version 2 while a client is never idle; simulated time. */
+/** Simulates daemons of version 1 that are replaced by daemons of version 2 while a client is never idle. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { FanOutClient } from "../../client/fan-out-client.js";
@@ -21,7 +21,7 @@ interface TimedCall {
   settledAt: number | null;
 }
 
-/** @param signingMs  how long a signature takes beside calls */
+/** Makes a client. @param signingMs  milliseconds of a signature, in parallel with calls */
 function clientIn(world: SimulatedWorld, signingMs: number): FanOutClient {
   const servers = [...world.servers.keys()].map((host) => `${host}:1`);
   const settings = readOptions({ servers, key: false, versions: "1,2" }, () => assert.fail("no defaults"));
@@ -31,7 +31,9 @@ function clientIn(world: SimulatedWorld, signingMs: number): FanOutClient {
   return new FanOutClient(settings, world, { sign, signer });
 }
 
-/** One daemon answers at once; the other owes answers all the time, and is of version 1 at first. */
+/**
+ * Simulates one daemon that answers immediately, and one that always has pending answers and starts with version 1.
+ */
 async function live(random: SeededRandom, isMixed: boolean): Promise<void> {
   const world = new SimulatedWorld(random);
   const newDaemon = (id: number) => new FakeDaemon({ id, clock: () => world.wallClock() });

@@ -1,7 +1,7 @@
 /**
- * The client's role in what was recorded from the original driver and daemon: our request bytes are the
- * driver's, and the daemon's recorded answer gives what the driver gave. Where the daemon was silent the
- * driver gave up (null). Source: test/vectors/php-dbsync/README.md.
+ * Compares the client with the recorded original driver: our request bytes are the driver's, and the original
+ * daemon's recorded answer leads to the driver's result. Where the daemon was silent the driver gave up (null).
+ * Source: test/vectors/php-dbsync/README.md.
  */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -29,7 +29,7 @@ const vectors = (JSON.parse(readFileSync(join(folder, "vectors.json"), "utf8")) 
 );
 
 /**
- * The original driver takes the end of the stream right behind an answer for an error; ours takes the answer.
+ * The original driver treats the end of the stream immediately after an answer as an error; ours returns the answer.
  * Source: docs/protocol.md, table of differences.
  */
 const MENDED: Readonly<Record<string, string>> = { "no-keepalive-daemon": "redis:5:PONG" };
@@ -54,7 +54,7 @@ for (const vector of vectors) {
   });
 }
 
-/** A daemon that answers the first bytes with recorded ones. */
+/** Starts a daemon that answers the first bytes with recorded ones. */
 async function replay(answer: Buffer): Promise<{ address: string; received(): Buffer } & AsyncDisposable> {
   const chunks: Buffer[] = [];
   const sockets = new Set<Socket>();
@@ -62,7 +62,7 @@ async function replay(answer: Buffer): Promise<{ address: string; received(): Bu
     sockets.add(socket);
     socket.on("error", () => {});
     socket.once("data", (first: Buffer) => {
-      // What is not version 1 is no call: it ends the connection, without a word.
+      // Bytes that are not version 1 are no call: the daemon closes the connection without an answer.
       if (first.toString("latin1", 0, 4) === "ds2:") {
         socket.end();
         return;

@@ -1,4 +1,4 @@
-/** The client towards daemons of version 2: batches, headers, replies, retries. Fake daemons on loopback. */
+/** Tests the client with daemons of version 2: batches, headers, replies, retries. Fake daemons on loopback. */
 import assert from "node:assert/strict";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -298,7 +298,7 @@ test("every daemon's outcome goes to who listens on the diagnostics channel", as
   assert.ok(seen.some(({ id }) => id === hexOf(daemon.daemon.applied[1]?.id ?? "")));
 });
 
-/** Of calls that wait in vain; to be sent, they have enough of it on a busy machine. */
+/** Milliseconds of calls that wait in vain; enough to be sent on a busy machine. */
 const WAITING_MS = 1_000;
 
 test('a call that ends while a daemon waits for what "after" names says so', async () => {

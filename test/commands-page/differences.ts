@@ -1,4 +1,4 @@
-/** What commands that Redis has do otherwise here. Names of the command table. */
+/** Differences of commands from Redis's. Names are the command table's. */
 export const DIFFERENCES: Readonly<Record<string, string>> = {
   "ACL|GETUSER": "As ACL LIST.",
   "ACL|LIST": "Rules on commands are in the order in which they were set, each once, as in Redis 7.2.",

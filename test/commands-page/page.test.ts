@@ -1,4 +1,4 @@
-/** docs/commands.md says what the tables say, of every command of redis-server. */
+/** docs/commands.md agrees with the tables, for every command of redis-server. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,4 +1,4 @@
-/** docs/commands.md, made from the command table and Redis's list of names. */
+/** Makes docs/commands.md from the command table and Redis's list of names. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { saidBy } from "../../engine/channels/spoken.js";
@@ -13,7 +13,7 @@ import { reasonAgainst } from "./unsupported.js";
 
 export const PAGE = "docs/commands.md";
 
-/** What `COMMAND LIST` of redis-server 7.0 names, in lower case. */
+/** Returns the names that `COMMAND LIST` of redis-server 7.0 prints, in lower case. */
 export function redisCommands(): string[] {
   const text = readFileSync(join(repositoryRoot, "test/conformance/redis-commands.txt"), "utf8");
   return text.split(/\s+/).filter((name) => name !== "");
@@ -30,12 +30,12 @@ function supportedLine(command: Command): string {
 function placeOf(command: Command): string {
   const container = command.name.split("|")[0] as string;
   if (isKeyCommand([container]) || container === "TIMELINE") return "signed";
-  // As messages in envelopes.
+  // Envelopes carry these as messages.
   if (saidBy([command.name, "channel", "text"]) !== null) return "all";
   return isOfListener(command) || command.run === refuseWithoutConnection ? "RESP" : "all";
 }
 
-/** The whole page. */
+/** Returns the complete page. */
 export function commandsPage(): string {
   const names = redisCommands();
   const known = new Set(names);

@@ -1,6 +1,6 @@
 /** Redis commands that dbsyncd does not have, and why. */
 
-/** Reasons, each with names; a name stands for its subcommands as well. */
+/** Reasons, each with names; a name includes its subcommands. */
 export const UNSUPPORTED: readonly (readonly [reason: string, names: string])[] = [
   [
     "Redis Cluster is another thing: every daemon holds all keys. It is answered as by a Redis whose cluster support is disabled.",
@@ -10,7 +10,7 @@ export const UNSUPPORTED: readonly (readonly [reason: string, names: string])[] 
   ["A picture for terminals: LATENCY HISTORY has the numbers.", "latency|graph"],
 ];
 
-/** Why there is no such command; null: no reason is given. @param name  in lower case */
+/** Returns why a command does not exist; null: no reason is recorded. @param name  in lower case */
 export function reasonAgainst(name: string): string | null {
   const found = UNSUPPORTED.find(([, names]) =>
     names.split(" ").some((one) => name === one || name.startsWith(`${one}|`)),

@@ -1,4 +1,4 @@
-/** Writes docs/commands.md anew: `npm run commands-page`. */
+/** Writes docs/commands.md: `npm run commands-page`. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { repositoryRoot } from "../support/repository.js";

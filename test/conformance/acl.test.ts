@@ -1,6 +1,6 @@
 /**
- * Rules permit what redis-server's ACL permits: random rules go to ACL SETUSER and to our parser, random commands to
- * ACL DRYRUN and to our judgement. DBSYNC_SEED replays a run, DBSYNC_VERDICTS makes it longer.
+ * Compares our rules with redis-server's ACL: random rules go to ACL SETUSER and to our parser, random commands to
+ * ACL DRYRUN and to our check. DBSYNC_SEED replays a run, DBSYNC_VERDICTS makes it longer.
  */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
@@ -26,16 +26,16 @@ import { itemsOf, shown } from "./resp2-fold.js";
 import { ALL_KEYS } from "./vocabulary.js";
 
 const VERDICTS = Number(process.env["DBSYNC_VERDICTS"] ?? 100_000);
-/** Commands that are asked about for each user. */
+/** Commands checked for each user. */
 const COMMANDS_PER_USER = 100;
-/** Redis's words for a command that it may not run, or whose keys it may not touch. */
+/** Redis's error for a command that the user may not run, or whose keys it may not access. */
 const DENIAL = /^This user has no permissions/;
 
 const table = { all: () => commands, find: findCommand };
 const skip = skipWithout("redis-server");
 const seed = seedOfRun();
 const grammars = commandGrammars.filter(({ name }) => notInRedis[name] === undefined);
-/** Of commands that Redis does not have. */
+/** Categories of commands that Redis does not have. */
 const OURS: readonly string[] = ["dbsync", "document", "mongo", "sql"];
 const redisCategories = CATEGORIES.filter((category) => !OURS.includes(category));
 let server: RedisServer;
@@ -133,8 +133,8 @@ async function compareUser(
 }
 
 /**
- * Where we ask for more than Redis: for a whole database rules must name all keys; of PFMERGE without sources Redis does
- * not find the key, nor of GEORADIUS more than the first key behind each of STORE and STOREDIST.
+ * Whether our check is stricter than Redis's. For a whole database, our rules must permit all keys; Redis does not
+ * find the key of PFMERGE without sources, nor any key but the first after STORE and STOREDIST of GEORADIUS.
  */
 function isStricter(command: Command, argv: readonly ByteString[]): boolean {
   if (command.name === "PFMERGE" && argv.length === 2) return true;
@@ -143,7 +143,10 @@ function isStricter(command: Command, argv: readonly ByteString[]): boolean {
   return touchesOf(command.keys, argv).some(({ key }) => key === null);
 }
 
-/** A number of keys that is none, or too large: such a command fails anyhow, and Redis reads the number in its own way. */
+/**
+ * Whether the number of keys is invalid or too large: such a command fails anyway, and Redis parses the number
+ * differently.
+ */
 function isMiscounted({ name, flags }: Command, argv: readonly ByteString[]): boolean {
   if (!flags.includes("movablekeys") || /^(XREAD|SORT|SORT_RO|GEO.*)$/.test(name)) return false;
   const place = /STORE$|^B/.test(name) ? 2 : 1;
@@ -161,7 +164,7 @@ function parsed(rules: readonly ByteString[]): Acl | undefined {
 }
 
 function randomRules(g: Generator): ByteString[] {
-  // Else hardly anything would be permitted.
+  // Otherwise hardly any command would be permitted.
   return [
     ...g.maybe(0.5, "+@all"),
     ...g.maybe(0.2, g.oneOf("%R~*", "%W~*", "%RW~*")),

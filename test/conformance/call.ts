@@ -1,12 +1,12 @@
-/** One random call of a command: its name in some case, its grammar's arguments, and now and then a mistake in them. */
+/** Random calls of a command: its name in random case, its grammar's arguments, and sometimes a mistake in them. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { parseInteger } from "../../store/arguments/numbers.js";
 import { argumentsFor, type CommandGrammar } from "./families.js";
 import type { Generator } from "./grammar.js";
 
-/** How many calls get a mistake that their grammar did not mean. */
+/** Fraction of calls that get a mistake in addition to those of their grammar. */
 const MISTAKES = 0.06;
-/** What stands where it should not. No small positive number: it might end up as a time to live. */
+/** Arguments inserted as mistakes. No small positive number: it could become a time to live. */
 const STRAYS: readonly ByteString[] = [
   "",
   "0",
@@ -19,12 +19,12 @@ const STRAYS: readonly ByteString[] = [
   "(1",
   "\x00\xff",
 ];
-/** A random choice of so many members, more than once each, would take all memory of both sides. */
+/** Limit of repeats: a random choice of more members, with repeats, would exhaust the memory of both sides. */
 const REPEATS_MAX = 1000;
-/** Below it Redis refuses the number of repeats. */
+/** Redis refuses smaller numbers of repeats. */
 const REPEATS_REFUSED = -(2 ** 62);
 
-/** Name and arguments, a container's name before its subcommand's. */
+/** Returns name and arguments, a container's name before its subcommand's. */
 export function randomCall(g: Generator, grammar: CommandGrammar): ByteString[] {
   for (;;) {
     const args = [...argumentsFor(g, grammar)];

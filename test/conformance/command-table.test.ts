@@ -1,4 +1,4 @@
-/** The store's table says of each command what redis-server's own table says; and each command has a grammar. */
+/** Compares the store's table of commands with redis-server's; each command has a grammar. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { Reply } from "../../protocol/reply.js";
@@ -13,7 +13,7 @@ import { families } from "./families.js";
 import { incomparable, notInRedis, otherFlags, otherKeys, otherRows } from "./incomparable.js";
 import { folded, itemsOf, shown } from "./resp2-fold.js";
 
-/** Places in a row of COMMAND INFO. */
+/** Indices into a row of COMMAND INFO. */
 const FLAGS = 2;
 const CATEGORIES = 6;
 const TIPS = 7;
@@ -65,8 +65,9 @@ test("every command's row is as redis-server's: arity, flags, key places, catego
 });
 
 /**
- * @param without    flags that are left out
- * @param readsOnly  here: how keys are used is left out
+ * Returns a row in comparable form.
+ * @param without  flags to omit
+ * @param readsOnly  whether our row omits how keys are used
  */
 function comparableRow(row: Reply | undefined, without: readonly string[], readsOnly: boolean): string[] {
   return itemsOf(row)
@@ -89,10 +90,10 @@ function comparableRow(row: Reply | undefined, without: readonly string[], reads
     });
 }
 
-/** Where Redis Cluster finds the slot of a shard channel: no keys, so nothing is said of them here. */
+/** Flag by which Redis Cluster finds the slot of a shard channel. These are no keys, so our rows omit them. */
 const SHARD_CHANNELS = /not_key/;
 
-/** A key specification; what redis-server remarks on some is in its own words. */
+/** Returns a key specification without redis-server's notes, which are its own prose. */
 function withoutNotes(spec: Reply): string {
   const parts = itemsOf(spec);
   const noted = parts[0]?.kind === "bulk" && parts[0].bytes === "notes";

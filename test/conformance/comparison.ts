@@ -1,42 +1,42 @@
 /**
- * The ways in which a reply of the store is compared with redis-server's, other than byte by byte. Which command needs
- * which, and why, stands in incomparable.ts.
+ * Comparisons of a reply with redis-server's other than byte by byte. incomparable.ts says which command needs
+ * which, and why.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
 import { itemsOf, sameReply, shown } from "./resp2-fold.js";
 
-/** A call that has been run on the store, with the answer as RESP2 has it. */
+/** A call that the store has executed, with its reply in RESP2. */
 export interface Call {
   readonly argv: readonly ByteString[];
   readonly ours: Reply;
   /** Number of the database. */
   readonly db: number;
-  /** Asks the store again, in the same database and at the same time; for commands that only read. */
+  /** Runs another command on the store, in the same database and at the same time. For commands that only read. */
   run(argv: readonly ByteString[]): Reply;
 }
 
-/** What redis-server is asked, and whether its answers agree with the store's. */
+/** What to query from redis-server, and whether its replies agree with the store's. */
 export interface Comparison {
   readonly ask: readonly (readonly ByteString[])[];
-  /** @param lag  milliseconds, at most, from the time that the store was told to the one that redis-server's clock showed */
+  /** @param lag  maximum milliseconds between the store's time and redis-server's clock */
   readonly agree: (theirs: readonly Reply[], lag: number) => boolean;
 }
 
 export interface Incomparable {
   readonly reason: string;
-  /** Whether errors of ours are compared in this way too. */
+  /** Whether our errors are compared in this way too. */
   readonly errors?: true;
-  /** undefined: this call is compared as those of other commands are. */
+  /** Returns undefined if this call is compared like other commands. */
   readonly compare: (call: Call) => Comparison | undefined;
 }
 
-/** An item of a reply as a text, by its place in its group. */
+/** Formats an item of a reply, given its index in its group. */
 type ShowItem = (item: Reply, place: number) => string;
 
-/** More than any collection of these tests has. */
+/** COUNT larger than any collection in these tests. */
 const WHOLE_SCAN_COUNT = "1000000";
-/** Two answers, whatever order their elements (of `size` items each) are in. */
+/** Compares replies ignoring the order of their elements (of `size` items each). */
 export const unordered = (size = 1): Incomparable => ({
   reason: "the order of a collection without order is each server's own",
   compare: ({ argv, ours }) => ({
@@ -45,7 +45,7 @@ export const unordered = (size = 1): Incomparable => ({
   }),
 });
 
-/** A time that may differ by what has passed between the two executions. @param unit  milliseconds that it counts in */
+/** Compares times, which may differ by the time between the two executions. @param unit  milliseconds of its unit */
 export const nearly = (unit: number): Incomparable => ({
   reason: "redis-server has its own clock",
   compare: ({ argv, ours }) => ({
@@ -55,8 +55,8 @@ export const nearly = (unit: number): Incomparable => ({
 });
 
 /**
- * Members that a seed chose, of those that `all` lists.
- * @param size  items that the list has for each member: 2 with its value or score behind it
+ * Checks that randomly chosen members are among those that `all` lists.
+ * @param size  items that the reply has for each member: 2 with its value or score
  */
 export const chosen = (all: (key: ByteString) => ByteString[], size: number): Incomparable => ({
   reason: "the choice is random there and seeded by the unit here",
@@ -71,7 +71,7 @@ export const chosen = (all: (key: ByteString) => ByteString[], size: number): In
       return (
         itemsOf(theirs).length === ours.items.length &&
         mine.every((element) => known.includes(element)) &&
-        // Not each once: members "0" and "-0" look alike here, see `withoutNegativeZero`.
+        // Duplicates are allowed: members "0" and "-0" look alike here, see `withoutNegativeZero`.
         (Number(argv[2]) < 0 || mine.every((element) => timesIn(mine, element) <= timesIn(known, element)))
       );
     },
@@ -80,7 +80,7 @@ export const chosen = (all: (key: ByteString) => ByteString[], size: number): In
 
 const timesIn = (texts: readonly string[], one: string) => texts.filter((text) => text === one).length;
 
-/** Follows our cursor from the start to the end; redis-server is asked for everything at once. */
+/** Follows our cursor to its end and compares with one complete scan of redis-server. */
 export const scanned = (cursorAt: number, size: number, shownItem: ShowItem = shown): Incomparable => ({
   reason: "cursors and pages are each server's own; what a whole scan finds is not",
   compare: ({ argv, run }) => {
@@ -101,13 +101,13 @@ export const scanned = (cursorAt: number, size: number, shownItem: ShowItem = sh
   },
 });
 
-/** Asked of the store alone: the answer describes the server. */
+/** Compares nothing: the reply describes the server. */
 export const ownAnswer = (reason: string): Incomparable => ({
   reason,
   compare: () => ({ ask: [], agree: () => true }),
 });
 
-/** Any answer of a kind will do where we have one, or an error of our own; nil must be nil. */
+/** Accepts any reply of `kind` from redis-server where ours has that kind, or is an error; nil must be nil. */
 export const ofKind = (kind: Reply["kind"], reason: string): Incomparable => ({
   reason,
   compare: (call) => ({
@@ -127,7 +127,7 @@ export const endedBy = (ending: string): Incomparable => ({
   }),
 });
 
-/** A command that would wait; within MULTI it does not. @param waits  which calls would */
+/** Runs a blocking command within MULTI, where it does not wait. @param waits  whether a call would wait */
 export const withinMulti = (waits: (argv: readonly ByteString[]) => boolean = () => true): Incomparable => ({
   reason: "redis-server would wait; within MULTI it does not, nor does the store ever",
   errors: true,
@@ -135,7 +135,7 @@ export const withinMulti = (waits: (argv: readonly ByteString[]) => boolean = ()
     if (!waits(argv)) return undefined;
     return {
       ask: [["MULTI"], argv, ["EXEC"]],
-      // A wrong number of arguments is an error at once, and nothing is run.
+      // A wrong number of arguments is an immediate error, and nothing is executed.
       agree: ([, queued, executed]) => {
         const theirs = queued?.kind === "error" ? queued : itemsOf(executed)[0];
         return theirs !== undefined && sameReply(ours, theirs);
@@ -165,12 +165,13 @@ export const popped: Incomparable = {
   },
 };
 
-/** So much less than a score may differ by one in its last digit or two. */
+/** Relative error by which a score may differ: one in the last digit or two. */
 const LAST_DIGITS = 2 ** -51;
 
 /**
- * Distances that a search has stored in a key; redis-server gets ours, so that what is made of them later can be compared.
- * @param targetOf  the key; undefined: it was no distances that were stored
+ * Compares distances that a search has stored in a key. redis-server then receives ours, so that later results can
+ * be compared.
+ * @param targetOf  returns the key, or undefined if no distances were stored
  */
 export const storedDistances = (
   targetOf: (argv: readonly ByteString[]) => ByteString | undefined,
@@ -200,7 +201,7 @@ function isAlmost(one: ByteString, other: ByteString, isScore: boolean): boolean
   return isScore && Math.abs(Number(one) - Number(other)) <= LAST_DIGITS * Math.abs(Number(one));
 }
 
-/** An array's items in groups of `size`, the first `shownItems` of each as a text. */
+/** Splits an array into groups of `size` items and formats the first `shownItems` of each. */
 export function groups(
   reply: Reply | undefined,
   size: number,
@@ -220,7 +221,7 @@ export function groups(
   return texts;
 }
 
-/** A text that is the same whatever the order of an array's groups is. */
+/** Returns the same text for any order of an array's groups. */
 function sorted(reply: Reply | undefined, size: number, shownItem: ShowItem = shown): string {
   if (reply?.kind !== "array") return reply === undefined ? "" : shown(reply);
   return groups(reply, size, size, shownItem).sort().join("\n");
@@ -230,13 +231,13 @@ export function integerOf(reply: Reply | undefined): number {
   return reply?.kind === "integer" ? Number(reply.value) : Number.NaN;
 }
 
-/** Negative numbers say something else than a time; both sides round to the nearest unit. */
+/** Whether two times are near each other. Negative numbers are not times; both sides round to the nearest unit. */
 function isNear(ours: Reply, theirs: Reply, { unit, lag }: { unit: number; lag: number }): boolean {
   if (integerOf(ours) < 0) return sameReply(ours, theirs);
   return isWithin(integerOf(ours) * unit, integerOf(theirs) * unit, lag + unit - 1);
 }
 
-/** Whether two times differ by so many milliseconds at most, but for the last digit of very large numbers. */
+/** Whether two times differ by at most `most` milliseconds, ignoring rounding errors of very large numbers. */
 export function isWithin(one: number, other: number, most: number): boolean {
   return Math.abs(one - other) <= most + Math.abs(one) * Number.EPSILON;
 }

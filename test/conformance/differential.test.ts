@@ -1,5 +1,5 @@
 /**
- * Random commands get the same replies from the store as from a real redis-server, and leave the same state.
+ * Runs random commands on the store and on a real redis-server: replies and final state must be the same.
  * DBSYNC_SEED replays a run, DBSYNC_COMMANDS makes it longer, DBSYNC_EPISODE plays one part of it.
  */
 import assert from "node:assert/strict";
@@ -19,7 +19,7 @@ import type { Asked } from "./state.js";
 
 const EPISODE_CALLS = 500;
 const COMMANDS_FULL = 120_000;
-/** So many calls of each command, in each protocol, and so many of them without an error, in a full run. */
+/** Minimum calls of each command in a full run, in each protocol, and minimum calls that succeed. */
 const CASES_MIN = 100;
 const CASES_OF_PROTOCOL_MIN = 30;
 const SUCCESSES_MIN = 10;
@@ -71,7 +71,7 @@ test(`the store and redis-server answer alike to what is no command (seed ${seed
   using redis = await RedisConnection.open(server.port);
   const random = new SeededRandom(seed, -1);
   const g = new Generator({ random, now: 0 });
-  // No command's name before a NUL: redis-server finds that command if chance puts both into one hash bucket.
+  // No command's name may precede a NUL: redis-server finds that command if both fall into one hash bucket.
   const name = () => g.oneOf("", "nonsense", "nonsense\0x", "G\r\nET", "\xff", "g".repeat(300), g.bytes(20));
   const command = () => (g.chance(0.2) ? [g.caseOf("COMMAND"), name()] : [name()]);
   const steps = Array.from({ length: UNKNOWN_CALLS }, (_, i) => {
@@ -88,7 +88,7 @@ test("a reply that differs is found, and only the calls that it takes are left",
     step("SET", "k", String(i)),
     step("LPUSH", "l", String(i)),
   ]);
-  // Redis has scripts, the store has none.
+  // Redis has scripts, the store does not.
   const played: Episode = {
     steps: [...others.flat(), step("EVAL", "return 1", "0"), ...others.flat()],
     encoding: "default",
@@ -129,7 +129,7 @@ test("in RESP3 a reply of the same parts in another kind is found", () => {
 
 test("a state that differs is found", { skip }, async () => {
   using redis = await RedisConnection.open(server.port);
-  // Both answer that the key expires; redis-server is told that it does an hour later.
+  // Both replies say that the key expires; redis-server expires it an hour later.
   const told: Asked = {
     queue: (argv) => redis.queue(argv.map((word) => (word === "1000000" ? "4600000" : word))),
     flush: () => redis.flush(),
@@ -148,7 +148,7 @@ test("what a slow machine makes of times to live is no difference", { skip }, as
   assert.equal((await play(late, redis)).difference?.text, undefined);
 });
 
-/** A key that expires, and more of it. */
+/** Returns an episode with a key that expires, followed by more steps on it. */
 function expiring(at: number, ...more: readonly string[][]): Episode {
   const calls = [["SET", "k", "v"], ["PEXPIRE", "k", "1000000"], ...more];
   const steps = calls.map((argv, i) => ({ name: argv[0]!, argv, db: 0, at, id: String(i) }));

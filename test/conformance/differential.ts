@@ -1,6 +1,6 @@
 /**
- * Plays the same steps on the store and on a redis-server and finds the first reply that differs, or what differs in
- * the state at the end; and cuts the steps down to those that are needed for it.
+ * Plays the same steps on the store and on a redis-server, finds the first reply that differs, or differences in
+ * the final state, and shrinks the steps to those that reproduce it.
  */
 
 import type { Reply } from "../../protocol/reply.js";
@@ -13,31 +13,31 @@ import { folded, itemsOf, shown } from "./resp2-fold.js";
 import { asResp3, haveSameShape, shownExactly } from "./resp3.js";
 import { type Asked, stateDifferences, stateOf, stateOfRedis } from "./state.js";
 
-/** The first thing that differs. */
+/** The first difference. */
 export interface Difference {
   readonly of: "reply" | "state";
-  /** Place of the step whose reply differs; the number of steps if it is the state. */
+  /** Index of the step whose reply differs; the number of steps if the state differs. */
   readonly place: number;
   readonly text: string;
 }
 
 export interface Outcome {
   readonly difference: Difference | undefined;
-  /** For each step whether its reply was no error. */
+  /** For each step, whether its reply was no error. */
   readonly succeeded: readonly boolean[];
 }
 
-/** One step's questions to redis-server, and what is wrong with the answers; undefined: nothing. */
+/** A step's queries to redis-server; `problem` returns what is wrong with the replies, or undefined. */
 interface Check {
   readonly ours: Reply;
   readonly ask: Comparison["ask"];
   readonly problem: (theirs: readonly Reply[], lag: number) => string | undefined;
 }
 
-/** At most so many attempts to do without a part of the steps. */
+/** Maximum number of attempts to remove some of the steps. */
 const SHRINK_ATTEMPTS_MAX = 400;
 
-/** redis-server's settings of how much a collection may hold in its compact encoding. */
+/** redis-server's defaults for the size of collections in its compact encoding. */
 const ENCODING_DEFAULTS = {
   "hash-max-listpack-entries": "512",
   "hash-max-listpack-value": "64",
@@ -55,7 +55,8 @@ export async function play(played: Episode, redis: Asked): Promise<Outcome> {
   redis.queue(hello(played.resp));
   await redis.flush();
   const succeeded: boolean[] = [];
-  // What redis-server dates by its own clock may lie so many milliseconds behind the steps' dates, however slow the machine.
+  // Maximum milliseconds between the steps' dates and those that redis-server takes from its own clock, on any
+  // machine.
   let lag = 0;
   for (const phase of phasesOf(steps)) {
     const { at } = phase[0]!;
@@ -82,7 +83,7 @@ export async function play(played: Episode, redis: Asked): Promise<Outcome> {
 
 const hello = (version: Episode["resp"]) => ["HELLO", String(version)];
 
-/** The steps of each date. */
+/** Groups the steps by date. */
 function phasesOf(steps: readonly Step[]): readonly (readonly Step[])[] {
   const later = steps.findIndex(({ at }) => at !== steps[0]!.at);
   if (later < 0) return steps.length === 0 ? [] : [steps];
@@ -93,7 +94,7 @@ async function untilClockShows(at: number, redis: Asked): Promise<void> {
   for (;;) if ((await clockOf(redis)) >= at) return;
 }
 
-/** redis-server's, milliseconds since 1970. */
+/** Returns redis-server's time, milliseconds since 1970. */
 async function clockOf(redis: Asked): Promise<number> {
   const [seconds, microseconds] = itemsOf(await redis.call("TIME")).map((part) =>
     part.kind === "bulk" ? Number(part.bytes) : Number.NaN,
@@ -118,7 +119,10 @@ function checkOf(step: Step, resp: Episode["resp"], database: Database): Check {
   return specialCheck(step, { resp, reply, special, select });
 }
 
-/** What is compared in its own way is so in RESP2, and of a reader's answer in RESP3 no more than the kinds. */
+/**
+ * Returns the special comparison of a step: in RESP2 the complete one; in RESP3 only the kinds of a reading
+ * command's reply.
+ */
 function specialCheck(
   { name, argv }: Step,
   {
@@ -129,9 +133,9 @@ function specialCheck(
   }: { resp: Episode["resp"]; reply: Reply; special: Comparison; select: string[] },
 ): Check {
   const { flags } = findCommand(name)!;
-  // What may wait, as XREAD BLOCK, would.
+  // Readers that may block, as XREAD BLOCK, are left out.
   const isReader = special.ask.length > 0 && flags.includes("readonly") && !flags.includes("blocking");
-  // An integer is one in both; and PFCOUNT, asked again, would change redis-server's key.
+  // An integer is the same in both protocols, and a second PFCOUNT would change redis-server's key.
   const isShapeAsked = resp === 3 && isReader && reply.kind !== "integer";
   const shapeAsked = isShapeAsked ? [argv] : [];
   const before = [select, ...(resp === 3 ? [hello(2)] : []), ...beforehand(name)];
@@ -157,7 +161,7 @@ function settingsOf(encoding: Encoding): string[] {
   return Object.keys(ENCODING_DEFAULTS).flatMap((name) => [name, encoding === "compact" ? "1000000" : "0"]);
 }
 
-/** undefined: the answers must be the same. */
+/** Returns undefined if the replies must be the same. */
 function specialComparison(
   { name, argv, db, at, id }: Step,
   ours: Reply,
@@ -169,7 +173,7 @@ function specialComparison(
   return special.compare({ argv, ours, db, run });
 }
 
-/** A reply as it can be compared: see `withoutNegativeZero`. */
+/** Returns a reply in comparable form, see `withoutNegativeZero`. */
 function levelled(name: string, reply: Reply): Reply {
   return /^B?Z/.test(name) ? withoutNegativeZero(reply) : reply;
 }
@@ -185,8 +189,8 @@ function replyDifference(
 }
 
 /**
- * Fewer steps that still differ, and in the same respect. A time to live that is off by less than has passed since the steps'
- * date agrees when they are played again: then all steps stay.
+ * Returns fewer steps that still differ, and in the same respect. If a time to live differs by less than the time
+ * since the steps' date, replaying them finds no difference: then all steps remain.
  */
 export async function shrink(played: Episode, { place, of }: Difference, redis: Asked): Promise<Episode> {
   let needed = played.steps.slice(0, place + 1);

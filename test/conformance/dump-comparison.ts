@@ -1,11 +1,11 @@
-/** How DUMP is compared: each side restores what the other has dumped, and must find the same value. */
+/** Compares DUMP: each side restores what the other has dumped, and must find the same value. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { Database } from "../../store/database.js";
 import type { Incomparable } from "./comparison.js";
 import { folded, sameReply } from "./resp2-fold.js";
 import { contentsOfReply, READERS, textOf } from "./state.js";
 
-/** No key of the grammars. */
+/** A key that no grammar uses. */
 const COPY = "\0copy";
 
 export const dumped: Incomparable = {

@@ -1,4 +1,4 @@
-/** OBJECT ENCODING and REFCOUNT of new values are redis-server's, at the limits of each encoding. */
+/** Compares OBJECT ENCODING and REFCOUNT of new values with redis-server's, at the limits of each encoding. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -20,7 +20,7 @@ before(async () => {
 });
 after(() => server?.stop());
 
-/** So many different texts. */
+/** Returns `count` different texts. */
 const texts = (count: number, text: (i: number) => ByteString = String) =>
   Array.from({ length: count }, (_, i) => text(i));
 
@@ -51,7 +51,7 @@ test(`OBJECT answers of new values as redis-server does (seed ${seed})`, { skip 
       ["SET", "k", g.value()],
       ["SADD", "k", ...g.some(() => g.value(), 1, 5)],
       ["SADD", "k", ...g.some(() => g.integer(), 1, 5)],
-      // Each field once: a long value that another one replaces would leave its encoding behind.
+      // Each field occurs once: a long value that is replaced would still change its encoding.
       ["HSET", "k", ...texts(g.random.between(1, 5)).flatMap((field) => [field, g.value()])],
       ["ZADD", "k", "1", g.value()],
     ),

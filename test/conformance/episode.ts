@@ -1,6 +1,6 @@
 /**
- * An episode: some hundred random calls on an empty server, the same for the same seed and number. It is what is
- * compared, replayed and shrunk as a whole.
+ * An episode: some hundred random calls on an empty server, determined by seed and number. It is compared,
+ * replayed and shrunk as a whole.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { findCommand } from "../../store/command-table.js";
@@ -30,26 +30,26 @@ export interface Episode {
   readonly resp: 2 | 3;
 }
 
-/** What empties databases; if it came as often as the rest, nothing would grow. */
+/** Commands that empty databases: at the frequency of the rest, no database would grow. */
 const WIPING = ["FLUSHALL", "FLUSHDB", "SWAPDB"];
 const EPISODES_WITH_WIPES = 0.5;
-/** Episodes about one family, and the calls in them that are of another. */
+/** Fraction of episodes about one family, and of calls in them that belong to another one. */
 const EPISODES_FOCUSED = 0.5;
 const CALLS_OUT_OF_FOCUS = 0.2;
-/** Databases other than 0, in so many calls. */
+/** Fraction of calls in databases other than 0. */
 const CALLS_ELSEWHERE = 0.2;
 const DATABASES_USED = 3;
 /**
- * Episodes that let many keys expire at half time and wait until they have, so many milliseconds after the first half:
- * the second half finds them expired.
+ * Fraction of episodes that expire many keys at half time, and milliseconds to wait until they have expired: the
+ * second half finds them expired.
  */
 const EPISODES_WITH_PAUSE = 0.15;
 const PAUSE = 100;
 const PAUSE_EXPIRIES = 0.5;
-/** Milliseconds after a call in which no key may expire: both sides would have to look at the very same time. */
+/** Milliseconds after a call in which no key may expire: both sides would have to check at exactly the same time. */
 const EXPIRY_DISTANCE_MIN = 60_000;
 
-/** @param now  the run's clock, milliseconds since 1970 */
+/** Returns the episode with this seed and number. @param now  the run's clock, milliseconds since 1970 */
 export function episode(
   seed: number,
   number: number,
@@ -82,7 +82,7 @@ export function episode(
   return { steps, encoding, resp };
 }
 
-/** Lets many of the keys expire just before a time, and does the same to the database. */
+/** Makes many of the keys expire just before a time, in the database too. */
 function expiries(database: Database, random: SeededRandom, at: number): Step[] {
   const steps: Step[] = [];
   database.keyspaces.forEach((keyspace, db) => {
@@ -96,7 +96,7 @@ function expiries(database: Database, random: SeededRandom, at: number): Step[] 
   return steps;
 }
 
-/** Which command comes next. */
+/** Returns a function that chooses the next command. */
 function chooser(random: SeededRandom): () => CommandGrammar {
   const wipes = random.chance(EPISODES_WITH_WIPES);
   const allowed = (grammars: readonly CommandGrammar[]) =>
@@ -107,7 +107,7 @@ function chooser(random: SeededRandom): () => CommandGrammar {
   return () => random.oneOf(random.chance(CALLS_OUT_OF_FOCUS) ? all : focus);
 }
 
-/** Runs a step unless it lets a key expire about now; then it is taken back. @returns whether it was run */
+/** Runs a step, and undoes it if a key would expire about now. @returns whether it was run */
 function runUnlessSoonExpired(database: Database, { name, argv, db, at, id }: Step): boolean {
   const records: UndoRecord[] = [];
   database.execute(argv, { at, db, id }, records);

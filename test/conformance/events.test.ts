@@ -1,6 +1,6 @@
 /**
- * Random commands tell the events of redis-server's keyspace notifications, in its order, and count as many hits and misses.
- * DBSYNC_SEED replays a run.
+ * Compares the events of random commands with redis-server's keyspace notifications, in order, and the numbers of
+ * hits and misses. DBSYNC_SEED replays a run.
  */
 import assert from "node:assert/strict";
 import { connect, type Socket } from "node:net";
@@ -38,14 +38,14 @@ test("each command that writes has its rule, and no others have", () => {
   assert.deepEqual([...EVENT_RULES.keys()].sort(), written.sort());
 });
 
-/** What is done to keys, and what was looked for. */
+/** Events and lookups of a command. */
 interface Told {
   readonly events: readonly string[];
   readonly looked: string;
   readonly isError: boolean;
 }
 
-/** redis-server, and what it says of each command. */
+/** Collects redis-server's events of each command. */
 class Announced implements Disposable {
   readonly #redis: RedisConnection;
   readonly #subscriber: Socket;
@@ -113,7 +113,7 @@ class Announced implements Disposable {
 const textsOf = (reply: Reply) =>
   (reply.kind === "array" ? reply.items : []).map((item) => (item.kind === "bulk" ? item.bytes : ""));
 
-/** The same of ours. */
+/** Collects the store's events of each command. */
 class Heard {
   readonly #database = new Database();
   readonly #changes = new Changes({ database: this.#database });
@@ -155,13 +155,13 @@ test(`events are redis-server's (seed ${seed})`, { skip }, async () => {
     const now = Date.now();
     for (const step of episode(seed, number, { calls: EPISODE_CALLS, now }).steps) {
       const command = findCommand(step.name) as Command;
-      // What expires is told when each server comes to it.
+      // Each server reports an expired key when it finds it.
       if (step.at !== now || step.id.startsWith("expiry.")) break;
       if (!isCompared(command, step)) continue;
       const mine = ours.tell(step);
       const theirs = await redis.tell(step, command.flags.includes("blocking"));
       const where = `${step.db}> ${JSON.stringify(step.argv)}, of episode ${number}, seed ${seed}`;
-      // Of several keys some may have been looked for there before the error was found.
+      // redis-server may have looked up some of several keys before it found the error.
       const areLookupsSame = !mine.isError && otherOf(step) === null;
       const isTold = (event: string) => areLookupsSame || !event.includes(" keymiss ");
       assert.deepEqual(mine.events.filter(isTold), theirs.events.filter(isTold), where);

@@ -1,6 +1,6 @@
 /**
- * Keys end on the same millisecond as in a real redis-server, which is asked for its clock together with the key: so
- * both sides judge by the very same time.
+ * Keys expire on the same millisecond as in a real redis-server. Its clock is read together with the key, so both
+ * sides use exactly the same time.
  */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
@@ -13,7 +13,7 @@ import { type RedisServer, startRedis } from "../support/redis-server.js";
 import { skipWithout } from "../support/requirements.js";
 import { folded, itemsOf, sameReply, shown } from "./resp2-fold.js";
 
-/** Milliseconds that the key lives, and is watched beyond. */
+/** Milliseconds that the key lives, and that the test watches it afterwards. */
 const LIFE = 600;
 const AFTERLIFE = 20;
 
@@ -24,7 +24,7 @@ before(async () => {
 });
 after(() => server?.stop());
 
-/** How a key gets its end, a Unix time in milliseconds. */
+/** Commands that set a key's expiry time, in Unix milliseconds. */
 const setters: Readonly<Record<string, (end: number) => ByteString[]>> = {
   PEXPIREAT: (end) => ["PEXPIREAT", "k", String(end)],
   "SET PXAT": (end) => ["SET", "k", "v", "PXAT", String(end)],
@@ -57,7 +57,7 @@ for (const [name, setter] of Object.entries(setters)) {
       const ours = (date: number) =>
         looks.map((argv) => shown(folded(database.execute(argv, { at: date, db: 0, id: "" }))));
       const theirs = sample.replies.map(shown);
-      // EXEC judges by the moment it began, which can lie in the millisecond before TIME's.
+      // EXEC uses the time of its beginning, which can be in the millisecond before TIME's.
       if (!isDeepStrictEqual(ours(at - 1), theirs)) {
         assert.deepEqual(ours(at), theirs, `${at - end} ms after its end`);
       }
@@ -69,7 +69,7 @@ for (const [name, setter] of Object.entries(setters)) {
 
 interface Sample {
   readonly at: number;
-  /** Whether redis-server's clock stood still meanwhile. */
+  /** Whether redis-server's clock did not advance meanwhile. */
   readonly isOneMillisecond: boolean;
   readonly replies: readonly Reply[];
 }

@@ -1,4 +1,4 @@
-/** All grammars, and whose keys each family prefers. A new family is one line here. */
+/** All grammars, and the keys that each family prefers. A new family is one line here. */
 import type { FamilyGrammar, Generator } from "./grammar.js";
 import { grammar as bitmaps } from "./grammars/bitmaps.js";
 import { grammar as collections } from "./grammars/collections.js";
@@ -20,7 +20,7 @@ import { grammar as strings } from "./grammars/strings.js";
 import type { KeyFamily } from "./vocabulary.js";
 
 export interface CommandGrammar {
-  /** As in the store's table. */
+  /** Name in the store's table. */
   readonly name: string;
   readonly keys: KeyFamily;
   readonly argumentsOf: FamilyGrammar[string];
@@ -52,7 +52,7 @@ export const families: readonly Family[] = [
 
 export const commandGrammars: readonly CommandGrammar[] = families.flatMap(({ commands }) => commands);
 
-/** Those that redis-server knows too: keys of other types would be there on one side only. */
+/** Families that redis-server has too: keys of the remaining types would exist on one side only. */
 export const comparedFamilies: readonly Family[] = families.filter(
   ({ keys }) => keys !== "document" && keys !== "table" && keys !== "collection",
 );
@@ -65,7 +65,7 @@ function family(keys: KeyFamily, grammar: FamilyGrammar): Family {
   return { keys, commands };
 }
 
-/** The grammar's arguments for one call, with the keys of its family. */
+/** Returns the grammar's arguments for one call, with the keys of its family. */
 export function argumentsFor(g: Generator, { keys, argumentsOf }: CommandGrammar): readonly string[] {
   g.family = keys;
   return argumentsOf(g);

@@ -1,15 +1,15 @@
-/** How what is told of consumer groups is compared: times in it are by each side's own clock. */
+/** Compares information about consumer groups, whose times come from each side's own clock. */
 import { array, type Reply, ZERO } from "../../protocol/reply.js";
 import { type Incomparable, integerOf, isWithin } from "./comparison.js";
 import { itemsOf, shown } from "./resp2-fold.js";
 
-/** A reply with its times set to 0, and they. */
+/** A reply with its times set to 0, and those times. */
 export interface Timeless {
   readonly reply: Reply;
   readonly times: readonly number[];
 }
 
-/** Finds the times in a reply, which it collects, and answers the reply without them. */
+/** Collects the times of a reply, and returns the reply without them. */
 type TakeTimes = (reply: Reply, times: number[]) => Reply;
 
 export const timed = (take: TakeTimes): Incomparable => ({
@@ -20,7 +20,7 @@ export const timed = (take: TakeTimes): Incomparable => ({
   }),
 });
 
-/** Whether two replies are the same but for their times, and these near each other. */
+/** Whether two replies are equal except for their times, and these near each other. */
 export function areNearly(ours: Reply, theirs: Reply, take: TakeTimes, lag: number): boolean {
   const [one, other] = [timeless(ours, take), timeless(theirs, take)];
   return shown(one.reply) === shown(other.reply) && areNear(one.times, other.times, lag);
@@ -39,7 +39,7 @@ const inItems =
   (reply, times) =>
     reply.kind === "array" ? array(reply.items.map((item) => take(item, times))) : reply;
 
-/** A time at a place of an array. */
+/** Takes the time at an index of an array. */
 const atPlace =
   (place: number, take: TakeTimes = timeItself): TakeTimes =>
   (reply, times) =>
@@ -52,7 +52,7 @@ const timeItself: TakeTimes = (reply, times) => {
   return ZERO;
 };
 
-/** What follows some names in a flat map. */
+/** Takes times from the values of some names in a flat map. */
 const named =
   (takes: Readonly<Record<string, TakeTimes>>): TakeTimes =>
   (reply, times) =>
@@ -64,13 +64,13 @@ const named =
       }),
     );
 
-/** Of XPENDING with a range; its summary has no times, and no arrays of four. */
+/** Takes the idle times of XPENDING with a range; its summary has no times, and no arrays of four. */
 export const idleOfPending = inItems((item, times) =>
   item.kind === "array" && item.items.length === 4 ? atPlace(2)(item, times) : item,
 );
 export const idleOfConsumers = inItems(named({ idle: timeItself }));
 
-/** Of XINFO STREAM FULL. */
+/** Takes the times of XINFO STREAM FULL. */
 export const timesOfStream = named({
   groups: inItems(
     named({

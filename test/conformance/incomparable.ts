@@ -1,6 +1,6 @@
 /**
- * What differs between the store and redis-server for a good reason, and how it is compared instead. Everything that
- * is not named here is compared byte by byte, and so is an error of ours.
+ * Justified differences between the store and redis-server, and how such replies are compared. Any other reply is
+ * compared byte by byte, and so is an error of ours.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, bulk, double, type Reply } from "../../protocol/reply.js";
@@ -29,7 +29,7 @@ import { idleOfConsumers, idleOfPending, timed } from "./group-comparison.js";
 import { itemsOf, sameReply, shown } from "./resp2-fold.js";
 import { addedByClock, trimmedByNode, withoutNodes } from "./stream-comparison.js";
 
-/** Commands of the table that redis-server does not have, and why: their rows are compared with nothing. */
+/** Commands of the table that redis-server does not have, and why. Their rows are not compared. */
 export const notInRedis: Readonly<Record<string, string>> = {
   WRITERS: "units are ours: Redis does not know which command changed a key last",
   "DBSYNC|REPLY": "what Redis answers is final at once",
@@ -92,7 +92,10 @@ export const notInRedis: Readonly<Record<string, string>> = {
   "TIMELINE|STATUS": "as TIMELINE",
 };
 
-/** What redis-server is asked before a command, so that its answer is to that command alone; changes nothing. */
+/**
+ * Queries to redis-server ahead of a command, so that its reply depends on that command alone; they change
+ * nothing.
+ */
 export const askedBefore: Readonly<
   Record<string, { readonly reason: string; readonly ask: readonly ByteString[] }>
 > = Object.fromEntries(
@@ -121,7 +124,7 @@ const sortedUnlessKept: Incomparable = {
 
 const MOMENTS_MS_MAX = 200_000;
 
-/** By the command's name in the store's table. */
+/** Command's name in the store's table → comparison. */
 export const incomparable: Readonly<Record<string, Incomparable>> = {
   TTL: nearly(1000),
   PTTL: nearly(1),
@@ -285,28 +288,29 @@ export const incomparable: Readonly<Record<string, Incomparable>> = {
   ),
 };
 
-/** What stands behind STOREDIST, unless a STORE comes later. */
+/** Returns the argument after STOREDIST, unless a STORE comes later. */
 function lastStoredist(argv: readonly ByteString[]): ByteString | undefined {
   const place = argv.findLastIndex((word) => /^STORE(DIST)?$/i.test(word));
   return argv[place]?.toUpperCase() === "STOREDIST" ? argv[place + 1] : undefined;
 }
 
-/** ZSCAN alone writes a large whole number in one way or another according to the encoding. */
+/** Formats an item of ZSCAN, which alone writes a large integer in a form that depends on the encoding. */
 function memberAndScore(reply: Reply, place: number): string {
   const number = place === 1 && reply.kind === "bulk" ? parseDouble(reply.bytes) : undefined;
   return number === undefined ? shown(reply) : String(number + 0);
 }
 
 /**
- * How redis-server is told to keep small collections: always in the compact way, as its defaults say, or never. The
- * answers must be the same, but for what is named below.
+ * How redis-server encodes small collections: always compactly, by its defaults, or never compactly. The replies
+ * must be the same, except for those named below.
  */
 export type Encoding = "compact" | "default" | "large";
 
 /**
- * What Redis leaves unspecified: a range of names in a sorted set of different scores, where the store does what the
- * compact encoding does, but counts LIMIT off within the range; how SORT orders elements of equal weight; and the order of
- * members at one distance, if they are sorted by it. Such calls are left out.
+ * Whether Redis leaves the result of a call unspecified: a range of members in a sorted set with different scores,
+ * where the store does what the compact encoding does, but applies LIMIT within the range; the order in which SORT
+ * returns elements of equal weight; and the order of members at one distance, if sorted by it. Such calls are
+ * skipped.
  */
 export function isUnspecified(
   name: string,
@@ -327,7 +331,7 @@ export function isUnspecified(
   return !source.hasOneScore();
 }
 
-/** What has been idle for about so long both sides would have to look at at the very same time. */
+/** Whether an idle time is so short that both sides would have to check at exactly the same time. */
 const isIdleForMoments = (milliseconds: ByteString) =>
   Number(milliseconds) > 0 && Number(milliseconds) < MOMENTS_MS_MAX;
 
@@ -336,7 +340,7 @@ function someShareAPlace(source: SortedSet): boolean {
   return new Set(places).size < places.length;
 }
 
-/** Whether different elements may weigh the same for SORT ALPHA: redis-server compares up to a NUL. */
+/** Whether different elements may have the same weight for SORT ALPHA: redis-server compares up to a NUL. */
 function hasTies(argv: readonly ByteString[], words: readonly string[], run: Call["run"]): boolean {
   const patterns = argv.filter((_, place) => words[place - 1] === "BY");
   const got = (pattern: ByteString) =>
@@ -348,8 +352,8 @@ function hasTies(argv: readonly ByteString[], words: readonly string[], run: Cal
 }
 
 /**
- * A reply about sorted sets without what redis-server's encoding decides: whether a score of -0 keeps its sign. The
- * store's scores have none.
+ * Returns a reply about sorted sets without the sign of -0 scores, which depends on redis-server's encoding. The
+ * store's scores have no -0.
  */
 export function withoutNegativeZero(reply: Reply): Reply {
   if (reply.kind === "bulk" && reply.bytes === "-0") return bulk("0");
@@ -358,7 +362,7 @@ export function withoutNegativeZero(reply: Reply): Reply {
   return reply;
 }
 
-/** Flags in COMMAND INFO that our rows do not have, and why. All else in the rows is equal. */
+/** Flags in COMMAND INFO that our rows do not have, and why. The remaining fields are equal. */
 export const otherFlags: Readonly<Record<string, string>> = {
   allow_busy: "a script is stopped where it would keep the store busy",
   no_mandatory_keys: "that a script may have no keys is told by their number",
@@ -367,12 +371,12 @@ export const otherFlags: Readonly<Record<string, string>> = {
   skip_slowlog: "EXEC is not in the slow log, which the row does not say",
 };
 
-/** Commands whose keys are used otherwise there. */
+/** Commands whose keys redis-server uses differently. */
 export const otherKeys: Readonly<Record<string, string>> = {
   PFCOUNT: "redis-server keeps the estimate in the key; here a read changes nothing",
 };
 
-/** A flag of redis-server's row that ours is without: libraries are no data, so nothing is written that were to be recorded. */
+/** Flags of redis-server that our row does not have: libraries are no data, so there is no write to record. */
 export const otherRows: Readonly<Record<string, string>> = {
   "FUNCTION|DELETE": "write",
   "FUNCTION|FLUSH": "write",

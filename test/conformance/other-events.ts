@@ -1,10 +1,10 @@
-/** Where events, or what counts as a hit or a miss, are not redis-server's, for a good reason. All else is compared. */
+/** Justified differences from redis-server's events, hits and misses. Everything else is compared. */
 
 interface Other {
   readonly reason: string;
-  /** Which calls. @param words  in upper case */
+  /** Whether a call differs. @param words  in upper case */
   readonly isSo: (words: readonly string[]) => boolean;
-  /** Whether but hits and misses, and what is told of these, is compared all the same. */
+  /** Whether only hits, misses and their events differ, and the remaining events are compared. */
   readonly ofLookups?: true;
 }
 
@@ -20,7 +20,7 @@ const looksTwice: Other = {
   ofLookups: true,
 };
 
-/** By commands' names in upper case. */
+/** Command's name in upper case → difference. */
 export const otherEvents: Readonly<Record<string, Other>> = {
   SORT: byPatterns,
   SORT_RO: byPatterns,

@@ -1,9 +1,9 @@
-/** The store's replies as RESP2 has them: what is compared with redis-server's. */
+/** Converts the store's replies to RESP2, for the comparison with redis-server's. */
 
 import { array, bulk, type Reply } from "../../protocol/reply.js";
 import { formatDouble } from "../../protocol/resp/double.js";
 
-/** Doubles become bulk strings; maps and sets become arrays. */
+/** Converts doubles to bulk strings, and maps and sets to arrays. */
 export function folded(reply: Reply): Reply {
   switch (reply.kind) {
     case "verbatim":
@@ -30,7 +30,7 @@ function inPairs(items: readonly Reply[]): Reply {
   return folded(array(pairs));
 }
 
-/** A reply as a text that is the same for equal replies only, and readable. */
+/** Returns a readable text that is the same for equal replies only. */
 export function shown(reply: Reply): string {
   switch (reply.kind) {
     case "status":
@@ -54,7 +54,7 @@ export function shown(reply: Reply): string {
   }
 }
 
-/** The items of an array; of anything else none. */
+/** Returns the items of an array, and an empty array for any other reply. */
 export function itemsOf(reply: Reply | undefined): readonly Reply[] {
   return reply?.kind === "array" ? reply.items : [];
 }

@@ -1,15 +1,18 @@
-/** The store's replies as RESP3 has them, and how they are compared with redis-server's: with the kinds of all their parts. */
+/**
+ * Converts the store's replies to RESP3 and compares them with redis-server's, including the kinds of all their
+ * parts.
+ */
 import type { Reply } from "../../protocol/reply.js";
 import { array, NIL } from "../../protocol/reply.js";
 import { itemsOf, shown } from "./resp2-fold.js";
 
-/** Pairs become arrays of two, of two nils one is left, and doubles are what their text says. */
+/** Converts pairs to arrays of two, two nils to one, and doubles to the number in their text. */
 export function asResp3(reply: Reply): Reply {
   switch (reply.kind) {
     case "nil-array":
       return NIL;
     case "double":
-      // Who reads its text reads the number that was written.
+      // A client that reads the text gets the number that was written.
       return { kind: "double", value: reply.text === undefined ? reply.value : Number(reply.text) };
     case "pairs":
       return array(inTwos(reply.items.map(asResp3)));
@@ -22,7 +25,7 @@ export function asResp3(reply: Reply): Reply {
   }
 }
 
-/** A reply as a text that is the same for equal replies of equal kinds only; of sets and maps whatever their order is. */
+/** Returns a text that is the same only for equal replies of equal kinds, ignoring the order of sets and maps. */
 export function shownExactly(reply: Reply): string {
   switch (reply.kind) {
     case "array":
@@ -41,7 +44,10 @@ export function shownExactly(reply: Reply): string {
   }
 }
 
-/** Whether two replies have the same kinds in the same places, as far as both go. What is nil may be anything. */
+/**
+ * Whether two replies have the same kinds at the same positions, up to the end of the shorter one. A nil matches
+ * any kind.
+ */
 export function haveSameShape(one: Reply, other: Reply): boolean {
   if (one.kind === "nil" || other.kind === "nil") return true;
   if (one.kind !== other.kind) return false;

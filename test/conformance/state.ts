@@ -1,4 +1,4 @@
-/** The whole state of the store and of redis-server in one comparable form. */
+/** The complete state of the store and of redis-server in one comparable form. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
 import { formatDouble } from "../../protocol/resp/double.js";
@@ -19,22 +19,22 @@ import { isWithin } from "./comparison.js";
 import { areNear, timesOfStream } from "./group-comparison.js";
 import { itemsOf, shown } from "./resp2-fold.js";
 
-/** What a key holds. Unordered contents are sorted. */
+/** A key's content. Unordered contents are sorted. */
 export interface KeyState {
   readonly contents: string;
-  /** Milliseconds since 1970, or -1: it stays. */
+  /** Expiry time, milliseconds since 1970; -1: none. */
   readonly expire: number;
-  /** Of a stream's groups: when what was handed out, and who was seen; milliseconds since 1970. */
+  /** Times of a stream's groups: of deliveries and of consumers' last activity, milliseconds since 1970. */
   readonly times: readonly number[];
 }
 
-/** By database and key. */
+/** Database and key → state. */
 export type State = ReadonlyMap<string, KeyState>;
 
-/** How redis-server is asked. */
+/** The connection's methods that query redis-server. */
 export type Asked = Pick<RedisConnection, "queue" | "flush" | "call">;
 
-/** What reads all that a key of a type holds. */
+/** Type → command that reads the complete content of a key. */
 export const READERS: Readonly<Record<string, (key: ByteString) => ByteString[]>> = {
   string: (key) => ["GET", key],
   list: (key) => ["LRANGE", key, "0", "-1"],
@@ -58,7 +58,7 @@ export function stateOf(database: Database, at: number): State {
   return state;
 }
 
-/** @param times  is given those of groups */
+/** Formats a value. @param times  receives those of groups */
 function contentsOf(value: Value, times: number[]): string {
   if (typeof value === "string") return JSON.stringify(value);
   if (value instanceof List) return JSON.stringify(value.slice());
@@ -79,7 +79,7 @@ function contentsOf(value: Value, times: number[]): string {
   return JSON.stringify([streamIdText(lastId), streamIdText(maxDeletedId), added, entries, groups]);
 }
 
-/** As `shown` shows what XINFO STREAM FULL tells of a group; its lag follows from the rest. */
+/** Formats a group as `shown` formats the reply of XINFO STREAM FULL; its lag follows from the rest. */
 function groupText({ name, marks, pending, consumers }: ConsumerGroup, times: number[]): readonly string[] {
   const timed = (time: number) => {
     times.push(time);
@@ -98,7 +98,7 @@ function groupText({ name, marks, pending, consumers }: ConsumerGroup, times: nu
   return [name, streamIdText(marks.lastId), read, ...all.flat(), ...each.flat()];
 }
 
-/** @param dbs  numbers of the databases to read */
+/** Reads redis-server's state. @param dbs  numbers of the databases to read */
 export async function stateOfRedis(redis: Asked, dbs: readonly number[]): Promise<State> {
   const state = new Map<string, KeyState>();
   for (const db of dbs) {
@@ -122,7 +122,7 @@ export async function stateOfRedis(redis: Asked, dbs: readonly number[]): Promis
   return state;
 }
 
-/** A reader's answer; unordered contents are sorted. @param times  is given those of a stream's groups */
+/** Formats a reader's reply; unordered contents are sorted. @param times  receives those of a stream's groups */
 export function contentsOfReply(type: string, reply: Reply, times: number[] = []): string {
   const texts = itemsOf(reply).map(textOf);
   const pairs = texts.flatMap((text, i) => (i % 2 === 0 ? [[text, texts[i + 1]!] as const] : []));
@@ -143,8 +143,8 @@ export function contentsOfReply(type: string, reply: Reply, times: number[] = []
 }
 
 /**
- * What differs, a line for each key; none: the states are equal.
- * @param lag  milliseconds by which redis-server may have set expiry times later
+ * Returns the differences, one line for each key; none: the states are equal.
+ * @param lag  maximum milliseconds by which redis-server has set expiry times later
  */
 export function stateDifferences(ours: State, theirs: State, lag: number): string[] {
   const differences: string[] = [];
@@ -166,7 +166,7 @@ function shownState(state: KeyState | undefined): string {
     : `${state.contents} until ${state.expire}, times ${state.times.join()}`;
 }
 
-/** @param info  of XINFO STREAM FULL, without its times */
+/** Formats a stream. @param info  the reply of XINFO STREAM FULL, without its times */
 function streamText(info: Reply): string {
   const named = namedIn(info);
   const marks = ["last-generated-id", "max-deleted-entry-id", "entries-added"].map((name) =>
@@ -193,7 +193,7 @@ function groupTextOf(named: ReadonlyMap<string, Reply>): readonly string[] {
   ];
 }
 
-/** Each name is followed by its value. */
+/** Returns name → value of a flat map. */
 function namedIn(reply: Reply): Map<string, Reply> {
   const items = itemsOf(reply);
   return new Map(items.flatMap((name, i) => (i % 2 === 0 ? [[textOf(name), items[i + 1]!] as const] : [])));
@@ -203,12 +203,12 @@ function pairsText(pairs: readonly (readonly [string, string])[]): string {
   return JSON.stringify([...pairs].sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-/** A score of -0 is 0, as in `withoutNegativeZero`. */
+/** Formats pairs of member and score; a score of -0 becomes 0, as in `withoutNegativeZero`. */
 function scoresText(pairs: readonly (readonly [string, string])[]): string {
   return JSON.stringify(pairs.map(([member, score]) => [member, score === "-0" ? "0" : score]));
 }
 
-/** A string's or a number's text. */
+/** Returns the text of a string or a number. */
 export function textOf(reply: Reply): string {
   if (reply.kind === "bulk") return reply.bytes;
   if (reply.kind === "status") return reply.text;

@@ -1,19 +1,19 @@
-/** How calls on streams are compared whose answer hangs on redis-server's clock, or on its nodes. */
+/** Compares calls on streams whose replies depend on redis-server's clock, or on its nodes. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, type Reply } from "../../protocol/reply.js";
 import type { Call, Comparison, Incomparable } from "./comparison.js";
 import { areNearly, timesOfStream } from "./group-comparison.js";
 import { itemsOf, sameReply } from "./resp2-fold.js";
 
-/** A key of redis-server's for trials, that no grammar has. */
+/** A key in redis-server for trials, that no grammar uses. */
 const TRIAL = "trial:stream";
-/** Places in the map that XINFO STREAM answers. */
+/** Indices in the map that XINFO STREAM returns. */
 const NODES = [3, 5];
 
 const hasWord = (argv: readonly ByteString[], ...words: readonly string[]): boolean =>
   argv.some((argument) => words.includes(argument.toUpperCase()));
 
-/** The call as it is, on a copy of the key; then what it came to here, said outright. */
+/** Runs the call on a copy of the key, and then the call with our result as explicit arguments. */
 function tried({ argv, ours }: Call, outright: readonly ByteString[]): Comparison {
   return {
     ask: [
@@ -27,7 +27,7 @@ function tried({ argv, ours }: Call, outright: readonly ByteString[]): Compariso
   };
 }
 
-/** How long our stream has become. */
+/** Returns the length of our stream. */
 function lengthOf({ argv, run }: Call): ByteString {
   const length = run(["XLEN", argv[1]!]);
   return length.kind === "integer" ? String(length.value) : "";
@@ -45,7 +45,7 @@ export const addedByClock: Incomparable = {
   },
 };
 
-/** Of XADD's id: the first argument that is no option. */
+/** Returns the index of XADD's id: the first argument that is no option. */
 function idPlace(argv: readonly ByteString[]): number {
   let place = 2;
   for (;;) {

@@ -1,4 +1,4 @@
-/** protocol/ and keys/ against test/vectors/v2: every good vector byte for byte, every bad one refused. */
+/** Checks protocol/ and keys/ against test/vectors/v2: every good vector byte for byte, every bad one refused. */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -50,7 +50,7 @@ const keyNamed = (name: string) => keys.get(name) as VectorKey;
 const hex = (text: string) => Buffer.from(text, "hex");
 const byteString = (text: string) => bytesOfHex(text, text.length / 2) as string;
 
-/** The header as protocol/ has it. */
+/** Returns the header in protocol/'s types. */
 function fieldsOf({ header }: GoodVector): HeaderFields {
   const { key, cluster, nonce, after, only, as, ...rest } = header;
   return {
@@ -138,7 +138,7 @@ describe("Every message", () => {
   }
 });
 
-/** A message in the words of vectors.json. */
+/** Converts a message to the form of vectors.json. */
 function plain(message: DaemonMessage): unknown {
   if (message.kind === "hello") {
     return { ...message, daemon: hexOf(message.daemon), cluster: hexOf(message.cluster) };
@@ -191,7 +191,7 @@ describe("Every bad vector", () => {
   }
 });
 
-/** Where a daemon that goes by the specification stops; "header": only the daemon knows. */
+/** Returns the stage at which a conforming daemon rejects a vector; "header": only the daemon can reject it. */
 function failingStage(vector: BadVector): string {
   const stream = vector.stream === undefined ? frameOf(vector) : hex(vector.stream);
   const whole = new FrameParser(MAX_FRAME_BYTES);
@@ -219,7 +219,7 @@ function frameOf({ body = "", signature = "" }: BadVector): Buffer {
   return Buffer.from(`ds2:${payload.length}:${payload}`, "latin1");
 }
 
-/** null: the bytes are malformed. */
+/** Returns null if the bytes are malformed. */
 function attempt<T>(read: () => T): T | null {
   try {
     return read();

@@ -1,7 +1,7 @@
-/** The bytes that random calls are made of: keys for each type, words that hit each other, and the edges of numbers. */
+/** The bytes of random calls: keys for each type, words that collide, and the limits of numbers. */
 import type { ByteString } from "../../protocol/byte-string.js";
 
-/** Whose keys a command prefers: those that mostly hold this type, or all alike. */
+/** The keys that a command prefers: those that mostly hold this type, or all equally. */
 export type KeyFamily = keyof typeof KEYS | "any";
 
 export const KEYS = {
@@ -17,7 +17,7 @@ export const KEYS = {
   collection: ["mongo:b.c", "mongo:b.d"],
   zset: ["z:1", "z:2", "z:3", "z:4", "z:5", "z:\xc3\xa4"],
 } as const satisfies Readonly<Record<string, readonly ByteString[]>>;
-/** Keys of all types, and "" among them. */
+/** Keys of all types, including "". */
 export const SHARED_KEYS: readonly ByteString[] = ["", "x:1", "x:2", "x 3"];
 export const ALL_KEYS: readonly ByteString[] = [...Object.values(KEYS).flat(), ...SHARED_KEYS];
 
@@ -33,7 +33,7 @@ export const INTEGER_EDGES: readonly ByteString[] = [
   ...["9223372036854775806", "9223372036854775807", "9223372036854775808", "18446744073709551615"],
   ...["-9223372036854775807", "-9223372036854775808", "-9223372036854775809", "99999999999999999999999"],
 ];
-/** Without small positive numbers: such a time would end while the test runs. */
+/** No small positive numbers: such a key would expire while the test runs. */
 export const TIME_EDGES: readonly ByteString[] = INTEGER_EDGES.filter(
   (edge) => !["+1", "01", " 1", "1 "].includes(edge),
 );

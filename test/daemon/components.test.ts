@@ -1,4 +1,4 @@
-/** The order in which components are started, stopped and changed. */
+/** Tests the order in which components are started, stopped and reconfigured. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Health } from "../../daemon/admin/health.js";

@@ -1,24 +1,23 @@
 /**
- * Where this daemon does otherwise than php-dbsync's, of everything that test/vectors/php-dbsync records.
- * The table of docs/protocol.md says the same in the same order. What is not here is the same, byte for
- * byte.
+ * Lists where this daemon differs from php-dbsync's, of everything that test/vectors/php-dbsync records. The table of
+ * docs/protocol.md lists the same in the same order. Everything else is equal, byte for byte.
  */
 
 export interface OwnOutcome {
   /** All bytes that come back, one character each; null: none. */
   readonly response: string | null;
-  /** Closed by the daemon at once. */
+  /** Whether the daemon closes the connection immediately. */
   readonly closed: boolean;
-  /** What a command asks afterwards, and its answer; where the difference does not show in the response. */
+  /** A command that is sent afterwards, and its answer, where the response does not show the difference. */
   readonly afterwards?: readonly [command: string, value: string];
-  /** Only with these backends; else on both. */
+  /** The backend to which it is limited; else both. */
   readonly only?: "memory" | "redis";
 }
 
 export interface Difference {
   readonly original: string;
   readonly ours: string;
-  /** What a caller of the original PHP extension gets, with this daemon. */
+  /** The result for a caller of the original PHP extension, with this daemon. */
   readonly php: string;
   readonly vectors: Readonly<Record<string, OwnOutcome | readonly OwnOutcome[]>>;
 }
@@ -191,7 +190,7 @@ export const differences: readonly Difference[] = [
   },
 ];
 
-/** The difference that a vector shows with a backend; null: none. */
+/** Returns the difference that a vector shows with a backend; null: none. */
 export function differenceOf(name: string, backend: "memory" | "redis"): OwnOutcome | null {
   for (const { vectors } of differences) {
     const outcome = vectors[name];

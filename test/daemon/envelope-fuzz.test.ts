@@ -1,6 +1,6 @@
 /**
- * Changed envelopes: every bit of some flipped, and a great many random changes; none is taken, nothing breaks, nothing
- * stays. Replay with DBSYNC_SEED; DBSYNC_FRAMES sets how many.
+ * Changes envelopes: every bit of some flipped, and many random changes. None is accepted, nothing breaks, no memory
+ * is lost. Replay with DBSYNC_SEED; DBSYNC_FRAMES sets how many.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -48,7 +48,7 @@ function sessionOf(scene: Scene): SessionV2 {
   return new SessionV2(new DbsyncServer(host, service, 0), NOWHERE);
 }
 
-/** The codes of what comes back for a stream of its own. */
+/** Returns the codes of the answers to a stream on a session of its own. */
 function codesOf(session: SessionV2, bytes: Buffer): string[] {
   const parser = new FrameParser(REQUEST_BYTES, 2);
   return parser.push(bytes).map((payload) => {
@@ -123,7 +123,7 @@ test(`${FRAMES} changed envelopes are taken by none, break nothing and leave not
   assert.equal(scene.pipeline.seen.size, 0);
 });
 
-/** Mostly inside the message, with the frame's length set right; else anywhere. */
+/** Changes the message, mostly inside it with the frame's length corrected, else anywhere. */
 function changed(random: SeededRandom, original: SignedEnvelope): Buffer {
   const kind = random.below(10);
   if (kind < 3) return Buffer.from(frameOf(mutated(random, original.body), original.signature), "latin1");
@@ -134,7 +134,7 @@ function changed(random: SeededRandom, original: SignedEnvelope): Buffer {
   return Buffer.concat([Buffer.from(`ds2:${payload.length}:`), payload]);
 }
 
-/** One to three bytes changed, removed or added. */
+/** Changes, removes or adds one to three bytes. */
 function mutated(random: SeededRandom, bytes: Buffer): Buffer {
   for (let times = random.between(1, 3); times > 0; times--) {
     const at = random.below(bytes.length + 1);

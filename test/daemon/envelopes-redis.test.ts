@@ -1,4 +1,4 @@
-/** Version 2 in front of a real redis-server: order, transactions, what it cannot carry, and failures. */
+/** Tests version 2 in front of a real redis-server: order, transactions, unsupported commands, and failures. */
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { pino } from "pino";
@@ -21,7 +21,7 @@ import { startInProcess } from "./in-process.js";
 const pair = makeKeyPair();
 const multi = true;
 
-/** A client of a daemon in front of redis-servers of its own. */
+/** Starts a daemon in front of its own redis-servers, and a client. */
 async function start(servers = 1) {
   const redises = await Promise.all(Array.from({ length: servers }, () => startRedis()));
   const backends = redises.map(({ port }) => {
@@ -120,7 +120,7 @@ test("a database that is away is told as not applied, and the same envelope is n
     ["INCR", "n"],
   ]);
   let said = await client.exchange(frame);
-  // The first may still find the connection that is just breaking.
+  // The first attempt may still meet the breaking connection.
   while (said.kind === "refused" && said.effect === "unknown") {
     said = await client.ask([["INCR", "n"]]);
   }
@@ -173,7 +173,7 @@ test("an application's key makes no Redis behind connect elsewhere or change its
   await using daemon = await startDaemon(["-s", pair.file, "--root-key", root.file, "-d", place]);
   await daemon.logged(({ msg }) => msg === "database connected");
   using application = await EnvelopeClient.open(daemon.port, pair);
-  // In front of a Redis it begins behind its window.
+  // In front of a Redis it starts to accept envelopes after its window.
   while ((await application.hello()).state !== "live")
     await new Promise((resolve) => setTimeout(resolve, 50));
   await application.replies([["SET", "k", "v"]]);
@@ -197,7 +197,7 @@ test("an application's key makes no Redis behind connect elsewhere or change its
   const id = Buffer.from(pair.id, "latin1").toString("hex");
   const script = ["EVAL", "return 1", "0"];
   assert.deepEqual(await application.replies([script]), [integer(1)]);
-  // docs/keys.md: scripts may do what Redis lets them do.
+  // docs/keys.md: scripts may do what Redis allows them.
   const port = String(elsewhere.port);
   const migrating = [
     "EVAL",

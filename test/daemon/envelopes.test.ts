@@ -1,4 +1,6 @@
-/** Version 2 at the daemon's door: what is taken, what each refusal is, and that nothing is applied twice. */
+/**
+ * Tests the processing of version 2's envelopes: which are accepted, each refusal, and that none is applied twice.
+ */
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { MemoryBackend } from "../../engine/backends/memory.js";
@@ -16,7 +18,7 @@ const stranger = makeKeyPair();
 
 type Options = Partial<InProcessOptions>;
 
-/** A daemon with all keys, and a client of it. */
+/** Starts a daemon with all keys, and a client of it. */
 async function start(options: Options = {}) {
   const daemon = await startInProcess({
     backends: [new MemoryBackend(options.environment ?? realEnvironment)],

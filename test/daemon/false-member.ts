@@ -1,4 +1,6 @@
-/** Somebody on this machine who speaks as members do, by docs/protocol-v2.md "Members" alone. */
+/**
+ * An attacker on this machine that speaks the members' protocol, written from docs/protocol-v2.md "Members" alone.
+ */
 import { createHmac, randomBytes, sign } from "node:crypto";
 import { connect, type Socket } from "node:net";
 import { type Identity, makeIdentity } from "../../engine/trust/identity.js";
@@ -33,13 +35,13 @@ export class FalseMember implements Disposable {
     this.socket.write(writeMemberMessage(message));
   }
 
-  /** @param daemon  whom it claims to be */
+  /** Sends a hello. @param daemon  the id that it claims */
   greet(cluster: string, daemon = this.identity.id): void {
     const hello = { kind: "hello", versions: [2], daemon, cluster, clock: Date.now() } as const;
     this.socket.write(writeFrame(writeHello({ ...hello, state: "live", role: "daemon" }), 2), "latin1");
   }
 
-  /** Until it is told something, or is left alone. */
+  /** Waits for a message of a kind, or for the end of the connection. */
   async hears<Kind extends MemberMessage["kind"]>(
     kind: Kind,
   ): Promise<Extract<MemberMessage, { kind: Kind }> | undefined> {
@@ -49,7 +51,7 @@ export class FalseMember implements Disposable {
     return find();
   }
 
-  /** Goes through the whole handshake. @returns the farewell's code; null: it is a member */
+  /** Runs the complete handshake. @returns the close reason's code; null: it is a member */
   async enter(cluster: string, secret: Buffer | null = null): Promise<string | null> {
     this.greet(cluster);
     const [hello, challenge] = [await this.hears("hello"), await this.hears("challenge")];

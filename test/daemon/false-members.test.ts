@@ -1,4 +1,4 @@
-/** What somebody on this machine without a key of the cluster can do to its daemons: nothing. */
+/** Tests that a process on this machine without a key of the cluster can do nothing to its daemons. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { introductionOf } from "../../cluster/replica/own-envelopes.js";
@@ -108,7 +108,7 @@ test("a member that starts again gets in though 90 connections idle in its name"
   using folder = makeFolder();
   const args = ["-s", app.file, "--data", folder.path, ...knowsSecret];
   const [port, away] = [await freePort(), await freePort()];
-  // It calls nobody that answers, so the member has to come in.
+  // Its configured peer is away, so the member has to connect to it.
   const own = ["-s", app.file, "-p", String(port), "--peer", `127.0.0.1:${away}`, ...knowsSecret];
   await using daemon = await startReplica({ args: own });
   using client = await EnvelopeClient.open(daemon.port, app);

@@ -1,14 +1,12 @@
-/**
- * The daemon's own program, run with --expose-gc: SIGUSR2 collects garbage and prints what stays resident.
- */
+/** Runs dbsyncd with --expose-gc: on SIGUSR2 it collects garbage and prints the bytes that stay resident. */
 
 import { pathToFileURL } from "node:url";
 import { setFlagsFromString } from "node:v8";
 import { programPaths } from "../support/programs.js";
 
 /**
- * The engine's young generation grows from 8 to 32 MiB with any traffic and then keeps that size. It is empty
- * after a collection, but resident; held at its first size, what is measured is what the daemon keeps.
+ * The engine's young generation grows from 8 to 32 MiB with any traffic and then keeps that size. It is empty after a
+ * collection, but resident. Held at its first size, it leaves only the daemon's own memory to measure.
  */
 setFlagsFromString("--semi-space-growth-factor=1");
 

@@ -1,6 +1,6 @@
 /**
- * Random and mutated frames, to a real daemon: nothing ends it, every other client is served, and no memory
- * stays. Replay with DBSYNC_SEED.
+ * Sends random and mutated frames to a real daemon: none ends it, every other client is served, and no memory stays.
+ * Replay with DBSYNC_SEED.
  */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -60,7 +60,10 @@ class FrameMaker {
     this.#random = random;
   }
 
-  /** Three quarters are commands that can be executed; the rest is refused for one reason or another. */
+  /**
+   * Returns the next frame: three quarters are commands that can be executed; the rest are refused for various
+   * reasons.
+   */
   next(): FuzzFrame {
     const kind = this.#random.below(100);
     if (kind < 76) return { bytes: frameOf(`${this.#command()}\0`), framed: true };
@@ -69,7 +72,7 @@ class FrameMaker {
     return { bytes: this.bytes(this.#random.between(1, 60)), framed: false };
   }
 
-  /** Random bytes, of all values. */
+  /** Returns random bytes, of all values. */
   bytes(length: number): string {
     let bytes = "";
     for (let i = 0; i < length; i++) bytes += String.fromCharCode(this.#random.below(256));
@@ -90,7 +93,7 @@ class FrameMaker {
     return part.endsWith("k") ? `${part}${this.#random.below(20)}` : part;
   }
 
-  /** One to three bytes changed, removed, added or swapped. */
+  /** Changes, removes, adds or swaps one to three bytes. */
   #mutated(bytes: string): string {
     for (let times = this.#random.between(1, 3); times > 0; times--) {
       const at = this.#random.below(bytes.length + 1);
@@ -101,9 +104,9 @@ class FrameMaker {
   }
 }
 
-/** Frames before the first reading. */
+/** Frames sent ahead of the first reading. */
 const WARM_UP = 10_000;
-/** Collections that the memory may take to come back. */
+/** Collections after which the memory must have returned. */
 const READINGS_MAX = 20;
 
 interface Tally {
@@ -118,13 +121,13 @@ async function sendFrames(port: number, maker: FrameMaker, tally: Tally): Promis
   client.send(frames.map(({ bytes }) => bytes).join(""));
   client.socket.end();
   const answers = (await client.rest()).match(/ds:\d+:(?=redis:|\0)/g)?.length ?? 0;
-  // The one behind the last answer is the one that was refused; the daemon has not looked at the rest.
+  // The daemon refused the frame after the last answer, and has not read the rest.
   const seen = frames.slice(0, answers + 1);
   tally.frames += seen.length;
   tally.framed += seen.filter(({ framed }) => framed).length;
 }
 
-/** Bytes that stay resident after a forced collection. */
+/** Returns the bytes that stay resident after a forced collection. */
 async function residentBytes(daemon: DaemonProcess): Promise<number> {
   const before = daemon.log.length;
   daemon.kill("SIGUSR2");
@@ -132,7 +135,10 @@ async function residentBytes(daemon: DaemonProcess): Promise<number> {
   return line["rss"] as number;
 }
 
-/** Lines that report an exception which only a mistake of the daemon's own explains; bad input has other codes, and no error. */
+/**
+ * Returns log lines about exceptions that only a fault of the daemon explains; bad input has other codes, and no
+ * error.
+ */
 function mistakesIn({ log }: DaemonProcess): readonly LogLine[] {
   return log.filter(
     ({ level, reason }) => level === "error" || level === "fatal" || reason === "internal-error",
@@ -156,14 +162,14 @@ test(`${FRAMES} random and mutated frames leave the daemon as it was`, async () 
   };
   const lanes = (until: number) =>
     Promise.all(Array.from({ length: CONNECTIONS }, (_, lane) => fuzz(lane, until)));
-  // The first thousands are what the engine needs to compile and to size its heap.
+  // During the first thousands the engine compiles code and sizes its heap.
   await lanes(WARM_UP);
   await ask(daemon.port, "FLUSHALL");
   const before = await residentBytes(daemon);
   await lanes(WARM_UP + FRAMES);
   assert.equal(await ask(daemon.port, "FLUSHALL"), "OK");
   let after = await residentBytes(daemon);
-  // The allocator hands freed pages back a little at a time.
+  // The allocator returns freed pages gradually.
   for (let i = 0; i < READINGS_MAX && after > before + MEMORY_MORE; i++) after = await residentBytes(daemon);
   console.log(
     `${tally.frames} frames, ${tally.framed} well framed; resident ${before >> 20} → ${after >> 20} MiB`,
@@ -196,8 +202,8 @@ test(`${FRAMES_SIGNED} mutated signed frames are refused, and a good one is serv
     const at = random.below(good.length);
     const byte = String.fromCharCode((good.charCodeAt(at) + random.between(1, 255)) % 256);
     const answer = await send(good.slice(0, at) + byte + good.slice(at + 1));
-    // Blanks and plus signs are allowed before a length, so a change there may cost nothing; anything else
-    // must.
+    // Spaces and plus signs are permitted ahead of a length, so a change there may pass; a change anywhere else must
+    // not.
     if (answer !== "")
       assert.ok(at < "ds:268:ds:7:".length, `byte ${at} became ${byte.charCodeAt(0)}, and was taken`);
   }

@@ -1,4 +1,4 @@
-/** INFO, CONFIG GET, CLIENT LIST and SLOWLOG in signed envelopes: for administrators, recorded nowhere. */
+/** Tests INFO, CONFIG GET, CLIENT LIST and SLOWLOG in signed envelopes: for administrators, and never recorded. */
 import assert from "node:assert/strict";
 import { generateKeyPairSync } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -29,7 +29,7 @@ after(async () => {
   await cluster[Symbol.asyncDispose]();
 });
 
-/** A section's fields, by name. */
+/** Returns a section's fields, by name. */
 async function infoOf(...sections: string[]): Promise<ReadonlyMap<string, string>> {
   const text = String(await root.call(["INFO", ...sections]));
   return new Map(text.split("\r\n").map((line) => line.split(/:(.*)/s) as unknown as [string, string]));
@@ -58,7 +58,7 @@ test("what is counted are commands with an answer, errors among them, and how lo
   const answers = (fields: ReadonlyMap<string, string>) => counted(fields, "dbsync_answered");
   const after = await infoOf("dbsync");
   assert.equal(counted(after, "total_error_replies") - counted(before, "total_error_replies"), 1);
-  // The question before, and the one that failed.
+  // The counted requests are the first query and the one that failed.
   assert.equal(counted(after, "total_commands_processed") - counted(before, "total_commands_processed"), 2);
   assert.equal(answers(after) - answers(before), 2);
   const buckets = (after.get("dbsync_answered_usec_buckets") ?? "").matchAll(/=(\d+)/g);

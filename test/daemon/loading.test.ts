@@ -1,11 +1,11 @@
-/** What a daemon loads before it knows its options: nothing that only some need. Read from the compiled imports. */
+/** Tests that a daemon loads only common code until it knows its options. It reads the compiled imports. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { test } from "node:test";
 import { buildRoot } from "../support/repository.js";
 
-/** Files that a program imports at its start, and those that these import. */
+/** Returns the files that a program imports at its start, directly or not. */
 function loadedBy(program: string): string[] {
   const loaded = new Set<string>();
   const visit = (file: string): void => {
@@ -28,7 +28,7 @@ test("a plain dbsyncSend loads nothing of what listening takes", () => {
   );
 });
 
-/** Of the listeners each daemon has dbsync/ alone. */
+/** Every daemon has the listener dbsync/; the remaining ones are optional. */
 const OPTIONAL =
   /^(timeline|cluster|client|keys|proxy)\/|^engine\/(sidecar|users)\/|^listeners\/(?!dbsync\/)\w+\/|^daemon\/user-listeners\.js/;
 

@@ -1,4 +1,7 @@
-/** A daemon on a disk with less free space than --min-disk-free: `dbsync status` reports it, and writes go on. */
+/**
+ * Tests a daemon on a disk with less free space than --min-disk-free: `dbsync status` reports it, and writes
+ * continue.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { startCluster } from "../cli/cluster.js";

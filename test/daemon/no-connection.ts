@@ -1,4 +1,4 @@
-/** Stands for the connection of a session that pushes nothing. */
+/** A double of the connection of a session that pushes nothing. */
 import { Socket } from "node:net";
 import type { ClientConnection } from "../../net/connections/client-connection.js";
 import { double } from "../support/double.js";

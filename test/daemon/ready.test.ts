@@ -1,4 +1,4 @@
-/** What a daemon tells systemd, or whatever else listens where systemd would, and what it makes of a SIGHUP before it is ready. */
+/** Tests the daemon's notifications to systemd or a similar supervisor, and a SIGHUP ahead of its readiness. */
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -16,7 +16,10 @@ import { skipWithout } from "../support/requirements.js";
 const folder = mkdtempSync(join(tmpdir(), "dbsync-ready-"));
 after(() => rmSync(folder, { recursive: true }));
 
-/** As systemd does: a datagram a line. What comes beside the text is let go, by which the sender knows that it was heard. */
+/**
+ * Receives a datagram per line, as systemd does. It closes the descriptors that come with the text, which confirms
+ * the receipt to the sender.
+ */
 const SYSTEMD = `
 import socket, sys
 heard = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -53,14 +56,14 @@ test("systemd is told once the daemon serves", { skip: skipWithout("systemd-noti
 
 test("a daemon that cannot tell says so, and serves", async () => {
   await using daemon = await startDaemon([], { env: { NOTIFY_SOCKET: join(folder, "no-such-socket") } });
-  const line = await daemon.logged(({ msg }) => msg.startsWith("could not tell systemd"));
+  const line = await daemon.logged(({ msg }) => msg.startsWith("could not notify systemd"));
   assert.equal(line.level, "warn");
   using client = await RawClient.open(daemon.port);
   assert.ok(client);
   assert.equal((await daemon.stop()).code, 0);
 });
 
-/** The bit of SIGHUP, signal 1, among those for which a process has handlers. */
+/** The bit of SIGHUP, signal 1, among the signals for which a process has handlers. */
 const HANDLES_SIGHUP = /^SigCgt:\s[0-9a-f]*[13579bdf]$/m;
 
 test("SIGHUPs from the moment on at which it is handled, many, do not end a daemon that starts", async () => {

@@ -1,4 +1,4 @@
-/** Recorded envelopes, played back: in and after the window, before and after a restart, whatever the clock does. */
+/** Replays recorded envelopes: in and after the window, before and after a restart, with any clock. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { amount } from "../support/amount.js";
@@ -12,7 +12,7 @@ const SECOND = 1000;
 
 const pair = makeKeyPair();
 
-/** How often each outcome came. */
+/** Sends envelopes. @returns the number of each outcome */
 function play(scene: Scene, envelopes: readonly SignedEnvelope[]): Record<string, number> {
   const counts: Record<string, number> = {};
   for (const envelope of envelopes) {

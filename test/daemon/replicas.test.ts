@@ -1,4 +1,4 @@
-/** Daemons that are each other's peers, as their clients see them: what the pipeline makes of timeline and peers. */
+/** Tests daemons that are each other's peers, from their clients' view: the pipeline with timeline and peers. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Client, createClient } from "../../client/entry.js";
@@ -18,7 +18,7 @@ import { makeFolder, type RunningReplica, settingsFrom, startReplica, until } fr
 const app = makeKeyPair("rsa");
 const root = makeKeyPair();
 
-/** So many daemons on the loopback, each the others' peer. */
+/** Starts daemons on the loopback that are all peers. @param count  their number */
 async function startReplicas(
   count: number,
   args: (index: number) => readonly string[] = () => [],
@@ -129,14 +129,14 @@ test("a miss of a live daemon with peers ends a call at once", async () => {
   const servers = [`127.0.0.1:${port}`, silent.address];
   const cluster = replicas[0]?.daemon.cluster ?? "";
   const settings = readOptions({ key: false, servers, cluster }, () => assert.fail("no defaults"));
-  // Its clock stands still: who lingers does so for ever.
+  // Its clock stops, so a linger would never end.
   const { environment } = new HandClock();
   await using client = new FanOutClient(settings, environment, key);
   await client.send("SET k v");
   for (let i = 0; i < 20; i++) assert.equal(await client.send("GET absent"), null);
 });
 
-/** A version 1 frame, signed. */
+/** Signs a version 1 frame. */
 function version1(line: string): string {
   return frameOf(line, (text) => signCommand(text, app.privateKey)).toString("latin1");
 }

@@ -1,4 +1,4 @@
-/** Daemons with --data or --peer in the test's own process, on free ports of the loopback. */
+/** Runs daemons with --data or --peer in the test's own process, on free ports of the loopback. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -21,7 +21,7 @@ export interface ReplicaOptions {
   readonly environment?: Environment;
 }
 
-/** @throws StartError */
+/** Starts a daemon. @throws StartError */
 export async function startReplica({
   args,
   environment = realEnvironment,
@@ -45,21 +45,21 @@ export function settingsFrom(args: readonly string[]) {
   return settingsOf(program);
 }
 
-/** A folder that does not outlive the test. */
+/** Makes a folder that is removed with the test. */
 export function makeFolder(): Disposable & { readonly path: string } {
   const path = mkdtempSync(join(tmpdir(), "dbsync-replica-"));
   return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
 }
 
-/** A busy machine may need some of it; a mutant that keeps something from ever coming has to be waited for. */
+/** Milliseconds, for a busy machine. Mutants after which a condition never holds have to wait for all of it. */
 const UNTIL_MS = Number(process.env["DBSYNC_UNTIL_MS"] ?? 120_000);
 
-/** Asking costs those who are to get there: it is done less and less often. */
+/** Milliseconds of the first pause. Checks slow down the checked daemons, so the pauses grow. */
 const PAUSE_MS_FIRST = 20;
 const PAUSE_MS_MAX = 250;
 const PAUSE_GROWTH = 1.3;
 
-/** Waits until something holds. @throws Error  it does not in time */
+/** Waits until a condition holds. @throws Error  it does not in time */
 export async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
   const deadline = performance.now() + UNTIL_MS;
   for (let pause = PAUSE_MS_FIRST; !(await holds()); pause = Math.min(pause * PAUSE_GROWTH, PAUSE_MS_MAX)) {

@@ -17,7 +17,7 @@ import type { Unit } from "../../store/keyspace/unit.js";
 import { type KeyPair, type SignedEnvelope, signCommands } from "../support/envelope-client.js";
 import { UNBOUNDED } from "../support/unbounded-memory.js";
 
-/** More than any answer here has. */
+/** More bytes than any answer here has. */
 const ROOM = 2 ** 20;
 
 export const log = pino({ level: "silent" });
@@ -40,14 +40,14 @@ export interface Scene {
   readonly daemon: ByteString;
   readonly environment: Environment;
   take(envelope: SignedEnvelope): EnvelopeAnswer | Promise<EnvelopeAnswer>;
-  /** What comes of an envelope: "result", or the refusal's code. */
+  /** Returns an envelope's outcome: "result", or the refusal's code. */
   codeOf(envelope: SignedEnvelope): string;
   sign(commands: readonly (readonly ByteString[])[], header?: Partial<EnvelopeHeader>): SignedEnvelope;
-  /** Asks the database itself. */
+  /** Reads from the database directly. */
   get(key: ByteString): ByteString | null;
 }
 
-/** A daemon that starts now. */
+/** Starts such a daemon now. */
 export function makeScene({ clock, pair, root, clusterName = "dbsync", parts = {} }: SceneOptions): Scene {
   const environment = { ...realEnvironment, clock: () => clock.now, uptime: () => clock.now };
   const keys = { signKey: [pair.file], rootKey: root === undefined ? [] : [root.file], clusterName };

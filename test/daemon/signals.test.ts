@@ -1,4 +1,4 @@
-/** What the daemon does on signals, and when its keys or configuration change; real processes. */
+/** Tests signals and changes of keys or configuration; real processes. */
 import assert from "node:assert/strict";
 import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -23,7 +23,7 @@ function signedPing(bits: number): string {
   return Buffer.from(hex, "hex").toString("latin1");
 }
 
-/** Whether a daemon answers a frame, or closes instead. */
+/** Returns whether a daemon answers a frame, or closes instead. */
 async function answers(port: number, frame: string): Promise<boolean> {
   using client = await RawClient.open(port);
   client.send(frame);
@@ -103,7 +103,7 @@ test("SIGHUP reads the keys again, and open connections follow", async () => {
   assert.equal((await daemon.stop()).code, 0);
 });
 
-/** Sends the process that loads a daemon SIGHUP as soon as it loads what reads the options. */
+/** A loader that sends SIGHUP to the process as soon as it loads the code that reads the options. */
 const HANGS_UP = `
   let sent = false;
   export async function load(url, context, next) {
@@ -161,7 +161,7 @@ test("SIGHUP takes log level and limits, and names what needs a restart", async 
     .filter(({ level }) => level === "trace")
     .map(({ direction, bytes }) => `${direction} ${bytes}`);
   assert.deepEqual(frames, ["received ds:5:PING\\x00", "sent ds:13:redis:5:PONG\\x00"]);
-  // The new idle time holds for both, the old close mode as well.
+  // The new idle time applies to both connections, the old close mode as well.
   assert.equal(await client.rest(), "");
   assert.equal(await other.rest(), "");
 });

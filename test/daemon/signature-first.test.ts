@@ -1,4 +1,7 @@
-/** Before a signature holds nothing of a body is read but its head, however long it is: each byte that is looked at is counted. */
+/**
+ * Tests that only the head of a body is read until its signature is verified, however long the body is: each byte
+ * read is counted.
+ */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -15,11 +18,11 @@ import { makeScene } from "./scene.js";
 const pair = makeKeyPair();
 const stranger = makeKeyPair();
 const NOW = 1_790_000_000_000;
-/** A header is some 200 bytes long. */
+/** A header has some 200 bytes. */
 const HEAD_BYTES_MAX = 400;
 const COMMANDS = Array.from({ length: 4096 }, (_, i) => ["SET", `key:${i}`, "v".repeat(100)]);
 
-/** A body that tells up to where it was read. */
+/** Returns a body that reports up to where it was read. */
 function watched(body: Buffer): { readonly body: Buffer; readonly furthest: () => number } {
   let furthest = 0;
   const note = (end: number) => {
@@ -47,7 +50,7 @@ const changed = ({ signature, ...others }: SignedEnvelope): SignedEnvelope => ({
   signature: Buffer.alloc(signature.length),
 });
 
-/** The id is told without a look at the body that is watched, and so is whether the signature holds. */
+/** The id and the signature's validity come without a read of the watched body. */
 const hash = () => "x".repeat(HASH_BYTES);
 
 test("an envelope with an unknown key or a bad signature is read no further than its date, with a timeline as well", () => {
@@ -87,7 +90,7 @@ test("what a member gives is read no further than its date until its signature h
   const good = sign(COMMANDS);
   const furthestOf = ({ body, signature }: SignedEnvelope, isHeld = false) => {
     const one = watched(body);
-    // The id is known, since hashing reads all bytes.
+    // The id is given, since hashing reads all bytes.
     const judged = check(
       one.body,
       signature,

@@ -1,4 +1,4 @@
-/** dbsyncd/testing: what a user's own tests get. */
+/** Tests dbsyncd/testing: the daemons for a user's own tests. */
 import assert from "node:assert/strict";
 import { createPublicKey, generateKeyPairSync } from "node:crypto";
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
@@ -12,12 +12,12 @@ import { StartError } from "../../net/process/start-error.js";
 import { EnvelopeClient } from "../support/envelope-client.js";
 import { RawClient } from "../support/raw-client.js";
 
-// Tests beside this one put their files into the system's.
+// Parallel tests put their files into the system's folder, so this one has its own.
 const scratch = mkdtempSync(join(tmpdir(), "dbsync-tested-"));
 process.env["TMPDIR"] = scratch;
 after(() => rmSync(scratch, { recursive: true }));
 
-/** What keeps a process alive, by kind; standard streams and the test runner's own left out. */
+/** Returns what keeps the process alive, by kind, without standard streams and the test runner's own. */
 function open(): string[] {
   return process
     .getActiveResourcesInfo()
@@ -25,7 +25,7 @@ function open(): string[] {
     .sort();
 }
 
-// First, before other tests have closed sockets to leave.
+// The first test, since later ones leave closing sockets.
 test("Nothing is left once it is stopped: no timer, no socket, no file; stopping twice is harmless", async () => {
   const before = open();
   const three = await startDaemons(3);
@@ -36,7 +36,7 @@ test("Nothing is left once it is stopped: no timer, no socket, no file; stopping
   }
   await three.stop();
   await three.stop();
-  // Handles that were closed are gone a turn later.
+  // Closed handles disappear a turn later.
   for (let turns = 0; turns < 100 && open().length > before.length; turns++) {
     await new Promise((resolve) => setImmediate(resolve));
   }

@@ -1,6 +1,6 @@
 /**
- * Envelopes that nobody has signed: what a daemon without keys makes of them, and that one with keys takes none, however it comes.
- * Source: docs/protocol-v2.md "Without a key"; test/vectors/v2 "unsigned".
+ * Tests unsigned envelopes: a daemon without keys applies them, and one with keys accepts none on any path. Source:
+ * docs/protocol-v2.md "Without a key"; test/vectors/v2 "unsigned".
  */
 import assert from "node:assert/strict";
 import { join } from "node:path";
@@ -39,7 +39,7 @@ const WITH_KEYS = {
   clusterName: vectors.clusterName,
 };
 
-/** Its clock stands at the vectors' `now`, and it was started before. */
+/** Starts a daemon whose clock shows the vectors' `now`, and that was started earlier. */
 async function startScene(options: Partial<InProcessOptions> = {}): Promise<InProcessDaemon> {
   let clock = vectors.startedAt;
   const environment: Environment = { ...realEnvironment, clock: () => clock };
@@ -65,7 +65,7 @@ async function nextMessage(client: RawClient): Promise<DaemonMessage> {
   return readDaemonMessage(Buffer.from(await client.read(Number(head.slice(4, -1))), "latin1"));
 }
 
-/** Replies as RESP2, or the code of a refusal, which is certain. */
+/** Returns the replies as RESP2, or the code of a certain refusal. */
 function answerIn(message: DaemonMessage): string[] | string {
   if (message.kind === "refused") {
     assert.equal(message.effect, "not-applied");
@@ -85,7 +85,7 @@ async function ask(port: number, frame: ByteString): Promise<string[] | string> 
   return answerIn(await nextMessage(client));
 }
 
-/** An unsigned envelope, dated at the vectors' `now`. */
+/** Returns an unsigned envelope, dated at the vectors' `now`. */
 function unsignedFrame(nonce: string, ...commands: readonly ByteString[][]): ByteString {
   const header = { key: NO_KEY, cluster: NO_KEY, at: vectors.now, seq: 0, nonce: nonce.padEnd(16, ".") };
   return writeFrame(writeCommandMessage(writeBody(header, commands.map(writeCommand)), ""), 2);

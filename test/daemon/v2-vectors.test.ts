@@ -1,4 +1,4 @@
-/** The daemon and test/vectors/v2: every bad vector has its code, and of the good ones those for this daemon work. */
+/** Tests the daemon with test/vectors/v2: every bad vector has its code, and the good ones for this daemon work. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -16,7 +16,7 @@ import { RawClient } from "../support/raw-client.js";
 import { type BadVector, readVectors, type VectorKey, vectorFolder } from "../support/v2-vectors/vector.js";
 import { type InProcessDaemon, startInProcess } from "./in-process.js";
 
-/** More than any answer here has. */
+/** More bytes than any answer here has. */
 const ROOM = 2 ** 20;
 
 const vectors = readVectors();
@@ -24,7 +24,7 @@ const latin1 = (hex: string) => Buffer.from(hex, "hex").toString("latin1");
 const filesOf = (role: VectorKey["role"]) =>
   vectors.keys.filter((key) => key.role === role).map(({ publicFile }) => join(vectorFolder, publicFile));
 
-/** Starts as the vectors' README says: the clock stands at `now`, the start was before. */
+/** Starts a daemon as the vectors' README says: its clock shows `now`, and it was started earlier. */
 async function startScene(): Promise<InProcessDaemon> {
   let clock = vectors.startedAt;
   const environment: Environment = { ...realEnvironment, clock: () => clock };
@@ -44,7 +44,7 @@ const commandFrame = (body: ByteString, signature: ByteString): ByteString => {
   return `ds2:${payload.length}:${payload}`;
 };
 
-/** The next message; null: the daemon has closed. */
+/** Waits for the next message; null: the daemon has closed. */
 async function nextMessage(client: RawClient): Promise<DaemonMessage | null> {
   let head = "";
   while (!/^ds2:\d+:$/.test(head)) {
@@ -92,7 +92,7 @@ describe("A daemon refuses", () => {
   });
 });
 
-/** What the good vectors are answered, one after the other, by a daemon that was empty: replies, or a code. */
+/** The answers of an empty daemon to the good vectors, in sequence: replies, or a code. */
 const ANSWERS: Readonly<Record<string, readonly string[] | string>> = {
   "rsa2048-set": ["+OK\r\n"],
   "rsa4096-set": ["+OK\r\n"],

@@ -1,6 +1,6 @@
 /**
- * Every vector recorded from php-dbsync's daemon, replayed to ours, with both backends: the same bytes come
- * back and the connection is closed or stays open as there, except where differences.ts says otherwise.
+ * Replays every vector recorded from php-dbsync's daemon to ours, with both backends: the same bytes come back and
+ * the connection is closed or stays open as there, except where differences.ts says otherwise.
  */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -33,10 +33,10 @@ const folder = join(repositoryRoot, "test", "vectors", "php-dbsync");
 const vectors = JSON.parse(readFileSync(join(folder, "vectors.json"), "utf8")) as Vector[];
 const key = (bits: number) => join(folder, `test-rsa${bits}-public.pem`);
 
-/** Milliseconds: the vectors know a command that blocks for ever. */
+/** Milliseconds: one vector has a command that blocks forever. */
 const BACKEND_TIMEOUT = 3000;
 
-/** State that a vector's note speaks of. */
+/** The state that a vector's note mentions. */
 const SEEDS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   "signed2048-ping": [
     ["SET", "n", "1"],
@@ -49,10 +49,10 @@ const SEEDS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   "reply-20000-bytes": [["SET", "kb20", "y".repeat(20_000)]],
 };
 
-/** Vectors whose state goes on from the one before. */
+/** Vectors that continue with the state of the preceding one. */
 const GOES_ON = /^(unsigned-(?!ping|to-)|signed2048-(?!ping)|signed4096-(?!ping)|two-databases-incr)/;
 
-/** What completes a frame that the vector leaves unfinished, to see whether the daemon still waits for it. */
+/** The rest of a frame that the vector leaves unfinished, to check whether the daemon still waits for it. */
 const COMPLETIONS: Readonly<Record<string, string>> = {
   "truncated-header": "5:PING\0",
   "truncated-frame": "NG\0",
@@ -62,7 +62,7 @@ const COMPLETIONS: Readonly<Record<string, string>> = {
 const PONG = "ds:13:redis:5:PONG\0";
 const TWO_PONGS = "ds:26:redis:5:PONG\0redis:5:PONG\0";
 
-/** One more request that the daemon of this vector answers, and its answer. */
+/** Returns one more request that the daemon of this vector answers, and its answer. */
 function probeOf(vector: Vector): { request: string; answer: string } {
   const answer = vector.name.startsWith("two-databases") ? TWO_PONGS : PONG;
   const completion = COMPLETIONS[vector.name];
@@ -79,7 +79,7 @@ function keysOf({ name, signed }: Vector): string[] {
   return signed || name === "unsigned-to-signed-daemon" ? [key(2048)] : [];
 }
 
-/** The bytes in the original's pieces. A piece waits for the answer before it, as far as there is one. */
+/** Sends the bytes in the original's pieces. Each waits for the answer to the preceding one, if there is one. */
 async function replay(vector: Vector, client: RawClient): Promise<void> {
   const request = Buffer.from(vector.request_hex, "hex").toString("latin1");
   let at = 0;
@@ -98,14 +98,14 @@ async function received(client: RawClient, bytes: number): Promise<void> {
     await new Promise((resolve) => setImmediate(resolve));
 }
 
-/** Sends a vector and looks what comes: an outcome of the form that is expected. */
+/** Sends a vector. @returns the outcome, in the form of the expected one */
 async function outcomeOf(vector: Vector, client: RawClient, expected: OwnOutcome): Promise<OwnOutcome> {
   await replay(vector, client);
   if (expected.closed) {
     const bytes = await client.rest();
     return { response: bytes === "" ? null : bytes, closed: true };
   }
-  // That nothing more comes and that the connection is open shows in the answer to one more request.
+  // The answer to one more request shows that no more bytes come and that the connection is open.
   const probe = probeOf(vector);
   await received(client, expected.response?.length ?? 0);
   client.send(probe.request);
@@ -135,7 +135,7 @@ function redisBackend(port: number): Backend {
   });
 }
 
-/** Nobody listens there. */
+/** Returns a backend whose server refuses connections. */
 async function deadBackend(): Promise<Backend> {
   return redisBackend(await freePort());
 }
@@ -154,7 +154,7 @@ async function run(backend: Backend, argv: readonly string[]): Promise<void> {
   assert.ok(outcome.kind !== "failed" && outcome.kind !== "error", JSON.stringify(outcome));
 }
 
-/** Of the vectors that need several databases, and those that are about Redis alone. */
+/** Vectors that need several databases, or are about Redis alone. */
 const REDIS_ONLY = /^(two-databases|second-database-down|only-database-down)/;
 
 function expectedOf(vector: Vector, role: "memory" | "redis"): OwnOutcome {
@@ -163,7 +163,7 @@ function expectedOf(vector: Vector, role: "memory" | "redis"): OwnOutcome {
   const original =
     vector.response_hex === null ? null : Buffer.from(vector.response_hex, "hex").toString("latin1");
   const port = String(servers[0]?.port);
-  // The one answer that tells something of the server itself.
+  // The only answer with a property of the server itself.
   const value =
     vector.name === "hazard-array-with-newline" ? `redis:${port.length + 6}:port\n${port}\0` : null;
   return { response: value === null ? original : `ds:${value.length}:${value}`, closed: vector.closed };

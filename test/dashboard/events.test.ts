@@ -1,4 +1,7 @@
-/** What the page of --admin is told, by whom it can be asked, and that those who ask hold nobody up. */
+/**
+ * The events for the page of --admin: their content, which clients may request them, and that no client delays
+ * another.
+ */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { readdirSync, readFileSync } from "node:fs";
@@ -36,7 +39,7 @@ async function adminPort(daemon: DaemonProcess): Promise<number> {
   return line["port"] as number;
 }
 
-/** Frames as a page gets them, until it goes. */
+/** Yields the frames that a page receives, until the connection ends. */
 async function* framesFrom(port: number): AsyncGenerator<DashboardFrame> {
   const response = await fetch(`http://127.0.0.1:${port}/events`);
   assert.equal(response.headers.get("content-type"), "text/event-stream");
@@ -187,7 +190,7 @@ test("many listeners, and such as do not read, hold nobody up and are let go", a
   assert.equal(((await frames.next()).value as DashboardFrame).state, "live");
   const health = await fetch(`http://127.0.0.1:${port}/healthz`);
   assert.equal(health.status, 200);
-  // Those that came first have given way; they learn of it when they read.
+  // The oldest connections have been closed; their clients notice when they read.
   await Promise.all(
     all.slice(0, 180).map(async (socket) => {
       const closed = once(socket, "close");

@@ -10,13 +10,13 @@ import {
 
 export const NOW = Date.UTC(2030, 0, 2, 3, 4, 5);
 
-/** An hour of samples, whose values count up; of which the last is the newest. */
+/** An hour of samples with increasing values, the newest last. */
 export const SAMPLE = Array.from({ length: SAMPLES_MAX }, (_, index) => [
   NOW - (SAMPLES_MAX - 1 - index) * SAMPLE_EVERY_MS,
   ...SAMPLE_SERIES.map(() => index),
 ]);
 
-/** In place of the connection to the daemon: `send` is given a frame's JSON. */
+/** Replaces the connection to the daemon: `send` takes a frame's JSON. */
 export const STUB = (history: object) => `
   window.EventSource = class { constructor() { window.feed = this; setTimeout(() => this.onopen?.()); } close() {} };
   window.fetch = () => Promise.resolve(new Response(${JSON.stringify(JSON.stringify(history))}));

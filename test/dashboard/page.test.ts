@@ -1,4 +1,4 @@
-/** The page of --admin in Chromium: three daemons, one of which goes, and a write that comes late. */
+/** The page of --admin in Chromium: three daemons, of which one ends, and a write that arrives late. */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { writeFileSync } from "node:fs";
@@ -16,7 +16,7 @@ const textOf = (id: string) => `document.getElementById(${JSON.stringify(id)}).t
 const membersAre = (states: string) =>
   `[...document.querySelectorAll("#members tbody td:nth-child(2)")].map((cell) => cell.textContent).sort().join() === "${states}"`;
 
-/** As by the keyboard: the focused element is told of Enter. */
+/** Presses a key: the focused element receives the event. */
 async function press(tab: Tab, key: "Tab" | "Enter"): Promise<void> {
   const code = key === "Tab" ? 9 : 13;
   const what = { key, code: key, windowsVirtualKeyCode: code, ...(key === "Enter" ? { text: "\r" } : {}) };
@@ -51,7 +51,7 @@ test("the page shows three daemons, one that goes and comes, late writes, and to
   assert.equal(await tab.run(`document.querySelectorAll("#strip circle").length`), 0);
   await cluster.write(1, ["SET", "k", "0"], 10_000);
   await tab.until(`document.querySelector("#strip circle.falls")`.concat(" !== null"));
-  // It may have taken longer than the minute.
+  // The write may already be more than a minute old.
   await tab.until(`/^[23] recorded in the last minute, 1 of them late/.test(${textOf("strip-words")})`);
 
   cluster.daemons[2]?.kill("SIGKILL");
@@ -114,7 +114,7 @@ test("a page that is left open keeps no more than it shows", { skip: skipUnlessF
   const { tab } = chromium;
   await using cluster = await startWatched();
   await tab.command("Page.enable");
-  // Many minutes of frames, as fast as the page can take them.
+  // Sends many minutes of frames, as fast as the page can process them.
   await tab.command("Page.addScriptToEvaluateOnNewDocument", { source: STUB({ samples: [], arrivals: [] }) });
   await tab.open(cluster.urls[0] as string);
   const base = JSON.stringify(frameOf({ members: [memberOf("db2:1111")] }));

@@ -1,4 +1,7 @@
-/** The page of --admin in Chromium in all its states: many members, long names, no data, a daemon that hangs, foreign claims. */
+/**
+ * The page of --admin in Chromium in all its states: many members, long names, no data, a daemon that hangs,
+ * foreign claims.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { DashboardFrame, FrameMember } from "../../protocol/json/dashboard-frame.js";
@@ -16,7 +19,7 @@ async function pageOf(daemon: DaemonProcess): Promise<string> {
   return `http://localhost:${line["port"]}/`;
 }
 
-/** A page that receives what the test sends. */
+/** Opens a page that receives what the test sends. */
 async function stubbed(chromium: Chromium, daemon: DaemonProcess, history: object): Promise<Tab> {
   const tab = await chromium.another();
   await tab.command("Page.enable");
@@ -28,7 +31,7 @@ async function stubbed(chromium: Chromium, daemon: DaemonProcess, history: objec
 const send = (tab: Tab, frame: DashboardFrame) =>
   tab.run(`window.send(${JSON.stringify(JSON.stringify(frame))})`);
 
-/** Colour of what is good, as the page draws it now. */
+/** Whether the colour of a good state appears on the page. */
 const isGreenAnywhere = `(() => {
   const probe = document.createElement("i");
   probe.style.color = getComputedStyle(document.documentElement).getPropertyValue("--good");
@@ -39,7 +42,7 @@ const isGreenAnywhere = `(() => {
     one.checkVisibility() && one.textContent !== "" && getComputedStyle(one).color === green);
 })()`;
 
-/** At a desk and on a phone, light and dark: axe finds nothing, and nothing is wider than the page. */
+/** Checks desktop and phone widths, light and dark: axe finds no violation, and no element is wider than the page. */
 async function examine(tab: Tab, what: string): Promise<void> {
   for (const width of [1200, 390])
     for (const isDark of [false, true]) {

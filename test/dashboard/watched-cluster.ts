@@ -10,13 +10,13 @@ import { freePort } from "../support/free-port.js";
 export interface WatchedCluster extends AsyncDisposable {
   readonly daemons: DaemonProcess[];
   readonly ports: readonly number[];
-  /** Of the pages. */
+  /** Addresses of the pages. */
   readonly urls: readonly string[];
   /** The administrator's private key. */
   readonly rootFile: string;
   readonly folder: string;
   start(index: number): Promise<void>;
-  /** Writes by an application's key. @param lateMs  how long before now it is dated */
+  /** Writes with an application's key. @param lateMs  how long before now it is dated */
   write(index: number, command: readonly string[], lateMs?: number): Promise<void>;
 }
 

@@ -1,4 +1,4 @@
-/** A daemon of version 2 of a few lines for the examples' tests: it answers hellos, and envelopes as a test says. */
+/** A small version 2 daemon for the examples' tests: it answers hellos, and envelopes as a test says. */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
@@ -11,7 +11,7 @@ export const CLUSTER = Buffer.alloc(32, 7).toString("latin1");
 
 export interface FakeV2 extends AsyncDisposable {
   readonly address: string;
-  /** The messages that came. */
+  /** The messages received. */
   readonly messages: Buffer[];
 }
 
@@ -22,9 +22,9 @@ export const hello = (clock: number, cluster = CLUSTER, versions = "1 2"): Resp 
 ];
 
 /**
- * A daemon of version 2 that checks nothing: it answers hellos, and envelopes as a test says.
- * @param greeting  null: closes
- * @param isLate  the answer to a hello comes with that to the envelope after it, in one piece
+ * Starts a version 2 daemon that checks nothing: it answers hellos, and envelopes as a test says.
+ * @param greeting  returns null to close the connection
+ * @param isLate  sends the answer to a hello together with that to the next envelope, in one segment
  */
 export async function fakeV2(
   greeting: () => Resp | null,

@@ -1,19 +1,19 @@
-/** A version 1 daemon of a few lines for the examples' tests: it takes frames apart and does to each what a test says. */
+/** A small version 1 daemon for the examples' tests: it parses frames and lets a test handle each. */
 import { once } from "node:events";
 import { createServer, type Socket } from "node:net";
 import { freePort } from "../support/free-port.js";
 
-/** What to do with one request: the whole frame, the socket to answer on, and its number on this daemon (from 1). */
+/** Handles one request: the complete frame, the socket to answer on, and its number on this daemon (from 1). */
 export type Behaviour = (frame: Buffer, socket: Socket, number: number) => void;
 
 export interface FakeDaemon extends AsyncDisposable {
   readonly address: string;
   readonly port: number;
-  /** Every whole frame, in the order of arrival. */
+  /** The complete frames, in the order of arrival. */
   readonly frames: Buffer[];
-  /** Connections so far. */
+  /** Number of connections accepted. */
   connections: number;
-  /** Bytes after a frame in one segment, which the original takes for garbage. */
+  /** Number of bytes that followed a frame in one segment, which the original rejects. */
   surplus: number;
 }
 
@@ -58,22 +58,22 @@ export async function fakeDaemon(behaviour: Behaviour, host = "127.0.0.1"): Prom
   return daemon;
 }
 
-/** Answers with one value. */
+/** Returns a behaviour that answers with one value. */
 export function answer(value: string): Behaviour {
   return (_frame, socket) => {
     socket.write(answerFrame(value));
   };
 }
 
-/** Says that there is no value. */
+/** Answers that there is no value. */
 export function miss(_frame: Buffer, socket: Socket): void {
   socket.write("ds:1:\0");
 }
 
-/** Takes the command and says nothing. */
+/** Reads the command and does not answer. */
 export function silence(): void {}
 
-/** The bytes of an answer with one chunk. */
+/** Returns the bytes of an answer with one chunk. */
 export function answerFrame(value: string): string {
   const bytes = Buffer.from(value);
   const chunk = `redis:${bytes.length + 1}:${value}\0`;

@@ -1,4 +1,7 @@
-/** examples/json: PHP, Python and netcat as clients of a real daemon's JSON listener, and what they say of an error. */
+/**
+ * examples/json: PHP, Python and netcat as clients of a real daemon's JSON listener, and the errors that they
+ * print.
+ */
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -11,7 +14,7 @@ import { run } from "../support/run-program.js";
 
 const PYTHON = "/usr/bin/python3";
 
-/** What each prints; without a client the answers are seen as they come. */
+/** The output of each; netcat prints the raw replies. */
 const EXAMPLES = [
   { program: "php", file: "users.php", prefix: "php", prints: "Andrew\n2 users\n" },
   { program: PYTHON, file: "users.py", prefix: "py", prints: "Andrew\n2 users\n" },

@@ -1,4 +1,4 @@
-/** Alert rules and the Grafana dashboard of the examples: they name metrics that exist, and Prometheus accepts them. */
+/** Alert rules and the Grafana dashboard of the examples: their metrics exist, and Prometheus accepts the rules. */
 import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -1,4 +1,7 @@
-/** examples/php/dbsync.php: typed calls, several commands as one unit, options of a call; daemons in memory, with TLS, and recording. */
+/**
+ * examples/php/dbsync.php: typed calls, several commands in one unit, a call's options; daemons in memory, with
+ * TLS, and recording.
+ */
 import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -20,12 +23,12 @@ assert.ok(rsa);
 const privateKey = join(vectorFolder, rsa.privateFile);
 const publicKey = join(vectorFolder, rsa.publicFile);
 
-/** What a call gives, or the class and text of what it throws. */
+/** Returns a call's result, or the class and text of what it throws. */
 const TRIED = `function tried($call) {
   try { return $call(); } catch (Throwable $thrown) { return [get_class($thrown), $thrown->getMessage()]; }
 }`;
 
-/** Each expression's value, or what it throws, in one script; `$at` are a call's options. */
+/** Returns each expression's value, or what it throws, from one script; `$at` holds a call's options. */
 async function tried(
   expressions: readonly string[],
   at: Readonly<Record<string, unknown>>,
@@ -226,7 +229,7 @@ describe("dbsync.php's typed calls", { skip: skipWithout("php") }, () => {
     assert.deepEqual(results, [null, null, null, false, null, true]);
   });
 
-  // The last one of these daemons.
+  // This is the last test of these daemons.
   test("A daemon that was killed changes nothing, and has the rest when it is there again", async () => {
     const at = { servers: trio.servers.join(), signkey: privateKey };
     await trio.end(0, "SIGKILL");

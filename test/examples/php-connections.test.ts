@@ -1,21 +1,24 @@
-/** examples/php/dbsync.php: how connections are kept, what slow daemons get, what is left when a script ends. */
+/**
+ * examples/php/dbsync.php: how long connections stay open, how slow daemons are treated, what remains when a
+ * script ends.
+ */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { skipWithout } from "../support/requirements.js";
 import { answer, answerFrame, fakeDaemon, silence } from "./fake-daemon.js";
 import { runPhp, untilClosedBy } from "./php-script.js";
 
-/** As php-dbsync's: a hello would be a connection more. */
+/** The setting is php-dbsync's: a hello would need another connection. */
 const VERSION_1 = { "dbsync.versions": "1" };
 
 describe("dbsync.php's connections", { skip: skipWithout("php"), concurrency: 2 }, () => {
   test("Calls share a connection, which is looked at before it is used again", async () => {
     await using daemon = await fakeDaemon((frame, socket, number) => {
       answer("v")(frame, socket, number);
-      // The third answer is followed by the end, as after an idle limit.
+      // The third answer is followed by the end of the connection, as after an idle limit.
       if (number === 3) socket.end();
     });
-    // Until the system knows the end.
+    // The script waits until the system has seen the end.
     const values = await runPhp(
       `$result = []; for ($i = 0; $i < 6; $i++) {
         $result[] = dbsync_send('GET k'); if ($i === 2) { ${untilClosedBy(daemon.port)} }
@@ -84,7 +87,7 @@ describe("dbsync.php's connections", { skip: skipWithout("php"), concurrency: 2 
 
   test("A late answer to one command is never taken for the answer to the next", async () => {
     let answerLate = () => {};
-    // The next command shows that the one before has had its answer.
+    // The next command shows that the previous one has received its answer.
     await using fast = await fakeDaemon((frame, socket, number) => {
       answer("fast")(frame, socket, number);
       if (number === 2) answerLate();

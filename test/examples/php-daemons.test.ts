@@ -1,4 +1,7 @@
-/** examples/php/dbsync.php against real daemons: signed, one dead, one hung, misses, errors, a restart in between. */
+/**
+ * examples/php/dbsync.php against real daemons: signed calls, one daemon dead, one hung, misses, errors, a restart
+ * in between.
+ */
 import assert from "node:assert/strict";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -36,7 +39,10 @@ describe("dbsync.php and dbsyncd", { skip }, () => {
 
   const address = (daemon: DaemonProcess | undefined) => `${daemon?.address}:${daemon?.port}`;
 
-  /** Runs calls one after the other in one script, which waits until all daemons have them. Each gives [value, error]. */
+  /**
+   * Runs calls in sequence in one script, which waits until all daemons have executed them. Returns [value, error]
+   * of each.
+   */
   async function send(
     commands: readonly string[],
     servers?: readonly string[],
@@ -143,7 +149,7 @@ describe("dbsync.php and dbsyncd", { skip }, () => {
   test("A connection that the daemon closed for idleness is opened anew", async () => {
     const args = ["-s", join(keys, "public.pem"), "--idle-timeout", "1500ms", "--log-level", "debug"];
     await using daemon = await startDaemon(args);
-    // Until the system knows the close: what is written before that is lost.
+    // The script waits until the system has seen the close: what it writes earlier is lost.
     const code = `$result = [dbsync_send('PING')];
       ${untilClosedBy(daemon.port)}
       $result[] = dbsync_send('PING'); $result[] = dbsync_last_error()`;

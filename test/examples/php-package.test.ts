@@ -1,4 +1,7 @@
-/** examples/php as a Composer package: each class from its own file, and installed by Composer without a network. */
+/**
+ * examples/php as a Composer package: each class from its own file, and installation by Composer without a
+ * network.
+ */
 import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -15,7 +18,7 @@ import { PHP_FILE } from "./php-script.js";
 const PACKAGE = join(repositoryRoot, "examples", "php");
 const SIMPLE_CACHE = "/usr/share/php/Psr/SimpleCache";
 
-/** As PSR-4 has it, and Composer. */
+/** An autoloader as in PSR-4 and Composer. */
 const AUTOLOAD = `spl_autoload_register(function ($name) {
   $file = "src/" . substr($name, 7) . ".php"; if (strpos($name, "Dbsync") === 0 && is_file($file)) { require $file; }
 });`;
@@ -24,7 +27,7 @@ const rsa = readVectors().keys.find(({ name }) => name === "rsa2048");
 assert.ok(rsa);
 const signkey = join(vectorFolder, rsa.privateFile);
 
-/** What a script prints. */
+/** Returns the output of a script. */
 async function printed(script: string, cwd = PACKAGE): Promise<string> {
   const args = ["-d", "display_errors=1", "-d", "error_reporting=-1", "-r", script];
   const { code, stdout, stderr } = await run("php", args, { cwd });

@@ -3,13 +3,14 @@ import { join } from "node:path";
 import { repositoryRoot } from "../support/repository.js";
 import { run } from "../support/run-program.js";
 
-/** What is tested. */
+/** The file under test. */
 export const PHP_FILE = join(repositoryRoot, "examples", "php", "dbsync.php");
 
 /**
- * Runs PHP code that has dbsync.php loaded and ends in `$result = …`; the result comes back through JSON.
- * Anything PHP prints (a warning, say) is an error.
- * @param options  `patience`: constants of dbsync.php, in seconds, that are too short for a busy machine, or that are meant
+ * Runs PHP code that has dbsync.php loaded and ends in `$result = …`; the result is returned through JSON. Any
+ * other output of PHP, such as a warning, is an error.
+ * @param options  `patience`: constants of dbsync.php in seconds, to set those that are too short for a busy
+ * machine or that a test depends on
  */
 export async function runPhp(
   code: string,
@@ -38,16 +39,19 @@ export async function runPhp(
   }
 }
 
-/** PHP that waits until its connection to a port of 127.0.0.1 is not whole (ESTABLISHED): closed there, or here too if PHP has seen it. */
+/**
+ * Returns PHP code that waits until its connection to a port of 127.0.0.1 is no longer ESTABLISHED: closed by the
+ * daemon, or by PHP too.
+ */
 export function untilClosedBy(port: number): string {
   const digits = port.toString(16).toUpperCase().padStart(4, "0");
   return `while (preg_match('/:${digits} 01 /', file_get_contents('/proc/self/net/tcp'))) usleep(1000);`;
 }
 
-/** A call that waits in vain ends long before. */
+/** Limits for a busy machine; no call that should fail early takes so long. */
 const PATIENCE = { CALL_SECONDS: 60, ASK_SECONDS: 20 };
 
-/** Evaluates the file with other constants. */
+/** Returns PHP code that evaluates the file with other constants. */
 function patient(seconds: Readonly<Record<string, number>>): string {
   const changes = Object.entries(seconds).map(([name, value]) => {
     const change = `'/(?<= const ${name} = )[^;]+/', '${value}'`;
@@ -60,7 +64,7 @@ function patient(seconds: Readonly<Record<string, number>>): string {
 const SEND = "$start = hrtime(true); $value = dbsync_send('GET k');";
 const RESULT = "$result = [$value, dbsync_last_error(), intdiv(hrtime(true) - $start, 1000000)]";
 
-/** Value, error and duration in ms of one call. */
+/** Returns value, error and duration in ms of one call. */
 export async function sendOne(
   servers: readonly string[],
   ini: Record<string, string> = {},

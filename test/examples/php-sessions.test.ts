@@ -1,4 +1,7 @@
-/** examples/php's session handler, by PHP's own session functions, and its cache: against daemons that record, and fakes. */
+/**
+ * examples/php's session handler, through PHP's own session functions, and its cache: against recording daemons,
+ * and fake ones.
+ */
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -11,7 +14,7 @@ import { readVectors, vectorFolder } from "../support/v2-vectors/vector.js";
 import { fakeV2, hello, result } from "./fake-daemon-v2.js";
 import { runPhp } from "./php-script.js";
 
-/** A daemon at which no request has held the lock: it answers the query, the attempt, the read and the release. */
+/** Starts a daemon at which the lock is free: it answers the query, the attempt, the read and the release. */
 async function lockable() {
   const none = "*2\r\n$-1\r\n$-1\r\n";
   const daemon = await fakeV2(
@@ -50,7 +53,7 @@ describe("a session's lock and a hung daemon", { skip: skipWithout("php") }, () 
     );
     await using granting = await lockable();
     const seconds = await run([hung.address, granting.address], { CALL_SECONDS: 300, ASK_SECONDS: 0.5 });
-    // A tenth of what a call may take, so that no busy machine matters.
+    // The limit is a tenth of a call's, so a busy machine does not matter.
     assert.ok(Number(seconds) < 30);
   });
 });
@@ -60,7 +63,7 @@ assert.ok(rsa);
 const privateKey = join(vectorFolder, rsa.privateFile);
 const publicKey = join(vectorFolder, rsa.publicFile);
 
-/** PHP's sessions without a browser. */
+/** Settings for PHP's sessions without a browser. */
 const BARE = {
   "session.use_cookies": "0",
   "session.use_only_cookies": "0",
@@ -79,7 +82,7 @@ describe("dbsync.php's sessions and cache", { skip: skipWithout("php") }, () => 
 
   const env = (servers = trio.servers.join()) => ({ DBSYNC_SERVERS: servers, DBSYNC_SIGNKEY: privateKey });
 
-  /** A script whose sessions are ours. */
+  /** Returns a script that uses our session handler. */
   const withSessions = (code: string, options = "[]", more: Parameters<typeof runPhp>[1] = {}) =>
     runPhp(
       `$client = new Dbsync\\Client(); $sessions = new Dbsync\\Sessions($client, ${options});
@@ -246,7 +249,7 @@ describe("dbsync.php's sessions and cache", { skip: skipWithout("php") }, () => 
     assert.deepEqual(result, ["miss", "__PHP_Incomplete_Class"]);
   });
 
-  // The last one of these daemons.
+  // This is the last test of these daemons.
   test("The lock and the sessions outlive the daemon that has had the lock", async () => {
     const options = "['lock' => 120, 'lease' => 2]";
     const patience = { LAST_DELIVERY_SECONDS: 60 };

@@ -1,4 +1,4 @@
-/** examples/php/dbsync.php and version 2: the version for each daemon, keys, clusters, clocks, bad answers. */
+/** examples/php/dbsync.php and version 2: the version for each daemon, keys, clusters, clocks, invalid answers. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -431,7 +431,7 @@ describe("dbsync.php and dbsyncd with both kinds of keys", { skip: skipWithout("
   }
 });
 
-/** Jumps the client's clock by `jump` seconds once it has read that many bytes. */
+/** Returns PHP code that advances the client's clock by `jump` seconds once it has read that many bytes. */
 const jumping = (bytes: number, jump: number) => `$jumped = 0; $unread = ${bytes}; eval('namespace Dbsync;
   function hrtime($isNumber) { return \\hrtime(true) + $GLOBALS["jumped"]; }
   function fread($stream, $length) {
@@ -441,7 +441,7 @@ const jumping = (bytes: number, jump: number) => `$jumped = 0; $unread = ${bytes
     return $bytes;
   }');`;
 
-/** What PHP makes of an answer of that value: the number of its elements, or the error. */
+/** Returns what PHP decodes from a reply with that value: the number of its elements, or the error. */
 async function decoded(reply: string, patience = {}, jump = 0, ini = {}): Promise<unknown> {
   await using daemon = await fakeV2(
     () => hello(Date.now()),

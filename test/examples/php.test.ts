@@ -25,7 +25,7 @@ interface Vector {
   readonly driverResult: string | null;
 }
 
-/** The original driver's own calls. */
+/** Recorded calls of the original driver. */
 const vectors = (JSON.parse(readFileSync(join(vectorFolder, "vectors.json"), "utf8")) as Vector[]).filter(
   (vector) => vector.direction === "driver->daemon",
 );
@@ -54,7 +54,7 @@ describe("dbsync.php", { skip: skipWithout("php"), concurrency: 2 }, () => {
         daemon.frames.map((frame) => frame.toString("hex")),
         cases.map((vector) => vector.request_hex),
       );
-      // The original driver loses the answer of a daemon that closes right after it; ours does not.
+      // The original driver loses the answer of a daemon that closes immediately after sending it; ours does not.
       const expected = cases.map((vector) =>
         vector.name === "no-keepalive-daemon" ? "redis:5:PONG" : vector.driverResult,
       );
@@ -122,7 +122,7 @@ describe("dbsync.php", { skip: skipWithout("php"), concurrency: 2 }, () => {
     assert.equal(value, null);
     for (const line of lines) assert.match(error, line);
     assert.equal(error.split("\n").length, lines.length + 1);
-    // Not 8 s for each.
+    // The daemons share one time limit of 8 s.
     assert.ok(ms >= 7900 && ms < 40_000, `took ${ms} ms`);
   });
 
@@ -236,7 +236,7 @@ describe("dbsync.php", { skip: skipWithout("php"), concurrency: 2 }, () => {
   });
 });
 
-/** Several fake daemons that end together. */
+/** Several fake daemons that are closed together. */
 class FakeDaemons implements AsyncDisposable {
   readonly #daemons: Awaited<ReturnType<typeof fakeDaemon>>[] = [];
 

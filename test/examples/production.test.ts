@@ -1,4 +1,7 @@
-/** examples/production and what documents say of options: everything that is named there exists, and is as it is said to be. */
+/**
+ * examples/production, and options in the documents: everything that they name exists and has the documented
+ * properties.
+ */
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
@@ -20,7 +23,7 @@ import { skipWithout } from "../support/requirements.js";
 const folder = join(repositoryRoot, "examples", "production");
 const read = (name: string) => readFile(join(folder, name), "utf8");
 
-/** Lines without their comments and blank lines. */
+/** Returns the lines without comments and empty lines. */
 function content(text: string): string[] {
   return text
     .split("\n")
@@ -28,7 +31,7 @@ function content(text: string): string[] {
     .filter((line) => line !== "");
 }
 
-/** The long options in a text that calls one program: `--name`. */
+/** Returns the long options in a text that calls one program: `--name`. */
 function optionsIn(text: string): string[] {
   return [...text.matchAll(/(?<![\w-])--[a-z][a-z-]+/g)].map(([option]) => option);
 }
@@ -44,7 +47,7 @@ async function daemonOptions(): Promise<Set<string>> {
 }
 
 describe("the systemd unit", () => {
-  /** Section → name → values. */
+  /** Parses the unit: section → name → values. */
   async function unit(): Promise<Map<string, Map<string, string[]>>> {
     const sections = new Map<string, Map<string, string[]>>();
     let section = new Map<string, string[]>();
@@ -104,7 +107,7 @@ describe("the systemd unit", () => {
     const scratch = await mkdtemp(join(tmpdir(), "dbsync-unit-"));
     try {
       const file = join(scratch, "dbsyncd.service");
-      // The program need not be installed where the tests run.
+      // The program need not be installed on the machine that runs the tests.
       await writeFile(file, (await read("dbsyncd.service")).replace("/usr/local/bin/dbsyncd", "/bin/true"));
       const verified = spawnSync("systemd-analyze", ["verify", file], { encoding: "utf8" });
       assert.equal(verified.status, 0, verified.stderr);
@@ -115,11 +118,11 @@ describe("the systemd unit", () => {
   });
 });
 
-/** Of the options that need one, as the sample's own are for daemons with data. */
+/** Databases for options that require one, since the sample's own are for daemons with data. */
 const SIDECAR_DATABASE = 'database = "dbsync:127.0.0.1:1111"';
 const REDIS_DATABASE = 'database = "redis:127.0.0.1:6379"';
 
-/** A folder with the key files, the certificate and the users that the sample names. */
+/** Makes a folder with the key files, the certificate and the users that the sample names. */
 async function scratchWithKeys(): Promise<string> {
   const scratch = await mkdtemp(join(tmpdir(), "dbsync-toml-"));
   for (const [name, bits] of [
@@ -162,14 +165,14 @@ describe("the sample configuration", () => {
     try {
       const settingOf = (line: string) =>
         OPTION_NAMES.find((name) => line.startsWith(`${nameOf(OPTIONS[name])} = `)) ?? assert.fail(line);
-      // A daemon that signs for clients has daemons as its database; replicas are those of a Redis.
+      // A daemon that signs for clients has other daemons as its database; replicas are those of a Redis.
       const lineOf = (setting: string, of: string) =>
         setting === "database"
           ? of === "waitReplicas"
             ? REDIS_DATABASE
             : SIDECAR_DATABASE
           : (all.find((line) => settingOf(line) === setting) ?? assert.fail(setting));
-      // Limits go together; some of the remaining options exclude each other.
+      // Limits can be combined; some of the remaining options exclude each other.
       const limits = lines.filter((line) => isLimitName(settingOf(line)));
       for (const line of ["", ...lines.filter((each) => !limits.includes(each))]) {
         const file = join(scratch, "one.toml");
@@ -192,7 +195,6 @@ describe("the sample configuration", () => {
 });
 
 describe("the image and the composition", () => {
-  /** Of `dbsync ping`. */
   test("The image's daemon options exist", async () => {
     const known = await daemonOptions();
     const lines = content(await read("Dockerfile")).filter((line) => /^(ENTRYPOINT|CMD) /.test(line));

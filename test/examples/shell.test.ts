@@ -35,7 +35,7 @@ describe("send.sh", { skip }, () => {
     await rm(folder, { recursive: true });
   });
 
-  /** With more than the 3 s that nc gives a daemon: a busy machine may need some of it. */
+  /** Runs send.sh with more than the 3 s that nc gives a daemon: a busy machine may need them. */
   const send = (...command: string[]) =>
     run("sh", [patient, join(folder, "private.pem"), "127.0.0.1", String(daemon.port), ...command]);
 

@@ -1,4 +1,4 @@
-/** `npm run explore`: fresh seeds for every randomised test file, and what is found can be repeated. */
+/** `npm run explore`: fresh seeds for every randomised test file, and reproducible findings. */
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -19,7 +19,7 @@ writeFileSync(
   tested('if (process.env.DBSYNC_SEED % 2) throw new Error("odd");'),
 );
 
-/** Turns of one file with seeds from 1 on, and no more than so many. */
+/** Runs one file with seeds from 1 on, at most `most` times. */
 async function explore(
   file: string,
   most: number,

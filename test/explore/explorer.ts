@@ -1,4 +1,4 @@
-/** Lets turns run, some at a time, until the time is over, and keeps those that failed. */
+/** Runs turns in parallel until the time is over, and reports those that failed. */
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 import type { Turn } from "./plan.js";
@@ -6,14 +6,14 @@ import type { Turn } from "./plan.js";
 /** A turn that takes longer hangs. */
 const TURN_MS_MAX = 900_000;
 
-/** The end of what a turn that failed printed: there it says what failed. */
+/** Lines stored of a failed turn's output: its end says what failed. */
 const LINES_KEPT = 60;
 
 export interface Finding {
   readonly turn: Turn;
-  /** The last lines of what it printed. */
+  /** The last lines of its output. */
   readonly output: string;
-  /** Whether its seed finds it again: else a race, in the test or in what it tests, has shown itself. */
+  /** Whether its seed reproduces it. If not, it is a race, in the test or in the code under test. */
   readonly repeats: boolean;
 }
 
@@ -21,15 +21,15 @@ export interface ExplorerOptions {
   /** The compiled test/. */
   readonly folder: string;
   readonly turns: Iterator<Turn, never>;
-  /** So many run at once. */
+  /** Number of turns that run in parallel. */
   readonly lanes: number;
-  /** Milliseconds after which none is started any more. */
+  /** Milliseconds after which no further turn starts. */
   readonly ms: number;
-  /** So many, and no more. */
+  /** Maximum number of turns. */
   readonly most: number;
-  /** At once, so that whoever ends the run early has it. */
+  /** Called immediately, so that the finding is not lost if the run is ended early. */
   readonly found: (finding: Finding) => void;
-  /** After each turn. */
+  /** Called after each turn. */
   readonly progress: (turns: number, findings: number) => void;
 }
 
@@ -45,8 +45,8 @@ export class Explorer {
   }
 
   /**
-   * @returns how many turns there were, at least one for each lane where so many are allowed, how many of them found something,
-   * and how many others what their seed does not find again
+   * Runs turns, at least one in each lane if `most` permits.
+   * @returns how many turns ran, how many had a finding, and how many had one that their seed does not reproduce
    */
   async run(): Promise<{ turns: number; findings: number; races: number }> {
     const { lanes, ms, most } = this.#options;
@@ -63,7 +63,7 @@ export class Explorer {
     return { turns: this.#turns, findings: this.#findings, races: this.#races };
   }
 
-  /** Ends what runs, with the servers that it started. */
+  /** Ends the running turns, with the servers that they started. */
   end(): void {
     for (const leader of this.#running) endGroup(leader);
   }
@@ -81,7 +81,7 @@ export class Explorer {
     this.#options.progress(this.#turns, this.#findings);
   }
 
-  /** In a process group, which ends as a whole. */
+  /** Runs a turn in a process group, which ends as a whole. */
   #play({ file, env }: Turn): Promise<{ code: number | null; output: string }> {
     return new Promise((resolve) => {
       const args = ["--test-reporter=spec", join(this.#options.folder, file)];
@@ -103,7 +103,7 @@ export class Explorer {
         output += `\nIt was ended after ${TURN_MS_MAX} ms: it hangs.`;
         endGroup(leader);
       }, TURN_MS_MAX);
-      // A server that is left holds the pipes open: it is ended before what they brought is judged.
+      // A remaining server holds the pipes open, so it is ended before their output is checked.
       child.once("exit", () => endGroup(leader));
       child.once("close", (code) => {
         clearTimeout(hangs);
@@ -118,6 +118,6 @@ function endGroup(leader: number): void {
   try {
     process.kill(-leader, "SIGKILL");
   } catch {
-    // None of it is left.
+    // No process of the group remains.
   }
 }

@@ -1,11 +1,11 @@
 /**
- * `npm run explore`: randomised tests (simulation, differential, permutation, fuzz and all others that draw on a seed) from
- * fresh seeds, for five minutes. What it finds is printed with the command that repeats it; then it ends with 1. What the
- * same seed does not find again is printed as well (docs/decisions/0029).
- *   --minutes N   for so long
- *   --runs N      so many runs instead, however long they take
- *   --seed N      the seeds that follow from this one, so that the same runs come again
- *   WORD …        only test files whose path below test/ holds one of the words
+ * `npm run explore`: runs the randomised tests (simulation, differential, permutation, fuzz and other tests that use a seed)
+ * with fresh seeds for five minutes. Prints each failure with the command that reproduces it, then exits with 1. Failures
+ * that the same seed does not reproduce are printed as well (docs/decisions/0029).
+ *   --minutes N   time limit
+ *   --runs N      number of runs, without a time limit
+ *   --seed N      derives all seeds from this one, to repeat the same runs
+ *   WORD …        only test files whose path below test/ contains one of the words
  */
 import { randomInt } from "node:crypto";
 import { availableParallelism } from "node:os";
@@ -27,7 +27,7 @@ const { values, positionals } = parseArgs({
 const MINUTES_USUAL = 5;
 const SEEDS = 2 ** 32;
 
-/** What is wrong with the command line, or null. */
+/** Returns the error in the command line, or null. */
 function problemOf(files: readonly string[]): string | null {
   const { minutes, runs, seed } = values;
   if (minutes !== undefined && !(Number(minutes) > 0))
@@ -41,7 +41,7 @@ function problemOf(files: readonly string[]): string | null {
   return null;
 }
 
-/** As long as was asked for; of so many runs as long as they take. */
+/** Returns the milliseconds requested; a given number of runs has no time limit. */
 function milliseconds(): number {
   if (values.minutes !== undefined) return Number(values.minutes) * 60_000;
   return values.runs === undefined ? MINUTES_USUAL * 60_000 : Number.POSITIVE_INFINITY;

@@ -1,6 +1,6 @@
-/** In which turn randomised test files run, each with a seed of its own, and how much of each. */
+/** The order of randomised test files, each turn with a seed of its own and a size. */
 
-/** These have a turn each before some of the others have theirs: nothing else has found as much. */
+/** Files that have a turn each before some of the remaining files have theirs: none has found as much. */
 const CHIEF = [
   "simulation/simulation.test.js",
   "conformance/differential.test.js",
@@ -11,25 +11,25 @@ const CHIEF = [
   "client/simulation.test.js",
 ] as const;
 
-/** So many of the others between two turns of the chief ones. */
+/** Turns of the remaining files between two rounds of the chief ones. */
 const OTHERS = 4;
 
-/** A turn is short, so that many files have one: these take more of one seed than that. */
+/** Turns are short, so that many files get one: these files do more for one seed than that. */
 const SIZES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   "simulation/simulation.test.js": { DBSYNC_SEEDS: "150" },
   "conformance/differential.test.js": { DBSYNC_COMMANDS: "30000" },
 };
 
 export interface Turn {
-  /** As a path below test/. */
+  /** A path below test/. */
   readonly file: string;
   readonly env: Readonly<Record<string, string>>;
 }
 
 /**
- * Turns without end.
- * @param draw  a fresh seed, 0 ≤ seed < 2³²
- * @throws Error  no file to run
+ * Yields turns without end.
+ * @param draw  returns a fresh seed, 0 ≤ seed < 2³²
+ * @throws Error  there is no file to run
  */
 export function* turns(files: readonly string[], draw: () => number): Generator<Turn, never> {
   if (files.length === 0) throw new Error("There is no randomised test file to run.");
@@ -46,7 +46,7 @@ export function* turns(files: readonly string[], draw: () => number): Generator<
   }
 }
 
-/** What a shell runs to see the same again. */
+/** Returns the shell command that repeats a turn. */
 export function again({ file, env }: Turn): string {
   const settings = Object.entries(env).map(([name, value]) => `${name}=${value}`);
   return `${settings.join(" ")} npm test -- ${file.replace(/\.js$/, "")}`;

@@ -1,16 +1,16 @@
-/** Which test files draw on the run's seed, themselves or through what they import: found in the code, so that none is forgotten. */
+/**
+ * Finds the test files that use the run's seed, directly or through imports. It reads the code, so that none is
+ * forgotten.
+ */
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { testFiles } from "../support/chosen-files.js";
 
-/** seeded-random.ts and seed.ts have the two functions; what is imported from there and not called draws nothing. */
+/** Calls of the functions of seeded-random.ts and seed.ts; an import without a call uses no seed. */
 const DRAWS = /(?<!function )\b(seedOfRun|seed)\(\)/;
 const IMPORTED = /\bfrom "(\.[^"]+)"/g;
 
-/**
- * @param folder  the compiled test/
- * @returns paths below it
- */
+/** @param folder  the compiled test/ @returns paths below it */
 export function randomisedFiles(folder: string): string[] {
   const known = new Map<string, boolean>();
   const draws = (file: string): boolean => {

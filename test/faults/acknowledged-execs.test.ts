@@ -1,6 +1,6 @@
 /**
- * Transactions with WATCH through a sidecar while daemons hang, die and catch up: what was acknowledged is applied, what was answered
- * nil is not, and no connection reads less than was acknowledged to it.
+ * Tests transactions with WATCH through a sidecar while daemons hang, die and catch up: acknowledged ones are applied,
+ * those answered nil are not, and no connection reads data older than its own acknowledged writes.
  */
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
@@ -12,11 +12,11 @@ import { startDaemon } from "../support/daemon-process.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
 import { Trio } from "./trio.js";
 
-/** Rounds of each kind, and clients that count and that only write and read. */
+/** Rounds of each kind, and the numbers of counting clients and of clients that only write and read. */
 const ROUNDS = Number(process.env["DBSYNC_EXEC_ROUNDS"] ?? amount(1, 2));
 const COUNTERS = 3;
 const WRITERS = 6;
-/** Milliseconds: of a hang, and of what goes on before and behind it. */
+/** Milliseconds of a hang, and of the time before and after it. */
 const HANG_MS = 9_000;
 const ASIDE_MS = 2_000;
 const LEVEL_MS = 90_000;
@@ -24,18 +24,18 @@ const LEVEL_MS = 90_000;
 const seed = seedOfRun();
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** What became of transactions, by their tokens. */
+/** The reported outcomes of transactions, by token. */
 class Told {
   readonly applied: string[] = [];
   readonly nil: string[] = [];
   readonly notApplied: string[] = [];
   unknown = 0;
-  /** Reads that show less than was acknowledged to their connection. */
+  /** Reads that return less than was acknowledged to their connection. */
   readonly stale: string[] = [];
   reads = 0;
 }
 
-/** The errors of a command that may have been applied; others are certain not to be. */
+/** Whether a failed command may still have been applied. With the listed errors it certainly was not. */
 const isUnknown = ({ message }: Error) => !/^(NOTAPPLIED|EXECABORT)/.test(message);
 
 async function count(redis: Redis, key: string, name: string, told: Told, isOver: () => boolean) {
@@ -76,7 +76,7 @@ async function writeAndRead(redis: Redis, key: string, told: Told, isOver: () =>
       await redis.set(key, number);
       written = number;
     } catch {
-      // It may have been written, which shows no less.
+      // The command may have been written, so a read may return more.
     }
     const value = await redis.get(key).then(Number, () => null);
     if (value === null) continue;

@@ -1,4 +1,6 @@
-/** Real daemons that were away, are killed in the midst of things, or are reached by nobody: in the end all have all. */
+/**
+ * Tests real daemons that were away, are killed at random moments, or are unreachable: in the end all have all entries.
+ */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { type Client, DbsyncError } from "../../client/entry.js";
@@ -6,16 +8,16 @@ import { amount } from "../support/amount.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
 import { Trio } from "./trio.js";
 
-/** A busy machine may need some of it. */
+/** Maximum milliseconds; a busy machine may need a part of it. */
 const LEVEL_MS = 120_000;
-/** Calls at once; they share envelopes. */
+/** Concurrent calls; they share envelopes. */
 const AT_ONCE = 500;
 const KEYS = amount(2000, 8000);
 const KEYS_OF_KILLED = amount(2000, 10_000);
 const KILLS = amount(1, 4);
 const WRITES_IN_FLIGHT = amount(500, 2000);
 
-/** Sets `from` … `to - 1`, each to itself. */
+/** Sets the keys `from` … `to - 1`, each to its own number. */
 async function setNumbers(client: Client, from: number, to: number): Promise<void> {
   for (let start = from; start < to; start += AT_ONCE) {
     const numbers = Array.from({ length: Math.min(AT_ONCE, to - start) }, (_, index) => start + index);

@@ -1,6 +1,6 @@
 /**
- * dbsyncd with a clock that can be off by CLOCK_OFF_MS milliseconds, as its machine's would be: at once, and each SIGUSR2
- * sets it right or wrong again. With CLOCK_IS_RIGHT it begins right.
+ * Runs dbsyncd with a clock that is off by CLOCK_OFF_MS milliseconds, as if its machine's were: from the start, and
+ * each SIGUSR2 corrects it or sets it wrong again. With CLOCK_IS_RIGHT it starts correct.
  */
 import { pathToFileURL } from "node:url";
 import { programPaths } from "../support/programs.js";

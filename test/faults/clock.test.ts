@@ -1,4 +1,4 @@
-/** A real daemon whose clock is a day off, from its start or suddenly. */
+/** Tests a real daemon whose clock is a day off, from its start or suddenly. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -7,7 +7,7 @@ import { buildRoot } from "../support/repository.js";
 import { Trio } from "./trio.js";
 
 const DAY_MS = 86_400_000;
-/** A busy machine may need some of it. */
+/** Maximum milliseconds; a busy machine may need a part of it. */
 const LEVEL_MS = 120_000;
 const program = join(buildRoot, "test", "faults", "clock-off.js");
 
@@ -59,7 +59,7 @@ async function refuses(trio: Trio): Promise<void> {
   });
 }
 
-/** What it cannot date it keeps all the same. */
+/** Checks that all daemons hold everything: a daemon also stores entries that it cannot date. */
 async function holdsAll(trio: Trio): Promise<void> {
   await trio.until("it holds the same", async () => {
     const [first, , third] = await trio.statuses();

@@ -1,6 +1,6 @@
 /**
- * A group's consumers at two of three daemons that record, one of which is killed while it hands out: each entry is dealt with, and
- * all three daemons are equal afterwards.
+ * Tests a group's consumers at two of three daemons that record, one of which is killed while it delivers: each entry
+ * is processed, and all three daemons are equal afterwards.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -13,14 +13,17 @@ import { Trio } from "./trio.js";
 
 const ENTRIES = amount(90, 600);
 const BATCH = 3;
-/** Milliseconds: a consumer that has had an entry for longer is taken for dead. */
+/** Milliseconds after which a consumer that has not acknowledged an entry is considered dead. */
 const IDLE = "300";
 
 const textOf = (reply: Reply | undefined) => (reply?.kind === "bulk" ? reply.bytes : "");
 
-/** Reads, deals with what it is handed, and acknowledges: what it was handed itself, and what others had too long. */
+/**
+ * A consumer that reads, processes and acknowledges entries: its own, and those that other consumers have held for too
+ * long.
+ */
 class Worker {
-  /** Numbers of the entries that it has dealt with, each as often as it was handed it. */
+  /** Numbers of the processed entries, once for each delivery. */
   readonly done: string[] = [];
   isStopped = false;
   readonly #connection: RedisConnection;
@@ -31,7 +34,7 @@ class Worker {
     this.#name = name;
   }
 
-  /** Until it is stopped, or its daemon is gone. */
+  /** Works until it is stopped or its daemon is gone. */
   async work(): Promise<void> {
     const group = ["GROUP", "g", this.#name, "COUNT", String(BATCH)];
     try {
@@ -42,7 +45,7 @@ class Worker {
         await this.#deal(itemsOf(itemsOf(claimed)[1]));
       }
     } catch {
-      // What it was handed last is left to the others.
+      // Its last entries are left to the other consumers.
     }
   }
 
@@ -55,7 +58,7 @@ class Worker {
   }
 }
 
-/** How much is pending, and how much nobody was handed; as a daemon knows it. */
+/** Returns how many entries are pending and how many undelivered, as one daemon reports it. */
 async function left(connection: RedisConnection): Promise<string> {
   const [group] = itemsOf(await connection.call("XINFO", "GROUPS", "s"));
   const items = itemsOf(group).map(shown);
@@ -79,7 +82,7 @@ test("what a killed daemon had handed out is dealt with by another's consumer", 
   const [, atSecond] = workers.map((worker) => worker.work());
   let isKilled = false;
   let added = 0;
-  // On a busy machine it may be long before the first consumer has had any.
+  // On a busy machine it may take long until the first consumer has received any.
   while (added < ENTRIES || !isKilled) {
     await producer.call("XADD", "s", "*", "number", String(added++));
     if (isKilled || added < ENTRIES / 3 || workers[0].done.length === 0) continue;
@@ -88,7 +91,7 @@ test("what a killed daemon had handed out is dealt with by another's consumer", 
   }
   await trio.start(0);
   using again = await RedisConnection.open(await respPort(trio, 0));
-  // Not the worker's own connection, whose answers are his.
+  // Not the worker's own connection, whose answers it reads itself.
   using watching = await RedisConnection.open(ports[1] as number);
   const all = [again, watching, producer];
   await trio.until("nothing is left, as all three know it", async () => {

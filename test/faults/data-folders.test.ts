@@ -1,4 +1,4 @@
-/** Data folders that a real daemon must not touch, and a disk that is full. */
+/** Tests data folders that a real daemon must not modify, and a full disk. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { statSync } from "node:fs";
@@ -13,7 +13,7 @@ import { makeKeyPair } from "../support/envelope-client.js";
 import { skipWithout } from "../support/requirements.js";
 import { Trio } from "./trio.js";
 
-/** A busy machine may need some of it. */
+/** Maximum milliseconds; a busy machine may need a part of it. */
 const LEVEL_MS = 120_000;
 
 let trio: Trio;
@@ -65,7 +65,7 @@ test("a full disk refuses writes loudly, while reads and peers go on; with room 
   assert.notEqual((await trio.status(0)).failure, null);
   const health = await fetch(`http://127.0.0.1:${await adminPort(trio.daemon(0))}/healthz`);
   assert.equal(health.status, 503);
-  // What a Redis client's ready check asks.
+  // The commands of a Redis client's ready check.
   const served = await trio.daemon(0).logged(({ msg }) => msg === "serving Redis clients");
   const info = await said(Number(served["port"]), lines("INFO persistence"));
   assert.match(info, /^loading:0\r$/m, "it reads");
@@ -80,14 +80,14 @@ test("a full disk refuses writes loudly, while reads and peers go on; with room 
   assert.equal(await reader.send("GET k"), "w");
 });
 
-/** No file of the process can grow beyond it. */
+/** Limits the size of the process's files. */
 function limitFiles({ pid }: DaemonProcess, bytes: number): void {
   execFileSync("prlimit", ["--pid", String(pid), `--fsize=${bytes}:${bytes}`]);
 }
 
 const WRITES_MOST = 10_000;
 
-/** Writes until it fails. @returns why */
+/** Writes until a write fails. @returns the error */
 async function fill(write: (key: string) => Promise<void>): Promise<DbsyncError> {
   for (let number = 0; number < WRITES_MOST; number++) {
     try {

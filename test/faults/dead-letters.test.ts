@@ -1,4 +1,7 @@
-/** A write that one real daemon has acknowledged while it was cut off, and that the others' snapshot lacks, is kept and written again. */
+/**
+ * Tests that a write which one real daemon acknowledged while it was cut off, and which is missing from the other
+ * members' snapshot, is stored as a dead letter and written again.
+ */
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -12,7 +15,7 @@ import { Trio } from "./trio.js";
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 const COMMANDS = 400;
-/** A busy machine may need some of it. */
+/** Maximum milliseconds; a busy machine may need a part of it. */
 const LEVEL_MS = 120_000;
 const clockOff = join(buildRoot, "test", "faults", "clock-off.js");
 
@@ -22,7 +25,8 @@ test("a write of a daemon that was cut off is a dead letter once it has another'
   const commands = Array.from({ length: COMMANDS }, (_, i) => ["SET", `n:${i % 300}`, String(i)]);
   const entries = signPast(trio.app, keys, { until: Date.now() - 3 * DAY_MS, commands });
   for (const index of [0, 1]) await makePastFolder(trio.folder(index), { keys, retainMs: HOUR_MS, entries });
-  // Alone, more than a day before the others' entries: no sum of a snapshot covers both, so it is certain that this write is missing.
+  // Alone, more than a day before the other members' entries: no sum of a snapshot covers both, so it is certain that
+  // this write is missing.
   const own = ["-p", String(trio.ports[2]), "-s", trio.app.file, "--root-key", trio.root.file];
   const env = { CLOCK_OFF_MS: String(-4 * DAY_MS - 4 * HOUR_MS) };
   const alone = await startDaemon([...own, "--data", trio.folder(2)], { program: clockOff, env });

@@ -1,4 +1,4 @@
-/** dbsyncd as of a release that knows one version of what commands mean. */
+/** Runs dbsyncd like a release that knows one semantics version. */
 import { main } from "../../daemon/program.js";
 import { HangUps } from "../../net/process/hang-ups.js";
 import { EARLIER_SEMANTICS } from "../support/next-semantics.js";

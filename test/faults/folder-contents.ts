@@ -1,4 +1,4 @@
-/** The data folder of a daemon, looked into from outside: what it holds, and how to damage it as a bad disk would. */
+/** Reads a daemon's data folder from outside, and damages it as a bad disk would. */
 import { closeSync, existsSync, openSync, readFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { hashOf } from "../../engine/trust/identity.js";
@@ -7,10 +7,10 @@ import { readLog } from "../../timeline/disk/write-ahead-log.js";
 import { type Entry, firstPlaceAt, placeOf, readPlace, writePlace } from "../../timeline/entries/entry.js";
 import { readEntry } from "../../timeline/entries/stored-value.js";
 
-/** By their places as text. null: damaged. */
+/** Entries by order key as text; null: damaged. */
 export type Contents = ReadonlyMap<string, Entry | null>;
 
-/** @param since  only what is dated from then on. The daemon may run. */
+/** Reads a folder, also of a running daemon. @param since  the earliest date to include */
 export async function readFolder(data: string, since = 0): Promise<Contents> {
   const contents = new Map<string, Entry | null>();
   if (!existsSync(fileOf(data))) return contents;
@@ -19,7 +19,7 @@ export async function readFolder(data: string, since = 0): Promise<Contents> {
     contents.set(bytes.toString("hex"), readEntry(readPlace(bytes), value, hashOf));
   const reader = openReader(data);
   try {
-    // The log first: what leaves it meanwhile is among the entries by then.
+    // The log first: entries that leave it meanwhile are in LMDB by then.
     for (const [place, value] of inLog(data, reader)) if (place.compare(first) >= 0) keep(place, value);
     for (const [place, value] of reader.entries(first, null)) keep(place, value);
   } finally {
@@ -36,10 +36,10 @@ function* inLog(data: string, { logMark }: Reader): Generator<readonly [place: B
 }
 
 /**
- * Flips a bit of an entry's body in LMDB's file of a daemon that does not run, in all copies that the file has.
- * @param entries  the first of them that is there; not those that the log has, from which they are written anew, though
- *   a page of LMDB's that nothing leads to may have them too
- * @returns whether there was one
+ * Flips a bit of an entry's body in LMDB's file of a stopped daemon, in all copies in the file.
+ * @param entries  candidates; the first one found is damaged. Entries that are also in the log are skipped, since they
+ * are restored from there, although an unused page of LMDB may contain them too
+ * @returns whether one was found
  */
 export async function damage(data: string, entries: Iterable<Entry>): Promise<boolean> {
   const file = fileOf(data);
@@ -62,7 +62,7 @@ export async function damage(data: string, entries: Iterable<Entry>): Promise<bo
   return false;
 }
 
-/** Whether an entry is in LMDB's tree, and not in the log. */
+/** Returns a check whether an entry is in LMDB's tree and not in the log. */
 async function filedIn(data: string): Promise<(entry: Entry) => boolean> {
   const reader = openReader(data);
   try {

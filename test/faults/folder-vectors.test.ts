@@ -1,4 +1,4 @@
-/** Folders that earlier versions have left are opened by this one, and hold what they held. */
+/** Tests that this version opens the folders of earlier versions with their content. */
 import assert from "node:assert/strict";
 import { chmodSync, cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -37,7 +37,7 @@ for (const { name: version } of versions)
       }
     });
 
-/** Git does not keep what others may do with a file. */
+/** Makes a folder private, since Git does not record the permissions of other users. */
 function makePrivate(folder: string): void {
   chmodSync(folder, 0o700);
   for (const entry of readdirSync(folder, { withFileTypes: true })) {

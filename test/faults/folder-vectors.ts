@@ -1,6 +1,6 @@
 /**
- * Data folders as versions of dbsync have left them: test/vectors/folders. Run as a program, this writes those of the version
- * that it belongs to, once for each change of what lies on the disk: `node dist/test/faults/folder-vectors.js 0.1.0`.
+ * Data folders as versions of dbsync have left them: test/vectors/folders. Run as a program, this writes those of its
+ * own version, once for each change of the format on disk: `node dist/test/faults/folder-vectors.js 0.1.0`.
  */
 import { createPrivateKey, type KeyObject } from "node:crypto";
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -12,14 +12,14 @@ import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
 import { makeKeyPair } from "../support/envelope-client.js";
 import { repositoryRoot } from "../support/repository.js";
 
-/** How the daemon ended that left it. A killed one leaves commands in its log that LMDB does not have. */
+/** How the daemon that left the folder ended. A killed one leaves commands in its log that LMDB does not have. */
 export const ENDINGS = ["stopped", "killed"] as const;
 export type Ending = (typeof ENDINGS)[number];
 
-/** A read, and what it answers. */
+/** A read command and its reply. */
 export type Reading = readonly [command: readonly string[], reply: unknown];
 
-/** They say which process has the folder: another one may have that number. */
+/** Files that name the process that uses the folder; another process may have that number. */
 const LOCKS: readonly string[] = ["lock", "lock.mdb"];
 const WRITES: readonly (readonly string[])[] = [
   ["SET", "text", "as it is"],
@@ -59,20 +59,20 @@ const READS: readonly (readonly string[])[] = [
   ["GET", "gone"],
 ];
 
-/** test/vectors/folders, or what lies in it. */
+/** Returns a path in test/vectors/folders. */
 export const foldersPath = (...names: readonly string[]) =>
   join(repositoryRoot, "test/vectors/folders", ...names);
 
 export const privateKeyIn = (folder: string, name: string): KeyObject =>
   createPrivateKey(readFileSync(join(folder, `${name}.pem`)));
 
-/** Starts a daemon with a folder, and with the keys that lie beside it. */
+/** Starts a daemon with a folder, and with the keys next to it. */
 export function startWith(folder: string, keys: string): Promise<DaemonProcess> {
   const files = ["-s", join(keys, "app-public.pem"), "--root-key", join(keys, "root-public.pem")];
   return startDaemon([...files, "--data", folder]);
 }
 
-/** What the reads answer, as JSON has it. */
+/** Returns the replies to the reads, as JSON represents them. */
 export async function readAll(daemon: DaemonProcess, key: KeyObject): Promise<Reading[]> {
   await using client = createClient({ servers: [`127.0.0.1:${daemon.port}`], key });
   const readings: Reading[] = [];

@@ -1,6 +1,6 @@
 /**
- * Subscribers of three daemons, each a process, while one is killed and comes back: nobody hears a message twice or out of order, and
- * nothing lacks that no gap stands for.
+ * Tests subscribers of three daemon processes, one of which is killed and returns: no subscriber receives a message
+ * twice or out of order, and each missing message is covered by a gap.
  */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
@@ -11,7 +11,7 @@ import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
 import { makeKeyPair } from "../support/envelope-client.js";
 import { freePort } from "../support/free-port.js";
 
-/** A busy machine may need some of it. */
+/** Maximum milliseconds; a busy machine may need a part of it. */
 const CALL_MS = 20_000;
 
 const app = makeKeyPair();
@@ -38,7 +38,7 @@ const clientOf = (...places: number[]) =>
     timeout: CALL_MS,
   });
 
-/** What one subscriber was told, numbers of messages and gaps. */
+/** Collects what one subscriber receives: numbers of messages and gaps. */
 async function hear(events: AsyncIterable<ChannelEvent>, told: (number | string)[]): Promise<void> {
   for await (const event of events) {
     if (event.type === "message") told.push(Number(event.text));
@@ -49,7 +49,8 @@ async function hear(events: AsyncIterable<ChannelEvent>, told: (number | string)
 const last = (told: readonly (number | string)[]) => told.findLast((one) => typeof one === "number") ?? -1;
 
 test("messages come once and in order, and none lacks in silence, while the daemon that is listened to dies", async () => {
-  // Two that listen to the one that dies, one of them by a list that ends with the speaker's, and one that stays.
+  // Two subscribers of the daemon that dies (one has the publisher's daemon next in its list), and one that stays
+  // connected.
   const clients = [clientOf(0, 1), clientOf(0, 2), clientOf(1)];
   const told: (number | string)[][] = clients.map(() => []);
   const hearing = clients.map((client, place) => hear(client.subscribe("numbers"), told[place] as string[]));
@@ -83,7 +84,7 @@ test("messages come once and in order, and none lacks in silence, while the daem
   for (const one of told) assertWhole(one);
 });
 
-/** Numbers follow on one another but behind a gap, and never go back. */
+/** Checks that numbers are consecutive except after a gap, and never go back. */
 function assertWhole(told: readonly (number | string)[]): void {
   let before: number | null = null;
   let isGap = true;

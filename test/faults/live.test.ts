@@ -1,4 +1,7 @@
-/** Real daemons: one that was away says that it is live, without a flag, only with everything that was acknowledged before its start. */
+/**
+ * Tests that a real daemon which was away reports itself live, without a flag, only once it has everything that was
+ * acknowledged before its start.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { amount } from "../support/amount.js";
@@ -7,7 +10,7 @@ import { Trio } from "./trio.js";
 const KEYS = amount(1500, 10_000);
 const KEYS_A_CALL = 100;
 const WRITE_EVERY_MS = 5;
-/** Answers in a row that say live. */
+/** Consecutive answers that report live. */
 const LIVE_ANSWERS = 20;
 const LEVEL_MS = 120_000;
 

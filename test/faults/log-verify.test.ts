@@ -1,6 +1,6 @@
 /**
- * `dbsync log verify` on folders of real daemons, killed, damaged, running and read-only: it changes nothing, says the same again,
- * and tells of each tail that is missing. A daemon that starts with such a folder tells as well.
+ * Tests `dbsync log verify` on folders of real daemons, killed, damaged, running and read-only: it changes nothing,
+ * repeats its result, and reports each missing tail. A daemon that starts with such a folder reports it as well.
  */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
@@ -32,7 +32,7 @@ const NOBODY = 65_534;
 const PAGE_BYTES = 4096;
 const KEYS = 120;
 const CUTS_AT_RANDOM = amount(1, 3);
-/** Of groups before the last one; other seeds have others. */
+/** Random ends among the groups before the last one; other seeds use other ends. */
 const ENDS_AT_RANDOM = amount(0, 3);
 const PAGES_AT_RANDOM = amount(1, 10);
 const RUNS_MEANWHILE = amount(1, 3);
@@ -49,12 +49,12 @@ interface Verified {
   readonly text: string;
 }
 
-/** It was killed, with something in its log that LMDB does not have. */
+/** The killed daemon, with groups in its log that LMDB does not have. */
 let killed: Trio;
-/** What it left. */
+/** The folder that it left. */
 let left: string;
 before(async () => {
-  // LMDB gets what was written some 200 ms later: it may have it all when the signal comes.
+  // LMDB gets writes some 200 ms later, and so may have all of them when the signal arrives.
   do {
     await killed?.[Symbol.asyncDispose]();
     killed = await Trio.start([], 1);
@@ -71,7 +71,7 @@ after(async () => {
   rmSync(left, { recursive: true, force: true });
 });
 
-/** Its folder, as it left it. */
+/** Runs a function with a copy of the killed daemon's folder. */
 async function withKilled(use: (folder: string, trio: Trio) => Promise<void>): Promise<void> {
   const folder = killed.folder(0);
   rmSync(folder, { recursive: true });
@@ -79,7 +79,7 @@ async function withKilled(use: (folder: string, trio: Trio) => Promise<void>): P
   await use(folder, killed);
 }
 
-/** Runs the program. @param keys  whose files are named. @param uid  of another user */
+/** Runs the program. @param keys  whose files are named @param uid  of another user */
 function verify(folder: string, { app, root }: Keys, uid?: number): Promise<Verified> {
   const keys = ["--sign-key", app.file, "--root-key", root.file];
   const words = [programPaths.dbsync, "log", "verify", "--data", folder, ...keys, "--json"];
@@ -93,7 +93,7 @@ function verify(folder: string, { app, root }: Keys, uid?: number): Promise<Veri
   });
 }
 
-/** Everything that can be told of a folder from outside, but for when it was read. */
+/** Returns everything about a folder that is visible from outside, except access times. */
 function stateOf(folder: string): Record<string, unknown> {
   const names = ["", ...readdirSync(folder, { recursive: true, encoding: "utf8" })].sort();
   return Object.fromEntries(
@@ -117,7 +117,7 @@ async function withCopy(folder: string, use: (copy: string) => Promise<void>): P
   }
 }
 
-/** Of the log: the number of each group, and where in log-1 it ends. All of this run is there. */
+/** Returns the number of each group of the log, and where it ends in log-1, which contains all of this run. */
 function groupsIn(bytes: Buffer): { readonly sequence: number; readonly end: number }[] {
   let end = 0;
   // Each record begins with the marker, the first one at 0.
@@ -127,7 +127,7 @@ function groupsIn(bytes: Buffer): { readonly sequence: number; readonly end: num
   });
 }
 
-/** What is told of groups that are missing; 0: nothing. */
+/** Returns how many groups are reported missing; 0: none. */
 function lostIn({ report }: Verified): number {
   const told = report.faults.find(({ kind }) => kind === "damaged-log");
   return told === undefined ? 0 : Number(/, (\d+) groups? of writes$/.exec(told.where)?.[1]);
@@ -142,7 +142,7 @@ test("a killed daemon's folder is left as it was, and verified to the same again
     assert.equal(first.report.units.applied, KEYS + 10);
     assert.deepEqual((await verify(folder, trio)).report, first.report);
     assert.deepEqual(stateOf(folder), before);
-    // It is what the daemon makes of it.
+    // The daemon derives the same state from the folder.
     await trio.start(0);
     await trio.end(0, "SIGTERM");
     assert.equal((await verify(folder, trio)).report.state, first.report.state);
@@ -262,7 +262,7 @@ test("a page of data.mdb that is empty is told by verify, and refused at the sta
     process.stdout.write(`seed ${seed}\n`);
     const random = new SeededRandom(seed);
     let refused = 0;
-    // The head's two pages, and some of the others.
+    // The two head pages, and some of the remaining ones.
     const others = random.shuffled(Array.from({ length: pages - 2 }, (_, i) => i + 2));
     for (const page of [0, 1, ...others.slice(0, PAGES_AT_RANDOM)]) {
       writeFileSync(path, Buffer.from(bytes).fill(0, page * PAGE_BYTES, (page + 1) * PAGE_BYTES));
@@ -271,7 +271,7 @@ test("a page of data.mdb that is empty is told by verify, and refused at the sta
       assert.deepEqual(stateOf(folder), before);
       if (code === 0) continue;
       assert.equal(code, 1, text);
-      // A page in the midst of a long value is the value's alone.
+      // A page in the middle of a long value contains only that value.
       if (/"kind":"damaged"/.test(text)) continue;
       assert.match(text, /damaged-(file|page)/);
       if (page % 5 > 0 && refused > 0) continue;
@@ -283,10 +283,10 @@ test("a page of data.mdb that is empty is told by verify, and refused at the sta
     assert.ok(refused > 0);
   }));
 
-/** Number of the last group that was written. */
+/** Returns the number of the last group written. */
 const lastIn = (folder: string): number => groupsIn(readFileSync(join(folder, LOG))).at(-1)?.sequence ?? 0;
 
-/** Number of the last group that LMDB has. */
+/** Returns the number of the last group that LMDB has. */
 async function filedIn(folder: string): Promise<number> {
   const reader = openReader(folder);
   try {

@@ -1,4 +1,4 @@
-/** Real daemons that lack what no other keeps any more: they take a snapshot of another, and are level. */
+/** Tests real daemons that miss entries which no other member retains: they take a member's snapshot and become level. */
 import assert from "node:assert/strict";
 import { rmSync } from "node:fs";
 import { test } from "node:test";
@@ -9,23 +9,23 @@ import { EnvelopeClient, makeKeyPair, type SignedEnvelope } from "../support/env
 import { makePastFolder, signPast } from "./past-folder.js";
 import { Trio } from "./trio.js";
 
-/** A busy machine may need some of it. */
+/** Maximum milliseconds; a busy machine may need a part of it. */
 const LEVEL_MS = 120_000;
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
-/** Envelopes on the way at once. */
+/** Concurrent envelopes. */
 const AT_ONCE = 500;
-/** More than a daemon may keep: from then on it is enough that time goes on. */
+/** More entries than a daemon may retain; from then on only time must pass. */
 const ENOUGH = amount(2500, 4000);
 const TRICKLE = 10;
 const POLL_MS = 100;
-/** As little as may be. */
+/** The smallest limits allowed. */
 const FORGETFUL = [
   ...["--max-timeline-bytes", "1MiB", "--snapshot-entries", "2000"],
   ...["--tail-seconds", "4s", "--window", "2s,1s"],
 ];
 
-/** Sends envelopes of one command each. @returns those that were taken: on a busy machine some come too late */
+/** Sends envelopes of one command each. @returns the accepted ones: on a busy machine some arrive too late */
 async function pour(
   client: EnvelopeClient,
   commands: readonly (readonly ByteString[])[],
@@ -40,7 +40,7 @@ async function pour(
   return commands.filter((_, i) => ids.has((signed[i] as SignedEnvelope).id));
 }
 
-/** Writes until all have dropped what came first. @returns the keys whose writes were answered */
+/** Writes until all daemons have dropped the first entries. @returns the keys whose writes were answered */
 async function outlive(trio: Trio): Promise<ReadonlySet<ByteString>> {
   const answered = new Set<ByteString>();
   using client = await EnvelopeClient.open(trio.ports[0] as number, trio.app);
@@ -80,7 +80,7 @@ for (const [count, name] of some(CLUSTERS))
     const answered = await outlive(trio);
     await trio.level(LEVEL_MS);
     const keys = Number(await client.send("DBSIZE"));
-    // All that was answered is there, and the first one.
+    // Everything that was answered is there, and the first write.
     assert.ok(keys > answered.size && keys <= 1001, `${keys} keys, ${answered.size} answered`);
     for (const index of trio.ports.keys()) {
       await trio.end(index, "SIGKILL");
@@ -104,7 +104,7 @@ test("with --data and --retain a lost folder is made anew from another's snapsho
   for (const index of [0, 1]) await makePastFolder(trio.folder(index), past);
   await trio.startAll();
   await trio.level(LEVEL_MS);
-  // Members tell it every two seconds.
+  // Members report it every two seconds.
   await trio.until("both others have forgotten as much", async () => {
     const { pruned } = await trio.status(0);
     return (pruned[0] as number) > 0 && pruned[0] === pruned[1];

@@ -1,4 +1,7 @@
-/** A daemon with --data and a Redis that mirrors it, as processes: killed, restored from old dumps, away, and mended by `dbsync repair`. */
+/**
+ * Tests a daemon with --data and a Redis mirror, as processes: the mirror is killed, restored from old dumps, away, and
+ * fixed by `dbsync repair`.
+ */
 import assert from "node:assert/strict";
 import { copyFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -68,7 +71,7 @@ describe("a mirrored daemon", { skip }, () => {
     return state;
   }
 
-  /** Waits until nothing differs, and says what did where it never comes to that. */
+  /** Waits until nothing differs; on timeout reports the differences. */
   async function untilSame(): Promise<void> {
     let last: readonly string[] = [];
     const isSame = async () => {
@@ -80,7 +83,7 @@ describe("a mirrored daemon", { skip }, () => {
     });
   }
 
-  /** Writes of each type, a few in each envelope, the answers of which are waited for. */
+  /** Writes values of each type, a few per envelope, and waits for the answers. */
   async function write(count = ENVELOPES): Promise<void> {
     using client = await EnvelopeClient.open(ports.daemon, app);
     for (let i = 0; i < count; i++) await client.replies(Array.from({ length: 10 }, aWrite));
@@ -129,7 +132,7 @@ describe("a mirrored daemon", { skip }, () => {
       daemon = await start();
       await write();
       await untilSame();
-      // Without a dump, so that it begins empty.
+      // Without a dump, so that it starts empty.
       await redis.stop();
       await write(4 * ENVELOPES);
       redis = await startServer();

@@ -1,4 +1,4 @@
-/** dbsyncd as of a release to come, which knows a second version of what commands mean. */
+/** Runs dbsyncd like a future release, which knows a second semantics version. */
 import { main } from "../../daemon/program.js";
 import { HangUps } from "../../net/process/hang-ups.js";
 import { NEXT_SEMANTICS } from "../support/next-semantics.js";

@@ -1,6 +1,6 @@
 /**
- * Daemons whose writes a stream on three real nats-servers orders, one of which is killed under load, the stream's leader: what was
- * acknowledged is there on all daemons, and no lock has two winners.
+ * Tests daemons ordered by a stream on three real nats-servers, of which the stream's leader is killed under load: all
+ * acknowledged writes are on all daemons, and no lock has two winners.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -22,7 +22,7 @@ const ROUNDS = 30;
 
 const app = makeKeyPair();
 
-/** Name of the server that leads the stream. */
+/** Returns the name of the server that leads the stream. */
 async function leaderOf(servers: readonly NatsServer[]): Promise<string> {
   const connection = await connect({ servers: servers.map(({ port }) => `127.0.0.1:${port}`) });
   const manager = await jetstream(connection).jetstreamManager();
@@ -31,11 +31,11 @@ async function leaderOf(servers: readonly NatsServer[]): Promise<string> {
   return cluster?.leader ?? "";
 }
 
-/** What clients of all daemons have been told. */
+/** The load, and the results that clients of all daemons have received. */
 class Load {
-  /** Members that were acknowledged. */
+  /** Acknowledged set members. */
   readonly written: string[] = [];
-  /** Of each round who was told that the lock is his. */
+  /** The clients that acquired the lock, by round. */
   readonly winners: string[][] = [];
   #isOver = false;
   readonly #runs: readonly Promise<void>[];
@@ -59,7 +59,7 @@ class Load {
         ["SET", `lock:${round}`, name, "NX"],
         ["SADD", "written", member],
       ]);
-      // Refused, or unknown: it may be there, and need not.
+      // Refused or unknown: the member may be there or not.
       if (said.kind !== "result") continue;
       this.written.push(member);
       this.winners[round] ??= [];
@@ -100,7 +100,7 @@ test("the stream's leader is killed under load: what was acknowledged is on all 
     await until("it takes writes", async () => (await client.ask([["SET", "ended", "v"]])).kind === "result");
     const [written, locks] = await client.replies([
       ["SMISMEMBER", "written", ...load.written],
-      // Of a round no client may have been answered.
+      // In some rounds no client may have received an answer.
       ["MGET", ...Array.from(load.winners, (_, round) => `lock:${round}`)],
     ]);
     assert.ok(written?.kind === "array" && locks?.kind === "array");

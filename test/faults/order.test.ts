@@ -1,6 +1,6 @@
 /**
- * Three daemons whose writes a stream of a real nats-server orders: locks have one winner, whatever is killed, stopped or put into
- * the stream by others.
+ * Tests three daemons ordered by a stream of a real nats-server: each lock has one winner, whatever is killed, stopped
+ * or added to the stream by other programs.
  */
 import assert from "node:assert/strict";
 import { cpSync, rmSync, writeFileSync } from "node:fs";
@@ -25,7 +25,7 @@ const skip = skipWithout("nats-server");
 const DAEMONS = 3;
 const CLIENTS = 20;
 const ROUNDS = amount(5, 100);
-/** As few as there may be between two. */
+/** The minimum number of entries between two snapshots. */
 const SNAPSHOT_ENTRIES = 1000;
 
 const app = makeKeyPair();
@@ -64,14 +64,14 @@ after(async () => {
 
 const open = (index: number) => EnvelopeClient.open(daemonAt(index).port, app);
 
-/** Asks a daemon by a connection of its own; null: it cannot be reached, or refuses. */
+/** Queries a daemon through a new connection; null: it is unreachable or refuses. */
 async function ask(index: number, ...argv: ByteString[]): Promise<Reply | null> {
   using client = await open(index);
   const said = await client.ask([argv]);
   return said.kind === "result" ? (said.replies[0] ?? null) : null;
 }
 
-/** Until all daemons answer alike, and as they should. */
+/** Waits until all daemons return the expected reply. */
 async function all(expected: Reply, ...argv: ByteString[]): Promise<void> {
   for (let index = 0; index < DAEMONS; index++)
     await until(`daemon ${index}: ${argv.join(" ")}`, async () => {
@@ -91,14 +91,14 @@ test("SET NX by twenty clients at three daemons: one OK in each round, and all d
     const said = await Promise.all(clients.map((client, place) => client.replies([set(place)])));
     const winners = said.flatMap(([reply], place) => (reply?.kind === "status" ? [place] : []));
     assert.equal(winners.length, 1, `round ${round}: ${winners}`);
-    // Each daemon has applied it by the time that one of its own clients was answered.
+    // Each daemon has applied it by the time that one of its own clients receives an answer.
     for (let index = 0; index < DAEMONS; index++)
       assert.deepEqual(await ask(index, "GET", `lock:${round}`), text(`client ${winners[0]}`));
   }
   for (const client of clients) client[Symbol.dispose]();
 });
 
-/** Of the first daemon. */
+/** Returns a metric of the first daemon. */
 async function metric(name: string): Promise<number> {
   const lines = (await (await fetch(`http://127.0.0.1:${admin}/metrics`)).text()).split("\n");
   return Number(lines.find((line) => line.startsWith(`${name} `))?.slice(name.length + 1));
@@ -183,14 +183,14 @@ test("what others put into the stream counts if a key has signed it, and is skip
     });
   using client = await open(0);
   const good = client.sign([["SET", "forged", "signed"]]);
-  // It stands there under the good one's name before that comes.
+  // It is in the stream under the good message's name before that arrives.
   await put({ ...good, signature: Buffer.alloc(64) });
   await stream.publish("dbsync.writes", Buffer.from("garbage"));
   const said = await client.exchange(good.frame);
   assert.ok(said.kind === "result");
   await all(text("signed"), "GET", "forged");
   await put(client.sign([["APPEND", "forged", "!"]]));
-  // Anew, when the stream's own memory of names would be over.
+  // Again, after the stream's deduplication window.
   await stream.publish("dbsync.writes", writeValue(good.body, good.signature));
   await client.replies([["SET", "behind", "it"]]);
   await all(text("it"), "GET", "behind");
@@ -237,7 +237,7 @@ test("without NATS nothing is written and what is read is marked; with it again 
   const refused = await other.ask([["SET", "n", "6"]]);
   assert.ok(refused.kind === "refused");
   assert.deepEqual([refused.code, refused.effect], ["order-unavailable", "not-applied"]);
-  // What was on its way is added again, and answered.
+  // Messages that were on their way are added again, and answered.
   await nats.start();
   isOver = true;
   await writing;
@@ -361,7 +361,7 @@ test("a stream that lost what was applied and went on without it is not read on"
   rmSync(server.folder, { recursive: true });
   cpSync(before.path, server.folder, { recursive: true });
   await server.start();
-  // Others go on, until it is longer than what the daemon has.
+  // Other daemons continue until the stream is longer than what this daemon has.
   const connection = await connect({ servers: `127.0.0.1:${server.port}` });
   for (let i = 0; i < 20; i++) await jetstream(connection).publish("dbsync.writes", Buffer.from("other"));
   await daemon.logged(({ reason }) => /lost some and went on/.test(String(reason)));

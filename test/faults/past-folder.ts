@@ -1,4 +1,7 @@
-/** A data folder as a daemon leaves it that has run for days with --retain, and was stopped: made at once, by its own parts. */
+/**
+ * Creates the data folder of a daemon that ran for days with --retain and was stopped, directly with the daemon's own
+ * classes.
+ */
 import { pino } from "pino";
 import { openStorage } from "../../cluster/replica/open-storage.js";
 import { snapshotFolder } from "../../engine/trust/data-folder.js";
@@ -22,14 +25,14 @@ const WINDOW = { past: 30_000, future: 5000 };
 const EVERY = 50;
 
 export interface Past {
-  /** Those with which the daemon is started. */
+  /** The keys with which the daemon is started. */
   readonly keys: Pick<Settings, "signKey" | "rootKey" | "clusterName">;
-  /** Milliseconds for which entries are kept. */
+  /** Milliseconds for which entries are retained. */
   readonly retainMs: number;
   readonly entries: readonly Entry[];
 }
 
-/** One entry each minute, of one command, the last one at `until`. */
+/** Signs one entry of one command per minute, the last one at `until`. */
 export function signPast(
   pair: KeyPair,
   keys: Past["keys"],
@@ -43,7 +46,7 @@ export function signPast(
   });
 }
 
-/** Some of what is recorded first is left as a snapshot only. */
+/** Creates the folder. Some of the first entries remain only in a snapshot. */
 export async function makePastFolder(folder: string, { keys, retainMs, entries }: Past): Promise<void> {
   const signers = loadSigners(keys, SILENT);
   const limits = double<Settings["limits"]>({ inlineWriteMicros: 0 });
@@ -95,7 +98,7 @@ export async function makePastFolder(folder: string, { keys, retainMs, entries }
   await timeline.stop();
 }
 
-/** Its members have found all its snapshots the same. */
+/** Simulates that the members have found all of its snapshots the same. */
 function tick(timeline: Timeline): void {
   for (const { at } of timeline.handover.cuts) timeline.handover.certify(at);
   timeline.tick();

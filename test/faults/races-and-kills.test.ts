@@ -1,4 +1,7 @@
-/** As races.test.ts, of real processes that are killed and cut off meanwhile, with data folders and in memory. */
+/**
+ * Tests the races of races.test.ts on real processes that are killed and cut off meanwhile, with data folders and in
+ * memory.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createClient } from "../../client/entry.js";
@@ -7,10 +10,10 @@ import { CuttablePort } from "../support/cuttable-port.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
 import { Trio } from "./trio.js";
 
-/** Races at one time, and kills and cuts that are to happen while there are races. */
+/** Concurrent races, and the numbers of kills and cuts during them. */
 const AT_ONCE = 20;
 const FAULTS = amount(1, 2);
-/** Milliseconds: of a race, from one to the next, and of a cut. */
+/** Milliseconds of a race, between two races, and of a cut. */
 const CALL_MS = 1000;
 const APART_MS = 3;
 const CUT_MS = 300;

@@ -1,6 +1,6 @@
 /**
- * Two clients race for thousands of locks (`SET lock NX`), and each counts the daemons that tell it OK: never do both have a
- * majority. DBSYNC_SEED replays what is random here; what the machine does in between it does not.
+ * Tests two clients that race for thousands of locks (`SET lock NX`). Each counts the daemons that answer OK: never do
+ * both have a majority. DBSYNC_SEED replays the random choices, but not the timing of the machine.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -17,20 +17,20 @@ import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
 
 const DAEMONS = 3;
 const ROUNDS = amount(8, 50);
-/** If the machine has left no room for races by then. */
+/** Maximum rounds, in case the machine was too busy for races until then. */
 const ROUNDS_MAX = 400;
-/** Envelopes of each client in a round, and locks in each. */
+/** Envelopes of each client in a round, and locks in each envelope. */
 const ENVELOPES = 10;
 const LOCKS = 20;
-/** Milliseconds by which a copy may come later than it was sent; the daemons hand each other what is 25 ms old. */
+/** Milliseconds by which a copy may arrive late; the daemons send each other entries older than 25 ms. */
 const LATE_MS = [0, 0, 0, 1, 3, 10, 40];
-/** Milliseconds by which dates lie before the time. */
+/** Milliseconds by which envelopes are dated before the present time. */
 const BACK_MS = 20;
 
 const seed = seedOfRun();
 const app = makeKeyPair();
 
-/** One client at one daemon: any number of envelopes on their way. */
+/** A client of one daemon with any number of concurrent envelopes. */
 class Voter implements Disposable {
   readonly #client: EnvelopeClient;
   readonly #waiting = new Map<ByteString, (result: TakenResult | null) => void>();
@@ -48,7 +48,7 @@ class Voter implements Disposable {
     return this.#client.sign(commands, { at });
   }
 
-  /** null: refused. */
+  /** Sends an envelope and returns the daemon's result; null: it refused. */
   async ask({ id, frame }: ReturnType<EnvelopeClient["sign"]>): Promise<TakenResult | null> {
     return await new Promise((resolve) => {
       this.#waiting.set(id, resolve);
@@ -71,7 +71,7 @@ class Voter implements Disposable {
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** What a daemon made of one command, as a client reports it. */
+/** Returns a daemon's result of one command, as a client reports it. */
 function reportOf(result: TakenResult | null, index: number): Report {
   const reply = result?.replies[index];
   if (result === null || reply === undefined || reply.kind === "error")
@@ -106,7 +106,7 @@ test(`of ten thousand races for a lock none has two winners (seed ${seed})`, asy
   let late = 0;
   let won = 0;
   let round = 0;
-  /** Of one client: for each lock of some whether a majority told it OK. */
+  /** Returns for each lock whether a majority answered OK to this client. */
   const vote = async (voters: readonly Voter[], locks: readonly string[]): Promise<boolean[]> => {
     const [first] = voters as [Voter];
     const commands = locks.map((lock) => ["SET", lock, "mine", "NX"]);

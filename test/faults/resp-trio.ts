@@ -9,7 +9,7 @@ export async function respPort(trio: Trio, index: number): Promise<number> {
   return line["port"] as number;
 }
 
-/** Lets the daemons sign for Redis clients. */
+/** Authorizes the daemons to sign for Redis clients. */
 export async function letIn(trio: Trio): Promise<void> {
   await using root = trio.client([0], { key: trio.root.privateKey });
   for (const index of trio.ports.keys()) {

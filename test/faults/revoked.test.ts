@@ -1,4 +1,7 @@
-/** A daemon whose own key is revoked takes nothing more that writes: nobody would get it. Also one that was away meanwhile. */
+/**
+ * Tests that a daemon whose own key was revoked accepts no more writes, since no peer would accept them; also if it was
+ * away at that time.
+ */
 import assert from "node:assert/strict";
 import { createPublicKey } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -13,7 +16,7 @@ import { Trio } from "./trio.js";
 
 const OPTIONS = ["--admin", "0", "--resp", "0"];
 
-/** Lets the third daemon in by an administrator, who can revoke its key then. @returns its id */
+/** Authorizes the third daemon by an administrator, so that this key can revoke it later. @returns its id */
 async function letIn(trio: Trio): Promise<string> {
   const file = join(trio.folder(2), "daemon.pem");
   const { id } = identityOf(loadPrivateKey({ file }, { kinds: ["ed25519"] }).key);
@@ -28,7 +31,7 @@ async function portOf(trio: Trio, msg: string): Promise<number> {
   return Number(line["port"]);
 }
 
-/** Every way in refuses, and everything that tells of a state says why. */
+/** Checks that each protocol refuses, and that each status report names the reason. */
 async function assertRefuses(trio: Trio): Promise<void> {
   await using client = trio.client([2]);
   const refuses = async () =>

@@ -1,6 +1,7 @@
 /**
- * Real daemons, of which some are of a release to come with another INCR: nothing changes until the switch; the one that was left
- * behind keeps what comes, says what it lacks, and is equal once it is upgraded. All the while clients write.
+ * Tests real daemons, some of which run a future release with another INCR: nothing changes until the switch; the
+ * daemon that was not upgraded stores new entries, reports what it does not know, and is equal once it is upgraded.
+ * Clients write all the time.
  */
 import assert from "node:assert/strict";
 import { join } from "node:path";
@@ -67,7 +68,7 @@ test("daemons are upgraded one by one, then the meaning of one command, under lo
   await trio.until("all read it", async () => (await numbers(trio, [0, 1, 2])).every((one) => one === sum));
 });
 
-/** What each of some daemons reads. */
+/** Returns the value that each of some daemons reads. */
 async function numbers(trio: Trio, indices: readonly number[]): Promise<string[]> {
   const read = async (index: number) => {
     await using client = trio.client([index]);

@@ -1,7 +1,8 @@
 /**
- * SCAN, HSCAN, SSCAN and ZSCAN before three real daemons, one of which is killed between two pages or during one, while another client adds and
- * removes elements: a scan returns each element that is there from its first page to its last, or ends with the error of docs/sidecar.md "Where an
- * answer is valid". DBSYNC_SEED replays which daemon is killed, and about when.
+ * Tests SCAN, HSCAN, SSCAN and ZSCAN on three real daemons, one of which is killed between two pages or during one,
+ * while another client adds and removes elements: a scan returns each element that exists from its first page to its
+ * last, or ends with the error of docs/sidecar.md "Where an answer is valid". DBSYNC_SEED replays which daemon is
+ * killed, and about when.
  */
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
@@ -23,7 +24,7 @@ import { Trio } from "./trio.js";
 const ELEMENTS = 1_200;
 const ROUNDS = amount(1, 4);
 const PAGES_MAX = 1_000;
-/** Milliseconds from the request for a page to a kill. */
+/** Maximum milliseconds from the request for a page to a kill. */
 const KILL_MS = 12;
 const LEVEL_MS = 120_000;
 const TEST_MS = 240_000;
@@ -38,7 +39,7 @@ interface Family {
   readonly key: readonly string[];
   add(name: string): string[];
   remove(name: string): string[];
-  /** Answered items for each element. */
+  /** Reply items for each element. */
   readonly step: number;
 }
 
@@ -80,9 +81,9 @@ interface Page {
 
 /** A client that scans. */
 interface Scanner extends AsyncDisposable {
-  /** @throws Error  the answer is an error, or the connection was lost */
+  /** Requests a page. @throws Error  the answer is an error, or the connection was lost */
   page(argv: readonly string[]): Promise<Page>;
-  /** Goes on after an error. @returns whether it can, with the same cursor; false: the error ends the scan */
+  /** Handles an error. @returns whether the scan can continue with the same cursor; false: the error ends the scan */
   mayGoOn(problem: Error, isKilled: boolean): Promise<boolean>;
 }
 
@@ -103,7 +104,7 @@ describe(`while a daemon is killed (seed ${seed})`, () => {
   let port = 0;
   let isWriting = true;
   let writing: Promise<void> = Promise.resolve();
-  /** The daemons by the numbers of their processes in cursors. */
+  /** The daemons by the process numbers in cursors. */
   const givers = new Map<number, number>();
 
   before(async () => {
@@ -130,14 +131,14 @@ describe(`while a daemon is killed (seed ${seed})`, () => {
     folder[Symbol.dispose]();
   });
 
-  /** Adds and removes elements by another client until the test is over. */
+  /** Adds and removes elements through another client until the test is over. */
   async function write(): Promise<void> {
     await using client = trio.client();
     const random = new SeededRandom(seed, 99);
     for (let number = 0; isWriting; number++) {
       const { add, remove } = random.oneOf(families);
       const element = `other:${random.below(2_000)}`;
-      // One that was sent to a daemon as it was killed may be refused.
+      // A command sent to a daemon that is being killed may be refused.
       await client.call(number % 3 === 2 ? remove(element) : add(element)).catch(() => {});
       await pause(1);
     }
@@ -179,7 +180,7 @@ describe(`while a daemon is killed (seed ${seed})`, () => {
       },
       async mayGoOn(problem, isKilled) {
         assert.match(problem.message, INVALID);
-        // Also for a page that took more than 50 ms longer than the errors of the others.
+        // Also for a page that took more than 50 ms longer than the errors of the other daemons.
         assert.ok(isKilled || /another daemon/.test(problem.message), problem.message);
         return false;
       },
@@ -187,7 +188,7 @@ describe(`while a daemon is killed (seed ${seed})`, () => {
     };
   }
 
-  /** By --resp of one daemon; once it is killed by that of another one, with the same cursor. */
+  /** Scans through --resp of one daemon; once that is killed, through another one with the same cursor. */
   async function byDaemon(first: number): Promise<Scanner> {
     let redis = await RedisConnection.open(await respPort(trio, first));
     return {
@@ -205,7 +206,10 @@ describe(`while a daemon is killed (seed ${seed})`, () => {
     };
   }
 
-  /** Scans, and kills the daemon that gave the cursor, or any where none did. @returns what was found; an error that ended the scan */
+  /**
+   * Scans, and kills the daemon that issued the cursor, or any if none did.
+   * @returns the elements found; an error that ended the scan
+   */
   async function scan(
     scanner: Scanner,
     { command, key, step }: Family,
@@ -248,7 +252,7 @@ describe(`while a daemon is killed (seed ${seed})`, () => {
     throw new Error(`${command} does not end`);
   }
 
-  /** `pages`: a scan of one has at least so many. */
+  /** `pages`: the minimum number of pages of a scan. */
   const scanners: readonly {
     readonly how: string;
     open(random: SeededRandom): Promise<Scanner>;

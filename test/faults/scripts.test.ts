@@ -1,6 +1,6 @@
 /**
- * Scripts at three daemons that record, at the same time, of which one is killed: each script is there as a whole or not at all, none
- * that was answered is lost, and all three daemons are equal.
+ * Tests concurrent scripts at three daemons that record, one of which is killed: each script is applied completely or
+ * not at all, no answered script is lost, and all three daemons are equal.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -11,7 +11,7 @@ import { letIn, respPort } from "./resp-trio.js";
 import { Trio } from "./trio.js";
 
 const ROUNDS = amount(30, 400);
-/** Reads, chooses, and writes by what it found. */
+/** Reads, chooses, and writes depending on what it found. */
 const SCRIPT = `
 local total = redis.call('incr', 'total')
 redis.call('rpush', 'log', ARGV[1])

@@ -1,11 +1,14 @@
-/** What `npm run chaos` counts: the same faults for the same seed, and each acknowledged write that is not there in the end. */
+/**
+ * Tests the counts of `npm run chaos`: the same seed produces the same faults, and each acknowledged write that is
+ * missing in the end is counted.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { skipUnlessFull } from "../support/amount.js";
 import type { CrashPair } from "./two-databases/crash-pairs.js";
 import { faultsOf, Side } from "./two-databases/side-by-side.js";
 
-/** Two servers of which the second never has the last writes of the first. */
+/** Two servers, the second of which never has the last writes of the first. */
 class ForgetfulPair implements CrashPair {
   readonly kept = new Set<string>();
   lost = 0;

@@ -1,40 +1,42 @@
-/** TIMELINE STATUS, as far as these tests ask it. */
+/** Reads the fields of TIMELINE STATUS that these tests need. */
 import type { Client, ReplyValue } from "../../client/entry.js";
 
 export interface Status {
   readonly state: string;
-  /** Why nothing is taken any more. */
+  /** Why nothing is accepted any more. */
   readonly failure: string | null;
-  /** Why nothing is applied any more from a date on. */
+  /** Why nothing dated after a certain time is applied any more. */
   readonly standstill: string | null;
-  /** Who tells that its own key was revoked; null: it was not. */
+  /** Which source reported that its own key was revoked; null: it was not. */
   readonly revoked: string | null;
-  /** Why it is no member of the list that there is; "": it is one, or there is none. */
+  /** Why it is not a member of the current list; "": it is a member, or there is no list. */
   readonly unlisted: string;
-  /** By which list of members it goes; "": there is none. */
+  /** The hash of the member list that it uses; "": there is none. */
   readonly listHash: string;
-  /** Keys of which a member holds something else. */
+  /** The number of keys that differ on a member. */
   readonly differing: number;
-  /** The last date whose state was compared with a member's, and the last of what it has folded; milliseconds since 1970. */
+  /** The last date whose state was compared with a member's, and the last date folded; milliseconds since 1970. */
   readonly compared: number;
   readonly newest: number;
   /** Everything dated before it is final; 0: not known. */
   readonly stable: number;
-  /** Groups of writes that were not in the log at its start. */
+  /** Groups of writes that were missing from the log at its start. */
   readonly lostGroups: number;
   readonly deadLetters: number;
   readonly entries: number;
-  /** Of everything it holds. */
+  /** Fingerprint of everything it holds. */
   readonly fingerprint: string;
   /** Whether it has folded what it holds. */
   readonly isSettled: boolean;
-  /** How many members it is connected to. */
+  /** The number of connected members. */
   readonly connected: number;
-  /** Of each of those, the date up to which it keeps nothing any more; milliseconds since 1970, 0: it keeps all. */
+  /**
+   * For each connected member, the date up to which it has dropped entries; milliseconds since 1970, 0: it retains all.
+   */
   readonly pruned: readonly number[];
 }
 
-/** @param client  an administrator's, of one daemon */
+/** Reads the status. @param client  an administrator's, of one daemon */
 export async function readStatus(client: Client): Promise<Status> {
   const fields = fieldsOf(await client.call(["TIMELINE", "STATUS"]));
   const text = (name: string) => String(fields.get(name) ?? "");

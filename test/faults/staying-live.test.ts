@@ -1,6 +1,6 @@
 /**
- * Two daemons, each a process: one is killed, stays away until the other one is isolated or not as long, and returns. The other
- * one, which never stops, refuses no write meanwhile.
+ * Tests two daemon processes: one is killed, stays away until the other is isolated or for a shorter time, and returns.
+ * The other one, which never stops, refuses no write meanwhile.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -12,7 +12,7 @@ import { letIn, respPort } from "./resp-trio.js";
 import { Trio } from "./trio.js";
 
 const ROUNDS = amount(2, 8);
-/** Of the rounds, those in which the other daemon notices that it is alone. */
+/** The share of rounds in which the other daemon notices that it is alone. */
 const ISOLATED = 0.8;
 const EXTRA_MS_MAX = 2_500;
 const EVERY_MS_MAX = 15;

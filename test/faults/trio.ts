@@ -1,6 +1,6 @@
 /**
- * Real daemons, each the others' peer, mostly with a data folder each, and a port that it keeps over its restarts. One that ends
- * without having been told to fails the test.
+ * Real daemons that are each other's peers, usually each with a data folder, and with a port that it retains over
+ * restarts. A daemon that ends unexpectedly fails the test.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -19,19 +19,19 @@ import { readStatus, type Status } from "./status.js";
 
 const DAEMONS = 3;
 const POLL_MS = 100;
-/** What calls and conditions get; a busy machine, or a slow disk, may need some of it. */
+/** Maximum milliseconds of calls and conditions; a busy machine or a slow disk may need a part of it. */
 const CALL_MS = 20_000;
 const UNTIL_MS = 120_000;
 
 export class Trio implements AsyncDisposable {
-  /** Signs commands. */
+  /** The client's key pair. */
   readonly app: KeyPair = makeKeyPair();
-  /** An administrator's. */
+  /** The administrator's key pair. */
   readonly root: KeyPair = makeKeyPair();
   readonly ports: readonly number[];
-  /** Where each is reached by the others; another port than its own: through something. */
+  /** The ports through which the other daemons reach each one; differs from its own port if a relay is between them. */
   linkPorts: readonly number[];
-  /** The same, where it depends on which of the others reaches it. */
+  /** The same, if it depends on which daemon connects. */
   linkPort: (from: number, to: number) => number = (_, to) => this.linkPorts[to] ?? 0;
   /** Everything that the daemons have logged at level error or fatal. */
   readonly errors: string[] = [];
@@ -39,7 +39,7 @@ export class Trio implements AsyncDisposable {
   readonly #args: readonly string[];
   readonly #isInMemory: boolean;
   readonly #daemons: (DaemonProcess | null)[];
-  /** Ended by us, or about to be. */
+  /** Processes that the test has ended or is about to end. */
   readonly #doomed = new WeakSet<DaemonProcess>();
   readonly #unexpected: string[] = [];
 
@@ -51,14 +51,14 @@ export class Trio implements AsyncDisposable {
     this.#daemons = ports.map(() => null);
   }
 
-  /** Started, and live. @param args  further options of each */
+  /** Starts daemons and waits until they are live. @param args  further options of each */
   static async start(args: readonly string[] = [], count = DAEMONS): Promise<Trio> {
     const trio = await Trio.make(args, count);
     await trio.startAll();
     return trio;
   }
 
-  /** Not started. @param isInMemory  without data folders */
+  /** Creates a trio without starting it. @param isInMemory  without data folders */
   static async make(
     args: readonly string[] = [],
     count = DAEMONS,
@@ -69,7 +69,7 @@ export class Trio implements AsyncDisposable {
     return new Trio([...ports], args, isInMemory);
   }
 
-  /** Until all are live. */
+  /** Starts all daemons and waits until they are live. */
   async startAll(options: DaemonOptions = {}): Promise<void> {
     try {
       await Promise.all(this.ports.map((_, index) => this.start(index, options)));
@@ -82,8 +82,8 @@ export class Trio implements AsyncDisposable {
   }
 
   /**
-   * Until the answers of all count where most are to agree. One that begins with nothing, and is live before it has heard of all others, may
-   * have been here before: for some seconds it marks its answers `late`.
+   * Waits until the answers of all daemons count towards a majority. An empty daemon that goes live before it has
+   * reached all peers may have existed before, and so marks its answers `late` for some seconds.
    */
   async untilNoneIsLate(): Promise<void> {
     await this.until("no answer is late", async () => {
@@ -101,14 +101,14 @@ export class Trio implements AsyncDisposable {
     return join(this.#folder, String(index));
   }
 
-  /** @throws Error  it does not run */
+  /** Returns a running daemon. @throws Error  it does not run */
   daemon(index: number): DaemonProcess {
     const daemon = this.#daemons[index];
     if (daemon == null) throw new Error(`daemon ${index} does not run`);
     return daemon;
   }
 
-  /** What a daemon is started with. */
+  /** Returns the command-line arguments of a daemon. */
   argsOf(index: number): string[] {
     const others = [...this.ports.keys()].filter((other) => other !== index);
     const peers = others.flatMap((other) => ["--peer", `127.0.0.1:${this.linkPort(index, other)}`]);
@@ -118,7 +118,7 @@ export class Trio implements AsyncDisposable {
     return ["-p", String(this.ports[index]), ...keys, ...data, ...peers, ...secret, ...this.#args];
   }
 
-  /** Starts one, in its folder of before if there is one. */
+  /** Starts a daemon, in its earlier folder if there is one. */
   async start(index: number, options: DaemonOptions = {}): Promise<DaemonProcess> {
     const daemon = await startDaemon(this.argsOf(index), options);
     this.#daemons[index] = daemon;
@@ -126,7 +126,7 @@ export class Trio implements AsyncDisposable {
     return daemon;
   }
 
-  /** Ends one by a signal, and waits until it has ended. */
+  /** Ends a daemon by a signal, and waits until it has ended. */
   async end(index: number, signal: "SIGKILL" | "SIGTERM"): Promise<Ended> {
     const daemon = this.daemon(index);
     this.#doomed.add(daemon);
@@ -136,25 +136,25 @@ export class Trio implements AsyncDisposable {
     return await daemon.ended();
   }
 
-  /** Ends all that run, gently. */
+  /** Ends all running daemons by SIGTERM. */
   async endAll(): Promise<void> {
     const running = this.#daemons.flatMap((daemon, index) => (daemon === null ? [] : [index]));
     await Promise.all(running.map((index) => this.end(index, "SIGTERM")));
     this.check();
   }
 
-  /** @throws Error  a daemon has ended by itself */
+  /** Checks that the daemons run. @throws Error  a daemon has ended by itself */
   check(): void {
     if (this.#unexpected.length > 0) throw new Error(this.#unexpected.join("\n"));
   }
 
-  /** A client of some of the daemons, of all if none is named. */
+  /** Returns a client of the named daemons, by default of all. */
   client(indices: readonly number[] = [...this.ports.keys()], options: Partial<SendOptions> = {}): Client {
     const servers = indices.map((index) => this.servers[index] as string);
     return createClient({ servers, key: this.app.privateKey, timeout: CALL_MS, ...options });
   }
 
-  /** As each of the daemons sees it; null instead of one that does not answer. */
+  /** Returns the status of each daemon; null: it does not answer. */
   async statuses(): Promise<Status[]> {
     return await Promise.all(this.ports.map((_, index) => this.status(index)));
   }
@@ -164,11 +164,7 @@ export class Trio implements AsyncDisposable {
     return await readStatus(client);
   }
 
-  /**
-   * Waits until all hold the same and have folded it.
-   * @param ms  what they have for it
-   * @returns how long it took
-   */
+  /** Waits until all hold the same entries and have folded them. @param ms  the timeout @returns how long it took */
   async level(ms: number): Promise<number> {
     const startedAt = performance.now();
     const equal = async () => {
@@ -180,7 +176,7 @@ export class Trio implements AsyncDisposable {
     return performance.now() - startedAt;
   }
 
-  /** @throws Error  it does not hold in time, or a daemon has ended; says how the daemons are */
+  /** Waits for a condition. @throws Error  timeout, or a daemon has ended; the message describes the daemons */
   async until(what: string, holds: () => Promise<boolean>, ms = UNTIL_MS): Promise<void> {
     const deadline = performance.now() + ms;
     for (;;) {

@@ -1,5 +1,5 @@
 /**
- * `dbsync-keygen --certificate`: what it makes, held to openssl and to Node's TLS; and what a daemon would
+ * Tests `dbsync-keygen --certificate`: its files, compared with openssl and Node's TLS; and files that a daemon would
  * not load.
  */
 import assert from "node:assert/strict";

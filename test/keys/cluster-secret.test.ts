@@ -1,4 +1,4 @@
-/** The file of a cluster's secret: made once, read by daemons. */
+/** Tests the file of a cluster's secret: made once, read by daemons. */
 import assert from "node:assert/strict";
 import { chmodSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

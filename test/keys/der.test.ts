@@ -1,4 +1,4 @@
-/** What is whole DER and what is not: every cut, and every byte that is missing. */
+/** Tests the DER parser: every truncation, and every missing byte. */
 import assert from "node:assert/strict";
 import { generateKeyPairSync } from "node:crypto";
 import { createRequire } from "node:module";

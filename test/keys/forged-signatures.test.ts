@@ -1,8 +1,8 @@
 /**
- * Signatures that were never made with the private key, in the shapes that RSA and Ed25519 verifiers of other
- * libraries have taken: bytes where there should be none, padding too short, structures read leniently. The
- * blocks are raised to the private exponent, so everything but their form is right; the key is the attacker's
- * best case, for with the exponent 3 such blocks can be made without it.
+ * Tests signatures that were made without the private key, in the shapes that RSA and Ed25519 verifiers of other
+ * libraries have accepted: additional bytes, padding too short, structures parsed leniently. The blocks are raised to
+ * the private exponent, so everything but their form is right. The key is the attacker's best case, for with the
+ * exponent 3 such blocks can be made without it.
  * Source: RFC 8017, 8.2.2 and 9.2 (compare with the one encoding that there is); RFC 8032, 5.1.7; the advisories
  * CVE-2006-4339, CVE-2022-24771, -24772, -24773, CVE-2025-12816, -66030, CVE-2026-33894, -33895, -85393.
  */
@@ -37,7 +37,7 @@ const digest = (name: string) => createHash(name).update(TEXT).digest();
 
 const bytes = (hex: string) => Buffer.from(hex.replaceAll(" ", ""), "hex");
 
-/** DER with a length of one byte, or, with `longForm`, of the two that BER allows. */
+/** Returns DER with a length of one byte, or, with `longForm`, of the two that BER allows. */
 function der(tag: number, content: Buffer, longForm = false): Buffer {
   const head = longForm ? [tag, 0x81, content.length] : [tag, content.length];
   return Buffer.concat([Buffer.from(head), content]);
@@ -50,7 +50,7 @@ const octets = (content = digest("sha256")) => der(0x04, content);
 const info = (...parts: Buffer[]) => der(0x30, Buffer.concat(parts));
 const GOOD_INFO = info(algorithm(NULL), octets());
 
-/** 00 01 FF… 00 and the rest, as long as the modulus; `behind` comes after it, at the padding's cost. */
+/** Returns 00 01 FF… 00 and the content, as long as the modulus. `behind` follows and shortens the padding. */
 function block(content: Buffer, behind = Buffer.alloc(0), padding?: Buffer): Buffer {
   const filled = padding ?? Buffer.alloc(MODULUS_BYTES - 3 - content.length - behind.length, 0xff);
   const made = Buffer.concat([bytes("00 01"), filled, bytes("00"), content, behind]);
@@ -58,13 +58,13 @@ function block(content: Buffer, behind = Buffer.alloc(0), padding?: Buffer): Buf
   return made;
 }
 
-/** `padding` in front of the content, and zeros after it to the modulus's length. */
+/** Returns `padding` bytes, the content, and zeros up to the modulus's length. */
 function shortPadded(padding: number, content = GOOD_INFO): Buffer {
   const behind = Buffer.alloc(MODULUS_BYTES - 3 - padding - content.length);
   return block(content, behind, Buffer.alloc(padding, 0xff));
 }
 
-/** The raw RSA operation: what a verifier finds when it opens the signature. */
+/** Applies the raw RSA operation, so that the verifier finds `plain` in the signature. */
 function sealed(plain: Buffer): Buffer {
   return privateEncrypt({ key: privateKey, padding: constants.RSA_NO_PADDING }, plain);
 }
@@ -78,7 +78,7 @@ function changed(plain: Buffer, at: number, byte: number): Buffer {
 const GOOD = block(GOOD_INFO);
 const LONG_GARBAGE = der(0x04, Buffer.alloc(60, 0x61));
 
-/** What was wrong, and the block. */
+/** Blocks by their error. */
 const BLOCKS: Readonly<Record<string, Buffer>> = {
   "bytes behind the DigestInfo, padding shortened": block(GOOD_INFO, Buffer.alloc(150, 0x61)),
   "one byte behind the DigestInfo": block(GOOD_INFO, bytes("00")),
@@ -155,8 +155,8 @@ describe("A signature whose block is forged is refused", () => {
 });
 
 /**
- * The block without NULL is the one that RFC 8017, A.2.4, lets a verifier take; what is compared with the one
- * encoding refuses it too, or a text had two signatures.
+ * RFC 8017, A.2.4, lets a verifier accept the block without NULL. Comparing with the one encoding refuses it too;
+ * otherwise a text had two signatures.
  */
 test("A signature whose DigestAlgorithm lacks its NULL is refused", () => {
   const plain = block(info(algorithm(), octets()));
@@ -186,12 +186,12 @@ test("Keys with which blocks can be forged are refused when they are loaded", ()
   }
 });
 
-/** Ed25519 public keys as SubjectPublicKeyInfo: RFC 8410. */
+/** Makes an Ed25519 public key as SubjectPublicKeyInfo: RFC 8410. */
 function edPublicKey(point: string): KeyObject {
   return createPublicKey({ key: bytes(`302a300506032b6570032100${point}`), format: "der", type: "spki" });
 }
 
-/** The points of small order, each with either sign bit, and names of theirs that are not reduced. */
+/** The points of small order, each with either sign bit, and encodings of theirs that are not reduced. */
 const WEAK_POINTS = [
   `01${"00".repeat(31)}`,
   `ec${"ff".repeat(30)}7f`,
@@ -239,7 +239,7 @@ describe("Ed25519", () => {
   });
 
   test("The forgery is real: OpenSSL takes it from the neutral point for every text", (t) => {
-    // R is the neutral point and S is 0: S·B = R + h·A whatever the text's hash h.
+    // R is the neutral point and S is 0: S·B = R + h·A for every hash h of a text.
     const forged = Buffer.concat([bytes("01"), Buffer.alloc(63)]);
     assert.equal(verifyEnvelope(TEXT, forged, pair.publicKey), false);
     const isTaken = verifyEnvelope(TEXT, forged, edPublicKey(`01${"00".repeat(31)}`));

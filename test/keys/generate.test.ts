@@ -1,4 +1,4 @@
-/** Making pairs, and writing them so that they are whole or absent. */
+/** Tests the generation of key pairs, and that files are written completely or not at all. */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";

@@ -1,6 +1,4 @@
-/**
- * Loading keys that can be used, in every form that openssl writes them. What cannot: unusable-files.test.ts.
- */
+/** Tests loading of usable keys, in every form that openssl writes. Unusable ones: unusable-files.test.ts. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { createPrivateKey, createPublicKey, generateKeyPairSync, KeyObject } from "node:crypto";
@@ -24,7 +22,7 @@ const skip = { skip: withoutOpenssl };
 /** Compared with openssl's own below. */
 const FINGERPRINT_2048 = fingerprint(createPublicKey(readFileSync(vectorKeys.public2048)));
 
-/** openssl's words that write `out.pem` from the 2048-bit vector key `key.pem`. */
+/** Arguments with which openssl writes `out.pem` from the 2048-bit vector key `key.pem`. */
 const PRIVATE_FORMS = {
   "PKCS#1": "rsa -in key.pem -traditional -out out.pem",
   "PKCS#1 encrypted with AES": "rsa -in key.pem -traditional -aes256 -passout PASS -out out.pem",
@@ -199,8 +197,7 @@ test("folders, absent files and endless ones are said to be so", (t) => {
 
 test("wrong passphrases are never taken for anything else", () => {
   const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
-  // Roughly one wrong passphrase in 256 decrypts to something with valid padding; openssl then fails
-  // otherwise.
+  // Roughly one wrong passphrase in 256 decrypts to something with valid padding; openssl then fails differently.
   const cipher = { cipher: "aes-256-cbc", passphrase: PASSPHRASE };
   const pem = privateKey.export({ type: "pkcs1", format: "pem", ...cipher });
   for (let round = 0; round < amount(300, 1500); round++) {

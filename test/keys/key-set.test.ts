@@ -1,4 +1,4 @@
-/** What `-s` names: files and folders of public keys. */
+/** Tests the files and folders of public keys that `-s` names. */
 import assert from "node:assert/strict";
 import { chmodSync, copyFileSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

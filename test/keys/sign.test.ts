@@ -1,4 +1,4 @@
-/** Signing and verifying, against the signatures that the original C driver made. */
+/** Tests signing and verifying with the signatures that the original C driver made. */
 import assert from "node:assert/strict";
 import {
   constants,
@@ -30,7 +30,7 @@ const vectors: readonly Vector[] = JSON.parse(readFileSync(join(folder, "vectors
 const public2048 = loadPublicKey({ file: vectorKeys.public2048 }).key;
 const public4096 = loadPublicKey({ file: vectorKeys.public4096 }).key;
 
-/** `ds:<outer>:ds:<inner>:<text>` and the signature. */
+/** Returns the text, the signature and the key of a recorded `ds:<outer>:ds:<inner>:<text>`. */
 function signedParts(name: string): { text: Buffer; signature: Buffer; keyFile: string } {
   const vector = vectors.find((candidate) => candidate.name === name);
   assert.ok(vector?.keyFile, name);

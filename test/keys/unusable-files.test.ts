@@ -1,6 +1,6 @@
 /**
- * Files that hold no usable key: the error names each, what it is, and a remedy. If the remedy is a command, it is run, and its result is
- * loaded.
+ * Tests files without a usable key: the error names the file, what it is, and a remedy. If the remedy is a command,
+ * the test runs it and loads its result.
  */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
@@ -12,14 +12,14 @@ import { loadPrivateKey, loadPublicKey } from "../../keys/key-file.js";
 import { openssl, temporaryFolder, vectorKeys, withoutOpenssl, withoutSshKeygen } from "./openssl.js";
 
 interface Case {
-  /** What the file is. */
+  /** The kind of file. */
   readonly title: string;
-  /** openssl's words that write it from `key.pem` and `pub.pem`; or what writes it. */
+  /** Arguments with which openssl writes it from `key.pem` and `pub.pem`; or a function that writes it. */
   readonly make: readonly string[] | ((folder: string) => void);
-  /** The code of its refusal where this half is expected; none: not tried. */
+  /** The code of the refusal where this half is expected; none: not tested. */
   readonly private?: KeyFileErrorCode;
   readonly public?: KeyFileErrorCode;
-  /** What to append to the cure's command, so that it asks nothing; none: the sentence has no command. */
+  /** Arguments that make the remedy's command non-interactive; none: the sentence has no command. */
   readonly cure?: { readonly [half in KeyHalf]?: string };
   readonly says?: RegExp;
   readonly skip?: string | false;
@@ -29,7 +29,7 @@ const read = (folder: string, name: string) => readFileSync(join(folder, name), 
 const write = (folder: string, text: string) =>
   writeFileSync(join(folder, "made it.pem"), text, { mode: 0o600 });
 
-/** A PEM text with `count` lines of its body removed from the middle. */
+/** Returns a PEM text without `count` lines from the middle of its body. */
 function withoutLines(pem: string, count: number): string {
   const lines = pem.split("\n");
   lines.splice(5, count);
@@ -254,7 +254,7 @@ function sshKeygen(folder: string): void {
   ]);
 }
 
-/** Makes the case's file, with a blank in its name: commands have to quote it. */
+/** Makes the case's file, with a space in its name: commands must quote it. */
 function makeFile({ make }: Case, folder: string): string {
   copyFileSync(vectorKeys.private2048, join(folder, "key.pem"));
   copyFileSync(vectorKeys.public2048, join(folder, "pub.pem"));
@@ -279,7 +279,7 @@ function refusal(half: KeyHalf, file: string): KeyFileError {
   assert.fail(`${file} was taken`);
 }
 
-/** Runs the command that a sentence ends with, and loads the file that it makes. */
+/** Runs the command at the end of a sentence, and loads the file that it makes. */
 function follow(error: KeyFileError, half: KeyHalf, folder: string, appendix: string): void {
   const command = /: ((?:openssl|ssh-keygen|cp) .*)$/.exec(error.message)?.[1];
   assert.ok(command, `a command in: ${error.message}`);

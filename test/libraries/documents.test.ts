@@ -1,4 +1,7 @@
-/** Drivers of MongoDB, and a library that stands on one: what their manuals show first, against daemons. They end with 0 if all that they check is so. */
+/**
+ * Runs drivers of MongoDB, and a library that uses one, against daemons: the first examples of their manuals. Each
+ * exits with 0 if all its checks pass.
+ */
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
@@ -13,7 +16,7 @@ const folder = join(repositoryRoot, "test", "libraries");
 const isInstalled = existsSync(join(folder, "npm", "node_modules", "mongoose"));
 const ofNpm = skipUnlessFull || (isInstalled ? false : "test/libraries/npm is not installed");
 
-/** Below test/libraries, and by which program. The newest driver of Node.js has tests of its own. */
+/** Files below test/libraries and the programs that run them. The newest driver for Node.js has tests of its own. */
 const LIBRARIES = [
   {
     name: "the driver of Node.js, version 6",

@@ -1,4 +1,7 @@
-/** Drivers with one connection string for three daemons: operations go on while daemons are killed and started again. */
+/**
+ * Drivers with one connection string for three daemons: operations continue while daemons are killed and started
+ * again.
+ */
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -38,7 +41,10 @@ const DRIVERS = [
   },
 ] as const;
 
-/** Operations that succeed after each change, and connections that a killed daemon breaks: operations of one client follow each other. */
+/**
+ * Operations that must succeed after each change, and the maximum that a killed daemon breaks: a client has one
+ * operation in flight.
+ */
 const OPERATIONS = 30;
 const KILLED = 2;
 const BROKEN = /^(?:MongoNetworkError|AutoReconnect|MongoPoolClearedError)\b/;
@@ -74,7 +80,7 @@ class Driver {
     );
   }
 
-  /** Ends it. @returns how many operations have failed, by their errors */
+  /** Ends the program. @returns error → how many operations failed with it */
   async end(): Promise<Readonly<Record<string, number>>> {
     const closed = once(this.#child, "close");
     this.#child.stdin?.end();

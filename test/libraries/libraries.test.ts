@@ -1,6 +1,6 @@
 /**
- * Libraries that people use with Redis: the usual examples of each, against redis-server and daemons. They end with 0 if all that they
- * check is so.
+ * Runs libraries that people use with Redis against redis-server and daemons: the usual examples of each. Each
+ * exits with 0 if all its checks pass.
  */
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
@@ -15,9 +15,9 @@ import { SERVERS, type Served } from "./servers.js";
 
 interface Library {
   readonly name: string;
-  /** Below test/libraries. */
+  /** A path below test/libraries. */
   readonly file: string;
-  /** null: it comes by npm. */
+  /** null: it is installed by npm. */
   readonly debianPackage: string | null;
 }
 
@@ -42,7 +42,7 @@ const LIBRARIES: readonly Library[] = [
   { name: "Sidekiq", file: "ruby/sidekiq.rb", debianPackage: "ruby-sidekiq" },
 ];
 
-/** By the folder. Not the PATH's Python, which may be one that does not know Debian's packages. */
+/** Folder → program. The PATH's Python may be one without Debian's packages. */
 const PROGRAMS: Readonly<Record<string, string>> = {
   npm: process.execPath,
   python: "/usr/bin/python3",

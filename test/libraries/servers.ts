@@ -1,4 +1,4 @@
-/** What the libraries are run against: each answers Redis clients at a port. */
+/** The servers that the libraries use: each answers Redis clients at a port. */
 
 import { makeFolder, until } from "../daemon/replicas.js";
 import { knowsSecret } from "../support/cluster-secret.js";
@@ -23,7 +23,7 @@ const startAlone = (flag: string, clients: "Redis" | "MongoDB") => async (): Pro
   return { port: await served(daemon, clients), [Symbol.asyncDispose]: () => daemon[Symbol.asyncDispose]() };
 };
 
-/** The first of three that know each other and keep what is written. */
+/** Starts three daemons that know each other and have data folders. Returns the first. */
 async function startOneOfThree(clients: "Redis" | "MongoDB"): Promise<Served> {
   const [app, root] = [makeKeyPair(), makeKeyPair()];
   const ports = [await freePort(), await freePort(), await freePort()];
@@ -65,7 +65,7 @@ async function startOneOfThree(clients: "Redis" | "MongoDB"): Promise<Served> {
   };
 }
 
-/** redis-server itself, so that an example that is wrong is told from a daemon that is. */
+/** redis-server is among them, to distinguish a wrong example from a wrong daemon. */
 export const SERVERS: readonly { readonly name: string; readonly start: () => Promise<Served> }[] = [
   { name: "redis-server", start: startRedis },
   { name: "a daemon in memory", start: startAlone("--resp", "Redis") },

@@ -1,4 +1,4 @@
-/** Connections of the version 1 listener: what closes them, and that none holds up another. */
+/** Tests what closes connections of the version 1 listener, and that no connection delays another. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { once } from "node:events";
@@ -108,7 +108,7 @@ test("a client that reads slowly gets the last answer whole, however long it tak
   slow.command("GET big");
   using idle = await RawClient.open(daemon.port);
   now = 10_000;
-  // Once this one is closed for its idleness, the slow one's time has been looked at as well.
+  // When the idle connection is closed, the daemon has checked the slow one's time as well.
   assert.equal(await idle.rest(), "");
   slow.socket.resume();
   assert.equal((await slow.rest()).length, "ds:20971536:redis:20971521:\0".length + 20 * MIB);
@@ -234,7 +234,7 @@ test("a client that takes nothing of its answer is closed after the idle time", 
   assert.equal(await client.ask(`SET big ${"x".repeat(20 * MIB)}`), "OK");
   client.socket.pause();
   client.command("GET big");
-  // It came before these.
+  // These requests came after the long one.
   for (let i = 0; i < 3; i++) assert.equal(await other.ask("PING"), "PONG");
   now = 10_000;
   await until("it is closed", () => daemon.log.some(({ reason }) => reason === "output-stuck"));

@@ -1,4 +1,4 @@
-/** Clients of other protocols that carry lines which an attacker chose: no listener takes one of them for a request. */
+/** Tests that no listener takes lines that an attacker placed in another protocol's messages for a request. */
 import assert from "node:assert/strict";
 import { connect } from "node:net";
 import { after, before, test } from "node:test";
@@ -10,7 +10,7 @@ import { answerUntilClosed, clientHello } from "../support/client-hello.js";
 import { startDaemon } from "../support/daemon-process.js";
 import { RedisConnection } from "../support/redis-connection.js";
 
-/** By listener, lines each of which would write. */
+/** Lines that each would write, by listener. */
 const WRITES = {
   resp: "SET stolen 1",
   memcached: "set stolen 0 0 1\r\nx",
@@ -62,7 +62,7 @@ for (const name of NAMES) {
   });
 }
 
-/** What clients of each protocol begin with; `SECRET` is nothing that may come back. */
+/** The first bytes of clients, by protocol. `SECRET` must never be sent back. */
 const BEGINNINGS = {
   http: "GET /SECRET HTTP/1.1\r\nHost: SECRET\r\n\r\n",
   resp: "*2\r\n$3\r\nGET\r\n$6\r\nSECRET\r\n",
@@ -72,7 +72,7 @@ const BEGINNINGS = {
   sql: "select SECRET from SECRET where SECRET = 1;\n",
 } as const;
 
-/** By the protocol of the client: what it is answered, and the option that serves it. */
+/** The answer to a client of each protocol, and the option that serves it. */
 const ANSWERS = {
   http: [/^HTTP\/1\.1 400 Bad Request\r\n(?:[^\r]+\r\n)*\r\n[^\r\n]+\n$/, "--admin"],
   resp: [/^-ERR [^\r\n]+\r\n$/, "--resp"],
@@ -101,7 +101,7 @@ test("a client at the wrong port: one line, in its own protocol, names the optio
   };
   for (const [here, port] of Object.entries(ports))
     for (const speaker of SPEAKERS) {
-      // An inline command of Redis.
+      // Redis takes it for an inline command.
       if (here === speaker || (here === "resp" && speaker === "memcached")) continue;
       const [own, option] = ANSWERS[speaker];
       const name = `${speaker} at ${here}`;
@@ -113,7 +113,7 @@ test("a client at the wrong port: one line, in its own protocol, names the optio
       const line = await all.logged(({ detail }) => new RegExp(`served by ${option}`).test(String(detail)));
       assert.doesNotMatch(JSON.stringify(line), /SECRET/);
     }
-  // Bytes that are cut end no daemon.
+  // Truncated bytes end no daemon.
   for (const port of Object.values(ports))
     for (const speaker of SPEAKERS)
       for (const length of [1, 5, 15]) {

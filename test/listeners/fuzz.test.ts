@@ -1,4 +1,7 @@
-/** Mutated requests to each listener of a real daemon: at most their own connection ends. Replay with DBSYNC_SEED. */
+/**
+ * Sends mutated requests to each listener of a real daemon: at most their own connection ends. Replay with
+ * DBSYNC_SEED.
+ */
 import assert from "node:assert/strict";
 import { connect } from "node:net";
 import { test } from "node:test";
@@ -14,7 +17,7 @@ import { openClient, pair } from "./ws/scene.js";
 const INPUTS = amount(400, 20_000);
 const CONNECTIONS = 8;
 const CHANGES_MAX = 4;
-/** Milliseconds after which a connection that neither side has ended is closed. */
+/** Milliseconds after which the test closes a connection that neither side has ended. */
 const OPEN_MS_MAX = 30;
 
 const latin1 = (text: string) => Buffer.from(text, "latin1");
@@ -23,7 +26,7 @@ const UPGRADE =
   "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n" +
   "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n";
 
-/** A masked frame, whose mask is all zeros. */
+/** Returns a masked frame with a mask of zeros. */
 function frame(first: number, payload: Buffer): Buffer {
   const { length } = payload;
   const size = length < 126 ? [0x80 | length] : [0xfe, length >> 8, length & 0xff];
@@ -44,7 +47,7 @@ function webSocketInputs(): readonly Buffer[] {
   ];
 }
 
-/** What is mutated. */
+/** The inputs to mutate, by listener. */
 const INPUTS_OF: Readonly<Record<"ws" | UserListenerName, readonly Buffer[]>> = {
   ws: [latin1(UPGRADE), ...webSocketInputs()],
   resp: [
@@ -67,7 +70,7 @@ const INPUTS_OF: Readonly<Record<"ws" | UserListenerName, readonly Buffer[]>> = 
   ),
 };
 
-/** Some of its bytes are others, are missing or are there twice. */
+/** Changes, removes or duplicates some bytes. */
 function mutated(bytes: Buffer, random: SeededRandom): Buffer {
   let result = Buffer.from(bytes);
   for (let left = random.below(CHANGES_MAX + 1); left > 0 && result.length > 0; left--) {
@@ -82,7 +85,7 @@ function mutated(bytes: Buffer, random: SeededRandom): Buffer {
   return result;
 }
 
-/** Sends an input in one piece or in two, and ends the connection by one of the ways there are. */
+/** Sends an input in one piece or in two, and ends the connection in a random manner. */
 function send(port: number, name: keyof typeof INPUTS_OF, random: SeededRandom): Promise<void> {
   const count = random.between(1, 3);
   const bytes = Buffer.concat(

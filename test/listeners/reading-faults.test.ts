@@ -1,4 +1,4 @@
-/** An error in the code that reads requests closes the connection whose bytes caused it, and nothing else. */
+/** Tests that an error in the code that reads requests closes the connection whose bytes caused it, and no other. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";

@@ -1,4 +1,4 @@
-/** A listener for users in the test's own process, before a memory of its own. */
+/** Starts a listener for users in the test's own process, on a memory of its own. */
 import { LocalUnits } from "../../engine/backends/local-units.js";
 import { MemoryBackend } from "../../engine/backends/memory.js";
 import { Newest } from "../../engine/backends/newest.js";
@@ -32,7 +32,7 @@ export interface UserScene<Listener> extends AsyncDisposable {
   readonly port: number;
   readonly log: readonly LogLine[];
   readonly users: Users;
-  /** What is answered on a connection of its own to all of it, until it is closed. */
+  /** Sends bytes on a new connection. @returns all answers until it is closed */
   said(bytes: string): Promise<string>;
 }
 

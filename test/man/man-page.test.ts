@@ -1,4 +1,4 @@
-/** The manual pages hold what the help says, and groff finds nothing wrong with them. */
+/** The manual pages contain what the help prints, and groff reports no error. */
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";

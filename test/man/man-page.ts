@@ -1,4 +1,4 @@
-/** A manual page of a program, in the macros of man(7), from the texts that its help prints. Pure. */
+/** Makes a program's manual page, in the macros of man(7), from the texts of its help. Pure. */
 import type { Command } from "commander";
 
 export interface Book {
@@ -6,7 +6,7 @@ export interface Book {
   readonly source: string;
 }
 
-/** All of a program in one page: its options, then each subcommand with its own. */
+/** Returns a program's complete page: its options, then each subcommand with its own. */
 export function manPage(program: Command, { source }: Book): string {
   const name = program.name();
   return [
@@ -58,7 +58,7 @@ function optionLines(command: Command): string[] {
   return terms.flatMap(([term, description]) => [".TP", `.B ${escaped(term)}`, escaped(description)]);
 }
 
-/** What its help tells behind the options: notes, examples, exit codes. */
+/** Returns the help's text after the options: notes, examples, exit codes. */
 function textBehind(command: Command): string {
   let whole = "";
   const before = command.configureOutput().writeOut;
@@ -72,7 +72,7 @@ function textBehind(command: Command): string {
   return whole.slice(whole.indexOf(command.helpInformation()) + command.helpInformation().length);
 }
 
-/** Lines with an indent stand as they are, paragraphs flow. */
+/** Formats text: indented lines are unchanged, paragraphs are filled. */
 function textLines(text: string): string[] {
   return text
     .split(/\n{2,}/)
@@ -88,7 +88,7 @@ function textLines(text: string): string[] {
 const firstLower = (sentence: string): string =>
   `${sentence.slice(0, 1).toLowerCase()}${sentence.slice(1).replace(/\.$/, "")}`;
 
-/** As roff shows it letter by letter, in ASCII. */
+/** Escapes a line, so that roff prints it unchanged in ASCII. */
 export function escaped(line: string): string {
   const text = line
     .replaceAll("\\", "\\e")

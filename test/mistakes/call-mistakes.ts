@@ -1,9 +1,9 @@
-/** Mistakes of a call, which every client can make. */
+/** Mistakes in a call, which every client can make. */
 import { NAMELESS } from "../support/nameless.js";
 import type { Call, Mistake } from "./mistake.js";
 import type { Scene } from "./scene.js";
 
-/** A call that is right, but for what is said. */
+/** Returns a valid call with some changes. */
 const but =
   (change: (scene: Scene) => Partial<Call>): NonNullable<Mistake["call"]> =>
   (scene) => ({

@@ -1,4 +1,4 @@
-/** Mistakes of those who start a daemon. */
+/** Mistakes in starting a daemon. */
 import { NAMELESS } from "../support/nameless.js";
 import type { Mistake } from "./mistake.js";
 import type { Scene } from "./scene.js";

@@ -1,12 +1,12 @@
-/** A mistake that people make: how it is made, and what every text about it has to say. */
+/** A mistake that people make: how a test makes it, and what every text about it must say. */
 import type { SendOptions } from "../../client/settings/options.js";
 import type { CommandInput } from "../../client/shared/command.js";
 import type { Scene } from "./scene.js";
 
-/** Where a text is read: in a program's error, on the terminal, or in a daemon's log. */
+/** Where a text appears: in a program's error, on the terminal, or in a daemon's log. */
 export type Reader = "Node" | "shell" | "PHP" | "Python" | "dbsyncd" | "log";
 
-/** A call as every language can make it. */
+/** A call that every language can make. */
 export interface Call {
   readonly servers: string;
   /** A file's path; "": unsigned. */
@@ -19,25 +19,25 @@ export interface Call {
 }
 
 export interface Mistake {
-  /** As people would say it. */
+  /** The mistake in users' words. */
   readonly name: string;
   /** Whether docs/troubleshooting.md prints its text. */
   readonly isCommon?: true;
-  /** What, where, and what to do: each stands in each text. */
+  /** What, where, and what to do: each must occur in each text. */
   readonly says: readonly RegExp[];
-  /** By Node, the shell, PHP and Python. */
+  /** Makes the call for Node, the shell, PHP and Python. */
   readonly call?: (scene: Scene) => Call;
-  /** Languages that have no such option, or no such mistake. */
+  /** Languages that have no such option, or in which it is no mistake. */
   readonly not?: readonly Reader[];
   /** A line of a daemon's log. */
   readonly log?: { readonly of: (scene: Scene) => readonly object[]; readonly line: RegExp };
-  /** By Node alone. */
+  /** Makes the mistake in Node alone. */
   readonly node?: (scene: Scene) => Promise<unknown>;
-  /** The call is made, and what is wrong is a warning. */
+  /** Whether the call succeeds, with a warning. */
   readonly isWarning?: true;
-  /** Words behind `dbsync`, variables, and what a dbsync.ini holds. */
+  /** Arguments of `dbsync`, variables, and the content of a dbsync.ini. */
   readonly shell?: (scene: Scene) => ShellCall;
-  /** Words behind `dbsyncd`. */
+  /** Arguments of `dbsyncd`. */
   readonly daemon?: (scene: Scene) => DaemonStart;
 }
 
@@ -51,6 +51,6 @@ export interface ShellCall {
 export interface DaemonStart {
   readonly words: readonly string[];
   readonly variables?: Readonly<Record<string, string>>;
-  /** Of the file that --config names. */
+  /** Content of the file that --config names. */
   readonly toml?: string;
 }

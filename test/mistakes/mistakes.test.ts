@@ -1,4 +1,7 @@
-/** Every mistake of the table is made: each text says what is wrong, where, and what to do, and docs/troubleshooting.md prints those of common ones. */
+/**
+ * Makes every mistake of the table: each text says what is wrong, where, and what to do, and
+ * docs/troubleshooting.md prints the common ones.
+ */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -12,7 +15,7 @@ import { GROUPS, PAGE, printedText, shownText } from "./page.js";
 import { makeScene, type Scene } from "./scene.js";
 import { plain, type Told, tell } from "./tell.js";
 
-/** Of each group, mistakes that are made at a shell as well in a plain run: each is a process. */
+/** In a plain run, the number of mistakes of each group that are made in a shell as well: each starts a process. */
 const SHELLS = amount(2, 1000);
 const MISTAKES_LEAST = 60;
 
@@ -31,7 +34,7 @@ test("the table has at least sixty mistakes, each once in its group", () => {
 
 function check(mistake: Mistake, told: Told): void {
   for (const [reader, text] of Object.entries(told) as [Reader, string][]) {
-    // A log says less: it is read by those who know where.
+    // A log line says less, since its readers know where it was written.
     if (reader !== "log")
       for (const said of mistake.says) assert.match(text, said, `${reader} does not say so`);
   }

@@ -1,4 +1,4 @@
-/** The calls of the table by other languages: one process for each makes them all. */
+/** Makes the table's calls in other languages: one process for each makes them all. */
 import { runPhp } from "../examples/php-script.js";
 import { runPython } from "../python/running.js";
 import type { Call, Mistake, Reader } from "./mistake.js";
@@ -58,7 +58,7 @@ const RUN: Partial<Record<Reader, (calls: readonly Call[]) => Promise<(string | 
 
 export const LANGUAGES = Object.keys(RUN) as Reader[];
 
-/** What a language says of each mistake. */
+/** Returns a language's text for each mistake. */
 export async function tellBy(
   language: Reader,
   mistakes: readonly Mistake[],

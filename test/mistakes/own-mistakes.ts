@@ -1,4 +1,4 @@
-/** Mistakes of programs in JavaScript, and at a shell. */
+/** Mistakes in JavaScript programs and in a shell. */
 import { createClient } from "../../client/entry.js";
 import type { Mistake } from "./mistake.js";
 import type { Scene } from "./scene.js";

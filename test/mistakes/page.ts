@@ -1,4 +1,4 @@
-/** The section of docs/troubleshooting.md with the texts of common mistakes. */
+/** Makes the section of docs/troubleshooting.md with the texts of common mistakes. */
 import { CALL_MISTAKES } from "./call-mistakes.js";
 import { DAEMON_MISTAKES } from "./daemon-mistakes.js";
 import type { Mistake } from "./mistake.js";
@@ -22,20 +22,20 @@ export const GROUPS: readonly Group[] = [
 const BEGIN = "<!-- made by npm run mistakes -->\n";
 const END = "<!-- end of what is made by npm run mistakes -->\n";
 
-/** Returns the page with the texts of the common mistakes. @param texts  by mistake */
+/** Returns the page with the texts of the common mistakes. @param texts  mistake → text */
 export function pageWith(page: string, texts: ReadonlyMap<Mistake, string>): string {
   const [head, rest] = page.split(BEGIN) as [string, string];
   const sections = [...texts].map(([{ name }, text]) => `\n### ${name}\n\n\`\`\`text\n${text}\n\`\`\`\n`);
   return [head, BEGIN, ...sections, "\n", END, rest.split(END)[1]].join("");
 }
 
-/** Returns the text of one reader, without the program's name before it: Node's or the shell's if there is one. */
+/** Returns the text for one reader, without the program's name: Node's or the shell's if there is one. */
 export function shownText(told: Told): string {
   const text = told.Node ?? told.shell ?? told.dbsyncd ?? "";
   return text.replace(/^(?:dbsync|dbsyncd|dbsync-keygen): /, "");
 }
 
-/** Returns what the page prints for a mistake, or null if it does not have it. */
+/** Returns the page's text for a mistake, or null if it has none. */
 export function printedText(page: string, { name }: Mistake): string | null {
   const section = page.split(`\n### ${name}\n`)[1]?.split(/\n### /)[0] ?? "";
   return /^```text\n([\s\S]*?)\n```$/m.exec(section)?.[1] ?? null;

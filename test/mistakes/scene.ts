@@ -1,4 +1,4 @@
-/** What mistakes are made with: daemons in the test's own process, and files. */
+/** The environment of the mistakes: daemons in the test's own process, and files. */
 import {
   chmodSync,
   copyFileSync,
@@ -18,7 +18,7 @@ import { type RunningReplica, startReplica } from "../daemon/replicas.js";
 import { type TestCertificate, writeCertificate } from "../support/certificate-files.js";
 import { freePort, listenAtFreePort } from "../support/free-port.js";
 
-/** Each is its address. */
+/** Daemon → its arguments. */
 const DAEMONS = {
   unsigned: () => [],
   signed: ({ file }) => ["-s", file("app-public.pem"), "--root-key", file("root-public.pem")],
@@ -38,7 +38,7 @@ interface Files {
   readonly file: (name: string) => string;
   readonly certificate: TestCertificate;
   readonly expired: TestCertificate;
-  /** Nobody listens there. */
+  /** An address where no process listens. */
   readonly dead: string;
 }
 
@@ -48,7 +48,7 @@ export interface Scene extends Files, AsyncDisposable {
   readonly folder: string;
   readonly at: Readonly<Record<DaemonName, string>>;
   readonly log: (name: DaemonName) => readonly object[];
-  /** A server of version 1, one of something else, and one that says nothing. */
+  /** A server of version 1; `website` serves another protocol, and `hung` never answers. */
   readonly version1: string;
   readonly website: string;
   readonly hung: string;
@@ -63,7 +63,7 @@ export async function makeScene(): Promise<Scene> {
   const expired = await writeCertificate(file("expired-tls"), { expired: true });
   chmodSync(expired.key, 0o644);
   const files: Files = { file, certificate, expired, dead: `127.0.0.1:${await freePort()}` };
-  // Its folder is recorded with these keys, and then left.
+  // The data folder is written with these keys, and its daemon is then stopped.
   const before = await startReplica({ args: ["-s", file("app-public.pem"), "--data", file("old-data")] });
   await before[Symbol.asyncDispose]();
   const running = new Map<DaemonName, RunningReplica>();
@@ -113,7 +113,7 @@ async function writeKeys(file: (name: string) => string): Promise<void> {
   writeFileSync(file("notes.txt"), "Remember the milk.\n", { mode: 0o600 });
 }
 
-/** One key that may only read, and one that was revoked. */
+/** Adds a key that may only read, and a revoked key. */
 async function limitWeb(server: string, file: (name: string) => string): Promise<void> {
   const der = (name: string) =>
     readFileSync(file(`${name}-public.pem`), "utf8").replace(/-----[^-]+-----|\s/g, "");
@@ -125,7 +125,7 @@ async function limitWeb(server: string, file: (name: string) => string): Promise
   await app.send("RPUSH list one");
 }
 
-/** Takes connections, and never says a word. */
+/** Starts a server that accepts connections and never answers. */
 async function startSilent(): Promise<{ server: Server; address: string }> {
   const server = createServer((socket) =>
     socket

@@ -1,4 +1,4 @@
-/** What each program says of a mistake, as it says it: without what differs from run to run. */
+/** Collects each program's text about a mistake, without the parts that differ from run to run. */
 import assert from "node:assert/strict";
 import { mkdtempSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -18,7 +18,10 @@ import type { Scene } from "./scene.js";
 
 export type Told = Partial<Record<Reader, string>>;
 
-/** All that is told of a mistake, but by other languages. @param hasShell  each is a process */
+/**
+ * Collects all texts about a mistake, except those of other languages.
+ * @param hasShell  whether to run shells, each a process
+ */
 export async function tell(mistake: Mistake, scene: Scene, hasShell: boolean): Promise<Told> {
   const told: Told = {};
   const call = mistake.call?.(scene);
@@ -101,7 +104,7 @@ async function byDaemon(mistake: Mistake, scene: Scene): Promise<string> {
   return assert.fail("it starts");
 }
 
-/** Facts that a reader of the log looks for; others differ each time. */
+/** Log fields that identify the fault; the remaining ones differ each time. */
 const FACTS = ["reason", "detail", "key", "command", "database", "server", "address", "code"];
 
 async function inLog({ of, line }: NonNullable<Mistake["log"]>, scene: Scene): Promise<string> {
@@ -113,7 +116,7 @@ async function inLog({ of, line }: NonNullable<Mistake["log"]>, scene: Scene): P
   return `${level}: ${msg}${shown.length > 0 ? ` (${shown.join(", ")})` : ""}`;
 }
 
-/** Folders, ports, keys and times are others each time. */
+/** Replaces folders, ports, keys and times, which differ each time. */
 export function plain(text: string, { folder, at }: Scene): string {
   const ports = Object.values(at).map((address) => address.split(":")[1] as string);
   return (
@@ -127,7 +130,7 @@ export function plain(text: string, { folder, at }: Scene): string {
       .replace(/\b(?!(?:ab){32})[\da-f]{64}\b/g, "9f2c…")
       .replace(/(?:ab){32}/g, "abab…")
       .replace(/x{20,}/g, "xxx…")
-      // Behind a hello, which names what the client knows by then.
+      // The error follows a hello, whose length depends on what the client knows by then.
       .replace(/at byte [1-9]\d+/g, "at byte 86")
       .replace(/it is \d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ/g, "it is 2027-01-31 12:00:00Z")
       .replace(/\w{3} +\d+ \d\d:\d\d:\d\d \d{4} GMT/g, "Jan 31 12:00:00 2027 GMT")

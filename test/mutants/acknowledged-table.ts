@@ -1,4 +1,7 @@
-/** What an acknowledgement of a unit with conditions rests on, and a client's own writes, each rule broken in one place. */
+/**
+ * The rules for the acknowledgement of a unit with conditions, and for a client's own writes, each broken in one
+ * position.
+ */
 import type { Mutant } from "./mutant.js";
 
 const POLICY = "client/shared/policy.js";

@@ -1,4 +1,4 @@
-/** The rules of what a unit may produce, each broken in one place. */
+/** The rules of what a unit may produce, each broken in one position. */
 import type { Mutant } from "./mutant.js";
 
 const STORE = "test/store/effort.test.js";

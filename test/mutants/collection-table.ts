@@ -1,4 +1,7 @@
-/** The rules of collections, each broken in one place: what commands touch, what undoing brings back, what filters and indexes mean. */
+/**
+ * The rules of collections, each broken in one position: what commands touch, what undoing restores, what filters and
+ * indexes mean.
+ */
 import type { Mutant } from "./mutant.js";
 
 const ORACLE = "test/store/commands/collections/oracle.test.js";

@@ -1,4 +1,4 @@
-/** The rules of the first fetch of --json-replica, each broken in one place. */
+/** The rules of the first fetch of --json-replica, each broken in one position. */
 import type { Mutant } from "./mutant.js";
 
 const FETCH = "listeners/json/replicas/first-fetch.js";

@@ -1,6 +1,6 @@
 /**
- * The fold by itself, against the naive one: entries in any order of arrival, in batches, with cuts and replays. What breaks
- * it shows sooner here than in a whole run.
+ * Compares the fold alone with the naive one: entries in any order of arrival, in batches, with cuts and replays. Its
+ * faults appear sooner here than in a complete run.
  */
 import { type Condition, hexOf, unitId } from "../../protocol/version-2/envelope.js";
 import { DATABASES_DEFAULT, Database } from "../../store/database.js";
@@ -15,10 +15,10 @@ import { EPOCH } from "../simulation/world.js";
 import { SeededRandom } from "../support/seeded-random.js";
 
 const ENTRIES_MOST = 60;
-/** Milliseconds over which they are dated; as long as keys live. */
+/** Milliseconds over which entries are dated; as long as keys live. */
 const SPREAD_MS = 12_000;
 
-/** @returns what differs; nothing: all is equal */
+/** Runs a seed. @returns the differences; empty: all is equal */
 export function foldSeed(seed: number): string[] {
   try {
     const tables = drawTables(new SeededRandom(seed, 0));
@@ -30,7 +30,7 @@ export function foldSeed(seed: number): string[] {
   }
 }
 
-/** How much is about tables, or else about groups. */
+/** The shares of table commands and of group commands. */
 interface Shares {
   readonly tables: number;
   readonly groups: number;
@@ -56,7 +56,10 @@ function differenceOf(random: SeededRandom, shares: Shares): string | null {
   return `only in the fold: ${found.filter((line) => !expected.includes(line))}`;
 }
 
-/** Of clients and administrators; some of `if` name the units that did change a key last, if all comes in order. */
+/**
+ * Returns entries of clients and administrators. Some `if` name the units that changed a key last if everything arrives
+ * in order.
+ */
 function someEntries(random: SeededRandom, genesis: Genesis, shares: Shares): Entry[] {
   const maker = new CommandMaker(random, { keys: random.oneOf([1, 1, 2, 4]), now: EPOCH, ...shares });
   const beginning = (db: number) =>

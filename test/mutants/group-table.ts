@@ -1,4 +1,4 @@
-/** The rules of groups of streams' consumers, each broken in one place. */
+/** The rules of consumer groups, each broken in one position. */
 import type { Mutant } from "./mutant.js";
 
 const COMMANDS = "test/store/commands/streams/consumer-groups.test.js";

@@ -1,6 +1,7 @@
 /**
- * A member's snapshot taken over by itself: keys that were added by entries which go with that, or stay, in chains, and what
- * they have signed. Which of it stays is told by the simulation's oracle. In whole runs this comes together too seldom.
+ * Runs the adoption of a member's snapshot alone: chains of keys added by entries that are dropped with it or stay, and
+ * entries that these keys have signed. The simulation's oracle decides which entries stay. Complete runs combine this
+ * too rarely.
  */
 import assert from "node:assert/strict";
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
@@ -15,11 +16,11 @@ const OPTIONS = { every: 10, limits: { retainMs: 100_000 } };
 const GIVEN = 60;
 const GIVEN_EVERY_MS = 5000;
 const ENTRIES_MOST = 30;
-/** Of genesis; all others come by `KEY ADD`. */
+/** The initial keys; all other ones are added by `KEY ADD`. */
 const [APPLICATION, ROOT] = KEY_IDS as [ByteString, ByteString];
 const ADDED = [3, 4, 5, 6, 7] as const;
 
-/** @returns what differs; nothing: all is equal */
+/** Runs a seed. @returns the differences; empty: all is equal */
 export async function handoverSeed(seed: number): Promise<string[]> {
   try {
     return await differences(new SeededRandom(seed));
@@ -67,7 +68,7 @@ const adding = (number: number): string =>
 const placeBytes = (entry: Entry): ByteString => bytesOf(writePlace(placeOf(entry)));
 const dateIn = (place: ByteString): number => dateOf(Buffer.from(place, "latin1"));
 
-/** As much of one as the oracle looks at. */
+/** Returns the part of a world that the oracle reads. */
 function worldOf(entries: readonly Entry[]): Pick<World, "genesis" | "ledger"> {
   const sent = new Map(entries.map((entry) => [entry.id, { entry }]));
   const genesis = { applications: [{ id: APPLICATION }], roots: [{ id: ROOT }] };

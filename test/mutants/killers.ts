@@ -1,10 +1,10 @@
-/** What finds mutants out, each for one seed. */
+/** The runs that detect mutants, each for one seed. */
 import { makeWorld, simulate } from "../simulation/simulate.js";
 import { foldSeed } from "./fold-seed.js";
 import { handoverSeed } from "./handover-seed.js";
 import type { Mutant } from "./mutant.js";
 
-/** @returns what went wrong; nothing: all held */
+/** Runs a seed with a mutant's killer. @returns the problems; empty: everything held */
 export async function problemsOf(
   { killer = "simulation" }: Mutant,
   seed: number,
@@ -17,7 +17,7 @@ export async function problemsOf(
     case "lists":
       return makeWorld(seed, null, []).settings.lists ? (await simulate(seed)).problems : [];
     case "simulation":
-      // Without what came later their first seeds are what they were.
+      // Without later features, their first seeds stay the same.
       return (await simulate(seed, { without: ["lists"] })).problems;
   }
 }

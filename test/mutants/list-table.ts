@@ -1,4 +1,4 @@
-/** How daemons go by lists of members, each rule broken in one place; the simulation finds them out. */
+/** The rules of daemons for member lists, each broken in one position; the simulation detects them. */
 import type { Mutant } from "./mutant.js";
 
 export const listMutants: readonly Mutant[] = [

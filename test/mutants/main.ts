@@ -1,7 +1,7 @@
 /**
- * `npm run mutants`: breaks one rule after the other and shows that the simulation, or a test, finds each out.
- * `npm run mutants -- dedupe order` tries those whose name holds one of the words.
- * `npm run mutants -- --tested`, behind a whole run of the tests in full, runs none of them once more without a mutant.
+ * `npm run mutants`: breaks one rule at a time and checks that the simulation, or a test, detects each.
+ * `npm run mutants -- dedupe order` tries those whose name contains one of the words.
+ * `npm run mutants -- --tested`, after a full run of the tests, does not repeat them without a mutant.
  */
 import { type ChildProcess, fork, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -17,20 +17,20 @@ import { problemsOf } from "./killers.js";
 import type { Mutant } from "./mutant.js";
 import { mutants } from "./table.js";
 
-/** Within so many seeds each must be found out. */
+/** The number of seeds within which each mutant must be detected. */
 const SEEDS_MOST = 3000;
-/** A mutant that hangs in one run is found out too. */
+/** Milliseconds of one run after which a mutant hangs, and so is detected too. */
 const HANGS_AFTER_MS = 60_000;
-/** A test file has many tests, and may share the machine. */
+/** Milliseconds of a test file, which has many tests and may share the machine. */
 const TEST_HANGS_AFTER_MS = 300_000;
-/** Tests with daemons wait most of their time. */
+/** Parallel runs; tests with daemons mostly wait. */
 const LANES = availableParallelism() + 1;
 const FIRST_SEED = 1;
-/** Seeds that fail without any mutant show a defect, which is to be mended first. */
+/** Maximum number of seeds that fail without a mutant; they show a defect to fix first. */
 const UNSOUND_MOST = 5;
-/** In what a test file prints as TAP: the first failure, with what was wrong. */
+/** The first failure and its reason in the TAP output of a test file. */
 const FAILURE = /^( *)not ok .*\n\1 {2}---\n[\s\S]*?^\1 {2}\.\.\.$/m;
-/** What is wrong with a mutant that dies of itself, not of the rule that it breaks. */
+/** An error that comes from the mutant's code itself, not from the rule that it breaks. */
 const UNFIT = /(?:ReferenceError|SyntaxError): .*/;
 
 interface Death {
@@ -47,7 +47,7 @@ const suspect = join(dirname(fileURLToPath(import.meta.url)), "suspect.js");
 
 type Message = { readonly kind: "trying" } | ({ readonly kind: "killed" } & Death);
 
-/** Tries one. @returns null: it lives */
+/** Tries a mutant. @returns null: it survives */
 async function tryMutant(mutant: Mutant): Promise<Death | null> {
   for (let { from = FIRST_SEED } = mutant; ; ) {
     const death = await tryFrom(mutant, from);
@@ -58,7 +58,7 @@ async function tryMutant(mutant: Mutant): Promise<Death | null> {
   }
 }
 
-/** Whether the code passes as it is: else a seed shows nothing about a mutant. */
+/** Whether the seed passes without a mutant; otherwise it proves nothing. */
 async function isSound(mutant: Mutant, seed: number): Promise<boolean> {
   const problems = await problemsOf(mutant, seed);
   if (problems.length === 0) return true;
@@ -71,37 +71,40 @@ async function isSound(mutant: Mutant, seed: number): Promise<boolean> {
 const unsound = new Set<number | string>();
 const testRuns = new Map<string, Promise<boolean>>();
 
-/** What tests leave that are ended when the first of them has failed. */
+/** A folder for files of tests that are ended after their first failure. */
 const leftovers = mkdtempSync(join(tmpdir(), "mutants-"));
 
 forgetSettings();
 
-/** What few runs of a test would miss, it may still find. */
+/** Few runs of a test could miss the mutant, so tests run in full. */
 const inFull = { ...process.env, DBSYNC_FULL: "1", TMPDIR: leftovers };
 
-/** What a mutant keeps from coming is given up earlier. */
+/** With a mutant, tests wait for a shorter time for conditions. */
 const withMutant = { ...inFull, DBSYNC_UNTIL_MS: "40000" };
 
-/** The same of a test file: run once, for all mutants that it is to find out. */
+/** Returns whether a test file passes without a mutant. It runs once for all of its mutants. */
 function isSoundTest(test: string): Promise<boolean> {
   const run = testRuns.get(test) ?? canPass(test);
   testRuns.set(test, run);
   return run;
 }
 
-/** What fails now and then is for `npm test` to find out; here it is told, and tried once more. */
+/**
+ * Returns whether a test file passes at all. `npm test` is meant to detect tests that fail occasionally; here this is
+ * reported, and the test is tried again.
+ */
 async function canPass(test: string): Promise<boolean> {
   if ((await passes(test)) || (await passes(test))) return true;
   unsound.add(test);
   return false;
 }
 
-/** Says what failed: a fault that shows here alone is to be found by what this prints. */
+/** Runs a test file, and prints its failures: a fault that occurs only here can only be found from this output. */
 async function passes(test: string): Promise<boolean> {
   const child = spawn(process.execPath, [join(buildRoot, test)], {
     stdio: ["ignore", "pipe", "pipe"],
     env: inFull,
-    // Beside mutants it may take twice as long, and to be slow is no fault of it.
+    // Alongside mutants it may take twice as long, which is no fault.
     timeout: 2 * TEST_HANGS_AFTER_MS,
   });
   const [output, errors, [code, signal]] = await Promise.all([
@@ -114,7 +117,7 @@ async function passes(test: string): Promise<boolean> {
   return false;
 }
 
-/** Of what a test file prints, what has failed and why. */
+/** Returns the failed tests and reasons from the output of a test file. */
 function failuresOf(output: string): string {
   return output
     .split(/^(?=# Subtest: )/m)
@@ -124,12 +127,12 @@ function failuresOf(output: string): string {
 
 const suspects = new Set<ChildProcess>();
 
-/** With the servers that its test has started. */
+/** Ends a test file with the servers that it has started. */
 function end(child: ChildProcess): void {
   try {
     process.kill(-(child.pid as number), "SIGKILL");
   } catch {
-    // None of it is left.
+    // It has ended already.
   }
 }
 
@@ -147,7 +150,7 @@ function tryFrom({ name, test, from: first = FIRST_SEED }: Mutant, from: number)
     for (const stream of [child.stdout, child.stderr])
       stream?.on("data", (bytes) => {
         output += bytes;
-        // One test is enough; the others would wait for what the mutant keeps from them.
+        // One failure is enough; the remaining tests would wait for what the mutant prevents.
         if (FAILURE.test(output)) end(child);
       });
     const hangs = (): void => {
@@ -174,7 +177,7 @@ function tryFrom({ name, test, from: first = FIRST_SEED }: Mutant, from: number)
   });
 }
 
-/** What is wrong with the table: a mutant whose place has changed shows nothing. */
+/** Returns what is wrong with a row of the table: a mutant whose code has changed proves nothing; null: nothing. */
 function staleness({ name, file, find }: Mutant): string | null {
   const times = readFileSync(join(buildRoot, file), "utf8").split(find).length - 1;
   return times === 1 ? null : `${name}: what it replaces stands ${times} times in ${file}`;
@@ -197,7 +200,7 @@ async function main(words: readonly string[]): Promise<void> {
   );
   const stale = chosen.map(staleness).filter((text) => text !== null);
   for (const text of stale) console.error(text);
-  // The last of the table start servers, and take longest: nothing is to be waited for in the end that was begun last.
+  // The last ones of the table start servers and take longest, so they start first.
   const queue = chosen.filter((mutant) => staleness(mutant) === null).reverse();
   let alive = stale.length;
   const work = async () => {

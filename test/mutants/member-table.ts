@@ -1,4 +1,4 @@
-/** What a daemon takes from the other members, and tells them, each rule broken in one place. */
+/** The rules of what a daemon accepts from other members and sends to them, each broken in one position. */
 import type { Mutant } from "./mutant.js";
 
 const MISBEHAVING = "test/cluster/peers/misbehaving.test.js";

@@ -1,15 +1,21 @@
-/** A rule of the timeline, broken in one place of the compiled code. */
+/** A rule of the timeline, broken in one position of the compiled code. */
 export interface Mutant {
   readonly name: string;
   /** Compiled file, from the build's root. */
   readonly file: string;
-  /** Stands in it exactly once. */
+  /** Occurs in the file exactly once. */
   readonly find: string;
   readonly replace: string;
-  /** What has to find it out: a run of the whole, one with lists of members, or, for rules below what daemons show, the fold or a handover by itself. */
+  /**
+   * What must detect it: a complete run, one with member lists, or, for rules without visible effect in daemons, the
+   * fold or a handover alone.
+   */
   readonly killer?: "simulation" | "lists" | "fold" | "handover";
-  /** The first seed that found it out, where those before cost much; later ones are tried too. */
+  /** The first seed that detected it, if earlier ones take long; later ones are tried too. */
   readonly from?: number;
-  /** The test file that has to find it out instead, from the build's root: what runs bring about seldom, or one bad member alone cannot. */
+  /**
+   * The test file that must detect it instead, from the build's root: for cases that runs rarely produce, or that a
+   * single byzantine member cannot.
+   */
   readonly test?: string;
 }

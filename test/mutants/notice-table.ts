@@ -1,4 +1,4 @@
-/** The rules of what subscribers and those who keep copies are told of keys, each broken in one place. */
+/** The rules of notifications to subscribers and to programs that copy keys, each broken in one position. */
 import type { Mutant } from "./mutant.js";
 
 const FOLD = "test/timeline/fold/changes.test.js";

@@ -1,4 +1,4 @@
-/** The rules of the proxy's balancer and cache, each broken in one place. */
+/** The rules of the proxy's balancer and cache, each broken in one position. */
 import type { Mutant } from "./mutant.js";
 
 const BALANCER = "test/proxy/balancer/balancer.test.js";

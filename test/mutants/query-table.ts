@@ -1,4 +1,4 @@
-/** The rules of filters and updates that DOC.* and MDB.* share, each broken in one place. */
+/** The rules of filters and updates that DOC.* and MDB.* share, each broken in one position. */
 import type { Mutant } from "./mutant.js";
 
 const QUERIES = "test/store/queries/queries.test.js";

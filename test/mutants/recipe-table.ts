@@ -1,4 +1,4 @@
-/** What the recipes of examples/ stand on, each broken in one place. */
+/** The rules that the recipes of examples/ depend on, each broken in one position. */
 import type { Mutant } from "./mutant.js";
 
 export const recipeMutants: readonly Mutant[] = [

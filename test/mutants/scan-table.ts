@@ -1,9 +1,9 @@
-/** The order of scans, broken in one place each: what makes pages skip elements that are there. */
+/** The order of scans, each rule broken in one position so that pages skip existing elements. */
 import type { Mutant } from "./mutant.js";
 
 const PAGE = "store/values/tables/scan-page.js";
 const PAGES = "test/timeline/fold/pages.test.js";
-/** What finds keys only as they are now. */
+/** Code that finds keys only in their present order. */
 const FIRST_ENTRIES =
   "((kept) => ({ keyspace: () => ({ entries: [...kept.values()], find: (key) => kept.get(key) }) }))(new Map(data.keyspace(db).entries.map((entry) => [entry.key, entry])))";
 const SPREAD = "test/engine/backends/redis/cluster-spread.test.js";

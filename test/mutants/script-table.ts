@@ -1,4 +1,4 @@
-/** The rules of scripts, each broken in one place. */
+/** The rules of scripts, each broken in one position. */
 import type { Mutant } from "./mutant.js";
 
 const RECORDED = "test/listeners/resp/scripts/recorded.test.js";

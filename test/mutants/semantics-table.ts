@@ -1,4 +1,4 @@
-/** The rules of CLUSTER SEMANTICS, each broken in one place. */
+/** The rules of CLUSTER SEMANTICS, each broken in one position. */
 import type { Mutant } from "./mutant.js";
 
 const FOLD = "test/timeline/fold/semantics.test.js";

@@ -1,4 +1,7 @@
-/** The rules of SQL, each broken in one place: what statements touch, what undoing brings back, what indexes and uniqueness hold. */
+/**
+ * The rules of SQL, each broken in one position: what statements touch, what undoing restores, what indexes and
+ * uniqueness guarantee.
+ */
 import type { Mutant } from "./mutant.js";
 
 const STATEMENTS = "test/store/commands/relations/sql.test.js";

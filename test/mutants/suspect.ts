@@ -1,4 +1,4 @@
-/** A process with one mutant in it: runs seed after seed until one finds it out, and tells its parent which. */
+/** A process with one mutant: runs seeds until one detects it, and reports that seed to its parent. */
 import { register } from "node:module";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -16,12 +16,12 @@ register("./break-module.js", import.meta.url, {
 
 if (mutant.test !== undefined) {
   process.disconnect?.();
-  // It says by its exit code whether it fails.
+  // The exit code reports a failure.
   await import(pathToFileURL(join(buildRoot, mutant.test)).href);
 } else await trySeeds(mutant);
 
 async function trySeeds(suspected: Mutant): Promise<void> {
-  // Imported now, since from now on modules come broken.
+  // Imported now, since modules are broken from now on.
   const { problemsOf } = await import("./killers.js");
   for (let seed = Number(first); seed < Number(first) + Number(most); seed++) {
     process.send?.({ kind: "trying" });

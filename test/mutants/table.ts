@@ -1,6 +1,6 @@
 /**
- * The rules that keep daemons equal, each broken in one place. The comments of the code that is broken say why it stands
- * there; a mutant that nothing finds out means a rule that nothing needs, or a test that sees too little.
+ * The rules that keep daemons equal, each broken in one position. The comments of the broken code explain the rule. A
+ * mutant that survives means an unnecessary rule, or an incomplete test.
  */
 
 import { acknowledgedMutants } from "./acknowledged-table.js";
@@ -139,7 +139,7 @@ export const mutants: readonly Mutant[] = [
     name: "watermark checked at decode",
     file: "timeline/timeline.js",
     find: "if (place.at <= this.#watermark.value ||",
-    // As it was when the envelope was decoded, some time before.
+    // The watermark when the envelope was decoded, some time before.
     replace: "if (place.at <= this.#watermark.value - 2000 ||",
     from: 71,
   },

@@ -1,4 +1,4 @@
-/** Who may connect from a page. */
+/** The rules for connections from web pages, each broken in one position. */
 import type { Mutant } from "./mutant.js";
 
 export const webMutants: readonly Mutant[] = [

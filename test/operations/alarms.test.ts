@@ -1,4 +1,7 @@
-/** Everything that `dbsync status` finds wrong has its row in test/tables/alarms.ts, and it finds what each alarm is about, in the row's words. */
+/**
+ * Every problem that `dbsync status` reports has its row in test/tables/alarms.ts, and `dbsync status` reports
+ * what each alarm is about, in the row's words.
+ */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -15,7 +18,7 @@ import { MEMBER, NOW, WELL } from "../cli/status/well-timeline.js";
 import { repositoryRoot } from "../support/repository.js";
 import { ALARMS, FINDINGS, sentencesOf } from "../tables/alarms.js";
 
-/** Whether a sentence is one of the rows', of which … may be anything. */
+/** Whether a sentence matches one of the rows; … matches anything. */
 const isOneOf = (text: string, rows: readonly string[]): boolean =>
   rows.some((row) => new RegExp(`^${row.replace(/[().]/g, "\\$&").replaceAll("…", ".*")}`).test(text));
 const rows = [...Object.values(ALARMS), ...FINDINGS].flatMap(({ says }) => says);
@@ -52,7 +55,7 @@ const ofOrder = (order: { trouble?: string; behind?: number }): Texts => {
   return [...problems, ...progress];
 };
 
-/** What each rule is about, as a daemon tells it at one look: each list is what is said of one case. */
+/** Status texts of a daemon for each rule: each list is one case. */
 const SEEN: Readonly<Record<string, readonly Texts[]>> = {
   DbsyncDown: [greeted({ kind: "failed", stage: "connect", detail: "" })],
   DbsyncNotLive: [

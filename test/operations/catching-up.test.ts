@@ -13,7 +13,10 @@ let cluster: Cluster;
 let complete: DaemonProcess;
 let behindArgs: readonly string[];
 
-/** A daemon whose peer is away serves as a live one after some 10 s: a busy machine may need more than one. */
+/**
+ * Maximum number of daemons to start: a daemon without its peer serves as a live one after some 10 s, which a busy
+ * machine may exceed.
+ */
 const DAEMONS_MAX = 5;
 
 before(async () => {
@@ -28,7 +31,7 @@ before(async () => {
   ])
     assert.equal((await cluster.run(["send", ...towards(complete), ...words])).code, 0);
   await complete[Symbol.asyncDispose]();
-  // With entries of its own, and a peer that it cannot ask what else there is.
+  // It has entries of its own, and a peer that refuses its connections.
   behindArgs = [...keys, "--data", at("complete"), "--peer", await refusingAddress()];
   complete = await startDaemon([...keys, "--data", at("other")]);
 });

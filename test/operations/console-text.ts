@@ -1,19 +1,19 @@
-/** The `console` blocks of the pages, as they are printed. */
+/** Parses the `console` blocks of the pages. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { repositoryRoot } from "../support/repository.js";
 
-/** One line of a `console` block, with those that a backslash joins to it. */
+/** One line of a `console` block, with the lines that a backslash joins to it. */
 export interface ConsoleLine {
-  /** In the document, from 1. */
+  /** Line number in the document, from 1. */
   readonly number: number;
   /** The heading that it follows. */
   readonly section: string;
-  /** Of the section's blocks, from 0. */
+  /** Index among the section's blocks, from 0. */
   readonly block: number;
-  /** As typed. */
+  /** The command as typed. */
   readonly command: string;
-  /** What the line says after `#`; empty: nothing. */
+  /** The text after `#`; empty: none. */
   readonly comment: string;
 }
 
@@ -39,7 +39,7 @@ export function consoleLines(page: string): readonly ConsoleLine[] {
   return lines;
 }
 
-/** The words of a command, as a shell splits them. */
+/** Splits a command into arguments as a shell does. */
 export function wordsOf(command: string): readonly string[] {
   return [...command.matchAll(/'([^']*)'|(\S+)/g)].map(([, quoted, plain]) => quoted ?? (plain as string));
 }

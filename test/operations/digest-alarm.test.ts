@@ -1,6 +1,7 @@
 /**
- * A fault in one daemon's memory raises the alarm of all within a minute, and names the key. Real daemons in this process; the
- * fault is handed in by the test, which has noted the entries that their stores made.
+ * A fault in one daemon's memory raises the alarm in all of them within a minute, and the alarm names the key.
+ * Real daemons run in this process; the test causes the fault in an entry that it has recorded when a store made
+ * it.
  */
 import assert from "node:assert/strict";
 import { join } from "node:path";
@@ -15,7 +16,7 @@ import { freePort } from "../support/free-port.js";
 const KEY = "the price";
 const app = makeKeyPair("rsa");
 const root = makeKeyPair();
-/** Of the key, in the order in which stores made them. */
+/** Entries of the key, in the order in which stores made them. */
 const made: Entry[] = [];
 
 const { add } = Keyspace.prototype;
@@ -60,7 +61,7 @@ test("what one daemon's memory holds otherwise is named by all, and no longer on
     await (own[0] as RunningReplica).daemon.stop();
     running.set(port, await start(port));
     const others = all().filter((one) => one.port !== port);
-    // It is no longer connected, or is the same again: what was found of it is over.
+    // It is disconnected, or has the same state again: the finding is resolved.
     await until("the others see it well", () =>
       others.every(({ log }) =>
         log.some(

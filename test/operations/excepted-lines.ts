@@ -1,9 +1,9 @@
-/** Lines of `console` blocks that no test carries out as they are printed, and why. */
+/** Lines of `console` blocks that no test executes as printed, and why. */
 
 export interface ExceptedLine {
-  /** The page, or null: on any page. */
+  /** The page; null: any page. */
   readonly page: string | null;
-  /** What the line begins with. */
+  /** Beginning of the line. */
   readonly start: string;
   readonly why: string;
 }

@@ -1,4 +1,7 @@
-/** Subcommands that write files, where the system does not let them: one sentence that says what, why and what to do, and nothing that looks complete. */
+/**
+ * Subcommands that cannot write their files: one sentence says what failed, why, and what to do, and no file looks
+ * complete.
+ */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import {
@@ -32,7 +35,7 @@ import { programPaths } from "../support/programs.js";
 import { skipWithout } from "../support/requirements.js";
 import { run } from "../support/run-program.js";
 
-/** The process may write no longer file: EFBIG, the same path through the programs as ENOSPC. */
+/** Maximum file size for the process: EFBIG takes the same path through the programs as ENOSPC. */
 const FILE_BYTES = 16_384;
 
 const folder = mkdtempSync(join(tmpdir(), "dbsync-full-"));
@@ -42,7 +45,7 @@ let daemon: DaemonProcess;
 const at = (name: string) => join(cluster.folder, name);
 const keys = () => ["--sign-key", at("app-public.pem"), "--root-key", at("root-public.pem")];
 
-/** A daemon's folder with dead letters that are longer together than a file may be. */
+/** A daemon's folder with dead letters that together exceed the maximum file size. */
 const lettersAt = () => at("letters");
 
 async function keepLetters(): Promise<void> {
@@ -82,7 +85,7 @@ after(async () => {
   rmSync(folder, { recursive: true });
 });
 
-/** Each with the place that it is to write, which is named in its sentence. */
+/** Subcommand → its arguments, with the path to write, which the error must name. */
 const WRITING: Readonly<Record<string, (place: string) => readonly string[]>> = {
   restore: (place) => ["restore", at("whole.dbsync"), "--data", place],
   backup: (place) => ["backup", "--data", at("data"), place],
@@ -153,7 +156,7 @@ for (const target of ["resp:-", "json:-"])
     assert.doesNotMatch(stderr, /\n +at /);
   });
 
-/** What is in the folder of dead letters. */
+/** Lists the files in the folder of dead letters. */
 const letterFiles = () => readdirSync(join(lettersAt(), "dead-letters"));
 
 test("dead-letters remove on a disk without room says so, and removes none", {
@@ -188,7 +191,7 @@ test("dead-letters remove on a disk without room says so, and removes none", {
 test("dead-letters find on a disk without room says so, and makes none", {
   skip: skipWithout("prlimit"),
 }, async () => {
-  // A member that has nothing of what is in the folder.
+  // A member that has none of the folder's entries.
   const reply = ([, , , ...places]: readonly string[]): Reply => ({
     kind: "array",
     items: places.map(() => bulk("dead-letter")),
@@ -204,12 +207,12 @@ test("dead-letters find on a disk without room says so, and makes none", {
   );
   assert.equal(stdout, "");
   assert.deepEqual(readdirSync(join(at("data"), "dead-letters")), []);
-  // With room.
+  // With enough space, the command succeeds.
   const found = await run(given[0] ?? "", given.slice(1));
   assert.match(found.stdout, /^[1-9]\d* new dead letters/, found.stderr);
 });
 
-/** A file system of root's alone with room for these files, and none for another. @returns whether it is there */
+/** Mounts a file system that has space for these files and no more; requires root. @returns whether it is mounted */
 function mountFull(path: string, files: string): boolean {
   mkdirSync(path);
   if (spawnSync("mount", ["-t", "tmpfs", "-o", "size=1m", "none", path]).status !== 0) return false;
@@ -223,7 +226,7 @@ function mountFull(path: string, files: string): boolean {
     }
   };
   while (!isFull("filler", 4096));
-  // Neither is there room for an empty file.
+  // There is no inode for an empty file either.
   const remount = ["-o", `remount,nr_inodes=${statfsSync(path).files - statfsSync(path).ffree}`, path];
   return spawnSync("mount", remount).status === 0;
 }

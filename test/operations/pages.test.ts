@@ -1,6 +1,6 @@
 /**
- * The lines of the `console` blocks of all pages, typed in their order from the text: on machines that are folders, where systemctl starts and
- * stops real daemons. A line that no test types is a row of excepted-lines.ts, with the reason.
+ * Executes the lines of the `console` blocks of all pages in order, on machines that are folders, where systemctl
+ * starts and stops real daemons. A line that no test executes has a row in excepted-lines.ts, with the reason.
  */
 import assert from "node:assert/strict";
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
@@ -20,7 +20,7 @@ import { Folder, until } from "../trials/scene.js";
 import { type ConsoleLine, consoleLines } from "./console-text.js";
 import { EXCEPTED } from "./excepted-lines.js";
 
-/** Pages whose lines other tests type, all of them. */
+/** Pages whose lines are all executed by other tests. */
 const TYPED_ELSEWHERE: Readonly<Record<string, string>> = {
   "docs/runbooks.md": "operations/runbooks.test.js",
   "docs/proxy.md": "proxy/chain.test.js",
@@ -32,7 +32,7 @@ const typed = new Set<string>();
 const isExcepted = (page: string, command: string): boolean =>
   EXCEPTED.some((one) => (one.page === null || one.page === page) && command.startsWith(one.start));
 
-/** The lines of a section's block of a page, noted as typed. */
+/** Returns the lines of a section's block, and records that they are executed. */
 function block(page: string, section: string, number = 0): readonly ConsoleLine[] {
   const lines = consoleLines(page).filter((line) => line.section === section && line.block === number);
   assert.ok(lines.length > 0, `${page}, ${section}, block ${number}`);
@@ -40,7 +40,7 @@ function block(page: string, section: string, number = 0): readonly ConsoleLine[
   return lines.filter((line) => !isExcepted(page, line.command));
 }
 
-/** A folder whose shell finds the programs, as an installed package's users do. */
+/** A folder with a shell that finds the programs, as after installing the package. */
 class Desk implements AsyncDisposable {
   readonly folder = new Folder();
   readonly #daemons: AsyncDisposable[] = [];
@@ -56,11 +56,11 @@ class Desk implements AsyncDisposable {
       cpSync(join(repositoryRoot, "examples"), join(place, "examples"), { recursive: true });
     for (const [name, path] of Object.entries(programPaths))
       this.program(name, `exec '${process.execPath}' '${path}' "$@"`);
-    // Not as another user.
+    // It does not change the user.
     this.program("sudo", '[ "$1" != -u ] || shift 2; [ "$1" = chown ] || exec "$@"');
   }
 
-  /** Puts a program of the machine's in the place of the real one. */
+  /** Replaces a program of the machine. */
   program(name: string, script: string): void {
     writeFileSync(join(this.bin, name), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
   }
@@ -83,7 +83,7 @@ class Desk implements AsyncDisposable {
     return await run("bash", ["--norc", "-euo", "pipefail", "-c", line], { cwd, env: { PATH, ...env } });
   }
 
-  /** Runs a line until it succeeds: a daemon may have been started a moment ago. @returns what it printed */
+  /** Runs a line until it succeeds: a daemon may have just been started. @returns its output */
   async succeeds(line: string, env: Readonly<Record<string, string>> = {}, cwd?: string): Promise<string> {
     let last: Ended | null = null;
     await until(line, async () => {
@@ -101,14 +101,14 @@ class Desk implements AsyncDisposable {
   }
 }
 
-/** A machine of install.md: what lies in its /etc and /var, and its service. */
+/** A machine of install.md: the files in its /etc and /var, and its service. */
 class Machine {
   readonly desk: Desk;
   readonly root: string;
   readonly port: number;
   readonly admin: number;
   daemon: DaemonProcess | null = null;
-  /** By name: the file that systemd hands over. */
+  /** Name → file that systemd passes to the service. */
   readonly #credentials = new Map<string, string>();
 
   constructor(desk: Desk, name: string, port: number, admin: number) {
@@ -120,7 +120,10 @@ class Machine {
       mkdirSync(join(this.root, folder), { recursive: true });
   }
 
-  /** What a text of the page is on this machine. @param servers  `host:port` of 10.0.0.1, 10.0.0.2 and so on */
+  /**
+   * Replaces a page's paths and addresses by this machine's.
+   * @param servers  `host:port` of 10.0.0.1, 10.0.0.2 and so on
+   */
   placed(text: string, servers: readonly string[]): string {
     return text
       .replace(/(?<=^|[\s"'=:])\/(?=etc\/|var\/lib\/|run\/credentials\/)/g, `${this.root}/`)
@@ -136,7 +139,7 @@ class Machine {
     return (this.daemon?.log ?? []).map((line) => `${JSON.stringify(line)}\n`).join("");
   }
 
-  /** `systemctl` of the page. */
+  /** Executes the page's `systemctl`. */
   async systemctl(words: readonly string[], comment: string, servers: readonly string[]): Promise<void> {
     assert.equal(words.at(-1), "dbsyncd");
     if (words[0] === "edit") {
@@ -155,7 +158,7 @@ class Machine {
     }
   }
 
-  /** Types the lines of a block. */
+  /** Executes the lines of a block. */
   async type(lines: readonly ConsoleLine[], servers: readonly string[]): Promise<void> {
     for (const { command, comment } of lines) {
       if (command.startsWith("systemctl "))
@@ -181,7 +184,7 @@ class Machine {
 
 const INSTALL = "install.md";
 
-/** A line of configuration in the text of install.md. */
+/** Returns a configuration line from install.md. */
 function setting(shown: RegExp): string {
   const [, line] = shown.exec(readFileSync(join(repositoryRoot, INSTALL), "utf8")) ?? [];
   return line ?? assert.fail(String(shown));
@@ -216,7 +219,7 @@ describe("what the pages print for a reader to type", { timeout: 900_000 }, () =
     await everywhere("Keys", 1);
     const service = block(INSTALL, "As a service");
     for (const machine of machines) {
-      // The configuration is there when its line has been typed; the page's next step is to set it.
+      // Executing the service's line writes the configuration; the page's next step is to edit it.
       await machine.type(service.slice(0, 2), servers);
       machine.configure('data = "/var/lib/dbsyncd"', servers);
       const roots = join(machine.root, "etc/dbsync/roots");
@@ -264,7 +267,7 @@ describe("what the pages print for a reader to type", { timeout: 900_000 }, () =
   test("docs/operations.md: backup, pins, members by list, dead letters", async () => {
     await using desk = new Desk();
     const trio = desk.adopt(await Trio.make(["--window", "3,2", "--resp", "0"], 4));
-    // The third daemon is reached, and reaches the others, through these.
+    // The third daemon is connected with the other members through these.
     const links = await Promise.all(trio.ports.map((port) => CuttablePort.open(() => port)));
     for (const link of links) desk.adopt(link);
     trio.linkPort = (from, to) =>
@@ -277,7 +280,7 @@ describe("what the pages print for a reader to type", { timeout: 900_000 }, () =
     desk.program("journalctl", `exec cat '${desk.at("journal")}'`);
     mkdirSync(desk.at("backup"));
     const ids = new Map<string, string>();
-    /** Types a line on a machine of the four. */
+    /** Executes a line on one of the four machines. */
     const type = async ({ command }: ConsoleLine, machine = 0, servers = trio.servers): Promise<string> => {
       writeFileSync(
         desk.at("dbsyncd.toml"),
@@ -294,7 +297,7 @@ describe("what the pages print for a reader to type", { timeout: 900_000 }, () =
       const servers = indices.map((index) => trio.servers[index]).join(",");
       return await desk.succeeds(`dbsync send -s ${servers} -k private.pem ${words}`);
     };
-    /** Waits until the list shows these as live. */
+    /** Waits until the member list shows these as live. */
     const liveMembers = (indices: readonly number[]): Promise<void> =>
       until("all are members, and live", async () => {
         const servers = indices.map((index) => trio.servers[index]).join(",");
@@ -327,7 +330,7 @@ describe("what the pages print for a reader to type", { timeout: 900_000 }, () =
       );
     await typeMembers("add");
     await typeMembers("list");
-    // What the third alone has taken is a dead letter once it has been evicted.
+    // Entries that only the third daemon has become dead letters once it has been evicted.
     for (const link of links) link.isCut = true;
     await until("the third is cut off", async () =>
       (await Promise.all([0, 1].map((index) => trio.status(index)))).every(
@@ -347,7 +350,7 @@ describe("what the pages print for a reader to type", { timeout: 900_000 }, () =
     await typeMembers("replace");
     const left = [0, 1, 3];
     await liveMembers(left);
-    // Their keys were authorized by the same lines.
+    // The same lines have authorized their keys.
     for (const index of [1, 3]) {
       using client = await RedisLine.open(await respPort(trio, index));
       assert.equal(await client.call("SET", `unsigned ${index}`, "x"), "OK");
@@ -410,7 +413,7 @@ describe("what the pages print for a reader to type", { timeout: 900_000 }, () =
     await using desk = new Desk();
     const DBSYNCD_PORT = String(await freePort());
     const DBSYNC_SERVERS = `127.0.0.1:${DBSYNCD_PORT}`;
-    // Lines of one terminal: what is started there ends with it.
+    // These lines share one terminal: its background jobs end with it.
     const terminal = `set -m\ntrap 'for job in $(jobs -p); do kill -9 -- "-$job"; done 2>/dev/null' EXIT`;
     const [daemon, send] = block("docs/first-contact.md", "Without a clone") as [ConsoleLine, ConsoleLine];
     const waits = "until dbsync ping > /dev/null 2>&1; do sleep 0.1; done";

@@ -1,4 +1,7 @@
-/** Each part of docs/runbooks.md, typed in its order from its text: real daemons, that begin as three with a secret, and share a list of members from the first part on. */
+/**
+ * Executes each part of docs/runbooks.md in order: real daemons, which begin as three with a secret, and have a
+ * common member list from the first part on.
+ */
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
 import { copyFileSync, existsSync, mkdtempSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
@@ -21,13 +24,13 @@ const clockOff = join(buildRoot, "test", "faults", "clock-off.js");
 
 const folder = mkdtempSync(join(tmpdir(), "dbsync-runbooks-"));
 const at = (name: string) => join(folder, name);
-/** Which keys sign: of applications and administrators the first is stolen. */
+/** Keys that sign. The first of the applications' and of the administrators' is stolen. */
 const signers = { app: "private.pem", root: "root-private.pem" };
 let trio: Trio;
 
 const address = (index: number) => trio.servers[index] as string;
 
-/** `dbsync WORDS`, of some of the daemons. */
+/** Runs `dbsync WORDS` with some of the daemons. */
 const run = (
   words: readonly string[],
   asked: readonly number[],
@@ -37,7 +40,10 @@ const run = (
   return runDbsync(words, { folder, variables: { DBSYNC_SERVERS, DBSYNC_SIGNKEY: key } });
 };
 
-/** The same again does no harm: on a busy machine a daemon may be cut off for a moment. */
+/**
+ * Runs a command until it succeeds. Repeating it does no harm, and on a busy machine a daemon may be disconnected
+ * for a moment.
+ */
 async function succeeds(
   words: readonly string[],
   asked: readonly number[],
@@ -48,7 +54,7 @@ async function succeeds(
   await trio
     .until(name, async () => {
       last = await run(words, asked, key);
-      // A daemon that is still catching up passes; a line that is no command does not.
+      // A daemon that is still catching up is acceptable; a line that is no command is not.
       return last.code === 0 || /--help shows what is possible/.test(last.stderr);
     })
     .catch((problem: Error) => assert.fail(`${last?.stdout}${last?.stderr}\n${problem.message}`));
@@ -68,10 +74,10 @@ const hold = async (key: string, indices: readonly number[]): Promise<void> => {
   for (const index of indices) await prints(/^x\n$/, ["send", "GET", key], [index], signers.app);
 };
 
-/** `dbsync status` finds nothing wrong. */
+/** Waits until `dbsync status` reports no problem. */
 const isOver = (): Promise<void> => succeeds(["status"], ALL);
 
-/** Its own, as its log has it at the start. */
+/** Returns a daemon's own id, which is the first in its list of members. */
 async function idOf(index: number): Promise<string> {
   let id = "";
   await trio.until(`daemon ${index} says its id`, async () => {
@@ -86,19 +92,19 @@ async function idOf(index: number): Promise<string> {
 const lines = consoleLines("docs/runbooks.md");
 const typed = new Set<number>();
 
-/** What the text leaves to the reader. */
+/** Values that the text leaves to the reader. */
 interface Meant {
-  /** The machine where a line that names none is typed. */
+  /** The machine for a line that names none. */
   readonly machine?: number;
-  /** What the text's ids and dates are here. */
+  /** Replacements for the text's ids and dates. */
   readonly words?: Readonly<Record<string, string>>;
-  /** What is done after a line that begins so. */
+  /** Beginning of a line → action after it. */
   readonly after?: Readonly<Record<string, () => unknown>>;
-  /** Commands that print so are typed until they do. */
+  /** Beginning of a line → output for which it is repeated. */
   readonly until?: Readonly<Record<string, RegExp>>;
 }
 
-/** Types the lines of a block. @param block  of the section's, from 0 */
+/** Executes the lines of a block. @param block  index among the section's, from 0 */
 async function type(section: string, block: number, meant: Meant = {}): Promise<void> {
   const chosen = lines.filter((line) => line.section === section && line.block === block);
   assert.ok(chosen.length > 0, `${section}, block ${block}`);
@@ -128,20 +134,20 @@ async function typeLine({ command, comment }: ConsoleLine, meant: Meant): Promis
   } else if (program === "dbsync") {
     const here = words.map((word) => placed(word, machine, meant));
     const [, shown] = Object.entries(meant.until ?? {}).find(([start]) => command.startsWith(start)) ?? [];
-    // A member that is away fails `members list` and `status`, which show it all the same.
+    // If a member is unavailable, `members list` and `status` fail, but still show it.
     if (shown !== undefined) return await prints(shown, here, []);
     await succeeds(here, []);
   } else assert.ok(["chown", "chronyc"].includes(program), command);
 }
 
-/** A word as it is typed here: with other addresses, folders and ids. */
+/** Returns a word with this test's addresses, folders and ids. */
 function placed(word: string, machine: number | undefined, { words = {} }: Meant): string {
   if (word in words) return words[word] as string;
   if (word === "/var/lib/dbsyncd") return trio.folder(machine ?? assert.fail(word));
   return word.replace(/\bdb([123])(:1111)?\b/g, (_, digit) => address(Number(digit) - 1));
 }
 
-/** `systemctl VERB dbsyncd` on a machine. */
+/** Executes `systemctl VERB dbsyncd` on a machine. */
 async function service(verb: string, machine: number): Promise<void> {
   if (verb === "reload") {
     const before = trio.daemon(machine).log.length;
@@ -179,7 +185,7 @@ test("first look: without a list of members each daemon's key is to be authorize
   const { stdout, stderr } = await run(["status"], ALL);
   const commands = [...(stdout + stderr).matchAll(/CLUSTER ADD (\S+)/g)].map(([command]) => command);
   assert.equal(commands.length, 3, stdout);
-  // Two by hand; the list that is begun below authorizes the third.
+  // The test authorizes two; the list that starts below authorizes the third.
   for (const command of commands.slice(0, 2)) await succeeds(["send", ...command.split(" ")], ALL);
 });
 
@@ -196,7 +202,7 @@ test("the secret is stolen: another shuts the thief's daemon out, and a list of 
   await type("Runbooks", 0);
 });
 
-/** The disk of a machine is full. */
+/** Fills the disk of a machine. */
 async function fill(index: number): Promise<void> {
   const bytes = statSync(join(timelineFolder(trio.folder(index)), "data.mdb")).size + 65_536;
   execFileSync("prlimit", ["--pid", String(trio.daemon(index).pid), `--fsize=${bytes}:${bytes}`]);
@@ -211,7 +217,7 @@ async function fill(index: number): Promise<void> {
   });
 }
 
-/** The disk of db1 is replaced, as the runbook says. */
+/** Replaces the disk of db1, as the runbook says. */
 async function replaceDisk(): Promise<void> {
   const lost = await idOf(0);
   await type("A disk dies", 1, {
@@ -268,7 +274,7 @@ test("an application's key is stolen: another comes in, the old one goes out, an
 test("an administrator's key is stolen: it lets another in, which shuts it out, and a disk that dies then is replaced as before", async () => {
   await type("An administrator's key", 0);
   for (const index of ALL) await prints(/revoked/, ["keys", "list"], [index], "root-private.pem");
-  // From now on the new one is the administrator's key.
+  // From now on the new key is the administrator's.
   renameSync(at("root-private.pem"), at("stolen-root-private.pem"));
   renameSync(at("next-root-private.pem"), at("root-private.pem"));
   await prints(/REVOKED/, ["keys", "list"], ALL);
@@ -323,7 +329,7 @@ test("all folders are lost: one is made of the backup, the others get it from th
     empties(index)();
   }
   assert.ok(existsSync(at("monday.dbsync")));
-  // The application's public key that the daemons were started with.
+  // The application's public key with which the daemons were started.
   await type("All folders are lost", 1, { until: { "dbsync status": /live.*live.*live/s } });
   await isOver();
   for (const key of ["before", "without", "last"]) await hold(key, ALL);

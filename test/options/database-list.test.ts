@@ -1,4 +1,4 @@
-/** The text of -d. */
+/** Tests the text of -d. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parseSpecifications } from "../../options/database-list.js";

@@ -1,10 +1,16 @@
-/** Command lines and files made of the options' rows: each option with another value than its own, among those that it needs. */
+/**
+ * Makes command lines and files from the options' rows: each option with another value than its default, and the
+ * options that it requires.
+ */
 import { nameOf, type OptionRow } from "../../options/option-row.js";
 import { OPTIONS } from "../../options/table.js";
 
 const ROWS: Readonly<Record<string, OptionRow>> = OPTIONS;
 
-/** Settings without which it is refused, and those without which these are. @throws if a row names one that is not there */
+/**
+ * Returns the settings that a setting requires, directly or not.
+ * @throws Error  a row names one that does not exist
+ */
 export function neededBy(setting: string, found: ReadonlySet<string> = new Set()): ReadonlySet<string> {
   const { [setting]: row } = ROWS;
   if (row === undefined) throw new Error(`no option is the setting ${setting}`);
@@ -13,10 +19,10 @@ export function neededBy(setting: string, found: ReadonlySet<string> = new Set()
   return all;
 }
 
-/** A database that goes with a key: the example of `database` is one that takes none. */
+/** A database that works with a key; the example of `database` is one that takes none. */
 const SIGNED_FOR = "dbsync:127.0.0.1:1111";
 
-/** The options of `settings`, each with its example. */
+/** Returns the options of `settings`, each with its example. */
 export function argumentsOf(settings: Iterable<string>): string[] {
   const all = new Set(settings);
   return [...all].flatMap((setting) => {

@@ -1,4 +1,4 @@
-/** The rows of the limits, and the log that says why a connection was closed. */
+/** Tests the rows of the limits, and the log that says why a connection was closed. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

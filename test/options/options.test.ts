@@ -1,4 +1,4 @@
-/** The program's options: what is refused and how, which source of a value wins, help and --check-config. */
+/** Tests the program's options: which are refused and how, the precedence of sources, help and --check-config. */
 import assert from "node:assert/strict";
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
@@ -29,7 +29,10 @@ function configFile(text: string): string {
   return file;
 }
 
-/** The lines of --check-config by name, without the source: of the daemon's own code, or of a process that has variables. */
+/**
+ * Returns the lines of --check-config by name, without the source: by the daemon's own code, or by a process if there
+ * are variables.
+ */
 async function checked(
   args: readonly string[],
   env: Readonly<Record<string, string>> | null = null,
@@ -45,7 +48,7 @@ async function printedFor(words: readonly string[]): Promise<string> {
   return task.text;
 }
 
-/** Of some daemon. */
+/** The pin of some daemon. */
 const PIN = `#ed25519:${"ab".repeat(32)}`;
 
 const REFUSED: readonly [args: readonly string[], code: number, stderr: RegExp][] = [

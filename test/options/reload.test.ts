@@ -1,4 +1,4 @@
-/** Every option either applies immediately after SIGHUP, or is named as one that needs a restart. */
+/** Tests that every option either applies immediately after SIGHUP, or is named as one that requires a restart. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { readCommandLine } from "../../daemon/command-line.js";
@@ -19,7 +19,7 @@ for (const setting of OPTION_NAMES) {
   const name = nameOf(row);
   test(`--${name} holds at once after SIGHUP, or is told to need a restart`, async () => {
     const needed = [...neededBy(setting)].filter((one) => one !== setting);
-    // What makes no sense without this one either comes together with it.
+    // Options that require this one come together with it.
     const before = await settingsOf(argumentsOf(needed.filter((one) => !neededBy(one).has(setting))));
     const after = await settingsOf(argumentsOf([...needed, setting]));
     const named = restartNames(before, after);

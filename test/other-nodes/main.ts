@@ -1,13 +1,14 @@
 /**
- * `npm run other-nodes`: a few test files with each other version of Node, those that touch what differs among them: keys and certificates, the
- * disk, TLS, programs and threads, `require` of the library, an engine in WebAssembly.
+ * `npm run other-nodes`: runs some test files with each other version of Node, those that depend on what differs
+ * between versions: keys and certificates, the disk, TLS, programs and threads, `require` of the library, an
+ * engine in WebAssembly.
  */
 import { spawnSync } from "node:child_process";
 import { delimiter, dirname, join } from "node:path";
 import { buildRoot } from "../support/repository.js";
 import { otherNodes } from "./nodes.js";
 
-/** Words of paths. */
+/** Words in paths of test files. */
 const FILES = [
   "client-package",
   "client/processes",
@@ -27,7 +28,7 @@ for (const { name, path } of otherNodes()) {
     continue;
   }
   console.log(`${name}: ${path}`);
-  // Programs that are started by their names run with it, too.
+  // Programs that are started by name run with this version too.
   const env = { ...process.env, PATH: `${dirname(path)}${delimiter}${process.env["PATH"]}` };
   const args = [join(buildRoot, "test/run.js"), ...FILES];
   if (spawnSync(path, args, { stdio: "inherit", env }).status !== 0) failed++;

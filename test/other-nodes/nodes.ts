@@ -1,27 +1,28 @@
 /**
- * The versions of Node that dbsync is for, besides the one that runs: each from the PATH (`node22`), or out of the registry, unpacked and not
- * installed, beside the packages. Never needed: a machine without them says so.
+ * The versions of Node that dbsync supports, except the running one: each from the PATH (`node22`), or from the
+ * registry, unpacked and not installed, next to the packages. They are optional: a machine without them reports
+ * so.
  */
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { repositoryRoot } from "../support/repository.js";
 
-/** By their first number; as good as any later one, and the same in each run. */
+/** Major number → version. Any later one would do; a fixed one makes runs repeatable. */
 const VERSIONS = new Map([
   ["20", "20.19.5"],
   ["22", "22.23.3"],
   ["24", "24.21.0"],
 ]);
 
-/** For 50 MB. */
+/** Time limit for 50 MB. */
 const FETCH_MS = 120_000;
 
 const CACHE = join(repositoryRoot, "node_modules/.cache/other-nodes");
 
 export interface OtherNode {
   readonly name: string;
-  /** The program; null: there is none here. */
+  /** Path of the program; null: there is none. */
   readonly path: string | null;
 }
 
@@ -45,7 +46,7 @@ function unpacked(version: string): string | null {
   return spawnSync(path, ["--version"], { encoding: "utf8" }).stdout?.trim() === `v${version}` ? path : null;
 }
 
-/** `npm pack` runs nothing of what it fetches. */
+/** Fetches a version. `npm pack` executes nothing of what it fetches. */
 function bring(version: string, folder: string): void {
   mkdirSync(folder, { recursive: true });
   const name = `node-${process.platform}-${process.arch}`;

@@ -1,4 +1,4 @@
-/** The chat: its page, and two who talk from terminals. */
+/** Makes the picture of the chat: its page, and two users in terminals. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
@@ -64,7 +64,7 @@ export async function chatPicture(): Promise<Record<string, Buffer>> {
   }
 }
 
-/** Addresses of the two servers' pages, once they are told. */
+/** Returns the addresses of the two servers' pages once they are printed. */
 async function pagesOf({ stdout }: ChildProcess): Promise<string[]> {
   let text = "";
   for await (const bytes of stdout ?? []) {

@@ -1,4 +1,7 @@
-/** The dashboard in its states: for an administrator, on a phone, with a member away, without an answer, with 20 members, without data. */
+/**
+ * Makes the pictures of the dashboard in its states: for an administrator, on a phone, with a member unavailable,
+ * without an answer, with 20 members, without data.
+ */
 import { execFile } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -73,7 +76,7 @@ async function signIn(tab: Tab, cluster: WatchedCluster): Promise<void> {
   await tab.until(`!document.getElementById("admitted").hidden`);
 }
 
-/** A page that receives one frame again and again. */
+/** Opens a page that receives one frame repeatedly. */
 async function stubbed(chromium: Chromium, url: string, history: object, frame: object): Promise<Tab> {
   const tab = await chromium.another();
   await tab.command("Page.enable");
@@ -104,7 +107,7 @@ async function withoutData(chromium: Chromium, url: string): Promise<Buffer> {
   return shot(tab, WIDE, { height: 760 });
 }
 
-/** Once it is drawn at that width. */
+/** Takes a picture once the page is drawn at that width. */
 async function shot(tab: Tab, width: number, look: { height: number; isDark?: boolean }): Promise<Buffer> {
   await tab.appear({ width, isDark: false, ...look });
   await tab.run("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))");

@@ -1,4 +1,4 @@
-/** Pictures are small, each is shown somewhere, and fewer colours leave a picture what it is. */
+/** Pictures are small, each is used in a page, and reducing its colours leaves a picture intact. */
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";

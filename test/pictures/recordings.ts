@@ -1,4 +1,4 @@
-/** repl, top, status --watch and doctor as they stand on a terminal of 80 columns: plain text, taken from tmux. */
+/** Records repl, top, status --watch and doctor on a terminal of 80 columns, as plain text from tmux. */
 import { basename } from "node:path";
 import { startWatched, type WatchedCluster } from "../dashboard/watched-cluster.js";
 import { isAtPrompt, TmuxTerminal } from "./tmux-terminal.js";
@@ -12,7 +12,7 @@ export async function recordings(): Promise<Record<string, string>> {
   const written = keepWriting(cluster, writing.signal);
   const variables = {
     DBSYNC_SERVERS: cluster.ports.map((port) => `127.0.0.1:${port}`).join(","),
-    // In the shell's folder.
+    // The path is relative to the shell's folder.
     DBSYNC_SIGNKEY: basename(cluster.rootFile),
   };
   const taken: Record<string, string> = {};
@@ -62,10 +62,10 @@ async function playRepl(terminal: TmuxTerminal): Promise<string> {
   return shown;
 }
 
-/** A few writes each tenth of a second, until it is to end. */
+/** Writes a few times each tenth of a second until aborted. */
 async function keepWriting(cluster: WatchedCluster, signal: AbortSignal): Promise<void> {
   for (let n = 0; !signal.aborted; n++) {
-    // The daemon may be away.
+    // The daemon may be down.
     await Promise.allSettled([0, 1].map((index) => cluster.write(index, ["INCR", `k${n % 20}`])));
     await new Promise((resolve) => setTimeout(resolve, 100));
   }

@@ -1,4 +1,4 @@
-/** A browser's picture in fewer colours: pages have few, and what is between them is the softening of letters. */
+/** Reduces the colours of a browser's picture: pages have few, and the remaining ones come from antialiasing. */
 import { deflateSync, inflateSync } from "node:zlib";
 
 const SIGNATURE = Buffer.from("89504e470d0a1a0a", "hex");
@@ -12,7 +12,10 @@ interface Picture {
   readonly pixels: Uint32Array;
 }
 
-/** @param png  8 bits a channel, with or without alpha, not interlaced, as Chromium makes them */
+/**
+ * Returns the picture with fewer colours.
+ * @param png  8 bits a channel, with or without alpha, not interlaced, as Chromium makes them
+ */
 export function inFewColours(png: Buffer): Buffer {
   const { width, height, pixels } = read(png);
   const palette = mostFrequent(pixels);
@@ -60,7 +63,10 @@ function read(png: Buffer): Picture {
   return { width, height, pixels };
 }
 
-/** Each row begins with how its bytes were told by those before and above. Source: PNG, third edition, 9. */
+/**
+ * Undoes the filters. Each row begins with its filter type, which predicts bytes from those to the left and above.
+ * Source: PNG, third edition, 9.
+ */
 function unfiltered(raw: Buffer, rowBytes: number, channels: number): Buffer {
   const rows = raw.length / (rowBytes + 1);
   const bytes = Buffer.alloc(rows * rowBytes);

@@ -1,4 +1,4 @@
-/** A terminal of 80 columns in which a shell runs, by tmux: what stands on it is read as plain text. */
+/** A terminal of 80 columns with a shell, by tmux; its screen is read as plain text. */
 import { execFileSync, spawnSync } from "node:child_process";
 import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
@@ -7,13 +7,13 @@ import { programPaths } from "../support/programs.js";
 
 const COLUMNS = 80;
 const PROMPT = "$ ";
-/** How often somebody types who is watched, in milliseconds. */
+/** Milliseconds between two checks of the screen. */
 const LOOK_MS = 100;
 
 export class TmuxTerminal implements Disposable {
   readonly #socket = `dbsync-${process.pid}-${Math.trunc(performance.now())}`;
 
-  /** @param folder  the shell's; dbsync is on its path @param variables  that it has beside the path */
+  /** @param folder  the shell's; dbsync is on its path @param variables  its environment, in addition to the path */
   constructor(folder: string, variables: Readonly<Record<string, string>>, rows: number) {
     const bin = join(folder, "bin");
     mkdirSync(bin, { recursive: true });
@@ -29,19 +29,19 @@ export class TmuxTerminal implements Disposable {
     this.#tmux("-u", "-f", "/dev/null", "new-session", "-d", ...size, "-c", folder, ...shell);
   }
 
-  /** What stands there now, without the empty lines at its end. */
+  /** Returns the screen without the empty lines at its end. */
   get text(): string {
     return this.#tmux("capture-pane", "-p").trimEnd();
   }
 
-  /** Types a line, and waits for what is to be there then. */
+  /** Types a line, and waits until the screen satisfies `holds`. */
   async line(text: string, holds: (shown: string) => boolean): Promise<string> {
     this.#tmux("send-keys", "-l", text);
     this.#tmux("send-keys", "Enter");
     return await this.shows(`what "${text}" comes to`, holds);
   }
 
-  /** @returns what stood there when it held */
+  /** Waits until the screen satisfies `holds`. @returns the screen then */
   async shows(what: string, holds: (shown: string) => boolean): Promise<string> {
     let shown = "";
     await until(what, async () => {
@@ -53,7 +53,7 @@ export class TmuxTerminal implements Disposable {
     return shown;
   }
 
-  /** A key by tmux's name. */
+  /** Presses a key, by tmux's name. */
   press(key: string): void {
     this.#tmux("send-keys", key);
   }
@@ -67,7 +67,7 @@ export class TmuxTerminal implements Disposable {
   }
 }
 
-/** Whether the shell waits for the next line, behind what was shown. */
+/** Whether the shell waits for the next line after its output. */
 export function isAtPrompt(shown: string): boolean {
   return shown.includes("\n") && shown.endsWith(PROMPT.trimEnd());
 }

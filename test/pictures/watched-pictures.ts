@@ -1,4 +1,7 @@
-/** The dashboard and `dbsync status --watch` of the same three daemons: clients write, some writes come late, a daemon goes. */
+/**
+ * Makes the pictures of the dashboard and `dbsync status --watch` of the same three daemons: clients write, some
+ * writes arrive late, a daemon ends.
+ */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { startChromium } from "../client/browser/chromium.js";
@@ -56,7 +59,7 @@ async function beBusy(cluster: WatchedCluster, forMs: number): Promise<void> {
   for (let n = 0; performance.now() < end; n++) {
     const late = n % 35 === 34 ? random.between(3000, 17_000) : 0;
     const count = random.between(1, 4);
-    // One may be refused, as it is too late or the daemon is not there.
+    // A write may be refused because it is too late, or fail because the daemon is down.
     await Promise.allSettled([
       ...Array.from({ length: count }, (_, index) => cluster.write(index % 2, ["INCR", `k${n}`])),
       ...(late === 0 ? [] : [cluster.write(1, ["SET", "late", "1"], late)]),

@@ -1,4 +1,4 @@
-/** Frames that wait to be served, and what they weigh. */
+/** The queue of received frames, and its size in bytes. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { writeFrame } from "../../protocol/frame.js";

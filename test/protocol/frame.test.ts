@@ -7,7 +7,7 @@ import { seed } from "../support/seed.js";
 
 const LIMIT = 1000;
 
-/** Returns what a parser makes of bytes that come in the given pieces. */
+/** Returns what a parser makes of bytes that arrive in the given pieces. */
 function parse(pieces: readonly Buffer[], limit = LIMIT) {
   const parser = new FrameParser(limit);
   const payloads = pieces.flatMap((piece) => parser.push(piece).map((payload) => bytesOf(payload)));

@@ -1,4 +1,4 @@
-/** Requests of memcached's text protocol, however their bytes come. Replay with DBSYNC_SEED. */
+/** Requests of memcached's text protocol, in any division of their bytes. Replay with DBSYNC_SEED. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MemcachedParser, type MemcachedRequest } from "../../protocol/memcached-requests.js";

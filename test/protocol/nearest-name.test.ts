@@ -1,4 +1,4 @@
-/** Finding of the name that was probably meant. */
+/** Suggests the name that was probably meant. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { didYouMean, nearestName } from "../../protocol/nearest-name.js";

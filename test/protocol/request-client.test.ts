@@ -1,4 +1,7 @@
-/** Requests whose answers come in order: deadlines, parts, messages besides, and reasons for which a connection ends. */
+/**
+ * Requests whose answers arrive in order: deadlines, partial answers, other messages in between, and reasons to
+ * close a connection.
+ */
 import assert from "node:assert/strict";
 import { EventEmitter } from "node:events";
 import { test } from "node:test";
@@ -32,7 +35,7 @@ class FakeSocket extends EventEmitter {
   }
 }
 
-/** Answers end with a semicolon; "!" is none. */
+/** Reads answers, which end with a semicolon; "!" is invalid. */
 class Reader implements AnswerReader<string> {
   problem: string | null = null;
   #text = "";

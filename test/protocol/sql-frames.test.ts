@@ -1,4 +1,4 @@
-/** Answers of the SQL line protocol out of bytes: the recorded ones in any pieces, and what is none. */
+/** Answers of the SQL line protocol: the recorded ones in any division of their bytes, and invalid ones. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { bytesOfText } from "../../protocol/byte-string.js";
@@ -19,7 +19,7 @@ function framesOf(pieces: readonly Buffer[], most = MOST): { frames: SqlFrame[];
   return { frames, reader };
 }
 
-/** Replies of one frame each: some of the original's hold a line END of the statement. */
+/** Replies of one frame each: some of the original's contain a line END of the statement. */
 const recorded = scenarios
   .filter(({ name }) => name !== "framing")
   .flatMap(({ steps }) => steps.flatMap(({ expect }) => (expect === undefined ? [] : [bytesOfText(expect)])))

@@ -1,4 +1,4 @@
-/** Statements as other servers take them, and what is none. */
+/** Statements in the dialects of other servers, and texts that are none. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ended, forTheOriginal, isOpen, isPlain, readAside } from "../../protocol/sql-statement.js";

@@ -1,10 +1,10 @@
-/** Long work in turns, between which other work is served, and which ends with its caller. */
+/** Long work in turns: other work is served in between, and it ends with its caller. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import { inTurns, TURN_MS } from "../../protocol/steps.js";
 
-/** Work of which each step takes a whole turn. */
+/** Makes work whose steps each take a complete turn. */
 function scene(steps: number) {
   const state = { now: 0, done: 0, isWanted: true };
   function* work(): Generator<void, string> {

@@ -1,6 +1,7 @@
 /**
- * The chain that docs/proxy.md prints, five terminals: two daemons, the balancer, the cache, a client. One daemon is killed while ten clients write
- * into one table; reads and writes go on, no row that was acknowledged is lost, and the daemon comes back equal.
+ * The chain in docs/proxy.md, five terminals: two daemons, the balancer, the cache, a client. One daemon is killed
+ * while ten clients write into one table; reads and writes continue, no acknowledged row is lost, and the daemon
+ * is equal again after its restart.
  */
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -13,9 +14,9 @@ import { eventually, RowWriter, rowsAt } from "./row-writer.js";
 import { printedLines, Terminal } from "./terminals.js";
 
 const CLIENTS = 10;
-/** Of each client, before the daemon is killed and after it. */
+/** Rows that each client writes before the daemon is killed, and again after it. */
 const ROWS = amount(10, 60);
-/** Statements that one client is refused in a row while the balancer finds out. */
+/** Maximum number of statements in a row that a client is refused until the balancer has noticed. */
 const REFUSED_IN_A_ROW = 3;
 
 test("the chain of docs/proxy.md goes on when a server is killed, loses nothing, and heals", async () => {
@@ -42,7 +43,8 @@ test("the chain of docs/proxy.md goes on when a server is killed, loses nothing,
     for (const port of [...daemons.map(({ port }) => port), front]) await eventually(() => isThere(port));
     client.start("manamboara tahiry toko; ampiasao toko; manamboara tabilao t (k ISA(null,null));");
     assert.equal(await client.ended(), 0, client.output);
-    // One has taken it; the other has it a moment later, and refuses to choose a database that it has not.
+    // One daemon has executed it; the other has it a moment later, and until then refuses to select a database
+    // that it does not have.
     for (const { port } of daemons) await eventually(() => rowsAt(port));
     await writeThroughAKill(front, daemons);
   } catch (problem) {
@@ -75,14 +77,14 @@ async function writeThroughAKill(front: number, daemons: readonly [Daemon, Daemo
   const reading = (async () => {
     using reader = await LineClient.open(front);
     await reader.told("ampiasao toko;");
-    // Each its own, so that the cache has none of them.
+    // Each statement is different, so that none is in the cache.
     for (; isReading; reads++)
       assert.match(await reader.ask(`alaivo count(k) n${reads} #ao@ t #vondrona (k) #fetra 0 1;`), /"rows":/);
   })();
-  // Reported below; if something else fails first, that is reported.
+  // It is reported below; if something else fails first, that is reported.
   reading.catch(() => {});
   await writeMore();
-  // Any daemon that takes the writes.
+  // Any of the daemons may receive the writes.
   const counts = await Promise.all(daemons.map(async ({ port }) => (await rowsAt(port)).length));
   const [first, second] = daemons;
   const victim = (counts[0] ?? 0) >= (counts[1] ?? 0) ? first : second;

@@ -1,4 +1,4 @@
-/** Clients of other protocols at the balancer and at the cache: none of the lines that they carry reaches a server. */
+/** Clients of other protocols at the balancer and at the cache: none of their lines reaches a server. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { answerUntilClosed, clientHello } from "../support/client-hello.js";

@@ -1,4 +1,4 @@
-/** A client of the SQL line protocol that knows frames as bytes: one statement, one answer. */
+/** A client of the SQL line protocol that treats frames as bytes: one statement, one answer. */
 import { bytesOfText } from "../../protocol/byte-string.js";
 import { RawClient } from "../support/raw-client.js";
 
@@ -13,7 +13,11 @@ export class LineClient implements Disposable {
     return new LineClient(await RawClient.open(port));
   }
 
-  /** @param statement  with or without its `;` @returns the frame; what came of it, if the other side closes before */
+  /**
+   * Sends a statement.
+   * @param statement  with or without its `;`
+   * @returns the frame; its beginning, if the server closes the connection within it
+   */
   async ask(statement: string): Promise<string> {
     this.raw.send(bytesOfText(statement.endsWith(";") ? statement : `${statement};`));
     let answer = "";
@@ -25,7 +29,7 @@ export class LineClient implements Disposable {
     return answer;
   }
 
-  /** The text of an answer that is a message. */
+  /** Returns the text of an answer that is a message. */
   async told(statement: string): Promise<string> {
     return (await this.ask(statement)).replace(/^RESULT_MESSAGE\n|\nEND\n$/g, "");
   }

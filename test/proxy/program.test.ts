@@ -1,4 +1,4 @@
-/** The program's ends: what it was asked wrongly is said, with exit code 2, and a start that failed half way ends it. */
+/** The program's exits: invalid arguments are reported, with exit code 2, and a start that fails midway ends it. */
 import assert from "node:assert/strict";
 import { type AddressInfo, createServer } from "node:net";
 import { test } from "node:test";

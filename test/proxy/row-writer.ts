@@ -1,4 +1,4 @@
-/** Rows written into one table by a client that keeps account of them. */
+/** Writes rows into one table and records which were acknowledged. */
 import assert from "node:assert/strict";
 import { setTimeout as pause } from "node:timers/promises";
 import { BALANCER_ERROR } from "../../protocol/sql-frames.js";
@@ -6,10 +6,10 @@ import { LineClient } from "./line-client.js";
 
 const DONE = "Tafinditra ny fiovana ny tabilao";
 
-/** A busy machine may need some of it. */
+/** Long enough for a busy machine. */
 const EVENTUALLY_MS = 180_000;
 
-/** Until nothing is thrown. */
+/** Repeats a step until it does not throw. */
 export async function eventually<Value>(step: () => Promise<Value>): Promise<Value> {
   const deadline = performance.now() + EVENTUALLY_MS;
   for (;;) {
@@ -22,7 +22,7 @@ export async function eventually<Value>(step: () => Promise<Value>): Promise<Val
   }
 }
 
-/** One client that writes row after row, and knows what came of each. */
+/** A client that writes row after row, and records the outcome of each. */
 export class RowWriter {
   readonly acknowledged = new Set<number>();
   /** Rows whose outcome is unknown. */
@@ -37,7 +37,7 @@ export class RowWriter {
     this.#next = first;
   }
 
-  /** Writes the next row, or the one before again if it was certainly not taken. */
+  /** Writes the next row, or the previous one again if it was certainly not written. */
   async write(client: LineClient): Promise<void> {
     const row = this.#next;
     const answer = await client.told(`manampia ao@ t (k) sanda (${row});`);
@@ -47,7 +47,8 @@ export class RowWriter {
       this.isCutOff = true;
       return;
     }
-    // Each has waited for as long as the balancer waits for servers that reconnect: their number shows how busy the machine is.
+    // Each has waited as long as the balancer waits for servers that reconnect: their number shows how busy the
+    // machine is.
     if (answer.startsWith("Hadisoana : LOADING ")) return;
     if (answer === BALANCER_ERROR) {
       this.refusedMost = Math.max(this.refusedMost, ++this.refusedInARow);
@@ -61,7 +62,7 @@ export class RowWriter {
   }
 }
 
-/** The rows that a server holds, sorted; each as often as it is there. */
+/** Returns the rows that a server holds, sorted, with duplicates. */
 export async function rowsAt(port: number): Promise<number[]> {
   using client = await LineClient.open(port);
   await client.told("ampiasao toko;");

@@ -1,26 +1,26 @@
-/** A server of the SQL line protocol on the loopback whose answers the test gives. */
+/** A server of the SQL line protocol on the loopback whose answers the test chooses. */
 import { createServer, type Server, type Socket } from "node:net";
 import { messageFrame } from "../../protocol/sql-frames.js";
 import { SqlLineParser } from "../../protocol/sql-lines.js";
 import { freePort } from "../support/free-port.js";
 
-/** A statement with its connection: sockets are numbered from 1. */
+/** A statement and its connection: sockets are numbered from 1. */
 export interface Asked {
   readonly statement: string;
   readonly connection: number;
   readonly socket: Socket;
 }
 
-/** @returns what is written; null: nothing */
+/** @returns the bytes to write; null: nothing */
 export type Answering = (asked: Asked) => string | null | Promise<string | null>;
 
-/** A relation of one value. */
+/** Returns a relation of one value. */
 export const pageOf = (value: string): string =>
   `RELATION_JSON_PAGE 1/1\n{"type":"relation","name":"t","page":1,"totalPages":1,"columns":[{"name":"x","origin":null}],"rows":[["${value}"]]}\nRELATION_JSON_END\nRESULT_MESSAGE\nOK\nEND\n`;
 
 export class FakeSqlServer implements AsyncDisposable {
   answering: Answering;
-  /** In the order in which they came, heartbeats left out. */
+  /** Statements in the order of arrival, without heartbeats. */
   readonly asked: Asked[] = [];
   readonly sockets = new Set<Socket>();
   /** Called for each connection. */
@@ -51,7 +51,10 @@ export class FakeSqlServer implements AsyncDisposable {
     return this.asked.map(({ statement }) => statement);
   }
 
-  /** Starts at the port that it had before, if it was stopped: not one of the system's, which another process may get meanwhile. */
+  /**
+   * Starts at its previous port, if it was stopped: not an ephemeral one of the system, which another process may
+   * get meanwhile.
+   */
   async start(): Promise<void> {
     if (this.#port === 0) this.#port = await freePort();
     const server = createServer({ noDelay: true }, (socket) => this.#serve(socket));
@@ -59,7 +62,7 @@ export class FakeSqlServer implements AsyncDisposable {
     await new Promise<void>((resolve) => server.listen(this.#port, "127.0.0.1", resolve));
   }
 
-  /** Cuts all connections off. */
+  /** Closes all connections. */
   async stop(): Promise<void> {
     const server = this.#server;
     this.#server = null;
@@ -90,5 +93,5 @@ export class FakeSqlServer implements AsyncDisposable {
   }
 }
 
-/** What proxies ask to see whether a server is there. */
+/** The statement by which proxies check whether a server is alive. */
 export const HEARTBEAT = "alaivo 1";

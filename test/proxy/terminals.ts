@@ -1,4 +1,4 @@
-/** The lines of a document for several terminals: each line a program, started literally, on ports that are free here. */
+/** The lines of a document for several terminals: each starts a program, literally, on ports that are free here. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
@@ -11,7 +11,7 @@ const { bin } = JSON.parse(readFileSync(join(repositoryRoot, "package.json"), "u
   readonly bin: Readonly<Record<string, string>>;
 };
 
-/** The lines of the block that has `marker` in it, comments left out, with other ports. */
+/** Returns the lines of the block that contains `marker`, without comments, with other ports. */
 export async function printedLines(document: string, marker: string): Promise<readonly string[]> {
   const text = readFileSync(join(repositoryRoot, document), "utf8");
   const blocks = [...text.matchAll(/^```console\n([\s\S]*?)^```$/gm)].map(([, block]) => block as string);
@@ -25,7 +25,7 @@ export async function printedLines(document: string, marker: string): Promise<re
     .filter((line) => line !== "" && !line.startsWith("#"));
 }
 
-/** Times in milliseconds are round, ports are not. */
+/** Whether digits are a port: times in milliseconds are round, ports are not. */
 const isPort = (digits: string) => !digits.endsWith("000");
 
 export class Terminal implements AsyncDisposable {
@@ -43,7 +43,7 @@ export class Terminal implements AsyncDisposable {
     this.#variables = variables;
   }
 
-  /** Starts what is typed; with `input` it is sent to it, and that is all. */
+  /** Starts the typed line; with `input`, sends that and closes the input. */
   start(input: string | null = null): void {
     const [program = "", ...args] = this.#line.split(" ");
     const path = join(buildRoot, (bin[program] ?? program).replace(/^dist\//, ""));
@@ -60,14 +60,14 @@ export class Terminal implements AsyncDisposable {
     this.#child = child;
   }
 
-  /** @returns the exit code; null: it was killed */
+  /** Waits for the end. @returns the exit code; null: it was killed */
   async ended(): Promise<number | null> {
     const child = this.#child;
     if (child !== null && child.exitCode === null && child.signalCode === null) await once(child, "exit");
     return child?.exitCode ?? null;
   }
 
-  /** What it prints is awaited: the first match. @throws Error  it has ended without */
+  /** Waits for a match in its output and returns the first one. @throws Error  it has ended without a match */
   async printed(pattern: RegExp): Promise<RegExpExecArray> {
     for (;;) {
       const found = pattern.exec(this.output);

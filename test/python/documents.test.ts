@@ -1,4 +1,4 @@
-/** The programs of docs/python.md do what the comments in them say. The page's shell blocks are run by docs.test. */
+/** The programs of docs/python.md do what their comments say. docs.test.ts runs the page's shell blocks. */
 import assert from "node:assert/strict";
 import { copyFileSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -12,7 +12,7 @@ import { env, keyFile, PYTHON } from "./running.js";
 
 const page = readFileSync(join(repositoryRoot, "docs/python.md"), "utf8");
 
-/** A comment that is a value becomes an assertion. */
+/** Turns each comment that is a value into an assertion. */
 const asserting = (program: string) =>
   program.replace(
     /^( *)((?:await )?[\w.]+\(.*\)) {2}# (\S.*)$/gm,

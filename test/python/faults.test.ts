@@ -1,4 +1,7 @@
-/** The Python package where something is wrong: programs/faults.py against real daemons, and one of a few lines that misbehaves. */
+/**
+ * The Python package in the case of faults: programs/faults.py against real daemons, and a fake one of a few lines
+ * that misbehaves.
+ */
 import assert from "node:assert/strict";
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -184,7 +187,10 @@ with dbsync.Client(given["servers"], given["key"], timeout=20.0) as client:
   assert.equal(last?.[0], "not-awaited");
 });
 
-/** A certificate in DER, and as OpenSSL still reads it: the pinned key in lengths that have no end, where a reader of DER passes over them. */
+/**
+ * Forges a certificate in DER that OpenSSL still reads: the pinned key is inside indefinite lengths, which a DER
+ * parser skips.
+ */
 const FORGE = `
 import base64
 from dbsync.tls import Distrusted, public_key_of
@@ -291,7 +297,10 @@ async def main():
 
 print(json.dumps(asyncio.run(main())))`;
 
-/** What a call makes of an answer of that value; the loop's clock jumps by `jump` seconds once all its bytes are there. */
+/**
+ * Returns the result of a call for that reply; the loop's clock advances by `jump` seconds once all its bytes have
+ * arrived.
+ */
 async function decoded(reply: string, limits: Record<string, number>, jump = 0): Promise<unknown> {
   await using daemon = await fakeV2(
     () => hello(Date.now()),

@@ -1,4 +1,7 @@
-/** examples/python/listen.py, which needs nothing of ours but the Python package: a WebSocket client of another language signs and is told. */
+/**
+ * examples/python/listen.py, whose only dependency of ours is the Python package: a WebSocket client in another
+ * language signs and receives messages.
+ */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";

@@ -1,4 +1,4 @@
-/** The Python package installed as people do, without a network; as one file; and its types as mypy sees them. */
+/** The Python package installed as users do, without a network; as one file; and its types as mypy sees them. */
 import assert from "node:assert/strict";
 import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -11,7 +11,7 @@ import { skipWithout } from "../support/requirements.js";
 import { run } from "../support/run-program.js";
 import { keyFile, PACKAGE, PYTHON } from "./running.js";
 
-/** Building leaves folders beside what is built, where a checkout should have none. */
+/** Copies the package, since building leaves folders that a checkout should not have. */
 function copyPackage(folder: string): string {
   const copy = join(folder, "python");
   cpSync(PACKAGE, copy, { recursive: true, filter: (path) => !/__pycache__|\.egg-info|build$/.test(path) });

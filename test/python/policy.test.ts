@@ -1,4 +1,6 @@
-/** When a call is decided: the Python package and the client of Node.js come to the same verdict over the same reports. */
+/**
+ * When a call is decided: the Python package and the Node.js client reach the same decision from the same reports.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Stage } from "../../client/shared/errors.js";
@@ -9,12 +11,12 @@ import { skipWithout } from "../support/requirements.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
 import { PYTHON, runPython } from "./running.js";
 
-/** null: none was given. */
+/** null: no policy is set. */
 const POLICIES: readonly (Policy | null)[] = [null, "first", "majority", "all", "all-equal", 1, 2, 3];
 const STAGES: readonly Stage[] = ["connect", "timeout", "refused", "reply"];
 const FLAGS = ["", "late", "catching-up", "provisional", "unmet provisional"];
 
-/** As it travels to Python; null: a daemon that is silent. */
+/** Report in its form for Python; null: a daemon that does not answer. */
 type Drawn =
   | { readonly value: string | null; readonly flags: string; readonly isForAll: boolean }
   | { readonly stage: Stage; readonly detail: string; readonly flags: string }

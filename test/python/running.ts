@@ -1,4 +1,4 @@
-/** Runs Python with the package of examples/python at hand. */
+/** Runs Python with the package of examples/python. */
 import assert from "node:assert/strict";
 import { chmodSync, copyFileSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -7,14 +7,14 @@ import { repositoryRoot } from "../support/repository.js";
 import { type Ended, run } from "../support/run-program.js";
 import { readVectors, vectorFolder } from "../support/v2-vectors/vector.js";
 
-/** Not the PATH's, which may be one that does not know Debian's packages. */
+/** The PATH's Python may be one without Debian's packages. */
 export const PYTHON = "/usr/bin/python3";
 
 export const PACKAGE: string = join(repositoryRoot, "examples", "python");
 
 export const vectors: ReturnType<typeof readVectors> = readVectors();
 
-/** PYTHONWARNINGS: what Python would pass over in silence, such as a socket that is never closed, is told. */
+/** PYTHONWARNINGS makes Python report what it otherwise ignores, such as a socket that is never closed. */
 export const env: Readonly<Record<string, string>> = {
   PYTHONDONTWRITEBYTECODE: "1",
   PYTHONPATH: PACKAGE,
@@ -24,7 +24,10 @@ export const env: Readonly<Record<string, string>> = {
 const folder = mkdtempSync(join(tmpdir(), "dbsync-python-"));
 process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
 
-/** A key of the vectors. Of a private one a copy for its owner alone: a checkout's is for everybody to read. */
+/**
+ * Returns the path of a key of the vectors. A private one is copied for its owner alone, since a checkout's files
+ * are readable by all users.
+ */
 export function keyFile(name: string, half: "private" | "public"): string {
   const key = vectors.keys.find((each) => each.name === name);
   assert.ok(key);
@@ -35,7 +38,7 @@ export function keyFile(name: string, half: "private" | "public"): string {
   return copy;
 }
 
-/** Runs Python code with `given` at hand; what it prints must be JSON. */
+/** Runs Python code with `given`; its output must be JSON. */
 export async function runPython(code: string, given: unknown): Promise<unknown> {
   const script = `import json, sys\ngiven = json.load(sys.stdin)\n${code}\n`;
   const ended = await run(PYTHON, ["-c", script], { env, input: JSON.stringify(given) });
@@ -43,7 +46,7 @@ export async function runPython(code: string, given: unknown): Promise<unknown> 
   return JSON.parse(ended.stdout);
 }
 
-/** python3 -m dbsync */
+/** Runs `python3 -m dbsync`. */
 export function runCommand(
   args: readonly string[],
   more: Readonly<Record<string, string>> = {},
@@ -53,7 +56,7 @@ export function runCommand(
 
 /**
  * Runs a file of programs/, whose cases are Python's unittest's.
- * @param given  what its cases find there: addresses, key files, process numbers
+ * @param given  data for its cases: addresses, key files, process ids
  */
 export async function runCases(file: string, given: unknown, cases: readonly string[] = []): Promise<void> {
   const path = join(repositoryRoot, "test", "python", "programs", file);

@@ -1,4 +1,7 @@
-/** The Python package as people use it: programs/usual.py against three daemons in memory, and two with folders and peers. */
+/**
+ * The ordinary use of the Python package: programs/usual.py against three daemons in memory, and two with folders
+ * and peers.
+ */
 import { after, before, test } from "node:test";
 import { makeFolder } from "../daemon/replicas.js";
 import { amount } from "../support/amount.js";

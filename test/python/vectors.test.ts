@@ -1,4 +1,4 @@
-/** The package's envelopes and messages against test/vectors/v2. */
+/** Checks the package's envelopes and messages against test/vectors/v2. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { skipWithout } from "../support/requirements.js";

@@ -1,9 +1,12 @@
-/** What source files know of each other: by import, static or not, of values or types, as a worker or as a program that is started. */
+/**
+ * Dependencies between source files: imports, static or dynamic, of values or types, and files started as workers
+ * or programs.
+ */
 import { readFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 import { ownFiles, repositoryRoot } from "../support/repository.js";
 
-/** Source files, as paths from the repository's root, and their texts. */
+/** Path of a source file, from the repository's root → its text. */
 export const texts: ReadonlyMap<string, string> = new Map(
   ownFiles()
     .filter((file) => file.endsWith(".ts"))
@@ -11,18 +14,18 @@ export const texts: ReadonlyMap<string, string> = new Map(
 );
 
 const IMPORT = /\b(?:from|import)\s*\(?\s*"(\.[^"]+)\.js"/g;
-/** Of values, with the file; types leave nothing behind. */
+/** Imports of values, with the file; imports of types are removed by the compiler. */
 const AT_START = /^(?:import|export) (?!type\b)[^;]*?"(\.[^"]+)\.js"/gm;
-/** A worker's file, or a program's. */
+/** The file of a worker or a program. */
 const STARTED = /\bnew URL\(\s*"(\.[^"]+)\.js",\s*import\.meta\.url/g;
 
-/** Files of ours that a file imports, as paths from the root. */
+/** Returns the source files that a file imports, as paths from the root. */
 export const importsOf = (file: string): string[] => foundIn(file, IMPORT);
 
-/** Files of ours that are loaded with a file, whatever is called. */
+/** Returns the source files that are loaded together with a file. */
 export const importsAtStart = (file: string): string[] => foundIn(file, AT_START);
 
-/** Files of ours that a file starts. */
+/** Returns the source files that a file starts. */
 export const startedBy = (file: string): string[] => foundIn(file, STARTED);
 
 function foundIn(file: string, what: RegExp): string[] {

@@ -1,6 +1,6 @@
 /**
- * `npm run rooms [-- HOUSE]`: the rooms of daemon/ and its like, how many files each holds and which others it knows; then the largest
- * folders.
+ * `npm run rooms [-- HOUSE]`: prints the modules of daemon/ and similar folders, how many files each has and which
+ * modules it imports; then the largest folders.
  */
 import { arrows, folderSizes, HALL, HOUSES, roomsOfReadme, sizes } from "./rooms.js";
 

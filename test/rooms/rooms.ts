@@ -1,10 +1,13 @@
-/** Houses and their rooms: the folders of daemon/ and its like, what each knows of others, and what the house's README says that it may know. */
+/**
+ * Folders with modules, such as daemon/: what each module imports, and what the folder's README permits it to
+ * import.
+ */
 import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { repositoryRoot } from "../support/repository.js";
 import { importsOf, startedBy, texts } from "./imports.js";
 
-/** Folders whose README has a table of rooms, from the ground up. */
+/** Folders whose README has a table of modules, from the lowest up. */
 export const HOUSES = [
   "protocol",
   "store",
@@ -19,12 +22,14 @@ export const HOUSES = [
   "cli",
   "proxy",
 ] as const;
-/** The files directly in a house. Without a row in the table they wire the rooms, and know them all. */
+/**
+ * The files directly in a folder. Without a row in the table they connect the modules, and may import all of them.
+ */
 export const HALL = ".";
-/** A row of the table: a room, what it is for, which rooms it may import. */
+/** A row of the table: a module, its purpose, the modules that it may import. */
 const ROW = /^\| `([\w/-]+|\.)\/` \| [^|]+ \| ([^|]*) \|$/gm;
 
-/** Room → rooms that it may import, in the table's order: from the ground up. */
+/** Returns module → modules that it may import, in the table's order: from the lowest up. */
 export function roomsOfReadme(house: string): Map<string, readonly string[]> {
   const readme = readFileSync(join(repositoryRoot, house, "README.md"), "utf8");
   return new Map(
@@ -35,13 +40,13 @@ export function roomsOfReadme(house: string): Map<string, readonly string[]> {
   );
 }
 
-/** null: not in this house. */
+/** Returns null if the file is not in this folder. */
 export function roomOf(house: string, file: string): string | null {
   if (!file.startsWith(`${house}/`)) return null;
   return dirname(file).slice(house.length + 1) || HALL;
 }
 
-/** How many files lie in each room. */
+/** Returns module → number of its files. */
 export function sizes(house: string): Map<string, number> {
   const found = new Map<string, number>();
   for (const file of texts.keys()) {
@@ -51,7 +56,7 @@ export function sizes(house: string): Map<string, number> {
   return found;
 }
 
-/** Room → rooms that it knows → the files that show it, as `file → file`. */
+/** Returns module → modules that it imports → the files that show it, as `file → file`. */
 export function arrows(house: string): Map<string, Map<string, string[]>> {
   const found = new Map<string, Map<string, string[]>>();
   for (const file of texts.keys()) {
@@ -67,7 +72,7 @@ export function arrows(house: string): Map<string, Map<string, string[]>> {
   return found;
 }
 
-/** Files of each folder that holds sources. */
+/** Returns folder → number of its source files. */
 export function folderSizes(): Map<string, number> {
   const found = new Map<string, number>();
   for (const file of texts.keys()) found.set(dirname(file), (found.get(dirname(file)) ?? 0) + 1);

@@ -1,4 +1,7 @@
-/** The folders of daemon/ and its like are those of their READMEs, and import each other only as these say. */
+/**
+ * The modules of daemon/ and similar folders are those of their READMEs, and import each other only as these
+ * permit.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { arrows, HALL, HOUSES, roomsOfReadme, sizes } from "./rooms.js";

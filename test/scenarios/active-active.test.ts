@@ -1,6 +1,7 @@
 /**
- * What users of two or more servers that all take writes have reported elsewhere, played here with Redis clients, kills, cut links and clocks
- * that differ: docs/active-active.md has each with what to expect. DBSYNC_SEED replays a run, DBSYNC_SCENARIO_RUNS repeats each with other timing.
+ * Problems that users of other databases with several writable servers have reported, reproduced with Redis
+ * clients, kills, cut links and differing clocks. docs/active-active.md says of each what to expect. DBSYNC_SEED
+ * replays a run, DBSYNC_SCENARIO_RUNS repeats each with other timing.
  */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
@@ -19,9 +20,9 @@ interface Run {
   readonly cluster: ActiveCluster;
   readonly random: SeededRandom;
   readonly clients: readonly Redis[];
-  /** Begins the names of this run's keys. */
+  /** Prefix of this run's keys. */
   readonly prefix: string;
-  /** A daemon by chance, and another one. */
+  /** A random daemon, and another one. */
   readonly one: number;
   readonly other: number;
 }
@@ -44,7 +45,7 @@ function scenario(name: string, play: (run: Run) => Promise<void>): void {
 
 const client = (run: Run, index: number): Redis => run.clients[index] as Redis;
 
-/** Asserts that all daemons give one answer. */
+/** Asserts that all daemons give the same answer. */
 async function assertEverywhere(
   cluster: ActiveCluster,
   argv: readonly [string, ...string[]],
@@ -86,10 +87,11 @@ describe("servers that all take writes while one is killed and restarted", () =>
         try {
           await client(run, index).call("SET", key, String(n));
         } catch {
-          return; // The daemon is gone: what it did not answer may be there or not.
+          return; // The daemon is down: a command that it did not answer may have been applied or not.
         }
         acknowledged.set(key, String(n));
-        // At the same time by all: what follows from its order, and not from what each had heard.
+        // All clients send at the same time, so the result must follow from the order alone and not from what each
+        // daemon had received.
         await client(run, index)
           .call("INCR", `${prefix}sum`)
           .then(
@@ -143,7 +145,7 @@ describe("locks and queues", () => {
     const answers = await Promise.all(
       run.clients.map((each, index) => each.call("SET", key, `of ${index}`, "NX")),
     );
-    // The limit: daemons do not agree before they answer.
+    // This is the limit: daemons do not agree before they answer.
     assert.ok(answers.filter((answer) => answer === "OK").length >= 1);
     await cluster.untilEqual();
     const [holder, ...others] = await cluster.answers("GET", key);
@@ -219,7 +221,8 @@ describe("locks and queues", () => {
       await Promise.all([...producing, working]);
       worker.disconnect();
       await cluster.untilEqual();
-      // The limit: a push that arrives late may stand before what was taken, and be what the order of all takes instead.
+      // This is the limit: a push that arrives late may be ahead of what was popped, and in the final order be
+      // popped instead.
       const lengths = await cluster.answers("LLEN", key);
       assert.equal(new Set(lengths).size, 1);
       const pops = taken.filter((element) => element !== null).length;
@@ -231,7 +234,7 @@ describe("locks and queues", () => {
   );
 });
 
-/** Writes at all servers while no one reaches another. @returns the last value and how often was counted */
+/** Writes at all servers while all links are cut. @returns the last value, and how often the counter was increased */
 async function writeApart(run: Run): Promise<{ last: string; counted: number }> {
   const { cluster, random, prefix } = run;
   cluster.areApart = true;
@@ -244,7 +247,7 @@ async function writeApart(run: Run): Promise<{ last: string; counted: number }> 
     await client(run, index).call("INCR", `${prefix}count`);
     await client(run, index).call("SADD", `${prefix}all`, String(n));
     counted++;
-    // Of two writes of one millisecond either may be the last.
+    // Two writes of the same millisecond have no predictable order.
     await pause(random.between(2, 20));
   }
   cluster.areApart = false;
@@ -265,7 +268,7 @@ describe("servers that were cut off from each other", () => {
 
   for (const count of COUNTS)
     test(`hold one value though their clocks differ, which may not be the last: ${count} daemons (seed ${seed})`, async () => {
-      // A daemon whose clock differs by more takes no writes.
+      // A daemon whose clock differs by more rejects writes.
       const clocks = [0, -900, 600].slice(0, count);
       await using cluster = await ActiveCluster.start(count, { clocks });
       for (let number = 0; number < RUNS; number++) {

@@ -1,6 +1,6 @@
 /**
- * Two or three real daemons in the setup of docs/active-active.md: each takes the writes of any Redis client, links between them can be
- * cut, and each can be killed, restarted and given a clock that differs.
+ * Two or three real daemons in the setup of docs/active-active.md: each accepts the writes of any Redis client,
+ * links between them can be cut, and each can be killed, restarted and run with a different clock.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -13,7 +13,7 @@ import { freePort } from "../support/free-port.js";
 import { buildRoot } from "../support/repository.js";
 
 const POLL_MS = 20;
-/** A busy machine may need some of it. */
+/** Long enough for a busy machine. */
 const UNTIL_MS = 120_000;
 const clockOff = join(buildRoot, "test", "faults", "clock-off.js");
 
@@ -30,7 +30,7 @@ export class ActiveCluster implements AsyncDisposable {
   readonly #options: Options;
   readonly #ports: readonly number[];
   readonly #respPorts: readonly number[];
-  /** Each leads to one of the daemons; the others reach it there. */
+  /** Ports through which the daemons reach each other, one for each daemon. */
   readonly #links: readonly CuttablePort[];
   readonly #daemons: (DaemonProcess | null)[];
   readonly #clients: Redis[] = [];
@@ -44,7 +44,7 @@ export class ActiveCluster implements AsyncDisposable {
     this.#daemons = links.map(() => null);
   }
 
-  /** Starts daemons and waits until each takes writes. */
+  /** Starts daemons and waits until each accepts writes. */
   static async start(count: number, options: Options = {}): Promise<ActiveCluster> {
     const ports = new Set<number>();
     while (ports.size < 2 * count) ports.add(await freePort());
@@ -62,7 +62,7 @@ export class ActiveCluster implements AsyncDisposable {
     return cluster;
   }
 
-  /** Starts one, in its folder of before. */
+  /** Starts a daemon in its previous folder. */
   async spawn(index: number): Promise<void> {
     const others = this.indices.filter((other) => other !== index);
     const { isInMemory = false, clocks = [] } = this.#options;
@@ -77,7 +77,7 @@ export class ActiveCluster implements AsyncDisposable {
     this.#daemons[index] = await startDaemon(args, options);
   }
 
-  /** Ends one by a signal and waits until it has ended. */
+  /** Sends a signal to a daemon and waits until its process has ended. */
   async end(index: number, signal: "SIGKILL" | "SIGTERM"): Promise<void> {
     const daemon = this.#daemons[index];
     if (daemon == null) throw new Error(`daemon ${index} does not run`);
@@ -91,12 +91,12 @@ export class ActiveCluster implements AsyncDisposable {
     await this.untilWritable(index);
   }
 
-  /** Whether no daemon reaches another. */
+  /** Whether all links between daemons are cut. */
   set areApart(areApart: boolean) {
     for (const link of this.#links) link.isCut = areApart;
   }
 
-  /** Returns a client of one daemon; its calls fail while that daemon is gone. */
+  /** Returns a client of one daemon; its calls fail while that daemon is down. */
   client(index: number): Redis {
     const client = new Redis({
       port: this.#respPorts[index] as number,
@@ -123,7 +123,7 @@ export class ActiveCluster implements AsyncDisposable {
     });
   }
 
-  /** Waits until all daemons that run hold the same writes and have applied them. */
+  /** Waits until all running daemons hold the same writes and have applied them. */
   async untilEqual(): Promise<void> {
     const clients = this.#running().map((index) => this.client(index));
     try {
@@ -136,7 +136,7 @@ export class ActiveCluster implements AsyncDisposable {
     }
   }
 
-  /** Returns what each daemon that runs answers. */
+  /** Returns the answers of all running daemons. */
   async answers(...argv: readonly [string, ...string[]]): Promise<unknown[]> {
     return await Promise.all(
       this.#running().map(async (index) => {
@@ -163,14 +163,14 @@ export class ActiveCluster implements AsyncDisposable {
   }
 }
 
-/** Returns what a daemon has still to apply, and the sums of what it holds. */
+/** Returns how much a daemon has still to apply, and the sums of what it holds. */
 async function holdings(client: Redis): Promise<string> {
   const flat = (await client.call("TIMELINE", "STATUS")) as unknown[];
   const field = (name: string) => String(flat[flat.indexOf(name) + 1]);
   return ["waiting", "ring-entries", "ring-sum", "data-entries", "data-sum"].map(field).join(" ");
 }
 
-/** @throws Error  it does not hold in time */
+/** Waits until `holds` returns true. @throws Error  it does not within the time limit */
 async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
   const deadline = performance.now() + UNTIL_MS;
   for (let problem: unknown = null; ; ) {

@@ -1,6 +1,7 @@
 /**
- * Units with conditions: what a client is told of one by the client library's own rule must be what became of it, unless a unit that
- * belongs before it had reached fewer than a majority by then. Source: docs/consistency.md "What the answer to a condition means".
+ * Checks units with conditions: what the client library's rule reported to a client must be the final outcome, unless
+ * an entry that is ordered earlier had reached fewer than a majority by then. Source: docs/consistency.md "What the
+ * answer to a condition means".
  */
 
 import { isUnmet, type Report } from "../../client/shared/outcome.js";
@@ -17,7 +18,7 @@ import { shortId } from "./cast.js";
 import type { NaiveState } from "./naive-fold.js";
 import type { Host, World } from "./world.js";
 
-/** One client's view of a unit: its servers are all hosts. */
+/** One client's view of a unit. The client sends to all hosts. */
 export class ConditionalCall {
   readonly #world: World;
   readonly #entry: Entry;
@@ -30,7 +31,7 @@ export class ConditionalCall {
     this.#reports = world.hosts.map(() => null);
   }
 
-  /** A host's first answer counts. */
+  /** Records a host's answer; only the first one counts. */
   answered(host: Host, answer: EnvelopeAnswer): void {
     const { hosts, ledger } = this.#world;
     const index = hosts.indexOf(host);
@@ -53,7 +54,10 @@ function reportOf(answer: EnvelopeAnswer & { readonly kind: "result" }): Report 
   return { ok: true, values: replyValues(reply), reply, flags, isForAll: false, at: 0 };
 }
 
-/** Acknowledgements that turned out wrong, with nothing to excuse them. @param entries  that all have in the end */
+/**
+ * Returns the acknowledgements that are wrong without an excuse.
+ * @param entries  the entries that all daemons have in the end
+ */
 export function wrongAcknowledgements(
   { ledger }: World,
   entries: readonly Entry[],
@@ -73,7 +77,10 @@ export function wrongAcknowledgements(
   });
 }
 
-/** The entries before one that its conditions and commands may depend on, directly or by others of them. */
+/**
+ * Returns the earlier entries on which the conditions and commands of one may depend, directly or through other
+ * entries.
+ */
 function bearingOn({ envelope, ...place }: Entry, entries: readonly Entry[]): readonly Entry[] {
   const entry = { envelope, ...place };
   const words = wordsOf(entry);
@@ -90,7 +97,7 @@ function bearingOn({ envelope, ...place }: Entry, entries: readonly Entry[]): re
   });
 }
 
-/** Arguments, keys of conditions among them. */
+/** Returns the arguments of an envelope's commands and the keys of its conditions. */
 function wordsOf({ envelope: { commands, if: conditions } }: Entry): Set<ByteString> {
   return new Set([...commands.flatMap((argv) => argv.slice(1)), ...(conditions ?? []).map(({ key }) => key)]);
 }

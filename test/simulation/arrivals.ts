@@ -1,18 +1,18 @@
-/** What hosts of a run knew when clients were told what became of units with conditions. */
+/** Records what the hosts of a run knew when clients received the outcome of units with conditions. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Entry } from "../../timeline/entries/entry.js";
 
 export type Word = "applied" | "unmet" | "failed";
 
-/** What a client was told of a unit. */
+/** The outcome of a unit as its client received it. */
 export interface Acknowledgement {
   readonly entry: Entry;
   readonly word: Word;
-  /** Ids of the entries that more than half of the hosts knew before it. */
+  /** Ids of the entries that more than half of the hosts had at that time. */
   readonly known: ReadonlySet<ByteString>;
 }
 
-/** When each host's state received which entry, in the order of all of them. */
+/** Records the order in which the hosts' states received entries. */
 export class Arrivals {
   #count = 0;
   readonly #hosts = new Map<object, Map<ByteString, number>>();
@@ -30,7 +30,10 @@ export class Arrivals {
     this.#hosts.delete(host);
   }
 
-  /** Ids that more than half of some hosts received before one, or by now where that one has not come. */
+  /**
+   * Returns the ids that more than half of the given hosts received before `id`, or up to now on hosts that have not
+   * received it.
+   */
   knownBefore(id: ByteString, hosts: readonly object[]): Set<ByteString> {
     const counts = new Map<ByteString, number>();
     for (const host of hosts) {

@@ -1,4 +1,4 @@
-/** Where a simulated daemon keeps aside what a member's snapshot takes the place of, and whether it has. */
+/** The asides of a simulated daemon: where it stores the data that a member's snapshot replaces. */
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
 import { MemoryStorage } from "../../timeline/memory-storage.js";
 import type { OpenAside } from "../../timeline/snapshots/aside.js";
@@ -40,7 +40,7 @@ export function openAsideOf(
   };
 }
 
-/** What there is on a disk, and was not kept aside last; null: nothing. */
+/** Returns what is on a disk and missing from its last aside; null: nothing. */
 export function notAside({ asides, entries, marks, rotten }: Disk): string | null {
   const aside = asides.at(-1);
   const pruned = marks.get("pruned");

@@ -1,6 +1,6 @@
 /**
- * Keys of one run and how they sign: real public keys by their form, with signatures that cost a hash instead of a curve.
- * What they sign is parsed once for all daemons of the run.
+ * The keys of one run and their signatures: public keys have the real form, signatures cost a hash instead of a curve
+ * operation. Each signed text is parsed once for all daemons of the run.
  */
 import { createPrivateKey, createPublicKey, hash, type KeyObject, verify } from "node:crypto";
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -36,12 +36,12 @@ export function randomBytes(random: SeededRandom, count: number): ByteString {
 
 const SIGNED = "signed\0";
 
-/** The "signature" of a key under some bytes. */
+/** Returns the simulated signature of a key over `bytes`. */
 export function signatureOf(spki: ByteString, bytes: Buffer): Buffer {
   return Buffer.from(sha256(Buffer.concat([Buffer.from(SIGNED + spki, "latin1"), bytes])), "latin1");
 }
 
-/** What a daemon is known by; its envelopes are signed in earnest. */
+/** A daemon's identity. Its envelopes have real signatures. */
 export interface SimulatedIdentity extends SimulatedKey {
   readonly key: KeyObject;
 }
@@ -65,7 +65,7 @@ export function isSignedBy(spki: ByteString, bytes: Buffer, signature: Buffer): 
   return signatureOf(spki, bytes).equals(signature);
 }
 
-/** Signs commands: the entry that every daemon must come to have. */
+/** Signs commands and returns the entry that every daemon must have in the end. */
 export function sign(
   key: SimulatedKey,
   header: Omit<HeaderFields, "key">,
@@ -77,7 +77,7 @@ export function sign(
   return { id: sha256(signed), body, signature: signatureOf(key.spki, signed), envelope: readBody(body) };
 }
 
-/** A cluster's keys at its start. */
+/** The keys with which a cluster starts. */
 export interface Genesis {
   readonly cluster: ByteString;
   readonly applications: readonly SimulatedKey[];
@@ -100,6 +100,6 @@ export function ringOf({ applications, roots }: Genesis): KeyRing {
   return ring;
 }
 
-/** The first bytes of an id, for reading. */
+/** Returns the first bytes of an id, for the trace. */
 export const shortId = (id: ByteString): string =>
   Buffer.from(bytesOf(Buffer.from(id, "latin1"), 0, 4), "latin1").toString("hex");

@@ -1,4 +1,7 @@
-/** What must hold when a run's faults are over: every way in which daemons could differ, lose, double or break their word. */
+/**
+ * Checks what must hold after a run's faults: daemons are equal, and have lost nothing, doubled nothing and kept their
+ * promises.
+ */
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
 import { DATABASES_DEFAULT, type Database } from "../../store/database.js";
@@ -13,7 +16,7 @@ import { isExcused } from "./stable-promises.js";
 import { namedBy, unverifiablePlaces } from "./unverifiable.js";
 import { EPOCH, type Host, type World } from "./world.js";
 
-/** Why the daemons are not level yet; null: all have the same entries, on disk, and serve. */
+/** Returns why the daemons are not level yet; null: all have the same entries on disk, and serve. */
 export function unlevel(world: World): string | null {
   const { honest: hosts } = world;
   const first = hosts[0] as Host;
@@ -21,7 +24,7 @@ export function unlevel(world: World): string | null {
   for (const host of hosts) {
     const { daemon } = host;
     if (daemon === null) return `${host.name} is down`;
-    // A member that has turned bad may keep an only other one from going live.
+    // If there are only two members, the byzantine one may keep the other from going live.
     if (!daemon.isLive && hosts.length > 1) {
       const { failure, state } = daemon.timeline;
       return `${host.name} is not live: timeline ${failure ?? state}, peering ${daemon.peering.state}`;
@@ -37,12 +40,12 @@ export function unlevel(world: World): string | null {
   return null;
 }
 
-/** Places of rotten entries of which no honest daemon has another copy: nobody can give them any more. */
+/** Returns the order keys of rotten entries of which no honest daemon has another copy, so that no peer can send them. */
 export function lostRotten({ disk }: Host, { honest }: World): Set<ByteString> {
   return new Set([...disk.rotten].filter((place) => !honest.some((other) => other.keeps(place))));
 }
 
-/** Places of what a host's state is to be made of. */
+/** Returns the order keys of the entries that make up a host's state. */
 function heldOf(host: Host, world: World): readonly ByteString[] {
   const orphaned = new Set(orphanedBy(host, world));
   return readableOf(host, world).filter((place) => !orphaned.has(place));
@@ -54,8 +57,8 @@ function readableOf(host: Host, world: World): readonly ByteString[] {
 }
 
 /**
- * Entries of a host whose signers' keys were added by entries that are lost everywhere. They have no effect, and no other daemon can
- * verify them.
+ * Returns a host's entries whose signers' keys were added by entries that are lost everywhere. They have no effect, and
+ * no other daemon can verify them.
  */
 function orphanedBy(host: Host, world: World): readonly ByteString[] {
   const { honest, settings } = world;
@@ -65,7 +68,7 @@ function orphanedBy(host: Host, world: World): readonly ByteString[] {
   return readableOf(host, world).filter((place) => orphaned.has(place));
 }
 
-/** Entries that a daemon counts. */
+/** Returns the number of entries in a daemon's index. */
 export const countOf = (index: { total(set: "ring" | "data"): { count: number } }): number =>
   index.total("ring").count + index.total("data").count;
 
@@ -83,7 +86,7 @@ const shownPlace = (place: ByteString): string => {
   return `${shortId(id)}@${at - EPOCH}`;
 };
 
-/** The entries that all daemons have; only when they are level. */
+/** Returns the entries that all daemons have. Valid only while they are level. */
 export function finalEntries(world: World): Entry[] {
   const { honest: hosts, ledger } = world;
   const entries: Entry[] = [];
@@ -99,9 +102,9 @@ export function oracleOf(entries: readonly Entry[], { genesis }: World): NaiveSt
   return naiveFold(entries, ringOf(genesis), DATABASES_DEFAULT);
 }
 
-/** How states differ from what the entries must come to; null: not at all. */
+/** Returns how the states differ from the oracle's; null: they are equal. */
 export function stateDifference({ honest: hosts, scheduler }: World, oracle: NaiveState): string | null {
-  // No clock is that far: all see the same keys as expired.
+  // This is later than every clock, so all daemons see the same keys as expired.
   const now = Math.max(...hosts.map((host) => host.clock()), EPOCH + scheduler.time) + 1_000;
   const expected = [...stateLines(oracle.database, now), ...ringLines(oracle.ring)];
   for (const host of hosts) {
@@ -160,7 +163,7 @@ function ringLines(ring: KeyRing): string[] {
     .sort();
 }
 
-/** The promises of the run, held against what everybody has in the end. */
+/** Returns the promises of the run that the final entries break. */
 export function brokenPromises(world: World, entries: readonly Entry[], oracle: NaiveState): string[] {
   const { ledger, honest: hosts, settings } = world;
   const problems = [...ledger.violations];
@@ -187,7 +190,7 @@ export function brokenPromises(world: World, entries: readonly Entry[], oracle: 
     for (const place of places)
       if (!kept.has(place) && !ledger.lost.has(place))
         problems.push(`${host} said stable up to ${at - EPOCH}: ${shownPlace(place)} is gone`);
-    // Who has turned bad can hold back what it says it does not have.
+    // A byzantine member can withhold entries that it claims not to have.
     for (const [place, entry] of settings.byzantine === null ? kept : [])
       if (entry.envelope.at <= at && !places.has(place) && !isExcused(world, promise, entry.id))
         problems.push(`${host} said stable up to ${at - EPOCH}, then came ${shownPlace(place)}`);
@@ -201,7 +204,7 @@ export function brokenPromises(world: World, entries: readonly Entry[], oracle: 
   return problems;
 }
 
-/** Keys of a ring that nobody who may has named. */
+/** Returns keys in a key ring that no signed envelope adds. */
 export function foreignKeys({ genesis, ledger, honest }: World): string[] {
   const known = new Set([...genesis.applications, ...genesis.roots].map(({ id }) => id));
   for (const { entry } of ledger.sent.values()) for (const id of namedBy(entry.envelope)) known.add(id);
@@ -212,7 +215,7 @@ export function foreignKeys({ genesis, ledger, honest }: World): string[] {
   );
 }
 
-/** Keys whose last writer is a unit that was not to have any effect. */
+/** Returns keys whose last writer is a unit that must not have any effect. */
 function effectsOfNothing(hosts: readonly Host[], { units }: NaiveState): string[] {
   return hosts.flatMap(({ name, daemon }) =>
     (daemon?.timeline.database.keyspaces ?? []).flatMap(({ entries }) =>

@@ -1,6 +1,7 @@
 /**
- * Clients of a run: each signs with its own key, dates by its own wrong clock, corrected as the real client does, sends
- * to some of the daemons, and sends the same bytes again, some of them much too late. Administrators are clients too.
+ * The clients of a run. Each signs with its own key, dates by its own wrong clock (corrected as the real client does),
+ * sends to some of the daemons, and sends the same bytes again, sometimes much too late. Administrators are clients
+ * too.
  */
 import { ClientClock } from "../../client/version-2/client-clock.js";
 import type { EnvelopeAnswer } from "../../engine/answers/request.js";
@@ -21,15 +22,15 @@ type Argv = readonly ByteString[];
 
 const RETRY_MS: readonly [number, number] = [300, 3_000];
 const DEADLINE_MS = 15_000;
-/** Of the envelopes, to be sent once more when nobody expects it. */
+/** The share of envelopes that are sent again at a random time. */
 const REPLAYED = 0.06;
 const REPLAY_AFTER_MS: readonly [number, number] = [1_000, 40_000];
-/** Of the envelopes, those that are sent when they are about to be too old. */
+/** The share of envelopes that are sent shortly before they are too old. */
 const HELD_BACK = 0.1;
 const READS = 0.1;
 const ONLY = 0.03;
 
-/** What keys that come later may do. */
+/** The rules of keys that are added during the run. */
 const RULES: readonly (readonly ByteString[])[] = [
   ["+@all", "-@admin", "~*"],
   ["+@read", "+@write", "~n*", "~t*"],
@@ -39,7 +40,7 @@ const RULES: readonly (readonly ByteString[])[] = [
   ["+@all", "~*"],
   ["+@all", "~*"],
 ];
-/** Of runs about tables. */
+/** The rules in runs with tables. */
 const TABLE_RULES: typeof RULES = [
   ["+@all", "-@admin", "~*"],
   ["+@sql", "~sql:d", "~sql:d:*"],
@@ -48,7 +49,7 @@ const TABLE_RULES: typeof RULES = [
   ["+@all", "~*"],
 ];
 
-/** Keys of a run that may have been added, by whoever tries. */
+/** The keys that clients may have added during the run. */
 export class KeyChest {
   readonly added: SimulatedKey[] = [];
 }
@@ -60,7 +61,7 @@ export class Client {
   readonly #commands: CommandMaker;
   readonly #clock: ClientClock;
   readonly #conditional = new Map<Sent, ConditionalCall>();
-  /** By themselves: a run without scripts is what it was before there were any. */
+  /** A generator of its own, so that runs without scripts are the same as before scripts existed. */
   readonly #scripts: SeededRandom;
   readonly #scripted: CommandMaker;
 
@@ -76,7 +77,7 @@ export class Client {
     this.#clock = new ClientClock(EPOCH + error);
   }
 
-  /** Signs something and sends it. */
+  /** Signs a command and sends it. */
   act(): void {
     const { random, settings, genesis } = this.#world;
     if (random.chance(settings.gateway)) this.#writeUnsigned();
@@ -85,7 +86,7 @@ export class Client {
     else this.#write();
   }
 
-  /** As a client of version 1 does, through a daemon that signs for it. */
+  /** Writes as a client of version 1, through a daemon that signs for it. */
   #writeUnsigned(): void {
     const host = this.#world.random.oneOf(this.#world.hosts);
     const argv = this.#commands.write();
@@ -95,7 +96,7 @@ export class Client {
     );
   }
 
-  /** What a script does besides a command; null: it comes by itself. */
+  /** Returns the calls of a script that contains a command; null: the command is sent without a script. */
   #scriptWith(argv: Argv): readonly Argv[] | null {
     const random = this.#scripts;
     if (!random.chance(this.#world.settings.scripts)) return null;
@@ -116,7 +117,7 @@ export class Client {
     this.send(this.#someKey(), isSingle ? commands.slice(0, 1) : commands, { multi, if: conditions });
   }
 
-  /** What some daemon says of some keys now. */
+  /** Returns conditions from the current state of some keys at one daemon. */
   #conditions(): Condition[] | null {
     const { random } = this.#world;
     const host = random.oneOf(this.#world.hosts);
@@ -257,7 +258,7 @@ export class Client {
       outcome.kind = "unknown";
       return;
     }
-    // What is not permitted by the newest ring is answered, and not recorded.
+    // A unit that the newest key ring does not permit is answered, but not recorded.
     const isRecorded = daemon.taken.has(entry.id) || host.foldersWith(placeOf(entry)) > 0;
     const isTaken = answer.kind === "result" && isRecorded;
     if (isTaken) this.#granted(entry, wait, host);
@@ -268,7 +269,7 @@ export class Client {
       ledger.violate(`${host.name} says that ${name} is not applied (${answer.code}), and has it`);
   }
 
-  /** What a daemon has promised with its answer. */
+  /** Records what a daemon has promised with its answer. */
   #granted(entry: Entry, wait: Wait | undefined, host: Host): void {
     const { ledger, hosts, trace } = this.#world;
     if (!ledger.acknowledged.has(entry.id)) ledger.acknowledged.set(entry.id, host.name);
@@ -280,7 +281,7 @@ export class Client {
     if (wait?.kind === "replicated") {
       ledger.replicated++;
       const folders = hosts.map((other) => other.foldersWith(place));
-      // One that has turned bad says so too.
+      // Byzantine members claim to have it as well.
       const claimed = hosts.filter(({ isByzantine }) => isByzantine).length;
       if (folders.reduce((sum, count) => sum + count, claimed) < wait.daemons)
         ledger.violate(

@@ -1,6 +1,6 @@
 /**
- * Commands of the simulated clients: few keys, so that they meet; values whose order is state; times to live as long as
- * a partition; and now and then anything that the store's grammars know.
+ * The commands of the simulated clients: few keys, so that commands conflict; values that depend on order; lifetimes as
+ * long as a partition; and sometimes any call that the store's grammars generate.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { randomCall } from "../conformance/call.js";
@@ -12,24 +12,24 @@ import { TableCommands } from "./table-commands.js";
 
 type Argv = readonly ByteString[];
 
-/** Of the calls that the grammars make. */
+/** The share of calls that the grammars generate. */
 const ANYTHING = 0.08;
 const MALFORMED = 0.03;
-/** Of the others, those on the run's favourite kind of values. */
+/** The share of the remaining calls that use the run's favourite kind of value. */
 const FOCUS = 0.5;
 
-/** Kinds of values, and prefixes of their keys. */
+/** Kinds of values by the prefixes of their keys. */
 const KINDS = { n: "number", t: "text", l: "list", s: "set", h: "hash", z: "sorted set" } as const;
 
 export class CommandMaker {
   readonly #random: SeededRandom;
   readonly #generator: Generator;
   readonly #keys: number;
-  /** What is done most. */
+  /** The most frequent commands. */
   readonly #focus: readonly Maker[];
-  /** Chance of a call to be about what the run is about besides. */
+  /** The chance that a call is about tables or groups. */
   readonly #share: number;
-  /** null: about nothing besides, and nothing is drawn for it. */
+  /** The tables or groups of the run; null: it has neither, and draws no random numbers for them. */
   readonly #others: TableCommands | GroupCommands | null;
   #count = 0;
 
@@ -69,7 +69,7 @@ export class CommandMaker {
     ]);
   }
 
-  /** A key for values of a kind; seldom one of another kind. */
+  /** Returns a key for values of a kind, rarely one of another kind. */
   key(kind: keyof typeof KINDS): ByteString {
     return this.#random.chance(0.04) ? this.anyKey() : `${kind}${this.#random.below(this.#keys)}`;
   }
@@ -80,17 +80,17 @@ export class CommandMaker {
     return `${this.#random.oneOf(Object.keys(KINDS))}${this.#random.below(this.#keys)}`;
   }
 
-  /** A value that no other command has. */
+  /** Returns a value that no other command uses. */
   value(): ByteString {
     return `v${++this.#count}`;
   }
 
-  /** One of a few, so that they are there already. */
+  /** Returns one of a few members, so that it often exists already. */
   member(): ByteString {
     return `m${this.#random.below(8)}`;
   }
 
-  /** Milliseconds to live. */
+  /** Returns a time to live in milliseconds. */
   life(): ByteString {
     return String(this.#random.oneOf([1, 300, 1_000, 3_000, 10_000, 60_000]));
   }
@@ -107,7 +107,7 @@ export class CommandMaker {
     return this.#random.oneOf(choices);
   }
 
-  /** What makes the tables or the groups that the others are about; none: they are about none. */
+  /** Returns the commands that create the tables or groups of the run; empty: it has none. */
   beginning(): readonly Argv[] {
     return this.#others?.beginning() ?? [];
   }
@@ -123,7 +123,7 @@ type Maker = (m: CommandMaker) => Argv;
 
 const again = (times: number, maker: Maker): Maker[] => Array.from({ length: times }, () => maker);
 
-/** Of each kind of values. */
+/** The commands for each kind of value. */
 const OF_KIND: Readonly<Record<keyof typeof KINDS, readonly Maker[]>> = {
   n: [
     ...again(6, (m) => ["INCR", m.key("n")]),

@@ -1,6 +1,6 @@
 /**
- * The digest alarm: a fault in one daemon's store is told within a minute, by all, with the key's name and whose state it is; a
- * restart mends it, and all say so. The fault is handed in by the test: what a daemon holds in its memory is changed behind its back.
+ * Tests the digest alarm: if one daemon's store is corrupted, all daemons report within a minute which key differs and
+ * on which daemon; after a restart all report that it is fixed. The test corrupts a value in the daemon's memory.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -29,7 +29,7 @@ async function until(world: World, most: number, holds: () => boolean): Promise<
 
 const found = ({ daemon }: Host): readonly StateDifference[] => daemon?.peering.states.differences.all ?? [];
 
-/** In a kind of value that has bytes to be changed, or the key itself goes. */
+/** Corrupts a value that contains bytes, or removes the key. */
 function corrupt(entry: Entry, remove: () => void): string {
   const { value } = entry;
   if (typeof value === "string") entry.value = `${value}?`;
@@ -55,7 +55,7 @@ for (let seed = first; seed < first + RUNS; seed++)
     setClientsToWork(world);
     await world.scheduler.runUntil(fixed.workMs);
     assert.ok(await until(world, MINUTE, () => unlevel(world) === null), unlevel(world) ?? "");
-    // What was dated ahead of all clocks is applied, and nothing is written any more.
+    // By now, entries dated ahead of all clocks have been applied, and no client writes any more.
     await world.scheduler.runUntil(MINUTE);
     const hasCompared = ({ daemon }: Host) => (daemon?.peering.states.comparedAt ?? 0) > 0;
     assert.ok(await until(world, 2 * MINUTE, () => world.hosts.every(hasCompared)), "states are compared");

@@ -1,4 +1,4 @@
-/** Whether members that hold the same are ever found to have made other states of it: where none has turned bad, that is never so. */
+/** Checks that members with the same entries never report different states, in runs without a byzantine member. */
 import type { Peering } from "../../cluster/peers/peering.js";
 import type { Host, World } from "./world.js";
 
@@ -20,7 +20,7 @@ export class ComparisonWatch {
       trace(this.#host.name, () => `has compared its state of ${comparedAt}`);
     }
     const [found] = differences.asked.values();
-    // Whose sums are made up may have any state that goes with them.
+    // If a member sends false sums, any state may belong to them.
     if (found !== undefined && settings.byzantine === null)
       ledger.violate(`${this.#host.name} finds that ${found.map(({ key }) => key).join(" ")} differs`);
   }

@@ -1,4 +1,4 @@
-/** One process of a simulated daemon: real timeline, real peering, and what they are handed. */
+/** One process of a simulated daemon: the real timeline and peering on simulated surroundings. */
 
 import { boundLists } from "../../cluster/members/bound-lists.js";
 import type { MemberLists } from "../../cluster/members/member-lists.js";
@@ -30,7 +30,7 @@ import { type Daemon, EPOCH, type Host, type World } from "./world.js";
 
 const TIMELINE_TICK_MS = 100;
 const PEERING_TICK_MS = 25;
-/** Of the looks at the clock, those that find much time gone. */
+/** The share of clock reads that find much time passed. */
 const SLOW_LOOKS = 0.05;
 
 export function startDaemon(host: Host, world: World): Daemon {
@@ -40,20 +40,20 @@ export function startDaemon(host: Host, world: World): Daemon {
   let opened = false;
   const isAlive = () => alive;
   const bad = host.isByzantine ? misbehave(host, world) : null;
-  // What it does itself who has turned bad is nobody's promise.
+  // Promises of a byzantine daemon do not count.
   const violate = (text: string): void => {
     if (bad === null) ledger.violate(text);
   };
   const startedAt = scheduler.time;
 
-  /** What the run itself asks costs no time. */
+  /** Whether the run itself is reading the clock, which costs no time. */
   let isWatching = false;
   const asWatcher = (look: () => void): void => {
     isWatching = true;
     look();
     isWatching = false;
   };
-  /** Looks at the time cost time themselves: what is done in slices is done in slices. */
+  /** Returns the process's uptime. Reading it costs time, so that work in slices is really interrupted. */
   const uptime = (): number => {
     if (settings.lookMs > 0 && !isWatching && random.chance(SLOW_LOOKS))
       processor.busyUntil = Math.max(processor.busyUntil, scheduler.time) + settings.lookMs;
@@ -74,16 +74,16 @@ export function startDaemon(host: Host, world: World): Daemon {
   const log = {
     debug: () => {},
     info: (facts: object, text: string) => {
-      // Whose sums are made up has it that nothing is certain to be gone.
+      // With false sums, a daemon cannot be sure that entries are gone.
       if (ledger.isTainted && "upTo" in facts && "count" in facts) host.disk.hasToldStrays = true;
-      // Where others wrote in the same second sums cannot tell: that is said of each.
+      // If other daemons wrote in the same second, sums cannot decide, and the daemon reports each entry.
       if ("upTo" in facts && "entries" in facts)
         for (const entry of facts.entries as string[]) host.disk.toldPossible.add(entry.split(" ")[1] ?? "");
       world.trace(host.name, () => `${text} ${JSON.stringify(facts)}`);
     },
     warn: (facts: object, text: string) => {
       world.trace(host.name, () => `WARN ${text} ${JSON.stringify(facts)}`);
-      // It is contained, and is a defect all the same.
+      // The daemon contains the error, but it is a defect.
       if (text === CLOSE_REASONS["internal-error"]) throw new Error(`${text} ${JSON.stringify(facts)}`);
     },
     error: (facts: object, text: string) => {
@@ -94,7 +94,7 @@ export function startDaemon(host: Host, world: World): Daemon {
       world.trace(host.name, () => `ERROR ${text} ${JSON.stringify(facts)}`);
     },
   };
-  /** Who is accused of a lie, or of being another than most, must be that. */
+  /** Records a violation if a member is accused of a lie or a different state without having lied. */
   const accuse = (facts: object, text: string): void => {
     if (!/signed two states|another state/.test(text)) return;
     const accused =
@@ -127,7 +127,7 @@ export function startDaemon(host: Host, world: World): Daemon {
         host,
         places.map((place) => place.slice(10)),
       );
-      // With --fsync interval an answer claims no more.
+      // With --fsync interval, an answer does not promise more.
       for (const place of places)
         if (!world.honest.some((other) => other.keeps(place))) ledger.lost.add(place);
     },
@@ -238,7 +238,7 @@ export function startDaemon(host: Host, world: World): Daemon {
     host.taken.add(entry.id);
     ledger.arrivals.note(host, [entry.id]);
     noteTaken(world, host, entry);
-    // What it has not told yet counts as well: it may be on the way to the disk.
+    // A watermark that is not published yet counts as well: it may be on its way to the disk.
     const watermark = Math.max(host.told, timeline.watermark);
     if (at <= watermark)
       violate(
@@ -259,7 +259,7 @@ export function startDaemon(host: Host, world: World): Daemon {
     storage,
     taken: take,
     signed: (entry, flushed) => {
-      // Also when it has just died: what was put may have reached the disk.
+      // Recorded even if the process has just died: the write may have reached the disk.
       ledger.sent.set(entry.id, { entry, isRead: false, outcomes: [{ host: host.name, kind: "unknown" }] });
       flushed.then(
         () => alive && bad === null && ledger.acknowledged.set(entry.id, host.name),
@@ -294,7 +294,7 @@ export function startDaemon(host: Host, world: World): Daemon {
         stableWatch.look(peering.stablePoint);
         comparisonWatch.look(peering);
         if (peering.state === "live") host.liveAt = scheduler.time;
-        // A daemon that is ordered to believe a member stops taking writes for it.
+        // A daemon that was ordered to take a member's snapshot stops accepting writes in favour of it.
         const isOut = lists !== null && (lists.isJoining || !world.honest.includes(host));
         if (order === null) watch.look(peering.state, isOut ? () => {} : violate);
       });

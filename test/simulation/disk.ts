@@ -1,6 +1,6 @@
 /**
- * A simulated disk and the timeline's storage on it. What was put is safe only after a sync; a crash keeps a prefix of the
- * rest, each put whole or not at all; bytes rot; the disk can be full, or slow.
+ * A simulated disk, and the timeline's storage on it. Data is safe only after a sync. A crash keeps a prefix of the
+ * remaining writes, each complete or not at all. Bytes rot, and the disk can be full or slow.
  */
 
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -10,12 +10,12 @@ import type { Mark, MarkName, Storage } from "../../timeline/entries/storage.js"
 import type { SeededRandom } from "../support/seeded-random.js";
 import type { Processor, Scheduler } from "./scheduler.js";
 
-/** What happens on a disk, for whoever wants to crash a daemon just there. */
+/** The moments of a disk at which a run may crash the daemon. */
 export type DiskMoment = "before put" | "after put" | "before sync" | "after sync";
 
-/** What a member's snapshot has taken the place of, as it was kept. */
+/** The data that a member's snapshot has replaced, as it was put aside. */
 export interface KeptAside {
-  /** By place. */
+  /** Values by order key. */
   readonly entries: ReadonlyMap<ByteString, Buffer>;
   /** Dates of the snapshots. */
   readonly snapshots: ReadonlySet<number>;
@@ -23,41 +23,41 @@ export interface KeptAside {
 
 /** What survives the processes that use it. */
 export class Disk {
-  /** By place. */
+  /** Values by order key. */
   readonly entries = new Map<ByteString, Buffer>();
   readonly marks = new Map<MarkName, Buffer>();
-  /** By the date of their cut. */
+  /** Chunks by the date of the cut. */
   readonly snapshots = new Map<number, readonly Buffer[]>();
-  /** By the same: places of the entries that each is made of. */
+  /** The order keys of the entries in each snapshot, by the date of its cut. */
   readonly contents = new Map<number, ReadonlySet<ByteString>>();
-  /** How those come back that a member's is about to take the place of, by their date. */
+  /** Functions that restore a snapshot which a member's is about to replace, by its date. */
   readonly replaced = new Map<number, () => void>();
-  /** Until an operator removes it. */
+  /** Data that was put aside, until an operator removes it. */
   readonly asides: KeptAside[] = [];
-  /** Places of entries that were kept as dead letters: by the file's name while it is undecided. */
+  /** The order keys of entries stored as undecided dead letters, by file name. */
   readonly undecided = new Map<string, ReadonlySet<ByteString>>();
-  /** Until an operator removes them. */
+  /** Dead letters, until an operator removes them. */
   readonly letters = new Set<ByteString>();
-  /** Places of what has to be among them, unless it is still here. */
+  /** The order keys that must be among the dead letters, unless the entry is still here. */
   readonly owedLetters = new Set<ByteString>();
-  /** Whether one of them was a member's. */
+  /** Whether one of the snapshots came from a member. */
   hasTaken = false;
-  /** Whether it was said that what a member's is not made of is gone. */
+  /** Whether the daemon has reported that entries outside a member's snapshot are gone. */
   hasToldStrays = false;
-  /** Entries of which its process has said that it does not know whether they are gone. Hexadecimal ids. */
+  /** Hexadecimal ids of entries about which the process has reported that it does not know whether they are gone. */
   readonly toldPossible = new Set<string>();
   isFull = false;
-  /** Milliseconds that a sync takes, at least and at most. */
+  /** Minimum and maximum duration of a sync, in milliseconds. */
   syncMs: readonly [number, number] = [0.2, 4];
-  /** Places whose values have rotted since they were written. */
+  /** The order keys of values that have rotted since they were written. */
   readonly rotten = new Set<ByteString>();
-  /** Hexadecimal ids of entries of which it was said that they are damaged. */
+  /** Hexadecimal ids of entries that the daemon has reported as damaged. */
   readonly toldRotten = new Set<string>();
-  /** Places of entries that were removed because they had rotted, and are to be given anew. */
+  /** The order keys of entries that were removed because they had rotted, and must be received again. */
   readonly missed = new Set<ByteString>();
-  /** Of everything that was ever on it: in which of its data folders, one after the other. */
+  /** For everything that was ever on the disk: the numbers of the data folders that had it. */
   readonly kept = new Map<ByteString, Set<number>>();
-  /** Changes that the system has, and the disk has not, oldest first. */
+  /** Changes that the operating system has and the disk does not, oldest first. */
   readonly unsynced: Change[] = [];
   #folder = 0;
   #sorted: ByteString[] | null = [];
@@ -76,29 +76,29 @@ export class Disk {
     if (this.rotten.delete(place)) this.missed.add(place);
   }
 
-  /** In their order. */
+  /** Returns all order keys in order. */
   places(): readonly ByteString[] {
     this.#sorted ??= [...this.entries.keys()].sort();
     return this.#sorted;
   }
 
-  /** Places of all that the state is made of, in their order: what is forgotten is in a snapshot. */
+  /** Returns the order keys of all entries that make up the state, in order. Forgotten entries are in a snapshot. */
   held(): readonly ByteString[] {
     const { forgotten, end } = this.#base;
     return [...[...forgotten].sort(), ...this.places().filter((place) => place >= end)];
   }
 
-  /** Places of what is in the snapshot only, in no order. */
+  /** Returns the order keys of entries that are only in the snapshot, in no order. */
   forgotten(): readonly ByteString[] {
     return [...this.#base.forgotten];
   }
 
-  /** The first place that is not forgotten. */
+  /** The first order key that is not forgotten. */
   get keepsFrom(): ByteString {
     return this.#base.end;
   }
 
-  /** Whether the state is made of an entry, which has not rotted. */
+  /** Whether an entry is part of the state and has not rotted. */
   holds(place: ByteString): boolean {
     const { forgotten, end } = this.#base;
     return place < end ? forgotten.has(place) : this.entries.has(place) && !this.rotten.has(place);
@@ -119,7 +119,10 @@ export class Disk {
     this.rotten.add(place);
   }
 
-  /** The machine stops: the system's last changes never reach the disk. @returns places that are gone */
+  /**
+   * Stops the machine: the operating system's last changes never reach the disk.
+   * @returns the order keys that are gone
+   */
   losePower(random: SeededRandom): ByteString[] {
     const before = [...this.entries.keys()];
     for (let left = random.below(this.unsynced.length + 1); left > 0; left--) this.unsynced.pop()?.takeBack();
@@ -127,7 +130,7 @@ export class Disk {
     return before.filter((place) => !this.entries.has(place));
   }
 
-  /** What makes a place what it is now. */
+  /** Returns a function that restores the present value of an order key. */
   restoring(place: ByteString): () => void {
     const value = this.entries.get(place);
     const isRotten = this.rotten.has(place);
@@ -177,9 +180,9 @@ interface Operation {
 }
 
 interface Waiter {
-  /** Operations that have to be safe. */
+  /** The number of operations that must be safe. */
   readonly count: number;
-  /** Whether on the disk, not only in the system's hands. */
+  /** Whether the changes are on the disk, not only with the operating system. */
   readonly isSync: boolean;
   readonly resolve: () => void;
   readonly reject: (problem: Error) => void;
@@ -190,21 +193,21 @@ export interface StorageParts {
   readonly scheduler: Scheduler;
   readonly processor: Processor;
   readonly random: SeededRandom;
-  /** Milliseconds between two syncs; 0: each flush is one. */
+  /** Milliseconds between two syncs; 0: each flush is a sync. */
   readonly syncEveryMs: number;
-  /** May stop the process: what it does from then on has no effect. */
+  /** Called at each moment of the disk. It may stop the process, which then has no further effect. */
   readonly at: (moment: DiskMoment) => void;
   readonly isAlive: () => boolean;
-  /** An entry was removed. @param wasSound  though it was not rotten */
+  /** Called when an entry was removed. @param wasSound  whether it was not rotten */
   readonly removed: (place: ByteString, wasSound: boolean) => void;
-  /** Entries were flushed, not synced, and are gone. */
+  /** Called when entries that were flushed, but not synced, are gone. */
   readonly vanished: (places: readonly ByteString[]) => void;
 }
 
-/** A sync nobody asked for comes after so many milliseconds. */
+/** Milliseconds until a sync that no caller requested. */
 const LAZY_SYNC_MS = 40;
 
-/** The storage of one process; the next one begins with what the disk has. */
+/** The storage of one process. The next process starts with the content of the disk. */
 export class SimulatedStorage implements Storage {
   readonly isDurable = true;
   readonly lostGroups = 0;
@@ -221,7 +224,7 @@ export class SimulatedStorage implements Storage {
 
   constructor(parts: StorageParts) {
     this.#parts = parts;
-    // Whoever opens it has it synced first.
+    // A process that opens the disk syncs it first.
     parts.disk.unsynced.length = 0;
     this.isSafe = parts.syncEveryMs === 0;
     if (parts.syncEveryMs > 0) this.#syncLater();
@@ -247,7 +250,7 @@ export class SimulatedStorage implements Storage {
     this.#add({ entries: [], marks: copiesOf(marks), removed: places.map((place) => bytesOf(place)) });
   }
 
-  /** Every other time, so that both paths are taken. */
+  /** Flushes every second time, so that runs take both paths. */
   flushNow(): boolean {
     const { disk, at, isAlive } = this.#parts;
     if (this.#failure !== null || this.#isSyncing || disk.isFull || this.#putCount % 2 === 0) return false;
@@ -311,7 +314,10 @@ export class SimulatedStorage implements Storage {
     return Promise.resolve();
   }
 
-  /** The process has died: of what was not safe a prefix reaches the disk. @param isMachine  with all around it */
+  /**
+   * Ends the process: a prefix of the unsafe changes reaches the disk.
+   * @param isMachine  whether the complete machine crashes
+   */
   crash(isMachine: boolean): void {
     const { random, disk } = this.#parts;
     const kept = random.chance(0.5) ? 0 : random.below(this.#queue.length + 1);
@@ -392,7 +398,7 @@ export class SimulatedStorage implements Storage {
     });
   }
 
-  /** The process learns it when it runs. */
+  /** Notifies the process when it runs next. */
   #tell(run: () => void): void {
     const { scheduler, processor, isAlive } = this.#parts;
     scheduler.after(0, processor, () => {

@@ -1,4 +1,4 @@
-/** What goes wrong in a run, and when: drawn from its seed; each fault ends by itself, or when the run's work is over. */
+/** The faults of a run, drawn from its seed. Each ends by itself, or when the run's work is over. */
 import { shortId } from "./cast.js";
 import { isSound } from "./lists/known-lists.js";
 import type { Link } from "./network.js";
@@ -7,7 +7,7 @@ import type { Host, World } from "./world.js";
 
 const DAY_MS = 86_400_000;
 
-/** Makes faults until the work of the run is over. */
+/** Schedules faults until the run's work is over. */
 export function sowFaults(world: World): void {
   const { random, scheduler, settings } = world;
   const kinds = FAULTS.filter((fault) => settings.faults.has(fault));
@@ -23,7 +23,7 @@ export function sowFaults(world: World): void {
   scheduler.after(random.between(1, 2 * settings.faultEveryMs), null, next);
 }
 
-/** All faults end: nothing is cut, off or full any more, and everything runs. */
+/** Ends all faults: no link is cut, no clock is off, no disk is full, and all processes run. */
 export function heal(world: World): void {
   const { network, hosts, random } = world;
   network.heal();
@@ -37,7 +37,7 @@ export function heal(world: World): void {
   }
 }
 
-/** What an operator does with a daemon whose disk was full. @returns whether it was, and is not any more */
+/** Restarts a daemon whose disk was full. @returns whether the disk was full and no longer is */
 export function restartFailed(host: Host): boolean {
   if (host.disk.isFull || host.daemon?.timeline.failure?.startsWith("ENOSPC") !== true) return false;
   host.kill("restarted by its operator");
@@ -47,7 +47,7 @@ export function restartFailed(host: Host): boolean {
 
 type Make = (world: World) => void;
 
-/** From the begin to the end of the work. */
+/** Faults that last for the complete work. */
 const LASTING: Readonly<Partial<Record<Fault, Make>>> = {
   lossy: ({ network, random }) => {
     network.weather.loss = random.oneOf([0.01, 0.1, 0.3]);
@@ -80,7 +80,7 @@ const OCCURRENCES: Readonly<Partial<Record<Fault, Make>>> = {
     const host = random.oneOf(hosts);
     const length = Math.min(random.oneOf([200, 2_000, 12_000]), settings.workMs - scheduler.time);
     trace(host.name, () => `stands still for ${length} ms`);
-    // Never earlier than by another stop that it is in: what has waited since then runs before what comes later.
+    // Not earlier than the end of another stop: events postponed by that one run before later ones.
     host.processor.busyUntil = Math.max(host.processor.busyUntil, scheduler.time + length);
   },
   "clock-step": ({ hosts, random, trace }) => {
@@ -139,7 +139,7 @@ function changeLinks(world: World, change: (link: Link) => void): void {
   }
 }
 
-/** Some of the hosts no longer reach the others. Clients reach all. */
+/** Cuts some of the hosts off from the remaining ones. Clients reach all. */
 function partition(world: World): void {
   const { random, network, hosts, scheduler, trace } = world;
   const near = random.shuffled(hosts).slice(0, random.between(1, hosts.length - 1));
@@ -155,7 +155,7 @@ function partition(world: World): void {
   });
 }
 
-/** A bit flips in an entry of which somebody else has a sound copy: what nobody has can be found by nobody. */
+/** Flips a bit in an entry of which another host has a sound copy; without one, no daemon could restore it. */
 function rot({ hosts, honest, random, trace }: World): void {
   const host = random.oneOf(hosts);
   const sound = host.disk.places().filter((place) => !host.disk.rotten.has(place));
@@ -166,18 +166,18 @@ function rot({ hosts, honest, random, trace }: World): void {
   host.disk.rot(place, random);
 }
 
-/** The data folder is lost; not if that makes a rotten entry elsewhere the last of its kind. */
+/** Deletes a data folder, unless the last sound copy of an entry is lost with it. */
 function wipe({ hosts, honest, heads, random, ledger, settings, trace }: World): void {
   const host = random.oneOf(hosts);
   const others = honest.filter((other) => other !== host);
-  // What is left has to be more than daemons that have yet to join.
+  // There must remain a daemon that is not still joining.
   if (settings.lists && !others.some((other) => isSound(other, heads.length > 0))) return;
   const onlyHere = (place: string) => !others.some((other) => other.keeps(place));
   const isRottenElsewhere = (place: string) => others.some(({ disk }) => disk.rotten.has(place));
   const places = host.disk.held();
   if (places.some((p) => isRottenElsewhere(p) && !others.some((other) => other.keepsForSure(p)))) return;
   if (host.daemon !== null) host.kill("its data folder is lost");
-  // With what only its end has brought to the disk.
+  // Includes what only the end of the process has brought to the disk.
   for (const place of host.disk.held()) if (onlyHere(place)) ledger.lost.add(place);
   trace(host.name, () => "is empty now");
   host.wipe();

@@ -1,4 +1,4 @@
-/** Entries that nobody who may has signed: by keys of another cluster's making, or in somebody's name. */
+/** Forges entries: with keys of another cluster, or in the name of an authorized client. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
 import type { Entry } from "../../timeline/entries/entry.js";
@@ -18,7 +18,7 @@ export class Forger {
     this.#application = makeKey(world.random);
   }
 
-  /** The keys with which its own timeline begins. */
+  /** The keys with which the forger's own timeline starts. */
   get genesis(): Genesis {
     const { cluster, applications, roots } = this.#world.genesis;
     return { cluster, applications: [...applications, this.#application], roots: [...roots, this.#root] };
@@ -37,7 +37,7 @@ export class Forger {
     };
     const entry = sign(signer, header, [isRing ? this.#ringCommand() : this.#dataCommand()]);
     if (random.chance(0.7)) return entry;
-    // In the name of one who may, with a signature that is none.
+    // In the name of an authorized key, with an invalid signature.
     const named = sign(
       random.oneOf([...genesis.applications, ...genesis.roots]),
       header,

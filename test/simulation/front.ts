@@ -1,4 +1,4 @@
-/** What stands between clients and a simulated daemon's timeline: the daemon's own pipeline, with signatures that cost a hash. */
+/** The path between clients and a simulated daemon's timeline: the real pipeline, with signatures that cost a hash. */
 import type { Logger } from "pino";
 import type { MemberLists } from "../../cluster/members/member-lists.js";
 import type { Peering } from "../../cluster/peers/peering.js";
@@ -28,20 +28,20 @@ import { isSignedBy, type SimulatedIdentity, sha256 } from "./cast.js";
 export interface FrontParts {
   readonly timeline: Timeline;
   readonly peering: Peering;
-  /** null: this daemon knows of none. */
+  /** The daemon's member lists; null: it does not use them. */
   readonly lists: MemberLists | null;
   readonly identity: SimulatedIdentity;
   readonly cluster: ByteString;
   readonly environment: Environment;
   readonly log: unknown;
   readonly window: { readonly past: number; readonly future: number };
-  /** Envelopes whose answers are remembered. */
+  /** The number of envelopes whose answers are remembered. */
   readonly remembered: number;
   readonly soon: (step: () => void) => void;
   readonly storage: Storage;
-  /** Told in the step in which an entry is taken first-hand. */
+  /** Called in the step in which an entry is recorded from a client. */
   readonly taken: (entry: Entry) => void;
-  /** An entry that the daemon itself has signed. @param flushed  when it is acknowledged */
+  /** Called for an entry that the daemon itself has signed. @param flushed  resolves when it is acknowledged */
   readonly signed: (entry: Entry, flushed: Promise<void>) => void;
 }
 
@@ -49,12 +49,12 @@ export interface Front {
   readonly pipeline: Pipeline;
   readonly gateway: Gateway;
   readonly recorder: Recorder;
-  /** Of commands without a signature. */
+  /** The path of commands without a signature. */
   readonly path: RecordedPath;
   take(body: Buffer, signature: Buffer, wait?: Wait): EnvelopeAnswer | Promise<EnvelopeAnswer>;
 }
 
-/** Bytes that the answers of an envelope may have. */
+/** Maximum bytes of an envelope's answers. */
 const ROOM = 1 << 20;
 
 export function makeFront(parts: FrontParts): Front {
@@ -107,7 +107,7 @@ export function makeFront(parts: FrontParts): Front {
     path: new RecordedPath(
       backend,
       gateway,
-      // It takes nothing of what is random in a run: those without scripts are what they were.
+      // Draws no random numbers, so that runs without scripts stay as they were.
       new LocalUnits({ ...environment, randomBytes: (count) => "\0".repeat(count) }, new Newest()),
       () => null,
     ),
@@ -115,7 +115,7 @@ export function makeFront(parts: FrontParts): Front {
   };
 }
 
-/** Tells of what the daemon itself has signed. */
+/** A recorder that reports the entries that the daemon itself has signed. */
 class WatchedRecorder extends Recorder {
   signed: FrontParts["signed"] = () => {};
   readonly #own: ByteString;
@@ -133,7 +133,7 @@ class WatchedRecorder extends Recorder {
   }
 }
 
-/** The daemon's own way to know who signed, with cheap signatures. */
+/** Returns the real check of signers, with cheap signatures. */
 export function signersOf(timeline: Pick<Timeline, "ring">, cluster: ByteString): Signers {
   return double<Signers>({
     get ring() {
@@ -144,7 +144,7 @@ export function signersOf(timeline: Pick<Timeline, "ring">, cluster: ByteString)
   });
 }
 
-/** An object with some of its methods replaced; the others work on the object itself, which has private fields. */
+/** Returns an object with some methods replaced. The remaining methods run on the original, which has private fields. */
 function facing<T extends object>(object: T, own: Partial<T>): T {
   return new Proxy(object, {
     get(target, name) {

@@ -1,4 +1,4 @@
-/** Commands of the simulated clients on groups of streams' consumers: few streams, groups and ids, so that units meet in them. */
+/** The commands of the simulated clients on consumer groups: few streams, groups and ids, so that units conflict. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { SeededRandom } from "../support/seeded-random.js";
 
@@ -7,7 +7,7 @@ type Argv = readonly ByteString[];
 export class GroupCommands {
   readonly #random: SeededRandom;
   readonly #streams: number;
-  /** What all others need, and so comes first, mostly. */
+  /** The commands that all other ones depend on; usually sent first. */
   readonly #first: Argv[];
   #count = 0;
 
@@ -53,7 +53,7 @@ export class GroupCommands {
     return `x${this.#random.below(this.#streams)}`;
   }
 
-  /** Half of the ids may be named by others as well. */
+  /** Adds an entry to a stream. Half of the ids are predictable, so that other commands may use them as well. */
   #add(): Argv {
     const id = this.#random.chance(0.5) ? "*" : `${this.#random.below(3)}-*`;
     return ["XADD", this.key(), id, "f", `v${++this.#count}`];

@@ -1,7 +1,7 @@
 /**
- * A machine of a run: its disk, its clock, its place in the network, and the daemon on it, which may die and start again.
- * The daemon's parts are the real ones; what they are handed is simulated. A dead daemon may go on with the step it is
- * in, but nothing that it does then has any effect.
+ * A machine of a run: its disk, its clock, its network address, and the daemon on it, which may die and start again.
+ * The daemon is real, its surroundings are simulated. A dead daemon may finish the step that it is in, but without any
+ * effect.
  */
 
 import type { EnvelopeAnswer } from "../../engine/answers/request.js";
@@ -23,22 +23,22 @@ import { type Daemon, EPOCH, type Host, type World } from "./world.js";
 export class SimulatedHost implements Host {
   readonly name: string;
   readonly disk = new Disk();
-  /** Its processor; anew with each process, so that a stop does not outlive it. */
+  /** The processor; each process has a new one, so that a stop ends with its process. */
   processor = { busyUntil: 0 };
-  /** Milliseconds that its clock is ahead. */
+  /** Milliseconds by which the host's clock is ahead. */
   clockOffset: number;
-  /** Of its configuration. */
+  /** The configured limits of the tail. */
   readonly tail: Settings["tails"][number];
-  /** null: nothing runs on it. */
+  /** The running process; null: none. */
   daemon: Daemon | null = null;
-  /** Of the data folder. */
+  /** The identity stored in the data folder. */
   identity: SimulatedIdentity;
-  /** Highest watermark that the data folder's daemon has told anybody. */
+  /** The highest watermark that a daemon with this data folder has published. */
   told = 0;
-  /** Ids of envelopes that its daemons have taken first-hand. */
+  /** Ids of envelopes that the host's daemons have received from clients. */
   readonly taken = new Set<ByteString>();
   readonly isByzantine: boolean;
-  /** Chance to crash at a moment of the disk. */
+  /** The chance to crash at a moment of the disk. */
   crashAtDisk = 0;
   order: ByteString | null = null;
   beginning: Beginning | null = null;
@@ -77,7 +77,10 @@ export class SimulatedHost implements Host {
     this.order = null;
   }
 
-  /** The process ends at once. @param isSilent  the whole machine: nobody closes its connections */
+  /**
+   * Ends the process immediately.
+   * @param isSilent  whether the complete machine stops, so that no connection is closed
+   */
   kill(reason: string, isSilent = false): void {
     const { daemon } = this;
     if (daemon === null) return;
@@ -90,7 +93,7 @@ export class SimulatedHost implements Host {
     this.#world.scheduler.after(delay, null, () => this.start());
   }
 
-  /** The data folder is gone, and with it the daemon's key. */
+  /** Deletes the data folder, and with it the daemon's key. */
   wipe(): void {
     this.disk.wipe();
     this.#world.ledger.arrivals.wiped(this);
@@ -100,7 +103,7 @@ export class SimulatedHost implements Host {
     this.hasServed = false;
   }
 
-  /** A client's envelope has arrived. */
+  /** Delivers a client's envelope. */
   take(
     { body, signature }: Entry,
     wait: Wait | undefined,
@@ -120,7 +123,7 @@ export class SimulatedHost implements Host {
     });
   }
 
-  /** A command without a signature has arrived. */
+  /** Delivers a command without a signature. */
   write(argv: readonly ByteString[]): void {
     const { processor } = this;
     this.#world.scheduler.after(0, processor, () => {
@@ -133,7 +136,7 @@ export class SimulatedHost implements Host {
     });
   }
 
-  /** A script has arrived that has these run, one by one; it is answered as soon as it has been tried. */
+  /** Delivers a script that runs the given calls one by one; it is answered as soon as it was tried. */
   script(calls: readonly (readonly ByteString[])[]): void {
     const { processor } = this;
     this.#world.scheduler.after(0, processor, async () => {
@@ -153,17 +156,17 @@ export class SimulatedHost implements Host {
     });
   }
 
-  /** Whether a place's entry is on the disk and sound. */
+  /** Whether the entry at an order key is on the disk and sound. */
   keeps(place: ByteString): boolean {
     return this.disk.holds(place);
   }
 
-  /** Whether it is so also when the machine loses its power. */
+  /** Whether the entry would also survive a power loss. */
   keepsForSure(place: ByteString): boolean {
     return this.keeps(place) && !this.disk.unsynced.some(({ places }) => places.includes(place));
   }
 
-  /** How many data folders of this host an entry has ever reached. */
+  /** Returns the number of this host's data folders that an entry has ever reached. */
   foldersWith(place: Place): number {
     return this.disk.kept.get(bytesOf(writePlace(place)))?.size ?? 0;
   }

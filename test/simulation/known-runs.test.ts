@@ -1,4 +1,4 @@
-/** Runs in which daemons once differed, stayed behind or broke their word: each of another cause. */
+/** Repeats runs in which daemons once differed, fell out of date or broke a promise, each for a different reason. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { amount } from "../support/amount.js";
@@ -29,21 +29,21 @@ const KNOWN: Readonly<Record<number, string>> = {
   5201151: "an entry that failed rots before its client asks once more whether that is final",
 };
 
-/** The same with lists of members; a change of what administrators do in a run makes others of them. */
+/** The same with member lists. A change in what administrators do changes all of these runs. */
 const LISTED: Readonly<Record<number, string>> = {
   938013: "a first list comes to daemons none of which has published anything yet",
   938042:
     "two with new folders that no list names reach each other, and a disk is full where a member gives a list",
 };
 
-/** One of so many. */
+/** One of this many runs is repeated. */
 const SHARE = amount(8, 1);
-/** Of those with lists. */
+/** The same for runs with member lists. */
 const LISTED_SHARE = amount(2, 1);
 
 for (const [seed, what] of Object.entries(KNOWN).filter((_, place) => place % SHARE === 0))
   test(`run ${seed}: ${what}`, async () => {
-    // As they were found: before there were tables, groups and scripts, and states were compared.
+    // As they were found: without the features that did not exist then.
     const without = ["tables", "groups", "scripts", "comparing", "lists"];
     assert.deepEqual((await simulate(Number(seed), { without })).problems, []);
   });

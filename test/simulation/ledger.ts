@@ -1,13 +1,13 @@
-/** What daemons have said and promised in one run: what the checks hold them to. */
+/** The ledger of one run: what daemons have reported and promised, for the checks. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Entry } from "../../timeline/entries/entry.js";
 import { type Acknowledgement, Arrivals } from "./arrivals.js";
 import { sha256 } from "./cast.js";
 
-/** How one daemon answered one envelope that was handed to it. */
+/** One daemon's answer to one envelope. */
 export interface Outcome {
   readonly host: string;
-  /** null: no answer, or none yet. */
+  /** The kind of answer; null: none, or none yet. */
   kind: "result" | "not-applied" | "unknown" | null;
 }
 
@@ -22,56 +22,56 @@ export interface Sent {
 export interface StablePromise {
   readonly host: string;
   readonly at: number;
-  /** When it was said: milliseconds of the run. */
+  /** When the promise was made, in milliseconds of the run. */
   readonly saidAt: number;
-  /** Places of all that the daemon had then, up to that date. */
+  /** Order keys of all entries up to that date that the daemon had then. */
   readonly places: ReadonlySet<ByteString>;
 }
 
-/** A data folder that was empty begins, among members or because none is reached. */
+/** The start of an empty data folder, with members or because none was reachable. */
 export interface Beginning {
-  /** When its daemon may take something first: milliseconds of the run. */
+  /** The earliest time at which its daemon may accept entries, in milliseconds of the run. */
   readonly at: number;
-  /** The furthest of its clock and those of the members that it reached, as far as they do not know that they are off. */
+  /** The latest of the daemon's clock and the clocks of the members that it reached, without those known to be wrong. */
   readonly latestClock: number;
 }
 
 export class Ledger {
   readonly sent = new Map<ByteString, Sent>();
-  /** By id of an envelope: who said first that it is recorded. */
+  /** The daemon that first acknowledged each envelope, by envelope id. */
   readonly acknowledged = new Map<ByteString, string>();
   readonly stable: StablePromise[] = [];
-  /** By id of an entry: how the folders began whose daemons took it first-hand. */
+  /** By entry id: the beginnings of the folders whose daemons received the entry from clients. */
   readonly beginnings = new Map<ByteString, Beginning[]>();
-  /** How often "on so many disks" was said. */
+  /** How often daemons confirmed that an entry is on several disks. */
   replicated = 0;
-  /** How often a daemon found that a member had made the same state, or not. */
+  /** How often a daemon compared its state with a member's. */
   compared = 0;
-  /** Snapshots that daemons took over from others. */
+  /** The number of snapshots taken from members. */
   snapshots = 0;
-  /** Of these, those that an operator ordered. */
+  /** The number of those that an operator ordered. */
   ordered = 0;
-  /** Of every snapshot that was made, by what it ends with: places of the entries that it is made of. */
+  /** By the seal of each snapshot: order keys of its entries. */
   readonly contents = new Map<ByteString, ReadonlySet<ByteString>>();
-  /** The same of those that a member has made which has turned bad. */
+  /** The same for snapshots of a byzantine member. */
   readonly badContents = new Map<ByteString, ReadonlySet<ByteString>>();
-  /** The same the other way round: the same entries up to the same date must make the same bytes. */
+  /** The seal by contents: the same entries up to the same date must produce the same bytes. */
   readonly #seals = new Map<string, ByteString>();
-  /** Places whose last sound copy a fault has destroyed, or that a snapshot which was taken over is not made of. */
+  /** Order keys whose last sound copy a fault has destroyed, or that are missing from a snapshot that a daemon took. */
   readonly lost = new Set<ByteString>();
-  /** Places of what was in folders that operators have put aside, of daemons that a list has left out. */
+  /** Order keys from folders of removed daemons that operators have put aside. */
   readonly putAside = new Set<ByteString>();
-  /** Lists of members that were signed, by what. */
+  /** The number of signed member lists by kind of change. */
   readonly lists: Record<string, number> = {};
-  /** Whether an only other daemon, which has turned bad, was believed by one that had nothing. */
+  /** Whether an empty daemon has believed its only peer, which is byzantine. */
   isTainted = false;
-  /** Of units with conditions: what clients were told, by the rule of the client library. */
+  /** The outcomes of units with conditions that clients received, by the client library's rule. */
   readonly conditional: Acknowledgement[] = [];
   readonly arrivals = new Arrivals();
-  /** What is wrong already. */
+  /** The violations found so far. */
   readonly violations: string[] = [];
 
-  /** A snapshot was made. @returns what is wrong with it; null: nothing */
+  /** Records a new snapshot. @returns what is wrong with it; null: nothing */
   sealed(at: number, seal: ByteString, places: ReadonlySet<ByteString>): string | null {
     this.contents.set(seal, places);
     const made = `${at} ${sha256([...places].sort().join(""))}`;

@@ -1,6 +1,6 @@
 /**
- * A member that has turned bad: a real daemon in all else, whose messages to other members are altered on their way out, and
- * joined by some of its own. It holds its own key, and no client's and no root's.
+ * A byzantine member: a real daemon whose messages to other members are altered on their way out and mixed with forged
+ * ones. It has its own key, and neither a client's nor a root's.
  */
 import { unpack } from "../../cluster/peers/exchange/packing.js";
 import { bytesOf } from "../../protocol/byte-string.js";
@@ -22,11 +22,11 @@ import type { Lie } from "./lies.js";
 import { EPOCH, type Host, type World } from "./world.js";
 
 const DAY_MS = 86_400_000;
-/** Of the messages that a lie is about, those that are altered. */
+/** The share of the messages affected by a lie that are altered. */
 const ALTERED = 0.5;
-/** Messages that it keeps, to send them again. */
+/** Maximum number of messages that it stores to send them again. */
 const KEPT_MOST = 40;
-/** Votes that it adds to a status. */
+/** Maximum number of votes that it adds to a status. */
 const VOTES_MOST = 4;
 const INFLATED_MOST = 1 << 20;
 
@@ -35,7 +35,7 @@ export class Liar {
   readonly #host: Host;
   readonly #forger: Forger;
   readonly #kept: Buffer[] = [];
-  /** How much more it says it holds: the same to everybody, or to each another. */
+  /** By how much it overstates its entries: the same to all members, or different for each. */
   readonly #gap: number;
 
   constructor(world: World, host: Host, forger: Forger) {
@@ -45,7 +45,7 @@ export class Liar {
     this.#gap = world.random.between(1, 50);
   }
 
-  /** @param frame  a whole one @returns what goes out in its place */
+  /** Returns the frames to send in place of one. @param frame  a complete frame */
   alter(frame: Buffer, to: string): readonly Buffer[] {
     const { lies } = this.#world.settings;
     const message = messageOf(frame);
@@ -67,7 +67,7 @@ export class Liar {
     return settings.lies.has(lie) && random.chance(share);
   }
 
-  /** null: nothing goes out. */
+  /** Returns the altered message; null: nothing is sent. */
   #altered(message: OwnMessage, to: string): OwnMessage | null {
     switch (message.kind) {
       case "status":
@@ -76,7 +76,7 @@ export class Liar {
         if (this.#lies("mute")) return null;
         return { ...message, ...this.#totals(message, to), watermark: this.#watermark(message.watermark) };
       case "push":
-        // Under its number, or the connection would end.
+        // Sent with its number, since the connection would end otherwise.
         if (this.#lies("withhold", 0.8))
           return { ...message, isDeflated: false, bytes: 0, entries: Buffer.alloc(0) };
         return this.#lies("forge") ? this.#push(message) : message;
@@ -117,7 +117,7 @@ export class Liar {
     return this.#world.random.oneOf([0, this.#host.clock(), this.#host.clock() + 365 * DAY_MS]);
   }
 
-  /** More than there is: always the same, or anything. */
+  /** Overstates its totals, by a constant or a random amount. */
   #totals({ ring, data }: Totals, to: string): Totals {
     const { random } = this.#world;
     const more = (total: Total, by: number): Total => ({
@@ -153,7 +153,7 @@ export class Liar {
     return { ...message, at, bytes };
   }
 
-  /** What it says without being asked. */
+  /** Returns messages that no member has requested. */
   #added(): Buffer[] {
     const { random } = this.#world;
     const frames: Buffer[] = [];
@@ -168,7 +168,10 @@ export class Liar {
     return frames;
   }
 
-  /** Of states that are nobody's, at dates that others sign, and at dates to come; to each another. */
+  /**
+   * Returns votes for invented states: at dates that other members sign, and at future dates, different for each
+   * member.
+   */
   #votes(): CutVote[] {
     const { random, hosts } = this.#world;
     const dates = hosts.flatMap(({ daemon }) => daemon?.timeline.handover.cuts.map(({ at }) => at) ?? []);
@@ -179,7 +182,7 @@ export class Liar {
     });
   }
 
-  /** What its own history comes to, signed before anybody else has seen it. */
+  /** Returns its vote for the state of its own history, before another member has seen that. */
   #ownHistory(): Buffer[] {
     const cuts = this.#host.daemon?.timeline.handover.cuts ?? [];
     if (cuts.length === 0) return [];
@@ -198,7 +201,7 @@ export class Liar {
   }
 }
 
-/** null: a hello, or a part of the handshake, which is honest. */
+/** Returns the message; null: a hello or another part of the handshake, which is honest. */
 function messageOf(frame: Buffer): OwnMessage | null {
   const head = /^ds2:\d+:/.exec(frame.toString("latin1", 0, 20));
   if (head === null) return null;

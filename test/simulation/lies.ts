@@ -1,4 +1,4 @@
-/** What a member that has turned bad does: each run has some of it only. */
+/** The lies of a byzantine member. Each run uses only some of them. */
 export const LIES = [
   "counts",
   "pruned",

@@ -1,9 +1,10 @@
 /**
- * `npm run simulate`: runs of the simulation, and what they found.
+ * `npm run simulate`: runs the simulation and prints the results.
  *   --seed N    that run alone, with `--trace` line by line
- *   --seeds N   so many runs; --from N the first one's seed; --keep goes on after five that failed
- *   --except N,N   leaves seeds out
- *   --without rot,wipe,votes   leaves kinds of faults and of lies out; tables, groups, scripts, comparing, lists: what is about them
+ *   --seeds N   N runs; --from N the first seed; --keep continues after five failures
+ *   --except N,N   skips seeds
+ *   --without rot,wipe,votes   leaves out kinds of faults and of lies; tables, groups, scripts, comparing, lists: those
+ *   features
  */
 import { parseArgs } from "node:util";
 import { simulate } from "./simulate.js";
@@ -20,7 +21,7 @@ const { values } = parseArgs({
   },
 });
 
-/** Told as means over the runs. */
+/** Figures that are printed as means over the runs. */
 const FIGURES = [
   "events",
   "entries",
@@ -37,7 +38,7 @@ const FIGURES = [
   "healedAfter",
 ] as const;
 
-/** Runs between two lines that tell where it is. */
+/** Runs between two progress lines. */
 const PROGRESS_EVERY = 100;
 
 const without = values.without.split(",");
@@ -64,7 +65,7 @@ async function main(): Promise<void> {
   const except = new Set(values.except.split(","));
   for (let seed = first; seed < first + count; seed++) {
     if (except.has(String(seed))) continue;
-    // Whoever ends a run that does not end by itself knows where it was.
+    // Shows which seed was running if a user ends a run that hangs.
     if ((seed - first) % PROGRESS_EVERY === 0) console.log(`seed ${seed}`);
     const verdict = await simulate(seed, { without });
     const { problems } = verdict;

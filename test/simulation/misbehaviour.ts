@@ -1,9 +1,9 @@
-/** How a member that has turned bad differs from others in what it does by itself: it writes its own history, and forgets as it likes. */
+/** The independent actions of a byzantine member: it writes its own history and drops entries at random. */
 import { Forger } from "./forger.js";
 import { Liar } from "./liar.js";
 import type { Host, Misbehaviour, World } from "./world.js";
 
-/** Of the ticks, those in which it writes something. */
+/** The share of ticks in which it writes. */
 const WRITES = 0.02;
 
 export function misbehave(host: Host, world: World): Misbehaviour {

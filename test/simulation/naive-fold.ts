@@ -1,7 +1,7 @@
 /**
- * The oracle: what a set of envelopes must come to, folded in the simplest way: sort all, run each unit in its place on an
- * empty store. Written apart from timeline/, of which it imports no more than the shape of an entry.
- * Source: docs/architecture.md "How daemons agree".
+ * The oracle: the result of a set of envelopes, folded in the simplest way: sort all, run each unit in order on an
+ * empty store. Independent of timeline/, from which it imports only the type of an entry. Source: docs/architecture.md
+ * "How daemons agree".
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
@@ -15,20 +15,20 @@ import type { Entry } from "../../timeline/entries/entry.js";
 export interface NaiveUnit {
   readonly id: ByteString;
   readonly reply: Reply;
-  /** Whether it must have changed nothing: not permitted, or a condition that did not hold. */
+  /** Whether the unit must have changed nothing: not permitted, or with a condition that did not hold. */
   readonly isVoid: boolean;
 }
 
 export interface NaiveState {
   readonly database: Database;
   readonly ring: KeyRing;
-  /** By unit id: envelope's id and index, 36 bytes. */
+  /** Units by unit id: envelope id and index, 36 bytes. */
   readonly units: ReadonlyMap<ByteString, NaiveUnit>;
 }
 
 type Argv = readonly ByteString[];
 
-/** @param ring  a fresh one with the keys that the daemons are started with; it is changed */
+/** Folds entries. @param ring  a new key ring with the keys that the daemons start with; it is changed */
 export function naiveFold(entries: Iterable<Entry>, ring: KeyRing, databases: number): NaiveState {
   const database = new Database({ databases });
   const units = new Map<ByteString, NaiveUnit>();
@@ -44,7 +44,7 @@ export function naiveFold(entries: Iterable<Entry>, ring: KeyRing, databases: nu
   return { database, ring, units };
 }
 
-/** Date, then `seq`, then the id's bytes. */
+/** Compares two entries by date, then `seq`, then the bytes of the id. */
 function inOrder(a: Entry, b: Entry): number {
   if (a.envelope.at !== b.envelope.at) return a.envelope.at - b.envelope.at;
   if (a.envelope.seq !== b.envelope.seq) return a.envelope.seq - b.envelope.seq;
@@ -66,7 +66,7 @@ function runUnit({ database, ring, envelope, unit, group }: Running): NaiveUnit 
   const { key, if: conditions, multi } = envelope;
   database.table = ring.table ?? database.table;
   const refused = (reply: Reply): NaiveUnit => ({ id: unit.id, reply, isVoid: true });
-  // A daemon that adds itself, where nobody else could.
+  // A daemon may add itself only if no other key could.
   const newcomer = ring.introduction(group, key, unit.at);
   const signer = ring.find(key) ?? newcomer;
   if (signer === null || ring.validity(signer, unit.at) !== "valid") return refused(NOPERM);

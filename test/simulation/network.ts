@@ -1,36 +1,36 @@
 /**
- * A simulated network. Members' connections are ordered streams, as TCP gives them: a lost segment delays all behind it,
- * a link that is cut for long breaks the connection, and what was on its way is gone. Clients' messages travel one by
- * one: lost, doubled, late, in any order.
+ * A simulated network. Members' connections are ordered streams like TCP: a lost segment delays all later ones, a long
+ * cut breaks the connection, and data on its way is lost. Clients' messages travel individually: lost, doubled, late,
+ * in any order.
  */
 import type { SeededRandom } from "../support/seeded-random.js";
 import type { Processor, Scheduler } from "./scheduler.js";
 
-/** How one host's bytes reach another, one way. */
+/** The path from one host to another, in one direction. */
 export interface Link {
   isCut: boolean;
-  /** Milliseconds on the way, at least and at most. */
+  /** Minimum and maximum delay in milliseconds. */
   delay: readonly [number, number];
-  /** Of a segment or a message, to be lost. */
+  /** The chance that a segment or message is lost. */
   loss: number;
 }
 
 export interface Weather {
   delay: readonly [number, number];
   loss: number;
-  /** Of a client's message, to come twice. */
+  /** The chance that a client's message arrives twice. */
   doubling: number;
-  /** Of a chunk of a stream, to be cut in two. */
+  /** The chance that a chunk of a stream is split. */
   cutting: number;
 }
 
-/** What an end of a connection tells the process that has it. */
+/** The events of a connection's end, for its process. */
 export interface EndOwner {
   received(chunk: Buffer): void;
   closed(reason: string): void;
 }
 
-/** A connection whose peer hears nothing breaks after so long; segments that are lost come again after some time. */
+/** Milliseconds after which a connection breaks if its peer receives nothing. Lost segments are sent again earlier. */
 const BREAKS_AFTER_MS: readonly [number, number] = [4_000, 12_000];
 const RESENT_AFTER_MS: readonly [number, number] = [50, 600];
 const LOOK_AGAIN_MS = 100;
@@ -57,13 +57,13 @@ export class Network {
     return link;
   }
 
-  /** Everything works again; connections that are broken stay so. */
+  /** Repairs all links; broken connections stay broken. */
   heal(): void {
     this.#links.clear();
     Object.assign(this.weather, { delay: [0.2, 3], loss: 0, doubling: 0 });
   }
 
-  /** A message of its own. */
+  /** Sends one message outside a connection. */
   send(from: string, to: string, arrive: () => void): void {
     const { loss, doubling } = this.weather;
     const copies = this.#random.chance(doubling) ? 2 : 1;
@@ -108,14 +108,14 @@ export class Network {
     this.#connections.delete(connection);
   }
 
-  /** What the system of a process that was killed does with its connections. */
+  /** Breaks the connections of a killed process, as its operating system does. */
   breakAllOf(isAlive: () => boolean): void {
     for (const connection of [...this.#connections]) {
       if (connection.near.isOf(isAlive) || connection.far.isOf(isAlive)) connection.breakDown("reset");
     }
   }
 
-  /** Breaks one of the connections, for both ends. */
+  /** Breaks one connection for both ends. */
   breakOne(): void {
     const all = [...this.#connections];
     if (all.length > 0) all[this.#random.below(all.length)]?.breakDown("reset");
@@ -126,7 +126,7 @@ export class Network {
   }
 }
 
-/** Two ends; made when it is established. */
+/** An established connection with its two ends. */
 export class Connection {
   readonly near: End;
   readonly far: End;
@@ -143,7 +143,7 @@ export class Connection {
     return end === this.near ? this.far : this.near;
   }
 
-  /** Both learn it, each at its own time. */
+  /** Breaks the connection; each end learns it at its own time. */
   breakDown(reason: string): void {
     this.#network.leave(this);
     for (const end of [this.near, this.far]) end.lose(reason, this.#network.within([0, 50]));
@@ -157,7 +157,7 @@ export interface Place {
   readonly isAlive: () => boolean;
 }
 
-/** One end of a connection, as its process has it. */
+/** One end of a connection, as seen by its process. */
 export class End {
   readonly binding: Buffer | null = null;
   readonly remote: string;
@@ -166,7 +166,7 @@ export class End {
   readonly #network: Network;
   readonly #own: Place;
   readonly #peer: Place;
-  /** What has not reached the peer's system. */
+  /** Data that has not reached the peer's system. */
   readonly #outgoing: Buffer[] = [];
   #unsent = 0;
   #isSending = false;
@@ -203,7 +203,7 @@ export class End {
     this.#send();
   }
 
-  /** What was written before still goes. The owner is told nothing more. */
+  /** Closes this end. Data written before is still sent; the owner receives no more events. */
   close(): void {
     if (this.#isClosing || this.#isOver || !this.#own.isAlive()) return;
     this.#isClosing = true;
@@ -211,7 +211,7 @@ export class End {
     this.#send();
   }
 
-  /** It is gone; the process learns it some time later. */
+  /** Loses the connection; the process learns it some time later. */
   lose(reason: string, delay: number): void {
     if (this.#isOver) return;
     this.#isOver = true;
@@ -260,12 +260,12 @@ export class End {
 
   #arrive(): void {
     const peer = this.#connection.other(this);
-    // One segment takes all that waits.
+    // One segment takes all waiting data.
     const chunks = this.#outgoing.splice(0, this.#network.chance(0.7) ? this.#outgoing.length : 1);
     const bytes = chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks);
     this.#unsent -= bytes.length;
     if (!peer.#own.isAlive()) {
-      // A dead machine says nothing; one that has started again knows nothing of this connection.
+      // A dead machine sends nothing; a restarted one does not know this connection.
       if (this.#network.chance(0.3)) this.#connection.breakDown("reset");
       return;
     }

@@ -1,12 +1,12 @@
 /**
- * What an operator does where daemons cannot settle by themselves what lacks, only when the time to heal is over: leaves the
- * member out that has turned bad, if too few honest ones have been live with the folders that they have; starts one again
- * with the order to take a member's snapshot over.
+ * What an operator does when daemons cannot converge by themselves, only after the time to heal: removes the byzantine
+ * member if too few honest ones have been live with their present folders, or restarts a daemon with the order to take
+ * a member's snapshot.
  */
 import { hexOf } from "../../protocol/version-2/envelope.js";
 import type { Host, World } from "./world.js";
 
-/** Of each host, so that what no order mends is told. */
+/** Maximum number of orders per host, so that a problem that orders do not solve is reported. */
 const ORDERS_EACH = 2;
 
 const isAsked =
@@ -22,7 +22,7 @@ export class Operator {
     this.#world = world;
   }
 
-  /** @returns whether there was something to order */
+  /** Orders the next step. @returns whether there was one */
   order(): boolean {
     const { honest: hosts, ledger, trace } = this.#world;
     if (this.#leavesOut()) return true;
@@ -51,7 +51,9 @@ export class Operator {
     return true;
   }
 
-  /** Whether those that could speak against one member's word are not most of the cluster, this one with them. */
+  /**
+   * Whether the members that could contradict a single member's report are, with this host, no majority of the cluster.
+   */
   #isUndecidable(host: Host): boolean {
     if (host.daemon?.isLive === true) return false;
     const { honest, hosts } = this.#world;
@@ -59,7 +61,9 @@ export class Operator {
     return 2 * (1 + others.length) <= hosts.length;
   }
 
-  /** One that serves, and has forgotten what the host lacks or is what the host asks for; null: nobody. */
+  /**
+   * Returns a serving daemon that has forgotten what the host misses, or that is the one the host requests; null: none.
+   */
   #giverOf(host: Host): Host | null {
     const others = this.#world.honest.filter((other) => other !== host && other.daemon?.isLive === true);
     const lacks = (other: Host) => other.disk.forgotten().some((place) => !host.disk.holds(place));

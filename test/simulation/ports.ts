@@ -1,4 +1,4 @@
-/** How a daemon of a run reaches the others and is reached: sockets of members on the simulated network. */
+/** The ports of a simulated daemon: its members' sockets on the simulated network. */
 
 import type { MemberSocket, MemberSocketOwner } from "../../cluster/peers/shared/member-socket.js";
 import type { PeerAddress } from "../../options/peer-address.js";
@@ -9,13 +9,13 @@ import { Connection, type End, type Place } from "./network.js";
 import type { Harbour, Host, World } from "./world.js";
 
 const PORT = 1111;
-/** A connection that nobody answers is given up after so long. */
+/** Milliseconds after which an unanswered connection attempt is abandoned. */
 const CONNECT_MS = 3_000;
 
-/** What goes out where a daemon writes a frame for a host. */
+/** Returns the frames to send in place of one that the daemon writes for a host. */
 type Says = (frame: Buffer, to: string) => readonly Buffer[];
 
-/** What takes incoming connections, once their hello has come. */
+/** Accepts incoming connections whose hello has arrived. */
 export interface Acceptor {
   accept(socket: MemberSocket, hello: Hello): MemberSocketOwner;
 }
@@ -45,7 +45,7 @@ export class Ports implements Harbour {
     return this.#acceptor !== null;
   }
 
-  /** From now on others are let in. */
+  /** Accepts connections from now on. */
   open(acceptor: Acceptor): void {
     this.#acceptor = acceptor;
   }
@@ -79,7 +79,7 @@ export class Ports implements Harbour {
     return socket;
   }
 
-  /** Waits for the hello, as a listener does that serves clients and members alike. */
+  /** Waits for the hello, like a listener that serves both clients and members. */
   welcome(end: End): void {
     let bytes = Buffer.alloc(0);
     end.owner = {
@@ -104,7 +104,7 @@ export class Ports implements Harbour {
   }
 }
 
-/** null: something else; whoever dials may have changed its mind and say farewell first. */
+/** Returns the hello; null: another message, such as the close reason of a member that has changed its mind. */
 function readHello(payload: Buffer): Hello | null {
   try {
     const message = readClientMessage(payload);

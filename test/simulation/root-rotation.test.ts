@@ -1,6 +1,6 @@
 /**
- * The root key is rotated, and a daemon whose folder was lost is replaced, at random moments and under faults: the new daemon comes to
- * go by a list whose signer's key it cannot know, is live, and writes become final. Source: docs/decisions/0051.
+ * Rotates the root key and replaces a daemon whose folder was lost, at random moments and under faults: the new daemon
+ * adopts a list whose signer's key it cannot know, goes live, and writes become final. Source: docs/decisions/0051.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -18,15 +18,15 @@ const RUNS = amount(2, 24);
 const STEP_MS = 1_000;
 const PATIENCE_MS = 400;
 const STEPS_MOST = 150;
-/** Steps between two lists: an administrator that signs each second keeps them from settling. */
+/** Steps between two lists: signing one every second would keep them from settling. */
 const SIGNS_EVERY = 5;
 const WORK_MS = 20_000;
-/** Faults that lose what one daemon alone had, or a list, are those of other runs. */
+/** Faults that destroy the only copy of an entry or list; other runs have them. */
 const WITHOUT = ["clock-day", "rot", "full-disk", "wipe", "tables", "groups", "scripts", "comparing"];
-/** Milliseconds between two steps of the operator, at most. */
+/** Maximum milliseconds between two of the operator's steps. */
 const PAUSE_MS = 6_000;
 
-/** @returns null: that seed's cluster has no administrator */
+/** Returns the world of a seed; null: its cluster has no administrator. */
 function worldOf(seed: number): World | null {
   const fixed = { hosts: 3, byzantine: null, lists: true, envelopes: 80, workMs: WORK_MS, administration: 0 };
   const world = makeWorld(seed, null, WITHOUT, fixed);
@@ -46,7 +46,10 @@ async function until(world: World, what: string, holds: () => boolean, act: () =
   }
 }
 
-/** Rotates the key and replaces a daemon. @returns milliseconds since 1970 when all was done, and what makes one of two lists */
+/**
+ * Rotates the key and replaces a daemon.
+ * @returns milliseconds since 1970 when all was done, and a function that merges two lists
+ */
 async function rotateAndReplace(
   world: World,
   seed: number,
@@ -119,7 +122,7 @@ async function rotateAndReplace(
   return { doneAt: EPOCH + scheduler.time, merge };
 }
 
-/** Whether all daemons that a list names go by one with at least this number. */
+/** Whether all daemons that a list names use one with at least this number. */
 function isKnown({ hosts, heads }: World, number: number): boolean {
   const [head] = heads;
   if (head === undefined || heads.length > 1 || head.list.number < number) return false;

@@ -1,28 +1,28 @@
 /**
- * Simulated time: events in the order of their time, then of their making. Nothing happens between two events, and what
- * promises an event has resolved settle before the next one.
+ * Simulated time: events run in the order of their time, then of their creation. Promises that an event has resolved
+ * settle before the next event.
  */
 
 interface Event {
   readonly time: number;
   readonly order: number;
   readonly run: () => void;
-  /** Whose processor it needs; null: nobody's. */
+  /** The processor that the event requires; null: none. */
   readonly processor: Processor | null;
 }
 
-/** What can be stopped (SIGSTOP), or busy, and then does everything later. */
+/** A processor that can be stopped (SIGSTOP) or busy, and then does everything later. */
 export interface Processor {
-  /** Simulated milliseconds until which it does nothing. */
+  /** Simulated milliseconds until which it is blocked. */
   busyUntil: number;
 }
 
 export class Scheduler {
-  /** Milliseconds since the run's begin; not whole. */
+  /** Milliseconds since the start of the run; may be fractional. */
   time = 0;
-  /** Events run so far. */
+  /** The number of events run so far. */
   events = 0;
-  /** Set by an event that has resolved promises on which long chains hang. */
+  /** Set by an event that resolves promises with long chains. */
   settles = false;
   #heap: Event[] = [];
   #count = 0;
@@ -31,7 +31,7 @@ export class Scheduler {
     this.#push({ time: this.time + Math.max(0, delay), order: ++this.#count, run, processor });
   }
 
-  /** Runs everything up to a time, or until `isOver`. */
+  /** Runs all events up to a time, or until `isOver`. */
   async runUntil(end: number, isOver: () => boolean = () => false): Promise<void> {
     while (!isOver()) {
       const [first] = this.#heap;
@@ -40,7 +40,7 @@ export class Scheduler {
       this.time = first.time;
       const { processor } = first;
       if (processor !== null && processor.busyUntil > first.time) {
-        // Its order among the postponed ones stays.
+        // The order among postponed events is preserved.
         this.#push({ ...first, time: processor.busyUntil });
         continue;
       }

@@ -1,47 +1,49 @@
-/** After the faults: daemons that are equal must also serve again. Each takes a write, says when it is final, and all agree. */
+/**
+ * Checks after the faults that equal daemons also serve: each accepts a write, reports when it is final, and all agree.
+ */
 import type { Wait } from "../../protocol/version-2/messages-v2.js";
 import { randomBytes, type SimulatedKey, shortId, sign } from "./cast.js";
 import { restartFailed } from "./faults.js";
 import { noteStable } from "./stable-promises.js";
 import type { Host, World } from "./world.js";
 
-/** A watermark that was raised by a clock some seconds ahead has been reached by then. */
+/** Milliseconds after which a watermark raised by a clock some seconds ahead has been reached. */
 const SETTLED_MS = 9_000;
-/** What members know of each other's clocks from before is forgotten by then. */
+/** Milliseconds after which members have forgotten earlier readings of each other's clocks. */
 const SETTLED_CLOCKS_MS = 22_000;
 const ANSWERED_MS = 2_000;
-/** Beyond the window: until a watermark has risen, been told, and all have reported. */
+/** Milliseconds in addition to the window until a watermark has risen, was published, and all members have reported. */
 const STABLE_MS = 12_000;
-/** Longer windows take too long to wait for. */
+/** Maximum window whose end is awaited. */
 const PAST_MOST_MS = 5_000;
 
-/** @returns what daemons refuse or do not answer */
+/** Checks that daemons serve. @returns what daemons refuse or do not answer */
 export async function checkService(world: World, healedAt: number): Promise<string[]> {
   const { scheduler, settings, honest: hosts } = world;
   const key = usableKey(world);
-  // A clock that was a day ahead has raised its daemon's watermark by a day, for good.
+  // A clock that was a day ahead has raised its daemon's watermark by a day permanently.
   if (key === null || settings.faults.has("clock-day")) return [];
   const settledMs = settings.faults.has("clock-step") ? SETTLED_CLOCKS_MS : SETTLED_MS;
   await scheduler.runUntil(healedAt + settledMs);
   if (restartFull(hosts)) await scheduler.runUntil(scheduler.time + settledMs);
   const refusals = await askAll(world, key);
-  // A daemon that has caught up late was told then only: it is restarted, and all are asked once more.
+  // A daemon that has just caught up may learn only now that its disk was full: restart it and check all daemons again.
   if (!restartFull(hosts)) return refusals;
   await scheduler.runUntil(scheduler.time + settledMs);
   return await askAll(world, key);
 }
 
-/** What a full disk has refused may be told after there was room again. @returns whether a daemon was restarted for that */
+/** Restarts daemons that report the full disk late, after space was freed. @returns whether a daemon was restarted */
 function restartFull(hosts: readonly Host[]): boolean {
   let hasRestarted = false;
   for (const host of hosts) if (restartFailed(host)) hasRestarted = true;
   return hasRestarted;
 }
 
-/** A write for each daemon. @returns what they refuse or do not answer */
+/** Sends a write to each daemon. @returns what they refuse or do not answer */
 async function askAll(world: World, key: SimulatedKey): Promise<string[]> {
   const { scheduler, settings, honest: hosts } = world;
-  // Nothing is final without every member.
+  // Nothing becomes final without every member.
   const isFinalAwaited = settings.window.past <= PAST_MOST_MS && settings.byzantine === null;
   const answers = new Map(hosts.map((host) => [host, "no answer"]));
   for (const host of hosts)
@@ -78,13 +80,16 @@ function probe(
   });
 }
 
-/** As clients correct theirs: all may have been set ahead to what was dated by one that was. */
+/**
+ * Returns the middle clock of the hosts, which corrected clients use: all may be ahead because of one entry dated
+ * ahead.
+ */
 function middleClock(hosts: readonly Host[]): number {
   const clocks = hosts.map((host) => host.clock()).sort((a, b) => a - b);
   return clocks[(clocks.length - 1) >> 1] as number;
 }
 
-/** A key of the run's begin that may still write. */
+/** Returns one of the run's first keys that may still write. */
 function usableKey({ genesis, honest: hosts }: World): SimulatedKey | null {
   const ring = hosts[0]?.daemon?.timeline.ring;
   const mayWrite = ({ id }: SimulatedKey) => {

@@ -1,4 +1,7 @@
-/** What one run is like: all of it follows from its seed. Each run has some kinds of faults only, so that each kind is met alone. */
+/**
+ * The settings of one run; all follow from its seed. Each run has only some kinds of faults, so that each kind also
+ * occurs alone.
+ */
 import type { PeeringLimits } from "../../cluster/peers/shared/peering-limits.js";
 import type { SeededRandom } from "../support/seeded-random.js";
 import { LIES, type Lie } from "./lies.js";
@@ -27,59 +30,62 @@ export interface Settings {
   readonly hosts: number;
   readonly clients: number;
   readonly envelopes: number;
-  /** Number of the host that has turned bad; null: none has. */
+  /** The number of the byzantine host; null: none. */
   readonly byzantine: number | null;
   readonly lies: ReadonlySet<Lie>;
-  /** Milliseconds from the begin until it lies. */
+  /** Milliseconds from the start until it lies. */
   readonly liesFromMs: number;
-  /** Milliseconds during which faults and clients are at work. */
+  /** Milliseconds during which faults and clients are active. */
   readonly workMs: number;
   readonly faults: ReadonlySet<Fault>;
-  /** Milliseconds between two faults, on average. */
+  /** Average milliseconds between two faults. */
   readonly faultEveryMs: number;
   readonly window: { readonly past: number; readonly future: number };
-  /** Bounds of the exchange between members, where they are not the usual ones. */
+  /** Limits of the exchange between members that differ from the defaults. */
   readonly peering: Partial<PeeringLimits>;
-  /** Each daemon has one of these limits: the state must not depend on them. */
+  /** The limits of the daemons' tails. The state must not depend on them. */
   readonly tails: readonly { readonly tailMs: number; readonly tailBytes: number }[];
-  /** Envelopes whose answers a daemon remembers. */
+  /** The number of envelopes whose answers a daemon remembers. */
   readonly remembered: number;
-  /** Entries after which a snapshot is made; 0: none are. */
+  /** Entries after which a snapshot is made; 0: no snapshots. */
   readonly snapshotEvery: number;
-  /** Milliseconds for which entries are kept below a snapshot: whoever was away for longer needs one. */
+  /** Milliseconds for which entries are retained below a snapshot; a daemon that was away for longer needs a snapshot. */
   readonly retainMs: number;
-  /** Whether daemons have to serve in the end; it takes long. */
+  /** Whether daemons must serve in the end, which takes long to check. */
   readonly isServiceChecked: boolean;
-  /** Milliseconds that a daemon's clock is off, at most, without any fault. */
+  /** Maximum error of a daemon's clock without a fault, in milliseconds. */
   readonly clockError: number;
-  /** The same of a client. */
+  /** Maximum error of a client's clock, in milliseconds. */
   readonly clientError: number;
   /** --fsync interval, in milliseconds; 0: always. */
   readonly syncEveryMs: number;
-  /** Milliseconds of processor time that pass now and then between two looks at the clock. */
+  /** Milliseconds of processor time that sometimes pass between two reads of the clock. */
   readonly lookMs: number;
-  /** How many different keys commands are about. */
+  /** The number of keys that commands use. */
   readonly keys: number;
-  /** Chance of a command to be about tables. */
+  /** The chance that a command uses tables. */
   readonly tables: number;
-  /** The same, about groups of streams' consumers; not beside tables. */
+  /** The chance that a command uses consumer groups; never combined with tables. */
   readonly groups: number;
-  /** Of the commands without a signature, those that a script chooses with others: it is tried, and what it did is recorded. */
+  /**
+   * The share of commands without a signature that are run by a script with other ones; the daemon tries the script and
+   * records its effect.
+   */
   readonly scripts: number;
-  /** Chances of an envelope. */
+  /** Chances of an envelope with `multi`, with conditions, and with each waiting mode. */
   readonly multi: number;
   readonly conditional: number;
   readonly stable: number;
   readonly replicated: number;
-  /** Whether administrators say by lists which daemons the members are. */
+  /** Whether administrators define the members by lists. */
   readonly lists: boolean;
-  /** Of a client's calls, those of version 1, which a daemon signs. */
+  /** The share of a client's calls that use version 1, which a daemon signs. */
   readonly gateway: number;
-  /** Of a client's calls, KEY commands by administrators. */
+  /** The share of a client's calls that are KEY commands by administrators. */
   readonly administration: number;
 }
 
-/** Of the faults each one's chance to occur in a run. */
+/** The chance of each fault to occur in a run. */
 const CHANCE: Readonly<Record<Fault, number>> = {
   lossy: 0.3,
   doubling: 0.3,
@@ -98,7 +104,7 @@ const CHANCE: Readonly<Record<Fault, number>> = {
   wipe: 0.08,
 };
 
-/** Every bound is met, in small runs too. */
+/** Small limits, so that even small runs reach them. */
 const SMALL: Partial<PeeringLimits> = {
   maxPlaces: 3,
   maxRequested: 4,
@@ -113,19 +119,19 @@ const SMALL: Partial<PeeringLimits> = {
   maxReplicationStates: 5,
 };
 
-/** What was missed is missing for long. */
+/** Long intervals, so that missing entries stay missing for long. */
 const SLOW: Partial<PeeringLimits> = { reconcileMinMs: 12_000, reconcileMaxMs: 20_000, requestMs: 8_000 };
 
-/** In every so many runs daemons forget early, and are away for long: whoever comes back needs a snapshot. */
+/** The share of runs in which daemons forget early and are away for long, so that returning ones need a snapshot. */
 const FORGETFUL = 0.2;
 const AWAY: readonly Fault[] = ["crash", "partition", "wipe"];
 
-/** In every third run one member is bad. */
+/** The share of runs with a byzantine member. */
 const BYZANTINE = 0.33;
 const LIE = 0.3;
-/** With one other only. */
+/** The share of those runs that have only two members. */
 const PAIR = 0.15;
-/** From the begin, when its word is all there is, or once the other is live. */
+/** The time of the first lie: from the start, when there is no other source, or once the other member is live. */
 const PAIR_LIES_FROM_MS = [0, 4_000];
 
 type Badness = Pick<Settings, "hosts" | "byzantine" | "lies" | "liesFromMs">;
@@ -144,25 +150,25 @@ const TABLES = 0.3;
 const GROUPS = 0.25;
 const SCRIPTS = 0.5;
 
-/** Apart from all else that a run is like: runs without tables are what they were before there were any. */
+/** Draws the share of table commands, from a generator of its own, so that runs without tables stay as they were. */
 export function drawTables(random: SeededRandom): number {
   return random.chance(TABLES) ? random.oneOf([0.3, 0.9]) : 0;
 }
 
-/** The same of groups. */
+/** Draws the share of group commands in the same way. */
 export function drawGroups(random: SeededRandom): number {
   return random.chance(GROUPS) ? random.oneOf([0.3, 0.9]) : 0;
 }
 
-/** The same of scripts. */
+/** Draws the share of scripts in the same way. */
 export function drawScripts(random: SeededRandom): number {
   return random.chance(SCRIPTS) ? random.oneOf([0.3, 0.9]) : 0;
 }
 
-/** In every second run members compare their states, and often. */
+/** The share of runs in which members compare their states frequently. */
 const COMPARING = 0.5;
 
-/** The same of comparing states: without it, runs are what they were before. */
+/** Draws how states are compared; runs without it stay as they were. */
 export function drawComparing(random: SeededRandom, isOut: boolean): Partial<PeeringLimits> {
   const isOn = !isOut && random.chance(COMPARING);
   return isOn ? { compareEveryMs: 1_000, comparePercent: 50 } : { comparePercent: 0 };
@@ -170,7 +176,7 @@ export function drawComparing(random: SeededRandom, isOut: boolean): Partial<Pee
 
 const LISTS = 0.5;
 
-/** The same of lists of members: where nobody lies, and there are administrators. */
+/** Draws whether members are listed: only in runs without lies and with administrators. */
 export function drawLists(random: SeededRandom): boolean {
   return random.chance(LISTS);
 }

@@ -1,6 +1,6 @@
 /**
- * One run: some daemons and clients in one process, on simulated time, network and disk; faults for a while; then all is
- * well, and everything that was promised is checked. One seed gives one run.
+ * One run: some daemons and clients in one process, on simulated time, network and disk; with faults at first, then
+ * without; at the end every promise is checked. One seed always produces the same run.
  */
 import { PEERING_LIMITS } from "../../cluster/peers/shared/peering-limits.js";
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -33,59 +33,62 @@ import type { Host, World } from "./world.js";
 
 export interface Verdict {
   readonly seed: number;
-  /** None: all held. */
+  /** Empty: everything held. */
   readonly problems: readonly string[];
   readonly settings: Settings;
   readonly events: number;
-  /** Envelopes in the final timeline. */
+  /** The number of envelopes in the final timeline. */
   readonly entries: number;
   readonly acknowledged: number;
-  /** Promises that were given. */
+  /** The number of promises of finality. */
   readonly stable: number;
   readonly replicated: number;
-  /** Snapshots taken over from members. */
+  /** The number of snapshots taken from members. */
   readonly snapshots: number;
-  /** Of these, those that an operator ordered. */
+  /** The number of those that an operator ordered. */
   readonly ordered: number;
-  /** 1: an operator had to leave the bad member out. */
+  /** 1: an operator had to remove the byzantine member. */
   readonly expelled: number;
-  /** Lists of members that were signed while faults were made. */
+  /** The number of member lists signed during the faults. */
   readonly lists: number;
-  /** Hosts that have forgotten entries. */
+  /** The number of hosts that have forgotten entries. */
   readonly pruned: number;
-  /** Looks at members' states. */
+  /** The number of comparisons of members' states. */
   readonly compared: number;
-  /** Units undone and done again. */
+  /** The number of units undone and done again. */
   readonly redone: number;
   /** Simulated milliseconds from the last fault until all were equal. */
   readonly healedAfter: number;
 }
 
-/** All must be equal so many milliseconds after the last fault. */
+/** Milliseconds after the last fault within which all daemons must be equal. */
 const HEALING_MS_MOST = 30_000;
 /**
- * So much more where one lacks what only a snapshot has: the others make one for it, and sign it; or has a damaged entry that
- * nobody else has: it waits for it before it goes on without.
+ * Additional milliseconds if a daemon misses entries that only a snapshot has: the other members make and sign one.
+ * Also if it has a damaged entry without another copy: it waits before it continues without it.
  */
 const SNAPSHOT_MS_MOST = 75_000;
-/** So much more where a member says that it has forgotten something, and never what it holds: it is waited for. */
+/**
+ * Additional milliseconds if a member reports that it has forgotten entries and never sends its totals, since the
+ * daemon waits for it.
+ */
 const SILENCE_MS_MOST = 30_000;
-/** Where members take no more than a small window at a time, and say so only when the disk has it: all of it and once more. */
+/** Passes over all entries if members accept only a small window at a time, and confirm it only from the disk. */
 const PASSES = 2;
 const LOOK_EVERY_MS = 250;
-/** After that, entries that lie ahead of all clocks are helped to their time. */
+/** Milliseconds after which the time of entries dated ahead of all clocks is made to come. */
 const PATIENCE_MS = 10_000;
 const SHIFTS_MOST = 3;
-/** Time for messages that are on their way. */
+/** Milliseconds for messages that are on their way. */
 const SETTLE_MS = 500;
-/** Entries are folded when they are no further ahead of a clock than this. */
+/** Maximum milliseconds by which a folded entry may be ahead of a clock. */
 const DUE_AHEAD_MS = 4_000;
 
 export type Trace = (line: string) => void;
 
 export interface SimulateOptions {
   readonly print?: Trace | null;
-  /** Faults that do not occur; `tables`, `groups`, `scripts`, `comparing`, `lists`: nothing about them. */
+  /** Faults to leave out; `tables`, `groups`, `scripts`, `comparing`, `lists`: those features. */
   readonly without?: readonly string[];
 }
 
@@ -146,7 +149,7 @@ export async function simulate(
   };
 }
 
-/** @param fixed  what does not follow from the seed */
+/** Creates the world of a seed. @param fixed  settings that do not follow from the seed */
 export function makeWorld(
   seed: number,
   print: Trace | null,
@@ -156,7 +159,7 @@ export function makeWorld(
   const random = new SeededRandom(seed);
   const drawn = drawSettings(random);
   const genesis = makeGenesis(random);
-  // A clock that was a day ahead has raised watermarks by a day, for good: until then no list that is signed is taken.
+  // A clock that was a day ahead has raised watermarks by a day permanently: until then no signed list is accepted.
   const isInTime = !drawn.faults.has("clock-day");
   const mayHaveLists =
     drawn.byzantine === null && genesis.roots.length > 0 && isInTime && !without.includes("lists");
@@ -212,14 +215,14 @@ export function setClientsToWork(world: World): void {
   }
 }
 
-/** @returns why administrators do not come to one list that all go by */
+/** Settles the lists. @returns why administrators do not reach one list that all daemons use */
 async function settledLists(world: World, lists: ListWork): Promise<readonly string[]> {
   const operator = new Operator(world);
   const problem = await lists.settle(() => operator.order());
   return problem === null ? [] : [`lists of members: ${problem}`, ...world.ledger.violations];
 }
 
-/** @returns how many entries all have in the end */
+/** Waits until all daemons are equal. @returns the number of entries that all have in the end */
 async function untilEqual(world: World, problems: string[]): Promise<number> {
   const { scheduler, honest: hosts, ledger } = world;
   const most = HEALING_MS_MOST + (world.settings.byzantine === null ? 0 : SILENCE_MS_MOST) + givingMs(world);
@@ -230,7 +233,7 @@ async function untilEqual(world: World, problems: string[]): Promise<number> {
   const operator = new Operator(world);
   await scheduler.runUntil(scheduler.time + SETTLE_MS);
   for (;;) {
-    // Again and again: what was on the way to the disk when it rotted is read from there only later.
+    // Repeated: what rotted on its way to the disk can be read from there only later.
     readRotten(hosts);
     await scheduler.runUntil(scheduler.time + LOOK_EVERY_MS);
     for (const host of world.hosts) restartFailed(host);
@@ -241,7 +244,7 @@ async function untilEqual(world: World, problems: string[]): Promise<number> {
     let difference = unlevel(world);
     if (difference === null || scheduler.time >= shiftsFrom) {
       shiftsFrom = scheduler.time + PATIENCE_MS;
-      // What one that has turned bad withheld may come after that.
+      // Entries that the byzantine member withheld may arrive after that.
       if (shifts < SHIFTS_MOST && letFutureCome(world)) {
         shifts++;
         deadline = scheduler.time + most;
@@ -272,7 +275,7 @@ async function untilEqual(world: World, problems: string[]): Promise<number> {
   }
 }
 
-/** Milliseconds in which a host that has nothing is given all there is: a window for each sync. */
+/** Returns the milliseconds in which an empty host receives everything, with one window per sync. */
 function givingMs({ honest: hosts, settings }: World): number {
   const { windowBytes = PEERING_LIMITS.windowBytes } = settings.peering;
   const bytes = Math.max(...hosts.map(({ disk: { entries } }) => bytesIn(entries.values())));
@@ -283,8 +286,9 @@ const bytesIn = (values: Iterable<Buffer>): number =>
   [...values].reduce((sum, { length }) => sum + length, 0);
 
 /**
- * What was dated by clocks that ran ahead is folded when its time comes, and what was signed by keys added then is taken
- * from then on: that time comes for all at once. @returns whether there is such
+ * Moves the time to the latest date ahead: entries dated by wrong clocks are folded then, and entries signed by keys
+ * added there are accepted.
+ * @returns whether there are such entries
  */
 function letFutureCome(world: World): boolean {
   const { honest: hosts } = world;
@@ -299,7 +303,7 @@ function letFutureCome(world: World): boolean {
 
 const dateOf = (place: ByteString) => readPlace(Buffer.from(place, "latin1")).at;
 
-/** What nobody reads nobody mends. */
+/** Reads rotten entries, since a daemon repairs only what it reads. */
 function readRotten(hosts: readonly Host[]): void {
   for (const { daemon, disk } of hosts)
     for (const place of [...disk.rotten]) daemon?.timeline.read(readPlace(Buffer.from(place, "latin1")));

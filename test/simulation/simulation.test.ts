@@ -1,6 +1,6 @@
 /**
- * Some runs of the simulation (.ci/run has hundreds more beside the tests), in as many processes as there are processors. A run that fails prints the one
- * command that replays it. DBSYNC_SEED chooses the first seed, DBSYNC_SEEDS how many.
+ * Runs part of the simulation (.ci/run runs hundreds more), in one process per processor. A run that fails prints the
+ * command that replays it. DBSYNC_SEED chooses the first seed, DBSYNC_SEEDS their number.
  */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
@@ -16,7 +16,10 @@ const RUNS = Number(process.env["DBSYNC_SEEDS"] ?? amount(4, 8));
 const first = seedOfRun();
 const program = join(buildRoot, "test/simulation/main.js");
 
-/** Nearly all that a run makes is garbage by its end: a fifth of the time goes into copying what is still in use. */
+/**
+ * Nearly everything that a run allocates is garbage by its end. With the default, a fifth of the time is spent copying
+ * live objects.
+ */
 const YOUNG = "--max-semi-space-size=64";
 
 interface Outcome {

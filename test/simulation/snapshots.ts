@@ -1,4 +1,7 @@
-/** Snapshots of a simulated daemon: on its disk, made some time after they were asked for; a crash leaves half of one. */
+/**
+ * Snapshots of a simulated daemon, on its disk. They are completed some time after the request; a crash leaves a
+ * partial one.
+ */
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
 import { DATABASES_DEFAULT } from "../../store/database.js";
 import type { KeyRing } from "../../store/key-ring.js";
@@ -17,7 +20,7 @@ import type { Host, World } from "./world.js";
 const MAKING_MS_MOST = 800;
 const SYNCING_MS_MOST = 50;
 
-/** null: this run makes none. */
+/** Returns a daemon's snapshots; null: this run makes none. */
 export function snapshotParts(
   host: Host,
   world: World,
@@ -26,7 +29,7 @@ export function snapshotParts(
   const { scheduler, settings, random, ledger } = world;
   if (settings.snapshotEvery === 0) return null;
   const { snapshots: files, contents: filesContents, replaced } = host.disk;
-  // A crash has left them half replaced.
+  // A crash has left them partially replaced.
   for (const [date, restore] of replaced) {
     restore();
     replaced.delete(date);
@@ -76,20 +79,22 @@ export function snapshotParts(
               const honest = ledger.contents.get(seal);
               const contents = honest ?? ledger.badContents.get(seal) ?? new Set();
               if (honest === undefined && !host.isByzantine) {
-                // By the word of an only other one, as it began with nothing and never served: then all that is there is that one's.
+                // Reported by an only peer to a daemon that started empty and never served: the peer's data is all
+                // there is.
                 if (world.honest.length > 1 || host.hasServed)
                   ledger.violate(
                     `${host.name} takes a snapshot of ${date} over that no honest daemon has made`,
                   );
                 ledger.isTainted = true;
               }
-              // What it is not made of goes now, or has gone before; others may let it go for the same reason.
+              // Entries that are not in the snapshot are dropped now or were dropped before; other members may drop
+              // them for the same reason.
               const pruned = Number(host.disk.marks.get("pruned")?.toString() ?? -1);
               const isBelow = (place: ByteString, at: number) => dateOf(Buffer.from(place, "latin1")) <= at;
               const gone = [...host.disk.held(), ...host.disk.missed].filter(
                 (place) => isBelow(place, Math.max(date, pruned)) && !contents.has(place),
               );
-              // So does what was signed with keys that go with that.
+              // So are entries signed with keys that are dropped with them.
               const kept = host.disk.places().filter((p) => !isBelow(p, date) && !host.disk.rotten.has(p));
               gone.push(...unverifiablePlaces(kept, contents, world));
               for (const place of gone) ledger.lost.add(place);
@@ -109,7 +114,7 @@ export function snapshotParts(
   const { snapshotEvery } = settings;
   const make = (from: number | null, to: number): Promise<void> =>
     new Promise((resolve, reject) => {
-      // A worker of its own, which reads what is on disk when it gets to it.
+      // A separate worker, which reads the disk when it runs.
       scheduler.after(random.below(MAKING_MS_MOST), host.processor, () => {
         if (!isAlive()) return;
         scheduler.settles = true;
@@ -147,7 +152,7 @@ export function snapshotParts(
   return { snapshots, make, every: snapshotEvery, retainMs: settings.retainMs };
 }
 
-/** What it ends with stands for the whole. */
+/** Returns the seal, which identifies the complete snapshot. */
 function sealOf(chunks: readonly Buffer[]): SnapshotSeal {
   const all = Buffer.concat(chunks);
   return { bytes: all.length, seal: bytesOf(all.subarray(-SEAL_BYTES)) };

@@ -1,4 +1,4 @@
-/** Whom the check of stable points excuses: who could not know, and nobody else. */
+/** Tests that the check of stable points excuses only daemons that could not know better. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Ledger } from "./ledger.js";

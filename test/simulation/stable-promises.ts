@@ -1,4 +1,4 @@
-/** What daemons say to be final, to clients and by the stable point that they show: checks.ts holds them to it. */
+/** Promises of finality, to clients and by the published stable point, for checks.ts. */
 
 import type { Peering } from "../../cluster/peers/peering.js";
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -8,18 +8,15 @@ import { firstPlaceAt } from "../../timeline/entries/entry.js";
 import type { StablePromise } from "./ledger.js";
 import type { Host, World } from "./world.js";
 
-/**
- * A daemon says that everything dated up to a time is final.
- * @param at  milliseconds since 1970
- */
+/** Records that a daemon reports everything up to a time as final. @param at  milliseconds since 1970 */
 export function noteStable({ ledger, scheduler }: World, { name, disk }: Host, at: number): void {
   const end = bytesOf(firstPlaceAt(at + 1));
-  // What is being mended is among it.
+  // Includes entries that are being repaired.
   const places = new Set([...disk.held(), ...disk.missed].filter((place) => place < end));
   ledger.stable.push({ host: name, at, saidAt: scheduler.time, places });
 }
 
-/** Notes each stable point that a daemon shows: few of them are what a client waits for. */
+/** Records each stable point that a daemon publishes, since clients wait for few of them. */
 export class StablePointWatch {
   readonly #host: Host;
   readonly #world: World;
@@ -30,14 +27,14 @@ export class StablePointWatch {
     this.#world = world;
   }
 
-  /** @param stablePoint  milliseconds since 1970: all before it is final */
+  /** Records a stable point. @param stablePoint  milliseconds since 1970: all earlier entries are final */
   look(stablePoint: number): void {
     if (stablePoint > this.#last) noteStable(this.#world, this.#host, stablePoint - 1);
     this.#last = Math.max(this.#last, stablePoint);
   }
 }
 
-/** Notes when a daemon that has nothing begins, and by what clocks. */
+/** Records when an empty daemon starts, and by which clocks. */
 export class BeginningWatch {
   readonly #host: Host;
   readonly #world: World;
@@ -61,7 +58,7 @@ export class BeginningWatch {
   }
 }
 
-/** A daemon has taken an entry first-hand. */
+/** Records that a daemon has received an entry from a client. */
 export function noteTaken({ ledger }: World, { beginning }: Host, { id }: Entry): void {
   if (beginning === null) return;
   const before = ledger.beginnings.get(id) ?? [];
@@ -69,9 +66,10 @@ export function noteTaken({ ledger }: World, { beginning }: Host, { id }: Entry)
 }
 
 /**
- * Whether an entry that was not to come any more was taken by a daemon that could not know: it began with an empty folder
- * when that was final already, and by all clocks that it saw, its own and those of the members that it reached, that time was
- * yet to come. A lie, or a clock that has run ahead, looks the same to it. Source: docs/consistency.md, "A lost folder".
+ * Whether an entry below a stable point was accepted by a daemon that could not know it: the daemon started with an
+ * empty folder when the date was already final, and by all clocks that it saw (its own and those of the members that it
+ * reached) that date was in the future. A lie, or a clock that has run ahead, looks the same to it. Source:
+ * docs/consistency.md, "A lost folder".
  */
 export function isExcused(
   { ledger }: Pick<World, "ledger">,

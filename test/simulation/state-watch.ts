@@ -1,7 +1,7 @@
 /**
- * Whether an honest daemon that takes writes goes on taking them for as long as it runs, whoever joins or returns. Exceptions: it
- * and another honest one differ in what one of them has forgotten; or it was cut off while another one was live, of three or more; or it was
- * cut off, when it believes one member alone, and that one has turned bad.
+ * Checks that an honest daemon that accepts writes continues to do so while it runs, when other daemons join or return.
+ * Exceptions: it and another honest daemon differ in entries that one of them has forgotten; it was cut off while
+ * another of three or more was live; or it was cut off from its only peer, which is byzantine.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { DaemonState } from "../../protocol/version-2/messages-v2.js";
@@ -9,14 +9,14 @@ import { countOf } from "./checks.js";
 import type { Disk } from "./disk.js";
 import type { Host, World } from "./world.js";
 
-/** Milliseconds by which what a member says of itself may be late. */
+/** Maximum milliseconds by which a member's status may be late. */
 const STATUS_AGE_MS_MAX = 10_000;
 
 export class StateWatch {
   readonly #host: Host;
   readonly #world: World;
   #last: DaemonState = "catching-up";
-  /** When it was last cut off; milliseconds of the run. */
+  /** When it was last cut off, in milliseconds of the run. */
   #cutOffAt = 0;
 
   constructor(host: Host, world: World) {
@@ -27,7 +27,7 @@ export class StateWatch {
   look(state: DaemonState, violate: (text: string) => void): void {
     const before = this.#last;
     this.#last = state;
-    // Until it has told a watermark it counts as one that began with nothing.
+    // Before it has published a watermark it counts as an empty daemon.
     if (state === "live" && (this.#host.daemon?.timeline.published ?? 0) > 0) this.#host.hasServed = true;
     if (before === state) return;
     this.#world.trace(this.#host.name, () => `is ${state}`);
@@ -49,7 +49,10 @@ export class StateWatch {
   }
 }
 
-/** Whether a host and another honest one differ in what one of them has forgotten, or it misses what it found damaged. */
+/**
+ * Whether a host and another honest one differ in what one of them has forgotten, or the host misses entries that it
+ * found damaged.
+ */
 export function differsInForgotten(host: Host, { honest }: World): boolean {
   const { disk, daemon } = host;
   if (daemon === null || countOf(daemon.timeline.index) !== disk.held().length) return true;

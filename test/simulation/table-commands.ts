@@ -1,4 +1,7 @@
-/** Statements of the simulated clients: one database, few tables and few keys of rows, so that units meet in them; undone and done again. */
+/**
+ * SQL statements of the simulated clients: one database with few tables and few row keys, so that units conflict, are
+ * undone and done again.
+ */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { SeededRandom } from "../support/seeded-random.js";
 
@@ -10,7 +13,7 @@ const VIEW = "create view v as select * from t0";
 export class TableCommands {
   readonly #random: SeededRandom;
   readonly #tables: number;
-  /** What most of all others need, and so comes first, mostly. */
+  /** The statements that most other ones depend on; usually sent first. */
   readonly #first: Argv[];
   #count = 0;
 
@@ -50,7 +53,7 @@ export class TableCommands {
     );
   }
 
-  /** Of the database or of a table in it. */
+  /** Returns the key of the database or of a table in it. */
   key(): ByteString {
     return this.#random.chance(0.2) ? `sql:${DATABASE}` : `sql:${DATABASE}:${this.#table()}`;
   }
@@ -119,7 +122,7 @@ export class TableCommands {
     ]);
   }
 
-  /** Tables are keys, too. */
+  /** Uses a key command on a table, which is a key as well. */
   #byKey(): Argv {
     const random = this.#random;
     return random.oneOf<Argv>([
@@ -140,7 +143,7 @@ export class TableCommands {
     return String(this.#random.below(6));
   }
 
-  /** A few, so that they are there already, and such as no other statement has. */
+  /** Returns one of a few texts, which often exist already, or a unique one. */
   #text(): string {
     return this.#random.chance(0.5) ? `m${this.#random.below(4)}` : `w${++this.#count}`;
   }

@@ -1,4 +1,7 @@
-/** The oracle for what a daemon lets go that takes a snapshot over: told from what was signed, apart from timeline/. */
+/**
+ * The oracle for what a daemon drops when it takes a snapshot, computed from the signed envelopes, independently of
+ * timeline/.
+ */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Envelope } from "../../protocol/version-2/envelope.js";
 import { sha256 } from "./cast.js";
@@ -7,9 +10,9 @@ import type { World } from "./world.js";
 type Argv = readonly ByteString[];
 
 /**
- * Those of some places whose entries nobody can verify who has nothing else.
- * @param kept      places of all that there is beyond a snapshot
- * @param contents  places of what that is made of
+ * Returns the order keys of entries that a daemon with only the given data cannot verify.
+ * @param kept      order keys of all entries in addition to the snapshot
+ * @param contents  order keys of the snapshot's entries
  */
 export function unverifiablePlaces(
   kept: Iterable<ByteString>,
@@ -32,7 +35,7 @@ export function unverifiablePlaces(
       const envelope = envelopeAt(place);
       if (envelope === undefined) return true;
       const { key, commands } = envelope;
-      // Where nobody else could, a daemon lets itself in.
+      // A daemon may add itself only if no other key could.
       const isNewcomer = genesis.roots.length === 0 && commands.length === 1 && keyIn(commands[0]) === key;
       if (!known.has(key) && !isNewcomer) return true;
       note(envelope);
@@ -42,7 +45,7 @@ export function unverifiablePlaces(
   return unknown;
 }
 
-/** Ids of the keys that an envelope names, permitted or not: a mixture with other commands is nothing. */
+/** Returns ids of the keys that an envelope adds, permitted or not; a mixture with other commands adds none. */
 export function namedBy({ commands, multi, if: conditions }: Envelope): ByteString[] {
   if (conditions !== null) return [];
   const units = multi ? [commands] : commands.map((argv) => [argv]);

@@ -1,4 +1,4 @@
-/** What the parts of one run share. */
+/** The types that the parts of one run share. */
 
 import type { MemberLists } from "../../cluster/members/member-lists.js";
 import type { Peering } from "../../cluster/peers/peering.js";
@@ -18,17 +18,17 @@ import type { End, Network, Place } from "./network.js";
 import type { Processor, Scheduler } from "./scheduler.js";
 import type { Settings } from "./settings.js";
 
-/** Milliseconds since 1970 at a run's begin. */
+/** The start of each run, in milliseconds since 1970. */
 export const EPOCH = 1_790_000_000_000;
 
-/** Where a daemon is reached. */
+/** The network ports of a daemon. */
 export interface Harbour {
   readonly place: Place;
-  /** Of all others that it knows of. */
+  /** The addresses of all peers that it knows. */
   readonly addresses: readonly PeerAddress[];
-  /** Whether others are let in. */
+  /** Whether it accepts connections. */
   readonly isOpen: boolean;
-  /** A connection has come. */
+  /** Accepts a connection. */
   welcome(end: End): void;
 }
 
@@ -36,7 +36,7 @@ export interface Harbour {
 export interface Daemon {
   readonly timeline: Timeline;
   readonly peering: Peering;
-  /** null: in a run without lists of members. */
+  /** The daemon's member lists; null: the run has none. */
   readonly lists: MemberLists | null;
   readonly ports: Harbour;
   readonly isAlive: () => boolean;
@@ -45,77 +45,80 @@ export interface Daemon {
   /** Whether entries are on their way to its disk. */
   readonly isStoring: boolean;
   die(isSilent: boolean): void;
-  /** null: it is not ready to hear anybody. */
+  /** The path of clients; null: the daemon does not accept messages yet. */
   readonly front: Front | null;
-  /** Ids of envelopes that it has taken first-hand. */
+  /** Ids of envelopes that it has received from clients. */
   readonly taken: ReadonlySet<ByteString>;
 }
 
-/** A machine of a run: its disk, its clock, its place in the network, and the daemon on it. */
+/** A machine of a run: its disk, its clock, its network address, and the daemon on it. */
 export interface Host {
   readonly name: string;
   readonly disk: Disk;
-  /** Its processor; anew with each process. */
+  /** The processor; each process has a new one. */
   readonly processor: Processor;
-  /** Milliseconds that its clock is ahead. */
+  /** Milliseconds by which the host's clock is ahead. */
   clockOffset: number;
-  /** Of its configuration. */
+  /** The configured limits of the tail. */
   readonly tail: Settings["tails"][number];
-  /** null: nothing runs on it. */
+  /** The running process; null: none. */
   readonly daemon: Daemon | null;
-  /** Of the data folder. */
+  /** The identity stored in the data folder. */
   readonly identity: SimulatedIdentity;
-  /** Highest watermark that the data folder's daemon has told anybody. */
+  /** The highest watermark that a daemon with this data folder has published. */
   told: number;
-  /** Ids of envelopes that its daemons have taken first-hand. */
+  /** Ids of envelopes that the host's daemons have received from clients. */
   readonly taken: Set<ByteString>;
-  /** Chance to crash at a moment of the disk. */
+  /** The chance to crash at a moment of the disk. */
   crashAtDisk: number;
-  /** Whether it has turned bad: nothing that it says counts. */
+  /** Whether the host is byzantine; its promises do not count. */
   readonly isByzantine: boolean;
-  /** How the data folder began; null: it has not begun, or before anybody had said anything. */
+  /** How the data folder began; null: it has not, or began before any promise was made. */
   beginning: Beginning | null;
-  /** Whether the data folder's daemon has been live, and has told a watermark. */
+  /** Whether a daemon with this data folder was live and has published a watermark. */
   hasServed: boolean;
-  /** When a process of it was last live; milliseconds of the run, -Infinity: none was. */
+  /** When one of its processes was last live, in milliseconds of the run; -Infinity: never. */
   liveAt: number;
-  /** Id of the member whose snapshot its operator has its next process take over; null: of none. */
+  /** Id of the member whose snapshot the next process is ordered to take; null: none. */
   order: ByteString | null;
   clock(): number;
   start(): void;
-  /** The process ends at once. @param isSilent  the whole machine: nobody closes its connections */
+  /**
+   * Ends the process immediately.
+   * @param isSilent  whether the complete machine stops, so that no connection is closed
+   */
   kill(reason: string, isSilent?: boolean): void;
   restartAfter(delay: number): void;
-  /** The data folder is gone, and with it the daemon's key. */
+  /** Deletes the data folder, and with it the daemon's key. */
   wipe(): void;
-  /** A client's envelope has arrived. */
+  /** Delivers a client's envelope. */
   take(
     entry: Entry,
     wait: Wait | undefined,
     answered: (answer: EnvelopeAnswer, daemon: Daemon) => void,
   ): void;
-  /** A command without a signature has arrived. */
+  /** Delivers a command without a signature. */
   write(argv: readonly ByteString[]): void;
   script(calls: readonly (readonly ByteString[])[]): void;
-  /** Whether a place's entry is on the disk and sound. */
+  /** Whether the entry at an order key is on the disk and sound. */
   keeps(place: ByteString): boolean;
-  /** Whether it is so also when the machine loses its power. */
+  /** Whether the entry would also survive a power loss. */
   keepsForSure(place: ByteString): boolean;
-  /** How many data folders of this host an entry has ever reached. */
+  /** Returns the number of this host's data folders that an entry has ever reached. */
   foldersWith(place: EntryPlace): number;
 }
 
-/** What a member that has turned bad does in its own way. */
+/** The particular behaviour of a byzantine member. */
 export interface Misbehaviour {
-  /** With which its timeline begins. */
+  /** The keys with which its timeline starts. */
   readonly genesis: Genesis;
-  /** @returns what goes out in place of a frame */
+  /** Returns the frames to send in place of one. */
   says(frame: Buffer, to: string): readonly Buffer[];
   tick(timeline: Timeline): void;
 }
 
 export interface World {
-  /** Whether operators have left the member out that has turned bad. */
+  /** Whether operators have removed the byzantine member. */
   isBadOut: boolean;
   readonly scheduler: Scheduler;
   readonly random: SeededRandom;
@@ -123,11 +126,11 @@ export interface World {
   readonly settings: Settings;
   readonly genesis: Genesis;
   readonly hosts: readonly Host[];
-  /** Those that have not turned bad, and that each list names that no other comes after. */
+  /** The hosts that are not byzantine and that each head of the lists names. */
   readonly honest: readonly Host[];
-  /** Those lists, as far as they were signed and are not lost. */
+  /** The lists without a successor, among those that were signed and not lost. */
   heads: readonly KnownList[];
   readonly ledger: Ledger;
-  /** A line of the trace, made only if somebody reads it. */
+  /** Writes a line of the trace; `what` runs only if the trace is on. */
   readonly trace: (who: string, what: () => string) => void;
 }

@@ -1,4 +1,7 @@
-/** The numbers of docs/limits.md "Units": of the constants, and of what commands count for each element. */
+/**
+ * The numbers of docs/limits.md "Units" are those of the constants and of the steps that commands count for each
+ * element.
+ */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -44,7 +47,7 @@ for (const [name, sentence] of Object.entries({
     assert.ok(page.includes(sentence), sentence);
   });
 
-/** Lines of the table: the command, steps for each element, elements at the default. */
+/** Rows of the table: the command, steps for each element, elements at the default. */
 const ROWS = [...page.matchAll(/\| `([^`]+)` \| (\d+) \| ([\d,]+) \|/g)].map(
   (row) => row.slice(1) as [string, string, string],
 );
@@ -54,10 +57,10 @@ const argvOf = (line: string): Argv => {
   return name.startsWith("SQL") ? [name, database, words.join(" ")] : line.split(" ");
 };
 
-/** A command that counts nothing: with it in the unit, what a command reads counts as well. */
+/** A command that counts nothing. Since it may write, what other commands of its unit read counts as well. */
 const WRITE: Argv = ["PERSIST", "none"];
 
-/** The steps that a command counts, but for those that its arguments grant. */
+/** Returns the steps that a command counts, except those that its arguments grant. */
 function stepsOf(database: Database, argv: Argv): number {
   const fits = (steps: number) => {
     const records: UndoRecord[] = [];
@@ -87,7 +90,7 @@ function stepsOf(database: Database, argv: Argv): number {
 test("the page says what commands count for each element, and how many that are at the default", () => {
   const database = made();
   assert.ok(ROWS.length >= 15, `${ROWS.length} rows`);
-  // What each statement counts for its source is not one of its elements.
+  // The steps that each statement counts for its source are not those of an element.
   const source = stepsOf(database, ["SQL", "d", "insert into t select a, v from t where a = -1"]);
   const told = ROWS.map(([command]) => {
     const argv = argvOf(command);

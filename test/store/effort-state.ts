@@ -1,18 +1,18 @@
-/** A state with something of each type, which tests of budgets run commands on. */
+/** A state with a value of each type, on which tests of budgets run commands. */
 import assert from "node:assert/strict";
 import { Database } from "../../store/database.js";
 import type { Unit } from "../../store/keyspace/unit.js";
 
 export type Argv = readonly string[];
 
-/** Elements of each value. */
+/** Number of elements of each value. */
 export const SIZE = 500;
 
 export const unit = (id: number): Unit => ({ at: 1000, db: 0, id: String(id).padStart(36, "0"), seq: id });
 export const repeated = (count: number, make: (i: number) => string | readonly string[]) =>
   Array.from({ length: count }, (_, i) => make(i)).flat();
 
-/** A state with something of each type. */
+/** Commands that make a value of each type. */
 const STATE: readonly Argv[] = [
   ["SET", "s", "x".repeat(10_000)],
   ["RPUSH", "l", ...repeated(SIZE, (i) => `e${i}`)],

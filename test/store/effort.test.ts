@@ -1,7 +1,7 @@
 /**
- * The class of small units with large effects: random units of every family over a state that is there, under a small budget. What a
- * unit makes of the state is measured from outside, so that no command can leave out to count what it produces.
- * Source: docs/decisions/0047-budgets-count-what-is-produced.md.
+ * Small units with large effects: random units of every family on an existing state, under a small budget. The
+ * effects are measured from outside, so that no command can fail to count what it produces. Source:
+ * docs/decisions/0047-budgets-count-what-is-produced.md.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -33,7 +33,7 @@ const update = (u: string, multi = true): Argv => [
   `{"q":{},"u":${u},"multi":${multi}}`,
 ];
 
-/** Commands that are short, each with the means to do much. */
+/** Short commands, each of which can have large effects. */
 const WRITES: readonly Make[] = [
   (random) => ["SETRANGE", "s", offset(random), "x"],
   (random) => ["SETBIT", "s", String(8 * Number(offset(random)) - 8), "1"],
@@ -101,7 +101,7 @@ const WRITES: readonly Make[] = [
 
 const EVERYTHING = "1000000000";
 
-/** Short reads that go through `SIZE` elements. */
+/** Short reads that pass over `SIZE` elements. */
 const LONG_READS: readonly Argv[] = [
   ...["l", "m", "h", "z", "x"].map((key): Argv => ["MEMORY", "USAGE", key, "SAMPLES", "0"]),
   ...["l", "m", "h", "z", "x"].map((key): Argv => ["DUMP", key]),
@@ -136,7 +136,7 @@ const LONG_READS: readonly Argv[] = [
   ["SQL_RO", "d", "select a from t where a < 0"],
 ];
 
-/** Reads of a unit that also writes are executed on every daemon, too. */
+/** Reads: in a unit that also writes, every daemon executes them too. */
 const READS: readonly Make[] = [
   () => ["LRANGE", "l", "0", "-1"],
   () => ["HGETALL", "h"],
@@ -164,7 +164,7 @@ interface Size {
   readonly bytes: number;
 }
 
-/** Returns the size of the complete state, as it can be seen. */
+/** Returns the visible size of the complete state. */
 function sizeOf(database: Database): Size {
   let [elements, bytes] = [0, 0];
   for (const { entries } of database.keyspaces)
@@ -176,11 +176,11 @@ function sizeOf(database: Database): Size {
   return { elements, bytes };
 }
 
-/** Items of a reply, with those of the replies in it. */
+/** Counts the items of a reply, including nested ones. */
 const itemsOf = (reply: Reply): number =>
   "items" in reply ? reply.items.reduce((count, item) => count + itemsOf(item), 0) : 1;
 
-/** Returns one to many commands, mostly of one kind, as an attacker that wants large effects of few bytes would send. */
+/** Returns one to many commands, mostly of one kind, as an attacker would send to get large effects from few bytes. */
 function unitOf(random: SeededRandom): readonly Argv[] {
   const first = random.oneOf(WRITES);
   const others = [first, ...(random.chance(0.5) ? [random.oneOf(READS), random.oneOf(WRITES)] : [])];
@@ -204,7 +204,7 @@ test(`a unit does no more than its budget, or is taken back (seed ${seed})`, () 
       );
       assert.ok(itemsOf(reply) <= STEPS + 5 * length, `${name}: ${itemsOf(reply)} items`);
       const after = sizeOf(database);
-      // What came with it may be worth some steps for each argument and byte.
+      // The commands' own size grants some steps for each argument and byte.
       assert.ok(
         after.elements - before.elements <= STEPS + 5 * length,
         `${name}: ${after.elements} elements`,
@@ -218,18 +218,18 @@ test(`a unit does no more than its budget, or is taken back (seed ${seed})`, () 
     if (run % 20 === 0) assert.deepEqual(canonicalState(database), initial, name);
   }
   assert.ok(refused > RUNS / 10 && refused < RUNS, `${refused} of ${RUNS} were refused`);
-  // Beyond a bound of the daemon alone the command is an error, and the state is as it was.
+  // If a bound of this daemon alone is exceeded, the command is an error, and the state is unchanged.
   database = made();
   database.unitStepsMax = STEPS;
   const reply = database.execute(["SETRANGE", "s", "100000000", "x"], unit(1));
   assert.ok(reply.kind === "error" && reply.text.startsWith("TOOMUCH "));
-  // It has begun to change something before it is too much.
+  // This command has already changed something when it exceeds the bound.
   database.unitStepsMax = 100;
   assert.equal(database.execute(["SPOP", "m", "400"], unit(2)).kind, "error");
   assert.deepEqual(canonicalState(database), initial);
 });
 
-/** Commands of one unit, so that what they go through is more than `LONG_STEPS` even if three elements are one step. */
+/** Number of commands in a unit: what they pass over exceeds `LONG_STEPS` even if three elements are one step. */
 const LONG_COUNT = 60;
 const LONG_STEPS = (LONG_COUNT * SIZE) / 3;
 
@@ -265,7 +265,7 @@ test("registers that are raised and commands that are described count, one by on
   }
 });
 
-/** Keys of a database, most of which a command passes over. */
+/** Number of keys in a database. A command passes over most of them. */
 const KEYS = 3000;
 
 for (const argv of [
@@ -320,13 +320,13 @@ test("steps back of a pattern count for a unit that writes", () => {
   database.unitStepsMax = 100_000;
   const reply = database.executeMulti([...Array<Argv>(20).fill(keys), ["SET", "k", "v"]], unit(2));
   assert.ok(reply.kind === "array" && reply.items.some(isTooMuch), JSON.stringify(reply).slice(0, 200));
-  // Alone it has a bound of its own.
+  // A unit of this command alone has a bound of its own.
   assert.equal(database.execute(keys, unit(3)).kind, "array");
 });
 
 const ENTRIES = 200;
 
-/** Short commands on a group that was handed `ENTRIES` entries, and what has to be made first. */
+/** Short commands on a group to which `ENTRIES` entries were delivered. */
 const OF_GROUPS: Readonly<Record<string, Argv>> = {
   XREADGROUP: ["XREADGROUP", "GROUP", "new", "a", "STREAMS", "y", ">"],
   "XREADGROUP again": ["XREADGROUP", "GROUP", "old", "a", "STREAMS", "y", "0"],
@@ -357,10 +357,10 @@ for (const [name, argv] of Object.entries(OF_GROUPS))
     assert.notEqual(database.execute(argv, unit(9999)).kind, "error");
   });
 
-/** A string of `count` equal bytes, compressed as Redis compresses it. */
+/** Returns a payload of a string of `count` equal bytes, compressed as Redis compresses it. */
 function restorable(count: number): string {
   const writer = new RdbWriter();
-  // Its type; then a compressed string: the bytes that follow, and what they become.
+  // The type is followed by a compressed string: its length, the expanded length, and its bytes.
   const repetitions = Math.floor((count - 1) / LZF_REPETITION);
   const rest = count - 1 - repetitions * LZF_REPETITION;
   const packed = [0, 0x78, ...Array.from({ length: repetitions }, () => [0xe0, 0xff, 0x00]).flat()];
@@ -437,7 +437,7 @@ test("what a unit may produce does not depend on the units that are admitted wit
   together.admitting(1_000_000, () => {
     together.begin(1000);
     together.bound(["SADD", "m", ...repeated(500, (i) => `m${i}`)], () => ({ kind: "integer", value: 500n }));
-    // A daemon that folds it has no first unit to count: it would refuse what this one has applied.
+    // A daemon that folds this entry has no earlier unit to count: it would refuse what this daemon has applied.
     assert.ok(producedBy(together) instanceof TooMuch);
   });
 });

@@ -1,4 +1,4 @@
-/** Cost of a command that writes where keys expire: counted in calls, not in time. */
+/** Cost of a writing command in a database with expiring keys, counted in calls, not in time. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { commandTable } from "../../store/command-table.js";
@@ -15,7 +15,10 @@ const CALLS = 50;
 
 const unit = { at: EPOCH, seq: 0, db: 0, id: "unit" };
 
-/** Runs a command. @returns how many keyspaces were asked for keys that expire, and how often its own keys were parsed */
+/**
+ * Runs a command.
+ * @returns how many keyspaces were checked for expiring keys, and how often the command's own keys were parsed
+ */
 function callsOf(database: Database, ...argv: string[]): { readonly asked: number; readonly parsed: number } {
   const command = commandTable.resolve(argv) as Command;
   const { keys } = command;

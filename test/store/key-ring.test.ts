@@ -1,4 +1,4 @@
-/** The ring of keys: its keys, their permissions, and how administrators change it. */
+/** The key ring: its keys, their permissions, and how administrators change it. */
 import assert from "node:assert/strict";
 import { createHash, generateKeyPairSync } from "node:crypto";
 import { test } from "node:test";
@@ -15,7 +15,7 @@ const newSpki = () =>
 
 const AT = 1_790_000_000_000;
 
-/** A ring with an application's and an administrator's key, and what a test does with it. */
+/** A ring with an application's and an administrator's key, and methods that use them. */
 class Subject {
   readonly ring = new KeyRing({ hash });
   readonly application = this.ring.addGenesis("application", newSpki(), "app");
@@ -24,7 +24,7 @@ class Subject {
   readonly id = hexOf(hash(this.spki));
   at = AT;
 
-  /** Runs a KEY command of the administrator's as far as it is permitted; shown as by the store's tests. */
+  /** Runs a KEY command with the administrator's key if it is permitted, and returns the reply as text. */
   run(...argv: ByteString[]): string {
     return this.runBy(this.root, ...argv);
   }
@@ -45,7 +45,7 @@ class Subject {
     return record;
   }
 
-  /** Why a key may not run commands, each a line; null: it may. */
+  /** Returns why a key may not run the lines as one unit; null: it may. */
   denial(record: KeyRecord, ...lines: string[]): string | null {
     const unit = lines.map((line) => line.split(" "));
     return this.ring.judge(record, unit, { conditions: null })?.text ?? null;

@@ -1,6 +1,6 @@
 /**
- * Units that arrive in any order end in the state of those that came in order, with the same answers: what undo and the
- * read and may-write sets of all commands are for. DBSYNC_SEED replays a run, DBSYNC_SEEDS makes it longer.
+ * Units that arrive in any order yield the same state and the same replies as in order. This tests undo, and the
+ * read and write sets of all commands. DBSYNC_SEED replays a run, DBSYNC_SEEDS makes it longer.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -26,11 +26,11 @@ import { inOrder, MergingFold, naiveFold, type TouchesOf } from "./simple-fold.j
 const RUNS = Number(process.env["DBSYNC_SEEDS"] ?? amount(15, 200));
 const UNITS_MIN = 20;
 const UNITS_MAX = 120;
-/** Different dates: fewer than units, so that ids decide among some. */
+/** Number of different dates: fewer than units, so that ids determine the order of some. */
 const DATES = 60;
-/** Runs within which a wrong key spec must show. */
+/** Maximum number of runs to detect a wrong key spec. */
 const MUTANT_RUNS = 1000;
-/** The part of runs with commands on complete databases: they hide how units depend on each other. */
+/** Fraction of runs with commands on complete databases, which hide how units depend on each other. */
 const RUNS_WITH_WHOLE_DATABASES = 0.3;
 
 const seed = seedOfRun();
@@ -68,7 +68,10 @@ for (const [name, touchesOf] of Object.entries(mutants)) {
   });
 }
 
-/** Records undone out of order may also break off: what they are about is not there. */
+/**
+ * Whether a run detects a wrong key spec. Undoing records in the wrong order may also throw, if their keys do not
+ * exist.
+ */
 function isFoundOut(run: number, touchesOf: TouchesOf): boolean {
   try {
     return difference(run, touchesOf) !== undefined;
@@ -77,7 +80,7 @@ function isFoundOut(run: number, touchesOf: TouchesOf): boolean {
   }
 }
 
-/** Lets a run's units arrive in random order. */
+/** Makes a run's units arrive in random order. */
 function arrivals(run: number, touchesOf: TouchesOf): { fold: MergingFold; units: RandomUnit[] } {
   const random = new SeededRandom(seed, run);
   const g = new Generator({ random, now: EPOCH });
@@ -97,7 +100,7 @@ function arrivals(run: number, touchesOf: TouchesOf): { fold: MergingFold; units
   return { fold, units };
 }
 
-/** Returns the difference between merging and naive fold, with how to see it again; undefined: none. */
+/** Returns the difference between the merging and the naive fold, with how to reproduce it; undefined: none. */
 function difference(run: number, touchesOf: TouchesOf): string | undefined {
   const { fold, units } = arrivals(run, touchesOf);
   const naive = naiveFold(units);

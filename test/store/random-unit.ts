@@ -1,4 +1,4 @@
-/** Random units over the whole command table, from the conformance grammars: keys collide, expiry times pass. */
+/** Random units of the complete command table, from the conformance grammars: keys collide, expiry times pass. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { findCommand } from "../../store/command-table.js";
 import { Database } from "../../store/database.js";
@@ -14,15 +14,15 @@ export interface RandomUnit extends Unit {
   readonly argv: readonly ByteString[];
 }
 
-/** Any time of 2026; tests have no clock of their own. */
+/** A date in 2026; these tests do not use a clock. */
 export const EPOCH = 1_767_225_600_000;
-/** Milliseconds over which units are spread: longer than most keys live. */
+/** Milliseconds over which the units' dates are spread: longer than most keys live. */
 export const SPREAD = 100_000_000;
 
-/** Databases in use; most units are in the first. */
+/** Number of databases in use; most units are in the first. */
 const DATABASES_USED = 3;
 const ELSEWHERE = 0.15;
-/** Units that build a state. */
+/** Number of units that build a state. */
 const STATE_CALLS = 400;
 
 export function randomUnit(g: Generator, grammar: CommandGrammar, at: number, id: ByteString): RandomUnit {
@@ -30,18 +30,18 @@ export function randomUnit(g: Generator, grammar: CommandGrammar, at: number, id
   return { name: grammar.name, argv: randomCall(g, grammar), at, db, id };
 }
 
-/** Returns what a unit may touch by its command's row; databases by number, or -1. */
+/** Returns what a unit may touch according to its command's row; databases by number, or -1. */
 export function touchesOfUnit({ name, argv, db }: RandomUnit): Touch[] {
   const command = findCommand(name);
   if (command === undefined) throw new Error(`there is a grammar for ${name}, which is not in the table`);
   return touchesOf(command.keys, argv).map((touch) => ({ ...touch, db: touch.db ?? db }));
 }
 
-/** A database after some hundred random units; half of them of commands that add data. */
+/** Returns a database after some hundred random units, half of them of commands that add data. */
 export function randomDatabase(g: Generator): Database {
   const database = new Database();
   const adding = commandGrammars.filter(
-    // What is handed out is more to know as well.
+    // Delivered entries add data as well.
     ({ name }) => name === "XREADGROUP" || findCommand(name)?.flags.includes("denyoom"),
   );
   const wiping = ["FLUSHALL", "FLUSHDB"];
@@ -59,8 +59,8 @@ export function shownUnit({ at, db, argv }: RandomUnit): string {
 }
 
 /**
- * Whether a command's answer shows an order that is no state and that undo does not restore: of the keys in a database,
- * of the members that ZSCAN walks.
+ * Whether a command's reply depends on an order that is not part of the state and that undo does not restore: that
+ * of the keys in a database, or of the members in ZSCAN.
  */
 export function answersByInnerOrder(name: string): boolean {
   return ["KEYS", "SCAN", "RANDOMKEY", "ZSCAN"].includes(name);

@@ -1,7 +1,7 @@
 /**
- * Two ways to fold units that arrive in any order, for tests: the naive one (sort all, run all on an empty database), and
- * one that undoes and redoes just what a late unit can have to do with. Simple, not fast.
- * Source: docs/architecture.md "How daemons agree".
+ * Two folds of units that arrive in any order, for tests: the naive one (sorts all, runs all on an empty
+ * database), and one that undoes and redoes only what a late unit can affect. Simple, not fast. Source:
+ * docs/architecture.md "How daemons agree".
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
@@ -18,15 +18,15 @@ interface Applied {
   reply: Reply;
 }
 
-/** Returns a unit's reads and writes by its key spec; tests pass in wrong ones too. */
+/** Returns a unit's reads and writes by its key spec; tests also pass wrong ones. */
 export type TouchesOf = (unit: RandomUnit) => readonly Touch[];
 
-/** Time, then id: the order of the fold. */
+/** Compares by time, then id: the order of the fold. */
 export function inOrder(a: RandomUnit, b: RandomUnit): number {
   return a.at - b.at || (a.id < b.id ? -1 : 1);
 }
 
-/** All units in order on an empty database. */
+/** Runs all units in order on an empty database. */
 export function naiveFold(units: readonly RandomUnit[]): {
   database: Database;
   replies: Map<ByteString, Reply>;
@@ -37,13 +37,13 @@ export function naiveFold(units: readonly RandomUnit[]): {
   return { database, replies };
 }
 
-/** Keeps all units applied in order, whatever order they come in. */
+/** Applies units that arrive in any order, and keeps their effects in the order of the fold. */
 export class MergingFold {
   readonly database = new Database();
   readonly #touchesOf: TouchesOf;
   /** Applied units in the order of the fold. */
   readonly #applied: Applied[] = [];
-  /** Number of units that were undone and done again. */
+  /** Number of units that were undone and redone. */
   redone = 0;
 
   constructor(touchesOf: TouchesOf = touchesOfUnit) {
@@ -71,8 +71,8 @@ export class MergingFold {
 }
 
 /**
- * The later units that the late one changes: each that touches what it or an affected one may write, or may write what
- * these read.
+ * Returns the later units that the late one affects: each that touches what it or an affected one may write, or
+ * may write what these read.
  */
 function affectedBy(late: Applied, later: readonly Applied[]): Applied[] {
   const dirty = [...late.touches];

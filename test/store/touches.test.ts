@@ -1,6 +1,6 @@
 /**
- * A command's key spec is the whole truth: its answer and what it leaves depend on the keys that it names alone, and
- * only those it may write change. Found for every command of the table. DBSYNC_SEED replays a run.
+ * A command's key spec is complete: its reply and effects depend only on the keys that it names, and only those
+ * that it may write change. Checked for every command of the table. DBSYNC_SEED replays a run.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -36,7 +36,7 @@ test(`every command reads and writes only the keys that its key spec names (seed
   }
 });
 
-/** Runs a unit on copies: of the whole state, and of the keys it names alone. */
+/** Runs a unit on two copies, one of the complete state, one of the keys that it names. */
 function check(database: Database, unit: RandomUnit): void {
   const where = `seed ${seed}, ${shownUnit(unit)}`;
   const touches = touchesOfUnit(unit);

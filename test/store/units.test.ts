@@ -1,4 +1,4 @@
-/** Units of version 2 on the database: several commands as one, conditions, and last writers. */
+/** Units of version 2 on the database: several commands in one unit, conditions, and last writers. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -20,14 +20,14 @@ class Subject {
     return { at, db: 0, id: unitId("i".repeat(32), this.#units++) };
   }
 
-  /** Runs a line as a unit. @returns the unit's name */
+  /** Runs a line as a unit. @returns the unit's id */
   run(line: string, at = AT): ByteString {
     const unit = this.unit(at);
     this.database.execute(line.split(" "), unit);
     return unit.id;
   }
 
-  /** The reply to lines as one unit, shown. */
+  /** Runs lines as one unit and returns the reply as text. */
   multi(lines: readonly string[], records: UndoRecord[] | null = null): string {
     const commands = lines.map((line) => line.split(" "));
     return shown(this.database.executeMulti(commands, this.unit(), records));

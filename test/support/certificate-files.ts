@@ -1,4 +1,4 @@
-/** Certificates for tests of TLS, in files of their own. */
+/** Writes certificates for tests of TLS. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { makeCertificate } from "../../keys/certificate.js";
@@ -9,12 +9,12 @@ export interface TestCertificate {
   readonly certificate: string;
   readonly key: string;
   readonly pem: string;
-  /** 64 hexadecimal digits. */
+  /** SHA-256, 64 hexadecimal digits. */
   readonly fingerprint: string;
 }
 
 /**
- * Writes one that is valid for this machine's names, unless told otherwise.
+ * Writes a certificate that is valid for this machine's names.
  * @param options.expired  it ended yesterday
  */
 export async function writeCertificate(

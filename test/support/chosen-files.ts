@@ -1,14 +1,15 @@
-/** The compiled test files, and those of them that `npm test -- WORD …` runs. */
+/** Finds the compiled test files, and those of them that `npm test -- WORD …` runs. */
 import { readdirSync } from "node:fs";
 
-/** As paths below the folder. */
+/** Returns paths below the folder. */
 export function testFiles(folder: string): string[] {
   const files = readdirSync(folder, { recursive: true, encoding: "utf8" });
   return files.filter((file) => file.endsWith(".test.js")).sort();
 }
 
 /**
- * @param files  paths below test/: the folder that a clone lies in has no say
+ * Selects files.
+ * @param files  paths below test/, so that the name of the clone's folder has no effect
  * @param words  none: all files
  */
 export function chosenFiles(files: readonly string[], words: readonly string[]): string[] {

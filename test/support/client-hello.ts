@@ -1,4 +1,4 @@
-/** The first bytes of a real TLS client. */
+/** Records the first bytes of a real TLS client. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect, createServer } from "node:net";
@@ -6,7 +6,7 @@ import { text } from "node:stream/consumers";
 import { connect as connectTls } from "node:tls";
 import { listenAtFreePort } from "./free-port.js";
 
-/** The ClientHello of a TLS client, which names the given lines as a protocol: they travel as they are. */
+/** Returns the ClientHello of a TLS client with the given lines as a protocol name, which is sent unchanged. */
 export async function clientHello(lines: string): Promise<Buffer> {
   const server = createServer();
   const port = await listenAtFreePort(server);

@@ -1,4 +1,4 @@
-/** A cluster's secret for the daemons of a test's process, gone when it ends. */
+/** A cluster's secret for the daemons of a test's process, removed when it ends. */
 import { join } from "node:path";
 import { writeClusterSecret } from "../../keys/cluster-secret.js";
 import { scratchFolder } from "./scratch-folder.js";
@@ -6,5 +6,5 @@ import { scratchFolder } from "./scratch-folder.js";
 export const secretFile: string = join(scratchFolder("secret"), "cluster.secret");
 writeClusterSecret(secretFile);
 
-/** What each daemon that has peers is started with. */
+/** The arguments of each daemon that has peers. */
 export const knowsSecret: readonly string[] = ["--cluster-secret", secretFile];

@@ -1,11 +1,11 @@
-/** A port of the loopback that leads to another one, until it is cut: for once, or for as long as it is. */
+/** A port of the loopback that forwards to another one, until it is cut: once, or for a time. */
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { listenAtFreePort } from "./free-port.js";
 
 export class CuttablePort implements AsyncDisposable {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
-  /** Whether nothing comes through. */
+  /** Whether no connection comes through. */
   #isCut = false;
 
   private constructor(target: () => number) {
@@ -30,7 +30,7 @@ export class CuttablePort implements AsyncDisposable {
     });
   }
 
-  /** @param target  where it leads */
+  /** Opens the port. @param target  returns the port to which it forwards */
   static async open(target: () => number): Promise<CuttablePort> {
     const port = new CuttablePort(target);
     await listenAtFreePort(port.#server);
@@ -47,7 +47,7 @@ export class CuttablePort implements AsyncDisposable {
     if (isCut) this.cut();
   }
 
-  /** Ends all connections; the next ones come through. */
+  /** Ends all connections; new ones come through. */
   cut(): void {
     for (const socket of this.#sockets) socket.destroy();
   }

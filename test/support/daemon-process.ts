@@ -1,6 +1,6 @@
 /**
- * A dbsyncd process for one test: its own free port on the loopback unless the arguments say otherwise,
- * gone when the test ends.
+ * A dbsyncd process for one test: on its own free port of the loopback unless the arguments choose one, killed when
+ * the test ends.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -10,18 +10,18 @@ import { programPaths } from "./programs.js";
 
 const MAIN = programPaths.dbsyncd;
 
-/** One line of the daemon's log. */
+/** A line of the daemon's log. */
 export type LogLine = Readonly<Record<string, unknown>> & { readonly level: string; readonly msg: string };
 
 export interface Ended {
-  /** null: ended by a signal. */
+  /** null: a signal ended it. */
   readonly code: number | null;
   readonly stdout: string;
   readonly stderr: string;
 }
 
 export interface DaemonProcess extends AsyncDisposable {
-  /** Where it listens. */
+  /** Its address for clients. */
   readonly address: string;
   readonly port: number;
   readonly pid: number;
@@ -29,13 +29,13 @@ export interface DaemonProcess extends AsyncDisposable {
   readonly log: readonly LogLine[];
   /** Sends a signal, such as SIGHUP, SIGSTOP and SIGKILL. */
   kill(signal: NodeJS.Signals): void;
-  /** The first line for which `matches` holds, past or to come; rejects when the process ends without. */
+  /** Waits for the first line, past or future, for which `matches` holds. Rejects if the process ends without it. */
   logged(matches: (line: LogLine) => boolean): Promise<LogLine>;
   /** Closes our end of its log: what it writes from now on is lost. */
   closeLog(): void;
-  /** How the process ended; waits for it. */
+  /** Waits for the end of the process. @returns how it ended */
   ended(): Promise<Ended>;
-  /** SIGTERM, then waits. @returns how it ended */
+  /** Sends SIGTERM, then waits. @returns how it ended */
   stop(): Promise<Ended>;
 }
 
@@ -43,11 +43,11 @@ export interface DaemonOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Arguments of node, such as `--expose-gc`. */
   readonly execArgv?: readonly string[];
-  /** A compiled program that does more than dbsyncd, which it imports. */
+  /** A compiled program that imports dbsyncd and does more. */
   readonly program?: string;
 }
 
-/** Starts dbsyncd and waits until it listens. @throws Error  it ended instead; holds what it printed */
+/** Starts dbsyncd and waits until it listens. @throws Error  it ended instead; contains what it printed */
 export async function startDaemon(
   args: readonly string[] = [],
   options: DaemonOptions = {},
@@ -62,7 +62,7 @@ export async function startDaemon(
   return daemon;
 }
 
-/** Runs dbsyncd to its end, for arguments with which it does not stay up. */
+/** Runs dbsyncd to its end, with arguments with which it does not stay up. */
 export async function runDaemon(args: readonly string[], options: DaemonOptions = {}): Promise<Ended> {
   await using daemon = new RunningDaemon(await spawnDaemon(args, options));
   return await daemon.ended();
@@ -149,7 +149,7 @@ class RunningDaemon implements DaemonProcess {
     return await this.ended();
   }
 
-  /** At once: a test that cares for how the daemon stops calls `stop`. */
+  /** Kills it immediately. A test that depends on how the daemon stops calls `stop`. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#closed) return;
     this.#child.kill("SIGKILL");

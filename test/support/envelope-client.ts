@@ -1,4 +1,4 @@
-/** A client of version 2 that does what a test tells it, and nothing by itself: no batches, no retries. */
+/** A client of version 2 that sends only what a test requests: no batches, no retries. */
 import {
   createHash,
   createPrivateKey,
@@ -30,7 +30,7 @@ import { scratchFolder } from "./scratch-folder.js";
 
 export interface KeyPair {
   readonly privateKey: KeyObject;
-  /** Of the public half, PEM. */
+  /** The file of the public half, PEM. */
   readonly file: string;
   readonly pem: string;
   /** SHA-256 of the SubjectPublicKeyInfo, raw. */
@@ -39,14 +39,14 @@ export interface KeyPair {
 
 const sha256 = (bytes: Buffer): ByteString => createHash("sha256").update(bytes).digest("binary");
 
-/** To make one takes longer than most tests. */
+/** A recorded RSA key: making one takes longer than most tests. */
 const RSA_FILE = join(repositoryRoot, "test/vectors/php-dbsync/test-rsa2048-private.pem");
 
-/** The folder of all pairs' files, one for the process. */
+/** The folder of all pairs' files, one per process. */
 let folder: string | null = null;
 let pairs = 0;
 
-/** Makes a pair whose public half is in a file. Of RSA there is one. */
+/** Makes a key pair with its public half in a file. All RSA pairs are the same. */
 export function makeKeyPair(kind: "rsa" | "ed25519" = "ed25519"): KeyPair {
   const privateKey =
     kind === "rsa" ? createPrivateKey(readFileSync(RSA_FILE)) : generateKeyPairSync("ed25519").privateKey;
@@ -64,11 +64,11 @@ export interface SignedEnvelope {
   readonly id: ByteString;
   readonly body: Buffer;
   readonly signature: Buffer;
-  /** The whole command frame. */
+  /** The complete command frame. */
   readonly frame: ByteString;
 }
 
-/** Signs commands. @param header  what differs from the usual */
+/** Signs commands. @param header  fields that differ from the usual */
 export function signCommands(
   { privateKey, id: key }: Pick<KeyPair, "privateKey" | "id">,
   commands: readonly (readonly ByteString[])[],
@@ -102,12 +102,12 @@ export interface TakenResult {
 
 export type DaemonSaid = Hello | RefusedMessage | TakenResult;
 
-/** What an envelope goes out on. */
+/** The connection that carries the envelopes. */
 export interface Line extends Disposable {
-  /** All that has come and was not taken. */
+  /** The bytes that have arrived and were not read. */
   readonly received: string;
   send(bytes: string): void;
-  /** Takes so many bytes, or more; fewer if the other side closes before. */
+  /** Reads at least this many bytes; fewer if the other side closes first. */
   read(bytes: number): Promise<string>;
 }
 
@@ -128,7 +128,7 @@ export class EnvelopeClient<Raw extends Line = RawClient> implements Disposable 
     return await EnvelopeClient.over(await RawClient.open(port), pair);
   }
 
-  /** As `open`, on a connection that is there. */
+  /** Does the same as `open`, on an existing connection. */
   static async over<Raw extends Line>(raw: Raw, pair: KeyPair): Promise<EnvelopeClient<Raw>> {
     const client = new EnvelopeClient(raw, pair);
     client.cluster = (await client.hello()).cluster;
@@ -155,7 +155,7 @@ export class EnvelopeClient<Raw extends Line = RawClient> implements Disposable 
     return await this.exchange(this.sign(commands, header).frame);
   }
 
-  /** The replies of an envelope that must be taken. */
+  /** Sends an envelope that must be accepted. @returns its replies */
   async replies(
     commands: readonly (readonly ByteString[])[],
     header: Partial<EnvelopeHeader> = {},
@@ -173,7 +173,7 @@ export class EnvelopeClient<Raw extends Line = RawClient> implements Disposable 
     return said;
   }
 
-  /** null: the daemon has closed. */
+  /** Waits for the next message; null: the daemon has closed. */
   async next(): Promise<DaemonSaid | null> {
     while (this.#messages.length === 0) {
       const bytes = await this.raw.read(Math.max(1, this.raw.received.length));

@@ -1,6 +1,7 @@
 /**
- * The last step of a build. What was compiled from files that are gone, or have moved, goes, as do former bundles: tests would run from
- * there for ever. What is left is joined to bundles, of which the programs become executable, as npx expects them; their help becomes manual pages.
+ * The last step of a build. Deletes the output of files that are gone or have moved, and former bundles, since tests
+ * would run from there forever. Joins the rest to bundles, makes the programs executable, as npx expects, and
+ * converts their help to manual pages.
  */
 import { chmodSync, existsSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";

@@ -1,4 +1,7 @@
-/** What docs/first-contact.md prints for each language: three lines, of which the second starts a daemon. They are run as they are typed. */
+/**
+ * Runs what docs/first-contact.md prints for each language, as it is typed: three lines, of which the second starts a
+ * daemon.
+ */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
@@ -10,7 +13,7 @@ import { repositoryRoot } from "./repository.js";
 import { skipWithout } from "./requirements.js";
 import { type Ended, run } from "./run-program.js";
 
-/** What the third line needs beside what npm brings. */
+/** What the third line requires in addition to what npm installs. */
 const NEEDED: Readonly<Record<string, string>> = {
   PHP: "php-cli",
   Python: "python3-cryptography",
@@ -18,13 +21,12 @@ const NEEDED: Readonly<Record<string, string>> = {
 };
 
 export interface FirstContact {
-  /** The language. */
   readonly name: string;
   readonly lines: readonly string[];
 }
 
 export interface Met {
-  /** What the third line gave. */
+  /** The outcome of the third line. */
   readonly answer: Ended;
   /** Milliseconds from the second line until the daemon listens. */
   readonly listening: number;
@@ -32,7 +34,7 @@ export interface Met {
   readonly answered: number;
 }
 
-/** All of the page, in its order. */
+/** Returns all languages of the page, in order. */
 export function firstContacts(): FirstContact[] {
   const page = readFileSync(join(repositoryRoot, "docs/first-contact.md"), "utf8");
   return [...page.matchAll(/^## (.*)\n(?:(?!## ).*\n)*?```sh\n([\s\S]*?)^```$/gm)].map(
@@ -40,23 +42,26 @@ export function firstContacts(): FirstContact[] {
   );
 }
 
-/** false, or what the machine lacks for it. */
+/** Returns what the machine is missing for a language, or false. */
 export function lackOf({ name }: FirstContact): string | false {
   const { [name]: needed } = NEEDED;
   return needed === undefined ? false : skipWithout(needed);
 }
 
-/** Types the second line and, once there is somebody, the third. @param clone  in which the first has been run */
+/**
+ * Runs the second line and, once the daemon listens, the third.
+ * @param clone  the folder in which the first line was run
+ */
 export async function meet({ lines }: FirstContact, clone: string): Promise<Met> {
-  // The page's ports may be taken here, and the PATH's Python may be one that does not know Debian's packages.
+  // Another process may use the page's ports, and the PATH's Python may not see Debian's packages.
   const port = String(await freePort());
   const resp = String(await freePort());
   const env = {
     DBSYNCD_PORT: port,
     DBSYNC_SERVERS: `127.0.0.1:${port}`,
-    // Or it would leave files among the sources.
+    // Otherwise Python would write files among the sources.
     PYTHONDONTWRITEBYTECODE: "1",
-    // npx links the clone into its cache the first time, and would build it again, under the programs of other tests.
+    // npx links the clone into its cache the first time, and would rebuild it while other tests run its programs.
     npm_config_ignore_scripts: "true",
   };
   const [, start = "", send = ""] = lines.map((line) =>

@@ -9,7 +9,7 @@ import { pathToFileURL } from "node:url";
 import { freePort, listenAtFreePort } from "./free-port.js";
 import { buildRoot, ownFiles, repositoryRoot } from "./repository.js";
 
-/** More than a block has. */
+/** More ports than a block has. */
 const PORTS = 150;
 
 const PROGRAM = `
@@ -21,7 +21,7 @@ const PROGRAM = `
   process.exit();
 `;
 
-/** Returns the ports that another process receives, which keeps them until it is disposed of. */
+/** Returns the ports that another process receives; it reserves them until it is disposed of. */
 async function portsOfProcess(): Promise<{ readonly ports: readonly number[] } & Disposable> {
   const child = spawn(process.execPath, ["--input-type=module", "--eval", PROGRAM], {
     stdio: ["pipe", "pipe", "inherit"],
@@ -47,7 +47,7 @@ test("processes that run at the same time receive no port twice, and all of them
     const all = [...own, ...processes.flatMap(({ ports }) => ports)];
     assert.equal(new Set(all).size, all.length);
     for (const port of all) assert.equal(await refusal(port), "ECONNREFUSED", String(port));
-    // The system takes its own for clients and for port 0 from here on, by default.
+    // By default the system uses ports from here on for clients and for port 0.
     assert.ok(all.every((port) => port < 32_768));
   } finally {
     for (const process of processes) process[Symbol.dispose]();
@@ -64,7 +64,7 @@ test("a port where a test's server has stopped refuses, and is not used again", 
   assert.equal(await refusal(port), "ECONNREFUSED");
 });
 
-/** On a port that the system chooses another run's server may follow the one that has stopped. */
+/** On a port that the system chooses, another run's server might start where one has just stopped. */
 test("servers of tests listen on ports of free-port.ts", () => {
   const files = ownFiles().filter((file) => file.startsWith("test/") && file.endsWith(".ts"));
   const own = "test/support/free-port.test.ts";

@@ -1,6 +1,6 @@
 /**
- * Ports of 127.0.0.1 that this process alone may use, for as long as it runs: they refuse connections until the test listens on
- * them, and again when it stops. They lie below the range from which the system serves port 0, so neither another run of the tests
+ * Ports of 127.0.0.1 that this process alone may use, for as long as it runs: they refuse connections unless the test
+ * listens on them. They lie below the range from which the system serves port 0, so neither another run of the tests
  * nor a client's own end takes one. Each process claims blocks of them; no port is returned twice.
  */
 import { once } from "node:events";
@@ -11,7 +11,7 @@ const TO = 32_000;
 const BLOCK = 50;
 const BLOCKS = (TO - FROM) / BLOCK;
 
-/** The ports of the claimed blocks that remain; requests wait for each other. */
+/** The unused ports of the claimed blocks. Requests run one after the other. */
 const ports: number[] = [];
 let last: Promise<unknown> = Promise.resolve();
 
@@ -41,7 +41,7 @@ async function nextPort(): Promise<number> {
       await claimBlock();
       continue;
     }
-    // A daemon of the user's own may be there.
+    // A daemon of the user may listen here.
     const server = await listen(port);
     if (server === null) continue;
     server.close();
@@ -64,7 +64,7 @@ async function claimBlock(): Promise<void> {
   throw new Error(`no block of ports is free between ${FROM} and ${TO}`);
 }
 
-/** @returns null: another process has it */
+/** Listens on a port. @returns null: another process uses it */
 async function listen(port: number): Promise<Server | null> {
   const server = createServer().listen(port, "127.0.0.1");
   try {

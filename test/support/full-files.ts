@@ -1,9 +1,9 @@
 /**
- * Test files that a plain `npm test` leaves to a full run, or to one that names them: each starts many processes, or waits long, for what
- * others see the heart of.
+ * Test files that a plain `npm test` leaves to a full run, or to a run that names them: each starts many processes or
+ * waits long, and other tests cover the core of it.
  */
 
-/** As the beginnings of paths below test/. */
+/** The beginnings of paths below test/. */
 export const FULL_ONLY: readonly string[] = [
   "attacks/01-",
   "attacks/02-",
@@ -42,6 +42,8 @@ export const FULL_ONLY: readonly string[] = [
   "engine/sidecar/signatures.test",
   "engine/sidecar/troubles.test",
   "examples/chat/bounds.test",
+  "examples/express-sessions.test",
+  "examples/php-app.test",
   "examples/php-calls.test",
   "examples/php-daemons.test",
   "examples/php-sessions.test",
@@ -53,6 +55,7 @@ export const FULL_ONLY: readonly string[] = [
   "examples/recipes/queue.test",
   "examples/recipes/rate-limit.test",
   "examples/recipes/sessions.test",
+  "examples/typescript.test",
   "faults/acknowledged-execs.test",
   "faults/catch-up.test",
   "faults/chaos/",
@@ -95,5 +98,5 @@ export const FULL_ONLY: readonly string[] = [
   "trials/",
 ];
 
-/** @param file  as a path below test/ */
+/** Returns whether a plain run skips a file. @param file  its path below test/ */
 export const isFullOnly = (file: string): boolean => FULL_ONLY.some((words) => file.startsWith(words));

@@ -2,7 +2,7 @@
 import { type Logger, pino } from "pino";
 import type { LogLine } from "./daemon-process.js";
 
-/** @returns the log, and its lines as they come */
+/** Makes a log. @returns the log, and its lines as they come */
 export function keepLog(level: "debug" | "info"): { log: Logger; lines: LogLine[] } {
   const lines: LogLine[] = [];
   const formatters = { level: (label: string) => ({ level: label }) };

@@ -1,6 +1,7 @@
 /**
- * Joins the client of pages into few modules, which a page loads as they are: `browser/dbsync.js` of the build, and those that it loads on
- * use. A file is in one of them only: what a later module needs of an earlier one, the earlier exports as `inner`, by number.
+ * Joins the client of pages into few modules that a page can load directly: `browser/dbsync.js` of the build, and
+ * those that it loads on use. Each file is in one module only: what a later module needs of an earlier one, the
+ * earlier exports as `inner`, by number.
  */
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -13,7 +14,10 @@ export const browserModule = join(browserFolder, "dbsync.js");
 
 const own = join(buildRoot, "client", "browser");
 
-/** By name: the first, and those that are loaded on use, by `import()` of this file. An earlier one is never loaded after a later one that needs it. */
+/**
+ * The modules by name: the first, and those that `import()` of this file loads on use. An earlier one is never loaded
+ * after a later one that needs it.
+ */
 const MODULES: Readonly<Record<string, string>> = {
   dbsync: join(own, "entry.js"),
   "dbsync-core": join(buildRoot, "client/version-2/outbox.js"),
@@ -21,17 +25,19 @@ const MODULES: Readonly<Record<string, string>> = {
   "dbsync-kept": join(own, "kept-envelopes.js"),
 };
 
-/** What stands for files whose texts a page can do without, for those who watch a process, and for those who have no key. */
+/**
+ * Replacements for files that pages can do without: sentences about processes, channels, and signing without a key.
+ */
 const STAND_INS: readonly (readonly [files: RegExp, standIn: string])[] = [
   [/\/(sentences|described-outcomes|allowed|may-wait|command-labels)\.js$/, "no-sentences.js"],
   [/\/calls\/channels\.js$/, "no-channels.js"],
   [/\/signing-terms\.js$/, "no-keyless.js"],
 ];
 
-/** Buffer, which browsers do not have, or the part of it that is needed. */
+/** A replacement for Buffer, which browsers do not have, or for the part of it that the client uses. */
 const INJECTED = join(own, "byte-buffer.js");
 
-/** Of a module's contents, in its name: a browser never takes an old one from its cache. */
+/** Digits of the hash of a module's contents in its name, so that a browser never takes an old one from its cache. */
 const HASH_DIGITS = 8;
 
 export async function makeBrowserModule(): Promise<void> {
@@ -40,7 +46,7 @@ export async function makeBrowserModule(): Promise<void> {
   rmSync(browserFolder, { recursive: true, force: true });
   mkdirSync(browserFolder);
   const files = new Map([["dbsync", "dbsync.js"]]);
-  // The first module names the others by their hashes.
+  // The first module contains the names, with hashes, of the rest.
   for (const name of [...names.slice(1), "dbsync"]) {
     const url = (other: string) => `./${files.get(other)}`;
     const { outputFiles } = await bundle(name, inner, [later(url), shared(name, owners, inner, files)]);
@@ -52,19 +58,19 @@ export async function makeBrowserModule(): Promise<void> {
   }
 }
 
-/** The file of a module that a page asks for; null: the path names none. */
+/** Returns the file of a module that a page requests; null: the path names none. */
 export function browserFile(path: string): string | null {
   const file = join(browserFolder, basename(path));
   return path.startsWith("/dbsync") && existsSync(file) ? file : null;
 }
 
-/** Which module each file belongs to. */
+/** The module of each file. */
 type Owners = ReadonlyMap<string, string>;
 
 /** What a module exports for later ones: names of exports, each with its file. */
 type Inner = ReadonlyMap<string, readonly (readonly [file: string, name: string])[]>;
 
-/** Finds the modules' files and what they share; what is shared may bring more files into an earlier module. */
+/** Finds the modules' files and what they share; shared exports may bring more files into an earlier module. */
 async function shareOut(names: readonly string[]): Promise<{ owners: Owners; inner: Inner }> {
   let inner: Inner = new Map();
   for (;;) {
@@ -79,7 +85,7 @@ async function shareOut(names: readonly string[]): Promise<{ owners: Owners; inn
 
 const sizeOf = (inner: Inner): number => [...inner.values()].reduce((sum, { length }) => sum + length, 0);
 
-/** The files that leave something in a module of its own, with what it would export. */
+/** Returns the files that contribute code to a module that is built alone, with its exports. */
 async function filesOf(name: string, inner: Inner): Promise<string[]> {
   const { metafile } = await bundle(name, inner, [standIns, later(() => `./${name}.js`)]);
   const [output] = Object.values(metafile?.outputs ?? {});
@@ -108,7 +114,7 @@ function innerOf(owners: Owners): Inner {
   return inner;
 }
 
-/** The file that an import means, or what stands for it. */
+/** Returns the file of an import, or its replacement. */
 function fileOf(path: string, folder: string): string {
   const file = resolve(folder, path);
   const [, standIn] = STAND_INS.find(([files]) => files.test(file)) ?? [];
@@ -132,7 +138,7 @@ function bundle(name: string, inner: Inner, plugins: Plugin[]): Promise<BuildRes
     format: "esm",
     platform: "browser",
     target: "es2022",
-    // What a browser has not: Buffer, of which a stand-in has what is needed.
+    // Browsers do not have Buffer; the replacement has the methods that the client uses.
     inject: [INJECTED],
     plugins,
     logLevel: "warning",
@@ -147,7 +153,7 @@ const standIns: Plugin = {
   },
 };
 
-/** Leaves to `import()` what is loaded on use. @param url  of a module */
+/** Leaves to `import()` what is loaded on use. @param url  returns a module's URL */
 function later(url: (name: string) => string): Plugin {
   return {
     name: "later",
@@ -162,7 +168,7 @@ function later(url: (name: string) => string): Plugin {
   };
 }
 
-/** Takes from other modules what belongs to them. */
+/** Imports from other modules what belongs to them. */
 function shared(name: string, owners: Owners, inner: Inner, files: ReadonlyMap<string, string>): Plugin {
   const isOthers = (file: string) => (owners.get(file) ?? name) !== name;
   return {

@@ -1,16 +1,19 @@
 /**
- * Joins what each program is made of into few files, `bundles/` of the build: a start of dbsyncd reads 300 files otherwise, which
- * takes as long as all else of it twice. What is loaded on use only lies in files of its own, what several need in shared ones.
+ * Joins the files of each program into few, `bundles/` of the build. Otherwise a start of dbsyncd reads 300 files,
+ * which takes twice as long as the rest of it. Code that is loaded on use is in files of its own, code that several
+ * programs need in shared ones.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { build, type Plugin } from "esbuild";
 import { buildRoot } from "./repository.js";
 
-/** Programs, threads and the library's entries, by the name of their bundle: compiled files, from the build's root. */
+/**
+ * Programs, threads and the library's entries, by the name of their bundle: compiled files, from the build's root.
+ */
 type Bundles = Readonly<Record<string, string>>;
 
-/** Those that the client is made of. */
+/** The bundles of the client. */
 export const CLIENT_BUNDLES: Bundles = {
   client: "client/entry.js",
   dbsync: "cli/main.js",
@@ -27,17 +30,17 @@ const BUNDLES: Bundles = {
   testing: "daemon/testing.js",
 };
 
-/** A thread's file or a program's, as the file that starts it names it. */
+/** Matches how a source file names the thread or program that it starts. */
 const STARTED = /\bnew URL\("(\.[^"]+)", import\.meta\.url\)/g;
 
-/** @throws Error  a file starts another one of ours that has no bundle */
+/** Makes all bundles. @throws Error  a file starts another one of ours that has no bundle */
 export async function makeBundles(): Promise<void> {
   const folder = join(buildRoot, "bundles");
   await joinFiles(BUNDLES, folder);
   writeRequired(folder, ["client", "testing"]);
 }
 
-/** What `require` of a library's entry gives: the same as `import`. */
+/** Writes what `require` of a library's entry returns: the same as `import`. */
 export function writeRequired(folder: string, names: readonly string[]): void {
   for (const name of names)
     writeFileSync(join(folder, `${name}.cjs`), `module.exports = require("./${name}.js");\n`);
@@ -58,14 +61,14 @@ export async function joinFiles(
     format: "esm",
     platform: "node",
     target: "es2023",
-    // What npm installs is not ours to copy.
+    // npm installs the dependencies; they are not ours to copy.
     packages: "external",
     logLevel: "warning",
     plugins: [...plugins, startedFiles],
   });
 }
 
-/** Lets a bundle start the bundle of what its source starts. */
+/** Replaces the file that a source starts by its bundle. */
 const startedFiles: Plugin = {
   name: "started files",
   setup(bundler) {

@@ -1,6 +1,7 @@
 /**
- * Makes the package `dbsync-client` of what is built: library, programs and module for pages of the client, without the daemon.
- * It lies in `packages/client/` of the build, ready for `npm pack`. docs/decisions/0031 tells why there are two packages.
+ * Makes the package `dbsync-client` from the build: library, programs and module for pages of the client, without the
+ * daemon. It is in `packages/client/` of the build, ready for `npm pack`. docs/decisions/0031 explains why there are
+ * two packages.
  */
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, sep } from "node:path";
@@ -13,7 +14,10 @@ import { buildRoot, repositoryRoot } from "./repository.js";
 export const clientPackage: string = join(buildRoot, "packages", "client");
 
 const NAME = "dbsync-client";
-/** What package.json of dbsyncd says of both; where the sources are is for their owner to say there. */
+/**
+ * The fields of dbsyncd's package.json that both packages have. Where the sources are is for their owner to add
+ * there.
+ */
 const SHARED = [
   "version",
   "license",
@@ -25,7 +29,7 @@ const SHARED = [
   "bugs",
   "homepage",
 ];
-/** What the programs read their arguments with comes along, so that nothing else is to be installed. */
+/** The package that parses the programs' arguments; it is bundled, so that npm need not install it. */
 const BUNDLED = "commander";
 
 export async function makeClientPackage(): Promise<void> {
@@ -70,7 +74,7 @@ function manifest(): object {
   };
 }
 
-/** Lets the programs find this package where they ask for their own. */
+/** Lets the programs find this package where they look for their own. */
 const ownName: Plugin = {
   name: "own name",
   setup(bundler) {
@@ -80,7 +84,7 @@ const ownName: Plugin = {
   },
 };
 
-/** Has `absent.js` in place of what reads a daemon's folder. */
+/** Replaces the code that reads a daemon's folder by `absent.js`. */
 const withoutDaemon: Plugin = {
   name: "without daemon",
   setup(bundler) {

@@ -16,7 +16,7 @@ export async function makeDashboard(): Promise<void> {
     minify: true,
     format: "esm",
     platform: "browser",
-    // The first that know light-dark().
+    // The first versions with light-dark().
     target: ["chrome123", "firefox120", "safari17.5"],
     logLevel: "warning",
   });

@@ -1,15 +1,18 @@
 /**
- * Types for those who `require`: a copy of what an entry's types are made of, as CommonJS. TypeScript takes no types of an ES module for
- * a CommonJS file, though Node loads one, and this copy says the same.
+ * Makes types for CommonJS: a copy of the files that an entry's types consist of. TypeScript rejects types of an ES
+ * module in a CommonJS file, though Node loads such a module; this copy declares the same.
  */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path/posix";
 import { buildRoot } from "./repository.js";
 
-/** What a file of types imports of ours. */
+/** Matches what a file of types imports of ours. */
 const IMPORTED = /((?:\bfrom|\bimport\(|\bimport) ?")(\.[^"]+)\.js"/g;
 
-/** Writes them beside the others. @param entries  files of types from the build's root, without their ending */
+/**
+ * Writes them next to the types of ES modules.
+ * @param entries  files of types from the build's root, without extension
+ */
 export function makeCommonJsTypes(entries: readonly string[]): void {
   for (const file of typesOf(entries)) writeFileSync(join(buildRoot, `${file}.d.cts`), commonJsTypes(file));
 }
@@ -23,7 +26,7 @@ export function copyTypes(entries: readonly string[], to: string): void {
   }
 }
 
-/** The files that these need, they among them. */
+/** Returns the files that these import, directly or not, and these. */
 function typesOf(entries: readonly string[]): string[] {
   const files = new Set(entries);
   for (const file of files)

@@ -1,2 +1,2 @@
-/** A host that nobody knows, which is settled without asking the network: a label has 63 characters at most. */
+/** A host name that cannot exist: a label has at most 63 characters, so it fails without a network request. */
 export const NAMELESS = "a".repeat(64);

@@ -1,4 +1,7 @@
-/** nats-server processes with JetStream for tests: free ports of the loopback, a folder each that stays over their restarts. */
+/**
+ * nats-server processes with JetStream for tests: on free ports of the loopback, each with a folder that outlives
+ * restarts.
+ */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -10,7 +13,7 @@ export class NatsServer implements AsyncDisposable {
   readonly port: number;
   readonly name: string;
   readonly #args: readonly string[];
-  /** What it keeps. */
+  /** The folder of its data. */
   readonly folder = mkdtempSync(join(tmpdir(), "dbsync-nats-"));
   #child: ChildProcess | null = null;
 
@@ -20,14 +23,14 @@ export class NatsServer implements AsyncDisposable {
     this.#args = args;
   }
 
-  /** Started. @param args  further ones, such as `--user` */
+  /** Starts a new server. @param args  more arguments, such as `--user` */
   static async start(args: readonly string[] = []): Promise<NatsServer> {
     const server = new NatsServer(await freePort(), "one", args);
     await server.start();
     return server;
   }
 
-  /** Starts the given number of servers as one cluster. @param args  further ones of each */
+  /** Starts the given number of servers as one cluster. @param args  more arguments of each */
   static async startCluster(count: number, args: readonly string[] = []): Promise<readonly NatsServer[]> {
     const routes = await Promise.all(Array.from({ length: count }, freePort));
     const all = routes.map((port) => `nats://127.0.0.1:${port}`).join(",");
@@ -41,7 +44,7 @@ export class NatsServer implements AsyncDisposable {
     return servers;
   }
 
-  /** Until it takes connections. */
+  /** Starts it and waits until it accepts connections. */
   async start(): Promise<void> {
     const { port, name } = this;
     const place = ["-a", "127.0.0.1", "-p", String(port), "--server_name", name, "-js", "-sd", this.folder];
@@ -57,7 +60,7 @@ export class NatsServer implements AsyncDisposable {
     return this.#child?.pid as number;
   }
 
-  /** At once, as a machine that fails. */
+  /** Kills it immediately, as a failure of the machine does. */
   async kill(): Promise<void> {
     const child = this.#child;
     this.#child = null;

@@ -1,6 +1,7 @@
 /**
- * What commands would mean in a release to come, for tests: INCR adds ten, SETNX sets the second argument too (more keys), COPY
- * copies nothing (fewer keys), APPEND takes several values and GETDEL another word (other arity), TWICE is new.
+ * The semantics of commands in a future release, for tests: INCR adds ten, SETNX sets the second argument too (more
+ * keys), COPY copies nothing (fewer keys), APPEND takes several values and GETDEL another word (other arity), TWICE
+ * is new.
  */
 import { integer } from "../../protocol/reply.js";
 import { CommandFailure } from "../../store/arguments/errors.js";
@@ -55,19 +56,19 @@ const added = family("string", {
   },
 });
 
-/** As of the release that comes next: two of them, or the newer alone. */
+/** The commands of the next release. */
 export const NEXT = new CommandIndex([
   ...commands.map((command) => ({ ...command, ...changed[command.name] }) as Command).map(keepOfRing),
   ...added,
 ]);
 
-/** What a release knew before SQL had a second version. */
+/** The versions of a release from before SQL had a second version. */
 export const EARLIER_SEMANTICS = new Semantics({ 1: commandTable });
 
-/** What the next release knows. */
+/** The versions of the next release. */
 export const NEXT_SEMANTICS = new Semantics({ 1: commandTable, 2: NEXT });
 
-/** Rows that did not change are the same objects. */
+/** Stores the ring; rows that did not change are the same objects. */
 function keepOfRing(command: Command): Command {
   return command.name in changed ? command : row(command.name);
 }

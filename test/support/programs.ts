@@ -1,4 +1,4 @@
-/** Where the compiled programs lie. */
+/** The compiled programs. */
 import { readFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { buildRoot, repositoryRoot } from "./repository.js";
@@ -7,7 +7,7 @@ const { bin } = JSON.parse(readFileSync(join(repositoryRoot, "package.json"), "u
   bin: Readonly<Record<"dbsyncd" | "dbsync" | "dbsync-keygen" | "dbsync-proxy", string>>;
 };
 
-/** By name. */
+/** Their paths, by name. */
 export const programPaths = Object.fromEntries(
   Object.entries(bin).map(([name, path]) => [name, join(buildRoot, relative("dist", path))]),
 ) as typeof bin;

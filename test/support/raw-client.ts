@@ -4,7 +4,7 @@ import { connect, type Socket } from "node:net";
 
 export class RawClient implements Disposable {
   readonly socket: Socket;
-  /** All that has come and was not taken. */
+  /** The bytes that have arrived and were not read. */
   #received = "";
   #ended = false;
   #waiting: (() => void)[] = [];
@@ -17,7 +17,7 @@ export class RawClient implements Disposable {
     });
     socket.on("end", () => this.#finish());
     socket.on("close", () => this.#finish());
-    // A reset is an end as well.
+    // A reset ends the stream as well.
     socket.on("error", () => this.#finish());
   }
 
@@ -36,7 +36,7 @@ export class RawClient implements Disposable {
     return this.#received;
   }
 
-  /** @param bytes  one character a byte */
+  /** Sends bytes. @param bytes  one character per byte */
   send(bytes: string): void {
     this.socket.write(bytes, "latin1");
   }
@@ -47,7 +47,7 @@ export class RawClient implements Disposable {
     this.send(`ds:${text.length}:${text}`);
   }
 
-  /** Takes so many bytes; fewer if the other side closes before. */
+  /** Reads this many bytes; fewer if the other side closes first. */
   async read(bytes: number): Promise<string> {
     while (this.#received.length < bytes && !this.#ended) await this.#change();
     const taken = this.#received.slice(0, bytes);
@@ -55,7 +55,7 @@ export class RawClient implements Disposable {
     return taken;
   }
 
-  /** Takes what comes up to `end`, and that; what there is if the other side closes before. */
+  /** Reads up to and including `end`, or all that arrives until the other side closes. */
   async readTo(end: string): Promise<string> {
     for (let searched = 0; ; ) {
       const found = this.#received.indexOf(end, searched);
@@ -66,7 +66,7 @@ export class RawClient implements Disposable {
     }
   }
 
-  /** Takes one response frame's payload; "" if the other side closes instead. */
+  /** Reads one response frame's payload; "" if the other side closes instead. */
   async answer(): Promise<string> {
     for (;;) {
       const header = /^ds:(\d+):/.exec(this.#received);
@@ -77,13 +77,13 @@ export class RawClient implements Disposable {
     }
   }
 
-  /** The value in the answer to an unsigned command, of a daemon with one database. */
+  /** Returns the value in the answer to an unsigned command, of a daemon with one database. */
   async ask(line: string): Promise<string> {
     this.command(line);
     return (await this.answer()).replace(/^redis:\d+:/, "").replace(/\0$/, "");
   }
 
-  /** Waits until the other side has closed. @returns what came until then and was not taken */
+  /** Waits until the other side has closed. @returns the bytes that had not been read */
   async rest(): Promise<string> {
     while (!this.#ended) await this.#change();
     return this.#received;

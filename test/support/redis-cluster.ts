@@ -14,7 +14,7 @@ const SLOTS = 16_384;
 const NODE_TIMEOUT_MS = 3_000;
 const POLL_MS = 20;
 
-/** What `ask` answers, once it is so. */
+/** Repeats `ask` until it returns a result. */
 export async function until<T>(ask: () => Promise<T | null | false>): Promise<T> {
   for (;;) {
     const answer = await ask().catch(() => null);
@@ -34,7 +34,7 @@ export async function textOf(port: number, ...argv: readonly string[]): Promise<
 }
 
 export class RedisCluster implements AsyncDisposable {
-  /** The first three begin as masters, in the order of their slots. */
+  /** The nodes; the first three start as masters, in the order of their slots. */
   readonly nodes: Node[];
 
   private constructor(nodes: Node[]) {
@@ -70,7 +70,7 @@ export class RedisCluster implements AsyncDisposable {
     return await textOf(port, "CLUSTER", "MYID");
   }
 
-  /** Until all nodes see all slots served, and each replica has its master's data. */
+  /** Waits until all nodes see all slots served, and each replica has its master's data. */
   async whole(nodes: readonly Node[] = this.nodes): Promise<void> {
     for (const { port } of nodes) {
       await until(async () => /cluster_state:ok/.test(await textOf(port, "CLUSTER", "INFO")));
@@ -80,7 +80,7 @@ export class RedisCluster implements AsyncDisposable {
     }
   }
 
-  /** The master of a slot, as the other nodes have it. */
+  /** Waits until the other nodes agree on the master of a slot. @returns it */
   async masterOf(slot: number, except?: Node): Promise<Node> {
     const asked = this.nodes.find((node) => node !== except) as Node;
     const reply = await askRedis(asked.port, "CLUSTER", "SLOTS");
@@ -96,10 +96,10 @@ export class RedisCluster implements AsyncDisposable {
     throw new Error(`no node has slot ${slot}`);
   }
 
-  /** One that was killed, with what it knew of the others: it becomes a replica. */
+  /** Starts a killed node with its stored cluster state: it becomes a replica. */
   async startAgain(node: Node): Promise<void> {
     await node.stop();
-    // Nor is it to be a master before it has the data.
+    // It must not become a master until it has the data.
     const args = [...node.args, "--cluster-replica-no-failover", "yes"];
     const again = await startRedis({ port: node.port, args });
     this.nodes[this.nodes.indexOf(node)] = { ...node, ...again };

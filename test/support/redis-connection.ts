@@ -1,4 +1,7 @@
-/** A bare connection to redis-server for tests, RESP2 until it says HELLO 3: commands are queued, then sent in one go and answered in order. */
+/**
+ * A bare connection to redis-server for tests, RESP2 until it sends HELLO 3: commands are queued, then sent in one
+ * write and answered in order.
+ */
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -11,13 +14,13 @@ export class RedisConnection {
   readonly #socket: Socket;
   readonly #reader = new ReplyReader();
   #queued = "";
-  /** How many answers are still to come. */
+  /** The number of pending answers. */
   #expected = 0;
   #replies: Reply[] = [];
   #settle: { resolve(replies: Reply[]): void; reject(reason: Error): void } | null = null;
 
   private constructor(port: number) {
-    // Into a buffer of its own: else Node makes a new one for each read.
+    // One fixed buffer: Node would otherwise allocate one per read.
     const onread = {
       buffer: Buffer.allocUnsafe(READ_BYTES),
       callback: (length: number, chunk: Uint8Array) => {
@@ -44,7 +47,7 @@ export class RedisConnection {
     for (const argument of argv) this.#queued += `$${argument.length}\r\n${argument}\r\n`;
   }
 
-  /** Sends what is queued. @returns a reply for each command queued */
+  /** Sends the queued commands. @returns a reply per command */
   flush(): Promise<Reply[]> {
     if (this.#expected === 0) return Promise.resolve([]);
     if (this.#socket.destroyed) return Promise.reject(new Error("redis-server closed the connection"));

@@ -1,4 +1,4 @@
-/** The payloads of test/vectors/redis-dumps, and how new ones are made of any bytes. */
+/** Reads the payloads of test/vectors/redis-dumps, and makes new ones from any bytes. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
@@ -8,22 +8,22 @@ import { repositoryRoot } from "./repository.js";
 export interface RedisDump {
   readonly name: string;
   readonly payload: ByteString;
-  /** What makes the same value under the key `k`. */
+  /** The commands that make the same value under the key `k`. */
   readonly commands: readonly (readonly ByteString[])[];
 }
 
 export const redisDumps: readonly RedisDump[] = readDumps();
 
-/** Behind a payload's value. */
+/** The length of the version and checksum that follow a payload's value. */
 const FOOTER_BYTES = 10;
 
-/** A payload of a value's bytes, with the checksum that they have. */
+/** Returns a payload of a value's bytes, with their checksum. */
 export function payloadOf(value: ByteString, version = 10): ByteString {
   const bytes = Buffer.from(`${value}${String.fromCharCode(version & 0xff, version >> 8)}`, "latin1");
   return bytesOf(Buffer.concat([bytes, crc64(bytes)]));
 }
 
-/** A payload's value without version and checksum. */
+/** Returns a payload's value, without version and checksum. */
 export function valueBytesOf(payload: ByteString): ByteString {
   return payload.slice(0, -FOOTER_BYTES);
 }

@@ -14,7 +14,7 @@ const QUORUM = 2;
 const DOWN_AFTER_MS = 3_000;
 
 export class RedisSentinels implements AsyncDisposable {
-  /** The first begins as the master. */
+  /** The servers; the first starts as the master. */
   readonly servers: RedisServer[];
   readonly sentinels: readonly Sentinel[];
 
@@ -41,7 +41,7 @@ export class RedisSentinels implements AsyncDisposable {
     return this.sentinels.map(({ port }) => `127.0.0.1:${port}`).join(",");
   }
 
-  /** As a sentinel has it. */
+  /** Returns the master's port, according to a sentinel. */
   async masterPort(sentinel = this.sentinels[0] as Sentinel): Promise<number> {
     const reply = await askRedis(sentinel.port, "SENTINEL", "GET-MASTER-ADDR-BY-NAME", MASTER_NAME);
     const [, port] = reply.kind === "array" ? reply.items : [];
@@ -53,7 +53,7 @@ export class RedisSentinels implements AsyncDisposable {
   }
 }
 
-/** Of a master, with its data. @param args  further ones */
+/** Starts a replica, and waits until it has the master's data. @param args  more arguments */
 export async function startReplica(master: number, args: readonly string[] = []): Promise<RedisServer> {
   const of = ["--replicaof", "127.0.0.1", String(master), "--repl-diskless-sync-delay", "0"];
   return await startRedis({ args: [...of, ...args] });
@@ -65,7 +65,7 @@ export interface Sentinel {
   stop(): Promise<void>;
 }
 
-/** @param master  its port @param more  further lines of its file */
+/** Starts a sentinel. @param master  its port @param more  more lines of the configuration file */
 export async function startSentinel(
   master: number,
   quorum = QUORUM,

@@ -1,4 +1,7 @@
-/** A redis-server process for one test: its own free port on the loopback, no files, gone when the test ends. */
+/**
+ * A redis-server process for one test: on its own free port of the loopback, without files, stopped when the test
+ * ends.
+ */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -6,7 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { freePort } from "./free-port.js";
 
-/** Attempts to find a port that nobody takes between asking for it and using it. */
+/** Attempts to find a port that no other process takes between the search and its use. */
 const START_ATTEMPTS_MAX = 5;
 
 export interface RedisServer extends AsyncDisposable {
@@ -18,9 +21,9 @@ export interface RedisServer extends AsyncDisposable {
 }
 
 /**
- * Starts redis-server and waits until it takes connections.
- * @param options.args  further arguments, such as `["--requirepass", "secret"]`
- * @param options.port  a certain port (to start again where one was stopped); else a free one
+ * Starts redis-server and waits until it accepts connections.
+ * @param options.args  more arguments, such as `["--requirepass", "secret"]`
+ * @param options.port  to restart where one was stopped; default: a free port
  */
 export async function startRedis(
   options: { args?: readonly string[]; port?: number } = {},
@@ -36,7 +39,7 @@ export async function startRedis(
 }
 
 async function start(port: number, args: readonly string[]): Promise<RedisServer> {
-  // Of its own: SAVE writes into it, and the next server would begin with that.
+  // A new folder: SAVE writes into it, and the next server would load that.
   const folder = mkdtempSync(join(tmpdir(), "dbsync-redis-"));
   const settings = [
     "--port",
@@ -52,7 +55,7 @@ async function start(port: number, args: readonly string[]): Promise<RedisServer
   ];
   const child = spawn("redis-server", [...settings, ...args], {
     stdio: ["ignore", "pipe", "inherit"],
-    // SORT ALPHA compares as the locale says.
+    // SORT ALPHA compares by the locale.
     env: { ...process.env, LC_ALL: "C" },
   });
   const killChild = () => void child.kill("SIGKILL");
@@ -86,7 +89,7 @@ function ready(child: ChildProcess): Promise<void> {
 async function stop(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const ended = once(child, "exit");
-  // A stopped process acts on nothing but this.
+  // A stopped process reacts to no other signal.
   child.kill("SIGKILL");
   await ended;
 }

@@ -1,6 +1,6 @@
 /**
- * Reads RESP2 and RESP3 replies from chunks of any length into the reply kinds that these have.
- * For tests against redis-server only: it trusts what it reads.
+ * Reads RESP2 and RESP3 replies from chunks of any length. For tests against redis-server only: it trusts what it
+ * reads.
  */
 import { bulk, double, error, NIL, NIL_ARRAY, type Reply, status } from "../../protocol/reply.js";
 
@@ -10,7 +10,7 @@ export class ReplyReader {
   #pending = "";
   #offset = 0;
 
-  /** The whole replies that a chunk completes; the rest is kept. */
+  /** Returns the replies that a chunk completes, and stores the rest. */
   push(chunk: Buffer): Reply[] {
     this.#pending = this.#pending.slice(this.#offset) + chunk.toString("latin1");
     this.#offset = 0;
@@ -26,7 +26,7 @@ export class ReplyReader {
     }
   }
 
-  /** The next reply; undefined: not whole yet. */
+  /** Returns the next reply; undefined: it is incomplete. */
   #reply(): Reply | undefined {
     const end = this.#pending.indexOf(LINE_END, this.#offset);
     if (end < 0) return undefined;

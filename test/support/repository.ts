@@ -1,4 +1,4 @@
-/** Where tests find things: the repository, and the folder that the running code was compiled into. */
+/** Locates the repository, and the folder that the running code was compiled into. */
 import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -12,10 +12,10 @@ export const repositoryRoot: string = findRoot(dirname(here));
 /** The folder with the compiled programs: `dist`, unless built elsewhere. This file lies in it. */
 export const buildRoot: string = dirname(dirname(dirname(here)));
 
-/** What `npm install`, `npm run build`, `npm run site` and `npm start` put beside the sources. */
+/** What `npm install`, `npm run build`, `npm run site` and `npm start` put next to the sources. */
 const MADE = /^(\.git|node_modules|dist|site\/(node_modules|dist|\.build)|keys\/[^/]*\.pem)(\/|$)/;
 
-/** The files that belong to the repository, as paths from its root; also where it is a copy that git knows nothing of. */
+/** Returns the files that belong to the repository, as paths from its root; works in a copy without git as well. */
 export function ownFiles(): string[] {
   const git = spawnSync("git", ["ls-files", "--cached", "--others", "--exclude-standard"], {
     cwd: repositoryRoot,

@@ -1,4 +1,4 @@
-/** Programs that tests use beside Node: which are missing here, and how to get them. */
+/** The programs that tests use in addition to Node: which are missing here, and how to install them. */
 import { spawnSync } from "node:child_process";
 import { accessSync, constants } from "node:fs";
 import { delimiter, resolve } from "node:path";
@@ -6,16 +6,16 @@ import { delimiter, resolve } from "node:path";
 export interface Requirement {
   /** A name on the PATH, or a path. */
   readonly program: string;
-  /** Arguments with which it succeeds if what is needed of it is there. */
+  /** Arguments with which it succeeds if it has what the tests need. */
   readonly check?: readonly string[];
-  /** The Debian package that brings it. */
+  /** The Debian package that contains it. */
   readonly debianPackage: string;
   readonly purpose: string;
-  /** Whether only a full run has the tests that use it. */
+  /** Whether only tests of full runs use it. */
   readonly isForFullRuns?: boolean;
 }
 
-/** Their usual examples are run against daemons: test/libraries. */
+/** Libraries whose usual examples run against daemons: test/libraries. */
 const LIBRARIES = [
   { program: "/usr/bin/python3", check: ["-c", "import celery"], debianPackage: "python3-celery" },
   { program: "/usr/bin/python3", check: ["-c", "import rq"], debianPackage: "python3-rq" },
@@ -28,7 +28,7 @@ const LIBRARIES = [
   { program: "sidekiq", check: ["-V"], debianPackage: "ruby-sidekiq" },
 ];
 
-/** By what is imported of each. */
+/** Python tools, by the module to import. */
 const PYTHON_TOOLS = [
   ["ensurepip", "python3-venv"],
   ["pip", "python3-pip"],
@@ -47,7 +47,7 @@ export const requirements: readonly Requirement[] = [
   { program: "openssl", debianPackage: "openssl", purpose: "key files of every kind, examples/shell" },
   { program: "nc", debianPackage: "netcat-openbsd", purpose: "examples/shell and json" },
   {
-    // Not the PATH's, which may be one that does not know Debian's packages.
+    // Debian's Python: the PATH's may not see Debian's packages.
     program: "/usr/bin/python3",
     check: ["-c", "import cryptography"],
     debianPackage: "python3-cryptography",
@@ -127,7 +127,7 @@ export const requirements: readonly Requirement[] = [
   })),
 ];
 
-/** Whether a program is there, with what is needed of it. */
+/** Returns whether a program is installed, with what the tests need of it. */
 export function isThere({ program, check }: Requirement): boolean {
   return isOnPath(program) && (check === undefined || spawnSync(program, check).status === 0);
 }
@@ -144,8 +144,8 @@ export function isOnPath(program: string): boolean {
 }
 
 /**
- * For a test's `skip`: false, or why it cannot run. In CI what is missing fails the run before any test.
- * @param name  a program, or where one is needed for several things the Debian package
+ * Returns a test's `skip`: false, or the reason. In CI, missing programs fail the run ahead of any test.
+ * @param name  a program, or its Debian package where several tests need different parts of it
  */
 export function skipWithout(name: string): string | false {
   const requirement = requirements.find(

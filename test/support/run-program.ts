@@ -1,7 +1,7 @@
 /** Runs programs of other languages. */
 import { spawn } from "node:child_process";
 
-/** None takes longer; a hung one is ended and fails its test. */
+/** Milliseconds after which a program counts as hung; it is then killed, and its test fails. */
 const PROGRAM_MS = 300_000;
 
 export interface Ended {

@@ -1,12 +1,12 @@
 /**
- * Randomness of tests: one seed gives one sequence, and the seed is printed by who uses it.
- * DBSYNC_SEED replays a run; `npm run explore` draws others.
+ * Randomness for tests: one seed yields one sequence. The user of the class prints the seed. DBSYNC_SEED replays a
+ * run; `npm run explore` draws other seeds.
  */
 
-/** The same runs each time, so that nobody's change is judged by luck. */
+/** A fixed seed, so that runs do not fail by chance. */
 const SEED_USUAL = 1;
 
-/** The run's seed: DBSYNC_SEED, or the usual one. */
+/** Returns the run's seed: DBSYNC_SEED, or the usual one. */
 export function seedOfRun(): number {
   const given = process.env["DBSYNC_SEED"];
   if (given === undefined || given === "") return SEED_USUAL;
@@ -24,17 +24,17 @@ export class SeededRandom {
     for (const number of path) this.#state = (this.#next() ^ Math.imul(number + 1, 0x9e3779b1)) >>> 0;
   }
 
-  /** A whole number 0 ≤ x < n. */
+  /** Returns an integer 0 ≤ x < n. */
   below(n: number): number {
     return this.#next() % n;
   }
 
-  /** A whole number from ≤ x ≤ to. */
+  /** Returns an integer from ≤ x ≤ to. */
   between(from: number, to: number): number {
     return from + this.below(to - from + 1);
   }
 
-  /** True with a probability. */
+  /** Returns true with a probability. */
   chance(probability: number): boolean {
     return this.#next() < probability * 2 ** 32;
   }
@@ -43,7 +43,7 @@ export class SeededRandom {
     return choices[this.below(choices.length)] as T;
   }
 
-  /** The same items in a random order, as a new array. */
+  /** Returns the items in a random order, as a new array. */
   shuffled<T>(items: readonly T[]): T[] {
     const result = [...items];
     for (let last = result.length - 1; last > 0; last--) {
@@ -55,7 +55,7 @@ export class SeededRandom {
     return result;
   }
 
-  /** 32 random bits (splitmix32). */
+  /** Returns 32 random bits (splitmix32). */
   #next(): number {
     this.#state = (this.#state + 0x9e3779b9) >>> 0;
     let bits = this.#state;

@@ -1,4 +1,4 @@
-/** What an administrator of a test's daemons signs before they serve clients that do not sign. */
+/** Sends what an administrator signs so that a test's daemons can serve clients that do not sign. */
 import type { KeyObject } from "node:crypto";
 import { createClient } from "../../client/entry.js";
 import type { DaemonProcess } from "./daemon-process.js";
@@ -8,7 +8,7 @@ async function send(daemon: DaemonProcess, root: KeyObject, ...commands: readonl
   for (const command of commands) await client.call(command);
 }
 
-/** Lets a daemon's key in, by the command that its log shows. */
+/** Authorizes a daemon's key, by the command that its log shows. */
 export async function letIn(daemon: DaemonProcess, root: KeyObject): Promise<void> {
   const line = await daemon.logged(({ msg }) =>
     String(msg).includes("until an administrator signs this command"),
@@ -16,6 +16,6 @@ export async function letIn(daemon: DaemonProcess, root: KeyObject): Promise<voi
   await send(daemon, root, String(line["command"]));
 }
 
-/** Has commands mean what they do by version 3. */
+/** Switches the cluster to semantics version 3. */
 export const switchToThird = (daemon: DaemonProcess, root: KeyObject): Promise<void> =>
   send(daemon, root, "CLUSTER SEMANTICS 2", "CLUSTER SEMANTICS 3");

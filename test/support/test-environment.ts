@@ -1,9 +1,12 @@
-/** What tests are started with: nothing of the caller's own settings. They choose their own servers and keys. */
+/** The environment of test programs, without the caller's settings: tests choose their own servers and keys. */
 
-/** What README's tour exports, say. */
+/** Variables that a user may have exported, for example by README's tour. */
 const SETTINGS = ["DBSYNC_SERVERS", "DBSYNC_SIGNKEY", "DBSYNC_DEBUG"];
 
-/** Each start of node reads them whole, which takes it longer than all else; of what tests start, npm alone asks the world for anything. */
+/**
+ * A variable whose file each start of node reads completely, which takes longer than the rest of a start. Of the
+ * programs that tests start, only npm uses the network.
+ */
 const AUTHORITIES = "NODE_EXTRA_CA_CERTS";
 const AUTHORITIES_OF_NPM = "DBSYNC_TEST_NPM_CA_CERTS";
 
@@ -16,7 +19,7 @@ export function forgetSettings(): void {
   delete process.env[AUTHORITIES];
 }
 
-/** The variables of an npm that may have to fetch something. */
+/** Returns the variables for an npm that may have to download packages. */
 export function npmVariables(): NodeJS.ProcessEnv {
   const authorities = process.env[AUTHORITIES_OF_NPM];
   return authorities === undefined ? process.env : { ...process.env, [AUTHORITIES]: authorities };

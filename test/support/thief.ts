@@ -1,4 +1,4 @@
-/** Somebody who listens in a daemon's place, spoils the hello, and keeps what a client sends as version 1 after that. */
+/** An attacker in a daemon's place that breaks the hello, and records what a client sends as version 1 afterwards. */
 import { once } from "node:events";
 import { createServer, type Socket } from "node:net";
 import { FrameParser } from "../../protocol/frame.js";
@@ -15,8 +15,9 @@ export interface Thief extends AsyncDisposable {
 }
 
 /**
- * @param theft  what it does with a connection that does not begin with version 1; `closes late`: the first one is closed
- *   when an envelope has come behind the hello, later ones on the hello
+ * Starts the attacker.
+ * @param theft  how it treats a connection that does not begin with version 1; `closes late`: it closes the first one
+ *   when an envelope has followed the hello, later ones on the hello
  */
 export async function startThief(theft: (typeof THEFTS)[number] | "closes late"): Promise<Thief> {
   const sockets = new Set<Socket>();
@@ -24,7 +25,7 @@ export async function startThief(theft: (typeof THEFTS)[number] | "closes late")
     thief.connections++;
     sockets.add(socket);
     socket.on("error", () => {}).on("close", () => sockets.delete(socket));
-    // Nothing of version 1 can come on a connection that is gone; the next one may bring it.
+    // A closed connection brings nothing of version 1, so the next one stays open for it.
     if (theft === "closes at once" && thief.connections % 2 === 1) socket.end();
     const parser = new FrameParser(1 << 20);
     socket.on("data", (chunk: Buffer) => {

@@ -1,27 +1,30 @@
 /**
- * Test files that share a process. A process of its own costs each a third of a second of CPU, for node and for the parts of the
- * product that it loads, which is more than most of them take.
+ * Lets test files share a process. A process of its own costs each file a third of a second of CPU for starting node
+ * and loading the product, which is more than most files need.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 
-/** As many as take some seconds. */
+/** Files per process: as many as take some seconds. */
 const FILES = 16;
 
-/** Hooks that others would wait for, other processes, and what belongs to the whole process: who uses these has one to himself. */
+/**
+ * Matches files that need their own process: hooks that delay other files, child processes, and state of the process.
+ */
 const ALONE =
   /^(before|afterEach|beforeEach\(async)\b|(?<!-)\bprocess\.|\bmock\b|"node:(v8|child_process)"|\bseedNameHash\b|support\/(daemon-process|run-program|redis-server|redis-cli|php)\.js"/m;
 
 export interface Sharing {
-  /** Where programs that import the files are written. */
+  /** The folder for programs that import the files. */
   readonly folder: string;
-  /** How many processes run at once. */
+  /** The number of parallel processes. */
   readonly lanes: number;
 }
 
 /**
- * What to run in place of test files. That none leans on another shows where they run one by one: explored, against a mutant, or by their name.
+ * Returns the files to run in place of test files. Runs of single files (exploration, mutants, `npm test -- WORD`)
+ * show that no file depends on another.
  * @param files  as absolute paths
  */
 export function together(files: readonly string[], { folder, lanes }: Sharing): string[] {
@@ -30,7 +33,7 @@ export function together(files: readonly string[], { folder, lanes }: Sharing): 
   if (sharing.length <= count) return [...files];
   const groups = Array.from({ length: count }, (_, number) => {
     const group = join(folder, `together-${number + 1}.mjs`);
-    // Neighbours are of one kind, and take long together.
+    // Neighbours are similar and slow together, so each goes to another process.
     const ours = sharing.filter((_, i) => i % count === number);
     writeFileSync(group, ours.map((file) => `import "${pathToFileURL(file).href}";\n`).join(""));
     return group;

@@ -1,12 +1,15 @@
-/** Types as a user's TypeScript takes them: files in a folder that has packages, without a look at anything of ours. */
+/** Checks types as a user's TypeScript does: files in a folder with installed packages, without our sources. */
 import { join } from "node:path";
 import { repositoryRoot } from "./repository.js";
 import { type Ended, run } from "./run-program.js";
 
-/** How TypeScript finds modules, the stricter rules first: `nodenext` lets CommonJS require an ES module, `node16` does not. */
+/**
+ * How TypeScript finds modules, the stricter rules first: `nodenext` lets CommonJS require an ES module, `node16`
+ * does not.
+ */
 export const MODULES = ["node16", "nodenext"] as const;
 
-/** @returns `code` 0: they hold */
+/** Compiles the files. @returns `code` 0: their types are correct */
 export async function typeCheck(
   folder: string,
   files: readonly string[],

@@ -1,4 +1,4 @@
-/** A limit of memory that nothing reaches. */
+/** A memory limit that is never reached. */
 import type { MemoryLimit } from "../../engine/memory/memory-limit.js";
 import { double } from "./double.js";
 

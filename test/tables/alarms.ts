@@ -1,21 +1,22 @@
 /**
- * What may be wrong with a daemon: `npm run tables` writes it into docs/operations.md, and the alarms into examples/production/alerts.yml as well.
- * The rules by which `dbsync status` finds it are in protocol/figures/timeline-problems.ts (or cli/status/read-status.ts);
- * test/operations/alarms.test.ts compares them.
+ * Possible problems of a daemon. `npm run tables` writes them into docs/operations.md, and the alarms also into
+ * examples/production/alerts.yml. The rules by which `dbsync status` finds them are in
+ * protocol/figures/timeline-problems.ts (or cli/status/read-status.ts); test/operations/alarms.test.ts compares
+ * them.
  */
 import { posix } from "node:path";
 
 interface Finding {
-  /** What `dbsync status` says, with … for what changes; none: only a rate shows it. */
+  /** Sentences that `dbsync status` prints, with … for variable parts; none: only a rate shows the problem. */
   readonly says: readonly string[];
-  /** What to do, with links, as in docs/operations.md. */
+  /** What to do, with links as in docs/operations.md. */
   readonly page: string;
 }
 
 export interface Alarm extends Finding {
-  /** For Prometheus. */
+  /** Expression for Prometheus. */
   readonly expr: string;
-  /** How long it has to hold; null: it fires immediately. */
+  /** How long the expression has to be true; null: the alarm fires immediately. */
   readonly lasting: string | null;
   readonly severity: "critical" | "warning";
   readonly summary: string;
@@ -220,7 +221,7 @@ export const alarmRules = (): string[] =>
     `          action: ${JSON.stringify(plainText(page))}`,
   ]);
 
-/** What raises no alarm of its own. */
+/** Problems that raise no alarm of their own. */
 export const FINDINGS: readonly (Finding & {
   /** The alarm that fires for it as well; null: none. */
   readonly alarm: string | null;

@@ -1,10 +1,10 @@
 /**
- * Arguments and results of the commands that clients have as methods: `client.hset("user:7", "name", "Ada")`. Arity, keys and
- * summaries are the store's table's, which a test compares these lines with; the results it compares with random calls.
- * A `?` may be left out, `...` stands for any number; `@` before a type: see RESULT_TYPES.
+ * Arguments and results of the commands that clients have as methods: `client.hset("user:7", "name", "Ada")`. A
+ * test compares these lines with the arity, keys and summaries in the store's table, and the results with random
+ * calls. A `?` marks an optional argument, `...` any number; `@` before a type: see RESULT_TYPES.
  */
 
-/** Types with a name here, since the lines would be long. */
+/** Names for long types. */
 const RESULT_TYPES: Readonly<Record<string, string>> = {
   "@text?": "string | null",
   "@list": "string[]",
@@ -152,11 +152,11 @@ GEOSEARCH key ...rest: @reply
 `;
 
 export interface Signature {
-  /** Upper case. */
+  /** In upper case. */
   readonly name: string;
-  /** As they are written, in order. */
+  /** The parameters as written, in order. */
   readonly parameters: readonly string[];
-  /** A type of TypeScript. */
+  /** A TypeScript type. */
   readonly result: string;
 }
 

@@ -1,4 +1,7 @@
-/** examples/php/dbsync.php: the classes of examples/php/src in one file, for those who copy a file and have no Composer. */
+/**
+ * Makes examples/php/dbsync.php: the classes of examples/php/src in one file, for users that copy a file and do
+ * not use Composer.
+ */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { repositoryRoot } from "../support/repository.js";
@@ -6,7 +9,7 @@ import { repositoryRoot } from "../support/repository.js";
 const FOLDER = "examples/php/src";
 const FUNCTIONS = "functions.php";
 
-/** What others extend or implement stands before them. */
+/** Files that define what the remaining ones extend or implement. */
 const FIRST = ["Failure.php", "SimpleCache.php", "SimpleCacheFault.php"];
 
 const HEAD = "<?php\ndeclare(strict_types=1);\n\nnamespace Dbsync;\n\n";

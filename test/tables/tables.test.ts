@@ -1,4 +1,4 @@
-/** Documents hold the daemon's options, limits and metrics as their rows have them. */
+/** Documents contain the daemon's options, limits and metrics as in their tables. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { written } from "./tables.js";

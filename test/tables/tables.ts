@@ -1,4 +1,7 @@
-/** What documents, and the client, hold of the daemon's tables: each part between two lines that mark it, made of the rows. */
+/**
+ * Parts of documents, and of the client, that are made from the daemon's tables: each is between two lines that
+ * mark it.
+ */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { REFUSAL_CURES } from "../../client/shared/refusal-cures.js";
@@ -30,12 +33,12 @@ import { phpFile } from "./php-file.js";
 const MARK = "made by npm run tables";
 const LINE_CHARS = 120;
 const NAMES_CHARS = 100;
-/** Of a line of code, as biome.json has it. */
+/** Length of a line of code, as in biome.json. */
 const FORMATTED_CHARS = 110;
 
 interface Part {
   readonly file: string;
-  /** @param rest  what the file holds besides */
+  /** @param rest  the remaining text of the file */
   readonly lines: (rest: string) => readonly string[];
 }
 
@@ -122,23 +125,23 @@ function metricRows<Sources>(metrics: Metrics<Sources>): string[] {
   ];
 }
 
-/** Of the store's commands, those that an envelope may hold, without their subcommands. */
+/** Returns the store's commands that an envelope may contain, without subcommands. */
 function carried(): string[] {
   const names = new Set(commands.map(({ name }) => name.split("|")[0] as string));
   return [...names].filter((name) => connectionMistake([name]) === null).sort();
 }
 
-/** What is said is heard, though it changes nothing: said twice it is heard twice. */
+/** Commands that change no data but notify subscribers: sent twice, they notify twice. */
 const SAYING: readonly string[] = ["PUBLISH", "SPUBLISH"];
 
-/** Of these, those that change nothing, and may be sent again. */
+/** Returns those of the carried commands that change nothing, and may be sent again. */
 function reads(): string[] {
   const changes = commands.filter(({ flags }) => flags.includes("write") || flags.includes("admin"));
   const writers = new Set(changes.map(({ name }) => name.split("|")[0]));
   return carried().filter((name) => !writers.has(name) && !SAYING.includes(name));
 }
 
-/** Of these, those whose first argument is always a key. */
+/** Returns those of the carried commands whose first argument is always a key. */
 function keyed(): string[] {
   const isKeyFirst = ({ keys, places }: (typeof commands)[number]) =>
     typeof keys === "function" ? places?.[0] === 1 : keys.some(({ first }) => first === 1);
@@ -146,13 +149,13 @@ function keyed(): string[] {
   return carried().filter((name) => names.has(name));
 }
 
-/** The single words that statements are made of, in both languages. */
+/** Returns the single words of statements, in both languages. */
 function statementWords(): string[] {
   const phrases = Object.values(KEYWORDS).flatMap(({ english, malagasy }) => [...english, ...malagasy]);
   return [...new Set(phrases.flatMap((phrase) => phrase.toLowerCase().split(" ")))].sort();
 }
 
-/** The names of the commands that are methods, and their types. */
+/** Returns the names of the commands that are methods, and their types. */
 function commandMethods(): string[] {
   const methods = SIGNATURES.flatMap((signature) => {
     const { summary = "" } = commands.find(({ name }) => name === signature.name) ?? {};
@@ -165,7 +168,7 @@ function commandMethods(): string[] {
   return [...names, "", "export interface CommandMethods {", ...methods, "}"];
 }
 
-/** As the formatter would have it. */
+/** Returns a method as the formatter would write it. */
 function methodOf({ name, parameters, result }: Signature): string {
   const typed = parameters.map((parameter) =>
     parameter.startsWith("...") ? `${parameter}: Argument[]` : `${parameter}: Argument`,
@@ -176,14 +179,14 @@ function methodOf({ name, parameters, result }: Signature): string {
   return [`  ${name.toLowerCase()}(`, ...lines, `  ): Promise<${result}>;`].join("\n");
 }
 
-/** A constant that is one text, with blanks between the words. */
+/** Returns a constant of one text, with spaces between the words. */
 function textOf(constant: string, words: readonly string[]): string[] {
   const lines = textLines(words);
   const texts = lines.map((line, i) => (i < lines.length - 1 ? `  "${line}" +` : `  "${line}";`));
   return [`const ${constant} =`, ...texts];
 }
 
-/** Words in lines, of which all but the last end with a blank. */
+/** Breaks words into lines; all but the last end with a space. */
 function textLines(words: readonly string[]): string[] {
   const lines = [""];
   for (const word of words) {
@@ -193,7 +196,7 @@ function textLines(words: readonly string[]): string[] {
   return lines.map((line, i) => (i < lines.length - 1 ? line : line.trimEnd()));
 }
 
-/** Its texts are written as JSON's are. */
+/** Returns the cures in Python, whose strings are written as in JSON. */
 function curesInPython(): string[] {
   const rows = Object.entries(REFUSAL_CURES).flatMap(([code, cure]) => {
     const [first = "", ...more] = textLines(cure.split(" ")).map((line) => JSON.stringify(line));
@@ -203,7 +206,7 @@ function curesInPython(): string[] {
   return ["REFUSAL_CURES: dict[str, str] = {", ...rows, "}"];
 }
 
-/** In TOML: the default, or where there is none, the example. */
+/** Returns a value in TOML: the default, or the example if there is none. */
 function sampleOf({ form, fallback, example }: OptionRow): string {
   const isNothing = fallback === null || (Array.isArray(fallback) && fallback.length === 0);
   return JSON.stringify(isNothing ? example : form.show(fallback));
@@ -219,7 +222,7 @@ function comment(sentence: string): string[] {
   return lines.map((line) => `#${line}`);
 }
 
-/** Each file as it should be; parts of one file stand in it in their order. @throws Error  a mark is missing */
+/** Returns each file as it should be, with its parts in their order. @throws Error  a mark is missing */
 export function written(): { readonly file: string; readonly now: string; readonly due: string }[] {
   const whole = [phpFile()];
   const inParts = [...new Set(PARTS.map(({ file }) => file))].map((file) => {

@@ -1,4 +1,4 @@
-/** Writes what documents hold of the daemon's tables: `npm run tables`. */
+/** Writes the parts of documents that are made from the daemon's tables: `npm run tables`. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { repositoryRoot } from "../support/repository.js";

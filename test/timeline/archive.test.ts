@@ -1,4 +1,4 @@
-/** Which entries are kept: told when the disk has them, asked for again when they are damaged. */
+/** Tests which entries are stored: reported when the disk has them, and requested again when they are damaged. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Archive } from "../../timeline/archive.js";
@@ -56,7 +56,7 @@ test("of an entry that waits for the disk only its bytes are kept, not what they
     const entry = { ...entryOf({ at: START + i, commands: structuredClone(commands) }, id), body };
     void archive.add([entry], null);
   };
-  // What the engine makes of the code itself comes first.
+  // The engine allocates memory for compiled code first.
   for (let i = 0; i < 100; i++) add(i);
   const before = bytesInUse();
   for (let i = 100; i < 500; i++) add(i);
@@ -144,7 +144,7 @@ test("what is damaged and pruned counts as before, whenever it was found: a snap
   }
 });
 
-/** An archive of entries, the bytes of one of which have rotted. */
+/** Creates an archive of entries, one of which has rotten bytes. */
 async function damagedOf(entries: readonly Entry[], damaged: Entry) {
   const storage = new MemoryStorage();
   const { archive } = archiveOn(storage);

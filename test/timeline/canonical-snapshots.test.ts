@@ -1,4 +1,7 @@
-/** The same entries make the same bytes on every daemon, whatever way they came there: so members can compare seals. */
+/**
+ * Tests that the same entries produce the same bytes on every daemon, whatever their path there, so that members can
+ * compare seals.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { DATABASES_DEFAULT } from "../../store/database.js";
@@ -24,7 +27,7 @@ function storageOf(entries: readonly Entry[]): MemoryStorage {
   return storage;
 }
 
-/** Snapshots of rising dates, each made from the one before, and the first from nothing. @returns the last one */
+/** Makes snapshots of rising dates, each from the previous one and the first from nothing. @returns the last one */
 function madeBy(storage: MemoryStorage, dates: readonly number[], hasRoots = true): Buffer {
   const snapshots = new MemorySnapshots();
   const genesis = () => genesisRing({ hasRoots });
@@ -53,7 +56,7 @@ test(`any commands make the same bytes by any earlier snapshots, and by none (se
   }
 });
 
-/** Busy for hours in its middle and at its end, and not idle for a minute or so in between. */
+/** Returns a timeline that is busy for hours in its middle and at its end, with pauses of about a minute in between. */
 function longTimeline(random: SeededRandom): { entries: Entry[]; end: number } {
   const entries: Entry[] = [];
   const busySeconds = 9000;
@@ -81,7 +84,7 @@ test(`hours of busy seconds and months of busy minutes make the same bytes too (
     assert.ok(whole.equals(madeBy(storage, [...by, end])), `by ${by}: other bytes`);
 });
 
-/** Remembers all that were ever there. */
+/** Snapshots that remember all that were ever made. */
 class MadeSnapshots extends MemorySnapshots {
   readonly made = new Map<number, Buffer>();
 
@@ -91,7 +94,7 @@ class MadeSnapshots extends MemorySnapshots {
   }
 }
 
-/** Dates after a time of which both have made one. */
+/** Returns the dates after a time of which both have made a snapshot. */
 function commonDates(one: MadeSnapshots, other: MadeSnapshots, after: number): number[] {
   return [...one.made.keys()].filter((date) => date > after && other.made.has(date));
 }
@@ -129,7 +132,8 @@ test(`daemons that got the same in another order, or a part of it as a snapshot,
   giver.timeline.receive([entryAt(giver.now - 400_000, `KEY ADD ${keyAdded}`, KEY_IDS[1])], MEMBER);
   await giver.pass(1000);
   const early = [...giver.told];
-  // One that gets all of it by and by, in any order, and one that begins with what the giver has not forgotten.
+  // One daemon that receives everything gradually in any order, and one that starts with the entries that the sender
+  // has not forgotten.
   const other = await new TimelineSubject({ snapshots: ofOther, every: 30, now: giver.now }).open();
   for (const [i, entry] of random.shuffled(early).entries()) {
     other.timeline.receive([entry], MEMBER);

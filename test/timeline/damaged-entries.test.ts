@@ -1,4 +1,7 @@
-/** A damaged entry is asked for again, and is neither lost nor applied twice: whoever finds it, and whenever. */
+/**
+ * Tests that a damaged entry is requested again, and is neither lost nor applied twice, wherever and whenever it is
+ * found.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { signedBytes } from "../../protocol/version-2/envelope.js";
@@ -66,7 +69,7 @@ test("a damaged entry below a snapshot is in the state after a restart, and is f
   }
 });
 
-/** Turns of a refold of 600 entries, 64 in each, after which something happens; the last: it is over. */
+/** Turns of a refold of 600 entries, 64 in each, after which something happens; at the last one the refold is over. */
 const MOMENTS = [0, 2, ...some([6, 9], 0), 40];
 
 for (const which of [5, 300, 595]) {
@@ -79,7 +82,7 @@ for (const which of [5, 300, 595]) {
   }
 }
 
-/** @param damagedAfter  @param givenAfter  turns of the refold */
+/** Damages an entry during a refold. @param damagedAfter  @param givenAfter  turns of the refold */
 async function damagedAround(
   which: number,
   found: "by a read" | "by the refold",
@@ -170,7 +173,7 @@ test("a damaged entry that nobody has goes out of the state when it is let go of
   await expectWhole(subject, lost, 60);
 });
 
-/** A read has found that an entry is damaged which is dated a minute ahead. */
+/** Creates a timeline in which a read has found a damaged entry dated a minute ahead. */
 async function damagedAhead(): Promise<{ subject: TimelineSubject; entry: Entry }> {
   const subject = await fiveMinutes();
   const entry = entryAt(subject.now + 60_000, "INCR k");
@@ -192,7 +195,7 @@ test("a damaged entry that waits for its date is not applied twice, though a ref
   await expectWhole(await subject.restarted().open(), entry, 601);
 });
 
-/** Everything that the disk has of an entry. */
+/** Returns all bytes of an entry on the disk. */
 const remains = ({ storage }: TimelineSubject, entry: Entry): Buffer | null =>
   storage.get(writePlace(placeOf(entry)));
 
@@ -289,7 +292,7 @@ test("what is left of a damaged entry that is let go of is kept for whoever can 
   assert.deepEqual(copies, [[placeOf(entry), "rotten"]]);
 });
 
-/** One of 600 that is damaged, and found so; with copies that are on the disk when the test says so. */
+/** Creates a timeline with one damaged entry of 600 that was found, whose copies reach the disk when the test permits. */
 async function withSlowCopies() {
   const syncs: { readonly resolve: () => void; readonly reject: (problem: Error) => void }[] = [];
   const errors: string[] = [];

@@ -1,4 +1,4 @@
-/** --fsync interval: what the disk has not got is not told as synced, and after a failed sync nothing more is. */
+/** Tests --fsync interval: data that is not on the disk is not reported as synced, and nothing is after a failed sync. */
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -13,7 +13,7 @@ interface HeldCall {
   readonly fail: (problem: Error) => void;
 }
 
-/** Hands each sync to the test. */
+/** A storage whose syncs the test completes. */
 class HeldSync extends DiskStorage {
   readonly syncs: HeldCall[] = [];
 
@@ -37,7 +37,7 @@ async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await new Promise((resolve) => setTimeout(resolve, 2));
 }
 
-/** Notes in `told` what becomes of a promise. */
+/** Appends the outcome of a promise to `told`. */
 function note(told: string[], name: string, promise: Promise<void>): Promise<void> {
   return promise.then(
     () => void told.push(`${name} is on the disk`),

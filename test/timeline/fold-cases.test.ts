@@ -1,4 +1,4 @@
-/** Cases in which a rule of the fold that looks equivalent goes wrong, each once found by a model. */
+/** Tests cases in which a plausible alternative to a rule of the fold is wrong, each once found by a model. */
 import assert from "node:assert/strict";
 import { afterEach, test } from "node:test";
 import { AT, entry, key, pem, ROOT, Subject, unitOf } from "./support/fold-subject.js";
@@ -206,7 +206,7 @@ test("what is signed for somebody else does nothing unless its signer's key is a
     /^NOPERM only daemons' keys may sign/,
   );
   assert.equal(subject.ask("GET a"), '"daemon"');
-  // It turns out to have been added as a client's before.
+  // An entry arrives late that adds the same key earlier, as a client's.
   subject.merge(entry("b", 2, add("KEY"), { key: key(ROOT) }));
   assert.equal(subject.ask("GET a"), "nil");
 });

@@ -1,4 +1,7 @@
-/** A daemon that may have answered what it does not have any more counts for nobody who stands before it. */
+/**
+ * Tests that a daemon which may have answered units that it no longer has does not count towards a majority for earlier
+ * writes.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { placeOf } from "../../timeline/entries/entry.js";
@@ -7,14 +10,14 @@ import { entryAt, MEMBER, START, TimelineSubject } from "./support/timeline-subj
 
 const FUTURE_MS = 5000;
 
-/** Whether a write of a date comes late. */
+/** Whether a write with a date is late. */
 function isLate({ timeline }: TimelineSubject, at: number): boolean {
   const taking = timeline.take(entryAt(at, "SET k v NX"));
   assert.ok(taking.kind === "taken");
   return taking.answers[0]?.late === true;
 }
 
-/** Of a disk to which everything is safe that is acknowledged. */
+/** Returns a disk on which everything acknowledged is safe. */
 const safeStorage = (): MemoryStorage => Object.assign(new MemoryStorage(), { isSafe: true });
 
 test("a daemon that begins with nothing answers late what its clients may have dated before its start", async () => {
@@ -79,7 +82,7 @@ test("a daemon that lets go of a damaged entry does not know what it has answere
   assert.ok(isLate(subject, subject.now + 2));
   assert.ok(!isLate(subject, subject.now + FUTURE_MS + 1));
   await subject.pass(FUTURE_MS + 1000);
-  // A later refold comes across it once more.
+  // A later refold reads it again.
   timeline.receive([entryAt(START + 1, "SET below 1")], MEMBER);
   await subject.pass(11_000);
   assert.ok(!isLate(subject, subject.now + 1));

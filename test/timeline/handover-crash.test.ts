@@ -1,4 +1,7 @@
-/** A crash while a member's snapshot takes an own one's place leaves all as it was, dead letters too. */
+/**
+ * Tests that a crash while a member's snapshot replaces the daemon's own leaves everything as it was, including dead
+ * letters.
+ */
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -17,7 +20,7 @@ const OPTIONS: SubjectOptions = { every: 50, limits: { retainMs: 300_000 } };
 const ADDED = 3;
 const ENTRIES = 400;
 
-/** A disk that the process does not get to any more once it has to note whose snapshot holds. */
+/** A disk that the process can no longer write to once it has to record which snapshot is in force. */
 class DyingStorage extends MemoryStorage {
   isDying = false;
   #isDead = false;
@@ -36,7 +39,10 @@ class DyingStorage extends MemoryStorage {
   }
 }
 
-/** Writes at the same times on each, so that all forget up to the same; the first adds a key, which the last is signed with. */
+/**
+ * Writes at the same times on each, so that all forget up to the same date. The first entries add a key, which signs
+ * the last ones.
+ */
 async function written(options: SubjectOptions, name: string): Promise<TimelineSubject> {
   const subject = await new TimelineSubject({ ...OPTIONS, ...options }).open();
   const key = Buffer.from(SPKIS[ADDED] as string, "latin1").toString("base64");
@@ -57,7 +63,7 @@ async function written(options: SubjectOptions, name: string): Promise<TimelineS
   return subject;
 }
 
-/** Takes the giver's snapshot over. @returns what was told to be lost; null: it came to rest before */
+/** Takes the snapshot of `giver`. @returns what was reported as lost; null: the adoption stopped before */
 async function adopt(taker: TimelineSubject, giver: TimelineSubject): Promise<FoundOrphans | null> {
   const given = giver.timeline.handover.givable(giver.timeline.prunedTo) ?? assert.fail();
   const staged = taker.timeline.handover.stage(given.cutAt);
@@ -85,7 +91,7 @@ test("a crash before its own marks are on the disk loses nothing that was not to
     const storage = new DyingStorage();
     const taker = await written({ storage, snapshots: new SnapshotFiles(folder) }, "mine");
     assert.equal(taker.timeline.prunedTo, giver.timeline.prunedTo);
-    // Its later snapshots are made of too little now.
+    // Its later snapshots miss entries now.
     taker.timeline.receive([entryAt(taker.timeline.prunedTo + 1, "SET late 1")], MEMBER);
     await taker.settle();
     assert.equal(taker.mark.snapshots.at(-1), taker.timeline.prunedTo);
@@ -105,7 +111,7 @@ test("a crash before its own marks are on the disk loses nothing that was not to
   }
 });
 
-/** The states and reasons of the letters in a folder, each once. */
+/** Returns the states and reasons of the dead letters in a folder, without duplicates. */
 const lettersIn = (folder: string) => {
   const { letters } = new LettersFolder(folder).list();
   const kinds = new Set(letters.map(({ state, reason }) => `${state} ${reason}`));

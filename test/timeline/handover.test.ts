@@ -1,4 +1,7 @@
-/** Who lacks what a member has forgotten begins anew with its snapshot, and then is what the member is. */
+/**
+ * Tests that a daemon which misses entries that a member has forgotten starts again with the member's snapshot, and is
+ * then equal to the member.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { canonicalState } from "../../store/digest.js";
@@ -19,7 +22,7 @@ import {
 const RETAIN_MS = 300_000;
 const OPTIONS: SubjectOptions = { every: 50, limits: { retainMs: RETAIN_MS } };
 
-/** It has forgotten what it wrote first. */
+/** Creates a daemon that has forgotten its first writes. */
 async function makeGiver({ count = 400, everyMs = 2000 } = {}): Promise<TimelineSubject> {
   const giver = await new TimelineSubject(OPTIONS).open();
   await giver.writes(count, everyMs, (i) => (i % 3 === 0 ? `INCR n${i % 10}` : `SET k${i % 40} v${i}`));
@@ -27,12 +30,12 @@ async function makeGiver({ count = 400, everyMs = 2000 } = {}): Promise<Timeline
   return giver;
 }
 
-/** A daemon that has nothing but what it is given. */
+/** Creates a daemon that has only what it receives. */
 async function makeTaker(giver: TimelineSubject, options: SubjectOptions = {}): Promise<TimelineSubject> {
   return await new TimelineSubject({ ...OPTIONS, now: giver.now, ...options }).open();
 }
 
-/** What the giver gives. @param change  made on the way */
+/** Receives the snapshot of `giver`. @param change  applied to it on the way */
 function stageFrom(
   giver: TimelineSubject,
   taker: TimelineSubject,
@@ -62,10 +65,10 @@ async function adopt(taker: TimelineSubject, staged: StagedSnapshot): Promise<Fo
   return told[0] as FoundOrphans;
 }
 
-/** Of an owner whom nobody has to ask or tell. */
+/** An owner that always agrees and ignores notifications. */
 const UNASKED = { isWanted: () => true, onAside: () => {} };
 
-/** What the giver still has, as a comparison would bring it. */
+/** Sends the entries that `giver` still has, as a comparison would. */
 function giveRest(giver: TimelineSubject, taker: TimelineSubject): void {
   const rest = giver.told.filter(({ envelope: { at } }) => at > giver.timeline.prunedTo);
   taker.timeline.receive(rest, MEMBER);
@@ -127,7 +130,7 @@ test("entries of keys are told one by one, and others where sums leave but one w
   assert.deepEqual(new Set(entries.map(({ id }) => id)), new Set([ring.id, beside.id]));
 });
 
-/** With two entries in each second. */
+/** Creates a daemon with two entries in each second. */
 const makeDenseGiver = () => makeGiver({ count: 1000, everyMs: 500 });
 
 test("a daemon that has a part of what the snapshot is made of is told of nothing that is gone", async () => {
@@ -151,7 +154,7 @@ test("where the snapshot has as many, or fewer, so many are certain to be gone, 
       Math.floor(at / 1000) === Math.floor((all[i + 1]?.envelope.at ?? 0) / 1000),
   );
   assert.ok(first && second);
-  // One of the giver's two, and another; both of the giver's two, and two others.
+  // One of the sender's two, and another; both of the sender's two, and two different ones.
   const others = giver.told.filter(
     ({ id, envelope: { at } }) =>
       id !== second.id && Math.floor(at / 1000) === Math.floor(second.envelope.at / 1000),
@@ -166,7 +169,7 @@ test("where the snapshot has as many, or fewer, so many are certain to be gone, 
   assert.equal(possible.entries.length, 6, "those that are certain are among them");
 });
 
-/** By an administrator, if by nobody else. */
+/** Returns a KEY ADD by an administrator, or by the given signer. */
 const adding = (number: number, at: number, signer = KEY_IDS[1]) => {
   const text = Buffer.from(SPKIS[number] as string, "latin1").toString("base64");
   return entryAt(at, `KEY ADD ${text} LABEL k${number} RULES +@all ~*`, signer);
@@ -292,12 +295,12 @@ test("a refold that waits for the disk is waited for without a turn", async () =
   assertEqual(taker, giver);
 });
 
-/** A daemon that has all but one entry of those with which the giver made the snapshot that it gives. */
+/** Creates a daemon that has all entries of the sender's snapshot except one. */
 async function makeTwin(giver: TimelineSubject): Promise<TimelineSubject> {
   const taker = await makeTaker(giver, { limits: {}, every: 1 });
   const until = giver.timeline.prunedTo + MINUTE_MS;
   const entries = giver.told.slice(1);
-  // With these it has come upon a date right before; with the next it comes upon the same, as all do.
+  // With these it has reached a date right before; with the next it reaches the same one, as all daemons do.
   const before = entries.filter(({ envelope: { at } }) => at < until);
   for (const entry of before) {
     taker.timeline.receive([entry], MEMBER);

@@ -1,4 +1,4 @@
-/** What members may need is not forgotten, within bounds. */
+/** Tests that entries which members may need are not forgotten, within limits. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MemoryStorage } from "../../timeline/memory-storage.js";

@@ -1,4 +1,4 @@
-/** What is left of damaged entries is let go of only where the disk can be read. */
+/** Tests that the remains of damaged entries are removed only if the disk can be read. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Entry, placeOf } from "../../timeline/entries/entry.js";

@@ -1,4 +1,7 @@
-/** What a daemon waits for before it is live is in its state after some time, however many old entries go on coming. */
+/**
+ * Tests that the entries for which a daemon waits before it is live are in its state after some time, however many old
+ * entries arrive.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { bulk, entryAt, fiveMinutes, MEMBER, START } from "./support/timeline-subject.js";
@@ -12,7 +15,7 @@ test("old entries that come all the time, a refold for each, put off nothing tha
   assert.ok(!timeline.waiting.isMarkPast);
   let turns = 0;
   for (; !timeline.waiting.isMarkPast && turns < 2000; turns++) {
-    // Before the refold of the one before is over there is another.
+    // Another refold is required before the previous one is over.
     if (turns % 5 === 0) timeline.receive([entryAt(START + 2, `SET old${turns} 1`)], MEMBER);
     subject.elapse(20);
     if (turns % 5 === 0) timeline.tick();

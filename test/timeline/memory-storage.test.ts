@@ -1,4 +1,4 @@
-/** A timeline without a disk. */
+/** Tests a timeline without a disk. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { writePlace } from "../../timeline/entries/entry.js";

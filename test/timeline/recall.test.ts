@@ -1,4 +1,4 @@
-/** Looking back: any date, from a snapshot or from nothing, is the state that the entries up to it make. */
+/** Tests recalls: at any date, from a snapshot or from nothing, the state is that of the entries up to the date. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { canonicalRing, canonicalState } from "../../store/digest.js";
@@ -19,7 +19,7 @@ const stateOf = ({ database, ring, cutAt }: Fold): string[] => {
 const recallsOf = ({ storage, recallParts }: PastScene, snapshots: MemorySnapshots | null): Recalls =>
   new Recalls(storage, snapshots, recallParts, recallParts);
 
-/** A scene with random commands, and a snapshot of each of some dates. */
+/** Creates a scene with random commands, and a snapshot at each of some dates. */
 function filled(snapshotDates: readonly number[], count = 300) {
   const snapshots = new MemorySnapshots();
   const scene = new PastScene({ snapshots });
@@ -50,7 +50,7 @@ const nothing = { begun: () => {}, found: () => {} };
 
 test(`a date's state is the same from nothing and from any snapshot before it (seed ${seed})`, async () => {
   const { scene, snapshots } = filled([100, 200]);
-  // The very entries, not only the same commands: their ids are state.
+  // The same entries, not only the same commands: their ids are state.
   const bare = recallsOf(scene, null);
   const helped = recallsOf(scene, snapshots);
   for (const at of [0, 99, 100, 101, 150, 200, 250, 299]) {
@@ -77,7 +77,7 @@ test("what is found is everything from the date on, with its answers", async () 
     },
   };
   await recalls.run(plan);
-  // It begins where the snapshot ends, which is before.
+  // It begins where the snapshot ends, which is earlier.
   assert.deepEqual(
     found.map(({ envelope }) => envelope.at - AT),
     Array.from({ length: 99 }, (_, i) => 101 + i),

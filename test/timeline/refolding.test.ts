@@ -1,4 +1,6 @@
-/** What comes from a refold's begin to its end is in the state once: the refold may find it on the disk, and leaves it out. */
+/**
+ * Tests that what arrives during a refold is in the state once: the refold may find it on the disk, and leaves it out.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Archive } from "../../timeline/archive.js";
@@ -10,7 +12,7 @@ import { double } from "../support/double.js";
 import { genesisRing } from "./support/random-timeline.js";
 import { bulk, entryAt, fiveMinutes, hash, MEMBER, START } from "./support/timeline-subject.js";
 
-/** Turns after which it comes: before the first of its entries is read, and while it is at them. */
+/** Turns after which it arrives: before the first of its entries is read, and while they are. */
 for (const turns of [0, 2, 4]) {
   test(`what comes ${turns} turns after a refold has begun is folded once`, async () => {
     const subject = await fiveMinutes();
@@ -48,7 +50,7 @@ test("a refold hands back more entries that came below its fold than a call has 
   const plan = { horizon: START, until: START, tailBytes: 1e9, index: null, found: () => {} };
   const fold = refolding.run(plan);
   came();
-  // A turn merges twice as many as came since the last one.
+  // A turn merges twice as many entries as arrived since the last one.
   while (refolding.isRunning) {
     await new Promise((resolve) => setImmediate(resolve));
     if (turns.length === 1) came();

@@ -1,4 +1,7 @@
-/** What is forgotten for good: exactly what a snapshot stands for, and nobody is harmed by what comes from before. */
+/**
+ * Tests what is forgotten permanently: exactly what a snapshot contains, and earlier entries that arrive later do no
+ * harm.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MemoryStorage } from "../../timeline/memory-storage.js";
@@ -16,14 +19,14 @@ import {
 
 const RETAIN_MS = 7 * DAY_MS;
 
-/** Twenty days of writes, with what is older than a week forgotten. */
+/** Creates twenty days of writes, of which those older than a week are forgotten. */
 async function twentyDays(storage = new CountingStorage()): Promise<TimelineSubject> {
   const subject = await new TimelineSubject({ storage, every: 10, limits: { retainMs: RETAIN_MS } }).open();
   await subject.writes(400, DAY_MS / 20, (i) => `SET k${i % 20} v${i}`);
   return subject;
 }
 
-/** A timeline in memory that had more to keep than it has room for. */
+/** Creates a timeline in memory with more entries than it has space for. */
 async function fullMemory(): Promise<TimelineSubject> {
   const limits = { retainBytes: 100_000 };
   const subject = await new TimelineSubject({ every: 400, limits }).open();
@@ -172,7 +175,7 @@ test("what was found the same is so no more once an entry has come from before i
   const subject = await new TimelineSubject(UNCERTIFIED).open();
   const { handover } = subject.timeline;
   await subject.writes(100, DAY_MS / 20, (i) => `SET k${i % 20} v${i}`);
-  // Of this date it is made again in any case.
+  // A snapshot of this date is made again in any case.
   const roundest = roundestDate(START, handover.cuts.at(-1)?.at ?? -1);
   const found = handover.cuts.find(({ at }) => at === roundest) ?? assert.fail();
   handover.certify(found.at);
@@ -277,7 +280,7 @@ test("where nobody writes, two that forget at different tails are wanted a snaps
       const last = subject.now;
       await subject.pass(6 * MINUTE_MS);
       const { handover } = subject.timeline;
-      // What each of them had signed before.
+      // A date that each of them had signed before.
       handover.want(last - minutes * MINUTE_MS - 1);
       await subject.pass(MINUTE_MS);
       assert.ok((handover.cuts.at(-1)?.at ?? 0) > last, "up to where entries end all may have been signed");

@@ -1,13 +1,13 @@
-/** A command for which one daemon alone has no memory left must not become one that has no effect there. */
+/** Tests that a command for which one daemon has no memory left does not become one without effect there. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Shortage } from "../../store/keyspace/shortage.js";
 import { entry, Subject } from "./support/fold-subject.js";
 
-/** As long as strings that are changed in a buffer of their own. */
+/** Long enough that a string is changed in a buffer of its own. */
 const LONG = "x".repeat(70_000);
 
-/** What the engine and its library say where there is no memory. */
+/** Errors of the engine and its library when memory is exhausted. */
 const told: readonly Error[] = [
   new RangeError("Array buffer allocation failed"),
   Object.assign(new Error("Failed to allocate memory"), { code: "ERR_MEMORY_ALLOCATION_FAILED" }),

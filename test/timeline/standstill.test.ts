@@ -1,4 +1,7 @@
-/** A timeline whose release does not know what commands mean from a date on: it keeps all, applies nothing, and goes on when it knows. */
+/**
+ * Tests a timeline whose release does not know the semantics from a date on: it stores everything, applies nothing, and
+ * continues once it knows.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { canonicalState } from "../../store/digest.js";
@@ -18,7 +21,7 @@ import {
 const root = KEY_IDS[ROOT];
 const SWITCH = "CLUSTER SEMANTICS 2";
 
-/** A minute of writes, the switch in its midst, and what came after it. */
+/** Returns a minute of writes with the switch in the middle. */
 function minute() {
   const entries = Array.from({ length: 60 }, (_, i) => entryAt(START + 1000 * i, `INCR k${i % 3}`));
   return [...entries, entryAt(START + 30_500, SWITCH, root)];

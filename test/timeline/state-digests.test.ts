@@ -1,4 +1,4 @@
-/** What is said of single keys as of a date: exactly that, or nothing. */
+/** Tests the digests of single keys as of a date: exact or absent. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { finish } from "../../protocol/steps.js";

@@ -1,5 +1,5 @@
 /**
- * The ids that XADD * told are the ids that stay, whatever order commands arrive in. DBSYNC_SEED replays a run.
+ * Tests that the ids reported for XADD * are the permanent ones, in any order of arrival. DBSYNC_SEED replays a run.
  * Source: docs/consistency.md "What can surprise you".
  */
 import assert from "node:assert/strict";
@@ -14,7 +14,7 @@ import { entryOf } from "./support/random-timeline.js";
 
 const RUNS = 40;
 const ENTRIES = 40;
-/** Few, so that many are of the same one. */
+/** Few dates, so that many entries share one. */
 const DATES = 5;
 const KEYS = ["a", "b"];
 
@@ -22,7 +22,7 @@ const seed = seedOfRun();
 
 type Argv = readonly ByteString[];
 
-/** Mostly XADD *; the rest moves, trims and drops streams without giving ids of its own. */
+/** Returns mostly XADD *; the remaining commands move, trim and drop streams without assigning ids. */
 function randomCommand(random: SeededRandom): Argv {
   const [key, other] = [random.oneOf(KEYS), random.oneOf(KEYS)];
   const kind = random.below(20);
@@ -43,7 +43,7 @@ function randomEntry(random: SeededRandom): Entry {
   return entryOf({ at, seq: random.oneOf([0, 0, 0, 1, 0xffff]), multi: random.chance(0.3), commands }, id);
 }
 
-/** The ids that an entry's XADD are told when it is merged. */
+/** Returns the ids reported for an entry's XADD when it is merged. */
 function toldBy(subject: Subject, each: Entry): string[] {
   const replies = subject.merge(each).map(({ reply }) => reply);
   const { multi, commands } = each.envelope;

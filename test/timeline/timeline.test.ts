@@ -1,4 +1,4 @@
-/** The timeline over restarts, refolds, wrong clocks, slow disks and damaged snapshots, on fake time. */
+/** Tests the timeline over restarts, refolds, wrong clocks, slow disks and damaged snapshots, on fake time. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { placeOf } from "../../timeline/entries/entry.js";
@@ -21,7 +21,7 @@ const NIL = { kind: "nil" };
 test("a restart with the clock a day behind shows everything that was acknowledged", async () => {
   const subject = await new TimelineSubject().open();
   await subject.writes(100, 1000, (i) => `SET k${i} v`);
-  // A client's clock may be as far ahead as the window says.
+  // A client's clock may be ahead by as much as the window permits.
   await subject.pass(1900);
   subject.write("SET ahead v", subject.now + 5000);
   const restarted = await subject.restarted({ now: subject.now - DAY_MS }).open();
@@ -212,7 +212,7 @@ test("what certainly affects too much is folded anew, or refused, before all beh
   let steps = 1;
   while (!timeline.prepare(late)) steps++;
   assert.equal(timeline.take(late).kind, "too-old");
-  // Units that were made take five times as many bytes.
+  // Applied units take five times as many bytes.
   assert.ok(timeline.figures.tailBytes < 3 * before, `${timeline.figures.tailBytes} of ${before}`);
   assert.ok(steps > 5 && steps < 15, `${steps} steps`);
   timeline.receive([late], MEMBER);
@@ -228,7 +228,7 @@ test("behind what touches whole databases so many units are not walked in one go
   for (let i = 0; i < 21_000; i++) subject.write(`SET k${i % 100} ${i}`, subject.now + 2 + (i >> 3));
   const swap = entryAt(subject.now + 1, "SWAPDB 3 4");
   const few = entryAt(subject.now + 2500, "SWAPDB 5 6");
-  // Which units it affects is found by walking all behind it, though it is none.
+  // To find the units it affects, the fold walks through all later ones, although there is none.
   while (!timeline.prepare(few)) await subject.turns(1);
   assert.equal(timeline.take(few).kind, "taken");
   assert.ok(timeline.prepare(swap), "at once: it is not worth getting ready for");
@@ -251,7 +251,7 @@ test("a write taken during a refold is readable at once, and after it", async ()
   );
   subject.isSlow = true;
   timeline.receive([entryAt(START + 1, "SET below 1"), ...many], MEMBER);
-  // A moment for others that may come, then it begins.
+  // It waits a moment for further entries, then begins.
   subject.elapse(300);
   timeline.tick();
   assert.equal(timeline.waiting.lateSize, 0);
@@ -371,7 +371,7 @@ test("a lone daemon's clock that jumps and stays is believed after ten minutes",
   assert.ok(subject.timeline.watermark > subject.now - MINUTE_MS);
 });
 
-/** @returns what the snapshot was */
+/** Changes a snapshot on the disk. @returns its earlier content */
 function change(subject: TimelineSubject, date: number, how: (chunks: Buffer[]) => void): Buffer[] {
   const chunks = [...(subject.snapshots.read(date) as Iterable<Buffer>)];
   const changed = chunks.map((chunk) => Buffer.from(chunk));

@@ -1,4 +1,4 @@
-/** Late entries wait for the next merge, and not for ever. */
+/** Tests that late entries wait for the next merge, but not indefinitely. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { writeCommand } from "../../protocol/resp/resp-writer.js";
@@ -10,10 +10,10 @@ import { Waiting } from "../../timeline/waiting.js";
 const dated = (at: number, commands = 1): Entry =>
   ({ envelope: { at, seq: 0, commands: Array(commands).fill([]) }, id: "" }) as unknown as Entry;
 const entry = dated(7);
-/** The clock's, after what waits. */
+/** The clock's date, after the entries that wait. */
 const DATE = 100;
 
-/** One that can be read again from its bytes. */
+/** Returns an entry that can be read again from its bytes. */
 function signed(at: number, seq = 0, text = "v"): Entry {
   const header = { key: "k".repeat(32), cluster: "c".repeat(32), at, seq, nonce: "n".repeat(16) };
   const body = Buffer.from(writeBody(header, [writeCommand(["SET", "k", text])]), "latin1");

@@ -1,4 +1,4 @@
-/** The low watermark: what moves it, and when others are told. */
+/** Tests the low watermark: what moves it, and when other daemons receive it. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Failure } from "../../timeline/failure.js";

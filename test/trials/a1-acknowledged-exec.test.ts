@@ -1,7 +1,7 @@
 /**
- * Number A1. An acknowledged EXEC, or an acknowledged write with a condition, is applied, and a connection reads what was acknowledged to it,
- * although one daemon answers from old state: it is cut off from its peers and missed what the sidecar sent, and it is the only one that
- * answers for a moment.
+ * Trial A1. An acknowledged EXEC, or an acknowledged write with a condition, is applied, and a connection reads what
+ * was acknowledged to it, although one daemon answers from old state: it is cut off from its peers, missed what the
+ * sidecar sent, and for a moment is the only daemon that answers.
  */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
@@ -15,9 +15,9 @@ import { RedisLine, said } from "./redis-line.js";
 import { Folder, pause, startSidecar, until, within } from "./scene.js";
 
 const STALE = 2;
-/** The stale daemon is the only one that answers for this long. */
+/** Milliseconds for which only the stale daemon answers. */
 const ALONE_MS = 1_000;
-/** The sidecar's --backend-timeout, and a time after which it certainly sends nothing of before on a new connection. */
+/** The sidecar's --backend-timeout, and a time after which it sends no earlier request on a new connection. */
 const SIDECAR_TIMEOUT = "2s";
 const FORGOTTEN_MS = 6_000;
 const STOOD_STILL_MS = 9_000;
@@ -25,9 +25,9 @@ const STOOD_STILL_MS = 9_000;
 class Scene implements AsyncDisposable {
   readonly folder = new Folder();
   trio!: Trio;
-  /** From clients to each daemon. */
+  /** The gates from clients to each daemon. */
   gates: Gate[] = [];
-  /** From peers to each daemon, and from the stale daemon to each peer. */
+  /** The gates from peers to each daemon, and from the stale daemon to each peer. */
   links = new Map<string, Gate>();
 
   static async start(): Promise<Scene> {
@@ -48,12 +48,12 @@ class Scene implements AsyncDisposable {
     return this.gates.map(({ address }) => address);
   }
 
-  /** The stale daemon receives nothing from its peers, and nothing of it reaches them. */
+  /** Holds the stale daemon's connections with its peers, in both directions. */
   holdPeers(): void {
     for (const [name, link] of this.links) if (name.includes(String(STALE))) link.hold();
   }
 
-  /** Only the stale daemon is reached, by a new connection. */
+  /** Leaves only the stale daemon reachable, by a new connection. */
   async onlyStale(): Promise<void> {
     for (const [index, gate] of this.gates.entries()) if (index !== STALE) gate.hold();
     this.gates[STALE]?.release();
@@ -176,7 +176,7 @@ describe("a daemon that answers from old state", () => {
     scene.holdPeers();
     await writer.call("SET state new", { replicated: 2 });
     await pause(STOOD_STILL_MS);
-    // It waits in the socket of the daemon that stands still.
+    // The request waits in the socket of the stopped daemon.
     const asked = waiting.ask([["GET", "state"]]);
     trio.daemon(STALE).kill("SIGCONT");
     const early = await within(ALONE_MS, asked);

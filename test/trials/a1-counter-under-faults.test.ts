@@ -1,6 +1,7 @@
 /**
- * Number A1, with random timing. Eight clients of one sidecar and one that increments a counter, while daemons hang, are killed and return.
- * The acknowledged EXECs are the counter, and no connection reads less than was acknowledged to it.
+ * Trial A1, with random timing. Eight clients of one sidecar and one that increments a counter, while daemons hang,
+ * are killed and return. The acknowledged EXECs equal the counter, and no connection reads less than was acknowledged
+ * to it.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -42,7 +43,7 @@ const faults: Readonly<Record<string, Fault>> = {
   },
 };
 
-/** Repeats what it is given on one connection until the end. */
+/** Repeats a step on one connection until the end. */
 async function repeat(
   port: number,
   isOver: () => boolean,

@@ -1,7 +1,8 @@
 /**
- * Number A2. What three real daemons answer, through a sidecar and to a client of all three, is valid after another daemon has answered, or after the
- * daemon that answered was killed: scans end with all elements or with a clear error, and ids, versions and payloads are the same everywhere.
- * The table is in docs/sidecar.md "Where an answer is valid".
+ * Trial A2. The answers of three real daemons, through a sidecar and to a client of all three, stay valid after
+ * another daemon has answered, or after the daemon that answered was killed: scans end with all elements or with a
+ * clear error, and ids, versions and payloads are the same everywhere. The table is in docs/sidecar.md "Where an
+ * answer is valid".
  */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
@@ -26,7 +27,7 @@ interface Family {
   readonly command: string;
   readonly key: readonly string[];
   add(name: string): string[];
-  /** Answered items for each element. */
+  /** Answered items per element. */
   readonly step: number;
 }
 
@@ -88,7 +89,7 @@ describe("what one of three daemons has answered", () => {
     folder[Symbol.dispose]();
   });
 
-  /** Scans through the sidecar; after the first page the daemon that gave it is killed. */
+  /** Scans through the sidecar, and kills the daemon of the first page after it. */
   async function scanOver(index: number, { command, key, step }: Family): Promise<Set<string> | Error> {
     const found = new Set<string>();
     let cursor = "0";

@@ -1,6 +1,7 @@
 /**
- * Number A2. A SCAN, HSCAN, SSCAN or ZSCAN through a sidecar returns each element that is there from beginning to end, or ends with an error,
- * although each page may be answered by another daemon: one that has not yet received what another client removed.
+ * Trial A2. A SCAN, HSCAN, SSCAN or ZSCAN through a sidecar returns each element that exists from beginning to end,
+ * or ends with an error, although each page may come from another daemon: one that has not yet received another
+ * client's deletions.
  */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
@@ -11,12 +12,12 @@ import { type Answer, RedisLine, said } from "./redis-line.js";
 import { Folder, startSidecar, until, within } from "./scene.js";
 
 const ELEMENTS = 1_500;
-/** A page that only one daemon may answer has this long before the others may answer too. */
+/** Milliseconds for which only one daemon may answer a page. */
 const ALONE_MS = 700;
 const PAGE = "400";
-/** What it has not received when the scan begins. */
+/** The index of the daemon that is missing the latest writes when the scan begins. */
 const LAGGING = 2;
-/** Pages of a scan that does not end. */
+/** Pages after which a scan counts as endless. */
 const PAGES_MAX = 1_000;
 
 const names = Array.from({ length: ELEMENTS }, (_, number) => `stays:${number}`);
@@ -27,7 +28,7 @@ interface Family {
   add(name: string): string[];
   remove(name: string): string[];
   page(cursor: string): string[];
-  /** Numbers of answered items for each element. */
+  /** Answered items per element. */
   readonly step: number;
 }
 
@@ -100,7 +101,7 @@ describe("through a sidecar", () => {
     folder[Symbol.dispose]();
   });
 
-  /** Asks while one daemon alone is reached; the others too, if no answer comes. */
+  /** Sends a request while only one daemon is reachable; admits all of them if no answer comes. */
   async function askOne(index: number, argv: readonly string[]): Promise<Answer> {
     for (const [number, gate] of gates.entries()) if (number !== index) gate.hold();
     const asked = line.call(...argv);
@@ -109,7 +110,10 @@ describe("through a sidecar", () => {
     return await asked;
   }
 
-  /** The first page at a daemon that has received everything, then at the lagging one. @returns what was found; or the error that ended it */
+  /**
+   * Gets the first page from a daemon that has received everything, the rest from the lagging one.
+   * @returns the elements, or the error that ended the scan
+   */
   async function scan(family: Family): Promise<Set<string> | Error> {
     const found = new Set<string>();
     let cursor = "0";

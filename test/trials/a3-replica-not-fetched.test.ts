@@ -1,6 +1,6 @@
 /**
- * Number A3. A daemon with --json-replica that cannot fetch the other server's documents at its start is not ready, and removes nothing there
- * when it can reach that server at last, whatever its own clients wrote before.
+ * Trial A3. A daemon with --json-replica that cannot fetch the other server's documents at its start is not ready,
+ * and removes nothing there when it can reach that server at last, whatever its own clients wrote earlier.
  */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
@@ -12,7 +12,7 @@ import { JsonLine } from "./json-line.js";
 import { pause, until, within } from "./scene.js";
 
 const ENTRIES = 100;
-/** What a write of the second daemon's client may take while the first server is away. */
+/** Milliseconds that a write of the second daemon's client may take while the first server is away. */
 const WRITE_MS = 8_000;
 
 async function count(port: number): Promise<number> {

@@ -1,6 +1,6 @@
 /**
- * Number A4. A PHP session's lock is released at every daemon, not only through the one that granted it, and a daemon that hangs does not hold
- * up the first request for as long as a call may take.
+ * Trial A4. A PHP session's lock is released at every daemon, not only through the one that granted it, and a daemon
+ * that hangs does not delay the first request for as long as a call may take.
  */
 import assert from "node:assert/strict";
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
@@ -15,10 +15,10 @@ import { skipWithout } from "../support/requirements.js";
 import { Gate } from "./gate.js";
 import { Folder, until } from "./scene.js";
 
-/** Seconds: more than any test here takes, so a lock ends by its release alone. */
+/** Seconds: more than any test here takes, so only a release ends a lock. */
 const LEASE = 3_600;
 
-/** A PHP process whose lines are read one by one. */
+/** A PHP process that reads lines one by one. */
 class Request implements Disposable {
   readonly #child: ChildProcessWithoutNullStreams;
   #stdout = "";
@@ -55,13 +55,13 @@ class Request implements Disposable {
     return this.#isOver;
   }
 
-  /** Waits until it has printed a text. @throws AssertionError  it ended without */
+  /** Waits until it has printed a text. @throws AssertionError  it ended without it */
   async prints(text: string): Promise<void> {
     await until(`PHP prints ${text}`, () => this.printed.includes(text) || this.#isOver);
     assert.ok(this.printed.includes(text), this.printed);
   }
 
-  /** Lets it go on. @returns what it has printed at its end */
+  /** Lets it continue. @returns what it has printed at its end */
   async finish(): Promise<string> {
     this.#child.stdin.end("\n");
     if (!this.#isOver) await once(this.#child, "close");
@@ -74,8 +74,9 @@ class Request implements Disposable {
 }
 
 /**
- * A request of the session `one`: prints `held` when it has the lock, and ends when it reads a line. It stays until each daemon has answered what
- * follows the release on its connection, which a script's own end waits for 0.2 s only.
+ * Returns the script of a request of the session `one`: it prints `held` when it has the lock, and ends when it reads
+ * a line. It stays until each daemon has answered the command after the release on its connection; a script's own end
+ * waits only 0.2 s for that.
  * @param lock  seconds
  */
 const session = (lock: number, options = "[]"): string => `
@@ -113,7 +114,7 @@ describe("a PHP session's lock", { timeout: 300_000, skip: skipWithout("php") },
 
     using holder = new Request([first, second], key, session(60), { TRIAL_SETTLES: "1" });
     await holder.prints("held\n");
-    // Read, not tried: a request that asks a daemon without the lock would be granted it.
+    // The test reads the lock: trying to take it could grant it at a daemon that is missing it.
     await until("the second daemon knows the lock", async () => {
       const code = `echo dbsync_call(['ZSCORE', 'session:lock:one', 'taken']) ?? 'nothing';`;
       using other = new Request([second], key, code);
@@ -140,7 +141,7 @@ describe("a PHP session's lock", { timeout: 300_000, skip: skipWithout("php") },
     await using hung = await Gate.open(() => daemon.port);
     hung.hold();
     const servers = [hung.address, `127.0.0.1:${daemon.port}`];
-    // 20 s, the longest time of a call, which the hung daemon takes in full.
+    // 20 s, the longest time of a call; the hung daemon uses all of it.
     const calling = `echo "calling\\n"; dbsync_send('GET k', ['policy' => 'all', 'timeout' => 20]); fgets(STDIN);`;
     using call = new Request(servers, key, `${calling} echo "called";`);
     await call.prints("calling\n");

@@ -1,4 +1,4 @@
-/** Number A5. A backup of a daemon that is catching up ends with 1, unless --incomplete is given. */
+/** Trial A5. A backup of a daemon that is catching up ends with 1, unless --incomplete is given. */
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { join } from "node:path";

@@ -1,6 +1,6 @@
 /**
- * Number B10. A join on an index with a condition that leaves one row reads some rows, not all: it is answered, is not refused for the
- * number of candidates, and holds up no other client.
+ * Trial B10. A join on an index with a condition that leaves one row reads some rows, not all: it is answered, is not
+ * refused for the number of candidates, and delays no other client.
  */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -16,7 +16,7 @@ const BATCH = 5_000;
 const CPU_MS_MAX = 100;
 const MS_PER_TICK = 10;
 
-/** CPU that a process has taken in all its threads, in milliseconds. */
+/** Returns the CPU time of a process in all its threads, in milliseconds. */
 function cpuMs(pid: number): number {
   const fields = readFileSync(`/proc/${pid}/stat`, "latin1")
     .replace(/^.*\) /s, "")

@@ -1,6 +1,6 @@
 /**
- * Number B11. A write that waits at a server that hangs is answered when the balancer has declared that server down, long before
- * --reply-timeout, and the next write of that database goes to the other server.
+ * Trial B11. A write that waits at a server that hangs is answered when the balancer has declared that server down,
+ * long before --reply-timeout, and the next write of that database goes to the other server.
  */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
@@ -14,7 +14,7 @@ import { RawClient } from "../support/raw-client.js";
 import { Folder, until, within } from "./scene.js";
 
 const REPLY_TIMEOUT_MS = 90_000;
-/** Heartbeats are missed after some seconds; the rest is for a busy machine. */
+/** Milliseconds: the balancer misses heartbeats after some seconds; the rest is for a busy machine. */
 const ANSWERED_MS = 30_000;
 
 /** Sends a statement of the line protocol. @returns the frame that answers it */

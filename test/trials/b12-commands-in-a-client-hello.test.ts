@@ -1,6 +1,6 @@
 /**
- * Number B12. A real TLS ClientHello, sent to a listener of text without TLS, closes the connection, and nothing in it is a command: here its
- * session ticket and its names hold lines of commands.
+ * Trial B12. A real TLS ClientHello that is sent to a text listener without TLS closes the connection, and no part of
+ * it is run as a command: here its session ticket and its names contain lines of commands.
  */
 import assert from "node:assert/strict";
 import { once } from "node:events";
@@ -15,7 +15,7 @@ import { within } from "./scene.js";
 
 const CLOSED_MS = 20_000;
 
-/** What a TLS client of Node sends first. */
+/** Returns the first bytes of a TLS client of Node. */
 async function clientHello(): Promise<Buffer> {
   const server = createServer();
   await listenAtFreePort(server);
@@ -34,7 +34,10 @@ async function clientHello(): Promise<Buffer> {
   return hello as Buffer;
 }
 
-/** The ClientHello with commands in place of a part of its ALPN name, which a client chooses freely, as it does its session ticket. */
+/**
+ * Returns the ClientHello with commands in place of a part of its ALPN name. A client chooses that freely, as well as
+ * its session ticket.
+ */
 async function helloWith(lines: string): Promise<Buffer> {
   const hello = Buffer.from(await clientHello());
   const at = hello.indexOf("x".repeat(200));

@@ -1,6 +1,7 @@
 /**
- * Number B13. PHP and Python check their deadline while they decode an answer: 20 MB of nils end a call with `timeout`, not with a value that
- * comes long after it. The same answer with few nils is a value, so its form is not what fails.
+ * Trial B13. PHP and Python check their deadline while they decode an answer: 20 MB of nils end a call with
+ * `timeout`, not with a value that comes long after it. The same answer with few nils is a value, so its form is not
+ * the reason.
  */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
@@ -15,13 +16,13 @@ import { Folder } from "./scene.js";
 const FEW = 1_000;
 /** 20 MB; fewer than the documented 4,194,304 elements. */
 const MANY = 4_000_000;
-/** Seconds of a call: what few nils may take on a busy machine, and a part of what many nils take to decode on a quiet one. */
+/** Seconds of a call: enough for few nils on a busy machine, and less than many nils need on a quiet one. */
 const PATIENT = 20;
 const HASTY = 0.5;
 
 const nils = (count: number): string => `*${count}\r\n${"$-1\r\n".repeat(count)}`;
 
-/** A daemon that answers every envelope with nils. */
+/** Starts a daemon that answers every envelope with nils. */
 function nilsDaemon(count: number): Promise<FakeV2> {
   const answer = nils(count);
   return fakeV2(

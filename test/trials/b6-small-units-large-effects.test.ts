@@ -1,6 +1,6 @@
 /**
- * Number B6. A unit of some bytes whose effect would be large is refused before it is recorded, or is carried out without holding up other
- * clients, in every family of commands.
+ * Trial B6. A unit of some bytes whose effect would be large is refused before it is recorded, or runs without
+ * delaying other clients, in every family of commands.
  */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -14,12 +14,12 @@ import { SeededRandom } from "../support/seeded-random.js";
 import { RedisLine, said } from "./redis-line.js";
 import { Folder, pause } from "./scene.js";
 
-/** Ten times what one step may take, as CPU of the daemon's main thread, so that other load does not count. */
+/** Ten times the limit of one step, as CPU time of the daemon's main thread, so that other load does not count. */
 const STEP_CPU_MS_MAX = 500;
 const MS_PER_TICK = 10;
 const PING_EVERY_MS = 20;
 
-/** CPU that a process's main thread has taken, in milliseconds. */
+/** Returns the CPU time of a process's main thread, in milliseconds. */
 function cpuMs(pid: number): number {
   const fields = readFileSync(`/proc/${pid}/task/${pid}/stat`, "latin1")
     .replace(/^.*\) /s, "")
@@ -27,7 +27,7 @@ function cpuMs(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) * MS_PER_TICK;
 }
 
-/** The most CPU that the daemon took while another client waited for its answer. */
+/** Measures the most CPU time that the daemon used while another client waited for its answer. */
 class Pings implements AsyncDisposable {
   longest = 0;
   #over = false;

@@ -1,6 +1,6 @@
 /**
- * Number B7. What one connection sends never ends the daemon, and never disturbs the other connections: frames of WebSocket and first bytes of
- * every listener, with bits flipped, pieces removed, repeated and cut off.
+ * Trial B7. What one connection sends never ends the daemon, and never disturbs the other connections: frames of
+ * WebSocket and first bytes of every listener, with bits flipped, pieces removed, repeated and cut off.
  */
 import assert from "node:assert/strict";
 import { once } from "node:events";
@@ -37,7 +37,7 @@ const UPGRADE = [
 ].join("\r\n");
 const MASK = [1, 2, 3, 4] as const;
 
-/** A frame of a WebSocket client. @param first  FIN, RSV1 (deflated) and the opcode */
+/** Returns a frame of a WebSocket client. @param first  FIN, RSV1 (deflated) and the opcode */
 function wsFrame(first: number, payload: Buffer): Buffer {
   const masked = payload.map((byte, index) => byte ^ (MASK[index % 4] as number));
   return Buffer.concat([Buffer.from([first, 0x80 | payload.length, ...MASK]), masked]);
@@ -47,7 +47,7 @@ const WS_PING = wsFrame(0x89, Buffer.from("hi"));
 const COMMAND = "ds:11:SET k value\0";
 const HELLO_V2 = "*1\r\n$5\r\nhello\r\n";
 
-/** A message of MongoDB with one document. @param code  of the operation: 2013 OP_MSG, 2004 OP_QUERY */
+/** Returns a message of MongoDB with one document. @param code  of the operation: 2013 OP_MSG, 2004 OP_QUERY */
 function mongoMessage(code: number, fields: Readonly<Record<string, number | string>>): Buffer {
   const parts = Object.entries(fields).map(([name, value]) => {
     const key = Buffer.from(`${name}\0`);
@@ -72,10 +72,10 @@ function mongoMessage(code: number, fields: Readonly<Record<string, number | str
 
 const NAMES = ["dbsync", "ws", "resp", "json", "memcached", "sql", "mongo", "admin", "tls"] as const;
 type Name = (typeof NAMES)[number];
-/** Of the daemon that takes unsigned commands. */
+/** Listeners of the daemon that takes unsigned commands. */
 const PLAIN = ["resp", "json", "memcached", "sql", "mongo", "admin"] as const;
 
-/** What a client of each listener may send first. */
+/** Returns possible first bytes of a client of each listener. */
 const samples = (hello: Buffer): Readonly<Record<Name, readonly (Buffer | string)[]>> => ({
   dbsync: [COMMAND, `${COMMAND}${COMMAND}`, `d2:${HELLO_V2.length}:${HELLO_V2}`],
   ws: [
@@ -118,7 +118,7 @@ const samples = (hello: Buffer): Readonly<Record<Name, readonly (Buffer | string
   tls: [hello, Buffer.concat([hello, hello])],
 });
 
-/** The bytes with one to four changes. */
+/** Returns the bytes with one to four changes. */
 function mutated(bytes: Buffer, random: SeededRandom): Buffer {
   let result = Buffer.from(bytes);
   for (let left = random.between(1, 4); left > 0 && result.length > 1; left--) {
@@ -147,13 +147,13 @@ function mutated(bytes: Buffer, random: SeededRandom): Buffer {
   return result;
 }
 
-/** A connection that sends well-formed requests all the time. */
+/** A connection that repeats well-formed requests. */
 interface Stays extends Disposable {
-  /** @throws AssertionError  the answer is not right, or there is none */
+  /** Repeats the request. @throws AssertionError  the answer is wrong or missing */
   check(): Promise<void>;
 }
 
-/** @param answer  read up to its first match */
+/** Opens such a connection. @param answer  read up to its first match */
 async function stays(port: number, request: string, answer: string, begin = "", begun = ""): Promise<Stays> {
   const raw = await RawClient.open(port);
   if (begin !== "") {
@@ -196,7 +196,10 @@ async function staysTls(port: number, ca: Buffer): Promise<Stays> {
   };
 }
 
-/** Sends bytes, and the end. @returns the connection, when the system has taken them, or the daemon has closed */
+/**
+ * Sends bytes and the end of the stream.
+ * @returns the connection, when the system has taken them, or the daemon has closed
+ */
 async function sendMutated(port: number, bytes: Buffer): Promise<Socket> {
   const socket = connect(port, "127.0.0.1");
   socket.on("error", () => {}).resume();
@@ -207,7 +210,7 @@ async function sendMutated(port: number, bytes: Buffer): Promise<Socket> {
   return socket;
 }
 
-/** One line of the daemon's own log that tells of an exception. */
+/** A line of the daemon's own log about an exception. */
 const EXCEPTION = /internal-error|uncaught|TypeError|RangeError|ReferenceError|unhandled/i;
 
 describe("mutated bytes", { timeout: 600_000 }, () => {
@@ -235,7 +238,7 @@ describe("mutated bytes", { timeout: 600_000 }, () => {
       "--tls-key",
       join(folder.path, "tls-key.pem"),
     ];
-    // --ws takes signed commands only.
+    // --ws accepts signed commands only.
     const ws = ["-s", makeKeyPair().file, "--ws", String(ports.ws), "--ws-compress"];
     const starts = [["-p", String(ports.dbsync), ...places], ["-p", String(ports.tls), ...files], ws];
     return { daemons: await Promise.all(starts.map((args) => startDaemon(args))), ports };

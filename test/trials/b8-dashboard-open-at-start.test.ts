@@ -1,4 +1,4 @@
-/** Number B8. A daemon starts, and stays up, while pages that were left open ask for every path of --admin. */
+/** Trial B8. A daemon starts, and stays up, while pages that were left open request every path of --admin. */
 import assert from "node:assert/strict";
 import { connect } from "node:net";
 import { test } from "node:test";
@@ -14,10 +14,10 @@ const AGAIN_MS = 50;
 /** Writes in the folder, so that a start takes a while. */
 const WRITES = 200_000;
 const BATCH = 20_000;
-/** How long a started daemon is asked. */
+/** Milliseconds of requests to a started daemon. */
 const ASKED_MS = 1_500;
 
-/** Asks for a path again and again, on a new connection each time, from before the daemon listens. */
+/** Requests a path repeatedly, each time on a new connection, starting ahead of the daemon's listener. */
 async function ask(port: number, path: string, isOver: () => boolean): Promise<void> {
   while (!isOver()) {
     const socket = connect(port, "127.0.0.1");

@@ -1,6 +1,6 @@
 /**
- * Number B9. Of two daemons (those of the SQL chain in docs/proxy.md) the one that never stopped takes writes all the time, also while the
- * other one returns, and although that one has writes that had not been passed on when it was killed.
+ * Trial B9. Of two daemons (those of the SQL chain in docs/proxy.md) the one that never stopped accepts writes all
+ * the time, even while the other one returns with writes that it had not sent when it was killed.
  */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
@@ -15,7 +15,7 @@ import { RedisLine, said } from "./redis-line.js";
 import { Folder, pause, until } from "./scene.js";
 
 const RETURNS = amount(1, 12);
-/** Long enough that the daemon that stays no longer counts on the other one. */
+/** Milliseconds after which the remaining daemon no longer waits for the other one. */
 const AWAY_MS = 12_000;
 
 class Pair implements AsyncDisposable {
@@ -23,7 +23,7 @@ class Pair implements AsyncDisposable {
   readonly daemons: DaemonProcess[] = [];
   #ports: number[] = [];
   #resp: number[] = [];
-  /** From each to the other one. */
+  /** The gates from each to the other one. */
   readonly links: Gate[] = [];
 
   static async start(): Promise<Pair> {
@@ -55,7 +55,7 @@ class Pair implements AsyncDisposable {
     return await RedisLine.open(this.#resp[index] as number);
   }
 
-  /** Until a daemon takes writes. */
+  /** Waits until a daemon accepts writes. */
   async takesWrites(index: number): Promise<void> {
     await until("it takes writes", async () => {
       using line = await this.line(index);
@@ -70,7 +70,7 @@ class Pair implements AsyncDisposable {
   }
 }
 
-/** Writes until it is stopped, and remembers what was not taken. */
+/** Writes until it is stopped, and records the refused writes. */
 class Writer implements AsyncDisposable {
   readonly refused: string[] = [];
   written = 0;

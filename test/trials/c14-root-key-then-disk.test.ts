@@ -1,6 +1,6 @@
 /**
- * Number C14. After the administrator's key was rotated as docs/runbooks.md says, a daemon whose disk died is replaced as it says, by the
- * first digits of its old id; the new daemon becomes live and writes become final.
+ * Trial C14. After the administrator's key was rotated as docs/runbooks.md says, a daemon whose disk died is replaced
+ * as it says, by the first digits of its old id; the new daemon becomes live and writes become final.
  */
 import assert from "node:assert/strict";
 import { rmSync } from "node:fs";
@@ -15,7 +15,7 @@ const LOST = 0;
 const SHORT_ID_DIGITS = 8;
 const LIVE_MS = 60_000;
 const ANSWER_MS = 20_000;
-/** A write is final 30 s later, when nothing is away. */
+/** Milliseconds: a write is final after 30 s when no daemon is away. */
 const FINAL_MS = 60_000;
 
 test("a daemon is replaced after the root key was rotated", { timeout: 400_000 }, async () => {

@@ -1,6 +1,6 @@
 /**
- * Number C15. A listed member that is gone stays visible after a rolling restart of the others: dbsync status reports a failure and ends with 1,
- * and so does dbsync doctor.
+ * Trial C15. A listed member that is gone stays visible after a rolling restart of the rest: dbsync status reports a
+ * failure and ends with 1, and so does dbsync doctor.
  */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -28,7 +28,7 @@ test("a listed member that is gone is reported after a rolling restart", { timeo
     return (await dbsync(["members", "add", ...trio.servers], [0, 1, 2])).code === 0;
   });
   await trio.end(GONE, "SIGKILL");
-  // The others' settings no longer name it.
+  // The settings of the remaining daemons no longer name it.
   const argsOf = trio.argsOf.bind(trio);
   trio.argsOf = (index) => {
     const args = argsOf(index);

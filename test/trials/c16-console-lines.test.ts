@@ -1,6 +1,6 @@
 /**
- * Number C16, the forms. No command that a page prints for a reader to type is a mistake of usage: against servers that refuse connections none
- * ends with 2.
+ * Trial C16, the forms. No command that a page prints for a reader to type is a usage error: against servers that
+ * refuse connections none ends with 2.
  */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
@@ -17,7 +17,7 @@ import { type ConsoleCommand, commandsOf, consoleCommands } from "./console-line
 import { Folder } from "./scene.js";
 
 const USAGE = 2;
-/** Children at a time. */
+/** Parallel child processes. */
 const TOGETHER = 4;
 
 type Checked = Pick<ConsoleCommand, "program" | "text">;
@@ -40,7 +40,7 @@ describe("what the pages print for a reader to type", { timeout: 600_000 }, () =
   });
   after(() => folder[Symbol.dispose]());
 
-  /** The machine's folders are the test's. */
+  /** Moves the machine's folders into the test's folder. */
   function inFolder(text: string): string {
     return text
       .replaceAll("/etc/dbsync", join(folder.path, "etc"))
@@ -48,7 +48,7 @@ describe("what the pages print for a reader to type", { timeout: 600_000 }, () =
       .replaceAll("/backup", join(folder.path, "backup"));
   }
 
-  /** Other places instead of the page's: servers refuse connections, listeners have ports of the test's own. */
+  /** Replaces addresses of the page: servers refuse connections, listeners have ports of the test's own. */
   async function placed({ program, text }: Checked): Promise<string> {
     let command = inFolder(text).replace(/--at \S+/, "--at 2026-01-31T11:58:20Z");
     if (program === "dbsync")
@@ -62,7 +62,7 @@ describe("what the pages print for a reader to type", { timeout: 600_000 }, () =
     return command.replace(program, `exec ${process.execPath} ${programPaths[program as "dbsync"]}`);
   }
 
-  /** @returns what a command printed about its usage; null: it is well-formed */
+  /** Runs a command. @returns its usage error; null: it is well-formed */
   async function mistake(command: Checked): Promise<string | null> {
     const text = await placed(command);
     if (command.program === "dbsync-proxy") return await mistakeOfProxy(text);
@@ -71,7 +71,7 @@ describe("what the pages print for a reader to type", { timeout: 600_000 }, () =
     return code === USAGE ? stderr : null;
   }
 
-  /** A proxy that listens has understood its arguments. */
+  /** Does the same for a proxy. One that listens has accepted its arguments. */
   async function mistakeOfProxy(text: string): Promise<string | null> {
     const child = spawn("sh", ["-c", text], { cwd: folder.path, stdio: ["ignore", "pipe", "pipe"] });
     let printed = "";
@@ -96,7 +96,7 @@ describe("what the pages print for a reader to type", { timeout: 600_000 }, () =
         commands.some((command) => command.program === program),
         program,
       );
-    // The same command on two pages is checked once.
+    // A command on two pages is checked once.
     const different = [...new Map(commands.map((command) => [command.text, command])).values()];
     const wrong: string[] = [];
     const check = async (): Promise<void> => {

@@ -1,6 +1,7 @@
 /**
- * Number C17. A restore onto a full disk ends with a sentence and code 1; daemons with fresh folders mark no answer late when no command is; a
- * daemon that is not on the list of members does not log the same trouble at every attempt to connect.
+ * Trial C17. A restore onto a full disk ends with a sentence and code 1; daemons with fresh folders mark no answer
+ * late when no command is; a daemon that is not on the list of members does not log the same error at every attempt
+ * to connect.
  */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
@@ -16,24 +17,27 @@ import { Folder, until } from "./scene.js";
 const WRITES = 100;
 /** Bytes of the full disk: less than the backup's contents. */
 const DISK = 65_536;
-/** Attempts to connect that the daemon makes while its log is counted, and how often it may report one trouble of one address meanwhile. */
+/**
+ * Attempts to connect that the daemon makes while its log is counted, and how often it may report one error of one
+ * address meanwhile.
+ */
 const ATTEMPTS = 12;
 const REPORTS_MAX = 2;
 
-/** Of three daemons. */
+/** The listed ones of three daemons. */
 const LISTED = [0, 1];
 const UNLISTED = 2;
 
 const dbsync = (args: readonly string[]): Promise<Ended> =>
   run(process.execPath, [programPaths.dbsync, ...args]);
 
-/** A file system without room, of root alone. @returns whether it is there */
+/** Mounts a file system without space, for root alone. @returns whether that succeeded */
 function mountFull(path: string): boolean {
   mkdirSync(path);
   return spawnSync("mount", ["-t", "tmpfs", "-o", `size=${DISK}`, "none", path]).status === 0;
 }
 
-/** By the size and number of the values: the disk becomes full in the log, or in the file that the log is written to. */
+/** Sizes and numbers of values: the disk becomes full in the log, or in the file that the log is written to. */
 for (const [bytes, keys] of [
   [20_000, 20],
   [100, 50],
@@ -95,7 +99,7 @@ test("an unlisted daemon does not log the same trouble at each attempt", { timeo
   const gates = [first, second];
   let attempts = 0;
   for (const gate of gates) gate.onConnection = () => attempts++;
-  // The daemon that no list names reaches the others through these gates.
+  // The unlisted daemon reaches the listed ones through these gates.
   trio.linkPort = (from, to) => (from === UNLISTED ? (gates[to] as Gate).port : (trio.ports[to] as number));
   for (const index of LISTED) await trio.start(index);
   const key = folder.privateKey(trio.root);

@@ -1,22 +1,22 @@
-/** The lines that the pages print for a reader to type: of `console` blocks, indented ones too. */
+/** Finds the commands that the pages print for a reader to type: lines of `console` blocks, indented ones too. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { ownFiles, repositoryRoot } from "../support/repository.js";
 
 export interface ConsoleCommand {
-  /** `page:line`, of the line on which it begins. */
+  /** `page:line` of its first line. */
   readonly where: string;
   readonly program: string;
-  /** The whole command, the program's name first, as a shell reads it. */
+  /** The complete command, starting with the program's name, as a shell reads it. */
   readonly text: string;
 }
 
 const PROGRAMS = "dbsyncd|dbsync-proxy|dbsync-keygen|dbsync";
-/** What may come before a program's name: loops' words, variables, npx, another user. */
+/** Matches what may precede a program's name: loops' words, variables, npx, another user. */
 const COMMAND = new RegExp(
   `^(?:(?:until|while|if|!|npx|sudo(?: -\\S+ \\S+)?|[A-Z_]+=\\S*)\\s+)*((${PROGRAMS})(?:\\s.*)?)$`,
 );
-/** A container's arguments follow its image's name, the last word that is alone. */
+/** Matches a container's arguments, which follow the image's name, the last word that is alone. */
 const CONTAINER = /^docker run\s.*\s((dbsyncd)\s.*)$/;
 
 /** Returns every command of this product in the console blocks of all pages. */
@@ -50,7 +50,7 @@ export function commandsOf(page: string, text: string): ConsoleCommand[] {
   return commands;
 }
 
-/** Splits a line at `;`, `&`, `&&`, `|` and `||`, without its comment; quotes and parentheses hold. */
+/** Splits a line at `;`, `&`, `&&`, `|` and `||`, except in quotes and parentheses, and drops its comment. */
 function partsOf(line: string): string[] {
   const parts = [""];
   let [quote, depth] = ["", 0];

@@ -1,4 +1,4 @@
-/** Number D18, MongoDB: errors carry what drivers read from them. */
+/** Trial D18, MongoDB: errors carry the fields that drivers read. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect } from "node:net";

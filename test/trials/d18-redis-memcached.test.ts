@@ -1,4 +1,4 @@
-/** Number D18, Redis and memcached: what their clients read. */
+/** Trial D18, Redis and memcached: answers are as their clients expect. */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
@@ -52,7 +52,7 @@ describe("clients of Redis and memcached", { timeout: 120_000 }, () => {
     assert.equal(rest, "+OK\r\n");
   });
 
-  /** Sends lines, then `mn`-like end: a `version`. @returns what was answered before it */
+  /** Sends lines, then `version` as the end mark. @returns the answers ahead of its answer */
   async function ask(text: string): Promise<string> {
     using client = await RawClient.open(memcached);
     client.send(`${text}version\r\n`);

@@ -1,4 +1,4 @@
-/** Number D19. SQL in English behaves as SQL. */
+/** Trial D19. SQL in English behaves as SQL. */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
@@ -23,7 +23,7 @@ describe("SQL in English", { timeout: 120_000 }, () => {
     await daemon?.[Symbol.asyncDispose]();
   });
 
-  /** The rows of an answer, of a map in RESP2. */
+  /** Returns the rows of an answer, from a map in RESP2. */
   async function rows(statement: string): Promise<string> {
     const answer = await line.call("SQL", "shop", statement);
     assert.ok(Array.isArray(answer), `${statement}: ${said(answer)}`);

@@ -1,4 +1,4 @@
-/** Number D20. Values of JSON that are awkward are found, kept and answered as they are. */
+/** Trial D20. Unusual JSON values are found, stored and answered unchanged. */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";

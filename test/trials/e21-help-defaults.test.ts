@@ -1,4 +1,4 @@
-/** Number E21, what can be observed quickly: every default that a program's help prints is a text. */
+/** Trial E21, what can be observed quickly: every default that a program's help prints is a text. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { programPaths } from "../support/programs.js";

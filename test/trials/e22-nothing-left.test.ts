@@ -1,6 +1,7 @@
 /**
- * Numbers E22 and 23. A process of tests leaves nothing in the temporary folder, however many key pairs, secrets and folders it made; and a
- * port that must refuse is one that the test holds, so no daemon of the user's own, and no other run, is behind it.
+ * Trials E22 and E23. A process of tests leaves nothing in the temporary folder, however many key pairs, secrets and
+ * folders it made; and the test reserves each port that must refuse, so no daemon of the user, and no other run, can
+ * listen there.
  */
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
@@ -13,7 +14,7 @@ import { Folder } from "./scene.js";
 
 const compiled = (name: string): string => JSON.stringify(pathToFileURL(join(buildRoot, "test", name)).href);
 
-/** What a test's process does, to its end; the names of the temporary folder's files are printed before. */
+/** The work of a test's process; it prints the names of the temporary folder's files ahead of its end. */
 const PROCESS = `
   const { readdirSync } = await import("node:fs");
   const { makeKeyPair } = await import(${compiled("support/envelope-client.js")});
@@ -42,7 +43,7 @@ for (const [how, code] of Object.entries({ ends: 0, throws: 1 }))
     assert.deepEqual(readdirSync(folder.path), []);
   });
 
-/** A client's place written into a test; 0 and names that are only read are no connection. */
+/** Matches a fixed port of a client in a test; 0 and names that are only read are no connection. */
 const FIXED = /\b(?:connect|createConnection)\(\s*\{?\s*(?:port:\s*)?[1-9]\d*\b/;
 const FIXED_SERVER = /\bcreateClient\(\s*\{[^}]*servers:\s*\[?\s*["'`](?:127\.|localhost)[^"'`]*:\d+/;
 

@@ -1,4 +1,7 @@
-/** A port of the loopback that leads to another one: a test holds it (bytes wait, nothing is closed), releases it, or cuts it. */
+/**
+ * A port of the loopback that forwards to another one: a test holds it (bytes wait, nothing is closed), releases it,
+ * or cuts it.
+ */
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import { listenAtFreePort } from "../support/free-port.js";
@@ -11,7 +14,7 @@ export class Gate implements AsyncDisposable {
   /** Connections that came while the gate was held. */
   #waiting: Socket[] = [];
   readonly #target: () => number;
-  /** Called for each connection that comes, also for one that is closed or waits. */
+  /** Called for each new connection, even if it is closed or waits. */
   onConnection: () => void = () => {};
 
   private constructor(target: () => number) {
@@ -44,13 +47,13 @@ export class Gate implements AsyncDisposable {
     return `127.0.0.1:${this.port}`;
   }
 
-  /** Bytes wait from now on, in both directions, and so do new connections. */
+  /** Lets bytes wait from now on, in both directions, and new connections as well. */
   hold(): void {
     this.#isHeld = true;
     for (const socket of this.#sockets) socket.pause();
   }
 
-  /** What waited passes, then everything; a gate that was shut opens. */
+  /** Forwards what waited, then everything; opens a gate that was shut. */
   release(): void {
     this.#isHeld = false;
     this.#isShut = false;
@@ -58,13 +61,13 @@ export class Gate implements AsyncDisposable {
     for (const socket of this.#waiting.splice(0)) if (!socket.destroyed) this.#join(socket);
   }
 
-  /** Closes all connections; what waited on them is lost. */
+  /** Closes all connections; waiting bytes are lost. */
   cut(): void {
     this.#waiting = [];
     for (const socket of this.#sockets) socket.destroy();
   }
 
-  /** As `cut`, and closes new connections, until the gate is released. */
+  /** Cuts, and closes new connections until the gate is released. */
   shut(): void {
     this.#isShut = true;
     this.cut();

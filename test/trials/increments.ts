@@ -1,23 +1,30 @@
-/** Increments of a counter by WATCH, GET, MULTI, SET and EXEC, as many libraries make them, and what was acknowledged of them. */
+/**
+ * Increments a counter by WATCH, GET, MULTI, SET and EXEC, as many libraries do, and counts the acknowledged
+ * increments.
+ */
 import assert from "node:assert/strict";
 import type { RedisLine } from "./redis-line.js";
 
 export class Increments {
-  /** EXECs that were answered with something else than nil. */
+  /** EXECs that were answered with something other than nil. */
   acknowledged = 0;
   /** EXECs whose answer was an error, or did not come: each may have been applied. */
   unknown = 0;
   /** Reads of less than had been acknowledged to the same connection. */
   readonly stale: string[] = [];
   readonly #key: string;
-  /** By connection: the highest value that was acknowledged to it. */
+  /** The highest value that was acknowledged, by connection. */
   readonly #seen = new WeakMap<RedisLine, number>();
 
   constructor(key: string) {
     this.#key = key;
   }
 
-  /** @returns whether the EXEC was acknowledged; null: unknown. @throws Error  the connection was closed before EXEC was sent */
+  /**
+   * Increments once.
+   * @returns whether the EXEC was acknowledged; null: unknown.
+   * @throws Error  the connection was closed before EXEC was sent
+   */
   async add(line: RedisLine): Promise<boolean | null> {
     if ((await line.call("WATCH", this.#key)) instanceof Error) return false;
     const read = await line.call("GET", this.#key);
@@ -42,7 +49,11 @@ export class Increments {
     return true;
   }
 
-  /** @throws AssertionError  an acknowledged EXEC has no effect, one that was answered nil has one, or a connection read what is old */
+  /**
+   * Checks the result.
+   * @throws AssertionError  an acknowledged EXEC has no effect, one that was answered nil has one, or a connection
+   *   read an old value
+   */
   check(counter: number): void {
     const { acknowledged, unknown } = this;
     const told = `the counter is ${counter} after ${acknowledged} acknowledged EXECs and ${unknown} of unknown effect`;

@@ -1,4 +1,4 @@
-/** A client of the JSON listener: a request a line, an answer a line. */
+/** A client of the JSON listener: one request per line, one answer per line. */
 import { RawClient } from "../support/raw-client.js";
 
 export type JsonAnswer = Readonly<Record<string, unknown>>;
@@ -23,7 +23,7 @@ export class JsonLine implements Disposable {
     return JSON.parse(Buffer.from(line, "latin1").toString()) as JsonAnswer;
   }
 
-  /** The text of the answer to one line. */
+  /** Returns the text of the answer to one line. */
   async text(request: string): Promise<string> {
     this.#raw.send(`${Buffer.from(request).toString("latin1")}\n`);
     return (await this.#raw.readTo("\n")).trim();

@@ -1,4 +1,4 @@
-/** A Redis client of RESP2 that knows nothing of the product: commands in order, answers in order. */
+/** A Redis client of RESP2 without any of the product's code: commands in order, answers in order. */
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 
@@ -53,7 +53,7 @@ export class RedisLine implements Disposable {
   }
 }
 
-/** @returns null: the answer is not complete */
+/** Parses an answer. @returns null: it is not complete */
 function readAnswer(bytes: Buffer, start: number): { answer: Answer; end: number } | null {
   const lineEnd = bytes.indexOf("\r\n", start);
   if (lineEnd < 0) return null;
@@ -80,7 +80,7 @@ function readAnswer(bytes: Buffer, start: number): { answer: Answer; end: number
   return { answer, end: offset };
 }
 
-/** The answer's text, of an error too. */
+/** Returns the text of an answer or error. */
 export function said(answer: Answer): string {
   if (answer === null) return "nil";
   return Array.isArray(answer)

@@ -1,4 +1,4 @@
-/** What several trials need: keys in files, sidecars, folders that go when the test ends, and waiting. */
+/** What several trials share: keys in files, sidecars, folders that are removed when the test ends, and waiting. */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,7 +8,7 @@ import type { KeyPair } from "../support/envelope-client.js";
 export class Folder implements Disposable {
   readonly path: string = mkdtempSync(join(tmpdir(), "dbsync-trial-"));
 
-  /** @returns its path */
+  /** Writes a file. @returns its path */
   file(name: string, content: string | Buffer, mode = 0o600): string {
     const path = join(this.path, name);
     writeFileSync(path, content, { mode });
@@ -55,7 +55,7 @@ export async function until(
   }
 }
 
-/** What a promise comes to, or null if it has not settled after the given milliseconds. */
+/** Returns a promise's result, or null if it has not settled after the given milliseconds. */
 export async function within<T>(ms: number, promise: Promise<T>): Promise<T | null> {
   return await Promise.race([promise, pause(ms).then(() => null)]);
 }

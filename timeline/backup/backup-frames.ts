@@ -99,7 +99,7 @@ export class FrameReader {
   }
 
   /**
-   * Yields all frames in their order, and a description of the damage in place of a damaged frame. After an
+   * Yields all frames in order, and a description of the damage in place of a damaged frame. After an
    * impossible length the rest of the file is unknown.
    */
   *frames(): Generator<Frame | DamagedBytes> {

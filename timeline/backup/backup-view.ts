@@ -8,7 +8,7 @@ import type { SnapshotSource } from "../snapshots/snapshot-files.js";
 import { type DamagedBytes, type Frame, FrameReader, type Hash, isDamage } from "./backup-frames.js";
 import { type BackupEnd, entriesOf, readEnd, readSnapshotPiece, type StoredEntry } from "./backup-items.js";
 
-/** The file is not what was written: nothing of it is to be used. */
+/** The file is damaged: nothing in it may be used. */
 export class DamagedBackup extends Error {
   override readonly name = "DamagedBackup";
   readonly damages: readonly DamagedBytes[];
@@ -60,7 +60,7 @@ export class BackupView {
           if (found.kind === "end") end = readEnd(found.items);
           else addFrame(found, { frames, late, pieces });
         } catch {
-          // Its seals are good: some other program has made it.
+          // Its seals are valid, so another program has made it.
           const to = found.offset + found.bytes;
           damages.push({ from: found.offset, to, problem: "they are no part of a backup" });
           break;
@@ -104,7 +104,7 @@ export class BackupView {
     }
   }
 
-  /** Dates of the snapshots, rising. */
+  /** Dates of the snapshots, ascending. */
   list(): number[] {
     return [...this.end.snapshots].sort((a, b) => a - b);
   }

@@ -1,4 +1,4 @@
-/** An index's rows of seconds, read in small steps; computed from the places where the index has no row that fine. */
+/** Reads an index's rows for ranges of seconds, in small steps. Where the index has no rows that fine, they are computed from the places. */
 
 import type { Steps } from "../../protocol/steps.js";
 import { dateOf } from "../entries/entry.js";
@@ -11,7 +11,7 @@ import type { SumTable } from "./sum-table.js";
 const ROWS_A_STEP = 8192;
 const COARSEST = ROW_SECONDS.length - 1;
 
-/** Rows that have entries, of those that begin `from` ≤ second < `to`. */
+/** Returns the rows that have entries and begin at a second with `from` ≤ second < `to`. */
 export function* ownRows(
   index: DigestIndex,
   set: DigestSet,
@@ -38,7 +38,7 @@ export function* ownRows(
   }
 }
 
-/** @returns the key to go on from; `end` at the end */
+/** @returns the key to continue from; `end`: there are no more */
 function addRows(
   rows: RowSums,
   table: SumTable,

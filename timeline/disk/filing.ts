@@ -21,7 +21,7 @@ const BEHIND_BYTES_MAX = 64 * 1024 * 1024;
 export interface FilingHandlers {
   /** LMDB has all groups up to this one. */
   readonly onFiled: (sequence: number) => void;
-  /** LMDB accepts nothing any more. */
+  /** LMDB accepts nothing any longer. */
   readonly onFailed: (problem: unknown) => void;
 }
 

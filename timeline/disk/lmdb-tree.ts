@@ -12,7 +12,7 @@ import { checkHeader, DamagedFile } from "./lmdb-header.js";
 import { BINARY, entrySlices, logMarkIn, placeSlices, type Slice, type StoredEntry } from "./lmdb-reader.js";
 import { LOG_KEY, writeLogMark } from "./log-mark.js";
 
-/** Keys whose pages are checked before LMDB reads them: some 0.2 s. */
+/** Keys whose pages are checked before LMDB reads them: about 0.2 s. */
 const CHECKED_MAX = 200_000;
 
 const LIBRARY = /[\\/]lmdb[\\/]/;

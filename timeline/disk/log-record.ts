@@ -89,7 +89,7 @@ function endOf(bytes: Buffer, at: number): number | null {
   return crc32(bytes.subarray(at + LENGTH_AT, end)) === bytes.readUInt32BE(at + CRC_AT) ? end : null;
 }
 
-/** @param bytes  of which the CRC has been found right */
+/** @param bytes  their CRC has been checked */
 function readOperations(bytes: Buffer): Operation[] {
   const operations: Operation[] = [];
   let at = 0;

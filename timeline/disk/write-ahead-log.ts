@@ -25,7 +25,7 @@ import { type LogRecord, readRecords, recordBytes, writeRecord } from "./log-rec
 
 const FILE_NAMES = ["log-1", "log-2"] as const;
 const FILE_MODE = 0o600;
-/** Bytes of a file after which the other one is used: reading both at a start takes some 50 ms. */
+/** Bytes of a file after which the other one is used: reading both at startup takes about 50 ms. */
 const FILE_BYTES = 16 * 1024 * 1024;
 /** One that a long group has made longer than this is cut before it is written again. */
 const FILE_BYTES_MAX = 2 * FILE_BYTES;
@@ -34,7 +34,7 @@ const FILE_BYTES_MAX = 2 * FILE_BYTES;
  * half the time where it changes neither the file's size nor its blocks.
  */
 const ROOM_AHEAD_BYTES = 256 * 1024;
-/** Bytes of the buffer in which the next group is put together; longer groups get their own. */
+/** Bytes of the buffer in which the next group is assembled; longer groups get a buffer of their own. */
 const ROOM_BYTES = 1024 * 1024;
 
 /** A write that is on the disk when it is done costs half of a write and a sync. Elsewhere it may end in the disk's own memory. */
@@ -112,7 +112,7 @@ export class WriteAheadLog {
   }
 
   /**
-   * Writes a group. Not before the last write is over; after one that failed never again.
+   * Writes a group. Must not be called before the last write has ended, nor after a write has failed.
    * @returns the group, or its promise where a thread writes it
    * @throws Error  the system's, perhaps as a rejection
    */

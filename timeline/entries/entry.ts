@@ -46,7 +46,7 @@ export function comparePlaces(a: Place, b: Place): number {
   return a.at - b.at || a.seq - b.seq || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0);
 }
 
-/** Entries in their order. */
+/** Entries in order. */
 export function compareEntries(a: Entry, b: Entry): number {
   return (
     a.envelope.at - b.envelope.at ||

@@ -1,4 +1,4 @@
-/** Items of which the first in their order is taken out first: a binary heap. */
+/** A binary heap: the first item in order is taken out first. */
 
 export class Heap<Item> {
   readonly #items: Item[] = [];

@@ -19,7 +19,7 @@ export type MarkName =
   | "letters"
   | "state";
 
-/** Entries that are read in their order: of a storage, of a folder that another process writes, or of a backup. */
+/** Entries that are read in order: of a storage, of a folder that another process writes, or of a backup. */
 export interface EntrySource {
   /**
    * Returns entries whose place is at or after `from` and before `to`, in order; null: no bound. Buffers are views
@@ -47,13 +47,13 @@ export interface Storage extends EntrySource, MarkSource {
   /**
    * Adds entries and sets marks, all or nothing. Reads may see them only once they are flushed; a caller that needs
    * them earlier retains them itself. Puts are flushed in the order of the calls.
-   * @param entries  place (42 bytes) and value; the caller must not change either any more
+   * @param entries  place (42 bytes) and value; the caller must not change either afterwards
    */
   put(entries: readonly (readonly [place: Buffer, value: Buffer])[], marks?: readonly Mark[]): void;
 
   /**
    * Resolves when everything put so far is as safe as --fsync says; calls that wait together share one sync. Rejects
-   * when the disk has failed; from then on it always rejects, and nothing more is put.
+   * when the disk has failed; from then on it always rejects, and nothing more is written.
    */
   flushed(): Promise<void>;
 

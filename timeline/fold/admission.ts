@@ -16,9 +16,9 @@ import { unitsOf } from "./unit.js";
 
 /**
  * Merges an entry that is not recorded yet.
- * @param maxRedone  units that may be done again
+ * @param maxRedone  units that may be redone
  * @param stepsMax   steps that the entry may cost this daemon
- * @returns too-much: it would be more; null: more units would be done again; nothing is changed then
+ * @returns too-much: it would be more; null: more units would be redone; nothing is changed then
  */
 export function admit(
   fold: Fold,
@@ -27,7 +27,7 @@ export function admit(
   stepsMax: number,
 ): readonly FoldedEntry[] | "too-much" | null {
   const merge = () => fold.mergeWithin(maxRedone, [entry]);
-  // An entry after which other units have to be done again is tried first.
+  // An entry after which other units have to be redone is tried first.
   if (!isAfter([entry], fold.newest)) {
     const isTooMuch = isCounted(entry, fold.ring) && exceeds(entry, stepsMax, fold);
     return isTooMuch ? "too-much" : merge();

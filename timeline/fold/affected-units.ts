@@ -11,9 +11,9 @@ import { compareUnits, type FoldUnit, type TouchNode, type WholeTouch } from "./
 
 /** The units from which a change of the fold spreads. */
 export interface Seeds {
-  /** Units to be added, in their order; they are in the lists already. */
+  /** Units to be added, in order; they are in the lists already. */
   readonly late: readonly FoldUnit[];
-  /** Applied units that have to be done again in any case, in their order. */
+  /** Applied units that have to be redone in any case, in order. */
   readonly flipped: readonly FoldUnit[];
 }
 
@@ -27,7 +27,7 @@ export function firstOf({ late, flipped }: Seeds): FoldUnit | null {
 /** Each search has a number of its own, by which units and nodes know what it has seen. */
 let searches = 0;
 
-/** Along the lists. @returns the affected, in their order; those that are flipped among them; null: more than `max` */
+/** Along the lists. @returns the affected, in order; those that are flipped among them; null: more than `max` */
 export function affectedAlongLists({ late, flipped }: Seeds, max: number): FoldUnit[] | null {
   const search = ++searches;
   const heap = new Heap<FoldUnit>(compareUnits);
@@ -83,7 +83,7 @@ function find(unit: FoldUnit, search: number, heap: Heap<FoldUnit>): void {
 
 /**
  * Past all later units; otherwise the same.
- * @param later  the applied units from the first seed on, in their order
+ * @param later  the applied units from the first seed on, in order
  */
 export function affectedAlongTail(
   { late, flipped }: Seeds,

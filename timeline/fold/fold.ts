@@ -1,6 +1,6 @@
 /**
  * The state that a timeline makes: entries arrive in any order, and the state is always that of all of them applied
- * in their order. Units in the tail can be undone: a late one undoes the units that it affects, newest first, and
+ * in order. Units in the tail can be undone: a late one undoes the units that it affects, newest first, and
  * these are applied again after it. One synchronous step for each batch. Source: docs/architecture.md "The life of a
  * signed write".
  */
@@ -33,9 +33,9 @@ export type { FoldedEntry, UnitAnswer };
 export class Fold {
   /** The database after all entries so far. */
   readonly database: Database;
-  /** The date up to which nothing can be merged any more. */
+  /** The date up to which nothing can be merged any longer. */
   cutAt: number;
-  /** Units undone and done again so far. */
+  /** Units undone and redone so far. */
   redone = 0;
   /**
    * The place from which nothing is applied, as this release does not know what commands mean; null: everything is

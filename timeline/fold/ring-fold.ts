@@ -31,10 +31,10 @@ export class RingFold {
   #base: KeyRing;
   /** The ring after all units; the base itself while there are none. */
   #newest: KeyRing;
-  /** The units that may change the ring, in their order. */
+  /** The units that may change the ring, in order. */
   #units: FoldUnit[] = [];
   readonly #versions = new Map<ByteString, Version[]>();
-  /** The switches in their order; rarely more than none. */
+  /** The switches in order; rarely more than none. */
   #switches: Switch[] = [];
   /** The place from which the base does not know what commands mean; null: it does. */
   #baseEnd: Place | null;

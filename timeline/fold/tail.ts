@@ -1,5 +1,5 @@
 /**
- * The applied entries that can still be undone, in their order; dropped at the front, added mostly at the end. An
+ * The applied entries that can still be undone, in order; dropped at the front, added mostly at the end. An
  * entry is stored as its bytes and its undo records: the fewer objects live on, the less there is to collect. Its
  * units are made again when an entry comes that belongs before it, which is rare.
  */
@@ -98,7 +98,7 @@ export class Tail {
     return this.#sinceAsked < KEPT_AFTER_LATE && this.#foldedFrom === this.#entries.length;
   }
 
-  /** Returns the entries from a place on, in their order. @param max  entries at most */
+  /** Returns the entries from a place on, in order. @param max  entries at most */
   from(place: Place, max: number): readonly TailEntry[] {
     const first = this.#firstFrom(place);
     return this.#entries.slice(first, first + max) as TailEntry[];
@@ -113,7 +113,7 @@ export class Tail {
   }
 
   /**
-   * Inserts entries that have their units where they belong; all later ones have theirs. @param added  in their order
+   * Inserts entries that have their units where they belong; all later ones have theirs. @param added  in order
    */
   insert(added: readonly TailEntry[]): void {
     const entries = this.#entries;
@@ -146,7 +146,7 @@ export class Tail {
   }
 
   /**
-   * Takes the entries from a place on that have no units yet, in their order; the caller makes the units.
+   * Takes the entries from a place on that have no units yet, in order; the caller makes the units.
    * @param max  of their units, roughly: then the newest
    */
   takeFolded(from: Place, max: number): FoldedEntries {

@@ -1,5 +1,5 @@
 /**
- * Lists of the units that touch each key of the tail, in their order: with these the cost of a late unit depends on
+ * Lists of the units that touch each key of the tail, in order: with these the cost of a late unit depends on
  * the later units of its keys, and not on the complete tail.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -29,7 +29,7 @@ export class TouchLists {
 
   /**
    * Inserts units where they belong, and finds out which of them are late.
-   * @param units  in their order
+   * @param units  in order
    * @param max    applied units that one of them may affect: no more of a key's list is walked
    * @returns false: it would be more, and none of them has been added
    */

@@ -17,7 +17,7 @@ import { compareUnits, type FoldUnit, findTouches, unitsOf } from "./unit.js";
 
 /**
  * Later units that are walked where whole databases are touched, at most: no list leads to the affected units then.
- * Some 10 ms. More units count as too many to be done again.
+ * Some 10 ms. More units count as too many to be redone.
  */
 const WALKED_MAX = 20_000;
 
@@ -140,7 +140,7 @@ export class TouchedTail {
     return units.some((unit) => this.#lists.affectsMore(unit, max));
   }
 
-  /** Whether walking all units from a place on takes too long. @param max  units that may be done again */
+  /** Whether walking all units from a place on takes too long. @param max  units that may be redone */
   #isTooLong(place: Place, max: number): boolean {
     return max < Number.POSITIVE_INFINITY && this.#tail.hasMoreFrom(place, WALKED_MAX);
   }
@@ -150,7 +150,7 @@ export class TouchedTail {
     for (const unit of placed) this.#lists.remove(unit);
   }
 
-  /** @returns in their order; null: more than `max`, or they cannot be found so soon */
+  /** @returns in order; null: more than `max`, or they cannot be found so soon */
   affected(seeds: Seeds, max: number): FoldUnit[] | null {
     const first = firstOf(seeds);
     if (first === null) return [];
@@ -193,7 +193,7 @@ export class TouchedTail {
     if (this.#lastWhole === unit) this.#lastWhole = null;
   }
 
-  /** Counts a unit that has been applied, once more or for the first time, and is in the lists. */
+  /** Counts a unit that has been applied, again or for the first time, and is in the lists. */
   keep(unit: FoldUnit): void {
     unit.isApplied = true;
     this.#bytes -= unit.bytes;

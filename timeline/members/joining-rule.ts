@@ -1,31 +1,31 @@
 /**
- * Decides when a daemon that a list has added may take entries itself: a live member has spoken under that list, all
- * entries that this member held by then are here, and nothing is taken any more at or before a date that any daemon
- * can have called final.
+ * Decides when a daemon that a list has added may accept entries itself. Three conditions: a live member has reported
+ * under that list; all entries that this member had then are here; and no entry is accepted any longer at or before a
+ * date that some daemon may have called final.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 
 /** The last report of another member. */
 export interface Heard {
-  /** The hash of the list under which it spoke. */
+  /** The hash of the list under which it reported. */
   readonly list: ByteString;
-  /** Whether it has joined itself. */
+  /** Whether it has itself joined. */
   readonly isLive: boolean;
   /** The watermark that the member has published. */
   readonly watermark: number;
-  /** Whether all that it held at some time after it first spoke under the list is here, and on disk. */
+  /** Whether everything that it had when it first reported under the list, or later, is here and on disk. */
   readonly isPulled: boolean;
 }
 
 /**
- * Returns the watermark to begin with: the lowest of the live members that have spoken under the list and all of
- * whose entries are here. One such member is enough: before any daemon calls a date final, each member of its list
- * has published a watermark as high and has it on disk; and a member that speaks under this list no longer reports
- * under an earlier one. So no stable point is required, nor a report of a member that is away. A watermark that is
- * ahead of the time, as after a clock's jump, is not adopted while another member has yet to speak.
+ * Returns the watermark to begin with: the lowest among the live members that have reported under the list and whose
+ * entries are all here. One such member is enough: before any daemon calls a date final, each member of its list has
+ * published a watermark at least as high and has it on disk; and a member that reports under this list no longer
+ * reports under an earlier one. So neither a stable point nor a report from an absent member is required. A watermark
+ * that is ahead of the time, for example after a clock jumped, is not adopted until all other members have reported.
  * @param list    the hash of the list in force
  * @param others  the remaining members of the list
- * @param now     by this daemon's clock, milliseconds since 1970
+ * @param now     milliseconds since 1970, by this daemon's clock
  * @returns null: the daemon may not begin
  */
 export function joinedWatermark(

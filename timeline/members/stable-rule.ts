@@ -1,6 +1,6 @@
 /**
  * Decides when everything dated before a time is final: when each member has reported, as of one moment and only of
- * what is on its disk, that it takes nothing earlier any more, and that it holds the same entries up to there as this
+ * what is on its disk, that it takes nothing earlier any longer, and that it holds the same entries up to there as this
  * daemon does *now*. Each envelope is taken first-hand by some member before that member's report, so equal reports
  * mean that no earlier envelope can still arrive.
  */
@@ -10,7 +10,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
 export interface Report<Digest> {
   /** The hash of the list under which it reports; empty: the cluster has no list. */
   readonly list: ByteString;
-  /** The date up to which nothing is taken first-hand any more; milliseconds since 1970. */
+  /** The date up to which nothing is taken first-hand any longer; milliseconds since 1970. */
   readonly watermark: number;
   /** The digest of all entries dated before the requested time. */
   readonly digest: Digest;

@@ -1,6 +1,6 @@
 /**
- * Rules for the entries that a daemon takes, the members that it takes them from, and the time at which it may
- * report: by the lists that it knows, as soon as they are in memory.
+ * Rules for which entries a daemon accepts, from which members, and when it may report. They follow from the member lists
+ * that it knows, as soon as these are in memory.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Standing } from "../../protocol/members/succession.js";
@@ -13,22 +13,24 @@ export interface OwnStanding {
   readonly isLive: boolean;
 }
 
-/** Why nothing is taken from clients. */
+/** The reason why nothing is accepted from clients. */
 export type FirstHandRefusal = "no-data" | "no-member" | "joining" | "skewed";
 
 /** Whether a list says which daemons are members. */
 const isListed = ({ heads }: Standing): boolean => heads.length > 0;
 
 /**
- * Whether a daemon may take entries from another one. As soon as a newer list is seen, daemons that it leaves out
- * send nothing any more, and a daemon that is in no list itself receives nothing: while it joins, it could receive
- * entries from a daemon before it learns that this one was left out. Without a list every authenticated daemon may
- * send.
+ * Whether a daemon may accept entries from another one. As soon as a newer list is seen, nothing is accepted from daemons
+ * that it leaves out. A daemon that is in no list itself accepts nothing: while it joins, it could receive entries from a
+ * daemon before it learns that the list leaves that daemon out. Without a list every authenticated daemon may send.
  */
 export const mayTakeFrom = (standing: Standing, own: ByteString, id: ByteString): boolean =>
   !isListed(standing) || (standing.members.has(own) && standing.members.has(id));
 
-/** A list must not have members without data, as such a member would start again with nothing. */
+/**
+ * Returns why writes of clients are refused; null: they are accepted. A list must not have members without data, because
+ * such a member would start again with nothing.
+ */
 export function firstHandRefusal({
   standing,
   own,
@@ -45,7 +47,7 @@ export function firstHandRefusal({
 /**
  * Whether a daemon may report. The list must be on disk, and so must all entries that were held when it was first
  * seen, some of which a daemon may have sent that the list leaves out: a report covers only what is on disk, and
- * later arrivals would follow it. Two lists that do not follow each other cannot both be obeyed.
+ * later arrivals would follow it. Two parallel lists cannot both be obeyed.
  */
 export const mayReport = ({
   standing,

@@ -1,6 +1,6 @@
 /**
- * Folds the timeline again from a snapshot, or from nothing, in slices: at a start; when an entry belongs below the
- * tail; when too many units would have to be done again in one step; and to make a snapshot.
+ * Folds the timeline again from a snapshot, or from nothing, in slices: at startup; when an entry belongs below the
+ * tail; when too many units would have to be redone in one step; and to make a snapshot.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Steps } from "../../protocol/steps.js";
@@ -23,31 +23,31 @@ export interface RefoldParts extends Beginning {
   readonly storage: EntrySource;
   /** null: there are none. */
   readonly snapshots: SnapshotSource | null;
-  /** The snapshot that it begins with; null: it begins with nothing. */
+  /** The snapshot to begin with; null: begins with nothing. */
   readonly from: number | null;
-  /** Entries dated up to it are folded without undo records. */
+  /** Entries dated up to this are folded without undo records. */
   readonly horizon: number;
-  /** Bytes that undo records may take: beyond them the oldest are forgotten, and the fold is cut later … */
+  /** Bytes that undo records may take: if they take more, the oldest are dropped, and the fold is cut at a later date … */
   readonly tailBytes: number;
-  /** … up to this date at most; left out: up to the entries folded so far. */
+  /** … which is at most this one; absent: at most that of the entries folded so far. */
   readonly cutTo?: () => number;
   /** The date after which entries are left out; not below the horizon. */
   readonly until: number;
   /**
-   * Receives the entries from the snapshot's date on, and the snapshot's sums of those before; null: no index is
+   * Receives the entries after the snapshot's date, and the snapshot's sums for the earlier ones; null: no index is
    * filled.
    */
   readonly index: DigestIndex | null;
-  /** Whether an entry is to be left out because the caller merges it. */
+  /** Whether to leave out an entry because the caller merges it. */
   readonly skips: (id: ByteString) => boolean;
   readonly damaged: (place: Place) => void;
-  /** Receives the fold that it begins with. */
+  /** Receives the fold at the beginning. */
   readonly begun?: (fold: Fold) => void;
-  /** Receives the entries that concern the key ring, in their order, the snapshot's first. */
+  /** Receives the entries that concern the key ring in order, first those in the snapshot. */
   readonly foundRing?: (entry: Entry) => void;
   /**
-   * Receives every entry that is folded, whose buffers are views that are valid until the next one, and the answers
-   * of its units.
+   * Receives each folded entry and the answers of its units. The entry's buffers are views, valid only until the next
+   * entry.
    */
   readonly found: (entry: Entry, answers: readonly UnitAnswer[]) => void;
 }
@@ -58,7 +58,7 @@ export class Refold {
   readonly steps: Steps<Fold>;
   /** Entries folded so far. */
   entries = 0;
-  /** Everything before it is folded; null: nothing yet. */
+  /** Everything before this place is folded; null: nothing yet. */
   #next: Buffer | null = null;
 
   constructor(parts: RefoldParts) {
@@ -66,7 +66,7 @@ export class Refold {
     this.steps = this.#run();
   }
 
-  /** Whether it has passed a place. */
+  /** Whether the refold has passed a place. */
   isPast(place: Place): boolean {
     return this.#next !== null && writePlace(place).compare(this.#next) < 0;
   }
@@ -100,8 +100,8 @@ export class Refold {
   }
 
   /**
-   * @returns the place from which to continue; null: that was all. No iterator of the storage is retained from one
-   * turn to the next.
+   * Keeps no storage iterator open from one turn to the next.
+   * @returns the place to continue from; null: that was all
    */
   #foldSome(fold: Fold, from: Buffer, to: Buffer): Buffer | null {
     const { storage, hash, horizon, tailBytes, cutTo, index, skips, damaged, foundRing } = this.#parts;
@@ -120,7 +120,7 @@ export class Refold {
       if (found.at <= horizon) folded = fold.replay(entry);
       else {
         [folded] = fold.merge([keptEntry(entry)]) as [FoldedEntry];
-        // More of the same date may follow.
+        // More entries with the same date may follow.
         trim(fold, tailBytes, Math.min(found.at - 1, cutTo?.() ?? found.at));
       }
       index?.add(found, isRingEntry(entry.envelope));

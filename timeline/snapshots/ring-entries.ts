@@ -33,14 +33,14 @@ export interface Beginning {
 /** The ring of a date, and what made it. */
 export interface FoldedRing {
   readonly ring: KeyRing;
-  /** The entries in their order. */
+  /** The entries in order. */
   readonly entries: readonly Entry[];
 }
 
 /** Whether an entry has to do with the ring: what it names is known from then on, even where it is denied. */
 export const concernsRing = ({ envelope }: Entry): boolean => envelope.commands.some(isKeyCommand);
 
-/** @param entries  in their order */
+/** @param entries  in order */
 export function* writeRingEntries(writer: SnapshotWriter, entries: readonly Entry[]): Generator<Buffer> {
   writer.number(entries.length);
   for (const { body, signature } of entries) {

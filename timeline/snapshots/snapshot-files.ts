@@ -1,4 +1,7 @@
-/** Snapshots as files of a folder, each complete or absent: written under another name, synced, then renamed. */
+/**
+ * Stores snapshots as files in a folder. Each is complete or absent: it is written under another name, synced, and then
+ * renamed.
+ */
 import {
   closeSync,
   existsSync,
@@ -20,22 +23,22 @@ import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
 import { SEAL_BYTES } from "./snapshot-stream.js";
 
 /**
- * Snapshots that are read: of a store, or of a backup. Each has the date up to which it contains everything (whole
+ * A source of snapshots: a store, or a backup. Each snapshot has the date up to which it contains everything (whole
  * milliseconds).
  */
 export interface SnapshotSource {
-  /** Dates, rising. */
+  /** Dates, ascending. */
   list(): number[];
   /**
-   * Returns the bytes of a snapshot; null: there is none of that date. The caller that begins the iterator runs it to
-   * its end or returns it.
+   * Returns the bytes of a snapshot; null: there is none of that date. A caller that starts the iterator must run it to
+   * its end or call its `return`.
    */
   read(cutAt: number): Iterable<Buffer> | null;
 }
 
 /** A store of snapshots. */
 export interface Snapshots extends SnapshotSource {
-  /** Returns when it is on disk, in place of one of the same date; what `chunks` throws leaves nothing. */
+  /** Returns when the snapshot is on disk, in place of one of the same date. If `chunks` throws, nothing is left on disk. */
   write(cutAt: number, chunks: Iterable<Buffer>): void;
   /** Removes a snapshot, if there is one of that date. */
   remove(cutAt: number): void;
@@ -53,11 +56,11 @@ export interface SnapshotSeal {
 export interface SnapshotStore extends Snapshots {
   /** Returns the seal of a snapshot; null: there is none of that date. */
   sealOf(cutAt: number): SnapshotSeal | null;
-  /** Begins a snapshot that arrives piece by piece. One at a time. */
+  /** Begins a snapshot that arrives piece by piece. There is one at a time. */
   stage(cutAt: number): StagedSnapshot;
 }
 
-/** A snapshot that is arriving, and not complete yet. */
+/** A snapshot that is arriving and not yet complete. */
 export interface StagedSnapshot {
   readonly cutAt: number;
   /** Bytes that it may take now, in addition to everything else that needs room. */
@@ -75,20 +78,20 @@ export interface StagedSnapshot {
   commit(): Promise<void>;
   /** Confirms the snapshot; to be called once the rest of the disk matches it. */
   settle(): void;
-  /** Restores what was there before; does nothing after `settle`. */
+  /** Restores the previous state; does nothing after `settle`. */
   discard(): void;
 }
 
 const FOLDER_MODE = 0o700;
 const FILE_MODE = 0o600;
 const CHUNK_BYTES = 262_144;
-/** Digits of a date, so that names sort as dates do. */
+/** Digits of a date, so that names sort by date. */
 const DATE_DIGITS = 16;
 const NAME = /^(\d{16})\.snapshot$/;
 const STAGED = /^\d{16}\.snapshot\.\d+\.tmp$/;
-/** Suffix of the file that a staged one has replaced, until that is settled. */
+/** Suffix of a file that a staged one has replaced, until that one is settled. */
 const REPLACED = ".replaced";
-/** A staged one may take so much of what is free: without room no daemon takes a write. */
+/** The share of the free space that a staged snapshot may take: a daemon without free space accepts no writes. */
 export const SHARE_OF_FREE = 0.5;
 const REPLACED_NAME = /^\d{16}\.snapshot\.replaced$/;
 
@@ -96,8 +99,9 @@ export class SnapshotFiles implements SnapshotStore {
   readonly #folder: string;
 
   /**
-   * @param folder  made if it is not there; what a crash left half written is removed, what it left half replaced put back
-   * @param options.sweeps  false: it is there, and nothing in it is touched
+   * @param folder  created if it does not exist; a file that a crash left half written is removed, and one that it left
+   * half replaced is restored
+   * @param options.sweeps  false: the folder exists, and nothing in it is changed
    */
   constructor(folder: string, { sweeps = true }: { readonly sweeps?: boolean } = {}) {
     this.#folder = folder;
@@ -163,7 +167,7 @@ class StagedFile implements StagedSnapshot {
   #descriptor: number | null;
   #isSettled = false;
 
-  /** @param path  of the snapshot; until it is complete, it is written to another one next to it */
+  /** @param path  of the snapshot; until it is complete, it is written to a temporary file next to it */
   constructor(cutAt: number, path: string) {
     this.cutAt = cutAt;
     this.#paths = { path, staged: `${path}.0.tmp`, replaced: path + REPLACED };
@@ -221,7 +225,7 @@ class StagedFile implements StagedSnapshot {
   }
 }
 
-/** Brings the names of a folder's files to the disk: a new name is there only when the folder is. */
+/** Syncs a folder: the name of a new file is on the disk only when its folder is. */
 function syncFolder(folder: string): void {
   const descriptor = openSync(folder, "r");
   try {

@@ -225,7 +225,7 @@ export class SnapshotMaking {
   /**
    * Begins the next one if it is time.
    * @param cutAt    everything dated up to it is in its place
-   * @param finalTo  nothing dated up to it is taken first-hand any more. A required snapshot may reach as far:
+   * @param finalTo  nothing dated up to it is taken first-hand any longer. A required snapshot may reach as far:
    * otherwise dates would run out where no client writes, and with them what members could sign alike
    */
   consider(cutAt: number, isUrgent: boolean, finalTo: number): void {

@@ -96,7 +96,7 @@ export class SnapshotWriter {
 export class SnapshotReader {
   readonly #hash: SnapshotHash;
   readonly #chunks: Iterator<Buffer>;
-  /** Bytes that have come and are not in a frame yet. */
+  /** Bytes that have arrived and are not in a frame yet. */
   #rest: Buffer = Buffer.alloc(0);
   #seal: ByteString;
   #items: Buffer = Buffer.alloc(0);

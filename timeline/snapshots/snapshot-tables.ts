@@ -1,4 +1,4 @@
-/** Tables in snapshots: columns with their domains, and rows, each cell with a number for its type. */
+/** Tables in snapshots: columns with their domains, then rows. A number before each cell gives its type. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Steps } from "../../protocol/steps.js";
 import type { Cell } from "../../store/values/relations/cell.js";
@@ -6,13 +6,13 @@ import { domainOfText, domainText } from "../../store/values/relations/domain.js
 import { extrasOfText, extrasText, Table, type TableColumn } from "../../store/values/relations/table.js";
 import { DamagedSnapshot, type SnapshotReader, type SnapshotWriter } from "./snapshot-stream.js";
 
-/** Numbers on disk: only ever added to. */
+/** The indexes are stored on disk: only append. */
 const UNIQUENESS = ["none", "unique", "primary"] as const;
-/** Added to the number of a column that has more, as a text that follows. */
+/** Added to a column's number if a text with extras follows. */
 const WITH_EXTRAS = 16;
 const CELLS = ["null", "number", "text"] as const;
 
-/** @param fullFrame  yields what has been written, once it is enough */
+/** @param fullFrame  yields what has been written so far, once it fills a frame */
 export function* writeTable(
   writer: SnapshotWriter,
   { columns, rows }: Table,
@@ -30,7 +30,7 @@ export function* writeTable(
   for (const row of rows) {
     for (const cell of row) {
       writeCell(writer, cell);
-      // A row of many long texts would exceed a buffer.
+      // A row with many long texts could exceed a buffer.
       if (writer.isFull) yield* fullFrame(writer);
     }
   }
@@ -42,11 +42,11 @@ function writeCell(writer: SnapshotWriter, cell: Cell): void {
   else if (cell !== null) writer.bytes(cell);
 }
 
-/** @param rows  how many there are @param rowsAStep  are read between two turns */
+/** @param rows  the number of rows @param rowsAStep  how many of them to read in one step */
 export function* readTable(reader: SnapshotReader, rows: number, rowsAStep: number): Steps<Table> {
   const columns: TableColumn[] = [];
   for (let left = reader.number(); left > 0; left--) columns.push(readColumn(reader));
-  // Rows without bytes would have no end but the memory's.
+  // Rows without bytes would be read until the memory is full.
   if (columns.length === 0 && rows > 0) throw new DamagedSnapshot("a table without columns has rows");
   const table = new Table(columns);
   for (let count = 1; count <= rows; count++) {

@@ -49,7 +49,7 @@ const ITEMS_A_STEP = 2048;
 
 export interface SnapshotState {
   readonly database: Database;
-  /** The entries that concern the key ring, in their order. */
+  /** The entries that concern the key ring, in order. */
   readonly ringEntries: readonly Entry[];
   /** Everything dated at or before it is in the state, and nothing else. Milliseconds since 1970, or -1. */
   readonly cutAt: number;

@@ -1,6 +1,6 @@
 /**
  * The last messages of a connection: a daemon that a list of members does not name receives that list, as no member
- * talks to it (any more).
+ * talks to it (any longer).
  */
 import {
   KNOWS_LISTS,
@@ -15,7 +15,7 @@ export const HANDSHAKE_FRAME_BYTES = 8192;
 /** After its proof a daemon that was called may send a list, and close. */
 export const OPENER_FRAME_BYTES: number = HANDSHAKE_FRAME_BYTES + LIST_BODY_BYTES_MAX;
 
-/** @param knows  what the other side says that it knows */
+/** @param knows  the features that the other side supports, according to its hello */
 export function closingLists(
   code: CloseCode,
   knows: ReadonlySet<string>,

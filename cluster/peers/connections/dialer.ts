@@ -14,9 +14,11 @@ import type { MemberConnection } from "./member-connection.js";
 
 /** Longest wait after a surplus connection: when the other one breaks, this is the next. */
 const DUPLICATE_MS = 1000;
-/** How long an address is left alone that is this daemon's own, or where one of both is left out of the list of members. */
+/**
+ * Time for which an address is not tried that is this daemon's own, or where the member list leaves out either of the two.
+ */
 const LEFT_ALONE_MS = 300_000;
-/** Failures after which the wait grows no more. */
+/** Number of failures after which the wait no longer grows. */
 const DOUBLINGS_MAX = 16;
 
 /** Equal for addresses that are dialed in the same way. */
@@ -117,7 +119,7 @@ export class Dialer {
     this.spki = spki;
   }
 
-  /** Leaves it alone for a while. */
+  /** Does not try the address for a while. */
   rest(until: number): void {
     this.#nextAt = Math.max(this.#nextAt, until);
   }

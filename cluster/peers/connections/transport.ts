@@ -58,7 +58,7 @@ function openTls({ host, port }: PeerAddress): TLSSocket {
 class RealSocket implements MemberSocket {
   readonly remote: string;
   binding: Buffer | null = null;
-  /** null: none yet, or none any more. */
+  /** null: none yet, or none any longer. */
   owner: MemberSocketOwner | null = null;
   readonly #socket: Socket;
   readonly #log: TransportLog;

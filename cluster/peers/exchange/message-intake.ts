@@ -1,5 +1,5 @@
 /**
- * Messages from a member: checked in their order, in slices, and delivered or refused. Messages that the member has
+ * Messages from a member: checked in order, in slices, and delivered or refused. Messages that the member has
  * left out, or that arrive faster than they can be checked, are known to be missing.
  */
 

@@ -1,5 +1,5 @@
 /**
- * Messages on their way to a member: in their order, bounded, and never before what is recorded. What there is no
+ * Messages on their way to a member: in order, bounded, and never before what is recorded. What there is no
  * room for is left out; the member sees that from the numbers of what follows.
  */
 

@@ -36,7 +36,7 @@ interface Giving {
   isWalked: boolean;
 }
 
-/** Order keys that are taken from a cursor in one step. */
+/** Order keys to read from a cursor in one step. */
 const WALK_PLACES = 128;
 
 export class Outbox {

@@ -1,5 +1,5 @@
 /**
- * Results of other threads for the signatures of a push: the threads are some entries ahead of the main thread, which
+ * Results of other threads for the signatures of a push: the threads work some entries ahead of the main thread, which
  * takes the entries in order.
  */
 import type { PackedEntry } from "../../../protocol/members/member-packing.js";

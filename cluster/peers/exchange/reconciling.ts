@@ -36,7 +36,7 @@ export interface Reconciled {
   afterReceived(step: () => void): void;
   /** Data has been compared, and little was missing here. */
   onCaughtUp(): void;
-  /** An exchange is over: the totals may be sent. */
+  /** Called when an exchange has ended: the totals may be sent. */
   onExchanged(): void;
 }
 
@@ -54,7 +54,7 @@ interface Exchange {
   readonly receivedBefore: number;
   hasSaidGiven: boolean;
   hasHeardGiven: boolean;
-  /** Whether it compares what was here before. */
+  /** Whether it compares entries that were here before. */
   isStale: boolean;
   /** Whether the member has sent a message of it, so that it knows of it. */
   hasHeard: boolean;
@@ -121,7 +121,7 @@ export class Reconciling {
     this.#hasHeard = true;
   }
 
-  /** Compares everything once more: the set of entries here has changed. */
+  /** Compares everything again: the set of entries here has changed. */
   again(): void {
     // One that the member has begun is completed, or the member would wait for that.
     if (this.#exchange?.isOwn === false) this.#exchange.isStale = true;

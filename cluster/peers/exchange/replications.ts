@@ -5,7 +5,7 @@ import type { ReplicationState } from "./replication-states.js";
 interface Waiting {
   readonly count: number;
   readonly resolve: () => void;
-  /** When it is given up; `uptime` milliseconds. */
+  /** When to give up; `uptime` milliseconds. */
   readonly until: number;
 }
 
@@ -64,7 +64,7 @@ export class Replications {
     );
   }
 
-  /** Forgets callers that cannot be waiting any more. */
+  /** Forgets callers that cannot be waiting any longer. */
   tick(now: number): void {
     for (const [id, waiting] of this.#waiting) {
       if (waiting.some(({ until }) => now > until))

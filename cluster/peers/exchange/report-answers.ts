@@ -1,15 +1,15 @@
-/** Answers a member that asks what is held here up to a date: seldom, and for whole seconds, as a sum takes work. */
+/** Answers members that ask what this daemon has up to a date. Sums are expensive, so answers are limited in number and dates to whole seconds. */
 import type { OwnMessage } from "../../../protocol/members/member-messages.js";
 import type { ClusterState } from "../shared/cluster-state.js";
 import { totalsUpTo } from "../shared/totals.js";
 
 const SECOND = 1000;
-/** Reports in a second; a member asks twice every two seconds. A member that asks more often gets no answer. */
+/** Maximum reports per second. A member asks twice every two seconds; questions beyond the limit are not answered. */
 const REPORTS_MAX = 8;
 
 export class ReportAnswers {
   readonly #parts: ClusterState;
-  /** Answered since. */
+  /** Reports since `#since`. */
   #count = 0;
   #since = 0;
 
@@ -17,7 +17,7 @@ export class ReportAnswers {
     this.#parts = parts;
   }
 
-  /** Makes a report in one step: what is held and promised at one moment. */
+  /** Makes a report in one step, so that it shows what this daemon has and promises at one moment. */
   answer(at: number): (OwnMessage & { kind: "report" }) | "malformed" | null {
     const { timeline, uptime } = this.#parts;
     if (at % SECOND !== 0) return "malformed";

@@ -91,7 +91,7 @@ export class Spreading {
     return done;
   }
 
-  /** Returns how many other daemons have reported that it is on their disk; for old entries that is forgotten. */
+  /** Returns how many other daemons have reported that the entry is on their disk. For old entries this is no longer known. */
   copies({ id }: Place): number {
     return Replications.copies(this.states.find(id)?.has ?? 0);
   }
@@ -176,7 +176,7 @@ export class Spreading {
     }
   }
 
-  /** A member may have received what a caller waits for in another way: it says so when it is offered. */
+  /** A member may have received an entry from elsewhere for which a caller waits. It says so when the entry is offered. */
   #offerAwaited(now: number): void {
     this.#askAgainAt = now + ASK_AGAIN_MS;
     const awaited: ReplicationState[] = [];
@@ -236,7 +236,7 @@ export class Spreading {
     for (const member of listening(this.#cluster)) this.#offerTo(member, states);
   }
 
-  /** @returns how many it is not known to have */
+  /** @returns how many entries the member is not known to have */
   #offerTo({ bit, connection }: Receiver, states: readonly ReplicationState[]): number {
     const { maxPlaces, maxUnsentBytes } = this.#cluster.limits;
     if (connection.unsentBytes > maxUnsentBytes) return 0;

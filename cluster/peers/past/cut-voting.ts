@@ -121,7 +121,7 @@ export class CutVoting {
     if (now >= this.#calmFrom) this.#helpPause = catchUpStuckMs;
     if (!isStuck) this.#stuckSince = null;
     else if (now - (this.#stuckSince ??= now) > this.#helpPause) {
-      // Earlier dates are not signed any more, here or by most members, whatever would be found now.
+      // Earlier dates are not signed any longer, here or by most members, whatever would be found now.
       peering.timeline.handover?.want(Math.max(this.#last, this.#newestAgreed));
       this.#stuckSince = now;
       this.#helpPause = Math.min(2 * this.#helpPause, snapshotHoldMs);
@@ -137,13 +137,13 @@ export class CutVoting {
     return found.find((one) => found.filter((other) => isSame(one, other)).length >= needed) ?? null;
   }
 
-  /** The last date of which most of the other members have signed the same; -1: there is none. */
+  /** The last date for which most of the other members have signed the same state; -1: there is none. */
   get #newestAgreed(): number {
     const dates = new Set([...this.#votes.values()].flatMap((votes) => [...votes.keys()]));
     return Math.max(-1, ...[...dates].filter((at) => this.agreedOn(at) !== null));
   }
 
-  /** Returns what one member has signed of a date or of later ones, in their order. */
+  /** Returns what one member has signed of a date or of later ones, in order. */
   from(id: ByteString, at: number): readonly CutVote[] {
     const votes = [...(this.#votes.get(id)?.values() ?? [])];
     return votes.filter((vote) => vote.at >= at).sort((a, b) => a.at - b.at);
@@ -158,7 +158,7 @@ export class CutVoting {
 
   /**
    * Signs what is final and was not signed before: no date twice, whatever happens to it. Where entries before a date
-   * are forgotten nothing can change it here any more.
+   * are forgotten nothing can change it here any longer.
    * @returns the new votes
    */
   #sign(cuts: readonly Cut[]): CutVote[] {

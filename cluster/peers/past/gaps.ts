@@ -20,7 +20,7 @@ const ASKS_A_ROUND = 8;
 /** Milliseconds after which the same line is logged again. */
 const AGAIN_MS = 600_000;
 
-/** A member's pruned entries, compared with what is here. Times are `uptime` milliseconds where not said otherwise. */
+/** A member's pruned entries, compared with this daemon's. Times are `uptime` milliseconds unless stated otherwise. */
 interface Gap {
   readonly member: ByteString;
   address: string;
@@ -95,7 +95,7 @@ export class Gaps {
       close(gap);
       return;
     }
-    // If two have both pruned each compares at the same date: else both could hold less, or neither.
+    // If two have both pruned each compares at the same date: otherwise both could hold less, or neither.
     gap.at = endOfPruned(Math.max(status.pruned, prunedTo), this.#cluster.clock());
     connection.send({ kind: "report-request", at: gap.at });
   }

@@ -1,6 +1,6 @@
 /**
  * What this daemon has pruned, compared with what the other members hold of it: no entry dated that early is accepted
- * here any more, so if most other members hold something else they are right, and only their snapshot can repair it.
+ * here any longer, so if most other members hold something else they are right, and only their snapshot can repair it.
  * Source: docs/protocol-v2.md "Members", rule 8.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";

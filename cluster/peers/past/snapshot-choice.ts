@@ -83,7 +83,7 @@ export class SnapshotChoice {
     // With one other member, its word is all there is: enough for a daemon that has nothing to lose by it.
     const isBelieved = order === id || (voices.others === 1 && voices.ids.has(id) && beganEmpty);
     const missing = this.#taking.missingOf(id);
-    // What was signed stays, though the member may hold something else by now: then a later one, or all once more.
+    // What was signed stays, though the member may hold something else by now: then a later one, or all again.
     const first = (proved: readonly CutVote[]) => proved.find(({ at }) => at > missing) ?? proved[0] ?? null;
     if (isBelieved) return first(votes);
     // What this daemon has signed itself is proved, whatever it has lost since.
@@ -92,7 +92,7 @@ export class SnapshotChoice {
     return first(votes.filter(isProved));
   }
 
-  /** Whether it is the very snapshot that replaced what is forgotten here: adopted once more it would change nothing. */
+  /** Whether it is the very snapshot that replaced what is forgotten here: adopted again it would change nothing. */
   #isHere({ at, seal }: CutVote): boolean {
     const { prunedTo, handover } = this.#cluster.timeline;
     return at === prunedTo && handover?.cuts.some((cut) => cut.at === at && cut.seal === seal) === true;

@@ -1,5 +1,5 @@
 /**
- * Takes a snapshot from a live member, when entries are missing here that no connected member keeps any more:
+ * Takes a snapshot from a live member, when entries are missing here that no connected member keeps any longer:
  * requests its parts, a few at a time, and has the timeline begin with it once it is complete and the one that was
  * agreed on. Members are asked one after the other.
  */
@@ -47,7 +47,7 @@ interface Taking extends Choice {
   /** Numbers of the part that has to come next, and of the one that is to be requested next. */
   number: number;
   asked: number;
-  /** Whether all has been received, and is being checked and adopted: nothing can end it any more. */
+  /** Whether all has been received, and is being checked and adopted: nothing can end it any longer. */
   isWhole: boolean;
   movedAt: number;
   saidAt: number;
@@ -67,7 +67,7 @@ export class SnapshotTaking {
   readonly #rests = new Map<ByteString, number>();
   /** The date of the last snapshot that a member was asked for and could not send; milliseconds since 1970. */
   readonly #missing = new Map<ByteString, number>();
-  /** Seals of snapshots that were taken since this daemon last served. */
+  /** Seals of the snapshots adopted since this daemon was last live. */
   readonly #seals = new Set<ByteString>();
 
   /** @param onTaken  the timeline starts from a snapshot now */

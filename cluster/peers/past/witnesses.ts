@@ -17,7 +17,7 @@ export interface Claim {
   readonly address: string;
   /** Milliseconds since 1970. */
   readonly pruned: number;
-  /** What it holds up to that date, what is held here, and what the other members have reported. */
+  /** The entries up to that date: of that member, of this daemon, and as the other members have reported them. */
   readonly report: Totals;
   readonly own: Totals;
   readonly witnesses: ReadonlyMap<ByteString, Totals>;
@@ -35,7 +35,7 @@ export function isBelieved(
 ): boolean {
   const { members, notices, order, timeline } = cluster;
   if (order === member) return true;
-  // What was here when both signed it, and cannot be read any more, is lost here: that needs no witness.
+  // What was here when both signed it, and cannot be read any longer, is lost here: that needs no witness.
   const hasLost = timeline.handover?.hasLost(pruned) === true;
   if (hasLost && voting.haveSigned(member, pruned) && holdsLess(own, report)) return true;
   const voices = electorateIn(cluster);

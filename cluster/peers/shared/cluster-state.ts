@@ -56,7 +56,7 @@ export type CheckEntry = (
 
 /** Threads that check signatures alongside the main thread. */
 export interface SignatureThreads {
-  /** Returns the results for entries, in their order; null: none, so that `checkEntry` checks itself. Never rejects. */
+  /** Returns the results for entries, in order; null: none, so that `checkEntry` checks itself. Never rejects. */
   prove(entries: readonly PackedEntry[]): Promise<readonly (ProvedEntry | null)[]>;
   stop(): void;
 }
@@ -148,12 +148,12 @@ export interface ConnectedMember {
   };
   /** Its last; null: none yet. */
   readonly status: StatusMessage | null;
-  /** Whether what it holds is here, as of a moment when it was live, or in another state; null: not yet. */
+  /** Whether everything that the member had is here, as of a moment when it was live, or in another state; null: not yet. */
   readonly compared: "live" | "other" | null;
   readonly isCatchingUp: boolean;
 }
 
-/** The state that the parts of peering share: one record, which each receives, and writes where a field says so. */
+/** The state that the parts of peering share: a record passed to each of them. A field says which part writes it. */
 export interface ClusterState<Member extends ConnectedMember = ConnectedMember> extends PeeringContext {
   /** Log lines that are not repeated. */
   readonly notices: LogThrottle;
@@ -196,7 +196,7 @@ export const factsOf = ({
   readonly connection: { readonly remote: string };
 }) => ({ member: hexOf(id), address: connection.remote });
 
-/** Asks all that are connected what they hold up to a date. */
+/** Asks all connected members for the totals of their entries up to a date. */
 export function askAll(cluster: ClusterState, at: number): void {
   for (const { connection } of listening(cluster)) connection.send({ kind: "report-request", at });
 }

@@ -1,5 +1,5 @@
 /**
- * The members that vote where members have to agree: those of the list, if there is one; else the daemons that --peer
+ * The members that vote where members have to agree: those of the list, if there is one; otherwise the daemons that --peer
  * names, each once, as far as they are authenticated. A member that only connects from elsewhere is served, and has
  * no vote: an attacker that is admitted once could connect many. Source:
  * docs/decisions/0016-a-snapshot-needs-a-majority.md.

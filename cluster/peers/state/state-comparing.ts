@@ -143,7 +143,7 @@ export class StateComparing {
     this.#work = this.#sumUp({ at, salt: at / SECOND });
   }
 
-  /** The date before which no entry can be accepted any more, here or by a member. */
+  /** The date before which no entry can be accepted any longer, here or by a member. */
   get #settled(): number {
     return Math.min(this.#stable.value, this.#cluster.timeline.published);
   }

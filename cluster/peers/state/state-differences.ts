@@ -17,7 +17,7 @@ const SHOWN_MAX = 128;
 /** The state that differs: this daemon's, as most members say; a member's; or that is not clear. */
 export type Verdict = "own" | "member" | "unclear";
 
-/** A key of which members hold something else. */
+/** A key with a different value on some member. */
 export interface StateDifference extends NamedKey {
   /** Ids of those members. */
   readonly members: readonly ByteString[];

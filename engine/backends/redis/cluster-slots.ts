@@ -15,7 +15,7 @@ const CRC = Uint16Array.from({ length: 256 }, (_, byte) => {
   return crc;
 });
 
-/** Returns the slot of a key; text in its first braces counts alone, if there is any. */
+/** Returns a key's slot. If its first braces contain text, only that text counts. */
 export function slotOf(key: ByteString): number {
   const open = key.indexOf("{");
   const close = open === -1 ? -1 : key.indexOf("}", open + 1);
@@ -53,7 +53,7 @@ export interface SlotRange {
 
 /**
  * Parses the reply of CLUSTER SLOTS, in the order of the slots.
- * @param asked  the node that replied: one that does not know its own address leaves it out
+ * @param asked  the node that replied: it leaves out its own address if it does not know it
  */
 export function readSlots(reply: Reply, asked: Address): SlotRange[] {
   const ranges = (reply.kind === "array" ? reply.items : []).map((item) => {

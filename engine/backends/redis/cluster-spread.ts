@@ -48,7 +48,7 @@ function names(text: string, way: SpreadWay): [string, SpreadWay][] {
   return text.split(" ").map((name) => [name, way]);
 }
 
-/** Sends the command to every master. @param merge  makes one reply of theirs, none of which is an error */
+/** Sends the command to every master. @param merge  combines their replies into one; none of them is an error */
 function all(merge: (replies: readonly Reply[]) => Reply, isBefore = false): SpreadWay {
   return {
     kind: "all",
@@ -124,7 +124,7 @@ async function scan(masters: readonly RedisLink[], argv: Argv): Promise<Outcome>
   return scanned(after === undefined ? "0" : String(BigInt(next.bytes) * NAMES + BigInt(after)), found);
 }
 
-/** The number of these numbers, none of which is 0. */
+/** Greater than any master's number (`namesOf`); none is 0. */
 const NAMES = BigInt(SLOTS);
 const MASTER_GONE = error(
   "ERR invalid cursor: the server of the cluster that gave it is no master any more. Begin again with 0",

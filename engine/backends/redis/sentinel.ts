@@ -81,7 +81,7 @@ class SentinelFinder implements Finder {
     return this.isUp ? this.#master : null;
   }
 
-  /** Notes that the server itself says that it is no master, or not yet. */
+  /** Notes that the server itself reports that it is not a master, or not yet. */
   turned(_turn: Turn, link: RedisLink): void {
     this.#isMaster = false;
     link.drop("it is no master any more");
@@ -153,7 +153,7 @@ class SentinelFinder implements Finder {
   #take(address: Address, epoch: number): void {
     const before = this.#master;
     const isSame = before !== null && addressText(before.address) === addressText(address);
-    // An older answer counts while there is no other.
+    // An older answer counts as long as there is no newer one.
     if (isSame || (before !== null && epoch <= this.#epoch)) return;
     this.#epoch = epoch;
     this.#isMaster = false;

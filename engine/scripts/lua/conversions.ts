@@ -95,7 +95,7 @@ function pushVerbatim(
   machine.setField(state, "verbatim_string");
 }
 
-/** Pushes a reply that only RESP3 has: a boolean as such, any other in its plain form. */
+/** Pushes a reply that only RESP3 has: a boolean as a boolean, any other in its RESP2 form. */
 function pushWritten(
   machine: LuaMachine,
   state: number,

@@ -39,7 +39,7 @@ export class ScriptRun {
     this.#time = time;
   }
 
-  /** Stops the script if its time is over: not by an error of Lua, which it could catch, or handle without end. */
+  /** Stops the script when its time is up. Does not raise a Lua error, because the script could catch it, or loop in its handler. */
   look(position: () => string): void {
     if (this.#uptime() <= this.#deadline) return;
     this.isStopped = true;

@@ -141,7 +141,7 @@ export function* documentsPieces(reply: Reply): Generator<void, readonly string[
   return pieces;
 }
 
-/** Writes the ids of entries in their order, in steps. */
+/** Writes the ids of entries in order, in steps. */
 export function* idsPieces(found: Entries): Generator<void, readonly string[]> {
   const pieces: string[] = ["["];
   for (let from = 0; from < found.texts.length; from += NAMES_TOGETHER) {

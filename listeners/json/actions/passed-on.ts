@@ -53,7 +53,7 @@ export function checkWords(
   return values.every(isTaken) ? ["NOCHECK"] : [];
 }
 
-/** Returns the id that `update` means: of an id that is no number, the number at its beginning. */
+/** Returns the id that `update` means: if the id is not a number, the number at its beginning. */
 export function idOf(
   client: DocumentClient,
   document: ByteString,

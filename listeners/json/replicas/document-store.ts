@@ -1,4 +1,4 @@
-/** The documents of a daemon in memory alone, complete: what the servers of --json-replica send and are sent. Errors are replies. */
+/** Complete documents of an in-memory daemon, as they are exchanged with the servers of --json-replica. Errors are replies. */
 import type { CommandPath } from "../../../engine/users/command-path.js";
 import type { Environment } from "../../../net/process/environment.js";
 import type { ByteString } from "../../../protocol/byte-string.js";

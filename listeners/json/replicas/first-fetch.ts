@@ -135,7 +135,7 @@ export class FirstFetch {
     return known;
   }
 
-  /** @param taken  documents that were taken from this server in an earlier round: its newer contents replace them */
+  /** @param taken  documents fetched from this server in an earlier round: its newer contents replace them */
   async #fetchOnce(link: ReplicaLink, taken: Set<ByteString>): Promise<readonly ByteString[]> {
     const store = this.#store;
     const known: ByteString[] = [];

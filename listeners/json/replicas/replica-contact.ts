@@ -60,7 +60,7 @@ export class ReplicaContact {
     if (this.#connection !== null) this.#connection.bounds = bounds;
   }
 
-  /** Runs work during which the server may be silent for longer. @param factor  by which its time limit is multiplied */
+  /** Runs work during which the server may be silent for longer. @param factor  multiplies its time limit */
   async withPatience<A>(factor: number, mostMs: number, work: () => Promise<A>): Promise<A> {
     const usual = this.#bounds;
     const silenceMs = Math.max(usual.silenceMs, Math.min(factor * usual.silenceMs, mostMs));
@@ -114,7 +114,7 @@ export class ReplicaContact {
     return this.#connection;
   }
 
-  /** Logs once, until the server answers again, that it is away. */
+  /** Logs that the server is down; only once, until it answers again. */
   reportAway(problem: unknown): void {
     this.problem = problem;
     const reason = problem instanceof Error ? problem.message : String(problem);

@@ -1,6 +1,6 @@
 /**
- * One server of --json-replica. Writes reach it in their order, and wait only once for a server that is silent. The documents of which it missed
- * or refused something are sent complete until it has them; none that it has not sent or confirmed replaces one of its own.
+ * One server of --json-replica. Writes reach it in order, and wait only once for a silent server. Documents with a write that it missed
+ * or refused are sent as a whole until it has them. A document that it has neither sent nor confirmed never replaces one of its own.
  */
 import type { Logger } from "pino";
 import type { ByteString } from "../../../protocol/byte-string.js";
@@ -21,11 +21,11 @@ export interface ForwardedWrite {
   readonly document: ByteString;
   /** Whether the write drops the document. */
   readonly isDrop: boolean;
-  /** Returns the original's words for it, with the document as it is now. */
+  /** Returns the equivalent request for the original, with the current document. */
   translated(): Forwarded;
 }
 
-/** Called when the server has other contents of documents of which it missed nothing. */
+/** Called when the server's documents differ although it missed no write to them. */
 export type OnDiffers = (link: ReplicaLink, documents: readonly ByteString[]) => void;
 
 /** Runs steps one after the other, in the order of the calls. */
@@ -52,7 +52,7 @@ class SerialWork {
 
 export class ReplicaLink {
   readonly contact: ReplicaContact;
-  /** Documents of which it may not have all. */
+  /** Documents that the server may not have completely. */
   readonly missed: MissedDocuments;
   readonly #store: DocumentStore;
   readonly #log: Logger;
@@ -81,7 +81,7 @@ export class ReplicaLink {
     contact.onClosed = this.#retryClosed;
   }
 
-  /** Begins to send writes: the server has sent its documents. @param documents  that it is known to have */
+  /** Starts sending writes, because the server has sent its documents. @param documents  the documents that it is known to have */
   given(documents: readonly ByteString[]): void {
     this.contact.hasGiven = true;
     for (const document of documents) this.#known.add(document);
@@ -115,7 +115,7 @@ export class ReplicaLink {
     });
   }
 
-  /** Sends what the server has missed; no caller waits for it. */
+  /** Sends the server the documents in which it missed writes; no caller waits for this. */
   readonly refresh = (): void => {
     if (this.#retry !== null) clearTimeout(this.#retry);
     this.#retry = null;
@@ -170,7 +170,7 @@ export class ReplicaLink {
     }
   }
 
-  /** Sends documents as they are now: all writes before are part of them. */
+  /** Sends documents in their current state, which includes all earlier writes. */
   async #sendMissed(): Promise<void> {
     const [store, log] = [this.#store, this.#log];
     for (const document of this.missed.due) {

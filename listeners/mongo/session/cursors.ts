@@ -12,7 +12,7 @@ const DOCUMENT_COST = 64;
 /** Bits of an id: some clients cannot distinguish numbers above 2^53. */
 const ID_BITS = 53;
 
-/** The documents of a long answer, of which the first ones have been sent. */
+/** The documents of a long answer; the first ones have already been sent. */
 export interface FoundDocuments {
   /** Database and collection. */
   readonly namespace: ByteString;

@@ -1,4 +1,4 @@
-/** INFO: what clients and dashboards read, by sections. It has each field of Redis whose value is known or obvious. */
+/** INFO, by sections, for clients and dashboards. It has every field of Redis's whose value is known or obvious. */
 import { availableParallelism, release, totalmem, type } from "node:os";
 import type { Scripts } from "../../../engine/scripts/scripts.js";
 import { version } from "../../../net/process/version.js";

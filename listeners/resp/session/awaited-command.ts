@@ -11,7 +11,7 @@ import type { CommandCounts } from "./command-counts.js";
 export interface AwaitingSession {
   readonly isStable: boolean;
   readonly lastWrite: LastWrite;
-  /** Returns the answer for a reply that has come later. */
+  /** Returns the answer for a reply that arrived later. */
   readonly answerOf: (reply: Reply) => Answer;
 }
 

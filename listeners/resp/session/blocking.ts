@@ -26,7 +26,7 @@ const EMPTY = new Database({ databases: 1 });
 export interface BlockableSender<Waiter extends ReplyWaiter> extends WaitingSender<Waiter> {
   /** Ends the waiting; null: the sender does not wait. @returns whether it still waited */
   waiting: ((how: "timeout" | "error") => boolean) | null;
-  /** Called when the awaited data has come. */
+  /** Called when the awaited data has arrived. */
   whenServed: (() => void) | null;
   /** Called when it begins to wait in a later turn than that of the command. */
   readonly waitsLate: (() => void) | null;

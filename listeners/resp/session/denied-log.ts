@@ -11,7 +11,7 @@ export interface Denied {
   readonly reason: "command" | "key" | "channel" | "auth";
   /** Whether the command was part of a transaction or script. */
   readonly context: "toplevel" | "multi" | "lua";
-  /** The refused command or key, or what the login was for. */
+  /** The refused command or key, or the purpose of the login. */
   readonly object: ByteString;
   readonly userName: ByteString;
   /** The client, as a line of CLIENT LIST. */

@@ -38,7 +38,7 @@ export class Pause {
     for (const resume of held) resume();
   };
 
-  /** Registers a function that is called when the pause is over. */
+  /** Registers a function to call when the pause ends. */
   hold(resume: () => void): void {
     this.#held.add(resume);
   }

@@ -1,7 +1,6 @@
 /**
- * The session of a RESP connection: its state, and the path of its commands, which are found, checked, and queued or
- * run. It parses no bytes. Order of the checks and texts: redis-server 7.0, processCommand;
- * test/listeners/resp.
+ * The session of a RESP connection: its state, and the path of its commands, which are looked up, checked, and queued or
+ * run. It parses no bytes. Order of the checks, and texts: redis-server 7.0, processCommand; test/listeners/resp.
  */
 
 import { foundInTurns } from "../../../engine/backends/steps-in-turns.js";
@@ -79,7 +78,7 @@ const NOT_TOGETHER = error("ERR Command not allowed inside a transaction");
 const OUT_OF_MEMORY = error("OOM command not allowed when used memory > 'maxmemory'.");
 /** Commands that end a transaction without running it. */
 const NEVER_FULL: ReadonlySet<string> = new Set(["DISCARD", "QUIT", "RESET"]);
-/** Matches HTTP of browsers that another site's page has directed here; Redis closes as well. */
+/** Matches HTTP requests, which a page of another site can make a browser send here. Redis closes the connection as well. */
 const HTTP = /^(post|host:)$/i;
 
 export class RespSession implements Client, WaitingSender<AwaitedCommand> {
@@ -97,11 +96,14 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
   name: ByteString = "";
   library: ByteString = "";
   libraryVersion: ByteString = "";
-  /** The mode of CLIENT REPLY: whether commands are answered; `skip`: not the next one; `skipping`: not this one. */
+  /**
+   * The mode of CLIENT REPLY: whether commands are answered; `skip`: the next one is not; `skipping`: the current one is
+   * not.
+   */
   replies: "on" | "off" | "skip" | "skipping" = "on";
   /** The latest command; null: none yet. */
   last: Route | null = null;
-  /** Ends the waiting of the current command; null: it does not wait. @returns whether it still waited */
+  /** Ends the wait of the current command; null: it is not waiting. @returns whether it was still waiting */
   waiting: ((how: "timeout" | "error") => boolean) | null = null;
   whenServed: (() => void) | null = null;
   answerOf: (reply: Reply) => Answer = () => "";
@@ -109,7 +111,7 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
   /** null: the client has never subscribed. */
   subscriptions: Subscriptions | null = null;
   readonly lastWrite: LastWrite = { place: null };
-  /** Commands since MULTI; null: no transaction is open. */
+  /** The commands queued since MULTI; null: no transaction is open. */
   queued: Queued[] | null = null;
   /** Memory of the queued commands in bytes, roughly. */
   queuedBytes = 0;
@@ -120,7 +122,7 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
   isExecuting = false;
   /** Runs the commands of EXEC one by one, if scripts are among them. */
   steps: StepRunner | null = null;
-  /** The start of a transaction with scripts, which share one time limit; `uptime` milliseconds. */
+  /** The start of a transaction with scripts, which share one time limit; milliseconds of `uptime`. */
   scriptsSince: number | null = null;
   /** Whether the connection closes after the next answer. */
   isClosing = false;
@@ -210,7 +212,7 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
     this.#connection.listenOn();
   }
 
-  /** The user that has logged in; null: the client still has to log in. */
+  /** The user that is logged in; null: the client still has to log in. */
   get user(): User | null {
     return this.guest.user;
   }
@@ -297,7 +299,7 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
     if (handler === null) {
       if (mayWait && !this.isExecuting) return runOrWait(this.server, command, argv, this);
       const reply = this.server.path.send(command, argv, this);
-      // EXEC takes the steps itself: no other command runs between.
+      // EXEC takes the steps itself, so no other command runs between them.
       return reply instanceof StepReply && !this.isExecuting
         ? foundInTurns(reply, this.server.environment.uptime)
         : reply;
@@ -342,7 +344,7 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
     return true;
   }
 
-  /** Ends the waiting for data. */
+  /** Stops waiting for data. */
   leave(): void {
     this.waiting?.("timeout");
   }
@@ -357,7 +359,7 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
     this.server.tracking.gone(this);
   }
 
-  /** Resets the session to its state at the beginning. */
+  /** Resets the session to its initial state. */
   reset(): void {
     this.subscriptions?.clear();
     this.leaveTransaction();
@@ -371,7 +373,7 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
     this.guest.logOut();
   }
 
-  /** Ends the transaction: nothing is queued or watched any more. */
+  /** Ends the transaction: nothing is queued or watched any longer. */
   leaveTransaction(): void {
     this.queued = null;
     this.queuedBytes = 0;
@@ -399,7 +401,7 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
   }
 
   /**
-   * Whether a command in a transaction needs memory: queuing does, whatever the command; a transaction can always be
+   * Whether a command in a transaction needs memory. Queuing does, whatever the command is; a transaction can always be
    * ended.
    */
   #queueNeedsMemory({ command: { name } }: Route): boolean {
@@ -410,7 +412,7 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
 
 /**
  * Whether a command is answered without waiting for data, a time or other daemons, in the order in which it is sent.
- * @param carries  whether reads are as well
+ * @param carries  whether reads are answered in that order as well
  */
 function isPlain({ writes, handler, mayWait }: Route, carries: boolean): boolean {
   return (writes || carries) && handler === null && !mayWait;

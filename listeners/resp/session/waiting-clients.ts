@@ -139,7 +139,7 @@ export class WaitingClients {
     return this.#size;
   }
 
-  /** Notes commands that are on their way: after them, clients that wait for their keys are served in their order. */
+  /** Notes commands that are on their way: after them, clients that wait for their keys are served in order. */
   sent(calls: readonly Called[], db: number): void {
     if (this.#size === 0) return;
     const named = calls.flatMap(({ command, argv }) =>

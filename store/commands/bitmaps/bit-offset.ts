@@ -4,7 +4,7 @@ import { custom, stringTooLong } from "../../arguments/errors.js";
 import { parseInteger } from "../../arguments/numbers.js";
 import { STRING_BYTES_MAX } from "../../values/value.js";
 
-/** Redis's `proto-max-bulk-len`: an index in it may be read, even if no string of ours is quite so long. */
+/** Redis's `proto-max-bulk-len`: bits up to it may be read, although our strings are slightly shorter. */
 const PLACES = 8 * 512 * 1024 * 1024;
 
 /**
@@ -15,14 +15,14 @@ const PLACES = 8 * 512 * 1024 * 1024;
 export function bitOffset(bytes: ByteString, width?: number): number {
   const counts = width !== undefined && bytes.startsWith("#");
   const number = parseInteger(counts ? bytes.slice(1) : bytes);
-  // Where a product does not fit 64 bits Redis takes what is left of it.
+  // If a product exceeds 64 bits, Redis uses its lower 64 bits.
   const index = counts && number !== undefined ? BigInt.asIntN(64, BigInt(number) * BigInt(width)) : number;
   if (index === undefined || index < 0 || index >= PLACES)
     throw custom("ERR bit offset is not an integer or out of range");
   return Number(index);
 }
 
-/** The bytes of a string that has a bit at an index. @throws CommandFailure  a string is never so long */
+/** Returns the length in bytes of a string that has a bit at an index. @throws CommandFailure  no string is that long */
 export function bytesUpTo(index: number): number {
   const length = Math.floor(index / 8) + 1;
   if (length > STRING_BYTES_MAX) throw stringTooLong();

@@ -32,7 +32,7 @@ interface Operation extends FieldType {
 /** Number of arguments after each subcommand. */
 const ARGUMENTS: Readonly<Record<string, number>> = { GET: 2, SET: 3, INCRBY: 3, OVERFLOW: 1 };
 
-/** The key is only read where all subcommands are known to do no more. */
+/** The key is only read if all subcommands are known only to read. */
 export function bitfieldKeys(argv: readonly ByteString[]): Touch[] {
   const key = argv[1] ?? "";
   for (let i = 2; i < argv.length; i++) {
@@ -57,7 +57,7 @@ export function bitfieldReadOnly(data: Data, argv: readonly ByteString[]): Reply
 export function bitfield(data: Data, argv: readonly ByteString[]): Reply {
   const operations = operationsOf(argv);
   const present = data.getString(argv[1]!);
-  // Not spread into arguments: there can be more operations than the stack has room for.
+  // They are not spread into arguments: there can be more operations than the stack has room for.
   const last = operations.reduce(
     (most, { kind, index, bits }) => (kind === "GET" ? most : Math.max(most, index + bits - 1)),
     -1,
@@ -94,13 +94,13 @@ function apply(data: Data, entry: Entry, operation: Operation): Reply {
   return integer(narrow(kind === "SET" ? old : value));
 }
 
-/** The value that goes into a field; undefined: the result does not fit, and then nothing is to be done. */
+/** Returns the value to store in a field; undefined: the result does not fit, and nothing is stored. */
 function fitted(value: bigint, { kind, signed, bits, overflow }: Operation): bigint | undefined {
   const wrapped = signed ? BigInt.asIntN(bits, value) : BigInt.asUintN(bits, value);
   if (wrapped === value || overflow === "WRAP") return wrapped;
   if (overflow === "FAIL") return undefined;
   const max = (1n << BigInt(signed ? bits - 1 : bits)) - 1n;
-  // Redis's own arithmetic overflows at the lowest numbers to set, and takes them for the highest.
+  // Redis's own arithmetic overflows for the lowest numbers to set, and treats them as the highest.
   const isAbove = value > max || (kind === "SET" && signed && max - value > INT64_MAX);
   return isAbove ? max : signed ? -max - 1n : 0n;
 }

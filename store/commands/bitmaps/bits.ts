@@ -1,5 +1,5 @@
 /**
- * Bits and bit fields within a string, which is taken to go on with zeros for ever. Bit 0 is the highest of the first
+ * Bits and bit fields in a string, which counts as followed by infinitely many zeros. Bit 0 is the highest of the first
  * byte. Source: redis-server 7.0, test/conformance.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
@@ -26,7 +26,7 @@ export function byteWith(bytes: ByteString, index: number, value: Bit): ByteStri
   return String.fromCharCode(value === 1 ? byte | mask : byte & ~mask);
 }
 
-/** Fewer bytes than this are looked at one by one: words are worth it above. */
+/** Fewer bytes than this are read one by one; from here on, reading words is faster. */
 const SHORT_BYTES = 64;
 
 /** Counts the bits `from` ≤ index < `to` that are 1; none is beyond the end. */
@@ -121,7 +121,7 @@ export function bytesWithField(bytes: ByteString, index: number, bits: number, v
   const width = 8 * (last - first + 1);
   const shift = BigInt(8 * (last + 1) - index - bits);
   const around = readField(bytes, first * 8, Math.min(width, 64)) << BigInt(Math.max(0, width - 64));
-  // Nine bytes are more than a field can have: the last one is read by itself.
+  // A field can span nine bytes: the last one is read separately.
   const old = width > 64 ? around | BigInt(byteAt(bytes, last)) : around;
   const mask = BigInt.asUintN(bits, -1n) << shift;
   const changed = (old & ~mask) | (BigInt.asUintN(bits, value) << shift);

@@ -1,4 +1,4 @@
-/** Answers of MDB commands: documents, as BSON, or as Extended JSON where the question was. */
+/** Answers of MDB commands: documents, as BSON, or as Extended JSON if the request was. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, bulk, type Reply } from "../../../protocol/reply.js";
 import { finish, mappedInSteps } from "../../../protocol/steps.js";
@@ -11,7 +11,10 @@ import { readKnownBson } from "../../values/collections/bson-reader.js";
 import { writeBson } from "../../values/collections/bson-writer.js";
 import { writeExtendedJson } from "../../values/collections/extended-json.js";
 
-/** Depth of an answer: it has levels around documents of maximum depth, and reports what was done whatever its length. */
+/**
+ * Maximum depth of an answer: it has levels around documents of maximum depth. It reports what was done, whatever its
+ * length.
+ */
 const ANSWER_DEPTH = DEPTH_MAX + 8;
 
 /** @param asked  an argument in the form that is answered in @param most  bytes @throws CommandFailure  it has more */
@@ -29,7 +32,7 @@ export const WRITTEN_STEPS = 20;
 /** Steps of a document that is answered as Extended JSON, and of `BYTES_A_STEP` bytes of it. */
 const JSON_STEPS = 30;
 
-/** Counts and returns documents as they were asked for. @param documents  as BSON @throws TooMuch */
+/** Counts and returns documents in the requested form. @param documents  as BSON @throws TooMuch */
 export function answeredAll(documents: readonly ByteString[], asked: ByteString, effort: Effort): Reply {
   return finish(answeringAll(documents, asked, effort));
 }

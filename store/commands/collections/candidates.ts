@@ -10,19 +10,19 @@ import type { Collection, CollectionReading } from "../../values/collections/col
 import type { CollectionIndex } from "../../values/collections/collection-index.js";
 import { numbersIn, ordering, rangeFor } from "./index-ranges.js";
 
-/** Combinations of values that are looked up; of more, all documents are looked at. */
+/** Maximum combinations of values that are looked up; for more, all documents are checked. */
 const LOOKUPS_MAX = 10_000;
 
-/** A document that is meant. */
+/** A matching document. */
 export interface Found {
   readonly number: number;
   readonly bytes: ByteString;
 }
 
-/** A collection as it is, or as it was. */
+/** A collection as it is now, or as it was. */
 export type Documents = Collection | CollectionReading;
 
-/** A filter, and which documents are expired, as if they were not there. */
+/** A filter, and the test for expired documents, which count as absent. */
 export interface SeenFilter extends Filter {
   readonly isExpired?: ((bytes: ByteString) => boolean) | null;
 }
@@ -45,7 +45,7 @@ export function* matching(
   }
 }
 
-/** Returns a document if the filter means it. */
+/** Returns a document if the filter matches it. */
 export function met(number: number, bytes: ByteString, filter: SeenFilter, work: Work): Found | null {
   if (filter.isExpired?.(bytes) === true) return null;
   spend(work, costOf(bytes) + filter.tests);
@@ -59,7 +59,7 @@ function* numbered(
   for (const number of numbers) yield [number, collection.document(number)];
 }
 
-/** Documents that an index leaves. */
+/** The documents that an index finds. */
 export interface Candidates {
   readonly index: CollectionIndex;
   /** Rising. */
@@ -84,7 +84,7 @@ export function byEquality(collection: Collection, query: BsonDocument): Candida
   return null;
 }
 
-/** A range that leaves more than this part of the documents helps less than it costs. */
+/** A range that leaves more than this share of the documents costs more than it saves. */
 const LARGE_PART = 0.5;
 
 /**
@@ -112,7 +112,7 @@ export function* byRange(
   };
 }
 
-/** Takes items in steps until there are more than `most`; null: what they come from has changed in between. */
+/** Collects items in steps until there are more than `most`; null: their source has changed in between. */
 export function* takenInSteps(
   items: Iterable<number>,
   most: number,
@@ -137,7 +137,7 @@ function combined(values: readonly (readonly Bson[])[]): readonly ByteString[] |
   return keys;
 }
 
-/** Collects the fields that have to equal one of some values. @param wanted  receives them */
+/** Collects the fields that must equal one of several values. @param wanted  receives them */
 function equalities(query: BsonDocument, wanted: Map<ByteString, readonly Bson[]>): void {
   for (const [name, operand] of query) {
     if (name === "$and" && isArray(operand)) {
@@ -156,5 +156,5 @@ function valuesOf(operand: Bson): readonly Bson[] | null {
   return isArray(among) ? among : null;
 }
 
-/** An index has elements for arrays, and what is missing as null: of these it knows less than filters ask. */
+/** An index contains the elements of arrays, and null for missing fields: about these it knows less than filters may ask. */
 const isPlain = (value: Bson): boolean => value !== null && !isArray(value) && !(value instanceof Regex);

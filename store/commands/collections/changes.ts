@@ -1,4 +1,4 @@
-/** MDB.UPDATE and MDB.DELETE: statements one after the other, each of which does all that it means or nothing. */
+/** MDB.UPDATE and MDB.DELETE: execute statements one after the other, each completely or not at all. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Reply } from "../../../protocol/reply.js";
 import { finish, STEP_ITEMS } from "../../../protocol/steps.js";
@@ -44,11 +44,11 @@ import { Uniqueness } from "./uniqueness.js";
 export interface Target extends Scope {
   readonly data: Data;
   readonly namespace: Namespace;
-  /** Readings that a command in steps has to release; null: the command takes one step. */
+  /** The readings that a command in steps must release; null: the command takes one step. */
   readonly readings: CollectionReading[] | null;
 }
 
-/** @param readings  receives what has to be released; null: documents are read in one step */
+/** @param readings  receives what must be released; null: documents are read in one step */
 export function targetOf(
   data: Data,
   argv: readonly ByteString[],
@@ -78,7 +78,7 @@ export function writingTargetOf(data: Data, argv: readonly ByteString[], unit: U
 
 const NO_VARIABLES: ReadonlyMap<ByteString, Variable> = new Map();
 
-/** Fields of a statement that older releases refuse. `dialect: 2` permits what filters and updates have learned since. */
+/** Fields of a statement that older releases refuse. `dialect: 2` permits the additions to filters and updates since. */
 export const LATER_FIELDS = ["dialect", "let", "arrayFilters"];
 const DIALECT = 2n;
 
@@ -98,7 +98,7 @@ export function statementOf(
   return statement;
 }
 
-/** Returns the target for what a statement says: without `dialect: 2` it means what it has always meant. @throws CommandFailure */
+/** Returns the target for a statement: without `dialect: 2` it means what it has always meant. @throws CommandFailure */
 export function targetFor(target: Target, statement: BsonDocument): Target {
   const dialect = statement.get("dialect");
   if (dialect === undefined) return target;
@@ -157,7 +157,7 @@ function updateIn(target: Target, { query, update, arrayFilters }: Wanted, isIns
 interface Updated {
   readonly n: number;
   readonly modified: number;
-  /** The `_id` of a document that was made. */
+  /** The `_id` of a document that was created. */
   readonly upserted?: Bson;
 }
 
@@ -177,14 +177,14 @@ function updated(general: Target, statement: BsonDocument): Updated {
   return { n: 1, modified: 0, upserted: checkedId(made) };
 }
 
-/** Steps that a document is worth which is found to be changed, so that a large update is refused as it looks for its documents. */
+/** Steps for each document that is found to be updated, so that a large update is refused while it searches for its documents. */
 const CHANGE_STEPS = 120;
-/** Steps of a document for each index that is asked for. */
+/** Steps of a document for each index that is used. */
 const INDEX_STEPS = 90;
 /** Steps of a document that is removed, besides those of finding it. */
 const REMOVED_STEPS = 10;
 
-/** Documents that a filter means: all of them, or, unless there are few to look at, what finds them in steps. */
+/** Returns the documents that a filter matches: all of them, or, unless there are few to check, steps that find them. */
 export type Findings = readonly Found[] | Generator<void, readonly Found[]>;
 
 export const isComplete = (found: Findings): found is readonly Found[] => Array.isArray(found);
@@ -193,7 +193,7 @@ export function* inStepsOf(found: Findings): Generator<void, readonly Found[]> {
   return isComplete(found) ? found : yield* found;
 }
 
-/** Documents that a filter means, the first ones. @param steps  each of them counts for besides @throws TooMuch */
+/** Returns the first documents that a filter matches. @param steps  additional steps for each of them @throws TooMuch */
 function foundBy(target: Target, query: BsonDocument, most: number, steps = 0): readonly Found[] {
   const found = finding(target, query, most, steps);
   return isComplete(found) ? found : finish(found);
@@ -202,7 +202,7 @@ function foundBy(target: Target, query: BsonDocument, most: number, steps = 0): 
 /** The same; in steps unless there are few. */
 export function finding(target: Target, query: BsonDocument, most: number, steps = 0): Findings {
   const { data, namespace, work } = target;
-  // A filter that is wrong is so without documents too.
+  // An invalid filter is an error even without documents.
   const general = filterOf(query, work, target);
   const collection = collectionAt(data, namespace)?.value;
   if (collection === undefined) return [];
@@ -210,7 +210,7 @@ export function finding(target: Target, query: BsonDocument, most: number, steps
   const isExpired = expiredBy(collection, target.at, isCurrent);
   const filter: SeenFilter = isExpired === null ? general : { ...general, isExpired };
   let numbers: readonly number[] | null = null;
-  // Indexes know the documents of now alone.
+  // Indexes know only the current documents.
   if (isCurrent) {
     numbers = byEquality(collection, query)?.numbers ?? null;
     if (numbers === null && target.operators !== null) {
@@ -239,7 +239,7 @@ export function finding(target: Target, query: BsonDocument, most: number, steps
   return found;
 }
 
-/** Documents that meet a filter, by a range that is found in steps, of which the first is done. */
+/** Yields the documents that meet a filter, by a range that is found in steps, of which the first is done. */
 function* matchingIn(
   range: Generator<void, Candidates | null>,
   documents: Documents,
@@ -273,11 +273,11 @@ function* findingInSteps(
   return found;
 }
 
-/** Whether a collection is as the command has begun to read it. */
+/** Whether a collection is unchanged since the command began to read it. */
 export const isAsRead = ({ readings }: Target, collection: Collection): boolean =>
   readings?.every((one) => one.collection !== collection || one.isCurrent) ?? true;
 
-/** Returns the documents of a collection: of a command that reads in steps as they are when it begins, whatever changes later. */
+/** Returns the documents of a collection. A command that reads in steps gets them as they are when it begins, whatever changes later. */
 export function documentsAt({ readings }: Target, collection: Collection): Documents {
   if (readings === null) return collection;
   const known = readings.find((one) => one.collection === collection);
@@ -287,7 +287,7 @@ export function documentsAt({ readings }: Target, collection: Collection): Docum
   return reading;
 }
 
-/** Changes documents, all or none. @param see  is shown the last one's new bytes before anything changes, which it may refuse */
+/** Changes documents, all or none. @param see  receives the last one's new bytes before anything changes, and may refuse them */
 export function changedBy(
   target: Target,
   found: readonly Found[],
@@ -365,7 +365,7 @@ export function remove(data: Data, argv: readonly ByteString[], unit: Unit, isEx
     const target = targetFor(general, statement);
     const query = documentAt(statement, "q");
     if (query === undefined) throw mismatch("q has to be a document");
-    // Left out it would be all of them.
+    // If it is left out, all documents would be deleted.
     if (!isNumber(statement.get("limit"))) throw mismatch("limit has to be 0 or 1");
     const limit = countAt(statement, "limit");
     if (limit > 1) throw failedToParse("the limit of a delete is 0 or 1");

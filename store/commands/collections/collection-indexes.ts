@@ -1,4 +1,4 @@
-/** MDB.CREATEINDEXES, MDB.DROPINDEXES and MDB.LISTINDEXES. An index speeds up equality, and may forbid what is there already. */
+/** MDB.CREATEINDEXES, MDB.DROPINDEXES and MDB.LISTINDEXES. An index speeds up queries for equality, and may forbid duplicates. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Reply } from "../../../protocol/reply.js";
 import type { Data } from "../../keyspace/mutators.js";
@@ -102,7 +102,7 @@ const isSameKind = (a: IndexSpec, b: IndexSpec) =>
   a.isUnique === b.isUnique && a.isSparse === b.isSparse && a.expireAfterSeconds === b.expireAfterSeconds;
 const isSamePattern = (a: BsonDocument, b: BsonDocument) => compareBson(a, b) === 0;
 
-/** @throws CommandFailure  another one has its name, or its fields */
+/** @throws CommandFailure  another index has its name, or its fields */
 function isThere(spec: IndexSpec, specs: readonly IndexSpec[]): boolean {
   for (const other of specs) {
     const isSameKey = isSamePattern(other.pattern, spec.pattern);
@@ -125,7 +125,7 @@ function checkDocuments(collection: Collection, spec: IndexSpec, { text }: Names
   for (const bytes of collection.documents())
     for (const key of keysOf(index, bytes)) {
       if (spec.isUnique && seen.has(key.text)) {
-        // What one document has twice is its own.
+        // A value may occur twice in one document.
         throw duplicate(text, index, key);
       }
       if (spec.isUnique) seen.add(key.text);

@@ -7,7 +7,7 @@ import { MongoFailure } from "../../queries/bson/mongo-failure.js";
 import { Collection } from "../../values/collections/collection.js";
 
 export const PREFIX = "mongo:";
-/** Occurs in no database's name, so that no database's keys begin like another's. */
+/** Occurs in no database name, so no database's keys have the prefix of another one's. */
 const SEPARATOR = ".";
 /** Bytes; as in MongoDB. */
 const DATABASE_NAME_MAX = 63;
@@ -26,7 +26,7 @@ export interface Namespace {
   readonly key: ByteString;
 }
 
-/** @throws CommandFailure  nothing can have that name */
+/** @throws CommandFailure  the name is invalid */
 export function namespaceOf(database: ByteString, name: ByteString): Namespace {
   checkDatabase(database);
   const text = `${database}${SEPARATOR}${name}`;
@@ -42,7 +42,7 @@ export function namespaceOf(database: ByteString, name: ByteString): Namespace {
   return { database, name, text, key: collectionKey(database, name) };
 }
 
-/** Whether it is UTF-8, as all texts of an answer have to be. */
+/** Whether it is UTF-8, as all texts of an answer must be. */
 const isText = (name: ByteString): boolean => bytesOfText(textOfBytes(name)) === name;
 
 /** @throws CommandFailure */
@@ -61,7 +61,10 @@ export function collectionAt(data: Data, { key }: Namespace): Typed<Collection> 
   return data.getAs(Collection, key);
 }
 
-/** Names of a database's collections, or with null `database.collection` of all, in the order of their bytes. */
+/**
+ * Returns the names of a database's collections, or with null those of all databases as `database.collection`, in the
+ * order of their bytes.
+ */
 export function collectionsOf(
   data: Data,
   { at }: Unit,

@@ -1,4 +1,4 @@
-/** Collections and databases as such: made, listed, dropped. A database is there while it has collections. */
+/** Creates, lists and drops collections and databases. A database exists while it has collections. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { OK, type Reply } from "../../../protocol/reply.js";
 import { UNCOUNTED_EFFORT } from "../../keyspace/effort.js";
@@ -82,7 +82,7 @@ export function listDatabases(data: Data, argv: readonly ByteString[], unit: Uni
   const sizes = new Map<ByteString, number>();
   for (const [name, collection] of collectionsOf(data, unit, null)) {
     const database = name.slice(0, name.indexOf("."));
-    // Put there by another name than a collection can have.
+    // The key was stored under a name that no collection can have.
     if (!name.includes(".")) continue;
     let bytes = 0;
     data.effort.work(MEASURED_STEPS * collection.size);

@@ -1,6 +1,7 @@
 /**
- * Documents that expire: by an index with `expireAfterSeconds`, so long after the date in its field. What is expired follows from the unit's
- * date, as with EXPIRE, so it is the same on each daemon. Reads do not find such documents; writes remove them, some at a time.
+ * Documents that expire: an index with `expireAfterSeconds` makes them expire that long after the date in its field. Which ones have expired
+ * follows from the unit's date, as with EXPIRE, so it is the same on each daemon. Reads do not find such documents; writes remove them, some
+ * at a time.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { finish } from "../../../protocol/steps.js";
@@ -12,20 +13,20 @@ import type { CollectionIndex } from "../../values/collections/collection-index.
 import type { OrderedKey } from "../../values/collections/ordered-keys.js";
 import { ordering } from "./index-ranges.js";
 
-/** Documents that one write removes, so that no write takes long where very many expire together. */
+/** Maximum number of documents that one write removes, so that no write takes long if very many expire together. */
 const REMOVED_MAX = 1000;
 const SECOND_MS = 1000n;
 const DATE_MIN = new BsonDate(-(2n ** 63n));
 
-/** An index by which documents are expired, and up to which date. */
+/** An index by which documents expire, and the date up to which they have. */
 interface Expiry {
   readonly index: CollectionIndex;
   readonly until: bigint;
 }
 
-/** Returns the indexes by which a document may be expired. @param at  of the unit; milliseconds since 1970 */
+/** Returns the indexes by which a document may have expired. @param at  date of the unit; milliseconds since 1970 */
 function expiriesOf(collection: Collection, at: number, isCurrent = true): readonly Expiry[] {
-  // Most collections have none, and need no index for that.
+  // Most collections have none, so their indexes need not be built for this.
   if (collection.specs.every(({ expireAfterSeconds }) => expireAfterSeconds === undefined)) return [];
   return collection.indexes.flatMap((index) => {
     const { expireAfterSeconds: seconds } = index.spec;
@@ -40,7 +41,7 @@ function entriesOf({ index, until }: Expiry): Generator<readonly [key: OrderedKe
   return index.ordered.between([DATE_MIN], [new BsonDate(until)]);
 }
 
-/** Removes documents that are expired by a unit's date, the earliest first. No client sees a change. */
+/** Removes documents that have expired by a unit's date, the earliest first. No client sees a change. */
 export function removeExpired(data: Data, entry: Typed<Collection> | undefined, at: number): void {
   if (entry === undefined) return;
   for (const { index, until } of expiriesOf(entry.value, at)) {
@@ -61,7 +62,7 @@ export function removeExpired(data: Data, entry: Typed<Collection> | undefined, 
 }
 
 /**
- * Returns whether a document is expired by a date; null: none is.
+ * Returns a test for documents that have expired by a date; null: none has.
  * @param isCurrent  whether the documents are those that the collection has now
  */
 export function expiredBy(

@@ -1,4 +1,4 @@
-/** MDB.FINDANDMODIFY: one document changed or removed, and answered as it was or has become. */
+/** MDB.FINDANDMODIFY: changes or removes one document, and answers its old or new contents. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Reply } from "../../../protocol/reply.js";
 import type { Data } from "../../keyspace/mutators.js";
@@ -44,7 +44,7 @@ export function findAndModify(
   const target = targetFor(writingTargetOf(data, argv, unit), spec);
   const fields = documentAt(spec, "fields") ?? NOTHING;
   const project = fields.size === 0 ? null : projectionOf(fields, "find", target);
-  // What is shown is made before anything changes: it can fail too.
+  // The answer is made before anything changes, because making it can fail too.
   const shown = (document: BsonDocument) => (project === null ? document : project(document));
   const { value, lastError } = truthAt(spec, "remove")
     ? taken(target, spec, shown)

@@ -1,6 +1,6 @@
 /**
- * Ranges and sorts by indexes, of reads and of writes with `dialect: 2`. Other writes go by equality alone: how many documents they look at has
- * a bound that is part of what they mean.
+ * Ranges and sorts by indexes, of reads and of writes with `dialect: 2`. Other writes use indexes for equality alone: the limit of documents
+ * that they may check is part of their meaning.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Effort } from "../../keyspace/effort.js";
@@ -29,7 +29,7 @@ interface Bounds {
 /** Documents of an index, in its order. */
 export interface IndexRange {
   readonly index: CollectionIndex;
-  /** Fields of the index that have to equal one value. */
+  /** Fields of the index that must equal one value. */
   readonly equal: number;
   readonly from: OrderedKey;
   readonly to: OrderedKey;
@@ -40,7 +40,7 @@ export interface IndexRange {
 const INT64_MIN = -(2n ** 63n);
 const ID_BYTES = 12;
 
-/** Returns the range of the best index for a filter; null: none has a range of it. */
+/** Returns the range of the best index for a filter; null: no index has one. */
 export function rangeFor(collection: Collection, query: BsonDocument): IndexRange | null {
   const bounds = boundsOf(query);
   if (bounds.size === 0) return null;
@@ -55,7 +55,7 @@ export function rangeFor(collection: Collection, query: BsonDocument): IndexRang
 
 const weightOf = ({ equal, rank }: IndexRange): number => 2 * equal + (rank === null ? 0 : 1);
 
-/** Returns what a filter leaves of an index; null: all of it. */
+/** Returns the range of an index to which a filter restricts it; null: all of it. */
 function rangeOf(index: CollectionIndex, bounds: ReadonlyMap<ByteString, Bounds>): IndexRange | null {
   // A document without the fields is missing in a sparse index, but has none of the values either.
   const fields = [...index.spec.pattern.keys()];
@@ -112,7 +112,10 @@ export function* ordering(
   }
 }
 
-/** Returns the numbers of the documents of a range, in the order of the index, each once. The order has to be complete, and not to change. */
+/**
+ * Returns the numbers of the documents of a range, in the order of the index, each once. The order must be complete and must not change
+ * meanwhile.
+ */
 export function* numbersIn(
   { index, equal, from, to, rank }: IndexRange,
   isBackwards = false,
@@ -183,11 +186,11 @@ function boundOf(operand: Bson): Bounds | null {
   }
   const { lowest, highest } = bound;
   if (lowest === undefined && highest === undefined) return null;
-  // Nothing is in a range of two kinds; the filter finds that out.
+  // No value is in ranges of two kinds; the filter detects that.
   return lowest !== undefined && highest !== undefined && rankOf(lowest) !== rankOf(highest) ? null : bound;
 }
 
-/** Whether a value is of a kind of which all lie together in an index. */
+/** Whether all values of this value's kind are adjacent in an index. */
 const isOrdered = (value: Bson): boolean =>
   isNumber(value)
     ? !Number.isNaN(doubleOf(value))

@@ -33,7 +33,7 @@ export function insert(data: Data, argv: readonly ByteString[], { at }: Unit): R
   return answered(reply, documents[0] ?? "");
 }
 
-/** The document as it is kept: `_id` in front. */
+/** Returns the document as it is stored: with `_id` first. */
 function keptBytes(argument: ByteString): ByteString {
   const document = documentOf(argument);
   const id = checkedId(document);
@@ -41,7 +41,7 @@ function keptBytes(argument: ByteString): ByteString {
   return first === "_id" && !isJson(argument) ? argument : bytesOf(withId(document, id));
 }
 
-/** @throws CommandFailure  there is none, or it can be none */
+/** @throws CommandFailure  there is no _id, or an invalid one */
 export function checkedId(document: BsonDocument): Bson {
   const id = document.get("_id");
   if (id === undefined) throw new MongoFailure(53, "a document needs an _id: its sender gives it one");

@@ -29,7 +29,7 @@ import { aggregate } from "./pipeline.js";
 import { countDocuments, distinct, find } from "./reads.js";
 import { explain, rename, stats } from "./statistics.js";
 
-/** @param isExtended  whether it may have what came with CLUSTER SEMANTICS 3 */
+/** @param isExtended  whether it may use the additions of CLUSTER SEMANTICS 3 */
 type ByVersion = (data: Data, argv: readonly ByteString[], unit: Unit, isExtended: boolean) => Reply;
 
 /** Commands with fields that came with CLUSTER SEMANTICS 3, and are an error in records before it. */
@@ -224,7 +224,7 @@ export const recordedCollections: readonly Command[] = collections.flatMap((comm
   return run === undefined ? [] : [{ ...command, run: byVersion(false, run) }];
 });
 
-/** Commands that are not there before CLUSTER SEMANTICS 3, and what is answered then. */
+/** Commands that do not exist before CLUSTER SEMANTICS 3, and the answer then. */
 export const laterCollections: ReadonlyMap<string, CommandFailure> = new Map(
   ["MDB.EXPLAIN", "MDB.RENAME", "MDB.STATS"].map((name) => [
     name,

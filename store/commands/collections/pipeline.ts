@@ -1,4 +1,4 @@
-/** MDB.AGGREGATE: documents through stages. Source: MongoDB's manual, "Aggregation Stages". What is not here is refused by name. */
+/** MDB.AGGREGATE: passes documents through stages. Source: MongoDB's manual, "Aggregation Stages". An unsupported stage is refused by name. */
 
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { mappedInSteps } from "../../../protocol/steps.js";
@@ -32,7 +32,7 @@ const inOneStep = (make: (documents: readonly BsonDocument[]) => readonly BsonDo
     yield;
     return make(documents);
   };
-/** @throws CommandFailure  before the first document is looked at */
+/** @throws CommandFailure  before the first document is read */
 type Make = (operand: Bson, target: Target) => Stage;
 
 /** `MDB.AGGREGATE db collection spec` */
@@ -65,17 +65,20 @@ export const aggregate = inSteps(["pipeline", "let"], function* (target, spec, a
   return yield* answeringAll(answers, asked, target.work.effort);
 });
 
-/** Fields that a stage looks at, if it passes no document on; null: all of them. Counting a collection need not read it. */
+/**
+ * Returns the fields that a stage reads, if it passes no document on; null: all of them. Counting a collection does not
+ * require reading it.
+ */
 function rootsOf(stage: readonly [ByteString, Bson] | undefined): ReadonlySet<ByteString> | null {
   const roots = new Set<ByteString>();
   if (stage?.[0] === "$count") return roots;
   return stage?.[0] === "$group" && addRoots(stage[1], roots) ? roots : null;
 }
 
-/** @returns whether no more is looked at than what is added */
+/** @returns whether it reads nothing except the fields that are added to it */
 function addRoots(value: Bson, roots: Set<ByteString>): boolean {
   if (isArray(value)) return value.every((one) => addRoots(one, roots));
-  // It reads the document itself, without a path.
+  // It reads the complete document, without a path.
   if (isDocument(value) && value.has("$getField")) return false;
   if (isDocument(value)) return [...value.values()].every((one) => addRoots(one, roots));
   if (typeof value !== "string" || !value.startsWith("$")) return true;
@@ -183,7 +186,9 @@ export const STAGES: ReadonlyMap<string, Make> = new Map<string, Make>([
 /** The accumulator of `$sortByCount`. */
 const ONE_EACH: BsonDocument = new Map([["$sum", new Int32(1)]]);
 
-/** Some of the documents: which follows from the unit's id, so that a script gets the same ones on each daemon. */
+/**
+ * Returns a sample of the documents. The choice follows from the unit's id, so a script gets the same ones on each daemon.
+ */
 function sampled(operand: Bson, { choose, work }: Target): Stage {
   const size = isDocument(operand) && operand.size === 1 ? operand.get("size") : undefined;
   if (size === undefined) throw new MongoFailure(28747, "size argument to $sample must be a number");

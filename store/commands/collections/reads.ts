@@ -35,7 +35,7 @@ const NOTHING: BsonDocument = new Map();
 
 type Read = (target: Target, spec: BsonDocument, asked: ByteString) => Generator<void, Reply>;
 
-/** Returns the handler of a command that reads documents: in steps if its sender takes that, and then what there is when it begins. */
+/** Returns the handler of a command that reads documents: in steps if its sender accepts that, and then as they are when it begins. */
 export const inSteps =
   (fields: readonly string[], read: Read): Handler =>
   (data, argv, unit) => {
@@ -72,7 +72,7 @@ export const find = inSteps(FIND_FIELDS, function* (target, spec, asked) {
     return bytesOf(project(looked(bytes, target.work)));
   };
   const found = choosing(target, query, order, range);
-  // Most reads mean few documents, for which steps cost more than they save.
+  // Most reads match few documents, for which steps cost more than they save.
   if (isComplete(found) && found.length <= STEP_ITEMS)
     return answeredAll(found.map(shown), asked, target.work.effort);
   return yield* answeringAll(yield* mappedInSteps(yield* inStepsOf(found), shown), asked, target.work.effort);
@@ -84,7 +84,7 @@ interface Range {
   readonly limit: number;
 }
 
-/** Documents that a filter means, in an order, from one on. */
+/** Returns the documents that a filter matches, sorted, from an offset on. */
 export function chosen(
   target: Target,
   query: BsonDocument,
@@ -154,7 +154,7 @@ function* foundInOrder(
     const one = met(next.value, collection.document(next.value), filter, target.work);
     if (one !== null && found.push(one) === most) return found;
   }
-  // The order is that of now, whatever changes between the steps.
+  // The order is the current one, whatever changes between the steps.
   const rest = yield* takenInSteps(numbers, Number.POSITIVE_INFINITY, () => isAsRead(target, collection));
   if (rest === null) return null;
   for (const one of matching(documents, rest, filter, target.work)) {
@@ -173,7 +173,7 @@ export const countDocuments = inSteps(["query", "skip", "limit"], function* (tar
     query.size > 0 || (collection !== undefined && expiredBy(collection, target.at) !== null);
   if (isFiltered)
     return integer((yield* inStepsOf(choosing(target, query, NOTHING, { skip, limit }))).length);
-  // All of them are counted already.
+  // All of them have been counted already.
   const rest = Math.max(0, (collection?.size ?? 0) - skip);
   return integer(limit === 0 ? rest : Math.min(rest, limit));
 });

@@ -1,4 +1,7 @@
-/** MDB.STATS, MDB.EXPLAIN and MDB.RENAME: sizes of collections, which index a query goes by, and other names. */
+/**
+ * MDB.STATS, MDB.EXPLAIN and MDB.RENAME: report the sizes of collections and the index that a query uses, and rename
+ * collections.
+ */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { OK, type Reply } from "../../../protocol/reply.js";
 import type { Data } from "../../keyspace/mutators.js";
@@ -87,7 +90,7 @@ function ofCollection(data: Data, database: ByteString, name: ByteString): BsonD
   ]);
 }
 
-/** `MDB.EXPLAIN db collection spec`: which index the filter, and the sort, go by. */
+/** `MDB.EXPLAIN db collection spec`: reports which index the filter, and the sort, use. */
 export const explain = inSteps(["filter", "sort"], function* (target, spec, asked) {
   const [query, order] = [documentAt(spec, "filter") ?? new Map(), documentAt(spec, "sort") ?? new Map()];
   filterOf(query, target.work, target);
@@ -146,7 +149,7 @@ function* planned(
   return yield* byRange(collection, query, target.work, () => isAsRead(target, collection));
 }
 
-/** `MDB.RENAME db collection db collection 0|1`: 1 drops what has the new name. */
+/** `MDB.RENAME db collection db collection 0|1`: 1 drops the collection that has the new name. */
 export function rename(data: Data, argv: readonly ByteString[]): Reply {
   const [, database = "", name = "", toDatabase = "", toName = "", drops = ""] = argv;
   const [from, to] = [namespaceOf(database, name), namespaceOf(toDatabase, toName)];

@@ -14,9 +14,9 @@ import { expiredBy } from "./expiring.js";
 export class Uniqueness {
   readonly #namespace: ByteString;
   readonly #indexes: readonly CollectionIndex[];
-  /** Numbers of the documents that are to be replaced. */
+  /** Numbers of the documents that will be replaced. */
   readonly #leaving: ReadonlySet<number>;
-  /** Keys of documents that have been looked at, by index. */
+  /** Keys of the documents checked so far, by index. */
   readonly #coming = new Map<CollectionIndex, Set<ByteString>>();
 
   readonly #collection: Collection;
@@ -34,7 +34,7 @@ export class Uniqueness {
     this.#leaving = leaving;
   }
 
-  /** Takes a document among those to come. @throws CommandFailure  another one has what may be there once only */
+  /** Adds a document that will be stored. @throws CommandFailure  another one has the same unique value */
   take(bytes: ByteString): void {
     const kept = this.#indexes.map((index) => ({ index, keys: this.#keysOf(index, bytes) }));
     for (const { index, keys } of kept) {
@@ -103,6 +103,6 @@ function shellText(value: Bson): ByteString {
   if (value instanceof Decimal) return bytesOfText(decimalText(value));
   if (isNumber(value)) return String(value);
   const text = writeExtendedJson(value);
-  // Cut between characters.
+  // It is cut between characters.
   return text.length > SHOWN_MAX ? `${text.slice(0, SHOWN_MAX).replace(/[\x80-\xff]+$/, "")}...` : text;
 }

@@ -24,7 +24,7 @@ export interface Choice {
   readonly form: EqualityForm;
 }
 
-/** The keys of the entries that are chosen, in the order that is asked for. */
+/** Returns the keys of the selected entries, in the requested order. */
 export function choiceOf({ effort }: Data, { document, at, options, form }: Choice): ByteString[] {
   effort.work(LOOK_STEPS * document.size);
   const { found } = selected(document, at, selectionOf(options, form));

@@ -66,10 +66,10 @@ interface Removal {
   readonly unit: Unit;
 }
 
-/** Steps of an entry that is removed, or copied because many are. */
+/** Steps of an entry that is removed, or copied because many entries are removed. */
 const REMOVED_STEPS = 14;
 
-/** Removes many entries. Undoing each removal by itself would take the square of their number. */
+/** Removes many entries. Undoing each removal separately would take time quadratic in their number. */
 function removeMany({ data, entry, keys, unit: { seq } }: Removal): void {
   const { value } = entry;
   const isOneByOne = seq !== undefined && value.staysOpen(keys.length);

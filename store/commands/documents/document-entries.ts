@@ -22,7 +22,7 @@ export const noDocument = () => custom("ERR Document provided does not exist.");
 export const noEntry = () => custom("ERR Key:id provided does not exist in document.");
 export const notMembers = () => custom("ERR Data must be provided in array.");
 
-/** @param asked  names that an entry must have @param given  those that it has */
+/** @param asked  names that an entry must have @param given  names that it has */
 export function wrongMembers(asked: readonly string[], given: readonly string[]): CommandFailure {
   const [first, second] = [asked, given].map((names) =>
     echoed(bytesOfText(names.join(", ")), NAMES_SHOWN_BYTES_MAX),
@@ -37,14 +37,14 @@ export function documentOf(data: Data, name: ByteString): Typed<Document> {
   return entry;
 }
 
-/** The same, for what changes it: what has expired is gone. */
+/** The same, for commands that change it: expired entries are removed first. */
 export function documentToChange(data: Data, name: ByteString): Typed<Document> {
   const entry = documentOf(data, name);
   data.documents.purge(entry);
   return entry;
 }
 
-/** An argument that is a JSON text. @throws CommandFailure  names what is wrong */
+/** Parses an argument that is a JSON text. @throws CommandFailure  names the error */
 export function jsonArgument(bytes: ByteString): JsonValue {
   const text = textOfBytes(bytes);
   if (text.includes("\ufffd") && bytesOfText(text) !== bytes) throw custom("ERR not UTF-8");
@@ -56,12 +56,12 @@ export function jsonArgument(bytes: ByteString): JsonValue {
   }
 }
 
-/** An entry as it is kept. */
+/** Returns an entry as it is stored. */
 export function textOfEntry(value: JsonValue): ByteString {
   return bytesOfText(writeJson(value));
 }
 
-/** @param text  as `textOfEntry` made it */
+/** @param text  made by `textOfEntry` */
 export function valueOfEntry(text: ByteString): JsonValue {
   return parseJson(textOfBytes(text));
 }
@@ -99,5 +99,5 @@ export function isSubset(given: readonly string[], names: readonly string[]): bo
   return given.every((name) => known.has(name));
 }
 
-/** More names are put in a table first. */
+/** For more names a table is made first. */
 const SEARCHED_MAX = 16;

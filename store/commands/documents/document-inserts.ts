@@ -33,7 +33,7 @@ const KEYS = "KEYS";
 /** Numbers of one millisecond: 63 bits less the 42 of a date. */
 const PLACE_BITS = 21;
 const PLACES = 2 ** PLACE_BITS;
-/** Odd, and far from all small fractions of PLACES: the units of an envelope do not get in each other's way. */
+/** Odd, and far from all small fractions of PLACES, so that the units of an envelope do not collide. */
 const UNIT_STRIDE = 1_296_135;
 
 const noNumber = () =>
@@ -42,14 +42,14 @@ const noNumber = () =>
   );
 
 interface NewEntry {
-  /** null: it is to be numbered. */
+  /** null: it will be numbered. */
   readonly key: ByteString | null;
   readonly text: ByteString;
 }
 
 /**
- * `DOC.INSERT document [EX seconds | …] [NOCHECK] [COUNT] [entry …]`, `DOC.INSERT document [EX seconds | …] [NOCHECK] KEYS key entry [key entry …]`:
- * all entries, or none; all have the members of the first one unless NOCHECK says that they need not.
+ * `DOC.INSERT document [EX seconds | …] [NOCHECK] [COUNT] [entry …]`, `DOC.INSERT document [EX seconds | …] [NOCHECK] KEYS key entry [key
+ * entry …]`: inserts all entries, or none. All must have the members of the first one, unless NOCHECK is given.
  */
 export function insert(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
   return insertBy(data, argv, unit, "standard");
@@ -101,16 +101,16 @@ function insertBy(data: Data, argv: readonly ByteString[], unit: Unit, form: Num
 /** The first entry of an insert, and the shape that further entries usually share with it. */
 interface Expected {
   readonly value: JsonValue;
-  /** null: each is taken apart. */
+  /** null: each one is parsed. */
   readonly shape: JsonShape | null;
 }
 
-/** The last ones, by the text of the first entry: an insert of few entries would take longer to read it again than for all else. */
+/** The latest ones, by the text of the first entry: for an insert of few entries, parsing it again would take longer than all the rest. */
 const known = new Map<ByteString, Expected>();
 const KNOWN_MAX = 64;
 const KNOWN_CHARS_MAX = 4096;
 
-/** @param text  as it is kept */
+/** @param text  as it is stored */
 function expectedOf(text: ByteString): Expected {
   const found = known.get(text);
   if (found !== undefined) return found;
@@ -122,14 +122,14 @@ function expectedOf(text: ByteString): Expected {
   return expected;
 }
 
-/** All entries have the members of the first one. @throws CommandFailure */
+/** Checks that all entries have the members of the first one. @throws CommandFailure */
 function checkNames(value: JsonValue, first: JsonValue): void {
   if (!isContainer(value) || !isContainer(first)) throw notMembers();
   const names = memberNames(first as JsonContainer);
   if (!hasNames(value, names)) throw wrongMembers(names, memberNames(value));
 }
 
-/** `recorded`: before CLUSTER SEMANTICS 2 a unit fails that counts on from the highest number there is. */
+/** `recorded`: before CLUSTER SEMANTICS 2 a unit fails if counting exceeds the highest possible number. */
 export type NumberForm = "standard" | "recorded";
 
 interface Numbered {

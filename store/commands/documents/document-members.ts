@@ -1,4 +1,7 @@
-/** DOC.MEMBER: members that all entries of a document get later, or have no longer. Source: docs/json-documents.md "Members added later". */
+/**
+ * DOC.MEMBER: adds a member to all entries of an existing document, or removes it from all. Source: docs/json-documents.md "Members added
+ * later".
+ */
 import { type ByteString, bytesOfText, textOfBytes } from "../../../protocol/byte-string.js";
 import {
   isContainer,
@@ -15,7 +18,7 @@ import type { Data } from "../../keyspace/mutators.js";
 import { checkDepth } from "../../queries/json/update.js";
 import { documentToChange, jsonArgument, notMembers, textOfEntry, valueOfEntry } from "./document-entries.js";
 
-/** `DOC.MEMBER ADD document name value`: entries that have such a member keep theirs. @returns how many entries have it new */
+/** `DOC.MEMBER ADD document name value`: entries that already have it keep theirs. @returns the number of entries that it was added to */
 export function addMember(data: Data, argv: readonly ByteString[]): Reply {
   const name = nameArgument(argv[3]!);
   const value = jsonArgument(argv[4]!);
@@ -28,7 +31,7 @@ export function addMember(data: Data, argv: readonly ByteString[]): Reply {
   });
 }
 
-/** `DOC.MEMBER DROP document name`. @returns how many entries had it */
+/** `DOC.MEMBER DROP document name`. @returns the number of entries that had it */
 export function dropMember(data: Data, argv: readonly ByteString[]): Reply {
   const name = nameArgument(argv[3]!);
   return rewrite(data, argv[2]!, (entry) =>
@@ -36,11 +39,11 @@ export function dropMember(data: Data, argv: readonly ByteString[]): Reply {
   );
 }
 
-/** Steps of an entry that is read and written again, and how many of its bytes are one more. */
+/** Steps of an entry that is read and rewritten, and the number of its bytes that count as a further step. */
 const REWRITTEN_STEPS = 60;
 const REWRITTEN_BYTES_A_STEP = 8;
 
-/** @param change  null: the entry stays as it is @returns how many have changed: all that should, or none */
+/** @param change  null: the entry does not change @returns the number of changed entries: all that should change, or none */
 function rewrite(
   data: Data,
   document: ByteString,

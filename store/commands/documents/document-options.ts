@@ -11,7 +11,7 @@ import type { SortKey } from "./document-selection.js";
 
 /** Maximum members to sort by. */
 const SORT_MEMBERS_MAX = 8;
-/** Members that are answered of each entry: they are looked for in all entries that are found. */
+/** Maximum members that are answered of each entry: they are searched for in all entries found. */
 const FIELDS_MAX = 1000;
 
 export interface Options {
@@ -20,19 +20,19 @@ export interface Options {
   where?: JsonCondition;
   sort?: readonly SortKey[];
   limit?: { readonly offset: number; readonly count: number };
-  /** Names of the members that are answered. */
+  /** Names of the members to answer. */
   fields?: readonly string[];
   details?: boolean;
-  /** Whether the answer is how entries are found, instead of the entries. */
+  /** Whether to explain how entries are found, instead of answering them. */
   explain?: boolean;
   revision?: ByteString;
   /** Whether entries need not have the members of the first one. */
   noCheck?: boolean;
   /** Whether entries are numbered 0, 1, 2, … where a fold may move the unit, too. */
   counts?: boolean;
-  /** Whether an entry is made where none is found. */
+  /** Whether an entry is created if none is found. */
   upsert?: boolean;
-  /** Milliseconds since 1970; null: the entry is to stay. */
+  /** Milliseconds since 1970; null: the entry must not expire. */
   expire?: number | null;
 }
 
@@ -56,14 +56,14 @@ const words = {
   Record<string, { count: number; read: (given: readonly (ByteString | undefined)[]) => Options }>
 >;
 
-/** Words that say how long an entry stays. */
+/** Words that set the lifetime of an entry. */
 export const LIFETIME: readonly Word[] = [...Object.keys(expireUnits), "PERSIST"];
 
 const LONGEST_WORD = Math.max(
   ...[...Object.keys(words), ...Object.keys(expireUnits)].map(({ length }) => length),
 );
 
-/** Words that choose entries. */
+/** Words that select entries. */
 export const CHOICE: readonly Word[] = ["QUERY", "WHERE", "SORT", "LIMIT"];
 
 export interface OptionPosition {
@@ -72,13 +72,13 @@ export interface OptionPosition {
   readonly allowed: readonly Word[];
   /** The command's name, for errors. */
   readonly name: string;
-  /** The unit's date, for times from it on. */
+  /** The unit's date, for times relative to it. */
   readonly at?: number;
 }
 
 /**
  * The options of a command.
- * @returns them, and the index of the first argument that is not one of the words
+ * @returns the options, and the index of the first argument that is not one of the words
  * @throws CommandFailure
  */
 export function leadingOptions(
@@ -88,7 +88,7 @@ export function leadingOptions(
   const options: Options = {};
   let at = from;
   for (; at < argv.length; ) {
-    // What follows may be long: no copy of it is made to find that it is no option.
+    // The argument may be long: it is not copied to find that it is not an option.
     if (argv[at]!.length > LONGEST_WORD) break;
     const word = argv[at]!.toUpperCase();
     if (!allowed.includes(word as Word)) break;
@@ -107,7 +107,7 @@ export function leadingOptions(
   return { options, end: at };
 }
 
-/** The same, where nothing else may follow. */
+/** The same, if nothing else may follow. */
 export function onlyOptions(argv: readonly ByteString[], position: OptionPosition): Options {
   const { options, end } = leadingOptions(argv, position);
   if (end < argv.length) throw syntaxError();
@@ -151,7 +151,7 @@ function fieldNames(value: JsonValue): readonly string[] {
   return value as readonly string[];
 }
 
-/** A member's name as an argument of its own. @throws CommandFailure */
+/** Returns a member's name from an argument of its own. @throws CommandFailure */
 export function fieldArgument(bytes: ByteString): ByteString {
   const name = textOfBytes(bytes);
   if (bytesOfText(name) !== bytes) throw custom("ERR not UTF-8");

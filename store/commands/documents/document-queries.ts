@@ -27,18 +27,21 @@ import {
 import { valueOfEntry } from "./document-entries.js";
 import { type EqualityForm, isLooselyEqual, isTrue } from "./loose-equality.js";
 
-/** One member that is asked for. */
+/** One member that a query names. */
 interface Asked {
   readonly name: MemberName;
   readonly value: JsonValue;
   readonly form: EqualityForm;
   /** The only scalar besides `true` that can be equal; null: there may be more. */
   readonly only: ByteString | null;
-  /** Scalars as they are written in texts, and whether they are equal. */
+  /** Scalars as they are written in texts, and whether each is equal. */
   readonly judged: Map<ByteString, boolean>;
 }
 
-/** Scalars whose result a query remembers: most members have few values, and those with many are compared again. */
+/**
+ * Maximum scalars whose result a query remembers: most members have few different values; for the remaining ones the
+ * comparison is repeated.
+ */
 const JUDGED_MAX = 4096;
 /** Longer values are not remembered. */
 const JUDGED_CHARS_MAX = 64;
@@ -46,16 +49,16 @@ const JUDGED_CHARS_MAX = 64;
 const LIST = 0x5b;
 const TRUE = 0x74;
 
-/** A query that was compiled. */
+/** A compiled query. */
 export interface Query {
   readonly test: (text: ByteString) => boolean;
   /** Holds for all entries that match, and perhaps for more: the part that an index can use. */
   readonly condition: JsonCondition;
-  /** A value that all have which match; undefined: none is known. */
+  /** A value that all matching entries have; undefined: none is known. */
   readonly alike?: Alike | undefined;
 }
 
-/** A query that names no member finds nothing. A member that is null is never the same, not even as null. */
+/** A query that names no member finds nothing. A member that is null never matches, not even null. */
 export function queryOf(query: JsonValue, form: EqualityForm = "standard"): Query {
   const values = isContainer(query) ? memberValues(query) : [];
   const asked = isContainer(query)
@@ -92,7 +95,7 @@ function spansOf(value: JsonValue): readonly Span[] | undefined {
   return [same, equalTo(number), NUMERIC_STRINGS];
 }
 
-/** They begin with a digit, a sign, a point or a blank. */
+/** Matches the beginning of strings that may look like numbers: a digit, a sign, a point or a blank. */
 const NUMERIC_STRINGS: Span = {
   from: { value: "\t", isBehind: false },
   to: { value: ":", isBehind: false },
@@ -111,7 +114,7 @@ function hasAll(entry: JsonContainer, asked: readonly Asked[]): boolean {
   });
 }
 
-/** Whether an entry that is no list has a member that is the same. */
+/** Whether an entry that is not a list has a member that is equal. */
 function hasSame(text: ByteString, { name, value, form, only, judged }: Asked): boolean {
   const at = valueAt(text, name);
   if (at < 0) return false;

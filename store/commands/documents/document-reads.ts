@@ -1,4 +1,4 @@
-/** DOC.GET and DOC.COUNT: entries that are asked for, in an order, in part, with what is known of them. Source: docs/json-documents.md. */
+/** DOC.GET and DOC.COUNT: read the requested entries, sorted, in part, and with their details. Source: docs/json-documents.md. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { EntriesReply, keyIn } from "../../../protocol/entries-reply.js";
 import { JsonObject, type JsonValue } from "../../../protocol/json/json-value.js";
@@ -76,7 +76,10 @@ export function get(data: Data, argv: readonly ByteString[], { at }: Unit): Repl
 /** Steps of an entry that a read checks and answers. */
 const READ_STEPS = 12;
 
-/** Counts the entries that a read is about to check; by an index it counts those that it finds alone. @param selection  null: all @throws TooMuch */
+/**
+ * Counts the entries that a read is about to check; with an index it counts only those that the index finds. @param selection  null: all
+ * @throws TooMuch
+ */
 function countScan({ effort }: Data, document: Document, selection: Selection | null): void {
   if (selection === null || isScan(document, selection)) effort.work(READ_STEPS * document.size);
 }
@@ -119,7 +122,7 @@ function expiryOf(document: Document, key: ByteString): Reply {
 
 const NOTHING = "{}";
 
-/** An entry with those members alone, in the order in which they are asked for. */
+/** Returns an entry with only the requested members, in the requested order. */
 function partOf(text: ByteString, fields: readonly string[]): ByteString {
   if (fields.length === 0) return NOTHING;
   const value: JsonValue = valueOfEntry(text);

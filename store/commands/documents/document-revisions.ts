@@ -1,13 +1,13 @@
 /**
- * Revisions of entries: a write that names one fails if the entry is not as it was then. A revision follows from the entry's text: it means
- * the same on all daemons, whatever arrived late, and costs no memory. Source: docs/json-documents.md "Revisions".
+ * Revisions of entries: a write that names one fails if the entry has changed since. A revision is computed from the entry's text, so it is
+ * the same on all daemons, whatever arrived late, and takes no memory. Source: docs/json-documents.md "Revisions".
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { custom, echoed } from "../../arguments/errors.js";
 import type { Document } from "../../values/documents/document.js";
 import { murmurHash64A } from "../../values/tables/murmur-hash.js";
 
-/** Part of what clients keep: not to be changed. */
+/** Clients store revisions, so this must not be changed. */
 const SEED = 0x6a736f6e;
 
 /** 16 hexadecimal digits. */
@@ -16,7 +16,7 @@ export function revisionOf(text: ByteString): ByteString {
   return [hi, lo].map((half) => half.toString(16).padStart(8, "0")).join("");
 }
 
-/** @param asked  undefined: whatever it is @throws CommandFailure  the entry has another */
+/** @param asked  undefined: any revision @throws CommandFailure  the entry has another revision */
 export function checkRevision(document: Document, key: ByteString, asked: ByteString | undefined): void {
   if (asked === undefined) return;
   const found = revisionOf(document.get(key) as ByteString);

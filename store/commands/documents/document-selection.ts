@@ -1,6 +1,6 @@
 /**
- * Selects the entries of a read and their order. An index is used if it leaves fewer than half of the entries to check; its entries are
- * checked like all, so an index changes no answer. Source: docs/json-documents.md "Indexes".
+ * Selects the entries of a read and their order. An index is used if it leaves fewer than half of the entries to check; the entries that it
+ * finds are checked like any entry, so an index never changes an answer. Source: docs/json-documents.md "Indexes".
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { CountReply, type Entries, EntriesReply, keyIn } from "../../../protocol/entries-reply.js";
@@ -31,7 +31,7 @@ interface Query {
   readonly limit: { readonly offset: number; readonly count: number } | null;
 }
 
-/** A query, with what an index can use of its test. */
+/** A query, with the part of its test that an index can use. */
 export interface Selection extends Query {
   /** Holds for all entries that pass the test; those for which it holds pass if `isExact`. */
   readonly condition: JsonCondition;
@@ -46,10 +46,10 @@ interface Access {
   readonly count: number;
 }
 
-/** Maximum part of the entries that an index may leave to be worth using. */
+/** Maximum share of the entries that an index may leave if it is to be used. */
 const WORTH = 0.5;
 
-/** @param at  the unit's date: what has expired is not there */
+/** @param at  the unit's date: expired entries count as absent */
 export function selected(document: Document, at: number, selection: Selection): EntriesReply {
   if (isScan(document, selection))
     return new EntriesReply(scan(candidates(document, at, selection.alike), selection));
@@ -62,7 +62,7 @@ export function selected(document: Document, at: number, selection: Selection): 
   return new EntriesReply({ keys, texts });
 }
 
-/** Whether finding the entries checks all of them. */
+/** Whether all entries are checked to find the matching ones. */
 export function isScan(document: Document, { condition, sort, limit }: Selection): boolean {
   if (worthwhile(document, condition) !== null) return false;
   if (limit === null) return true;
@@ -71,7 +71,7 @@ export function isScan(document: Document, { condition, sort, limit }: Selection
   return sort.length > 1 || document.index(first.field) === undefined;
 }
 
-/** Entries as they are now, and the keys of those that are not there any more. */
+/** Entries as they are now, and the keys of those that no longer exist. */
 interface Candidates {
   readonly entries: Entries;
   readonly gone: ReadonlySet<ByteString> | null;
@@ -148,7 +148,7 @@ export function countSelected(document: Document, at: number, selection: Selecti
   return new CountReply(selected(document, at, { ...selection, sort: [], limit: null }));
 }
 
-/** The index that knows how many entries pass, without a look at any; null: none does. */
+/** Returns the index that knows how many entries pass without checking any; null: there is none. */
 export function countingAccess(document: Document, at: number, selection: Selection): Access | null {
   const isWhole = document.expiries?.mayHaveExpired(at) !== true;
   const access = isWhole && selection.isExact ? accessOf(document, selection.condition) : null;
@@ -161,21 +161,21 @@ export function countAll(document: Document, at: number): number {
   return expiries?.mayHaveExpired(at) === true ? size - expiries.expired(at).length : size;
 }
 
-/** The first entry that is there; undefined: there is none. */
+/** Returns the first existing entry; undefined: there is none. */
 export function firstPresent(document: Document, at: number): DocumentEntry | undefined {
   if (document.expiries?.mayHaveExpired(at) !== true) return document.first;
   const [first] = present(document, at);
   return first;
 }
 
-/** All entries that are there, as they are now. */
+/** Returns all existing entries, as they are now. */
 export function presentEntries(document: Document, at: number): EntriesReply {
   const { entries, gone } = candidates(document, at);
   if (gone === null) return new EntriesReply(entries);
   return new EntriesReply(scan({ entries, gone }, { test: () => true, sort: [], limit: null }));
 }
 
-/** The same one by one. */
+/** The same, one by one. */
 function* present(
   document: Document,
   at: number,
@@ -255,7 +255,7 @@ function inOrderOf(sort: readonly SortKey[]): (a: Row<unknown>, b: Row<unknown>)
   };
 }
 
-/** The index in whose order entries are looked at; undefined: they are sorted when all are found. */
+/** The index in whose order entries are checked; undefined: they are sorted when all have been found. */
 export function sortIndex(
   document: Document,
   { sort, limit, condition }: Selection,
@@ -272,7 +272,7 @@ export function worthwhile(document: Document, condition: JsonCondition): Access
   return access !== null && access.count <= document.size * WORTH ? access : null;
 }
 
-/** The fewest entries among which all are that meet a condition; null: no index knows. */
+/** Returns the smallest set of entries that contains all that meet a condition; null: no index helps. */
 function accessOf(document: Document, condition: JsonCondition): Access | null {
   switch (condition.kind) {
     case "not":

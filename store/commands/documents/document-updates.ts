@@ -53,22 +53,23 @@ interface Update {
 
 /** Steps of an entry that is read, changed and written. */
 const ENTRY_STEPS = 16;
-/** Steps of reading it, and of what brings it back. */
+/** Steps of reading it, and of its undo record. */
 const CHANGE_STEPS = 130;
 
-/** An entry as it is to be. */
+/** An entry as it will be. */
 interface Changed {
   readonly key: ByteString;
-  /** Its own members that are not as they were. */
+  /** Its own members that have changed. */
   readonly members: JsonObject;
   readonly text: ByteString;
 }
 
 /**
- * `DOC.UPDATE document data [ID id | QUERY json, WHERE json, SORT json, LIMIT offset count] [UPSERT [COUNT]] [REVISION revision]
- * [EX seconds | … | PERSIST]`: a list takes the place of all entries, an object that of members of entries, of which `$inc` and its like say
- * what becomes; all of them, or none.
- * @returns the members' names before; what has changed: nil for all, or entries' keys with their changed members; the key of a new entry
+ * `DOC.UPDATE document data [ID id | QUERY json, WHERE json, SORT json, LIMIT offset count] [UPSERT [COUNT]] [REVISION revision] [EX seconds |
+ * … | PERSIST]`: a list replaces all entries; an object replaces members of entries, or changes them with operators such as `$inc`. All
+ * entries are changed, or none.
+ * @returns the previous names of the members; the changes: nil for all, or the keys of entries with their changed members; the key of a new
+ * entry
  */
 export function updateDocument(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
   return update(data, argv, unit, "standard");
@@ -121,11 +122,11 @@ function updateChosen(update: Update): Reply {
   return insertNew(update, numbersOf(entry.value, unit, { count: 1, isCounted: options.counts, form })());
 }
 
-/** Changes entries: what becomes of them is known of all before the first is changed. */
+/** Changes entries. All results are computed before the first entry is changed. */
 function apply({ data, entry, given, options, form }: Update, keys: readonly ByteString[]): Reply {
   const names = namesOf(entry.value.first) ?? [];
   if (!isContainer(given)) throw notMembers();
-  // Without entries nothing is wrong with operators, as ever.
+  // Without entries, operators cause no error, as in earlier versions.
   const changes = keys.length > 0 && isOperators(given) ? jsonChangesOf(given) : null;
   const results = keys.map((key) => {
     data.effort.work(CHANGE_STEPS);
@@ -169,7 +170,7 @@ function changeOf({ document, key, given, changes, names, form }: Change): Chang
   return { key, members, text: textOfEntry(merged(old, members)) };
 }
 
-/** An entry that was not there: what the data makes of one without members. */
+/** Returns a new entry: the data applied to an entry without members. */
 function insertNew({ data, entry, given, options }: Update, key: ByteString): Reply {
   if (!isContainer(given)) throw notMembers();
   const names = namesOf(entry.value.first);
@@ -188,14 +189,14 @@ function made(given: JsonObject, names: readonly string[] | undefined): JsonCont
   });
 }
 
-/** The key that an id names where no entry has it: numbers in one form, as they are looked for. */
+/** Returns the key that an id names if no entry has it: numbers in the one form in which they are looked up. */
 function newKeyOf(id: ByteString): ByteString {
   const number = phpNumeric(textOfBytes(id));
   const key = number === undefined ? undefined : phpInteger(number);
   return key === undefined ? id : String(key);
 }
 
-/** Whether data replaces all entries. An empty list does so with an id alone: without one the original changes nothing. */
+/** Whether data replaces all entries. An empty list does so only with an id: without one the original changes nothing. */
 function isWholeList(container: JsonContainer, id: ByteString | undefined): boolean {
   const names = memberNames(container);
   return names.length > 0 ? isListLike(names) : id !== undefined && !(container instanceof JsonObject);
@@ -238,7 +239,7 @@ function merged(old: JsonContainer, { names, values }: JsonObject): JsonValue {
   return old instanceof JsonObject || !isListLike(object.names) ? object : object.values;
 }
 
-/** The entry's own members that are not as they were. */
+/** Returns the entry's own members that have changed. */
 function differing(old: JsonContainer, result: JsonContainer): JsonObject {
   const different = new JsonObject();
   const values = memberValues(result);

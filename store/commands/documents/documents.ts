@@ -23,7 +23,10 @@ import { count, get } from "./document-reads.js";
 import { firstPresent, presentEntries } from "./document-selection.js";
 import { updateDocument, updateDocumentAsRecorded } from "./document-updates.js";
 
-/** Keys of a database whose documents are all read at one moment; of more each document is of one moment of its own. */
+/**
+ * Maximum number of keys in a database for all documents to be read at one moment; with more keys each document is read at
+ * a moment of its own.
+ */
 const AT_ONCE_MAX = 10_000;
 
 export const documents = family("document", {
@@ -187,8 +190,8 @@ const RECORDED: ReadonlyMap<string, Handler> = new Map([
 ]);
 
 /**
- * The writes as they were before CLUSTER SEMANTICS 2: they compare members by another equality, and numbers run out. No timeline records
- * mere reads.
+ * The writes as they were before CLUSTER SEMANTICS 2: they use another equality for members, and numbers can run out. No timeline records
+ * commands that only read.
  */
 export const recordedDocuments: readonly Command[] = documents.flatMap((command) => {
   const run = RECORDED.get(command.name);
@@ -203,13 +206,13 @@ function create(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
   return OK;
 }
 
-/** Rises in the order in which units are applied. */
+/** Increases in the order in which units are applied. */
 function bornOf({ at, seq = 0, id, step = 0 }: Unit): ByteString {
   const date = at.toString(16).padStart(14, "0");
   return `${date}${seq.toString(16).padStart(4, "0")}${id}${step.toString(16).padStart(8, "0")}`;
 }
 
-/** The original's word for a document that is not there. */
+/** The original's word for a document that does not exist. */
 function drop(data: Data, argv: readonly ByteString[]): Reply {
   if (data.getAs(Document, argv[1]!) === undefined) throw custom("ERR Document provided already exist.");
   data.delete(argv[1]!);
@@ -280,8 +283,8 @@ interface Aged {
 }
 
 /**
- * Returns the keys of all documents, the oldest first. A late entry may undo and redo units between two steps, which puts other entries
- * and other documents under the same keys: so each step looks the keys up again.
+ * Returns the keys of all documents, the oldest first. Between two steps a late entry may cause units to be undone and redone, so that keys
+ * refer to other entries and documents. So each step looks the keys up again.
  */
 function documentsOf(data: Data, moment: Moment): Generator<void, readonly ByteString[]> {
   const keys = data.walked().map(({ key }) => key);

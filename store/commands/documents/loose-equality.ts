@@ -20,13 +20,13 @@ import {
 } from "../../../protocol/json/php-number.js";
 
 const INTEGER_TEXT = /^\s*[+-]?\d+\s*$/;
-/** 20 digits, or 19 if they are no bigint. */
+/** Matches 20 digits or more, or exactly 19, which may exceed 64 bits. */
 const OVERFLOW = /^\s*[+-]?0*[1-9](?:\d{19}|\d{18}\s*$)/;
 const SPACE_AT_END = /\s$/;
 
 /**
  * The version of the rule. `standard`: PHP's. `recorded`: that of writes before CLUSTER SEMANTICS 2, which compares integers of more than
- * 64 bits in strings as doubles with everything but their like. What is recorded already must do what it did.
+ * 64 bits in strings as doubles with everything but their like. Recorded commands must do what they did.
  */
 export type EqualityForm = "standard" | "recorded";
 
@@ -56,7 +56,7 @@ function numberOf(value: string | JsonNumber, form: EqualityForm): PhpNumber | u
   return number === INT64_MIN && form === "standard" && SPACE_AT_END.test(value) ? Number(number) : number;
 }
 
-/** Compares strings that look like numbers as such, except where PHP sees that doubles would not do. */
+/** Compares strings that look like numbers as numbers, except where PHP notices that doubles are not exact enough. */
 function isSameText(a: string, b: string, form: EqualityForm): boolean {
   if (a === b) return true;
   const [first, second] = [numberOf(a, form), numberOf(b, form)];

@@ -1,6 +1,7 @@
 /**
- * Distances on earth, and which cells of the map cover a circle or a box around a place. The earth is a ball here.
- * Source: redis-server 7.0, test/conformance: in the order of its operations, since the last digit depends on it.
+ * Computes distances on earth, and the cells of the map that cover a circle or a box around a place. The earth is a sphere
+ * here. Source: redis-server 7.0, test/conformance; operations are in the same order, because the last digit depends on
+ * it.
  */
 
 import { arcSine, cosine, sine } from "../../arithmetic/trigonometry.js";
@@ -11,7 +12,7 @@ const EARTH_RADIUS = 6372797.560856;
 /** Half the equator on a Mercator map, in metres. */
 const MERCATOR_MAX = 20037726.37;
 const DEGREE = Math.PI / 180;
-/** Towards the poles, where cells are narrow, coarser ones are taken. */
+/** Towards the poles, where cells are narrow, coarser cells are used. */
 const NORTHERN = 66;
 const POLAR = 80;
 
@@ -34,7 +35,7 @@ function latitudeDistance(one: number, other: number): number {
   return EARTH_RADIUS * Math.abs(other * DEGREE - one * DEGREE);
 }
 
-/** A place and its distance from the centre in metres; undefined: it lies outside. */
+/** Returns the distance of a place from the centre in metres; undefined: it lies outside. */
 export function within(
   shape: Shape,
   centre: Place,

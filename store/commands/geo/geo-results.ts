@@ -16,7 +16,7 @@ export interface Search {
   readonly centre: Place;
   readonly area: Area;
   readonly order: "asc" | "desc" | undefined;
-  /** Maximum number of members; 0: all. */
+  /** Maximum number of members; 0: no limit. */
   readonly count: number;
   /** Whether any members will do, up to the given number, rather than the nearest. */
   readonly any: boolean;
@@ -36,11 +36,11 @@ interface Found {
 const CHECKED_STEPS = 45;
 const FOUND_STEPS = 60;
 
-/** Counts and returns the members in an area, in the order wanted. @throws TooMuch */
+/** Counts and returns the members in an area, in the requested order. @throws TooMuch */
 export function find(data: Data, value: SortedSet, search: Search): Found[] {
   const { order, count, any } = search;
   const found = inArea(data, value, search, any ? count : 0);
-  // Members at one distance stay in the order of the search; in Redis theirs is anyhow.
+  // Members at the same distance stay in the order of the search; in Redis their order is undefined.
   if (order === "desc") found.sort((one, other) => other.metres - one.metres);
   else if (order === "asc" || (count > 0 && !any)) found.sort((one, other) => one.metres - other.metres);
   return count > 0 ? found.slice(0, count) : found;

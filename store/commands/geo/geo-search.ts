@@ -13,7 +13,7 @@ import { type Area, boxArguments, circleArguments, placeArgument } from "./geo-a
 import { find, type Search, searchReply, storeFound } from "./geo-results.js";
 import { type Place, placeOf } from "./geohash.js";
 
-/** The options read so far. In an absent key no member can be the centre, and yet the remaining arguments are checked. */
+/** The options read so far. In an absent key no member can be the centre, but the remaining arguments are still checked. */
 interface Draft {
   readonly value: SortedSet | undefined;
   centre: Place | undefined;
@@ -126,7 +126,7 @@ export function georadius(
 ): Reply {
   const draft = draftFor(data, argv[1]!);
   const areaAt = byMember ? 3 : 4;
-  // Nothing of an absent key's place and area is looked at.
+  // For an absent key, place and area are not checked.
   if (!byMember) draft.centre = placeArgument(argv[2]!, argv[3]!);
   else if (draft.value !== undefined) draft.centre = placeOfMember(draft.value, argv[2]!);
   if (!byMember || draft.value !== undefined) draft.area = circleArguments(argv[areaAt]!, argv[areaAt + 1]!);

@@ -49,7 +49,7 @@ export function isOnMap({ longitude, latitude }: Place): boolean {
   );
 }
 
-/** The cell a place is in; a place on the upper edge is in one that lies beyond. */
+/** Returns the cell of a place; a place on the upper edge gets the cell beyond it. */
 export function cellAt(place: Place, step: number, latitudes = LATITUDES): Cell {
   return {
     step,
@@ -94,7 +94,7 @@ export function scoreOf(place: Place): number {
   return scoresOf(cellAt(place, STEP_MAX)).from;
 }
 
-/** The middle of the cell that a score names; of a score that names none what Redis makes of it. */
+/** Returns the middle of the cell that a score names; for an invalid score, the same as Redis. */
 export function placeOf(score: number): Place {
   const { longitude, latitude } = areaOf(cellOf(score));
   return {
@@ -118,7 +118,7 @@ function cellOf(score: number): Cell {
   };
 }
 
-/** A double as C on x86-64 makes an unsigned integer of it. */
+/** Converts a double to an unsigned integer as C does on x86-64. */
 function unsigned64(value: number): bigint {
   const isSmall = value < 2 ** 63;
   const offset = isSmall ? value : value - 2 ** 63;
@@ -126,7 +126,7 @@ function unsigned64(value: number): bigint {
   return BigInt.asUintN(64, isSmall ? signed : signed + 2n ** 63n);
 }
 
-/** Bits of 16 each in turn: of the first at even places, of the second at odd ones. */
+/** Interleaves two numbers of 16 bits: the bits of the first go to even positions, those of the second to odd ones. */
 function interleaved(even: number, odd: number): number {
   return (spread(even) | (spread(odd) << 1)) >>> 0;
 }
@@ -138,7 +138,7 @@ function spread(bits: number): number {
   return (bits | (bits << 1)) & 0x55555555;
 }
 
-/** The bits at even places, close together. */
+/** Returns the bits at even positions, packed together. */
 function separated(bits: number): number {
   bits &= 0x55555555;
   bits = (bits | (bits >>> 1)) & 0x33333333;
@@ -147,7 +147,7 @@ function separated(bits: number): number {
   return (bits | (bits >>> 8)) & 0xffff;
 }
 
-/** The geohash of 11 characters that other programs understand. */
+/** Returns the geohash of 11 characters that other programs understand. */
 export function geohashText(place: Place): string {
   const { from } = scoresOf(cellAt(place, STEP_MAX, TEXT_LATITUDES));
   const bits = BigInt(from);

@@ -10,7 +10,7 @@ import { type End, List } from "../../values/list.js";
 import { copied } from "../../values/tables/packed.js";
 import { type MultiplePop, multiplePop } from "../multiple-pop.js";
 
-/** The elements that are taken off an end, in the order they come off; a list that becomes empty goes. */
+/** The elements that are taken off an end, in the order they come off; a list that becomes empty is removed. */
 export function takeOff(data: Data, entry: Typed<List>, end: End, count: number): ByteString[] {
   const list = entry.value;
   const { size } = list;
@@ -26,7 +26,7 @@ export function takeOff(data: Data, entry: Typed<List>, end: End, count: number)
     for (let i = 0; i < count; i++) taken.push(data.listPop(entry, end));
     return taken;
   }
-  // One record for all of them; it copies what stays, which is no more than what goes.
+  // One undo record for all of them; it copies the remaining elements, which are no more than the removed ones.
   const from = end === "left" ? 0 : size - count;
   const elements = list.slice(from, from + count);
   data.listSplice(entry, from, count, []);
@@ -50,7 +50,7 @@ export function lmpop(data: Data, argv: readonly ByteString[]): Reply {
   return popFirst(data, multiplePop(argv, 1, endArgument));
 }
 
-/** Takes elements off the first of the lists that is there. */
+/** Removes elements from the first existing list. */
 export function popFirst(data: Data, { keys, end, count }: MultiplePop<End>): Reply {
   for (const key of keys) {
     const entry = data.getAs(List, key);

@@ -12,16 +12,16 @@ import {
 import type { Data } from "../../keyspace/mutators.js";
 import { List } from "../../values/list.js";
 
-/** Elements looked at together: to find a block takes longer than to go through it. */
+/** Elements that are checked together: finding a block takes longer than walking it. */
 const BLOCK_ELEMENTS = 4096;
 
-/** An element counts as this many that are only compared: what is found is counted with it. */
+/** An element that is found counts as this many that are only compared. */
 const LOOKS_AN_ELEMENT = 8;
 
 /** The elements to find among those that equal the given one. */
 interface Search {
   readonly fromRight: boolean;
-  /** Matches to pass over. */
+  /** Number of matches to skip. */
   readonly skip: number;
   /** Maximum number of matches. */
   readonly limit: number;
@@ -29,7 +29,7 @@ interface Search {
   readonly looks: number;
 }
 
-/** The positions of the elements meant, in the order in which they are met. */
+/** Returns the positions of the matching elements, in the order in which they are found. */
 function find(
   { effort }: Data,
   list: List,
@@ -133,7 +133,7 @@ export function lrem(data: Data, argv: readonly ByteString[]): Reply {
     limit: orUnlimited(Math.abs(count)),
   });
   if (positions.length === 0) return ZERO;
-  // All that equal the element between the outermost two are among those found: one splice takes them out.
+  // All equal elements between the outermost two are among those found: one splice removes them.
   const first = Math.min(positions[0]!, positions.at(-1)!);
   const end = Math.max(positions[0]!, positions.at(-1)!) + 1;
   const kept = list.slice(first, end).filter((other) => other !== element);

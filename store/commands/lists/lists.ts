@@ -170,7 +170,7 @@ export const lists = family("list", {
   ...blockingLists,
 });
 
-/** An index argument as a position from the left; it may lie outside the list. @throws CommandFailure */
+/** Parses an index argument as a position from the left; it may lie outside the list. @throws CommandFailure */
 function positionArgument(bytes: ByteString, size: number): number {
   const index = indexArgument(bytes);
   return index < 0 ? index + size : index;

@@ -14,7 +14,7 @@ import { type Evaluation, failure, spend } from "./evaluation.js";
 import type { View } from "./sources.js";
 
 const PREFIX = "sql:";
-/** Occurs in no name of a database or a table, so that no database's keys begin like another's. */
+/** Occurs in no name of a database or a table, so no database's keys have the prefix of another one's. */
 const SEPARATOR = ":";
 
 export const catalogueKey = (database: ByteString): ByteString => `${PREFIX}${database}`;
@@ -27,7 +27,7 @@ export function checkName(evaluation: Evaluation): void {
     throw failure(evaluation, "unknownDatabase", evaluation.database);
 }
 
-/** Fields of a catalogue: a word for what it is, and the name. */
+/** Field of a catalogue: a word for the kind of object, and its name. */
 type Kept = "view" | "domain";
 const MARK = "database";
 const fieldOf = (kept: Kept, name: ByteString): ByteString => `${kept} ${name}`;
@@ -72,7 +72,7 @@ export function keptNames(evaluation: Evaluation, kept: Kept): readonly ByteStri
   return fields.flatMap((field) => (field.startsWith(start) ? [field.slice(start.length)] : []));
 }
 
-/** @returns undefined: there is none @throws CommandFailure  what is kept of it is no query */
+/** @returns undefined: there is none @throws CommandFailure  its stored text is not a query */
 export function viewNamed(evaluation: Evaluation, name: ByteString): View | undefined {
   const text = keptText(evaluation, "view", name);
   if (text === undefined) return undefined;
@@ -87,7 +87,7 @@ export function viewNamed(evaluation: Evaluation, name: ByteString): View | unde
 export function domainNamed(evaluation: Evaluation, name: ByteString): Domain | undefined {
   const text = keptText(evaluation, "domain", name);
   if (text === undefined) return undefined;
-  // Each column that names it has all of it, here and in snapshots.
+  // Each column that names it has a complete copy, here and in snapshots.
   spend(evaluation, text.length);
   const domain = domainOfText(text);
   if (domain === undefined) throw failure(evaluation, "damaged", evaluation.database, name);

@@ -1,4 +1,4 @@
-/** INSERT, UPDATE and DELETE: everything is looked at before the first row changes. */
+/** INSERT, UPDATE and DELETE: everything is checked before the first row changes. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { domainWords, scalarText } from "../../sql/expression-text.js";
 import type { Expression, Insert, Update } from "../../sql/tree.js";

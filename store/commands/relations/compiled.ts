@@ -1,4 +1,4 @@
-/** Expressions as functions of a row: columns are found once, whatever the number of rows. */
+/** Compiles expressions to functions of a row: columns are looked up once, whatever the number of rows. */
 
 import { numberText } from "../../../protocol/sql-numbers.js";
 import { STEP_ITEMS } from "../../../protocol/steps.js";
@@ -42,7 +42,7 @@ export function rowScope(columns: readonly RelationColumn[], evaluation: Evaluat
   };
 }
 
-/** @throws CommandFailure  a column is not there, or meant by more than one */
+/** @throws CommandFailure  a column does not exist, or its name is ambiguous */
 export function compiled(expression: Expression, scope: Scope, evaluation: Evaluation): Compiled {
   const known = scope.known?.(expression);
   if (known !== undefined) return known;
@@ -127,7 +127,7 @@ const writtenValues = (expression: Expression) =>
     ? expression.list.reduce((sum, { kind }) => sum + Number(kind === "literal" || kind === "parameter"), 0)
     : 0;
 
-/** An expression as a condition: what is unknown does not hold. */
+/** Compiles an expression as a condition: an unknown value counts as false. */
 export function condition(
   expression: Expression,
   scope: Scope,
@@ -137,7 +137,7 @@ export function condition(
   return evaluation.form === "standard" ? (row) => truthOf(value(row)) === true : (row) => isTrue(value(row));
 }
 
-/** Compiles with three truth values: null is neither true nor false, and what is calculated from it is null. */
+/** Compiles with three truth values: null is neither true nor false, and results calculated from it are null. */
 function standardBinary({ operator, ...sides }: Binary, scope: Scope, evaluation: Evaluation): Compiled {
   const left = compiled(sides.left, scope, evaluation);
   const right = compiled(sides.right, scope, evaluation);

@@ -69,7 +69,7 @@ export function createTable(
   evaluation.data.put(tableKey(evaluation.database, name), new Table(made));
 }
 
-/** The query is carried out once, so that a view is none that cannot be read. */
+/** The query is executed once, so that no view is created that cannot be read. */
 export function createView(
   { name, query, text }: { readonly name: ByteString; readonly query: Query; readonly text: ByteString },
   evaluation: Evaluation,
@@ -117,7 +117,7 @@ function unknownType(name: ByteString, evaluation: Evaluation): CommandFailure {
   return failure(evaluation, "unknownTable", evaluation.database, name);
 }
 
-/** @throws CommandFailure  the column does not take its own default */
+/** @throws CommandFailure  the column does not accept its own default */
 function checkPreset(preset: Cell, domain: Domain, { name }: TableColumn, evaluation: Evaluation): void {
   if (fits(domain, preset)) return;
   throw failure(evaluation, "misfit", domainWords(domain), "0", scalarText(preset), name);
@@ -147,7 +147,7 @@ const HEADS: Readonly<Record<Language, readonly string[]>> = {
   english: ["column", "type", "key"],
 };
 
-/** A row for each column; of a view only their names are known. */
+/** Returns a row for each column; of a view only the names are known. */
 export function described(name: ByteString, evaluation: Evaluation): Relation {
   const { language } = evaluation;
   const view = viewNamed(evaluation, name);
@@ -185,7 +185,7 @@ function keyWords({ uniqueness, isRequired, preset }: TableColumn, language: Lan
 const writtenCell = (value: Cell) =>
   typeof value === "string" ? `'${value.replace(/['\\]/g, "\\$&")}'` : String(value);
 
-/** A type as a statement would say it. */
+/** Returns a type as a statement would write it. */
 function typeWords(domain: Domain, language: Language): ByteString {
   return domain
     .map((atom) => {

@@ -23,7 +23,7 @@ export function demandsOf(condition: Expression, form: Form): Demands {
 
 export type Equality = Binary & { readonly operator: "=" };
 
-/** Returns the equalities that a condition begins with, in their order. */
+/** Returns the equalities that a condition begins with, in order. */
 export function leadingEqualities(condition: Expression, form: Form): readonly Equality[] {
   return demandsOf(condition, form).parts.filter(isEquality);
 }

@@ -23,16 +23,19 @@ export interface Evaluation {
   readonly parameters: readonly ByteString[];
   /** The cost of the statement so far. */
   readonly work: Work;
-  /** Date of this unit; expired keys are not there. */
+  /** Date of this unit; expired keys count as absent. */
   readonly at: number;
 }
 
-/** Rows that a statement may look at, with what its sources count for: some seconds, for which everybody waits. */
+/**
+ * Maximum rows that a statement may check, including what its sources count for: some seconds, during which all clients
+ * wait.
+ */
 export const WORK_MAX = 20_000_000;
-/** Rows that a source counts for when it is read: views name many sources, and these may be views. */
+/** Rows that a source counts for when it is read: views may name many sources, which may be views too. */
 export const SOURCE_WORK = 10_000;
 
-/** Steps of a row that is looked at. */
+/** Steps of a row that is checked. */
 const STEPS_A_ROW = 4;
 /** Steps of a row that is sorted or found by its values. */
 const STEPS_A_KEYED_ROW = 24;
@@ -40,13 +43,13 @@ const STEPS_A_KEYED_ROW = 24;
 const STEPS_A_MADE_ROW = 14;
 
 export interface Work {
-  /** Rows that have been looked at. */
+  /** Rows that have been checked. */
   rows: number;
-  /** Steps back of `like`. */
+  /** Backtracking steps of `like`. */
   likeSteps: number;
 }
 
-/** Counts rows that are about to be looked at. @throws CommandFailure  they are too many */
+/** Counts rows that are about to be checked. @throws CommandFailure  there are too many */
 export function spend(evaluation: Evaluation, rows: number): void {
   evaluation.work.rows += rows;
   lookAt(evaluation, rows);
@@ -68,7 +71,7 @@ export function countMade({ data }: Evaluation, rows: number): void {
   data.effort.work(rows * STEPS_A_MADE_ROW);
 }
 
-/** Columns of a table or of a query: sources that are joined may be joined ones. */
+/** Maximum columns of a table or of a query: joined sources may be joins themselves. */
 export const COLUMNS_MAX = 1000;
 /** Maximum cells of all rows that are made in one step. */
 const CELLS_MAX = 32_000_000;

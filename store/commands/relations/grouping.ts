@@ -1,4 +1,4 @@
-/** Rows put together, and what is reported of each group: count, sum, avg, min, max. Null counts for nothing. */
+/** Groups rows, and computes the aggregates of each group: count, sum, avg, min, max. Nulls are ignored. */
 import { STEP_ITEMS } from "../../../protocol/steps.js";
 import { ExpressionNumbers } from "../../sql/expression-numbers.js";
 import { AGGREGATE_NAMES, type AggregateName, SCALAR_FUNCTIONS } from "../../sql/functions.js";
@@ -13,7 +13,7 @@ import type { Compiled } from "./standard-values.js";
 const functionNamed = (name: string): AggregateName | undefined =>
   AGGREGATE_NAMES.find((each) => each === name.toLowerCase());
 
-/** Whether a select is about groups: it names columns to group by, or uses aggregates. */
+/** Whether a select has groups: it names columns to group by, or uses aggregates. */
 export function isGrouped({ groupBy, fields, having, orderBy }: Select): boolean {
   if (groupBy !== null && groupBy.length > 0) return true;
   const asked = [
@@ -24,7 +24,7 @@ export function isGrouped({ groupBy, fields, having, orderBy }: Select): boolean
 }
 
 function asksOfGroup(expression: Expression): boolean {
-  // In recorded statements all calls are about groups, and what is within them is not checked.
+  // In recorded statements all calls are aggregates, and their arguments are not checked.
   if (expression.kind === "call" && functionNamed(expression.name) !== undefined) return true;
   if (expression.kind === "call" && !SCALAR_FUNCTIONS.has(expression.name.toLowerCase())) return false;
   return operandsOf(expression).some(asksOfGroup);
@@ -152,7 +152,7 @@ function* groupRows(
   };
   spend(evaluation, rows.length);
   countRows(evaluation, rows.length);
-  // All rows are one group, even where there are none.
+  // All rows form one group, even if there are none.
   if (keys.length === 0) groupOf([]);
   for (const [at, row] of rows.entries()) {
     const { totals } = groupOf(keys.map((key) => key(row)));
@@ -175,7 +175,7 @@ interface Total {
   sum: number;
   least: Scalar;
   greatest: Scalar;
-  /** Values that have been counted, where equal ones count once. */
+  /** The values counted so far, if equal ones count once. */
   readonly seen: Set<string> | null;
 }
 

@@ -1,7 +1,7 @@
 /**
  * Rows of two relations side by side, as statements that write find them before CLUSTER SEMANTICS 2: every condition where it is written,
- * limits that count the pairs which are checked. Where the condition demands two columns to be equal, by a hash of the right one.
- * Everything else is found by planned-join.ts, with the same result.
+ * limits that count the pairs which are checked. If the condition requires two columns to be equal, a hash of the right one is used. All other
+ * statements use planned-join.ts, with the same result.
  */
 import { finish, STEP_ITEMS } from "../../../protocol/steps.js";
 import type { Expression, JoinKind } from "../../sql/tree.js";
@@ -62,7 +62,7 @@ export function* ofJoin(
   };
 }
 
-/** Some joins say names twice: those of many would be longer than any string. */
+/** Some joins repeat names: for many joins the name would be longer than any string. */
 const NAME_CHARS_MAX = 4096;
 
 function nameOf(left: Relation, right: Relation, kind: JoinKind, on: Expression | null) {
@@ -112,13 +112,13 @@ function pairsOf(left: Relation, right: Relation, on: Expression | null, evaluat
 }
 
 interface Candidates {
-  /** Places on the right that may fit to a row on the left. */
+  /** The indexes of rows on the right that may match a row on the left. */
   of(row: RelationRow): readonly number[];
-  /** Whether they do fit: there is no more to the condition. */
+  /** Whether they certainly match, because the condition has no other part. */
   readonly isAll: boolean;
 }
 
-/** @returns null: the condition demands no two columns to be equal */
+/** @returns null: the condition does not require two columns to be equal */
 function candidatesBy(
   on: Expression,
   left: Relation,
@@ -146,7 +146,7 @@ function candidatesBy(
   return null;
 }
 
-/** Joined by all columns of the same name, which are in the result once; in the recorded form null is like null here. */
+/** Joins by all columns of the same name, which the result has once; in the recorded form null equals null here. */
 export function* naturallyJoined(
   left: Relation,
   right: Relation,

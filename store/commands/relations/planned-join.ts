@@ -61,7 +61,7 @@ class Side {
     return holds.length === 0 ? null : (row) => holds.every((each) => each(row));
   }
 
-  /** Whether it is a large table of which no condition selects rows by an index. */
+  /** Whether it is a large table, and no condition selects its rows by an index. */
   get isLargeTable(): boolean {
     return this.isTable && this.conditions.demands.length === 0;
   }
@@ -139,7 +139,7 @@ class StagedJoin {
     return yield* ofJoin({ left, right }, this.#join, this.#made, this.#evaluation);
   }
 
-  /** Returns the keys of which one is a column of a large table on this side, whose unmatched rows the join drops; null: there are none. */
+  /** Returns the keys if one of them is a column of a large table on this side whose unmatched rows the join drops; null: there are none. */
   #equalByIndex(side: "left" | "right"): EqualKeys | null {
     const { kind } = this.#join;
     const indexed = side === "left" ? this.#left : this.#right;
@@ -195,7 +195,7 @@ class StagedJoin {
     if (this.#join.kind !== "inner") yield* this.#addUnmatched(isLeft ? "right" : "left", rows, isMatched);
   }
 
-  /** Sorts the pairs by their numbers; those of one number stay in their order. */
+  /** Sorts the pairs by their numbers; those of one number stay in order. */
   *#sortMade(numbers: readonly number[]): Generator<void, void> {
     const order = yield* sortedInSteps(
       [...numbers.keys()],
@@ -323,7 +323,7 @@ class KeyHash {
     }
   }
 
-  /** Returns the possible partners, rising. */
+  /** Returns the possible partners, ascending. */
   equal(value: Scalar): readonly number[] {
     const found = this.#index.equal(value);
     return merged(found, this.#failed);

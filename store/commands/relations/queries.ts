@@ -1,4 +1,4 @@
-/** Queries, from their sources to the rows that are answered. Each step adds to the relation's name, as in the original. */
+/** Executes queries, from their sources to the answered rows. Each step adds to the relation's name, as in the original. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { finish, STEP_ITEMS } from "../../../protocol/steps.js";
 import { expressionText, standardText } from "../../sql/expression-text.js";
@@ -39,20 +39,20 @@ import { allFields, sorted, sortedBy, sortKeys } from "./sorting.js";
 import { findSources, ofView } from "./source-finding.js";
 import type { Compiled } from "./standard-values.js";
 
-/** Views within views: each takes stack. */
+/** Maximum nesting of views: each level takes stack. */
 const VIEWS_MAX = 8;
 
-/** The source of a select that names none: one row. */
+/** The source of a select without sources: one row. */
 const DUAL: Relation = { name: "dual", columns: [], rows: [[]], table: null, isSet: true };
 
-/** The result of a query of a statement that writes: no other command may come between. @throws CommandFailure */
+/** Returns the result of a query in a statement that writes: no other command may run in between. @throws CommandFailure */
 export function answered(query: Query, evaluation: Evaluation, depth = 0): Relation {
   return finish(answering(query, evaluation, depth));
 }
 
 /**
- * The result of a query, of the tables as they are now; their rows are found in steps.
- * @param depth  how many views it is in @throws CommandFailure
+ * Returns the result of a query on the tables as they are now; rows are found in steps.
+ * @param depth  number of views around it @throws CommandFailure
  */
 export function answering(query: Query, evaluation: Evaluation, depth = 0): Generator<void, Relation> {
   findSources(query, evaluation);
@@ -150,7 +150,7 @@ function* answeredSelect(select: Select, evaluation: Evaluation, depth: number):
   return limit === null ? relation : limited(relation, limit, evaluation);
 }
 
-/** All sources, joined: the rows that meet the condition. */
+/** Joins all sources, and returns the rows that meet the condition. */
 function* combined(
   select: Select,
   source: Source | null,
@@ -192,7 +192,7 @@ function* sourceRelation(source: Source, evaluation: Evaluation, depth: number):
   const found = evaluation.sources.named(name);
   if (found.kind === "table") return tableRelation(name, alias ?? name, found);
   const { parsed, chars } = found.view;
-  // A long one takes time to be read.
+  // A long one takes time to read.
   spend(evaluation, chars);
   if (depth === VIEWS_MAX) throw failure(evaluation, "nestedViews", String(VIEWS_MAX));
   const within = ofView(found.view, evaluation);

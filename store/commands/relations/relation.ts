@@ -25,13 +25,13 @@ export interface Relation {
   readonly name: ByteString;
   readonly columns: readonly RelationColumn[];
   readonly rows: readonly RelationRow[];
-  /** Whose rows these are, all of them; null: they have been chosen or made. */
+  /** The table of which these are all rows; null: they were selected or made. */
   readonly table: TableReading | null;
-  /** Whether no two rows are equal, for certain. */
+  /** Whether it is certain that no two rows are equal. */
   readonly isSet: boolean;
 }
 
-/** The rows of a table; found when they are asked for. */
+/** The rows of a table; found when they are first requested. */
 export function tableRelation(
   name: ByteString,
   origin: ByteString,
@@ -59,7 +59,7 @@ export function columnsOf(columns: readonly TableColumn[], origin: ByteString): 
   return made;
 }
 
-/** Equal rows once, at the first one's position. */
+/** Removes duplicates of rows; the first one remains. */
 export function* withoutDuplicates(rows: readonly RelationRow[]): Generator<void, readonly RelationRow[]> {
   if (rows.length < 2) return rows;
   const seen = new DistinctRows();
@@ -129,7 +129,7 @@ export function sharedColumns(
   });
 }
 
-/** ASCII alone: names are bytes. */
+/** Only for ASCII, because names are bytes. */
 export const fold = (name: ByteString) => name.replace(/[A-Z]+/g, (letters) => letters.toLowerCase());
 
 /** Whether a name in double quotes is a text, as there is no such column. */

@@ -1,4 +1,7 @@
-/** Functions of one row in standard statements: lower, upper, length, abs, round, coalesce. As in SQLite, of letters they know A to Z alone. */
+/**
+ * Functions of one row in standard statements: lower, upper, length, abs, round, coalesce. As in SQLite, the only letters that they convert
+ * are A to Z.
+ */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Call, Expression } from "../../sql/tree.js";
 import type { Scalar } from "../../values/relations/cell.js";
@@ -42,7 +45,7 @@ export function scalarCall(
   };
 }
 
-/** Values after the first that is known are not calculated. */
+/** Values after the first one that is not null are not calculated. */
 function firstKnown(row: Parameters<Compiled>[0], values: readonly Compiled[]): Scalar {
   for (const value of values) {
     const found = value(row);

@@ -1,11 +1,11 @@
 /**
- * Comparison of values. Values of one type are compared directly, texts by their bytes; otherwise as numbers, where a text is the number
- * that it writes, or 1 if it says yes. Null equals nothing and counts for 0. Source: test/vectors/sql/GRAMMAR.md.
+ * Comparison of values. Values of one type are compared directly, texts by their bytes; otherwise as numbers, where a text counts as the
+ * number that it writes, or as 1 if it means yes. Null equals nothing and counts as 0. Source: test/vectors/sql/GRAMMAR.md.
  */
 import type { Scalar } from "../../values/relations/cell.js";
 import { leadingNumber, numberForText } from "../../values/relations/text-number.js";
 
-/** Whether a condition holds that has this value. */
+/** Whether a condition with this value holds. */
 export function isTrue(value: Scalar): boolean {
   return typeof value === "boolean" ? value : value !== null && asNumber(value) !== 0;
 }
@@ -15,7 +15,7 @@ export function isEqual(one: Scalar, other: Scalar): boolean {
   return typeof one === typeof other ? one === other : asNumber(one) === asNumber(other);
 }
 
-/** Negative: the first is less; undefined: one of them is null. */
+/** Negative: the first value is less; undefined: one of them is null. */
 export function compare(one: Scalar, other: Scalar): number | undefined {
   if (one === null || other === null) return undefined;
   if (typeof one === "string" && typeof other === "string") return one < other ? -1 : Number(one > other);

@@ -1,4 +1,4 @@
-/** Rows that meet a condition; of a table by an index where the condition demands a value of a column. */
+/** Finds the rows that meet a condition; in a table by an index, if the condition requires a value of a column. */
 import { finish, STEP_ITEMS } from "../../../protocol/steps.js";
 import type { Expression } from "../../sql/tree.js";
 import type { Row, Scalar } from "../../values/relations/cell.js";
@@ -15,7 +15,7 @@ import {
   withoutDuplicates,
 } from "./relation.js";
 
-/** A table of fewer rows is looked through. */
+/** Minimum rows of a table for an index to be used; in a smaller one all rows are checked. */
 export const INDEXED_ROWS_MIN = 16;
 
 /** Selects the rows that meet a condition; in the recorded form equal rows are in the result once. */
@@ -78,7 +78,7 @@ export function* filtered<R extends RelationRow>(
   return found;
 }
 
-/** The rows of a table that are to be changed, with their numbers; without a condition all. */
+/** Returns the rows of a table to change, with their numbers; without a condition, all rows. */
 export function matching(
   table: Table,
   columns: readonly RelationColumn[],
@@ -113,13 +113,13 @@ export function matching(
   return { numbers, rows };
 }
 
-/** A value that a condition demands of a column. */
+/** A value that a condition requires of a column. */
 export interface Demand {
   readonly position: number;
   readonly value: Scalar;
 }
 
-/** Values of which a column must equal one. */
+/** Values, one of which a column must equal. */
 interface Choice {
   readonly position: number;
   readonly values: readonly Scalar[];
@@ -130,7 +130,7 @@ interface Indexed {
   isUnique(position: number): boolean;
 }
 
-/** Returns the numbers of the rows with one of the values, rising. @param equal  finds those of one value */
+/** Returns the numbers of the rows with one of the values, ascending. @param equal  finds those of one value */
 function* numbersOf(
   { values }: Choice,
   equal: (value: Scalar) => Generator<void, readonly number[]>,
@@ -150,8 +150,8 @@ function* equalIn(table: Table, position: number, value: Scalar): Generator<void
 }
 
 /**
- * Returns the first demand, in the standard form the first one of a column without equal values if there is one; else the first list of fewer
- * values than the table has rows; null: there is none.
+ * Returns the first required value, in the standard form the first one of a column without equal values if there is one; else the first list
+ * of fewer values than the table has rows; null: there is none.
  */
 function demanded(
   columns: readonly RelationColumn[],

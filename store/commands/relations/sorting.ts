@@ -1,4 +1,4 @@
-/** Rows in the order that `order by` asks for. */
+/** Sorts rows as `order by` requires. */
 import { sortedInSteps } from "../../../protocol/steps.js";
 import type { Expression, Field, SelectField, Tail } from "../../sql/tree.js";
 import type { Scalar } from "../../values/relations/cell.js";
@@ -73,7 +73,7 @@ export const sortKeys = (
     return { value: compiled(expression, scope, evaluation), expression, sign: isFalling ? -1 : 1 };
   });
 
-/** Rows that a row counts for that is put in order. */
+/** The number of rows that a sorted row counts as. */
 const SORTED_ROWS = 2;
 
 export function* sortedBy(
@@ -99,7 +99,7 @@ export function* sortedBy(
   return all.map(({ row }) => row);
 }
 
-/** Returns the field that has this name as its alias, or in the standard form this number; else the expression itself. */
+/** Returns the field that has this name as its alias, or in the standard form this number; otherwise the expression itself. */
 function meant(by: Expression, fields: readonly Field[], evaluation: Evaluation): Expression {
   if (evaluation.form === "standard") {
     const field = fieldNumbered(by, fields, "order by", evaluation);

@@ -1,6 +1,6 @@
 /**
- * The tables and views that a statement reads, all found when it begins: it may go on in later turns of the event loop, and still reads
- * what there was.
+ * The tables and views that a statement reads. All are looked up when it begins: it may continue in later turns of the event loop, and still
+ * reads the state of its beginning.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { CommandFailure } from "../../arguments/errors.js";
@@ -43,7 +43,7 @@ export class Sources {
     return found;
   }
 
-  /** Its tables may change without being copied from now on. */
+  /** Releases its tables: from now on they may change without being copied. */
   release(): void {
     for (const found of this.#found.values()) if (found.kind === "table") found.reading.release();
   }

@@ -30,11 +30,11 @@ function truthOfTest(test: Test, compile: Compile, evaluation: Evaluation): (row
   }
 }
 
-/** The written values of a list, found by one look. */
+/** The literal values of a list, found by one look-up. */
 class WrittenValues {
   readonly #numbers = new Set<number>();
   readonly #texts = new Set<ByteString>();
-  /** Numbers that texts of the list write. */
+  /** Numbers that are written as texts in the list. */
   readonly #textNumbers = new Set<number>();
   hasNull = false;
 
@@ -97,7 +97,7 @@ const ANY_CHARACTER = -2;
 const UTF8_LEAD_MIN = 0xc0;
 const isContinuation = (byte: number) => (byte & 0xc0) === 0x80;
 
-/** Steps back that the likes of one statement may take: some 50 ms. */
+/** Maximum backtracking steps of all `like`s in one statement: some 50 ms. */
 const LIKE_STEPS_MAX = 20_000_000;
 /** Fewer from one position do not count. */
 const STEPS_BACK_FREE = 16;
@@ -105,7 +105,7 @@ const STEPS_BACK_FREE = 16;
 /** Bytes, and what `%` and `_` mean; null: it matches nothing, as it ends with the escape character. */
 type Pattern = readonly number[] | null;
 
-/** The case of A to Z does not matter, and one character is one of UTF-8. Null is like nothing. */
+/** The case of A to Z does not matter, and a character is one of UTF-8. Null matches nothing. */
 function like(test: Like, compile: Compile, evaluation: Evaluation): (row: RelationRow) => Truth {
   const [value, pattern] = [compile(test.operand), compile(test.pattern)];
   const given = test.escape === null ? "" : compile(test.escape)([]);

@@ -1,6 +1,6 @@
 /**
  * Comparison of values in standard statements. Null is unknown. A text that writes a number equals that number; any other text is greater
- * than all numbers. In arithmetic and as a condition a text counts for the number that it begins with, else 0.
+ * than all numbers. In arithmetic and as a condition a text counts as the number that it begins with, else as 0.
  */
 
 import type { ByteString } from "../../../protocol/byte-string.js";
@@ -53,7 +53,7 @@ export function combinedTruth(
   };
 }
 
-/** Returns the text that a value counts for: a number as it is written, true as 1. */
+/** Returns the text that a value counts as: a number as it is written, true as 1. */
 export function textFor(value: number | string | boolean): ByteString {
   return typeof value === "string" ? value : String(Number(value));
 }

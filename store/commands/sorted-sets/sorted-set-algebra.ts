@@ -89,7 +89,7 @@ const READ_IN_SET_STEPS = 3;
 /** Steps of a member that is looked up. */
 const LOOKUP_STEPS = 10;
 const LOOKUP_IN_SET_STEPS = 5;
-/** Steps of a member that is put in order for an answer. */
+/** Steps for each member that is sorted for an answer. */
 const ANSWERED_STEPS = 20;
 
 /** Counts the members that are about to be read, and to be looked up. @param more  steps of each that is read @throws TooMuch */
@@ -152,7 +152,7 @@ function zintercard(data: Data, argv: readonly ByteString[]): Reply {
   return integer(count);
 }
 
-/** Keys, then options; a key of another type is found out before a bad option. @throws CommandFailure */
+/** Reads keys, then options; a key of another type is reported before a bad option. @throws CommandFailure */
 function combination(data: Data, argv: readonly ByteString[], countAt: number, name: Name): Query {
   const { operands, next } = operandsOf(data, argv, countAt);
   const isStore = countAt > 1;
@@ -224,7 +224,7 @@ function* difference([first, ...others]: readonly Operand[]): Generator<Pair> {
   }
 }
 
-/** Smallest first; of the same size as they came. */
+/** Sorts by size, smallest first; equal sizes stay in order. */
 function bySize(operands: readonly Operand[]): Operand[] {
   return operands.toSorted((a, b) => (a.value?.size ?? 0) - (b.value?.size ?? 0));
 }
@@ -244,7 +244,7 @@ function byScoreThenMember([member, score]: Pair, [otherMember, otherScore]: Pai
   return member < otherMember ? -1 : 1;
 }
 
-/** Infinity less infinity, and infinity times 0, count as 0. */
+/** Infinity minus infinity, and infinity times 0, count as 0. */
 function numberOrZero(score: number): number {
   return Number.isNaN(score) ? 0 : score;
 }

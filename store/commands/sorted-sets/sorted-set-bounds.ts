@@ -1,6 +1,6 @@
 /**
  * The two ends of a range of a sorted set, by rank, score or member, and the ranks that lie between them.
- * Ends are read first, for a bad one is an error whatever the key holds; then they are applied to a set.
+ * Ends are parsed first, because an invalid one is an error whatever the key holds; then they are applied to a set.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { custom } from "../../arguments/errors.js";
@@ -52,7 +52,7 @@ export function scoreBounds(minBytes: ByteString, maxBytes: ByteString): Bounds 
   };
 }
 
-/** Read with C's `strtod`, which skips blanks, ends at a NUL, and takes nothing at all for 0. */
+/** Parsed like C's `strtod`, which skips blanks, ends at a NUL, and reads an empty text as 0. */
 function scoreBound(bytes: ByteString): { score: number; exclusive: boolean } {
   const exclusive = bytes.startsWith("(");
   const text = bytes.slice(exclusive ? 1 : 0).split("\0", 1)[0] as ByteString;

@@ -1,4 +1,6 @@
-/** The commands that take members off an end of a sorted set. Behaviour and texts: Redis 7; checked by test/conformance. */
+/**
+ * The commands that remove members from an end of a sorted set. Behaviour and texts: Redis 7; checked by test/conformance.
+ */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, bulk, NIL_ARRAY, type Reply } from "../../../protocol/reply.js";
 import { mustBePositive, syntaxError } from "../../arguments/errors.js";
@@ -22,7 +24,7 @@ export function popEndArgument(word: ByteString): PopEnd {
   return end;
 }
 
-/** Takes members off the first of the sorted sets that is there. */
+/** Removes members from the first existing sorted set. */
 export function popFirst(data: Data, { keys, end, count }: MultiplePop<PopEnd>): Reply {
   for (const key of keys) {
     if (data.getAs(SortedSet, key) === undefined) continue;
@@ -41,7 +43,7 @@ export function zpop(data: Data, argv: readonly ByteString[], end: PopEnd): Repl
   return argv.length === 2 && only !== undefined ? pairReply(only) : pairsReply(popped, true);
 }
 
-/** Removes as many members as there are, `count` at most. @returns them in the order of removal */
+/** Removes up to `count` members. @returns them in the order of removal */
 export function pop(data: Data, key: ByteString, end: PopEnd, count: number): readonly Pair[] {
   const entry = data.getAs(SortedSet, key);
   if (entry === undefined || count === 0) return [];

@@ -13,7 +13,7 @@ export type Pair = readonly [member: ByteString, score: number];
 /** A member and its score. */
 export const pairReply = ([member, score]: Pair): Reply => array([bulk(member), double(score)]);
 
-/** Members, each followed by its score if these are wanted. */
+/** Returns members, each followed by its score if scores are requested. */
 export function pairsReply(found: Iterable<Pair>, withScores: boolean): Reply {
   if (!withScores)
     return bulksReply(
@@ -25,13 +25,10 @@ export function pairsReply(found: Iterable<Pair>, withScores: boolean): Reply {
   return pairs(items);
 }
 
-/** Steps of a member that is put in its order, besides those of the sorted set. */
+/** Steps for each member that is sorted, in addition to those of the sorted set. */
 const STORED_STEPS = 3;
 
-/**
- * Puts a sorted set of these pairs into a key, whatever it held; without pairs the key goes. @returns how
- * many
- */
+/** Stores a sorted set of these pairs in a key, whatever it held; without pairs the key is removed. @returns how many */
 export function storeSortedSet(data: Data, key: ByteString, pairs: Iterable<Pair>): Reply {
   const result = new SortedSet();
   for (const [member, score] of pairs) {

@@ -23,7 +23,7 @@ import { zmpop, zpop } from "./sorted-set-pops.js";
 import { sortedSetRanges } from "./sorted-set-ranges.js";
 import { pairsReply } from "./sorted-set-results.js";
 
-/** Half of what 64 bits hold: up to there Redis keeps a small set's whole scores as integers. */
+/** Half of the range of 64 bits: up to it Redis stores whole scores of a small set as integers. */
 const WHOLE_TEXT_MAX = 2 ** 62;
 
 export const sortedSets = family("sortedset", {
@@ -214,7 +214,7 @@ function zscan(data: Data, argv: readonly ByteString[], { encoding }: Unit): Rep
   return scanReply(visitPage(value, options, false, visit), found);
 }
 
-/** ZSCAN's scores are texts already, and whole numbers have all their digits in them. */
+/** ZSCAN's scores are texts already, with all digits of whole numbers. */
 function scoreText(score: number): ByteString {
   const isWhole = Number.isInteger(score) && Math.abs(score) <= WHOLE_TEXT_MAX;
   return isWhole ? BigInt(score).toString() : formatDouble(score);

@@ -10,11 +10,11 @@ export interface ClaimOptions {
   readonly ids: readonly StreamId[];
   /** Whether to claim entries that are pending for no consumer, too. */
   readonly force: boolean;
-  /** Whether only ids are answered, and it is no delivery. */
+  /** Whether only ids are answered, and the claim does not count as a delivery. */
   readonly justId: boolean;
   /** Milliseconds since 1970. */
   readonly deliveredAt: number;
-  /** null: one more than there were. */
+  /** null: one more than before. */
   readonly deliveries: number | null;
   /** 0: not specified. */
   readonly lastId: StreamId;
@@ -32,7 +32,7 @@ export function claimOptions(argv: readonly ByteString[], at: number): ClaimOpti
   const reader = new OptionReader(argv, next);
   reader.read(at);
   const { force, justId, lastId } = reader;
-  // A time that is none, or to come, is now.
+  // A negative time, or one in the future, means now.
   const isGiven = reader.deliveredAt >= 0 && reader.deliveredAt <= at;
   return {
     ids,

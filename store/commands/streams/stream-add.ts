@@ -1,5 +1,5 @@
 /**
- * XADD. The ids that the store chooses follow from the unit where a fold may move it, so that a client can rely on an id that it received.
+ * XADD. If a fold may move the unit, the ids that the store chooses follow from the unit, so a client can rely on an id that it received.
  * Behaviour and texts: Redis 7; see test/conformance. Source: docs/consistency.md.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
@@ -50,7 +50,7 @@ function askedId(lastId: StreamId, { id, chooses, mayMove }: AskedId): StreamId 
   return wanted;
 }
 
-/** Returns the unit's own id, or, if the stream is that far already, the one after its last. */
+/** Returns the unit's own id, or, if the stream has already reached it, the one after its last. */
 function nextId(lastId: StreamId, unit: Unit): StreamId {
   const own = streamId(BigInt(unit.at), unit.seq === undefined ? 0n : slotOf(unit, unit.seq));
   return own > lastId ? own : lastId + 1n;

@@ -6,13 +6,13 @@ import type { Stream } from "../../values/streams/stream.js";
 import { type AskedId, idArgument, newIdArgument } from "./stream-arguments.js";
 
 /**
- * `~` lets entries go by whole hundreds, and leaves up to 99 more than asked for. Redis does the same with its nodes, of
+ * `~` removes entries by whole hundreds, and leaves up to 99 more than requested. Redis does the same with its nodes, of
  * usually a hundred entries; here it has to follow from what the stream holds alone.
  */
 const APPROXIMATE_STEP = 100;
 /** Entries that `~` removes at most unless LIMIT says otherwise, as in Redis. */
 const APPROXIMATE_LIMIT = 10_000;
-/** No option's name is longer. */
+/** Maximum length of an option's name. */
 const OPTION_BYTES_MAX = 10;
 
 /** Returns how many of a stream's first entries to remove. */

@@ -41,7 +41,7 @@ export function pushed(operand: Bson, work: Work): ArrayChange {
   };
 }
 
-/** Elements that are as much work to sort as a document to look at. */
+/** Elements whose sorting costs as much as checking one document. */
 const ELEMENTS_SORTED_A_UNIT = 4;
 
 const indexIn = (length: number, index: number): number =>

@@ -21,7 +21,7 @@ export type Expression = (root: BsonDocument) => Bson | undefined;
 /** Compiles an operator's use. @throws CommandFailure */
 export type Operator = (operand: Bson, scope: Scope, name: ByteString) => Expression;
 
-/** A variable: its value while the expression is calculated in which it is. */
+/** A variable, with its value while its expression is calculated. */
 export interface Variable {
   value: Bson | undefined;
 }
@@ -150,7 +150,7 @@ function valueAlong(value: Bson | undefined, parts: readonly ByteString[], at: n
   if (isDocument(value)) return valueAlong(value.get(parts[at] as ByteString), parts, at + 1);
   if (!isArray(value)) return undefined;
   return value.flatMap((one) => {
-    // An array in an array has documents that are not gone into, but by the rest of the way.
+    // Documents in an array within an array are not entered, except by the rest of the path.
     const found = isDocument(one) || isArray(one) ? valueAlong(one, parts, at) : undefined;
     return found === undefined ? [] : [found];
   });

@@ -1,4 +1,4 @@
-/** Filters of MDB.*: of BSON values. Source: MongoDB's manual, "Query Predicates". Operators that are not here are refused by name. */
+/** Filters of MDB.*: of BSON values. Source: MongoDB's manual, "Query Predicates". Unsupported operators are refused by name. */
 
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { type Bson, type BsonDocument, isArray, isDocument, Regex } from "../../values/collections/bson.js";
@@ -142,7 +142,7 @@ class BsonFilters implements FilterAlgebra<Bson, FieldPath, BsonTest> {
     return true;
   }
 
-  /** A pattern is looked for. */
+  /** A pattern also matches the strings in which it is found. */
   same(value: Bson): BsonTest {
     return both(value instanceof Regex ? matches(value, this.#work) : equals(value));
   }
@@ -177,7 +177,7 @@ class BsonFilters implements FilterAlgebra<Bson, FieldPath, BsonTest> {
     return null;
   }
 
-  /** Each operator for itself: of an array, other elements may pass each. */
+  /** Tests each operator separately: different elements of an array may pass different ones. */
   joined(_: FieldPath, parts: readonly BsonCondition[]): BsonCondition {
     return allOf(parts);
   }

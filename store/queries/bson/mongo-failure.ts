@@ -103,7 +103,7 @@ export interface Work {
 
 export const workOf = (effort: Effort): Work => ({ units: 0, effort });
 
-/** Documents that a command may look at, with what else takes as long: some seconds. */
+/** Maximum documents that a command may check, including other work that takes as long: some seconds. */
 export const WORK_MAX = 5_000_000;
 /** Bytes of a document that count as much as the document. */
 const BYTES_A_UNIT = 256;
@@ -112,7 +112,7 @@ export const ELEMENTS_A_UNIT = 16;
 /** Values that are read in it, likewise. */
 const VALUES_A_UNIT = 4;
 
-/** Steps that a document counts for that is looked at. */
+/** Steps of a document that is checked. */
 const STEPS_A_UNIT = 10;
 
 /** Counts elements and bytes that are about to be made. @throws TooMuch */

@@ -1,6 +1,6 @@
 /**
- * Elements of arrays that a path of an update names by what filters find: `$` the first one that the statement's filter means, `$[]` all of
- * them, `$[name]` those that a filter in `arrayFilters` means. Source: MongoDB's manual, "Array Update Operators".
+ * Array elements that a path of an update selects by filters: `$` selects the first one that the statement's filter matches, `$[]` all
+ * elements, and `$[name]` those that a filter in `arrayFilters` matches. Source: MongoDB's manual, "Array Update Operators".
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { type Bson, type BsonDocument, isArray, isDocument } from "../../values/collections/bson.js";
@@ -17,7 +17,7 @@ interface NamedFilter {
   isUsed: boolean;
 }
 
-/** Places that the paths of one update may lead to in one document. */
+/** Maximum number of positions that one path of an update may select in a document. */
 const PLACES_MAX = 10_000;
 
 export class PositionalElements {
@@ -39,7 +39,7 @@ export class PositionalElements {
     }
   }
 
-  /** Notes that a path has a positional part. @throws CommandFailure  no filter has its name */
+  /** Notes that a path has a positional part. @throws CommandFailure  no filter has that name */
   use(part: ByteString, path: ByteString): void {
     if (part === "$" || part === "$[]") return;
     const named = this.#named.get(part.slice(2, -1));
@@ -48,14 +48,14 @@ export class PositionalElements {
     named.isUsed = true;
   }
 
-  /** @throws CommandFailure  a filter names elements that no path has */
+  /** Checks that every filter has been used. @throws CommandFailure  no path uses a filter */
   checkUse(): void {
     for (const [name, { isUsed }] of this.#named)
       if (!isUsed)
         throw failedToParse(`The array filter for identifier '${name}' was not used in the update`);
   }
 
-  /** Returns a change at each of the positions that its path leads to in a document. @throws CommandFailure */
+  /** Returns the change once for each position that its path selects in a document. @throws CommandFailure */
   placed<Change extends { readonly path: FieldPath }>(
     change: Change,
     document: BsonDocument,
@@ -70,7 +70,7 @@ export class PositionalElements {
     return paths.map((path) => ({ ...change, path }));
   }
 
-  /** Places of elements. */
+  /** Returns the indexes of the selected elements. */
   #elements(part: ByteString, path: FieldPath, document: BsonDocument): readonly number[] {
     const array = valueAt(document, path);
     const name = path.join(".");
@@ -85,7 +85,10 @@ export class PositionalElements {
     return places.filter((i) => filter.isMet(new Map([[part.slice(2, -1), array[i] as Bson]])));
   }
 
-  /** The first element of which the filter's conditions about the array are true; else of one of them. */
+  /**
+   * Returns the index of the first element that meets all of the filter's conditions on the array; if there is none, of
+   * the first that meets one of them.
+   */
   #first(path: FieldPath, array: Bson | undefined, document: BsonDocument): number {
     const conditions = conditionsOf(this.#query, path);
     if (isArray(array))
@@ -104,7 +107,7 @@ export class PositionalElements {
   }
 }
 
-/** The name that a filter of elements begins its paths with. @throws CommandFailure */
+/** Returns the name that all paths of an element filter begin with. @throws CommandFailure */
 function nameOf(filter: Bson): ByteString {
   if (!isDocument(filter)) throw failedToParse("an element of arrayFilters has to be a document");
   const names = new Set<ByteString>();
@@ -144,7 +147,7 @@ function conditionsOf(query: BsonDocument, path: FieldPath): readonly (readonly 
   });
 }
 
-/** The document with another value at a position that is there. */
+/** Returns the document with another value at an existing position. */
 function withValue(document: BsonDocument, path: FieldPath, value: Bson): BsonDocument {
   const [name = "", ...rest] = path;
   const inner = document.get(name);

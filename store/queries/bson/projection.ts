@@ -10,7 +10,7 @@ import { checkedWay, wayTo } from "./ways.js";
 
 export type Projection = (document: BsonDocument) => BsonDocument;
 
-/** Changes a value that is shown; undefined: it is not. */
+/** Returns the value to show; undefined: it is not shown. */
 type Shown = (value: Bson | undefined, root: BsonDocument) => Bson | undefined;
 
 /** The projection of a field: of the fields inside it, or of itself. */

@@ -9,7 +9,7 @@ import { badValue, MongoFailure, spend, type Work } from "./mongo-failure.js";
 import { integerIn } from "./spec.js";
 import { wayTo } from "./ways.js";
 
-/** Fields that are sorted by; as in MongoDB. */
+/** Maximum fields to sort by; as in MongoDB. */
 const FIELDS_MAX = 32;
 
 /** Steps of an item that is sorted, besides its units. */
@@ -17,7 +17,7 @@ const SORTED_STEPS = 20;
 
 export interface Sorting {
   readonly roots: ReadonlySet<ByteString>;
-  /** Sorts in steps. @param documentOf  returns the document with an item's fields @returns a new list; equal items stay in their order */
+  /** Sorts in steps. @param documentOf  returns the document with an item's fields @returns a new list; equal items stay in order */
   sorted<T>(items: readonly T[], documentOf: (item: T) => BsonDocument): Generator<void, readonly T[]>;
 }
 

@@ -30,7 +30,7 @@ export function specOf(argument: ByteString, known: readonly string[]): BsonDocu
 export const unknownField = (name: ByteString): MongoFailure =>
   new MongoFailure(40415, `the field '${name}' is unknown here`);
 
-/** @throws CommandFailure  a field means something from CLUSTER SEMANTICS 3 on, and that has not come */
+/** @throws CommandFailure  a field has a meaning from CLUSTER SEMANTICS 3 on, and that is not in force yet */
 export function refuseLater(spec: BsonDocument, names: readonly string[]): void {
   const later = names.find((name) => spec.has(name));
   if (later !== undefined) throw new MongoFailure(40415, `the field '${later}' ${FROM_THIRD}`);

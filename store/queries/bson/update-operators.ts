@@ -1,4 +1,4 @@
-/** The algebra of BSON for updates, and the operators that only MDB.* have. Source: MongoDB's manual, "Update Operators". */
+/** Updates of BSON documents, and the operators that only the MDB.* commands have. Source: MongoDB's manual, "Update Operators". */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import {
   type Bson,
@@ -30,13 +30,13 @@ import { isPositional, type PositionalElements } from "./positional-elements.js"
 import { wayTo } from "./ways.js";
 
 export interface UpdateContext extends Scope {
-  /** Whether the document is being made. */
+  /** Whether the update inserts the document. */
   readonly isInsert: boolean;
-  /** The array elements that a filter has found, and those that `arrayFilters` name; null: positional paths are rejected. */
+  /** The array elements that the filter matched, and those that `arrayFilters` select; null: positional paths are rejected. */
   readonly elements: PositionalElements | null;
 }
 
-/** $rename: the field takes its value from another one, which is removed. */
+/** $rename: the field gets the value of another field, which is removed. */
 export interface Renaming {
   readonly from: FieldPath;
 }
@@ -60,7 +60,7 @@ const OPERATORS: ReadonlyMap<string, Operator> = new Map<string, Operator>([
 ]);
 
 const OPERATOR_NAMES = [...OPERATORS.keys(), RENAME];
-/** Operators that a write without `dialect: 2` does not have. */
+/** Operators that are available only with `dialect: 2`. */
 const LATER_OPERATORS = new Map<string, Operator>([
   ["$bit", (call) => ({ makes: true, become: bits(call) })],
 ]);
@@ -118,13 +118,13 @@ export class BsonUpdates implements UpdateAlgebra<Bson, FieldPath, Renaming> {
         throw badValue(`The source and target field for $rename must not be dynamic: ${operand}`);
     return [
       { operator, path: updatePath(operand, null), change: { from: path } },
-      // No other change may be about the path that it comes from either.
+      // No other change may touch the source path either.
       { operator, path, change: UNCHANGED },
     ];
   }
 }
 
-/** @throws BsonFault  from `combine`: the result is no number of the kind */
+/** @param combine  throws BsonFault if the result is not a number of that type */
 function counted(
   { operator, operand, name }: Call,
   verb: string,
@@ -175,7 +175,7 @@ const ofArray = (call: Call, algebra: BsonUpdates, next: ArrayChange, makes: boo
   become: (old) => next(old === undefined ? [] : algebra.listOf(old, call)),
 });
 
-/** Integers whose bits are combined, of 32 or of 64 bits. */
+/** $bit: combines the bits of integers of 32 or 64 bits. */
 function bits({ operand, name }: Call): (old: Bson | undefined) => Bson {
   const parts = isDocument(operand) ? [...operand] : [];
   if (parts.length === 0) throw badValue(`$bit takes {and, or, xor: integer} for '${name}'`);
@@ -205,7 +205,7 @@ const isInteger = (value: Bson): value is bigint | Int32 =>
   typeof value === "bigint" || value instanceof Int32;
 const bigOf = (value: bigint | Int32): bigint => (value instanceof Int32 ? BigInt(value.value) : value);
 
-/** @throws CommandFailure  no field can have the name, or it names unknown elements */
+/** @throws CommandFailure  the name is not valid for a field, or it names unknown elements */
 function updatePath(name: ByteString, elements: PositionalElements | null): FieldPath {
   const path = wayTo(name);
   for (const [i, part] of path.entries()) {
@@ -223,7 +223,7 @@ function updatePath(name: ByteString, elements: PositionalElements | null): Fiel
   return path;
 }
 
-/** Order of paths in an update: by names, elements by their numbers. */
+/** Orders the paths of an update: fields by name, array elements by number. */
 export function comparePaths(a: FieldPath, b: FieldPath): number {
   for (let i = 0; i < a.length && i < b.length; i++) {
     const [x, y] = [a[i] as ByteString, b[i] as ByteString];

@@ -1,4 +1,4 @@
-/** Updates: what a statement makes of a document. Source: MongoDB's manual, "Update Documents". */
+/** Compiles updates, which change or replace a document. Source: MongoDB's manual, "Update Documents". */
 
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { type Bson, type BsonDocument, isArray, isDocument, Regex } from "../../values/collections/bson.js";
@@ -15,13 +15,13 @@ import { type BsonChange, BsonUpdates, comparePaths, type UpdateContext } from "
 import { changeAt, putAt, renameAt, valueAt } from "./update-paths.js";
 import { wayTo } from "./ways.js";
 
-/** Changes a document that is the caller's own, or gives another. @throws CommandFailure */
+/** Changes a document that the caller owns, or returns another one. @throws CommandFailure */
 export type Update = (document: BsonDocument) => BsonDocument;
 
-/** Places that one update changes. */
+/** Maximum positions that one update changes. */
 const PLACES_MAX = 10_000;
 
-/** Whether it gives a whole document instead of changing parts. @throws CommandFailure  it is neither */
+/** Whether it replaces the document instead of changing parts. @throws CommandFailure  it is neither */
 export function isReplacement(update: Bson | undefined, { operators }: Scope): boolean {
   if (isArray(update) && operators !== null) return false;
   if (isArray(update)) throw notHere("updates by a pipeline are not there");
@@ -39,7 +39,7 @@ export function updateOf(update: Bson | undefined, context: UpdateContext): Upda
 /** Stages that an update may have. */
 const STAGES_MAX = 1000;
 
-/** An update by a pipeline, which makes another document. */
+/** Compiles an update by a pipeline, which makes another document. */
 function pipelineOf(stages: readonly Bson[], context: UpdateContext): Update {
   if (stages.length > STAGES_MAX) throw badValue(`an update has ${STAGES_MAX} stages at most`);
   const reshapings = stages.map((stage) => {
@@ -124,7 +124,7 @@ function checkConflicts(changes: readonly BsonChange[]): void {
   }
 }
 
-/** The document that a filter says is to be made when none meets it: fields that have to equal a value. @throws CommandFailure */
+/** Returns the document to create when none meets the filter: the fields that must equal a value. @throws CommandFailure */
 export function documentOfQuery(query: BsonDocument, work: Work): BsonDocument {
   const document: BsonDocument = new Map();
   putEqualities(query, document, work);

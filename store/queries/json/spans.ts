@@ -1,4 +1,4 @@
-/** Sets of JSON values as spans in the order of all values, which rise and do not meet: an entry and an index are judged by the same thing. */
+/** Sets of JSON values as ascending, disjoint spans in the order of all values: entries and indexes are tested by the same sets. */
 import { type ByteString, bytesOfText } from "../../../protocol/byte-string.js";
 import type { Bound, Span } from "../../values/documents/document-index.js";
 import {
@@ -12,7 +12,7 @@ import {
 
 export type Spans = readonly Span[];
 
-/** Fewer spans are tried one after the other. */
+/** Fewer spans are tested one after the other. */
 const SEARCHED_MIN = 8;
 
 export const before = (value: MemberValue): Bound => ({ value, isBehind: false });
@@ -64,7 +64,7 @@ export function amongValues(values: readonly MemberValue[]): Spans {
     .map(equalTo);
 }
 
-/** Returns the strings that begin so. */
+/** Returns the set of strings with this prefix. */
 export function beginningWith(text: string): Span {
   const bytes: ByteString = bytesOfText(text);
   if (bytes === "") return STRINGS;

@@ -1,5 +1,5 @@
 /**
- * `$set`, `$unset`, `$inc`, `$push`, `$pull` of DOC.UPDATE: what entries become follows from them and the data alone.
+ * `$set`, `$unset`, `$inc`, `$push`, `$pull` of DOC.UPDATE: the resulting entries depend only on the operators and the data.
  * Source: docs/json-documents.md "Changing and deleting by condition".
  */
 
@@ -32,7 +32,7 @@ type Call = UpdateCall<JsonValue, string>;
 const INTEGER = /^-?\d+$/;
 const INT64_MIN = -(2n ** 63n);
 const INT64_MAX = 2n ** 63n - 1n;
-/** Lists and objects within each other in an entry, as deep as a request can bring one. */
+/** Maximum nesting of lists and objects in an entry: the depth that a request can contain. */
 const DEPTH_MAX = 509;
 
 /** @throws CommandFailure  says which operator, and what is wrong with it */
@@ -41,7 +41,7 @@ export function jsonChangesOf(update: JsonObject): readonly JsonChange[] {
 }
 
 /**
- * Returns what changes make of an entry, one after the other.
+ * Applies changes to an entry, one after the other, and returns the result.
  * @param checkMember  called with the entry's own member that a change is about, which it may refuse
  * @throws CommandFailure
  */

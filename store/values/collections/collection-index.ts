@@ -56,7 +56,7 @@ export function indexOfBytes(bytes: ByteString): IndexSpec | undefined {
 /** Keys that one step adds to an order: each is searched for among keys that lie all over the memory. */
 export const ORDERED_ITEMS = 128;
 
-/** Numbers of documents, rising; one alone is no array. */
+/** Numbers of documents, ascending; one alone is no array. */
 type Bucket = number | number[];
 const NONE: readonly number[] = [];
 
@@ -142,7 +142,7 @@ export class CollectionIndex {
     this.#orderedTo = Number.POSITIVE_INFINITY;
   }
 
-  /** Numbers of the documents that a key is of, rising. */
+  /** Numbers of the documents that a key is of, ascending. */
   equal(text: ByteString): readonly number[] {
     const bucket = this.#documents.get(text);
     return typeof bucket === "number" ? [bucket] : (bucket ?? NONE);

@@ -1,6 +1,6 @@
 /**
- * A collection: documents as BSON's bytes, in the order in which they came, which is state, and the indexes that were asked for. Each
- * document has a number of its own, rising; numbers, and what indexes hold, are no state.
+ * A collection: documents as BSON bytes in the order of insertion, which is state, and the requested indexes. Each document has a number of
+ * its own, ascending; numbers and the contents of indexes are not state.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { Table } from "../relations/table.js";
@@ -75,7 +75,7 @@ export class Collection {
     return this.#table.row(number)[0] as ByteString;
   }
 
-  /** The documents as they are now, whatever changes later. To be released by its reader. */
+  /** Returns the documents as they are now, whatever changes later. The reader must release them. */
   reading(): CollectionReading {
     return new CollectionReading(this, this.#table.reading());
   }
@@ -130,7 +130,7 @@ export class Collection {
     for (const index of this.#indexes.values()) index.add(number, bytes);
   }
 
-  /** Takes the last documents away, which were pushed last. */
+  /** Removes the last documents, which were pushed last. */
   pop(count: number): void {
     for (let left = count; left > 0; left--) {
       const number = this.#table.lastNumber;

@@ -94,7 +94,7 @@ export const digitsOf = (coefficient: bigint): number =>
 
 /** Divided by a power of ten; half goes to even. */
 function shiftedDown(coefficient: bigint, digits: number): bigint {
-  // Nothing but zeros would be left.
+  // Only zeros would be left.
   if (digits > digitsOf(coefficient) + 1) return 0n;
   return dividedEven(coefficient, 10n ** BigInt(digits));
 }

@@ -29,7 +29,7 @@ export class Document {
   #holes = 0;
   /** Index before which there are only holes. */
   #head = 0;
-  /** null: all entries stay. */
+  /** null: no entry expires. */
   #expiries: EntryExpiries | null = null;
   readonly #indexes = new DocumentIndexes();
   readonly #columns = new DocumentColumns();
@@ -49,7 +49,7 @@ export class Document {
     return this.#texts.length - this.#holes;
   }
 
-  /** Whether the keys are 0, 1, 2, … and nothing else was ever there. */
+  /** Whether the keys are 0, 1, 2, …, so that they are not stored. */
   get isPlain(): boolean {
     return this.#keyed === null;
   }
@@ -71,7 +71,7 @@ export class Document {
     return typeof text === "string" ? [this.#keyAt(this.#head), text] : undefined;
   }
 
-  /** Gives an entry that is there another text. */
+  /** Replaces the text of an existing entry. */
   set(key: ByteString, text: ByteString): void {
     const slot = this.#slotOf(key);
     this.#unindex(slot);
@@ -154,7 +154,7 @@ export class Document {
     this.#index(slot);
   }
 
-  /** Takes an entry out of a plain document, whose later ones move up. Inverse: `putIn`. */
+  /** Removes an entry from a plain document; later entries move up. Inverse: `putIn`. */
   takeOut(slot: number): ByteString {
     if (this.#indexes.areMade) this.#ranks ??= [...this.#texts.keys()];
     else this.#ranks = null;
@@ -200,7 +200,7 @@ export class Document {
     return this.#expiries;
   }
 
-  /** Names of the members that have an index, in their order. */
+  /** Names of the members that have an index, in order. */
   get indexed(): readonly ByteString[] {
     return this.#indexes.fields;
   }

@@ -8,7 +8,7 @@ import { firstIndexFrom } from "../tables/first-index.js";
 import type { Cell } from "./cell.js";
 import { numberForText } from "./text-number.js";
 
-/** Numbers of rows, rising; one alone is no array. */
+/** Numbers of rows, ascending; one alone is no array. */
 type Bucket = number | number[];
 
 const NONE: readonly number[] = [];
@@ -40,7 +40,7 @@ export class HashIndex {
     }
   }
 
-  /** Numbers of the rows whose cell equals a value, rising. */
+  /** Numbers of the rows whose cell equals a value, ascending. */
   equal(value: Cell | boolean): readonly number[] {
     if (value === null) return NONE;
     const number = typeof value === "string" ? numberForText(value) : Number(value);

@@ -62,7 +62,7 @@ export class TableReading {
     return this.#state.columns[column]?.uniqueness !== "none";
   }
 
-  /** The numbers of all rows, rising. */
+  /** The numbers of all rows, ascending. */
   get numbers(): readonly number[] {
     const { rows, numbers } = this.#state;
     const found: number[] = [];

@@ -1,5 +1,5 @@
 /**
- * A table: columns, and rows in the order in which they came, which is state. Each row has a number of its own, rising; what was removed
+ * A table: columns, and rows in the order in which they came, which is state. Each row has a number of its own, ascending; what was removed
  * leaves a hole until there are many. Numbers, holes and what indexes hold are no state.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
@@ -14,7 +14,7 @@ export type Uniqueness = "none" | "unique" | "primary";
 
 /** Properties that columns of earlier releases did not have. */
 export interface ColumnExtras {
-  /** Whether it takes no null. */
+  /** Whether it refuses null. */
   readonly isRequired?: true;
   /** The value of a row that names none; undefined: null. */
   readonly preset?: Cell;
@@ -94,7 +94,7 @@ export class Table {
     }
   }
 
-  /** The rows as they are now, whatever changes later. To be released by its reader. */
+  /** Returns the rows as they are now, whatever changes later. The reader must release them. */
   reading(): TableReading {
     const state = { rows: this.#rows, numbers: this.#numbers, size: this.size, columns: this.columns };
     const reading = new TableReading(this, state);
@@ -150,7 +150,7 @@ export class Table {
     this.#index(number, row);
   }
 
-  /** Takes the last rows away, which were pushed last. */
+  /** Removes the last rows, which were pushed last. */
   pop(count: number): void {
     this.#partReadings();
     for (let left = count; left > 0; left--) {

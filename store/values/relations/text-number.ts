@@ -10,7 +10,7 @@ export function numberForText(text: ByteString): number {
   return numberOfText(text) ?? (TRUE.test(text) ? 1 : 0);
 }
 
-/** Returns the number of a text in arithmetic: the number that it begins with, else as above. */
+/** Returns a text's value in arithmetic: the number at its beginning, otherwise as above. */
 export function leadingNumber(text: ByteString): number {
   const [digits] = LEADING.exec(text) ?? [];
   const number = digits === undefined ? numberForText(text) : Number(digits);

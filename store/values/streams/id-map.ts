@@ -1,6 +1,6 @@
 /**
- * Values by the ids of entries, in rising order, in blocks of neighbours: O(log n) to find and to change, and a range is a walk
- * from block to block. Most ids come at the end, and most go at the beginning. How they lie in blocks is no state.
+ * Values by the ids of entries, in ascending order, in blocks of neighbours: O(log n) to find and to change, and a range is a walk
+ * from block to block. Most ids come at the end, and most go at the beginning. The division into blocks is not state.
  */
 import type { StreamId } from "./stream-id.js";
 
@@ -138,7 +138,7 @@ export class IdMap<V> {
   }
 }
 
-/** Most go at an end, where no list is made of what goes. */
+/** Most are removed at an end, for which no list of the removed ones is made. */
 function takeOut(from: unknown[], index: number): void {
   if (index === from.length - 1) from.pop();
   else if (index === 0) from.shift();

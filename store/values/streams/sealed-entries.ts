@@ -1,6 +1,6 @@
 /**
- * Entries of a stream that are to stay as they are, in two byte strings: ids as what they are above the first one's time, of one
- * width each; values each with its length before it. An entry's own objects would cost more than the entry.
+ * Entries of a stream that are expected not to change, in two byte strings: ids as fixed-width differences from the first one's time, and
+ * values, each preceded by its length. An entry's own objects would cost more than the entry.
  */
 import { type ByteString, bytesOf } from "../../../protocol/byte-string.js";
 import type { StreamEntry } from "./stream-entry.js";
@@ -139,7 +139,7 @@ export class SealedEntries {
   }
 }
 
-/** A way through values with their lengths before them. */
+/** Walks values that are preceded by their lengths. */
 class ValueCursor {
   at = 0;
   readonly #bytes: ByteString;

@@ -1,7 +1,7 @@
 /**
- * Some neighbouring entries of a stream, side by side instead of an object each: ids, names of fields, and all values in
- * a row. Entries of the same fields share one array of names. A block to which nothing is added any more is sealed, and
- * opened again if something is taken out of it.
+ * Some neighbouring entries of a stream, side by side instead of an object each: ids, names of fields, and all values in a
+ * row. Entries of the same fields share one array of names. A block that is complete is sealed, and opened again if
+ * something is removed from it.
  */
 import { type ByteString, detached } from "../../../protocol/byte-string.js";
 import { type EntryColumns, type Names, SEALED_VALUES_BYTES_MAX, SealedEntries } from "./sealed-entries.js";
@@ -152,7 +152,7 @@ export class StreamBlock {
     ids.splice(index, 1);
   }
 
-  /** Takes off its first entries. @returns they, as a block */
+  /** Removes its first entries. @returns them, as a block */
   takeFirst(count: number): StreamBlock {
     const { ids, names, values } = this.#open();
     const taken = new StreamBlock();

@@ -110,7 +110,7 @@ export function restorePackedItem(
   return splicePacked(splicePacked(pack, stride * index, stride, item), stride * size, 0, moved);
 }
 
-/** A string of its own, where one that may have come out of a packed string is to stay. */
+/** Copies a string that may be part of a packed string and will be kept. */
 export function copied(bytes: ByteString): ByteString {
   return isPackable(bytes) ? detached(bytes) : bytes;
 }

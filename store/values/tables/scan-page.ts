@@ -30,7 +30,7 @@ interface Scanned {
 
 /**
  * Visits the slots of a page. One page that takes everything goes by slot, so that daemons with the same elements in the same order answer alike.
- * @param isSmall  all in their order, whatever the cursor: as Redis does with values that it stores compactly
+ * @param isSmall  all in order, whatever the cursor: as Redis does with values that it stores compactly
  * @returns the cursor of the next page
  */
 export function visitPage(
@@ -51,7 +51,7 @@ export function visitPage(
   return 0;
 }
 
-/** Whether a cursor goes on with a scan that began at another process, whose hashes are different ones. */
+/** Whether a cursor belongs to a scan that began in another process, which uses different hashes. */
 export function isOfOtherProcess(cursor: number): boolean {
   return cursor !== 0 && Math.floor(cursor / HASHES) !== cursorTag();
 }
@@ -74,7 +74,7 @@ export function indexedPage(index: SlotIndex, { from, count }: PageRequest): Sca
   return { slots, next: low % HASHES };
 }
 
-/** Returns a page of a few names, each of which is hashed. */
+/** Returns a page of a few names; hashes each of them. */
 export function smallPage(names: readonly ByteString[], { from, count }: PageRequest): ScanPage {
   const found: HashedSlot[] = [];
   for (const [slot, name] of names.entries()) {

@@ -7,7 +7,7 @@
 
 /** Cells of the smallest segment. */
 const CELLS_MIN = 32;
-/** Maximum cells of a segment; a larger one is split in two: to move 4,096 cells takes some ten microseconds. */
+/** Maximum cells of a segment; a larger one is split in two. Moving 4,096 cells takes about ten microseconds. */
 const CELLS_MAX = 4096;
 /** The directory has at most 2 to this many slots; then segments grow instead (all but impossible unless hashes are equal). */
 const DEPTH_MAX = 20;

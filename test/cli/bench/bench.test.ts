@@ -1,4 +1,4 @@
-/** `dbsync bench` as a child process: short loads on daemons in this process. */
+/** Tests `dbsync bench` as a child process: short loads on daemons in this process. */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";

@@ -1,10 +1,10 @@
-/** Quantiles from buckets against those of the sorted list. */
+/** Compares quantiles from buckets with those of the sorted list. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { LatencyHistogram } from "../../../cli/bench/latency-histogram.js";
 import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
 
-/** Fine enough for a random exponent. */
+/** Steps that are fine enough for a random exponent. */
 const STEPS = 2 ** 20;
 
 test("quantiles are right to 1.5 %, never above the longest", () => {

@@ -1,4 +1,4 @@
-/** The loads of `dbsync bench`, on a clock that runs when it is read. */
+/** Tests the loads of `dbsync bench`, on a clock that advances when it is read. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { figuresOf, formatFigures } from "../../../cli/bench/bench-report.js";
@@ -12,7 +12,7 @@ import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
 const seed = seedOfRun();
 console.log(`seed: replay with DBSYNC_SEED=${seed}`);
 
-/** Milliseconds that pass between two looks at the clock. */
+/** Milliseconds by which each reading advances the clock. */
 const STEP_MS = 0.01;
 
 class Clock {
@@ -108,7 +108,7 @@ describe("the open loop", () => {
     const gaps = times.slice(1).map((time, index) => time - (times[index] as number));
     const mean = gaps.reduce((sum, gap) => sum + gap, 0) / gaps.length;
     const deviation = Math.sqrt(gaps.reduce((sum, gap) => sum + (gap - mean) ** 2, 0) / gaps.length);
-    // Of exponential gaps the two are equal.
+    // For exponential gaps the two are equal.
     assert.ok(Math.abs(deviation / mean - 1) < 0.15, `seed ${seed}: ${deviation} to ${mean}`);
   });
 
@@ -116,12 +116,12 @@ describe("the open loop", () => {
     const clock = new Clock();
     let isFirst = true;
     const send = async () => {
-      // This program itself is held up, and what arrives meanwhile cannot even be sent.
+      // The program itself is delayed, so the requests that arrive meanwhile cannot even be sent.
       if (isFirst) clock.time += 500;
       isFirst = false;
     };
     const { latencies } = await new Load(plan({ send, rate: 1_000 }), double<Environment>(clock)).run();
-    // Half of all arrive while it is, evenly.
+    // Half of all requests arrive during the delay, evenly.
     const share = latencies.quantile(0.75);
     assert.ok(share > 150 && share < 350, `seed ${seed}: ${share}`);
     assert.ok(latencies.max >= 490);

@@ -1,4 +1,4 @@
-/** Tab in a shell: what dbsync offers, asked by the real shells where they are. */
+/** Tests completion in shells: what dbsync offers, queried by the real shells where they are installed. */
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -21,7 +21,7 @@ before(() => {
 });
 after(() => rmSync(folder, { recursive: true }));
 
-/** What is offered for the last of the words. */
+/** Returns the completions of the last word. */
 async function offered(...words: string[]): Promise<string[]> {
   const { code, stdout } = await runDbsync(["complete", "--", ...words]);
   assert.equal(code, 0);
@@ -50,7 +50,7 @@ test("a shell without a script is an error that names those there are", async ()
   assert.match(stderr, /bash, zsh, fish/);
 });
 
-/** With what the script defines, words that are typed, and what the shell then offers. */
+/** Scripts that complete typed words in each shell, after the definitions of dbsync's script. */
 const ASKING: Readonly<Record<string, (words: string) => string>> = {
   bash: (words) =>
     `COMP_WORDS=(${words}); COMP_CWORD=$((\${#COMP_WORDS[@]} - 1)); _dbsync; printf '%s\\n' "\${COMPREPLY[@]}"`,

@@ -1,4 +1,7 @@
-/** `dbsync test json://…` and `dbsync import json://…` against real daemons, and against a server that plays the original. */
+/**
+ * Tests `dbsync test json://…` and `dbsync import json://…` with real daemons, and with a double of the original
+ * server.
+ */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -30,14 +33,14 @@ before(async () => {
 });
 after(() => rm(keys, { recursive: true }));
 
-/** A daemon with a JSON listener. */
+/** Starts a daemon with a JSON listener. */
 async function startJson(...args: string[]): Promise<{ daemon: DaemonProcess; json: number }> {
   const json = await freePort();
   const daemon = await startDaemon(["-s", join(keys, "public.pem"), "--json", String(json), ...args]);
   return { daemon, json };
 }
 
-/** Answers every request by a text, piece by piece, as a server that is not ours. */
+/** Starts a foreign server that answers every request by a text, piece by piece. */
 async function startFake(pieces: readonly string[]): Promise<AsyncDisposable & { port: number }> {
   const server = createServer((socket) => {
     socket.on("error", () => {});

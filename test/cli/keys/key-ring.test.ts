@@ -1,4 +1,4 @@
-/** Which key is meant, and whether the daemons hold the same. */
+/** Tests which key an argument names, and the comparison of the daemons' key rings. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";

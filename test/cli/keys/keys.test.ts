@@ -1,4 +1,4 @@
-/** `dbsync keys` with real daemons: what it changes there, what it prints, and what it says when it may not. */
+/** Tests `dbsync keys` with real daemons: its changes, its output, and its errors without permission. */
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -16,7 +16,7 @@ before(async () => {
 });
 after(() => cluster[Symbol.asyncDispose]());
 
-/** As the administrator. */
+/** Runs it as the administrator. */
 const keys = (name: string, ...args: string[]) => cluster.run(["keys", name, "-k", "root.pem", ...args]);
 const send = (key: string, ...command: string[]) => cluster.run(["send", "-k", key, ...command]);
 

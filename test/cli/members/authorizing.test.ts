@@ -1,4 +1,4 @@
-/** How `dbsync members` authorizes the keys of daemons that it adds, and for how long it retries. */
+/** Tests how `dbsync members` authorizes the keys of daemons that it adds, and for how long it retries. */
 import assert from "node:assert/strict";
 import { createPublicKey } from "node:crypto";
 import { test } from "node:test";
@@ -10,7 +10,7 @@ import { CLUSTER, idOf } from "../../timeline/members/lists.js";
 
 const member = hexOf(idOf("A"));
 const pair = makeKeyPair();
-/** The added daemon. */
+/** The id of the added daemon. */
 const added = hexOf(pair.id);
 const key = spkiOf(pair);
 const COMMAND = ["CLUSTER", "ADD", key];
@@ -44,8 +44,9 @@ interface Run {
 }
 
 /**
- * @param answers  what the daemons report, in turn; a further attempt is made while there are answers
- * @param outcomes  of the commands, in turn
+ * Runs an authorization.
+ * @param answers  the daemons' reports, one per attempt; it retries while there are answers
+ * @param outcomes  of the commands, in order
  */
 async function authorize(
   answers: readonly (readonly MemberView[])[],

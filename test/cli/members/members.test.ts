@@ -1,4 +1,4 @@
-/** `dbsync members` with real daemons that are killed, left out, replaced and started again. */
+/** Tests `dbsync members` with real daemons that are killed, left out, replaced and restarted. */
 import assert from "node:assert/strict";
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -72,7 +72,7 @@ async function kill(seat: Seat): Promise<void> {
   seat.process = null;
 }
 
-/** Has one daemon take a command that no other hears of, and kills it. */
+/** Sends one daemon a command that no other daemon receives, and kills it. */
 async function leaveAlone(seat: Seat, command: readonly string[]): Promise<void> {
   const others = seats.filter((other) => other !== seat);
   for (const { process } of others) process?.kill("SIGSTOP");
@@ -98,7 +98,7 @@ async function told(asked: readonly Seat[]): Promise<Told> {
 
 const idOf = async (seat: Seat): Promise<string> => (await told([seat])).daemons[0]?.id ?? "";
 
-/** As its hello tells: asking again and again costs less than a program each time. */
+/** Returns the state in a daemon's hello: repeated hellos cost less than a process each time. */
 async function stateOf({ port }: Seat): Promise<string> {
   using client = await EnvelopeClient.open(port, stranger);
   return (await client.hello()).state;
@@ -113,7 +113,10 @@ const goBy = (number: number, asked: readonly Seat[]): Promise<void> =>
     return isOne && lists[0]?.number === number;
   });
 
-/** The same again does no harm: on a machine that is held up a daemon may be cut off for a moment. */
+/**
+ * Repeats a command until it succeeds, which is harmless: a daemon of a busy machine may be disconnected for a
+ * moment.
+ */
 const succeeds = (words: readonly string[], asked: readonly Seat[], key = "root"): Promise<void> =>
   until(`dbsync ${words.join(" ")}`, async () => (await run(words, asked, key)).code === 0);
 
@@ -129,7 +132,7 @@ const isRefused = (
     return reason.test(stderr);
   });
 
-/** The same command, typed again, signs nothing, and ends well. */
+/** Checks that the repeated command signs nothing, and succeeds. */
 async function saysSoAlready(
   words: readonly string[],
   asked: readonly Seat[],
@@ -142,7 +145,7 @@ async function saysSoAlready(
   assert.equal((await told(asked)).lists[0]?.number, number);
 }
 
-/** Not before the last daemon that counts has reported. */
+/** Waits until a write is final, which is not until the last daemon that counts has reported. */
 const becomesFinal = (seat: Seat, key: string): Promise<void> =>
   succeeds(["send", "--stable", "SET", key, "x"], [seat], "app");
 
@@ -184,7 +187,7 @@ test("a dead daemon that is evicted no longer holds back what is final, and is r
   await saysSoAlready(["evict", lost.slice(0, 12)], rest, 2);
   await becomesFinal(first, "evicted");
 
-  // It acknowledged one that no other has.
+  // It acknowledged a write that no other daemon has.
   await succeeds(find, rest);
   const letters = ["dead-letters", "list", "--data", third.data];
   assert.match((await run(letters, [])).stdout, /^[^\n]+\n[\da-f]{12} .* waiting +evicted +INCR visits\n$/);
@@ -201,7 +204,7 @@ test("a dead daemon that is evicted no longer holds back what is final, and is r
     const { code, stdout } = await run(["members", "list"], [first, third]);
     return code === 0 && /was left out permanently/.test(stdout) && !/does not know/.test(stdout);
   });
-  // It was down when it was evicted: from its disk it knows the list, whether it reaches a member or not.
+  // It was down when it was evicted, and knows the list from its disk, whether it reaches a member or not.
   await goBy(2, [third]);
   const sick = await run(["doctor"], [third]);
   assert.match(
@@ -220,7 +223,8 @@ test("a folder that is lost is replaced by one command", { skip: skipUnlessFull 
   await kill(second);
   rmSync(second.data, { recursive: true });
   await start(second);
-  // A member is told, and gives the list to the new one: which alone could not give it to a member, as none would let it in.
+  // A member receives the list and sends it to the new daemon. The new one could not send it to a member, as none
+  // would admit it.
   await until("it is replaced", async () => {
     const { code, stdout } = await run(["members", "replace", lost, second.address, "--json"], rest);
     if (code !== 0) return false;

@@ -1,4 +1,4 @@
-/** Which list `dbsync members` signs next, and what it refuses to sign. */
+/** Tests which list `dbsync members` signs next, and which it refuses to sign. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { daemonMeant } from "../../../cli/members/member-names.js";
@@ -11,7 +11,7 @@ import { CLUSTER, idOf, idsOf, listAfter } from "../../timeline/members/lists.js
 
 const hex = (letter: string): string => hexOf(idOf(letter));
 
-/** A list whose signature holds, if nothing else is said. */
+/** Returns a reported list. By default its signature is valid. */
 const told = (list: KnownList, doubt: ReportedList["doubt"] = null): ReportedList => ({
   ...list,
   signedAt: 0,
@@ -53,7 +53,7 @@ test("the first list names all, and the next ones what is added and left out", (
   const views = [view("A", [first]), view("B", [first])];
   const list = next(views, change("D", "C", { isReplacing: true }));
   assert.deepEqual([list.number, list.members, list.left], [2, idsOf("ABD"), idsOf("C")]);
-  // One that is not caught up has not heard of the second list, nor has one that is new.
+  // A daemon that is catching up does not know the second list yet, nor does a new one.
   const more = listAfter([first], { add: "E" });
   const knowing = ["A", "B", "E"].map((letter) => view(letter, [more]));
   const late = [...knowing, view("C", [first], { state: "catching-up" }), view("D", [])];
@@ -81,15 +81,15 @@ test("the same again says the list as it is, and signs nothing", () => {
   again(change("D"));
   again(change("ABD"));
   again(change("", "C"));
-  // By the address of both.
+  // One address names both the old and the new daemon.
   again(change("D", "D", { isReplacing: true }));
-  // One of the list that joins, or answers nothing that can be read, is no reason to refuse.
+  // A listed daemon that is joining, or whose answer cannot be parsed, is no reason to refuse.
   const joining = [view("A", [replaced]), view("B", [replaced]), view("D", [replaced], { joining: true })];
   assert.equal(nextMembers(joining, headsOf(joining), change("D", "C", { isReplacing: true })).isKnown, true);
   const silent = [view("A", [replaced]), view("B", [replaced])];
   assert.equal(nextMembers(silent, headsOf(silent), change("D", "C", { isReplacing: true })).isKnown, true);
   assert.throws(() => next(silent, change("D", "D", { isReplacing: true })), /no other daemon was seen at/);
-  // What nothing proves may have been made up.
+  // A list without proof may be forged.
   const unproved = [view("A", [], { lists: [told(replaced, "no-proof")] })];
   assert.throws(() => next(unproved, change("D")), /is not signed by an administrator/);
   const [one, other] = [listAfter([first], { add: "D" }), listAfter([first], { leave: "C" })];
@@ -222,7 +222,7 @@ test("a daemon is named by its id, the first digits of that, or an address", () 
   assert.equal(daemonMeant(`ed25519:${hex("X")}`, "new", known), hex("X"));
   assert.equal(daemonMeant(hex("B").slice(0, 6), "listed", known), hex("B"));
   assert.equal(daemonMeant("a", "listed", known), hex("A"));
-  // Another daemon is there now.
+  // Another daemon has that address now.
   assert.equal(daemonMeant("c:1111", "listed", known), hex("C"));
   assert.equal(daemonMeant("c:1111", "new", known), hex("D"));
   assert.throws(
@@ -233,7 +233,7 @@ test("a daemon is named by its id, the first digits of that, or an address", () 
   const seenBy = (letters: string) => [
     view("A", [first], { peers: [gone, ...hexIds(idsOf(letters)).map((id) => ({ ...gone, id }))] }),
   ];
-  // What members have seen there since counts before what the list names there, and its own hello before both.
+  // What members have seen at an address has precedence over the list's entry, and the daemon's own hello over both.
   assert.equal(daemonMeant("c:1111", "new", { ...known, views: seenBy("E") }), hex("E"));
   const greeted = [{ address: "c:1111", id: hex("F") }];
   assert.equal(daemonMeant("c:1111", "new", { ...known, views: seenBy("E"), greeted }), hex("F"));
@@ -254,7 +254,7 @@ test("a name may still mean the daemon that was left out, and a new one at its a
   assert.equal(daemonMeant(hex("C").slice(0, 8), "listed", { ...known, views: [] }), hex("C"));
   assert.equal(daemonMeant(hex("E").slice(0, 8), "listed", known), hex("E"));
   assert.equal(daemonMeant("c:1111", "new", known), hex("D"));
-  // The one that is there now.
+  // The daemon that has the address now.
   assert.equal(daemonMeant("c:1111", "listed", known), hex("D"));
   const alone = { ...known, views: [view("A", [first], { peers: [gone] })] };
   assert.equal(daemonMeant("c:1111", "listed", alone), hex("C"));

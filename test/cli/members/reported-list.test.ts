@@ -1,4 +1,4 @@
-/** Which lists of members a daemon can make an administrator believe: those alone that an administrator has signed. */
+/** Tests that an administrator's program believes only lists of members that an administrator has signed. */
 import assert from "node:assert/strict";
 import { createPublicKey } from "node:crypto";
 import { test } from "node:test";
@@ -14,7 +14,7 @@ const first = listAfter([], { add: "ABC" });
 const text = writeMemberList(first.list);
 const made = writeMemberList(listAfter([first], { add: "X" }).list);
 
-/** As a daemon shows it. */
+/** Returns a list as a daemon reports it. */
 function proof(commands: readonly (readonly string[])[], pair = root, cluster = CLUSTER): string[] {
   const { body, signature } = signCommands(pair, commands, { at: AT, cluster });
   return [body, signature].map((bytes) => bytes.toString("base64"));
@@ -34,7 +34,7 @@ test("what a daemon shows beside a list that it made up proves nothing", () => {
     [],
     ["", ""],
     ["bm9uZQ==", signature],
-    // The proof of another list, of this one beside another command, and of another cluster's.
+    // The proof of another list, of this list with another command, and of another cluster's.
     [body, signature],
     proof([list, ["SET", "a", "1"]]),
     proof([list], root, "x".repeat(32)),

@@ -1,4 +1,4 @@
-/** `dbsync backup` of a running daemon and `dbsync restore`, as an operator uses them. */
+/** Tests `dbsync backup` of a running daemon and `dbsync restore`, as an operator uses them. */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -27,9 +27,9 @@ const BYTES = Buffer.from([0, 255, 13, 10, 36, 233]);
 let cluster: Cluster;
 let daemon: DaemonProcess;
 let client: Client;
-/** Date of the last write that the first backup has; what follows is later. */
+/** The date of the last write in the first backup; what follows is later. */
 let then: number;
-/** Of the second backup. */
+/** The state of the second backup. */
 let secondState: string;
 
 const at = (name: string) => join(cluster.folder, name);
@@ -37,7 +37,7 @@ const keys = () => ["--sign-key", at("app-public.pem"), "--root-key", at("root-p
 const dbsync = (...words: string[]): Promise<ChildResult> => cluster.run(words);
 const backUp = (file: string) => dbsync("backup", "--data", at("data"), at(file));
 const restore = (file: string, ...words: string[]) => dbsync("restore", at(file), ...words);
-/** To the daemon that runs, as signed commands. */
+/** Restores into the running daemon, by signed commands. */
 const giveBack = (file: string, ...words: string[]) =>
   restore(file, ...words, ...keys(), "-k", at("app.pem"), "-s", `127.0.0.1:${daemon.port}`);
 const opened = (port: number) => createClient({ servers: `127.0.0.1:${port}`, key: at("app.pem") });
@@ -67,7 +67,7 @@ before(async () => {
   ];
   for (const command of commands) await client.call(command);
   await client.call("SET second 2", { db: 2 });
-  // By the client's clock, which dates what follows as well: that has gone on when the backup is made.
+  // The client's clock dates the following writes as well; it has advanced when the backup is made.
   then = Number.parseInt((client.lastWrite as string).slice(0, 16), 16);
   writeFileSync(at("data/functions.rdb"), "libraries of functions");
   const { code, stderr } = await backUp("first.dbsync");
@@ -100,7 +100,7 @@ test("a backup of a running daemon is proved like its folder, belongs to its own
 });
 
 test("a folder is restored into an empty one, as of the backup, or as of a date", async () => {
-  // As one that was killed leaves it.
+  // A restore that was killed leaves this folder.
   mkdirSync(at("restored.unfinished/timeline"), { recursive: true });
   writeFileSync(at("restored.unfinished/timeline/data.mdb"), "half");
   const made = await restore("second.dbsync", "--data", at("restored"));

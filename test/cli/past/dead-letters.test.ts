@@ -1,4 +1,6 @@
-/** `dbsync dead-letters` on a folder, as an operator uses it, towards a daemon that takes what is written again. */
+/**
+ * Tests `dbsync dead-letters` on a folder, as an operator uses it, with a daemon that accepts the rewritten commands.
+ */
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -165,7 +167,7 @@ test("what no daemon has answered for certain is not tried a second time unasked
   const folder = new LettersFolder(data);
   const letter = folder.list().letters.at(-1) ?? assert.fail();
   assert.equal(letter.state, "waiting");
-  // As a program leaves it that was killed while it waited for the answer.
+  // A program that was killed while it waited for the answer leaves this.
   folder.begin(letter, false);
   const again = await writeAgain(shortId(wrong));
   assert.match(again.stderr, /it was begun to be written again at .*, and may have been/);

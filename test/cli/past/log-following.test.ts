@@ -1,4 +1,7 @@
-/** `dbsync log --follow` shows each unit once, in order, also when more came since the last look than one answer has. */
+/**
+ * Tests that `dbsync log --follow` shows each unit once, in order, even if more arrived since the last request than
+ * one answer contains.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { followLog } from "../../../cli/past/log-following.js";
@@ -32,7 +35,7 @@ class Log {
   }
 }
 
-/** Follows a log to which units are added between the looks. @returns what was shown */
+/** Follows a log that receives units between the requests. @returns what was shown */
 async function follow(log: Log, added: readonly (readonly number[])[]): Promise<Past[]> {
   const shown: Past[] = [];
   let looks = 0;

@@ -1,4 +1,4 @@
-/** Units of the past as people are shown them. */
+/** Tests how units of the past are displayed. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { textsOf } from "../../../cli/past/binary-word.js";

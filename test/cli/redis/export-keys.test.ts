@@ -1,4 +1,4 @@
-/** `dbsync export resp:` and `json:` out of a real daemon, into a real redis-server and into files. */
+/** Tests `dbsync export resp:` and `json:` from a real daemon, into a real redis-server and into files. */
 import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,4 +1,7 @@
-/** `dbsync import redis://…` from real redis-servers into real daemons: every type, expiry, bytes, users, TLS, and a kill in the middle. */
+/**
+ * Tests `dbsync import redis://…` from real redis-servers into real daemons: every type, expiry, bytes, users, TLS,
+ * and a kill in the middle.
+ */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -36,7 +39,7 @@ const words = (url: string, ...more: string[]) => [
 const importFrom = (url: string, ...more: string[]): Promise<ChildResult> => runDbsync(words(url, ...more));
 const here = (db = 0) => `redis://127.0.0.1:${redis.port}/${db}`;
 
-/** Answers each command by its name. */
+/** Starts a server that answers each command by its name. */
 async function startHostile(answers: Readonly<Record<string, string>>) {
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
@@ -61,7 +64,7 @@ async function startHostile(answers: Readonly<Record<string, string>>) {
   };
 }
 
-/** As many of them, one of every type in turn, and beside them what is special. */
+/** Writes keys, one of every type in turn, and some special ones. @param keys  how many */
 async function fill(connection: RedisConnection, keys: number): Promise<void> {
   const make: readonly ((key: string, i: number) => ByteString[])[] = [
     (key, i) => ["SET", key, `${BINARY}${i}`],
@@ -107,7 +110,7 @@ const READS: Readonly<Record<string, (key: ByteString) => readonly ByteString[][
   ],
 };
 
-/** Each key's type, date of expiry and value: the same for the same data, in whatever order a server keeps it. */
+/** Returns each key's type, date of expiry and value: equal for equal data, whatever order a server stores it in. */
 async function contentsOf(connection: RedisConnection, db = 0): Promise<Map<ByteString, string>> {
   await connection.call("SELECT", String(db));
   const keys = textsOf(await connection.call("KEYS", "*")).sort();
@@ -170,7 +173,7 @@ describe("dbsync import redis:", () => {
     assert.match(stdout, /keys by the commands of their types \(DUMP: NOPERM/);
     const [before, now] = [await contentsOf(source), await contentsOf(target)];
     assert.deepEqual([...now.keys()], [...before.keys()]);
-    // What consumers were given is the one thing that no command makes.
+    // The consumers' pending entries are the one thing that no command makes.
     const { events: _, ...others } = Object.fromEntries(before);
     assert.deepEqual({ ...Object.fromEntries(now), events: undefined }, { ...others, events: undefined });
     assert.equal(

@@ -1,4 +1,7 @@
-/** A redis-server, a daemon that records, and the key with which an import signs: what tests of `dbsync import redis://…` begin with. */
+/**
+ * Starts a redis-server, a daemon that records, and a key for imports: the scene of tests of `dbsync import
+ * redis://…`.
+ */
 import assert from "node:assert/strict";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -11,13 +14,13 @@ import { type RedisServer, startRedis } from "../../support/redis-server.js";
 import { run } from "../../support/run-program.js";
 
 export interface ImportScene extends AsyncDisposable {
-  /** With private.pem and public.pem. */
+  /** Contains private.pem and public.pem. */
   readonly folder: string;
   readonly redis: RedisServer;
   readonly daemon: DaemonProcess;
   /** The daemon's port for Redis clients. */
   readonly resp: number;
-  /** Connections of Redis and of the daemon. */
+  /** Connections to the Redis and to the daemon. */
   readonly source: RedisConnection;
   readonly target: RedisConnection;
 }

@@ -1,4 +1,4 @@
-/** How the pieces of a long value are sent: many together, in order, within their bounds. */
+/** Tests how the pieces of a long value are sent: many together, in order, within their bounds. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { KeyCopier, TOGETHER_BYTES_MAX, TOGETHER_MAX } from "../../../cli/redis/key-copier.js";
@@ -8,7 +8,7 @@ import type { PlainReply } from "../../../protocol/reply.js";
 const bulk = (bytes: string): PlainReply => ({ kind: "bulk", bytes });
 const array = (...items: PlainReply[]): PlainReply => ({ kind: "array", items });
 
-/** A Redis that gives no dumps, and has a stream. @param lengths  of its entries */
+/** Returns a Redis without dumps, with a stream. @param lengths  of its entries */
 function sourceOf(lengths: readonly number[]): RedisSource {
   const entries = lengths.map((length, i) =>
     array(bulk(`${i + 1}-0`), array(bulk("f"), bulk("x".repeat(length)))),

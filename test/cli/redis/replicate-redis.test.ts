@@ -1,4 +1,4 @@
-/** `dbsync import redis://… --replicate` from a real redis-server that is written to all the while. */
+/** Tests `dbsync import redis://… --replicate` from a real redis-server that is written to meanwhile. */
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -49,7 +49,7 @@ class Replicating implements AsyncDisposable {
     return this.#child.exitCode;
   }
 
-  /** Until it has said so; fails where it ends without. */
+  /** Waits until it has printed a text; fails if it ends without it. */
   async says(what: RegExp): Promise<void> {
     await until(async () => what.test(this.output) || this.code !== null);
     if (this.code !== null) await this.ended;
@@ -62,7 +62,7 @@ class Replicating implements AsyncDisposable {
   }
 }
 
-/** What there is, in an order of its own. */
+/** Returns all keys' contents, in a fixed order. */
 async function contentsOf(port: number): Promise<string> {
   using connection = await RedisConnection.open(port);
   const keys = await connection.call("KEYS", "*");
@@ -78,7 +78,7 @@ async function contentsOf(port: number): Promise<string> {
   return names.map((name, i) => `${name} ${JSON.stringify(replies.slice(4 * i, 4 * i + 4))}`).join("\n");
 }
 
-/** Writes of every kind, by turns. */
+/** Writes with every kind of command in turn. */
 async function write(rounds: number, seed = 0): Promise<void> {
   for (let i = seed; i < seed + rounds; i++) {
     source.queue(["SET", `s:${i % 50}`, String(i)]);
@@ -143,7 +143,7 @@ describe("dbsync import --replicate", () => {
     await write(100, 200);
     killed.kill("SIGKILL");
     await killed.ended;
-    // Nothing is told of this.
+    // The import has ended, so it misses these writes.
     await write(100, 300);
     await source.call("DEL", "h", "l:0", "set:0");
     await using again = new Replicating(redis.port, "--replace");

@@ -1,4 +1,4 @@
-/** What a terminal's session offers and keeps: completion and history. */
+/** Tests a terminal session's completion and history. */
 import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -24,7 +24,7 @@ test("each line is kept at once, newest first, bounded, readable by its owner al
     assert.deepEqual(file.lines, []);
     file.add("older");
     file.add("newest");
-    // Nothing is closed: as if the session had been killed here.
+    // The history is not closed, as if the session had been killed here.
     assert.deepEqual(opened().lines, ["newest", "older"]);
     assert.equal(statSync(file.path).mode & 0o777, 0o600);
     const many = Array.from({ length: 3 * MAX_HISTORY_LINES }, (_, line) => `line ${line}\n`);

@@ -1,4 +1,4 @@
-/** A session of `dbsync repl` at a terminal, with daemons behind it. */
+/** Tests a session of `dbsync repl` at a terminal, with real daemons. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -16,7 +16,7 @@ let cluster: Cluster;
 before(async () => (cluster = await startCluster(2)));
 after(() => cluster[Symbol.asyncDispose]());
 
-/** Somebody at a terminal; `talk` ends when he leaves. */
+/** Starts a session at a terminal; `talk` resolves when the user leaves. */
 function sitDown(flags: ClientFlags) {
   const settings = readSettings(flags);
   const { client } = openFrom(settings);

@@ -1,4 +1,4 @@
-/** Replies as `dbsync repl` shows them. The forms are redis-cli's, seen at a terminal of Redis 7. */
+/** Tests replies as `dbsync repl` shows them. The forms are redis-cli's, observed at a terminal of Redis 7. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { quoted, typedText } from "../../../cli/repl/typed-text.js";

@@ -1,4 +1,4 @@
-/** Which words are names of commands. */
+/** Tests which words are names of commands. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isCommandName } from "../../../cli/shared/command-names.js";

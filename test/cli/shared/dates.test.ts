@@ -1,4 +1,4 @@
-/** Dates as administrators write and read them. */
+/** Tests dates as administrators write and read them. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { formatDate, formatMoment, parseDate, parsePastDate } from "../../../cli/shared/dates.js";

@@ -1,4 +1,4 @@
-/** Typed lines: quotes and escapes, as redis-cli reads them. */
+/** Tests typed lines: quotes and escapes, as redis-cli parses them. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isQuoted, splitWords } from "../../../cli/shared/words.js";

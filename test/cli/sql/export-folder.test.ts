@@ -1,4 +1,7 @@
-/** `dbsync export sql:DIR`: the earlier server's data folder out of real daemons, byte for byte as it writes it, and back again. */
+/**
+ * Tests `dbsync export sql:DIR`: the earlier server's data folder from real daemons, byte for byte as that server
+ * writes it, and back again.
+ */
 import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -30,7 +33,7 @@ const sql = (database: string, statement: string | Buffer) =>
 const exporting = (folder: string) => cluster.run(["export", `sql:${folder}`, "-k", "app.pem"]);
 const importing = (folder: string) => cluster.run(["import", `sql:${folder}`, "-k", "app.pem", "--replace"]);
 
-/** Each file's path and text. */
+/** Returns each file's path and text. */
 function filesIn(folder: string): Record<string, string> {
   const files = readdirSync(at(folder), { recursive: true, withFileTypes: true });
   return Object.fromEntries(
@@ -54,7 +57,7 @@ async function fill(): Promise<void> {
   await sql("toko", "create table maro (k number, x text)");
   for (let from = 0; from < ROWS; from += 500)
     await sql("toko", `insert into maro values ${rows.slice(from, from + 500).join()}`);
-  // Holes are no rows.
+  // Deleted rows leave holes, which are no rows.
   await sql("toko", "delete from maro where k >= 3 and k < 700");
   await sql("toko", "create view v as select * from olona");
   await sql("toko", "manamboara jery w @ alaivo * #ao@ v #tonona:natoraly@ (alaivo * #ao@ foana) f");
@@ -137,7 +140,7 @@ test("a folder of the earlier server, taken over and written again, is the same"
     fields: { "@class": "sqlTsinjo.query.main.select.element.classes.AllField" },
   });
   const views: Readonly<Record<string, object>> = {
-    // Reads one that comes behind it.
+    // It reads the view `z`, which follows it.
     b: select(origin("z", "other"), [{ op: "LEFT", tableOrigin: origin("a"), onCondition: null }]),
     u: {
       "@class": "sqlTsinjo.query.main.select.SelectBinOpExpr",

@@ -1,4 +1,4 @@
-/** A table that is changed while it is read: begun anew, and given up when that does not end. */
+/** Tests a table that changes while it is read: the export restarts, and gives up if that repeats. */
 import assert from "node:assert/strict";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -14,7 +14,7 @@ after(() => rmSync(folder, { recursive: true }));
 const relation = (rows: readonly Reply[]) => map([bulk("rows"), array(rows)]);
 const rows = Array.from({ length: 40 }, (_, i) => array([status(String(i))]));
 
-/** A table that is changed behind so many of its pages. */
+/** Returns a table that changes after the given number of pages, per attempt. */
 function changing(pages: readonly number[]): { asking: TypedAsking; asked: string[] } {
   const asked: string[] = [];
   let [attempt, left] = [0, 0];

@@ -1,4 +1,7 @@
-/** `dbsync import sql:DIR` to two real daemons: data folders as the original writes them, and such as it leaves behind. */
+/**
+ * Tests `dbsync import sql:DIR` to two real daemons: data folders as the original writes them, and incomplete ones
+ * that it leaves.
+ */
 import assert from "node:assert/strict";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -46,7 +49,7 @@ function write(kind: string, name: string, content: unknown): string {
   return file;
 }
 
-/** Of three columns: a number, a text and a colour. */
+/** Returns a table of three columns: a number, a text and a colour. */
 function table(name: string, rows: readonly unknown[]): string {
   const fieldName = ["order", "x", "loko"].map((column) => ({ origin: null, name: column }));
   const domaines = [[NUMBER], [TEXT], [COLOUR]].map((supports) => ({ supports }));

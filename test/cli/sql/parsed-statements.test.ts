@@ -1,4 +1,4 @@
-/** Views' queries as text and as trees: what the earlier server can read back, and nothing else. */
+/** Tests views' queries as text and as trees: what the earlier server can read back, and nothing else. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { databaseChosenBy, readView } from "../../../cli/sql/parsed-statements.js";

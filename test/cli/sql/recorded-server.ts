@@ -1,14 +1,18 @@
-/** A server that answers as the original was recorded to: 20 rows a page, a statement ends at every `;`. */
+/** A server that answers as recorded from the original: 20 rows a page, a statement ends at every `;`. */
 import { createServer, type Socket } from "node:net";
 import { listenAtFreePort } from "../../support/free-port.js";
 
 export interface RecordedServer extends AsyncDisposable {
   readonly port: number;
-  /** The statements that came. */
+  /** The received statements. */
   readonly heard: readonly string[];
 }
 
-/** @param frames  what it says to which statement; to others that it does not understand, and to `null` nothing: it hangs up */
+/**
+ * Starts the server.
+ * @param frames  its answers by statement; it does not understand any other statement, and closes on `null` without
+ *   an answer
+ */
 export async function startRecorded(
   frames: Readonly<Record<string, string | null>>,
 ): Promise<RecordedServer> {

@@ -1,4 +1,6 @@
-/** `dbsync sql` from a pipe: before a real daemon, and before a server that answers as the original was recorded to. */
+/**
+ * Tests `dbsync sql` from a pipe: with a real daemon, and with a server that answers as recorded from the original.
+ */
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";

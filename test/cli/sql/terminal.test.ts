@@ -1,4 +1,4 @@
-/** A terminal's session of `dbsync sql`: statements over several lines, completion, connections that break. */
+/** Tests a terminal session of `dbsync sql`: statements over several lines, completion, connections that break. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { HistoryFile } from "../../../cli/shared/history-file.js";

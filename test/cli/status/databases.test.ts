@@ -1,4 +1,4 @@
-/** `dbsync status` and `dbsync top` where the daemons stand before a Redis. */
+/** Tests `dbsync status` and `dbsync top` of daemons in front of a Redis. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { until } from "../../daemon/replicas.js";

@@ -1,4 +1,4 @@
-/** What `dbsync status` finds bad about a timeline: each with what to do. */
+/** Tests the problems of a timeline that `dbsync status` finds, each with its remedy. */
 import assert from "node:assert/strict";
 import { createPublicKey } from "node:crypto";
 import { test } from "node:test";
@@ -153,7 +153,7 @@ test("only the daemon's own key is shown to be authorized, whatever the daemon r
   const other = createPublicKey(makeKeyPair().privateKey).export({ type: "spki", format: "der" });
   const reported = (text: string) => checkedAuthorization(text, hexOf(id));
   assert.equal(reported(command), command);
-  // What follows the key is not shown.
+  // The text after the key is not shown.
   assert.equal(reported(`KEY ADD ${spki.toString("base64")} ROOT; reboot`), command);
   for (const text of ["", "FLUSHALL", `CLUSTER ADD ${other.toString("base64")}`, "CLUSTER ADD \x1b[2J"])
     assert.equal(reported(text), NOT_ITS_OWN, text);
@@ -234,7 +234,7 @@ test("a member that has its own line is not reported by the others as well", () 
   assert.deepEqual(found("ready", AWAY), [1, 0]);
   assert.deepEqual(found(null, AWAY), [1, 0]);
   assert.deepEqual(found("busy", { state: "catching-up" }), [0, 0]);
-  // That daemon is well, and refuses this one.
+  // That daemon has no problem, and refuses this one.
   const refused = { connection: "waiting", trouble: CLOSE_REASONS["other-secret"] } as const;
   assert.deepEqual(found("away", refused), [1, 0]);
   assert.deepEqual(found("busy", refused), [1, 0]);
@@ -247,7 +247,7 @@ test("a timeline in memory that nobody else has is worth a word", () => {
 
 const incomplete = { text: INCOMPLETE, fix: "its log says how far it is", isOfMember: false };
 
-/** What is said of a daemon that is catching up. */
+/** Returns the problems of a daemon that is catching up. */
 function foundOf(figures: Partial<TimelineStatus>) {
   const daemon = { problems: [], remarks: [], progress: [incomplete] } as unknown as DaemonStatus;
   const timeline = { ...WELL, state: "catching-up", ...figures };

@@ -1,4 +1,4 @@
-/** What the terminal shows of three real daemons: while they are written to, while one starts, and while one is dead. */
+/** Tests what the terminal shows of three real daemons: during writes, while one starts, and while one is dead. */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -26,7 +26,7 @@ before(async () => {
 });
 after(() => trio[Symbol.asyncDispose]());
 
-/** The cells of a column. */
+/** Returns the cells of a column. */
 function columnOf(stdout: string, head: string): readonly string[] {
   const tables = stdout.split("\n\n").map((table) => table.split("\n"));
   const [heads = "", ...rows] = tables.find(([first]) => first?.includes(head)) ?? [];
@@ -88,7 +88,7 @@ test("one dead of three is one FAIL line, 2 of 3 are ready, and --wait shows its
   assert.ok(stderr.includes(`2 of 3 ready; ${dead}: connect`), stderr);
 });
 
-/** Types a key once `shown` is there. */
+/** Types a key once `shown` has appeared. */
 async function typedAt(args: readonly string[], shown: RegExp, key: string): Promise<number | null> {
   const command = [process.execPath, programPaths.dbsync, ...args].join(" ");
   const child = spawn("script", ["-qefc", `stty cols 80 rows 30; exec ${command}`, "/dev/null"], {

@@ -1,4 +1,4 @@
-/** What a terminal (a pty, by script(1)) shows of a command that waits. */
+/** Tests what a terminal (a pty, by script(1)) shows of a command that waits. */
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

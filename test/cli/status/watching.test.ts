@@ -1,4 +1,4 @@
-/** `dbsync status --watch` on a terminal (a pty, by script(1)), and in a pipe. */
+/** Tests `dbsync status --watch` on a terminal (a pty, by script(1)), and in a pipe. */
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -34,12 +34,12 @@ interface Watched {
   readonly code: number | null;
 }
 
-/** Until Ctrl-C. */
+/** Runs it until Ctrl-C. */
 async function onTerminal(words: readonly string[], columns: number, env: object = {}): Promise<Watched> {
   return await watched(words, columns, env, (child) => void child.stdin?.write("\x03"));
 }
 
-/** Until it has been drawn again; then it is ended. */
+/** Runs it until it has redrawn the table, then ends it. */
 async function watched(
   words: readonly string[],
   columns: number,
@@ -49,7 +49,7 @@ async function watched(
   const command = [process.execPath, programPaths.dbsync, "status", "--watch", ...words].join(" ");
   const size = `stty cols ${columns} rows 30; echo pid $$; `;
   const child = spawn("script", ["-qefc", `${size}exec ${command}`, "/dev/null"], {
-    // Where CI is set Node takes no terminal for one with colours.
+    // If CI is set, Node assumes a terminal without colours.
     env: { ...process.env, CI: undefined, TERM: "xterm", ...env },
     stdio: ["pipe", "pipe", "inherit"],
   });

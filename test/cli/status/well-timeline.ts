@@ -1,4 +1,4 @@
-/** What a daemon tells of its timeline that is as it should be. */
+/** A healthy daemon's report about its timeline. */
 import { type MemberStatus, type TimelineStatus, timelineOf } from "../../../cli/status/timeline-status.js";
 
 export const NOW = 1_790_000_000_000;

@@ -1,4 +1,4 @@
-/** `dbsync top`: in a pipe, as JSON, and on a terminal (a pty, by script(1)). */
+/** Tests `dbsync top`: in a pipe, as JSON, and on a terminal (a pty, by script(1)). */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";

@@ -1,4 +1,4 @@
-/** The stand-in for Buffer does what Node's does, as far as version 2 uses it. */
+/** Tests that the replacement for Buffer behaves as Node's, as far as version 2 uses it. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Buffer as StandIn } from "../../../client/browser/byte-buffer.js";

@@ -1,4 +1,4 @@
-/** Chromium without a window, driven by its own protocol (CDP). */
+/** Drives Chromium without a window, by its own protocol (CDP). */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -9,19 +9,19 @@ import { WebSocket } from "ws";
 import { until as untilHolds } from "../../daemon/replicas.js";
 
 export interface Tab {
-  /** What a page's script comes to. @throws Error  as the page throws it */
+  /** Evaluates a script in the page. @throws Error  the page throws it */
   run(script: string): Promise<unknown>;
-  /** Until a script's value is something. */
+  /** Repeats a script until its value is truthy. */
   until(script: string): Promise<unknown>;
   open(url: string): Promise<void>;
-  /** Whatever the debugger can do. */
+  /** Sends any command of the debugger. */
   command(method: string, params?: object): Promise<Record<string, unknown>>;
-  /** Changes how it is seen. */
+  /** Changes the size and theme of the page. */
   appear(look: Look): Promise<void>;
-  /** A picture of it, PNG. */
+  /** Takes a PNG screenshot. */
   picture(width: number, look?: Partial<Look>): Promise<Buffer>;
   reload(): Promise<void>;
-  /** Its process ends, without a word to the page. */
+  /** Kills its process, without an event in the page. */
   crash(): Promise<void>;
 }
 
@@ -33,7 +33,7 @@ export interface Look {
 
 export interface Chromium extends AsyncDisposable {
   readonly tab: Tab;
-  /** @param isPrivate  what its pages keep, others do not see, and it ends with the browser */
+  /** Opens another tab. @param isPrivate  in a context whose storage is separate, and ends with the browser */
   another(isPrivate?: boolean): Promise<Tab>;
 }
 
@@ -71,7 +71,7 @@ export async function startChromium(): Promise<Chromium> {
     tab: await another(),
     another,
     async [Symbol.asyncDispose]() {
-      // All of its processes end with it, and write nothing more.
+      // This ends all of its processes, so none writes any more.
       connection.ask("Browser.close", {}).catch(() => {});
       await ended;
       connection.close();
@@ -128,7 +128,7 @@ function tabOf(ask: Ask, event: (name: string) => Promise<void>): Tab {
     async crash() {
       await ask("Inspector.enable");
       const gone = event("Inspector.targetCrashed");
-      // Nobody is left to answer.
+      // The page is gone and cannot answer.
       ask("Page.crash").catch(() => {});
       await gone;
     },
@@ -143,7 +143,7 @@ function tabOf(ask: Ask, event: (name: string) => Promise<void>): Tab {
 class Connection {
   readonly #socket: WebSocket;
   readonly #asked = new Map<number, { resolve: (answer: Answer) => void; reject: (error: Error) => void }>();
-  /** By session and name. */
+  /** Waiting callers, by session and event name. */
   readonly #awaited = new Map<string, () => void>();
   #last = 0;
 
@@ -176,7 +176,7 @@ class Connection {
     return new Promise((resolve, reject) => this.#asked.set(id, { resolve, reject }));
   }
 
-  /** The next one of that name. */
+  /** Waits for the next event of that name. */
   event(name: string, sessionId: string): Promise<void> {
     return new Promise((resolve) => this.#awaited.set(`${sessionId} ${name}`, resolve));
   }

@@ -1,4 +1,7 @@
-/** The first page of docs/browsers.md, in Chromium: refused until its key is admitted, then it counts in every tab. */
+/**
+ * Runs the first page of docs/browsers.md in Chromium: refused until its key is admitted, then it counts in every
+ * tab.
+ */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";

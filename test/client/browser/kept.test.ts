@@ -1,4 +1,6 @@
-/** What a page has signed outlives it: reloads, crashes, other tabs, other daemons, and nights. In Chromium. */
+/**
+ * Tests in Chromium that a page's signed commands survive reloads, crashes, other tabs, other daemons, and nights.
+ */
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
@@ -14,7 +16,7 @@ import { browserFile } from "../../support/make-browser-module.js";
 import { type Chromium, startChromium, type Tab } from "./chromium.js";
 import { type Fleet, makeFleet } from "./scene.js";
 
-/** Records what the client tells. The parts that a test replaces stand in the address. */
+/** A page that records the client's notifications. Tests pass replacements for its parts in the address. */
 const PAGE = `<!doctype html><script type="module">
   import * as dbsync from "./dbsync.js";
   const { servers, key } = Object.fromEntries(new URLSearchParams(location.search));
@@ -62,10 +64,10 @@ after(async () => {
 const addressOf = (key: string, server: string) =>
   `http://localhost:${(web.address() as AddressInfo).port}/?key=${key}&servers=${server}`;
 
-/** A daemon, and the way to it, which may be cut. */
+/** A daemon, and a port to it that can be cut. */
 interface Scene extends AsyncDisposable {
   readonly address: string;
-  /** Of the daemon's key file. */
+  /** The daemon's key file. */
   readonly file: string;
   readonly fleet: Fleet;
   isCut: boolean;
@@ -103,7 +105,7 @@ async function wayTo(fleet: Fleet, key: string, file: string): Promise<Scene> {
   return way;
 }
 
-/** A daemon that knows the key of that name, and a tab with a client that has spoken with it. */
+/** Starts a daemon that knows the key of that name, and a tab with a client that has connected to it. */
 async function scene(key: string, tab: Tab): Promise<Scene> {
   await tab.open(addressOf(key, ""));
   await tab.until("window.isReady");
@@ -154,7 +156,7 @@ for (const isPrivate of [false, true])
 test("what a daemon has, though its answer was not seen, counts once", full, async () => {
   const tab = await chromium.another();
   await using way = await scene("unseen", tab);
-  // From now on nothing comes through to the page, and the daemon has what goes out.
+  // From now on the daemon receives what the page sends, and the page receives nothing.
   await tab.run(`(client.close(), open({ makeSocket(url, protocol) {
     const socket = new WebSocket(url, protocol), send = socket.send.bind(socket);
     socket.send = (bytes) => { if (new TextDecoder().decode(bytes).includes("INCR")) socket.onmessage = null; send(bytes); };
@@ -183,7 +185,7 @@ test(
     way.cut();
     await tab.run(`send("INCR n")`);
     await tab.until("kept().then((count) => count === 1)");
-    // They look whether somebody has left something.
+    // The remaining tabs check whether one has left commands.
     for (const other of others) await other.run("dispatchEvent(new Event('online'))");
     const third = await chromium.another();
     await third.open(way.address);
@@ -287,7 +289,7 @@ test("a page left open overnight fails what was on its way, and goes on in the m
   await daemon[Symbol.asyncDispose]();
   await tab.run(`send("INCR n")`);
   await tab.until("kept().then((count) => count === 1)");
-  // The machine sleeps: its timers and performance.now() stand still, the time of day does not.
+  // The machine sleeps: its timers and performance.now() stop, the time of day does not.
   await tab.run("(window.late = 8 * 3600_000, dispatchEvent(new Event('online')))");
   await tab.until("ended.length === 1");
   assert.match(String(await tab.run("ended")), /^all-failed (unknown|not-applied)$/);
@@ -306,7 +308,7 @@ test("what cannot be read holds nothing up, nor does a listener that throws", fu
   way.cut();
   await tab.run(`send("INCR n") && send(["SET", "k", "v"])`);
   await tab.until("kept().then((count) => count >= 1)");
-  // Before the others, as a release to come might have left it.
+  // This entry precedes the rest, and has the form of a later release.
   await tab.run(`new Promise((resolve) => { indexedDB.open("dbsync-outbox").onsuccess = ({ target: { result } }) => {
     const store = result.transaction("envelopes", "readwrite").objectStore("envelopes");
     store.getAllKeys().onsuccess = ({ target: { result: [name] } }) => {

@@ -1,4 +1,4 @@
-/** A page whose later modules cannot be loaded, or only late: each call settles in its time, and says why. */
+/** Tests a page whose later modules load late or not at all: each call settles in time, with the reason. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
@@ -49,7 +49,7 @@ test("a call fails by its deadline where a module is missing or slow, and the ne
     assert.equal(await tab.run("call(1)"), "all-failed not-applied 0");
     slow = /^$/;
     for (const send of held.splice(0)) send();
-    // An outcome for each server: the call has waited for a daemon, and there is none.
+    // One outcome per server: the call has waited for a daemon, and there is none.
     assert.equal(await tab.run("call(1000)"), "all-failed not-applied 1");
     assert.match(String(await tab.run("unkept()")), /dbsync-kept/);
   } finally {

@@ -1,4 +1,4 @@
-/** The example's page in Chromium: it makes a key, an administrator lets it in, and daemons come and go. */
+/** Tests the example's page in Chromium: it makes a key, an administrator admits it, and daemons come and go. */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";

@@ -1,4 +1,7 @@
-/** The module for pages, run here: WebSockets by the package ws, keys by Node's own WebCrypto, daemons with --ws in this process. */
+/**
+ * Runs the module for pages in Node: WebSockets by the package ws, keys by Node's own WebCrypto, daemons with --ws in
+ * this process.
+ */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { WebSocket } from "ws";
@@ -10,12 +13,12 @@ import { freePort } from "../../support/free-port.js";
 import { browserModule } from "../../support/make-browser-module.js";
 import { scratchFolder } from "../../support/scratch-folder.js";
 
-/** As a page loads it. */
+/** The module, as a page loads it. */
 export const page = (await import(browserModule)) as typeof import("../../../client/browser/entry.js");
 
 export const key = await page.makeKey();
 
-/** Who may sign. */
+/** The public keys that may sign. */
 export const keyFile = join(scratchFolder("browser"), "public.pem");
 writeFileSync(keyFile, page.publicKeyPem(key));
 
@@ -28,7 +31,7 @@ export interface Fleet extends AsyncDisposable {
   stop(index: number): Promise<void>;
 }
 
-/** @param running  how many of them are started */
+/** Makes daemons. @param running  how many of them are started */
 export async function makeFleet(count: number, running = count, signKey = keyFile): Promise<Fleet> {
   const ports = await Promise.all(Array.from({ length: count }, freePort));
   const daemons: (InProcessDaemon | null)[] = ports.map(() => null);

@@ -1,4 +1,4 @@
-/** What each visitor of a page loads, and when. */
+/** Tests what each visitor of a page loads, and when. */
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -7,7 +7,7 @@ import { gzipSync } from "node:zlib";
 import { browserFolder } from "../../support/make-browser-module.js";
 import { repositoryRoot } from "../../support/repository.js";
 
-/** What a page loads first, and with it what the first call takes. */
+/** Bytes of what a page loads first, together with what the first call loads. */
 const FIRST_BYTES_MAX = 20 * 1024;
 const CALLING_BYTES_MAX = 25 * 1024;
 

@@ -1,4 +1,4 @@
-/** The types of `dbsyncd/browser` in a project for pages alone: without @types/node. */
+/** Checks the types of `dbsyncd/browser` in a project for pages alone: without @types/node. */
 import assert from "node:assert/strict";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -19,7 +19,7 @@ const OPTIONS = {
   paths: { "dbsyncd/browser": [join(buildRoot, "client/browser/entry.d.ts")] },
 };
 
-/** Checks a module of a page. Returns what the compiler says. */
+/** Compiles a module of a page. @returns the compiler's output */
 async function compiled(text: string): Promise<string> {
   const folder = join(scratchFolder("page-types"), "page");
   mkdirSync(folder, { recursive: true });

@@ -1,4 +1,4 @@
-/** The client of pages: what it sends, to whom, and what it keeps for daemons that are away. */
+/** Tests the client of pages: what it sends, to which daemons, and what it stores for daemons that are away. */
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -101,7 +101,7 @@ test("what was signed and is not answered is sent again as it is, and counts onc
       const socket = makeSocket(url, protocol);
       sockets.push(socket);
       const send = socket.send.bind(socket) as (bytes: Uint8Array) => void;
-      // The daemon has it; its answer does not come through.
+      // The daemon receives it; its answer is lost.
       socket.send = (bytes: Uint8Array) => {
         send(bytes);
         if (isCut || !Buffer.from(bytes).includes("INCR")) return;

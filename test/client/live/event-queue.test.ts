@@ -1,4 +1,4 @@
-/** Events that wait for whoever iterates: in their order, bounded, and never left out in silence. */
+/** Tests events that wait for a consumer: in order, bounded, and never dropped silently. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { EventQueue } from "../../../client/live/event-queue.js";

@@ -1,4 +1,4 @@
-/** A daemon that hangs while it is listened to: its kernel goes on taking bytes, and nothing is told. */
+/** Tests a subscribed daemon that hangs: its kernel still accepts bytes, but it sends nothing. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createClient } from "../../../client/entry.js";
@@ -49,7 +49,7 @@ test("a client whose daemon hangs says so, and listens to the next; to the same 
     }
     const server = index === 0 ? `127.0.0.1:${second.port}` : `ws://127.0.0.1:${ws[1]}`;
     assert.deepEqual((await both.next()).value, { type: "open", server });
-    // The one that hangs is waited for no longer than its time, and the answer of the other is the result.
+    // The client waits for the hung daemon no longer than its limit, and the other daemon's answer is the result.
     await clients[index]?.both.send("PUBLISH news hello");
     assert.equal((await both.next()).value.text, "hello");
   }

@@ -1,4 +1,4 @@
-/** A world of daemons that greet whoever connects and are listened to as the test says, without sockets and signatures. */
+/** Daemons without sockets and signatures that greet each client and serve subscriptions as the test says. */
 
 import { Live, type Wanted } from "../../../client/live/live.js";
 import type { Environment, SocketEvents } from "../../../client/shared/environment.js";
@@ -22,12 +22,12 @@ const CLUSTER = "c".repeat(32);
 
 export class Listened {
   readonly clock = new HandClock();
-  /** How often somebody has connected. */
+  /** The number of connections so far. */
   connections = 0;
-  /** Codes that envelopes are refused by; null: they are not. */
+  /** The code by which envelopes are refused; null: they are accepted. */
   refusal: string | null = null;
   readonly asked: Envelope[] = [];
-  /** Seals, each when the test says so; null: all at once. */
+  /** Pending seals, each released by the test; null: sealed immediately. */
   sealing: (() => void)[] | null = null;
   readonly live: Live;
   #seals = 0;

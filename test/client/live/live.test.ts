@@ -1,4 +1,4 @@
-/** Iterators of `subscribe` beside three real daemons: what they give, where they go when one dies, and what they say of gaps. */
+/** Tests iterators of `subscribe` with three real daemons: events, failover and gaps. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { type ChannelEvent, type Client, createClient, type DbsyncError } from "../../../client/entry.js";
@@ -46,7 +46,7 @@ async function next<Event>(iterator: AsyncIterator<Event>): Promise<Event> {
   return value;
 }
 
-/** The next event that is no gap between daemons, of which there are some while they begin. */
+/** Returns the next event that is no gap between daemons; some occur while they start. */
 async function nextPastMembers(iterator: AsyncIterator<ChannelEvent>): Promise<ChannelEvent> {
   for (;;) {
     const event = await next(iterator);
@@ -62,7 +62,7 @@ test("what is said anywhere is heard from one daemon; when it dies a gap is told
   const all = client.subscribe({ pattern: "ne*" });
   assert.deepEqual(await nextPastMembers(news), { type: "open", server: serverOf(first) });
   assert.equal((await nextPastMembers(all)).type, "open");
-  // Daemons that are connected may not have told yet that they take messages.
+  // Connected daemons may not have announced yet that they accept messages.
   let isHeard = false;
   const speaking = until("the first hears the second", async () => {
     await speaker.send("PUBLISH news hello");

@@ -1,11 +1,11 @@
-/** What listening does where daemons greet and then refuse, and where signing takes its time. */
+/** Tests subscriptions where daemons greet and then refuse, and where signing takes time. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { EventQueue } from "../../../client/live/event-queue.js";
 import type { ChannelEvent } from "../../../client/live/live-event.js";
 import { channel, Listened } from "./listened.js";
 
-/** Lets everything happen that needs no time. */
+/** Runs everything that needs no time. */
 async function settle(): Promise<void> {
   for (let turn = 0; turn < 100; turn++) await new Promise((resolve) => setImmediate(resolve));
 }

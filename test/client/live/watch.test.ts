@@ -1,4 +1,4 @@
-/** Iterators of `watch`: which keys are told of, what late writes, expiry and FLUSHALL come to, and who may watch. */
+/** Tests iterators of `watch`: the reported keys, late writes, expiry, FLUSHALL, and permissions. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { type Client, createClient, type DbsyncError, type WatchEvent } from "../../../client/entry.js";
@@ -71,7 +71,7 @@ test("a write that comes late and changes what was told is told", async () => {
   const [reply] = await envelopes.replies([["APPEND", "late", "c"]]);
   assert.deepEqual(reply, { kind: "integer", value: 2 });
   assert.deepEqual(await next(key), changed("late"));
-  // Dated before the APPEND, and behind the SET: that is taken back and done again.
+  // The date is between the SET and the APPEND, so the APPEND is undone and applied again.
   const before = Date.now() - 20_000;
   await envelopes.replies([["SET", "late", "early"]], { at: before });
   assert.deepEqual(await next(key), changed("late"));

@@ -1,4 +1,4 @@
-/** Where servers and key come from when a call does not say. */
+/** Tests the sources of servers and key when a call does not name them. */
 import assert from "node:assert/strict";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

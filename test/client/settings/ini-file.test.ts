@@ -1,4 +1,4 @@
-/** dbsync.ini: what is understood, and errors that name file and line. */
+/** Tests dbsync.ini: its syntax, and errors that name file and line. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parseIni } from "../../../client/settings/ini-file.js";

@@ -1,4 +1,4 @@
-/** Options: defaults, and errors that name option, value and what is allowed. */
+/** Tests options: defaults, and errors that name option, value and what is allowed. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";

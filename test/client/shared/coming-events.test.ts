@@ -1,4 +1,4 @@
-/** Events of an iterator that is not there yet. */
+/** Tests events that arrive ahead of their iterator. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { EventQueue } from "../../../client/live/event-queue.js";

@@ -1,4 +1,4 @@
-/** How errors name a command: name and first key, never a value. */
+/** Tests how errors name a command: name and first key, never a value. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {

@@ -1,4 +1,4 @@
-/** The table of errors and the README's list of them are the same, both ways. */
+/** Compares the table of errors with the README's list, in both directions. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";

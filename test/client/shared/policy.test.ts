@@ -1,4 +1,4 @@
-/** The policies as a table: what the daemons said, and the verdict. */
+/** Tests the policies as a table: the daemons' answers, and the verdict. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Report } from "../../../client/shared/outcome.js";
@@ -24,7 +24,7 @@ const refused: Report = { ok: false, stage: "refused", detail: "skew: late", wri
 
 type Row = [rule: Rule, reports: (Report | null)[], now: string, final: string];
 
-/** `now`: the verdict while there is time; `final`: when there is none. */
+/** `now`: the verdict while there is time; `final`: the one when there is none. */
 const ROWS: Row[] = [
   ["first", [null, null], "wait", "all-failed"],
   ["first", [hit("a"), null], "a", "a"],
@@ -101,7 +101,7 @@ const ROWS: Row[] = [
   [2, [hit("a"), late(hit("a")), null], "wait", "late-answers"],
   [2, [hit("a"), late(miss), hit("b")], "a", "a"],
   [2, [late(hit("a")), late(hit("a"))], "late-answers", "late-answers"],
-  // A unit with conditions: one daemon that is behind decides nothing, neither that it was applied nor that it was not.
+  // A unit with conditions: one daemon that is out of date proves neither that it was applied nor that it was not.
   ["outcome", [hit("OK"), null, null], "wait", "too-few-answers"],
   ["outcome", [unmet(miss), null, null], "wait", "too-few-answers"],
   ["outcome", [unmet(missOfAll), null, null], "wait", "too-few-answers"],
@@ -124,7 +124,7 @@ const ROWS: Row[] = [
   ["outcome", [behind(hit("OK")), hit("OK"), hit("OK")], "OK", "OK"],
   ["outcome", [erred("ERR"), erred("ERR"), null], "reply", "reply"],
   ["outcome", [erred("ERR"), hit("OK"), null], "wait", "answers-differ"],
-  // Two servers: both. One: that one.
+  // Of two servers, both must answer; of one, that one.
   ["outcome", [hit("OK"), null], "wait", "too-few-answers"],
   ["outcome", [hit("OK"), failed], "too-few-answers", "too-few-answers"],
   ["outcome", [hit("OK"), hit("OK")], "OK", "OK"],

@@ -1,4 +1,4 @@
-/** What a client takes a command for, by its name. */
+/** Tests how a client classifies commands by their names. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { companyOf, isReadCommand } from "../../../client/shared/command.js";

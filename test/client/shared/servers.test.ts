@@ -1,4 +1,4 @@
-/** The list of servers: what is understood, and what is refused with a reason. */
+/** Tests the list of servers: its syntax, and refusals with a reason. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { DbsyncError } from "../../../client/shared/errors.js";

@@ -1,4 +1,4 @@
-/** `dbsyncs://`: who is believed, and what is said of the others. */
+/** Tests `dbsyncs://`: which certificates are accepted, and how the rest is reported. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { createServer as createPlain, type Server } from "node:net";
@@ -18,7 +18,7 @@ import { NAMELESS } from "../../support/nameless.js";
 
 const ANSWER = "ds:13:redis:5:PONG\0";
 
-/** Answers whatever comes; `handshakes` counts, `resumed` of them from an earlier session. */
+/** Starts a server that answers everything; `handshakes` counts, `resumed` of them from an earlier session. */
 async function startServer(
   files: TestCertificate,
   options: TlsOptions & { host?: string } = {},
@@ -63,7 +63,7 @@ async function ping(servers: string, options: SendOptions = {}): Promise<string 
   }
 }
 
-/** Stage and detail of the one daemon's failure. */
+/** Returns stage and detail of the one daemon's failure. */
 async function failure(servers: string, options: SendOptions = {}): Promise<string> {
   try {
     throw new Error(`answered ${await ping(servers, options)}`);

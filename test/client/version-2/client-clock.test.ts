@@ -1,4 +1,4 @@
-/** How envelopes are dated. */
+/** Tests how envelopes are dated. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ClientClock } from "../../../client/version-2/client-clock.js";

@@ -1,4 +1,4 @@
-/** What a client makes of daemons that differ: in version, cluster or clock. Fake daemons on loopback. */
+/** Tests a client of daemons that differ in version, cluster or clock. Fake daemons on loopback. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { DbsyncError } from "../../../client/shared/errors.js";
@@ -84,7 +84,7 @@ test("a daemon that was started anew without keys has not applied what came afte
   await daemon[Symbol.asyncDispose]();
   await using keyless = await startDaemon({ key: false, args: ["--port", String(port)] });
   assert.equal(keyless.port, port);
-  // By now it has noticed that the connection before has gone.
+  // By now it has noticed that the earlier connection has gone.
   await errorOf(client.send("PING"));
   const failure = await errorOf(client.send("SET a 2"));
   assert.equal(summary(failure.outcomes[0]), "refused not-applied");
@@ -111,7 +111,7 @@ test("one daemon of another cluster is left out, and told of", async () => {
   await using one = await ServedDaemon.start({ cluster: clusters[0] });
   await using two = await ServedDaemon.start({ cluster: clusters[0] });
   await using client = client2Of([other, one, two]);
-  // On a busy machine the third may be heard when one has stood against one for too long.
+  // On a busy machine the third may be read after one has contradicted another for too long.
   const isHeard = () =>
     client.send("SET a 1").then(
       (answer) => answer === "OK",
@@ -178,7 +178,7 @@ test("clients with wrong clocks that take turns on different daemons are dated i
   let inversions = 0;
   for (let turn = 0; turn < 300; turn++) {
     const client = clients[turn % clients.length] ?? assert.fail();
-    // Who takes a turn has seen an answer from a daemon that holds the turn before.
+    // A client whose turn it is has seen an answer from a daemon with the previous turn.
     await client.sendAll("GET turn");
     await client.sendAll(`SET turn ${turn}`);
     const { envelope } = started[turn % 3]?.daemon.applied.at(-1) ?? assert.fail();
@@ -232,7 +232,8 @@ test("daemons that were started anew with other keys are asked again", async () 
       for (const { daemon } of daemons) daemon.cluster = clusters[1];
       for (const daemon of daemons) daemon.disconnect();
       const said: unknown = await client.send("INCR n").catch((error: unknown) => error);
-      // Written before the close was seen, it may have been applied by the daemon that went: it is not signed anew.
+      // If it was written ahead of the close, the lost daemon may have applied it, so the client does not sign it
+      // again.
       if (said instanceof DbsyncError) assert.equal(said.effect, "unknown");
       else assert.equal(said, "OK");
       assert.equal(await client.send("INCR n"), "OK");

@@ -1,4 +1,4 @@
-/** What a daemon's greeting tells, and each way in which there is none. */
+/** Tests the contents of a daemon's greeting, and each failure of it. */
 import assert from "node:assert/strict";
 import { type AddressInfo, createServer, type Socket } from "node:net";
 import { test } from "node:test";

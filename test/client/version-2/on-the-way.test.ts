@@ -1,4 +1,4 @@
-/** Since when a daemon has owed an answer. */
+/** Tests since when a daemon's answer has been pending. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Sending } from "../../../client/calls/sending.js";

@@ -1,4 +1,7 @@
-/** Read your own writes: what a client asks of daemons that may be missing what it wrote. Fake daemons on loopback. */
+/**
+ * Tests read-your-own-writes: what a client requires of daemons that may be missing its writes. Fake daemons on
+ * loopback.
+ */
 import assert from "node:assert/strict";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { test } from "node:test";
@@ -10,14 +13,14 @@ import { errorOf } from "../test-client.js";
 
 const value = (bytes: string): Reply => ({ kind: "bulk", bytes });
 
-/** What the envelopes that came last named in `after`, of each of some daemons. */
+/** Returns, for each of some daemons, the `after` of its last envelopes. */
 const afterOf = (...daemons: readonly ServedDaemon[]) =>
   daemons.map(({ daemon }) => {
     const after = daemon.applied.at(-1)?.envelope.after ?? null;
     return after === null ? null : hexOf(after);
   });
 
-/** A daemon with members that answers reads by a value of its own. */
+/** Starts two daemons with members; each answers reads by a value of its own. */
 async function startPair() {
   const daemons = [await ServedDaemon.start({ id: 1 }), await ServedDaemon.start({ id: 2 })] as const;
   for (const [index, { daemon }] of daemons.entries()) {
@@ -126,7 +129,7 @@ test("daemons that miss different writes prove one each, and no read is answered
   await using client = client2Of([one, two], { isSession: true });
   await client.send("SET k old", { policy: "all" });
   const missed: (string | null)[] = [];
-  // Each refuses the write that the other one takes.
+  // Each refuses the write that the other one accepts.
   for (const daemon of [two, one]) {
     daemon.daemon.refusal = { code: "catching-up", effect: "not-applied" };
     await errorOf(client.send("SET k new", { policy: "all" }));
@@ -134,7 +137,7 @@ test("daemons that miss different writes prove one each, and no read is answered
     daemon.daemon.refusal = null;
   }
   const before = one.daemon.applied.length;
-  // One call: it is signed again until both have proved.
+  // One call: it is signed again until both have proved that they have the write.
   await client.sendAll("GET k");
   const named = one.daemon.applied.slice(before).map(({ envelope }) => hexOf(envelope.after ?? ""));
   assert.deepEqual(new Set(named), new Set(missed));
@@ -148,7 +151,7 @@ test("a read that was under way when its daemon was lost is signed again, and na
   await using _two = two;
   await using client = client2Of([one, two], { isSession: true });
   await client.send("SET k new", { policy: "all" });
-  // The first daemon says nothing; the other one loses its connection under the read, and answers it on the next one.
+  // The first daemon sends nothing; the other one loses its connection during the read, and answers on the next one.
   one.passes = () => [];
   let lost = 0;
   two.passes = (answers) => (lost++ === 0 ? null : answers);

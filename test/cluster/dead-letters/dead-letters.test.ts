@@ -1,4 +1,7 @@
-/** Dead letters are whole on the disk before anything is let go of, and damage, crashes and full disks cost no more than they must. */
+/**
+ * Tests that dead letters are complete on the disk before anything is dropped, and that damage, crashes and full disks
+ * cost no more than necessary.
+ */
 import assert from "node:assert/strict";
 import {
   appendFileSync,
@@ -35,7 +38,7 @@ function keep(writer: LetterWriter, entries: readonly Entry[], reason: LetterRea
     writer.keep(writePlace(placeOf(entry)), writeValue(entry.body, entry.signature), reason);
 }
 
-/** Kept, and let go of. @returns the file */
+/** Stores and commits dead letters. @returns the file */
 async function keepAll(
   letters: DeadLetters,
   entries: readonly Entry[],
@@ -61,7 +64,7 @@ test("what is kept is there as it was signed, in the order of all, whatever byte
     CUT_AT - 2000,
     `SET bin ${String.fromCharCode(...Array(256).keys()).replaceAll(" ", "")}`,
   );
-  // A value that looks like a file of letters.
+  // A value that looks like a dead letter file.
   const own = readFileSync(await keepAll(letters, [binary], "possible"), "latin1");
   const nested = entryAt(CUT_AT - 3000, `SET nested ${own.replaceAll(" ", "_")}`);
   await keepAll(letters, [...some(3), nested], "unknown-key");
@@ -180,7 +183,7 @@ test("a damaged letter is one that is lost, a damaged head passes over what is b
   truncateSync(file, third.to - 1);
   assert.deepEqual(folder.list().letters.length, 2);
   assert.deepEqual(folder.list().unread, [{ file, bytes: third.to - 1 - third.from }]);
-  // What cannot be read is not removed with others.
+  // Unreadable letters are not removed with other ones.
   folder.remove(folder.list().letters.slice(0, 1));
   assert.deepEqual(
     [folder.list().letters.map(({ place }) => place.id), folder.list().unread[0]?.bytes],
@@ -225,7 +228,7 @@ test("what is written again is marked and stays, what was only begun stays a let
   );
   assert.ok(Math.abs((folder.list().letters[0]?.since ?? 0) - Date.now()) < 3_600_000);
   assert.equal(letters.waiting(Date.now()), 2);
-  // A program that has looked before another one wrote it.
+  // A program that listed the folder before another one wrote it.
   assert.throws(() => folder.begin(one, false), { name: "LetterTaken", message: /has written it again/ });
   assert.equal(folder.list().letters[0]?.state, "written");
   folder.begin(one, true);

@@ -1,4 +1,4 @@
-/** TIMELINE: what it tells of the past, exactly, and what it refuses. */
+/** Tests TIMELINE: its exact reports about history, and its refusals. */
 import assert from "node:assert/strict";
 import { beforeEach, describe, test } from "node:test";
 import { readLogQuery } from "../../../cluster/history/query.js";

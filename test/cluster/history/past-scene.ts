@@ -1,4 +1,4 @@
-/** A timeline in memory with what was signed in it, and a history that looks back on it. */
+/** A timeline in memory with signed entries, and a history that reads it. */
 import { closeSync, openSync, readFileSync, writeSync } from "node:fs";
 import { pino } from "pino";
 import { History } from "../../../cluster/history/history.js";
@@ -29,7 +29,7 @@ import { double } from "../../support/double.js";
 import { type KeyPair, makeKeyPair, signCommands } from "../../support/envelope-client.js";
 
 export const AT = 1_790_000_000_000;
-/** The id of a daemon that the list of members leaves out. */
+/** The id of a daemon that the member list omits. */
 export const LEFT_OUT: ByteString = "L".repeat(32);
 export const NOW = AT + 3_600_000;
 
@@ -90,7 +90,7 @@ export class PastScene {
     };
   }
 
-  /** @param at  after AT. @param commands  arguments parted by blanks */
+  /** Returns an entry. @param at  after AT @param commands  arguments separated by spaces */
   entry(pair: KeyPair, at: number, commands: readonly string[], header: Partial<EnvelopeHeader> = {}): Entry {
     const argv = commands.map((command) => command.split(" "));
     const cluster = this.signers.cluster;
@@ -105,19 +105,19 @@ export class PastScene {
     }
   }
 
-  /** Signs and keeps. */
+  /** Signs and stores an entry. */
   write(pair: KeyPair, at: number, commands: readonly string[], header: Partial<EnvelopeHeader> = {}): Entry {
     const entry = this.entry(pair, at, commands, header);
     this.put(entry);
     return entry;
   }
 
-  /** The text of a public key, as KEY ADD takes it. */
+  /** Returns the text of a public key, as KEY ADD accepts it. */
   publicText(pair: KeyPair): string {
     return readFileSync(pair.file, "utf8").replace(/-----.*-----|\s/g, "");
   }
 
-  /** Whether it is asked by a key that may read all keys. */
+  /** Whether the caller's key may read all keys. */
   readsAll = true;
 
   async ask(...argv: ByteString[]): Promise<Plain> {
@@ -127,7 +127,7 @@ export class PastScene {
     return plain((await this.history.execute(command.name, argv, unit)) as Reply);
   }
 
-  /** The units that it answers, each as the values of these names. */
+  /** Returns the units of a reply, each as the values of the given names. */
   async units(names: readonly string[], ...argv: ByteString[]): Promise<Plain[][]> {
     const answer = (await this.ask(...argv)) as { units: Record<string, Plain>[] };
     return answer.units.map((unit) => names.map((name) => unit[name] as Plain));

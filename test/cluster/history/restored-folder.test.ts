@@ -1,4 +1,4 @@
-/** A backup that is restored as a data folder, or that cannot be written. */
+/** Tests backups that are restored as a data folder, or that cannot be written. */
 import assert from "node:assert/strict";
 import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

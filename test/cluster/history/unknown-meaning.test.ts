@@ -1,4 +1,4 @@
-/** A folder and a backup from behind a CLUSTER SEMANTICS that this release does not know: neither is judged by what it knows. */
+/** Tests a folder and a backup with an unknown CLUSTER SEMANTICS: neither is judged by the versions of this release. */
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

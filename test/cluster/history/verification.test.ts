@@ -1,4 +1,4 @@
-/** What `dbsync log verify` finds: every kind of fault, and none where there is none. */
+/** Tests `dbsync log verify`: it finds every kind of fault, and none in sound data. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Verification, type VerificationReport } from "../../../cluster/history/verification.js";
@@ -20,7 +20,7 @@ function snapshotAt(scene: PastScene, snapshots: Snapshots, at: number): void {
   scene.storage.put([], [["snapshots", Buffer.from(snapshots.list().join(" "))]]);
 }
 
-/** Replaces what is stored of an entry. */
+/** Replaces the stored bytes of an entry. */
 function overwrite(scene: PastScene, entry: Entry, value: Buffer): void {
   const place = writePlace(placeOf(entry));
   scene.storage.remove([place]);

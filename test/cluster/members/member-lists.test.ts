@@ -1,4 +1,7 @@
-/** Lists of members on a daemon's disk: whose are taken, when they have effect, and what is left of them after a restart. */
+/**
+ * Tests member lists on a daemon's disk: which lists it accepts, when they take effect, and what remains after a
+ * restart.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MemberLists } from "../../../cluster/members/member-lists.js";
@@ -18,7 +21,7 @@ const signers = loadSigners({ signKey: [app.file], rootKey: [root.file], cluster
 const { cluster } = signers;
 const AT = 1_790_000_000_000;
 
-/** A disk that is synced when the test says so. */
+/** A disk that is synced when the test permits. */
 class Disk {
   isDurable = true;
   mark_: Buffer | null = null;
@@ -164,7 +167,7 @@ test("a list of a signer that is not known is taken on the word of the configure
   assert.ok(isTaken(empty, 1) && empty.isOutside);
   assert.equal(isTaken(open(idOf("X"), new Disk(), true), 1), false);
   assert.ok(isTaken(open(idOf("X"), new Disk(), true), 2));
-  // One that a list leaves out takes no writes, and has none to lose.
+  // A removed daemon accepts no writes, and has none to lose.
   const out = open(idOf("C"), new Disk());
   take(out, first);
   take(out, less);
@@ -176,7 +179,7 @@ test("a list of a signer that is not known is taken on the word of the configure
   const next = signed(less, later);
   assert.equal(member.takeVouched(next.body, next.signature, 1), "unknown-signer");
   assert.ok(typeof member.takeVouched(next.body, next.signature, 2) === "object");
-  // What peers say makes no list of what is none.
+  // Reports of peers cannot make an invalid list valid.
   const foreign = signed(first, later, { cluster: idOf("X") });
   assert.ok("refused" in (empty.takeVouched(foreign.body, foreign.signature, 2) as object));
   assert.ok("refused" in (empty.takeVouched(Buffer.from("none"), signature, 2) as object));

@@ -1,6 +1,7 @@
 /**
- * A daemon with an empty folder, in a cluster whose root key was rotated: it does not know the key that signs the lists. Several daemons in
- * one process, on a simulated clock and network, in random order and with cuts; in every second run one of the peers lies.
+ * Tests a daemon with an empty folder in a cluster whose root key was rotated: it does not know the key that signs the
+ * lists. Several daemons in one process, on a simulated clock and network, in random order and with cuts; in every
+ * second run one of the peers lies.
  */
 
 import assert from "node:assert/strict";
@@ -34,13 +35,13 @@ const later = makeKeyPair();
 const forger = makeKeyPair();
 const load = (rootKey: readonly string[]) =>
   loadSigners({ signKey: [app.file], rootKey: [...rootKey], clusterName: "dbsync" }, log);
-/** What a daemon is started with. */
+/** The key ring with which a daemon is started. */
 const started = load([root.file]);
-/** What its ring has after the rotation. */
+/** The key ring after the rotation. */
 const rotated = load([root.file, later.file]);
 const { cluster } = started;
 
-/** A disk that takes everything at once. */
+/** A disk that stores everything immediately. */
 class Disk {
   readonly isDurable = true;
   #kept: Buffer | null = null;
@@ -97,7 +98,7 @@ const first = after([], "abg");
 const signedAgain = after([first], "");
 const replaced = after([signedAgain], "c", "g");
 
-/** Lets time pass, and what waits for a disk. */
+/** Lets time pass, and runs what waits for a disk. */
 async function run(world: World, milliseconds: number): Promise<void> {
   for (let passed = 0; passed < milliseconds; passed += 100) {
     world.run(100);
@@ -174,7 +175,7 @@ test("an earlier list, which a liar replays to an empty daemon, does not lower t
   for (let number = 0; number < RUNS / 2; number++) {
     const random = new SeededRandom(seed() + number, 13);
     const world = new World();
-    // Signed by the administrator that all know: once there were two daemons, and the liar was one.
+    // Signed by the administrator that all know, when there were two daemons, one of them the liar.
     const early = after([], "bg");
     const now = after([early], "a");
     const a = start(world, "a", false);

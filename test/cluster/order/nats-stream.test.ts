@@ -1,4 +1,7 @@
-/** The stream of a real nats-server: which ones are taken, which one is made, and what is said of a message that is not permitted. */
+/**
+ * Tests the stream of a real nats-server: which streams are accepted, which one is created, and the errors for messages
+ * that are not permitted.
+ */
 import assert from "node:assert/strict";
 import { renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -23,7 +26,7 @@ import { skipWithout } from "../../support/requirements.js";
 
 const skip = skipWithout("nats-server");
 const MB = 1024 * 1024;
-/** What the stream asks itself each five seconds it asks at once here. */
+/** The interval of the stream's own queries, which these tests run immediately. */
 const ASK_EVERY_MS = 5000;
 const environment = {
   ...realEnvironment,
@@ -34,7 +37,7 @@ const environment = {
 
 type Line = Readonly<Record<string, unknown>>;
 
-/** One that nothing is read by. */
+/** A reader that ignores everything. */
 const reader = (parts: Partial<StreamReader> = {}): StreamReader => ({
   next: 1,
   isNew: true,
@@ -98,7 +101,7 @@ describe("a stream of NATS", { skip }, () => {
     const stream = streamOf("located", { reader: reader({ connected }) });
     await stream.start();
     await stream.publish(null, Buffer.from("one"));
-    // It asks by itself how far it reaches, which is not for the reader.
+    // The stream's own query of its end does not notify the reader.
     await until("the newest message is known", () => stream.newest === 1);
     assert.deepEqual(ends, [0]);
     stream.locateEnd();
@@ -183,7 +186,7 @@ test("a folder's thread that hears nothing of the stream gives up, and says that
     signers,
     log,
   });
-  // Longer than it takes to be refused, however busy the machine is.
+  // Longer than a refusal takes, even on a busy machine.
   const folderOf = (name: string) => new OrderFolder(context, address(name), 3000);
   const folder = folderOf("writes");
   assert.equal(folder.load().created, null);
@@ -197,7 +200,7 @@ test("a folder's thread that hears nothing of the stream gives up, and says that
   const reason = String(lines.find(({ msg }) => /^no snapshot/.test(String(msg)))?.["reason"]);
   assert.match(reason, /nothing of the stream came for 3000 ms: .*refused/i);
   await folder.close();
-  // Nothing but the name of its stream is there, and by that it is known.
+  // It contains only the name of its stream, which identifies it.
   const again = folderOf("writes");
   assert.equal(again.load().created, "today");
   await again.close();

@@ -1,4 +1,4 @@
-/** What a daemon refuses before it adds it to the stream, because of what it would cost. */
+/** Tests what a daemon refuses before it adds it to the stream, because of its cost. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { OrderContext } from "../../../cluster/order/order-context.js";
@@ -18,12 +18,12 @@ import { double } from "../../support/double.js";
 import { makeKeyPair, signCommands } from "../../support/envelope-client.js";
 
 const NOW = Date.UTC(2026, 0);
-/** The smallest that --max-unit-steps takes. */
+/** The minimum of --max-unit-steps. */
 const STEPS = 10_000;
 const pair = makeKeyPair();
 const facts = { last: 0, first: 1, created: "today", replicas: 1, others: 0, maxBytes: 1_000_000 };
 
-/** A state, and a recorder of it whose stream puts each message in the next place. */
+/** Returns a state, and a recorder of it whose stream assigns consecutive numbers. */
 function sceneOf(unitSteps: number) {
   const signers = loadSigners({ signKey: [pair.file], rootKey: [], clusterName: "dbsync" }, log);
   const state = new OrderedState(nothingYet(signers.makeRing(), 16), entryCheck(signers));
@@ -82,7 +82,7 @@ test("a unit that does too much is refused before it is in the stream, and chang
   }
   assert.deepEqual([published.length, state.seq, recorder.waiting.size], [1, 1, 0]);
   assert.deepEqual(canonicalState(state.database), before);
-  // What comes with the command does not count.
+  // Other work of the command does not count.
   assert.ok(Array.isArray(await record(["SADD", "more", ...members(5000)])));
 });
 

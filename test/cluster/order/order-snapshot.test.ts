@@ -1,4 +1,4 @@
-/** A state that went through a snapshot goes on as the one that did not. */
+/** Tests that a state restored from a snapshot continues like the original. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { readOrderSnapshot, writeOrderSnapshot } from "../../../cluster/order/order-snapshot.js";
@@ -47,7 +47,7 @@ test("what is behind a snapshot comes to the same with it as without", () => {
   assert.equal(restored.isLast({ seq: 4, at: NOW + 2, data: writeValue(last.body, last.signature) }), true);
   assert.equal(restored.isLast({ seq: 4, at: NOW + 2, data: writeValue(body, signature) }), false);
   const more = [
-    // Of the last millisecond, in which a key ends; one that was there before; one by the key that was added.
+    // A command in the millisecond in which a key expires, a repeated one, and one signed by the added key.
     sign(pair, NOW, "SET", "ends", "w", "NX"),
     again,
     sign(added, NOW + 5, "APPEND", "list2", "x"),

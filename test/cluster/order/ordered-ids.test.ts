@@ -1,4 +1,4 @@
-/** Which envelopes a stream has had: remembered for its window, bounded, and the same whoever remembers them. */
+/** Tests the memory of a stream's envelopes: for the stream's window, bounded, and the same on every daemon. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { OrderedIds } from "../../../cluster/order/ordered-ids.js";

@@ -1,4 +1,4 @@
-/** What a daemon says of itself as it comes to the stream, and comes to it again. */
+/** Tests the state that a daemon reports while it reaches the stream for the first time, and again. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { writeOrderSnapshot } from "../../../cluster/order/order-snapshot.js";
@@ -59,7 +59,7 @@ test("a daemon is behind until it has all that stood in the stream when it came 
   assert.equal(replica.hasCaughtUp, false);
   take();
   assert.equal(replica.hasCaughtUp, true);
-  // Cut off, and there again.
+  // Cut off, and reconnected.
   assert.equal(replica.connected(factsUpTo(3)), null);
   assert.equal(replica.hasCaughtUp, false);
   take();

@@ -1,4 +1,4 @@
-/** The state that a stream's messages make: the same of the same messages, whatever stands among them. */
+/** Tests the state of a stream's messages: the same messages produce the same state, with any messages in between. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { nothingYet, type Ordered, OrderedState } from "../../../cluster/order/ordered-state.js";
@@ -39,7 +39,7 @@ function sceneOf(known: Semantics = EARLIER_SEMANTICS) {
 const { findCommand } = await import("../../../store/command-table.js");
 const GET = findCommand("GET") ?? assert.fail();
 
-/** Of a message that was applied. */
+/** Returns the replies of an applied message. */
 function repliesOf(ordered: Ordered): readonly Reply[] {
   assert.ok(ordered.kind === "applied");
   return ordered.answers.map(({ reply }) => reply);
@@ -78,7 +78,7 @@ test("what was not signed by a key of the ring is skipped: garbage, a stranger's
   ].map(({ kind }) => kind);
   assert.deepEqual(new Set(kinds), new Set(["skipped"]));
   assert.equal(state.skipped, kinds.length);
-  // Nothing of that keeps the good one out.
+  // None of these keeps the valid one from being applied.
   assert.equal(add(good).kind, "applied");
   assert.deepEqual(get("k"), { kind: "bulk", bytes: "good" });
 });

@@ -1,4 +1,4 @@
-/** What members report of themselves: a claim that is bounded, printable, and takes part in no rule. */
+/** Tests members' reports about themselves: bounded, printable, and without influence on any rule. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { readFigures } from "../../../cli/status/read-figures.js";

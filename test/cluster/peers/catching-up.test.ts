@@ -1,4 +1,4 @@
-/** When a daemon is live: with everything in its state that it had when it had caught up, and from then on. */
+/** Tests when a daemon is live: with everything in its state that it had when it had caught up, and from then on. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { EPOCH, entryOf } from "./entries.js";
@@ -11,7 +11,7 @@ test("a daemon is live when what it has got is in its state, and stays so when m
   b.timeline.waiting.isMarkPast = false;
   world.run(20_000);
   assert.equal(b.peering.state, "catching-up");
-  // Who goes on writing puts nothing off, however far back the dates are.
+  // Continuous writes delay nothing, however old their dates are.
   for (let i = 0; i < 20; i++) {
     a.timeline.take(entryOf(-EPOCH / 2 - i * 1000));
     world.run(1000);

@@ -1,4 +1,4 @@
-/** One who knows the cluster's secret comes as many members: they keep nobody out who was named by --peer. */
+/** Tests a peer with the cluster's secret that appears as many members: it cannot displace members named by --peer. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { BANS_MAX, Bans } from "../../../cluster/peers/connections/bans.js";
@@ -11,7 +11,7 @@ import { double } from "../../support/double.js";
 import { addressesOf, type Node, World } from "./support.js";
 
 const secret = new ClusterSecret(Buffer.alloc(32, 1));
-/** It lets in who knows the secret. */
+/** It admits every peer that knows the secret. */
 const parts: Partial<ClusterState> = {
   secret,
   refusal: (_id, knows) => (knows ? null : "not-a-member"),
@@ -19,7 +19,7 @@ const parts: Partial<ClusterState> = {
 
 const namesOf = (word: string, count: number) => Array.from({ length: count }, (_, at) => `${word}${at}`);
 
-/** Daemons with the secret that only call `a`. */
+/** Returns daemons with the secret that only connect to `a`. */
 function crowd(world: World, count: number): Node[] {
   return namesOf("stranger", count).map((name) => world.add(name, { peers: ["a"], parts }));
 }
@@ -64,7 +64,7 @@ test("strangers that prove themselves all at once are no more", () => {
   const world = new World();
   crowd(world, MEMBERS_MAX + 9);
   const a = world.add("a", { peers: ["b"], parts });
-  // All calls of one turn are in their handshake together.
+  // All connections of one turn are in their handshake together.
   world.run(20_000);
   assert.equal(connected(a).length, NON_VOTERS_MAX);
 });

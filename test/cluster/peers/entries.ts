@@ -1,4 +1,4 @@
-/** Keys and entries of the tests of members. Signatures are real SHA-256, not real curves. */
+/** Keys and entries for the tests of members. Signatures are real SHA-256, not real curves. */
 import { hash } from "node:crypto";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { writeCommand } from "../../../protocol/resp/resp-writer.js";
@@ -29,7 +29,7 @@ export const client = keyOf("client");
 
 let nonces = 0;
 
-/** An envelope by a client's key. @param at  milliseconds behind the start of the test */
+/** Returns an envelope by a client's key. @param at  milliseconds after the start of the test */
 export function entryOf(at: number, argv: readonly ByteString[] = ["SET", "k", "v"], key = client): Entry {
   const header = { key: key.id, cluster: CLUSTER, at: EPOCH + at, seq: 0 };
   const nonce = String(++nonces).padStart(16, "0");

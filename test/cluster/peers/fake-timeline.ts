@@ -1,4 +1,4 @@
-/** As much of a timeline as members see, on a disk that a test holds up. */
+/** The part of a timeline that members use, on a disk that a test can block. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { flushedEntry } from "../../../timeline/archive.js";
 import { DigestIndex } from "../../../timeline/compare/digest-index.js";
@@ -15,7 +15,7 @@ import { MemoryStorage } from "../../../timeline/memory-storage.js";
 import type { Timeline } from "../../../timeline/timeline.js";
 import { sha256 } from "./entries.js";
 
-/** Puts reach the "disk" when the test's time goes on. */
+/** Puts reach the "disk" when the test's time advances. */
 export class FakeTimeline {
   readonly storage = new MemoryStorage();
   readonly index = new DigestIndex(this.storage);
@@ -32,7 +32,7 @@ export class FakeTimeline {
     drop: () => void this.damagedEntries.timesLetGo++,
   };
   readonly forgotten = { clear() {} };
-  /** There is no state. */
+  /** Digests of an absent state. */
   readonly digests: Pick<Timeline["digests"], "isExact" | "digests" | "sums" | "keysIn"> = {
     isExact: () => false,
     digests: () => null,
@@ -46,7 +46,7 @@ export class FakeTimeline {
     },
   };
   raisedTo = 0;
-  /** While it is, nothing reaches the disk. */
+  /** Whether the disk is blocked, so that nothing reaches it. */
   isStuck = false;
   readonly #flushed: (entries: readonly FlushedEntry[], from: ByteString | null) => void;
   readonly #soon: (step: () => void) => void;
@@ -57,7 +57,7 @@ export class FakeTimeline {
     this.#flushed = flushed;
   }
 
-  /** For parts that take one. */
+  /** The same object, for classes that require a Timeline. */
   get real(): Timeline {
     return this as unknown as Timeline;
   }
@@ -66,7 +66,7 @@ export class FakeTimeline {
     this.#flushed(entries, from);
   }
 
-  /** First-hand. */
+  /** Records an entry from a client. */
   take(entry: Entry): void {
     this.#store([entry], null);
   }
@@ -82,7 +82,7 @@ export class FakeTimeline {
     return this.unflushed.has(place.id) || this.storage.get(writePlace(place)) !== null;
   }
 
-  /** Date from which on it has no room. */
+  /** Date from which on it has no space. */
   roomUntil = Number.POSITIVE_INFINITY;
 
   hasRoom({ at }: Pick<Place, "at">): boolean {
@@ -95,7 +95,7 @@ export class FakeTimeline {
     return value === null ? null : readEntry(place, value, (signed) => sha256(signed));
   }
 
-  /** Forgets entries for good; the index counts them on. */
+  /** Forgets entries permanently; the index still counts them. */
   prune(until: number): void {
     this.prunedTo = until;
     this.storage.remove([...this.storage.places(null, firstPlaceAt(until + 1))].map((p) => Buffer.from(p)));

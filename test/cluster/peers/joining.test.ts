@@ -1,4 +1,4 @@
-/** Where a daemon begins that has nothing: not below what its members have called final. */
+/** Tests where an empty daemon starts: not below what its members have called final. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Joining, joiningWatermark } from "../../../cluster/peers/joining.js";
@@ -61,7 +61,7 @@ test("a daemon that has told a watermark before, or has no members, joins nobody
 
 const A_AND_B = { ids: new Set(["a", "b"]), others: 2 };
 
-/** A new daemon with an index that a test fills. */
+/** Returns a new daemon with an index that a test fills. */
 function newDaemon() {
   const index = new DigestIndex();
   let cleared = 0;

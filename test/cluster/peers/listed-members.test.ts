@@ -1,4 +1,4 @@
-/** Members by list: whose reports count for what is final, and when a daemon that was added has joined. */
+/** Tests listed members: whose reports count for finality, and when an added daemon has joined. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { MemberLists } from "../../../cluster/members/member-lists.js";
@@ -138,7 +138,7 @@ for (const opener of ["member", "evicted"])
   test(`a daemon that was left out while it was away is given the list before it is let go, the ${opener} calling`, () => {
     const world = new World();
     const of = new Lists("a", "M".repeat(32), ["a"]);
-    // As long as lists may be.
+    // The maximum size of a list.
     const body = Buffer.alloc(262_144, "m");
     of.durable = { hash: of.durable.hash, lists: [{ body, signature: Buffer.from("s") }] };
     const at = new Lists("b", HASH, ["a", "b"]);
@@ -193,7 +193,7 @@ test("a list whose signer's key is not known is taken once most of the configure
   };
   start(world, "a", new Lists("a", HASH, ["a", "b"]));
   const c = start(world, "c", lists);
-  // A peer that --peer of c does not name.
+  // A peer that c's --peer does not name.
   world.add("x", { peers: ["c"], parts: { lists: new Lists("x", HASH, ["a", "b"]).real } });
   world.run(20_000);
   assert.ok(lists.given.length > 1);
@@ -247,7 +247,7 @@ test("a member that the list names and no address leads to is shown as away", ()
     [keyOf("b").id, true, "connected"],
     [keyOf("c").id, false, "waiting"],
   ]);
-  // As after a restart: what is at the other address is not known yet, and may be c.
+  // As after a restart: the daemon at the other address is not known yet, and may be c.
   const other = new World().add("a", {
     peers: ["b", "c"],
     parts: { lists: new Lists("a", HASH, ["a", "b", "c"]).real },

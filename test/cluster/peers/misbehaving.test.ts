@@ -1,4 +1,7 @@
-/** A member that has proved who it is and then sends what no member sends: made by hand, from docs/protocol-v2.md. */
+/**
+ * Tests a member that has proved its identity and then sends invalid messages, written by hand from
+ * docs/protocol-v2.md.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { deflateRawSync } from "node:zlib";
@@ -60,7 +63,7 @@ class Hand implements MemberSocket {
     this.#owner.received(Buffer.isBuffer(message) ? message : writeMemberMessage(message));
   }
 
-  /** As the documentation says. */
+  /** Follows the documented handshake. */
   prove(): void {
     const challenge = this.heard.find(({ kind }) => kind === "challenge") as { nonce: string };
     const names = CLUSTER + me.id + this.#node.key.id + NONCE + challenge.nonce;
@@ -113,7 +116,7 @@ const push = (entries: Buffer, bytes = entries.length, isDeflated = false, numbe
 
 const bomb = deflateRawSync(Buffer.alloc(50_000_000));
 const long = writeEntries([entryOf(0, ["SET", "k", "v".repeat(1_100_000)])]);
-/** Sections of no length: a comparison's head, and each its kind, start, duration and no ids. */
+/** Sections of length 0: a comparison's head, and for each its kind, start, duration and no ids. */
 const sections = Buffer.concat([Buffer.from([1, 1, 0]), Buffer.alloc(4 * (ITEMS_MAX + 1), "\x03\0\x01\0")]);
 const place = { at: EPOCH, seq: 0, id: "x".repeat(32) };
 
@@ -170,7 +173,7 @@ const fail = (): never => {
 
 const faultsOf = ({ lines }: Node) => lines.filter(({ text }) => text === CLOSE_REASONS["internal-error"]);
 
-/** Checks that an exception was reported with its stack, and that the daemon goes on with the next connection. */
+/** Checks that an exception was reported with its stack, and that the daemon continues with the next connection. */
 function checkContained(world: World, node: Node, hand: Hand): void {
   assert.ok(hand.isClosed);
   const [line, ...more] = faultsOf(node);
@@ -188,7 +191,7 @@ function checkContained(world: World, node: Node, hand: Hand): void {
 interface Fault {
   readonly say: OwnMessage;
   readonly parts?: Partial<ClusterState>;
-  /** Where the exception is thrown, once. */
+  /** The method that throws the exception, once. */
   readonly at: (node: Node) => { readonly object: object; readonly method: string };
 }
 
@@ -338,7 +341,7 @@ test("what a member asks for that is not there is passed over", () => {
   assert.ok(hand.heard.every(({ kind }) => kind !== "push"));
 });
 
-/** A daemon that has a snapshot of some parts to give. */
+/** Returns a daemon with a snapshot of the given parts to send. */
 function giving(parts: Iterable<Buffer>): { node: Node; hand: Hand } {
   const { node, hand } = joined(new World());
   node.timeline.handover = double<Timeline["handover"]>({

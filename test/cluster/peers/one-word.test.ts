@@ -1,11 +1,14 @@
-/** One member's word: it moves nobody who is live, and keeps nobody from becoming so for whom the others speak. */
+/**
+ * Tests a single member's report: it neither stops a live member, nor keeps a member from going live that the other
+ * members confirm.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { PEERING_LIMITS } from "../../../cluster/peers/shared/peering-limits.js";
 import { EPOCH, entryOf } from "./entries.js";
 import { isLevel, type Node, World } from "./support.js";
 
-/** Twenty entries, a second apart. */
+/** Adds twenty entries, a second apart. */
 function fill(nodes: readonly Node[]): void {
   for (let i = 0; i < 20; i++) {
     const entry = entryOf(-60_000 + i * 1000);
@@ -13,7 +16,7 @@ function fill(nodes: readonly Node[]): void {
   }
 }
 
-/** Two that hold the same and are live, and a third that is to connect. */
+/** Creates two equal live members, and a third that will connect. */
 function pairAnd(liar: string): { world: World; honest: readonly [Node, Node] } {
   const world = new World();
   const a = world.add("a", { peers: ["b", liar] });
@@ -23,7 +26,7 @@ function pairAnd(liar: string): { world: World; honest: readonly [Node, Node] } 
   return { world, honest: [a, b] };
 }
 
-/** It says that it has pruned what it never had from anybody. */
+/** Adds a member that claims to have pruned entries which no member ever had. */
 function addLiar(world: World, peers: readonly string[] = ["a", "b"]): Node {
   const liar = world.add("liar", { peers });
   for (let i = 0; i < 40; i++) {

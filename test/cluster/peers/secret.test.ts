@@ -1,4 +1,7 @@
-/** What the cluster's secret proves between members, and what an enemy without it can do with what it hears. */
+/**
+ * Tests the cluster's secret: what it proves between members, and what an attacker without it can do with recorded
+ * messages.
+ */
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
 import { test } from "node:test";
@@ -19,7 +22,7 @@ import { type Node, World } from "./support.js";
 
 const bytes = Buffer.alloc(32, 1);
 
-/** A daemon that lets in who knows its secret, and nobody else. */
+/** Returns the settings of a daemon that admits only peers that know its secret. */
 function partsOf(secret: ClusterSecret | null): Partial<ClusterState> {
   return { secret, refusal: (_id, knows) => (knows ? null : "not-a-member") };
 }
@@ -61,7 +64,7 @@ test("who has proved a secret that is another one by now is let go", () => {
 const me = keyOf("me");
 const NONCE = "n".repeat(32);
 
-/** An enemy at the other end, who speaks for itself. */
+/** An attacker at the other end of a connection. */
 class Enemy implements MemberSocket {
   readonly binding = null;
   readonly remote = "127.0.0.1:4000";
@@ -98,7 +101,7 @@ const hello = {
   ...({ state: "live", role: "daemon" } as const),
 };
 
-/** Opens a connection to a daemon, and proves its own key. @param macOf  given what is proved, by the bytes of a side */
+/** Opens a connection to a daemon, and proves its own key. @param macOf  receives the proven bytes by side */
 function proveTo(node: Node, nonce: string, macOf: (proven: (side: number) => Buffer) => Buffer): Enemy {
   const enemy = new Enemy();
   enemy.owner = node.peering.accept(enemy, hello);

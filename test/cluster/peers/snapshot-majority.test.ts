@@ -1,4 +1,4 @@
-/** Whom a snapshot may be taken from: only one that most have signed, which a single member's word is not. */
+/** Tests from which member a snapshot may be taken: one that a majority has signed, not a single member alone. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { CutVoting } from "../../../cluster/peers/past/cut-voting.js";
@@ -18,7 +18,7 @@ import { addressesOf } from "./support.js";
 const GIVER = keyOf("a");
 const AT = EPOCH - 10_000;
 
-/** It is there; whom to take from is all that is asked here. */
+/** The handover works; these tests are only about its source. */
 const HANDOVER = double<Timeline["handover"]>({
   adoptions: 0,
   cuts: [],
@@ -42,7 +42,7 @@ const voteOf = (seal: string): CutVote => ({
   signature: "",
 });
 
-/** Whether the giver's snapshot is taken, of two others. @param majority  what most have signed of its date */
+/** Whether the sender's snapshot is taken, with two other members. @param majority  what most have signed for its date */
 function isTaken(majority: CutVote | null, { haveSigned = false, order = false } = {}): boolean {
   const timeline = new FakeTimeline(
     () => {},
@@ -58,7 +58,7 @@ function isTaken(majority: CutVote | null, { haveSigned = false, order = false }
     addresses: addressesOf([GIVER.id, keyOf("b").id]),
     state: "catching-up",
     beganEmpty: true,
-    // They have had their time to come.
+    // They have had their time to arrive.
     members: new Map(),
     settledAt: Number.NEGATIVE_INFINITY,
     notices: double<LogThrottle>({ warn: (_kind, _facts, text) => warned.push(text) > 0 }),

@@ -1,4 +1,7 @@
-/** A member that lacks what others have forgotten takes a snapshot: from whom, when, and what if it does not come. */
+/**
+ * Tests a daemon that misses entries which other members have forgotten: from which member it takes a snapshot, when,
+ * and what it does if none arrives.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { PLACE_BYTES, readPlace } from "../../../timeline/entries/entry.js";
@@ -13,7 +16,7 @@ import { isLevel, type Line, type Node, World } from "./support.js";
 
 const PRUNED = -50_500;
 
-/** Twenty entries, a second apart. */
+/** Adds twenty entries, a second apart. */
 function fill(nodes: readonly Node[]): void {
   for (let i = 0; i < 20; i++) {
     const entry = entryOf(-60_000 + i * 1000);
@@ -21,11 +24,11 @@ function fill(nodes: readonly Node[]): void {
   }
 }
 
-/** The places that the index counts stand for a snapshot. */
+/** A fake handover, in which the order keys that the index counts represent a snapshot. */
 class FakeHandover {
   adoptions = 0;
   holds = 0;
-  /** Since 1970. */
+  /** Milliseconds since 1970. */
   keepsFrom = Number.POSITIVE_INFINITY;
   readonly told: string[] = [];
   readonly certified: number[] = [];
@@ -33,7 +36,7 @@ class FakeHandover {
   wanted = 0;
   content: Buffer | null = null;
   room = Number.POSITIVE_INFINITY;
-  /** Called with each part that comes. */
+  /** Called with each part that arrives. */
   written = (): void => {};
   readonly #timeline: FakeTimeline;
 
@@ -41,7 +44,7 @@ class FakeHandover {
     this.#timeline = timeline;
   }
 
-  /** Forgets up to a time. */
+  /** Forgets up to a date. */
   prune(at: number): void {
     const places = [...this.#timeline.storage.places(null, null)].map((place) => Buffer.from(place));
     this.content = Buffer.concat(places.filter((place) => readPlace(place).at <= EPOCH + at));

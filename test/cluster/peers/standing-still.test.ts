@@ -1,11 +1,14 @@
-/** A daemon that stood still is behind until it has compared itself with its members, whatever waited in its sockets. */
+/**
+ * Tests that a daemon which was paused is out of date until it has compared itself with its members, whatever waited in
+ * its sockets.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { PEERING_LIMITS } from "../../../cluster/peers/shared/peering-limits.js";
 import { entryOf } from "./entries.js";
 import { entriesOf, type Node, World } from "./support.js";
 
-/** Longer than is overlooked, and shorter than members take for a death. */
+/** Longer than is ignored, and shorter than the time after which members consider a peer dead. */
 const STILL_MS = 9_000;
 
 function startTrio(): { world: World; nodes: readonly [Node, Node, Node] } {
@@ -19,7 +22,7 @@ test("a daemon that stood still is behind before it reads anything, and until it
   const { world, nodes } = startTrio();
   const [a, , c] = nodes;
   world.still.add("c");
-  // A status that says what c has as well waits in its socket, and entries behind it.
+  // A status that also names c's entries waits in its socket, and entries after it.
   world.run(2 * PEERING_LIMITS.statusEveryMs);
   for (let i = 0; i < 5; i++) a.timeline.take(entryOf(-5_000 + i));
   world.run(STILL_MS - 2 * PEERING_LIMITS.statusEveryMs);
@@ -47,7 +50,7 @@ test("what a member said while a daemon stood still does not tell that it has wh
   a.timeline.take(entryOf(-5_000));
   world.run(100);
   assert.equal(entriesOf(b), 1);
-  // A request comes first: what waits in the sockets is read after it is known that it stood still.
+  // A request arrives first: the sockets are read after the pause was detected.
   world.still.delete("c");
   assert.equal(c.peering.standing.isBehind, true);
   world.wake("c");

@@ -1,4 +1,4 @@
-/** What members make a daemon do for the comparison of states is bounded by its share of the time. */
+/** Tests that the work which members can cause by comparing states is bounded by a share of the daemon's time. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ClusterState } from "../../../cluster/peers/shared/cluster-state.js";
@@ -37,7 +37,7 @@ test("keys that a member asks for cost a share of the time at most, however long
     connection: { knows: new Set(), unsentBytes: 0, send: (message) => void told.push(message) },
   });
   for (let i = 0; i < 10; i++) comparing.heard(member, ASKED);
-  // 5 % of a second: what is begun is ended.
+  // 5 % of a second; a comparison in progress is completed.
   assert.equal(told.length, 2);
   now += 1000;
   comparing.tick(now);

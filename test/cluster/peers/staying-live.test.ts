@@ -1,4 +1,4 @@
-/** A daemon that has not stopped goes on taking writes when a member joins or returns. */
+/** Tests that a running daemon continues to accept writes when a member joins or returns. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { DaemonState } from "../../../protocol/version-2/messages-v2.js";
@@ -11,12 +11,12 @@ function live(world: World, nodes: readonly Node[]): void {
   world.runUntil(() => nodes.every(({ peering }) => peering.state === "live"));
 }
 
-/** Writes of clients, spread over the given nodes. */
+/** Writes as clients, at the given nodes. */
 function write(world: World, nodes: readonly Node[]): void {
   for (let i = 0; i < 20; i++) nodes[i % nodes.length]?.timeline.take(entryOf(world.now - i));
 }
 
-/** States that each of some nodes takes until all are live and hold the same. */
+/** Returns the states that each of some nodes takes until all are live and equal. */
 function statesUntilEqual(world: World, nodes: readonly Node[], all = nodes): DaemonState[][] {
   const states = nodes.map((): DaemonState[] => []);
   world.runUntil(() => {
@@ -27,7 +27,7 @@ function statesUntilEqual(world: World, nodes: readonly Node[], all = nodes): Da
   return states;
 }
 
-/** Cuts the given groups off from each other for longer than silence lasts, while each takes writes. */
+/** Cuts the given groups off from each other for longer than the silence timeout, while each accepts writes. */
 function split(world: World, groups: readonly (readonly Node[])[]): void {
   for (const [i, group] of groups.entries())
     for (const other of groups.filter((_, at) => at !== i).flat())

@@ -1,6 +1,6 @@
 /**
- * Several members in one process, on a clock, a network and a disk that the test moves: what is written arrives when
- * `run` lets time pass. Signatures are real SHA-256, not real curves.
+ * Several members in one process, on a clock, a network and a disk that the test controls: messages arrive when `run`
+ * lets time pass. Signatures are real SHA-256, not real curves.
  */
 
 import { Peering } from "../../../cluster/peers/peering.js";
@@ -34,7 +34,7 @@ export interface Node {
   readonly timeline: FakeTimeline;
   readonly peering: Peering;
   readonly lines: Line[];
-  /** Milliseconds that its clock is ahead. */
+  /** Milliseconds by which its clock is ahead. */
   offset: number;
   /** Keys that it knows. */
   readonly known: Map<ByteString, TestKey>;
@@ -104,7 +104,7 @@ class Pipe implements MemberSocket {
   }
 }
 
-/** A message on its way, as tests look at them. */
+/** A message on its way, as tests inspect it. */
 export interface Seen {
   readonly from: string;
   readonly to: string;
@@ -116,26 +116,26 @@ export class World {
   now = 0;
   readonly nodes = new Map<string, Node>();
   readonly seen: Seen[] = [];
-  /** Pairs "a b" that hear nothing of each other. */
+  /** Pairs "a b" that receive nothing from each other. */
   readonly cut = new Set<string>();
-  /** Nodes that stand still: what they are sent waits for them. */
+  /** Paused nodes, whose messages wait for them. */
   readonly still = new Set<string>();
-  /** Messages that are lost, and what was written in one piece with them. */
+  /** Whether a message is lost, with everything that was written in one chunk with it. */
   isLost: (message: Seen) => boolean = () => false;
   /** Milliseconds from the writing of a message to its arrival. */
   latencyMs = 0;
-  /** Binding of each side's end, where a test wants TLS. */
+  /** The TLS binding of each side, if a test uses TLS. */
   bindings: ((opener: string, answerer: string) => [Buffer | null, Buffer | null]) | null = null;
   readonly random = new SeededRandom(1);
-  /** Whether openers read in one piece what answerers wrote in one turn. */
+  /** Whether openers read in one chunk what answerers wrote in one turn. */
   isInOnePiece = false;
   #steps: (() => void)[] = [];
-  /** What is on its way, by the time of its arrival. */
+  /** Messages on their way, by the time of their arrival. */
   #onTheWay: { readonly at: number; readonly run: () => void }[] = [];
   #sockets: [string, string, Pipe][] = [];
   #held: { readonly to: string; readonly run: () => void }[] = [];
 
-  /** Daemons that all know each other. @param options  of each of them */
+  /** Adds daemons that all know each other. @param options  of each of them */
   addAll(names: readonly string[], options: Omit<NodeOptions, "peers"> = {}): Node[] {
     return names.map((name) =>
       this.add(name, { ...options, peers: names.filter((other) => other !== name) }),
@@ -192,7 +192,7 @@ export class World {
     return { host: name, port: 1, pin: null, tls: false };
   }
 
-  /** A node goes on; nothing that waits for it has been read yet, and no timer has run. */
+  /** Continues a paused node. Nothing that waits for it has been read yet, and no timer has run. */
   wake(name: string): void {
     this.still.delete(name);
     const woken = this.#held.filter(({ to }) => to === name);
@@ -200,7 +200,7 @@ export class World {
     for (const { run } of woken) this.#steps.push(run);
   }
 
-  /** A process that dies: its sockets break. */
+  /** Kills a node's process: its sockets break. */
   kill(name: string): void {
     this.nodes.delete(name);
     this.breakAll((a, b) => a === name || b === name);
@@ -233,7 +233,7 @@ export class World {
     this.settle();
   }
 
-  /** Until a condition holds. @throws if it does not for a minute */
+  /** Runs until a condition holds. @throws if it does not for a minute */
   runUntil(condition: () => boolean, most = 60_000): number {
     const start = this.now;
     while (!condition()) {
@@ -243,7 +243,7 @@ export class World {
     return this.now - start;
   }
 
-  /** All that can happen without time passing. */
+  /** Runs everything that can happen without time passing. */
   settle(): void {
     for (let rounds = 0; this.#steps.length > 0; rounds++) {
       if (rounds > 100_000) throw new Error("it does not come to rest");
@@ -322,7 +322,7 @@ export class World {
   }
 }
 
-/** What a listener does: reads the first frame, and hands over. */
+/** Acts as a listener: reads the first frame, and passes the socket on. */
 class Greeting implements MemberSocketOwner {
   readonly #pipe: Pipe;
   readonly #peering: Peering;
@@ -343,7 +343,7 @@ class Greeting implements MemberSocketOwner {
   }
 }
 
-/** What stands for the daemon's check: signatures are those of `signWith`. */
+/** Replaces the daemon's check of entries: signatures are those of `signWith`. */
 export const checkEntryBy =
   (known: ReadonlyMap<ByteString, TestKey>): CheckEntry =>
   (body, signature, timeline) => {
@@ -364,7 +364,7 @@ export const checkEntryBy =
     }
   };
 
-/** Whether nodes hold the same entries, and how many. */
+/** Whether nodes hold the same entries, and the given number. */
 export function isLevel(...nodes: readonly Node[]): boolean {
   const totals = nodes.map(({ timeline: { index } }) =>
     JSON.stringify([index.total("ring"), index.total("data")]),
@@ -375,6 +375,6 @@ export function isLevel(...nodes: readonly Node[]): boolean {
 export const entriesOf = ({ timeline: { index } }: Pick<Node, "timeline">): number =>
   index.total("ring").count + index.total("data").count;
 
-/** Addresses of --peer: of daemons that have proved to be there, and of `unknown` others. */
+/** Returns addresses of --peer: of daemons that have proved their identity, and of `unknown` other ones. */
 export const addressesOf = (ids: Iterable<ByteString>, unknown = 0) =>
   [...ids, ...new Array<null>(unknown).fill(null)].map((id) => ({ id, isSelf: false }));

@@ -1,4 +1,7 @@
-/** What a member's snapshot takes the place of is kept beside the live timeline, and never at its cost. */
+/**
+ * Tests asides: the data that a member's snapshot replaces is stored next to the live timeline, and never at its
+ * expense.
+ */
 import assert from "node:assert/strict";
 import {
   existsSync,
@@ -22,7 +25,7 @@ import { makeKeyPair } from "../../support/envelope-client.js";
 const CUT_AT = Date.UTC(2030, 0, 2, 3, 4, 5);
 const NAME = "2030-01-02T03-04-05.000Z";
 const GIBIBYTE = 2 ** 30;
-/** What a copy may need beyond what it copies. */
+/** What a copy may need in addition to the copied bytes. */
 const MARGIN = 16 * 2 ** 20;
 
 function leaveBehind(data: string): string {

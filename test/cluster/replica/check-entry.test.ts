@@ -1,4 +1,4 @@
-/** What a daemon takes from a member: judged by its bytes alone. */
+/** Tests the check of members' entries, which depends on their bytes alone. */
 import assert from "node:assert/strict";
 import { createPublicKey } from "node:crypto";
 import { test } from "node:test";
@@ -14,7 +14,7 @@ import { makeKeyPair, type SignedEnvelope, signCommands } from "../../support/en
 const pair = makeKeyPair("rsa");
 const stranger = makeKeyPair();
 const root = makeKeyPair();
-/** Dated from then on there is no room. */
+/** There is no space from this date on. */
 const FAR = Date.UTC(2100, 0);
 
 function sceneOf(rootKey: readonly string[] = []) {
@@ -138,7 +138,7 @@ test("what a client's key signs for somebody else is refused, and of a key that 
   const administrator = signers.ring.find(root.id) ?? assert.fail();
   signers.ring.execute(introductionOf(identity), { at: 5, db: 0, id: "" }, administrator);
   assert.ok("envelope" in (judge(byDaemon) as object));
-  // One that another daemon may have come to know as a daemon's.
+  // A key that another daemon may know as a daemon's.
   const added = [
     "KEY",
     "ADD",

@@ -1,4 +1,4 @@
-/** Who waits until a result is final, or on other disks, is told so only if it is. */
+/** Tests that a client which waits for a final or replicated result receives it only if it is. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Confirmations } from "../../../cluster/replica/confirmations.js";

@@ -1,4 +1,4 @@
-/** Commands without a signature of version 2, on their way into the timeline. */
+/** Tests commands without a version 2 signature, on their way into the timeline. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { EntryRecorder, Recorded } from "../../../cluster/replica/entry-recorder.js";
@@ -32,7 +32,7 @@ interface Fixture {
     newest: { at: number; seq: number };
     refusal: Refused | null;
     record: ((entry: Entry) => Recorded | RefusedEnvelope) | null;
-    /** Whether what waits until it is final comes true. */
+    /** Whether results that wait for finality become final. */
     final: Promise<boolean>;
   };
 }

@@ -1,4 +1,4 @@
-/** What a daemon tells of the messages that a member hands on: judged by their bytes, whoever handed them on. */
+/** Tests the check of messages that a daemon forwards, which depends on their bytes, not on the forwarding member. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -1,4 +1,4 @@
-/** Envelopes on their way through the pipeline of a daemon with a timeline, which is the test's own. */
+/** Tests envelopes in the pipeline of a daemon with a timeline, which the test provides. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -37,7 +37,7 @@ class FakeTimeline {
   readonly taken: Entry[] = [];
   /** Ids of entries that wait to be folded. */
   readonly unfolded = new Set<string>();
-  /** That it takes to get ready. */
+  /** The steps that the preparation takes. */
   steps = 0;
   flush: Promise<void> = Promise.resolve();
   answers: readonly UnitAnswer[] = [applied];
@@ -67,7 +67,7 @@ class FakeTimeline {
   }
 }
 
-/** What a daemon is told by its peers. */
+/** Returns peers that report nothing. */
 const quietPeers = () => ({
   state: "live" as DaemonState,
   reason: "it has started",
@@ -83,14 +83,14 @@ interface Fixture {
   readonly peers: ReturnType<typeof quietPeers>;
   readonly clock: { now: number };
   readonly recorder: Recorder;
-  /** When the disk has what members gave. */
+  /** Resolves when members' entries are on the disk. */
   readonly disk: { flushed: Promise<void> };
 }
 
 const NOTHING_HEARD = double<Seen>({ floor: 0, isApplied: () => false });
-/** Milliseconds from which on somebody waits for what is to be certain. */
+/** The timeout, in milliseconds, of a client that waits for a final result. */
 const CERTAIN_MS = 60_000;
-/** The daemon's, which no key ring here has. */
+/** The daemon's id, which no key ring here contains. */
 const OWN_ID = "o".repeat(32);
 
 function fixture(confirming: Partial<Pick<Peering, "stable" | "replicated">> = {}): Fixture {
@@ -111,7 +111,7 @@ function fixture(confirming: Partial<Pick<Peering, "stable" | "replicated">> = {
     environment: {
       ...realEnvironment,
       clock: () => clock.now,
-      // What is to be certain is given up at once.
+      // Waiting for a final result ends immediately.
       setTimer: (milliseconds, step) =>
         realEnvironment.setTimer(milliseconds < CERTAIN_MS ? milliseconds : 5, step),
     },
@@ -133,7 +133,7 @@ async function codeOf(answer: EnvelopeAnswer | Promise<EnvelopeAnswer>): Promise
   return settled.kind === "result" ? settled.replies : `${settled.code} ${settled.effect}`;
 }
 
-/** A flush that lasts until the test ends it. */
+/** Returns a flush that lasts until the test ends it. */
 function heldFlush(): { flushed: Promise<void>; flush: () => void } {
   let flush = () => {};
   const flushed = new Promise<void>((resolve) => {
@@ -142,7 +142,7 @@ function heldFlush(): { flushed: Promise<void>; flush: () => void } {
   return { flushed, flush };
 }
 
-/** Whether it is settled once everything has run that could run without an outside event. */
+/** Whether the promise is settled once everything has run that could run without an outside event. */
 async function isSettled(promise: Promise<unknown>): Promise<boolean> {
   const turn = new Promise<"pending">((resolve) => setImmediate(() => resolve("pending")));
   return (await Promise.race([promise, turn])) !== "pending";
@@ -210,7 +210,7 @@ test("flags tell what is late, what was not met, and who cannot know better", as
   timeline.answers = [{ ...applied, late: true }];
   assert.equal(await codeOf(scene.take(scene.sign([["SET", "k", "v"]]))), "+OK\r\n$13\r\nlate isolated\r\n");
   assert.equal(await codeOf(scene.take(scene.sign([["GET", "k"]]))), "$-1\r\n$8\r\nisolated\r\n");
-  // A clock that is behind holds back what the others have.
+  // A clock that is slow holds back the other members' entries.
   peers.state = "live";
   peers.isSkewed = true;
   assert.equal(await codeOf(scene.take(scene.sign([["GET", "k"]]))), "$-1\r\n$11\r\ncatching-up\r\n");
@@ -271,7 +271,7 @@ for (const [what, code, timeline, peers] of REFUSED) {
   });
 }
 
-/** A member gives an envelope before the client does. @param answers  the fold's; null: it is not folded yet */
+/** Delivers a member's envelope ahead of the client's. @param answers  the fold's; null: it is not folded yet */
 function give(
   { timeline, recorder }: Fixture,
   signed: SignedEnvelope,

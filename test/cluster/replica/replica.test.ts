@@ -1,4 +1,4 @@
-/** What a daemon with a timeline hands on to its pipeline. */
+/** Tests what a daemon with a timeline passes to its pipeline. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { openNode } from "../../../cluster/node/cluster-node.js";

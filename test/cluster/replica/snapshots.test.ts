@@ -1,4 +1,4 @@
-/** Snapshots of a data folder are made in a thread of their own: what that comes across is told to the timeline. */
+/** Tests that snapshots of a data folder are made in a separate thread, which reports its findings to the timeline. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { NodeState } from "../../../cluster/replica/replica-context.js";

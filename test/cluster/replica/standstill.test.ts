@@ -1,4 +1,7 @@
-/** What a daemon answers, tells and claims whose timeline stands still, as its release does not know what commands mean. */
+/**
+ * Tests what a daemon answers, reports and claims while its timeline is at a standstill, because its release does not
+ * know the semantics.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Gateway } from "../../../cluster/replica/gateway.js";

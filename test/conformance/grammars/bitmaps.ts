@@ -1,8 +1,8 @@
-/** How the commands on the bits of strings are called. */
+/** Calls of the commands on the bits of strings. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { FamilyGrammar, Generator } from "../grammar.js";
 
-/** A bit to write: the edges that Redis refuses, and none between them and some hundred bytes. */
+/** A bit to write: limits that Redis refuses, or a bit of the first bytes, so that no value becomes large. */
 const writePlace = (g: Generator): ByteString =>
   g.chance(0.93)
     ? String(g.random.below(g.oneOf(16, 80, 700)))
@@ -14,7 +14,7 @@ const readPlace = (g: Generator): ByteString =>
 
 const bit = (g: Generator): ByteString => (g.chance(0.95) ? g.oneOf("0", "1") : g.integer());
 
-/** An end of a part, in bytes or bits. */
+/** An end of a range, in bytes or bits. */
 const end = (g: Generator): ByteString =>
   g.chance(0.85)
     ? String(g.random.between(-30, 60))
@@ -29,7 +29,7 @@ const type = (g: Generator): ByteString =>
       g.oneOf(...["1", "2", "5", "7", "8", "9", "16", "31", "32", "33", "53", "54", "62", "63"])
     : g.oneOf("i64", "i64", "u64", "i65", "u0", "i-1", "8", "", "u", "I8", "u08", "u8\0x", "i8 ");
 
-/** A field's place, in bits or, behind `#`, in fields. */
+/** A field's offset, in bits or, after `#`, in fields. */
 const fieldPlace = (g: Generator): ByteString =>
   g.chance(0.35)
     ? `#${g.chance(0.9) ? String(g.random.below(12)) : g.oneOf("-1", "", "288230376151711744", "9223372036854775807", "01")}`

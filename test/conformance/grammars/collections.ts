@@ -1,4 +1,4 @@
-/** How MDB is called: few collections, fields and values, so that they meet; in Extended JSON. */
+/** Calls of MDB: few collections, fields and values, so that they collide; in Extended JSON. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { FamilyGrammar, Generator } from "../grammar.js";
 

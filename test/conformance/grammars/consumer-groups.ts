@@ -1,14 +1,14 @@
-/** How the commands on groups of a stream's consumers are called. They are of the streams' family. */
+/** Calls of the commands on consumer groups, which belong to the streams' family. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { FamilyGrammar, Generator } from "../grammar.js";
 
-/** Few, so that they meet. */
+/** One of few keys, so that they collide. */
 const key = (g: Generator): ByteString => (g.chance(0.5) ? "m:1" : g.key());
 const group = (g: Generator): ByteString => (g.chance(0.97) ? g.oneOf("g", "g", "g", "h") : g.value());
 const consumer = (g: Generator): ByteString =>
   g.chance(0.97) ? g.oneOf("c", "d", "STREAMS") : g.oneOf("", "e\x00f", "GROUP", g.value());
 
-/** Of an entry: mostly what XADD makes of `*`, or of `ms-*`. */
+/** An entry's id: mostly what XADD makes of `*`, or of `ms-*`. */
 const id = (g: Generator): ByteString => {
   const kind = g.random.below(20);
   if (kind < 9) return `${g.now}-${g.random.below(9)}`;
@@ -26,7 +26,7 @@ const start = (g: Generator): ByteString => {
 };
 const end = (g: Generator): ByteString => (g.chance(0.6) ? "+" : start(g));
 
-/** What no call makes something idle for, and what lies far from any time that a run takes. */
+/** An idle time, far from any that an entry reaches during a run. */
 const idle = (g: Generator): ByteString => g.oneOf("0", "0", "0", "500000", "500000", "-1", "abc");
 const count = (g: Generator): ByteString =>
   g.chance(0.9) ? String(1 + g.random.below(4)) : g.oneOf("0", "-1", "abc", "1000");

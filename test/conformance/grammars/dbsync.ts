@@ -1,4 +1,7 @@
-/** How the commands that Redis does not have are called. On a database, without an envelope, KEY is always an error. */
+/**
+ * Calls of the commands that Redis does not have. KEY is always an error here, since a database receives it
+ * without an envelope.
+ */
 import type { FamilyGrammar } from "../grammar.js";
 
 const ID = "00".repeat(32);

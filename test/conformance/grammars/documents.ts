@@ -1,4 +1,4 @@
-/** How the commands on documents are called: few names and ids, so that they meet. */
+/** Calls of the commands on documents: few names and ids, so that they collide. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { revisionOf } from "../../../store/commands/documents/document-revisions.js";
 import type { FamilyGrammar, Generator } from "../grammar.js";
@@ -25,7 +25,7 @@ const SCALARS: readonly ByteString[] = [
 
 const scalar = (g: Generator): ByteString => g.random.oneOf(SCALARS);
 
-/** Mostly with the members that all others have. */
+/** A document, mostly with the members that all documents have. */
 const entry = (g: Generator): ByteString => {
   const kind = g.random.below(20);
   if (kind < 17)
@@ -78,7 +78,7 @@ const lifetime = (g: Generator): readonly ByteString[] => {
   return kind < 18 ? ["EXAT", g.unixSeconds()] : ["PXAT", g.unixMilliseconds()];
 };
 
-/** That of `{"a":1,"b":1}`, or none. */
+/** The revision of `{"a":1,"b":1}`, or an invalid one. */
 const revision = (g: Generator): readonly ByteString[] =>
   g.maybe(0.1, g.caseOf("REVISION"), g.oneOf(revisionOf('{"a":1,"b":1}'), "0"));
 
@@ -98,7 +98,7 @@ const selection = (g: Generator): ByteString[] =>
     g.maybe(0.1, "EXPLAIN"),
   ]);
 
-/** Conditions first, for an id may be any other word. */
+/** Conditions come first, since an id may be any other word. */
 const choice = (g: Generator): ByteString[] => [
   ...(g.chance(0.8) ? [g.caseOf("WHERE"), condition(g)] : [g.caseOf("QUERY"), changes(g)]),
   ...g.maybe(0.2, "SORT", g.oneOf('"a"', '{"b":"desc"}')),

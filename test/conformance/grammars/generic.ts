@@ -1,4 +1,4 @@
-/** How the commands on keys of any type are called. */
+/** Calls of the commands on keys of any type. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { Database } from "../../../store/database.js";
 import { redisDumps } from "../../support/redis-dumps.js";
@@ -10,7 +10,7 @@ const condition = (g: Generator): ByteString[] =>
 const typeName = (g: Generator): ByteString =>
   g.oneOf("string", "list", "set", "zset", "hash", "stream", "HASH", "abc");
 
-/** What makes a value. */
+/** A command that makes a value. */
 const making = (g: Generator): readonly ByteString[] =>
   g.oneOf<readonly ByteString[]>(
     ["SET", "k", g.value()],
@@ -21,7 +21,7 @@ const making = (g: Generator): readonly ByteString[] =>
     ["XADD", "k", `${g.random.below(5)}-1`, ...g.some(() => [g.field(), g.value()], 1, 3)],
   );
 
-/** The bytes of a value: what we dump, what redis-server has dumped, or neither. */
+/** A serialized value: dumped by us, by redis-server, or invalid. */
 const payload = (g: Generator): ByteString => {
   const kind = g.random.below(20);
   if (kind < 8) return g.random.oneOf(redisDumps).payload;
@@ -36,7 +36,7 @@ const payload = (g: Generator): ByteString => {
   return `${bytes.slice(0, place)}${g.bytes(1)}${bytes.slice(place + g.random.below(2))}`;
 };
 
-/** Keys that the elements of collections name, or none. */
+/** A pattern that turns elements of collections into keys, or an invalid one. */
 const keyPattern = (g: Generator): ByteString =>
   g.oneOf(
     "s:*",
@@ -64,7 +64,7 @@ const sortOptions = (g: Generator): (readonly ByteString[])[] => [
   g.maybe(0.5, "ALPHA"),
 ];
 
-/** What can be sorted, mostly. */
+/** A key, mostly of a type that SORT accepts. */
 const sortable = (g: Generator): ByteString =>
   g.key(g.oneOf("list", "set", "zset", "list", "set", "zset", "any"));
 

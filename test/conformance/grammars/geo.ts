@@ -1,12 +1,12 @@
-/** How the commands on places are called. Places differ, so that distances do: in what order equal ones come is open. */
+/** Calls of the geo commands. Positions differ, so that distances do: the order of equal distances is unspecified. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { FamilyGrammar, Generator } from "../grammar.js";
 
-/** A number between two, with some random digits. */
+/** Returns a number between two, with some random digits. */
 const between = (g: Generator, from: number, to: number): number =>
   from + ((to - from) * g.random.below(2 ** 30)) / 2 ** 30;
 
-/** Around a few places, of which some are at the map's edges; or anywhere. */
+/** Positions are around these centres, some at the map's edges, or anywhere. */
 const CENTRES: readonly (readonly [longitude: number, latitude: number])[] = [
   [13.361389, 38.115556],
   [15.087269, 37.502669],
@@ -34,7 +34,7 @@ const place = (g: Generator): ByteString[] => {
 const unit = (g: Generator): ByteString =>
   g.chance(0.97) ? g.caseOf(g.oneOf("M", "KM", "FT", "MI")) : g.oneOf("", "cm", "k");
 
-/** Metres, or another unit's: any order of magnitude. */
+/** A length in any unit, of any order of magnitude. */
 const length = (g: Generator): ByteString =>
   g.chance(0.93)
     ? String(Math.round(between(g, 1, 10) * 10 ** g.random.below(8) * 100) / 100)
@@ -54,7 +54,7 @@ const ordering = (g: Generator): (readonly ByteString[])[] => [
   g.maybe(0.02, "ANY"),
 ];
 
-/** Where distances are stored no places are left: seldom a key of this family. */
+/** A key to store a result in. Stored distances replace positions, so it is rarely a key of this family. */
 const target = (g: Generator): ByteString => g.key(g.chance(0.7) ? "zset" : "geo");
 
 const storing = (g: Generator): readonly ByteString[] =>

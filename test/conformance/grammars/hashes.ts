@@ -1,12 +1,12 @@
-/** How the commands on hashes are called. */
+/** Calls of the commands on hashes. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { FamilyGrammar, Generator } from "../grammar.js";
 
-/** Now and then as many as make Redis change its encoding. */
+/** Sometimes as many as make Redis change its encoding. */
 const pairs = (g: Generator): ByteString[] =>
   g.some(() => [g.chance(0.5) ? g.field() : g.integer(), g.value()], 1, g.chance(0.05) ? 150 : 5);
 
-/** How many fields to choose. The largest number of repeats that redis-server accepts is the end of it. */
+/** How many fields to choose, at most as many repeats as redis-server accepts. */
 const choices = (g: Generator): ByteString => {
   const count = g.chance(0.8) ? String(g.random.between(-8, 12)) : g.integer();
   return count === "-9223372036854775807" ? "-4611686018427387904" : count;

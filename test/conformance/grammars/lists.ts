@@ -1,14 +1,14 @@
-/** How the commands on lists are called. */
+/** Calls of the commands on lists. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { FamilyGrammar, Generator } from "../grammar.js";
 
-/** Now and then as many as make Redis change its encoding. */
+/** Sometimes as many as make Redis change its encoding. */
 const elements = (g: Generator): ByteString[] => g.some(() => g.member(), 1, g.chance(0.05) ? 150 : 10);
 const pushed = (g: Generator): ByteString[] => [g.key(), ...elements(g)];
 const popped = (g: Generator): ByteString[] => [g.key(), ...g.maybe(0.5, g.count())];
 const end = (g: Generator): ByteString => (g.chance(0.97) ? g.caseOf(g.oneOf("LEFT", "RIGHT")) : "MIDDLE");
 
-/** Not the one rank that redis-server 7.0 cannot negate. */
+/** A rank, except the one that redis-server 7.0 cannot negate. */
 const rank = (g: Generator): ByteString => {
   const number = g.chance(0.85) ? String(g.random.between(-3, 3)) : g.integer();
   return number === "-9223372036854775808" ? "-9223372036854775807" : number;

@@ -1,4 +1,4 @@
-/** How SQL is called: few tables, columns and values, so that they meet; in words of either language. */
+/** Calls of SQL: few tables, columns and values, so that they collide; in the words of both dialects. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { FamilyGrammar, Generator } from "../grammar.js";
 

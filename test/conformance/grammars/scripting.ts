@@ -1,4 +1,4 @@
-/** How what is asked of scripts and functions is called, of which neither side has any. */
+/** Calls of the commands on scripts and functions. Neither side has any script or function. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { FamilyGrammar, Generator } from "../grammar.js";
 

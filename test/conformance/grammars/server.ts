@@ -1,4 +1,4 @@
-/** How the commands on the server, the connection and the table itself are called. */
+/** Calls of the commands on the server, the connection and the table of commands. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { FamilyGrammar, Generator } from "../grammar.js";
 
@@ -7,7 +7,7 @@ const flushMode = (g: Generator): readonly ByteString[] =>
 
 const keyCount = (g: Generator): ByteString => g.oneOf("1", "2", "3", "0", "-1");
 
-/** A whole call of another command. */
+/** A complete call of another command. */
 const otherCall = (g: Generator): readonly ByteString[] =>
   g.oneOf<readonly ByteString[]>(
     ["GET", g.key()],

@@ -1,20 +1,20 @@
-/** How the commands on sets are called. */
+/** Calls of the commands on sets. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { FamilyGrammar, Generator } from "../grammar.js";
 
 const members = (g: Generator, max = 6): ByteString[] => g.some(() => g.member(), 1, max);
 
-/** Keys behind their number, which is now and then a wrong one. */
+/** Keys after their number, which is sometimes wrong. */
 const countedKeys = (g: Generator): ByteString[] => {
   const keys = g.keys(1, 3);
   const count = g.chance(0.9) ? String(keys.length) : g.oneOf(g.count(), String(keys.length + 1), "0", "-1");
   return [count, ...keys];
 };
 
-/** A limit, its own edges and doubled ones too. */
+/** Sometimes a LIMIT, which may be invalid. */
 const limit = (g: Generator): readonly ByteString[] => g.maybe(0.5, "LIMIT", g.count());
 
-/** A count of either sign; no number of repetitions that would take all memory. */
+/** A count of either sign, but no number of repeats that would exhaust the memory. */
 const signedCount = (g: Generator): ByteString =>
   g.chance(0.85)
     ? String(g.random.between(-12, 12))

@@ -1,16 +1,16 @@
-/** How the commands on sorted sets are called. */
+/** Calls of the commands on sorted sets. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { FamilyGrammar, Generator } from "../grammar.js";
 
 const members = (g: Generator, max = 5): ByteString[] => g.some(() => g.member(), 1, max);
 
-/** Pairs of score and member; often all of one score, so that ranges of names mean something. */
+/** Pairs of score and member, often all of one score, so that ranges of members are defined. */
 const pairs = (g: Generator): ByteString[] => {
   const score = g.chance(0.35) ? g.oneOf("0", "1", "-0") : undefined;
   return g.some(() => [score ?? g.score(), g.member()], 1, 8);
 };
 
-/** Keys behind their number, which is now and then a wrong one; sorted sets mostly, sets too. */
+/** Keys after their number, which is sometimes wrong; mostly sorted sets, sometimes sets. */
 const countedKeys = (g: Generator): ByteString[] => {
   const keys = g.some(() => g.key(g.chance(0.85) ? "zset" : "set"), 1, 3);
   const count = g.chance(0.92) ? String(keys.length) : g.oneOf(g.count(), String(keys.length + 1), "0", "-1");
@@ -22,7 +22,7 @@ const weights = (g: Generator, count: number): ByteString[] => [
   ...g.some(() => (g.chance(0.7) ? g.oneOf("1", "2", "-1", "0.5", "0") : g.score()), count, count),
 ];
 
-/** Keys and what may follow them. */
+/** Keys and the options that may follow them. */
 const combination = (g: Generator, options: readonly ("weights" | "scores")[]): ByteString[] => {
   const keys = countedKeys(g);
   const mayWeigh = options.includes("weights");
@@ -43,7 +43,7 @@ const limit = (g: Generator): readonly ByteString[] => [
   g.oneOf("-1", g.count(), g.index()),
 ];
 
-/** Two ends of a kind; the kinds get mixed up now and then. */
+/** Two bounds of a kind; sometimes the kinds are mixed. */
 const ends = (g: Generator, kind: "rank" | "score" | "lex"): ByteString[] => {
   const end = {
     rank: () => g.index(),
@@ -53,7 +53,7 @@ const ends = (g: Generator, kind: "rank" | "score" | "lex"): ByteString[] => {
   return [end(), end()];
 };
 
-/** ZRANGE's and ZRANGESTORE's ends and options. */
+/** Bounds and options of ZRANGE and ZRANGESTORE. */
 const range = (g: Generator, scores: number): ByteString[] => {
   const kind = g.oneOf("rank" as const, "score" as const, "lex" as const);
   const by = kind === "rank" ? [] : [kind === "lex" ? "BYLEX" : "BYSCORE"];
@@ -70,7 +70,7 @@ const range = (g: Generator, scores: number): ByteString[] => {
   ];
 };
 
-/** The older commands' ends and options. */
+/** Bounds and options of the older commands. */
 const oldRange = (g: Generator, kind: "rank" | "score" | "lex"): ByteString[] => [
   ...ends(g, kind),
   ...g.shuffleOptions([
@@ -81,7 +81,7 @@ const oldRange = (g: Generator, kind: "rank" | "score" | "lex"): ByteString[] =>
   ]),
 ];
 
-/** A count of either sign; no number of repetitions that would take all memory. */
+/** A count of either sign, but no number of repeats that would exhaust the memory. */
 const signedCount = (g: Generator): ByteString =>
   g.chance(0.85)
     ? String(g.random.between(-12, 12))

@@ -1,4 +1,4 @@
-/** How the commands on streams are called. */
+/** Calls of the commands on streams. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { FamilyGrammar, Generator } from "../grammar.js";
 
@@ -7,11 +7,11 @@ const NUMBER_EDGES: readonly ByteString[] = [
   ...["-1", "-05", "-0", "+1", " 1", "01", "", "abc", "1 ", "*", "18446744073709551614"],
 ];
 
-/** A small number, so that ids meet; now and then an edge. */
+/** A small number, so that ids collide; sometimes a limit. */
 const number = (g: Generator): ByteString =>
   g.chance(0.96) ? String(g.random.below(6)) : g.oneOf(...NUMBER_EDGES);
 
-/** `ms-seq`, `ms`, or nonsense. */
+/** An id as `ms-seq` or `ms`, or an invalid one. */
 const id = (g: Generator): ByteString => {
   const kind = g.random.below(40);
   if (kind < 30) return `${number(g)}-${number(g)}`;
@@ -21,10 +21,10 @@ const id = (g: Generator): ByteString => {
     : g.oneOf("-", "+", "*", "$", ">", "1-1-1", "0-0", "1-1\0", "1".repeat(130));
 };
 
-/** Only ids that others may name as well: behind `*` no small one is taken. */
+/** Whether a key gets only small ids, which other calls use too: after an id from `*`, XADD accepts no small one. */
 const isOfSmallIds = (key: ByteString): boolean => key === "m:1" || key === "m:2";
 
-/** An id that goes up with the calls, so that most of them are taken. */
+/** A new id, mostly one that XADD accepts. */
 const newId = (g: Generator, key: ByteString): ByteString => {
   const kind = g.random.below(20);
   if (isOfSmallIds(key) && kind < 17) return `${g.random.below(6)}-*`;
@@ -36,7 +36,7 @@ const newId = (g: Generator, key: ByteString): ByteString => {
 /** Milliseconds that no clock has reached. */
 const AFTER_ALL = 10 ** 13;
 
-/** Half of them behind every entry, or hardly any would be taken. */
+/** The last id of a stream. Half of them are after every entry, otherwise hardly any would be accepted. */
 const lastId = (g: Generator): ByteString => {
   const kind = g.random.below(4);
   if (kind === 0) return id(g);

@@ -1,17 +1,17 @@
-/** How the commands on strings are called. */
+/** Calls of the commands on strings. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { FamilyGrammar, Generator } from "../grammar.js";
 
-/** An offset or a length: near a value's ends, or an edge; none that would make a value of many megabytes. */
+/** An offset or a length: near a value's ends, or a limit; none that would make a value of many megabytes. */
 const place = (g: Generator): ByteString =>
   g.chance(0.85) ? String(g.random.between(-12, 40)) : g.integer();
-/** An offset to write at: the edges that Redis refuses, and none between them and some hundred bytes. */
+/** An offset to write at: limits that Redis refuses, or a small offset, so that no value becomes large. */
 const writeOffset = (g: Generator): ByteString =>
   g.chance(0.85)
     ? String(g.random.between(-1, 60))
     : g.oneOf("536870912", "4294967296", "9223372036854775807", "-1", "abc", "01", "");
 
-/** One of the ways to say when a key ends. */
+/** An option that sets the expiry time. */
 const expiry = (g: Generator): readonly ByteString[] =>
   g.oneOf(
     ["EX", g.seconds()],

@@ -1,4 +1,4 @@
-/** --admin on the real daemon: what of its work shows. */
+/** Tests --admin on the real daemon: what it shows of the daemon's work. */
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

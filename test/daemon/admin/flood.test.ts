@@ -1,4 +1,4 @@
-/** A daemon with all that it can have starts and stops under requests to every path of --admin. */
+/** Tests that a daemon with all its listeners starts and stops under requests to every path of --admin. */
 import assert from "node:assert/strict";
 import { type IncomingMessage, request } from "node:http";
 import { test } from "node:test";
@@ -26,7 +26,7 @@ const COMMANDS = 400;
 const UNITS = 20;
 const LISTENERS = ["ws", ...USER_LISTENER_NAMES].flatMap((name) => [`--${name}`, "0"]);
 
-/** Visitors that ask for one path after the other, also while nothing listens there. */
+/** Visitors that request one path after the other, even while no process listens there. */
 class Flood {
   readonly statuses = new Map<number, number>();
   readonly states = new Set<string>();
@@ -52,7 +52,7 @@ class Flood {
     }
   }
 
-  /** Settles when the answer is complete, or the connection ends; of events after the first. */
+  /** Sends a request. Resolves when the answer is complete or the connection ends; for events, after the first. */
   #ask(path: string, method: string): Promise<void> {
     return new Promise((resolve) => {
       const asked = request({ host: "127.0.0.1", port: this.#port, path, method }, (answer) => {

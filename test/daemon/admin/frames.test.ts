@@ -1,4 +1,7 @@
-/** What a page receives is of the daemon's own counting, whether a page was open or not, and its own site's alone. */
+/**
+ * Tests that a page's data comes from the daemon's own counters, whether a page was open or not, and goes to pages of
+ * its own site alone.
+ */
 import assert from "node:assert/strict";
 import { get } from "node:http";
 import { test } from "node:test";

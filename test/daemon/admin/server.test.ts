@@ -1,4 +1,7 @@
-/** --admin: what its two pages say, what else they answer, and that nobody is held up by one who asks and does not read. */
+/**
+ * Tests --admin: the contents of its two pages, its other answers, and that a client that does not read its answer
+ * delays no other.
+ */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import type { ServerResponse } from "node:http";
@@ -67,7 +70,7 @@ async function startAdmin(
   };
 }
 
-/** `name{labels}` → value. */
+/** Returns the metrics: `name{labels}` → value. */
 async function scrape(admin: Started): Promise<Map<string, number>> {
   const response = await admin.get("/metrics");
   assert.equal(response.status, 200);
@@ -161,7 +164,7 @@ test("/metrics shows what the observer was told", async () => {
   };
   for (const [name, value] of Object.entries(due)) assert.equal(found.get(name), value, name);
   assert.ok(Math.abs((found.get("dbsyncd_verify_seconds_sum") ?? 0) - 0.25004) < 1e-9);
-  // A second scrape tells the same, not the sum of both.
+  // A second scrape returns the same, not the sum of both.
   const again = await scrape(admin);
   for (const [name, value] of Object.entries(due)) assert.equal(again.get(name), value, name);
 });
@@ -302,7 +305,7 @@ test("a page that cannot be made is an answer, and the daemon goes on", async ()
   assert.equal((await admin.get("/healthz")).status, 200);
 });
 
-/** A site each of whose parts fails: before it has written anything, or after. */
+/** Returns a site all of whose parts fail: ahead of any output, or after some. */
 function failingSite(): Site {
   const fail = (): never => {
     throw new Error("broken");

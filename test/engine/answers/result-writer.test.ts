@@ -1,4 +1,4 @@
-/** The bytes of results: what they are, and what keeping them takes. */
+/** Tests the bytes of results, and the memory that stored ones take. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ResultWriter } from "../../../engine/answers/result-writer.js";
@@ -7,7 +7,7 @@ import { bytesInUse } from "../../support/garbage.js";
 
 const ROOM = 1e6;
 
-/** The answer to an envelope. */
+/** Returns the answer to an envelope. */
 function answer(replies: readonly Reply[]) {
   const writer = new ResultWriter(ROOM, "");
   for (const reply of replies) writer.add(reply, "");

@@ -1,4 +1,4 @@
-/** Keys that expire together are dropped in turns, however many they are. */
+/** Tests that keys that expire together are dropped in several turns, however many they are. */
 import assert from "node:assert/strict";
 import { mock, test } from "node:test";
 import { MemoryBackend } from "../../../engine/backends/memory.js";
@@ -12,7 +12,7 @@ const ROUND_MS = 100;
 test("dropping many expired keys takes one turn at a time, though the next rounds come meanwhile", async () => {
   let now = START;
   let uptime = 0;
-  // Each look at the clock ends a turn.
+  // Each reading of the clock ends a turn.
   const environment: Environment = { ...realEnvironment, clock: () => now, uptime: () => (uptime += 1000) };
   const backend = new MemoryBackend(environment);
   for (let key = 0; key < KEYS; key++)
@@ -35,7 +35,7 @@ test("dropping many expired keys takes one turn at a time, though the next round
       assert.ok(dropped > 0 && dropped <= ofOneTurn, `${dropped} keys in one turn`);
     }
 
-    // Those that expire afterwards are dropped as well.
+    // Keys that expire afterwards are dropped as well.
     await new Promise<void>((turn) => setImmediate(turn));
     backend.execute(["SET", "later", "v", "PX", "5"], { at: now, db: 0, id: "unit" });
     now += 1000;

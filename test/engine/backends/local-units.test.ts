@@ -1,4 +1,4 @@
-/** Names of units that come without any: few, so that keys take little memory, and yet a change is always seen. */
+/** Tests the names of local units: few, so that keys take little memory, yet each change remains visible. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { LocalUnits } from "../../../engine/backends/local-units.js";

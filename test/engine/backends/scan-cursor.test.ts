@@ -1,4 +1,7 @@
-/** Cursors of other daemons in signed commands: an error, whichever daemon receives them; at 0, and at the daemon that gave it, the scan goes on. */
+/**
+ * Tests cursors of other daemons in signed commands: an error, whichever daemon receives them. Cursor 0, and the
+ * cursor's own daemon, continue the scan.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { TimelineBackend } from "../../../cluster/replica/timeline-backend.js";
@@ -29,7 +32,7 @@ test("a cursor of another daemon is an error, in each family", () => {
   assert.ok(!isForeign("GET 5"));
 });
 
-/** Pages of a client that signs its scan as one of several commands, which it sends to several daemons. */
+/** Returns whether another daemon's cursor is refused in a transaction with these commands. */
 async function isForeignTogether(backend: Backend, write: readonly (readonly string[])[]): Promise<boolean> {
   const scan = ["SCAN", String((BigInt(cursorTag() ^ 1) << 32n) + 7n)];
   const unit = { at: START, db: 0, id: "u".repeat(36) };

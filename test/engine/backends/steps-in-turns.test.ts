@@ -1,4 +1,6 @@
-/** Long queries sent without the --sql listener: in turns where they are sent by themselves, bounded where they are one step. */
+/**
+ * Tests long queries without the --sql listener: run in turns where they are alone, bounded where they are one step.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { RecordedPath } from "../../../cluster/replica/recorded-path.js";
@@ -23,13 +25,13 @@ import { START, TimelineSubject } from "../../timeline/support/timeline-subject.
 
 const ROWS = 5000;
 const LONG = ["SQL", "d", "select a from t where a >= 0"];
-/** Joins 25 million pairs, and finds none. */
+/** Joins 25 million pairs, without a result. */
 const ENDLESS = ["SQL", "d", "select x.a from t x join t y on x.a + y.a < 0"];
 const SQL_RO = findCommand("SQL_RO") as Command;
 const SENDER: CommandSender = { db: 0, now: START, as: null, isStable: false, readsAll: true };
 const unit: Unit = { at: START, db: 0, id: "u".repeat(36), seq: 1 };
 
-/** A clock by which each step of a long reply is a turn. */
+/** Returns a clock by which each step of a long reply is a turn. */
 function slowEnvironment(): Environment {
   let now = 0;
   return {
@@ -58,7 +60,7 @@ const aggregated = (...pipeline: readonly object[]) => [
   JSON.stringify({ pipeline }),
 ];
 
-/** Each goes through all documents. */
+/** Queries that read all documents. */
 const OF_DOCUMENTS: readonly (readonly string[])[] = [
   ["MDB.FIND", "d", "c", '{"filter":{"n":3}}'],
   ["MDB.FIND", "d", "c", '{"filter":{"n":-1}}'],
@@ -72,7 +74,7 @@ const OF_DOCUMENTS: readonly (readonly string[])[] = [
   aggregated({ $limit: 3 }, { $lookup: { from: "c", localField: "n", foreignField: "_id", as: "other" } }),
 ];
 
-/** Changes each document, and their number. */
+/** Changes of each document, and their number. */
 const CHANGES: readonly (readonly string[])[] = [
   ["MDB.DELETE", "d", "c", "1", '{"q":{"n":5},"limit":0}'],
   ["MDB.UPDATE", "d", "c", "1", '{"q":{},"u":{"$set":{"n":99,"q":[3]}},"multi":true}'],
@@ -183,7 +185,7 @@ for (const [where, open] of Object.entries(SCENES)) {
     assert.ok(!(many instanceof Promise) && many.kind === "array");
     assert.notEqual(many.items[0]?.kind, "error");
     isRefused(many.items[99]);
-    // Others' queries are not bounded by what one unit used.
+    // What one unit has used does not bound other clients' queries.
     assert.equal(rowsOf(await backend.execute(LONG, unit)), ROWS);
   });
 }

@@ -1,4 +1,4 @@
-/** Which of many beginnings a text has: all of them, and with few looks. */
+/** Tests which of many prefixes a text has: all of them, with few comparisons. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Beginnings } from "../../../engine/channels/beginnings.js";

@@ -1,4 +1,7 @@
-/** What is said on a channel of one of three daemons is heard at all of them, once; and what others make of that is not. */
+/**
+ * Tests that a message on a channel of one of three daemons reaches all of them once, and that forged messages do
+ * not.
+ */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { createClient } from "../../../client/entry.js";
@@ -64,7 +67,7 @@ async function helloOf(port: number) {
   return await client.hello();
 }
 
-/** A subscriber, and all that it has heard. */
+/** A subscriber, with all messages that it has received. */
 class Hearer implements Disposable {
   readonly #client: RawClient;
   #heard = "";
@@ -84,7 +87,7 @@ class Hearer implements Disposable {
     return this.#client.received !== "";
   }
 
-  /** What was said until the word that is waited for, which is the last of all. */
+  /** Waits for the message `last`. @returns the messages up to it */
   async until(last: string): Promise<readonly string[]> {
     while (!this.#heard.endsWith(`\r\n${last}\r\n`)) {
       const more = await this.#client.read(1);
@@ -100,7 +103,7 @@ class Hearer implements Disposable {
   }
 }
 
-/** Who is connected may not have told yet that it takes messages. */
+/** Waits until the daemons accept each other's messages, which connected ones may not have announced yet. */
 async function hearEachOther(): Promise<void> {
   for (const daemon of replicas) {
     const channel = `from ${daemon.port}`.replace(" ", "-");
@@ -123,7 +126,7 @@ test("what a Redis client says is heard by each subscriber of each daemon, once 
   for (const text of texts) assert.deepEqual(await publisher.call("PUBLISH", "news", text), integer(1));
   for (const hearer of all) assert.deepEqual(await hearer.until("message 49"), texts);
   for (const hearer of all) hearer[Symbol.dispose]();
-  // Nothing of it is recorded: all that is recorded are the daemons' own keys.
+  // No message is recorded; the only entries are the daemons' own keys.
   for (const daemon of replicas) {
     using client = await EnvelopeClient.open(daemon.port, app);
     assert.deepEqual(await client.replies([["DBSIZE"]]), [integer(0)]);
@@ -137,7 +140,7 @@ test("what a client signs is heard once everywhere, whether it reaches one daemo
   await using every = createClient({ ...options, servers: replicas.map(({ port }) => `127.0.0.1:${port}`) });
   assert.equal(await one.call("PUBLISH signed first"), 1);
   assert.equal(await every.call(["PUBLISH", "signed", "second"], { policy: "all" }), 1);
-  // Beside a write, which is recorded: each goes by itself.
+  // With a write, which is recorded: the two are independent.
   const [written, heard] = await Promise.all([
     every.call("SET beside 1"),
     every.call("PUBLISH signed third"),
@@ -238,9 +241,9 @@ test("a member that lies is not heard, and one that goes on is shut out", async 
   const own = { privateKey: member.identity.key, id: member.identity.id };
   let number = 1;
   for (const envelope of [
-    // Another's key, over other bytes.
+    // The signature of another key, over other bytes.
     { ...signed("forged"), signature: signed("other").signature },
-    // A key that nobody has let in: its own.
+    // A key that no administrator has authorized: its own.
     signCommands(own, [["PUBLISH", "lies", "own"]], { cluster }),
     signed("late", { at: Date.now() - 31_000 }),
     signed("early", { at: Date.now() + 60_000 }),

@@ -1,4 +1,4 @@
-/** Which keys go. */
+/** Tests which keys are evicted. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Evictor } from "../../../engine/memory/eviction.js";
@@ -12,7 +12,7 @@ import { SeededRandom } from "../../support/seeded-random.js";
 
 const KEYS = 1000;
 
-/** Every other key expires, the later the higher its number; half of them in database 1. */
+/** Makes a database. Every other key expires, in the order of the numbers; half of them are in database 1. */
 function makeDatabase(usage: Usage | null = null): Database {
   const database = new Database({ usage });
   for (let i = 0; i < KEYS; i++) {
@@ -48,7 +48,7 @@ function evict(policy: Evicting, database: Database, ...path: number[]): Set<num
   return left;
 }
 
-/** Shares of what is left are alike in both halves of the keys that may go. */
+/** Checks that both halves of the candidates have lost about equally many keys. */
 function assertEven(left: ReadonlySet<number>, candidates: readonly number[]): void {
   const half = candidates.length / 2;
   const [low, high] = [candidates.slice(0, half), candidates.slice(half)].map(
@@ -77,7 +77,7 @@ test("volatile-random drops keys that expire alike, and no others", () => {
 
 test("volatile-ttl drops the keys that expire first, and no others", () => {
   const database = makeDatabase();
-  // Expiry times that are no more must not mislead it.
+  // Removed expiry times must not mislead it.
   for (const db of [0, 1]) database.execute(["PERSIST", "k0"], { at: 1, db, id: "u" });
   database.execute(["PEXPIRE", "k2", "1000000"], { at: 1, db: 0, id: "u" });
   const left = evict("volatile-ttl", database, 3);

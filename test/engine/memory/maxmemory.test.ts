@@ -1,4 +1,4 @@
-/** Daemons that reach --maxmemory: what they refuse, what they drop, and that space comes back. */
+/** Tests daemons that reach --maxmemory: what they refuse, what they drop, and that memory is released. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { refused } from "../../../engine/answers/request.js";
@@ -22,12 +22,15 @@ import { SeededRandom } from "../../support/seeded-random.js";
 const MIB = 1024 * 1024;
 const LIMIT = 48 * MIB;
 const VALUE = "v".repeat(16 * 1024);
-/** Of these values; far more than fit. */
+/** The number of these values; far more than fit. */
 const MANY = (3 * LIMIT) / VALUE.length;
 const BATCH = 64;
-/** Writes between two readings: so few of all keys that ten chosen at random are not all as new as what is read. */
+/**
+ * Writes between two readings: few compared to all keys, so that ten random keys are not all as new as those that are
+ * read.
+ */
 const READ_EVERY = 32;
-/** By which the daemon tells the times of keys' use. */
+/** The resolution of the daemon's times of use, in milliseconds. */
 const USE_TICK_MS = 10;
 const OOM = "OOM command not allowed when used memory > 'maxmemory'.";
 const pair = makeKeyPair();
@@ -39,7 +42,7 @@ async function respOf(daemon: DaemonProcess): Promise<RedisConnection> {
 
 const isOom = (reply: Reply) => reply.kind === "error" && reply.text === OOM;
 
-/** Sets keys until one is refused. @returns how many were set: if it is MANY, all were */
+/** Sets keys until one is refused. @returns how many were set; MANY: all */
 async function fill(client: RedisConnection, name = "k", rest: readonly string[] = []): Promise<number> {
   let taken = 0;
   for (let i = 0; i < MANY && taken === i; i += BATCH) {
@@ -104,7 +107,7 @@ test("a daemon that evicts any key refuses nothing and stays near its limit", as
     return size.kind === "integer" && Number(size.value) * VALUE.length < LIMIT;
   });
   assert.equal((await client.call("SET", "k", "v")).kind, "status");
-  // In one turn, so that nothing goes between.
+  // In one turn, so that no other command runs between them.
   for (const argv of [["MULTI"], ["INFO", "memory", "stats"], ["DBSIZE"], ["EXEC"]]) client.queue(argv);
   const done = (await client.flush()).at(-1);
   assert.ok(done?.kind === "array");
@@ -133,7 +136,7 @@ for (const policy of some(["allkeys-lru", "allkeys-lfu"]))
       const now = Date.now();
       for (const key of hot) client.queue(["STRLEN", key]);
       await client.flush();
-      // What is set next is of another time to the daemon, however fast it is.
+      // The daemon then assigns a later time to the next write, however fast it is.
       while (Date.now() < now + USE_TICK_MS) await new Promise((resolve) => setTimeout(resolve, 1));
     }
     await client.flush();
@@ -207,7 +210,7 @@ test("a limit that V8's heap would not reach is said at the start, with what to 
   assert.ok(!other.log.some(isAbout));
 });
 
-/** Full when told so. */
+/** Returns a limit whose state the test sets. */
 function makeMemory(): { isFull: boolean } & MemoryLimit {
   const memory = {
     isFull: true,

@@ -1,4 +1,4 @@
-/** When the daemon's memory counts as full: by what a gauge tells, on a clock that the test moves. */
+/** Tests when the daemon's memory counts as full: by the values of a gauge, on a clock that the test moves. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { HeapGauge, type MemoryGauge } from "../../../engine/memory/memory-gauge.js";
@@ -11,7 +11,7 @@ import { double } from "../../support/double.js";
 const LIMIT = 1000;
 const LOOK_MS = 50;
 
-/** Live objects and garbage, of which a collection leaves the former. */
+/** A gauge with live objects and garbage. A collection removes the latter. */
 class FakeGauge implements MemoryGauge {
   readonly most = Number.POSITIVE_INFINITY;
   live = 0;
@@ -31,7 +31,7 @@ class FakeGauge implements MemoryGauge {
 interface Scene {
   readonly gauge: FakeGauge;
   readonly limit: MemoryLimit;
-  /** Lets time pass. */
+  /** Advances the clock. */
   readonly wait: (milliseconds: number) => void;
 }
 
@@ -67,7 +67,7 @@ async function withLimit(
   assert.equal(next, null, "it looks no more");
 }
 
-/** A hundred small keys. */
+/** Returns a database with a hundred small keys. */
 function filledDatabase(): Database {
   const database = new Database();
   for (let i = 0; i < 100; i++) database.execute(["SET", `k${i}`, "v"], { at: 0, db: i % 3, id: "u" });

@@ -1,4 +1,4 @@
-/** A Redis that follows the fold, against a real one: it ends in the same state, whatever happens to it. */
+/** Tests a Redis that mirrors the fold, with a real one: it reaches the same state after every fault. */
 import assert from "node:assert/strict";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import { after, before, beforeEach, describe, test } from "node:test";
@@ -29,7 +29,7 @@ const writing = comparedGrammars.filter(({ name }) => {
   return command instanceof CommandFailure || command.writes;
 });
 
-/** A port before Redis's, on which the connections that subscribe can be held, both ends open. */
+/** A port in front of Redis that can hold subscribed connections, with both ends open. */
 class HalfOpen {
   readonly #server: Server;
   readonly #pairs = new Set<readonly [Socket, Socket]>();
@@ -133,7 +133,7 @@ describe("a mirror", { skip }, () => {
       const reply = await redis.call("EXISTS", "short");
       return reply.kind === "integer" && reply.value === 0;
     });
-    // Behind it, so that what Redis says of the one that expired has been looked at.
+    // Once this write is found, Redis's event about the expired key has been processed.
     await redis.call("SET", "long", "theirs");
     await until("that is found", () => running.figures.foreign > 0);
     assert.equal(running.figures.foreign, 1);

@@ -1,4 +1,4 @@
-/** A fold that a mirror follows, without a timeline: units are applied, and taken back and made again behind others that come late. */
+/** A fold for a mirror, without a timeline: it applies units, undoes them, and applies them again after late ones. */
 import { Changes } from "../../../engine/backends/changes.js";
 import { Mirror } from "../../../engine/mirror/mirror.js";
 import type { MirrorFigures, MirrorParts } from "../../../engine/mirror/mirror-parts.js";
@@ -14,7 +14,7 @@ import type { LogLine } from "../../support/daemon-process.js";
 import { keepLog } from "../../support/log-lines.js";
 import { RedisConnection } from "../../support/redis-connection.js";
 
-/** All that the fold has. */
+/** All databases of the fold. */
 const DBS = [...Array(16).keys()];
 
 export const OWN = "a".repeat(64);
@@ -33,7 +33,7 @@ export class MirroredFold {
   #units = 0;
   #tail: Applied[] = [];
 
-  /** Count of what was applied, which here tells states apart. */
+  /** The number of applied units, which identifies the state here. */
   get whole(): string {
     return String(this.#units);
   }
@@ -43,7 +43,7 @@ export class MirroredFold {
     this.#tail.push(this.#run(argv, this.#unit(db)));
   }
 
-  /** Takes back what was applied last, applies a unit and makes the others again. */
+  /** Undoes the last units, applies a unit, and applies them again. */
   applyLate(argv: readonly ByteString[], back: number, db = 0): void {
     const redone = this.#tail.splice(Math.max(0, this.#tail.length - back));
     for (const { records } of redone.toReversed()) this.database.undo(records);
@@ -70,7 +70,7 @@ export interface RunningMirror extends AsyncDisposable {
   readonly log: readonly LogLine[];
 }
 
-/** @param given  what differs from the usual */
+/** Starts a mirror. @param given  options that differ from the usual */
 export async function startMirror(
   fold: MirroredFold,
   port: number,
@@ -101,7 +101,7 @@ export async function startMirror(
   };
 }
 
-/** What Redis has that the fold has not, and the other way round. */
+/** Returns how Redis and the fold differ. */
 export async function differences({ database }: MirroredFold, port: number): Promise<readonly string[]> {
   using redis = await RedisConnection.open(port);
   const theirs = new Map(await stateOfRedis(redis, DBS));

@@ -1,4 +1,7 @@
-/** What a mirror is made of, each by itself: its options, its mark, the keys that wait, and when two values are the same. */
+/**
+ * Tests the components of a mirror in isolation: its options, its mark, the waiting keys, and the comparison of
+ * values.
+ */
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
@@ -101,7 +104,7 @@ test("keys wait once each, in order, until there are too many of them", () => {
   dirty.keyChanged(0, "while lost");
   dirty.begin();
   assert.equal(dirty.size, 0);
-  // What it has found itself has room beyond that.
+  // Keys that it finds itself do not count towards the limit.
   dirty.add(["a", "b", "c", "d"].map((key) => ({ db: 0, key })));
   assert.equal(dirty.size, 4);
 });
@@ -211,7 +214,7 @@ test("a key in Redis is compared with its time, and forms that are not known are
   assert.equal(compared("none", null, -2), "same");
   const footer = Buffer.alloc(10);
   assert.equal(compared("s", Buffer.concat([Buffer.from([99]), footer]), -1), "unreadable");
-  // A set in a listpack, as Redis 7.2 has it: head, "b", "a", end.
+  // A set in a listpack, as Redis 7.2 stores it: head, "b", "a", end.
   const pack = Buffer.from([13, 0, 0, 0, 2, 0, 0x81, 0x62, 2, 0x81, 0x61, 2, 0xff]);
   assert.equal(compared("s", Buffer.concat([Buffer.from([20, pack.length]), pack, footer]), -1), "same");
 });

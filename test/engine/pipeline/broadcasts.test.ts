@@ -1,4 +1,4 @@
-/** An envelope of messages is told once, whoever brings it and however late it comes again. */
+/** Tests that an envelope of messages is delivered once, whatever its source and however late it is repeated. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -1,4 +1,4 @@
-/** What is said of an envelope that is to be certain, where nothing of it had an effect. */
+/** Tests the confirmed answer to an envelope without any effect. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { denialOf, resultOf } from "../../../engine/answers/result-writer.js";

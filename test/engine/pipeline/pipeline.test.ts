@@ -1,4 +1,4 @@
-/** The path of a request, with backends and a verifier of the test's own. */
+/** Tests the path of a request, with the test's own backends and verifier. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { pino } from "pino";

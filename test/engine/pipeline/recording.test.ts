@@ -1,4 +1,4 @@
-/** What the pipeline asks where nothing is recorded. */
+/** Tests the pipeline's recording where there is no timeline. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

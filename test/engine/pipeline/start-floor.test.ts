@@ -1,4 +1,4 @@
-/** From when on a daemon takes envelopes in front of real redis-servers, by a clock that the test moves. */
+/** Tests when a daemon starts to accept envelopes in front of real redis-servers, by a clock that the test moves. */
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { RedisBackend } from "../../../engine/backends/redis/redis.js";
@@ -20,10 +20,10 @@ const FUTURE_MS = 5 * SECOND;
 const PAUSE_MS = 5;
 
 const pair = makeKeyPair();
-/** Where nothing comes of it. */
+/** Options without an effect here. */
 const options = { timeout: 60_000 };
 
-/** A daemon in front of these. @param aheadMs  how its clock stands to theirs */
+/** Makes a daemon in front of these databases. @param aheadMs  milliseconds by which its clock is ahead of theirs */
 async function makeFront(databases: string, aheadMs = 0) {
   const clock = { now: Date.now() + aheadMs, uptime: 0 };
   const environment = { ...realEnvironment, clock: () => clock.now, uptime: () => clock.uptime };
@@ -46,7 +46,7 @@ async function makeFront(databases: string, aheadMs = 0) {
     floor,
     pipeline,
     sign,
-    /** "result", or the refusal's code and effect. */
+    /** Returns "result", or the refusal's code and effect. */
     async outcome(envelope: SignedEnvelope): Promise<string> {
       const answer = await take(envelope);
       return answer.kind === "result" ? "result" : `${answer.code}, ${answer.effect}`;
@@ -55,7 +55,7 @@ async function makeFront(databases: string, aheadMs = 0) {
       clock.now += milliseconds;
       clock.uptime += milliseconds;
     },
-    /** What it said of clocks. */
+    /** Returns its warnings about clocks. */
     said: () => lines.filter(({ level }) => level === "warn"),
   };
 }
@@ -82,7 +82,7 @@ test(
       recorded.push(before.sign(visit));
     }
     for (const envelope of recorded) assert.equal(await before.outcome(envelope), "result");
-    // No further ahead of the other clock than an envelope may be.
+    // The other clock may be ahead by no more than an envelope's date may.
     await until(() => Date.now() + FUTURE_MS > before.clock.now);
 
     const again = await makeFront(at(redis.port), -20 * SECOND);
@@ -144,7 +144,7 @@ test(
     assert.equal(front.pipeline.recording.state, "catching-up");
     await using _late = await startRedis({ port });
     await until(() => front.floor.pending === null);
-    // A minute after the start, the start is no later than a minute ago: there is nothing to wait for.
+    // A minute after the start of the process, the earliest start is a minute ago, so the daemon need not wait.
     assert.equal(front.pipeline.recording.state, "live");
     assert.ok(front.floor.date < front.clock.now);
     assert.equal(await front.outcome(ahead), "too-old, not-applied");
@@ -233,7 +233,7 @@ test("a daemon without Redis has started when a client's next envelope is later 
     steps.shift()?.();
     await new Promise(setImmediate);
   };
-  // A client on the same machine counts from a whole millisecond: it dates one early at most.
+  // A client on the same machine counts from a whole millisecond, so its dates are at most one early.
   for (; clock.now - 1 <= floor.date; clock.now++) {
     await next();
     assert.equal(hasStarted, false);
@@ -241,7 +241,7 @@ test("a daemon without Redis has started when a client's next envelope is later 
   await next();
   await started;
 
-  // A clock that stands still or goes back holds up no start.
+  // A clock that stops or goes back delays no start.
   clock.now -= 10 * SECOND;
   const again = new StartFloor({ databases: [], future: 0, environment, log });
   hasStarted = false;

@@ -1,4 +1,4 @@
-/** Envelopes that wait for others: how many may, and that each is told once. */
+/** Tests envelopes that wait for other envelopes: their maximal number, and that each is notified once. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Waiters } from "../../../engine/pipeline/waiters.js";

@@ -1,4 +1,4 @@
-/** Redis clients as people use them, unchanged, before a sidecar and three daemons, of which one is killed meanwhile. */
+/** Tests common Redis clients, unchanged, with a sidecar and three daemons, one of which is killed meanwhile. */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { join } from "node:path";
@@ -11,21 +11,21 @@ import { repositoryRoot } from "../../support/repository.js";
 import { skipWithout } from "../../support/requirements.js";
 import { type SidecarScene, startScene, untilAll } from "./scene.js";
 
-/** A client that counts: each step adds 1 to its key, by more than one way, and tells what came of it. */
+/** A client that counts: each step adds 1 to its key, by several kinds of commands, and returns the result. */
 interface Counting extends Disposable {
   step(): Promise<number>;
 }
 
 interface Language {
   readonly name: string;
-  /** null: it comes with the tests. */
+  /** null: the tests bring it. */
   readonly debianPackage: string | null;
   open(port: number): Counting;
 }
 
 const programs = join(repositoryRoot, "test", "engine", "sidecar", "programs");
 
-/** Of a program that prints, for each line that it is given, what became of it. */
+/** Starts a program that prints, for each line that it reads, the result. */
 const ofProgram =
   (line: string, program: string, ...args: readonly string[]) =>
   (port: number): Counting => {
@@ -36,7 +36,7 @@ const ofProgram =
       async step() {
         child.stdin.write(`${line}\n`);
         const { value, done } = await told.next();
-        // What is no number is an error that redis-cli prints.
+        // Anything but a number is an error that redis-cli prints.
         assert.match(done ? "the end" : value, /^\d+$/);
         return Number(value);
       },
@@ -122,7 +122,7 @@ test("clients in four languages see no error while a daemon is killed, and all t
   t.after(() => {
     for (const client of counting) client[Symbol.dispose]();
   });
-  /** All at once, each step behind the one before. */
+  /** Starts all steps immediately; each runs after the preceding one. */
   const count = (from: number, to: number) =>
     Promise.all(
       counting.map(async (client) => {

@@ -1,18 +1,18 @@
-/** Transactions through a sidecar where one daemon has another state, and is the first to answer. */
+/** Tests transactions through a sidecar where one daemon has another state, and answers first. */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { Redis } from "ioredis";
 import { createClient } from "../../../client/dbsync-send.js";
 import { CALL_MS, type PlainScene, startPlain } from "./scene.js";
 
-/** Two of the three have the newer value; the third is what stood still. */
+/** The two daemons with the newer value; the third was stopped meanwhile. */
 const CURRENT = [0, 1];
 
 describe("three daemons of which one is behind", () => {
   let scene: PlainScene;
   const clients: Redis[] = [];
 
-  /** A sidecar's Redis client. Calls fail soon, as some daemons never answer. */
+  /** Opens a Redis client of the sidecar. Calls fail soon, as some daemons never answer. */
   async function open(...args: readonly string[]): Promise<Redis> {
     const { port } = await scene.sidecar("--backend-timeout", "700ms", ...args);
     const redis = new Redis({ port });
@@ -24,7 +24,7 @@ describe("three daemons of which one is behind", () => {
     for (const number of which) scene.daemons[number]?.kill(name);
   };
 
-  /** The key with one writer at two daemons, and another value of another writer at the third. */
+  /** Writes the key with one writer at two daemons, and with another value and writer at the third. */
   async function writeUnequal(key: string): Promise<void> {
     await using old = scene.only(2);
     await old.call(["SET", key, "old"]);
@@ -50,7 +50,7 @@ describe("three daemons of which one is behind", () => {
       await other.watch("a");
       signal(CURRENT, "SIGSTOP");
       const transaction = other.multi().set("a", "newest").exec();
-      // Only the daemon goes on that is behind. With --policy first its word is the client's answer, whatever it is.
+      // Only the daemon that is out of date resumes. With --policy first its answer is the client's answer.
       if (policy.length === 0) await assert.rejects(transaction, /^ReplyError: MAYBEAPPLIED/);
       else await transaction;
       signal(CURRENT, "SIGCONT");

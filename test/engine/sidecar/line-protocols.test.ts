@@ -1,4 +1,7 @@
-/** Clients of --sql, --memcached, --mongo and --json before a sidecar: what it is told by its daemons is told them as a daemon with data would. */
+/**
+ * Tests clients of --sql, --memcached, --mongo and --json at a sidecar: they get its daemons' answers as from a
+ * daemon with data.
+ */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { MongoClient } from "mongodb";
@@ -109,7 +112,7 @@ test("documents that a JSON client writes are carried, and read from the daemons
   assert.match(await ask(client, { ...users, action: "get" }), /"status":"error"/);
 });
 
-// Last, since it ends a daemon.
+// The last test, since it ends a daemon.
 test("SQL clients get the original's frames, byte for byte, while a daemon is killed", async () => {
   const flush = async () => {
     await using client = createClient({

@@ -1,4 +1,4 @@
-/** Three daemons that know each other, each a process with a folder of its own, and a sidecar before them. */
+/** Starts three daemons that are peers, each a process with its own folder, and a sidecar before them. */
 import type { KeyObject } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -13,32 +13,32 @@ import { freePort } from "../../support/free-port.js";
 
 export interface SidecarScene extends AsyncDisposable {
   readonly folder: string;
-  /** Of the sidecar, for Redis clients. */
+  /** The sidecar's port for Redis clients. */
   readonly port: number;
   readonly sidecar: DaemonProcess;
-  /** Their list, for a client. */
+  /** The daemons' list, for a client. */
   readonly servers: string;
   /** A file with the private key that the daemons know. */
   readonly key: string;
   readonly daemons: DaemonProcess[];
-  /** Starts one anew, with its folder. */
+  /** Restarts a daemon with its folder. */
   restart(number: number): Promise<void>;
 }
 
 export interface SceneOptions {
   /** More options of the sidecar. */
   readonly args?: readonly string[];
-  /** Signs with a key that no daemon knows. */
+  /** Whether the sidecar signs with a key that no daemon knows. */
   readonly isStranger?: boolean;
 }
 
 export const DAEMONS = 3;
 
-/** What calls get, and those of sidecars that are not told otherwise: a busy machine may need some of it. */
+/** Milliseconds that calls may take, by default also those of sidecars; only a busy machine needs them. */
 export const CALL_MS = 20_000;
 const PATIENT = ["--backend-timeout", `${CALL_MS}ms`];
 
-/** Daemons that have just started compare themselves with each other first. */
+/** Waits until they take writes: daemons that have just started first compare their timelines. */
 async function untilAllTakeWrites(servers: string, key: KeyObject): Promise<void> {
   await using client = createClient({ servers, key, policy: "all", timeout: CALL_MS });
   await until("all daemons take writes", () =>
@@ -49,7 +49,7 @@ async function untilAllTakeWrites(servers: string, key: KeyObject): Promise<void
   );
 }
 
-/** All of them, or none: one that is left would keep the file's process for ever. */
+/** Starts all daemons, or none: a remaining one would keep the file's process alive forever. */
 async function startAll(start: (number: number) => Promise<DaemonProcess>): Promise<DaemonProcess[]> {
   const started = await Promise.allSettled(Array.from({ length: DAEMONS }, (_, number) => start(number)));
   const daemons = started.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
@@ -108,11 +108,11 @@ export interface PlainScene extends AsyncDisposable {
   /** A file with the private key that the daemons know. */
   readonly key: string;
   readonly daemons: DaemonProcess[];
-  /** Of a daemon, for a client that knows it alone. */
+  /** Returns a client that knows one daemon alone. */
   only(number: number): Client;
-  /** Before these daemons; the arguments stand behind the usual ones. */
+  /** Starts a sidecar before these daemons. The arguments follow the usual ones. */
   sidecar(...args: readonly string[]): Promise<{ readonly port: number; readonly process: DaemonProcess }>;
-  /** Starts one anew, at its place. */
+  /** Restarts a daemon at its address. */
   restart(number: number): Promise<void>;
 }
 
@@ -122,7 +122,7 @@ export interface PlainOptions {
   readonly scheme?: "dbsync" | "dbsyncs";
 }
 
-/** Daemons that know nothing of each other and keep nothing: they start at once, and may differ. Sidecars are ended with them. */
+/** Starts daemons without peers and data. They start fast, and may differ. Sidecars end with them. */
 export async function startPlain({
   args = () => [],
   scheme = "dbsync",
@@ -166,7 +166,7 @@ export async function startPlain({
   };
 }
 
-/** What each daemon by itself answers to a read. */
+/** Returns each daemon's own answer to a read. */
 export async function askEach(
   { servers, key }: SidecarScene,
   command: readonly string[],
@@ -179,7 +179,7 @@ export async function askEach(
   );
 }
 
-/** Waits until all daemons answer the same to a read. */
+/** Waits until all daemons answer a read equally. */
 export async function untilAll(
   scene: SidecarScene,
   command: readonly string[],

@@ -1,4 +1,4 @@
-/** Unchanged Redis clients before a sidecar, and three daemons behind it. */
+/** Tests unchanged Redis clients at a sidecar of three daemons. */
 import assert from "node:assert/strict";
 import { after, before, beforeEach, describe, test } from "node:test";
 import { createClient } from "../../../client/dbsync-send.js";
@@ -122,7 +122,7 @@ test("a key that no daemon knows, and daemons that are away, are told in an erro
     /^NOTAPPLIED No daemon took the command: .*unknown-key.*fingerprint/,
   );
   for (const daemon of scene.daemons) await daemon.stop();
-  // It may not have heard yet that the last one is gone.
+  // The sidecar may not have noticed yet that the last one is gone.
   await until("it is told that they are away", async () => {
     const away = await redis.call("SET", "k", "v");
     const text = away.kind === "error" ? away.text : "";

@@ -1,4 +1,7 @@
-/** How many envelopes what clients send to a sidecar comes to: a daemon's count of the signatures that it has checked. */
+/**
+ * Tests how many envelopes a sidecar sends for its clients' commands, by a daemon's count of the signatures that it
+ * has checked.
+ */
 import assert from "node:assert/strict";
 import { get } from "node:http";
 import { test } from "node:test";
@@ -6,12 +9,12 @@ import { freePort } from "../../support/free-port.js";
 import { RedisConnection } from "../../support/redis-connection.js";
 import { startPlain } from "./scene.js";
 
-/** Of a pipeline: the chunks in which it may come, and then some. */
+/** The envelopes of a pipeline: more than the chunks in which it may come. */
 const PIPELINE_ENVELOPES_MAX = 10;
 const CONNECTIONS = 20;
 const COMMANDS = 50;
 
-/** What a page of a daemon holds. */
+/** Returns a daemon's page. */
 function page(port: number, path: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const request = get({ port, path, agent: false }, (response) => {
@@ -26,11 +29,11 @@ function page(port: number, path: string): Promise<string> {
 async function startCounted() {
   const admin = await freePort();
   const scene = await startPlain({ args: (number) => (number === 0 ? ["--admin", String(admin)] : []) });
-  // The answer of each daemon is waited for, so that the one that counts has had all.
+  // The sidecar waits for the answer of each daemon, so the daemon that counts has received all envelopes.
   const { port } = await scene.sidecar("--policy", "all");
   const count = async () =>
     Number(/^dbsyncd_verify_seconds_count (\d+)$/m.exec(await page(admin, "/metrics"))?.[1]);
-  /** How many envelopes some work comes to. */
+  /** Returns the number of envelopes that some work causes. */
   const counted = async (work: () => Promise<unknown>) => {
     const before = await count();
     await work();

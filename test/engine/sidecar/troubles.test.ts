@@ -1,4 +1,4 @@
-/** What clients of a sidecar are told when daemons hang, go, come back, differ, or know its key no more. */
+/** Tests a sidecar's answers when daemons hang, go, return, differ, or no longer know its key. */
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -34,7 +34,7 @@ describe("before the same plain daemons", () => {
     await until("it is written", async () => (await redis.call("SET", "k", "before")).kind === "status");
     for (const daemon of scene.daemons) daemon.kill("SIGSTOP");
     try {
-      // At once: a daemon that has been silent for some seconds is given nothing more.
+      // In one turn: a daemon that has been silent for some seconds is sent nothing more.
       const answers = await Promise.all([
         redis.call("SET", "k", "behind"),
         writer.call("SQL", "", "create database d"),
@@ -75,7 +75,7 @@ describe("before the same plain daemons", () => {
     assert.deepEqual(await later.call("GET", "k"), bulk("v"));
   });
 
-  // It ends two of them.
+  // It ends two daemons.
   test("with --policy majority the answer of most counts, and no answer is none", async () => {
     const { port } = await scene.sidecar("--policy", "majority");
     const { port: first } = await scene.sidecar();
@@ -97,13 +97,13 @@ describe("before the same plain daemons", () => {
     assert.deepEqual(await quick.call("GET", "most"), bulk("newer"));
   });
 
-  // It ends all.
+  // It ends all daemons.
   test("while all daemons are away a write is not applied, and once one is back it is", async () => {
     const { port } = await scene.sidecar();
     using redis = await RedisConnection.open(port);
     assert.deepEqual(await redis.call("SET", "k", "1"), OK);
     for (const daemon of scene.daemons) await daemon.stop();
-    // It may not have heard yet that the last one is gone.
+    // The sidecar may not have noticed yet that the last one is gone.
     await until("it is told that they are away", async () =>
       problem(await redis.call("SET", "k", "2")).startsWith("NOTAPPLIED No daemon answered"),
     );
@@ -145,7 +145,7 @@ test("daemons with TLS are known by --ca, and not without", async () => {
   await using scene = await startPlain({
     scheme: "dbsyncs",
     async args(_, folder) {
-      // All have the same: what one reads is not written anew beside it.
+      // All tests share one certificate: a test may read it while another one would write it.
       written ??= writeCertificate(folder);
       const { certificate, key } = await written;
       authority = certificate;

@@ -1,4 +1,4 @@
-/** What a sidecar makes of results is what the store had answered: of each command, with random arguments on random data. */
+/** Tests that a sidecar's replies equal the store's, for each command, with random arguments on random data. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ANSWERED_HERE } from "../../../engine/sidecar/signed-path.js";
@@ -22,7 +22,7 @@ const seed = seedOfRun();
 const EPISODES_A_FAMILY = amount(1, 6);
 const CALLS = 400;
 const AT = Date.UTC(2026, 0, 1);
-/** Of so many commands at least a reply must have come that RESP3 writes otherwise than RESP2. */
+/** The minimal number of commands with a reply that RESP3 writes differently from RESP2. */
 const CHANGED_MIN = 20;
 
 function isCarried(command: Command): boolean {

@@ -1,4 +1,4 @@
-/** The table "Commands that are not supported" of docs/sidecar.md, against a sidecar. */
+/** Tests the table "Commands that are not supported" of docs/sidecar.md with a sidecar. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -11,7 +11,7 @@ import { startPlain } from "./scene.js";
 
 const WITH_BLOCK = ["XREAD", "XREADGROUP"];
 
-/** Commands in the first column, as they are typed. */
+/** Returns the commands in the first column, as they are typed. */
 function listed(): readonly string[] {
   const page = readFileSync(join(repositoryRoot, "docs/sidecar.md"), "utf8");
   const [, section = ""] = page.split("## Commands that are not supported\n");

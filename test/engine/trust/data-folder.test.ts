@@ -1,4 +1,4 @@
-/** --data: what a daemon keeps over its restarts, and what it does not let pass. */
+/** Tests --data: what a daemon stores over restarts, and which folders it refuses. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { readdirSync, statSync, writeFileSync } from "node:fs";
@@ -146,7 +146,7 @@ test("a folder is made with those above it, and one that cannot be is refused", 
   const deep = join(folder.path, "some", "where", "below");
   openDataFolder(deep);
   assert.equal(openDataFolder(`${deep}/`).id, openDataFolder(deep).id);
-  // In a process of its own: what goes round for ever cannot be waited for.
+  // In a process of its own: a test cannot wait for an endless loop.
   const module = fileURLToPath(new URL("../../../engine/trust/data-folder.js", import.meta.url));
   const open = `import(${JSON.stringify(module)}).then(({ openDataFolder }) => openDataFolder(process.argv[1]))`;
   for (const path of ["/proc/dbsync", "/proc/dbsync/data", "/dev/null/data"]) {

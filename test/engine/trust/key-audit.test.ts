@@ -1,4 +1,4 @@
-/** What the log says of changes to the ring of keys, and of who is refused. */
+/** Tests what the log reports about changes to the key ring, and about refused keys. */
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { MemoryBackend } from "../../../engine/backends/memory.js";

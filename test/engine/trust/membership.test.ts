@@ -1,4 +1,4 @@
-/** Which daemons may be members. */
+/** Tests which daemons may be members. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -1,4 +1,4 @@
-/** Signatures that threads check: the same is taken and refused as without them. */
+/** Tests that threads accept and refuse the same signatures as the main thread. */
 
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
@@ -39,7 +39,7 @@ after(() => {
 const sign = (pair: typeof rsa, number: number) =>
   signCommands(pair, [["SET", `k${number}`, "v"]], { cluster, at: 5, seq: number });
 
-/** Good ones of both kinds of keys, and between them every way of being bad. */
+/** Returns valid signatures of both kinds of keys, and between them every kind of invalid one. */
 function mixed(): { readonly entry: PackedEntry; readonly isGood: boolean }[] {
   return Array.from({ length: 70 }, (_, i) => {
     const pair = i % 2 === 0 ? rsa : ed25519;

@@ -1,6 +1,4 @@
-/**
- * TLS on the dbsync listener: handshakes that go wrong, renewal while connections stay, what a start refuses.
- */
+/** Tests TLS on the dbsync listener: handshakes that fail, renewal while connections stay, what a start refuses. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { copyFileSync, mkdirSync, renameSync, writeFileSync } from "node:fs";
@@ -34,7 +32,7 @@ async function ask(socket: Socket): Promise<string> {
   return answer.toString("latin1");
 }
 
-/** What comes until the other side closes, in hexadecimal. */
+/** Returns what arrives until the other side closes, in hexadecimal. */
 async function restOf(socket: Socket): Promise<string> {
   let rest = "";
   socket.on("data", (chunk: Buffer) => (rest += chunk.toString("hex")));
@@ -195,7 +193,7 @@ test("New files are noticed; open connections stay, new ones get the new certifi
   const fresh = join(folder.path, "fresh");
   mkdirSync(fresh);
   const renewed = await writeCertificate(fresh);
-  // One file and then the other, as people do it.
+  // One file and then the other, as users do it.
   renameSync(renewed.certificate, files.certificate);
   copyFileSync(renewed.key, files.key);
   await until(() => lines.filter(({ msg }) => msg === "TLS with this certificate").length === 2);

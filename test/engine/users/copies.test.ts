@@ -1,4 +1,4 @@
-/** How many other daemons have a write: on a clock that the test moves. */
+/** Tests how many other daemons have a write, on a clock that the test moves. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -1,4 +1,4 @@
-/** Who sends commands on a connection: renewed with the users, and one gate for permission and memory. */
+/** Tests the user session of a connection: renewed with the users, and one check for permission and memory. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { MemoryLimit } from "../../../engine/memory/memory-limit.js";
@@ -9,7 +9,7 @@ import { findCommand } from "../../../store/command-table.js";
 import type { Command } from "../../../store/rows/command.js";
 import { double } from "../../support/double.js";
 
-/** @param rules  of the default user, and of one called ann, whose password is "pw" */
+/** Makes a session. @param rules  of the default user @param annsRules  of one called ann, whose password is "pw" */
 function makeScene(rules: ByteString, annsRules = "on >pw ~* +@all") {
   const users = changed(changed(new Users(null), "default", rules), "ann", annsRules);
   const memory = { isFull: false, refuses: (needsMemory: boolean) => needsMemory, refusal: () => null };

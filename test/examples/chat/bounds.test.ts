@@ -1,4 +1,7 @@
-/** Malformed, too large, too many, too slow and foreign requests: limited by name, without disturbing other clients. */
+/**
+ * Malformed, too large, too frequent, too slow and foreign requests: each is limited by name, without disturbing
+ * other clients.
+ */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
@@ -106,7 +109,7 @@ test("rooms have names, and what is no name leads nowhere", async () => {
 });
 
 test("who floods is told when to go on, and nothing of it is kept", async () => {
-  // They come again after a minute: none does on a busy machine either.
+  // The burst is available again after this time; a minute would be too short for a busy machine.
   const FLOOD_MS = 300_000;
   await using strict = await startServer({ redis: store.port, limits: { FLOOD_COUNT: 5, FLOOD_MS } });
   using line = new FrameLine(strict.address);
@@ -212,7 +215,7 @@ test("however many come and go, what was said is told once", async () => {
   }
   redis.disconnect();
   await line.until("Visitor 19");
-  // It receives what it has missed before the list of users.
+  // It receives the messages that it has missed before the list of users.
   other.came.length = 0;
   await until(
     "it was looked again, twice",
@@ -233,7 +236,7 @@ test("a client that does not read is let go, and its room does not wait for it",
   await once(slow, "data");
   slow.pause();
   const hello = Buffer.from("Hello|Slow");
-  // Masked with zeros.
+  // The mask is zero.
   slow.write(Buffer.concat([Buffer.from([0x81, 0x80 | hello.length, 0, 0, 0, 0]), hello]));
   await using quick = await startServer({
     redis: store.port,

@@ -1,4 +1,7 @@
-/** The whole: three daemons, two servers, a browser, a terminal and a client of the exercise; one server is killed in the midst of it. */
+/**
+ * The complete chat: three daemons, two servers, a browser, a terminal and a client of the exercise. One server is
+ * killed in the middle.
+ */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { test } from "node:test";
@@ -19,7 +22,7 @@ const KEYS: Readonly<Record<string, object>> = {
   Earlier: { key: "ArrowUp", code: "ArrowUp", windowsVirtualKeyCode: 38, modifiers: 1 },
 };
 
-/** A page that is used by the keyboard alone. */
+/** A page that is used by keyboard alone. */
 class KeyboardPage {
   readonly tab: Tab;
 
@@ -43,7 +46,7 @@ class KeyboardPage {
     return await this.tab.run(`document.activeElement.id || document.activeElement.textContent`);
   }
 
-  /** Tab, until something is reached. */
+  /** Presses Tab until an element has the focus. */
   async goTo(what: string): Promise<void> {
     for (let i = 0; i < 40; i++) {
       if ((await this.focused()) === what) return;
@@ -112,7 +115,7 @@ test("browser, terminal and the exercise's client talk at two servers, and go on
       await bob.prints(one);
     }
     assert.equal(await page.tab.run(`sessionStorage.getItem("chat-session")`), session);
-    // The daemon that the other server has, too.
+    // This daemon is also the other server's.
     await daemons.kill(1);
     await page.say("at another daemon");
     await page.shows("at another daemon");
@@ -137,10 +140,10 @@ test("browser, terminal and the exercise's client talk at two servers, and go on
   }
 });
 
-/** More than two pages of it. */
+/** Writes more than two pages of messages. */
 async function fill(port: number): Promise<readonly string[]> {
   const texts = Array.from({ length: 110 }, (_, index) => `earlier ${index}`);
-  // Each as fast as the limit allows.
+  // Each user sends as much as the limit allows.
   const each = texts.length / 10;
   for (let from = 0; from < texts.length; from += each) {
     using line = new FrameLine(`ws://127.0.0.1:${port}`);
@@ -192,7 +195,7 @@ async function checkOnce(
   assert.deepEqual(hosts, [await page.tab.run("location.host")], "it asks nobody else");
 }
 
-/** At both widths, in light and dark. */
+/** Checks the page at both widths, in light and dark. */
 async function look({ tab }: KeyboardPage): Promise<void> {
   for (const width of [1200, 390]) {
     for (const isDark of [false, true]) {

@@ -1,4 +1,4 @@
-"""A terminal's client of the chat as the exercise has it: it knows no server but by the exercise's words. -a ADDR -p PORT"""
+"""A terminal client of the chat, as in the exercise: it uses the exercise's protocol alone. -a ADDR -p PORT"""
 import argparse
 import asyncio
 import json

@@ -1,4 +1,7 @@
-/** A client's side: it goes to the next server when one is lost, sends again what was not acknowledged, and shows each message once. */
+/**
+ * A client's conversation: it connects to the next server when one is lost, sends unacknowledged messages again,
+ * and shows each message once.
+ */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
@@ -66,7 +69,7 @@ test("what is said while servers come and go is kept once, in its order", async 
   const texts = numbered("text", 60);
   for (const [index, text] of texts.entries()) {
     assert.equal(ann.conversation.say(text), true);
-    // Once the server is stopped, and twice the connection is cut, in the midst of it.
+    // In the middle, the server is stopped once, and the connection is cut twice.
     if (index === 20) void first.stop();
     if (index === 30 || index === 45) {
       await until("some of it is kept", () => ann.all("message").length > index - 25);
@@ -96,7 +99,7 @@ test("who was away is shown all that was said meanwhile, however much, and nothi
   await say(numbered("before", 5));
   await until("it has heard some", () => ann.all("message").length === 5);
   const { conversation } = ann;
-  // As long as it is away, no event comes.
+  // No event arrives while the connection is paused.
   ann.sockets.at(-1)?.pause();
   await say(numbered("meanwhile", 34));
   ann.sockets.at(-1)?.terminate();
@@ -156,7 +159,7 @@ test("who does not come back is here no more, when the server has died, too", as
   await using server = await start();
   using ann = converse([server.address], "Ana", "dead");
   await until("it is there", () => ann.all("present").length > 0);
-  // As a server that was killed leaves it.
+  // A killed server leaves this state.
   using redis = Object.assign(new Redis(store.port), { [Symbol.dispose]: () => redis.disconnect() });
   const uuid = randomUUID();
   await redis.set(uuid, JSON.stringify({ here: true, color: 3, pseudo: "Ghost", addr: ["", 0] }), "EX", 600);
@@ -174,7 +177,7 @@ test("who does not come back is here no more, when the server has died, too", as
 test("who has no session any more begins another one by the same name, and what waits is said in that", {
   skip: skipUnlessFull,
 }, async () => {
-  // Not one of the system's, which another process may get meanwhile.
+  // It is not one of the system's ephemeral ports, which another process may get meanwhile.
   const settings = { PORT: String(await freePort()) };
   await using server = await startServer({ redis: store.port, limits, settings });
   using ann = converse([server.address], "Lost", "lost");
@@ -208,7 +211,7 @@ test("a server that hangs is shown as silent before it is left, and as heard if 
     hanging.signal("SIGSTOP");
     await until("it is left for the other one", () => ann.all("here").at(-1)?.server === other.address);
     assert.equal(ann.all("silent").length, 2);
-    // One that hangs from the start is shown, too.
+    // A server that hangs from the start is shown too.
     using late = converse([`ws://127.0.0.1:${hanging.port}`], "Late", "hang");
     await until("it is silent", () => late.all("silent").length === 1);
   } finally {
@@ -228,7 +231,7 @@ test("a server of before, which promises no signs of life, is not taken for sile
   const { port } = server.address() as AddressInfo;
   using old = converse([`ws://127.0.0.1:${port}`], "Old", "old");
   await until("it is there", () => old.all("here").length === 1);
-  // Another one that hangs is shown meanwhile.
+  // Meanwhile another server hangs and is shown.
   const silent = createServer(() => {});
   const hung = await listenAtFreePort(silent);
   using late = converse([`ws://127.0.0.1:${hung}`], "Late", "old");

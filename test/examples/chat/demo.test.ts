@@ -1,4 +1,4 @@
-/** `npm run chat`: it starts all that it needs, serves its page, and leaves no process running. */
+/** `npm run chat` starts everything that it needs, serves its page, and leaves no process running. */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -13,7 +13,7 @@ import { FrameLine } from "./scene.js";
 test("three daemons and two servers start, the page is there, and all end with it", {
   skip: skipUnlessFull,
 }, async () => {
-  // Another process has the usual port.
+  // Another process uses the default port.
   const other = createServer().listen(8888, "127.0.0.1");
   await new Promise((resolve) => other.once("listening", resolve).once("error", resolve));
   const child = spawn(process.execPath, [join(buildRoot, "examples/chat/demo.js")], {

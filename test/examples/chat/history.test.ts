@@ -1,4 +1,4 @@
-/** Both histories keep the same promises: each message once, in its order, by pages. */
+/** Both histories have the same guarantees: each message once, in its order, in pages. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, test } from "node:test";
@@ -27,14 +27,14 @@ async function openRedis(): Promise<Kept> {
   };
 }
 
-/** Milliseconds until the missing one is given up; a busy machine may need some of it for the other. */
+/** Milliseconds until the missing server counts as down; a busy machine may need some of them for the other one. */
 const FIND_MS = 5000;
 
-/** As the mongodb driver finds it at a daemon. */
+/** Opens a history through the mongodb driver, at a daemon. */
 async function openMongo(): Promise<Kept> {
   const daemon = await startDaemon(["--mongo", "0"]);
   const { port } = await daemon.logged(({ msg }) => msg === "serving MongoDB clients");
-  // The first of the two is not there.
+  // No process listens at the first of the two.
   const urls = [`mongodb://${await refusingAddress()}/`, `mongodb://127.0.0.1:${port}/`];
   const history = await MongoHistory.open(urls, FIND_MS);
   return {
@@ -71,7 +71,7 @@ for (const { name, open } of HISTORIES) {
 
   test(`a history ${name} gives pages from the end, with nothing twice and nothing left out`, async () => {
     const { history } = kept;
-    // Several at the same moment, added in no order, next to another room's.
+    // They have the same date and are added in random order, next to another room's.
     const messages = Array.from({ length: 40 }, (_, index) =>
       messageAt(1_700_000_000_000 + Math.floor(index / 3)),
     );

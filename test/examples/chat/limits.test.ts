@@ -1,4 +1,4 @@
-/** The limits and settings that the page about the chat names are those of the code. */
+/** The limits and settings on the chat's page are those of the code. */
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

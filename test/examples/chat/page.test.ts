@@ -1,6 +1,6 @@
 /**
- * The page in a browser: many arrivals are one line, long texts fold, rooms and Leave stay in view, Leave and a closed tab free the name,
- * and a server that hangs is shown.
+ * The page in a browser: many arrivals become one line, long texts fold, rooms and Leave stay visible, Leave and a
+ * closed tab free the name, and a server that hangs is shown.
  */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
@@ -18,7 +18,7 @@ const skip = skipUnlessFull || skipWithout("chromium");
 const GUESTS = 40;
 const LONG = Array.from({ length: 30 }, (_, line) => `line ${line} of a long text`).join("\n");
 
-/** Whether something can be seen whole, and clicked. */
+/** Whether an element is completely visible and can be clicked. */
 const isInView = (id: string) => `(() => {
   const one = document.getElementById("${id}");
   const { top, left, bottom, right } = one.getBoundingClientRect();
@@ -33,7 +33,7 @@ async function enterAs(tab: Tab, name: string): Promise<void> {
   await tab.until(`document.getElementById("status").dataset.state === "here"`);
 }
 
-/** Saves a screenshot for a reader, in the folder that PICTURES names. */
+/** Saves a screenshot in the folder that PICTURES names. */
 async function picture(
   tab: Tab,
   name: string,
@@ -45,7 +45,7 @@ async function picture(
     writeFileSync(join(folder, `${name}-${look.width}-${look.isDark ? "dark" : "light"}.png`), bytes);
 }
 
-/** Whether a name may be had by another client. */
+/** Whether another client may take a name. */
 async function isFree(address: string, pseudo: string): Promise<boolean> {
   using line = new FrameLine(address);
   await line.ask({ do: "begin", pseudo, room: "elsewhere" });

@@ -1,4 +1,4 @@
-/** Clients as programs: what is typed into them, and what they have printed. */
+/** Clients as programs: their input and output. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
@@ -39,12 +39,12 @@ export class ClientProgram implements Disposable {
   }
 }
 
-/** The terminal client here. */
+/** Arguments that start the terminal client. */
 export const terminal = (port: number): readonly string[] => [
   ...[process.execPath, join(buildRoot, "examples/chat/terminal.js"), "-a", "127.0.0.1", "-p", String(port)],
 ];
 
-/** One of the exercise. Not the PATH's Python, which may be one that does not know Debian's packages. */
+/** Arguments that start the exercise's client. The PATH's Python may be one without Debian's packages. */
 export const python = (port: number): readonly string[] => [
   ...["/usr/bin/python3", "-B", join(repositoryRoot, "test/examples/chat/client.py"), "-p", String(port)],
 ];

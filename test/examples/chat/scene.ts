@@ -1,4 +1,4 @@
-/** Chat servers in the test's process, or as processes, over a daemon or three, and connections to them. */
+/** Chat servers in the test's process, or as processes, with one daemon or three, and connections to them. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { writeFileSync } from "node:fs";
@@ -18,7 +18,7 @@ import { buildRoot } from "../../support/repository.js";
 
 const HOST = "127.0.0.1";
 
-/** A daemon in memory, for Redis clients. */
+/** Starts a daemon in memory, for Redis clients. */
 export async function startStore(): Promise<AsyncDisposable & { readonly port: number }> {
   const daemon = await startDaemon(["--resp", "0"]);
   const { port } = await daemon.logged(({ msg }) => msg === "serving Redis clients");
@@ -31,10 +31,10 @@ export interface ServerOptions {
   readonly settings?: Readonly<Record<string, string>>;
 }
 
-/** What a busy machine may need some of. */
+/** Time limits that are long enough for a busy machine. */
 const PATIENT: Partial<Limits> = { HELLO_MS: 120_000, STORE_MS: 60_000 };
 
-/** One in this process. */
+/** Starts a server in this process. */
 export async function startServer({ redis, limits = {}, settings = {} }: ServerOptions) {
   const said = Object.entries({ ...PATIENT, ...limits }).map(([name, value]) => [name, String(value)]);
   const log: string[] = [];
@@ -47,7 +47,7 @@ export async function startServer({ redis, limits = {}, settings = {} }: ServerO
   return { address, log, stop: () => server.stop(), [Symbol.asyncDispose]: () => server.stop() };
 }
 
-/** A connection, and what came by it in its order. */
+/** A connection, and the messages that arrived on it, in order. */
 export class Line implements Disposable {
   readonly socket: WebSocket;
   readonly closed: Promise<number>;
@@ -71,7 +71,7 @@ export class Line implements Disposable {
     this.socket.send(text);
   }
 
-  /** The next that came. @throws Error  it was closed instead */
+  /** Returns the next message. @throws Error  the connection was closed instead */
   async next(): Promise<string> {
     while (this.#read === this.came.length) {
       if (this.socket.readyState === WebSocket.CLOSED) throw new Error("closed");
@@ -82,7 +82,7 @@ export class Line implements Disposable {
     return this.came[this.#read++] as string;
   }
 
-  /** The next that holds it; what comes before it is passed over. */
+  /** Returns the next message that contains the words, and skips those ahead of it. */
   async until(words: string): Promise<string> {
     for (;;) {
       const text = await this.next();
@@ -95,7 +95,7 @@ export class Line implements Disposable {
   }
 }
 
-/** One that speaks frames. */
+/** A connection that uses frames. */
 export class FrameLine extends Line {
   constructor(address: string) {
     super(address, PROTOCOL);
@@ -109,7 +109,7 @@ export class FrameLine extends Line {
     return JSON.parse(await this.until(`"is":"${is}"`)) as Extract<ServerFrame, { is: Is }>;
   }
 
-  /** @returns its session */
+  /** Begins a session. @returns its id */
   async begin(pseudo: string, room?: string): Promise<string> {
     await this.ask({ do: "begin", pseudo, room });
     const { session } = await this.frame("welcome");
@@ -123,7 +123,7 @@ export interface Daemons extends AsyncDisposable {
   kill(index: number): Promise<void>;
 }
 
-/** Three daemons that record and know each other. */
+/** Starts three daemons that record and know each other. */
 export async function startDaemons(): Promise<Daemons> {
   const app = makeKeyPair();
   const ports = [await freePort(), await freePort(), await freePort()];
@@ -160,12 +160,12 @@ export async function startDaemons(): Promise<Daemons> {
 export interface ServerProcess {
   readonly port: number;
   readonly page: string;
-  /** SIGSTOP, and SIGCONT. */
+  /** Sends SIGSTOP or SIGCONT. */
   signal(name: NodeJS.Signals): void;
   kill(): Promise<void>;
 }
 
-/** One as a program, with its settings in a file. */
+/** Starts a server as a program, with its settings in a file. */
 export async function spawnServer(
   folder: string,
   values: Readonly<Record<string, string>>,

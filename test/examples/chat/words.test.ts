@@ -1,4 +1,4 @@
-/** The words of the exercise, byte for byte, and its sessions in Redis; two servers share one. */
+/** The protocol of the exercise, byte for byte, and its sessions in Redis; two servers share one. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
@@ -37,7 +37,7 @@ after(async () => {
   await store[Symbol.asyncDispose]();
 });
 
-/** @returns its uuid */
+/** Enters the chat. @returns the user's uuid */
 async function enter(line: Line, pseudo: string): Promise<string> {
   await line.say(`Hello|${pseudo}`);
   const [, uuid] = UUID.exec(await line.next()) ?? [];
@@ -172,7 +172,7 @@ test("a name is free as soon as its client has left, and kept for one that was c
     await witness.until("Lea a quitté");
     using next = new Line(other.address);
     await enter(next, "lea");
-    // The user that left does not get it back while it is used.
+    // The user that left does not get the name back while it is in use.
     using back = new Line(one.address);
     await back.say(`ID|${uuid}`);
     assert.equal(await back.next(), "Connection rejected");

@@ -10,7 +10,7 @@ const trioOfFile = shareTrio();
 const ASKERS = 12;
 const TIMES = { ttlMs: 600_000, missingMs: 600_000 };
 
-/** Something slow, which is made on request. */
+/** A slow function whose result the test can hold back. */
 class Slow {
   value: string | null = "old";
   made = 0;
@@ -63,11 +63,11 @@ test("what is not there is asked for once, what fails is tried anew, and who is 
   const other = new Cache(client, failing, TIMES);
   await assert.rejects(other.get("failing"), /not now/);
   assert.equal(await other.get("failing"), "there");
-  await client.send("SET flight:left gone PX 300"); // so it is left by a maker that is killed
+  await client.send("SET flight:left gone PX 300"); // a killed process leaves this
   assert.equal(await other.get("left"), "there");
 });
 
-/** Makes a value of old data at one daemon, while the change is reported at another. */
+/** Computes a value from old data at one daemon, while the change is reported at another. */
 async function fillWhileChanged(cut: CutTrio, reading: Client, changing: Client, slow: Slow): Promise<void> {
   const cache = new Cache(reading, slow.make, TIMES);
   slow.hold();
@@ -87,7 +87,7 @@ test("what was made of data that have changed since is not kept, though its make
   await fillWhileChanged(cut, reading, changing, slow);
   const deletedBefore = Date.now() + 1;
   await changing.send("DEL naive");
-  // A date of its own: of two writes of one millisecond either may be the last.
+  // The write needs a date of its own: two writes of the same millisecond have no predictable order.
   await cut.trio.until("a millisecond has passed", async () => Date.now() > deletedBefore);
   await reading.send("SET naive old");
   assert.equal(await reading.send("GET cache:page"), '"old"', "so it is there for now");

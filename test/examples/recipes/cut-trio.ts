@@ -1,21 +1,21 @@
-/** Three real daemons that record, whose links can be cut, and clients that reach some of them. */
+/** Three real recording daemons whose links can be cut, and clients that reach some of them. */
 import { after } from "node:test";
 import { type Client, createClient, type SendOptions } from "dbsyncd";
 import { Trio } from "../../faults/trio.js";
 import { CuttablePort } from "../../support/cuttable-port.js";
 
-/** As far as dates may lie back and ahead in the recipes that wait for `stable`, which comes after some 7 s then. */
+/** A smaller window for recipes that wait for `stable`, which then takes some 7 s. */
 export const SMALL_WINDOW = ["--window", "3s,1s"] as const;
 
-/** What calls get; a busy machine may need some of it. */
+/** Time limit of calls, long enough for a busy machine. */
 const CALL_MS = 20_000;
 
-/** What they get to have the same again. */
+/** Time limit to become equal again. */
 const HEAL_MS = 180_000;
 
 export class CutTrio implements AsyncDisposable {
   readonly trio: Trio;
-  /** Between the daemons: each leads to one of them. */
+  /** Ports through which the daemons reach each other, one for each daemon. */
   readonly #links: readonly CuttablePort[];
   #open: AsyncDisposable[] = [];
   readonly #killed = new Set<number>();
@@ -27,7 +27,10 @@ export class CutTrio implements AsyncDisposable {
     this.#links = links;
   }
 
-  /** Started, and able to agree. @param isShared  whether its disposal makes it whole for the next test, and empty */
+  /**
+   * Starts the daemons and waits until they agree.
+   * @param isShared  whether its disposal restores and empties it for the next test
+   */
   static async start(args: readonly string[] = [], isShared = false): Promise<CutTrio> {
     const trio = await Trio.make(args);
     const links = await Promise.all(trio.ports.map((port) => CuttablePort.open(() => port)));
@@ -37,17 +40,17 @@ export class CutTrio implements AsyncDisposable {
     return new CutTrio(trio, links, isShared);
   }
 
-  /** Whether no daemon reaches another. */
+  /** Whether all links between daemons are cut. */
   set areApart(areApart: boolean) {
     for (const link of this.#links) link.isCut = areApart;
   }
 
-  /** A client that knows all three. */
+  /** Returns a client of all three. */
   client(options: Partial<SendOptions> = {}): Client {
     return this.#made(this.trio.servers, options);
   }
 
-  /** A client that knows all three, and can be cut off from each. */
+  /** Returns a client of all three, and its links, which can be cut. */
   async cuttable(options: Partial<SendOptions> = {}): Promise<{ client: Client; ways: CuttablePort[] }> {
     const ways = await Promise.all(this.trio.ports.map((port) => CuttablePort.open(() => port)));
     for (const way of ways) this.#keep(way);
@@ -55,20 +58,20 @@ export class CutTrio implements AsyncDisposable {
     return { client: this.#made(servers, options), ways };
   }
 
-  /** A client that knows all three, and reaches some. */
+  /** Returns a client of all three that reaches only some. */
   async reaching(indices: readonly number[], options: Partial<SendOptions> = {}): Promise<Client> {
     const { client, ways } = await this.cuttable(options);
     for (const [index, way] of ways.entries()) way.isCut = !indices.includes(index);
     return client;
   }
 
-  /** Waits until all daemons are connected, and have the same. */
+  /** Waits until all daemons are connected and equal. */
   async heal(): Promise<void> {
     this.areApart = false;
     await this.trio.level(HEAL_MS);
   }
 
-  /** As power that fails, and comes back. */
+  /** Kills a daemon, as a power failure would. */
   async kill(index: number): Promise<void> {
     this.#killed.add(index);
     await this.trio.end(index, "SIGKILL");
@@ -101,7 +104,7 @@ export class CutTrio implements AsyncDisposable {
     this.#open = [];
   }
 
-  /** As the package makes it: the recipes ask for its class of errors. */
+  /** Makes a client of the installed package, since the recipes check for its class of errors. */
   #made(servers: readonly string[], options: Partial<SendOptions>): Client {
     return this.#keep(createClient({ servers, key: this.trio.app.privateKey, timeout: CALL_MS, ...options }));
   }
@@ -112,7 +115,7 @@ export class CutTrio implements AsyncDisposable {
   }
 }
 
-/** One for the tests of a file, which have it in turn. */
+/** Returns a function that returns the trio of a test file, whose tests use it one after the other. */
 export function shareTrio(): () => Promise<CutTrio> {
   let shared: Promise<CutTrio> | null = null;
   after(async () => (await shared?.catch(() => null))?.end());

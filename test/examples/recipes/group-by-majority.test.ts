@@ -1,6 +1,6 @@
 /**
- * The promise of docs/consistency.md on a group that is read by `majority`: of two readers that race one at most receives the entries, and
- * none is lost.
+ * The guarantee of docs/consistency.md about a group that is read by `majority`: of two racing readers, at most
+ * one receives the entries, and no entry is lost.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -19,7 +19,7 @@ test("of two consumers that race by majority one at most is told an entry; who i
   await client.send(["XADD", "s", "*", "n", "1"]);
   await cut.trio.level(60_000);
   cut.areApart = true;
-  // Each is the first at one daemon, which hands it the entry; neither has most.
+  // Each is first at one daemon, which delivers the entry to it; neither has a majority.
   const some = [await cut.reaching([0], { timeout: CALL_MS }), await cut.reaching([1], { timeout: CALL_MS })];
   const told = await Promise.allSettled(some.map((one, i) => one.call(read(`c${i}`, ">"), MAJORITY)));
   assert.deepEqual(
@@ -27,7 +27,7 @@ test("of two consumers that race by majority one at most is told an entry; who i
     ["rejected", "rejected"],
   );
   const all = cut.client({ timeout: CALL_MS });
-  // Two of three have handed it out, each to another.
+  // Two of three daemons have delivered it, each to a different consumer.
   const late = await all.call(read("c2", ">"), MAJORITY).catch(() => null);
   assert.equal(late, null);
 

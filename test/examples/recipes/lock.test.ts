@@ -1,4 +1,4 @@
-/** The lock of examples/recipes, and why it is not made of `SET NX PX`. DBSYNC_SEED replays what is random here. */
+/** The lock of examples/recipes, and why it does not use `SET NX PX`. DBSYNC_SEED replays the random choices. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
@@ -13,7 +13,7 @@ const trioOfFile = shareTrio();
 
 const PATIENCE_MS = 60_000;
 const TURNS = amount(12, 50);
-/** The lease in milliseconds, as Redis receives it; and by how much a write is dated back. */
+/** The lease in milliseconds, as Redis receives it, and the milliseconds by which a write is dated back. */
 const LEASE = "600000";
 const LEASE_MS = Number(LEASE);
 const BACK_MS = 15_000;
@@ -27,7 +27,7 @@ test("a lock by SET NX has two holders, by SET NX PX and majority it ends too ea
   const answers = nearest.map((client) => client.send(["SET", "near", "mine", "NX", "PX", LEASE]));
   assert.deepEqual(await Promise.all(answers), ["OK", "OK"]);
 
-  // Signed 15 s ago, and on its way since; it has reached one daemon.
+  // It was signed 15 s ago and delayed since; it has reached one daemon.
   using straggler = await EnvelopeClient.open(trio.ports[2] as number, trio.app);
   const naive = ["SET", "naive", "the straggler's", "NX", "PX", LEASE];
   const numbered = ["ZADD", "lock:numbered", "GT", "CH", "1", "taken"];
@@ -69,7 +69,7 @@ test("who holds the lock and is gone is waited for, and then the next number is 
   assert.equal(after?.number, 2);
   await turn.release();
   const early = await gone.acquire(300);
-  // On a machine that sleeps meanwhile the lease has ended.
+  // If the machine slept meanwhile, the lease has ended.
   assert.ok(early === null || after.left() <= 0, "a release that comes late frees nobody else's turn");
 });
 

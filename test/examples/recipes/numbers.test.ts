@@ -1,11 +1,11 @@
-/** The unique numbers of examples/recipes, and why they are not INCR's answers. */
+/** The unique numbers of examples/recipes, and why they are not INCR's replies. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { placeOf, UniqueNumbers } from "../../../examples/recipes/numbers.js";
 import { EnvelopeClient } from "../../support/envelope-client.js";
 import { CutTrio, SMALL_WINDOW } from "./cut-trio.js";
 
-/** Of each program: some blocks of 1,000. */
+/** Numbers for each program: some blocks of 1,000. */
 const NUMBERS = 2500;
 
 test("INCR gives a number twice, numbers from blocks are unique, with daemons that do not hear of each other and one that is killed", async () => {
@@ -25,7 +25,7 @@ test("INCR gives a number twice, numbers from blocks are unique, with daemons th
     await Promise.all(
       clients.map(async (client) => {
         const numbers = new UniqueNumbers(client, "order");
-        // A caller that reaches one daemon alone, for now, gets an error, and asks again.
+        // A caller that temporarily reaches one daemon alone gets an error, and tries again.
         while (count-- > 0) given.push(await numbers.next().catch(() => -1));
       }),
     );

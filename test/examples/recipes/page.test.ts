@@ -1,4 +1,4 @@
-/** docs/recipes.md shows what is tested: each block is a piece of the file that is named before it. */
+/** docs/recipes.md shows tested code: each block is a part of the file that is named ahead of it. */
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,4 +1,4 @@
-/** The work queue of examples/recipes, and why it is not LPOP. DBSYNC_SEED replays what is random here. */
+/** The work queue of examples/recipes, and why it does not use LPOP. DBSYNC_SEED replays the random choices. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Job, Queue } from "../../../examples/recipes/queue.js";
@@ -22,7 +22,7 @@ test("LPOP gives one element to two; a job that two workers finish has its effec
   await cut.trio.level(60_000);
   const near = [await cut.reaching([0, 2]), await cut.reaching([1, 2])];
   for (const worker of near) {
-    const own = new Queue(worker, "jobs", 1); // the next worker thinks that the one before is gone
+    const own = new Queue(worker, "jobs", 1); // with this limit, the next worker takes the previous one for dead
     await cut.trio.until("it is taken", async () => {
       const job = await own.take();
       if (job !== null) taken.push(job);
@@ -57,13 +57,13 @@ test(`all jobs are done once, though workers go and a daemon is killed (seed ${s
     const own = new Queue(cut.client(), "jobs", 500);
     while (!(await isDone())) {
       const job = await own.take();
-      if (job === null || random.below(5) === 0) continue; // it goes, and never comes back
+      if (job === null || random.below(5) === 0) continue; // this worker stops and never returns
       const effects = [
         ["INCRBY", "sum", job.payload],
         ["HINCRBY", "times", job.id, 1],
       ];
       await job.finish(effects);
-      if (random.below(5) === 0) await job.finish(effects); // it does not know of its success
+      if (random.below(5) === 0) await job.finish(effects); // this worker does not know that it succeeded
       if (++finished === Math.floor(JOBS / 3)) killed = cut.kill(1);
       if (finished === Math.floor((2 * JOBS) / 3)) restarted = killed.then(() => cut.restart(1));
     }

@@ -1,4 +1,4 @@
-/** The rate limiter of examples/recipes: how much too much it admits at worst. */
+/** The rate limiter of examples/recipes: the maximum by which it exceeds its limit. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { RateLimit } from "../../../examples/recipes/rate-limit.js";
@@ -8,12 +8,12 @@ const trioOfFile = shareTrio();
 
 const LIMIT = 6;
 const ASKED = 15;
-/** One that no test sees the end of. */
+/** A slot that no test outlives. */
 const SLOT_MS = 1e12;
-/** A busy machine needs some of it. */
+/** Long enough for a busy machine. */
 const PATIENCE_MS = 20_000;
 
-/** How many of some requests are admitted. */
+/** Returns how many of some requests are admitted. */
 async function admitted(ask: () => Promise<boolean>, requests = ASKED): Promise<number> {
   let count = 0;
   for (let i = 0; i < requests; i++) if (await ask()) count++;

@@ -1,4 +1,4 @@
-/** What docs/recipes.md says a Redis client can do at one daemon that records. */
+/** The uses of a Redis client in docs/recipes.md, at one recording daemon. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { integer, NIL, OK, type Reply, ZERO } from "../../../protocol/reply.js";

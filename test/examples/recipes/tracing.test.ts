@@ -1,4 +1,4 @@
-/** Calls as spans: each a child of the span that was active where it was made, with its outcome. */
+/** Calls as spans: each a child of the span that was active when it was made, with its outcome. */
 import assert from "node:assert/strict";
 import { AsyncLocalStorage } from "node:async_hooks";
 import { tracingChannel } from "node:diagnostics_channel";
@@ -17,7 +17,7 @@ interface Told {
   isEnded: boolean;
 }
 
-/** A tracer that keeps its spans, with the active span in `active`, as OpenTelemetry's context manager keeps it. */
+/** Makes a tracer that stores its spans, with the active span in `active`, as in OpenTelemetry's context manager. */
 function keepingTracer() {
   const active = new AsyncLocalStorage<string>();
   const spans: Told[] = [];

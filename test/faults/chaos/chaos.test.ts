@@ -1,4 +1,7 @@
-/** Daemons with a list of members that are killed, cut off, left out, replaced, damaged and started again: chaos.ts, until everything has happened once. */
+/**
+ * Runs chaos.ts until everything has happened once: daemons with a member list are killed, cut off, removed, replaced,
+ * damaged and restarted.
+ */
 import { test } from "node:test";
 import { seedOfRun } from "../../support/seeded-random.js";
 import { runChaos } from "./chaos.js";

@@ -1,7 +1,7 @@
 /**
- * Daemons with a list of members under all that may happen in years, in minutes: they are killed, frozen, cut off, left out and let in,
- * lose folders, are given damaged files, are started again with other settings and another build, while processes write to them;
- * and what must be true in the end. `npm run chaos -- --minutes 30`; in the tests: chaos.test.ts.
+ * Subjects daemons with a member list to years of faults in minutes: they are killed, frozen, cut off, removed and
+ * added, lose folders, get damaged files, and are restarted with other settings and another build, while processes
+ * write to them. Then checks what must hold. `npm run chaos -- --minutes 30`; in the tests: chaos.test.ts.
  */
 import assert from "node:assert/strict";
 import { loadavg } from "node:os";
@@ -17,28 +17,28 @@ import { checkWrites } from "./verdict.js";
 import type { ToldWrite } from "./write.js";
 import { WriterProcess } from "./writer-process.js";
 
-/** Of those why writes were not acknowledged, so many are told. */
+/** Maximum number of reasons for unacknowledged writes that are printed. */
 const REASONS_MOST = 8;
-/** All daemons up again: so long they have to hold the same; some seconds where others leave them the processors. */
+/** Milliseconds in which all running daemons must become equal; it takes some seconds on an idle machine. */
 const LEVEL_MS = 300_000;
-/** A comparison of states that are not written to any more. */
+/** Milliseconds for comparing states after the last write. */
 const COMPARED_MS = 180_000;
 
 export interface ChaosOptions {
   readonly seed: number;
-  /** It goes on for so long, and at least until everything has happened once. */
+  /** Duration; it continues at least until everything has happened once. */
   readonly seconds: number;
-  /** Faults of a round, before all have to be level again. */
+  /** Milliseconds of faults in a round, before all daemons must be level again. */
   readonly roundMs: number;
-  /** Processes that write. */
+  /** The number of writing processes. */
   readonly writers: number;
-  /** dbsyncd of an older build, with which the daemons begin; null: there is none. */
+  /** dbsyncd of an older build, with which the daemons start; null: none. */
   readonly old: string | null;
-  /** Told what happens. */
+  /** Receives a line for each event. */
   readonly say: (line: string) => void;
 }
 
-/** @throws Error  something is not as it must be */
+/** Runs the test. @throws Error  a check has failed */
 export async function runChaos({
   seed,
   seconds,
@@ -85,7 +85,7 @@ export async function runChaos({
   );
 }
 
-/** Waits for both also where one fails: what it says then would be of daemons that are gone. */
+/** Waits for all steps even if one fails; otherwise the remaining steps would fail on daemons that no longer run. */
 async function both(...steps: readonly Promise<void>[]): Promise<void> {
   const failed = (await Promise.allSettled(steps)).find((one) => one.status === "rejected");
   if (failed !== undefined) throw failed.reason;
@@ -112,12 +112,12 @@ async function startWriters({ trio }: Cluster, seed: number, count: number) {
   };
 }
 
-/** No daemon has found that its state is another than the others'. */
+/** Checks that no daemon has found its state different from the other daemons' states. */
 async function checkAlarms(cluster: Cluster): Promise<void> {
   for (const { differing } of await cluster.statuses()) assert.equal(differing, 0, "states differ");
 }
 
-/** All states have been compared since the last write. */
+/** Waits until all states have been compared since the last write. */
 async function checkCompared(cluster: Cluster): Promise<void> {
   const lastAt = Math.max(...(await cluster.statuses()).map(({ newest }) => newest));
   const compared = async () => (await cluster.statuses()).every((one) => one.compared >= lastAt);
@@ -125,7 +125,7 @@ async function checkCompared(cluster: Cluster): Promise<void> {
   await checkAlarms(cluster);
 }
 
-/** It names the daemons that are there, and none that was left out has come back. */
+/** Checks that the list names the running daemons, and that no removed daemon has returned. */
 async function checkList(cluster: Cluster, left: readonly string[]): Promise<void> {
   const list = await cluster.list();
   assert.ok(list !== null, "there is one list");
@@ -134,7 +134,10 @@ async function checkList(cluster: Cluster, left: readonly string[]): Promise<voi
   assert.deepEqual([...list.left].sort(), [...left].sort(), "the list leaves out those that were left out");
 }
 
-/** All daemons answer the same, and what their folders hold makes just that. Ends them. */
+/**
+ * Checks that all daemons return the same values, and that these follow from the content of their folders. Ends the
+ * daemons.
+ */
 async function checkEqual(cluster: Cluster, writes: readonly ToldWrite[]): Promise<State> {
   const { trio, members } = cluster;
   const states: State[] = [];
@@ -158,7 +161,7 @@ async function checkEqual(cluster: Cluster, writes: readonly ToldWrite[]): Promi
   return folded;
 }
 
-/** Why writes were not acknowledged, the most frequent reasons first. */
+/** Returns why writes were not acknowledged, the most frequent reasons first. */
 function reasonsOf(writes: readonly ToldWrite[]): string[] {
   const counts = new Map<string, number>();
   for (const { told, why } of writes)

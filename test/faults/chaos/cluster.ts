@@ -1,6 +1,7 @@
 /**
- * Daemons with a list of members, at seats of which each has its address for good: its folder, and so its daemon, may be another.
- * What members say to each other goes through ports that can be cut. The list is changed by `dbsync members`, as an operator does.
+ * Daemons with a member list at seats, each with a permanent address; the folder at a seat, and so its daemon, may
+ * change. Members are connected through ports that can be cut. The list is changed by `dbsync members`, as an operator
+ * does.
  */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -11,9 +12,9 @@ import type { DaemonOptions, DaemonProcess } from "../../support/daemon-process.
 import type { Status } from "../status.js";
 import { Trio } from "../trio.js";
 
-/** An operator on a machine where others take the processors may need some of it. */
+/** Maximum milliseconds to change the list; on a busy machine an operator may need a part of it. */
 const AMEND_MS = 900_000;
-/** As short as it may be in use: what is final comes soon. */
+/** The shortest window for real use, so that writes become final soon. */
 const OPTIONS = ["--window", "3,2"];
 
 export interface List {
@@ -23,11 +24,11 @@ export interface List {
 }
 
 interface Seat {
-  /** Of its daemon, hexadecimal. */
+  /** Id of its daemon, hexadecimal. */
   id: string;
   isMember: boolean;
   options: DaemonOptions;
-  /** One thing at a time is done to it. */
+  /** The last step at this seat; the next one waits for it. */
   turn: Promise<unknown>;
 }
 
@@ -49,7 +50,7 @@ export class Cluster implements AsyncDisposable {
       writeFileSync(this.keyFile(name), privateKey.export({ type: "pkcs8", format: "pem" }), { mode: 0o600 });
   }
 
-  /** @param founders  those that begin the list; the others' seats are empty */
+  /** Starts a cluster. @param founders  the daemons of the first list; the remaining seats are empty */
   static async start(seats: number, founders: number, options: DaemonOptions): Promise<Cluster> {
     const trio = await Trio.make(OPTIONS, seats);
     const open = (target: number) => CuttablePort.open(() => trio.ports[target] ?? 0);
@@ -68,7 +69,7 @@ export class Cluster implements AsyncDisposable {
     return join(this.#files, `${name}.pem`);
   }
 
-  /** Seats of members, killed ones too. */
+  /** The seats of members, including killed ones. */
   get members(): number[] {
     return [...this.#seats.keys()].filter((index) => this.#seat(index).isMember);
   }
@@ -81,7 +82,7 @@ export class Cluster implements AsyncDisposable {
     return this.#seat(index).isMember;
   }
 
-  /** Does something to a seat, behind what is being done to it. */
+  /** Runs a step at a seat, after the steps in progress there. */
   at<T>(index: number, step: () => Promise<T>): Promise<T> {
     const seat = this.#seat(index);
     const turn = seat.turn.then(step);
@@ -89,7 +90,7 @@ export class Cluster implements AsyncDisposable {
     return turn;
   }
 
-  /** What its daemons are started with from now on. */
+  /** Sets the options with which its daemons are started from now on. */
   setOptions(index: number, options: DaemonOptions): void {
     this.#seat(index).options = { ...this.#seat(index).options, ...options };
   }
@@ -102,13 +103,13 @@ export class Cluster implements AsyncDisposable {
     return daemon;
   }
 
-  /** Whether no member reaches it, nor it one. */
+  /** Cuts a seat off from all members, or reconnects it. */
   setCut(index: number, isCut: boolean): void {
     for (const [from, links] of this.#links.entries())
       for (const [to, link] of links.entries()) if ((from === index) !== (to === index)) link.isCut = isCut;
   }
 
-  /** A daemon with an empty folder becomes a member. @param lost  the id of the one whose place it takes; null: of none */
+  /** Makes a daemon with an empty folder a member. @param lost  the id of the daemon that it replaces; null: none */
   async letIn(index: number, lost: string | null = null): Promise<void> {
     await this.start(index);
     const address = this.#address(index);
@@ -119,7 +120,7 @@ export class Cluster implements AsyncDisposable {
     await this.live(index);
   }
 
-  /** Leaves one out. Whether its daemon runs or not. */
+  /** Removes a member, whether its daemon runs or not. */
   async evict(index: number): Promise<void> {
     const seat = this.#seat(index);
     seat.isMember = false;
@@ -131,7 +132,7 @@ export class Cluster implements AsyncDisposable {
     });
   }
 
-  /** A seat's daemon is no member any more, as its folder is lost. */
+  /** Records that a seat's daemon is no longer a member, as its folder is lost. */
   loses(index: number): void {
     this.#seat(index).isMember = false;
   }
@@ -149,8 +150,8 @@ export class Cluster implements AsyncDisposable {
   }
 
   /**
-   * Waits until all members hold the same, have folded it, and go by one list.
-   * @param ms  what they have for it
+   * Waits until all members hold the same entries, have folded them, and use one list.
+   * @param ms  the timeout
    * @returns how long it took
    */
   async level(ms: number): Promise<number> {
@@ -164,13 +165,13 @@ export class Cluster implements AsyncDisposable {
     return performance.now() - startedAt;
   }
 
-  /** `dbsync WORDS`, asked of some. */
+  /** Runs `dbsync WORDS` with some of the daemons as servers. */
   dbsync(words: readonly string[], asked: readonly number[], key: "app" | "root"): Promise<ChildResult> {
     const DBSYNC_SERVERS = asked.map((index) => this.#address(index)).join(",");
     return runDbsync(words, { variables: { DBSYNC_SERVERS, DBSYNC_SIGNKEY: this.keyFile(key) } });
   }
 
-  /** The list that some go by; null: there is none, or more than one. */
+  /** Returns the list that the given daemons use; null: there is none, or more than one. */
   async list(asked: readonly number[] = this.members): Promise<List | null> {
     const { stdout } = await this.dbsync(["members", "list", "--json"], asked, "root");
     const { lists } = JSON.parse(stdout) as { readonly lists: readonly List[] };
@@ -192,7 +193,10 @@ export class Cluster implements AsyncDisposable {
     for (const index of founders) this.#seat(index).isMember = true;
   }
 
-  /** As often as it takes: the daemons that are asked are being killed, and one that has taken the list may be the only one. */
+  /**
+   * Retries as often as necessary: the queried daemons are being killed, and a single daemon may be the only one with
+   * the list.
+   */
   async #amend(
     words: readonly string[],
     asked: readonly number[],

@@ -1,15 +1,15 @@
 /**
- * The folder of a daemon that was left out, as an operator goes through it: what it has and no member does must be in its dead letters,
- * all of it and nothing else, and is written again.
+ * Goes through the folder of a removed daemon as an operator does: all entries that no member has must be among its
+ * dead letters, without other ones, and are written again.
  */
 import assert from "node:assert/strict";
 import { renameSync, rmSync } from "node:fs";
 import { readFolder } from "../folder-contents.js";
 import type { Cluster } from "./cluster.js";
 
-/** Hexadecimal digits of a place that are its id. */
+/** Hexadecimal digits of an order key that are its id. */
 const ID_DIGITS = 64;
-/** So far ahead of the clock clients may date; see cluster.ts. */
+/** Milliseconds by which clients may date ahead of the clock; see cluster.ts. */
 const AHEAD_MS = 2000;
 const FIND_MS = 300_000;
 
@@ -24,7 +24,7 @@ export class Departed {
   readonly #cluster: Cluster;
   readonly #folder: string;
 
-  /** Its daemon has ended. */
+  /** The daemon must have ended. */
   constructor(cluster: Cluster, index: number) {
     this.id = cluster.idOf(index);
     this.#cluster = cluster;
@@ -33,14 +33,14 @@ export class Departed {
   }
 
   /**
-   * Finds its letters, as soon as they can all be told.
-   * @param since  up to there all members held the same
-   * @returns how many there are
+   * Finds its dead letters, as soon as all can be determined.
+   * @param since  up to this date all members held the same entries
+   * @returns their number
    */
   async find(since: number): Promise<number> {
     const { trio } = this.#cluster;
     const leftAt = Date.now() + AHEAD_MS;
-    // It could be asked again and again instead, by a process each time.
+    // Polling the command instead would start a process each time.
     const isFinal = async () => (await this.#cluster.statuses()).every(({ stable }) => stable > leftAt);
     await trio.until(`what ${this.id} had is final`, isFinal, FIND_MS);
     let told = "";
@@ -63,7 +63,7 @@ export class Departed {
     return expected.length;
   }
 
-  /** While all members are there: then it is certain what becomes of each. */
+  /** Writes dead letters again while all members run, so that the outcome of each is certain. */
   async writeAgain(): Promise<void> {
     const words = ["dead-letters", "write-again", "--all", "--data", this.#folder];
     let told = "";

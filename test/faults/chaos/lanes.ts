@@ -1,4 +1,4 @@
-/** Does to seats what their lanes say, while an operator works beside. */
+/** Injects the faults of each seat's lane, while an operator works concurrently. */
 import type { Cluster } from "./cluster.js";
 import type { Fault, FaultKind } from "./schedule.js";
 
@@ -10,7 +10,7 @@ export class Lanes {
     this.#cluster = cluster;
   }
 
-  /** @param deadline  of `performance.now`: behind it no further faults begin */
+  /** Runs the lanes. @param deadline  by `performance.now`: no fault begins after it */
   async run(lanes: readonly (readonly Fault[])[], deadline: number): Promise<void> {
     await Promise.all(lanes.map((lane, index) => this.#runLane(index, lane, deadline)));
   }
@@ -21,7 +21,7 @@ export class Lanes {
       await sleep(after);
       await cluster.at(index, async () => {
         cluster.trio.check();
-        // An empty seat, or one that an operator has kept for long.
+        // The seat is empty, or an operator has occupied it for long.
         if (performance.now() > deadline || !cluster.isMember(index)) return;
         this.counts[kind]++;
         await this.#apply(index, kind, lasts);

@@ -1,10 +1,12 @@
 /**
- * `npm run chaos`: a minute of faults for two daemons and, beside them, for a Redis primary with its replica: the same load, the same
- * faults one after the other. Ends with 1 if the daemons lost what they had acknowledged, or differ, with 2 at an unknown option.
- *   --seconds N   instead of 60; --seed N   the faults of a certain run
- *   --minutes N   a cluster with a list of members instead: daemons join, are evicted, come back and are replaced, lose folders, are
- *                 given damaged files, are started again with other settings, and by another build
- *   --old FOLDER  … begins with the daemons of an older version: its folder, built
+ * `npm run chaos`: a minute of faults for two daemons and, for comparison, for a Redis primary with its replica: the
+ * same load and the same sequence of faults. Exits with 1 if the daemons lost acknowledged writes or differ, with 2 at
+ * an unknown option.
+ *   --seconds N   instead of 60; --seed N   the faults of one run
+ *   --minutes N   a cluster with a member list instead: daemons join, are evicted, return and are replaced, lose
+ *   folders,
+ *                 get damaged files, and are restarted with other settings and another build
+ *   --old FOLDER  … starts with the daemons of an older version: its folder, built
  */
 
 import { existsSync } from "node:fs";
@@ -20,13 +22,13 @@ npm run chaos -- --minutes 30 --seed 1   a cluster whose daemons join, are evict
 npm run chaos -- --minutes 30 --old FOLDER   … and which is upgraded meanwhile, from the older version that is built there
 Seconds and minutes are numbers above 0, a seed is a whole number.`;
 
-/** Of a folder that is built. */
+/** The program in the folder of a built version. */
 const MAIN = "dist/bundles/dbsyncd.js";
-/** Faults of a round, before all have to be level again. */
+/** Milliseconds of faults in a round, before all daemons must be level again. */
 const ROUND_MS = 20_000;
 const WRITERS = 4;
 const LOOK_MS = 250;
-/** Between two lines where there is no screen. */
+/** Milliseconds between two lines if the output is not a terminal. */
 const LINE_MS = 5000;
 
 const CONFIGURED = `Two daemons: --data, --fsync always, each the other's --peer; clients send to both. Two Redis: appendonly yes, appendfsync always,
@@ -36,13 +38,13 @@ would, and the old one comes back as its replica. Faults: SIGKILL; SIGKILL while
 interface Asked {
   readonly seed: number;
   readonly seconds: number;
-  /** null: two daemons beside two Redis. */
+  /** The duration with a cluster; null: two daemons alongside two Redis servers. */
   readonly minutes: string | null;
-  /** The program of an older version; null: there is none. */
+  /** The program of an older version; null: none. */
   readonly old: string | null;
 }
 
-/** @returns null: it cannot be understood, or is --help */
+/** Parses the arguments. @returns null: they are invalid, or include --help */
 function askedFor(): Asked | null {
   const option = { type: "string" } as const;
   try {
@@ -98,7 +100,7 @@ async function sideBySide(seed: number, seconds: number): Promise<void> {
   if (ours.lost !== 0 || ours.isEqual !== true) process.exitCode = 1;
 }
 
-/** On a terminal all the time, in a pipe a line now and then. */
+/** Shows the state: on a terminal continuously, in a pipe as occasional lines. */
 function show(sides: readonly Side[], elapsed: () => number): { end(): void } {
   const { isTTY } = process.stdout;
   const lines = () => sides.map((side) => lineOf(side, elapsed()));

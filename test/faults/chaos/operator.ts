@@ -1,4 +1,4 @@
-/** Does what an operator does, and what happens to disks and builds, while faults go on at the other seats. */
+/** Does what an operator does, and what happens to disks and builds, while other seats have faults. */
 import { rmSync } from "node:fs";
 import type { Entry } from "../../../timeline/entries/entry.js";
 import { programPaths } from "../../support/programs.js";
@@ -10,39 +10,39 @@ import { sleep } from "./lanes.js";
 import { type Act, type ActKind, FOUNDERS } from "./schedule.js";
 import { makeWrite, sendWrite, type ToldWrite } from "./write.js";
 
-/** Clients' clocks and the calls that were on their way when all were level. */
+/** Milliseconds that allow for wrong client clocks, and for calls on their way when all daemons were level. */
 const SKEW_MS = 60_000;
-/** Writes that a daemon is given while it is cut off from the others. */
+/** Writes sent to a daemon that is cut off from the other members. */
 const ALONE = 20;
 const DAMAGED = /an entry of the timeline is damaged/;
 
 export interface OperatorParts {
   readonly cluster: Cluster;
   readonly random: SeededRandom;
-  /** Its number among the processes that write. */
+  /** The operator's number among the writers. */
   readonly writer: number;
-  /** dbsyncd of an older build; null: there is none. */
+  /** dbsyncd of an older build; null: none. */
   readonly old: string | null;
   readonly say: (line: string) => void;
 }
 
 export class Operator {
   readonly counts = {} as Record<ActKind, number>;
-  /** Entries that were damaged, and found so by their daemons. */
+  /** The number of damaged entries that their daemons have found. */
   damaged = 0;
   deadLetters = 0;
-  /** What nobody else had when a folder was removed. */
+  /** Entries that only a removed folder had. */
   readonly erased: Entry[] = [];
-  /** Ids of daemons that the list leaves out. */
+  /** Ids of removed daemons. */
   readonly left: string[] = [];
-  /** To daemons that were cut off. */
+  /** Writes to daemons that were cut off. */
   readonly writes: ToldWrite[] = [];
   readonly #parts: OperatorParts;
-  /** Their letters are to be written again. */
+  /** Removed daemons whose dead letters must be written again. */
   #departed: Departed[] = [];
-  /** From then on daemons may hold different things. */
+  /** The time up to which all daemons hold the same entries. */
   #levelAt = Date.now();
-  /** Whether new ones are of the older build. */
+  /** Whether new daemons use the older build. */
   #isOld: boolean;
 
   constructor(parts: OperatorParts) {
@@ -61,7 +61,7 @@ export class Operator {
     }
   }
 
-  /** All members are there and level. @returns whether something was written */
+  /** Writes dead letters again; all members must run and be level. @returns whether there were any */
   async writeAgain(): Promise<boolean> {
     const departed = this.#departed;
     this.#departed = [];
@@ -69,7 +69,7 @@ export class Operator {
     return departed.length > 0;
   }
 
-  /** All members hold the same now. */
+  /** Records that all members hold the same entries now. */
   levelled(): void {
     this.#levelAt = Date.now();
   }
@@ -89,7 +89,10 @@ export class Operator {
     return this.#parts.cluster.at(seat, step);
   }
 
-  /** What it is given alone stays with it: it is left out, comes back, and hears of it. Another takes its place. */
+  /**
+   * Cuts off a member that then receives writes alone, removes it, and restarts it so that it learns of the removal. A
+   * new daemon replaces it.
+   */
   async #evict(seat: number, lasts: number): Promise<string> {
     const { cluster } = this.#parts;
     const { trio } = cluster;
@@ -107,7 +110,7 @@ export class Operator {
     return `a daemon of seat ${seat}, which comes back, with ${letters} dead letters; a new one takes its place`;
   }
 
-  /** While it is cut off, and goes on serving those that reach it, until it hears of it. */
+  /** Removes a member while it is cut off. It serves clients that reach it until it learns of the removal. */
   async #leave(lasts: number): Promise<string> {
     const { cluster } = this.#parts;
     await cluster.live(FOUNDERS);
@@ -125,7 +128,7 @@ export class Operator {
     await trio.until("it hears that it was left out", async () => (await trio.status(seat)).unlisted !== "");
   }
 
-  /** To one daemon alone. */
+  /** Writes to one daemon alone. */
   async #writeTo(seat: number): Promise<void> {
     const { cluster, random, writer } = this.#parts;
     await using client = cluster.trio.client([seat]);
@@ -136,7 +139,7 @@ export class Operator {
     this.writes.push(...(await Promise.all(given)));
   }
 
-  /** A daemon that was left out ends, and its folder is gone through. @returns how many dead letters it has */
+  /** Ends a removed daemon and goes through its folder. @returns the number of its dead letters */
   async #depart(seat: number): Promise<number> {
     const { cluster } = this.#parts;
     await cluster.trio.end(seat, "SIGTERM");
@@ -175,7 +178,7 @@ export class Operator {
     return alone.length;
   }
 
-  /** The newest entry that all have: then it is not the only one. */
+  /** Damages the newest entry that all members have, so that other copies exist. */
   async #damage(seat: number): Promise<string> {
     const { cluster } = this.#parts;
     await cluster.trio.end(seat, "SIGKILL");
@@ -211,12 +214,12 @@ export class Operator {
   async #upgrade(): Promise<string> {
     const { old, random } = this.#parts;
     await this.#roll(old === null ? {} : { program: programPaths.dbsyncd });
-    // Of those that come later some are of the older build again.
+    // Some of the daemons added later use the older build again.
     this.#isOld = old !== null && random.chance(0.5);
     return old === null ? "each was started again" : "each was started again with the newer build";
   }
 
-  /** One after the other, each when the one before is live. */
+  /** Restarts daemons in turn, each once the previous one is live. */
   async #roll(options: Parameters<Cluster["setOptions"]>[1]): Promise<void> {
     const { cluster } = this.#parts;
     for (const seat of cluster.members)
@@ -231,7 +234,7 @@ export class Operator {
   async #blackout(lasts: number): Promise<string> {
     const { cluster } = this.#parts;
     const { members } = cluster;
-    /** Each seat is held until all are. */
+    /** Holds each seat until all are held. */
     const held = async (rest: readonly number[], step: () => Promise<void>): Promise<void> => {
       const [first, ...others] = rest;
       await (first === undefined ? step() : cluster.at(first, () => held(others, step)));

@@ -1,44 +1,48 @@
 /**
- * What happens to whom, and when: made of the seed alone, so that a failing run can be replayed. Each seat has a lane of faults, one
- * behind the other; the lanes run side by side, so it may be one, two or all that are away. Beside them goes what an operator does.
+ * The schedule of faults, derived from the seed alone so that a failing run can be replayed. Each seat has a lane of
+ * consecutive faults; the lanes run concurrently, so that one, two or all daemons may be away. The operator's acts run
+ * alongside.
  */
 import type { SeededRandom } from "../../support/seeded-random.js";
 
-/** `kill`: SIGKILL, and started again. `end`: the same by SIGTERM. `freeze`: SIGSTOP, SIGCONT. `cut`: clients reach it, members do not. */
+/**
+ * `kill`: SIGKILL and restart. `end`: the same with SIGTERM. `freeze`: SIGSTOP, SIGCONT. `cut`: clients reach the
+ * daemon, members do not.
+ */
 export type FaultKind = "kill" | "end" | "freeze" | "cut";
 
 /**
- * `evict`: a daemon that is cut off and killed is left out, comes back, and a new one takes its place. `replace`: its folder is lost.
- * `damage`: a bit of an entry is flipped in its file. `join`, `leave`: of the last seat. `settings`, `upgrade`: one after the other is
- * started again, with others, or with another build. `blackout`: all are killed at once.
+ * `evict`: a daemon that is cut off and killed is removed, returns, and a new one replaces it. `replace`: its folder is
+ * lost. `damage`: a bit of an entry in its file is flipped. `join`, `leave`: of the last seat. `settings`, `upgrade`:
+ * daemons are restarted in turn with other settings or another build. `blackout`: all are killed together.
  */
 export type ActKind = "evict" | "replace" | "damage" | "join" | "leave" | "settings" | "upgrade" | "blackout";
 
 export interface Fault {
   readonly kind: FaultKind;
-  /** Milliseconds of peace before it. */
+  /** Milliseconds without a fault before it. */
   readonly after: number;
-  /** Milliseconds that it lasts. */
+  /** Duration in milliseconds. */
   readonly lasts: number;
 }
 
 export interface Act {
   readonly kind: ActKind;
-  /** Of those that are there from the first. */
+  /** One of the founders' seats. */
   readonly seat: number;
-  /** Milliseconds that a part of it takes: a daemon is cut off, or is away. */
+  /** Milliseconds of one phase: the daemon is cut off or away. */
   readonly lasts: number;
 }
 
 export interface Round {
-  /** One for each seat. */
+  /** One lane for each seat. */
   readonly lanes: readonly (readonly Fault[])[];
-  /** One behind the other. Of those that cost a folder one at most: two at once may cost what two daemons had. */
+  /** Consecutive acts. At most one destroys a folder, since two could destroy entries that only those two daemons had. */
   readonly acts: readonly Act[];
 }
 
 const PEACE_MS = [300, 4000] as const;
-/** Shorter and longer than what members take for silence (10 s). */
+/** Durations below and above the time after which members consider a peer silent (10 s). */
 const LASTS_MS: Record<FaultKind, readonly [number, number]> = {
   kill: [100, 5000],
   end: [100, 3000],
@@ -53,13 +57,13 @@ const PAIRS: readonly (readonly ActKind[])[] = [
   ["join", "damage"],
   ["blackout", "leave"],
 ];
-/** In so many rounds everything happens once. */
+/** Rounds in which everything happens once. */
 export const ROUNDS_OF_ALL: number = PAIRS.length;
 
-/** The seats that are there from the first; behind them is one that comes and goes. */
+/** The number of seats that are occupied from the start; the seat after them is only used at times. */
 export const FOUNDERS = 3;
 
-/** @param number  counts the rounds, from 0 @param ms  how long its faults should take */
+/** Returns a round's faults. @param number  counts the rounds, from 0 @param ms  the intended duration of its faults */
 export function makeRound(random: SeededRandom, number: number, ms: number): Round {
   const lanes = Array.from({ length: FOUNDERS + 1 }, () => makeLane(random, ms));
   const kinds = PAIRS[number % PAIRS.length] ?? [];

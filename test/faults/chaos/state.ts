@@ -1,6 +1,6 @@
 /**
- * What a daemon holds of the crash test's keys, and what it has to be: told from a folder's entries by rules of its own,
- * as SET, INCR and RPUSH are all there is.
+ * The state of a daemon for the crash test's keys, and the expected state, computed from a folder's entries by a
+ * separate implementation of SET, INCR and RPUSH, the only commands used.
  */
 import type { Client } from "../../../client/entry.js";
 import type { Contents } from "../folder-contents.js";
@@ -11,10 +11,10 @@ export interface State {
   readonly lists: ReadonlyMap<string, readonly string[]>;
 }
 
-/** Keys asked for in one command. */
+/** Keys queried in one command. */
 const CHUNK = 500;
 
-/** @param contents  in the order of places, none damaged */
+/** Folds the entries of a folder. @param contents  in order, none damaged */
 export function foldContents(contents: Contents): State {
   const texts = new Map<string, string>();
   const lists = new Map<string, string[]>();
@@ -32,7 +32,7 @@ export function foldContents(contents: Contents): State {
   return { texts, lists };
 }
 
-/** What a daemon says of all keys that the writes have named. @param client  of that daemon alone */
+/** Reads all keys that the writes have named from one daemon. @param client  of that daemon alone */
 export async function readState(client: Client, writes: readonly ToldWrite[]): Promise<State> {
   const texts = new Map<string, string>();
   const lists = new Map<string, readonly string[]>();

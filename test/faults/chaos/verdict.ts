@@ -1,4 +1,4 @@
-/** What has to hold when the crash test is over, of what the clients were told and of what the daemons then have. */
+/** Checks the outcome of the crash test: the results that clients received against the daemons' final state. */
 import assert from "node:assert/strict";
 import type { Entry } from "../../../timeline/entries/entry.js";
 import type { State } from "./state.js";
@@ -7,8 +7,8 @@ import type { Told, ToldWrite } from "./write.js";
 export type Tally = Readonly<Record<Told | "lost with a folder", number>>;
 
 /**
- * Every write is there that the client was told of, and none that it was told not to be.
- * @param erased  what only one daemon had when its folder was removed
+ * Checks that every acknowledged write is there, and none that was reported as not applied.
+ * @param erased  entries that only one daemon had when its folder was removed
  */
 export function checkWrites(writes: readonly ToldWrite[], state: State, erased: readonly Entry[]): Tally {
   const tally = { replicated: 0, acknowledged: 0, unknown: 0, "not-applied": 0, "lost with a folder": 0 };
@@ -30,7 +30,7 @@ export function checkWrites(writes: readonly ToldWrite[], state: State, erased: 
   return tally;
 }
 
-/** Where each token was pushed. @throws AssertionError  one was pushed twice */
+/** Returns where each token was pushed. @throws AssertionError  one was pushed twice */
 function pushedOf({ lists }: State): Map<string, string> {
   const pushed = new Map<string, string>();
   for (const [list, tokens] of lists) {
@@ -42,7 +42,10 @@ function pushedOf({ lists }: State): Map<string, string> {
   return pushed;
 }
 
-/** Of a write that only raises a counter nothing can be told: it counts as whole, and as not there. */
+/**
+ * Returns whether any part of a write is there, and whether all parts are. A write that only raises a counter leaves no
+ * trace, and so counts as complete and as absent.
+ */
 function presence(
   { token, sets, list }: ToldWrite,
   { texts }: State,
@@ -52,7 +55,7 @@ function presence(
   return [parts.includes(true), !parts.includes(false)];
 }
 
-/** A counter stands between the acknowledged INCRs and those and the unknown ones. */
+/** Checks that a counter is at least the number of acknowledged INCRs, and at most that plus the unknown ones. */
 function checkCounters(writes: readonly ToldWrite[], { texts }: State, erased: readonly Entry[]): void {
   const bounds = new Map<string, { least: number; most: number }>();
   for (const { counter, told } of writes) {

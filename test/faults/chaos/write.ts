@@ -1,22 +1,22 @@
-/** One write of the crash test: what it does, and what its client was told of it. */
+/** One write of the crash test: its commands, and the result that its client received. */
 import { type Client, DbsyncError } from "../../../client/entry.js";
 import type { SeededRandom } from "../../support/seeded-random.js";
 
 /**
- * `replicated`: two daemons had it on disk. `acknowledged`: one had. `unknown`: it may have been applied. `not-applied`:
- * the client was promised that it never is.
+ * `replicated`: two daemons had it on disk. `acknowledged`: one had. `unknown`: it may have been applied.
+ * `not-applied`: the client received the promise that it never will be.
  */
 export type Told = "replicated" | "acknowledged" | "unknown" | "not-applied";
 
 export interface Write {
-  /** Of no other write. */
+  /** Unique to the write. */
   readonly token: string;
   readonly waits: boolean;
-  /** Whether a key of its own is set, named by the token. */
+  /** Whether it sets a key of its own, named by the token. */
   readonly sets: boolean;
-  /** Whether a shared counter is raised; "": no. */
+  /** The shared counter that it raises; "": none. */
   readonly counter: string;
-  /** A shared list that gets the token; "": none. */
+  /** The shared list that gets the token; "": none. */
   readonly list: string;
 }
 
@@ -25,7 +25,7 @@ export type ToldWrite = Write & { readonly told: Told; readonly why: string };
 
 const COUNTERS = 4;
 const LISTS = 4;
-/** A list gets about so many elements. */
+/** The approximate number of elements per list. */
 const LIST_WRITES = 1000;
 const WAITS = 0.3;
 
@@ -46,7 +46,7 @@ export function makeWrite(random: SeededRandom, writer: number, number: number):
   }
 }
 
-/** More than one: to be applied together. */
+/** Returns the commands of a write. Several are to be applied together. */
 export function commandsOf({ token, sets, counter, list }: Write): string[][] {
   return [
     ...(sets ? [["SET", token, token]] : []),
@@ -55,7 +55,7 @@ export function commandsOf({ token, sets, counter, list }: Write): string[][] {
   ];
 }
 
-/** @returns it, with what its client was told */
+/** Sends a write. @returns the write with the result that its client received */
 export async function sendWrite(client: Client, write: Write): Promise<ToldWrite> {
   const options = write.waits ? { replicated: 2 } : {};
   const commands = commandsOf(write);

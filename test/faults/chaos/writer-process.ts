@@ -1,4 +1,4 @@
-/** A writer of the crash test (writer.ts), seen from the test. */
+/** The test's handle of a writer process of the crash test (writer.ts). */
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
@@ -7,7 +7,7 @@ import type { ToldWrite } from "./write.js";
 import type { WriterNews, WriterOrder, WriterSettings } from "./writer.js";
 
 export class WriterProcess implements Disposable {
-  /** So far. */
+  /** The writes so far. */
   readonly writes: ToldWrite[] = [];
   readonly #child: ChildProcess;
   #waiting = new Map<WriterNews["kind"], () => void>();
@@ -30,7 +30,7 @@ export class WriterProcess implements Disposable {
     return writer;
   }
 
-  /** Resolves when everything that was sent is answered. */
+  /** Pauses the writer; resolves when everything that was sent is answered. */
   async pause(): Promise<void> {
     const paused = this.#told("paused");
     this.#order({ kind: "pause" });
@@ -41,7 +41,7 @@ export class WriterProcess implements Disposable {
     this.#order({ kind: "resume" });
   }
 
-  /** Behind a pause or not. */
+  /** Ends the writer, paused or not. */
   async stop(): Promise<void> {
     const ended = once(this.#child, "exit");
     this.#order({ kind: "stop" });
@@ -56,7 +56,7 @@ export class WriterProcess implements Disposable {
     this.#child.send(order);
   }
 
-  /** @throws Error  the process ends before */
+  /** Waits for a message of the writer. @throws Error  the process ends before */
   #told(kind: "paused" | "ready"): Promise<void> {
     return new Promise((resolve, reject) => {
       const ended = (code: number | null) => reject(new Error(`a writer ended with ${code}`));

@@ -1,6 +1,6 @@
 /**
- * A process of the crash test that writes to all daemons, at times to one alone, until it is told to stop, and tells what it was told.
- * It takes its settings as its first message; see writer-process.ts.
+ * A process of the crash test that writes to all daemons, sometimes to one alone, until it is stopped, and reports the
+ * results. Its first message contains its settings; see writer-process.ts.
  */
 import { type Client, createClient } from "../../../client/entry.js";
 import { SeededRandom } from "../../support/seeded-random.js";
@@ -27,7 +27,10 @@ const BURST_MAX = 8;
 const PAUSE_MS_LEAST = 20;
 const PAUSE_MS_MOST = 120;
 const TIMEOUT_MS = 6000;
-/** Bursts that go to one daemon alone: what it has not passed on when it is lost no other has. */
+/**
+ * The share of bursts sent to one daemon alone: if that daemon is lost before it sends them on, no other member has
+ * them.
+ */
 const ALONE = 0.15;
 
 let turn: Turn = "resume";

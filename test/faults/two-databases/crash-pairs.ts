@@ -1,4 +1,4 @@
-/** Two servers that hold the same: daemons of dbsync, or a Redis primary and its replica. For crash-comparison.ts. */
+/** Two servers with the same data: dbsync daemons, or a Redis primary and its replica. Used by crash-comparison.ts. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -12,26 +12,28 @@ import { Relay } from "./relay.js";
 export interface CrashPair extends AsyncDisposable {
   /** Sets a key named `token`. @returns whether it was acknowledged */
   write(writer: number, token: string): Promise<boolean>;
-  /** Cuts the second off from the first, and from who writes to it. */
+  /** Cuts the second server off from the first, and from its clients. */
   cutSecond(): void;
-  /** Kills the first, lets the second be reached, and makes it the one that is written to. */
+  /** Kills the first server, reconnects the second, and makes the latter the one that is written to. */
   killFirst(): Promise<void>;
-  /** Stops the first where it is (SIGSTOP), and lets it go on. */
+  /** Stops the first server (SIGSTOP), and continues it later. */
   freezeFirst(): void;
   thawFirst(): void;
-  /** Starts the first again, as the second's peer or replica, and waits until they are linked. */
+  /** Restarts the first server, as the second's peer or replica, and waits until they are linked. */
   restartFirst(): Promise<void>;
   changePlaces(): void;
-  /** Waits until both hold the same. Nobody writes. */
+  /** Waits until both hold the same data. No client writes meanwhile. */
   level(): Promise<void>;
-  /** Whether both hold the same; they are level, and written to by no client. */
+  /** Whether both hold the same data; they are level, and no client writes. */
   isEqual(): Promise<boolean>;
-  /** How many of the keys are there: of the second while it is alone, else of the one that is written to. */
+  /**
+   * Returns how many of the keys exist on the second server while it is alone, otherwise on the one that is written to.
+   */
   count(tokens: readonly string[]): Promise<number>;
 }
 
 const CHUNK = 500;
-/** Lets the digest be asked for. */
+/** Enables DEBUG DIGEST. */
 const DEBUG = ["--enable-debug-command", "local"];
 const LEVEL_MS = 30_000;
 const TIMEOUT_MS = 2000;
@@ -40,9 +42,9 @@ const POLL_MS = 20;
 export class DbsyncPair implements CrashPair {
   readonly #trio: Trio;
   readonly #waits: boolean;
-  /** Of the clients to each. */
+  /** Relays from the clients to each server. */
   readonly #ways: readonly Relay[];
-  /** Of the other one to each. */
+  /** Relays from the other server to each. */
   readonly #links: readonly Relay[];
   readonly #client: Client;
   #first = 0;
@@ -124,7 +126,7 @@ export class DbsyncPair implements CrashPair {
 
 interface RedisSettings {
   readonly fsync: "always" | "everysec";
-  /** Whether a write is acknowledged once the replica has it. */
+  /** Whether a write is acknowledged only once the replica has it. */
   readonly waits: boolean;
 }
 
@@ -132,7 +134,7 @@ export class RedisPair implements CrashPair {
   readonly #settings: RedisSettings;
   readonly #folder = mkdtempSync(join(tmpdir(), "dbsync-redis-pair-"));
   readonly #ports: readonly number[];
-  /** Of a replica to each. */
+  /** Relays from a replica to each server. */
   readonly #links: readonly Relay[];
   readonly #servers: RedisServer[] = [];
   readonly #connections = new Map<number, RedisConnection>();
@@ -176,7 +178,7 @@ export class RedisPair implements CrashPair {
     const second = 1 - this.#first;
     await this.#servers[this.#first]?.stop();
     for (const link of this.#links) link.mend();
-    // What has reached it is taken first.
+    // Data that has reached the replica is applied first.
     await this.#until(second, "master_link_status:down");
     await this.#ask(second, "REPLICAOF", "NO", "ONE");
     this.#primary = second;
@@ -203,7 +205,7 @@ export class RedisPair implements CrashPair {
     await this.#isLinked(1 - this.#primary);
   }
 
-  /** By its own digest of all keys. */
+  /** Compares Redis's own digests of all keys. */
   async isEqual(): Promise<boolean> {
     const digest = (index: number) => this.#ask(index, "DEBUG", "DIGEST");
     const deadline = performance.now() + LEVEL_MS;
@@ -226,7 +228,7 @@ export class RedisPair implements CrashPair {
     rmSync(this.#folder, { recursive: true, force: true, maxRetries: 50, retryDelay: 20 });
   }
 
-  /** As the primary's replica, unless it is the primary. */
+  /** Starts a server as the primary's replica, unless it is the primary. */
   async #start(index: number): Promise<void> {
     const files = ["--dir", this.#folder, "--appenddirname", `${index}`, "--dbfilename", `${index}.rdb`];
     const fsync = ["--appendonly", "yes", "--appendfsync", this.#settings.fsync];
@@ -250,7 +252,7 @@ export class RedisPair implements CrashPair {
     await this.#until(replica, "master_link_status:up");
   }
 
-  /** Waits until a replica says so. */
+  /** Waits until a replica reports a line. */
   async #until(replica: number, line: string): Promise<void> {
     const deadline = performance.now() + LEVEL_MS;
     while (!(await this.#ask(replica, "INFO", "replication")).includes(line)) {
@@ -269,7 +271,7 @@ export class RedisPair implements CrashPair {
   }
 }
 
-/** As the daemons' client has it: what is not answered in time was not acknowledged. */
+/** Rejects after a timeout, as the daemons' client does: a write not answered in time was not acknowledged. */
 function within<Answer>(ms: number, answer: Promise<Answer>): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => reject(new Error(`no answer within ${ms} ms`)), ms);

@@ -1,12 +1,15 @@
-/** Two servers that are written to while they are killed, frozen and cut off from each other, and what has become of the writes. */
+/**
+ * Two servers that are written to while they are killed, frozen and cut off from each other, and the outcome of the
+ * writes.
+ */
 import { SeededRandom } from "../../support/seeded-random.js";
 import type { CrashPair } from "./crash-pairs.js";
 
 const WRITERS = 4;
-/** After a write, and after one that failed. */
+/** Milliseconds after a write, and after one that failed. */
 const REST_MS = 5;
 const FAILED_REST_MS = 20;
-/** Milliseconds, least and most. */
+/** Minimum and maximum, in milliseconds. */
 const PEACE = [800, 2000] as const;
 const LASTS = [400, 1500] as const;
 
@@ -19,7 +22,7 @@ interface Fault {
   readonly lasts: number;
 }
 
-/** The same for all who are given the same seed. */
+/** Yields the faults of a seed, the same for both pairs. */
 export function* faultsOf(seed: number): Generator<Fault> {
   const random = new SeededRandom(seed);
   for (;;) {
@@ -33,16 +36,16 @@ export function* faultsOf(seed: number): Generator<Fault> {
   }
 }
 
-/** One pair of them, and how it is doing. */
+/** One pair of servers and its progress. */
 export class Side {
   readonly name: string;
-  /** What is being done to it. */
+  /** The present fault or state. */
   now = "is written to";
   acknowledged: string[] = [];
   failed = 0;
-  /** Of each kind, how many faults there were. */
+  /** The number of faults of each kind. */
   readonly faults = new Map<FaultKind, number>();
-  /** Acknowledged, and not there in the end; null: it is not over. */
+  /** Acknowledged writes that are missing in the end; null: the run is not over. */
   lost: number | null = null;
   isEqual: boolean | null = null;
   readonly #pair: CrashPair;
@@ -52,7 +55,7 @@ export class Side {
     this.#pair = pair;
   }
 
-  /** @param ends  `performance.now()` after which no further fault begins */
+  /** Runs the faults. @param ends  `performance.now()` after which no further fault begins */
   async run(seed: number, ends: number): Promise<void> {
     let isOver = false;
     const write = async (writer: number) => {

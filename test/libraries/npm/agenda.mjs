@@ -1,4 +1,4 @@
-/** agenda as its README shows it: jobs that run once, and again. Argument: the port. */
+/** agenda as in its README: jobs that run once, and repeatedly. Argument: the port. */
 import assert from "node:assert/strict";
 import { MongoBackend } from "@agendajs/mongo-backend";
 import { Agenda } from "agenda";
@@ -26,5 +26,5 @@ await agenda.cancel({ name: "greet" });
 await agenda.stop();
 assert.equal(await client.db("jobs").collection("agendaJobs").countDocuments({ name: "greet" }), 0);
 await client.close();
-// Its own connection stays open.
+// agenda's own connection stays open.
 process.exit(0);

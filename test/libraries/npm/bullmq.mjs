@@ -4,7 +4,7 @@ import { FlowProducer, Queue, QueueEvents, Worker } from "bullmq";
 
 const connection = { host: "127.0.0.1", port: Number(process.argv[2]), maxRetriesPerRequest: null };
 const queue = new Queue("paint", { connection });
-// From the beginning: what happens before it reads is told, too.
+// It reads from the beginning, to receive earlier events too.
 const events = new QueueEvents("paint", { connection, lastEventId: "0-0" });
 const PATIENCE_MS = 100_000;
 for (const heard of [queue, events]) heard.setMaxListeners(50);

@@ -1,4 +1,4 @@
-/** connect-mongo as its README shows it: sessions of Express, whose TTL index it makes by itself. Argument: the port. */
+/** connect-mongo as in its README: sessions of Express, whose TTL index it creates itself. Argument: the port. */
 import assert from "node:assert/strict";
 import MongoStore from "connect-mongo";
 import { MongoClient } from "mongodb";
@@ -26,7 +26,7 @@ assert.ok(
   indexes.some(({ key, expireAfterSeconds }) => key.expires === 1 && expireAfterSeconds === 0),
   JSON.stringify(indexes),
 );
-// A session whose time is over is not there, whatever asks for it.
+// An expired session is missing in every kind of query.
 await called("set", "over", { cookie: { ...cookie, expires: new Date(Date.now() - 1000) } });
 assert.equal(await sessions.countDocuments({ _id: "over" }), 0);
 assert.equal(await sessions.countDocuments({}), 1);

@@ -1,5 +1,5 @@
 /**
- * Writes and reads by mongoose, one operation after the other, until its input ends. Argument: the connection string. Prints the number
+ * Writes and reads through mongoose, one operation after the other, until its input ends. Argument: the connection string. Prints the number
  * of operations that have succeeded, and in the end those that failed, by their errors.
  */
 import mongoose from "mongoose";

@@ -1,4 +1,4 @@
-/** MongoDB's driver of the major version before: what its manual shows first. Argument: the port. */
+/** The previous major version of MongoDB's driver: the first examples of its manual. Argument: the port. */
 import assert from "node:assert/strict";
 import { Long, MongoBulkWriteError, MongoClient, ObjectId } from "mongodb-6";
 
@@ -73,7 +73,7 @@ assert.equal((await movies.findOneAndDelete({ title: "Film three" }))?.title, "F
 assert.equal(await movies.countDocuments(), 500);
 assert.equal((await movies.distinct("year")).length, 101 - 1);
 const session = client.startSession();
-// A daemon with peers greets as one of several servers without sessions.
+// A daemon with peers announces itself as one of several servers without sessions.
 const { logicalSessionTimeoutMinutes } = await db.command({ hello: 1 });
 if (logicalSessionTimeoutMinutes === undefined)
   await assert.rejects(movies.insertOne({ title: "in a session" }, { session }), /sessions/);

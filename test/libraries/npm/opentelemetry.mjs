@@ -1,4 +1,4 @@
-/** Calls as spans of the real OpenTelemetry, by examples/recipes/tracing.ts. Arguments: the compiled recipe, the client, port, key. */
+/** Makes calls as spans of the real OpenTelemetry, with examples/recipes/tracing.ts. Arguments: the compiled recipe, the client, port, key. */
 import assert from "node:assert/strict";
 import { context, trace } from "@opentelemetry/api";
 import { AsyncLocalStorageContextManager } from "@opentelemetry/context-async-hooks";

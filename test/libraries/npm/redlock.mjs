@@ -1,4 +1,4 @@
-/** A lock that one holds and another waits for, that is extended and released. Argument: the port. */
+/** A lock that one client holds, extends and releases while another waits. Argument: the port. */
 import assert from "node:assert/strict";
 import { Redis } from "ioredis";
 import Redlock from "redlock";
@@ -7,7 +7,7 @@ const redis = new Redis({ port: Number(process.argv[2]) });
 const patient = new Redlock([redis], { retryCount: 5000, retryDelay: 20 });
 const hasty = new Redlock([redis], { retryCount: 0 });
 
-/** Longer than any of them holds one on a busy machine. */
+/** Longer than any client holds a lock on a busy machine. */
 const LEASE_MS = 100_000;
 const held = await patient.lock("locks:account", LEASE_MS);
 await assert.rejects(hasty.lock("locks:account", 1000), { name: "LockError" });

@@ -1,4 +1,4 @@
-/** Two servers, a client at each: what one sends to a room, the other's client hears; servers ask each other. Argument: the port. */
+/** Two servers, a client at each: what one sends to a room, the other's client receives; servers query each other. Argument: the port. */
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import { createAdapter } from "@socket.io/redis-adapter";
@@ -18,7 +18,7 @@ async function startServer() {
     socket.on("ask", (answer) => answer("here"));
   });
   await new Promise((resolve) => http.listen(0, "127.0.0.1", resolve));
-  // Both hear the other's requests.
+  // Both receive each other's requests.
   const all = () => server.of("/").adapter.serverCount();
   return { server, all, url: `http://127.0.0.1:${http.address().port}`, end: () => end(server, clients) };
 }

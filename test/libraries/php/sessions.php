@@ -1,7 +1,7 @@
 <?php
 /**
- * Sessions of PHP in Redis by the extension redis, with locks: two requests of one session at once, none loses what
- * the other wrote. Arguments: the port; a request's are "request" and the session's id beside.
+ * PHP sessions in Redis by the extension redis, with locks: of two concurrent requests of one session, none loses what
+ * the other wrote. Arguments: the port; for a request also "request" and the session's id.
  */
 $port = $argv[1];
 ini_set('session.save_handler', 'redis');

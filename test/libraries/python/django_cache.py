@@ -1,4 +1,4 @@
-"""django-redis as Django's cache and as what keeps its sessions: keys, counters, locks, patterns. Argument: the port."""
+"""django-redis as Django's cache and session store: keys, counters, locks, patterns. Argument: the port."""
 import sys
 
 from django.conf import settings

@@ -56,7 +56,7 @@ assert profiles.bulk_write([UpdateOne({"user_id": 211}, {"$set": {"a": 1}})]).mo
 assert sorted(profiles.index_information()) == ["_id_", "user_id_1"]
 assert sorted(db.list_collection_names()) == ["posts", "profiles"]
 assert "tutorial" in client.list_database_names()
-# A daemon with peers greets as one of several servers without sessions.
+# A daemon with peers announces itself as one of several servers without sessions.
 if "logicalSessionTimeoutMinutes" in client.admin.command("hello"):
     with client.start_session() as session:
         posts.insert_one({"in": "a session"}, session=session)

@@ -1,4 +1,7 @@
-/** What a client of version 2 asks to be told of, by the bytes: whom a listen is for, what comes of replays, and of those who do not read. */
+/**
+ * Tests subscriptions of version 2 at the level of bytes: which clients receive what, replays, and clients that do
+ * not read.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ByteString } from "../../../protocol/byte-string.js";
@@ -24,7 +27,7 @@ type Told =
   | { readonly words: readonly ByteString[] }
   | { readonly code: string };
 
-/** Somebody who listens, by the bytes alone. */
+/** A subscribed client that works on bytes alone. */
 class Listener implements Disposable {
   readonly raw: RawClient;
   readonly #parser = new FrameParser(1 << 30, 2);
@@ -49,7 +52,7 @@ class Listener implements Disposable {
     return told;
   }
 
-  /** @returns the frame */
+  /** Signs an envelope. @returns the frame */
   frame(commands: readonly (readonly string[])[], only = this.hello?.daemon ?? ""): ByteString {
     const cluster = this.hello?.cluster ?? "";
     const { body, signature } = signCommands(app, commands, { cluster, ...(only === "" ? {} : { only }) });

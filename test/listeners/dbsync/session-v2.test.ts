@@ -1,4 +1,4 @@
-/** Answers of version 2 that wait for other daemons are counted apart, as many as may be. */
+/** Tests that answers of version 2 that wait for other daemons are counted separately, up to a limit. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { REFUSALS } from "../../../engine/answers/refusals.js";

@@ -1,6 +1,6 @@
 /**
- * A JSON listener of ours that daemons with --json-replica take for an original: it does not have the action by which they recognize a dbsyncd, and
- * gives the documents that it has while its own servers have not given theirs.
+ * A JSON listener of dbsyncd that daemons with --json-replica take for an original server: it does not know the
+ * action by which they recognize a dbsyncd, and sends its documents before it has fetched those of its own servers.
  */
 import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
@@ -12,7 +12,7 @@ const NOT_VALID = '{"status":"error","message":"The action \'listindexes\' provi
 const ALL = '{"action":"getall","replicate":false}\n';
 const NOTHING = '{"status":"success","documents":[],"replicated":false}\n\r';
 
-/** @param port  where it listens; else at a free one */
+/** Starts the listener. @param port  where it listens; default: a free port */
 export async function startAsOriginal({ port = 0, ...options }: SceneOptions = {}): Promise<JsonScene> {
   const scene = await startJson(options);
   const sockets = new Set<Socket>();

@@ -1,4 +1,7 @@
-/** Three daemons, written to as JSON, as Redis and by signed commands at once, one of them killed in the midst of it: one state. */
+/**
+ * Tests that three daemons that receive JSON, Redis and signed commands at the same time reach one state, although
+ * one is killed meanwhile.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createClient } from "../../../client/dbsync-send.js";
@@ -14,7 +17,7 @@ import { ask } from "./scene.js";
 
 const app = makeKeyPair();
 const WRITES = amount(12, 40);
-/** Writes of the daemon that is killed, before it is. */
+/** Writes to the daemon that is killed, before the kill. */
 const WRITES_BEFORE_KILL = 10;
 
 async function place(daemon: DaemonProcess, clients: "JSON" | "Redis"): Promise<number> {
@@ -27,8 +30,9 @@ async function readAll(daemon: DaemonProcess): Promise<string> {
 }
 
 /**
- * Entries by JSON, changes by Redis and by signed commands, all to one document.
- * @param acknowledged  told the entries whose insertion was answered @throws Error  the daemon has gone
+ * Inserts entries by JSON and changes them by Redis and by signed commands, all in one document.
+ * @param acknowledged  receives the entries whose insertion was acknowledged
+ * @throws Error  the daemon has gone
  */
 async function write(
   daemon: DaemonProcess,

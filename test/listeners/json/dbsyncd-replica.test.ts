@@ -1,4 +1,7 @@
-/** --json-replica names a dbsyncd: the daemon says to use --peer, sends nothing there and does not begin to serve. */
+/**
+ * Tests --json-replica with the address of a dbsyncd: the daemon recommends --peer, sends nothing there and does not
+ * begin to serve.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { until } from "../../daemon/replicas.js";

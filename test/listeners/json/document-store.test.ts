@@ -1,4 +1,4 @@
-/** --json-replica: a document that a server sends takes the place of the one that is here, or nothing changes. */
+/** Tests that a document that a server of --json-replica sends replaces the local one, or that nothing changes. */
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { LocalUnits } from "../../../engine/backends/local-units.js";

@@ -1,4 +1,4 @@
-/** Codes of errors: each sentence has one, for who asks for it, and the manual has them all. */
+/** Tests that each error sentence has a code, for clients that request codes, and that the manual lists them all. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";

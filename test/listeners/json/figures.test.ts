@@ -1,4 +1,6 @@
-/** Which servers of --json-replica are away, or none of the original's: as INFO of --resp, /metrics and /healthz report it. */
+/**
+ * Tests how INFO of --resp, /metrics and /healthz report servers of --json-replica that are away or are no originals.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { until } from "../../daemon/replicas.js";
@@ -20,7 +22,7 @@ interface Told {
   readonly code: number;
 }
 
-/** What INFO says of the servers, a line each, the metrics about them, and /healthz. */
+/** Returns the lines of INFO about the servers, their metrics, and /healthz. */
 async function told(daemon: DaemonProcess): Promise<Told> {
   using redis = await RedisConnection.open(await portOf(daemon, "serving Redis clients"));
   const reply = await redis.call("INFO", "replication");

@@ -1,4 +1,7 @@
-/** --json-replica: a daemon that could not fetch a server's documents is not ready, and never sends anything over them. */
+/**
+ * Tests that a daemon that could not fetch a server's documents is not ready, and never overwrites that server's
+ * documents.
+ */
 import assert from "node:assert/strict";
 import { createServer, type Socket } from "node:net";
 import { test } from "node:test";
@@ -14,7 +17,7 @@ const ENTRIES = 100;
 const NOT_READY = /"message":"This daemon has not fetched yet the documents of /;
 const limits = { jsonReplicaTimeout: 300 };
 
-/** An original with 100 entries in a document. */
+/** Starts an original server with 100 entries in a document. */
 async function startFull(port: number): Promise<Original> {
   const original = await Original.start(port, []);
   original.documents.set(
@@ -24,7 +27,7 @@ async function startFull(port: number): Promise<Original> {
   return original;
 }
 
-/** What a server does instead of giving its documents: bytes to send, whether it closes then. */
+/** What a server does instead of sending its documents: it sends bytes, and may close. */
 type Fault = (socket: Socket, request: string) => void;
 const UNKNOWN = '{"status":"error","message":"The action \'listindexes\' provided is not valid."}\n\r';
 const probed =
@@ -54,7 +57,7 @@ const FAULTS: Readonly<Record<string, Fault>> = {
 };
 
 interface Faulty extends AsyncDisposable {
-  /** Requests, in their order. */
+  /** The requests, in order. */
   readonly requests: readonly string[];
 }
 
@@ -78,7 +81,7 @@ async function startFaulty(port: number, fault: Fault): Promise<Faulty> {
   };
 }
 
-/** Nothing that changes a document may be sent to a server that has not given its documents. */
+/** Requests that change a document. A server that has not sent its documents must not receive any. */
 const CHANGES = /"action":"(?:create|insert|update|delete|empty|drop)"/;
 
 async function hasAll(port: number): Promise<void> {
@@ -205,7 +208,7 @@ test("a document that a server made itself is not replaced by one of the same na
   await until("it is away", () => !isConnected());
   await using third = await startFull(port);
   await until("it is there", isConnected);
-  // It is answered after the attempt that follows the new connection.
+  // The answer comes after the attempt that follows the new connection.
   await ask(client, { action: "insert", document: "users", data: [{ n: -2 }] });
   assert.equal(third.documents.get("users")?.length, ENTRIES);
   assert.equal(reports(), 1, "a new connection reported the same difference again");

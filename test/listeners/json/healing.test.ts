@@ -1,4 +1,4 @@
-/** --json-replica: a server is sent later what it refuses; other contents there are reported. */
+/** Tests that a server of --json-replica is sent later what it refuses, and that differing contents are reported. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { MemoryLimit } from "../../../engine/memory/memory-limit.js";

@@ -1,4 +1,4 @@
-/** Clients that mean ill, or break off: a clear answer or none, and the service goes on. */
+/** Tests that hostile clients and broken requests get a clear answer or none, and that the service continues. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { withinStrings } from "../../../listeners/json/messages/json-answers.js";

@@ -1,4 +1,4 @@
-/** JSON lines over TLS: the certificate of the other port, for the same clients as without. */
+/** Tests JSON lines over TLS: same certificate as the other port, same clients as without TLS. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { test } from "node:test";
@@ -18,7 +18,7 @@ async function startWithTls(folder: string) {
 const open = (port: number, ca?: string): TLSSocket =>
   connect({ host: "localhost", port, ...(ca === undefined ? {} : { ca }) });
 
-/** All that the other side says until it closes. */
+/** Reads all bytes until the other side closes. */
 async function rest(socket: TLSSocket): Promise<string> {
   let received = "";
   for await (const chunk of socket) received += String(chunk);

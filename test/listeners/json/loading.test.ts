@@ -1,4 +1,6 @@
-/** Before the documents of --json-replica are fetched, no client reads or writes documents, by whichever listener it comes. */
+/**
+ * Tests that no client reads or writes documents by any listener before the documents of --json-replica are fetched.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MemoryBackend } from "../../../engine/backends/memory.js";

@@ -1,4 +1,4 @@
-/** Answers that take long: in turns of the event loop, in pieces, of one moment. */
+/** Tests long answers: they are made in turns of the event loop, sent in pieces, and show one moment. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Pieces } from "../../../listeners/json/piece-output.js";
@@ -81,7 +81,7 @@ test("a long answer is of the moment in which it was asked for, whoever writes m
   const { data } = JSON.parse(await (answers[0] as Promise<string>)) as { data: { n: number }[] };
   assert.equal(data.length, kept.length);
   const changed = data.slice(0, 4).map(({ n }) => n);
-  // Each of the writes is wholly in it or not, those behind it are not.
+  // The answer contains each write completely or not at all, and none after a missing one.
   const first = changed.indexOf(changed.find((n) => n !== -1) ?? -1);
   assert.deepEqual(changed.slice(Math.max(first, 0)), first < 0 ? changed : [0, 1, 2, 3].slice(first));
   assert.deepEqual(data.slice(4), kept.slice(4));

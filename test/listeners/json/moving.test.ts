@@ -1,4 +1,6 @@
-/** A fleet of the original's servers moves to dbsyncd by the steps of docs/json-clients.md: nothing is lost. */
+/**
+ * Tests that a fleet of original servers moves to dbsyncd by the steps of docs/json-clients.md without losing data.
+ */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -19,14 +21,14 @@ const WRITERS = 4;
 const WRITES = 20;
 const document = "moved";
 
-/** The command of the steps, for the server at a place: addresses are those of this machine. */
+/** Returns the command of the steps for the server at an index, with addresses of this machine. */
 function printedCommand(ports: readonly number[], place: number): string[] {
   const manual = readFileSync(join(repositoryRoot, "docs/json-clients.md"), "utf8");
   const [, section = ""] = manual.split("**To move a fleet of originals**");
   const command = /```console\s+(dbsyncd [^`]*)```/.exec(section)?.[1];
   assert.ok(command !== undefined, "docs/json-clients.md has no command for a fleet");
   const words = command.replaceAll("\\\n", " ").trim().split(/\s+/).slice(1);
-  // It is printed for the first server.
+  // The page prints it for the first server.
   return words.map((word, at) =>
     word.replace(/^10\.0\.0\.(\d):8888$/, (_, server) => {
       const port = words[at - 1] === "--json" ? ports[place] : ports[Number(server) - 1];
@@ -35,15 +37,15 @@ function printedCommand(ports: readonly number[], place: number): string[] {
   );
 }
 
-/** Clients that write where they are told, one entry after the other. */
+/** Clients that each write to one server, one entry after the other. */
 class Writers {
-  /** What was answered with success. */
+  /** The entries that were acknowledged. */
   readonly done: string[] = [];
   #isPaused = false;
   #running: Promise<void>[] = [];
   #next = 0;
 
-  /** @param ports  by writer, in turn */
+  /** Starts a client per port. @param ports  by writer, in turn */
   start(ports: readonly number[]): void {
     this.#isPaused = false;
     this.#running = Array.from({ length: WRITERS }, (_, by) =>
@@ -65,7 +67,7 @@ class Writers {
     using client = await RawClient.open(port);
     while (!this.#isPaused) {
       const mark = `mark-${this.#next++}.`;
-      // Without a line break, and one at a time: as clients of the original do.
+      // Clients of the original send one request at a time, without a line break.
       client.send(JSON.stringify({ action: "insert", document, data: [{ mark }] }));
       const text = await answer(client);
       if (text === "") return;
@@ -98,7 +100,7 @@ const dispose = async (all: readonly AsyncDisposable[]) => {
   for (const one of all) await one[Symbol.asyncDispose]();
 };
 
-/** Daemons that record what they take, and share it. */
+/** Starts daemons that record what they receive, and share it. */
 async function startPeers(
   publicKey: string,
   secret: string,
@@ -134,16 +136,17 @@ test("the steps of docs/json-clients.md move a fleet of originals to three peers
   const daemons: DaemonProcess[] = [];
   const writers = new Writers();
   try {
-    // As it was: clients at all of them. Their order differs from server to server, which is theirs.
+    // Before the move: clients write at all servers. The order of entries differs from server to server, due to the
+    // originals.
     writers.start(ports);
     await writers.more();
     // Pause the writers.
     await writers.pause();
-    // Replace one.
+    // Replace one server.
     await originals[0]?.[Symbol.asyncDispose]();
     daemons.push(await startDaemon(printedCommand(ports, 0)));
     assert.deepEqual(await lostAt(first, writers.done), []);
-    // Move all clients. The originals get what they write.
+    // Move all clients. The originals receive what they write.
     const from = writers.done.length;
     writers.start([first]);
     await writers.more();
@@ -159,7 +162,7 @@ test("the steps of docs/json-clients.md move a fleet of originals to three peers
     const key = join(folder.path, "private.pem");
     const imported = () => runDbsync(["import", `json://127.0.0.1:${first}`, "-s", servers, "-k", key]);
     await until("it is imported", async () => (await imported()).code === 0);
-    // Clients anywhere.
+    // Clients may use any of them.
     const before = await contents(first);
     for (const port of peers.json)
       await until("it has the documents", async () => (await contents(port)) === before);

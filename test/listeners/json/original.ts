@@ -1,6 +1,6 @@
 /**
- * A stand-in for a server of the original's kind, with the faults that were recorded with it (test/vectors/json/README.md, "Bugs"): what one read
- * brings is one request; a link that was lost is never opened again; nobody looks at the answers of replicas; nothing is kept.
+ * A double of an original server, with its recorded faults (test/vectors/json/README.md, "Bugs"): it takes all bytes
+ * of one read for one request, never reopens a lost link, ignores the answers of replicas, and stores nothing.
  */
 import { connect, createServer, type Server, type Socket } from "node:net";
 
@@ -14,7 +14,7 @@ interface Request {
   readonly replicate?: boolean;
 }
 
-/** Its end of a connection to another server. */
+/** The client's side of a connection to another server. */
 interface Link {
   readonly socket: Socket;
   isLost: boolean;
@@ -22,7 +22,10 @@ interface Link {
 }
 
 const END = "\n\r";
-/** Milliseconds; the original's 60 s. Two servers that are written to at once wait for each other as long as that. */
+/**
+ * Milliseconds; the original uses 60 s. Two servers that receive writes at the same time wait for each other that
+ * long.
+ */
 const SOCKET_MS = 20;
 const WRITES: ReadonlySet<string> = new Set(["create", "insert", "delete", "empty", "drop"]);
 
@@ -33,7 +36,7 @@ export class Original implements AsyncDisposable {
   readonly #links = new Map<number, Link>();
   readonly #clients = new Set<Socket>();
   readonly #server: Server;
-  /** One request after the other: a write waits for all replicas. */
+  /** The queue of requests: a write waits for all replicas. */
   #work: Promise<void> = Promise.resolve();
 
   private constructor(port: number, replicas: readonly number[]) {
@@ -49,7 +52,7 @@ export class Original implements AsyncDisposable {
     });
   }
 
-  /** @param replicas  ports of those in its list, which may name itself: it is passed over, as by the second version */
+  /** Starts a server. @param replicas  ports in its list; its own is skipped, as by the second version */
   static async start(port: number, replicas: readonly number[]): Promise<Original> {
     const original = new Original(
       port,
@@ -103,7 +106,7 @@ export class Original implements AsyncDisposable {
     return null;
   }
 
-  /** Whatever it answers. */
+  /** Sends the request to a replica, and ignores the answer. */
   async #forward(replica: number, request: Request): Promise<void> {
     const link = this.#links.get(replica) ?? (await this.#open(replica));
     if (link === null || link.isLost) return;
@@ -114,7 +117,7 @@ export class Original implements AsyncDisposable {
     });
   }
 
-  /** @returns null: nobody is there, and it is tried anew at the next write */
+  /** Opens the link. @returns null: the connection failed; the next write tries again */
   async #open(replica: number): Promise<Link | null> {
     const socket = connect(replica, "127.0.0.1");
     const isThere = await new Promise<boolean>((resolve) => {
@@ -132,7 +135,7 @@ export class Original implements AsyncDisposable {
     return link;
   }
 
-  /** The documents that it does not have yet. */
+  /** Fetches the documents that it does not have yet. */
   async #copyFrom(replica: number): Promise<void> {
     const link = await this.#open(replica);
     if (link === null) return;

@@ -1,4 +1,4 @@
-/** Requests with "replicate":false, as a server of the original's kind sends them to those in its list. */
+/** Tests requests with "replicate":false, as an original server sends them to the servers in its list. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { RawClient } from "../../support/raw-client.js";
@@ -14,7 +14,7 @@ test("what an original passes on is taken as the original takes it", async () =>
     (JSON.parse(await ask(client, { action: "get", document })) as { data: unknown }).data;
   await does({ action: "create" });
   await does({ action: "insert", data: [{ name: "John", age: 1 }] });
-  // insert-key-validation: members may be missing, there may not be others.
+  // insert-key-validation: members may be missing; additional ones are refused.
   const lacking = await does({ action: "insert", data: [{ name: "Sub" }, {}] });
   assert.equal(lacking, '{"status":"success","data_interted":[{"name":"Sub"},[]],"replicated":false}');
   assert.equal(
@@ -28,7 +28,7 @@ test("what an original passes on is taken as the original takes it", async () =>
     '{"status":"success","document_keys":["name","age"],"replicated":false,"updated_data":{"1":{"age":5}}}',
   );
   assert.deepEqual(await data(), [{ name: "John", age: 1 }, { name: "Sub", age: 5 }, []]);
-  // update-with-id, replication-update-…: the members take the place of all entries.
+  // update-with-id, replication-update-…: the members replace all entries.
   assert.equal(
     await does({ action: "update", id: 1, data: { name: "Zed" } }),
     '{"status":"success","document_keys":["name","age"],"replicated":false,"updated_data":null}',

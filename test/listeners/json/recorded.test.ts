@@ -1,4 +1,7 @@
-/** Documents on daemons with --data and --peer: kept, on all of them, and honest about it. */
+/**
+ * Tests that documents on daemons with --data and --peer are durable and replicated, and that answers say so
+ * truthfully.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { JsonServer, readJsonUrl } from "../../../cli/json/json-server.js";
@@ -13,7 +16,7 @@ import { ask } from "./scene.js";
 const app = makeKeyPair();
 const portOf = ({ daemon }: RunningReplica) => daemon.userAddress("json")?.port ?? 0;
 const SILENCE_MS = 60_000;
-/** Of each client. */
+/** Inserts per client. */
 const INSERTS = 30;
 const SUCCESS = '{"status":"success"}';
 
@@ -156,7 +159,7 @@ test("three peers pass the original's test client, and count what clients of all
     await until("all have the same, and all of it", async () => {
       const texts = await Promise.all(clients.map((_, at) => asks(at, { action: "get" })));
       const { data } = JSON.parse(texts[0] as string) as { data: { by: number; n: number }[] };
-      // A list: the ids are 0, 1, 2, …
+      // The data is a list: the ids are 0, 1, 2, …
       const marks = new Set(Array.isArray(data) ? data.map(({ by, n }) => `${by} ${n}`) : []);
       return texts.every((text) => text === texts[0]) && marks.size === all.length * INSERTS;
     });

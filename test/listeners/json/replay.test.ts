@@ -1,6 +1,6 @@
 /**
- * The conversations recorded with the original server, byte for byte. Where we differ, differences.json has our answer
- * and the reason, which the manual tells.
+ * Replays the conversations recorded with the original server, byte for byte. Where dbsyncd differs, differences.json
+ * has its answer and the reason, which the manual explains.
  */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -14,9 +14,9 @@ import { startAsOriginal } from "./as-original.js";
 import { answer, type JsonScene, startJson } from "./scene.js";
 
 interface Step {
-  /** Where it is sent, or what is started or stopped. */
+  /** The server to which it is sent, or that is started or stopped. */
   readonly node?: string;
-  /** Of a node that is started. */
+  /** The replicas of a node that is started. */
   readonly replicas?: readonly string[];
   readonly send?: string;
   readonly send_hex?: string;
@@ -39,18 +39,18 @@ interface Scenario {
 
 interface Difference {
   readonly scenario: string;
-  /** Counted from 0. */
+  /** The step's index, from 0. */
   readonly step: number;
-  /** With `<name>` for the address of a server. */
+  /** The answer, with `<name>` for the address of a server. */
   readonly answer: string;
   readonly reason: string;
 }
 
-/** What no conversation shows. The original's answers are told by its source. */
+/** An answer that no conversation shows. The original's source defines its answer. */
 interface Unrecorded {
-  /** null: we answer the same. */
+  /** null: dbsyncd answers the same. */
   readonly reason: string | null;
-  /** The last one's answers are these. */
+  /** The requests; `original` and `answer` are those to the last one. */
   readonly requests: readonly string[];
   readonly original: string;
   readonly answer?: string;
@@ -75,9 +75,12 @@ const {
   readonly unrecorded: readonly Unrecorded[];
 };
 
-/** The reason of answers before the documents were fetched. Source: docs/decisions/0054-recorded-answers-that-need-a-fetch.md. */
+/**
+ * The reason of answers before the documents were fetched. Source:
+ * docs/decisions/0054-recorded-answers-that-need-a-fetch.md.
+ */
 const NOT_FETCHED = "not-fetched";
-/** Milliseconds that a request waits for the first fetch, where it is refused in the end. */
+/** Milliseconds that a request waits for the first fetch if it is refused in the end. */
 const REFUSED_AFTER_MS = 500;
 
 for (const scenario of scenarios) {
@@ -89,7 +92,7 @@ for (const scenario of scenarios) {
   });
 }
 
-/** A server starts before those that ask it for its documents. */
+/** Returns the servers in an order in which each starts before the servers that fetch its documents. */
 function inOrderOfStart({ topology }: Scenario): readonly (readonly [string, readonly string[]])[] {
   const ordered = new Map<string, readonly string[]>();
   const passed = new Set<string>();
@@ -104,7 +107,7 @@ function inOrderOfStart({ topology }: Scenario): readonly (readonly [string, rea
   return [...ordered];
 }
 
-/** The servers of a scenario, by name. Each takes the others for originals. */
+/** The servers of a scenario, by name. Each takes the remaining ones for originals. */
 class Nodes implements AsyncDisposable {
   readonly #ports = new Map<string, number>();
   readonly #running = new Map<string, JsonScene>();
@@ -114,7 +117,10 @@ class Nodes implements AsyncDisposable {
     this.#ports.set(name, await freePort());
   }
 
-  /** @param replicas  names; "!" before one says that the original is given it by another address */
+  /**
+   * Starts a server.
+   * @param replicas  names; "!" before one: the original is configured with another address of it
+   */
   async start(name: string, replicas: readonly string[]): Promise<void> {
     const ports = replicas.map((one) => this.port(one.replace("!", "")));
     const started = await startAsOriginal({ port: this.port(name), replicas: ports });
@@ -139,7 +145,7 @@ class Nodes implements AsyncDisposable {
     }
   }
 
-  /** Puts the addresses of servers in an answer in the place of their names, `<name>`. */
+  /** Replaces names of servers, `<name>`, by their addresses. */
   withAddresses(answer: string): string {
     return [...this.#ports].reduce(
       (text, [name, port]) => text.replaceAll(`<${name}>`, `127.0.0.1:${port}`),
@@ -188,7 +194,7 @@ async function replay({ name, steps }: Scenario, nodes: Nodes): Promise<void> {
       assert.notEqual(difference?.answer, recorded(step), `no difference any more: ${where}`);
       const exchange = async () => {
         for (const bytes of bytesOf(step)) client.send(bytes.toString("latin1"));
-        // An answer that is shorter than expected ends the test, not its patience.
+        // Without this, an answer that is shorter than expected would end the test only by its timeout.
         const isError = expected.startsWith('{"status":"error"') && expected.endsWith("\n\r");
         assert.equal(await (isError ? client.readTo("\n\r") : client.read(expected.length)), expected, where);
       };
@@ -211,7 +217,7 @@ function bytesOf({ send = "", send_hex, parts, terminator = "\n" }: Step): Buffe
   return [Buffer.concat([bytes, Buffer.from(terminator)])];
 }
 
-/** Where the first version's process ended, what the second one answered; undefined: nothing. */
+/** Returns the recorded answer; where the first version's process ended, that of the second. undefined: nothing. */
 function recorded({ expect = "", server_died, server_gone, second_version }: Step): string | undefined {
   return server_died || server_gone ? second_version?.expect : expect;
 }

@@ -1,4 +1,4 @@
-/** The connection to a server of documents, by itself. */
+/** Tests the connection to a server of documents in isolation. */
 import assert from "node:assert/strict";
 import { createServer } from "node:net";
 import { test } from "node:test";

@@ -1,4 +1,7 @@
-/** --json-replica: servers that hang, go and come back. What the original's conversations show is in replay.test.ts. */
+/**
+ * Tests --json-replica with servers that hang, stop and return. replay.test.ts has what the original's conversations
+ * show.
+ */
 import assert from "node:assert/strict";
 import { createServer, type Server, type Socket } from "node:net";
 import { test } from "node:test";
@@ -13,7 +16,7 @@ const CUTS = 30;
 const NO_DOCUMENTS = '{"status":"success","documents":[],"replicated":false}';
 const DONE = '{"status":"success"}';
 
-/** Takes connections and never says a word. */
+/** Starts a server that accepts connections and never answers. */
 async function startSilent(
   port: number,
 ): Promise<AsyncDisposable & { readonly port: number; readonly connections: number }> {
@@ -44,13 +47,16 @@ interface Original extends AsyncDisposable {
   closeAll(): void;
 }
 
-/** Answers as the original does: everything that one read brings is one request, and takes a while. */
+/**
+ * Starts a server that answers as the original does: it takes all bytes of one read for one request, and needs a
+ * while.
+ */
 async function startOriginal({
   port = 0,
   answerTo = () => DONE,
 }: {
   port?: number;
-  /** null: none. */
+  /** Returns the answer; null: none. */
   answerTo?: (request: string) => string | null;
 } = {}): Promise<Original> {
   const sockets = new Set<Socket>();
@@ -121,7 +127,7 @@ test("what a server missed is sent by itself when it is back, whatever the size"
   assert.match(await ask(client, { action: "insert", document: "täble", data }), /"replicated":false/);
   await ask(client, { action: "create", document: "gone" });
   await ask(client, { action: "drop", document: "gone" });
-  // The link is tried each second, which the log need not tell each time.
+  // The daemon retries the link each second, and need not log each attempt.
   const said = (words: RegExp) => ours.log.filter(({ msg }) => words.test(String(msg))).length;
   assert.equal(said(/is away/), 1);
   await using replica = await startAsOriginal({ port });
@@ -186,7 +192,7 @@ test("writes of several clients reach a server once each, in their order", async
     ask(n % 2 === 0 ? first : second, { action: "insert", document: "d", data: [{ n }] }),
   );
   await Promise.all(inserts.map(async (one) => assert.match(await one, /"replicated":true/)));
-  // Updates of an entry are not the same in the original: the document is sent as a whole.
+  // The original treats updates of an entry differently, so the document is sent as a whole.
   const update = { action: "update", document: "d", id: 7, data: { n: -7 } };
   assert.match(await ask(first, update), /"replicated":true/);
   using reader = await RawClient.open(replica.port);

@@ -1,4 +1,4 @@
-/** A JSON listener in the test's own process, before a memory of its own. */
+/** Starts a JSON listener in the test's own process, on a memory of its own. */
 import type { DaemonFace } from "../../../listeners/daemon-face.js";
 import { JsonListener } from "../../../listeners/json/json-listener.js";
 import type { JsonReplicaFigures } from "../../../listeners/json-replica-figures.js";
@@ -14,16 +14,16 @@ import { Original } from "./original.js";
 export interface JsonScene extends AsyncDisposable {
   readonly port: number;
   readonly log: readonly LogLine[];
-  /** Of its --json-replica; null: none. */
+  /** The figures of its --json-replica; null: none. */
   readonly figures: JsonReplicaFigures | null;
-  /** Other limits, as after SIGHUP. */
+  /** Sets other limits, as SIGHUP does. */
   reload(limits: Partial<Limits>): void;
 }
 
 export interface SceneOptions extends UserSceneOptions {
-  /** Ports of servers that are sent what is written. */
+  /** Ports of servers that receive the writes. */
   readonly replicas?: readonly number[];
-  /** A certain port; else a free one. */
+  /** Default: a free port. */
   readonly port?: number;
 }
 
@@ -48,7 +48,7 @@ export async function startJson({
   };
 }
 
-/** The servers of the list have given their documents, none, and are gone. */
+/** Starts a listener whose configured servers have sent no documents and are gone. */
 export async function startJsonAlone(
   options: SceneOptions & { readonly replicas: readonly number[] },
 ): Promise<JsonScene> {
@@ -62,12 +62,12 @@ export async function startJsonAlone(
   }
 }
 
-/** Takes one answer, without its end; "" if the server closes instead. */
+/** Reads one answer, without its end; "" if the server closes instead. */
 export async function answer(client: RawClient): Promise<string> {
   return (await client.readTo("\n\r")).replace(/\n\r$/, "");
 }
 
-/** Sends a request and takes its answer. */
+/** Sends a request and reads its answer. */
 export async function ask(client: RawClient, request: unknown): Promise<string> {
   client.send(`${Buffer.from(JSON.stringify(request), "utf8").toString("latin1")}\n`);
   return await answer(client);

@@ -1,4 +1,4 @@
-/** What the JSON listener takes beyond the original: conditions, order, parts, indexes, expiry, revisions. */
+/** Tests what the JSON listener offers beyond the original: conditions, order, parts, indexes, expiry, revisions. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { RawClient } from "../../support/raw-client.js";

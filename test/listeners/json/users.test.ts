@@ -1,4 +1,4 @@
-/** Who may do what by JSON: users of --acl-file, and anybody while memory is full. */
+/** Tests permissions by JSON: users of --acl-file, and all clients while memory is full. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { MemoryLimit } from "../../../engine/memory/memory-limit.js";

@@ -1,4 +1,4 @@
-/** memcached's text protocol, held to what memcached 1.6.18 answers, and where it is ours. */
+/** Compares memcached's text protocol with the answers of memcached 1.6.18, and tests dbsyncd's own rules. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { VERSION } from "../../../listeners/memcached/memcached-session.js";
@@ -100,7 +100,7 @@ test("items, answers and lines are bounded, and a browser's requests end the con
 test("a request of the binary protocol is answered ERROR, and the connection closed", async () => {
   await using scene = await startMemcached();
   using client = await RawClient.open(scene.port);
-  // Its VERSION request, whose header ends the connection before anything behind it is taken for text.
+  // Its VERSION request: the header ends the connection before the following bytes are parsed as text.
   client.send(`\x80\x0b${"\0".repeat(22)}\r\nset a 0 0 1\r\nx\r\n`);
   assert.equal(await client.rest(), "ERROR\r\n");
   assert.equal(await scene.said("get a\r\n"), "END\r\n");

@@ -1,4 +1,4 @@
-/** What memcached 1.6.18 was recorded to answer, asked of a server of ours. */
+/** Sends the recorded requests of memcached 1.6.18 to a server, and compares the answers. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -20,7 +20,7 @@ export async function replay(port: number): Promise<void> {
   for (const { send, answer, closes } of STEPS) {
     using client = await RawClient.open(port);
     client.send(`delete a noreply\r\ndelete b noreply\r\n${send}`);
-    // A client that has sent its last byte is answered, and then closed.
+    // The server answers a client that has sent its last byte, and then closes.
     if (closes === undefined) client.socket.end();
     const said = await client.rest();
     assert.equal(said.replaceAll(`VERSION ${VERSION}`, "VERSION 0"), answer, JSON.stringify(send));

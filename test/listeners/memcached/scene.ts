@@ -1,4 +1,4 @@
-/** A memcached listener in the test's own process, before a memory of its own, by a clock of its own. */
+/** Starts a memcached listener in the test's own process, on a memory and with a clock of its own. */
 import { MemcachedListener } from "../../../listeners/memcached/memcached-listener.js";
 import { realEnvironment } from "../../../net/process/environment.js";
 import { startUserListener, type UserScene, type UserSceneOptions } from "../user-scene.js";
@@ -6,7 +6,7 @@ import { startUserListener, type UserScene, type UserSceneOptions } from "../use
 export type SceneOptions = UserSceneOptions;
 
 export interface MemcachedScene extends UserScene<MemcachedListener> {
-  /** Milliseconds since 1970; may be set. */
+  /** The clock, in milliseconds since 1970; tests may set it. */
   now: number;
 }
 

@@ -1,6 +1,6 @@
 /**
- * MongoDB's own tests of CRUD, which every driver runs against a server: those of the Debian package of the driver of Go, by that of
- * Node.js. Those that fail here are listed with the reason, so that a new one is a fault.
+ * Runs MongoDB's own CRUD tests, which every driver runs against a server: those of the Debian package of the Go
+ * driver, by the Node.js driver. Tests that fail here are listed with the reason, so any new failure is a fault.
  */
 import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
@@ -10,11 +10,11 @@ import { startMongo } from "./scene.js";
 import { applies, parsed, runTest } from "./unified-format.js";
 
 const FOLDER = "/usr/share/gocode/src/go.mongodb.org/mongo-driver";
-/** Where the package has them, by its version. */
+/** The folders where the package has them, depending on its version. */
 const FOLDERS = ["testdata/crud/unified", "data/crud/unified"].map((path) => join(FOLDER, path));
 const folder = FOLDERS.find(existsSync);
 
-/** Why tests fail, by what their names begin with. */
+/** The reasons of failing tests, by the beginning of their names. */
 const FAILING: readonly (readonly [begin: string, why: string])[] = [
   ["aggregate-merge", "$merge is missing"],
   ["aggregate-out", "$out is missing"],
@@ -27,8 +27,8 @@ const FAILING: readonly (readonly [begin: string, why: string])[] = [
 ];
 
 /**
- * What a server cannot pass: its faults are set by a command of MongoDB's test builds, the driver of Node.js sends what it should not, or
- * it follows a later rule (it counts by count again).
+ * Tests that no server but MongoDB's can pass: they set faults by a command of MongoDB's test builds, the Node.js
+ * driver sends what it should not, or they follow a later rule (count counts again).
  */
 const NOT_OF_SERVERS =
   /failPoint of testRunner|on 4\.9\.0 or greater|unacknowledged-.*-hint-clientError|-hint-unacknowledged/;

@@ -1,4 +1,4 @@
-/** Long answers in parts: kept as they were found, within bounds, and for who asked alone. */
+/** Tests long answers in parts: each shows one state, within bounds, and only to the client that requested it. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Long, type MongoClient } from "mongodb";

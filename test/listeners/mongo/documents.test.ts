@@ -1,4 +1,4 @@
-/** Documents by MongoDB's driver: what is written is found, changed, counted and removed, and mistakes are told in MongoDB's codes. */
+/** Tests documents by MongoDB's driver: writing, finding, changing, counting, removing, and MongoDB's error codes. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
@@ -20,7 +20,7 @@ import { clientOf, startMongo } from "./scene.js";
 
 const { deserialize, serialize } = BSON;
 
-/** Runs with a collection of an empty database. */
+/** Runs a test with a collection of an empty database. */
 async function withCollection(
   run: (collection: Collection<Document>, database: Db) => Promise<void>,
 ): Promise<void> {
@@ -321,7 +321,7 @@ test("an upsert makes no document whose _id has fields of operators", () =>
       await assert.rejects(database.command(found), { code: 52, codeName: "DollarPrefixedFieldName" });
     }
     assert.equal(await items.countDocuments(), 0);
-    // Other upserts are made, and none where a document is there.
+    // Upserts insert unless a document matches.
     await database.command({
       update: "items",
       updates: [{ q: { a: 1 }, u: { _id: { a: 1 } }, upsert: true }],

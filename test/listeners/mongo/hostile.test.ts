@@ -1,4 +1,4 @@
-/** What clients should not send: none of it holds up or harms who behaves. */
+/** Tests that malformed and hostile messages neither delay nor harm other clients. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ByteString } from "../../../protocol/byte-string.js";
@@ -35,7 +35,7 @@ async function stillServes({ port }: MongoScene): Promise<void> {
   assert.equal((await client.db("shop").command({ ping: 1 }))["ok"], 1);
 }
 
-/** @returns the answer as text */
+/** Sends bytes. @returns the answer as text */
 async function asked(client: RawClient, bytes: ByteString): Promise<string> {
   client.send(bytes);
   const head = await client.read(4);
@@ -124,7 +124,7 @@ test("commands with any bytes changed are answered or end their connection", asy
   let client = await RawClient.open(scene.port);
   for (let count = 0; count < CHANGED; count++) {
     const bytes = Buffer.from(commands[random.below(commands.length)] as string, "latin1");
-    // Lengths and opcode stay, so that it gets further.
+    // Lengths and opcode stay, so that parsing gets further.
     for (let change = random.below(3); change >= 0; change--)
       bytes[random.between(21, bytes.length - 1)] = random.below(256);
     await asked(client, bytes.toString("latin1"));

@@ -1,4 +1,4 @@
-/** Logins of MongoDB clients, by the driver: who may come in, and how. */
+/** Tests logins of MongoDB clients by the driver: which are accepted, and by which mechanisms. */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";
@@ -19,7 +19,7 @@ const USERS = [
   `user hashed on #${sha256("secret")} ~* +@all`,
 ];
 
-/** @returns who the driver has become, or the code by which it was refused */
+/** Logs in. @returns the user that the driver has become, or the code of the refusal */
 async function become(port: number, who: string): Promise<string | number> {
   await using client = clientOf(port, who);
   try {
@@ -76,7 +76,7 @@ test("where nobody has to log in a driver need not, and may", async () => {
   assert.deepEqual(await client.db("a").command({ ping: 1 }), { ok: 1 });
 });
 
-/** @returns the answer's document to a hand-made command, as far as it is text */
+/** Sends a hand-made command. @returns the answer's document, as far as it is text */
 async function asked(client: RawClient, document: ByteString): Promise<string> {
   client.send(command(document));
   const head = await client.read(4);

@@ -1,4 +1,4 @@
-/** Reads of many documents: they yield to other connections. */
+/** Tests that reads of many documents yield to other connections. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { realEnvironment } from "../../../net/process/environment.js";
@@ -28,7 +28,7 @@ test("a read of many documents does not keep another client waiting, and reads t
   };
   for (const [name, read] of Object.entries(reads)) {
     const order: string[] = [];
-    // Both have a connection.
+    // Both clients have a connection now.
     await Promise.all([items.findOne({ n: 0 }), others.findOne({ n: 0 })]);
     const found = read().then((answer) => {
       order.push(name);

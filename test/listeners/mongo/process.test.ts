@@ -1,4 +1,4 @@
-/** A daemon with --mongo as it is started: over TLS, with users, metrics, and what it is told at a reload. */
+/** Tests a daemon with --mongo as a process: over TLS, with users, metrics, and reloaded settings. */
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";

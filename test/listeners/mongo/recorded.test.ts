@@ -1,4 +1,7 @@
-/** Three daemons, each with MongoDB's driver before it, which write the same documents at once; one is killed in the midst of it: one state. */
+/**
+ * Tests that three daemons whose clients write the same documents by MongoDB's driver reach one state, although one
+ * is killed meanwhile.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { BSON, type Collection, type Document, MongoClient, MongoServerError } from "mongodb";
@@ -13,7 +16,7 @@ import { letIn, switchToThird } from "../../support/signed-by-root.js";
 
 const app = makeKeyPair();
 const ROUNDS = amount(12, 60);
-/** Of the daemon that is killed, before it is. */
+/** Rounds of the daemon that is killed, before the kill. */
 const ROUNDS_BEFORE_KILL = 4;
 
 async function clientBefore(daemon: DaemonProcess): Promise<MongoClient> {
@@ -23,14 +26,18 @@ async function clientBefore(daemon: DaemonProcess): Promise<MongoClient> {
 
 const itemsOf = (client: MongoClient): Collection<Document> => client.db("shop").collection("items");
 
-/** All that can be asked of it, as bytes. */
+/** Returns all that a client can read, as bytes. */
 async function stateBy(client: MongoClient): Promise<string> {
   const items = await itemsOf(client).find({}, { promoteValues: false }).sort({ _id: 1 }).toArray();
   const indexes = await itemsOf(client).listIndexes().toArray();
   return BSON.EJSON.stringify({ items, indexes }, { relaxed: false });
 }
 
-/** @param acknowledged  told the documents whose insertion was answered @throws MongoError  the daemon has gone */
+/**
+ * Inserts documents.
+ * @param acknowledged  receives the documents whose insertion was acknowledged
+ * @throws MongoError  the daemon has gone
+ */
 async function write(client: MongoClient, writer: number, acknowledged: (id: string) => void): Promise<void> {
   const items = itemsOf(client);
   const counter = "counter" as never;
@@ -43,7 +50,7 @@ async function write(client: MongoClient, writer: number, acknowledged: (id: str
       { $inc: { sum: 1 }, $push: { ids: id } as never },
       { upsert: true },
     );
-    // Two of three writers find that it is there, or learn later that it was.
+    // Two of three writers find that it exists, or learn later that it did.
     await items.insertOne({ mail: `${n}@example`, by: writer }).catch((problem) => {
       if (!(problem instanceof MongoServerError && problem.code === 11000)) throw problem;
     });

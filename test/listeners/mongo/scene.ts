@@ -1,4 +1,4 @@
-/** A listener for MongoDB clients in the test's own process, before a memory of its own. */
+/** Starts a listener for MongoDB clients in the test's own process, on a memory of its own. */
 import { MongoClient, type MongoClientOptions } from "mongodb";
 import type { DaemonFace } from "../../../listeners/daemon-face.js";
 import { MongoListener } from "../../../listeners/mongo/mongo-listener.js";
@@ -21,7 +21,7 @@ export function startMongo(options: UserSceneOptions = {}, environment?: Environ
   return startUserListener(options, (parts) => new MongoListener({ ...parts, daemon: ALONE }), environment);
 }
 
-/** @param who  name and password, and options of the address; "": nobody */
+/** Returns a driver's client. @param who  name and password, and options of the address; "": no user */
 export function clientOf(
   port: number,
   who = "",

@@ -1,4 +1,7 @@
-/** One connection string with three daemons: drivers go on when a daemon is killed, and begin when the first one is down. */
+/**
+ * Tests one connection string with three daemons: drivers continue when a daemon is killed, and start when the first
+ * one is down.
+ */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer, type Socket } from "node:net";
@@ -32,7 +35,7 @@ test("the driver fails over between daemons, while it runs and at its start", as
     await put(id);
     await seen(id);
   }
-  // The first address of the string is down when this one begins.
+  // The first address of the string is down when this client starts.
   await using late = new MongoClient(url, { serverSelectionTimeoutMS: 20_000 });
   await until(
     "a client that begins now finds all",
@@ -45,7 +48,7 @@ test("the driver fails over between daemons, while it runs and at its start", as
 });
 
 test("a daemon that is catching up is no server to drivers", async () => {
-  // A peer that accepts connections and says nothing, so that catching up lasts.
+  // A peer that accepts connections and sends nothing, so that catching up lasts.
   const sockets: Socket[] = [];
   const silent = createServer((socket) => void sockets.push(socket.on("error", () => {})));
   const peer = await listenAtFreePort(silent);

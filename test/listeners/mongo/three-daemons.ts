@@ -1,4 +1,4 @@
-/** Three daemons that serve MongoDB's drivers, each the others' peer with a data folder, and that keep their ports. */
+/** Starts three daemons for MongoDB's drivers. Each has a data folder and keeps its port; all are peers. */
 import { makeFolder } from "../../daemon/replicas.js";
 import { knowsSecret } from "../../support/cluster-secret.js";
 import { type DaemonProcess, startDaemon } from "../../support/daemon-process.js";
@@ -29,7 +29,6 @@ export class ThreeDaemons implements AsyncDisposable {
     return three;
   }
 
-  /** Starts a daemon. */
   async begin(index: number): Promise<void> {
     const own = this.ports[index];
     this.#daemons[index] = await startDaemon([

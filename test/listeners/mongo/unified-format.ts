@@ -1,6 +1,6 @@
 /**
- * Runs tests of MongoDB's unified test format by the driver of Node.js, as far as the tests of CRUD and of the versioned API need it.
- * Source: MongoDB's specifications, "Unified Test Format".
+ * Runs tests of MongoDB's unified test format by the Node.js driver, as far as the tests of CRUD and of the versioned
+ * API need it. Source: MongoDB's specifications, "Unified Test Format".
  */
 import assert from "node:assert/strict";
 import {
@@ -59,7 +59,7 @@ const TOPOLOGIES = ["single"];
 
 export const parsed = (text: string): TestFile => BSON.EJSON.parse(text, { relaxed: true }) as TestFile;
 
-/** Whether a test is for a server of this version in this topology. */
+/** Returns whether a test is for a server of this version in this topology. */
 export function applies({ runOnRequirements: some }: Pick<TestFile, "runOnRequirements">): boolean {
   return (
     some === undefined ||
@@ -72,14 +72,14 @@ export function applies({ runOnRequirements: some }: Pick<TestFile, "runOnRequir
   );
 }
 
-/** Negative: the version is an earlier one than the server's. */
+/** Compares versions. Negative: `version` is earlier than the server's. */
 function compared(version: string): number {
   const parts = version.split(".").map(Number);
   for (const [i, own] of SERVER.entries()) if ((parts[i] ?? 0) !== own) return (parts[i] ?? 0) - own;
   return 0;
 }
 
-/** Runs one test against a server. @throws what is not as it expects */
+/** Runs one test against a server. @throws Error  a result differs from the expected one */
 export async function runTest(file: TestFile, one: UnifiedTest, url: string): Promise<void> {
   const scene = new Scene(url);
   try {
@@ -249,7 +249,7 @@ const copied = <T>(value: T): T =>
 const plain = (value: unknown): unknown =>
   value === undefined ? undefined : BSON.EJSON.serialize(accessible(value) as Document, { relaxed: true });
 
-/** What a result's getters give. */
+/** Returns the values of a result's getters as fields. */
 function accessible(value: unknown): unknown {
   if (value === null || typeof value !== "object" || Array.isArray(value)) return value;
   if (Object.getPrototypeOf(value) === Object.prototype) return value;
@@ -280,7 +280,7 @@ function checkError(problem: unknown, expected: Document): void {
     match(plain((problem as MongoBulkWriteError).result), expectResult, "result of the error", true);
 }
 
-/** @param isRoot  whether further fields are permitted @throws AssertionError */
+/** Compares a result. @param isRoot  whether further fields are permitted @throws AssertionError  it differs */
 function match(actual: unknown, expected: unknown, where: string, isRoot = false): void {
   if (Array.isArray(expected)) {
     assert.ok(Array.isArray(actual), `${where}: ${JSON.stringify(actual)} is no list`);

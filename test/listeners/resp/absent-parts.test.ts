@@ -1,4 +1,6 @@
-/** What belongs to clusters, modules and replicas, of which there are none, is answered as redis-server answers that has none of them. */
+/**
+ * Tests that commands about clusters, modules and replicas are answered as by a redis-server that has none of them.
+ */
 import { after, before, test } from "node:test";
 import { skipWithout } from "../../support/requirements.js";
 import { BesideRedis, lines } from "./beside-redis.js";

@@ -1,4 +1,4 @@
-/** ACL at the listener, beside redis-server where the answers are the same. */
+/** Tests ACL at the listener, compared with redis-server where the answers are the same. */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
@@ -38,7 +38,7 @@ test("users are made, tried, changed and removed as in Redis", { skip }, async (
   for (const conversation of conversations) await beside.assertSame(lines(...conversation));
 });
 
-/** What a user is given, step by step. */
+/** The rules of a user, step by step. */
 const RULES: readonly (readonly string[])[] = [
   [""],
   ["on nopass ~* &* +@all"],

@@ -1,4 +1,4 @@
-/** What a connection sees of scripts, errors and its end, asked of redis-server and of the daemon alike. */
+/** Compares what a connection sees of scripts, errors and its end between redis-server and the daemon. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { RawClient } from "../../support/raw-client.js";
@@ -28,7 +28,7 @@ const LAST_ANSWER = "$8\r\nthe-last\r\n";
 const frame = (words: readonly string[]) =>
   `*${words.length}\r\n${words.map((word) => `$${word.length}\r\n${word}\r\n`).join("")}`;
 
-/** Sends commands on one connection. @returns all that is answered, without the last PING's answer */
+/** Sends commands on one connection. @returns all answers, without the last PING's */
 async function answers(port: number, commands: readonly (readonly string[])[]): Promise<string> {
   using client = await RawClient.open(port);
   client.send(commands.map(frame).join("") + frame(LAST.split(" ")));
@@ -96,7 +96,7 @@ test("kinds of errors that scripts make up are bounded, and all are counted", { 
   assert.match(said, /^total_error_replies:301\r$/m);
 });
 
-/** Lines of a monitor while commands run on another connection, without times and ports. */
+/** Returns a monitor's lines while commands run on another connection, without times and ports. */
 async function monitored(port: number, commands: readonly (readonly string[])[]): Promise<string> {
   using monitor = await RawClient.open(port);
   monitor.send(frame(["MONITOR"]));

@@ -1,4 +1,7 @@
-/** A Redis client whose daemon may not sign: the error is the command that authorizes it, and carrying that out is enough. */
+/**
+ * Tests a Redis client whose daemon may not sign: the error contains the command that authorizes it, and running that
+ * suffices.
+ */
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

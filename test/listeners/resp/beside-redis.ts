@@ -1,18 +1,18 @@
-/** Our listener beside a redis-server: the same conversations with both. */
+/** Runs the same conversations with our listener and with a redis-server. */
 import assert from "node:assert/strict";
 import { writeCommand } from "../../../protocol/resp/resp-writer.js";
 import { RawClient } from "../../support/raw-client.js";
 import { type RedisServer, startRedis } from "../../support/redis-server.js";
 import { type RespScene, type SceneOptions, startResp, withoutId } from "./scene.js";
 
-/** Ends each conversation: what came before was answered when this is. */
+/** The end of each conversation: once it is answered, so is all that came earlier. */
 const END = "the end";
 const ENDED = `$${END.length}\r\n${END}\r\n`;
 
-/** Commands, each in a line. */
+/** Returns commands, each in a line. */
 export const lines = (...commands: readonly string[]) => commands.map((command) => `${command}\r\n`).join("");
 
-/** The answers up to the end mark, or to the other side's hanging up, which Redis may tell by a reset. */
+/** Returns the answers up to the end mark, or until the other side closes, which Redis may do by a reset. */
 export async function answers(port: number, bytes: string): Promise<string> {
   using client = await RawClient.open(port);
   client.send(bytes + writeCommand(["ECHO", END]));
@@ -38,7 +38,7 @@ export class BesideRedis implements AsyncDisposable {
     return new BesideRedis(await startResp(options), await startRedis({ args }));
   }
 
-  /** @returns the answers of both */
+  /** Compares both servers' answers. @returns the answers */
   async assertSame(bytes: string): Promise<string> {
     const [mine, theirs] = await Promise.all([
       answers(this.ours.port, bytes),

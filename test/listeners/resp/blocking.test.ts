@@ -1,4 +1,4 @@
-/** Commands that wait, with redis-server's clients in the same places; and on a daemon with a timeline. */
+/** Tests commands that wait, compared with redis-server's clients, and on a daemon with a timeline. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { integer, OK } from "../../../protocol/reply.js";
@@ -20,13 +20,13 @@ after(() => beside?.[Symbol.asyncDispose]());
 
 const ENDED = "$7\r\nthe end\r\n";
 
-/** How many clients wait. */
+/** Returns how many clients wait. */
 async function waitingAt(admin: RedisConnection): Promise<number> {
   const reply = await admin.call("INFO", "clients");
   return reply.kind === "bulk" ? Number(/blocked_clients:(\d+)/.exec(reply.bytes)?.[1]) : -1;
 }
 
-/** What clients that wait are answered, and another one that then does something. */
+/** Returns the answers of waiting clients, and of another one that acts then. */
 async function played(
   port: number,
   waiters: readonly string[],
@@ -224,20 +224,24 @@ test("of who has gone while waiting nothing more is run", { skip }, async () => 
   }
 });
 
-/** Bytes that the client that waits has sent behind that, roughly. */
+/** Returns about how many bytes the waiting client has sent after its waiting command. */
 async function bytesBehind(admin: RedisConnection): Promise<number> {
   const reply = await admin.call("CLIENT", "LIST");
   return reply.kind === "bulk" ? Number(/flags=b .*? qbuf=(\d+)/.exec(reply.bytes)?.[1] ?? -1) : -1;
 }
 
-/** @param port  of a server without keys @param leave  how a client goes that waits, with more packets behind that */
+/**
+ * Checks that a waiting client that leaves takes nothing.
+ * @param port  of a server without keys
+ * @param leave  ends the waiting client's connection, after it has sent more packets
+ */
 async function assertTakesNothing(port: number, leave: (client: RawClient) => void): Promise<void> {
   using admin = await RedisConnection.open(port);
   await admin.call("DEL", "l", "behind");
   using gone = await RawClient.open(port);
   gone.send(lines("BLPOP l 0", "SET behind 1"));
   await until("it waits", async () => (await waitingAt(admin)) === 1);
-  // Room is made for twice as much as is there.
+  // The buffer grows to twice what it holds.
   for (const commands of [1, 8, 64]) {
     const before = await bytesBehind(admin);
     gone.send(lines("INCR behind").repeat(commands));
@@ -323,7 +327,7 @@ test("who waits for several keys that a transaction fills is served as Redis doe
   ] as const) {
     const [mine, theirs, recorded] = await Promise.all(ports.map((port) => played(port, waiters, then)));
     assert.deepEqual(mine, theirs, `${waiters.join(", ")}: ${then.join(", ")}`);
-    // What is taken is recorded behind the transaction, and who reads at once may come before that.
+    // The daemon records the taken element after the transaction, so an immediate read may come first.
     assert.deepEqual(recorded?.told, theirs?.told, `recorded: ${waiters.join(", ")}: ${then.join(", ")}`);
   }
 });

@@ -1,4 +1,7 @@
-/** Channels beside redis-server's: several connections that subscribe, publish and leave, by random and by hand; rights, bounds, what INFO and CLIENT tell. */
+/**
+ * Tests channels, compared with redis-server: several connections that subscribe, publish and leave, at random and by
+ * hand; permissions, bounds, INFO and CLIENT.
+ */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { writeCommand } from "../../../protocol/resp/resp-writer.js";
@@ -22,7 +25,7 @@ after(() => beside?.[Symbol.asyncDispose]());
 const CHANNELS = ["a", "ab", "abc", "b", "", "x y", "\xff\x00"];
 const PATTERNS = ["*", "a*", "?b", "[ab]", "\\a", "", "x y"];
 
-/** What one of several clients does next. */
+/** Returns a random command of one client. */
 function drawn(random: SeededRandom, step: number): string {
   const some = (names: readonly string[]) =>
     Array.from({ length: random.between(1, 3) }, () => random.oneOf(names));
@@ -49,7 +52,7 @@ function drawn(random: SeededRandom, step: number): string {
   return writeCommand(command);
 }
 
-/** In which order Redis goes through the patterns of a message is its own affair. */
+/** Sorts a message's patterns, because Redis's order of them is not defined. */
 function inOrder(told: string): string {
   return told.replace(
     /(?:[*>]4\r\n\$8\r\npmessage\r\n(?:\$\d+\r\n[^$]*?\r\n){2}\$\d+\r\nmessage \d+\r\n)+/g,
@@ -81,7 +84,7 @@ test("what subscribers and publishers are told is what redis-server tells", { sk
   }
 });
 
-/** Long texts, of which the place of the first difference is of interest. */
+/** Compares long texts, and reports the position of the first difference. */
 function assertSame(mine: string, theirs: string, what: string): void {
   let at = 0;
   while (at < mine.length && mine[at] === theirs[at]) at++;
@@ -89,12 +92,12 @@ function assertSame(mine: string, theirs: string, what: string): void {
   assert.ok(mine === theirs, `${what}: ours ${around(mine)}, redis-server's ${around(theirs)}`);
 }
 
-/** A client's number in what HELLO says. */
+/** Removes a client's number from HELLO's answer. */
 function withoutIds(told: string): string {
   return told.replace(/(\$2\r\nid\r\n):\d+/g, "$1:1");
 }
 
-/** Who has gone may still be counted for a moment. */
+/** Waits until a message reaches no subscriber: a closed client may still be counted for a moment. */
 async function nobodyHears(port: number): Promise<void> {
   using admin = await RedisConnection.open(port);
   await until("nobody hears anything", async () => {
@@ -226,7 +229,7 @@ test("long messages that lie for a client count as what all hold together", asyn
   deaf.socket.pause();
   using speaker = await RedisConnection.open(scene.port);
   const text = "x".repeat(1_000_000);
-  // More than the budget and what the system takes, less than --max-output-bytes.
+  // More than the budget and the system's buffers, less than --max-output-bytes.
   for (let i = 0; i < 40; i++) await speaker.call("PUBLISH", "a", text);
   assert.deepEqual(await speaker.call("PUBLISH", "a", text), { kind: "integer", value: 0 });
   assert.ok(scene.log.some(({ reason }) => reason === "too-much-buffered"));

@@ -1,4 +1,4 @@
-/** RESP over TLS: the certificate of the other port, for the same clients as without. */
+/** Tests RESP over TLS: same certificate as the other port, same clients as without TLS. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { test } from "node:test";
@@ -8,7 +8,7 @@ import { writeCertificate } from "../../support/certificate-files.js";
 import { startDaemon } from "../../support/daemon-process.js";
 import { run } from "../../support/run-program.js";
 
-/** Debian's has it, other builds of redis-cli may not. */
+/** Debian's redis-cli has it; other builds may not. */
 const cliHasTls = /--tls\b/.test(String(spawnSync("redis-cli", ["--help"]).output));
 
 async function startWithTls(folder: string) {

@@ -1,4 +1,4 @@
-/** Clients as people use them. */
+/** Tests common Redis clients. */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";

@@ -1,4 +1,4 @@
-/** Where a connection's words lead. */
+/** Tests where a connection's arguments lead. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { NOTHING_UNCARRIED } from "../../../engine/users/command-path.js";

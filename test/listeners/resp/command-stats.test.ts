@@ -1,4 +1,4 @@
-/** INFO commandstats and errorstats count what redis-server's count: calls, failures, and what was not run at all. */
+/** Compares INFO commandstats and errorstats with redis-server's: calls, failures, and rejected commands. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { makeFolder, startReplica, until } from "../../daemon/replicas.js";
@@ -9,7 +9,7 @@ import { answers, BesideRedis, lines } from "./beside-redis.js";
 
 const skip = skipWithout("redis-server");
 
-/** Calls whose counts are the connection's own, however long they take. */
+/** Calls whose counts depend on the connection alone, however long they take. */
 const conversation = lines(
   "ACL SETUSER ann on >p ~a* +get +set +info",
   "CONFIG RESETSTAT",
@@ -21,7 +21,7 @@ const conversation = lines(
   "INFO errorstats",
 );
 
-/** Without times, and in one order. */
+/** Returns the counts, without times and sorted. */
 function counts(answered: string): string[] {
   return answered
     .split("\r\n")
@@ -38,7 +38,7 @@ test("calls, failures and rejections are counted as redis-server counts them", {
   assert.match(counts(ours ?? "").join(), /cmdstat_geoadd:calls=0,rejected_calls=1,failed_calls=0/);
 });
 
-/** What INFO tells of BLPOP once a client that waits was told an error. */
+/** Returns INFO's line about BLPOP after a waiting client received an error. */
 async function afterUnblock(port: number): Promise<string> {
   using admin = await RedisConnection.open(port);
   using client = await RedisConnection.open(port);

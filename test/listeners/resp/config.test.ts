@@ -1,4 +1,7 @@
-/** Settings of Redis that are taken and told, those of them that have an effect, and the fields of INFO that go by the moment. */
+/**
+ * Tests Redis settings that are accepted and reported, those that have an effect, and the fields of INFO that change
+ * over time.
+ */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { until } from "../../daemon/replicas.js";
@@ -48,7 +51,7 @@ const WISHES: Readonly<Record<string, readonly string[]>> = {
 
 for (const [name, values] of Object.entries(WISHES)) {
   test(`CONFIG SET ${name} takes and tells what Redis does`, { skip }, async () => {
-    // Defaults are each server's own.
+    // The servers' defaults differ, so the test sets each value first.
     await beside.assertSame(
       lines(
         ...(name === "client-output-buffer-limit" ? [`CONFIG SET ${name} "slave 0 0 0 pubsub 0 0 0"`] : []),
@@ -102,7 +105,7 @@ test("INFO tells how busy it is, its peak, percentiles and who was not let in", 
   await client.call("CONFIG", "SET", "latency-tracking", "no");
   assert.equal(await info("latencystats"), "# Latencystats\r\n");
   client[Symbol.dispose]();
-  // Redis tells them in the order of its table.
+  // Redis lists them in the order of its table.
   const shape = async (port: number) => {
     const told = await answers(port, lines("CONFIG RESETSTAT", "SET a 1", "INFO latencystats"));
     return told

@@ -1,4 +1,4 @@
-/** DEBUG: to whom it is open, and its answers beside redis-server's. */
+/** Tests DEBUG: which clients may use it, and its answers compared with redis-server's. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { runDaemon } from "../../support/daemon-process.js";

@@ -1,4 +1,7 @@
-/** `redis-cli --rdb` takes all keys of a daemon, and a redis-server that starts with them holds what the daemon held. */
+/**
+ * Tests that `redis-cli --rdb` copies all keys of a daemon, and that a redis-server that starts from the copy has the
+ * same data.
+ */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { join } from "node:path";

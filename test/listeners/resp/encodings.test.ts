@@ -1,4 +1,7 @@
-/** What OBJECT ENCODING says under settings of Redis's names, and of strings with a past: redis-server's words. */
+/**
+ * Compares OBJECT ENCODING with redis-server's answers, under settings of Redis's names and for strings with a
+ * history.
+ */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { skipWithout } from "../../support/requirements.js";

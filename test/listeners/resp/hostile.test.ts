@@ -1,4 +1,4 @@
-/** Clients that mean no good, or do not know what they do: others are served, and what they held comes back. */
+/** Tests that hostile and broken clients do not disturb the service, and that their resources are released. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect } from "node:net";
@@ -147,7 +147,9 @@ test("an argument of 511 MiB that never comes takes no memory, and one that come
   await assertServes(scene);
 });
 
-/** Opens connections at once and drops them: silent, in a request, in a transaction, before an answer. */
+/**
+ * Opens connections at the same time and drops them: silent, in a request, in a transaction, or ahead of an answer.
+ */
 async function openAndDrop(port: number, count: number): Promise<void> {
   const beginnings = ["", "*2\r\n$3\r\nGET\r\n$100\r\nabc", "WATCH k\r\nMULTI\r\nGET k\r\n", "GET k\r\n"];
   const open = async (_: unknown, i: number) => {
@@ -177,7 +179,7 @@ test("what MULTI queues is counted, and given back", async () => {
 
 test("10,000 connections opened and dropped leave nothing", async () => {
   await using scene = await startResp();
-  // The first ones are what the engine needs to compile.
+  // The first ones let the engine compile its code.
   await openAndDrop(scene.port, 250);
   await assertServes(scene);
   const before = bytesInUse();

@@ -1,4 +1,4 @@
-/** A Redis client while memory is full: the same answers as of a redis-server above its maxmemory. */
+/** Compares the answers of a full memory with those of a redis-server above its maxmemory. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { MemoryLimit } from "../../../engine/memory/memory-limit.js";
@@ -9,7 +9,7 @@ import { startRedis } from "../../support/redis-server.js";
 import { skipWithout } from "../../support/requirements.js";
 import { startResp } from "./scene.js";
 
-/** While there is room, while there is none, and when there is again. */
+/** Requests while there is memory, while there is none, and when there is again. */
 type Conversation = readonly [before: readonly string[], full: readonly string[], after: readonly string[]];
 
 const CONVERSATIONS: Readonly<Record<string, Conversation>> = {

@@ -1,4 +1,4 @@
-/** node-redis (the package redis), as people use it: what it makes of our answers is what it makes of redis-server's. */
+/** Tests node-redis (the package redis): it returns the same results with dbsyncd as with redis-server. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createClient, type RedisClientOptions, WatchError } from "redis";
@@ -14,18 +14,18 @@ function makeClient(
 ) {
   const client = createClient({
     socket: { host: "127.0.0.1", port, reconnectStrategy: false },
-    // XREAD as it comes.
+    // Returns XREAD's reply unchanged.
     unstableResp3: true,
     ...options,
   });
-  // What fails rejects its own promise.
+  // A failed command rejects its own promise.
   client.on("error", () => {});
   return client;
 }
 
 type Client = ReturnType<typeof makeClient>;
 
-/** What went wrong, in the server's words. */
+/** Returns the server's error message. */
 const problemOf = (promise: Promise<unknown>) =>
   promise.then(
     (value) => assert.fail(`no error, but ${JSON.stringify(value)}`),

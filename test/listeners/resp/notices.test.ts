@@ -1,4 +1,4 @@
-/** Keyspace notifications of a listener, beside redis-server's: which of them are told, on which channels, in which form. */
+/** Compares keyspace notifications with redis-server's: which are sent, on which channels, in which form. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { MemoryBackend } from "../../../engine/backends/memory.js";
@@ -114,7 +114,7 @@ test("--notify-keyspace-events: recorded writes are told of where they are appli
     told.filter((event) => event !== "expired k"),
     [
       ...["new k", "set k", "expire k", "new n", "incrby n", "new l", "lpush l", "lpop l", "del l"],
-      // A script is tried before it is recorded: that is not told.
+      // A script is tried before it is recorded: the trial causes no notification.
       ...["incrby n", "del n"],
     ],
   );

@@ -1,4 +1,4 @@
-/** The Redis clients of Python and PHP: what they make of our answers is what they make of redis-server's. */
+/** Tests the Redis clients of Python and PHP: they return the same results with dbsyncd as with redis-server. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";

@@ -1,4 +1,4 @@
-/** Redis clients of two daemons, each a process of its own: what one does, the other's clients see. */
+/** Tests Redis clients of two daemon processes: one daemon's clients see the other's writes. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { bulk, integer } from "../../../protocol/reply.js";
@@ -14,7 +14,7 @@ interface Served {
   readonly port: number;
 }
 
-/** Two daemons with folders, each the other's peer, that are complete. */
+/** Starts two daemons with folders that are peers, and waits until they are complete. */
 async function startPair(): Promise<AsyncDisposable & { readonly one: Served; readonly other: Served }> {
   const app = makeKeyPair();
   const folders = [makeFolder(), makeFolder()];

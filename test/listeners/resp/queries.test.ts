@@ -1,4 +1,4 @@
-/** SQL queries sent over RESP: they yield to other connections, except in a transaction. */
+/** Tests that SQL queries over RESP yield to other connections, except in a transaction. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { realEnvironment } from "../../../net/process/environment.js";

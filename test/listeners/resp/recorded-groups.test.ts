@@ -1,4 +1,7 @@
-/** Groups of consumers at a daemon that records: which reads are worth a record, and what who waits is told at the end. */
+/**
+ * Tests consumer groups at a daemon that records: which reads are recorded, and what a waiting client receives in the
+ * end.
+ */
 import assert from "node:assert/strict";
 import { createPublicKey } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -27,7 +30,7 @@ test("a read that hands out nothing is not recorded, and what one who waited is 
   const pem = readFileSync(join(folder.path, "daemon.pem"));
   const spki = createPublicKey(pem).export({ type: "spki", format: "der" });
   await signer.call(["CLUSTER", "ADD", spki.toString("base64")]);
-  /** How many reads of groups have been recorded. */
+  /** Returns how many reads of groups have been recorded. */
   const recorded = async (): Promise<number> => {
     const log = JSON.stringify(await signer.call(["TIMELINE", "LOG", "FROM", "0"]));
     return log.split("XREADGROUP").length - 1;

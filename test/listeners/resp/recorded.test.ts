@@ -1,4 +1,4 @@
-/** Redis clients of daemons with --data and --peer: writes are recorded, and the other daemons have them. */
+/** Tests Redis clients of daemons with --data and --peer: writes are recorded, and reach the other daemon. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { makeFolder, type RunningReplica, startReplica, until } from "../../daemon/replicas.js";
@@ -13,7 +13,7 @@ const app = makeKeyPair();
 const respPort = ({ daemon }: RunningReplica) => daemon.userAddress("resp")?.port ?? 0;
 const lines = (...commands: readonly string[]) => commands.map((command) => `${command}\r\n`).join("");
 
-/** Two daemons, each the other's peer, that find an order final soon. */
+/** Starts two daemons that are peers and find an order final soon. */
 async function startPair(): Promise<AsyncDisposable & { readonly ports: readonly [number, number] }> {
   const ports = [await freePort(), await freePort()];
   const replicas = await Promise.all(

@@ -1,4 +1,4 @@
-/** A RESP listener in the test's own process, before a memory of its own. */
+/** Starts a RESP listener in the test's own process, on a memory of its own. */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -44,7 +44,7 @@ export interface SceneOptions {
   readonly users?: readonly string[];
   readonly memory?: MemoryLimit;
   readonly copies?: DaemonFace["copies"];
-  /** Default: nobody. */
+  /** Default: no client may. */
   readonly enableDebugCommand?: DaemonFace["settings"]["enableDebugCommand"];
   /** Default: a memory. */
   readonly path?: CommandPath;
@@ -123,7 +123,7 @@ export async function startResp({
   };
 }
 
-/** A file of these lines, there while it is used. */
+/** Runs `use` with a temporary file of these lines. */
 export function withFile<Result>(lines: readonly string[], use: (file: string) => Result): Result {
   const folder = mkdtempSync(join(tmpdir(), "dbsync-acl-"));
   try {
@@ -135,7 +135,7 @@ export function withFile<Result>(lines: readonly string[], use: (file: string) =
   }
 }
 
-/** What a server answers to these bytes and the end of the stream; the connection's own number is left out. */
+/** Returns a server's answers to these bytes and the end of the stream, without the connection's own number. */
 export async function said(port: number, bytes: string): Promise<string> {
   using client = await RawClient.open(port);
   client.send(bytes);

@@ -1,4 +1,7 @@
-/** Redis Sentinel watches a daemon: it knows it for a master, meets other sentinels by its channels, and says when it is down. */
+/**
+ * Tests that Redis Sentinel takes a daemon for a master, meets other sentinels by its channels, and reports when it
+ * is down.
+ */
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -14,7 +17,7 @@ import { startResp } from "./scene.js";
 
 const skip = skipWithout("redis-server");
 
-/** Two agree that it is down when each has heard nothing for so long. */
+/** Milliseconds without an answer after which a sentinel considers the daemon down; two must agree. */
 const DOWN_AFTER_MS = 3000;
 
 class Sentinel implements AsyncDisposable {
@@ -43,7 +46,7 @@ class Sentinel implements AsyncDisposable {
     return new Sentinel(child, await RedisConnection.open(port));
   }
 
-  /** What it knows of the daemon. */
+  /** Returns the sentinel's fields about the daemon. */
   async known(): Promise<ReadonlyMap<string, string>> {
     const reply = await this.#connection.call("SENTINEL", "MASTER", "it");
     const texts = (reply.kind === "array" ? reply.items : []).map((item: Reply) =>

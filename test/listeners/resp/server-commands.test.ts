@@ -1,4 +1,7 @@
-/** Commands on connections and the daemon itself: where answers can be the same, they are redis-server's. */
+/**
+ * Tests commands about connections and the daemon itself, compared with redis-server where the answers can be the
+ * same.
+ */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { writeCommand } from "../../../protocol/resp/resp-writer.js";
@@ -163,7 +166,7 @@ for (const [name, streams] of Object.entries(conversations)) {
   });
 }
 
-/** Names of the fields of a line, in their order. */
+/** Returns the names of a line's fields, in order. */
 const namesOf = (line: string) =>
   line
     .trim()

@@ -1,4 +1,4 @@
-/** A connection's own commands, transactions and wrong streams: the same bytes as redis-server's. */
+/** Compares a connection's own commands, transactions and malformed streams with redis-server's, byte for byte. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { writeCommand } from "../../../protocol/resp/resp-writer.js";

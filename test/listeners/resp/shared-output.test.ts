@@ -1,4 +1,4 @@
-/** Long values that are written through one buffer. */
+/** Tests long values that share one output buffer. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
@@ -8,7 +8,7 @@ import { writeBulk, writeCommand } from "../../../protocol/resp/resp-writer.js";
 import { listenAtFreePort } from "../../support/free-port.js";
 import { said, startResp } from "./scene.js";
 
-/** All bytes, again and again, and different from those of other seeds. */
+/** Returns all byte values repeatedly, different for each seed. */
 function bytes(length: number, seed: number): string {
   const all = Array.from({ length: 256 }, (_, i) => String.fromCharCode((i * 7 + seed) & 0xff)).join("");
   return all.repeat(Math.ceil(length / 256)).slice(0, length);

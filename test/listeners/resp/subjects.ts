@@ -1,4 +1,4 @@
-/** The servers that other people's clients are tried with: redis-server, and dbsyncd with the same users. */
+/** The servers that foreign clients are tested with: redis-server, and dbsyncd with the same users. */
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -7,7 +7,7 @@ import { startDaemon } from "../../support/daemon-process.js";
 import { makeKeyPair } from "../../support/envelope-client.js";
 import { startRedis } from "../../support/redis-server.js";
 
-/** Who talks, somebody who may do little, and nobody without a password. */
+/** A normal user, one with few permissions, and no access without a password. */
 const USERS = [
   "user default off",
   "user ann on >secret ~* &* +@all",
@@ -18,15 +18,14 @@ export const USER = "ann";
 export const PASSWORD = "secret";
 
 interface Subjects extends AsyncDisposable {
-  /** The port of redis-server. */
   readonly redis: number;
-  /** The ports of daemons, by what they are. */
+  /** The ports of daemons, by kind. */
   readonly daemons: readonly (readonly [kind: string, port: number])[];
 }
 
 /**
- * Lets a client talk to redis-server, to a daemon in memory and to one with a data folder: it has to get the same answers.
- * @param talk  what was answered, by topic; where answers differ by nature (dates, order of sets) it makes them equal
+ * Runs a client against redis-server, a daemon in memory and one with a data folder: it must get the same answers.
+ * @param talk  returns the answers by topic, with natural differences (dates, order of sets) removed
  */
 export async function assertSameAnswers(
   talk: (port: number) => Promise<Readonly<Record<string, unknown>>>,

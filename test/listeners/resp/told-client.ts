@@ -1,4 +1,4 @@
-/** A client, and all that it has been told. */
+/** A client, with all that it has received. */
 import { writeCommand } from "../../../protocol/resp/resp-writer.js";
 import { RawClient } from "../../support/raw-client.js";
 
@@ -34,7 +34,7 @@ export class ToldClient implements Disposable {
     this.told += come;
   }
 
-  /** What it has been told, up to now, and no more than that comes. */
+  /** Returns what it has received up to now, after pending messages have arrived. */
   async hear(): Promise<string> {
     await this.say("");
     return this.told;

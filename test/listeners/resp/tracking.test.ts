@@ -1,4 +1,7 @@
-/** CLIENT TRACKING beside redis-server's: several connections that read, write and are told, by random and by hand; bounds, and what INFO and CLIENT tell. */
+/**
+ * Compares CLIENT TRACKING with redis-server's: several connections that read, write and receive invalidations, at
+ * random and by hand; bounds, INFO and CLIENT.
+ */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { writeCommand } from "../../../protocol/resp/resp-writer.js";
@@ -27,7 +30,7 @@ const KEYS = ["a", "ab", "abc", "b", "bc", "", "x y"];
 
 type Argv = readonly string[];
 
-/** What one of several clients does next. @param ids  the clients' */
+/** Returns the next commands of one of several clients. @param ids  the clients' */
 function drawn(random: SeededRandom, ids: readonly number[], step: number): readonly Argv[] {
   const key = () => random.oneOf(KEYS);
   const some = () => Array.from({ length: random.between(1, 3) }, key);
@@ -88,9 +91,10 @@ function drawn(random: SeededRandom, ids: readonly number[], step: number): read
 }
 
 /**
- * In which order a command's keys are told of is no matter, and of CLIENT INFO only what is about tracking. The null that is told
- * in another's place redis-server writes in that one's protocol, whatever its reader speaks. What is told in another's place comes
- * before the answer; EXPIRE and a SUNIONSTORE of nothing redis-server answers first, with a number.
+ * Removes permitted differences: the order of a command's invalidations, and fields of CLIENT INFO that are not about
+ * tracking. redis-server writes the null of a redirected invalidation in the protocol of the source, not of the
+ * reader. Redirected invalidations precede the answer; for EXPIRE and an empty SUNIONSTORE redis-server sends the
+ * number first.
  */
 function comparable(told: string): string {
   return told
@@ -109,7 +113,7 @@ function comparable(told: string): string {
     );
 }
 
-/** Of long texts. */
+/** Describes where two long texts differ. */
 function difference(mine: string, theirs: string): string {
   let at = 0;
   while (at < mine.length && mine[at] === theirs[at]) at++;
@@ -117,7 +121,7 @@ function difference(mine: string, theirs: string): string {
   return `ours ${around(mine)}, redis-server's ${around(theirs)}`;
 }
 
-/** Connections to both, which count alike. */
+/** Opens connections to both servers, with equal ids. */
 async function openBoth(count: number): Promise<readonly (readonly ToldClient[])[]> {
   const ports = [beside.ours.port, beside.redis.port];
   const nextId = async (port: number) => {
@@ -185,7 +189,7 @@ test("INFO tells who keeps copies, of how many keys, as redis-server does", { sk
       using third = await RedisConnection.open(port);
       for (const connection of [one, other]) await connection.call("CLIENT", "TRACKING", "ON");
       await third.call("CLIENT", "TRACKING", "ON", "BCAST", "PREFIX", "a", "PREFIX", "b");
-      // What was noted before goes with it.
+      // FLUSHALL clears what was tracked earlier.
       await one.call("FLUSHALL");
       await one.call("MGET", "k1", "k2", "k3");
       await other.call("MGET", "k3", "k4");
@@ -244,7 +248,7 @@ test("a key whose time is over is told of, where it is kept and where its beginn
     [beside.ours.port, beside.redis.port].map(async (port) => {
       using reader = await ToldClient.open(port);
       using all = await ToldClient.open(port);
-      // Long enough that it is read before, on a busy machine too.
+      // Long enough to be read in time, on a busy machine too.
       await all.say(lines("HELLO 3", "SET brief 1 PX 2500", "CLIENT TRACKING ON BCAST PREFIX br"));
       await reader.say(lines("HELLO 3", "CLIENT TRACKING ON", "GET brief"));
       for (const client of [reader, all])
@@ -269,7 +273,7 @@ test("where writes are recorded, what is done again behind a late write is told 
   await quiet.say(lines("HELLO 3", "CLIENT TRACKING ON NOLOOP", "GET own", "GET k", "SET own 2", "GET own"));
   await client.say(lines("GET to", "GET other"));
   assert.deepEqual(invalidated(await quiet.hear()), []);
-  // Dated before what it comes behind: that is taken back, and done again.
+  // Its date precedes the last applied unit's, which is undone and applied again.
   using writer = await EnvelopeClient.open(replica.port, app);
   await writer.replies([["SET", "from", "early"]], { at: Date.now() - 10_000 });
   assert.deepEqual(invalidated(await client.hear()), ["to"]);

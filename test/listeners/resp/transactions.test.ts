@@ -1,4 +1,4 @@
-/** Transactions where commands are recorded, in a path that shows as whom; and what a transaction is dated. */
+/** Tests transactions of recorded commands: the user under which the path runs them, and their date. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { LocalUnits } from "../../../engine/backends/local-units.js";
@@ -23,7 +23,7 @@ const users = [
   "user cy on >pw +echo +acl|whoami",
 ];
 
-/** A memory that says that it records. */
+/** Returns a memory that claims to record. */
 function recording() {
   const local = new LocalPath(
     new MemoryBackend(realEnvironment),

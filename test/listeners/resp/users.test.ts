@@ -1,4 +1,4 @@
-/** Users of --acl-file: the same file and the same conversations as with redis-server. */
+/** Compares users of --acl-file with redis-server's: the same file and the same conversations. */
 import assert from "node:assert/strict";
 import { chmodSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -48,7 +48,7 @@ test("who has logged in may do what Redis lets him do, in its words", { skip }, 
   await using ours = await startResp({ users: file });
   for (const conversation of conversations) {
     const bytes = lines(...conversation);
-    // Redis may hang up on the rest before it has answered all.
+    // Redis may close before it has answered all.
     const theirs = await said(redis.port, bytes);
     assert.equal(await said(ours.port, bytes), theirs, conversation.join(", "));
   }
@@ -186,7 +186,7 @@ test("off loopback each user has a password, also behind TLS, unless --allow-ano
     const cures = "can be reached .*--acl-file.*127\\.0\\.0\\.1.*--allow-anonymous";
     assert.match(open.stderr, new RegExp(`${flag} 0\\.0\\.0\\.0 ${cures}`));
     await using daemon = await startDaemon([...place, "--allow-anonymous"]);
-    await daemon.logged(({ msg }) => /takes commands of anybody/.test(msg));
+    await daemon.logged(({ msg }) => /takes commands of any client/.test(msg));
   }
   assert.match((await runDaemon(["--allow-anonymous"])).stderr, /give one of them too/);
 });

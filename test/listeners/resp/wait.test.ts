@@ -1,4 +1,4 @@
-/** WAIT at the listener: as of a redis-server without replicas, and with daemons that the test invents. */
+/** Tests WAIT at the listener, as of a redis-server without replicas, and with daemons that the test simulates. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Copies } from "../../../engine/users/copies.js";

@@ -1,6 +1,6 @@
 /**
- * Consumers that wait for what their group was not handed: several connections in turn, each step done to the end, on our listener
- * and on a redis-server. DBSYNC_SEED replays a run, DBSYNC_COMMANDS makes it longer.
+ * Tests consumers that wait for entries that their group has not delivered: several connections in turn, each step
+ * run to its end, on our listener and on a redis-server. DBSYNC_SEED replays a run, DBSYNC_COMMANDS makes it longer.
  */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
@@ -23,10 +23,10 @@ import { BesideRedis } from "./beside-redis.js";
 const STEPS = Number(process.env["DBSYNC_COMMANDS"] ?? amount(800, 12_000));
 const STEPS_OF_EPISODE = 150;
 const CONNECTIONS = 4;
-/** Milliseconds by which the clocks of both sides may lie apart; nothing is claimed by such times. */
+/** Milliseconds by which idle times and dates of both sides may differ. */
 const LAG = 200_000;
 const IDLE = "400000";
-/** A server that hangs is to be told from a machine that is busy. */
+/** Attempts after which a server counts as hanging rather than busy. */
 const ASKED_MAX = 100_000;
 
 const seed = seedOfRun();
@@ -38,15 +38,15 @@ before(async () => {
 after(() => beside?.[Symbol.asyncDispose]());
 
 type Argv = readonly ByteString[];
-/** Of connections by their numbers. */
+/** Replies with the numbers of their connections. */
 type Answers = readonly (readonly [number, Reply])[];
 
-/** Several connections to one server; of each is known whether it waits. */
+/** Several connections to one server. It knows which of them wait. */
 class Side implements AsyncDisposable {
   readonly #admin: RedisConnection;
   readonly #connections: readonly RedisConnection[];
   readonly #ids: readonly string[];
-  /** What has been answered since it was last asked for, by connection. */
+  /** The replies since the last call, by connection. */
   #answers: [number, Reply][] = [];
   readonly waiting = new Set<number>();
 
@@ -74,7 +74,7 @@ class Side implements AsyncDisposable {
     return new Side(admin, connections, ids);
   }
 
-  /** Lets a connection do something. @returns what all were answered by that, in the order of their numbers */
+  /** Sends a command on a connection. @returns all replies that it caused, by connection number */
   async step(number: number, argv: Argv): Promise<Answers> {
     this.waiting.add(number);
     (this.#connections[number] as RedisConnection).call(...argv).then(
@@ -87,7 +87,7 @@ class Side implements AsyncDisposable {
     return this.#settled(`${number} has done ${argv.join(" ")}`);
   }
 
-  /** Ends the waiting of one. */
+  /** Ends the waiting of one connection. */
   async unblock(number: number, how: string): Promise<Answers> {
     await this.#admin.call("CLIENT", "UNBLOCK", this.#ids[number] as string, how);
     return this.#settled(`${number} is unblocked`);
@@ -105,7 +105,7 @@ class Side implements AsyncDisposable {
     return answers;
   }
 
-  /** Whether all who have not been answered wait. */
+  /** Returns whether all connections without a reply wait. */
   async #isSettled(): Promise<boolean> {
     const info = await this.#admin.call("INFO", "clients");
     const blocked = info.kind === "bulk" ? Number(/blocked_clients:(\d+)/.exec(info.bytes)?.[1]) : -1;
@@ -121,7 +121,7 @@ class Side implements AsyncDisposable {
 const KEYS = ["s", "s", "s", "t"];
 const GROUPS = ["g", "g", "g", "h"];
 
-/** They name a stream as what they write, and mostly leave nothing to who waits for it. */
+/** Commands that name a stream as a key to write, and mostly leave nothing for a waiting client. */
 const thatLeaveNothing = (key: ByteString): readonly Argv[] => [
   ["SET", key, "x", "NX"],
   ["SETNX", key, "x"],
@@ -136,8 +136,9 @@ const thatLeaveNothing = (key: ByteString): readonly Argv[] => [
 ];
 
 /**
- * What one of the connections does. Nothing takes the place of a stream that is waited for: of one whose last entry was deleted
- * redis-server hands out that there is none. @param step  ids rise with it
+ * Returns a command of one connection. No command replaces a stream that a client waits for: redis-server reports a
+ * stream whose last entry was deleted as missing.
+ * @param step  ids rise with it
  */
 function commandOf(random: SeededRandom, number: number, step: number): Argv {
   const key = random.oneOf(KEYS);
@@ -188,7 +189,7 @@ function isSame([name, subcommand]: Argv, one: Reply, other: Reply): boolean {
   return shownExactly(one) === shownExactly(other);
 }
 
-/** @param argv  what the connection of the number has called */
+/** Compares both servers' replies. @param argv  what the connection of that number has sent */
 function areSame(number: number, argv: Argv, ours: Answers, redis: Answers): boolean {
   if (ours.length !== redis.length) return false;
   return ours.every(([who, reply], i) => {
@@ -202,7 +203,7 @@ async function assertSameStreams(mine: Side, theirs: Side, where: string): Promi
     const [one, other] = await Promise.all(
       [mine, theirs].map((side) => side.ask("XINFO", "STREAM", key, "FULL", "COUNT", "0")),
     );
-    // How the tree looks is each server's own affair.
+    // The shape of the tree is internal to each server.
     const [ours, redis] = [one, other].map((reply) =>
       reply?.kind === "array" ? { ...reply, items: reply.items.filter((_, i) => i !== 3 && i !== 5) } : reply,
     );

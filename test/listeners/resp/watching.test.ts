@@ -1,4 +1,4 @@
-/** MONITOR, SLOWLOG, LATENCY: what was done, for those who watch; beside redis-server where it can be. */
+/** Tests MONITOR, SLOWLOG and LATENCY, compared with redis-server where possible. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { SlowLog } from "../../../engine/slow-log/slow-log.js";
@@ -15,7 +15,7 @@ import { startResp } from "./scene.js";
 
 const skip = skipWithout("redis-server");
 
-/** What a monitor is shown of a conversation, without times and addresses. */
+/** Returns a monitor's view of a conversation, without times and addresses. */
 async function shown(port: number, bytes: string): Promise<string> {
   using monitor = await RawClient.open(port);
   monitor.send(lines("MONITOR"));
@@ -39,7 +39,7 @@ test("MONITOR shows what others do, when it is done, without passwords", { skip 
   assert.match(mine, /^\[0\] "AUTH" "\(redacted\)"\r\n/);
 });
 
-/** The commands in SLOWLOG, the newest first, of a conversation while everything is slow. */
+/** Returns the commands in SLOWLOG, the newest first, of a conversation in which every command counts as slow. */
 async function slow(port: number, bytes: string): Promise<string[]> {
   const begin = lines("SLOWLOG RESET", "CONFIG SET slowlog-log-slower-than 0");
   await answers(port, begin + bytes + lines("CONFIG SET slowlog-log-slower-than -1"));
@@ -93,7 +93,7 @@ test("SLOWLOG keeps a command that waited behind the one that ended its waiting"
 test("DEBUG SLEEP counts as slow, and holds up its own connection only", async () => {
   await using ours = await startResp({ enableDebugCommand: "local" });
   using sleeper = await RawClient.open(ours.port);
-  // So slow that nothing else is, even on a busy machine, and that somebody else writes meanwhile.
+  // So slow that no other command is, even on a busy machine, and that another client can write meanwhile.
   sleeper.send(
     lines(
       ...["CONFIG SET latency-monitor-threshold 2000 slowlog-log-slower-than 2000000", "DEBUG SLEEP 2"],
@@ -133,7 +133,7 @@ test("neither the slow log nor ACL LOG keeps long arguments alive", () => {
   const slowLog = new SlowLog();
   const denied = new DeniedLog();
   for (let i = 0; i < 30; i++) {
-    // One piece in the heap, where it counts.
+    // One contiguous string in the heap, where memory is counted.
     const long = new Array(length / 1024).fill(String(i).padEnd(1024)).join("");
     slowLog.add({ at: 0, microseconds: 0, argv: ["SET", "k", long], remote: "", name: "" }, 100);
     denied.add({ reason: "key", context: "toplevel", object: long, userName: long, client: "" }, 0, 128);

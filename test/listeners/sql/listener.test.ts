@@ -1,4 +1,4 @@
-/** The SQL line protocol, held to what the original was recorded to answer, and where it is ours. */
+/** Compares the SQL line protocol with the recorded answers of the original, and tests dbsyncd's own rules. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { bytesOfText } from "../../../protocol/byte-string.js";
@@ -55,7 +55,7 @@ test("what has no ; behind it is carried out when the client has sent its last b
 test("several statements in a packet, blanks and line breaks are as the original has them", async () => {
   await using scene = await startSql();
   const steps = scenarios.find(({ name }) => name === "framing")?.steps ?? [];
-  // The others: a ; within a text, and what is no statement, which is told with its place.
+  // The remaining steps have a `;` within a text, or an invalid statement, whose error names the position.
   for (const number of [0, 1, 2, 7])
     assert.equal(await scene.said(steps[number]?.send ?? ""), steps[number]?.expect);
   for (const number of [4, 5, 6])
@@ -132,7 +132,7 @@ test("who has to log in says name and password first, and may then do what his r
 
 test("relations that no string holds are refused, in pages of any size", async () => {
   await using scene = await startSql();
-  // Each page says the column's name again.
+  // Each page repeats the column's name.
   const name = "n".repeat(2_000_000);
   const rows = Array.from({ length: 400 }, (_, i) => `(${i})`).join();
   const answer = await scene.said(

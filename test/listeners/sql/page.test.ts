@@ -1,4 +1,4 @@
-/** The lines of docs/sql.md that call redis-cli, typed in their order at one daemon: each prints what the page says. */
+/** Runs the redis-cli lines of docs/sql.md in order at one daemon: each prints what the page says. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
@@ -10,7 +10,7 @@ import { repositoryRoot } from "../../support/repository.js";
 
 const PROMPT = "$ redis-cli ";
 
-/** Commands with the lines that follow them. */
+/** Returns the commands with the lines that follow them. */
 function examples(): readonly (readonly [command: string, answer: string])[] {
   const page = readFileSync(join(repositoryRoot, "docs/sql.md"), "utf8");
   const blocks = [...page.matchAll(/^```\n(.*?)^```$/gms)].map(([, text = ""]) => text);

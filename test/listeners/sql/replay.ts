@@ -1,4 +1,7 @@
-/** The recorded conversations, step by step, with a server of the line protocol or what stands before one: frames are compared byte for byte. */
+/**
+ * Replays recorded conversations with a server of the line protocol or a proxy to one, and compares frames byte for
+ * byte.
+ */
 import assert from "node:assert/strict";
 import { bytesOfText } from "../../../protocol/byte-string.js";
 import { DIFFERENCES, EMPTIED_BEFORE, FRAMING } from "../../store/commands/relations/differences.js";
@@ -7,20 +10,20 @@ import { RawClient } from "../../support/raw-client.js";
 
 export interface ReplayedStep extends Step {
   readonly scenario: string;
-  /** From 0. */
+  /** The step's index, from 0. */
   readonly number: number;
-  /** Whom it is for: `server`, `lb`, `cache`, `cache_small`, or a server of these. */
+  /** The recipient: `server`, `lb`, `cache`, `cache_small`, or a server of these. */
   readonly at: string;
 }
 
 export interface Replayed {
-  /** Where a step's connection goes. */
+  /** Returns the port of a step's connection. */
   port(step: ReplayedStep): number;
-  /** The servers are to be empty now. */
+  /** Empties the servers. */
   empty(): Promise<void>;
-  /** It is about to be sent. */
+  /** Runs ahead of a step. */
   before?(step: ReplayedStep): void;
-  /** It was answered. */
+  /** Runs after a step's answer. */
   after?(step: ReplayedStep): void;
 }
 
@@ -30,11 +33,11 @@ const different = new Set(
   ),
 );
 
-/** A text that does not end takes what follows for its own: such steps are left out. */
+/** Returns whether a text in a statement does not end: it would swallow what follows, so such steps are skipped. */
 const isOpen = (statement: string) =>
   (statement.match(/'/g)?.length ?? 0) % 2 === 1 && !statement.includes('"');
 
-/** @returns how many steps were compared */
+/** Replays the steps. @returns how many were compared */
 export async function replay(replayed: Replayed): Promise<number> {
   const clients = new Map<string, RawClient>();
   let compared = 0;
@@ -64,7 +67,7 @@ export async function replay(replayed: Replayed): Promise<number> {
   }
 }
 
-/** Rows in an order of their own, where it means nothing. */
+/** Sorts the rows where their order means nothing. */
 function unordered(answer: string, statement: string): string {
   if (!/asehoy|vondrona/i.test(statement)) return answer;
   return answer.replace(
@@ -77,7 +80,7 @@ function unordered(answer: string, statement: string): string {
   );
 }
 
-/** The answer to one statement: up to its last line. */
+/** Returns the answer to one statement, up to its last line. */
 async function frameOf(client: RawClient, statement: string): Promise<string> {
   client.send(bytesOfText(statement));
   let answer = "";

@@ -1,4 +1,4 @@
-/** An SQL listener in the test's own process, before a memory of its own. */
+/** Starts an SQL listener in the test's own process, on a memory of its own. */
 import type { DaemonFace } from "../../../listeners/daemon-face.js";
 import { SqlListener } from "../../../listeners/sql/sql-listener.js";
 import type { SqlLanguage } from "../../../listeners/sql/sql-messages.js";

@@ -1,4 +1,4 @@
-/** --ws: version 2 in messages, and what is none. */
+/** Tests --ws: messages of version 2, and invalid ones. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect } from "node:net";
@@ -43,7 +43,7 @@ test("messages may be cut as one likes, and answers are as long as they are", as
     said.map((one) => one?.kind),
     ["result", "result"],
   );
-  // Pieces of one message: as browsers may send a long one.
+  // Pieces of one message, as browsers may send a long one.
   const pieces = Buffer.from(page.sign([["PING"]]).frame, "latin1");
   for (const at of pieces.keys())
     page.raw.socket.send(pieces.subarray(at, at + 1), { fin: at === pieces.length - 1 });

@@ -1,4 +1,4 @@
-/** What is held of a message that is not whole is known, whatever a client writes into it or asks for before. */
+/** Tests that the size of incomplete messages is counted, whatever a client writes into them or requests first. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect, createServer } from "node:net";
@@ -18,7 +18,7 @@ const headOf = (more: string) =>
   "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n" +
   `Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: dbsync2\r\n${more}\r\n`;
 
-/** The head of a message of so many bytes, masked by zeros. */
+/** Returns the head of a masked message with a mask of zeros. @param bytes  its length */
 function announced(bytes: number): Buffer {
   const head = Buffer.alloc(14);
   head.set([BINARY, MASKED | LONG]);
@@ -58,13 +58,13 @@ async function withClient(
   }
 }
 
-// Lengths of the head such that a frame's begins at each of its places.
+// Lengths of the head that let a frame begin at each offset.
 for (const padding of [0, 1, 2, 3])
   test(`a client that has changed over has begun no message, and one that it begins is counted (${padding})`, () =>
     withClient(`X: ${"x".repeat(padding)}\r\n`, async (socket, write, received) => {
       assert.deepEqual([socket.isMidMessage, socket.unfinishedBytes], [false, 0]);
       write(announced(8 * MIB));
-      // Looks like many whole messages, each without a byte.
+      // Looks like many complete, empty messages.
       const empty = Buffer.alloc(4 * MIB, Buffer.from([BINARY, 0]));
       write(empty);
       await until("it has come", () => socket.unfinishedBytes >= empty.length);

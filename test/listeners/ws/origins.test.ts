@@ -1,4 +1,4 @@
-/** Which pages may connect: what a browser says of itself, and what a page of somebody else's could make it say. */
+/** Tests which pages may connect, by what a browser sends, including what a hostile page could make it send. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect } from "node:net";
@@ -13,16 +13,16 @@ const LOCAL: readonly [origin: string | undefined, host: string | undefined, isI
   ["https://localhost", "localhost:1180", true],
   ["http://127.0.0.1:3000", "127.0.0.1:1180", true],
   ["http://[::1]:3000", "[::1]:1180", true],
-  // A page of another site, which says the truth.
+  // A page of another site, with its true origin.
   ["https://evil.example", "127.0.0.1:1180", false],
   ["http://localhost.evil.example", "127.0.0.1:1180", false],
   ["http://127.0.0.1.evil.example", "127.0.0.1:1180", false],
   ["http://evil.example/?http://localhost", "127.0.0.1:1180", false],
   ["http://localhost@evil.example", "127.0.0.1:1180", false],
-  // It has come to be at this address by its own name.
+  // DNS rebinding: the page has pointed its own name to this address.
   ["http://evil.example:1180", "evil.example:1180", false],
   ["http://localhost:8080", "evil.example:1180", false],
-  // A file, or a frame that a hostile page has put into a box.
+  // A file, or a frame that a hostile page has sandboxed.
   ["null", "127.0.0.1:1180", false],
   ["", "127.0.0.1:1180", false],
   ["file://", "127.0.0.1:1180", false],
@@ -49,7 +49,7 @@ test("off loopback no page is let in unless its site is named, and then that one
     [true, true, false, false],
   );
   assert.equal(from("https://a.shop.example"), false);
-  // On loopback too: who names sites means these.
+  // A list of named sites replaces the loopback default.
   assert.equal(isWelcome(asked, named, "127.0.0.1"), false);
 });
 

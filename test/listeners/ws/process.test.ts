@@ -1,4 +1,4 @@
-/** --ws of a real daemon: beside the other port, over TLS, and what it is not started with. */
+/** Tests --ws of a real daemon: next to the other port, over TLS, and with options that prevent a start. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { test } from "node:test";

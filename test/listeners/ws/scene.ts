@@ -1,4 +1,4 @@
-/** A daemon with --ws in the test's own process, and clients of it that speak WebSocket by the package ws. */
+/** Starts a daemon with --ws in the test's own process, and clients of the package ws. */
 import { once } from "node:events";
 import { connect } from "node:net";
 import { type ClientOptions, WebSocket } from "ws";
@@ -19,7 +19,7 @@ export interface Closed {
   readonly reason: string;
 }
 
-/** One that is open. */
+/** Returns an open socket. */
 export async function openSocket(port: number, options: ClientOptions = {}): Promise<WebSocket> {
   const socket = new WebSocket(`ws://127.0.0.1:${port}/`, "dbsync2", options);
   socket.on("error", () => {});
@@ -27,7 +27,7 @@ export async function openSocket(port: number, options: ClientOptions = {}): Pro
   return socket;
 }
 
-/** What HTTP says to who wants to change over: 101 if he may. */
+/** Returns the HTTP status of an upgrade request; 101: accepted. */
 export async function statusOf(port: number, headers: Readonly<Record<string, string>>): Promise<number> {
   const raw = connect(port, "127.0.0.1");
   const usual = { host: `127.0.0.1:${port}`, connection: "Upgrade", upgrade: "websocket" };
@@ -44,7 +44,7 @@ export async function closedOf(socket: WebSocket): Promise<Closed> {
   return { code, reason: reason.toString() };
 }
 
-/** A client of envelopes, each of whose frames is a message. */
+/** Opens a client of envelopes that sends each frame as a message. */
 export async function openClient(
   port: number,
   options: ClientOptions = {},
@@ -53,7 +53,7 @@ export async function openClient(
   return EnvelopeClient.over(new MessageLine(socket), pair);
 }
 
-/** Messages as the bytes that they carry. */
+/** A line that carries its bytes in messages. */
 export class MessageLine implements Line {
   received = "";
   readonly socket: WebSocket;
@@ -72,7 +72,7 @@ export class MessageLine implements Line {
     this.socket.send(Buffer.from(bytes, "latin1"));
   }
 
-  /** All that has come, once something has; "": it is closed. */
+  /** Returns all that has arrived, once something has; "": the connection is closed. */
   async read(_least: number): Promise<string> {
     while (this.received === "" && this.socket.readyState !== WebSocket.CLOSED)
       await new Promise<void>((resolve) => {

@@ -1,4 +1,7 @@
-/** What Prometheus is given: its text format to the letter, held by hand, by the tables' names, and by promtool where it is. */
+/**
+ * Tests the exposition for Prometheus: its text format exactly, the tables' names, and promtool where it is
+ * installed.
+ */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { test } from "node:test";

@@ -1,4 +1,4 @@
-/** Answers on their way to a client who does not take them at once. */
+/** Tests answers to a client that does not read them immediately. */
 import assert from "node:assert/strict";
 import type { Socket } from "node:net";
 import { test } from "node:test";
@@ -12,7 +12,7 @@ import { defaultLimits } from "../../daemon/in-process.js";
 import { double } from "../../support/double.js";
 import { keepLog } from "../../support/log-lines.js";
 
-/** A socket whose system takes nothing until it is told to. */
+/** Returns a socket whose system accepts no bytes until the test lets it. */
 function slowSocket() {
   const sent: string[] = [];
   let lying = 0;
@@ -83,7 +83,7 @@ test("each is told what was pushed to him, in order among his answers, whatever 
   for (const output of [first, second]) output.push("c");
   first.push("d");
   second.flush();
-  // As long as what was told before the flush, and something else.
+  // As long as what was added ahead of the flush, and different.
   second.add("1234");
   second.push("e");
   second.push("c");

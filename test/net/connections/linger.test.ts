@@ -1,4 +1,4 @@
-/** The end of a connection: what closes it immediately, and what has to be sent or read before. */
+/** Tests the end of a connection: what closes it immediately, and what must be sent or read first. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer, type Socket } from "node:net";

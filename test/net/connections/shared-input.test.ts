@@ -1,4 +1,4 @@
-/** Sockets whose bytes are read into one buffer. */
+/** Tests sockets that read into one shared buffer. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { SharedInput } from "../../../net/connections/shared-input.js";
 import { listenAtFreePort } from "../../support/free-port.js";
 
-/** A client's socket and the accepted one behind it, taken over. */
+/** Returns a client's socket and the server's accepted socket, taken over. */
 async function pair(input: SharedInput): Promise<{ client: Socket; accepted: Socket; taken: Socket }> {
   const server = createServer({ allowHalfOpen: true });
   await listenAtFreePort(server);

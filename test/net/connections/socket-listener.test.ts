@@ -1,4 +1,4 @@
-/** What a listener says of itself before its start and after its end. */
+/** Tests the state of a listener ahead of its start and after its end. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { NOBODY } from "../../../engine/pipeline/observer.js";

@@ -1,4 +1,4 @@
-/** Clients without TLS before a listener that has it. */
+/** Tests clients without TLS at a listener with TLS. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { makeFolder } from "../../daemon/replicas.js";

@@ -1,4 +1,7 @@
-/** Connections on which nothing has been proved give way to those that prove something, in bytes and in number. Real daemons. */
+/**
+ * Tests that unauthenticated connections are closed in favour of authenticated ones, by bytes and by number. Real
+ * daemons.
+ */
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -68,7 +71,7 @@ test("where --max-connections is reached silent unauthenticated clients give way
     Number((await daemon.logged(({ msg }) => msg === `serving ${clients} clients`))["port"]);
   const [resp, json] = [await portOf("Redis"), await portOf("JSON")];
   const login = { resp: "AUTH ann pw\r\n", json: '{"action":"auth","user":"ann","password":"pw"}\n' };
-  /** Logs in and is answered. */
+  /** Logs in and waits for the answer. */
   const enter = async (port: number, bytes: string, answer: RegExp) => {
     const client = await RawClient.open(port);
     client.send(bytes);

@@ -1,4 +1,4 @@
-/** The randomness that the daemon's parts are handed. */
+/** Tests the randomness that the daemon's components receive. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { realEnvironment } from "../../../net/process/environment.js";

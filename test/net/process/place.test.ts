@@ -1,4 +1,4 @@
-/** Where --admin listens, as text. */
+/** Tests the address of --admin as text. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { formatPlace, parsePlace } from "../../../net/process/place.js";

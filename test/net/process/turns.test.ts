@@ -1,4 +1,4 @@
-/** Work that waits shares the turns of the event loop. */
+/** Tests that waiting work shares the turns of the event loop. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Turns } from "../../../net/process/turns.js";
@@ -9,7 +9,7 @@ class Loop {
   readonly turns = new Turns({ uptime: () => this.now, defer: (run) => void this.deferred.push(run) });
   readonly done: string[] = [];
 
-  /** @param then  what the step asks for */
+  /** Makes a step. @param then  what the step does */
   step(name: string, ms: number, then: () => void = () => {}): void {
     this.turns.soon(() => {
       this.done.push(name);
@@ -18,7 +18,7 @@ class Loop {
     });
   }
 
-  /** @returns what was done in one turn */
+  /** Runs one turn. @returns the steps that it ran */
   turn(): readonly string[] {
     for (const run of this.deferred.splice(0)) run();
     return this.done.splice(0);

@@ -1,4 +1,4 @@
-/** The engine's young generation, in a process of its own: it cannot be made small again. */
+/** Tests the engine's young generation, in a process of its own: it cannot be shrunk again. */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { join } from "node:path";
@@ -10,9 +10,9 @@ import { buildRoot } from "../../support/repository.js";
 const MIB = 1024 * 1024;
 
 /**
- * How large it becomes in a program that keeps what it makes, a little at a time.
- * @param options  that were given to the engine
- * @param pause  between two pieces
+ * Returns how large it becomes in a program that keeps what it allocates, a little at a time.
+ * @param options  of the engine
+ * @param pause  between two allocations
  */
 async function youngBytesWith(options: string, pause = "setTimeout(resolve, 5)"): Promise<number> {
   const file = pathToFileURL(join(buildRoot, "net/process/young-generation.js")).href;

@@ -1,4 +1,7 @@
-/** Objects of a list that have the shape of its first one are not parsed before their members are read, without a visible difference. */
+/**
+ * In an array, objects with the shape of the first one are parsed only when their members are read, without a
+ * visible difference.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
@@ -14,7 +17,7 @@ import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
 const LISTS = 2000;
 const seed = seedOfRun();
 
-/** Members of objects that look alike, but for some. */
+/** Names of members of objects that mostly look alike. */
 const NAMES = [['"a"'], ['"a"', '"b"'], ['"a"', '"b"', '"c\\n"'], ['"é"', '"a"']] as const;
 const VALUES = [
   "1",
@@ -74,7 +77,7 @@ test(`lists of objects say and are written as what stands in them (seed ${seed})
       apart,
       text,
     );
-    // A literal first: then none is taken for one that looks like another.
+    // With a literal first, no object is treated as similar to another.
     const none = outcome(() => writeJson(parseJson(text.replace("[", "[0,").replace("[0,]", "[0]"))));
     assert.equal(none.replace(/^\[0,?/, "["), apart, text);
     if (apart.startsWith("["))

@@ -1,4 +1,4 @@
-/** Requests out of a stream are the same whatever the pieces in which it comes. Replay with DBSYNC_SEED. */
+/** Requests in a stream are the same for all divisions into chunks. Replay with DBSYNC_SEED. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { JsonLineParser } from "../../../protocol/json/json-lines.js";
@@ -10,7 +10,7 @@ const STREAMS = 300;
 const MAX_BYTES = 40;
 const BREAKS = ["\n", "\r\n", " \n", "\t\r\n"];
 const TEXTS = ["", "]}", '{"[', "\\", '\\"', "é", "日本", "🙂", "\\\\", "}", "a b", "\u0000x"];
-/** Neither JSON nor closed by a bracket: they wait for their line break. */
+/** Lines that are no JSON or not closed by a bracket: they wait for their line break. */
 const ODD = ["quit", "nope", "1", '"only ]} a string"', "null", '{"open":[', "\u00ff"];
 
 function value(random: SeededRandom, depth = 0): unknown {
@@ -27,7 +27,7 @@ function lineOf(random: SeededRandom): string {
   return random.chance(0.2) ? random.oneOf(ODD) : JSON.stringify({ data: value(random) });
 }
 
-/** Returns a parser's requests from chunks, which are only lent to it; the last item is whether a line was too long. */
+/** Returns a parser's requests from chunks whose memory is reused; the last item is whether a line was too long. */
 function requestsOf(chunks: readonly Buffer[], maxBytes: number): (string | boolean)[] {
   const parser = new JsonLineParser(maxBytes);
   const requests: (string | boolean)[] = [];
@@ -57,7 +57,7 @@ function cut(stream: Buffer, random: SeededRandom): Buffer[] {
   return chunks;
 }
 
-/** @returns how many streams had a line that was too long */
+/** Compares parsers on random streams. @returns how many streams had a line that was too long */
 function compareStreams(maxBytes: number, breaks: readonly string[]): number {
   let tooLong = 0;
   for (let number = 0; number < STREAMS; number++) {
@@ -96,7 +96,7 @@ test("a request without its line break is complete where its brackets are closed
     }
 });
 
-// Blanks before a break count as well, unless the request was complete before they came: so there are none here.
+// Spaces ahead of a line break count as well, unless the request was already complete: so the lines have none.
 test("a line that is too long ends the requests at the same place, whatever the pieces", () => {
   const tooLong = compareStreams(MAX_BYTES, ["\n"]);
   assert.ok(tooLong > 0 && tooLong < STREAMS, `${tooLong} of ${STREAMS} had one`);

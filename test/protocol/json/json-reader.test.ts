@@ -1,4 +1,4 @@
-/** JSON as PHP reads and writes it: the same texts go to a real one. DBSYNC_SEED replays a run. */
+/** JSON as PHP reads and writes it, compared with a real PHP. DBSYNC_SEED replays a run. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { bytesOfText } from "../../../protocol/byte-string.js";
@@ -27,7 +27,7 @@ const PIECES_MAX = 8;
 const seed = seedOfRun();
 const skip = skipWithout("php");
 
-/** Parts of well-formed texts, and what spoils them. */
+/** Parts of well-formed texts, and parts that make them malformed. */
 const LEAVES: readonly string[] = [
   ...[
     "1",
@@ -142,7 +142,7 @@ const FAULTS: Readonly<Record<string, JsonFault>> = {
   10: "utf16",
 };
 
-/** @param text  of which what follows the first NOT_UTF8 is for PHP only */
+/** @param text  the part after the first NOT_UTF8 is for PHP only */
 function ours(text: string): string {
   const end = text.indexOf(NOT_UTF8);
   try {
@@ -167,7 +167,7 @@ test(`what PHP reads is read, and written as PHP writes it (seed ${seed})`, { sk
   const seen = new Set<string>();
   for (const [at, text] of texts.entries()) {
     const theirs = FAULTS[answers[at] as string] ?? answers[at];
-    // PHP's numbers of faults are JSON texts as well.
+    // PHP's error numbers are JSON texts as well.
     const mine = ours(text);
     assert.ok(
       mine === theirs || mine === answers[at],
@@ -179,7 +179,7 @@ test(`what PHP reads is read, and written as PHP writes it (seed ${seed})`, { sk
     assert.ok(seen.has(fault), fault);
 });
 
-/** Digits of which doubles and 64 bits have no more. */
+/** Numbers at the limits of doubles and of 64 bits. */
 const EDGES = ["9007199254740993", "9223372036854775807", "9223372036854775808", "18446744073709551616"];
 const NUMBERS = amount(10_000, 200_000);
 
@@ -204,7 +204,7 @@ test(`numbers are written as PHP writes what it has read, and kept as they were 
   let infinite = 0;
   for (const [at, number] of numbers.entries()) {
     const written = ours(number);
-    // PHP writes nothing for infinite ones.
+    // PHP prints nothing for infinite ones.
     assert.equal(written === "infinite" ? "" : written, answers[at], number);
     if (written === "infinite") infinite++;
     else assert.equal(writeJson(parseJson(number)), number);
@@ -212,7 +212,7 @@ test(`numbers are written as PHP writes what it has read, and kept as they were 
   assert.ok(infinite > 1 && infinite < numbers.length / 2);
 });
 
-/** The text's bytes, with one that is no UTF-8 in each mark's place. */
+/** Returns the text's bytes, with an invalid UTF-8 byte in place of each mark. */
 function bytesOfMarked(text: string): Buffer {
   const parts = text.split(NOT_UTF8).map((part) => Buffer.from(part, "utf8"));
   return Buffer.concat(parts.flatMap((part, at) => (at === 0 ? [part] : [Buffer.of(0xff), part])));
@@ -230,7 +230,7 @@ test(`a text that is kept is written in PHP's form without being taken apart, or
 test(`texts that are joined are what their values would be together (seed ${seed})`, () => {
   const random = new SeededRandom(seed, 2);
   for (let left = 2000; left > 0; left--) {
-    // Many that PHP writes in the same way, so that they are not looked at one by one.
+    // There are many that PHP writes in the same way, so that they are not examined one by one.
     const plain = () => `{"n":"x","k":${random.oneOf(["1", "-1", "0", "true", '"y"'])}}`;
     const values = Array.from({ length: random.between(1, 5) }, () =>
       parseJson(random.chance(0.7) ? plain() : wellFormed(random)),

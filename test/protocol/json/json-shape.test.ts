@@ -1,4 +1,7 @@
-/** Texts that a shape finds well-formed are read by a reader, and written by a writer in the same way. DBSYNC_SEED replays a run. */
+/**
+ * Texts that a shape finds well-formed are read by a parser, and written by a writer in the same way. DBSYNC_SEED
+ * replays a run.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parseJson } from "../../../protocol/json/json-reader.js";

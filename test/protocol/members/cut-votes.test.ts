@@ -1,4 +1,4 @@
-/** Votes on snapshots, on the wire and on disk: written and read back; other bytes are rejected. */
+/** Votes on snapshots, on the wire and on disk: writing and parsing them; other bytes are rejected. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type ByteString, bytesOf } from "../../../protocol/byte-string.js";
@@ -73,7 +73,7 @@ test(`random bytes are votes that make these bytes, or none (seed ${seed})`, () 
       randomBytes(random, random.oneOf([0, random.below(50), 50 + random.below(400)])),
       "latin1",
     );
-    // Dates and lengths that could be some.
+    // Zeros in the high bytes make plausible dates and lengths.
     for (const offset of [0, 8])
       if (bytes.length >= 16 && random.chance(0.9)) bytes.fill(0, offset, offset + 4);
     const found = readCutVotes(bytes);

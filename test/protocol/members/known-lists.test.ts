@@ -1,4 +1,4 @@
-/** The lists that a daemon stores, in whatever order they come, and with or without those between. */
+/** The lists that a daemon stores, in any order of arrival, with or without the lists in between. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { HEADS_MAX, takeList } from "../../../protocol/members/known-lists.js";

@@ -72,7 +72,7 @@ test("of two lists beside each other none is in force until one has both as pare
   assert.deepEqual([...doubled.members], idsOf("AB"));
   assert.deepEqual([...doubled.left].sort(), idsOf("CD"));
   assert.equal(standingOf([first, less, other, merged]).inForce, merged);
-  // Another after one of the two settles nothing, however high its number is.
+  // A further list after one of the two decides nothing, whatever its number is.
   const later = listAfter([less], { add: "F" });
   const latest = listAfter([later], { add: "G" });
   assert.equal(standingOf([first, less, other, later, latest]).inForce, null);

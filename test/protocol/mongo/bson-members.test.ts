@@ -1,4 +1,4 @@
-/** The members of a document, whatever its bytes are. Replay with DBSYNC_SEED. */
+/** The members of a document with arbitrary bytes. Replay with DBSYNC_SEED. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Document, BSON as Package } from "mongodb";
@@ -19,7 +19,7 @@ import { SeededRandom } from "../../support/seeded-random.js";
 const { Binary, Code, Decimal128, Double, Int32, Long, MaxKey, MinKey, ObjectId, Timestamp } = Package;
 const DOCUMENTS = 3000;
 
-/** One of each type. */
+/** A document with a value of each type. */
 const ALL: Document = {
   double: new Double(1.5),
   text: "a text é",

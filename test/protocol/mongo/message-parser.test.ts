@@ -1,4 +1,7 @@
-/** Messages of the MongoDB wire protocol, however their bytes come, and what is none. Replay with DBSYNC_SEED. */
+/**
+ * Messages of the MongoDB wire protocol, in any division of their bytes, and invalid ones. Replay with
+ * DBSYNC_SEED.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { bytesOf } from "../../../protocol/byte-string.js";

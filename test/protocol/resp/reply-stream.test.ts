@@ -1,4 +1,4 @@
-/** Replies out of a stream, however they come. */
+/** Replies in a stream, in any division of their bytes. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { PlainReply } from "../../../protocol/reply.js";

@@ -1,4 +1,7 @@
-/** Requests out of a stream of any pieces. What redis-server says to wrong streams: test/listeners/resp. */
+/**
+ * Requests in a stream, in any division of its bytes. redis-server's errors for malformed streams:
+ * test/listeners/resp.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { HeapGauge } from "../../../engine/memory/memory-gauge.js";
@@ -11,7 +14,7 @@ import { SeededRandom } from "../../support/seeded-random.js";
 
 const bounds = { bulkBytes: 1024 * 1024, requestBytes: 2 * 1024 * 1024 };
 
-/** All requests of a stream that comes in these pieces, all of them in one buffer, and what is wrong with it. */
+/** Returns the requests in a stream that arrives in these pieces, all of them in one buffer, and its error. */
 function read(pieces: readonly Buffer[]): { requests: (readonly string[])[]; problem: string | null } {
   const parser = new RespRequestParser(bounds, new ShortStrings());
   const requests: (readonly string[])[] = [];

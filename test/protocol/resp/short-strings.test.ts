@@ -1,4 +1,4 @@
-/** Strings that are shared with those that came before. */
+/** Strings that are shared with earlier equal ones. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ShortStrings } from "../../../protocol/resp/short-strings.js";

@@ -76,7 +76,7 @@ const good: HeaderFields = {
 };
 const PING = writeCommand(["PING"]);
 
-/** A body from its parts, right or wrong. */
+/** Returns a body made of its parts, valid or not. */
 function bodyOf(pairs: readonly string[], { magic = "dbsync2", commands = [PING], tail = "" } = {}): Buffer {
   const head = `*${2 + commands.length}\r\n${writeBulk(magic)}*${pairs.length}\r\n`;
   return latin1(`${head}${pairs.join("")}${commands.join("")}${tail}`);

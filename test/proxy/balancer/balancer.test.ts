@@ -1,4 +1,6 @@
-/** The balancer in front of servers whose answers the test makes: which server is tried, what is tried again, and what is not. */
+/**
+ * The balancer with servers whose answers the test makes: which server is tried, and which statements are retried.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { bytesOfText } from "../../../protocol/byte-string.js";
@@ -7,7 +9,7 @@ import { DEFAULT_ROUTING } from "../../../proxy/settings/balancer-settings.js";
 import { FakeSqlServer, HEARTBEAT } from "../sql-server.js";
 import { startBalancer } from "./scene.js";
 
-/** Answers of our servers: to a USE; to anything else, their names. */
+/** Returns the answers of a server: to USE as usual; to anything else, its name. */
 const named =
   (name: string) =>
   ({ statement }: { readonly statement: string }) => {
@@ -100,7 +102,7 @@ test("a write moves on when its server is certainly not there, and back when it 
   await first.stop();
   const answers: string[] = [];
   while (answers.at(-1) !== other) answers.push(await client.told("insert into t values (2);"));
-  // The connection that was open may have been cut with the statement on it: once, and with an error.
+  // The open connection may have been closed with the statement on it: once, and with an error.
   assert.ok(answers.length <= 2, answers.join());
   assert.equal(await client.told("select k from t;"), other);
   await first.start();
@@ -131,7 +133,7 @@ test("a server that is not ready is waited for, though the others are not there"
   await using pair = await startTwo();
   await using scene = await startBalancer(pair.servers, { settings: { settleTime: 10_000 } });
   using client = await scene.client();
-  // It is asked first from now on.
+  // From now on it is tried first.
   const writer = await client.told("insert into t values (1);");
   const [its, other] = writer === "one" ? [pair.one, pair.two] : [pair.two, pair.one];
   await other.stop();

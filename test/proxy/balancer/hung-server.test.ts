@@ -1,4 +1,7 @@
-/** A server that hangs: it accepts connections, and answers nothing. What waits for it is answered when it is declared down. */
+/**
+ * A server that hangs: it accepts connections and answers nothing. Waiting statements are answered when it is
+ * declared down.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { messageFrame } from "../../../protocol/sql-frames.js";
@@ -14,7 +17,7 @@ const LIMITS = { heartbeatInterval: 20, heartbeatTimeout: 100, replyTimeout: NEV
 const CLIENTS = 8;
 const BEATS = 10;
 
-/** Answers until it is made to hang. */
+/** Starts a server that answers until the test makes it hang. */
 async function startFake(name: string) {
   let isHung = false;
   const server = await FakeSqlServer.start(() => (isHung ? null : messageFrame(name)));

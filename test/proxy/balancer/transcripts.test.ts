@@ -1,6 +1,7 @@
 /**
- * The conversations that were recorded with the original's balancer, played against ours in front of two daemons that replicate writes, one
- * of which is stopped and started again where the original's was. The one table of differences lists other answers.
+ * Replays the conversations recorded with the original's balancer against ours with two daemons that replicate
+ * writes, one of which is stopped and started again where the original's server was. The only table of differences
+ * lists other answers.
  */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -45,7 +46,7 @@ const NAMES = ["m1", "m2"] as const;
 const isName = (text: string | undefined): text is (typeof NAMES)[number] => text === "m1" || text === "m2";
 const isWrite = (statement: string) => statementKind(statement.replace(/;$/, "")).kind === "write";
 
-/** Two daemons that know each other, each where it was before. */
+/** Two daemons that know each other, each at its previous port when restarted. */
 class Pair implements AsyncDisposable {
   readonly sql: Readonly<Record<string, number>>;
   readonly #args: Readonly<Record<string, readonly string[]>>;
@@ -81,14 +82,14 @@ class Pair implements AsyncDisposable {
     return [...this.#running.keys()].map((name) => this.sql[name] as number);
   }
 
-  /** Returns once every daemon that runs takes writes. */
+  /** Returns once every running daemon accepts writes. */
   async takeWrites(): Promise<void> {
     await until("daemons take writes", async () =>
       (await Promise.all(this.#ports.map(takesWrites))).every(Boolean),
     );
   }
 
-  /** Until all that run hold the same. */
+  /** Waits until all running daemons hold the same. */
   async alike(): Promise<void> {
     const ports = this.#ports;
     await until("daemons hold the same", async () => {
@@ -107,7 +108,7 @@ async function takesWrites(port: number): Promise<boolean> {
   return !(await client.told("ravao ny tahiry nothing")).includes("LOADING");
 }
 
-/** All databases, and the rows of all of their tables. */
+/** Returns all databases, and the rows of all of their tables. */
 async function contents(port: number): Promise<string> {
   using client = await LineClient.open(port);
   const names = (page: string) => [...page.matchAll(/\["(\w+)"\]/g)].map(([, name]) => name);
@@ -121,7 +122,7 @@ async function contents(port: number): Promise<string> {
   return all;
 }
 
-/** Rows in an order of their own, where it means nothing. */
+/** Sorts the rows of an answer whose order is undefined. */
 const unordered = (answer: string, statement: string) =>
   /asehoy|vondrona/i.test(statement) ? [...answer].sort().join("") : answer;
 
@@ -130,7 +131,7 @@ class Play {
   readonly #scene: BalancerScene;
   readonly #clients = new Map<string, LineClient>();
   compared = 0;
-  /** Steps that the original's balancer could not answer. */
+  /** Number of steps that the original's balancer could not answer. */
   mended = 0;
 
   constructor(pair: Pair, scene: BalancerScene) {
@@ -156,7 +157,7 @@ class Play {
     this.compared++;
   }
 
-  /** Ends or starts a daemon; returns when the balancer has noticed, and what runs takes writes. */
+  /** Stops or starts a daemon; returns when the balancer has noticed, and the running ones accept writes. */
   async #event(event: string): Promise<void> {
     const [name = "", what] = event.split(" ");
     const runs = what !== "killed";

@@ -1,4 +1,7 @@
-/** Steps that the recorded cache forwarded or answered itself, and this one does otherwise: the one table, repeated in docs/proxy.md. */
+/**
+ * Steps that the recorded cache forwarded or answered itself, and that ours treats differently: the only table,
+ * repeated in docs/proxy.md.
+ */
 export interface CacheDifference {
   readonly reason: string;
   readonly steps: Readonly<Record<string, readonly number[]>>;

@@ -1,4 +1,7 @@
-/** A cache with a server that is dead, slow or talks nonsense, and with clients that do not read or say too much. */
+/**
+ * A cache with a server that is dead, slow or sends invalid data, and with clients that do not read or send too
+ * much.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { messageFrame } from "../../../protocol/sql-frames.js";

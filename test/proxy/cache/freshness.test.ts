@@ -1,4 +1,7 @@
-/** A cache in front of a real server: what one client writes through the cache any client reads through the cache, views included. */
+/**
+ * A cache with a real server: what one client writes through the cache, any client reads through the cache,
+ * including views.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { startSql } from "../../listeners/sql/scene.js";
@@ -6,7 +9,7 @@ import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
 import { LineClient } from "../line-client.js";
 import { startCache } from "./scene.js";
 
-/** Nothing becomes old by itself. */
+/** A lifetime so long that no entry expires. */
 const LIFE = { cache: { life: 86_400_000, maxEntries: 1000 } };
 const seed = seedOfRun();
 
@@ -88,10 +91,10 @@ test("random statements of many clients are answered as without a cache", async 
     const { cached, direct } = clients[random.below(clients.length)] as (typeof clients)[number];
     const statement = (statements[random.below(statements.length)] as () => string)();
     const answer = await cached.ask(statement);
-    // Both choose the same database; what writes is carried out once.
+    // Both select the same database; a write is executed once.
     if (!isRead(statement) && !statement.startsWith("use")) continue;
     const due = await direct.ask(statement);
-    // In a database that was dropped there is no table either: one error is the cache's, the other the server's.
+    // A dropped database has no tables either: one error is the cache's, the other the server's.
     const isRefused = due.includes("Hadisoana") && answer.includes("Hadisoana");
     if (!isRefused) assert.equal(answer, due, `step ${step}: ${statement}`);
   }

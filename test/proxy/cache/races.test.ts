@@ -1,4 +1,7 @@
-/** What a cache must never serve: what was read before a write that has been answered, an error, another's database. The server is the test's own. */
+/**
+ * Results that a cache must never serve: those read before a write that has been answered, errors, another
+ * database's. The server is the test's own.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { errorFrame, messageFrame } from "../../../protocol/sql-frames.js";
@@ -13,7 +16,7 @@ const READ = "alaivo x ao@ t";
 const WRITE = "manampia ao@ t (x) sanda (1)";
 const USE = /^ampiasao (\S+)$/;
 
-/** Answers that the test gives by hand: the oldest of a statement first. */
+/** Answers that the test releases: the oldest of a statement first. */
 class Held {
   readonly #waiting = new Map<string, ((answer: string) => void)[]>();
 
@@ -57,7 +60,7 @@ test("a read that began before a write and is answered behind it is not kept, an
   const written = writer.ask(WRITE);
   await held.answer(WRITE, messageFrame("done"));
   await written;
-  // The server has not answered the early read yet: the writer's own must not receive its answer.
+  // The server has not answered the early read yet; its answer must not go to the writer's own read.
   const late = writer.ask(READ);
   await until(() => held.count(READ) === 2, "the writer's read is asked for anew");
   await held.answer(READ, pageOf("old"));
@@ -148,7 +151,7 @@ test("nobody waits for, or is given, what another user, another database or othe
       assert.equal(answer, pageOf(kinds[i] === "" ? "" : `+${kinds[i]}`), `${round} ${kinds[i]}`);
   }
   assert.equal(cache.figures.hits, 2 * kinds.length);
-  // Refused, so that he stays where he was.
+  // The USE is refused, so the connection stays in its database.
   server.answering = () => errorFrame("Tsy misy ny tahiry : c");
   await clients[1]?.ask("ampiasao c");
   assert.equal(await clients[1]?.ask(READ), pageOf("+ampiasao a"));

@@ -1,4 +1,4 @@
-/** A cache in the test's own process, with a clock that the test can put forward. */
+/** A cache in the test's own process, with a clock that the test can advance. */
 import { LRUCache } from "lru-cache";
 import { realEnvironment } from "../../../net/process/environment.js";
 import type { CacheFigures } from "../../../proxy/cache/cache-figures.js";
@@ -13,9 +13,9 @@ export interface CacheScene extends AsyncDisposable {
   readonly port: number;
   readonly figures: CacheFigures;
   readonly cache: SqlCache;
-  /** What it has logged. */
+  /** Its log lines. */
   readonly lines: readonly LogLine[];
-  /** Puts its clock forward, as far as answers become old by it. */
+  /** Advances the clock that determines the age of answers. */
   pass(milliseconds: number): void;
 }
 

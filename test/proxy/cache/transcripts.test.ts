@@ -1,4 +1,4 @@
-/** The recorded conversations through a cache: what is answered, and which reads the server was asked for. */
+/** Replays the recorded conversations through a cache: its answers, and the reads that reach the server. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type ReplayedStep, replay } from "../../listeners/sql/replay.js";
@@ -15,7 +15,7 @@ const different = new Set(
 interface Chain extends AsyncDisposable {
   readonly server: SqlScene;
   readonly cache: CacheScene;
-  /** With room for three. */
+  /** A cache for three entries. */
   readonly small: CacheScene;
 }
 
@@ -40,7 +40,7 @@ test("conversations are those that were recorded, the cache's among them, and it
   const cacheOf = ({ at }: ReplayedStep) => (at === "cache_small" ? chain.small : chain.cache);
   try {
     const compared = await replay({
-      // Another way to the same server, as of a client that does not use the cache.
+      // Steps for the balancer use another path to the same server, like a client that does not use the cache.
       port: (step) => (step.target === "lb" ? chain.server.port : cacheOf(step).port),
       async empty() {
         await chain[Symbol.asyncDispose]();

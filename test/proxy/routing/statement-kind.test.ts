@@ -1,4 +1,4 @@
-/** What a program before servers takes a statement for. */
+/** How a proxy classifies statements. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Reach, statementKind } from "../../../proxy/routing/statement-kind.js";

@@ -1,4 +1,4 @@
-/** What the command line says of a balancer goes before the file, and has to come to something that can be asked. */
+/** A balancer's flags have priority over the file, and together they must name servers. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { StartError } from "../../../net/process/start-error.js";

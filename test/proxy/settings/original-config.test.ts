@@ -1,11 +1,11 @@
-/** The original's config.json, as it is, and what is wrong with one. */
+/** The original's config.json, unchanged, and invalid ones. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { StartError } from "../../../net/process/start-error.js";
 import { DEFAULT_ROUTING } from "../../../proxy/settings/balancer-settings.js";
 import { readOriginalConfig } from "../../../proxy/settings/original-config.js";
 
-/** As the original's is, with what it ignores. */
+/** A configuration like the original's, with settings that ours ignores. */
 const CONFIG = {
   configVersion: 1,
   loadBalancer: { listenHost: "127.0.0.1", listenPort: 3949 },

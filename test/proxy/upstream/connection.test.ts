@@ -1,4 +1,7 @@
-/** One connection to a server: sessions, what certainly was not written, and answers that cannot be trusted. */
+/**
+ * One connection to a server: sessions, statements that were certainly not written, and answers that cannot be
+ * trusted.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { errorFrame, FULL_FRAME, messageFrame, SqlFrameReader } from "../../../protocol/sql-frames.js";
@@ -109,7 +112,7 @@ test("a statement that was written and not answered may have been carried out", 
       assert.equal(shown(await connection.ask(NEW_SESSION, "x")), "timeout, reached: unknown"),
     { replyTimeout: 50 },
   );
-  // But not if it waited for a USE.
+  // It is different if the statement waited for a USE.
   await withServer(
     () => null,
     async (connection) => assert.equal(shown(await connection.ask(toko, "x")), "timeout, reached: no"),

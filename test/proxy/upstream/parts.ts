@@ -1,4 +1,4 @@
-/** What tests give servers, pools and connections. */
+/** Objects from which tests make servers, pools and connections. */
 import { UPSTREAM_LIMITS, type UpstreamLimits } from "../../../proxy/upstream/limits.js";
 import type { UpstreamOutcome } from "../../../proxy/upstream/outcome.js";
 import type { UpstreamPlace } from "../../../proxy/upstream/place.js";
@@ -38,6 +38,6 @@ export function serverAt(
 export const poolAt = (port: number, limits: Partial<UpstreamLimits> = {}): UpstreamPool =>
   new UpstreamPool(placeAt(port), limitsOf(limits), environment);
 
-/** An answer's bytes, or why there is none and whether the statement was seen. */
+/** Returns an answer's bytes, or why there is none and whether the statement reached the server. */
 export const shown = (outcome: UpstreamOutcome): string =>
   outcome.kind === "answered" ? outcome.frame.bytes : `${outcome.why}, reached: ${outcome.reached}`;

@@ -9,7 +9,7 @@ import { poolAt, shown } from "./parts.js";
 
 const inDatabase = (database: string) => ({ ...NEW_SESSION, database });
 
-/** Says which database a connection is in, as the server knows it. */
+/** Makes answers that say which database a connection is in. */
 function databases(): (asked: { statement: string; connection: number }) => string {
   const chosen = new Map<number, string>();
   return ({ statement, connection }) => {
@@ -50,7 +50,7 @@ test("who has logged in shares no connection with others, though few are left", 
     const session = name === "" ? NEW_SESSION : { ...NEW_SESSION, login: `login ${name} secret` };
     assert.equal(shown(await pool.ask(session, "x")), pageOf(`x by ${name || "nobody"}`));
   }
-  // A login by hand is the connection's as well.
+  // A manual login belongs to its connection: the next session does not inherit it.
   await pool.ask(NEW_SESSION, "login eve secret");
   assert.equal(shown(await pool.ask(NEW_SESSION, "x")), pageOf("x by nobody"));
   pool.close();
@@ -62,7 +62,7 @@ test("who waits too long, or is one too many, was not sent", async () => {
   const asked = [1, 2, 3].map((i) => pool.ask(NEW_SESSION, `alaivo ${i}`));
   const [first, second, third] = (await Promise.all(asked)).map(shown);
   assert.equal(first, "timeout, reached: unknown");
-  // Freed by the first one's end, or given up at the same moment.
+  // The connection is freed by the first statement's end, or given up at the same moment.
   assert.match(second ?? "", /^(timeout, reached: unknown|busy, reached: no)$/);
   assert.equal(third, "busy, reached: no");
   pool.close();

@@ -1,4 +1,4 @@
-/** Whether a server is there: dead, hung, back again. */
+/** Detects whether a server is alive: dead, hung, and available again. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { BALANCER_ERROR, errorFrame, messageFrame } from "../../../protocol/sql-frames.js";
@@ -7,7 +7,7 @@ import { until } from "../../client/fake-server.js";
 import { FakeSqlServer } from "../sql-server.js";
 import { serverAt, shown } from "./parts.js";
 
-/** Beats that are answered have time enough on a busy machine. */
+/** The timeout leaves a busy machine enough time to answer heartbeats. */
 const QUICK = { heartbeatInterval: 20, heartbeatTimeout: 1500, replyTimeout: 60_000 };
 
 test("a dead server is not waited for, and is found again when it is back", async () => {

@@ -55,7 +55,7 @@ class Daemons(unittest.TestCase):
                     alone.call("SET", "k", 1, timeout=0.3)
                 self.assertEqual((stage_of(caught.exception), caught.exception.effect), ("timeout", "unknown"))
                 self.assertIsInstance(caught.exception, TimeoutError)
-                # What only reads has changed nothing, whatever has become of it.
+                # A read has changed nothing, whatever its outcome.
                 with self.assertRaises(NoAnswer) as caught:
                     alone.call("GET", "k", timeout=0.3)
                 self.assertEqual(caught.exception.effect, "not-applied")
@@ -79,7 +79,7 @@ class Daemons(unittest.TestCase):
 
     def test_clusters_differ(self):
         def are_told_apart():
-            # The first to say its cluster is believed if the other takes long.
+            # The first daemon that reports its cluster is believed if the other one takes long.
             with Client([ALIVE, GIVEN["elsewhere"]], KEY, **PATIENT) as client:
                 try:
                     return not client.ping()
@@ -214,7 +214,7 @@ class Clocks(unittest.TestCase):
             dates.append(clock.date())
         self.assertEqual(dates, sorted(set(dates)))
         self.assertLessEqual(dates[-1][0], clock.time() + MAX_AHEAD_MS)
-        # A clock that has proved wrong is forgotten.
+        # A clock that has proved wrong is discarded.
         clock.used = (10**9, 0)
         self.assertLess(clock.date()[0], 10**7)
 
@@ -239,7 +239,7 @@ class Cancelled(unittest.IsolatedAsyncioTestCase):
                     await asyncio.wait_for(client.set("k", 1), 0.2)
             finally:
                 os.kill(hung["pid"], signal.SIGCONT)
-            # The connection is as good as before, and what was sent has arrived.
+            # The connection still works, and what was sent has arrived.
             self.assertEqual(await client.get("k"), b"1")
 
     async def test_closing_does_not_wait_for_a_daemon_that_hangs(self):

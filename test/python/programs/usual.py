@@ -11,7 +11,7 @@ from given import GIVEN, until
 
 KEY = GIVEN["key"]
 SERVERS = GIVEN["servers"]
-# As long as a busy machine may take; nothing here waits for it.
+# Long enough for a busy machine; no case waits that long.
 PATIENT = {"timeout": 20.0}
 EVERYTHING = bytes(range(256))
 
@@ -252,7 +252,7 @@ class Awaited(unittest.IsolatedAsyncioTestCase):
             ended = await asyncio.gather(*tasks, return_exceptions=True)
             for index, value in enumerate(ended):
                 self.assertIsInstance(value, asyncio.CancelledError if index % 2 == 0 else int)
-            # What was on its way goes on to all daemons: they come to the same.
+            # Commands in flight still reach all daemons, which end in the same state.
             self.assertGreaterEqual(int(await client.get(key) or 0), 25)
             self.assertIs(await client.ping(), True)
 
@@ -301,7 +301,7 @@ class Peers(unittest.TestCase):
             self.assertEqual(client.call("GET", key, policy="all"), b"10")
             with self.assertRaises(ReplyError) as caught:
                 client.lpush(key, 1)
-            # It is recorded, and may yet succeed.
+            # It is recorded, and may still succeed.
             self.assertEqual(caught.exception.effect, "unknown")
 
 

@@ -1,6 +1,6 @@
 /**
- * An administrator of a run: asks daemons what they know of the list of members, and signs the next one, by the same steps as
- * `dbsync members`: what that would refuse is not signed.
+ * An administrator of a run: queries daemons about the member list and signs the next one, by the same steps as `dbsync
+ * members`. It signs nothing that `dbsync members` would refuse.
  */
 import { headsOf, type MemberView, viewsOf } from "../../../cli/members/member-views.js";
 import { type Change, nextMembers } from "../../../cli/members/next-members.js";
@@ -21,22 +21,24 @@ import { isInEach, isSound, type SignedLists } from "./known-lists.js";
 
 const COMMAND = ["CLUSTER", "MEMBERS"];
 
-/** What daemons said, and what is wanted of it. */
+/** The daemons' answers, and the heads among their lists. */
 export interface Asked {
   readonly views: readonly MemberView[];
   readonly heads: readonly ReportedList[];
 }
 
-/** By ids; hexadecimal. */
+/** The change to sign; ids are hexadecimal. */
 export type Wanted = Pick<Change, "add" | "leave"> & Partial<Change>;
 
 export interface AdministratorParts {
   readonly name: string;
   readonly world: World;
-  /** Of its own: what it does takes nothing of what the run is like else. */
+  /** The administrator's own generator, so that its draws do not change the rest of the run. */
   readonly random: SeededRandom;
   readonly signed: SignedLists;
-  /** Keys that the administrator signs with, and knows besides those that the cluster began with; without them the latter. */
+  /**
+   * The keys that the administrator signs with, and knows in addition to the cluster's first keys; default: the latter.
+   */
   readonly keys?: readonly SimulatedKey[];
 }
 
@@ -47,7 +49,7 @@ export class Administrator {
     this.#parts = parts;
   }
 
-  /** @param then  with what those have said that have answered in time, one at least */
+  /** Queries daemons. @param then  called with the answers that arrived in time, at least one */
   ask(hosts: readonly Host[], patienceMs: number, then: (asked: Asked) => void): void {
     const { world, name } = this.#parts;
     const answers: Parameters<typeof viewsOf>[0][number][] = [];
@@ -57,7 +59,7 @@ export class Administrator {
         if (reply !== null) answers.push({ address: `${host.name}:1111`, reply, error: null });
       });
     world.scheduler.after(patienceMs, null, () => {
-      // What comes later is not looked at.
+      // Later answers are ignored.
       const come = answers.splice(0).sort((a, b) => (a.address < b.address ? -1 : 1));
       if (come.length === 0) return;
       const views = viewsOf(come, this.#verifies);
@@ -66,10 +68,7 @@ export class Administrator {
     });
   }
 
-  /**
-   * Signs the list that comes next, and tells it to some hosts.
-   * @returns why it did not; null: it did
-   */
+  /** Signs the next list and sends it to some hosts. @returns why it did not; null: it did */
   sign(
     { views, heads }: Asked,
     { add, leave, isReplacing = false, isAnew = false, force = false }: Wanted,
@@ -101,7 +100,7 @@ export class Administrator {
     }
   }
 
-  /** Sends a command to some hosts, signed once. */
+  /** Signs a command once and sends it to some hosts. */
   send(command: readonly ByteString[], to: readonly Host[]): void {
     const envelope = this.#envelope(command);
     this.#parts.world.ledger.sent.set(envelope.id, { entry: envelope, isRead: false, outcomes: [] });
@@ -121,7 +120,7 @@ export class Administrator {
     return sign(random.oneOf(this.#keys), header, [command]);
   }
 
-  /** All administrators know each other. */
+  /** Verifies a list. All administrators know each other. */
   readonly #verifies: VerifiesList = (signer, signed, signature) => {
     const known = [...this.#keys, ...this.#parts.world.genesis.roots];
     const root = known.find(({ id }) => id === signer);
@@ -139,7 +138,7 @@ export class Administrator {
   }
 }
 
-/** null: an error. */
+/** Returns the reply value; null: an error. */
 function replyIn(replies: ByteString): ReturnType<typeof replyValue> | null {
   const reply = new RespReader(Buffer.from(replies, "latin1")).readReply();
   return reply.kind === "error" ? null : replyValue(reply, false, null);

@@ -1,4 +1,7 @@
-/** The lists of members of a run, as they are: what was signed, and which of it some daemon knows, or may yet be told. */
+/**
+ * The member lists of a run: those that were signed, those that some daemon knows, and those that daemons may still
+ * receive.
+ */
 
 import { listOf } from "../../../cluster/members/list-proof.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
@@ -7,17 +10,17 @@ import { readEntries } from "../../../protocol/members/member-packing.js";
 import type { KnownList } from "../../../protocol/members/succession.js";
 import type { Host, World } from "../world.js";
 
-/** After so long nobody is told a list that no daemon has taken. */
+/** Milliseconds after which a list that no daemon has accepted is no longer delivered. */
 const ON_ITS_WAY_MS = 15_000;
 
 export const isInEach = (lists: readonly KnownList[], { identity }: Host): boolean =>
   lists.every(({ list }) => list.members.includes(identity.id));
 
-/** Whether any of some lists has left a host's folder out. */
+/** Whether any of the given lists removes a host's daemon. */
 export const isLeftOut = (lists: readonly KnownList[], { identity }: Host): boolean =>
   lists.some(({ list }) => list.left.includes(identity.id));
 
-/** Lists that were signed, with the time: milliseconds of the run. */
+/** The signed lists, each with its time in milliseconds of the run. */
 export class SignedLists {
   readonly #world: World;
   #recent: readonly { readonly known: KnownList; readonly at: number }[] = [];
@@ -31,7 +34,7 @@ export class SignedLists {
     this.look();
   }
 
-  /** Says which the members are by what is known now. @param isAll  nothing is on its way any more */
+  /** Updates the members from the lists known now. @param isAll  whether no list is on its way any more */
   look(isAll = false): void {
     const { hosts, scheduler, genesis } = this.#world;
     this.#recent = this.#recent.filter(({ at }) => !isAll && scheduler.time - at < ON_ITS_WAY_MS);
@@ -40,7 +43,7 @@ export class SignedLists {
     this.#noteRotten();
   }
 
-  /** What has rotted at one that stays, and is sound only where it is taken from no more, is lost. */
+  /** Records as lost each entry that has rotted on a member and is sound only on removed daemons. */
   #noteRotten(): void {
     const { honest, ledger } = this.#world;
     for (const { disk } of honest)
@@ -49,7 +52,7 @@ export class SignedLists {
   }
 }
 
-/** Those that no other comes after. */
+/** Returns the lists without a successor. */
 function headsOf(lists: readonly KnownList[], cluster: ByteString): readonly KnownList[] {
   let heads: readonly KnownList[] = [];
   for (const come of [...lists].sort((a, b) => a.list.number - b.list.number)) {
@@ -59,7 +62,7 @@ function headsOf(lists: readonly KnownList[], cluster: ByteString): readonly Kno
   return heads;
 }
 
-/** What a host's daemon knows, or its folder has. */
+/** Returns the lists that a host's daemon knows, or that are in its folder. */
 function listsOf({ daemon, disk }: Host): readonly KnownList[] {
   if (daemon?.lists != null) return daemon.lists.standing.heads;
   const kept = disk.marks.get("members");
@@ -70,7 +73,8 @@ function listsOf({ daemon, disk }: Host): readonly KnownList[] {
 }
 
 /**
- * Whether a host has all that was final, and knows itself that it is a member: a list has to keep such a one, or there is nobody to learn from.
+ * Whether a host has all final entries and knows that it is a member. A list must retain such a host; otherwise no
+ * member could catch up.
  * @param isListed  whether there is a list
  */
 export function isSound({ daemon }: Host, isListed: boolean): boolean {

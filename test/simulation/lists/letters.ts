@@ -1,4 +1,7 @@
-/** Dead letters on a simulated disk: undecided until the timeline's mark names them; a crash in between is decided at the next start. */
+/**
+ * Dead letters on a simulated disk: undecided until the timeline's mark names them. After a crash in between, the next
+ * start decides.
+ */
 import { type ByteString, bytesOf } from "../../../protocol/byte-string.js";
 import type { OpenLetters } from "../../../timeline/dead-letters.js";
 import { shortId } from "../cast.js";
@@ -8,7 +11,7 @@ import type { Host, World } from "../world.js";
 
 const CLOSING_MS_MOST = 20;
 
-/** As a daemon opens them at its start. */
+/** Opens the dead letters as a daemon does at its start. */
 export function openLettersOf(
   { disk, processor }: Host,
   { scheduler, random }: World,
@@ -50,7 +53,7 @@ function keep(disk: Disk, places: ReadonlySet<ByteString>): void {
   for (const place of places) disk.letters.add(place);
 }
 
-/** A member's snapshot comes, which is not made of these: all that is whole on the disk has to be kept, before that. */
+/** Records that entries missing from a member's snapshot must be stored as dead letters before the snapshot is taken. */
 export function oweLetters({ name, disk }: Host, gone: readonly ByteString[], ledger: Ledger): void {
   for (const place of gone) {
     if (!disk.entries.has(place) || disk.rotten.has(place)) continue;
@@ -60,6 +63,6 @@ export function oweLetters({ name, disk }: Host, gone: readonly ByteString[], le
   }
 }
 
-/** What should be among a host's dead letters, and is neither there nor in its timeline. */
+/** Returns the order keys that are missing from a host's dead letters and from its timeline. */
 export const lettersLacking = ({ disk }: Host): readonly ByteString[] =>
   [...disk.owedLetters].filter((place) => !disk.letters.has(place) && !disk.holds(place));

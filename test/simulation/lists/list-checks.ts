@@ -1,10 +1,13 @@
-/** What must hold in the end of a run with lists of members, besides all else. */
+/** Additional checks at the end of a run with member lists. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { shortId } from "../cast.js";
 import type { World } from "../world.js";
 import { lettersLacking } from "./letters.js";
 
-/** Whether an entry is where no member takes it from any more, and an operator finds it: the folder of a daemon that was left out. */
+/**
+ * Whether an entry is only in the folder of a removed daemon: no member accepts it from there, but an operator finds
+ * it.
+ */
 export function isLeftBehind({ hosts, honest, ledger, settings }: World, place: ByteString): boolean {
   if (!settings.lists) return false;
   if (ledger.putAside.has(place)) return true;

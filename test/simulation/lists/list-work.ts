@@ -1,7 +1,8 @@
 /**
- * What administrators do with the list of members while a run's faults go on: they begin one (now and then right after the start), let
- * daemons in, leave others out in whatever state they are, replace those whose folder is lost, try to let one return, and sign two
- * lists at once, each by what other daemons say. Then it is brought to rest: one list, of daemons that are there.
+ * The work of administrators on the member list while faults go on: they start a list (sometimes right after the start
+ * of the run), add daemons, remove daemons in any state, replace those whose folder is lost, try to let one return, and
+ * sign two parallel lists, each from the answers of different daemons. At the end they sign lists until one list
+ * names daemons that all run.
  */
 import { type MemberView, rawId } from "../../../cli/members/member-views.js";
 import type { KnownList } from "../../../protocol/members/succession.js";
@@ -12,12 +13,12 @@ import type { Host, World } from "../world.js";
 import { Administrator, type Asked, type Wanted } from "./administrator.js";
 import { isInEach, isLeftOut, isSound, SignedLists } from "./known-lists.js";
 
-/** Until the first list is begun: before anything was published, some time later, or when the faults are over. */
+/** Milliseconds until the first list: before anything was published, some time later, or after the faults. */
 const BEGINS_MS = [80, 110, 110, 400, 1_500, 6_000, Infinity];
-/** For answers; the first time, and later. */
+/** Milliseconds to wait for answers, the first time and later. */
 const FIRST_PATIENCE_MS = [20, 60, 500];
 const PATIENCE_MS: readonly [number, number] = [200, 2_500];
-/** Chances of one time that an administrator comes. */
+/** The chances of each action when an administrator comes. */
 const TWO_AT_ONCE = 0.25;
 const FEW_ASKED = 0.3;
 const FEW_TOLD = 0.5;
@@ -26,7 +27,7 @@ const CRASH = 0.3;
 const STEP_MS = 2_500;
 const STEP_PATIENCE_MS = 1_200;
 const SETTLING_MS_MOST = 150_000;
-/** A list that only a daemon knows which another leaves out is none that others could be given. */
+/** Milliseconds after which a list is forced. A list that only a removed daemon knows can never reach other daemons. */
 const FORCED_AFTER_MS = 60_000;
 
 export class ListWork {
@@ -34,9 +35,9 @@ export class ListWork {
   readonly #random: SeededRandom;
   readonly #signed: SignedLists;
   readonly #administrators: readonly Administrator[];
-  /** Milliseconds between two times that an administrator comes, on average. */
+  /** Milliseconds between two visits of an administrator, on average. */
   readonly #everyMs: number;
-  /** Whether those that were left out come back with an empty folder in the end. */
+  /** Whether removed daemons return with an empty folder in the end. */
   readonly #allReturn: boolean;
 
   constructor(world: World, seed: number) {
@@ -49,7 +50,7 @@ export class ListWork {
     this.#allReturn = this.#random.chance(0.5);
   }
 
-  /** While the faults go on. */
+  /** Schedules the administrators' work during the faults. */
   sow(): void {
     const { scheduler, settings } = this.#world;
     const again = () => {
@@ -103,7 +104,7 @@ export class ListWork {
     });
   }
 
-  /** @returns what it is called, and null: nothing is to be signed */
+  /** Returns the kind of change and the change; null: nothing to sign. */
   #wanted({ views, heads }: Asked): readonly [string, Wanted | null] {
     const random = this.#random;
     const [head] = heads;
@@ -135,14 +136,20 @@ export class ListWork {
     return random.oneOf(kinds)();
   }
 
-  /** The first list names all that there are: whom it does not name could have taken what the others do not hear of. */
+  /**
+   * Returns the first list. It names all daemons: one that it omits could have accepted entries that no member
+   * receives.
+   */
   #first(views: readonly MemberView[]): Wanted | null {
     const add = allOf(views);
     const isEverybody = this.#world.hosts.every(({ identity }) => add.includes(hexOf(identity.id)));
     return isEverybody ? { add, leave: [] } : null;
   }
 
-  /** A daemon that was left out, or took something before a list named it, is given an empty folder; what it had is put aside. */
+  /**
+   * Replaces the folder of a daemon that was removed, or that accepted entries before a list named it, with an empty
+   * one. The old content is put aside.
+   */
   #beginAnew(host: Host | undefined): void {
     const { ledger, heads } = this.#world;
     if (host === undefined || host.daemon === null || heads.length === 0 || isInEach(heads, host)) return;
@@ -157,13 +164,13 @@ export class ListWork {
     return this.#world.hosts.find(({ identity }) => hexOf(identity.id) === hex);
   }
 
-  /** Ids of a list whose folders are lost. Hexadecimal. */
+  /** Returns the ids of a list whose folders are lost, hexadecimal. */
   #lostOf({ list }: KnownList): string[] {
     const { hosts } = this.#world;
     return list.members.filter((id) => !hosts.some(({ identity }) => identity.id === id)).map(hexOf);
   }
 
-  /** Those that have answered, and that no list has ever named. Hexadecimal. */
+  /** Returns the ids of daemons that have answered and that no list has ever named, hexadecimal. */
   #strangers(views: readonly MemberView[], { list }: KnownList): string[] {
     const named = new Set([...list.members, ...list.left]);
     return views.map(({ id }) => id).filter((id) => !named.has(rawId(id)));
@@ -174,9 +181,9 @@ export class ListWork {
   }
 
   /**
-   * When the faults are over.
-   * @param help  what an operator does where daemons cannot go on by themselves; returns whether there was something
-   * @returns why it does not come to rest; null: one list names the members, all of which go by it
+   * Settles the lists after the faults.
+   * @param help  does what an operator does if daemons cannot continue; returns whether there was anything to do
+   * @returns why the lists do not settle; null: one list names the members, and all of them use it
    */
   async settle(help: () => boolean): Promise<string | null> {
     const { scheduler } = this.#world;
@@ -186,7 +193,7 @@ export class ListWork {
     let helpsFrom = scheduler.time + SETTLING_MS_MOST / 2;
     let problem: string | null = "no daemon answers";
     while (scheduler.time < deadline) {
-      // What a full disk has refused may be told after there was room again.
+      // A failure caused by a full disk may be reported after space was freed.
       for (const host of this.#world.hosts) restartFailed(host);
       this.#signed.look(true);
       problem = this.#unsettled();
@@ -195,7 +202,7 @@ export class ListWork {
         const wanted = this.#mending(asked);
         if (wanted === null) return;
         const force = scheduler.time > forcesFrom;
-        // Those that were left out hear of it from members.
+        // Removed daemons receive the list from members.
         const { hosts, heads } = this.#world;
         const to = hosts.filter(
           (host) => isInEach(heads, host) || wanted.add.includes(hexOf(host.identity.id)),
@@ -210,7 +217,7 @@ export class ListWork {
     return problem;
   }
 
-  /** What has to be signed next, for the list to be one of daemons that are there; null: nothing. */
+  /** Returns the next change that is required for a list of running daemons; null: none. */
   #mending({ views, heads }: Asked): Wanted | null {
     const [head] = heads;
     if (head === undefined) return this.#first(views);
@@ -242,7 +249,7 @@ export class ListWork {
   }
 }
 
-/** Those that have answered, and those that they are connected with. */
+/** Returns the daemons that have answered, and those that they are connected to. */
 function allOf(views: readonly MemberView[]): string[] {
   const peers = views.flatMap((view) => view.peers.filter(({ connection }) => connection === "connected"));
   return [...new Set([...views, ...peers].map(({ id }) => id))];

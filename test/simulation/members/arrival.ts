@@ -1,9 +1,9 @@
-/** What the model does with an envelope, as timeline/timeline.ts does in `take` and `receive` with what it holds and keeps. */
+/** The model's decision about an arriving envelope, as in `take` and `receive` of timeline/timeline.ts. */
 
-/** below-stable: a member sends what can no longer be, which is an alarm. */
+/** The decision about an envelope. `below-stable`: a member sends an entry below the stable point, which is an alarm. */
 export type Arrival = "known" | "take" | "too-old" | "unknown" | "below-stable";
 
-/** Returns "known" first: a retry of what was taken before is answered, however old it is by now. */
+/** Returns "known" first: a retry of an accepted envelope is answered at any age. */
 export function arrivalOf(
   at: number,
   isKnown: boolean,

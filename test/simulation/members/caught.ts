@@ -1,4 +1,4 @@
-/** For each rule of removals.ts the first seed that was found to miss it. */
+/** For each rule of removals.ts, the first seed that detected its removal. */
 export const CAUGHT: Readonly<Record<string, number>> = {
   "stable: equal sums": 1,
   "stable: equal to what is held now": 284,

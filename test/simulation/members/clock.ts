@@ -1,10 +1,10 @@
-/** A daemon's clock, what it makes of the others', and the watermark that follows it. */
+/** A daemon's clock, its estimate of the other members' clocks, and the watermark that follows it. */
 import type { MemberClocks } from "../../../cluster/peers/member-clocks.js";
 import { idOf } from "./lists.js";
 import { LIMITS, TICK_MS } from "./settings.js";
 import type { DaemonView, Surroundings } from "./surroundings.js";
 
-/** A status that took longer tells nothing of a clock. */
+/** A status that took longer is no sample of a clock. */
 const SAMPLE_MOST_MS = 2 * TICK_MS;
 const TAIL_FULL = 0.02;
 
@@ -17,7 +17,7 @@ interface Seen {
 }
 
 export class Clock {
-  /** Ahead of the right time. */
+  /** Milliseconds ahead of the right time. */
   offset = 0;
   readonly #daemon: DaemonView;
   readonly #around: Surroundings;
@@ -43,7 +43,7 @@ export class Clock {
     return this.#around.time() + this.offset;
   }
 
-  /** What the clocks say: the same until something is heard, or one moves. */
+  /** Returns the reading of the clocks: the same until a status arrives or a clock moves. */
   #look(): Seen {
     const { now } = this;
     const time = this.#around.time();
@@ -55,12 +55,12 @@ export class Clock {
     return this.#seen;
   }
 
-  /** Computed anew at each look. Until a majority was heard, or none is to be heard, nothing is gone by. */
+  /** Whether the clock counts as off, computed at each read; true until a majority has answered or cannot. */
   get isSkewed(): boolean {
     return !this.#isSettled || this.#look().isSkewed;
   }
 
-  /** Whether there are others, and most of them are heard. */
+  /** Whether there are other members, and most of them answer. */
   get isSure(): boolean {
     const { size, median } = this.#look();
     return size > 1 && median !== null;
@@ -70,7 +70,7 @@ export class Clock {
     const { time, random } = this.#around;
     const took = time() - sentAt;
     if (took > SAMPLE_MOST_MS || !this.#daemon.standing.members.has(idOf(from))) return;
-    // Half of the way there and back is not known.
+    // The two directions may take different times.
     const error = random.between(-took / 4, took / 4);
     this.#seen = null;
     this.#clocks.note(idOf(from), clock + took + error, time());
@@ -94,7 +94,7 @@ export class Clock {
     }
   }
 
-  /** Of the members whose clocks are right. */
+  /** Returns the watermarks of the members whose clocks are right. */
   #watermarks(): number[] {
     const { standing, heard } = this.#daemon;
     return heard.flatMap((status, from) =>

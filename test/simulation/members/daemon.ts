@@ -1,4 +1,4 @@
-/** A daemon of the model: what it takes, keeps, tells, and calls final, by the rules that it is given. */
+/** A daemon of the model: what it accepts, stores, sends and calls final, by the given rules. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { KnownList, Standing } from "../../../protocol/members/succession.js";
 import type { Heard } from "../../../timeline/members/joining-rule.js";
@@ -12,10 +12,10 @@ import { LIMITS, PULL_EVERY, STATUS_EVERY } from "./settings.js";
 import { StableWatch } from "./stable-watch.js";
 import type { DaemonView, Surroundings } from "./surroundings.js";
 
-/** Of so many statuses those that were left out hear one: else they would never know it. */
+/** One of this many statuses is sent to removed daemons, which would never learn of their removal otherwise. */
 const STATUSES_TO_LEFT = 4;
 
-/** Envelopes that were looked at, and wait to be put in. */
+/** Envelopes that were checked and wait to be inserted. */
 interface Looked {
   readonly bit: number;
   readonly dueAt: number;
@@ -29,28 +29,28 @@ export class Daemon implements DaemonView {
   readonly clock: Clock;
   isUp = true;
   isWiped = false;
-  /** In memory. */
+  /** Envelopes in memory. */
   held = 0;
   taken = 0;
   lists = 0;
   watermark = 0;
   isLive = false;
-  /** Whether its watermark ran ahead with all that it learnt from. */
+  /** Whether its watermark ran ahead together with all sources that it learned from. */
   isExcused = false;
   readonly stable: StableWatch;
-  /** The last status of each. */
+  /** The last status of each daemon. */
   heard: (Status | undefined)[] = [];
   readonly around: Surroundings;
-  /** Told to be on the others' disks. */
+  /** Envelopes that other members have confirmed to be on their disks. */
   #confirmed: number[] = [];
-  /** Held when a list was first seen, and not on disk then. */
+  /** Envelopes in memory, but not on disk, when the first list arrived. */
   #past = 0;
-  /** Under which list what another held was pulled, and what that was. */
+  /** What was pulled from each member, and under which list. */
   #pulled: ({ readonly under: ByteString; readonly all: number } | undefined)[] = [];
   #pushed = 0;
   #looked: Looked[] = [];
   #statuses = 0;
-  /** What was on disk when it last reported. */
+  /** What was on disk at the last report. */
   #reportedBefore = 0;
 
   constructor(number: number, around: Surroundings, hasData: boolean) {
@@ -70,7 +70,7 @@ export class Daemon implements DaemonView {
     return this.around.rules.publishesFromDisk ? this.disk.durable.watermark : this.watermark;
   }
 
-  /** Begins with what is on its disk. */
+  /** Starts from the content of the disk. */
   start(): void {
     const { durable } = this.disk;
     this.isUp = true;
@@ -97,7 +97,7 @@ export class Daemon implements DaemonView {
     else {
       const { lists } = this.disk.durable;
       this.disk.wipe();
-      // What a daemon without data would do as a member.
+      // The value that a daemon without data would choose as a member.
       const watermark = this.clock.now + LIMITS.future;
       if (!rules.needsData) Object.assign(this.disk.durable, { lists, isLive: 1, watermark });
       this.stable.told = 0;
@@ -111,7 +111,7 @@ export class Daemon implements DaemonView {
     this.disk.writeLists(lists);
   }
 
-  /** A client gives an envelope. */
+  /** Accepts a client's envelope. */
   write(bit: number): void {
     const { rules, envelopes, ledger, time } = this.around;
     const { standing, id: own, isLive, hasData } = this;
@@ -143,7 +143,7 @@ export class Daemon implements DaemonView {
     else this.#given(from, body);
   }
 
-  /** Once a tick. */
+  /** Acts once per tick. */
   act(tick: number): void {
     const { random, settings, time } = this.around;
     const syncsFirst = random.chance(0.5);
@@ -161,7 +161,7 @@ export class Daemon implements DaemonView {
     if (syncs && !syncsFirst) this.#sync();
   }
 
-  /** The list under which it speaks, and whether it reports. */
+  /** Returns the list that its messages name, and whether it reports. */
   speaks(): { readonly under: KnownList | null; readonly isReport: boolean } {
     const { rules, lists } = this.around;
     const { standing, id: own, isLive } = this;
@@ -175,12 +175,12 @@ export class Daemon implements DaemonView {
     return { under: speaks ? head : null, isReport: rules.mayReport(all) };
   }
 
-  /** What it tells of itself in a report. */
+  /** The envelopes that its reports claim. */
   get reported(): number {
     return this.around.rules.reportsFromDisk ? this.disk.durable.held : this.held;
   }
 
-  /** The other members of a list. */
+  /** Returns the other members of a list. */
   othersOf({ list }: KnownList): readonly ByteString[] {
     return list.members.filter((id) => id !== this.id);
   }
@@ -329,7 +329,7 @@ export class Daemon implements DaemonView {
     const watermark = rules.joinedWatermark(inForce.hash, others, heard, this.clock.now);
     if (watermark === null) return;
     this.watermark = Math.max(this.watermark, watermark);
-    // Where none of them is right there is nothing better to begin with.
+    // If none of them is right, there is no better starting point.
     const isAll = others.every((id) => heard.get(id)?.list === inForce.hash);
     if (watermark > time() + AHEAD_MS && isAll) this.isExcused = true;
     this.disk.write({ watermark: this.watermark, isLive: 1 });

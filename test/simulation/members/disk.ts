@@ -1,13 +1,13 @@
-/** A daemon's disk: what was written is safe once it was synced; a crash keeps some of the rest. */
+/** A daemon's disk: data is safe after a sync; a crash retains some of the rest. */
 import type { SeededRandom } from "../../support/seeded-random.js";
 
-/** Sets of numbers as bits, and marks. All of it only grows. */
+/** Sets of numbers as bits, and marks. Both only grow. */
 export interface Durable {
   /** Envelopes whose ids are known. */
   held: number;
-  /** Of these, those whose bodies are kept no more. */
+  /** Envelopes of `held` whose bodies were dropped. */
   gone: number;
-  /** Of these, those that were taken first-hand. */
+  /** Envelopes of `held` that came from clients. */
   taken: number;
   lists: number;
   isLive: number;
@@ -23,10 +23,10 @@ const EMPTY: Durable = { held: 0, gone: 0, taken: 0, lists: 0, isLive: 0, waterm
 export class Disk {
   durable: Durable = { ...EMPTY };
   #unsynced: Partial<Durable>[] = [];
-  /** In another file. */
+  /** The lists, which are in another file. */
   #lists = 0;
 
-  /** Together or not at all. */
+  /** Writes all changes together or none. */
   write(change: Partial<Durable>): void {
     this.#unsynced.push(change);
   }
@@ -44,7 +44,7 @@ export class Disk {
     this.#unsynced = [];
   }
 
-  /** @param losesAny  any of what was not synced, or only what was written last */
+  /** Loses writes that were not synced. @param losesAny  whether any unsynced write may be lost, or only the last one */
   crash(random: SeededRandom, losesAny: boolean): void {
     const unsynced = this.#unsynced;
     const kept = losesAny

@@ -1,17 +1,17 @@
-/** The envelopes of a run: numbers with a date, so that a set of them is the bits of one number. */
+/** The envelopes of a run: numbers with a date, so that the bits of one number represent a set of them. */
 import { ENVELOPES_MOST } from "./settings.js";
 
 export class Envelopes {
   readonly dates: number[] = [];
 
-  /** @returns its bit; 0: there are as many as there may be */
+  /** Adds an envelope. @returns its bit; 0: the maximum is reached */
   add(at: number): number {
     if (this.dates.length === ENVELOPES_MOST) return 0;
     this.dates.push(at);
     return 1 << (this.dates.length - 1);
   }
 
-  /** Those dated before a time. */
+  /** Returns the envelopes dated before a time. */
   before(at: number): number {
     const { dates } = this;
     let bits = 0;
@@ -19,7 +19,7 @@ export class Envelopes {
     return bits;
   }
 
-  /** @param bit  of one */
+  /** Returns the date of one envelope. @param bit  its bit */
   dateOf(bit: number): number {
     return this.dates[31 - Math.clz32(bit)] as number;
   }

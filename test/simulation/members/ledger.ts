@@ -1,18 +1,18 @@
-/** What daemons have said, and whether it holds: the oracles of the model. */
+/** The oracles of the model: what daemons have reported, and whether it holds. */
 import type { Envelopes } from "./envelopes.js";
 
-/** Above that a watermark is ahead of the time. */
+/** Milliseconds by which a watermark may be ahead of the time. */
 export const AHEAD_MS = 1500;
 
 export class Ledger {
   readonly problems: string[] = [];
   readonly #envelopes: Envelopes;
-  /** Of all marks that were ever told the latest, and what was final then. */
+  /** The latest mark that was ever published, and the envelopes that were final then. */
   #final = { at: 0, envelopes: 0 };
-  /** By daemon. */
+  /** Envelopes on each daemon's disk. */
   readonly onDisk: number[] = [];
   onAll = 0;
-  /** As the fates of a left out daemon's writes were told. */
+  /** The number of reported outcomes of removed daemons' writes: held, and dead. */
   toldHeld = 0;
   toldDead = 0;
   stableMoves = 0;
@@ -26,7 +26,7 @@ export class Ledger {
     this.problems.push(`tick ${this.tick}, daemon ${daemon}: ${sentence}`);
   }
 
-  /** A daemon tells that everything dated before a time is final. */
+  /** Records that a daemon has reported everything dated before a time as final. */
   mark(daemon: number, at: number, held: number): void {
     this.stableMoves++;
     const envelopes = held & this.#envelopes.before(at);
@@ -37,7 +37,7 @@ export class Ledger {
     if (at > final.at) this.#final = { at, envelopes };
   }
 
-  /** Whether what a daemon has called final before a time is what it holds. */
+  /** Checks that a daemon still holds what it has called final before a time. */
   recall(daemon: number, at: number, held: number): void {
     const mask = this.#envelopes.before(Math.min(at, this.#final.at));
     if ((held & mask) !== (this.#final.envelopes & mask))

@@ -1,4 +1,4 @@
-/** The lists of a run: numbers, so that those that a daemon knows are the bits of one number. */
+/** The lists of a run: numbers, so that the bits of one number represent the lists that a daemon knows. */
 import { createHash } from "node:crypto";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { listHash, type MemberList } from "../../../protocol/members/member-list.js";
@@ -7,7 +7,7 @@ import type { Rules } from "./rules.js";
 
 export const CLUSTER: ByteString = "c".repeat(32);
 
-/** By a daemon's number. */
+/** Ids by daemon number. */
 const IDS: readonly ByteString[] = Array.from({ length: 26 }, (_, i) =>
   String.fromCharCode(65 + i).repeat(32),
 );
@@ -20,7 +20,7 @@ export class Lists {
   readonly all: KnownList[] = [];
   readonly #rules: Pick<Rules, "standingOf">;
   readonly #numbers = new Map<ByteString, number>();
-  /** By the lists that are known, each with those that it comes after. */
+  /** The membership state by known lists; each set includes all predecessors. */
   readonly #standings = new Map<number, Standing>();
 
   constructor(rules: Pick<Rules, "standingOf">) {
@@ -29,7 +29,7 @@ export class Lists {
 
   readonly #closed = new Map<number, number>();
 
-  /** @returns all that are known where it is known */
+  /** Adds a list. @returns all lists that are known wherever this one is */
   add(list: MemberList): number {
     const hash = listHash(list, sha256);
     if (!this.#numbers.has(hash)) {
@@ -47,7 +47,7 @@ export class Lists {
     return (this.all[this.#numbers.get(hash) as number] as KnownList).list.number;
   }
 
-  /** Those of them all of whose parents are among them. */
+  /** Returns those lists whose parents are all among them. */
   closed(known: number): number {
     const before = this.#closed.get(known);
     if (before !== undefined) return before;

@@ -1,8 +1,8 @@
 /**
- * `node dist/test/simulation/members/main.js`: runs of the members' model, and what they found.
+ * `node dist/test/simulation/members/main.js`: runs the members' model and prints the results.
  *   --seed N       that run alone
- *   --seeds N      so many runs; --from N the first one's seed
- *   --without NAME one rule is taken away; --removals: each by itself, until so many seeds caught it as --catches says
+ *   --seeds N      N runs; --from N the first seed
+ *   --without NAME removes one rule; --removals removes each in turn, until --catches seeds have detected it
  */
 import { parseArgs } from "node:util";
 import { REMOVALS, rulesWithout } from "./removals.js";
@@ -21,10 +21,10 @@ const { values } = parseArgs({
 
 const [first, count] = [Number(values.from), Number(values.seeds)];
 
-/** Problems of a seed that are told. */
+/** Maximum number of problems printed for a seed. */
 const TOLD_MOST = 3;
 const FAILED_MOST = 10;
-/** Seeds between two lines that tell where it is. */
+/** Seeds between two progress lines. */
 const PROGRESS_EVERY = 10_000;
 
 if (values.seed !== undefined) one(Number(values.seed));
@@ -67,7 +67,7 @@ function many(): void {
   console.log(sums, `well after ${at(0.5)} ticks (half), ${at(0.99)} (99 %), ${at(1)} (all)`);
 }
 
-/** Which seeds are the first to catch that a rule is gone. */
+/** Prints the first seeds that detect each removed rule. */
 function table(): void {
   const catches = Number(values.catches);
   for (const name of Object.keys(REMOVALS)) {

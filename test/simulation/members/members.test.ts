@@ -1,4 +1,4 @@
-/** The rules of members hold in a model with faults; and each rule that is taken away is missed. */
+/** Tests that the rules of members hold in a model with faults, and that the model detects the removal of each rule. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { amount } from "../../support/amount.js";
@@ -9,7 +9,7 @@ import { RULES } from "./rules.js";
 import { World } from "./world.js";
 
 const SEEDS = amount(150, 2000);
-/** Runs of one seed of a test do not meet those of the next. */
+/** The distance between the seeds of two tests, so that their runs differ. */
 const SEEDS_APART = 1_000_000;
 
 test("sets agree below all stable points, and all is well again once faults are over", () => {

@@ -1,4 +1,7 @@
-/** Messages between daemons: lost, doubled, late, in any order, and cut off one way or both. */
+/**
+ * The network between daemons: it loses, doubles, delays and reorders messages, and links can be cut in one or both
+ * directions.
+ */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { SeededRandom } from "../../support/seeded-random.js";
 import { DAEMONS_MOST, type Settings } from "./settings.js";
@@ -9,15 +12,18 @@ export interface Status {
   readonly isSkewed: boolean;
   readonly isLive: boolean;
   readonly watermark: number;
-  /** Envelopes that it holds, as it tells. */
+  /** The envelopes that the sender claims to hold. */
   readonly held: number;
-  /** The hash of the list in force there, which is on its disk; null: there is none. */
+  /** The hash of the list in force at the sender, which is on its disk; null: there is none. */
   readonly list: ByteString | null;
-  /** Whether it is a report as well. */
+  /** Whether the message is also a report. */
   readonly isReport: boolean;
 }
 
-/** Number of a list that the one who pulls has heard the other speak under goes there and back. */
+/**
+ * The body of a message. A pull names the list under which its sender last saw the other member speak; the answer
+ * repeats it.
+ */
 export type Body =
   | Status
   | { readonly kind: "push"; readonly envelopes: number }
@@ -25,10 +31,10 @@ export type Body =
   | {
       readonly kind: "give";
       readonly envelopes: number;
-      /** What it has no bodies of any more. */
+      /** Envelopes whose bodies the sender has dropped. */
       readonly gone: number;
       readonly under: ByteString | null;
-      /** What is held by both then. */
+      /** Envelopes that both hold after this message. */
       readonly all: number;
       readonly isAll: boolean;
     };
@@ -42,13 +48,13 @@ export interface Message {
   readonly body: Body;
 }
 
-/** Of what is late. */
+/** Maximum ticks of a late message. */
 const LATE_MOST = 14;
 
 export class Network {
   readonly #random: SeededRandom;
   readonly #settings: Settings;
-  /** By tick. */
+  /** Messages by tick of arrival. */
   readonly #waiting = new Map<number, Message[]>();
   readonly #cut = new Set<number>();
 
@@ -57,7 +63,7 @@ export class Network {
     this.#settings = settings;
   }
 
-  /** @param tick  now */
+  /** Sends a message. @param tick  now */
   send(tick: number, message: Message): void {
     const { loss, doubling } = this.#settings;
     const random = this.#random;

@@ -1,7 +1,7 @@
 /**
- * Those who sign lists: they evict, add, replace and let return, now and then two at once beside each other, and mend that. They
- * know no more than one live daemon does, but for what no rule can make good: a list keeps one that is live and whose folder
- * is there, and two beside each other have such a one in common.
+ * The operators of a run: they remove, add and replace daemons and let them return, sometimes with two parallel
+ * lists, which they repair. They know only what one live daemon knows, except what no rule could repair: a list retains
+ * a live member whose folder exists, and two parallel lists share such a member.
  */
 import type { KnownList, MemberChange } from "../../../protocol/members/succession.js";
 import type { SeededRandom } from "../../support/seeded-random.js";
@@ -20,7 +20,7 @@ export interface OperatorParts {
   readonly envelopes: Envelopes;
   readonly ledger: Ledger;
   readonly daemons: Daemon[];
-  /** A daemon with an empty folder. */
+  /** Returns a daemon with an empty folder. */
   readonly begin: () => Daemon;
 }
 
@@ -31,7 +31,7 @@ export class Operator {
     this.#parts = parts;
   }
 
-  /** In a tick with faults. */
+  /** Acts in a tick with faults. */
   act(): void {
     const { random, settings, lists, daemons } = this.#parts;
     if (!random.chance(settings.lists) || lists.all.length >= LISTS_MOST) return;
@@ -53,7 +53,7 @@ export class Operator {
     if (change !== null) this.#sign(heads, change, [asked]);
   }
 
-  /** When the faults are over: all lists are handed to a member, two become one, and what is lost is replaced. */
+  /** Repairs the lists after the faults: hands all lists to a member, merges parallel lists, and replaces lost daemons. */
   mend(): void {
     const { daemons, lists, random } = this.#parts;
     const heads = this.#heads;
@@ -68,7 +68,7 @@ export class Operator {
     if (heads.length === 1 && lost !== undefined) this.#sign(heads, { leave: [lost] }, members);
   }
 
-  /** Whether there would still be one that every head has, that is live, and whose folder is there. */
+  /** Whether without `lost` there would still be a live member with its folder that every head names. */
   isSoundWithout(lost: Daemon): boolean {
     return this.#keeps(
       this.#heads.map(({ list }) => list.members),
@@ -76,7 +76,7 @@ export class Operator {
     );
   }
 
-  /** What became of the writes of those that were left out, if a live member can tell. */
+  /** Queries the outcome of the writes of removed daemons, if a live member can report it. */
   askForFates(): void {
     const { daemons, random, rules, envelopes, ledger } = this.#parts;
     const asked = random.oneOf(daemons);
@@ -104,7 +104,7 @@ export class Operator {
     return this.#parts.daemons[numberOf(id)] as Daemon;
   }
 
-  /** null: there is nothing to be changed. */
+  /** Returns the change to sign; null: none. */
   #change(heads: readonly KnownList[]): MemberChange | null {
     const { random, daemons, begin } = this.#parts;
     const members = heads[0]?.list.members ?? [];
@@ -149,5 +149,5 @@ export class Operator {
   }
 }
 
-/** The members of a first list. */
+/** Returns the change that makes a first list. */
 export const firstMembers = (numbers: readonly number[]): MemberChange => ({ add: numbers.map(idOf) });

@@ -1,4 +1,4 @@
-/** Each rule taken away by itself: what then is wrong a run finds, in some of so many seeds. */
+/** Removes each rule in turn. Some of the given number of seeds must then find a problem. */
 
 import { MemberClocks } from "../../../cluster/peers/member-clocks.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
@@ -21,7 +21,7 @@ const eachHeard = (
   change: Partial<Heard>,
 ): ReadonlyMap<ByteString, Heard> => new Map([...heard].map(([id, one]) => [id, { ...one, ...change }]));
 
-/** Of an even number of clocks the upper one in the middle. */
+/** Clocks whose median is the upper of the two middle ones if their number is even. */
 class UpperClocks extends MemberClocks {
   readonly #heard = new Map<ByteString, { readonly ahead: number; readonly at: number }>();
 
@@ -39,7 +39,7 @@ class UpperClocks extends MemberClocks {
   }
 }
 
-/** One of doubled lists, as a daemon might choose it that follows the one that it knows as the first. */
+/** Returns one of two parallel lists, as a daemon would if it followed the one that it knows first. */
 function chosen(standing: Standing): Standing {
   const [head] = standing.heads;
   if (head === undefined || standing.heads.length === 1) return standing;
@@ -52,14 +52,14 @@ function chosen(standing: Standing): Standing {
   };
 }
 
-/** Who is in any head, and was left out by none. */
+/** Returns the daemons that are in any head and were not removed by another. */
 function inAnyHead(standing: Standing): Standing {
   const left = new Set(standing.heads.flatMap(({ list }) => list.left));
   const members = standing.heads.flatMap(({ list }) => list.members).filter((id) => !left.has(id));
   return { ...standing, members: new Set(members) };
 }
 
-/** Whatever the parents left out may return. */
+/** Returns the next list; daemons that a parent removed may return. */
 function withReturning(
   parents: Parameters<typeof nextList>[0],
   change: Parameters<typeof nextList>[1],
@@ -73,7 +73,7 @@ function withReturning(
   return nextList(forgiving, change, cluster);
 }
 
-/** After two lists all are members that are in any of both, and were not left out before. */
+/** Returns as members after two lists the daemons that are in either and were not removed before. */
 function withEither(
   parents: Parameters<typeof nextList>[0],
   change: Parameters<typeof nextList>[1],
@@ -186,7 +186,7 @@ export const REMOVALS: Readonly<Record<string, Partial<Rules>>> = {
   "dead letters: ids are kept": { keepsIds: false },
 };
 
-/** @param removal  a name of the table; null: all rules hold */
+/** Returns the rules without one. @param removal  a name from the table; null: all rules hold */
 export function rulesWithout(removal: string | null): Rules {
   if (removal === null) return RULES;
   const change = REMOVALS[removal];

@@ -1,6 +1,6 @@
 /**
- * The rules that the model's daemons go by, each by its name: the product's predicates, and what a daemon makes sure of when
- * it writes and tells. removals.ts takes them away one by one.
+ * The named rules of the model's daemons: the product's predicates, and the guarantees of a daemon when it writes and
+ * reports. removals.ts removes them one by one.
  */
 import { MemberClocks } from "../../../cluster/peers/member-clocks.js";
 import { nextList, standingOf } from "../../../protocol/members/succession.js";
@@ -23,31 +23,31 @@ export interface Rules {
   readonly skewedWatermark: typeof skewedWatermark;
   readonly fateOf: typeof fateOf;
   readonly Clocks: new (limits: { readonly skewMs: number; readonly clockSampleMs: number }) => MemberClocks;
-  /** Envelopes are told to others once they are on disk. */
+  /** A daemon sends envelopes only from its disk. */
   readonly givesFromDisk: boolean;
-  /** A report's sums are of what is on disk. */
+  /** A report's sums cover only what is on disk. */
   readonly reportsFromDisk: boolean;
-  /** A report is made in one step. */
+  /** A daemon makes a report in one step. */
   readonly reportsAtOnce: boolean;
-  /** The watermark is told once it is on disk. */
+  /** A daemon publishes its watermark only when it is on disk. */
   readonly publishesFromDisk: boolean;
-  /** The stable point is told once it is on disk. */
+  /** A daemon publishes the stable point only when it is on disk. */
   readonly stableFromDisk: boolean;
-  /** Reports are compared with what is held now. */
+  /** A daemon compares reports with what it holds now. */
   readonly comparesNow: boolean;
-  /** An envelope is looked at and put in in one step. */
+  /** A daemon checks and inserts an envelope in one step. */
   readonly checksWhenTaking: boolean;
-  /** A full tail moves the watermark up to the own clock at most. */
+  /** A full tail moves the watermark at most up to the daemon's own clock. */
   readonly capsTail: boolean;
-  /** A daemon whose clock is off follows the others' watermarks. */
+  /** A daemon whose clock is off follows the other members' watermarks. */
   readonly followsWhenSkewed: boolean;
-  /** Ids are kept of what has no body any more. */
+  /** A daemon retains ids of envelopes without a body. */
   readonly keepsIds: boolean;
-  /** A joiner counts what it pulls of a member that has spoken under the list. */
+  /** A joining daemon counts only what it pulls from a member that uses the list. */
   readonly pullsUnderList: boolean;
-  /** A daemon whose folder is lost comes as another. */
+  /** A daemon whose folder is lost returns with a new identity. */
   readonly replacesLost: boolean;
-  /** A daemon without data is in no list. */
+  /** No list names a daemon without data. */
   readonly needsData: boolean;
 }
 

@@ -1,4 +1,7 @@
-/** What a run of the model is like: times, and what follows from its seed. A tick is a second; the window is shorter than the real one. */
+/**
+ * The settings of a run of the model: fixed times, and what the seed determines. A tick is a second; the window is
+ * shorter than the real one.
+ */
 import type { SeededRandom } from "../../support/seeded-random.js";
 
 export const TICK_MS = 1000;
@@ -7,52 +10,52 @@ export const LIMITS = {
   future: 3000,
   skewMs: 2000,
   clockSampleMs: 8000,
-  /** Bodies are kept so long below the stable point. */
+  /** Milliseconds below the stable point for which bodies are retained. */
   keepMs: 5000,
-  /** A daemon that hears no majority believes its own clock after that. */
+  /** Milliseconds after which a daemon without a majority believes its own clock. */
   settleMs: 10_000,
 } as const;
-/** Ticks. */
+/** Ticks between two statuses. */
 export const STATUS_EVERY = 2;
 export const PULL_EVERY = 4;
 export const FAULTS_UNTIL = 80;
-/** After the faults are over all must be the same and the stable point be past their end. */
+/** Ticks after the faults within which all daemons must be equal and the stable point must pass the end of the faults. */
 export const HEALED_WITHIN = 200;
 
-/** Bits of a number: sets of them are compared in one step. */
+/** Maximum number of envelopes: the bits of a number, so that sets are compared in one step. */
 export const ENVELOPES_MOST = 30;
 export const DAEMONS_MOST = 10;
-/** While there are faults; mending them takes some more. */
+/** Maximum number of lists during the faults; the repair afterwards needs some more. */
 export const LISTS_MOST = 12;
 
 export interface Settings {
-  /** In the first list. */
+  /** The number of members in the first list. */
   readonly members: number;
   readonly loss: number;
   readonly doubling: number;
-  /** Ticks a message takes at most; some take far more. */
+  /** Maximum ticks of a usual message; some take much longer. */
   readonly delay: number;
   readonly late: number;
-  /** That a daemon's disk is synced in a tick. */
+  /** The chance per tick that a daemon's disk is synced. */
   readonly sync: number;
-  /** … and the file with its lists. */
+  /** The chance per tick that the file with its lists is synced. */
   readonly syncLists: number;
-  /** Whether a crash may lose any of what was not synced, not only the end of it. */
+  /** Whether a crash may lose any unsynced write, not only the last ones. */
   readonly losesAny: boolean;
-  /** In a tick. */
+  /** The chance of a crash per tick. */
   readonly crash: number;
-  /** … of a daemon with a list that is not on its disk. */
+  /** The chance of a crash per tick of a daemon with a list that is not on its disk. */
   readonly crashAtList: number;
-  /** That it stands still for a while, and knows nothing of it. */
+  /** The chance that a daemon pauses for a while without noticing. */
   readonly pause: number;
   readonly partition: number;
   readonly wipe: number;
   readonly lists: number;
-  /** Of lists: that two are signed beside each other. */
+  /** The chance that two parallel lists are signed. */
   readonly doubles: number;
-  /** The number of the daemon whose clock goes wrong; -1: none. */
+  /** The number of the daemon whose clock becomes wrong; -1: none. */
   readonly wrongClock: number;
-  /** The number of the daemon without data, if there may be one; -1: none. */
+  /** The number of the daemon that may be without data; -1: none. */
   readonly withoutData: number;
   readonly writes: number;
 }

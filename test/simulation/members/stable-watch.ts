@@ -1,4 +1,7 @@
-/** A daemon's stable point: by the others' reports; on disk, then told; and what lies far below it loses its bodies. */
+/**
+ * A daemon's stable point, from the other members' reports. It is published once it is on disk; bodies far below it are
+ * dropped.
+ */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { type Report, stableCandidate } from "../../../timeline/members/stable-rule.js";
 import { numberOf } from "./lists.js";
@@ -10,11 +13,11 @@ interface SentReport extends Report<number> {
 }
 
 export class StableWatch {
-  /** In memory: nothing dated before it is taken. */
+  /** The stable point in memory: nothing dated before it is accepted. */
   value = 0;
   told = 0;
   readonly #daemon: DaemonView;
-  /** What was held when another was last heard. */
+  /** The envelopes held when each member was last seen. */
   #heldThen: number[] = [];
 
   constructor(daemon: DaemonView) {
@@ -34,7 +37,7 @@ export class StableWatch {
     this.#heldThen[from] = this.#daemon.reported;
   }
 
-  /** Before an envelope is put in. */
+  /** Checks an envelope before it is inserted. */
   checkBelow(bit: number): void {
     const { around, number, held } = this.#daemon;
     if ((held & bit) === 0 && around.envelopes.dateOf(bit) < this.told)
@@ -50,7 +53,7 @@ export class StableWatch {
     const watermarks = others.map((id) => reports.get(id)?.watermark ?? 0);
     const { published } = this.#daemon;
     const lowest = stableCandidate([published, ...watermarks]);
-    // What a rule does not allow is tried too.
+    // Also tries values that a rule forbids.
     const tried = Math.max(this.value, lowest) + 1000 * (1 + around.random.below(LIMITS.past / 1000));
     for (const at of [tried, lowest])
       if (at > this.value && this.#isStable(at, under.hash, others, reports)) this.value = at;
@@ -60,7 +63,7 @@ export class StableWatch {
     }
   }
 
-  /** What is on disk is told, and lets go what lies far below. */
+  /** Publishes what is on disk, and drops the bodies far below it. */
   synced(): void {
     const { disk, around, held } = this.#daemon;
     if (disk.durable.stable > this.told) this.#tell();

@@ -1,4 +1,4 @@
-/** What a daemon of the model is given, and what its parts see of it. */
+/** The surroundings of a daemon of the model, and what its parts see of it. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { KnownList, Standing } from "../../../protocol/members/succession.js";
 import type { SeededRandom } from "../../support/seeded-random.js";
@@ -17,7 +17,7 @@ export interface Surroundings {
   readonly lists: Lists;
   readonly envelopes: Envelopes;
   readonly ledger: Ledger;
-  /** Milliseconds, by the right clock. */
+  /** Returns the right time in milliseconds. */
   readonly time: () => number;
   readonly others: (daemon: number) => readonly number[];
   readonly send: (message: Message) => void;
@@ -30,15 +30,15 @@ export interface DaemonView {
   readonly standing: Standing;
   readonly isLive: boolean;
   readonly held: number;
-  /** In memory. */
+  /** The watermark in memory. */
   watermark: number;
   readonly published: number;
-  /** What it tells of itself in a report. */
+  /** The envelopes that its reports claim. */
   readonly reported: number;
-  /** The last status of each. */
+  /** The last status of each daemon. */
   readonly heard: readonly (Status | undefined)[];
-  /** The list under which it speaks, and whether it reports. */
+  /** Returns the list that its messages name, and whether it reports. */
   speaks(): { readonly under: KnownList | null; readonly isReport: boolean };
-  /** The other members of a list. */
+  /** Returns the other members of a list. */
   othersOf(list: KnownList): readonly ByteString[];
 }

@@ -1,4 +1,4 @@
-/** One run of the model: daemons, a network, operators and clients, with faults for a while, then without. */
+/** One run of the model: daemons, a network, operators and clients, with faults at first and later without. */
 import { SeededRandom } from "../../support/seeded-random.js";
 import { Daemon } from "./daemon.js";
 import { bitsOf, Envelopes } from "./envelopes.js";
@@ -26,7 +26,7 @@ const CLOCK_STEPS = [0, 3000, -3000, 60_000, -60_000, DAY_MS, -DAY_MS];
 export interface Verdict {
   readonly problems: readonly string[];
   readonly settings: Settings;
-  /** Ticks after the faults; null: never. */
+  /** Ticks from the last fault until all was well; null: never. */
   readonly healedAfter: number | null;
   readonly stableMoves: number;
   readonly lists: number;
@@ -48,7 +48,7 @@ export class World {
   #tick = 0;
   #downUntil: number[] = [];
   #pausedUntil: number[] = [];
-  /** By daemon. */
+  /** The other daemons' numbers, by daemon. */
   #others: (readonly number[])[] = [];
 
   constructor(seed: number, rules: Rules) {
@@ -103,7 +103,7 @@ export class World {
     return BEGIN_MS + this.#tick * TICK_MS;
   }
 
-  /** All of the first list are live, and hold nothing. */
+  /** Starts all daemons of the first list, live and empty. */
   #first(): void {
     const { members, withoutData } = this.#settings;
     const numbers: number[] = [];
@@ -130,7 +130,7 @@ export class World {
     return daemon;
   }
 
-  /** Each knows the address of each that is there. */
+  /** Gives each daemon the address of each running one. */
   #meet(): void {
     const there = this.#daemons.filter(({ isWiped }) => !isWiped).map(({ number }) => number);
     this.#others = this.#daemons.map(({ number }) => there.filter((other) => other !== number));
@@ -187,7 +187,7 @@ export class World {
     this.#ledger.onDisk[daemon.number] = 0;
   }
 
-  /** Two sides, or one way between two. */
+  /** Cuts the network into two sides, or one direction between two daemons. */
   #cut(): void {
     const random = this.#random;
     const side = random.below(1 << this.#daemons.length);
@@ -199,7 +199,7 @@ export class World {
       }
   }
 
-  /** An envelope for some daemons, or an older one once more. */
+  /** Writes a new envelope to some daemons, or an earlier one again. */
   #write(chance: number): void {
     const random = this.#random;
     if (!random.chance(chance)) return;
@@ -212,7 +212,7 @@ export class World {
     for (const daemon of to) if (this.#isThere(daemon)) daemon.write(bit);
   }
 
-  /** @returns after how many ticks all was well; null: never */
+  /** Ends the faults. @returns the ticks until all was well; null: never */
   #heal(): number | null {
     const from = this.#time;
     this.#network.mend();
@@ -232,7 +232,7 @@ export class World {
     return null;
   }
 
-  /** Of the newest list. */
+  /** The members of the newest list. */
   get #members(): Daemon[] {
     const { heads } = this.#lists.standing((1 << this.#lists.all.length) - 1);
     return this.#daemons.filter(({ id }) => heads[0]?.list.members.includes(id));
@@ -260,7 +260,7 @@ export class World {
     return `it is not well after ${HEALED_WITHIN} ticks: ${told.join("; ")}`;
   }
 
-  /** When all is well again: what was promised is there, and what was told of writes holds. */
+  /** Checks after the repair that promises and reported outcomes hold. */
   #judge(): void {
     const ledger = this.#ledger;
     const members = this.#members;

@@ -1,4 +1,7 @@
-/** Time to read numbers, and integers in their one form; test/conformance compares that all are read as Redis reads them. */
+/**
+ * Time to parse numbers, and the canonical form of integers; test/conformance checks that all are parsed as Redis
+ * parses them.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { runInNewContext } from "node:vm";
@@ -11,7 +14,7 @@ import {
 } from "../../../store/arguments/numbers.js";
 import { addFloats } from "../../../store/arithmetic/long-double.js";
 
-/** Milliseconds: what takes the square of the length takes hours. */
+/** Milliseconds: a time that grows with the square of the length would take hours. */
 const MOST = 20_000;
 
 /** Returns a step's result; the step is aborted if it takes too long. */

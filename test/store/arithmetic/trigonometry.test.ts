@@ -1,4 +1,4 @@
-/** Our sines are the nearest doubles: compared with sums of the series in whole numbers of 200 bits. */
+/** Our sines are the nearest doubles, compared with sums of the series in integers of 200 bits. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { arcSine, cosine, sine } from "../../../store/arithmetic/trigonometry.js";
@@ -10,7 +10,7 @@ const CASES = 3000;
 
 const seed = seedOfRun();
 
-/** A double as a multiple of 2⁻²⁰⁰; smaller parts are cut off. */
+/** Converts a double to a multiple of 2⁻²⁰⁰; smaller parts are truncated. */
 function scaled(value: number): bigint {
   let exponent = 0;
   while (!Number.isInteger(value)) {
@@ -20,7 +20,7 @@ function scaled(value: number): bigint {
   return (BigInt(value) << BITS) >> BigInt(exponent);
 }
 
-/** The sine, or with `first` 0 the cosine, of a multiple of 2⁻²⁰⁰. */
+/** Returns the sine, or with `first` 0 the cosine, of a multiple of 2⁻²⁰⁰. */
 function reference(x: bigint, first: 0 | 1): bigint {
   let term = first === 1 ? x : ONE;
   let sum = 0n;
@@ -40,7 +40,7 @@ function neighbours(value: number): [number, number] {
 
 const size = (value: bigint) => (value < 0n ? -value : value);
 
-/** No double is nearer to the exact value. */
+/** Asserts that no double is nearer to the exact value. */
 function assertNearest(result: number, exact: bigint, what: string): void {
   const error = size(scaled(result) - exact);
   for (const other of neighbours(result))
@@ -64,7 +64,8 @@ test(`the arc sine is the nearest double (seed ${seed})`, () => {
   for (let i = 0; i < CASES; i++) {
     const y = (random.below(2 ** 31) + 1) / 2 ** 31 / 2 ** random.below(20);
     const angle = arcSine(y);
-    // The exact one lies between the middles of the angle and its neighbours, for sines grow with angles up to π/2.
+    // The exact one is between the midpoints of the angle and its neighbours, since sines grow with angles up to
+    // π/2.
     const [below, above] = neighbours(angle).map((other) => (scaled(angle) + scaled(other)) / 2n);
     assert.ok(reference(below!, 1) <= scaled(y) + 1n, `arc sine of ${y} is below ${angle}, seed ${seed}`);
     if (angle < 1.57)

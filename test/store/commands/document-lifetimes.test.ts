@@ -1,4 +1,4 @@
-/** Entries of documents that expire, revisions, indexes, and what is said to wrong options. */
+/** Expiring entries of documents, revisions, indexes, and errors for wrong options. */
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { StoreUnderTest } from "./store-under-test.js";

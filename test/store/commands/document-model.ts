@@ -1,4 +1,4 @@
-/** A naive model of queries on documents: entries that JavaScript has parsed, judged and sorted by it. */
+/** A naive model of queries on documents: JavaScript parses, filters and sorts the entries. */
 import { parseJson } from "../../../protocol/json/json-reader.js";
 import { isLooselyEqual } from "../../../store/commands/documents/loose-equality.js";
 
@@ -65,7 +65,7 @@ export function order(a: unknown, b: unknown): number {
   return first < second ? -1 : Number(first > second);
 }
 
-/** A name of its own, or a path. */
+/** Returns the member with that name, or at that path. */
 export function at(value: unknown, name: string): unknown {
   if (typeof value !== "object" || value === null) return undefined;
   const members = value as Readonly<Record<string, unknown>>;
@@ -88,7 +88,7 @@ export function holds(entry: Entry, where: Where): boolean {
   });
 }
 
-/** PHP's `==`, which an entry's null never meets. */
+/** Compares like PHP's `==`, except that an entry's null equals nothing. */
 export function isSame(found: unknown, asked: unknown): boolean {
   if (found === undefined || found === null) return false;
   const [first, second] = [found, asked].map((value) => parseJson(JSON.stringify(value)));

@@ -1,4 +1,4 @@
-/** Long answers about documents are of the moment of their own command, whatever later commands do. */
+/** Long replies about documents show the state at their own command, whatever later commands do. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { LocalUnits } from "../../../engine/backends/local-units.js";
@@ -11,7 +11,7 @@ import { findCommand } from "../../../store/command-table.js";
 import { Database } from "../../../store/database.js";
 import { runCommand } from "../../../timeline/fold/apply.js";
 
-/** More keys than documents of which are read at one moment. */
+/** Number of keys: more than the documents that are read in one turn. */
 const KEYS = 10_050;
 const UNIT = { at: 1, db: 0, id: "u".repeat(36) };
 const LATER = [

@@ -1,4 +1,4 @@
-/** DUMP and RESTORE: payloads of every encoding of Redis's, damaged ones, expiry. Replies: test/conformance. */
+/** DUMP and RESTORE: payloads in every encoding of Redis, damaged ones, expiry. Replies: test/conformance. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ByteString } from "../../../protocol/byte-string.js";
@@ -160,7 +160,7 @@ test("RESTORE counts its time from the unit's date, or takes it as it is", () =>
 
 /** Returns a compressed string that expands to `size` times `a`. */
 function compressed(size: number): Buffer {
-  // One byte as it is, and repetitions of it, 264 bytes each; the rest, below 32, as it is again.
+  // One literal byte, and repetitions of it, 264 bytes each; the remainder, below 32, is literal again.
   const rest = (size - 1) % 264;
   const repetitions = Buffer.alloc(3 * ((size - 1 - rest) / 264));
   for (let at = 0; at < repetitions.length; at += 3) repetitions.writeUInt16BE(0xe0ff, at);
@@ -174,7 +174,7 @@ function compressed(size: number): Buffer {
   return Buffer.concat([lengths, bytes]);
 }
 
-/** The reply to a payload that is made of pieces, too large for a text in between. */
+/** Returns the reply to a payload in pieces, which is too large for a string. */
 function replyTo(...pieces: readonly Buffer[]): string {
   const body = Buffer.concat([...pieces, Buffer.from([10, 0])]);
   return restored(Buffer.concat([body, crc64(body)]).toString("latin1")).reply;

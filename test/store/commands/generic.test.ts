@@ -1,4 +1,4 @@
-/** Edge cases of commands on any type; test/conformance compares their answers with Redis's. */
+/** Edge cases of commands on any type; test/conformance compares their replies with Redis's. */
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import type { Reply } from "../../../protocol/reply.js";
@@ -58,7 +58,7 @@ test("a cursor that this process did not give begins the scan again", () => {
   assert.equal(store.run("SCAN 5 COUNT 10"), first);
   const cursor = BigInt(/^\["(\d+)"/.exec(first)?.[1] as string);
   assert.notEqual(store.run(`SCAN ${cursor} COUNT 10`), first);
-  // The same position, by another process.
+  // This is the same position, by another process.
   const other = cursor ^ (1n << 40n);
   assert.equal(store.run(`SCAN ${other} COUNT 10`), first);
   assert.ok(cursor < 2n ** 52n, "languages with doubles alone read it exactly");

@@ -1,4 +1,4 @@
-/** Edge cases of hashes; test/conformance compares their answers with Redis's. */
+/** Edge cases of hashes; test/conformance compares their replies with Redis's. */
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import type { Reply } from "../../../protocol/reply.js";
@@ -11,7 +11,7 @@ beforeEach(() => {
   store = new StoreUnderTest();
 });
 
-/** The bytes of an array's elements. */
+/** Returns the bytes of an array's elements. */
 function elements(reply: Reply | undefined): string[] {
   assert.ok(reply !== undefined && "items" in reply);
   return reply.items.map((item) => (item.kind === "bulk" ? item.bytes : item.kind));

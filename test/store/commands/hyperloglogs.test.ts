@@ -1,4 +1,4 @@
-/** Edge cases of HyperLogLogs; test/conformance compares their answers with Redis's. */
+/** Edge cases of HyperLogLogs; test/conformance compares their replies with Redis's. */
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { Sketch } from "../../../store/values/sketch.js";
@@ -64,7 +64,7 @@ test("PFMERGE counts what any has seen, once, and keeps the expiry time of its d
 test("a string that is no sketch, or a damaged one, is an error and stays as it is", () => {
   store.run("SET s HYLL");
   store.run("PFADD p a b");
-  // The runs no longer add up to all registers.
+  // The lengths of the runs no longer add up to the number of registers.
   store.run("SETRANGE p 16 \x00");
   const before = store.state();
   assert.match(store.run("PFADD s a"), /WRONGTYPE Key is not a valid HyperLogLog/);
@@ -131,7 +131,7 @@ test(`a sparse sketch has the registers of a dense one (seed ${seed})`, () => {
     const sparse = Sketch.empty();
     const dense = Sketch.empty();
     dense.makeDense();
-    // Close together, so that runs are split and joined.
+    // The registers are close together, so that runs are split and joined.
     const width = random.oneOf([8, 100, 3000, 16384]);
     for (let i = 0; i < 700; i++) {
       const register = random.below(width);

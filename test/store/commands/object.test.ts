@@ -1,4 +1,4 @@
-/** MEMORY USAGE: what it estimates is what the heap has grown by. What OBJECT answers: test/conformance. */
+/** MEMORY USAGE estimates by how much the heap has grown. Replies of OBJECT: test/conformance. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setFlagsFromString } from "node:v8";
@@ -15,13 +15,13 @@ const FACTOR = 2;
 setFlagsFromString("--expose-gc");
 const collectGarbage = runInNewContext("gc") as () => void;
 
-/** Bytes that are in use. */
+/** Returns the bytes of the heap in use. */
 function heapBytes(): number {
   collectGarbage();
   return process.memoryUsage().heapUsed;
 }
 
-/** New bytes, so that no two keys share them. */
+/** Returns new bytes, so that no two keys share them. */
 const text = (i: number, bytes: number): ByteString => Buffer.alloc(bytes, `${i}.`).toString("latin1");
 
 const kinds: Readonly<Record<string, (i: number) => ByteString[]>> = {
@@ -41,7 +41,7 @@ const kinds: Readonly<Record<string, (i: number) => ByteString[]>> = {
   ],
 };
 
-/** Keys that several of these commands fill. */
+/** Number of keys that several of these commands fill. */
 const STREAMS = 10;
 const shared: typeof kinds = {
   "streams with groups that nobody acknowledges": (i) =>
@@ -53,7 +53,10 @@ const shared: typeof kinds = {
   "long streams": (i) => ["XADD", `s${i % STREAMS}`, `${i + 1}-1`, "field", text(i, 20)],
 };
 
-/** Stored until the end: what the engine frees while the next one is measured would be missing from its size. */
+/**
+ * Databases stay referenced until the end: memory that is freed while the next one is measured would distort its
+ * size.
+ */
 const kept: Database[] = [];
 
 for (const [kind, argvOf] of some(Object.entries({ ...kinds, ...shared }), 5)) {

@@ -1,4 +1,4 @@
-/** Edge cases of sets; test/conformance compares their answers with Redis's. */
+/** Edge cases of sets; test/conformance compares their replies with Redis's. */
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { StoreUnderTest } from "./store-under-test.js";
@@ -8,7 +8,7 @@ beforeEach(() => {
   store = new StoreUnderTest();
 });
 
-/** A second store that has run the same commands under the same ids. */
+/** Returns two stores that have run the same commands with the same ids. */
 function twin(...lines: readonly (readonly [line: string, id: string])[]): [StoreUnderTest, StoreUnderTest] {
   const stores: [StoreUnderTest, StoreUnderTest] = [new StoreUnderTest(), new StoreUnderTest()];
   for (const each of stores) for (const [line, id] of lines) each.run(line, id);

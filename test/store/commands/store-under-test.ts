@@ -1,4 +1,7 @@
-/** A database for tests of commands: each run is a unit of its own, at a time that the test sets, with a known seed. */
+/**
+ * A database for tests of commands: each run is a unit of its own, at a time that the test sets, with a known
+ * seed.
+ */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Reply } from "../../../protocol/reply.js";
 import { Database } from "../../../store/database.js";
@@ -11,32 +14,35 @@ export class StoreUnderTest {
   #units = 0;
   /** Date of the next command, milliseconds since 1970. */
   at = 1_000_000;
-  /** The undo records of everything that has run. */
+  /** Undo records of all commands that have run. */
   #records: UndoRecord[] = [];
 
-  /** The reply to a command, its arguments separated by blanks. */
+  /** Runs a command with arguments separated by spaces, and returns its reply. */
   reply(line: string, id?: ByteString): Reply {
     return this.#database.execute(line.split(" "), this.#unit(id), this.#records);
   }
 
-  /** The same as a text: `:1`, `"bytes"`, `nil`, `nil-array`, `["a" :1]`, `+"OK"`, `-"ERR …"`. */
+  /**
+   * Runs a command and returns its reply as text: `:1`, `"bytes"`, `nil`, `nil-array`, `["a" :1]`, `+"OK"`, `-"ERR
+   * …"`.
+   */
   run(line: string, id?: ByteString): string {
     return shown(this.reply(line, id));
   }
 
-  /** Runs a command. @returns how many records it left: 0 if it changed nothing */
+  /** Runs a command. @returns the number of its undo records: 0 if it changed nothing */
   changes(line: string): number {
     const before = this.#records.length;
     this.reply(line);
     return this.#records.length - before;
   }
 
-  /** Everything, the order inside values included. */
+  /** Returns the complete state, including the order inside values. */
   state(): string {
     return canonicalState(this.#database).join("\n");
   }
 
-  /** Runs commands, undoes them, and returns whether the state is what it was before. */
+  /** Runs commands, undoes them, and returns whether the state is the same as before. */
   isUndone(...lines: readonly string[]): boolean {
     const before = this.state();
     const earlier = this.#records;

@@ -1,4 +1,4 @@
-/** Counting of keys that have expired, compared with a walk over all of them. */
+/** The count of expired keys, compared with a scan of all keys. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Keyspace, NO_EXPIRY } from "../../../store/keyspace/keyspace.js";

@@ -1,4 +1,4 @@
-/** Forms of strings are remembered of few keys, and only until a key is written again. */
+/** Parsed forms of strings are cached for few keys, and only until a key is written again. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Database } from "../../../store/database.js";

@@ -1,4 +1,4 @@
-/** Long strings whose parts are changed, against an array of bytes. DBSYNC_SEED replays a run. */
+/** Changes to parts of long strings, compared with an array of bytes. DBSYNC_SEED replays a run. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Reply } from "../../../protocol/reply.js";
@@ -20,7 +20,7 @@ function isDraft(database: Database): boolean {
   return database.keyspaces[0]?.find("k")?.held instanceof StringDraft;
 }
 
-/** A change, and what it makes of the bytes. */
+/** Returns a random change and the bytes after it. */
 function change(random: SeededRandom, before: Buffer): { argv: string[]; after: Buffer } {
   const offset = random.below(before.length + (random.chance(0.1) ? 5000 : 1));
   const text = String(random.below(1000)).repeat(random.between(1, 30));
@@ -51,7 +51,7 @@ function change(random: SeededRandom, before: Buffer): { argv: string[]; after: 
   }
 }
 
-/** A part of the bytes, read in one way or another. */
+/** Asserts that a random part, read by a random command, has the expected bytes. */
 function assertPart(run: (...argv: string[]) => Reply, random: SeededRandom, bytes: Buffer): void {
   const from = random.below(bytes.length);
   const to = from + random.below(40);

@@ -1,6 +1,6 @@
 /**
- * Undo gives the state before, byte for byte, for every command of the table: new ones are found by themselves.
- * DBSYNC_SEED replays a run.
+ * Undo restores the state byte for byte, for every command of the table, including new ones. DBSYNC_SEED replays a
+ * run.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -25,10 +25,13 @@ import {
   shownUnit,
 } from "../random-unit.js";
 
-/** Random states, and calls of each command in each. */
+/** Random states, and calls of each command in each of them. */
 const STATES = amount(3, 12);
 const CALLS_PER_STATE = amount(1, 2);
-/** States in which a command that has not yet changed anything is tried, and how often; before that its kin make what it may find. */
+/**
+ * Maximum states in which to try a command that has not changed anything yet, and attempts in each. Commands of
+ * the same family run first, to make data for it.
+ */
 const STATES_MAX = 1000;
 const CALLS_UNTIL_CHANGED = 20;
 const CALLS_OF_KIN = amount(50, 200);
@@ -83,7 +86,7 @@ function callKin(g: Generator, database: Database, { name }: CommandGrammar): vo
   }
 }
 
-/** Runs a unit, takes it back, does it again and takes it back again. @returns whether it changes what it can see */
+/** Runs a unit, undoes it, runs it again and undoes it again. @returns whether it changes visible state */
 function checkUndo(database: Database, unit: RandomUnit): boolean {
   const where = `seed ${seed}, ${shownUnit(unit)}`;
   const before = canonicalState(database);

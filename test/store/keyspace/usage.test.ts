@@ -1,4 +1,4 @@
-/** Recency and frequency of the use of keys, where they are tracked. */
+/** Recency and frequency of the use of keys, if they are tracked. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Reply } from "../../../protocol/reply.js";
@@ -72,7 +72,10 @@ test("of keys that a fast client makes and reads within moments, the one not rea
   assert.ok(worth("cold") < worth("hot"));
 });
 
-/** Returns mean and variance of Redis's counter after a number of hits: at c it is raised by one hit in 1 + 10 (c - 5). */
+/**
+ * Returns mean and variance of Redis's counter after a number of hits: at c it increases with a probability of 1
+ * in 1 + 10 (c - 5).
+ */
 function countAfter(hits: number): { mean: number; variance: number } {
   let chances = new Float64Array(256);
   chances[5] = 1;
@@ -106,7 +109,7 @@ test("the count of uses grows as Redis's does, the less the higher it is, up to 
       sum += numberOf(`OBJECT FREQ k${i}`);
       run(`DEL k${i}`);
     }
-    // Six standard deviations.
+    // The limit is six standard deviations.
     const most = 6 * Math.sqrt(variance / KEYS);
     assert.ok(Math.abs(sum / KEYS - mean) <= most, `${hits} hits: ${sum / KEYS}, not ${mean} ± ${most}`);
   }

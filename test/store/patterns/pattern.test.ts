@@ -1,4 +1,4 @@
-/** Patterns find what JavaScript's regular expressions find, and take linear time. DBSYNC_SEED replays a run. */
+/** Patterns find the same as JavaScript's regular expressions, in linear time. DBSYNC_SEED replays a run. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { compilePattern, PATTERN_STEPS_MAX, PatternFault } from "../../../store/patterns/pattern.js";
@@ -27,7 +27,7 @@ const FOUND: readonly (readonly [pattern: string, text: string, isFound: boolean
   ["[\\]\\-\\d]", "-", true],
   ["[a-]", "-", true],
   ["a??b", "b", true],
-  // Nothing, some 10^24 times; what repeated it one by one would never come back.
+  // It repeats an empty match some 10^24 times; a matcher that iterated would never return.
   ["^((((((){9999}){9999}){9999}){9999}){9999}){9999}$", "", true],
   ["(?:(?:a{0}){9999}){9999}b", "b", true],
   ["^[^ab]{3}[b-d]{2}$", "zyxdc", true],
@@ -86,7 +86,8 @@ test(`patterns find what JavaScript finds (seed ${seed})`, () => {
     const text = Array.from({ length: random.below(8) }, () =>
       random.oneOf(["a", "b", "c", ".", "é", "🙂", "1", " ", "_", "\n"]),
     ).join("");
-    // There a line ends at other characters, too, and \B may be found within one of four bytes: neither is among these.
+    // JavaScript ends lines at further characters, and would not find \B within the four bytes of one character:
+    // the texts avoid both.
     const expected = new RegExp(pattern, "u").test(text);
     const told = `DBSYNC_SEED=${seed}, run ${run}: ${pattern} in ${JSON.stringify(text)}`;
     assert.equal(compilePattern(pattern).isIn(text), expected, told);

@@ -1,4 +1,7 @@
-/** Operators of filters mean the same for DOC.* and MDB.*, but for the differences of docs/decisions/0056. */
+/**
+ * Operators of filters have the same meaning in DOC.* and MDB.*, except for the differences of
+ * docs/decisions/0056.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { bytesOfText } from "../../../protocol/byte-string.js";
@@ -82,7 +85,7 @@ test(`without lists and null a filter means the same to JSON and BSON (seed ${se
   assert.ok(met > 100);
 });
 
-/** A filter, an entry; whether JSON's and BSON's algebra finds it. */
+/** A filter, an entry, and whether JSON's and BSON's operators match it. */
 const DIFFERENCES: readonly (readonly [filter: string, entry: string, json: Outcome, bson: Outcome])[] = [
   ['{"a":1}', '{"a":[1,2]}', false, true],
   ['{"a.x":1}', '{"a":[{"x":1}]}', false, true],

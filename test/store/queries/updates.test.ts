@@ -1,4 +1,7 @@
-/** Operators of updates mean the same for DOC.UPDATE and MDB.*, but for the differences of docs/decisions/0056. */
+/**
+ * Operators of updates have the same meaning in DOC.UPDATE and MDB.*, except for the differences of
+ * docs/decisions/0056.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { bytesOfText, textOfBytes } from "../../../protocol/byte-string.js";
@@ -75,7 +78,7 @@ test(`operators of both make the same of an entry (seed ${seed})`, () => {
   assert.ok(changedEntries > 100);
 });
 
-/** An update, an entry; what JSON's and BSON's algebra makes of it. */
+/** An update, an entry, and the results of JSON's and BSON's operators. */
 const DIFFERENCES: readonly (readonly [update: string, entry: string, json: unknown, bson: unknown])[] = [
   ['{"$set":{"a.b":1}}', '{"a.b":0}', { "a.b": 1 }, { "a.b": 0, a: { b: 1 } }],
   ['{"$set":{"l.2":1}}', '{"l":[]}', { l: { 2: 1 } }, { l: [null, null, 1] }],

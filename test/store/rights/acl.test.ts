@@ -1,4 +1,4 @@
-/** Rules of one key: what a denial says, and what differs from Redis. Verdicts: test/conformance/acl.test.ts. */
+/** Rules of one key: texts of denials, and differences from Redis. Decisions: test/conformance/acl.test.ts. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ByteString } from "../../../protocol/byte-string.js";
@@ -9,7 +9,7 @@ import type { Command } from "../../../store/rows/command.js";
 const table = { all: () => commands, find: findCommand };
 const aclOf = (...rules: ByteString[]) => new Acl(rules, table);
 
-/** Why a line is denied by rules; null: it is not. */
+/** Returns why rules deny a line; null: they permit it. */
 function denial(rules: string, line: string): string | null {
   const argv = line.split(" ");
   return aclOf(rules).denial(resolveCommand(argv) as Command, argv);

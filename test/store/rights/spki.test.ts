@@ -1,4 +1,4 @@
-/** Public keys on their way into the ring: what is taken, and that each way to be wrong is named. */
+/** Validation of public keys for the ring: which are accepted, and the error for each kind of mistake. */
 import assert from "node:assert/strict";
 import { createPublicKey, generateKeyPairSync, type KeyObject } from "node:crypto";
 import { test } from "node:test";
@@ -22,7 +22,7 @@ const element = (tag: string, contents: ByteString): ByteString => {
 const RSA_ALGORITHM = hex("300d06092a864886f70d0101010500");
 const ED25519_PREFIX = hex("302a300506032b6570032100");
 const E = hex("0203010001");
-/** A key made by hand of its parts. */
+/** Encodes a key from its parts. */
 const rsaOf = (modulus: ByteString, { exponent = E, algorithm = RSA_ALGORITHM, rest = "" } = {}) =>
   element("30", algorithm + element("03", `\0${element("30", element("02", modulus) + exponent + rest)}`));
 function modulusOf(bits: number, last = "\x01"): ByteString {
@@ -140,7 +140,7 @@ function flipped(bytes: ByteString, bit: number): ByteString {
   return bytes.slice(0, place) + String.fromCharCode(byte) + bytes.slice(place + 1);
 }
 
-/** The modulus with the zero before it. */
+/** Returns the DER header of the modulus, including the zero ahead of it. */
 function modulusHead(der: ByteString): ByteString {
   return der.slice(der.length - E.length - 257, der.length - E.length);
 }

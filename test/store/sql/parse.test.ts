@@ -1,4 +1,4 @@
-/** Statements and their trees: both languages, places of mistakes, limits, and bytes that are no statement at all. */
+/** Statements and their trees: both languages, positions of errors, limits, and bytes that are no statement. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { bytesOfText, textOfBytes } from "../../../protocol/byte-string.js";
@@ -59,7 +59,7 @@ const PAIRS: readonly (readonly [english: string, malagasy: string])[] = [
   ["drop view v", "ravao ny jery v"],
 ];
 
-/** Words that English statements alone have. */
+/** Words that only English statements have. */
 const STANDARD: readonly string[] = [
   "create table t (a number not null default 5)",
   "select a from t cross join u left outer join v on 1 union all select 1",
@@ -170,7 +170,7 @@ test("a number is hexadecimal, too, and no name follows it without a space", () 
       new RegExp(`^ERR syntax: line 1, column 8: '${wrong}', where this is expected: a number such as`),
       wrong,
     );
-  // What was recorded keeps its meaning.
+  // A recorded statement must not change its meaning.
   assert.deepEqual(fieldOfRecorded("select 0x10"), { ...literal(0), alias: "x10" });
 });
 

@@ -1,4 +1,4 @@
-/** Features that SQL users type and that are missing here are answered with an alternative, in any case of letters. */
+/** Unsupported features that SQL users type yield an error that names an alternative, in upper and lower case. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { bytesOfText, textOfBytes } from "../../../protocol/byte-string.js";
@@ -7,7 +7,7 @@ import { SqlMistake } from "../../../store/sql/mistake.js";
 import { parse } from "../../../store/sql/parse.js";
 import { UNSUPPORTED } from "../../../store/sql/unsupported.js";
 
-/** Statements by what their answer says is not supported. */
+/** Unsupported feature in the error's words → statements. */
 const TYPED: Readonly<Record<string, readonly string[]>> = {
   "alter table": ["alter table t add column x number"],
   rename: ["rename table t to u"],

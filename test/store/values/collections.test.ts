@@ -1,6 +1,6 @@
 /**
- * Hashes, sets and lists against arrays, over the sizes at which they change their form, with elements of all lengths.
- * DBSYNC_SEED replays a run.
+ * Hashes, sets and lists compared with arrays, across the sizes at which their encoding changes, with elements of
+ * all lengths. DBSYNC_SEED replays a run.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -15,7 +15,7 @@ const seed = seedOfRun();
 const ROUNDS = amount(20, 60);
 const STEPS = 120;
 
-/** Now and then longer than what is packed. */
+/** Returns an element, sometimes longer than those in a packed encoding. */
 function elementOf(random: SeededRandom, name: string): string {
   const length = random.chance(0.02) ? random.between(60, 300) : random.below(30);
   return `${name}${"\xfe".repeat(length)}`;
@@ -114,7 +114,7 @@ function assertList(list: List, elements: readonly string[], random: SeededRando
 
 test(`A list keeps its elements, whatever is done at its ends and in its middle (seed ${seed})`, () => {
   const random = new SeededRandom(seed);
-  // Few, enough for chunks, and enough for several groups of them.
+  // The sizes are small, enough for chunks, and enough for several groups of chunks.
   for (const most of [40, 3000, 25_000]) {
     let list = new List();
     let elements: string[] = [];

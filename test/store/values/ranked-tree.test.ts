@@ -1,4 +1,4 @@
-/** The ranked tree against a sorted array that is searched from end to end. DBSYNC_SEED replays a run. */
+/** The ranked tree, compared with a sorted array and linear search. DBSYNC_SEED replays a run. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { RankedTree } from "../../../store/values/ranked-tree.js";
@@ -11,7 +11,7 @@ const CHECK_EVERY = 400;
 
 const seed = seedOfRun();
 
-/** Pairs in order, the slow way. */
+/** Pairs in a sorted array. */
 class NaiveTree {
   pairs: Pair[] = [];
 

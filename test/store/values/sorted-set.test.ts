@@ -1,4 +1,4 @@
-/** The sorted set: scores by member, members by rank, and its order for scans. DBSYNC_SEED replays a run. */
+/** The sorted set: scores by member, members by rank, and the order of scans. DBSYNC_SEED replays a run. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { SortedSet } from "../../../store/values/sorted-set.js";
@@ -6,7 +6,7 @@ import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
 
 const seed = seedOfRun();
 
-/** Members and scores in the order of ranks, the slow way. */
+/** Returns members and scores in the order of ranks, by sorting. */
 function ordered(scores: ReadonlyMap<string, number>): [string, number][] {
   return [...scores].sort(([a, x], [b, y]) => x - y || (a < b ? -1 : 1));
 }

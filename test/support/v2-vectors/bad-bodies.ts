@@ -1,4 +1,4 @@
-/** Bodies that are not well formed though their signature holds: what only the signer can have got wrong. */
+/** Malformed bodies with a valid signature: errors that only the signer can have made. */
 import { bodyOf, type Pair, pairsFor, signedVector, withPair } from "./body.js";
 import { cluster, hexText, NOW, type Resp, raw, resp, vectorKeys } from "./scene.js";
 import type { BadVector } from "./vector.js";
@@ -6,7 +6,7 @@ import type { BadVector } from "./vector.js";
 const UNIT = hexText(`${"ab".repeat(32)}00000000`);
 const LONG_IF = Array.from({ length: 1025 }, (_, index) => ["0", String(index), ""]).flat();
 
-/** Name of the vector; name and value that the header has instead, or more; note. */
+/** Name of the vector; name and value of a changed or additional field of the header; note. */
 const VALUES: readonly (readonly [string, string, Resp, string])[] = [
   ["header-name-unknown", "ttl", "5", "no such name"],
   ["header-name-capitals", "DB", "1", "names are lower case"],

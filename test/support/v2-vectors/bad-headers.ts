@@ -1,4 +1,4 @@
-/** Envelopes that are right in themselves, and not for the daemon that gets them, or not now. */
+/** Valid envelopes that are for another daemon or another time. */
 import { bodyOf, pairsFor, signedVector, withPair } from "./body.js";
 import { NOW, type Resp, STARTED_AT } from "./scene.js";
 import type { BadVector } from "./vector.js";

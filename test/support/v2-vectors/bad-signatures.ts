@@ -1,4 +1,4 @@
-/** Bodies whose signer cannot be told, and signatures that do not hold. */
+/** Bodies without a known signer, and invalid signatures. */
 import { createHash, sign } from "node:crypto";
 import { bodyOf, pairsFor, SET, signedVector, withPair } from "./body.js";
 import { privateKey, raw, resp, signatureOf, signedBytesOf, vectorKeys } from "./scene.js";
@@ -11,7 +11,7 @@ export function badSignatures(): BadVector[] {
   return [...withoutSigner(), ...rsaSignatures(), ...edSignatures()];
 }
 
-/** The one thing that is looked at before the signature: the body's beginning up to `key`. */
+/** Makes bodies that fail the one check ahead of the signature: their beginning up to `key`. */
 function withoutSigner(): BadVector[] {
   const vector = (name: string, body: Buffer, note: string, code = "malformed") =>
     signedVector({ name, stage: "key", code, note }, body);
@@ -103,7 +103,7 @@ function rsaSignatures(): BadVector[] {
   ];
 }
 
-/** `SET k v` was signed, `SET k w` is sent. */
+/** Makes a vector that was signed for `SET k v` and sends `SET k w`. */
 function tampered(): BadVector {
   const pairs = pairsFor("signature-body-changed", "rsa2048");
   const signature = signatureOf(signedBytesOf(bodyOf(pairs, SET)), "rsa2048").toString("hex");
@@ -141,7 +141,7 @@ function flipped(signature: Buffer, byte: number): Buffer {
   return copy;
 }
 
-/** R and S + L. */
+/** Replaces S by S + L. */
 export function withHighS(signature: Buffer): Buffer {
   const s = BigInt(`0x${Buffer.from(signature.subarray(32)).reverse().toString("hex")}`) + GROUP_ORDER;
   const bytes = Buffer.from(s.toString(16).padStart(64, "0"), "hex").reverse();

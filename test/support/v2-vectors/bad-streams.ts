@@ -4,7 +4,7 @@ import type { BadVector } from "./vector.js";
 
 const HELLO = ["hello", "2", "", "", String(NOW), "", "client"];
 
-/** A good hello with one element changed. */
+/** Returns a valid hello with one element changed. */
 function helloWith(index: number, value: string): Buffer {
   return resp(HELLO.map((element, at) => (at === index ? value : element)));
 }
@@ -29,7 +29,7 @@ const STREAMS: readonly (readonly [string, Buffer, string])[] = [
   ],
 ];
 
-/** The version is open as long as these are read: silence, as in version 1. */
+/** Streams that leave the version open: the daemon stays silent, as in version 1. */
 const SILENT: readonly (readonly [string, Buffer, string])[] = [
   ["frame-tag-other", raw("dx2:5:hello"), "no frame of any version"],
   ["frame-tag-capitals", raw("DS2:5:hello"), "no frame of any version"],

@@ -1,4 +1,4 @@
-/** Everything that a daemon refuses, by the stage at which it does. */
+/** The vectors that a daemon refuses, by the stage of the refusal. */
 import { badBodies } from "./bad-bodies.js";
 import { badHeaders } from "./bad-headers.js";
 import { badSignatures } from "./bad-signatures.js";

@@ -1,4 +1,4 @@
-/** Bodies with one thing wrong: a good one to begin with, and the changes. */
+/** Makes bodies with one error: a valid one, and the changes. */
 import {
   cluster,
   hexText,
@@ -13,10 +13,10 @@ import {
 } from "./scene.js";
 import type { BadVector, Stage } from "./vector.js";
 
-/** One pair of the header. */
+/** A field of the header. */
 export type Pair = readonly [name: string, value: Resp];
 
-/** A good header for `SET k v`; its nonce is the hash of the vector's name. */
+/** Returns a valid header for `SET k v`; its nonce is the hash of the vector's name. */
 export function pairsFor(name: string, key: KeyName = "ed25519"): Pair[] {
   return [
     ["key", hexText(vectorKeys[key].id)],
@@ -27,7 +27,7 @@ export function pairsFor(name: string, key: KeyName = "ed25519"): Pair[] {
   ];
 }
 
-/** The header with a pair replaced, or with one more where the name is new. */
+/** Returns the header with a field replaced, or added if the name is new. */
 export function withPair(pairs: readonly Pair[], name: string, value: Resp): Pair[] {
   const has = pairs.some(([each]) => each === name);
   if (!has) return [...pairs, [name, value]];
@@ -40,7 +40,7 @@ export function bodyOf(pairs: readonly Pair[], commands: readonly Resp[] = SET):
   return resp(["dbsync2", pairs.flat() as readonly Resp[], ...commands]);
 }
 
-/** A vector whose signature holds. */
+/** Returns a vector with a valid signature. */
 export function signedVector(
   parts: { name: string; stage: Stage; code: string; note: string; key?: KeyName },
   body: Buffer,

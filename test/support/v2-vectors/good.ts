@@ -1,4 +1,4 @@
-/** Envelopes that are right: each kind of key, each field of the header, each shape of commands. */
+/** Valid envelopes: each kind of key, each field of the header, each shape of commands. */
 import {
   cluster,
   hexText,
@@ -139,7 +139,7 @@ export function goodVectors(): GoodVector[] {
   return CASES.map(goodVector);
 }
 
-/** Each one is dated a millisecond after the one before. */
+/** Makes a vector, dated a millisecond after the preceding one. */
 function goodVector(parts: Case, index: number): GoodVector {
   const { name, key = "rsa2048", at = NOW + index, seq = 0, more = {}, commands, note } = parts;
   const nonce = nonceOf(name);
@@ -173,7 +173,7 @@ function goodVector(parts: Case, index: number): GoodVector {
   };
 }
 
-/** The flat array, in the order in which the specification lists the names. */
+/** Returns the flat array, in the order in which the specification lists the names. */
 function headerOf(header: VectorHeader): Resp[] {
   const { key, cluster, at, seq, nonce, db, multi, after, only, as } = header;
   const flat: Resp[] = ["key", hexText(key), "cluster", hexText(cluster), "at", String(at)];

@@ -1,6 +1,6 @@
 /**
- * Writes test/vectors/v2/vectors.json anew: `node dist/test/support/v2-vectors/make.js`, after a change of the
- * specification. The same bytes each time; test/conformance/v2-vectors.test.ts holds the file to them.
+ * Writes test/vectors/v2/vectors.json: `node dist/test/support/v2-vectors/make.js`, after a change of the
+ * specification. The output is the same each time; test/conformance/v2-vectors.test.ts compares the file with it.
  */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -12,7 +12,7 @@ import { CLUSTER_NAME, cluster, genesis, NOW, STARTED_AT, vectorKeys } from "./s
 import { unsignedVectors } from "./unsigned.js";
 import { type Vectors, vectorFolder } from "./vector.js";
 
-/** The text of vectors.json. */
+/** Returns the text of vectors.json. */
 export function makeVectors(): string {
   const vectors: Vectors = {
     now: NOW,
@@ -29,7 +29,7 @@ export function makeVectors(): string {
   return `{\n${Object.entries(vectors).map(writeMember).join(",\n")}\n}\n`;
 }
 
-/** A line for each vector, so that a change of one is seen as such. */
+/** Writes a line per vector, so that a diff shows each change. */
 function writeMember([name, value]: [string, unknown]): string {
   if (!Array.isArray(value)) return `${JSON.stringify(name)}: ${JSON.stringify(value)}`;
   return `${JSON.stringify(name)}: [\n${value.map((each) => JSON.stringify(each)).join(",\n")}\n]`;

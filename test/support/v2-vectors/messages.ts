@@ -1,4 +1,4 @@
-/** Messages other than `command`, each with what it says. Hashes and ids are hexadecimal where it is decoded. */
+/** Messages other than `command`, with their meaning. Hashes and ids are hexadecimal where it is decoded. */
 import { cluster, hexText, NOW, raw, resp, vectorKeys } from "./scene.js";
 import type { MessageVector } from "./vector.js";
 

@@ -1,13 +1,13 @@
 /**
- * What all vectors of version 2 share: keys, cluster, time; and the format once more, written apart from protocol/,
- * so that the two can be held against each other. Source: docs/protocol-v2.md.
+ * What all vectors of version 2 share: keys, cluster, time; and a second implementation of the format, written
+ * without protocol/, so that tests can compare the two. Source: docs/protocol-v2.md.
  */
 import { createHash, createPrivateKey, createPublicKey, type KeyObject, sign } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type VectorKey, vectorFolder } from "./vector.js";
 
-/** The daemon's clock when it gets a vector, and when it started. */
+/** The daemon's clock when it receives a vector, and the time of its start. */
 export const NOW = 1790000000000;
 export const STARTED_AT = NOW - 20_000;
 export const CLUSTER_NAME = "test vectors";
@@ -32,10 +32,10 @@ export const vectorKeys = {
 
 export type KeyName = keyof typeof vectorKeys;
 
-/** A value of RESP2: a string of latin1, an array, or bytes as they stand. */
+/** A value of RESP2: a latin1 string, an array, or raw bytes. */
 export type Resp = string | readonly Resp[] | Buffer;
 
-/** Bytes to be taken as they are, in the place of a value. */
+/** Returns raw bytes in place of a value. */
 export const raw = (text: string): Buffer => Buffer.from(text, "latin1");
 
 export function resp(value: Resp): Buffer {
@@ -60,7 +60,7 @@ const idsOf = (role: VectorKey["role"]): string[] =>
     .sort()
     .map((id) => hexText(id));
 
-/** Bytes of hexadecimal digits, as latin1. */
+/** Returns the bytes of hexadecimal digits, as latin1. */
 export function hexText(hex: string): string {
   return Buffer.from(hex, "hex").toString("latin1");
 }
@@ -85,7 +85,7 @@ export function signatureOf(bytes: Buffer, name: KeyName): Buffer {
     : sign(null, bytes, privateKey(name));
 }
 
-/** Sixteen bytes that are the same each time: the hash of a vector's name. */
+/** Returns 16 reproducible bytes: the hash of a vector's name. */
 export const nonceOf = (name: string): string => sha256(raw(name)).toString("latin1", 0, 16);
 
 export const frame = (payload: Buffer): Buffer => Buffer.concat([raw(`ds2:${payload.length}:`), payload]);

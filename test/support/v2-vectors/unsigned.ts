@@ -1,21 +1,21 @@
-/** Envelopes without a signature, for daemons without keys; and what is neither signed nor without. */
+/** Envelopes without a signature, for daemons without keys; and those that are neither signed nor unsigned. */
 import { bodyOf, pairsFor, withPair } from "./body.js";
 import { cluster, idOf, NOW, type Resp, STARTED_AT, signatureOf, signedBytesOf } from "./scene.js";
 import type { UnsignedVector } from "./vector.js";
 
-/** The key of nobody, and no cluster. */
+/** A zero key id, and no cluster. */
 const ZEROS = "\0".repeat(32);
 
 interface Case {
   readonly name: string;
   readonly note: string;
-  /** Instead of those of the usual header, or besides. */
+  /** Fields that replace or extend those of the usual header. */
   readonly header?: Readonly<Record<string, Resp>>;
   /** Default: `SET k v`. */
   readonly commands?: readonly Resp[];
   readonly isSigned?: boolean;
   readonly withoutKeys: readonly string[] | string;
-  /** Default: what is said of everything that is not signed. */
+  /** Default: the answer to everything unsigned. */
   readonly withKeys?: string;
 }
 

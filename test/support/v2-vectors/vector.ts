@@ -1,4 +1,4 @@
-/** What test/vectors/v2/vectors.json holds, for those who make it and those who use it. See the README.md there. */
+/** The types of test/vectors/v2/vectors.json, for its writer and its readers. See the README.md there. */
 import { createPrivateKey, createPublicKey, type KeyObject } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -9,7 +9,7 @@ export const vectorFolder = join(repositoryRoot, "test/vectors/v2");
 export interface VectorKey {
   readonly name: string;
   readonly role: "application" | "root" | "daemon" | "unknown";
-  /** Paths from the folder of vectors.json. */
+  /** The private key's path from the folder of vectors.json. */
   readonly privateFile: string;
   readonly publicFile: string;
   readonly id: string;
@@ -31,17 +31,17 @@ export interface VectorHeader {
 
 export interface GoodVector {
   readonly name: string;
-  /** Name of the key that signs. */
+  /** The name of the signing key. */
   readonly key: string;
   readonly note?: string;
   readonly header: VectorHeader;
   readonly commands: readonly (readonly string[])[];
   readonly body: string;
-  /** What stands before `body` in the signed bytes. */
+  /** The bytes ahead of `body` in the signed bytes. */
   readonly signedPrefix: string;
   readonly id: string;
   readonly signature: string;
-  /** Of each unit. */
+  /** The order key of each unit. */
   readonly orderKeys: readonly string[];
 }
 
@@ -50,26 +50,26 @@ export type Stage = "frame" | "message" | "key" | "signature" | "body" | "header
 export interface BadVector {
   readonly name: string;
   readonly stage: Stage;
-  /** null: the connection is closed without a word, for its version is not known. */
+  /** null: the daemon closes the connection without an answer, since it does not know the version. */
   readonly code: string | null;
   readonly note: string;
   /** Stages frame and message: all that is sent. */
   readonly stream?: string;
-  /** The other stages: what a `command` message holds. */
+  /** The other stages: the contents of a `command` message. */
   readonly body?: string;
   readonly signature?: string;
 }
 
-/** What is not signed, or not rightly so, for a daemon without keys, and for the one with keys. */
+/** A vector without a valid signature, for a daemon without keys and for one with keys. */
 export interface UnsignedVector {
   readonly name: string;
   readonly note: string;
   readonly body: string;
   readonly signature: string;
   readonly id: string;
-  /** The daemon without keys: replies, as RESP2, or the code of its refusal. */
+  /** The answer of the daemon without keys: replies, as RESP2, or the code of its refusal. */
   readonly withoutKeys: readonly string[] | string;
-  /** The code of the other's. */
+  /** The code of the refusal by the daemon with keys. */
   readonly withKeys: string;
 }
 

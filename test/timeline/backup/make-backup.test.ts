@@ -1,4 +1,4 @@
-/** Backups of a timeline that is written meanwhile, and files that are not what was written. */
+/** Tests backups of a timeline that is written meanwhile, and damaged or foreign files. */
 import assert from "node:assert/strict";
 import { mkdtempSync, openSync, readFileSync, rmSync, truncateSync, writeFileSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -21,7 +21,7 @@ after(() => rmSync(folder, { recursive: true }));
 let files = 0;
 type Parts = Parameters<typeof writeBackup>[0];
 
-/** @param view  what differs from a folder in which nothing happens */
+/** Makes a backup. @param view  what differs from an idle folder */
 function backUp(scene: PastScene, view: Partial<Parts["view"]> = {}, snapshots: Parts["snapshots"] = null) {
   const path = join(folder, `${++files}.dbsync`);
   const descriptor = openSync(path, "w");

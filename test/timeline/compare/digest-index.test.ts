@@ -1,4 +1,7 @@
-/** Counts and sums of what a timeline holds: equal to those made from all places, at any date, saved or not. */
+/**
+ * Tests counts and sums of a timeline's entries: equal to those computed from all order keys, at any date, saved or
+ * not.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { finish } from "../../../protocol/steps.js";
@@ -27,7 +30,7 @@ function filled(random: SeededRandom, count: number, spread: number): { holder: 
   return { holder, places };
 }
 
-/** By definition. */
+/** Computes the digest by its definition. */
 function digestOf(places: readonly Place[]): { count: number; sum: string } {
   let sum = 0n;
   for (const { id } of places) sum += BigInt(`0x${Buffer.from(id, "latin1").toString("hex")}`);
@@ -81,7 +84,7 @@ test(`an index that was saved and read again says the same and can go on (seed $
 test(`rows of times long ago are made from the places (seed ${seed})`, () => {
   const random = new SeededRandom(seed, 200);
   const holder = new Holder();
-  // One entry a second: more seconds than the finest level keeps.
+  // One entry a second: more seconds than the finest level stores.
   for (let second = 0; second < 140_000; second++)
     holder.add({ at: EPOCH + second * 1000, seq: 0, id: randomId(random) });
   const { index } = holder;

@@ -1,5 +1,6 @@
 /**
- * Members that compare what they hold end with the same, whatever differed, and at what cost. DBSYNC_SEED replays a run.
+ * Tests that members which compare their entries end with the same ones, whatever differed, and at what cost.
+ * DBSYNC_SEED replays a run.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -15,7 +16,7 @@ const seed = seedOfRun();
 const EPOCH = 1_767_225_600_000;
 const RUNS = amount(10, 60);
 const ROUNDS_MAX = 4;
-/** Entries on both sides of a long partition: one exchange cannot carry all of them, in a full run. */
+/** Entries on both sides of a long partition: in a full run, more than one exchange can carry. */
 const PARTED = amount(20_000, 140_000);
 
 function assertEqualAfter(one: Holder, other: Holder, note: string): void {
@@ -39,7 +40,7 @@ for (const { count, spread, within } of [
       if (different !== 0) one.add(place);
       if (different !== 1) other.add(place);
     }
-    // Sorting what came in any order is no part of an exchange: a disk keeps it sorted.
+    // Sorting entries is no part of an exchange: a disk stores them sorted.
     one.all("data");
     other.all("data");
     const { messages, bytes, given, needless, longestStep } = exchange(one, other, "data", 1);
@@ -47,7 +48,7 @@ for (const { count, spread, within } of [
     assert.equal(given, 100);
     assert.equal(needless, 0);
     assert.ok(bytes <= 250_000, `${bytes} bytes`);
-    // A round is there and back; what is wanted and given is the last.
+    // A round is there and back; requests and entries are the last one.
     assert.ok(messages + 1 <= 2 * ROUNDS_MAX, `${messages} messages`);
     assert.ok(isSameDigest(one.index.total("data"), other.index.total("data")));
   });

@@ -1,4 +1,4 @@
-/** The timeline on disk: order, restarts, kills, a disk that takes no more, and one process for each folder. */
+/** Tests the timeline on disk: order, restarts, kills, a full or failing disk, and one process per folder. */
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
@@ -33,7 +33,7 @@ import { storageCases } from "../support/storage-cases.js";
 import { untold } from "../support/untold.js";
 
 const CHILD = fileURLToPath(new URL("../support/disk-child.js", import.meta.url));
-/** After some so many the process is killed: before and after LMDB has got the first of them. */
+/** Acknowledgements after which the process is killed: before and after LMDB has the first of them. */
 const ACKNOWLEDGED_MIN = [2000, 200, 6000] as const;
 
 test("long values are not read many at a time", () => {
@@ -118,7 +118,7 @@ test("a folder that another process has is refused, and named", () =>
     await once(child, "exit");
   }));
 
-/** A process behind these words knows itself as number 1, as in a container. */
+/** A wrapper in which a process has number 1, as in a container. */
 const CONTAINER = ["unshare", "--kill-child", "-p", "-f", "--mount-proc"] as const;
 const canContain = spawnSync(CONTAINER[0], [...CONTAINER.slice(1), "true"]).status === 0;
 
@@ -131,7 +131,7 @@ test("a folder that a process of another container has is refused", { skip: !can
       const lock = join(folder, "timeline", "lock");
       const text = readFileSync(lock, "latin1");
       assert.throws(() => new DiskStorage(folder, "always", untold), inUse);
-      // Of the same number: in containers most daemons are 1.
+      // With the same process number: in containers most daemons are 1.
       const args = [...CONTAINER.slice(1), process.execPath, CHILD, folder, "always", "small", "0"];
       const second = spawnSync(CONTAINER[0], args, { encoding: "utf8", timeout: 60_000 });
       assert.match(second.stderr, inUse);
@@ -173,7 +173,7 @@ test("a lock that a process of that number left before is no obstacle", () =>
     }
   }));
 
-/** Microseconds: writes are made by the event loop, however slow the disk. */
+/** In microseconds: the event loop makes the writes, however slow the disk. */
 const INLINE_MICROS = 1e9;
 
 for (const [fsync, inlineMicros] of [
@@ -197,7 +197,7 @@ for (const [fsync, inlineMicros] of [
     }));
 }
 
-/** What was acknowledged is there, and what was removed is not. */
+/** Checks that acknowledged entries are there, and removed ones are not. */
 function checkLeft(storage: DiskStorage, acknowledged: readonly number[]): void {
   const newest = new Map(acknowledged.map((number) => [number % WORKERS, number]));
   for (const number of acknowledged) {
@@ -227,7 +227,7 @@ test("what LMDB had not got when it ended is put into it by the next start", () 
       if (number % 10 === 0) await storage.flushed();
     }
     await storage.flushed();
-    // LMDB is back where it was, the log is not.
+    // LMDB is restored to an earlier state, the log is not.
     for (const name of ["log-1", "log-2"]) copyFileSync(file(join(folder, "data"), name), file(copy, name));
     await storage.close();
     for (let round = 0; round < 2; round++) {
@@ -249,7 +249,7 @@ test("a log that is damaged is told and put aside, and what is behind the damage
     await once(child, "close");
     const path = join(folder, "timeline", "log-1");
     const bytes = readFileSync(path);
-    // The first group has the first entries of all workers.
+    // The first group contains the first entries of all workers.
     bytes[bytes.indexOf(placeOf(0)) + PLACE_BYTES + 100]! ^= 1;
     writeFileSync(path, bytes);
     const told: object[] = [];
@@ -294,7 +294,6 @@ test("a folder from before there was a log opens as it is", () =>
     await storage.close();
   }));
 
-/** Of 512 or 1024 bytes: the first is too little for the log, the second for LMDB's file alone. */
 test("a folder that was removed acknowledges nothing any more", () =>
   withFolder(async (data) => {
     const folder = join(data, "gone");
@@ -308,6 +307,7 @@ test("a folder that was removed acknowledges nothing any more", () =>
     await storage.close();
   }));
 
+/** Maximum file size in blocks of 512 or 1024 bytes: one is too small for the log, the other only for LMDB's file. */
 const BLOCKS_MAX = { small: 2048, large: 40_000 } as const;
 
 for (const [size, inlineMicros] of [
@@ -377,7 +377,7 @@ test("a write that fails on the event loop is reported, and nothing is acknowled
     const storage = new DiskStorage(folder, "always", untold, INLINE_MICROS);
     storage.put([[placeOf(1), contentOf(1)]]);
     await storage.flushed();
-    // The first group made the file longer, which a thread does; zeros follow.
+    // The first group made the file longer, in a thread; zeros follow.
     await until(() => storage.bytes > 200_000);
     const log = join(folder, "timeline", "log-1");
     const descriptor = readdirSync("/proc/self/fd").find((name) => linkOf(name) === log);
@@ -385,12 +385,12 @@ test("a write that fails on the event loop is reported, and nothing is acknowled
     storage.put([[placeOf(2), contentOf(2)]]);
     await assert.rejects(storage.flushed(), /cannot be written any more \(EBADF.*nothing is acknowledged/);
     await assert.rejects(storage.flushed(), /cannot be written any more/);
-    // It gets the number that was closed, so that the storage closes no other file.
+    // It gets the descriptor that was closed, so that the storage closes no other file.
     assert.equal(openSync(log, "r+"), Number(descriptor));
     await storage.close();
   }));
 
-/** null: it was closed meanwhile. */
+/** Returns the target of a descriptor; null: it was closed meanwhile. */
 function linkOf(descriptor: string): string | null {
   try {
     return readlinkSync(`/proc/self/fd/${descriptor}`);
@@ -402,7 +402,7 @@ function linkOf(descriptor: string): string | null {
 interface ChildOptions {
   readonly fsync?: string;
   readonly size?: ValueSize;
-  /** Command line that runs the program behind it. */
+  /** Command line that runs the program given after it. */
   readonly wrapper?: readonly string[];
   readonly inlineMicros?: number;
 }

@@ -1,4 +1,4 @@
-/** Which writes that wait for the disk the event loop makes itself, by a clock of the test's own. */
+/** Tests which of the writes that wait for the disk the event loop makes itself, by the test's clock. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { InlineWrites } from "../../../timeline/disk/inline-writes.js";
@@ -24,7 +24,7 @@ class Machine {
     this.now += ms;
   }
 
-  /** @returns whether the event loop made the write */
+  /** Makes a write. @returns whether the event loop made it */
   write(ms: number): boolean {
     const isInline = this.inline.allowsNext();
     if (isInline) this.inline.run(() => this.work(ms));

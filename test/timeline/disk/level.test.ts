@@ -1,4 +1,4 @@
-/** A folder from which as much goes as comes stops growing: LMDB's file is written where entries have gone. */
+/** Tests that a folder which loses as much as it gains stops growing: LMDB's file reuses the space of removed entries. */
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -13,12 +13,12 @@ import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
 import { untold } from "../support/untold.js";
 
 const ENTRIES = 200;
-/** Rounds for which an entry stays, and after which the file is as long as it gets. */
+/** Rounds for which an entry stays, and after which the file has reached its length. */
 const [KEPT, LEVEL] = [5, 20];
 const ROUNDS = amount(3 * LEVEL, 10 * LEVEL);
-/** Some fill a part of a page, some pages of their own, so that what goes leaves gaps of all sizes. */
+/** Some entries fill part of a page, some several pages, so that removals leave gaps of all sizes. */
 const BYTES_MOST = 10_000;
-/** Were nothing used again, it would be three times as long at least. */
+/** Maximum growth. Without reuse, the file would be at least three times as long. */
 const GROWTH_MOST = 1.5;
 
 test("where entries of all lengths come and go, LMDB's file keeps its length", async () => {

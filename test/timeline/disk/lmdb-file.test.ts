@@ -1,4 +1,4 @@
-/** LMDB's file read by ourselves: what the package has written, and each page of it emptied or torn. */
+/** Tests the reader of LMDB's file: it reads what the package wrote, also with each page emptied or torn. */
 import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -40,7 +40,7 @@ async function withFile(count: number, use: (written: Written) => void): Promise
   }
 }
 
-/** The entries, and what cannot be read. */
+/** Returns the entries, and what cannot be read. */
 function read(path: string, from: Buffer | null = null) {
   const file = new LmdbFile(path);
   try {
@@ -111,7 +111,7 @@ function damageIn(path: string): PageDamage | DamagedFile | null {
   }
 }
 
-/** None: the main tree itself is damaged. */
+/** Returns the entries; empty: the main tree itself is damaged. */
 function entriesOf(path: string): [Set<string>] | [] {
   const file = new LmdbFile(path);
   const tree = file.tree(file.head(), "entries");

@@ -1,4 +1,7 @@
-/** A torn head of LMDB's file is told of, and does not end the process. Each damage ends one without the check. */
+/**
+ * Tests that a torn head of LMDB's file is reported and does not end the process, as each of these damages would
+ * without the check.
+ */
 import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -10,9 +13,9 @@ import { writePlace } from "../../../timeline/entries/entry.js";
 import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
 import { untold } from "../support/untold.js";
 
-/** As of the LMDB that the package lmdb has. */
+/** Size of the header in the LMDB version of the package lmdb. */
 const HEAD_BYTES = 168;
-/** Bytes in it that mean something: the pages' own numbers and flags that are not looked at stand between them. */
+/** The meaningful bytes; between them are the pages' own numbers and flags, which are not checked. */
 const MEANT = { pageBytes: 48, lastPage: 144, version: 28, magic: 24 } as const;
 
 async function withFile(

@@ -1,4 +1,4 @@
-/** Records of the log: what was written is read, and nothing else is taken for one. */
+/** Tests records of the log: written ones are read, and nothing else is accepted as one. */
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { test } from "node:test";

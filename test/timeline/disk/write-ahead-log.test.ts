@@ -1,4 +1,4 @@
-/** The log: what is left of it after a kill, a power failure and damage, and how its two files take turns. */
+/** Tests the log: its content after a kill, a power failure and damage, and how its two files alternate. */
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import {
@@ -23,7 +23,7 @@ import type { Operation } from "../../../timeline/entries/operation.js";
 import { until } from "../../daemon/replicas.js";
 
 const marker = randomBytes(MARKER_BYTES);
-/** LMDB has so many groups, of other times. */
+/** The number of groups that LMDB has, from earlier times. */
 const FILED = 40;
 const MIB = 1024 * 1024;
 
@@ -38,10 +38,10 @@ const put = (number: number, bytes = 30): readonly Operation[] => [
 /** Bytes of a group of `put`. */
 const EACH = recordBytes(put(FILED));
 
-/** Whether threads or the event loop write what waits for the disk. */
+/** Whether threads or the event loop write the data that waits for the disk. */
 const INLINE_MICROS = [0, 1e9];
 
-/** Once for each way of writing. */
+/** Runs a test once for each way of writing. */
 async function withLog(
   safety: WriteAheadLogOptions["safety"],
   use: (log: WriteAheadLog, folder: string) => Promise<void>,
@@ -98,14 +98,17 @@ test("zeros that are written ahead replace no group, however long it is", async 
   for (const bytes of [1, 100, 1000, 300_000, 3 * MIB])
     await withLog("written-to-disk", async (log, folder) => {
       let written = (await log.write(put(41))).bytes;
-      // While the zeros are on their way.
+      // While the zeros are being written.
       for (const number of range(42, 45)) written += (await log.write(put(number, bytes))).bytes;
       await until("the last zeros are written", () => log.bytes > written);
       assert.deepEqual(remains(folder), { numbers: range(41, 45), lost: 0 }, `${bytes} bytes`);
     });
 });
 
-/** As if the machine had been started anew; then only what was synced is promised. @param end  of the log, as it was on the disk */
+/**
+ * Simulates a restart of the machine, after which only synced data is promised.
+ * @param end  of the log, as it was on the disk
+ */
 function failPower(folder: string, end = readFileSync(join(folder, LOG_END_FILE))): void {
   end.fill(7, 16);
   end.writeUInt32BE(crc32(end.subarray(4)), 0);
@@ -148,7 +151,7 @@ for (const safety of SAFETIES)
     }));
 
 test("after a power failure only what was on the disk is missed", async () => {
-  /** Of 41 to 50, of which 45 and before were synced if anybody asked for it. */
+  /** The last promised group of 41 to 50; groups up to 45 were synced if a caller requested it. */
   const promised = { "written-to-disk": 50, synced: 45, written: FILED };
   for (const safety of SAFETIES)
     await withLog(safety, async (log, folder) => {
@@ -167,7 +170,7 @@ test("after a power failure only what was on the disk is missed", async () => {
         const { unsynced } = readLog(folder, { marker, sequence: FILED });
         assert.equal(unsynced, 50 - Math.max(last, promised[safety]), `${safety}, up to ${last}`);
       }
-      // The system had not written it yet: it is older than the log.
+      // The operating system had not written it yet: it is older than the log.
       failPower(folder, begun);
       writeFileSync(path, bytes);
       assert.deepEqual(remains(folder), { numbers: range(41, 50), lost: 0 }, safety);

@@ -1,4 +1,4 @@
-/** What the timeline keeps: every command that may write, by the table itself. */
+/** Tests which commands the timeline records: every command that may write, by the table itself. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { commands } from "../../../store/command-table.js";

@@ -1,4 +1,4 @@
-/** The clock of a lone daemon: a step is believed only when it has lasted. */
+/** Tests the clock of a daemon without peers: it follows a step only after the step has lasted. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { SteadyClock } from "../../../timeline/entries/steady-clock.js";

@@ -1,4 +1,4 @@
-/** What is stored of an entry: given back as it was, and no damage goes unseen. */
+/** Tests the stored value of an entry: it is read as it was written, and all damage is detected. */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";

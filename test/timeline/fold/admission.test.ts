@@ -1,6 +1,6 @@
 /**
- * Small units with large effects: refused before they are recorded, folded as ever where they are recorded, and bounded wherever they
- * are folded from CLUSTER SEMANTICS 2 on. Source: docs/decisions/0047-budgets-count-what-is-produced.md, docs/limits.md.
+ * Tests small units with large effects: refused before they are recorded, folded unchanged if they were recorded, and
+ * bounded from CLUSTER SEMANTICS 2 on. Source: docs/decisions/0047-budgets-count-what-is-produced.md, docs/limits.md.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -29,7 +29,7 @@ const inserted = (name: string, at: number, documents = DOCUMENTS) =>
 const padding = (place: number) =>
   ["MDB.UPDATE", "d", "c", "1", `{"q":{},"u":{"$set":{"q.${place}":1}},"multi":true}`] as const;
 
-/** A unit each, that does more than `STEPS` by itself or with what is in the same envelope. */
+/** Units that exceed `STEPS` alone or with the rest of the same envelope. */
 const LARGE: Readonly<Record<string, readonly (readonly string[])[]>> = {
   "an array that is filled up in many documents": [padding(500)],
   "a string that is filled up": [["SETRANGE", "k", "10000000", "x"]],
@@ -80,7 +80,7 @@ test("SQL that calculates much of few rows is refused, wherever it does so", () 
   const before = canonicalState(fold.database);
   for (const text of statements(long)) assert.equal(sql(9, text), "too-much", text);
   assert.deepEqual(canonicalState(fold.database), before);
-  // The rest would double the rows each time.
+  // The remaining ones would double the rows each time.
   for (const [i, text] of statements("a+1").slice(0, 3).entries())
     assert.notEqual(sql(10 + i, text), "too-much", text);
 });
@@ -129,7 +129,7 @@ test("a timeline records nothing of what it refuses, and folds what another daem
   assert.deepEqual(canonicalState(again.timeline.database), canonicalState(free.timeline.database));
 });
 
-/** Documents that are filled up to a place; twice as many elements count. */
+/** The index up to which documents are filled; twice as many elements count. */
 const PLACE = 1_400_000;
 const TOO_MANY = Math.ceil(PRODUCED_MAX / (2 * PLACE)) + 1;
 

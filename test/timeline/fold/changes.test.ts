@@ -1,4 +1,4 @@
-/** What is told of the changes that a fold makes: events once, when a command is first applied; keys as often as they change. */
+/** Tests the reported changes of a fold: events once, when a command is first applied; keys as often as they change. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Changes } from "../../../engine/backends/changes.js";
@@ -76,7 +76,7 @@ test("a key's time is told to be over once: when it is, or when a command that c
   assert.deepEqual(heard.taken().events, ["0 expired l", "0 new l", "0 set l"]);
   database.reportExpired(AT + 200);
   assert.deepEqual(heard.taken(), { events: ["0 expired k"], keys: ["0 k"] });
-  // The fold removes it now, and again when the command is done again.
+  // The fold removes it now, and again when the command is redone.
   subject.merge(entry("d", 300, ["SET k 2"]));
   subject.merge(entry("c", 290, ["EXISTS k", "GET k", "SET k 1"]));
   database.reportExpired(AT + 400);

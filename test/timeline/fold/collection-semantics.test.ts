@@ -1,7 +1,7 @@
 /**
- * What recorded MDB commands mean in the fold: what came with version 3 (`dialect: 2`, indexes that expire documents, MDB.RENAME, MDB.STATS
- * and MDB.EXPLAIN in a unit that is recorded) is an error
- * without effect until CLUSTER SEMANTICS 3, as in the releases before it, wherever the switch comes in time.
+ * Tests recorded MDB commands in the fold: the features of version 3 (`dialect: 2`, indexes that expire documents,
+ * MDB.RENAME, MDB.STATS and MDB.EXPLAIN in a recorded unit) are errors without effect until CLUSTER SEMANTICS 3, as in
+ * earlier releases, whenever the switch arrives.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -26,7 +26,7 @@ const SETUP = [
   mdb("b", 11, "MDB.INSERT", "d", "c", "1", '{"_id":2,"n":2}', '{"_id":3,"n":3}'),
 ];
 
-/** Each with what only version 3 knows. */
+/** Entries that only version 3 knows. */
 const LATER: readonly Entry[] = [
   mdb("e", 20, "MDB.UPDATE", "d", "c", "1", '{"q":{"_id":2},"u":{"$set":{"n":7}},"dialect":2}'),
   mdb(
@@ -59,7 +59,7 @@ const LATER: readonly Entry[] = [
   mdb("j", 25, "MDB.CREATEINDEXES", "d", "c", '{"key":{"t":1},"name":"t","expireAfterSeconds":5}'),
   mdb("k", 26, "MDB.RENAME", "d", "c", "d", "o", "0"),
 ];
-/** An unknown command keeps the whole unit from being carried out. */
+/** An entry whose unknown command keeps the complete unit from being applied. */
 const WHOLE = entry(
   "l",
   27,
@@ -70,7 +70,7 @@ const WHOLE = entry(
   { ...byRoot, multi: true },
 );
 
-/** So does one that only reads. */
+/** Entries whose unknown command only reads, with the same effect. */
 const READING = ["MDB.STATS d c", 'MDB.EXPLAIN d c {"filter":{"_id":1}}'].map((text, index) =>
   entry(`m${index}`, 28 + index, [["SET", `r${index}`, "v"], text.split(" ")], { ...byRoot, multi: true }),
 );

@@ -1,4 +1,7 @@
-/** Ids of entries that are counted (`DOC.INSERT document COUNT`): every order of arrival gives the same ids, and no entry is lost. */
+/**
+ * Tests counted ids of a document's entries (`DOC.INSERT document COUNT`): every order of arrival produces the same
+ * ids, and no entry is lost.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Database } from "../../../store/database.js";
@@ -23,7 +26,7 @@ const newFold = () =>
 const asked = ({ database }: Fold, ...argv: string[]) =>
   shown(database.execute(argv, { at: AT + 1_000_000, db: 0, id: "ask" }));
 
-/** The ids of a document's entries, by their marks. */
+/** Returns the ids of a document's entries, by their marks. */
 function idsIn(fold: Fold): Map<string, string> {
   const items = asked(fold, "DOC.GET", "d").matchAll(/"([^"]+)" "\{\\"mark\\":\\"([^"\\]+)\\"\}"/g);
   return new Map([...items].map(([, id, mark]) => [mark as string, id as string]));

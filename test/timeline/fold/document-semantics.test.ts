@@ -1,4 +1,7 @@
-/** What equality means to writes of documents in the fold: members are compared as they were until CLUSTER SEMANTICS 2, wherever it comes in time. */
+/**
+ * Tests equality in writes of documents in the fold: members are compared in the old way until CLUSTER SEMANTICS 2,
+ * whenever it arrives.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Database } from "../../../store/database.js";
@@ -39,7 +42,7 @@ test("DOC.UPDATE chooses and compares as it did before the switch, and as PHP af
     entry(name, at, [["DOC.UPDATE", "d", ...words]], byRoot);
   const fold = newFold();
   fold.merge([...DOCUMENT, update("e", 5, JSON.stringify({ id: BEYOND }), "QUERY", QUERY)]);
-  // Both are chosen, and nothing changes, for what they have counts as the same.
+  // Both are selected, and nothing changes, since their values count as equal.
   assert.equal(asked(fold, "DOC.COUNT", "d", "WHERE", QUERY), ":1");
   fold.merge([entry("c", 4, ["CLUSTER SEMANTICS 2"], byRoot)]);
   assert.equal(asked(fold, "DOC.COUNT", "d", "WHERE", QUERY), ":0");

@@ -1,6 +1,6 @@
 /**
- * Entries in any order of arrival, batches, cuts and restarts give the state, the ring and the answers of entries in
- * order. DBSYNC_SEED replays a run, DBSYNC_SEEDS makes it longer.
+ * Tests that entries in any order of arrival, batches, cuts and restarts produce the state, the key ring and the
+ * answers of entries in order. DBSYNC_SEED replays a run, DBSYNC_SEEDS makes it longer.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -58,16 +58,16 @@ test(`so it is for every family of commands (seed ${seed})`, () => {
   });
 });
 
-/** One timeline that arrives piece by piece, checked after each merge. */
+/** One timeline that arrives in parts, checked after each merge. */
 class Run {
   readonly #random: SeededRandom;
   readonly #genesis: Genesis;
   #fold: Fold;
-  /** Of what has been merged. */
+  /** The naive state of the merged entries. */
   #naive: NaiveState;
   #pending: Entry[];
   #merged: Entry[] = [];
-  /** Whether expired keys were dropped, which DBSIZE and the like show. */
+  /** Whether expired keys were dropped, which DBSIZE and similar commands show. */
   #hasDropped = false;
 
   constructor(run: number, focus: { family: Family; number: number } | null = null) {
@@ -134,7 +134,7 @@ class Run {
     assert.equal(this.#fold.newest?.id, newest.id);
   }
 
-  /** What would need more than is allowed, or is only got ready for, changes nothing. */
+  /** Checks that a merge that exceeds its budget, or is only prepared, changes nothing. */
   #refuse(batch: readonly Entry[], cost: number): void {
     const [first] = batch.toSorted(compareEntries) as [Entry];
     while (
@@ -147,7 +147,7 @@ class Run {
     assert.deepEqual([this.#fold.redone, this.#fold.ring], [redone, ring]);
   }
 
-  /** At a date below which nothing is to come. */
+  /** Cuts at a date below which nothing arrives any more. */
   #cut(): void {
     const before = Math.min(...this.#pending.map(({ envelope: { at } }) => at), EPOCH + 200_000_000);
     const { cutAt } = this.#fold;
@@ -158,7 +158,7 @@ class Run {
     this.#fold.dropExpired(this.#random.oneOf([1, 1000]));
   }
 
-  /** A new fold of what has been merged: some of it without a way back, the rest in any order. */
+  /** Creates a new fold of the merged entries: some without undo records, the rest in any order. */
   #restart(): void {
     const sorted = this.#merged.toSorted(compareEntries);
     const cutAt = this.#random.between(EPOCH, this.#fold.cutAt);
@@ -184,7 +184,7 @@ class Run {
       if (answer === undefined) continue;
       const what = JSON.stringify([unit.commands, unit.entry.envelope.at - EPOCH]);
       assert.equal(answer.late, isLate(unit, before.units), `late: ${what}`);
-      // A late read is answered of the state as it is.
+      // A late read is answered from the state as it is.
       const isExact = mayWrite(unit) || !answer.late || unit.commands.every(isKeyCommand);
       if (isExact) assert.equal(answer.outcome, unit.outcome, what);
       if (isExact && !(this.#hasDropped && showsExpired(unit)) && !showsInnerOrder(unit))
@@ -193,7 +193,7 @@ class Run {
   }
 }
 
-/** Without what no unit to come can see. */
+/** Returns the keys of a database without those that no later unit can see. */
 function seenAfter(database: Database, cutAt: number): string[] {
   return canonicalState(database).filter((line) => {
     const expire = (JSON.parse(line) as [number, string, string, number])[3];
@@ -210,7 +210,7 @@ function compareNaive(a: NaiveUnit, b: NaiveUnit): number {
   return compareEntries(a.entry, b.entry) || a.index - b.index;
 }
 
-/** Units of the ring and of data do not touch each other. */
+/** Whether a unit arrives late. Units of the key ring and of data do not affect each other. */
 function isLate(unit: NaiveUnit, applied: readonly NaiveUnit[]): boolean {
   const later = applied.filter((other) => compareNaive(other, unit) > 0);
   if (isRingUnit(unit)) return later.some((other) => isRingUnit(other) && mayChange(other));
@@ -219,13 +219,13 @@ function isLate(unit: NaiveUnit, applied: readonly NaiveUnit[]): boolean {
   return later.some((other) => mayWrite(other) && conflict(touchesOfUnit(other, DATABASES) ?? [], touches));
 }
 
-/** Told from its bytes. */
+/** Whether a unit changes the key ring, from its bytes. */
 function isRingUnit({ entry, commands }: NaiveUnit): boolean {
   if (entry.envelope.if !== null || !commands.every(isKeyCommand)) return false;
   return !commands.some((argv) => resolveCommand(argv) instanceof CommandFailure);
 }
 
-/** How many units have to be done again, by the rule as it is worded. @param units  all, in their order */
+/** Returns how many units must be redone, by the rule's definition. @param units  all, in order */
 function affectedIn(
   units: readonly NaiveUnit[],
   isNew: ReadonlySet<Entry>,

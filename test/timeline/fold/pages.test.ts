@@ -1,7 +1,7 @@
 /**
- * Answers that are found page by page, or in steps between which other commands run, have each element that is there throughout, although
- * late entries undo and redo the writes that made it. test/timeline/fold/scan-order.test.ts has the same for SCAN and its family.
- * DBSYNC_SEED replays a run.
+ * Tests that answers found page by page, or in steps between which other commands run, contain each element that exists
+ * throughout, although late entries undo and redo its writes. test/timeline/fold/scan-order.test.ts tests the same for
+ * SCAN and its family. DBSYNC_SEED replays a run.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -17,13 +17,13 @@ import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
 import { AT, entry, Subject } from "../support/fold-subject.js";
 
 const ELEMENTS = 700;
-/** More keys than documents of which are read in one go. */
+/** More keys than are read in one step in search of documents. */
 const OTHER_KEYS = 10_050;
 const RUNS = amount(2, 12);
 const NOW = AT + 1_000_000;
-/** After all other writes. */
+/** A date after all other writes. */
 const CLAIMED_AT = 900_000;
-/** Milliseconds between two writes, so that late ones go between. */
+/** Milliseconds between two writes, so that late ones fit between them. */
 const STEP_MS = 10;
 
 const seed = seedOfRun();
@@ -31,13 +31,16 @@ const nameOf = (number: number) => `stays:${number}`;
 
 interface Walk {
   readonly name: string;
-  /** Writes of an element, each a unit. */
+  /** Returns the writes of an element, each a unit. */
   add(element: string): string[];
-  /** Late writes that change no element, dated before those of `element`. */
+  /** Returns late writes that change no element, dated before those of `element`. */
   late(element: string, number: number): string[];
-  /** Before all elements. */
+  /** Writes before all elements. */
   readonly before?: readonly string[];
-  /** Reads until all is found; late entries arrive at each `yield`. @returns the elements, as often as they were found */
+  /**
+   * Reads until everything is found; late entries arrive at each `yield`.
+   * @returns the elements, as often as they were found
+   */
   read(subject: Subject, random: SeededRandom): Steps<readonly ByteString[]>;
 }
 
@@ -60,7 +63,7 @@ function* inSteps({ fold }: Subject, argv: readonly string[]): Steps<readonly Re
   const unit = { at: NOW, db: 0, id: "u".repeat(36), takesSteps: true };
   const reply = fold.database.run(command, argv, unit);
   assert.ok(reply instanceof StepReply, `${argv[0]} is answered in one step`);
-  // The listeners' units are used again for other commands.
+  // The listeners reuse their units for other commands.
   Object.assign(unit, { at: 0, db: 1 });
   for (const _ of reply.steps()) yield;
   return reply.items;
@@ -90,7 +93,7 @@ const stream = {
   late: (_: string, number: number) => [`XADD x * name late:${number}`],
 };
 
-/** All entries are pending: each is read when it is added. */
+/** A group in which all entries are pending, since each is read when it is added. */
 const group = {
   before: ["XGROUP CREATE x g 0 MKSTREAM"],
   add: (element: string) => [...stream.add(element), "XREADGROUP GROUP g one STREAMS x >"],
@@ -108,7 +111,7 @@ const documents = {
     'DOC.INSERT template {"name":"whole"}',
     ...Array.from({ length: OTHER_KEYS }, (_, number) => `SET other:${number} 1`),
   ],
-  // What is there before the document has the same key.
+  // A value of another type has the same key before the document.
   add: (element: string) => [`SET ${element} text`, `COPY template ${element} REPLACE`],
   late: (element: string) => [`SET ${element} earlier`],
 };
@@ -189,7 +192,7 @@ const walks: readonly Walk[] = [
       for (let i = 0; i < found.length; i += 2) {
         const entries = found[i + 1];
         assert.ok(entries instanceof EntriesReply);
-        // An empty document is one whose writes were undone.
+        // The writes of an empty document were undone.
         if (entries.size === 1) names.push(text(found[i]));
       }
       return names;

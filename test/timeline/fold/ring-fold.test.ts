@@ -1,4 +1,7 @@
-/** The key ring in the fold: rights as of a unit's place, whatever comes when, and what a late change redoes. */
+/**
+ * Tests the key ring in the fold: permissions as of a unit's position, in any order of arrival, and what a late change
+ * redoes.
+ */
 import assert from "node:assert/strict";
 import { afterEach, test } from "node:test";
 import { entry, hexId, key, pem, ROOT, Subject } from "../support/fold-subject.js";

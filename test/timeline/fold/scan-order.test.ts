@@ -1,6 +1,6 @@
 /**
- * SCAN, HSCAN, SSCAN and ZSCAN return each element that is there from their first page to their last, although late entries undo and redo
- * the writes that made elements between the pages. DBSYNC_SEED replays a run.
+ * Tests that SCAN, HSCAN, SSCAN and ZSCAN return each element that exists from their first page to their last, although
+ * late entries undo and redo the writes of elements between the pages. DBSYNC_SEED replays a run.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -20,7 +20,7 @@ interface Family {
   add(element: string): string;
   remove(element: string): string;
   page(cursor: string): string;
-  /** Answered items for each element. */
+  /** Reply items for each element. */
   readonly items: number;
 }
 
@@ -82,7 +82,7 @@ for (const family of families)
         for (const element of elements) found.add(element);
         cursor = next;
         if (late >= LATE) continue;
-        // Before the write of this element: a write of it, or of one that goes again or stays.
+        // Before the write of this element: a write of it, or of one that is removed later or stays.
         const at = random.below(ELEMENTS);
         const [name, other] = [names[at] as string, `late:${late}`];
         const units = random.oneOf([

@@ -1,6 +1,7 @@
 /**
- * CLUSTER SEMANTICS in the fold: each unit means what the ring says at its place, in whatever order all come; and where a
- * release does not know what that is, it applies nothing. DBSYNC_SEED replays a run, DBSYNC_SEEDS makes it longer.
+ * Tests CLUSTER SEMANTICS in the fold: each unit has the meaning that the key ring defines at its position, in any
+ * order of arrival; a release that does not know this meaning applies nothing. DBSYNC_SEED replays a run, DBSYNC_SEEDS
+ * makes it longer.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";

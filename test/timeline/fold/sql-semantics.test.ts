@@ -1,6 +1,6 @@
 /**
- * What SQL means in the fold: English statements that write keep their meaning until CLUSTER SEMANTICS 2, and those with the words of version 3
- * are errors until CLUSTER SEMANTICS 3, wherever it comes in time. DBSYNC_SEED replays a run.
+ * Tests SQL in the fold: English statements that write retain their meaning until CLUSTER SEMANTICS 2, and those with
+ * keywords of version 3 are errors until CLUSTER SEMANTICS 3, whenever it arrives. DBSYNC_SEED replays a run.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -65,7 +65,7 @@ test("a list of values is an error before CLUSTER SEMANTICS 3, which the error n
 const RUNS = amount(5, 100);
 const seed = seedOfRun();
 
-/** Runs a statement by a version of what commands mean. */
+/** Runs a statement by a semantics version. */
 function run(database: Database, version: number, statement: string): string {
   const argv = ["SQL", "d", bytesOfText(statement)];
   const row = SEMANTICS.table(version)?.resolve(argv);
@@ -103,7 +103,7 @@ test(`what is recorded means the same by version 2 and 3, or is an error by 1 an
         assert.match(run(database, version, statement), /CLUSTER SEMANTICS 3"?$/, where);
         assert.deepEqual(canonicalState(database), before, where);
       }
-      // Earlier releases had no such statement, except that a call of any name is one; they refused it when they ran it.
+      // Earlier releases parsed it only as a call, which may have any name, and refused it when they ran it.
       const recorded = parse(bytesOfText(statement), "recorded").statement;
       assert.ok(
         recorded instanceof SqlMistake || /\b(?:abs|round|length|coalesce|lower|upper)\(/i.test(statement),

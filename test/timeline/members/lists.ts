@@ -1,4 +1,4 @@
-/** Member lists for tests: ids are one letter, as often as it takes. */
+/** Member lists for tests: ids are one repeated letter. */
 import { createHash } from "node:crypto";
 import { listHash, type MemberList } from "../../../protocol/members/member-list.js";
 import {
@@ -17,7 +17,7 @@ export const sha256 = (bytes: Buffer): string =>
 
 export const known = (list: MemberList): KnownList => ({ hash: listHash(list, sha256), list });
 
-/** After these, with and without so many. */
+/** Returns the next list after some, with daemons added or removed. */
 export function after(
   parents: readonly KnownList[],
   change: { add?: string; leave?: string },
@@ -36,7 +36,7 @@ export function listAfter(
   return list;
 }
 
-/** What is wrong with a list after these, once something in it was changed. */
+/** Returns what is wrong with a list after some, once a field was changed. */
 export const problemAfter = (
   parents: readonly KnownList[],
   { list }: KnownList,

@@ -1,4 +1,4 @@
-/** The rules of members, each by itself; what they come to together is in test/simulation/members. */
+/** Tests each rule of members alone; test/simulation/members tests their combination. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { standingOf } from "../../../protocol/members/succession.js";
@@ -102,7 +102,7 @@ test("a joiner begins where nothing can have been called final that is not here"
     assert.equal(begins(change, change), null);
   }
   assert.equal(joinedWatermark("L", idsOf("BC"), new Map(), 100), null);
-  // Ahead of the time: only when there is no other that has yet to speak.
+  // Ahead of the time: only if no other member has yet to report.
   assert.equal(begins({ list: "K" }, {}, 19), null);
   assert.equal(begins({ isPulled: false }, {}, 19), null);
   assert.equal(begins({ list: "K" }, {}, 20), 20);

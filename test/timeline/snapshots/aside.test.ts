@@ -1,4 +1,7 @@
-/** A member's snapshot is taken over if it is the very one that was agreed on and still wanted, and what it replaces is kept. */
+/**
+ * Tests that a member's snapshot is taken only if it is the agreed one and still requested, and that the replaced data
+ * is put aside.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { canonicalState } from "../../../store/digest.js";
@@ -16,7 +19,7 @@ const OPTIONS: SubjectOptions = { every: 50, limits: { retainMs: 300_000 } };
 const MARKS: readonly MarkName[] = ["watermark", "pruned", "snapshots", "genesis"];
 const KEY_TEXT = Buffer.from(SPKIS[3] as string, "latin1").toString("base64");
 
-/** Where what is replaced is kept, and what becomes of that. */
+/** A fake folder for replaced data that records what happens to it. */
 class FakeAside implements AsideFolder {
   readonly name = "replaced/here";
   readonly storage = new MemoryStorage();
@@ -43,7 +46,7 @@ class FakeAside implements AsideFolder {
   }
 }
 
-/** It has forgotten what it wrote first; an administrator added a key on the way. */
+/** Creates a daemon that has forgotten its first writes, with a key added by an administrator. */
 async function makeGiver(name = "theirs"): Promise<TimelineSubject> {
   const giver = await new TimelineSubject(OPTIONS).open();
   await giver.writes(20, 2000, (i) => `SET k${i} ${name}`);
@@ -54,7 +57,7 @@ async function makeGiver(name = "theirs"): Promise<TimelineSubject> {
   return giver;
 }
 
-/** One with a past of its own, some of it forgotten. */
+/** Creates a daemon with a history of its own, some of it forgotten. */
 async function makeTaker(options: SubjectOptions = {}): Promise<TimelineSubject> {
   const taker = await new TimelineSubject({ ...OPTIONS, ...options }).open();
   await taker.writes(400, 2000, (i) => `SET own${i % 30} mine${i}`);
@@ -75,7 +78,7 @@ interface Adoption {
   readonly isWanted?: () => boolean;
 }
 
-/** @returns what the owner was told, in order. @throws Error  as it was told */
+/** Returns the owner's notifications, in order. @throws Error  the failure that the owner received */
 async function adopt(taker: TimelineSubject, adoption: Adoption): Promise<string[]> {
   const { staged, agreed = staged.seal, isWanted = () => true } = adoption;
   const told: string[] = [];
@@ -97,7 +100,7 @@ async function adopt(taker: TimelineSubject, adoption: Adoption): Promise<string
   return told;
 }
 
-/** All that is on a disk, and what the state is. */
+/** Returns everything on a disk, and the state. */
 function contentsOf(storage: MemoryStorage, snapshots: Pick<MemorySnapshots, "list" | "read">) {
   return {
     entries: [...storage.entries(null, null)].map((pair) => pair.map((bytes) => bytes.toString("latin1"))),
@@ -124,7 +127,7 @@ async function assertUnchanged(taker: TimelineSubject, change: () => Promise<voi
   const before = all();
   await change();
   assert.deepEqual(all(), before);
-  // It goes on as before.
+  // It continues as before.
   taker.write("SET after 1");
   await taker.pass(1000);
   assert.deepEqual(taker.get("after"), bulk("1"));

@@ -1,4 +1,4 @@
-/** Which dates snapshots are made of: the roundest ones, upon which every daemon comes by itself. */
+/** Tests the dates of snapshots: the roundest ones, which every daemon selects independently. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { roundestDate, roundnessOf } from "../../../timeline/snapshots/cut-dates.js";
@@ -62,7 +62,7 @@ test(`whoever chooses from a stretch with another's choice in it takes that, or 
   assert.ok(same > RUNS / 20, `${same} of ${RUNS}`);
 });
 
-/** Dates that a daemon comes upon, which looks after each of some steps. */
+/** Returns the dates that a daemon finds if it checks after each of some steps. */
 function datesOf(from: number, to: number, step: () => number): number[] {
   const dates: number[] = [];
   for (let now = from, last = from; now < to; ) {

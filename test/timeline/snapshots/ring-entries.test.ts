@@ -1,4 +1,7 @@
-/** The key ring goes through a snapshot as the entries that made it, and of another daemon's nothing is believed. */
+/**
+ * Tests that the key ring passes through a snapshot as the entries that made it, and that another daemon's snapshot is
+ * verified completely.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ringEntryCheck } from "../../../cluster/replica/check-entry.js";
@@ -44,7 +47,7 @@ function keep(entries: readonly Entry[], genesis = () => genesisRing({ hasRoots:
   return { storage, genesis, databases: DATABASES_DEFAULT, hash };
 }
 
-/** What the entries make without a snapshot. */
+/** Returns the fold of the entries without a snapshot. */
 function foldOf(kept: Kept, until: number): Fold {
   const { steps } = new Refold({
     ...kept,
@@ -61,7 +64,7 @@ function foldOf(kept: Kept, until: number): Fold {
   return finish(steps);
 }
 
-/** What comes back from a snapshot of them. @param by  of which an earlier one is made first */
+/** Returns the result of reading a snapshot of the entries. @param by  the date of an earlier snapshot to make first */
 function throughSnapshot(kept: Kept, to: number, by: number | null = null): ReadState {
   const snapshots = new MemorySnapshots();
   if (by !== null) makeSnapshot({ ...kept, snapshots, from: null, to: by });
@@ -69,7 +72,7 @@ function throughSnapshot(kept: Kept, to: number, by: number | null = null): Read
   return finish(readSnapshot(snapshots.read(to) as Iterable<Buffer>, kept));
 }
 
-/** Everything that a ring is. */
+/** Returns the complete content of a key ring. */
 const ringOf = (ring: KeyRing) =>
   [canonicalRing(ring), [...ring.named.all()].sort()].map((part) => [...part]);
 
@@ -78,21 +81,21 @@ const hexId = (number: number) => hexOf(KEY_IDS[number] as string);
 const ROOT = KEY_IDS[1];
 const [ADDED, REVOKED, DENIED, DAEMON, MIXED] = [3, 4, 5, 6, 7] as const;
 
-/** One of each kind, a millisecond apart. */
+/** Returns one entry of each kind, a millisecond apart. */
 function ringEntries(): Entry[] {
   return [
     entryAt(START, `KEY ADD ${keyText(ADDED)} LABEL added RULES +@all ~*`, ROOT),
     entryAt(START + 1, `KEY ADD ${keyText(REVOKED)}`, ROOT),
     entryAt(START + 2, `KEY RULES ${hexId(ADDED)} +@read %R~x:*`, ROOT),
     entryAt(START + 3, `KEY REVOKE ${hexId(REVOKED)}`, ROOT),
-    // By an application: denied, and what it names is known for all that.
+    // By an application: denied, but the key that it names is known.
     entryAt(START + 4, `KEY ADD ${keyText(DENIED)}`),
     entryAt(START + 5, `CLUSTER ADD ${keyText(DAEMON)} LABEL d`, ROOT),
     mixed(START + 6),
   ];
 }
 
-/** Data and the ring in one envelope: two units, as each command is one. */
+/** Returns an envelope with data and key ring commands: two units, as each command is one. */
 function mixed(at: number): Entry {
   const { envelope } = entryAt(at, "SET mixed 1", ROOT);
   const commands = [...envelope.commands, ["KEY", "ADD", keyText(MIXED)]];

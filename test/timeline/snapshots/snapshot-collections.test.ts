@@ -1,4 +1,4 @@
-/** Collections through a snapshot: documents of all types, indexes, and bytes that no collection has written. */
+/** Tests collections in snapshots: documents of all types, indexes, and bytes that no collection has written. */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";

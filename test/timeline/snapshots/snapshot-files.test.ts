@@ -1,4 +1,4 @@
-/** Snapshots as files: whole or not there at all. */
+/** Tests that snapshot files are complete or absent. */
 import assert from "node:assert/strict";
 import { mkdtempSync, readdirSync, rmSync, statfsSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

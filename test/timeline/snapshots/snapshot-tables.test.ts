@@ -1,4 +1,4 @@
-/** Tables through a snapshot: any rows, and bytes that no table has written. */
+/** Tests tables in snapshots: any rows, and bytes that no table has written. */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";

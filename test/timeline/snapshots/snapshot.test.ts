@@ -1,4 +1,7 @@
-/** A state that went through a snapshot is the same, down to what later commands make of it; and no damage goes unseen. */
+/**
+ * Tests that a state is the same after a snapshot, including the results of later commands, and that all damage is
+ * detected.
+ */
 import assert from "node:assert/strict";
 import { createHash, generateKeyPairSync } from "node:crypto";
 import { test } from "node:test";
@@ -56,7 +59,7 @@ function genesis(): KeyRing {
   return ring;
 }
 
-/** What an administrator did to the ring, and the ring that it makes: keys with dates, rules, a label, revoked ones. */
+/** Returns an administrator's entries and the resulting key ring: keys with dates, rules, a label, revoked ones. */
 function grownRing(): { ring: KeyRing; ringEntries: Entry[] } {
   const ring = genesis();
   const signer = ring.find(hashOfBytes(root))!;
@@ -89,7 +92,7 @@ function read(chunks: Iterable<Buffer>, databases = DATABASES_DEFAULT): ReadStat
   return finish(readSnapshot(chunks, { genesis, databases, hash }));
 }
 
-/** What is left when keys that have expired are not looked at. */
+/** Returns the values without expired keys. */
 const seen = (database: Database, cutAt: number) =>
   canonicalState(database).filter((line) => {
     const expire = (JSON.parse(line) as unknown[])[3] as number;
@@ -97,7 +100,7 @@ const seen = (database: Database, cutAt: number) =>
   });
 
 test("the last expiry time there is comes back, wherever it stands in a frame", () => {
-  // Around the end of what a frame has room for at first.
+  // Around the first size of a frame's buffer.
   for (let length = 130_900; length < 131_100; length++) {
     const writer = new SnapshotWriter(hash);
     writer.bytes("k".repeat(length));
@@ -193,7 +196,7 @@ test("the key ring and the index come back in full", () => {
   assert.notEqual(restored.ring.judge(limited, [["SET", "x:1", "v"]], { conditions: null }), null);
 });
 
-/** Where the format stands, in four bytes. */
+/** The offset of the format, four bytes. */
 const FORMAT_AT = 16;
 
 test("every changed byte, every cut and every addition is found", () => {

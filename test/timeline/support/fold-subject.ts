@@ -1,4 +1,4 @@
-/** A fold, and entries for it in a few words: dates count from AT, units are named by the entry's name. */
+/** A fold, and a short notation for its entries: dates count from AT, units have the entry's name. */
 import { type ByteString, bytesOfText } from "../../../protocol/byte-string.js";
 import { type Envelope, hexOf, unitId } from "../../../protocol/version-2/envelope.js";
 import { Database } from "../../../store/database.js";
@@ -16,13 +16,13 @@ export const hexId = (number: number): ByteString => hexOf(key(number));
 export const pem = (number: number): ByteString => pemOfSpki(SPKIS[number] as ByteString);
 export const [APPLICATION, ROOT] = [0, 1] as const;
 
-/** A name filled up to an entry's id. */
+/** Pads a name to an entry's id. */
 export const idOf = (name: string): ByteString => bytesOfText(name).padEnd(32, "\0");
 export const unitOf = (name: string, index = 0): ByteString => unitId(idOf(name), index);
 
 type Fields = Partial<Omit<Envelope, "commands">>;
 
-/** @param lines  commands, their arguments parted by blanks or given one by one */
+/** Returns an entry. @param lines  commands, as text with spaces or as arrays of arguments */
 export function entry(
   name: string,
   at: number,
@@ -54,12 +54,12 @@ export class Subject {
     return this.merge(...entries).map(({ reply }) => shown(reply));
   }
 
-  /** A reply of the state as it is now. */
+  /** Returns a reply from the present state. */
   ask(line: string, at = 1_000_000): string {
     return shown(this.fold.database.execute(line.split(" "), { at: AT + at, db: 0, id: "ask" }));
   }
 
-  /** State and ring, of the fold and of the naive one. */
+  /** State and key ring, of the fold and of the naive one. */
   get states(): [string[], string[]] {
     const naive = naiveFold(this.#all, genesisRing({ hasRoots: this.#hasRoots }), 16);
     return [

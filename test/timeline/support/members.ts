@@ -1,4 +1,4 @@
-/** Two timelines without anything around them, and an exchange between them, for tests of reconciliation. */
+/** Two isolated timelines and an exchange between them, for tests of reconciliation. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Steps } from "../../../protocol/steps.js";
 import { DigestIndex, type DigestSet } from "../../../timeline/compare/digest-index.js";
@@ -14,7 +14,7 @@ export class Holder {
   readonly storage = new MemoryStorage();
   readonly index = new DigestIndex(this.storage);
 
-  /** A place that it has not. */
+  /** Adds an order key that it does not have. */
   add(place: Place, isRing = false): void {
     this.storage.put([[writePlace(place), EMPTY]]);
     this.index.add(place, isRing);
@@ -25,7 +25,7 @@ export class Holder {
     this.index.remove(place);
   }
 
-  /** Every place, as bytes in a string. */
+  /** Returns every order key, as a binary string. */
   all(set: DigestSet): ByteString[] {
     return [...this.index.places(set, null, null)].map((place) => place.toString("latin1"));
   }
@@ -40,14 +40,14 @@ export function randomId(random: SeededRandom): ByteString {
 export interface ExchangeCost {
   messages: number;
   bytes: number;
-  /** Of entries that were given, and those that the other had. */
+  /** The number of sent entries, and of those that the other side already had. */
   given: number;
   needless: number;
   /** Milliseconds of the longest step. */
   longestStep: number;
 }
 
-/** One exchange, with everything given that came out of it. */
+/** Runs one exchange and sends all entries that it requests. */
 export function exchange(one: Holder, other: Holder, set: DigestSet, salt: number): ExchangeCost {
   const cost: ExchangeCost = { messages: 0, bytes: 0, given: 0, needless: 0, longestStep: 0 };
   let message: Buffer | null = run(start(one.index, set, salt), cost);

@@ -1,6 +1,6 @@
 /**
- * The simplest ways to what the fold must come to: all entries sorted and applied on an empty store; and from what each
- * unit touches, which units a late one has to do with. Slow, and short enough to be believed.
+ * A simple and slow reference for the fold: all entries sorted and applied to an empty store; and, from what each unit
+ * touches, the units that a late one affects.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, type Reply } from "../../../protocol/reply.js";
@@ -27,7 +27,7 @@ export interface NaiveUnit {
 export interface NaiveState {
   readonly database: Database;
   readonly ring: KeyRing;
-  /** In their order. */
+  /** All units in order. */
   readonly units: readonly NaiveUnit[];
 }
 
@@ -43,7 +43,7 @@ export function naiveUnits(entry: Entry): NaiveUnit[] {
   }));
 }
 
-/** @param ring  of genesis; it is changed */
+/** Folds entries. @param ring  the initial key ring; it is changed */
 export function naiveFold(entries: readonly Entry[], ring: KeyRing, databases: number): NaiveState {
   const database = new Database({ databases });
   const units = entries.toSorted(compareEntries).flatMap(naiveUnits);
@@ -88,14 +88,14 @@ function applied(
   return { reply, outcome: "applied" };
 }
 
-/** As KeySpec's, with the database's number or -1. */
+/** A touched key, as in KeySpec, with the database's number or -1. */
 export interface NaiveTouch {
   readonly db: number;
   readonly key: ByteString | null;
   readonly writes: boolean;
 }
 
-/** What a unit touches; null: nothing that the lists know of, for it can have no effect on data whatever comes. */
+/** Returns what a unit touches; null: nothing in the command tables, so that it cannot affect data. */
 export function touchesOfUnit(unit: NaiveUnit, databases: number): NaiveTouch[] | null {
   const { db, if: conditions } = unit.entry.envelope;
   if (db >= databases || unit.commands.some((argv) => isKeyCommand(argv) || connectionMistake(argv) !== null))
@@ -110,7 +110,7 @@ export function touchesOfUnit(unit: NaiveUnit, databases: number): NaiveTouch[] 
   return touches.filter((touch) => touch.db < databases);
 }
 
-/** Whether some command of a unit may write. */
+/** Whether a command of the unit may write. */
 export function mayWrite({ commands }: NaiveUnit): boolean {
   return commands.some((argv) => {
     const command = resolveCommand(argv);

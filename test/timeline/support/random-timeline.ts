@@ -1,6 +1,6 @@
 /**
- * Random entries by several signers, over all commands: of the databases and of the key ring, in `multi`, with
- * conditions, at equal dates, malformed and not permitted ones among them.
+ * Random entries by several signers, of all commands: on the databases and on the key ring, in `multi`, with
+ * conditions, at equal dates, including malformed and forbidden ones.
  */
 import { createHash } from "node:crypto";
 import { type ByteString, bytesOf } from "../../../protocol/byte-string.js";
@@ -25,11 +25,11 @@ import type { SeededRandom } from "../../support/seeded-random.js";
 
 export const hash = (bytes: ByteString) => bytesOf(createHash("sha256").update(bytes, "latin1").digest());
 
-/** An Ed25519 key that nobody can sign with. */
+/** Returns an Ed25519 public key without a private key. */
 const spkiOf = (number: number): ByteString =>
   `\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\x00${hash(`key ${number}`)}`;
 
-/** Public keys: an application's, two administrators', others that may come later. */
+/** Public keys: one of an application, two of administrators, and some that may be added later. */
 export const SPKIS: readonly ByteString[] = Array.from({ length: 8 }, (_, i) => spkiOf(i));
 export const KEY_IDS: readonly ByteString[] = SPKIS.map(hash);
 const [APPLICATION, ROOT, OTHER_ROOT] = [0, 1, 2] as const;
@@ -38,7 +38,7 @@ export interface Genesis {
   readonly hasRoots: boolean;
 }
 
-/** @param known  default: what this release knows */
+/** Returns the initial key ring. @param known  default: the versions of this release */
 export function genesisRing({ hasRoots }: Genesis, known = SEMANTICS): KeyRing {
   const ring = new KeyRing({ hash, known });
   ring.addGenesis("application", SPKIS[APPLICATION] as ByteString);
@@ -46,7 +46,7 @@ export function genesisRing({ hasRoots }: Genesis, known = SEMANTICS): KeyRing {
   return ring;
 }
 
-/** An envelope as the timeline has it; its signature is somebody else's business. */
+/** Returns an entry as the timeline stores it, with a signature that is not checked here. */
 export function entryOf(
   fields: Partial<Envelope> & Pick<Envelope, "commands" | "at">,
   id: ByteString = hash(JSON.stringify(fields)),
@@ -69,7 +69,7 @@ export function entryOf(
   return { id, body, signature: Buffer.alloc(0), envelope };
 }
 
-/** By the id that its body has, as a storage expects it. */
+/** Returns an entry with the id of its body, as a storage requires it. */
 export function withId(entry: Entry): Entry {
   return { ...entry, id: hash(bytesOf(signedBytes(entry.body))) };
 }
@@ -82,7 +82,7 @@ const RULES: readonly (readonly ByteString[])[] = [
   ["+@write", "%R~*", "%W~x:*"],
   ["-@all"],
 ];
-/** Databases in use, and one that does not exist. */
+/** The number of databases in use, and one that does not exist. */
 const DATABASES_USED = 3;
 const DATABASE_ABSENT = 16;
 
@@ -91,13 +91,13 @@ export class RandomTimeline {
   readonly #random: SeededRandom;
   readonly #g: Generator;
   readonly #grammars: readonly CommandGrammar[];
-  /** How much of it concerns the key ring. */
+  /** The share of entries that concern the key ring. */
   readonly #ringShare: number;
-  /** Dates between which entries lie, and how many different ones. */
+  /** The range of dates, and the number of different ones. */
   readonly #span: number;
   readonly #made: Entry[] = [];
 
-  /** @param family  whose commands it prefers; default: one or all of them */
+  /** Creates a generator. @param family  whose commands it prefers; default: one family or all */
   constructor(random: SeededRandom, family?: Family) {
     this.#random = random;
     this.#g = new Generator({ random, now: EPOCH });
@@ -105,7 +105,7 @@ export class RandomTimeline {
     this.#ringShare = random.oneOf([0, 0, 0.1, 0.3]);
     this.#span = random.oneOf([10, 1000, 1_000_000, 100_000_000]);
     const whole = random.chance(0.3);
-    // Behind a version of commands that this release does not know nothing is folded: test/timeline/fold/semantics.test.ts has those.
+    // After an unknown semantics version nothing is folded: test/timeline/fold/semantics.test.ts tests that.
     const known = commandGrammars.filter(({ name }) => name !== "CLUSTER|SEMANTICS");
     const allowed = known.filter(({ name }) => whole || !/^(FLUSH|SWAPDB|DBSIZE|SORT)/.test(name));
     const { commands } = family ?? random.oneOf(families);

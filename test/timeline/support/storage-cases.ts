@@ -1,4 +1,4 @@
-/** What every storage does; each test file names it for its own. */
+/** Test cases for every storage; each storage's test file runs them. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Place, writePlace } from "../../../timeline/entries/entry.js";

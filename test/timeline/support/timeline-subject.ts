@@ -1,4 +1,4 @@
-/** A timeline whose clock, turns of the event loop, storage and snapshots a test has in its hands. */
+/** A timeline whose clock, turns of the event loop, storage and snapshots a test controls. */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { type ByteString, bytesOf } from "../../../protocol/byte-string.js";
@@ -24,7 +24,7 @@ export const START = 1_790_000_000_000;
 export const MINUTE_MS = 60_000;
 export const DAY_MS = 86_400_000;
 export const MEMBER = "m".repeat(32);
-/** Milliseconds that a look at the uptime takes, where a refold is to stop after each 64 entries. */
+/** Milliseconds that a read of the uptime takes, if a refold is to stop after each 64 entries. */
 const LOOK_MS = 6;
 
 export interface SubjectOptions {
@@ -35,17 +35,17 @@ export interface SubjectOptions {
   readonly isAlone?: boolean;
   readonly limits?: Partial<TimelineLimits>;
   readonly now?: number;
-  /** Whether members find each of its snapshots the same as theirs, at its next tick; default: they do. */
+  /** Whether members confirm each of its snapshots at its next tick; default: they do. */
   readonly isCertified?: boolean;
   readonly refusesRing?: RefuseRingEntry;
   readonly openAside?: OpenAside;
   readonly openLetters?: OpenLetters;
   readonly keepDamaged?: Keeping["keep"];
-  /** Default: what is kept is on the disk at once. */
+  /** Syncs damaged entries; default: data is on the disk immediately. */
   readonly syncDamaged?: Keeping["synced"];
-  /** What commands mean, by number; default: what this release knows. */
+  /** Semantics by version; default: the versions of this release. */
   readonly known?: Semantics;
-  /** Receives the sentences of errors. */
+  /** Receives the messages of errors. */
   readonly errors?: string[];
 }
 
@@ -53,7 +53,11 @@ export const hash = (bytes: Buffer) => bytesOf(createHash("sha256").update(bytes
 
 let made = 0;
 
-/** @param command  words @param signer  id of its key; default: the application's of genesis */
+/**
+ * Returns an entry.
+ * @param command  arguments as text
+ * @param signer  id of its key; default: the application's initial key
+ */
 export function entryAt(at: number, command: string, signer?: ByteString): Entry {
   const key = signer === undefined ? {} : { key: signer };
   const nonce = String(made++).padStart(16, "0");
@@ -70,13 +74,13 @@ export class TimelineSubject {
   readonly storage: MemoryStorage;
   readonly snapshots: SnapshotStore;
   readonly timeline: Timeline;
-  /** Entries that the owner was told to be on disk. */
+  /** Entries reported to the owner as being on disk. */
   readonly told: Entry[] = [];
-  /** What the owner was told of members' entries that the state has. */
+  /** Members' entries reported to the owner as part of the state. */
   readonly folded: { readonly entries: readonly Entry[]; readonly answered: readonly FoldedEntry[] }[] = [];
   /** Milliseconds since 1970. */
   now: number;
-  /** Whether each turn of a refold takes 64 entries only. */
+  /** Whether each turn of a refold takes only 64 entries. */
   isSlow = false;
   readonly #options: SubjectOptions;
   readonly #steps: (() => void)[] = [];
@@ -143,7 +147,7 @@ export class TimelineSubject {
     return this;
   }
 
-  /** Another process with the same disk. The entries that this one has not flushed are there too. */
+  /** Returns a new process with the same disk, including entries that this one has not flushed. */
   restarted(options: SubjectOptions = {}): TimelineSubject {
     const { storage, snapshots, now } = this;
     return new TimelineSubject({ ...this.#options, storage, snapshots, now, ...options });
@@ -170,14 +174,14 @@ export class TimelineSubject {
     this.#uptime += ms;
   }
 
-  /** A write of now, taken first-hand. */
+  /** Writes an entry dated now, as from a client. */
   write(command: string, at = this.now): Entry {
     const entry = entryAt(at, command);
     assert.equal(this.timeline.take(entry).kind, "taken");
     return entry;
   }
 
-  /** Writes, one each so many milliseconds. */
+  /** Writes entries at the given interval. */
   async writes(count: number, stepMs: number, command: (i: number) => string): Promise<Entry[]> {
     const entries: Entry[] = [];
     for (let i = 0; i < count; i++) {
@@ -189,7 +193,7 @@ export class TimelineSubject {
     return entries;
   }
 
-  /** Runs so many turns of the event loop. @returns whether there may be more to do */
+  /** Runs turns of the event loop. @returns whether there may be more to do */
   async turns(count: number): Promise<boolean> {
     for (let i = 0; i < count; i++) {
       await new Promise((resolve) => setImmediate(resolve));
@@ -209,7 +213,7 @@ export class TimelineSubject {
     return this.timeline.database.execute(["GET", key], { at: this.now, db: 0, id: "" });
   }
 
-  /** The entry's bytes on disk rot. */
+  /** Damages an entry's bytes on disk. */
   damage(entry: Entry): void {
     this.storage.put([[writePlace(placeOf(entry)), Buffer.from("rotten")]]);
   }
@@ -224,7 +228,7 @@ export class TimelineSubject {
     return { pruned: pruned === null ? null : Number(pruned), snapshots: snapshots.map(Number) };
   }
 
-  /** How many entries members are told of, and how many there are. */
+  /** How many entries are indexed for members, and how many there are. */
   get counts(): { indexed: number; kept: number } {
     const { ring, data } = {
       ring: this.timeline.index.total("ring"),
@@ -234,7 +238,7 @@ export class TimelineSubject {
   }
 }
 
-/** Five minutes with a write each half second, the last minute in the tail. */
+/** Returns a timeline of five minutes with a write each half second, the last minute in the tail. */
 export async function fiveMinutes(
   limits: { tailBytes?: number } = {},
 ): Promise<TimelineSubject & { entries: Entry[] }> {
@@ -251,7 +255,7 @@ export async function fiveMinutes(
 
 export const bulk = (bytes: string): Reply => ({ kind: "bulk", bytes });
 
-/** A disk that is slow to sync, or does not: what is put is seen at once, and is safe when the test says so. */
+/** A disk that is slow to sync, or does not sync: puts are visible immediately, and safe when the test permits. */
 export class HeldStorage extends MemoryStorage {
   #held: { resolve: () => void; reject: (problem: Error) => void }[] = [];
 
@@ -268,7 +272,7 @@ export class HeldStorage extends MemoryStorage {
   }
 }
 
-/** Notes what is put. */
+/** A storage that records its puts. */
 export class CountingStorage extends MemoryStorage {
   entriesPut = 0;
   removed = 0;

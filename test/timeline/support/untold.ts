@@ -1,4 +1,4 @@
-/** For a storage whose log has to be in order: what it tells fails the test. */
+/** For a storage whose log must be in order: any report fails the test. */
 import assert from "node:assert/strict";
 
 const tell = (facts: object, text: string): void => assert.fail(`${text} ${JSON.stringify(facts)}`);

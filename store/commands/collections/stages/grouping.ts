@@ -1,4 +1,4 @@
-/** $group: one document for each value of an expression, in the order in which the first of each came. Source: MongoDB's manual, "$group". */
+/** $group: one document for each value of an expression, in the order of each value's first document. Source: MongoDB's manual, "$group". */
 
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import { mappedInSteps } from "../../../../protocol/steps.js";
@@ -20,7 +20,7 @@ interface Group {
   readonly accumulators: readonly Accumulator[];
 }
 
-/** Steps of a document that is put into its group, besides its units. */
+/** Steps for adding a document to its group, in addition to its units. */
 const GROUPED_STEPS = 20;
 
 /** @throws CommandFailure */

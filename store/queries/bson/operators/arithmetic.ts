@@ -1,6 +1,6 @@
 /**
- * Numbers in expressions. What is not the same on every machine to the last digit (powers, logarithms, angles) is missing: a write could
- * depend on it. Source: MongoDB's manual, "Arithmetic Expression Operators".
+ * Numbers in expressions. Functions whose last digit differs between machines (powers, logarithms, angles) are not supported, because a write
+ * could depend on it. Source: MongoDB's manual, "Arithmetic Expression Operators".
  */
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import { type Bson, BsonDate, BsonFault, Int32, isArray } from "../../../values/collections/bson.js";

@@ -93,7 +93,7 @@ const letting: Operator = (operand, scope, name) => {
 
 const RANDOM_RANGE = 2 ** 32;
 
-/** A number from 0 on, below 1, that follows from the unit's id and from how many were chosen before. */
+/** `$rand`: a number ≥ 0 and < 1, derived from the unit's id and the number of earlier choices. */
 const random: Operator = (operand, scope) => {
   if (!isDocument(operand) || operand.size > 0)
     throw new MongoFailure(3040501, "$rand does not accept arguments");

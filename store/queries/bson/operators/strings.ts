@@ -1,4 +1,4 @@
-/** Texts in expressions: UTF-8, whose letters of ASCII alone have capitals. Source: MongoDB's manual, "String Expression Operators". */
+/** Texts in expressions: UTF-8, where only ASCII letters have upper and lower case. Source: MongoDB's manual, "String Expression Operators". */
 import { type ByteString, bytesOfText, textOfBytes } from "../../../../protocol/byte-string.js";
 import { type Bson, DOCUMENT_BYTES_MAX, Int32, Regex } from "../../../values/collections/bson.js";
 import { doubleOf, isNumber } from "../../../values/collections/bson-numbers.js";

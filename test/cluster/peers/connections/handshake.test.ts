@@ -1,4 +1,4 @@
-/** Who is let in as a member, and who is not. */
+/** Tests which connections are accepted as members. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { CLOSE_REASONS, type CloseCode } from "../../../../cluster/peers/shared/close-reasons.js";
@@ -257,7 +257,7 @@ test("a member that is silent is given up, and found again", () => {
   assert.equal(a.peering.state, "live");
 });
 
-/** What a hand-made other side of an incoming connection hears. */
+/** A test's end of an incoming connection that records what it receives. */
 class Ear implements MemberSocket {
   readonly binding = null;
   readonly remote = "203.0.113.9:5";

@@ -1,4 +1,4 @@
-/** Who gives way where too many connections have proved nothing. */
+/** Tests which connection is closed if too many have proved nothing. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Handshakes, subnetOf } from "../../../../cluster/peers/connections/handshakes.js";
@@ -45,7 +45,7 @@ test("an address is told from another as its owner could not choose at will", ()
   for (const [remote, subnet] of Object.entries(subnets)) assert.equal(subnetOf(remote), subnet, remote);
 });
 
-/** Says hello in a member's name, and nothing more. */
+/** Sends a hello in a member's name, and nothing more. */
 class Idler implements MemberSocket {
   readonly binding = null;
   readonly remote = "127.0.0.1:4000";

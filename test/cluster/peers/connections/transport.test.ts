@@ -1,4 +1,4 @@
-/** Two members on real sockets: through the listener that serves clients, with and without TLS. */
+/** Tests two members on real sockets, through the listener that serves clients, with and without TLS. */
 import assert from "node:assert/strict";
 import { createPublicKey } from "node:crypto";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
@@ -105,7 +105,7 @@ const placeOf = ({ port }: RealNode, tls = false): PeerAddress => ({
   tls,
 });
 
-/** A busy machine may need some of it. */
+/** Maximum milliseconds; a busy machine may need a part of it. */
 const UNTIL_MS = 120_000;
 
 async function until(holds: () => boolean): Promise<void> {
@@ -116,7 +116,7 @@ async function until(holds: () => boolean): Promise<void> {
   }
 }
 
-/** Until both hold 1000. */
+/** Runs until both hold 1000 entries. */
 async function exchange(a: RealNode, b: RealNode, fresh = 1000): Promise<void> {
   for (let i = 0; i < fresh; i++)
     (i % 2 === 0 ? a : b).timeline.take(entryOf(i, ["SET", `key ${i}`, "v".repeat(i)]));
@@ -186,7 +186,7 @@ test("a daemon's hello behind a client's, and bytes behind a daemon's hello, mak
   assert.equal(b.peering.members.length, 0);
 });
 
-/** Says something, and listens. */
+/** A client that sends a frame and records the answers. */
 class Spoken {
   readonly kinds: string[] = [];
   readonly socket: Socket;

@@ -1,4 +1,4 @@
-/** What members push is handed over only as long as what verified it still holds. */
+/** Tests that members' entries are recorded only while the facts by which they were verified still hold. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { IncomingBatch } from "../../../../cluster/peers/exchange/incoming-batch.js";
@@ -13,9 +13,9 @@ import { double } from "../../../support/double.js";
 import { EPOCH, entryOf, sha256 } from "../entries.js";
 import { FakeTimeline } from "../fake-timeline.js";
 
-/** More than are verified in one go. */
+/** More entries than are verified in one step. */
 const ENTRIES = 20;
-/** More than are handed over in one go. */
+/** More entries than are recorded in one step. */
 const MANY = 100;
 
 const sender: Sender = {
@@ -30,14 +30,14 @@ const sender: Sender = {
 };
 
 interface Pushed {
-  /** How many are taken so far. */
+  /** Returns the number of recorded entries. */
   readonly taken: () => number;
   readonly handover: { adoptions: number };
   readonly batch: IncomingBatch;
   readonly work: Work;
 }
 
-/** @param signatureThreads  what they find; null: there are none @param value  what each entry writes */
+/** Pushes entries. @param signatureThreads  their results; null: there are none @param value  what each entry writes */
 function push(count: number, signatureThreads: SignatureThreads | null = null, value = "v"): Pushed {
   const soon = (step: () => void) => step();
   const timeline = new FakeTimeline(soon, () => {});
@@ -69,7 +69,11 @@ function push(count: number, signatureThreads: SignatureThreads | null = null, v
   return { work, batch, handover, taken: () => [...timeline.storage.places(null, null)].length };
 }
 
-/** @param between  called while entries are being verified @returns how many were taken */
+/**
+ * Changes something while entries are verified.
+ * @param between  called during the verification
+ * @returns the number of recorded entries
+ */
 function takenBeside(between: (handover: { adoptions: number }) => void): number {
   const { work, batch, handover, taken } = push(ENTRIES);
   assert.equal(work.next().done, false);
@@ -99,7 +103,7 @@ test("a push is handed over some entries at a time, and others get their turn be
   assert.ok(batch.isRead);
 });
 
-/** Threads that answer, part by part, when they are told to. */
+/** Signature threads that answer, part by part, when the test permits. */
 function threadsOf() {
   const answers: (() => void)[] = [];
   const threads: SignatureThreads = {

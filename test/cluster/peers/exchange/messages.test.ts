@@ -1,4 +1,4 @@
-/** Messages between members, on simulated time: once each, in order, bounded, and what lacks is known to lack. */
+/** Tests messages between members, on simulated time: delivered once, in order and bounded; gaps are known. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { HearMessages } from "../../../../cluster/peers/shared/cluster-state.js";
@@ -9,7 +9,7 @@ const NAMES = ["a", "b", "c"];
 
 const messageOf = (text: string): PackedEntry => ({ body: Buffer.from(text), signature: Buffer.alloc(64) });
 
-/** What nodes have heard, by their names. */
+/** The messages that nodes have received, by node. */
 class Hearing {
   readonly texts = new Map<string, string[]>();
   readonly missed = new Map<string, number>();
@@ -97,7 +97,7 @@ test("what waits for a member is bounded; what is left out is counted, told in t
   for (let number = 0; number < 20; number++) a.peering.speaking.speak(messageOf(`${number} `.padEnd(100)));
   hearing.world.run(1000);
   const heard = hearing.texts.get("b")?.map((text) => Number.parseInt(text, 10));
-  // The first goes at once, and five more of 170 bytes have room.
+  // The first is sent immediately, and five more of 170 bytes fit.
   assert.deepEqual(heard, [0, 1, 2, 3, 4, 5]);
   assert.equal(a.peering.speaking.figures.dropped, 2 * 14);
   assert.ok(a.lines.some(({ text }) => text.includes("--max-relay-bytes")));
@@ -182,7 +182,7 @@ test("more than can be judged is known to lack", () => {
   const c = hearing.add("c");
   hearing.connect([a, b, c]);
   for (let number = 0; number < 20; number++) a.peering.speaking.speak(messageOf(`${number} `.padEnd(100)));
-  // All in one turn, as one that floods would have it.
+  // All in one turn, like a flood.
   hearing.verdict = () => "unknown-signer";
   hearing.world.settle();
   assert.ok(b.peering.speaking.figures.missed >= 14, `${b.peering.speaking.figures.missed}`);

@@ -1,4 +1,7 @@
-/** How long entries wait before a member is offered them: longer while it wants none, and no longer once it wants one. */
+/**
+ * Tests how long entries wait before they are offered to a member: longer while it requests none, no longer once it
+ * requests one.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { OfferPace } from "../../../../cluster/peers/exchange/offer-pace.js";
@@ -8,7 +11,7 @@ import { entriesOf, World } from "../support.js";
 const TICK_MS = 25;
 const MAX_TICKS = 8;
 
-/** Ticks of which offers were made, by the tick in which they were. */
+/** Returns the ticks whose entries were offered, by the tick of the offer. */
 function offersOf(pace: OfferPace, from: number, to: number): number[][] {
   const offers: number[][] = [];
   for (let tick = from; tick <= to; tick++) {
@@ -56,7 +59,7 @@ test("where a client sends everything to all, few messages say so, and what it s
     for (const node of nodes) node.timeline.take(entry);
     world.run(TICK_MS);
   }
-  // Both of a pair may offer at once: with each tick there would be 3 or more for each entry.
+  // Both of a pair may offer immediately; with offers in every tick there would be at least 3 for each entry.
   assert.ok(world.countOf("offer") < count, `${world.countOf("offer")} offers`);
   assert.equal(world.countOf("want") + world.countOf("push"), 0);
   nodes[0]?.timeline.take(entryOf(500 + count * TICK_MS));

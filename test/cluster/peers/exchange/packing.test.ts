@@ -1,4 +1,4 @@
-/** Pushes as bytes: packed once for all members, and deflated only where it helps. */
+/** Tests pushes as bytes: packed once for all members, and deflated only if that is smaller. */
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { test } from "node:test";

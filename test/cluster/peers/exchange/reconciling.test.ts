@@ -1,4 +1,4 @@
-/** What members missed of each other. */
+/** Tests how members find the entries that they missed. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { packedBytes } from "../../../../protocol/members/member-packing.js";

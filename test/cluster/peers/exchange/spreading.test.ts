@@ -1,4 +1,4 @@
-/** How entries get from one member to all, and what is told of them. */
+/** Tests how entries get from one member to all, and what is reported about them. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { placeOf } from "../../../../timeline/entries/entry.js";
@@ -97,7 +97,7 @@ test("a client that reaches one end of a chain reaches the other, without an ech
   assert.equal(world.countOf("push"), 2);
 });
 
-/** A member that has asked one of two for an entry, and does not get it there; the other one would give it. */
+/** Creates a member that has requested an entry from one of two and does not receive it; the other one would send it. */
 function askedInVain() {
   const world = new World();
   const nodes = ["a", "b"].map((name) => world.add(name, { peers: ["c"] }));
@@ -276,7 +276,7 @@ test("entries with bad signatures are refused and counted, and at last the conne
   assert.equal(world.countOf("proof"), before);
 });
 
-// After 80 s it is too old to be named by who was given it.
+// After 80 s it is too old to be confirmed by members that received it.
 for (const away of [40_000, 80_000]) {
   test(`who waits for all members is told when one that was away for ${away} ms has it, whoever gave it that`, async () => {
     const world = new World();

@@ -1,4 +1,4 @@
-/** Up to where members hold the same, and what becomes of one that never does. */
+/** Tests the date up to which members hold the same entries, and what happens with one that never does. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { CommonPast } from "../../../../cluster/peers/past/common-past.js";
@@ -11,7 +11,7 @@ import { EPOCH } from "../entries.js";
 const { catchUpStuckMs, snapshotHoldMs } = PEERING_LIMITS;
 const EMPTY = { count: 0, sum: "\0".repeat(32) };
 
-/** This daemon and two members, b and c; c has something else. */
+/** This daemon and two members, b and c; c has different entries. */
 class Scene {
   now = 0;
   keepsFrom = 0;
@@ -50,7 +50,7 @@ class Scene {
     };
   }
 
-  /** Reports come between two ticks. */
+  /** Lets time pass; reports arrive between two ticks. */
   async settle(ms: number): Promise<void> {
     for (const end = this.now + ms; this.now < end; await Promise.resolve()) this.run(500);
   }

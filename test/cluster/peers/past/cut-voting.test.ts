@@ -1,4 +1,4 @@
-/** What members have signed of their states: whose word counts, and what nobody signs twice. */
+/** Tests members' signed votes for states: which votes count, and that no member signs twice for one date. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { CommonPast } from "../../../../cluster/peers/past/common-past.js";
@@ -43,7 +43,7 @@ class Scene {
   now = 0;
   checks = 0;
   wanted = 0;
-  /** What the last one was to be later than. */
+  /** The date after which the last snapshot was requested. */
   wantedAfter = 0;
   save = (kept: () => void): void => kept();
   readonly voting: CutVoting;
@@ -133,7 +133,7 @@ class Scene {
 
 const AT = EPOCH - 5000;
 
-/** null: nothing is known of it. */
+/** Returns a vote; null: none is known. */
 const signedBy = ({ voting }: Scene, name: string, at: number): CutVote | null =>
   voting.from(idOf(name), at).find((vote) => vote.at === at) ?? null;
 
@@ -281,7 +281,7 @@ test("for a member that stays behind snapshots are wanted, ever more seldom", ()
   assert.equal(wantedIn(4000), 1);
   assert.equal(wantedIn(2 * PEERING_LIMITS.catchUpStuckMs + 4000), 1);
   assert.ok(wantedIn(3_600_000) <= 12);
-  // Who comes and goes gets no more of it.
+  // A member that reconnects repeatedly gets no more of them.
   for (let i = 0; i < 10; i++) {
     scene.isCatchingUp = i % 2 > 0;
     scene.pass();

@@ -1,4 +1,4 @@
-/** What members have pruned cannot be given any more: who lacks it is not live. */
+/** Tests entries that members have pruned and can no longer send: a daemon that misses them is not live. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { CutVoting } from "../../../../cluster/peers/past/cut-voting.js";
@@ -18,7 +18,7 @@ const LACKING = /misses entries that a member no longer stores/;
 const errorsOf = ({ lines }: Node) => lines.filter(({ text }) => LACKING.test(text));
 const isSaid = ({ lines }: Node, text: RegExp) => lines.some((line) => text.test(line.text));
 
-/** Twenty entries, a second apart. */
+/** Adds twenty entries, a second apart. */
 function fill(...nodes: readonly Node[]): void {
   for (let i = 0; i < 20; i++) {
     const entry = entryOf(-60_000 + i * 1000);
@@ -137,7 +137,7 @@ test("who was away for longer than a member keeps entries is catching up as soon
   assert.equal(a.peering.state, "live", "it holds more than a member that is not live");
 });
 
-/** Gaps of a daemon that is not live, beside one member that holds an entry which it has pruned. */
+/** Returns the gaps of a daemon that is not live, with one member that holds an entry which the daemon has pruned. */
 function subject() {
   const time = { uptime: 0 };
   const asked: number[] = [];
@@ -227,7 +227,7 @@ test("what the others hold is asked again as long as something lacks, though its
   assert.equal(asked.length, 0, "nothing lacks any more");
 });
 
-/** A daemon that lacks what a member has pruned, which is gone since; another one knows only it. */
+/** Creates a daemon that misses what a departed member has pruned, and a member that is connected only to it. */
 function lackingOfOneGone(prunedTo: number) {
   const world = new World();
   const a = world.add("a");
@@ -297,7 +297,7 @@ test("what was pruned long ago is compared where sums are kept although finer on
 });
 
 test("of two that were apart and have forgotten up to different dates one is live, and the other one lacks something", () => {
-  // How many more one has of what both have forgotten, and of what only the other one has.
+  // By how many entries one is ahead in the part that both have forgotten, and in the part that only the other has.
   for (const [before, between] of [
     [1, -3],
     [-1, 3],

@@ -1,4 +1,4 @@
-/** What is found damaged, and nobody gives again: when a daemon goes on without it. */
+/** Tests damaged entries that no member sends again: when a daemon continues without them. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { PEERING_LIMITS } from "../../../../cluster/peers/shared/peering-limits.js";

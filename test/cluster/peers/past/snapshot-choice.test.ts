@@ -1,4 +1,4 @@
-/** Which snapshot of a member is asked for, where it has signed several. */
+/** Tests which of a member's signed snapshots is requested. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { CutVoting } from "../../../../cluster/peers/past/cut-voting.js";
@@ -19,7 +19,13 @@ import { addressesOf } from "../support.js";
 const [FIRST, SECOND, THIRD] = [EPOCH - 3000, EPOCH - 2000, EPOCH - 1000] as const;
 const voteOf = (at: number): CutVote => ({ at, bytes: 1, seal: sha256(`${at}`), spki: "", signature: "" });
 
-/** @param agreed  dates of which most others have signed the same @param missing  of what the member had no more @param options.base  what stands here for what is forgotten @param options.taken  dates of what was taken already */
+/**
+ * Returns the chosen date.
+ * @param agreed  dates of which most other members have signed the same
+ * @param missing  the entries that the member has dropped
+ * @param options.base  the snapshot here in place of forgotten entries
+ * @param options.taken  dates of snapshots taken before
+ */
 function chosen(
   agreed: readonly number[],
   missing: number,
@@ -46,7 +52,7 @@ function chosen(
     addresses: addressesOf(["b", "c"]),
     state: "catching-up",
     beganEmpty: false,
-    // They have had their time to come.
+    // They have had their time to arrive.
     members: new Map(),
     settledAt: Number.NEGATIVE_INFINITY,
     notices: double<LogThrottle>({ warn: () => true }),
@@ -90,7 +96,7 @@ test("of two that are agreed on neither is taken twice in turn, while this daemo
   assert.equal(chosen([FIRST, SECOND], -1, { base: voteOf(SECOND), taken: [FIRST, SECOND] }), undefined);
 });
 
-/** A daemon that is given all of a snapshot. @param adopt  what becomes of it then */
+/** Returns a daemon that receives a complete snapshot. @param adopt  continues from there */
 function takingOf(adopt: (owner: AdoptionHandlers) => void, isServing: () => boolean): SnapshotTaking {
   const staged = { cutAt: FIRST, room: Number.POSITIVE_INFINITY, write: () => {}, discard: () => {} };
   const handover = {

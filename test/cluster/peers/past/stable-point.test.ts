@@ -1,4 +1,4 @@
-/** Stable points, and clocks that are off. */
+/** Tests stable points, and clocks that are off. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { StablePoint } from "../../../../cluster/peers/past/stable-point.js";
@@ -8,7 +8,7 @@ import { EPOCH, entryOf, keyOf } from "../entries.js";
 import { FakeTimeline } from "../fake-timeline.js";
 import { isLevel, World } from "../support.js";
 
-/** Whether a promise has resolved by now. */
+/** Records whether a promise has resolved. */
 function watch(promise: Promise<void>): { isDone: boolean } {
   const watched = { isDone: false };
   promise.then(() => {

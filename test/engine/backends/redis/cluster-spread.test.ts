@@ -1,4 +1,6 @@
-/** SCAN before a Redis Cluster: each master in turn, and an error where the one that gave the cursor is gone. */
+/**
+ * Tests SCAN before a Redis Cluster: each master in turn, and an error where the one that sent the cursor is gone.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { slotOf } from "../../../../engine/backends/redis/cluster-slots.js";
@@ -6,7 +8,7 @@ import { spreadOf } from "../../../../engine/backends/redis/cluster-spread.js";
 import type { RedisLink } from "../../../../engine/backends/redis/link.js";
 import { array, bulk, bulks, type Reply } from "../../../../protocol/reply.js";
 
-/** A master whose cursors are indexes of its keys. */
+/** Returns a master whose cursors are indexes of its keys. */
 function master(port: number, keys: readonly string[]): RedisLink {
   const send = async ([, cursor = "0", , count = "10"]: readonly string[]): Promise<Reply> => {
     const [from, to] = [Number(cursor), Number(cursor) + Number(count)];

@@ -1,4 +1,7 @@
-/** -d redis-cluster before six real processes: slots, what is for all of them, slots that move, a master that is killed. */
+/**
+ * Tests -d redis-cluster with six real processes: slots, commands for all masters, slots that move, a master that is
+ * killed.
+ */
 import assert from "node:assert/strict";
 import { type AddressInfo, createServer } from "node:net";
 import { after, before, describe, test } from "node:test";
@@ -17,7 +20,7 @@ import { askRedis, type Node, RedisCluster, textOf, until } from "../../../suppo
 import { CountingLoad } from "./failing-over.js";
 
 const OK = bulk("OK");
-/** One of each master. */
+/** A key of each master. */
 const KEYS = ["b", "c", "a"] as const;
 
 function backendBefore(ports: readonly number[], more: { timeout?: number; waitReplicas?: number } = {}) {
@@ -110,7 +113,7 @@ describe("-d redis-cluster", () => {
     assert.equal(found.size, 200);
     const drawn = await run("RANDOMKEY");
     assert.ok(drawn.kind === "bulk" && names.includes(drawn.bytes));
-    // Those before it are flushed, those behind it are not, though nothing was waited for.
+    // It flushes the commands ahead of it, not those after it, though the test waited for none.
     const outcomes = await Promise.all([
       ...names.map((name) => run("SET", name, "w")),
       run("FLUSHALL"),
@@ -168,7 +171,7 @@ describe("-d redis-cluster", () => {
     let rounds = 0;
     const writing = (async () => {
       for (; !isMoved || rounds < 5; rounds++) {
-        // Three of each at once: of what was turned away the order is to be kept.
+        // Three of each in one turn: redirected commands must keep their order.
         const sent = counters.flatMap((key) => [
           run("INCR", key),
           run("APPEND", `${key}:log`, `${rounds},`),
@@ -215,7 +218,7 @@ describe("-d redis-cluster", () => {
     const killed = await cluster.masterOf(slotOf("a"));
     killed.kill("SIGKILL");
     await until(async () => (await cluster.masterOf(slotOf("a"), killed)) !== killed);
-    // As a replica: without one nothing would be confirmed.
+    // It returns as a replica: without one no write would be confirmed.
     await cluster.startAgain(killed);
     await load.servesAgain();
     await load.more(1_000);

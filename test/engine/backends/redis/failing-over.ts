@@ -1,10 +1,13 @@
-/** Counters that many callers of one daemon raise, while the Redis behind it fails: what was acknowledged, and what may have been done. */
+/**
+ * Increments counters by many callers of one daemon while its Redis fails, and checks what was acknowledged and what
+ * may have been done.
+ */
 import assert from "node:assert/strict";
 import { createClient, DbsyncError } from "../../../../client/entry.js";
 import type { DaemonProcess } from "../../../support/daemon-process.js";
 import { until } from "../../../support/redis-cluster.js";
 
-/** The longest that a client waits. */
+/** Milliseconds that a client waits at most. */
 const TIMEOUT_MS = 20_000;
 
 interface Counter {
@@ -24,19 +27,19 @@ export class CountingLoad implements AsyncDisposable {
     this.#callers = Array.from({ length: callers }, (_, i) => this.#call(`n:${i}`));
   }
 
-  /** So many more are acknowledged, from now on. */
+  /** Waits until the given number of further increments is acknowledged. */
   async more(count: number): Promise<void> {
     const goal = this.#acknowledged + count;
     await until(async () => this.#acknowledged >= goal);
   }
 
-  /** Each key can be written. */
+  /** Waits until each key can be written. */
   async servesAgain(): Promise<void> {
     for (const key of this.#counters.keys())
       await until(async () => (await this.#client.send(["INCR", `again:${key}`])) !== null);
   }
 
-  /** Ends it, and looks at each counter. */
+  /** Stops the callers, and checks each counter. */
   async check(): Promise<void> {
     this.#isDone = true;
     await Promise.all(this.#callers);

@@ -1,4 +1,7 @@
-/** Commands before several Redis servers, with a finder and a server that are the test's own: what is held back, and until when. */
+/**
+ * Tests commands before several Redis servers, with the test's own finder and server: what is held back, and until
+ * when.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Outcome } from "../../../../engine/backends/backend.js";
@@ -12,7 +15,7 @@ import { bulk, error } from "../../../../protocol/reply.js";
 const OK = bulk("OK");
 const DOWN: Outcome = { kind: "failed", code: "database-down", detail: "it closes", effect: "not-applied" };
 
-/** One server; FLUSHALL counts as a command for all of them. */
+/** A finder with one server; FLUSHALL counts as a command for all servers. */
 class TestFinder implements Finder {
   readonly name = "redis-sentinel:shop@127.0.0.1:1";
   readonly isUp = true;

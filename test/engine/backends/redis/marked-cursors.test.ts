@@ -1,4 +1,7 @@
-/** Cursors of a Redis behind the daemon: good at the daemon that gave them, alone and within a transaction; an error at every other daemon. */
+/**
+ * Tests cursors of a backend Redis: valid at the daemon that sent them, alone and within a transaction; an error at
+ * every other daemon.
+ */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { pino } from "pino";

@@ -1,6 +1,6 @@
 /**
- * The redis backend against a real redis-server: bytes, numbers, commands that need a connection of their
- * own, faults.
+ * Tests the redis backend with a real redis-server: bytes, numbers, commands that need a connection of their own,
+ * faults.
  */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
@@ -37,12 +37,12 @@ class Subject implements AsyncDisposable {
     return await this.backend.execute(argv);
   }
 
-  /** The first outcome that is no failure. */
+  /** Repeats a command until it succeeds. @returns that outcome */
   async eventually(...argv: string[]): Promise<Outcome> {
     for (;;) {
       const outcome = await this.run(...argv);
       if (outcome.kind !== "failed") return outcome;
-      // A failure may come without the event loop having turned.
+      // A failure may come without a turn of the event loop.
       await new Promise((resolve) => setImmediate(resolve));
     }
   }
@@ -173,7 +173,7 @@ describe("the redis backend", () => {
     assert.match(String(codeOf(await subject.run("INCR", "n"))), /database-(timeout|down)/);
     redis.kill("SIGCONT");
     const value = await subject.eventually("GET", "n");
-    // What was written before it hung may have been executed; nothing of it a second time.
+    // Writes from ahead of the hang may have been executed, but none twice.
     assert.ok(
       value.kind === "bulk" && Number(value.bytes) >= 1 && Number(value.bytes) <= 3,
       JSON.stringify(value),
@@ -190,7 +190,7 @@ test("a hung Redis closes its callers in time and holds up nobody else", async (
   redis.kill("SIGSTOP");
   const clients = await Promise.all(Array.from({ length: 20 }, () => RawClient.open(daemon.port)));
   for (const each of clients) each.command("GET k");
-  // Refused without Redis, while the others wait for it.
+  // It is refused without Redis, while the remaining commands wait for Redis.
   client.command("SUBSCRIBE c");
   assert.equal(await client.rest(), "");
   assert.ok(clients.every(({ ended }) => !ended));

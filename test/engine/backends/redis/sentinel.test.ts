@@ -1,4 +1,4 @@
-/** -d redis-sentinel before real processes: a master and its replica, and three sentinels that watch them. */
+/** Tests -d redis-sentinel with real processes: a master, its replica, and three sentinels. */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { type Logger, pino } from "pino";
@@ -68,7 +68,8 @@ describe("-d redis-sentinel", () => {
       for (; !isMoved || rounds < 5; rounds++) {
         const key = `log:${epoch}`;
         const sent = await Promise.all([run("APPEND", key, `${rounds},`), run("APPEND", key, "-")]);
-        // What was on its way when the connection ended may be done yet, whenever: it is not sent again.
+        // Commands that were sent when the connection ended may still be executed at any time, so they are not
+        // repeated.
         if (sent.some(({ kind }) => kind === "failed")) [epoch, rounds] = [epoch + 1, 0];
       }
     })();
@@ -110,7 +111,7 @@ describe("-d redis-sentinel", () => {
       assert.ok(outcome.kind === "failed" && outcome.effect === "not-applied");
       assert.match(outcome.detail, reason);
       assert.match(outcome.detail, /for 500 ms \(--backend-timeout\)$/);
-      // The log hears of it once a minute, so its first word has to be the right one.
+      // The backend logs the reason once a minute, so the first one must be correct.
       await until(async () => reasons.length > 0);
       assert.match(String(reasons[0]), reason);
       await wrong.stop();
@@ -129,7 +130,7 @@ describe("-d redis-sentinel", () => {
     killed.kill("SIGKILL");
     await until(async () => (await group.masterPort()) !== before);
     await killed.stop();
-    // Without a replica nothing would be confirmed. It begins empty, so it is not to become the master next.
+    // Without a replica no write would be confirmed. It starts empty, so it must not become the next master.
     const replica = await startReplica(await group.masterPort(), ["--replica-priority", "0"]);
     group.servers[group.servers.indexOf(killed)] = replica;
     await load.servesAgain();

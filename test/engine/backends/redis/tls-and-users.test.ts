@@ -1,4 +1,7 @@
-/** -d rediss-cluster and rediss-sentinel before servers that take TLS and logins only, and sentinels that have a login of their own. */
+/**
+ * Tests -d rediss-cluster and rediss-sentinel with servers that accept only TLS and logins, and sentinels with a
+ * login of their own.
+ */
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -19,7 +22,7 @@ import { MASTER_NAME, startSentinel } from "../../../support/redis-sentinels.js"
 import { type RedisServer, startRedis } from "../../../support/redis-server.js";
 
 const SLOTS = 16_384;
-/** What the documentation says that the user needs, and its commands. */
+/** The user's rules according to the documentation, and the commands of this test. */
 const USER = "on >own@secret ~* resetchannels -@all +get +set +time";
 const LOGIN = "app:own%40secret";
 
@@ -34,7 +37,7 @@ describe("TLS and users behind -d", () => {
   let tls: readonly string[] = [];
   let certificate = "";
 
-  /** Its plain port, which is the administrator's here, wants the password as well. */
+  /** The plain port is for the administrator here, and requires the password as well. */
   const start = async (user: string, more: readonly string[] = []): Promise<SecuredServer> => {
     const tlsPort = await freePort();
     const login = ["--requirepass", "admin", "--masterauth", "admin", "--user", "app", ...user.split(" ")];
@@ -43,7 +46,7 @@ describe("TLS and users behind -d", () => {
     servers.push(server);
     return server;
   };
-  /** What a daemon answers that trusts the certificate. */
+  /** Returns the answers of a daemon that trusts the certificate. */
   const answersOf = async (list: string, commands: readonly (readonly string[])[]) => {
     await using daemon = await startDaemon(["-d", list], { env: { NODE_EXTRA_CA_CERTS: certificate } });
     const client = createClient({ servers: `127.0.0.1:${daemon.port}`, timeout: 20_000 });
@@ -55,7 +58,7 @@ describe("TLS and users behind -d", () => {
   };
 
   before(async () => {
-    // The nodes of a cluster are each other's clients too, for which ours are not made.
+    // The nodes of a cluster are clients of each other too; our certificates are not for that use.
     const key = join(folder, "key.pem");
     certificate = join(folder, "certificate.pem");
     const kind = "-x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2";
@@ -94,7 +97,7 @@ describe("TLS and users behind -d", () => {
     });
 
     test("a user that may do little more than its commands reads and writes at all masters", async () => {
-      // In slots 3300 and 15495; the second node is not named.
+      // The keys are in slots 3300 and 15495; the second node is not configured.
       const commands = [
         ["SET", "b", "1"],
         ["SET", "a", "2"],
@@ -154,7 +157,7 @@ describe("TLS and users behind -d", () => {
         [`redis-sentinel://${LOGIN}@${plainly}`]: `${namesNone}.*WRONGPASS`,
         [`redis-sentinel:${plainly}`]: `${namesNone}.*NOAUTH`,
         [`redis-sentinel:${plainly}?sentinel-password=no`]: `${namesNone}.*WRONGPASS`,
-        // The sentinel is asked without TLS, and names the master's port of TLS.
+        // The sentinel is queried without TLS, and returns the master's TLS port.
         [`rediss-sentinel://${LOGIN}@${plainly}?sentinel-password=watching&sentinel-tls=no`]: `127.0.0.1:${master.tlsPort}: self-signed certificate`,
       };
       const asked = Object.entries(expected).map(async ([text, reason]) =>
@@ -169,11 +172,11 @@ const SILENT = pino({ level: "silent" });
 
 function partsOf(text: string) {
   const specification = parseRedisGroup(text);
-  // A command waits so long for a connection: why there is none has to be known by then, however busy the machine is.
+  // The time that a command waits for a connection: even a busy machine must find the reason for its absence by then.
   return { specification, timeout: 3_000, environment: realEnvironment, log: SILENT as Logger };
 }
 
-/** Why it refuses a command. */
+/** Returns why it refuses a command. */
 async function reasonOf(backend: RedisGroupBackend): Promise<string> {
   await backend.start();
   try {

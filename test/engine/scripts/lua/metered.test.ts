@@ -1,4 +1,4 @@
-/** Loops of WebAssembly that ask whether they may go on. */
+/** Tests WebAssembly whose loops call a check on each round. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { metered } from "../../../../engine/scripts/lua/metered.js";
@@ -8,7 +8,7 @@ const HEAD = [0, 0x61, 0x73, 0x6d, 1, 0, 0, 0];
 const section = (id: number, content: readonly number[]) => [id, content.length, ...content];
 const text = (name: string) => [name.length, ...Buffer.from(name)];
 
-/** Imports `env.asked`, and exports `run`, with these instructions, and a variable of its own. */
+/** Returns a module that imports `env.asked`, and exports `run` with these instructions and a variable of its own. */
 const moduleOf = (instructions: readonly number[]) => {
   const body = [0, ...instructions, 0x0b];
   return Uint8Array.from([

@@ -1,4 +1,6 @@
-/** Scripts that loop, allocate or recurse for ever end with an error, and the service goes on. */
+/**
+ * Tests that scripts that loop, allocate or recurse without end fail with an error, and that the service continues.
+ */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";
@@ -9,11 +11,11 @@ import { startResp } from "../scene.js";
 
 const MIB = 1024 * 1024;
 const limits = { luaTimeLimit: 100, luaMemory: 32 * MIB };
-/** For what time is not to end. */
+/** Limits for scripts that no time limit is to end. */
 const patient = { ...limits, luaTimeLimit: 60_000 };
 const evaluated = (script: string) => writeCommand(["EVAL", script, "0"]);
 
-/** On a busy machine even a short script may not be run within the limit: one that was stopped for that is sent again. */
+/** Checks that a short script still runs. On a busy machine the limit may stop even that; it is then sent again. */
 async function assertGoesOn(port: number, script = "return 'goes on'", reply = "$7\r\ngoes on\r\n") {
   let answered: string;
   do answered = await answers(port, evaluated(script));
@@ -33,7 +35,7 @@ const endless = [
   "while true do redis.call('bitcount', 'k') end",
   "table.sort({1, 2, 3, 4}, function() while true do end end)",
   "while true do setmetatable({}, {__index = function() return 1 end}) end",
-  // One call that C does not come back from, and many that each take long.
+  // One call into C that does not return, and many calls that each take long.
   "return string.find(('a'):rep(40), ('a-'):rep(20) .. 'b')",
   "local t = {} for i = 1, 400000 do t[i] = i end while true do table.insert(t, 1, 0) end",
 ];
@@ -125,7 +127,7 @@ test("the scripts of one transaction have their time together", async () => {
   const some = evaluated("local n = 0 repeat n = n + 1 until n == 3e6 return 'done'");
   const all = await answers(scene.port, writeCommand(["MULTI"]) + some.repeat(300) + writeCommand(["EXEC"]));
   assert.match(all, /-ERR Script stopped: it took more than 300 ms/);
-  // A script of its own has all of it again.
+  // A later script has the full budget again.
   await assertGoesOn(scene.port);
   assert.ok(all.lastIndexOf("done") < all.indexOf("stopped"), "none is run behind the one that was stopped");
 });

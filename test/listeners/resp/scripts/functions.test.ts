@@ -1,4 +1,4 @@
-/** Libraries of functions, beside redis-server's, and what a daemon that records makes of their writes. */
+/** Tests libraries of functions, compared with redis-server's, and how a daemon that records stores their writes. */
 import assert from "node:assert/strict";
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,4 +1,4 @@
-/** The same scripts in redis-server, in a daemon in memory, and in one that records. */
+/** Runs the same scripts in redis-server, in a daemon in memory, and in one that records. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { writeCommand } from "../../../../protocol/resp/resp-writer.js";
@@ -46,7 +46,7 @@ for (const protocol of ["2", "3"])
     }
   });
 
-/** What HELLO tells is another server's. */
+/** Removes HELLO's answer, which differs between servers. */
 function withoutGreeting(all: string): string {
   return all.slice(all.indexOf("+OK\r\n"));
 }

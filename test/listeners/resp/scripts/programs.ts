@@ -1,4 +1,4 @@
-/** Scripts that say much in few words: each is run in redis-server as well, with the keys `k1`, `k2` and the arguments `a1`, `12`. */
+/** Dense scripts: each also runs in redis-server, with the keys `k1`, `k2` and the arguments `a1`, `12`. */
 export const programs: readonly string[] = [
   "return cjson.encode({1,2,3})",
   'return cjson.encode({a=1,b={c="x"}})',

@@ -1,4 +1,7 @@
-/** Programs in Lua by chance: commands of all families, conversions, libraries, errors. What two servers may answer in another order is not asked. */
+/**
+ * Makes random Lua programs: commands of all families, conversions, libraries, errors. They avoid replies whose order
+ * may differ between servers.
+ */
 import type { SeededRandom } from "../../../support/seeded-random.js";
 
 const KEYS = ["KEYS[1]", "KEYS[2]", "'k3'", "'k4'"];
@@ -36,7 +39,7 @@ function statement(random: SeededRandom, depth: number): string {
   return `r[#r + 1] = redis.pcall(${command(random)})`;
 }
 
-/** A value that a reply can be made of. */
+/** Returns an expression that can become a reply. */
 function shown(random: SeededRandom, depth: number): string {
   return random.chance(0.5) ? `redis.call(${command(random)})` : expression(random, depth);
 }
@@ -100,7 +103,7 @@ function expression(random: SeededRandom, depth: number): string {
   ])();
 }
 
-/** Arguments of redis.call. */
+/** Returns arguments of redis.call. */
 function command(random: SeededRandom): string {
   const key = () => random.oneOf(KEYS);
   const value = () => random.oneOf([...STRINGS, ...NUMBERS]);

@@ -1,4 +1,7 @@
-/** Programs by chance, in redis-server, in a daemon in memory and in one that records: the same answers, the same data. */
+/**
+ * Runs random programs in redis-server, in a daemon in memory and in one that records: answers and data must be
+ * equal.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { writeCommand } from "../../../../protocol/resp/resp-writer.js";
@@ -15,10 +18,10 @@ import { randomProgram } from "./random-program.js";
 
 const skip = skipWithout("redis-server");
 const PROGRAMS = amount(300, 5_000);
-/** Run one after the other on the same data. */
+/** Programs that run one after the other on the same data. */
 const EPISODE = 20;
 
-/** What the keys hold, in an order that is the same everywhere. */
+/** A script that returns all keys' contents in a fixed order. */
 const STATE = `local r = {}
 for _, k in ipairs({KEYS[1], KEYS[2], 'k3', 'k4'}) do
   local t = redis.call('type', k).ok

@@ -1,4 +1,4 @@
-/** What scripts of a daemon that records come to: one unit each, of what they did. */
+/** Tests what a daemon records of scripts: one unit each, with the writes that the script made. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ByteString } from "../../../../protocol/byte-string.js";

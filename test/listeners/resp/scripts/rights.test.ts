@@ -1,4 +1,4 @@
-/** What a user may not do, his scripts may not either, as in redis-server. */
+/** Tests that a user's scripts have the user's permissions, as in redis-server. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { writeCommand } from "../../../../protocol/resp/resp-writer.js";
@@ -44,7 +44,7 @@ test("ACL LOG says that it was a script", { skip }, async () => {
   const asked = [...LOGIN, ["EVAL", "return redis.call('get', 'other')", "0"], ["ACL", "LOG"]]
     .map(writeCommand)
     .join("");
-  // Of redis-server's, ages and addresses differ.
+  // Ages and addresses differ from redis-server's.
   const all = await answers(beside.ours.port, asked);
   assert.match(all, /\$7\r\ncontext\r\n\$3\r\nlua\r\n/);
 });

@@ -1,4 +1,4 @@
-/** Bits of long strings, which are read by words, compared with reading byte by byte. */
+/** Bits of long strings, which are read in words, compared with reading byte by byte. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ByteString } from "../../../../protocol/byte-string.js";
@@ -9,7 +9,7 @@ import { StoreUnderTest } from "../store-under-test.js";
 
 const seed = seedOfRun();
 
-/** Returns runs of one byte, with single different ones between them. */
+/** Returns runs of one byte, with single different bytes between them. */
 function randomBytes(random: SeededRandom, length: number): ByteString {
   let bytes = "";
   while (bytes.length < length) {
@@ -71,7 +71,7 @@ test(`BITOP of long strings combines byte by byte, zeros behind the shorter ones
   const combine = { AND: (a: number, b: number) => a & b, OR: (a: number, b: number) => a | b };
   for (const extra of [0, 1, 2, 3, BLOCK_BYTES]) {
     const store = new StoreUnderTest();
-    // No blank is among them: it separates arguments.
+    // Spaces are avoided, since they separate arguments.
     const values = [0, 1, 2].map((i) =>
       randomBytes(random, BLOCK_BYTES + i * extra + 5).replaceAll(" ", "!"),
     );

@@ -1,4 +1,4 @@
-/** MDB commands as tests ask them: arguments and answers in Extended JSON, int32 as plain numbers. */
+/** MDB commands for tests: arguments and replies in Extended JSON, int32 as plain numbers. */
 import { type ByteString, bytesOfText, textOfBytes } from "../../../../protocol/byte-string.js";
 import type { Reply } from "../../../../protocol/reply.js";
 import { Database } from "../../../../store/database.js";
@@ -18,12 +18,12 @@ export class Asked {
     return this.database.execute(argv.map(bytesOfText), unit, this.records);
   }
 
-  /** `MDB.<name> db c …`, answered as a text. */
+  /** Runs `MDB.<name> db c …` and returns the reply as text. */
   ask(name: string, ...rest: readonly string[]): string {
     return textOf(this.reply(`MDB.${name}`, "db", "c", ...rest));
   }
 
-  /** Documents of db.c, as they are. */
+  /** Returns the documents of db.c. */
   all(): string {
     return this.ask("FIND", "{}");
   }

@@ -1,4 +1,4 @@
-/** Hostile documents: collections answer a failure that has changed nothing, before it has cost much. */
+/** Hostile documents: collections return an error without changing anything, before it has cost much. */
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { Effort } from "../../../../store/keyspace/effort.js";
@@ -76,7 +76,7 @@ test("of very many failures the last are told by their numbers alone", () => {
   assert.ok(reply.bytes.endsWith("\x02errmsg\0\x01\0\0\0\0\0\0\0"));
 });
 
-/** Almost all of what a command may do is done. */
+/** Returns the work of a command that has only `units` left. */
 const rest = (units: number): Work => ({ units: WORK_MAX - units, effort: new Effort() });
 const array = `{"a":${numbers(1000)},"l":[${"{},".repeat(999)}{}]}`;
 

@@ -1,4 +1,4 @@
-/** Collections as keys: what commands may touch, what other commands make of them, and undoing. */
+/** Collections as keys: what commands may touch, how other commands treat them, and undo. */
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { findCommand } from "../../../../store/command-table.js";

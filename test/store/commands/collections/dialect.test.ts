@@ -37,7 +37,7 @@ test("a statement without a dialect stays the error that it was when it was reco
 });
 
 test("positional paths mean elements as MongoDB's manual shows them", () => {
-  // The manual's examples of $, $[] and $[<identifier>].
+  // These are the manual's examples of $, $[] and $[<identifier>].
   insert('{"_id":1,"grades":[85,80,80]}', '{"_id":2,"grades":[88,90,92]}', '{"_id":3,"grades":[85,100,90]}');
   update('{"_id":1,"grades":80}', '{"$set":{"grades.$":82}}');
   assert.equal(store.ask("FIND", '{"filter":{"_id":1}}'), "{_id:1,grades:[85,82,80]}");
@@ -95,7 +95,7 @@ test("$bit, pipelines, let and $$NOW in updates", () => {
   );
   assert.match(update("{}", '[{"$group":{"_id":null}}]'), /code:72/);
   assert.match(update("{}", '[{"$set":{"_id":5}}]'), /code:66/);
-  // Left out by a stage it stays.
+  // A stage that omits _id leaves it unchanged.
   update("{}", '[{"$replaceWith":{"a":1}}]');
   assert.equal(store.all(), "{_id:1,a:1}");
 });
@@ -144,7 +144,7 @@ test("documents expire by the unit's date, not by any clock, and writes remove t
   );
   store.at = 1_015_000;
   assert.equal(ids(), "{_id:3} {_id:4}");
-  // Reads leave the state as it is.
+  // Reads do not change the state.
   assert.equal(store.state(), before);
   store.records = [];
   assert.equal(insert('{"_id":1,"a":1}'), "{n:1}");
@@ -162,7 +162,7 @@ test("more documents expire than one write removes: none of them is found, and i
   insert(
     ...Array.from({ length: 2500 }, (_, i) => `{"_id":${i},"u":${i},"d":{"$date":{"$numberLong":"1"}}}`),
   );
-  // Expired when they came, they are removed by the next writes.
+  // They were expired on arrival, and the next writes remove them.
   assert.equal(store.ask("COUNT", "{}"), "0");
   assert.equal(insert('{"_id":2400,"u":2400,"k":1}'), "{n:1}");
   assert.equal(store.all(), "{_id:2400,u:2400,k:1}");

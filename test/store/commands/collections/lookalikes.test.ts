@@ -1,4 +1,4 @@
-/** Look-alikes: similar values, similar documents, and statements that leave out what matters. */
+/** Similar values, similar documents, and statements without their essential part. */
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { Asked } from "./asked.js";

@@ -1,4 +1,4 @@
-/** Answers of MDB commands: writes, reads, errors with MongoDB's numbers. */
+/** Replies of MDB commands: writes, reads, errors with MongoDB's numbers. */
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { Asked } from "./asked.js";

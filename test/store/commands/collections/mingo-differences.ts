@@ -1,4 +1,4 @@
-/** Differences of mingo from MongoDB, and their reasons: such operations are not compared, or not in full. */
+/** Differences between mingo and MongoDB, and their reasons: such operations are not compared, or only in part. */
 import type { Json, JsonObject, Operation } from "./random-operation.js";
 
 interface Difference {
@@ -6,7 +6,7 @@ interface Difference {
   readonly is: (operation: Operation, documents: readonly JsonObject[]) => boolean;
 }
 
-/** Ways that go through lists. */
+/** Paths through arrays. */
 const THROUGH_LISTS = ["l.0", "d.x", "d.y", "d.0.y"];
 
 const DIFFERENCES: readonly Difference[] = [
@@ -37,7 +37,7 @@ function countsBetween(operation: Operation): boolean {
   return operation.kind === "aggregate" && operation.pipeline.slice(0, -1).some((stage) => "$count" in stage);
 }
 
-/** All that an operation chooses by. */
+/** Returns all conditions of an operation. */
 function filterOf(operation: Operation): Json {
   return JSON.parse(JSON.stringify(operation)) as Json;
 }
@@ -54,7 +54,7 @@ export function isDifferentInMingo(operation: Operation, documents: readonly Jso
   return DIFFERENCES.some(({ is }) => is(operation, documents));
 }
 
-/** Adapts an answer: $count makes nothing of nothing; mingo makes a 0 of it. */
+/** Adapts a result: $count of nothing returns nothing; mingo returns 0. */
 export function withoutDifferences(answer: Json, operation: Operation): Json {
   if (operation.kind !== "aggregate" || !Array.isArray(answer)) return answer;
   return answer.filter((one: Json) => JSON.stringify(one) !== '{"c":0}');

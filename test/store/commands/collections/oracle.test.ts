@@ -1,4 +1,4 @@
-/** Random operations give what mingo gives, and undone they leave nothing. DBSYNC_SEED replays a run. */
+/** Random operations have the same result as in mingo, and undo restores the state. DBSYNC_SEED replays a run. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { aggregate, find, Query, updateMany, updateOne } from "mingo";
@@ -66,7 +66,7 @@ function checkUndo(store: Asked, operation: Operation, where: string): void {
   assert.equal(store.state(), before, `undone: ${where}`);
 }
 
-/** Documents, or how many were meant; "refused": it is an error. */
+/** Runs an operation. @returns documents, or how many it matched; "refused": it is an error */
 function carriedOut(store: Asked, operation: Operation): Json | "refused" {
   const spec = JSON.stringify(operation, (name, value) => (name === "kind" ? undefined : value));
   switch (operation.kind) {
@@ -87,7 +87,10 @@ function carriedOut(store: Asked, operation: Operation): Json | "refused" {
   }
 }
 
-/** Failures of an insert are documents that are there: of other statements they are refusals. */
+/**
+ * Returns the number in a reply. Failures of an insert are documents that exist; those of other statements are
+ * errors.
+ */
 function count(store: Asked, name: string, ...rest: readonly string[]): Json | "refused" {
   const [answer = {}] = asked(store, name, ...rest) as readonly JsonObject[];
   return name !== "INSERT" && "writeErrors" in answer ? "refused" : (answer["n"] ?? null);
@@ -122,7 +125,7 @@ function byMingo(
   operation: Operation,
   before: JsonObject[],
 ): { readonly documents: JsonObject[]; readonly answer: Json } {
-  // mingo changes even what it only reads.
+  // mingo changes even documents that it only reads.
   const documents = structuredClone(before);
   switch (operation.kind) {
     case "insert": {
@@ -172,7 +175,7 @@ function distinct(documents: readonly JsonObject[], path: readonly string[]): Js
   return [...new Map(values.map((value) => [JSON.stringify(value), value as Json])).values()];
 }
 
-/** Returns the comparable part of an answer: the order of fields is MongoDB's alone, and differences are left out. */
+/** Returns the comparable part of a result: the order of fields is MongoDB's alone, and differences are omitted. */
 function plain(answer: Json, operation: Operation): Json {
   return sorted(withoutDifferences(answer, operation));
 }

@@ -1,4 +1,7 @@
-/** The order of an index is made in steps: no turn of a read orders more than some documents, whatever changes in between. */
+/**
+ * The order of an index is built in steps: no turn of a read sorts more than some documents, even if the
+ * collection changes in between.
+ */
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import type { Reply } from "../../../../protocol/reply.js";
@@ -34,7 +37,7 @@ function begun(spec: string): Reply {
   });
 }
 
-/** Finishes a read. @returns its steps, the first one of which was taken, and its answer */
+/** Finishes a read that has taken its first step. @returns the number of steps and the reply */
 function finished(reply: Reply, between: (step: number) => void = () => {}): [steps: number, text: string] {
   if (!(reply instanceof StepReply)) return [1, textOf(reply)];
   let steps = 1;
@@ -58,7 +61,7 @@ test("the first range and the first sort take steps, later ones none, also after
 });
 
 function beforeRange(): void {
-  // Another list of indexes discards their order.
+  // Changing the list of indexes discards their order.
   store.ask("DELETE", "1", `{"q":{"_id":{"$gte":${DOCUMENTS}}},"limit":0}`);
   store.ask("DROPINDEXES", '{"index":"n_1"}');
   store.ask("CREATEINDEXES", '{"key":{"n":1},"name":"n_1"}');

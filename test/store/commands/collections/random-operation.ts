@@ -1,4 +1,7 @@
-/** Random operations on one collection: few fields and values, so that they meet; as plain JavaScript values, which both sides receive. */
+/**
+ * Random operations on one collection: few fields and values, so that they collide; as plain JavaScript values for
+ * both sides.
+ */
 import type { SeededRandom } from "../../../support/seeded-random.js";
 
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [name: string]: Json };
@@ -28,7 +31,7 @@ export type Operation =
   | { readonly kind: "aggregate"; readonly pipeline: readonly JsonObject[] };
 
 const IDS = 40;
-/** The list of a document, whatever stages before have made of it. */
+/** The array of a document, whatever the previous stages have done to it. */
 const LIST: Json = { $cond: [{ $isArray: "$l" }, "$l", []] };
 
 const numberIn = (path: string): Json => ({ $cond: [{ $isNumber: path }, path, 1] });
@@ -55,7 +58,7 @@ export class RandomOperations {
   #change(): Operation {
     const u = this.#update();
     const arrayFilters = JSON.stringify(u).includes("$[e]") ? [{ e: { $gte: this.#number() } }] : [];
-    // Lists that have numbers alone can be multiplied.
+    // Only arrays of numbers can be multiplied.
     const q =
       arrayFilters.length === 0 ? this.#filter() : { $and: [this.#filter(), { l: { $exists: true } }] };
     return { kind: "update", q, u, multi: this.#chance(0.5), arrayFilters, dialect: 2 };
@@ -84,7 +87,10 @@ export class RandomOperations {
     return kind < 9 ? this.#chance(0.5) : null;
   }
 
-  /** Returns a document with values mostly of each field's own kind: `n` a number, `l` a list, `o` a document, `d` a list of documents. */
+  /**
+   * Returns a document whose fields mostly have the type of their own: `n` a number, `l` an array, `o` a document,
+   * `d` an array of documents.
+   */
   #document(): JsonObject {
     const document: Record<string, Json> = { _id: this.#random.below(IDS) };
     if (this.#chance(0.8)) document["a"] = this.#scalar();
@@ -129,7 +135,7 @@ export class RandomOperations {
     return this.#chance(0.7) ? this.#number() : this.#oneOf(["a", "b"]);
   }
 
-  /** A number for each document, whatever its fields hold. */
+  /** Returns an expression that yields a number for every document. */
   #calculation(depth = 0): Json {
     const inner = () => this.#calculation(depth + 1);
     if (depth > 2) return this.#oneOf<Json>([this.#number(), numberIn("$n"), numberIn("$o.y")]);

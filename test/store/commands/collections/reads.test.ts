@@ -1,4 +1,7 @@
-/** Cases that mingo cannot check: types of results, values that JavaScript does not have, rejections by name, and limits. */
+/**
+ * Cases that mingo cannot check: types of results, values that JavaScript does not have, rejections by name, and
+ * limits.
+ */
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { WORK_MAX } from "../../../../store/queries/bson/mongo-failure.js";

@@ -1,6 +1,6 @@
 /**
- * Queries on documents against a naive model: every entry parsed, judged and sorted by JavaScript; the same with indexes, without, and
- * after writes were taken back. DBSYNC_SEED replays a run.
+ * Queries on documents, compared with a naive model, in which JavaScript parses, filters and sorts every entry:
+ * with indexes, without, and after undoing writes. DBSYNC_SEED replays a run.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -232,7 +232,7 @@ test(`the original's queries find the same with an index (seed ${seed})`, () => 
   }
 });
 
-/** Names that occur in a text where no member is named, too, and further troublesome ones. */
+/** Names that also occur in a text as something other than a member's name, and further difficult ones. */
 const ODD_NAMES = ["a", ":", ",", "}", "},{", "]", ":{", "", "é", "__proto__", "0", 'a"b', "\\\\", "a:", "1"];
 const ODD_TEXTS = [":b", ":", ":,", ":}", '\\":', "a", "", "1", " 1", "01", "1e0", "true", "0", "é", '":":'];
 const ODD_NUMBERS = [
@@ -268,7 +268,7 @@ function oddObject(random: SeededRandom, depth = 0): string {
   return `{${members.join(",")}}`;
 }
 
-/** All members that are asked for are the same in an entry, which is taken apart. */
+/** Whether all members of a query loosely equal those of an entry; parses both. */
 function matches(text: string, query: string): boolean {
   const [entry, asked] = [parseJson(text), parseJson(query)] as [JsonObject, JsonObject];
   return asked.names.every((name, at) => {
@@ -342,7 +342,7 @@ test("queries find what is there after many entries were removed, and after they
   const found = (query: string) => scene.rows("QUERY", query).map(({ entry }) => entry["n"]);
   const before = found('{"a":"1"}');
   assert.equal(before.length, 100);
-  // Few leave holes; of more than are left the holes are closed.
+  // A few removals leave holes; if most entries are removed, the holes are closed.
   for (const removed of [20, 200]) {
     const records: UndoRecord[] = [];
     for (let n = 0; n < removed; n++) scene.run(["DOC.DELETE", "d", `k${n}`], records);

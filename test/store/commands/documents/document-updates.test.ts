@@ -1,6 +1,6 @@
 /**
- * Updates and deletions by condition, operators and new entries: cases in a table, and runs against entries that JavaScript keeps.
- * DBSYNC_SEED replays a run.
+ * Updates and deletions by condition, operators and new entries: a table of cases, and runs compared with entries
+ * in JavaScript. DBSYNC_SEED replays a run.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -16,7 +16,7 @@ const seed = seedOfRun();
 const RUNS = 40;
 const STEPS = 25;
 
-/** An entry, data, and what becomes of it; a pattern: the error. */
+/** An entry, data, and the entry afterwards; a pattern: the error. */
 const OPERATIONS: readonly (readonly [entry: string, data: string, after: string | RegExp])[] = [
   ['{"n":1}', '{"$inc":{"n":2}}', '{"n":3}'],
   ['{"n":1}', '{"$inc":{"n":-2.5}}', '{"n":-1.5}'],
@@ -221,7 +221,7 @@ test("where ids stay most entries go at once, and come back at once", () => {
   const expiries = left.items.flatMap((item) => (item.kind === "array" ? [item.items[2]] : []));
   assert.deepEqual(expiries[0], { kind: "integer", value: 10_000 });
   assert.equal(expiries[1]?.kind, "nil");
-  // No other entry gets the number of one that existed.
+  // No new entry gets the number of an earlier one.
   const added: UndoRecord[] = [];
   assert.deepEqual(execute(["DOC.INSERT", "d", "COUNT", '{"n":1}'], added), {
     kind: "array",

@@ -1,4 +1,4 @@
-/** Edge cases of documents; test/listeners/json replays the original's own conversations. */
+/** Edge cases of documents; test/listeners/json replays the original's recorded conversations. */
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { numbering } from "../../../../store/commands/documents/document-inserts.js";
@@ -173,7 +173,7 @@ test("a query finds what it would find if it took every entry apart", () => {
   same('DOC.COUNT q QUERY {"v":false}', ":2");
 });
 
-/** A daemon with a timeline: units have numbers and long ids, and may be inserted before earlier ones. */
+/** A fold as in a daemon: units have numbers and long ids, and may be inserted ahead of earlier ones. */
 class Folded {
   readonly database = new Database();
 

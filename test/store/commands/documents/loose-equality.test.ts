@@ -1,4 +1,4 @@
-/** Equality of values in PHP: a real one checks every pair of a set, and random pairs. DBSYNC_SEED replays a run. */
+/** Equality of values in PHP: a real PHP checks every pair of a set, and random pairs. DBSYNC_SEED replays a run. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parseJson } from "../../../../protocol/json/json-reader.js";
@@ -67,7 +67,7 @@ const VALUES: readonly string[] = [
   ...['{"a":null}', "[false]", '{"1":1}', "0.5"],
 ];
 
-/** Checks that pairs of JSON texts are equal here if they are in PHP. @returns how many are */
+/** Checks that pairs of JSON texts are equal exactly if they are in PHP. @returns how many are equal */
 function checkPairs(pairs: readonly (readonly [string, string])[], label: string): number {
   const answers = askPhp(
     "(function ($pair) { return var_export($pair[0] == $pair[1], true); })(json_decode($line, true))",
@@ -78,7 +78,7 @@ function checkPairs(pairs: readonly (readonly [string, string])[], label: string
     const isEqual = isLooselyEqual(first, second);
     assert.equal(String(isEqual), answers[at], `${label}${a} == ${b}`);
     if (!isEqual || [first, second].some((one) => one === null || isContainer(one))) continue;
-    // Marks decide which entries a query reads: 0 says that any value may be equal.
+    // Marks determine which entries a query reads: 0 means that any value may be equal.
     const marks = [first, second].map((one) => markOf(memberValueOf(one)));
     assert.ok(marks.includes(0) || marks[0] === marks[1], `${label}${a} and ${b} have other marks`);
   }
@@ -92,7 +92,7 @@ test("two values are equal here if they are in PHP", { skip }, () => {
   );
 });
 
-/** Around them integers stop being doubles, and 64 bits end. */
+/** Integers around these values leave the range of exact doubles or of 64 bits. */
 const CENTRES = [0n, 1n, 10n, 2n ** 53n, 2n ** 63n, 2n ** 64n, 10n ** 18n, 10n ** 19n, 10n ** 20n];
 const ENDINGS = ["", "", "", "", ".0", ".", ".5", "e0", "E+1", "e-18", "e-400"];
 const SPACES = [" ", "\t", "\n", "\v", "\f", "\r", "\0", "\u00a0"];
@@ -109,7 +109,7 @@ function randomText(random: SeededRandom): string {
   const space = () => (random.chance(0.15) ? random.oneOf(SPACES) : "");
   if (random.chance(0.04)) return space() + random.oneOf(WORDS) + space();
   const sign = random.chance(0.1) ? "+" : "";
-  // More digits than any double has.
+  // These have more digits than any double.
   const digits = random.chance(0.04)
     ? `${random.oneOf(["", "-"])}${"9".repeat(random.between(308, 311))}`
     : randomNumber(random);
@@ -117,7 +117,7 @@ function randomText(random: SeededRandom): string {
   return space() + sign + zeros + (random.chance(0.03) ? random.oneOf(["x", "e", "e+", "_0"]) : "") + space();
 }
 
-/** @returns a JSON text */
+/** Returns a JSON text. */
 function randomValue(random: SeededRandom, depth = 0): string {
   const kind = random.below(depth < MAX_DEPTH ? 10 : 8);
   if (kind < 5) return JSON.stringify(randomText(random));
@@ -132,7 +132,7 @@ test("random values are equal here if they are in PHP", { skip }, () => {
   const random = new SeededRandom(seed);
   const pairs = Array.from({ length: PAIRS }, () => {
     const one = randomValue(random);
-    // The same in another container, so that containers are equal often enough.
+    // The same value in another container makes containers equal often enough.
     if (random.chance(0.1)) return [`[${one}]`, `{"0":${randomValue(random, MAX_DEPTH)}}`] as const;
     return [one, randomValue(random)] as const;
   });
@@ -142,7 +142,7 @@ test("random values are equal here if they are in PHP", { skip }, () => {
 
 test("writes that were recorded before CLUSTER SEMANTICS 2 compare as they did", () => {
   const pairs: readonly (readonly [string, string, boolean, boolean])[] = [
-    // Standard, recorded.
+    // The results are by the standard semantics, then for recorded writes.
     ['"9223372036854775807"', '"9223372036854775808"', false, true],
     ['"9223372036854775808"', '"9223372036854775808.0"', true, true],
     ['"18446744073709551616.0"', '"18446744073709551617.5"', false, true],

@@ -1,4 +1,4 @@
-/** Edge cases of places; test/conformance compares their answers with Redis's. */
+/** Edge cases of geo commands; test/conformance compares their replies with Redis's. */
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { findCommand } from "../../../../store/command-table.js";
@@ -74,7 +74,7 @@ test(`a search finds what a look at every member finds (seed ${seed})`, () => {
     places.set(`m${i}`, placeOf(scoreOf(place)));
   }
   for (let search = 0; search < 100; search++) {
-    // Not near the date line: Redis does not look beyond it for what its map has on the other side.
+    // Centres near the date line are avoided: Redis does not search on the other side of its map.
     const centre = { longitude: anywhere().longitude / 2, latitude: anywhere().latitude / 2 };
     const kilometres = 10 + random.below(2000);
     const found = store.run(

@@ -1,4 +1,4 @@
-/** Edge cases of lists; test/conformance compares their answers with Redis's. */
+/** Edge cases of lists; test/conformance compares their replies with Redis's. */
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { findCommand } from "../../../../store/command-table.js";
@@ -177,7 +177,7 @@ test("a list that has expired is absent to LPUSHX and begins anew for RPUSH", ()
   assert.equal(store.run("PTTL l"), ":-1");
 });
 
-/** One random command on list `l`, and the same done to a plain array. */
+/** Returns a random command on list `l`, and applies it to a plain array. */
 function step(random: SeededRandom, model: string[]): string {
   const element = random.oneOf(["a", "b", "c", "d"]);
   const count = random.below(model.length + 2);
@@ -222,7 +222,7 @@ test("lists do what an array does, and all of it can be undone", () => {
     const model = [...initial];
     const lines = Array.from({ length: 20 }, () => step(random, model));
     const hint = `DBSYNC_SEED=${seed}: ${lines.join(", ")}`;
-    // Adds a trace of its own, so that the state differs even if the commands cancel each other out.
+    // Another write changes the state even if the commands cancel each other out.
     assert.ok(store.isUndone(...lines, "SET trace 1"), hint);
     for (const line of lines) store.run(line);
     assert.equal(store.run("LRANGE l 0 -1"), shownList(model), hint);

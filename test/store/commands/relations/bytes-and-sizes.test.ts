@@ -1,4 +1,7 @@
-/** Names and texts of any letters, keys of a database that another client has written, and statements that would make too much. */
+/**
+ * Names and texts in any script, keys of a database that another client has written, and statements that would
+ * produce too much.
+ */
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { bytesOfText } from "../../../../protocol/byte-string.js";
@@ -31,11 +34,11 @@ test("a view may end with a letter whose last byte would be a blank", () => {
 });
 
 test("what is a name does not depend on which letters a version of Unicode knows", () => {
-  // Of Unicode 16, and one that no version has.
+  // One is a letter of Unicode 16, and the last one a letter in no version.
   for (const name of ["é", "名", "𐵀", "\u{e01ef}"]) done(`create table ${name} (k number)`);
   for (const name of ["a\u00a0b", "a→b", "a\u2028b", "a\u3000b", "\ufeffa", "a\u0085b"])
     assert.match(shown(sql(`create table ${name} (k number)`)), /a name of letters/, JSON.stringify(name));
-  // A byte that is no UTF-8.
+  // \xff is not valid UTF-8.
   const { kind } = database.execute(["SQL", "d", "create table a\xff (k number)"], { at: 1, db: 0, id: "u" });
   assert.equal(kind, "error");
 });
@@ -104,7 +107,7 @@ test("a row keeps its texts, not all of the statement that it came with", async 
   const before = bytesInUse();
   for (let i = 0; i < 20; i++)
     done(`insert into t values ('a text that is kept ${i}')${" ".repeat(3_000_000)}`);
-  // The latest statement lives for as long as the turn.
+  // The latest statement is cached until the end of the turn.
   await new Promise((resolve) => setImmediate(resolve));
   assert.ok(bytesInUse() - before < 20_000_000);
   assert.equal((rows("select * from t") as unknown[]).length, 20);

@@ -1,7 +1,7 @@
-/** Recorded steps that are answered otherwise here, and why: the one table. Steps are numbered from 0. */
+/** Recorded steps whose replies differ here, and why: the only table of differences. Steps are numbered from 0. */
 export interface Difference {
   readonly reason: string;
-  /** Whether ours is an error that names the word, the line and the column. */
+  /** Whether ours is an error with the word, the line and the column. */
   readonly namesThePlace?: boolean;
   readonly steps: Readonly<Record<string, readonly number[]>>;
 }
@@ -78,7 +78,7 @@ export const DIFFERENCES: readonly Difference[] = [
   { reason: "here is no cache, which would keep errors", steps: { "cache-stores-errors": [4] } },
 ];
 
-/** Scenarios that are about frames, not statements. */
+/** Scenarios about frames, not statements. */
 export const FRAMING: ReadonlySet<string> = new Set(["framing"]);
 /** The step before which the servers are empty again. */
 export const EMPTIED_BEFORE = "lb-no-database-round-robin";

@@ -1,4 +1,4 @@
-/** Rows that have been seen, against a list of all of them. */
+/** The set of distinct rows, compared with a list of all rows. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { DistinctRows } from "../../../../store/commands/relations/distinct-rows.js";

@@ -1,7 +1,7 @@
 /**
- * Random statements of the recorded form give what a second, simple evaluator gives, and undone they leave nothing: Malagasy ones by both
- * versions of what commands mean, English ones that write by the first. English statements of the standard form are compared with SQLite in
- * sqlite.test.ts. DBSYNC_SEED replays a run.
+ * Random statements of the recorded form have the same result in a second, simple evaluator, and undo restores the
+ * state: Malagasy ones in both semantics versions, English ones that write in the first. sqlite.test.ts compares
+ * English statements of the standard form with SQLite. DBSYNC_SEED replays a run.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -99,5 +99,5 @@ function told(reply: Reply): Told {
   return outcome.kind === "rows" ? plain(outcome.rows) : 0;
 }
 
-/** Returns rows as texts, so that -0 is 0. */
+/** Returns rows as texts, so that -0 equals 0. */
 const plain = (rows: readonly unknown[]): readonly string[] => rows.map((row) => JSON.stringify(row));

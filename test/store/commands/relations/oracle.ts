@@ -1,6 +1,6 @@
 /**
- * A second evaluator, as simple as can be: arrays of rows, every pair of a join, every row of a table, no index and no hash. It knows
- * nothing of the store. Two tables: t takes anything, u's k is unique.
+ * A second evaluator, as simple as possible: arrays of rows, every pair of a join, every row of a table, no index
+ * and no hash, and no code of the store. Two tables: t accepts anything, u's k is unique.
  */
 import {
   COLUMNS,
@@ -13,7 +13,7 @@ import {
 } from "./random-statement.js";
 import type { Language } from "./statement-text.js";
 
-/** The statement is an error. */
+/** Thrown if the statement is an error. */
 export class Refused extends Error {}
 
 type Row = readonly Value[];
@@ -26,7 +26,7 @@ export class Oracle {
   readonly tables: Record<string, Row[]> = { t: [], u: [] };
   #language: Language = "english";
 
-  /** @returns the rows, or how many have been changed @throws Refused */
+  /** Runs a statement. @returns the rows, or how many have been changed @throws Refused */
   run(statement: Statement, language: Language): readonly Row[] | number {
     this.#language = language;
     switch (statement.kind) {
@@ -65,7 +65,7 @@ export class Oracle {
       changed++;
       const copy = [...row];
       let made = term(value, row, HEAD);
-      // What is bound is a number where the column takes no text.
+      // A bound value is a number if the column accepts no text.
       if (value.kind === "bound" && place === 2 && /^-?\d+(\.\d+)?$/.test(value.text))
         made = Number(value.text);
       if (value.kind === "bound" && place === 0 && /^-?\d+(\.\d+)?$/.test(value.text))
@@ -123,7 +123,7 @@ export class Oracle {
   #meets(row: Row, head: readonly Named[], condition: Condition | null): boolean {
     if (condition === null) return true;
     const { tests, words } = condition;
-    // In Malagasy from left to right; in English the operands between two ORs belong together.
+    // Malagasy is evaluated from left to right; in English, AND binds tighter than OR.
     if (this.#language === "malagasy") {
       let holds = check(tests[0] as Test, row, head);
       for (const [i, word] of words.entries())
@@ -225,7 +225,7 @@ function term(given: Term, row: Row, head: readonly Named[]): Value {
   return one / other;
 }
 
-/** k takes numbers and texts, s texts of at most 4, n numbers. */
+/** Checks types: k accepts numbers and texts, s texts of at most 4 characters, n numbers. */
 function checkFit(place: number, value: Value): void {
   if (value === null) return;
   const isText = typeof value === "string";

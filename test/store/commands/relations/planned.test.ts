@@ -1,7 +1,8 @@
 /**
- * A planned query gives the rows, in the order, that checking each condition where it is written gives: random joins over tables with and
- * without keys, in both forms. In the standard form a calculation that fails counts only if no other part of the conditions rejects the row:
- * if the written order fails, a planned query fails, or gives what it gives where the calculation is null. DBSYNC_SEED replays a run.
+ * A planned query returns the same rows, in the same order, as checking each condition where it is written: random
+ * joins of tables with and without keys, in both forms. In the standard form, a failing calculation counts only if
+ * no other part of the conditions rejects the row: if the written order fails, a planned query fails, or returns
+ * the result in which the calculation is null. DBSYNC_SEED replays a run.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -34,7 +35,7 @@ interface Outcome {
   readonly rows: readonly unknown[];
 }
 
-/** Both ways, or an error. */
+/** Returns the outcomes of both evaluations, or an error. */
 function outcomes(database: Database, text: string, form: Form): (Outcome | string)[] {
   const { statement, language } = parse(bytesOfText(text), form);
   if (statement instanceof SqlMistake || statement.kind !== "query") assert.fail(`${text}: no query`);
@@ -65,10 +66,10 @@ function outcomes(database: Database, text: string, form: Form): (Outcome | stri
 function outcomeOf(run: () => ReturnType<typeof answered>): Outcome | string {
   try {
     const { name, columns, rows } = run();
-    // As text: what is not a number is none, and -0 is 0.
+    // JSON shows NaN as null and -0 as 0.
     return { name, columns, rows: rows.map((row) => JSON.stringify(row)) };
   } catch (problem) {
-    // Of two errors either may be found first.
+    // If there are two errors, either may be found first.
     if (problem instanceof CommandFailure) return "refused";
     throw problem;
   }
@@ -78,9 +79,9 @@ const TABLES = ["t", "u", "w"];
 const COLUMNS = ["k", "v", "s"];
 const TEXTS = ["'a'", "'1'", "'1.0'", "'true'", "null", "''"];
 
-/** Fails where the column is not 1. */
+/** An expression that fails unless the column is 1. */
 const LARGE = "b.b * 10";
-/** The same, and null where that fails. */
+/** Replaces the failing expression by null. */
 const withNulls = (text: string) => text.replaceAll(/(\w+)\.b \* 10/g, "$1.c");
 
 class Writer {
@@ -147,7 +148,7 @@ class Writer {
     return `${head} ${this.#words("on", "#ka")} ${on}${more}${nested}`;
   }
 
-  /** A column of a source, or what is calculated from its columns. */
+  /** Returns a column of a source, or an expression of its columns. */
   #keyOf(alias: string): string {
     const random = this.#random;
     const column = () => `${alias}.${random.oneOf(COLUMNS)}`;
@@ -156,7 +157,7 @@ class Writer {
       `${column()} + ${random.oneOf(["1", "0", "'1'"])}`,
       `${column()} - ${column()}`,
       `2 * ${column()}`,
-      // It may be null, or fail.
+      // This may be null, or fail.
       `${column()} / ${column()}`,
       `(${column()} = ${column()})`,
       LARGE.replace("b.", `${alias}.`),
@@ -179,7 +180,7 @@ class Writer {
     if (kind < 7) return `${this.#column()} = ${this.#column()}`;
     if (kind < 9) return `${this.#column()} ${random.oneOf(["<", ">=", "!="])} ${this.#value()}`;
     if (kind < 10) return `${this.#column()} ${this.#words("is", "dia")} null`;
-    // It may fail.
+    // This may fail.
     if (kind < 11) return `${this.#column()} + 10 / ${this.#column()} > ${this.#value()}`;
     return `!(${this.#column()} = ${this.#value()})`;
   }
@@ -201,7 +202,7 @@ function filled(random: SeededRandom): Database {
   for (const name of TABLES) {
     const key = random.oneOf(["", " primary key", " unique"]);
     execute(`create table ${name} (k number:text${key}, v number, s text, b number, c number)`);
-    // Fewer rows than an index is used for, and more.
+    // These are fewer rows than an index is used for, and more.
     const rows = random.oneOf([0, 3, 15, 40]);
     for (let row = 0; row < rows; row++) {
       const k = random.chance(0.9)
@@ -286,19 +287,19 @@ test("every part of a query ends its step after a bounded number of rows and ope
   created("few", 100);
   const turns = many / STEP_ITEMS;
   const found = (text: string) => stepsOf(database, text);
-  // The pairs, and their order.
+  // Finding the pairs takes steps, and so does sorting them.
   const byIndex = found("select t.k from t join few f on t.v = f.v");
   assert.equal(byIndex.rows, many);
   assert.ok(byIndex.steps > 6 * turns, `index: ${byIndex.steps} steps`);
-  // The rows that are checked, and those without a partner.
+  // The rows that are checked, and those without a partner, are counted in steps.
   const unmatched = found("select 1 from t left join few f on t.k = f.k and f.v < 0");
   assert.equal(unmatched.rows, many);
   assert.ok(unmatched.steps >= 3 * turns, `without a partner: ${unmatched.steps} steps`);
-  // One row on the left, whose partners are all rows.
+  // One row on the left has all rows as partners.
   const one = found("select v from (select 1 a) s natural join (select 1 a, v from t) u");
   assert.equal(one.rows, many);
   assert.ok(one.steps >= 4 * turns, `natural: ${one.steps} steps`);
-  // The index, and its texts by their numbers.
+  // The index is built in steps, and its texts are numbered in steps.
   execute("create table words (s text)");
   execute(`insert into words values ${Array.from({ length: many }, (_, i) => `('w${i}')`)}`);
   const byNumber = found("select s from words where s = 5");
@@ -313,7 +314,7 @@ test("every part of a query ends its step after a bounded number of rows and ope
     `select ${wide.replaceAll(/[^,]+/g, "sum($&)")} from few`,
   ])
     assert.ok(found(text).steps >= rows, `${text.slice(0, 30)}: ${found(text).steps} steps`);
-  // One step has operators of some 34 rows.
+  // A step evaluates operators for some 34 rows.
   for (const text of [
     `select k from t where ${wideCondition}`,
     `select t.k from t join few f on t.v = f.v and t.${wideCondition}`,
@@ -324,7 +325,7 @@ test("every part of a query ends its step after a bounded number of rows and ope
 
 const LARGE_TABLE = 3700;
 
-/** Two tables of 3,700 rows: `f` has 5 values, `k` is of another row. */
+/** Makes two tables of 3,700 rows: `f` has 5 values, `k` matches another row. */
 function largeTables(): Database {
   const database = new Database();
   const execute = (statement: string) => database.execute(["SQL", "d", bytesOfText(statement)], UNIT);
@@ -371,7 +372,7 @@ test("a join by equal values, calculated ones too, checks about as many rows as 
   for (const [rows, text] of SELECTIVE) {
     const found = stepsOf(database, text);
     assert.equal(found.rows, rows, text);
-    // What a Malagasy statement calculates may fail, so that its `on` is checked for all rows on the left.
+    // An expression of a Malagasy statement may fail, so its `on` is checked for all rows on the left.
     const due = text.startsWith("alaivo") ? 3 * LARGE_TABLE : text.includes("union") ? LARGE_TABLE + 50 : 50;
     assert.ok(found.checked <= due, `${found.checked} rows checked: ${text}`);
   }
@@ -422,14 +423,14 @@ test("a value moves through equal columns only as far as all rows of the result 
     execute(`insert into ${name} values ${values},${rows}`);
   }
   for (const [rows, text] of [
-    // All but 'true' and 'x' equal 1.
+    // All values except 'true' and 'x' equal 1.
     [3, "select * from t x join u y on x.k = y.k where y.k = 1"],
     [3, "select * from t x join u y on x.k = y.k where y.k = '1'"],
     [1, "select * from t x join u y on x.k = y.k where y.k = 'x'"],
-    // 'true' does, too, and all that the number 1 equals.
+    // 'true' equals it too, and so do all values that the number 1 equals.
     [4, "alaivo * #ao@ t x #tonona@ u y #ka x.k = y.k #rehefa y.k = 1"],
     [4, "alaivo * #ao@ t x #tonona@ u y #ka x.k = y.k #rehefa y.k = 'true'"],
-    // Rows without a partner.
+    // These rows have no partner.
     [1, "select * from t x right join u y on x.k = y.k where y.k = 5"],
     [0, "select * from t x right join u y on x.k = y.k where x.k = 5"],
     [1, "select * from u x left join t y on x.k = y.k where x.k = 5"],

@@ -1,11 +1,11 @@
-/** Random statements over two tables, as what they mean and as text in words of either language. */
+/** Random statements on two tables, as data and as text in the words of either language. */
 import type { SeededRandom } from "../../../support/seeded-random.js";
 
 export type Value = number | string | boolean | null;
 
 export type Term =
   | { readonly kind: "value"; readonly value: Exclude<Value, boolean> }
-  /** A `?`. */
+  /** The parameter `?`. */
   | { readonly kind: "bound"; readonly text: string }
   | { readonly kind: "column"; readonly of: string | null; readonly name: string }
   | { readonly kind: "sum"; readonly sign: string; readonly left: Term; readonly right: Term };
@@ -15,7 +15,7 @@ export type Test =
   | { readonly kind: "null"; readonly term: Term; readonly not: boolean }
   | { readonly kind: "not"; readonly test: Test };
 
-/** Tests with words between, read by the rules of the language. */
+/** Tests joined by AND and OR, read by the rules of the language. */
 export interface Condition {
   readonly tests: readonly Test[];
   readonly words: readonly ("and" | "or")[];
@@ -145,7 +145,7 @@ const equality = (random: SeededRandom): Test => ({
   right: keyOf(random, "b"),
 });
 
-/** A column of a table, or what is calculated from its columns. */
+/** Returns a column of a table, or an expression of its columns. */
 function keyOf(random: SeededRandom, of: string): Term {
   const column = (): Term => ({ kind: "column", of, name: random.oneOf(COLUMNS) });
   if (random.chance(0.7)) return column();

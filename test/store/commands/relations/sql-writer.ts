@@ -1,6 +1,6 @@
 /**
- * Random English statements over two tables, written so that precedence decides what belongs together. Numbers are written as doubles, as
- * SQLite divides whole numbers otherwise; numbers and texts are compared with their own kind.
+ * Random English statements on two tables, in which precedence determines the grouping. Numbers are written as
+ * doubles, since SQLite divides integers differently; numbers and texts are compared with their own type.
  */
 import type { SeededRandom } from "../../../support/seeded-random.js";
 
@@ -11,7 +11,7 @@ const written = (text: string) => `'${text.replaceAll("'", "''")}'`;
 
 export class SqlWriter {
   readonly #random: SeededRandom;
-  /** Aliases of the sources of the query that is being written; null: names alone say which column is meant. */
+  /** Aliases of the sources of the current query; null: names alone identify columns. */
   #aliases: readonly string[] | null = null;
 
   constructor(random: SeededRandom) {
@@ -66,7 +66,7 @@ export class SqlWriter {
     );
   }
 
-  /** A table with defaults: rows that name some columns, and what became of them. */
+  /** Returns a statement on a table with defaults, some of whose rows name only some columns. */
   #ofPresets(): string {
     const random = this.#random;
     if (random.chance(0.3)) return `select w.*, coalesce(k, v), s from w${this.#tail(5)}`;
@@ -82,7 +82,7 @@ export class SqlWriter {
     return `insert into w (${columns}) values ${this.#list(1, 3, row)}`;
   }
 
-  /** `*` or `t.*`, and how many columns that are; each of the tables has four. */
+  /** Returns `*` or `t.*`, and its number of columns; each of the tables has four. */
   #allOf(table: string, isAlone: boolean): readonly [text: string, columns: number] {
     const random = this.#random;
     if (random.chance(0.8)) return ["", 0];
@@ -114,7 +114,7 @@ export class SqlWriter {
     return `${table} a ${kind} ${other} as b on ${first}${this.#condition(2)}`;
   }
 
-  /** A column of a source, or what is calculated from its columns. */
+  /** Returns a column of a source, or an expression of its columns. */
   #key(alias: string): string {
     const random = this.#random;
     const column = () => `${alias}.${random.oneOf(NUMBERS)}`;
@@ -170,7 +170,7 @@ export class SqlWriter {
     return random.chance(0.3) ? this.#text() : this.#number(2);
   }
 
-  /** Marks the beginning of a field, so that fields can be counted. */
+  /** Returns an alias, which marks a field, so that fields can be counted. */
   #alias(i: number): string {
     return `${this.#random.oneOf(["", ` f${i}`, ` as f${i}`, ` "f ${i}"`])}${i > 0 ? "/**/" : ""}`;
   }
@@ -179,7 +179,7 @@ export class SqlWriter {
     return this.#chance(0.6, () => ` where ${this.#condition(3)}`);
   }
 
-  /** Returns a tail; one with a limit is sorted by all fields, so that it leaves out the same rows. */
+  /** Returns the end of a query; one with a limit is sorted by all fields, so that it omits the same rows. */
   #tail(width: number): string {
     const random = this.#random;
     if (random.chance(0.4)) return "";
@@ -203,7 +203,7 @@ export class SqlWriter {
     return `${this.#condition(depth - 1)} ${random.oneOf(["and", "or"])} ${this.#condition(depth - 1)}`;
   }
 
-  /** A test of a value, with `not` or without. */
+  /** Returns a test of a value, with `not` or without. */
   #test(depth: number): string {
     const random = this.#random;
     const not = this.#chance(0.4, () => "not ");
@@ -219,7 +219,7 @@ export class SqlWriter {
     return `${this.#text()} ${not}like ${this.#pattern()}${escaped}`;
   }
 
-  /** A text that the tables may have, of which some characters are signs, or of another case. */
+  /** Returns a text that the tables may contain, with some characters replaced by wildcards or in another case. */
   #pattern(): string {
     const random = this.#random;
     if (random.chance(0.15)) return this.#text();
@@ -249,7 +249,7 @@ export class SqlWriter {
     return `${this.#number(depth - 1)} ${random.oneOf(["+", "-", "*", "/"])} ${this.#number(depth - 1)}`;
   }
 
-  /** A function whose value is a number. */
+  /** Returns a call of a function that yields a number. */
   #function(depth: number): string {
     const random = this.#random;
     const name = random.oneOf(["abs", "ABS", "round", "length", "coalesce"]);
@@ -290,7 +290,7 @@ export class SqlWriter {
     return random.chance(0.4) ? this.#of("s") : random.chance(0.1) ? "null" : written(random.oneOf(TEXTS));
   }
 
-  /** A column; a number or a text where there are none. */
+  /** Returns a column, or a number or a text if there are none. */
   #of(column: string): string {
     if (this.#aliases === null) return column;
     if (this.#aliases.length === 0) return column === "s" ? "'c'" : "4.0";

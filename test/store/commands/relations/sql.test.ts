@@ -54,7 +54,7 @@ test("a primary key has each value once and no null, before and after any statem
   refused("insert into t (x) values ('a')", /must not be null/);
   refused("update t set k = 2 where k = 1", /is a row already/);
   refused("update t set k = null", /must not be null/);
-  // Each takes the next one's place.
+  // Each row takes the next one's key.
   done("update t set k = k + 1", "update t set k = 5 - k");
   assert.deepEqual(rows("select k from t"), [[3], [2], [1]]);
   done("create table u (k text(0,9) unique)", "insert into u values (null),(null),('a')");

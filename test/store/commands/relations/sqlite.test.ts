@@ -1,6 +1,7 @@
 /**
- * English statements mean what they mean to SQLite, in all that docs/sql.md describes as standard: random ones, with the same tables in both.
- * Booleans are 1 and 0 there; rows without an order are compared in any. DBSYNC_SEED replays a run.
+ * English statements have the same meaning as in SQLite, in all that docs/sql.md describes as standard: random
+ * ones, on the same tables in both. Booleans are 1 and 0 there; rows without an order are compared in any order.
+ * DBSYNC_SEED replays a run.
  */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
@@ -16,7 +17,10 @@ const RUNS = amount(20, 200);
 const STATEMENTS = 100;
 const seed = seedOfRun();
 
-/** Answers lists of statements by lists of rows, or by the text of an error; right and full joins came with SQLite 3.39. */
+/**
+ * A program that answers lists of statements with lists of rows, or with the text of an error; right and full
+ * joins require SQLite 3.39.
+ */
 const ANSWER = `
 import json, sqlite3, sys
 if sqlite3.sqlite_version_info < (3, 39): sys.exit(3)
@@ -33,7 +37,7 @@ for line in sys.stdin:
 
 type Rows = readonly (readonly unknown[])[];
 
-/** null: there is no SQLite to compare with. */
+/** Returns null if there is no SQLite to compare with. */
 function answersOfSqlite(runs: readonly (readonly string[])[]): (Rows | string)[][] | null {
   const input = runs.map((statements) => JSON.stringify(statements.map(forSqlite))).join("\n");
   const { status, stdout, stderr, error } = spawnSync("/usr/bin/python3", ["-c", ANSWER], {
@@ -49,11 +53,11 @@ function answersOfSqlite(runs: readonly (readonly string[])[]): (Rows | string)[
     .map((line) => JSON.parse(line) as (Rows | string)[]);
 }
 
-/** Types have other names there, and a number is a double. */
+/** Types have other names in SQLite, and a number is a double. */
 const forSqlite = (statement: string) =>
   statement.startsWith("create table") ? statement.replaceAll(" number", " real") : statement;
 
-/** Numbers as far as the order of additions does not matter. */
+/** Rounds numbers, so that the order of additions does not matter. */
 const plain = (value: unknown) =>
   typeof value === "boolean"
     ? Number(value)

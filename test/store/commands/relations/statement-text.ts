@@ -1,4 +1,4 @@
-/** The text of a random statement, in English or in Malagasy words, and its bound values. */
+/** Writes a random statement as text, in English or in Malagasy words, with its bound values. */
 import type { Condition, Select, Statement, Term, Test } from "./random-statement.js";
 
 export type Language = "english" | "malagasy";

@@ -1,4 +1,4 @@
-/** Recorded conversations with the original SQL server, and what of them is about statements. */
+/** Recorded conversations with the original SQL server, and their statements. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { bytesOfText, textOfBytes } from "../../../../protocol/byte-string.js";
@@ -11,7 +11,7 @@ export interface Step {
   readonly expect?: string;
   readonly conn?: string;
   readonly target?: string;
-  /** Milliseconds to wait before it. */
+  /** Milliseconds to wait before this step. */
   readonly wait_ms?: number;
   /** false: a cache has answered it. */
   readonly forwarded?: boolean;
@@ -27,7 +27,7 @@ export const scenarios: readonly Scenario[] = JSON.parse(
   readFileSync(join(repositoryRoot, "test/vectors/sql/transcripts.json"), "utf8"),
 ) as Scenario[];
 
-/** A relation, an error's text, or that it was done. */
+/** A relation, an error's text, or success without rows. */
 export type Outcome =
   | { readonly kind: "rows"; readonly name: string; readonly columns: unknown; readonly rows: unknown[] }
   | { readonly kind: "error"; readonly text: string }
@@ -45,7 +45,7 @@ export function outcomeOfFrames(frames: string): Outcome {
   return { kind: "rows", name: first.name, columns: first.columns, rows: pages.flatMap(({ rows }) => rows) };
 }
 
-/** The same of a reply of the store. */
+/** Returns the outcome in a reply of the store. */
 export function outcomeOfReply(reply: Reply): Outcome {
   if (reply.kind === "error") return { kind: "error", text: textOfBytes(reply.text.replace(/^ERR /, "")) };
   if (reply.kind !== "map") return { kind: "done" };
@@ -73,7 +73,7 @@ function plain(reply: Reply): unknown {
   }
 }
 
-/** A server with connections, each with the database that it has chosen. */
+/** A server with connections, each with the database that it has selected. */
 export class Server {
   readonly #database = new Database();
   readonly #chosen = new Map<string, string>();

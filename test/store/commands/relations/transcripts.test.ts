@@ -1,17 +1,17 @@
-/** SQL answers what the original SQL server answered, statement by statement, except for differences.ts. */
+/** SQL replies equal those of the original SQL server, statement by statement, except for differences.ts. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isDeepStrictEqual } from "node:util";
 import { DIFFERENCES, type Difference, EMPTIED_BEFORE, FRAMING } from "./differences.js";
 import { type Outcome, outcomeOfFrames, outcomeOfReply, Server, scenarios } from "./transcript.js";
 
-/** Number of steps about statements: a test that skipped them would pass as well. */
+/** Number of steps about statements: without it, a test that skipped them would pass. */
 const STEPS = 506;
 
 const differenceOf = (scenario: string, step: number): Difference | undefined =>
   DIFFERENCES.find(({ steps }) => steps[scenario]?.includes(step));
 
-/** Returns an outcome without the order of rows where it means nothing. */
+/** Returns an outcome without the order of rows if that is undefined. */
 function comparable(outcome: Outcome, statement: string): Outcome {
   if (outcome.kind !== "rows" || !/asehoy|vondrona/i.test(statement)) return outcome;
   return {

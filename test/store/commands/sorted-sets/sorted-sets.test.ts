@@ -1,4 +1,4 @@
-/** Edge cases of sorted sets; test/conformance compares their answers with Redis's. */
+/** Edge cases of sorted sets; test/conformance compares their replies with Redis's. */
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { StoreUnderTest } from "../store-under-test.js";
@@ -8,7 +8,7 @@ beforeEach(() => {
   store = new StoreUnderTest();
 });
 
-/** Everything in a sorted set, as the tests write it. */
+/** Returns the complete content of a sorted set as text. */
 const contents = (key: string) => store.run(`ZRANGE ${key} 0 -1 WITHSCORES`);
 
 test("every write is undone, with the key's expiry time", () => {

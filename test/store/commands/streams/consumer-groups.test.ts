@@ -1,4 +1,4 @@
-/** Edge cases of consumer groups; test/conformance compares their answers with Redis's. */
+/** Edge cases of consumer groups; test/conformance compares their replies with Redis's. */
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import type { ByteString } from "../../../../protocol/byte-string.js";
@@ -14,7 +14,7 @@ beforeEach(() => {
   store = new StoreUnderTest();
 });
 
-/** A stream of entries 1-0, 2-0, …, of which a group's two consumers have been handed some. */
+/** Returns commands that make a stream of entries 1-0, 2-0, …, some of them delivered to a group's two consumers. */
 const filling = (entries: number): readonly string[] => [
   ...Array.from({ length: entries }, (_, i) => `XADD s ${i + 1}-0 a ${i}`),
   "XGROUP CREATE s g 0",
@@ -26,7 +26,7 @@ function fill(entries: number): void {
   for (const line of filling(entries)) store.run(line);
 }
 
-/** A database of its own, whose values the test looks at. */
+/** Returns a database of its own, whose values the test can read. */
 function filled(entries: number): { database: Database; run: (argv: readonly ByteString[]) => Reply } {
   const database = new Database();
   const run = (argv: readonly ByteString[]) => database.execute(argv, { at: 1_000_000, db: 0, id: "unit" });

@@ -1,4 +1,7 @@
-/** BSON and Extended JSON as the package bson has them, numbers compared and counted exactly, and bytes that no driver sends. */
+/**
+ * BSON and Extended JSON, compared with the package bson; exact comparison and arithmetic of numbers; bytes that
+ * no driver sends.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { BSON } from "mongodb";

@@ -1,4 +1,4 @@
-/** Random values of all of BSON's types, edges among them. */
+/** Random values of all of BSON's types, including limits. */
 import {
   Binary,
   type Bson,

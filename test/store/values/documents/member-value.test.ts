@@ -1,4 +1,6 @@
-/** Members are found in texts without taking these apart: the same that a reader finds. DBSYNC_SEED replays a run. */
+/**
+ * Members are found in texts without parsing these, with the same result as a parser's. DBSYNC_SEED replays a run.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { bytesOfText, textOfBytes } from "../../../../protocol/byte-string.js";
@@ -10,7 +12,7 @@ import { SeededRandom, seedOfRun } from "../../../support/seeded-random.js";
 
 const seed = seedOfRun();
 const ENTRIES = 5000;
-/** Parts of names and strings that look like the text around them. */
+/** Parts of names and strings that resemble JSON syntax. */
 const PARTS = ["a", "b", '"', "\\", ",", ":", "{", "}", "[", "]", "é", "\n", ""] as const;
 
 const textOf = (random: SeededRandom) =>

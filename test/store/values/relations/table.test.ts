@@ -1,4 +1,7 @@
-/** Tables against arrays: rows in their order, indexes that say what a walk says, and inverses that leave nothing. */
+/**
+ * Tables compared with arrays: the order of rows, indexes that agree with a scan, and inverses that restore
+ * everything.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { STEP_ITEMS } from "../../../../protocol/steps.js";
@@ -32,7 +35,7 @@ test(`whatever is changed, rows, indexes and inverses are those of an array (see
       inverses.push(randomChange(random, table));
       if (change === 20) table.index(0);
       if (random.chance(0.3)) checkIndexes(table, `seed ${seed}, run ${run}`);
-      // Some are taken back on the way.
+      // Some changes are undone immediately.
       if (random.chance(0.2)) {
         inverses.pop()?.();
         assert.deepEqual(table.rows, states.pop());
@@ -47,7 +50,7 @@ test(`whatever is changed, rows, indexes and inverses are those of an array (see
   }
 });
 
-/** @returns what takes it back */
+/** Makes a random change. @returns a function that undoes it */
 function randomChange(random: SeededRandom, table: Table): () => void {
   const row = (): Row => [random.oneOf(CELLS), random.oneOf(CELLS)];
   const kind = random.below(10);

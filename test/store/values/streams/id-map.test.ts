@@ -1,4 +1,4 @@
-/** The map by ids: against a sorted array, from both ends and in the middle. DBSYNC_SEED replays a run. */
+/** The map by ids, compared with a sorted array, at both ends and in the middle. DBSYNC_SEED replays a run. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { IdMap } from "../../../../store/values/streams/id-map.js";
@@ -15,7 +15,7 @@ test(`a map by ids agrees with a sorted array (seed ${seed})`, () => {
   const model = new Map<bigint, number>();
   const sorted = () => [...model].sort(([a], [b]) => (a < b ? -1 : 1));
   for (let step = 0; step < STEPS; step++) {
-    // Grows at the end, then goes from the beginning, then anywhere.
+    // It grows at the end, then shrinks from the beginning, then changes anywhere.
     const phase = Math.floor((3 * step) / STEPS);
     const id = phase === 0 && random.chance(0.9) ? BigInt(step) : BigInt(random.below(IDS));
     const adds = random.chance([0.9, 0.2, 0.5][phase] as number);

@@ -1,4 +1,4 @@
-/** The stream: entries by id, from both ends, and what undo asks of it. DBSYNC_SEED replays a run. */
+/** The stream: entries by id, from both ends, and the operations that undo needs. DBSYNC_SEED replays a run. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Stream } from "../../../../store/values/streams/stream.js";
@@ -64,7 +64,7 @@ test(`a stream agrees with a sorted array, and takes back what it did (seed ${se
   }
 });
 
-/** @returns the stream or a copy of it */
+/** Compares a stream with its model. @returns the stream or a copy of it */
 function compared(stream: Stream, model: readonly StreamEntry[], random: SeededRandom): Stream {
   assert.equal(stream.size, model.length);
   assert.equal(stream.firstId, model[0]?.id);

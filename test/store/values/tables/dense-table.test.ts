@@ -1,4 +1,4 @@
-/** The dense table against an array that is searched from end to end. DBSYNC_SEED replays a run. */
+/** The dense table, compared with an array and linear search. DBSYNC_SEED replays a run. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { DenseTable } from "../../../../store/values/tables/dense-table.js";
@@ -88,7 +88,7 @@ test(`A scan returns each name that is there throughout, while others come, go a
         const place = random.below(table.size);
         const name = table.items[place] as string;
         table.removeAt(place);
-        // One that stays is made again at the end, as a late entry does it.
+        // An item that must be found is added again at the end, as a late entry does.
         if (name.startsWith("stays")) table.push(name);
         else if (random.chance(0.4)) table.push(`new:${stays}:${from}:${changes}`);
       }
@@ -103,7 +103,7 @@ test("names of one hash are on one page", () => {
   for (const others of [3, 100]) {
     const table = new DenseTable<string>((name) => name);
     for (let i = 0; i < others; i++) table.push(`other:${i}`);
-    // Their beginnings alone are hashed.
+    // Only the beginning of a long name is hashed.
     for (let i = 0; i < 8; i++) table.push(`${"x".repeat(20_000)}${i}`);
     const sizes: number[] = [];
     let from = 0;

@@ -1,4 +1,4 @@
-/** The hash of names against HalfSipHash, and that against its vectors. */
+/** The hash of names, compared with HalfSipHash, and that with its test vectors. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { cursorTag, hashOfName, seedNameHash } from "../../../../store/values/tables/name-hash.js";
@@ -18,7 +18,7 @@ const VECTORS = [
 const KEY = [0x03020100, 0x07060504] as const;
 const nameOf = (length: number) => String.fromCharCode(...Array.from({ length }, (_, byte) => byte));
 
-/** HalfSipHash with the given number of rounds for each word, and at the end, written as its authors describe it. */
+/** HalfSipHash with the given number of rounds for each word and at the end, as its authors describe it. */
 function halfSipHash(name: string, wordRounds: number, lastRounds: number): number {
   const rotated = (value: number, bits: number) => (value << bits) | (value >>> (32 - bits));
   const v = Int32Array.of(KEY[0], KEY[1], 0x6c796765 ^ KEY[0], 0x74656462 ^ KEY[1]) as unknown as number[];

@@ -1,0 +1,54 @@
+/** docs/api has every export of the package, as its types are. */
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import * as browser from "../../client/browser/entry.js";
+import * as client from "../../client/entry.js";
+import * as testing from "../../daemon/testing.js";
+import { repositoryRoot } from "../support/repository.js";
+import { apiPage, FOLDER, PAGES } from "./page.js";
+
+const read = (file: string) => readFileSync(join(repositoryRoot, FOLDER, file), "utf8");
+
+for (const page of PAGES)
+  test(`${page.file} is as npm run api-pages makes it`, () => {
+    assert.equal(read(page.file), apiPage(page));
+  });
+
+test("each entry of the package that has types has a page, and there is no other page", () => {
+  const manifest = readFileSync(join(repositoryRoot, "package.json"), "utf8");
+  const { exports } = JSON.parse(manifest) as { exports: Record<string, unknown> };
+  const entries = [...JSON.stringify(exports).matchAll(/"\.\/dist\/([^"]+)\.d\.ts"/g)];
+  assert.deepEqual(entries.map(([, entry]) => entry).sort(), PAGES.map(({ entry }) => entry).sort());
+  assert.deepEqual(readdirSync(join(repositoryRoot, FOLDER)).sort(), PAGES.map(({ file }) => file).sort());
+});
+
+test("a page has a section for each function and class that a program can import", () => {
+  for (const [file, module] of Object.entries({
+    "client.md": client,
+    "browser.md": browser,
+    "testing.md": testing,
+  })) {
+    const [callable = ""] = read(file).split("## Types");
+    const sections = [...callable.matchAll(/^### (\w+)$/gm)].map(([, name]) => name);
+    assert.deepEqual(sections.sort(), Object.keys(module).sort(), file);
+  }
+});
+
+test("each section has its code, and the list above leads to it", () => {
+  for (const { file } of PAGES) {
+    const text = read(file);
+    const linked = [...text.matchAll(/\[(\w+)\]\(#(\w+)\)/g)];
+    for (const [, name = "", anchor] of linked) {
+      assert.equal(anchor, name.toLowerCase());
+      const [, section = ""] = text.split(`\n### ${name}\n`);
+      assert.match(
+        section,
+        new RegExp(`^[^#]*?\`\`\`ts\\n(?:function|class|interface|type|const) ${name}\\b`),
+        name,
+      );
+    }
+    assert.equal(linked.length, text.match(/^### /gm)?.length, file);
+  }
+});

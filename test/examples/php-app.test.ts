@@ -1,0 +1,108 @@
+/** examples/php-app, installed by Composer without a network and served by PHP: a visitor signs the guest book while daemons are killed. */
+import assert from "node:assert/strict";
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { until } from "../daemon/replicas.js";
+import { Trio } from "../faults/trio.js";
+import { freePort } from "../support/free-port.js";
+import { repositoryRoot } from "../support/repository.js";
+import { skipWithout } from "../support/requirements.js";
+import { run } from "../support/run-program.js";
+
+const skip = skipWithout("php") || skipWithout("composer");
+const scratch = mkdtempSync(join(tmpdir(), "dbsync-php-app-"));
+const project = join(scratch, "php-app");
+
+before(async () => {
+  if (skip) return;
+  for (const name of ["php", "php-app"])
+    cpSync(join(repositoryRoot, "examples", name), join(scratch, name), { recursive: true });
+  const env = { COMPOSER_HOME: scratch, COMPOSER_ALLOW_SUPERUSER: "1", COMPOSER_DISABLE_NETWORK: "1" };
+  const args = ["install", "--no-interaction", "--no-ansi"];
+  const { code, stderr } = await run("composer", args, { cwd: project, env });
+  assert.equal(code, 0, stderr);
+});
+
+after(() => rmSync(scratch, { recursive: true, force: true }));
+
+/** PHP's own web server with the guest book, and one visitor of it. */
+class Visitor implements AsyncDisposable {
+  readonly #child: ChildProcess;
+  readonly #url: string;
+  #cookie = "";
+
+  private constructor(child: ChildProcess, url: string) {
+    this.#child = child;
+    this.#url = url;
+  }
+
+  static async start(env: Readonly<Record<string, string>>): Promise<Visitor> {
+    const address = `127.0.0.1:${await freePort()}`;
+    const child = spawn("php", ["-d", "display_errors=1", "-S", address, "-t", "public"], {
+      cwd: project,
+      env: { PATH: process.env["PATH"], ...env },
+      stdio: "ignore",
+    });
+    const visitor = new Visitor(child, `http://${address}/`);
+    await until("PHP listens", () =>
+      visitor.get().then(
+        () => true,
+        () => false,
+      ),
+    );
+    return visitor;
+  }
+
+  /** Opens the page, or signs the book. */
+  async get(entry?: Readonly<Record<string, string>>): Promise<{ status: number; text: string }> {
+    const response = await fetch(this.#url, {
+      headers: { cookie: this.#cookie },
+      ...(entry === undefined ? {} : { method: "POST", body: new URLSearchParams(entry) }),
+    });
+    const [cookie] = response.headers.getSetCookie();
+    if (cookie !== undefined) this.#cookie = cookie.split(";")[0] as string;
+    return { status: response.status, text: await response.text() };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const closed = once(this.#child, "close");
+    this.#child.kill("SIGKILL");
+    await closed;
+  }
+}
+
+const listed = (page: string) => [...page.matchAll(/^<li>(.*)<\/li>$/gm)].map(([, item]) => item);
+
+test("a visitor signs, is remembered while a daemon is killed, and learns of it when none answers", {
+  skip,
+}, async () => {
+  await using trio = await Trio.start();
+  await trio.untilNoneIsLate();
+  const key = join(scratch, "private.pem");
+  writeFileSync(key, trio.app.privateKey.export({ type: "pkcs8", format: "pem" }), { mode: 0o600 });
+  await using visitor = await Visitor.start({
+    DBSYNC_SERVERS: trio.servers.join(),
+    DBSYNC_SIGNKEY: key,
+  });
+  const signed = await visitor.get({ name: "Ada", text: "<b>hello</b>" });
+  assert.equal(signed.status, 200, signed.text);
+  assert.deepEqual(listed(signed.text), ["Ada: &lt;b&gt;hello&lt;/b&gt;"]);
+  assert.match(signed.text, /value="Ada"/);
+  await trio.end(0, "SIGKILL");
+  const again = await visitor.get({ name: "Ada", text: "again" });
+  assert.deepEqual(listed(again.text), ["Ada: again", "Ada: &lt;b&gt;hello&lt;/b&gt;"]);
+  assert.match(again.text, /Your entries: 2</);
+  const seen = await visitor.get();
+  assert.match(seen.text, /value="Ada"[\s\S]*Your entries: 2</);
+  await trio.end(1, "SIGKILL");
+  await trio.end(2, "SIGKILL");
+  const none = await visitor.get();
+  assert.deepEqual(none, {
+    status: 503,
+    text: "The guest book cannot be reached. Reload the page to see whether your entry is in it.\n",
+  });
+});
