@@ -23,6 +23,9 @@ export const groups = [
     text: "The client",
     pages: [
       "client/README.md",
+      "docs/api/client.md",
+      "docs/api/browser.md",
+      "docs/api/testing.md",
       "docs/client-package.md",
       "docs/recipes.md",
       "docs/from-redis.md",
