@@ -18,23 +18,25 @@ function readJson<T>(name: string): T {
   return JSON.parse(readFileSync(join(repositoryRoot, name), "utf8")) as T;
 }
 
-const manifest = readJson<LockedPackage>("package.json");
-const { packages } = readJson<{ readonly packages: Readonly<Record<string, LockedPackage>> }>(
-  "package-lock.json",
-);
+for (const folder of ["", "site/"]) {
+  const manifest = readJson<LockedPackage>(`${folder}package.json`);
+  const { packages } = readJson<{ readonly packages: Readonly<Record<string, LockedPackage>> }>(
+    `${folder}package-lock.json`,
+  );
 
-test("the lock file names the dependencies of package.json, each as the same kind", () => {
-  for (const kind of KINDS) assert.deepEqual(packages[""]?.[kind], manifest[kind], kind);
-});
+  test(`${folder}package-lock.json names the dependencies of package.json, each as the same kind`, () => {
+    for (const kind of KINDS) assert.deepEqual(packages[""]?.[kind], manifest[kind], kind);
+  });
 
-test("the lock file has an entry for each dependency of each package, for all platforms", () => {
-  const missing: string[] = [];
-  for (const [path, { dependencies, optionalDependencies }] of Object.entries(packages)) {
-    for (const name of Object.keys({ ...dependencies, ...optionalDependencies })) {
-      const nested = path === "" ? `node_modules/${name}` : `${path}/node_modules/${name}`;
-      const found = packages[nested] ?? packages[`node_modules/${name}`];
-      if (found?.version === undefined) missing.push(`${name} of ${path || "package.json"}`);
+  test(`${folder}package-lock.json has an entry for each dependency of each package, for all platforms`, () => {
+    const missing: string[] = [];
+    for (const [path, { dependencies, optionalDependencies }] of Object.entries(packages)) {
+      for (const name of Object.keys({ ...dependencies, ...optionalDependencies })) {
+        const nested = path === "" ? `node_modules/${name}` : `${path}/node_modules/${name}`;
+        const found = packages[nested] ?? packages[`node_modules/${name}`];
+        if (found?.version === undefined) missing.push(`${name} of ${path || "package.json"}`);
+      }
     }
-  }
-  assert.deepEqual(missing, []);
-});
+    assert.deepEqual(missing, []);
+  });
+}

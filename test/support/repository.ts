@@ -12,8 +12,8 @@ export const repositoryRoot: string = findRoot(dirname(here));
 /** The folder with the compiled programs: `dist`, unless built elsewhere. This file lies in it. */
 export const buildRoot: string = dirname(dirname(dirname(here)));
 
-/** What `npm install`, `npm run build` and `npm start` create among the sources. */
-const MADE = /^(\.git|node_modules|dist|keys\/[^/]*\.pem)(\/|$)/;
+/** What `npm install`, `npm run build`, `npm run site` and `npm start` put next to the sources. */
+const MADE = /^(\.git|node_modules|dist|site\/(node_modules|dist|\.build)|keys\/[^/]*\.pem)(\/|$)/;
 
 /** Returns the files that belong to the repository, as paths from its root; works in a copy without git as well. */
 export function ownFiles(): string[] {

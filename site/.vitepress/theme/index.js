@@ -1,0 +1,5 @@
+/** The default theme with the system's fonts, so that a page loads no font. */
+import theme from "vitepress/theme-without-fonts";
+import "./style.css";
+
+export default theme;
