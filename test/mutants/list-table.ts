@@ -80,7 +80,7 @@ export const listMutants: readonly Mutant[] = [
     file: "cli/status/status-text.js",
     find: "daemons.length < 2",
     replace: "true",
-    test: "test/cli/status/trio-status.test.js",
+    test: "test/cli/status/status-text.test.js",
   },
   {
     name: "lists: a new daemon's key that is late is not authorized",

@@ -63,7 +63,7 @@ export const semanticsMutants: readonly Mutant[] = [
     file: "store/semantics.js",
     find: "row instanceof CommandFailure && !command.writes",
     replace: "false",
-    test: "test/listeners/mongo/recorded.test.js",
+    test: "test/timeline/fold/collection-semantics.test.js",
   },
   {
     name: "semantics: an unknown version is the last one known",

@@ -6,9 +6,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { CommandFailure } from "../../../store/arguments/errors.js";
+import { commandTable } from "../../../store/command-table.js";
 import { Database } from "../../../store/database.js";
 import { canonicalState } from "../../../store/digest.js";
-import { readRow } from "../../../store/semantics.js";
+import { firstTable, readRow, rowIn } from "../../../store/semantics.js";
 import type { Entry } from "../../../timeline/entries/entry.js";
 import { Fold } from "../../../timeline/fold/fold.js";
 import { shown } from "../../conformance/resp2-fold.js";
@@ -136,4 +137,15 @@ test("reads have what is new by each version", () => {
   const { fold } = foldOf(...SETUP);
   assert.match(ask(fold, "MDB.FIND", "d", "c", '{"filter":{"$expr":{"$eq":["$n",{"$add":[1,2]}]}}}'), /3/);
   assert.match(ask(fold, "MDB.EXPLAIN", "d", "c", '{"filter":{"_id":1}}'), /IXSCAN/);
+});
+
+test("by an earlier version a command of a later one runs if it only reads", () => {
+  const rowOf = (...argv: [string, ...string[]]) => {
+    const command = commandTable.resolve(argv);
+    assert.ok(!(command instanceof CommandFailure), argv[0]);
+    return { command, row: rowIn(firstTable, command, argv) };
+  };
+  const reading = rowOf("MDB.STATS", "d", "c");
+  assert.equal(reading.row, reading.command);
+  assert.ok(rowOf("MDB.RENAME", "d", "c", "d", "p", "0").row instanceof CommandFailure);
 });
