@@ -1,10 +1,8 @@
 /** The documentation site: every page is in its navigation, every link leads somewhere, and a browser shows it to everyone. */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { once } from "node:events";
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { extname, join } from "node:path";
 import { before, describe, test } from "node:test";
 import { pathToFileURL } from "node:url";
@@ -12,6 +10,7 @@ import { promisify } from "node:util";
 import { startChromium } from "../client/browser/chromium.js";
 import { skipUnlessFull } from "../support/amount.js";
 import { seriousFindings } from "../support/axe.js";
+import { listenAtFreePort } from "../support/free-port.js";
 import { repositoryRoot } from "../support/repository.js";
 import { skipWithout } from "../support/requirements.js";
 import { scratchFolder } from "../support/scratch-folder.js";
@@ -118,9 +117,9 @@ async function serve(folder: string): Promise<AsyncDisposable & { readonly url: 
     if (!existsSync(file)) return response.writeHead(404).end();
     return response.setHeader("content-type", TYPES[extname(file)] ?? "text/plain").end(readFileSync(file));
   });
-  await once(server.listen(0, "127.0.0.1"), "listening");
+  const port = await listenAtFreePort(server);
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url: `http://127.0.0.1:${port}`,
     async [Symbol.asyncDispose]() {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
