@@ -10,6 +10,7 @@ import { JSON_URL_HELP, readJsonUrl } from "./json/json-server.js";
 import { importRedis } from "./redis/import-redis.js";
 import { isRedisUrl, REDIS_URL_HELP, type RedisAddress, readRedisUrl } from "./redis/redis-url.js";
 import { replicateRedis } from "./redis/replicate-redis.js";
+import { waitUntilComplete } from "./shared/catching-up.js";
 import {
   addClientOptions,
   addDatabaseOption,
@@ -109,6 +110,7 @@ async function importFrom(origin: Origin, flags: ImportFlags): Promise<void> {
   if (flags.cutOver !== undefined && !flags.replicate)
     throw new DbsyncError("bad-option", "--cut-over says when --replicate ends: give that too");
   const settings = readSettings({ timeout: COMMAND_MS, ...flags, db });
+  await waitUntilComplete(settings);
   const { client } = openFrom(settings);
   const send: SendToAll = (command) => client.call(command, { policy: "all" });
   if (origin.kind === "folder") await importFolder(origin.folder, send, flags.replace);

@@ -1,26 +1,60 @@
 /**
- * Warns if the data that is read comes from daemons that are catching up: entries that other daemons have may be missing.
+ * Deals with daemons that are catching up: what is read there may be incomplete, and they take no new writes.
  */
+import type { Settings } from "../../client/settings/options.js";
 import { realEnvironment } from "../../client/shared/environment.js";
 import type { Address } from "../../client/shared/servers.js";
 import { greet } from "../../client/version-2/greeting.js";
+import { showSteps } from "./progress.js";
 
 /** Milliseconds that a daemon has to answer a hello, so that a hung daemon does not delay the reading. */
 const HELLO_MS = 2_000;
+/** Milliseconds between two hellos to the daemons. */
+const HELLO_EVERY_MS = 250;
+
+const CATCHING_UP = "catching-up";
 
 /**
  * Warns on standard error if all of `servers` that answer a hello are catching up.
  * @param missing  what may be missing, such as "keys"
  */
 export async function warnIfCatchingUp(servers: readonly Address[], missing: string): Promise<void> {
-  const way = { timeout: HELLO_MS, hasKey: true };
-  const greetings = await Promise.all(servers.map((server) => greet(server, realEnvironment, way)));
-  const states = greetings.map((greeting) => (greeting.kind === "hello" ? greeting.hello.state : ""));
+  const states = await statesOf(servers);
   const answering = states.filter((state) => state !== "");
-  if (answering.length === 0 || answering.some((state) => state !== "catching-up")) return;
+  if (answering.length === 0 || answering.some((state) => state !== CATCHING_UP)) return;
   const behind = servers.filter((_, index) => states[index] !== "").map(({ text }) => text);
   process.stderr.write(
-    `dbsync: warning: ${behind.join(", ")} ${behind.length === 1 ? "is" : "are"} catching up: ${missing} may be missing that other daemons have. ` +
+    `dbsync: warning: ${areCatchingUp(behind)}: ${missing} may be missing that other daemons have. ` +
       "Wait until dbsync status shows it as live, or name another daemon (-s)\n",
   );
 }
+
+/**
+ * Waits until no daemon that answers a hello is catching up, so that all of them take a command or none does.
+ * @throws Error  one is still catching up when the time of a command is over
+ */
+export async function waitUntilComplete({ servers, timeout }: Settings): Promise<void> {
+  const end = realEnvironment.now() + timeout;
+  using steps = showSteps();
+  for (;;) {
+    const states = await statesOf(servers);
+    const behind = servers.filter((_, index) => states[index] === CATCHING_UP).map(({ text }) => text);
+    if (behind.length === 0) return;
+    if (realEnvironment.now() >= end)
+      throw new Error(
+        `${areCatchingUp(behind)}; nothing was sent. Run it again when dbsync status shows each daemon as live`,
+      );
+    steps.show(areCatchingUp(behind));
+    await new Promise((resolve) => setTimeout(resolve, HELLO_EVERY_MS));
+  }
+}
+
+/** Returns the state that each daemon reports; "": it does not answer a hello. */
+async function statesOf(servers: readonly Address[]): Promise<string[]> {
+  const way = { timeout: HELLO_MS, hasKey: true };
+  const greetings = await Promise.all(servers.map((server) => greet(server, realEnvironment, way)));
+  return greetings.map((greeting) => (greeting.kind === "hello" ? greeting.hello.state : ""));
+}
+
+const areCatchingUp = (servers: readonly string[]) =>
+  `${servers.join(", ")} ${servers.length === 1 ? "is" : "are"} catching up`;

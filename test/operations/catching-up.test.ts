@@ -1,4 +1,7 @@
-/** Subcommands that read from a daemon that is catching up warn that entries may be missing. */
+/**
+ * Subcommands that read from a daemon that is catching up warn that entries may be missing; an import waits until every
+ * daemon is complete, because one that is catching up refuses what the others take.
+ */
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -83,3 +86,23 @@ for (const [name, [words, missing]] of Object.entries(READING)) {
     assert.doesNotMatch(stderr, /warning/);
   });
 }
+
+test("import to a daemon that is catching up sends nothing and says so", async () => {
+  let refused = "";
+  let place = "";
+  for (let number = 1; number <= DAEMONS_MAX && !refused.includes("catching up"); number++) {
+    await using behind = await startDaemon(behindArgs);
+    const { code, stderr } = await cluster.run([
+      ...["import", "json://127.0.0.1:1", "--timeout", "100"],
+      ...towards(behind),
+    ]);
+    assert.equal(code, 1, stderr);
+    refused = stderr;
+    place = `127.0.0.1:${behind.port}`;
+  }
+  assert.equal(
+    refused,
+    `dbsync: waiting: ${place} is catching up\n` +
+      `dbsync: ${place} is catching up; nothing was sent. Run it again when dbsync status shows each daemon as live\n`,
+  );
+});
