@@ -9,7 +9,6 @@ import {
   existsSync,
   fdatasync,
   fstatSync,
-  fsyncSync,
   ftruncateSync,
   openSync,
   readFileSync,
@@ -19,6 +18,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import type { LogMark, Operation, OperationGroup } from "../entries/operation.js";
+import { syncFolder } from "../entries/sync-folder.js";
 import type { InlineWrites } from "./inline-writes.js";
 import { type FoundLogEnd, LogEndWriter, readLogEnd } from "./log-end.js";
 import { type LogRecord, readRecords, recordBytes, writeRecord } from "./log-record.js";
@@ -286,16 +286,6 @@ export function keepLog(folder: string): string[] {
 function openFile(path: string, flags: number): LogFile {
   const descriptor = openSync(path, constants.O_RDWR | constants.O_CREAT | flags, FILE_MODE);
   return { descriptor, end: 0, size: fstatSync(descriptor).size, last: 0, isUnsynced: false, growing: null };
-}
-
-/** Syncs a folder, so that a new file's name is on the disk as well. */
-function syncFolder(path: string): void {
-  const descriptor = openSync(path, constants.O_RDONLY);
-  try {
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
-  }
 }
 
 function writeNow(descriptor: number, bytes: Buffer, position: number): void {

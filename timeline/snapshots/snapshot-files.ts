@@ -20,6 +20,7 @@ import {
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
+import { syncFolder } from "../entries/sync-folder.js";
 import { SEAL_BYTES } from "./snapshot-stream.js";
 
 /**
@@ -222,16 +223,6 @@ class StagedFile implements StagedSnapshot {
   #close(): void {
     if (this.#descriptor !== null) closeSync(this.#descriptor);
     this.#descriptor = null;
-  }
-}
-
-/** Syncs a folder: the name of a new file is on the disk only when its folder is. */
-function syncFolder(folder: string): void {
-  const descriptor = openSync(folder, "r");
-  try {
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
   }
 }
 
