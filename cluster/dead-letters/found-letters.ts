@@ -39,7 +39,7 @@ export async function findLetters(
   const known = knownIn(data);
   let unread = 0;
   const damaged = () => void unread++;
-  const view = await openFolderView(join(data, "timeline"), wait, damaged);
+  const view = await openFolderView(join(data, "timeline"), damaged);
   const writer = new DeadLetters(data, Number.POSITIVE_INFINITY).open(Date.now());
   const fates: Record<Fate, number> = { held: 0, undecided: 0, "dead-letter": 0, forgotten: 0 };
   try {
@@ -62,8 +62,6 @@ export async function findLetters(
     view.close();
   }
 }
-
-const wait = (milliseconds: number) => new Promise<void>((resolve) => setTimeout(resolve, milliseconds));
 
 /** Completes the file. Nothing is dropped, so no mark has to decide. */
 async function settled(writer: LetterWriter): Promise<number> {

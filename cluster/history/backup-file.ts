@@ -93,7 +93,7 @@ async function runOnce(
       `${folder}: page ${page} of data.mdb is damaged (${problem}): dbsync log verify shows all that is`,
     );
   };
-  const view = await openFolderView(folder, wait, damaged);
+  const view = await openFolderView(folder, damaged);
   const descriptor = openSync(staged, "w", MODE);
   try {
     if (view.mark("genesis") === null)
@@ -163,5 +163,4 @@ function readIfThere(path: string): Buffer | null {
   return existsSync(path) ? readFileSync(path) : null;
 }
 
-const wait = (milliseconds: number) => new Promise<void>((resolve) => setTimeout(resolve, milliseconds));
 const taken = (file: string) => new NoBackup(`${file} is there already: name a file that is not`);

@@ -117,7 +117,7 @@ async function open(
   onDamaged: (damage: PageDamage) => void,
 ): Promise<FolderView | DamagedFile> {
   try {
-    return await openFolderView(join(data, "timeline"), wait, onDamaged);
+    return await openFolderView(join(data, "timeline"), onDamaged);
   } catch (problem) {
     if (problem instanceof DamagedFile) return problem;
     throw unreadableBy(data, problem);
@@ -126,8 +126,6 @@ async function open(
 
 const INCOMPLETE =
   "Its daemon is catching up, or was when it stopped: entries that other daemons have may be missing.";
-
-const wait = (milliseconds: number) => new Promise<void>((resolve) => setTimeout(resolve, milliseconds));
 
 /** null: it has none. */
 function snapshotsOf(data: string): SnapshotFiles | null {

@@ -5,6 +5,7 @@
  * ones. Needs no package. Source: docs/decisions/0017-a-folder-is-only-looked-at.md.
  */
 import { join } from "node:path";
+import { setTimeout as wait } from "node:timers/promises";
 import { PLACE_BYTES } from "../entries/entry.js";
 import type { LogMark } from "../entries/operation.js";
 import type { MarkName } from "../entries/storage.js";
@@ -27,20 +28,18 @@ const LOOK_EVERY_MS = 500;
 /**
  * Opens a timeline's folder for reading.
  * @param folder     DIR/timeline
- * @param wait       resolves after some milliseconds
  * @param onDamaged  called once for each page that cannot be read
  * @throws DamagedFile  LMDB's file is torn at its head
  * @throws Error        the system's
  */
 export async function openFolderView(
   folder: string,
-  wait: (milliseconds: number) => Promise<void>,
   onDamaged: (damage: PageDamage) => void,
 ): Promise<FolderView> {
   const file = new LmdbFile(join(folder, DATA_FILE));
   try {
     const tree = new TreeView(file, onDamaged);
-    return new FolderView(folder, tree, await lookAtLog(folder, tree, wait));
+    return new FolderView(folder, tree, await lookAtLog(folder, tree));
   } catch (problem) {
     file.close();
     throw problem;
@@ -48,11 +47,7 @@ export async function openFolderView(
 }
 
 /** Returns the groups that the log of one moment has in addition to LMDB. */
-async function lookAtLog(
-  folder: string,
-  tree: TreeView,
-  wait: (milliseconds: number) => Promise<void>,
-): Promise<LogRemains> {
+async function lookAtLog(folder: string, tree: TreeView): Promise<LogRemains> {
   let before: string | null = null;
   for (let look = 1; ; look++) {
     const mark = tree.logMark;
