@@ -6,11 +6,10 @@
  */
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
-import { PLACE_BYTES } from "../entries/entry.js";
 import type { LogMark } from "../entries/operation.js";
 import type { MarkName } from "../entries/storage.js";
 import { processIn } from "./folder-lock.js";
-import { DATA_FILE, LmdbFile, type PageDamage } from "./lmdb-file.js";
+import { DATA_FILE, keyAfter, LmdbFile, type PageDamage } from "./lmdb-file.js";
 import type { FileHead } from "./lmdb-header.js";
 import type { Slice, StoredEntry } from "./lmdb-reader.js";
 import { LOG_KEY, readLogMark } from "./log-mark.js";
@@ -89,7 +88,7 @@ export class FolderView {
       .filter((place) => place !== null)
       .sort(Buffer.compare)
       .at(-1);
-    this.#end = last === undefined ? null : behind(last);
+    this.#end = last === undefined ? null : keyAfter(last);
     this.#pruned = this.mark("pruned");
   }
 
@@ -201,7 +200,7 @@ class TreeView {
       for (const found of this.#nodes(head, "entries", { from, isBrief })) {
         const last = items.at(-1);
         if (last !== undefined && (items.length >= max || bytes >= SLICE_BYTES))
-          return { from, to: behind(last.key), items };
+          return { from, to: keyAfter(last.key), items };
         if (found.kind === "damage") damages.push(found.damage);
         else if (to !== null && found.key.compare(to) >= 0) break;
         else {
@@ -254,11 +253,4 @@ class TreeView {
     this.#reported.add(damage.page);
     this.#onDamaged(damage);
   }
-}
-
-/** The next key there can be. */
-function behind(place: Buffer): Buffer {
-  const next = Buffer.alloc(PLACE_BYTES + 1);
-  next.set(place);
-  return next;
 }

@@ -150,7 +150,7 @@ export class LmdbFile {
     if (bytes !== null && typeof pages === "number" && !isShort)
       return { kind: "node", key, value: bytes.subarray(PAGE_HEAD_BYTES) };
     const problem = typeof pages === "string" ? pages : "it is too short for its value";
-    return { kind: "damage", damage: { page, problem, from: key, to: behind(key) } };
+    return { kind: "damage", damage: { page, problem, from: key, to: keyAfter(key) } };
   }
 
   /** null: the file does not have them. */
@@ -216,6 +216,6 @@ function areInOrder({ isLeaf, nodes }: TreePage, { from, to }: Bounds): boolean 
 }
 
 /** The next key there can be. */
-function behind(key: Buffer): Buffer {
+export function keyAfter(key: Buffer): Buffer {
   return Buffer.concat([key, Buffer.alloc(1)]);
 }

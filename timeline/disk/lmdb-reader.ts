@@ -4,9 +4,9 @@
  */
 import { join } from "node:path";
 import { type Database, open } from "lmdb";
-import { PLACE_BYTES } from "../entries/entry.js";
 import type { LogMark } from "../entries/operation.js";
 import type { EntrySource } from "../entries/storage.js";
+import { keyAfter } from "./lmdb-file.js";
 import { LOG_KEY, readLogMark } from "./log-mark.js";
 
 /** Entries read in one go, so that no reader of LMDB stays open between turns of the event loop. */
@@ -92,7 +92,7 @@ function* slices<T>(
       yield { from: start, to, items };
       return;
     }
-    const next = after(placeOf(last));
+    const next = keyAfter(placeOf(last));
     yield { from: start, to: next, items };
     start = next;
   }
@@ -138,11 +138,4 @@ export function openReader(data: string): Reader {
 
 function range(start: Buffer | null, end: Buffer | null, limit: number) {
   return { limit, ...(start === null ? {} : { start }), ...(end === null ? {} : { end }) };
-}
-
-/** The next key there can be. */
-function after(place: Buffer): Buffer {
-  const next = Buffer.alloc(PLACE_BYTES + 1);
-  next.set(place);
-  return next;
 }
