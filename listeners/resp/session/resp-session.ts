@@ -21,7 +21,7 @@ import { AwaitedCommand } from "./awaited-command.js";
 import { runOrWait } from "./blocking.js";
 import type { Client, SubscriptionCounts, Tracker } from "./clients.js";
 import type { CommandCounts } from "./command-counts.js";
-import { refusalReply } from "./denials.js";
+import { OUT_OF_MEMORY, refusalReply } from "./denials.js";
 import { queuedBytes } from "./reply-bytes.js";
 import type { RespServer } from "./resp-server.js";
 import type { Subscriptions } from "./subscriptions.js";
@@ -75,7 +75,6 @@ export interface Queued {
 const QUEUED = status("QUEUED");
 const NO_AUTH = error("NOAUTH Authentication required.");
 const NOT_TOGETHER = error("ERR Command not allowed inside a transaction");
-const OUT_OF_MEMORY = error("OOM command not allowed when used memory > 'maxmemory'.");
 /** Commands that end a transaction without running it. */
 const NEVER_FULL: ReadonlySet<string> = new Set(["DISCARD", "QUIT", "RESET"]);
 /** Matches HTTP requests, which a page of another site can make a browser send here. Redis closes the connection as well. */

@@ -13,7 +13,7 @@ import { findCommand } from "../../../store/command-table.js";
 import { sortedInstead } from "../../../store/commands/sort.js";
 import type { AclRefusal } from "../../../store/rights/acl.js";
 import type { Command } from "../../../store/rows/command.js";
-import { noteRefusal } from "./denials.js";
+import { noteRefusal, OUT_OF_MEMORY } from "./denials.js";
 import type { RespSession, Route } from "./resp-session.js";
 
 const TYPE = findCommand("TYPE") as Command;
@@ -21,7 +21,6 @@ const UNKNOWN = error("ERR Unknown Redis command called from script");
 const WRONG_NUMBER = error("ERR Wrong number of args calling Redis command from script");
 const NOT_ALLOWED = error("ERR This Redis command is not allowed from script");
 const READS_ONLY = error("ERR Write commands are not allowed from read-only scripts.");
-const OUT_OF_MEMORY = error("OOM command not allowed when used memory > 'maxmemory'.");
 const REFUSED: Readonly<Record<AclRefusal["what"], ErrorReply>> = {
   command: error("ERR The user executing the script can't run this command or subcommand"),
   key: error(
