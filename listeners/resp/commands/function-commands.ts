@@ -6,29 +6,13 @@
 import type { RestorePolicy } from "../../../engine/scripts/function-libraries.js";
 import type { FunctionLibrary } from "../../../engine/scripts/function-library.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
-import {
-  array,
-  bulk,
-  error,
-  integer,
-  map,
-  NIL,
-  OK,
-  type Reply,
-  set,
-  status,
-} from "../../../protocol/reply.js";
+import { array, bulk, integer, map, NIL, OK, type Reply, set, status } from "../../../protocol/reply.js";
 import { CommandFailure, custom, echoed } from "../../../store/arguments/errors.js";
 import { parseInteger } from "../../../store/arguments/numbers.js";
 import { globMatches } from "../../../store/patterns/glob.js";
 import type { RespSession, SessionHandler } from "../session/resp-session.js";
 import { SessionCaller } from "../session/script-caller.js";
-import { boundsOf, inSteps, onceReady } from "./script-commands.js";
-
-const NOT_FULL = error(
-  "OOM allow-oom flag is not set on the script, can not run it when used memory > 'maxmemory'",
-);
-const NOT_READING = error("ERR Can not execute a script with write flag using *_ro command.");
+import { boundsOf, inSteps, keyCount, onceReady, refusalOf } from "./script-commands.js";
 
 export const functionHandlers: readonly (readonly [string, SessionHandler])[] = [
   ["FCALL", calling(false)],
@@ -48,12 +32,14 @@ function calling(readsOnly: boolean): SessionHandler {
     const name = argv[1] as ByteString;
     const library = scripts.functions.find(name);
     if (library === undefined) throw custom("ERR Function not found");
-    const count = keyCount(argv);
+    const number = parseInteger(argv[2] as ByteString);
+    if (number === undefined) throw custom("ERR Bad number of keys provided");
+    const count = keyCount(argv, number);
     const flags = library.functions.get(name)?.flags ?? [];
     const writesNothing = flags.includes("no-writes");
-    if (readsOnly && !writesNothing) return NOT_READING;
     const mayFill = flags.includes("allow-oom") || writesNothing;
-    if (!mayFill && session.guest.lacksMemory) return NOT_FULL;
+    const refusal = refusalOf(session, readsOnly, writesNothing, mayFill);
+    if (refusal !== null) return refusal;
     const keys = argv.slice(3, 3 + count);
     const args = argv.slice(3 + count);
     return inSteps(session, (run) => {
@@ -61,14 +47,6 @@ function calling(readsOnly: boolean): SessionHandler {
       return scripts.engine.runFunction(library, name, keys, args, caller, boundsOf(session));
     });
   });
-}
-
-function keyCount(argv: readonly ByteString[]): number {
-  const count = parseInteger(argv[2] as ByteString);
-  if (count === undefined) throw custom("ERR Bad number of keys provided");
-  if (count > argv.length - 3) throw custom("ERR Number of keys can't be greater than number of args");
-  if (count < 0) throw custom("ERR Number of keys can't be negative");
-  return Number(count);
 }
 
 /** `FUNCTION LOAD [REPLACE] code` */

@@ -3,7 +3,6 @@
  * Order and texts: redis-server 7.0, eval.c.
  */
 
-import type { Script } from "../../../engine/scripts/script.js";
 import type { RunBounds } from "../../../engine/scripts/script-engine.js";
 import type { StepRunner } from "../../../engine/users/command-path.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
@@ -56,16 +55,18 @@ export const boundsOf = ({ server: { host, environment }, scriptsSince }: RespSe
 function evaluating({ bySha, readsOnly }: { bySha: boolean; readsOnly: boolean }): SessionHandler {
   return onceReady((session, argv) => {
     const { scripts } = session.server;
-    const count = keyCount(argv);
+    const count = keyCount(argv, integerArgument(argv[2] as ByteString));
     const text = argv[1] as ByteString;
     const script = bySha ? scripts.find(text) : scripts.add(text, false, boundsOf(session));
     if (script === undefined) throw NO_SCRIPT;
-    const refusal = refusalOf(session, script, readsOnly);
+    const { writesNothing, allowsFull } = script;
+    const refusal =
+      allowsFull === null ? null : refusalOf(session, readsOnly, writesNothing, allowsFull);
     if (refusal !== null) return refusal;
     const keys = argv.slice(3, 3 + count);
     const rights = {
-      mayWrite: !readsOnly && !script.writesNothing,
-      mayFill: script.allowsFull === true,
+      mayWrite: !readsOnly && !writesNothing,
+      mayFill: allowsFull === true,
     };
     return inSteps(session, (run) =>
       scripts.run(
@@ -80,22 +81,21 @@ function evaluating({ bySha, readsOnly }: { bySha: boolean; readsOnly: boolean }
 }
 
 /** Returns `numkeys`, the argument after the script. */
-export function keyCount(argv: readonly ByteString[]): number {
-  const count = Number(integerArgument(argv[2] as ByteString));
+export function keyCount(argv: readonly ByteString[], count: number | bigint): number {
   if (count > argv.length - 3) throw custom("ERR Number of keys can't be greater than number of args");
   if (count < 0) throw custom("ERR Number of keys can't be negative");
-  return count;
+  return Number(count);
 }
 
-/** Returns why a script is refused that declares its effects in its first line; null: it is not refused. */
-function refusalOf(
+/** Returns why a function, or a script that declares its effects in its first line, is refused; null: it is not refused. */
+export function refusalOf(
   { guest }: RespSession,
-  { writesNothing, allowsFull }: Script,
   readsOnly: boolean,
+  writesNothing: boolean,
+  mayFill: boolean,
 ): Reply | null {
-  if (allowsFull === null) return null;
   if (readsOnly && !writesNothing) return NOT_READING;
-  return !allowsFull && guest.lacksMemory ? NOT_FULL : null;
+  return !mayFill && guest.lacksMemory ? NOT_FULL : null;
 }
 
 /** Runs a script as a step of EXEC, or as a unit of its own. The script may select another database for itself. */
