@@ -86,6 +86,10 @@ export const bulks = (items: readonly ByteString[]): ValueReply => ({
   items: items.map(bulk),
 });
 
+/** Returns names and values in turn: the items of a map. */
+export const namesAndValues = (fields: Readonly<Record<string, Reply>>): Reply[] =>
+  Object.entries(fields).flatMap(([name, value]) => [bulk(name), value]);
+
 export function integer(value: number | bigint): PlainValue {
   return value === 0 ? ZERO : value === 1 ? ONE : { kind: "integer", value };
 }

@@ -4,7 +4,7 @@
  * named.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { array, bulk, integer, map, NIL, type Reply } from "../../protocol/reply.js";
+import { array, bulk, integer, map, NIL, namesAndValues, type Reply } from "../../protocol/reply.js";
 import { HASH_BYTES, hexOf, unitId } from "../../protocol/version-2/envelope.js";
 import { NO_EXPIRY } from "../../store/keyspace/keyspace.js";
 import type { Entry } from "../../timeline/entries/entry.js";
@@ -14,7 +14,7 @@ import { factsOf, type LogScene } from "./log.js";
 import { NewestOf } from "./newest-of.js";
 import { readBlameFrom, UNITS_MAX } from "./query.js";
 import { type KeyPlace, mayWrite, writes } from "./touched.js";
-import { ELLIPSIS, namesAndValues, outcomeOf, reporting } from "./unit-report.js";
+import { ELLIPSIS, outcomeOf, reporting } from "./unit-report.js";
 
 /** Id of the unit that wrote a key last; null: the key is absent. */
 type Writer = ByteString | null;

@@ -1,11 +1,11 @@
 /** TIMELINE DEADLETTERS: acknowledged writes that this daemon had to drop, as its data folder has them. */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { array, bulk, integer, map, NIL, type Reply } from "../../protocol/reply.js";
+import { array, bulk, integer, map, NIL, namesAndValues, type Reply } from "../../protocol/reply.js";
 import { hexOf, readBody } from "../../protocol/version-2/envelope.js";
 import type { KeyRing } from "../../store/key-ring.js";
 import type { Letter, LettersFolder } from "../dead-letters/letters-folder.js";
 import { readLettersQuery } from "./query.js";
-import { namesAndValues, shownCommands } from "./unit-report.js";
+import { shownCommands } from "./unit-report.js";
 
 /** Bytes above which a dead letter's commands are not read: disk reads delay clients. */
 const READ_BYTES_MAX = 64 * 1024;

@@ -1,13 +1,13 @@
 /** TIMELINE LOG: the entries of a span of time, with the outcome of each unit. */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { array, integer, map, NIL, type Reply } from "../../protocol/reply.js";
+import { array, integer, map, NIL, namesAndValues, type Reply } from "../../protocol/reply.js";
 import { type Envelope, hexOf } from "../../protocol/version-2/envelope.js";
 import type { KeyRing } from "../../store/key-ring.js";
 import { type Recalled, type RecalledUnit, type Recalls, recalledUnits } from "../../timeline/recall.js";
 import { NewestOf } from "./newest-of.js";
 import { type LogQuery, readLogQuery } from "./query.js";
 import { type KeyPlace, touches } from "./touched.js";
-import { namesAndValues, reporting } from "./unit-report.js";
+import { reporting } from "./unit-report.js";
 
 export interface LogScene {
   readonly recalls: Recalls;

@@ -3,7 +3,7 @@
  * "TIMELINE".
  */
 import { type ByteString, bytesOfText } from "../../protocol/byte-string.js";
-import { array, bulk, bulks, integer, map, NIL, type Reply } from "../../protocol/reply.js";
+import { array, bulk, bulks, integer, map, NIL, namesAndValues, type Reply } from "../../protocol/reply.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
 import type { KeyRecord } from "../../store/rights/key-record.js";
 import type { RecalledUnit } from "../../timeline/recall.js";
@@ -59,11 +59,6 @@ export function reporting(
   if (entry.body.length <= KEPT_BYTES_MAX) return make;
   const report = make();
   return () => report;
-}
-
-/** Makes the items of a map. */
-export function namesAndValues(fields: Readonly<Record<string, Reply>>): Reply[] {
-  return Object.entries(fields).flatMap(([name, value]) => [bulk(name), value]);
 }
 
 /** Shows at least the name of each command, as long as there is room. */

@@ -10,7 +10,7 @@ import { hashOf } from "../../engine/trust/identity.js";
 import { type ByteString, bytesOfText } from "../../protocol/byte-string.js";
 import { listHash, parseMemberList, writeMemberList } from "../../protocol/members/member-list.js";
 import { isListCommand } from "../../protocol/members/signed-list.js";
-import { array, bulk, type ErrorReply, error, integer, map, NIL, type Reply } from "../../protocol/reply.js";
+import { array, bulk, type ErrorReply, error, integer, map, NIL, namesAndValues, type Reply } from "../../protocol/reply.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
 import { refusalOf } from "../../store/judgement.js";
 import type { MemberLists } from "../members/member-lists.js";
@@ -70,7 +70,7 @@ export class ListCommands {
     const { isDurable, isJoining, isReporting, refusal } = lists;
     const known = peering.members.filter(({ id, connection }) => id !== null && connection !== "self");
     return map(
-      Object.entries<Reply>({
+      namesAndValues({
         id: bulk(hexOf(identity.id)),
         cluster: bulk(hexOf(signers.cluster)),
         state: bulk(shownState),
@@ -89,7 +89,7 @@ export class ListCommands {
             return array([bulk(hexOf(id ?? "")), bulk(bytesOfText(address)), bulk(connection), key]);
           }),
         ),
-      }).flatMap(([name, value]) => [bulk(name), value]),
+      }),
     );
   }
 }

@@ -1,6 +1,6 @@
 /** The record of one public key in the ring. Records are immutable: a change replaces the record. */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { bulk, bulks, integer, map, NIL, type Reply } from "../../protocol/reply.js";
+import { bulk, bulks, integer, map, NIL, namesAndValues, type Reply } from "../../protocol/reply.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
 import type { Acl } from "./acl.js";
 import { type Algorithm, pemOfSpki } from "./spki.js";
@@ -67,7 +67,7 @@ export function describeFully(record: KeyRecord, at: number): Reply {
 }
 
 function fields(record: KeyRecord, at: number): Reply[] {
-  const named = {
+  return namesAndValues({
     id: bulk(hexOf(record.id)),
     label: bulk(record.label),
     role: bulk(record.role),
@@ -81,8 +81,7 @@ function fields(record: KeyRecord, at: number): Reply[] {
     rules: bulks(record.rules),
     "added-by": record.addedBy === null ? NIL : bulk(hexOf(record.addedBy)),
     version: integer(record.version),
-  };
-  return Object.entries(named).flatMap(([name, value]) => [bulk(name), value]);
+  });
 }
 
 function integerOrNil(value: number | null): Reply {

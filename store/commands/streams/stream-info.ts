@@ -1,6 +1,6 @@
 /** XINFO. Behaviour and texts: Redis 7; see test/conformance. */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { array, bulk, integer, map, NIL, type Reply, status } from "../../../protocol/reply.js";
+import { array, bulk, integer, map, NIL, namesAndValues, type Reply, status } from "../../../protocol/reply.js";
 import { custom, echoed, noSuchKey } from "../../arguments/errors.js";
 import { indexArgument, narrow } from "../../arguments/numbers.js";
 import type { Data } from "../../keyspace/mutators.js";
@@ -29,7 +29,7 @@ export function xinfoGroups(data: Data, argv: readonly ByteString[]): Reply {
   return array(
     stream.groups.map((group) =>
       map(
-        named({
+        namesAndValues({
           name: bulk(group.name),
           consumers: integer(group.size),
           pending: integer(group.pending.size),
@@ -46,7 +46,7 @@ export function xinfoConsumers(data: Data, argv: readonly ByteString[], { at }: 
   return array(
     group.consumers.map(({ name, pending, seenAt }) =>
       map(
-        named({
+        namesAndValues({
           name: bulk(name),
           pending: integer(pending.size),
           idle: integer(Math.max(0, at - seenAt)),
@@ -92,7 +92,7 @@ function fullCount([, subcommand, , ...options]: readonly ByteString[]): number 
 
 function summary({ size, marks, firstId }: Stream): Reply[] {
   const nodes = Math.ceil(size / NODE_ENTRIES);
-  return named({
+  return namesAndValues({
     length: integer(size),
     "radix-tree-keys": integer(nodes),
     "radix-tree-nodes": integer(nodes + 1),
@@ -106,7 +106,7 @@ function summary({ size, marks, firstId }: Stream): Reply[] {
 function edges(stream: Stream): Reply[] {
   const [first] = stream.range(0n, STREAM_ID_MAX);
   const [last] = stream.reverseRange(0n, STREAM_ID_MAX);
-  return named({
+  return namesAndValues({
     groups: integer(stream.groupCount),
     "first-entry": first === undefined ? NIL : entryReply(first),
     "last-entry": last === undefined ? NIL : entryReply(last),
@@ -114,7 +114,7 @@ function edges(stream: Stream): Reply[] {
 }
 
 function contents(data: Data, stream: Stream, count: number): Reply[] {
-  return named({
+  return namesAndValues({
     entries: entriesReply(data, stream.range(0n, STREAM_ID_MAX), count),
     groups: array(stream.groups.map((group) => groupReply(data, stream, group, count))),
   });
@@ -134,7 +134,7 @@ const counterReply = (count: bigint | null): Reply => (count === null ? NIL : in
 /** @param count  entries that are shown at most; 0: all */
 function groupReply(data: Data, stream: Stream, group: ConsumerGroup, count: number): Reply {
   return map(
-    named({
+    namesAndValues({
       name: bulk(group.name),
       ...progress(stream, group),
       "pel-count": integer(group.pending.size),
@@ -142,7 +142,7 @@ function groupReply(data: Data, stream: Stream, group: ConsumerGroup, count: num
       consumers: array(
         group.consumers.map((consumer) =>
           map(
-            named({
+            namesAndValues({
               name: bulk(consumer.name),
               "seen-time": integer(consumer.seenAt),
               "pel-count": integer(consumer.pending.size),
@@ -170,8 +170,4 @@ function pendingReply(
     if (items.length === count) break;
   }
   return array(items);
-}
-
-function named(values: Readonly<Record<string, Reply>>): Reply[] {
-  return Object.entries(values).flatMap(([name, value]) => [bulk(name), value]);
 }
