@@ -10,7 +10,7 @@ import {
   isDocument,
   Timestamp,
 } from "../../values/collections/bson.js";
-import { type BsonNumber, isNumber, productOf, sumOf } from "../../values/collections/bson-numbers.js";
+import { type BsonNumber, bigOf, isInteger, isNumber, productOf, sumOf } from "../../values/collections/bson-numbers.js";
 import { compareBson } from "../../values/collections/bson-order.js";
 import { typeOf } from "../../values/collections/bson-type.js";
 import { Decimal, decimalOf } from "../../values/collections/decimal.js";
@@ -200,10 +200,6 @@ function bits({ operand, name }: Call): (old: Bson | undefined) => Bson {
     return isNarrow ? new Int32(Number(result)) : result;
   };
 }
-
-const isInteger = (value: Bson): value is bigint | Int32 =>
-  typeof value === "bigint" || value instanceof Int32;
-const bigOf = (value: bigint | Int32): bigint => (value instanceof Int32 ? BigInt(value.value) : value);
 
 /** @throws CommandFailure  the name is not valid for a field, or it names unknown elements */
 function updatePath(name: ByteString, elements: PositionalElements | null): FieldPath {
