@@ -23,7 +23,7 @@ import {
 import { SIDECAR } from "./sidecar-rows.js";
 import { OPTION_NAMES, OPTIONS, type OptionName } from "./table.js";
 import { validateTimeline } from "./timeline-rules.js";
-import { refuseSamePlaces, validateUserListeners } from "./user-listener-rules.js";
+import { fail, refuseSamePlaces, validateUserListeners } from "./user-listener-rules.js";
 
 /** Whether an option was set, wherever. */
 type Chosen = (name: OptionName) => boolean;
@@ -172,10 +172,6 @@ function validateWeb(settings: Settings): void {
       "--ws takes signed commands only, as pages of any site can connect from the browsers on this machine: give -s public.pem.",
     );
   if (isLoopback(ws.address) !== true) refuseOpen(ws.address, settings);
-}
-
-function fail(sentence: string): never {
-  throw new StartError(sentence, 2);
 }
 
 /** Returns the differences from php-dbsync that --compat leaves. */

@@ -3,7 +3,7 @@ import { StartError } from "../net/process/start-error.js";
 import { formatDateWindow, ORDER_WINDOW } from "./date-window.js";
 import { formatPeer } from "./peer-address.js";
 import { hasTimeline, type Settings } from "./settings.js";
-import { allUserListeners } from "./user-listener-rules.js";
+import { allUserListeners, fail } from "./user-listener-rules.js";
 
 /** Thrown for a timeline without a source of writes: no key, and no listener whose writes the daemon signs. */
 export class NoWriters extends StartError {}
@@ -108,8 +108,4 @@ function refuseStrangers({ peers, clusterSecret, rootKey }: Settings): void {
       "same --cluster-secret FILE (dbsync-keygen --cluster-secret FILE makes it), or pin that daemon's key (--peer " +
       "host:port#ed25519:…, which is in its log), or let an administrator add its key (--root-key, then CLUSTER ADD).",
   );
-}
-
-function fail(sentence: string): never {
-  throw new StartError(sentence, 2);
 }

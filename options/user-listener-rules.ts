@@ -63,6 +63,7 @@ export function refuseSamePlaces(settings: Settings): void {
   }
 }
 
-function fail(sentence: string): never {
+/** @throws StartError  usage or configuration */
+export function fail(sentence: string): never {
   throw new StartError(sentence, 2);
 }
