@@ -34,11 +34,6 @@ export type MetricRow = ValueRow | HistogramRow;
 
 type ValueType = ValueRow["type"];
 
-/** One number. */
-export function single(type: ValueType, help: string, read: (sources: Sources) => number): ValueRow {
-  return { type, labels: [], help, read: (sources) => [{ labels: {}, value: read(sources) }] };
-}
-
 export function histogram(help: string, read: (metrics: Metrics) => Histogram): HistogramRow {
   return {
     type: "histogram",

@@ -1,6 +1,7 @@
 /** Every metric of /metrics: a row each, from which the registry is made; `npm run tables` writes them into docs/metrics.md. */
 import { performance } from "node:perf_hooks";
 import type { RefusalCode } from "../../engine/answers/refusals.js";
+import { single } from "../../net/admin/metric.js";
 import { MEMBER_METRICS, MIRROR_METRICS, TIMELINE_METRICS } from "./figure-metrics.js";
 import { STATES } from "./health.js";
 import { KEY_METRICS } from "./key-metrics.js";
@@ -12,7 +13,6 @@ import {
   perJsonReplica,
   perListener,
   perMember,
-  single,
 } from "./metric-row.js";
 import { MIRROR_STATES } from "./mirror-metrics.js";
 import { ORDER_METRICS } from "./order-metrics.js";

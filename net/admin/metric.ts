@@ -20,6 +20,15 @@ export interface ValueMetric<Sources> extends Metric<Sources, number> {
   readonly type: "counter" | "gauge";
 }
 
+/** A metric of one number. */
+export function single<Sources>(
+  type: ValueMetric<Sources>["type"],
+  help: string,
+  read: (sources: Sources) => number,
+): ValueMetric<Sources> {
+  return { type, labels: [], help, read: (sources) => [{ labels: {}, value: read(sources) }] };
+}
+
 export interface HistogramMetric<Sources> extends Metric<Sources, Histogram> {
   readonly type: "histogram";
 }

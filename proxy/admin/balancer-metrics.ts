@@ -1,5 +1,5 @@
 /** The rows of a balancer's metrics: `npm run tables` writes them into docs/proxy.md. */
-import type { Metrics, Sample, ValueMetric } from "../../net/admin/metric.js";
+import { type Metrics, type Sample, single, type ValueMetric } from "../../net/admin/metric.js";
 import type { BalancedServer } from "../balancer/balanced-server.js";
 import type { StatementCounts } from "../balancer/statement-counts.js";
 import type { ClientCounts } from "./client-counts.js";
@@ -13,12 +13,7 @@ export interface BalancerSources {
 
 type Row = ValueMetric<BalancerSources>;
 
-const one = (type: Row["type"], help: string, read: (sources: BalancerSources) => number): Row => ({
-  type,
-  help,
-  labels: [],
-  read: (sources) => [{ labels: {}, value: read(sources) }],
-});
+const one = single<BalancerSources>;
 
 const perServer = (type: Row["type"], help: string, read: (server: BalancedServer) => number): Row => ({
   type,

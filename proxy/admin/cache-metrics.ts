@@ -1,5 +1,5 @@
 /** The rows of a cache's metrics: `npm run tables` writes them into docs/proxy.md. */
-import type { Metrics, ValueMetric } from "../../net/admin/metric.js";
+import { type Metrics, single, type ValueMetric } from "../../net/admin/metric.js";
 import type { SqlCache } from "../cache/sql-cache.js";
 import type { ClientCounts } from "./client-counts.js";
 
@@ -10,12 +10,7 @@ export interface CacheSources {
 
 type Row = ValueMetric<CacheSources>;
 
-const one = (type: Row["type"], help: string, read: (sources: CacheSources) => number): Row => ({
-  type,
-  help,
-  labels: [],
-  read: (sources) => [{ labels: {}, value: read(sources) }],
-});
+const one = single<CacheSources>;
 
 const counter = (help: string, read: (figures: SqlCache["figures"]) => number): Row =>
   one("counter", help, ({ cache }) => read(cache.figures));
