@@ -22,13 +22,6 @@ const SOURCE = "@user_function";
 const NAME = /^\w+$/;
 export const WRONG_NAME =
   "Library names can only contain letters, numbers, or underscores(_) and must be at least one character long";
-const FLAGS: ReadonlySet<string> = new Set([
-  "no-writes",
-  "allow-oom",
-  "allow-stale",
-  "no-cluster",
-  "allow-cross-slot-keys",
-]);
 
 export class FunctionLoader {
   readonly #machine: LuaMachine;
@@ -190,7 +183,7 @@ export class FunctionLoader {
       const type = lua.lua_type(state, -1);
       if (type === TYPE.nil) break;
       const flag = type === TYPE.string ? machine.text(state, -1) : "";
-      if (!FLAGS.has(flag)) this.#refuse(state, "unknown flag given");
+      if (!SCRIPT_FLAGS.has(flag)) this.#refuse(state, "unknown flag given");
       flags.push(flag);
       lua.lua_settop(state, -2);
     }

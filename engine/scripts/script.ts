@@ -14,7 +14,8 @@ export interface Script {
   readonly allowsFull: boolean | null;
 }
 
-const FLAGS: ReadonlySet<string> = new Set([
+/** The flags of scripts and functions. */
+export const SCRIPT_FLAGS: ReadonlySet<string> = new Set([
   "no-writes",
   "allow-oom",
   "allow-stale",
@@ -48,6 +49,6 @@ function flagsOf(word: ByteString): ByteString[] {
     .split(",")
     .filter((flag) => flag !== "");
   for (const flag of flags)
-    if (!FLAGS.has(flag)) throw new CommandFailure(`ERR Unexpected flag in script shebang: ${flag}`);
+    if (!SCRIPT_FLAGS.has(flag)) throw new CommandFailure(`ERR Unexpected flag in script shebang: ${flag}`);
   return flags;
 }

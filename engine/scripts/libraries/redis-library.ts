@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { error } from "../../../protocol/reply.js";
 import { formatDouble } from "../../../protocol/resp/double.js";
-import { pushError, pushReply } from "../lua/conversions.js";
+import { pushError, pushNamed, pushReply } from "../lua/conversions.js";
 import { TYPE } from "../lua/lua-exports.js";
 import type { LuaMachine } from "../lua/lua-machine.js";
 import type { ScriptRun } from "../lua/script-run.js";
@@ -38,12 +38,12 @@ export function redisLibrary(machine: LuaMachine, current: () => ScriptRun): Lib
     pcall: (state) => answered(machine, state, current(), false),
     error_reply: (state) => {
       const text = onlyText(machine, state);
-      if (text !== null) named(machine, state, "err", errorText(text));
+      if (text !== null) pushNamed(machine, state, "err", errorText(text));
       return 1;
     },
     status_reply: (state) => {
       const text = onlyText(machine, state);
-      if (text !== null) named(machine, state, "ok", text);
+      if (text !== null) pushNamed(machine, state, "ok", text);
       return 1;
     },
     sha1hex(state) {
@@ -150,10 +150,4 @@ function errorText(given: ByteString): ByteString {
   const [text = ""] = given.split("\0", 1);
   const said = text.startsWith("-") ? text.slice(1) : text;
   return said.includes(" ") ? said.replace(/[\r\n]+$/, "") : `ERR ${said.replace(/[\r\n]+$/, "")}`;
-}
-
-function named(machine: LuaMachine, state: number, name: string, text: ByteString): void {
-  machine.lua.lua_createtable(state, 0, 1);
-  machine.push(state, text);
-  machine.setField(state, name);
 }

@@ -53,7 +53,7 @@ export function pushReply(machine: LuaMachine, state: number, reply: Reply, prot
 }
 
 /** Pushes a table with one text. */
-function pushNamed(machine: LuaMachine, state: number, name: string, text: ByteString): void {
+export function pushNamed(machine: LuaMachine, state: number, name: string, text: ByteString): void {
   machine.lua.lua_createtable(state, 0, 1);
   machine.push(state, text);
   machine.setField(state, name);
