@@ -2,13 +2,12 @@
  * A dialect with a session, which also handles logins and answers one request after the other. Counts what was
  * served.
  */
+import type { UserCommands } from "../engine/users/user-commands.js";
 import { type Answer, type ClientDoing, Dialect } from "../net/connections/dialect.js";
 import type { DaemonSocketHost } from "./daemon-listener.js";
 
 export interface AnsweringSession<Request, Given> {
-  /** Whether the client still has to log in. */
-  readonly needsLogin: boolean;
-  readonly doing: ClientDoing;
+  readonly commands: UserCommands;
   /** Serves a request. @returns the answer; null: the connection closes without one */
   serve(request: Request): Given | Promise<Given> | null;
 }
@@ -30,7 +29,7 @@ export abstract class SessionDialect<Request, Given = string> extends Dialect<Re
   }
 
   override get doing(): ClientDoing {
-    return this.#session.doing;
+    return this.#session.commands.doing;
   }
 
   serve(request: Request): Answer | Promise<Answer> {
@@ -41,7 +40,7 @@ export abstract class SessionDialect<Request, Given = string> extends Dialect<Re
   }
 
   protected get needsLogin(): boolean {
-    return this.#session.needsLogin;
+    return this.#session.commands.needsLogin;
   }
 
   /** Returns the bytes of the session's answer. */
@@ -51,7 +50,7 @@ export abstract class SessionDialect<Request, Given = string> extends Dialect<Re
   protected abstract isError(text: string): boolean;
 
   readonly #answerOf = (given: Given): Answer => {
-    this.isProven ||= !this.#session.needsLogin;
+    this.isProven ||= !this.#session.commands.needsLogin;
     const answer = this.written(given);
     const isError = typeof answer === "string" && this.isError(answer);
     this.#host.observer.served(this.listener, 1, isError ? 1 : 0);

@@ -33,6 +33,11 @@ export class UserCommands {
     this.#denied = denied;
   }
 
+  /** Whether the client still has to log in. */
+  get needsLogin(): boolean {
+    return this.guest.user === null;
+  }
+
   /** The user, and the name of the last command. */
   get doing(): { readonly name: string; readonly command: string } {
     return { name: this.guest.name ?? "", command: this.#last.toLowerCase() };

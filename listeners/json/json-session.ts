@@ -1,7 +1,7 @@
 /** The session of a JSON connection: requests in, answers out. It knows nothing of bytes. */
 
 import { isUtf8 } from "node:buffer";
-import type { ClientDoing } from "../../net/connections/dialect.js";
+import type { UserCommands } from "../../engine/users/user-commands.js";
 import { textOfBytes } from "../../protocol/byte-string.js";
 import { MalformedJson, NOT_UTF8 } from "../../protocol/json/json-reader.js";
 import type { UserSocketHost } from "../user-listener.js";
@@ -35,6 +35,7 @@ const PASSED_ON_WAIT_MS = 500;
 const NO_DOCUMENTS: Member = ["documents", "[]"];
 
 export class JsonSession {
+  readonly commands: UserCommands;
   readonly #client: DocumentClient;
   readonly #replicas: JsonReplicas | null;
   readonly #refused: RefusedRequests;
@@ -46,17 +47,9 @@ export class JsonSession {
   /** @param replicas  original servers that are sent the writes; null: none */
   constructor(host: UserSocketHost, replicas: JsonReplicas | null, refused: RefusedRequests) {
     this.#client = new DocumentClient(host, replicas);
+    this.commands = this.#client.commands;
     this.#replicas = replicas;
     this.#refused = refused;
-  }
-
-  get doing(): ClientDoing {
-    return this.#client.doing;
-  }
-
-  /** Whether the client still has to log in. */
-  get needsLogin(): boolean {
-    return this.#client.needsLogin;
   }
 
   /** Ends long answers: the connection has closed. */
@@ -78,7 +71,7 @@ export class JsonSession {
   #answerTo(line: Buffer): Text | Promise<Text> | null {
     const text = textOfLine(line, isUtf8);
     if (text === QUIT) return null;
-    this.#client.renew();
+    this.commands.guest.renew();
     let request: JsonRequest;
     try {
       request = readRequest(text);
@@ -95,7 +88,7 @@ export class JsonSession {
     const run = actions.get(action);
     if (action === PROBE_ACTION && request.id !== undefined) this.#replicas?.recognize(request.id);
     if (run === undefined) return failure(`The action '${action}' provided is not valid.`);
-    if (this.needsLogin && action !== "auth") return failure("Authentication required.");
+    if (this.commands.needsLogin && action !== "auth") return failure("Authentication required.");
     if (this.#isServed(action, request)) return this.#run(action, run, request);
     return this.#whenServed(action, request).then((late) => late ?? this.#run(action, run, request));
   }

@@ -7,7 +7,6 @@
 import { SessionSender } from "../../engine/users/session-sender.js";
 import { UserCommands } from "../../engine/users/user-commands.js";
 import type { Denial } from "../../engine/users/user-session.js";
-import type { ClientDoing } from "../../net/connections/dialect.js";
 import { version } from "../../net/process/version.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { type MemcachedRequest, type StoreRequest, uint64 } from "../../protocol/memcached-requests.js";
@@ -36,23 +35,14 @@ const TOO_LONG = "SERVER_ERROR out of memory writing get response\r\n";
 const NO_NUMBER = "CLIENT_ERROR cannot increment or decrement non-numeric value\r\n";
 
 export class MemcachedSession {
+  readonly commands: UserCommands;
   readonly #host: UserSocketHost;
-  readonly #commands: UserCommands;
   readonly #sender: SessionSender;
 
   constructor(host: UserSocketHost) {
     this.#host = host;
-    this.#commands = new UserCommands(host, denied);
-    this.#sender = new SessionSender(this.#commands.guest, host.environment);
-  }
-
-  get doing(): ClientDoing {
-    return this.#commands.doing;
-  }
-
-  /** Whether the client still has to log in. */
-  get needsLogin(): boolean {
-    return this.#commands.guest.user === null;
+    this.commands = new UserCommands(host, denied);
+    this.#sender = new SessionSender(this.commands.guest, host.environment);
   }
 
   /** Serves a request. @returns the answer, "" for a request without one; null: the connection closes */
@@ -60,8 +50,8 @@ export class MemcachedSession {
     if (request.kind === "quit" || request.kind === "http") return null;
     if (request.kind === "wrong") return request.answer;
     if (request.kind === "version") return `VERSION ${VERSION}\r\n`;
-    this.#commands.guest.renew();
-    const answer = this.needsLogin ? this.#logIn(request) : this.#answer(request);
+    this.commands.guest.renew();
+    const answer = this.commands.needsLogin ? this.#logIn(request) : this.#answer(request);
     if (request.kind === "get" || !request.isSilent) return answer;
     return answer instanceof Promise ? answer.then(() => "") : "";
   }
@@ -69,7 +59,7 @@ export class MemcachedSession {
   #logIn(request: CommandRequest): string {
     if (request.kind !== "store" || request.verb !== "set") return "CLIENT_ERROR unauthenticated\r\n";
     const [, name = "", password = ""] = /^(\S+) (\S+)\s*$/.exec(request.data) ?? [];
-    return this.#commands.guest.logIn(name, password)
+    return this.commands.guest.logIn(name, password)
       ? "STORED\r\n"
       : "CLIENT_ERROR authentication failure\r\n";
   }
@@ -161,7 +151,7 @@ export class MemcachedSession {
     keys: readonly ByteString[],
     answered: (values: readonly Reply[], writers: readonly Reply[]) => string | Promise<string>,
   ): string | Promise<string> {
-    const values = this.#commands.permitted(["MGET", ...keys]);
+    const values = this.commands.permitted(["MGET", ...keys]);
     if ("kind" in values) return answerOf(values, () => "");
     const writers = { command: WRITERS, argv: [WRITERS.name, ...keys] };
     const reply = this.#host.path.executeTogether([writers, values], [], this.#sender);
@@ -175,7 +165,7 @@ export class MemcachedSession {
 
   /** @param answered  makes the answer of a reply that is no error */
   #run(argv: readonly ByteString[], answered: (reply: Reply) => string): string | Promise<string> {
-    const reply = this.#commands.run(argv, this.#sender);
+    const reply = this.commands.run(argv, this.#sender);
     return reply instanceof Promise
       ? reply.then((settled) => answerOf(settled, answered))
       : answerOf(reply, answered);
@@ -187,7 +177,7 @@ export class MemcachedSession {
     writer: ByteString,
     answered: (reply: Reply | null) => string,
   ): string | Promise<string> {
-    const called = this.#commands.permitted(argv);
+    const called = this.commands.permitted(argv);
     if ("kind" in called) return answerOf(called, () => "");
     const conditions = [{ db: this.#sender.db, key: argv[1] ?? "", writer }];
     const reply = this.#host.path.executeTogether([called], conditions, this.#sender);

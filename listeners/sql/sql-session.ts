@@ -6,7 +6,6 @@
 import { SessionSender } from "../../engine/users/session-sender.js";
 import { UserCommands } from "../../engine/users/user-commands.js";
 import type { Denial } from "../../engine/users/user-session.js";
-import type { ClientDoing } from "../../net/connections/dialect.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { type ErrorReply, error, type Reply } from "../../protocol/reply.js";
 import { errorFrame, messageFrame } from "../../protocol/sql-frames.js";
@@ -21,9 +20,9 @@ import { PAGE_ROWS, type RelationReply, relationFrame } from "./relation-frames.
 import { doneText, MESSAGES, type SqlLanguage } from "./sql-messages.js";
 
 export class SqlSession {
+  readonly commands: UserCommands;
   readonly #host: UserSocketHost;
   readonly #language: SqlLanguage;
-  readonly #commands: UserCommands;
   readonly #sender: SessionSender;
   /** The chosen database; empty: none. */
   #database: ByteString = "";
@@ -32,25 +31,16 @@ export class SqlSession {
   constructor(host: UserSocketHost, language: SqlLanguage) {
     this.#host = host;
     this.#language = language;
-    this.#commands = new UserCommands(host, (denial) => this.#denied(denial));
-    this.#sender = new SteppedSender(this.#commands.guest, host.environment);
-  }
-
-  get doing(): ClientDoing {
-    return this.#commands.doing;
-  }
-
-  /** Whether the client still has to log in. */
-  get needsLogin(): boolean {
-    return this.#commands.guest.user === null;
+    this.commands = new UserCommands(host, (denial) => this.#denied(denial));
+    this.#sender = new SteppedSender(this.commands.guest, host.environment);
   }
 
   /** Serves a statement. @returns the answer; null: the connection closes */
   serve(statement: ByteString): ByteString | Promise<ByteString> | null {
-    this.#commands.guest.renew();
+    this.commands.guest.renew();
     const aside = readAside(statement);
     if (aside !== null) return this.#setUp(aside);
-    const reply = this.#commands.run(["SQL", this.#database, statement], this.#sender);
+    const reply = this.commands.run(["SQL", this.#database, statement], this.#sender);
     return reply instanceof Promise
       ? reply.then((settled) => this.#answerOf(statement, settled))
       : this.#answerOf(statement, reply);
@@ -61,7 +51,7 @@ export class SqlSession {
       case "http":
         return null;
       case "login": {
-        const isIn = this.#commands.guest.logIn(aside.name, aside.password);
+        const isIn = this.commands.guest.logIn(aside.name, aside.password);
         return isIn ? messageFrame(this.#says("loggedIn")) : this.#refuses("wrongLogin");
       }
       case "pages":

@@ -3,7 +3,6 @@
 import { SessionSender } from "../../../engine/users/session-sender.js";
 import { UserCommands } from "../../../engine/users/user-commands.js";
 import type { Denial } from "../../../engine/users/user-session.js";
-import type { ClientDoing } from "../../../net/connections/dialect.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { type ErrorReply, error, type Reply } from "../../../protocol/reply.js";
 import { inTurns } from "../../../protocol/steps.js";
@@ -25,9 +24,9 @@ export type Answer = Text | Promise<Text>;
 export type Action = (client: DocumentClient, request: JsonRequest) => Answer;
 
 export class DocumentClient {
+  readonly commands: UserCommands;
   readonly #host: UserSocketHost;
   readonly #replicas: JsonReplicas | null;
-  readonly #commands: UserCommands;
   readonly #sender: SessionSender;
   #isGone = false;
 
@@ -35,17 +34,8 @@ export class DocumentClient {
   constructor(host: UserSocketHost, replicas: JsonReplicas | null) {
     this.#host = host;
     this.#replicas = replicas;
-    this.#commands = new UserCommands(host, denied);
-    this.#sender = new SessionSender(this.#commands.guest, host.environment);
-  }
-
-  get doing(): ClientDoing {
-    return this.#commands.doing;
-  }
-
-  /** Whether the client still has to log in. */
-  get needsLogin(): boolean {
-    return this.#commands.guest.user === null;
+    this.commands = new UserCommands(host, denied);
+    this.#sender = new SessionSender(this.commands.guest, host.environment);
   }
 
   /**
@@ -59,21 +49,12 @@ export class DocumentClient {
     return carries ? "long" : "counted";
   }
 
-  /** Looks the user up if the users have changed. */
-  renew(): void {
-    this.#commands.guest.renew();
-  }
-
-  logIn(name: ByteString, password: ByteString): boolean {
-    return this.#commands.guest.logIn(name, password);
-  }
-
   read(argv: readonly ByteString[]): Reply | Promise<Reply> {
-    return this.#commands.run(argv, this.#sender);
+    return this.commands.run(argv, this.#sender);
   }
 
   write(argv: readonly ByteString[], request: JsonRequest): Written | Promise<Written> {
-    const called = this.#commands.permitted(argv);
+    const called = this.commands.permitted(argv);
     if ("kind" in called) return { reply: called, replicated: null };
     const { path } = this.#host;
     const isLocal = request.isOff("replicate");

@@ -8,7 +8,6 @@ import type { LastWrite } from "../../../engine/users/command-path.js";
 import { SessionSender } from "../../../engine/users/session-sender.js";
 import { UserCommands } from "../../../engine/users/user-commands.js";
 import type { Denial, UserSession } from "../../../engine/users/user-session.js";
-import type { ClientDoing } from "../../../net/connections/dialect.js";
 import { type ByteString, textOfBytes } from "../../../protocol/byte-string.js";
 import { doneAnswer, refusedAnswer, written } from "../../../protocol/mongo/answers.js";
 import type { MongoMessage } from "../../../protocol/mongo/message.js";
@@ -46,6 +45,7 @@ export interface MongoConnection {
 const GREETED = /\.\$cmd$/;
 
 export class MongoSession {
+  readonly commands: UserCommands;
   readonly server: MongoServer;
   readonly login: MongoLogin;
   /** Address and port of the client. */
@@ -54,7 +54,6 @@ export class MongoSession {
   readonly id: number;
   readonly #table: ReadonlyMap<string, MongoCommand>;
   readonly #guest: UserSession;
-  readonly #commands: UserCommands;
   readonly #sender: MongoSender;
   /** Ends the wait for other daemons, if an answer waits for them. */
   #endWait = () => {};
@@ -68,20 +67,11 @@ export class MongoSession {
     const { host } = server;
     this.server = server;
     this.#table = table;
-    this.#commands = new UserCommands(host, denied);
-    this.#guest = this.#commands.guest;
+    this.commands = new UserCommands(host, denied);
+    this.#guest = this.commands.guest;
     this.#sender = new MongoSender(this.#guest, host.environment);
     this.login = new MongoLogin(this.#guest, host.users, isPrivate);
     [this.remote, this.id] = [remote, id];
-  }
-
-  get doing(): ClientDoing {
-    return this.#commands.doing;
-  }
-
-  /** Whether the client still has to log in. */
-  get needsLogin(): boolean {
-    return this.#guest.user === null;
   }
 
   /** Ends what waits: the connection is closed. */
@@ -99,7 +89,7 @@ export class MongoSession {
 
   /** Checks that the user may run a command of the store now. @throws MongoFailure  the user may not */
   check(argv: readonly ByteString[]): void {
-    const called = this.#commands.permitted(argv);
+    const called = this.commands.permitted(argv);
     if ("kind" in called) throw failureOf(called);
   }
 
@@ -114,7 +104,7 @@ export class MongoSession {
     sender = this.#sender,
   ): Answer | Promise<Answer> {
     const { uptime } = this.server.host.environment;
-    const sent = this.#commands.run(argv, sender);
+    const sent = this.commands.run(argv, sender);
     const reply =
       sent instanceof Promise ? sent.then((one) => foundInTurns(one, uptime)) : foundInTurns(sent, uptime);
     return reply instanceof Promise ? reply.then((one) => good(one, answered)) : good(reply, answered);
@@ -153,7 +143,7 @@ export class MongoSession {
     if (kind === "query" && !(GREETED.test(collection) && command?.names.some(isGreeting)))
       throw failure(59, "OP_QUERY is taken to greet; commands come in OP_MSG");
     if (command === undefined) throw failure(59, `no such command: '${textOfBytes(document.name)}'`);
-    if (this.needsLogin && command.isOpen !== true)
+    if (this.commands.needsLogin && command.isOpen !== true)
       throw failure(13, `Command ${command.names[0]} requires authentication`);
     if (command.fields !== "any") checkFields(document, command.fields);
     return command.run(this, document);
