@@ -15,7 +15,7 @@ import {
   readCallOptions,
   type TypedCallOptions,
 } from "./settings/call-options.js";
-import { KeySealer, UnsignedSealer } from "./settings/key-sealer.js";
+import { sealerOf } from "./settings/key-sealer.js";
 import type { Settings } from "./settings/options.js";
 import { frameOf, type Signer, type Signing } from "./settings/signing-key.js";
 import { Alarm } from "./shared/alarm.js";
@@ -91,7 +91,7 @@ export class FanOutClient implements CallingClient, CallsOwner {
     this.#hasKey = signer !== null;
     this.#outbox = new Outbox({
       ...shared,
-      sealer: signer === null ? new UnsignedSealer() : new KeySealer(signer),
+      sealer: sealerOf(signer),
       settings: {
         addresses,
         cluster: bytesOfHex(settings.cluster, HASH_BYTES) ?? "",

@@ -3,7 +3,7 @@ import type { ListenedClient } from "./client.js";
 import { FanOutClient } from "./fan-out-client.js";
 import type { Listening } from "./live/listening.js";
 import type { ChannelEvent, ChannelInput, KeyInput, ListenOptions, WatchEvent } from "./live/live-event.js";
-import { KeySealer, UnsignedSealer } from "./settings/key-sealer.js";
+import { sealerOf } from "./settings/key-sealer.js";
 import type { Settings } from "./settings/options.js";
 import type { EnvelopeSigner } from "./settings/signing-key.js";
 import { comingEvents } from "./shared/coming-events.js";
@@ -41,9 +41,8 @@ export class ListeningClient extends FanOutClient implements ListenedClient {
 
   async #load(): Promise<Listening> {
     if (this.#isShut) throw new DbsyncError("closed", "it listens no more");
-    const sealer = this.#signer === null ? new UnsignedSealer() : new KeySealer(this.#signer);
     this.#listening ??= import("./live/listening.js").then(
-      (module) => new module.Listening(this.#settings, this.#environment, sealer),
+      (module) => new module.Listening(this.#settings, this.#environment, sealerOf(this.#signer)),
     );
     return await this.#listening;
   }

@@ -8,7 +8,11 @@ import type { EnvelopeSigner } from "./signing-key.js";
 /** The number of nonces that are cut from random bytes fetched in one step. */
 const NONCES_AT_ONCE = 256;
 
-export class KeySealer implements Sealer {
+/** Returns the sealer of a client. @param signer  null: it has no key */
+export const sealerOf = (signer: EnvelopeSigner | null): Sealer =>
+  signer === null ? new UnsignedSealer() : new KeySealer(signer);
+
+class KeySealer implements Sealer {
   readonly keyId: ByteString;
   readonly #signer: EnvelopeSigner;
 
@@ -32,7 +36,7 @@ export class KeySealer implements Sealer {
 }
 
 /** Makes unsigned envelopes, for daemons without keys. */
-export class UnsignedSealer implements Sealer {
+class UnsignedSealer implements Sealer {
   readonly keyId = NO_KEY;
 
   nonce(): ByteString {
