@@ -60,10 +60,6 @@ class ClusterFinder implements Finder {
   }
 
   get isUp(): boolean {
-    return this.isWhole;
-  }
-
-  get isWhole(): boolean {
     return this.#masters.length > 0 && this.#masterLinks.every(({ isUp }) => isUp);
   }
 
@@ -179,7 +175,7 @@ class ClusterFinder implements Finder {
     if (link !== undefined) await this.#askOne(link);
     this.#isAsking = false;
     this.#logState();
-    this.#askIn(this.isWhole ? ASK_MS : ASK_SOON_MS);
+    this.#askIn(this.isUp ? ASK_MS : ASK_SOON_MS);
   }
 
   async #askOne(link: RedisLink): Promise<void> {
@@ -217,11 +213,11 @@ class ClusterFinder implements Finder {
 
   #logState(): void {
     if (this.#isStopped) return;
-    if (this.isWhole && !this.#wasUp) this.#log.up({ masters: this.#masters });
+    if (this.isUp && !this.#wasUp) this.#log.up({ masters: this.#masters });
     // While the first node is being queried its answer is awaited: the log reports a failure once a minute.
-    else if (!this.isWhole && !(this.#isAsking && this.#masters.length === 0))
+    else if (!this.isUp && !(this.#isAsking && this.#masters.length === 0))
       this.#log.down(this.reasonFor(ALL));
-    this.#wasUp = this.isWhole;
+    this.#wasUp = this.isUp;
   }
 }
 

@@ -26,6 +26,7 @@ export interface Finder {
   readonly name: string;
   start(): void;
   stop(): void;
+  /** Whether all servers can be reached, which commands for all of them wait for. */
   readonly isUp: boolean;
   /** The address of the server or servers. */
   readonly server: string;
@@ -45,6 +46,4 @@ export interface Finder {
   believed(turn: Turn): Turn | null;
   /** Returns why a lane's server cannot be reached. */
   reasonFor(lane: number): string;
-  /** Whether all servers can be reached, which commands for all of them wait for. */
-  readonly isWhole: boolean;
 }

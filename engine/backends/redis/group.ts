@@ -123,7 +123,7 @@ export class RedisGroupBackend implements Backend {
   /** @returns false: it has waited for too long */
   async #whole(): Promise<boolean> {
     const until = this.#environment.uptime() + this.timeout;
-    while (!this.#finder.isWhole) {
+    while (!this.#finder.isUp) {
       if (this.#isStopped || this.#environment.uptime() >= until) return false;
       await this.#pause();
     }

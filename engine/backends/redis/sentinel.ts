@@ -56,10 +56,6 @@ class SentinelFinder implements Finder {
     return this.#isMaster && this.#master?.isUp === true;
   }
 
-  get isWhole(): boolean {
-    return this.isUp;
-  }
-
   get server(): string {
     return this.#master === null ? "" : addressText(this.#master.address);
   }

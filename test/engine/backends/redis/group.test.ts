@@ -18,10 +18,9 @@ const DOWN: Outcome = { kind: "failed", code: "database-down", detail: "it close
 /** A finder with one server; FLUSHALL counts as a command for all servers. */
 class TestFinder implements Finder {
   readonly name = "redis-sentinel:shop@127.0.0.1:1";
-  readonly isUp = true;
+  isUp = true;
   readonly server = "";
   timeout = 10_000;
-  isWhole = true;
   readonly sent: string[] = [];
   readonly turns: string[] = [];
   answer: () => Outcome = () => OK;
@@ -64,10 +63,10 @@ function backendWith(finder: Finder): RedisGroupBackend {
 test("what comes behind a write for all servers is not sent before it, also while one of them is away", async () => {
   const finder = new TestFinder();
   const backend = backendWith(finder);
-  finder.isWhole = false;
+  finder.isUp = false;
   const all = [backend.execute(["FLUSHALL"]), backend.execute(["SET", "a", "1"])];
   await new Promise(setImmediate);
-  finder.isWhole = true;
+  finder.isUp = true;
   assert.deepEqual(await Promise.all(all), [OK, OK]);
   assert.deepEqual(finder.sent, ["FLUSHALL", "SET"]);
 });
