@@ -1,7 +1,6 @@
 /** examples/express-sessions with the real packages: a session goes on at the other daemon when the one in use is killed or stopped. */
 import assert from "node:assert/strict";
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
+import { spawn } from "node:child_process";
 import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { connect, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
@@ -12,6 +11,7 @@ import { until } from "../daemon/replicas.js";
 import { ActiveCluster } from "../scenarios/active-cluster.js";
 import { listenAtFreePort } from "../support/free-port.js";
 import { repositoryRoot } from "../support/repository.js";
+import { Visitor } from "./visitor.js";
 
 const LINES_MAX = 60;
 const source = join(repositoryRoot, "examples", "express-sessions");
@@ -33,18 +33,9 @@ before(() => {
 
 after(() => rmSync(scratch, { recursive: true, force: true }));
 
-/** The application in a process of its own, and one visitor of it. */
-class Visitor implements AsyncDisposable {
-  readonly #child: ChildProcess;
-  readonly #url: string;
-  #cookie = "";
-
-  private constructor(child: ChildProcess, port: string) {
-    this.#child = child;
-    this.#url = `http://127.0.0.1:${port}`;
-  }
-
-  static async start(respPorts: readonly number[]): Promise<Visitor> {
+/** The application in a process of its own. */
+class SessionsVisitor extends Visitor {
+  static async start(respPorts: readonly number[]): Promise<SessionsVisitor> {
     const child = spawn(process.execPath, ["app.mjs"], {
       cwd: scratch,
       env: {
@@ -57,22 +48,13 @@ class Visitor implements AsyncDisposable {
     });
     for await (const line of createInterface({ input: child.stdout! })) {
       const [, port] = /^port (\d+)$/.exec(line) ?? assert.fail(line);
-      return new Visitor(child, port as string);
+      return new SessionsVisitor(child, `http://127.0.0.1:${port}`);
     }
     assert.fail("The application ended.");
   }
 
   async get(path: string): Promise<string> {
-    const response = await fetch(this.#url + path, { headers: { cookie: this.#cookie } });
-    const [cookie] = response.headers.getSetCookie();
-    if (cookie !== undefined) this.#cookie = cookie.split(";")[0] as string;
-    return await response.text();
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    const closed = once(this.#child, "close");
-    this.#child.kill("SIGKILL");
-    await closed;
+    return await (await this.request(path)).text();
   }
 }
 
@@ -85,7 +67,7 @@ test("the file is short, and its packages are those of test/libraries", () => {
 
 test("a session goes on at another daemon, while either is killed and restarted", { skip }, async () => {
   await using cluster = await ActiveCluster.start(2);
-  await using visitor = await Visitor.start(cluster.indices.map((index) => cluster.respPort(index)));
+  await using visitor = await SessionsVisitor.start(cluster.indices.map((index) => cluster.respPort(index)));
   assert.equal(await visitor.get("/"), "visits: 1\n");
   assert.equal(await visitor.get("/"), "visits: 2\n");
   await cluster.untilEqual();
@@ -130,7 +112,7 @@ async function hangingPort(target: number) {
 test("a session goes on at another daemon when the one in use hangs", { skip }, async () => {
   await using cluster = await ActiveCluster.start(2);
   await using hanging = await hangingPort(cluster.respPort(0));
-  await using visitor = await Visitor.start([hanging.port, cluster.respPort(1)]);
+  await using visitor = await SessionsVisitor.start([hanging.port, cluster.respPort(1)]);
   assert.equal(await visitor.get("/"), "visits: 1\n");
   await cluster.untilEqual();
   hanging.hang();

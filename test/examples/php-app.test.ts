@@ -1,7 +1,6 @@
 /** examples/php-app, installed by Composer without a network and served by PHP: a visitor signs the guest book while daemons are killed. */
 import assert from "node:assert/strict";
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
+import { spawn } from "node:child_process";
 import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -12,6 +11,7 @@ import { freePort } from "../support/free-port.js";
 import { repositoryRoot } from "../support/repository.js";
 import { skipWithout } from "../support/requirements.js";
 import { run } from "../support/run-program.js";
+import { Visitor } from "./visitor.js";
 
 const skip = skipWithout("php") || skipWithout("composer");
 const scratch = mkdtempSync(join(tmpdir(), "dbsync-php-app-"));
@@ -29,25 +29,16 @@ before(async () => {
 
 after(() => rmSync(scratch, { recursive: true, force: true }));
 
-/** PHP's own web server with the guest book, and one visitor of it. */
-class Visitor implements AsyncDisposable {
-  readonly #child: ChildProcess;
-  readonly #url: string;
-  #cookie = "";
-
-  private constructor(child: ChildProcess, url: string) {
-    this.#child = child;
-    this.#url = url;
-  }
-
-  static async start(env: Readonly<Record<string, string>>): Promise<Visitor> {
+/** PHP's own web server with the guest book. */
+class GuestBookVisitor extends Visitor {
+  static async start(env: Readonly<Record<string, string>>): Promise<GuestBookVisitor> {
     const address = `127.0.0.1:${await freePort()}`;
     const child = spawn("php", ["-d", "display_errors=1", "-S", address, "-t", "public"], {
       cwd: project,
       env: { PATH: process.env["PATH"], ...env },
       stdio: "ignore",
     });
-    const visitor = new Visitor(child, `http://${address}/`);
+    const visitor = new GuestBookVisitor(child, `http://${address}`);
     await until("PHP listens", () =>
       visitor.get().then(
         () => true,
@@ -59,19 +50,9 @@ class Visitor implements AsyncDisposable {
 
   /** Opens the page, or signs the book. */
   async get(entry?: Readonly<Record<string, string>>): Promise<{ status: number; text: string }> {
-    const response = await fetch(this.#url, {
-      headers: { cookie: this.#cookie },
-      ...(entry === undefined ? {} : { method: "POST", body: new URLSearchParams(entry) }),
-    });
-    const [cookie] = response.headers.getSetCookie();
-    if (cookie !== undefined) this.#cookie = cookie.split(";")[0] as string;
+    const options = entry === undefined ? {} : { method: "POST", body: new URLSearchParams(entry) };
+    const response = await this.request("/", options);
     return { status: response.status, text: await response.text() };
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    const closed = once(this.#child, "close");
-    this.#child.kill("SIGKILL");
-    await closed;
   }
 }
 
@@ -84,7 +65,7 @@ test("a visitor signs, is remembered while a daemon is killed, and learns of it 
   await trio.untilNoneIsLate();
   const key = join(scratch, "private.pem");
   writeFileSync(key, trio.app.privateKey.export({ type: "pkcs8", format: "pem" }), { mode: 0o600 });
-  await using visitor = await Visitor.start({
+  await using visitor = await GuestBookVisitor.start({
     DBSYNC_SERVERS: trio.servers.join(),
     DBSYNC_SIGNKEY: key,
   });
