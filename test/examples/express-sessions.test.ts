@@ -2,14 +2,12 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs";
-import { connect, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { after, before, test } from "node:test";
 import { until } from "../daemon/replicas.js";
 import { ActiveCluster } from "../scenarios/active-cluster.js";
-import { listenAtFreePort } from "../support/free-port.js";
 import { repositoryRoot } from "../support/repository.js";
 import { Visitor } from "./visitor.js";
 
@@ -88,33 +86,11 @@ test("a session goes on at another daemon, while either is killed and restarted"
   assert.equal(await visitor.get("/"), "visits: 1\n");
 });
 
-/** A port that leads to another one until it hangs: then it takes bytes and connections, and sends nothing. */
-async function hangingPort(target: number) {
-  const sockets: Socket[] = [];
-  let isHung = false;
-  const server = createServer((socket) => {
-    const other = connect(target, "127.0.0.1");
-    for (const each of [socket, other]) sockets.push(each.on("error", () => {}));
-    if (!isHung) socket.pipe(other).pipe(socket);
-  });
-  const port = await listenAtFreePort(server);
-  const hang = () => {
-    isHung = true;
-    for (const socket of sockets) socket.unpipe().pause();
-  };
-  const close = async () => {
-    server.close();
-    for (const socket of sockets) socket.destroy();
-  };
-  return { port, hang, [Symbol.asyncDispose]: close };
-}
-
 test("a session goes on at another daemon when the one in use hangs", { skip }, async () => {
   await using cluster = await ActiveCluster.start(2);
-  await using hanging = await hangingPort(cluster.respPort(0));
-  await using visitor = await SessionsVisitor.start([hanging.port, cluster.respPort(1)]);
+  await using visitor = await SessionsVisitor.start(cluster.indices.map((index) => cluster.respPort(index)));
   assert.equal(await visitor.get("/"), "visits: 1\n");
   await cluster.untilEqual();
-  hanging.hang();
+  cluster.hang(0);
   assert.equal(await visitor.get("/"), "visits: 2\n");
 });

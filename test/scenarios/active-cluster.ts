@@ -86,6 +86,11 @@ export class ActiveCluster implements AsyncDisposable {
     await daemon.ended();
   }
 
+  /** Suspends a daemon's process: it still accepts connections, and answers nothing. */
+  hang(index: number): void {
+    this.#daemons[index]?.kill("SIGSTOP");
+  }
+
   async restart(index: number): Promise<void> {
     await this.spawn(index);
     await this.untilWritable(index);
