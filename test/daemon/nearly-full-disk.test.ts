@@ -14,7 +14,7 @@ for (const [limit, isLow] of [
 ] as const)
   test(`--min-disk-free ${limit}: a disk is ${isLow ? "" : "not "}nearly full`, async () => {
     using folder = makeFolder();
-    await using cluster = await startCluster(1, [...["--data", folder.path, "--min-disk-free", limit]]);
+    await using cluster = await startCluster(1, ["--data", folder.path, "--min-disk-free", limit]);
     const words = ["-s", cluster.daemons.servers, "-k", `${cluster.folder}/root.pem`];
     const status = () => runDbsync(["status", ...words]);
     const known = async () => {
