@@ -21,9 +21,9 @@ export const FIRST_SEMANTICS = 1;
  * The semantics from which on English SQL that writes has `in`, `like`, `between`, `default` and the other words of docs/sql.md, and
  * collections have `dialect: 2`, indexes that expire documents and MDB.RENAME.
  */
-export const EXTENDED_QUERY_SEMANTICS = 3;
+const EXTENDED_QUERY_SEMANTICS = 3;
 /** The semantics from which on a unit's product is limited. Source: docs/decisions/0047-budgets-count-what-is-produced.md. */
-export const BOUNDED_SEMANTICS = 2;
+const BOUNDED_SEMANTICS = 2;
 
 export class Semantics {
   /** Rising, without a gap. */

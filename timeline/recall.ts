@@ -15,7 +15,7 @@ import type { SnapshotSource } from "./snapshots/snapshot-files.js";
 import { heldSnapshots } from "./snapshots/snapshot-making.js";
 
 /** Each recall has a state of its own in memory, as large as the one that serves. */
-export const RECALLS_MAX = 2;
+const RECALLS_MAX = 2;
 /** Milliseconds: a client's longest deadline; afterwards no client waits for the answer. */
 export const RECALL_MS_MAX = 20_000;
 

@@ -18,7 +18,7 @@ export function frameTracer(variables: Readonly<Record<string, string | undefine
 }
 
 /** Printable ASCII unchanged, other bytes as `\xNN`; truncated at a limit. */
-export function escapeBytes(bytes: Buffer): string {
+function escapeBytes(bytes: Buffer): string {
   let text = "";
   for (const byte of bytes.subarray(0, SHOWN_BYTES_MAX)) {
     const printable = byte >= 0x20 && byte < 0x7f && byte !== 0x5c;

@@ -84,7 +84,7 @@ export function judge(rule: Rule, reports: Reports, final: boolean, refusers = 0
 }
 
 /** Whether an answer is nil; version 1 returns an empty list in the same form. */
-export function isMiss(answer: Answer): boolean {
+function isMiss(answer: Answer): boolean {
   return answer.values.length === 0;
 }
 

@@ -25,7 +25,7 @@ export const CODES = {
  * The sentence of both stages. A fallback to version 1 sends what can be replayed permanently, so the user has to
  * allow it.
  */
-export const ALLOW_VERSION_1 =
+const ALLOW_VERSION_1 =
   'if an older daemon is there on purpose, allow version 1: versions: "1" in the options, DBSYNC_VERSIONS=1, ' +
   "dbsync.versions = 1 in dbsync.ini, --versions 1, or dbsync1:// before its address (1,2: as each daemon can)";
 

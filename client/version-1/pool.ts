@@ -37,7 +37,7 @@ const TRIAL_MS = 250;
  * The maximum idle time of a connection. The original daemon closes one after 3 s without a byte, and a command
  * written in that moment would be lost without an answer.
  */
-export const IDLE_MS_MAX = 2_500;
+const IDLE_MS_MAX = 2_500;
 
 /**
  * The maximum length of a reply; a longer one is refused before any of it is stored, so that a hostile server cannot

@@ -10,7 +10,7 @@ import type { EnvelopeDate } from "../../protocol/version-2/messages-v2.js";
 import type { SentBatch } from "../calls/sending.js";
 
 /** Milliseconds for which reads wait for a write. A write that no daemon has by then is lost, and must not block reads permanently. */
-export const SESSION_MS = 30_000;
+const SESSION_MS = 30_000;
 
 /** The newest write that a daemon has answered. */
 export interface LastWrite extends EnvelopeDate {

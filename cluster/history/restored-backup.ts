@@ -38,7 +38,7 @@ const SYNC_MS = 1000;
 const DAMAGES_TOLD = 10;
 
 /** @throws NotRestored  which bytes are damaged, or why it cannot be read */
-export function openBackup(file: string): BackupView {
+function openBackup(file: string): BackupView {
   try {
     return new BackupView(file, hashOf);
   } catch (problem) {

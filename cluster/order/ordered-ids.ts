@@ -7,7 +7,7 @@ import { ORDER_WINDOW } from "../../options/date-window.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 
 /** Ids that are remembered, in about 150 MB; beyond that the earliest dates are forgotten, and no longer accepted. */
-export const ORDER_IDS_MAX = 1_000_000;
+const ORDER_IDS_MAX = 1_000_000;
 /** Milliseconds of dates that are forgotten together. */
 const BUCKET_MS = 1000;
 

@@ -123,6 +123,6 @@ export function isNotLetIn(ring: KeyRing, identity: Identity): boolean {
 }
 
 /** Whether a daemon's key may authorize itself: there is no administrator. */
-export function mayEnter(ring: KeyRing, identity: Identity): boolean {
+function mayEnter(ring: KeyRing, identity: Identity): boolean {
   return ring.introduction([introductionOf(identity)], identity.id, 0) !== null;
 }

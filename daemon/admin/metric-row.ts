@@ -44,7 +44,7 @@ export function histogram(help: string, read: (metrics: Metrics) => Histogram): 
 }
 
 /** One number, and none on a daemon without a timeline. */
-export function ofTimeline(
+function ofTimeline(
   type: ValueType,
   help: string,
   read: (figures: ReplicaFigures) => number,

@@ -48,7 +48,7 @@ function problemOfOrphan(list: MemberList, cluster: ByteString): string | null {
 }
 
 /** Whether `later` lists every daemon of `earlier`, as a member or as removed, as every successor does. */
-export function accountsFor(later: MemberList, earlier: MemberList): boolean {
+function accountsFor(later: MemberList, earlier: MemberList): boolean {
   if (later.number <= earlier.number) return false;
   const left = new Set(later.left);
   const named = new Set([...later.members, ...later.left]);

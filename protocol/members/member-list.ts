@@ -20,7 +20,7 @@ export interface MemberList {
 export const LIST_MEMBERS_MAX = 128;
 /** Enough for one removal a day for eleven years. */
 export const LIST_LEFT_MAX = 4096;
-export const LIST_NUMBER_MAX = 999_999_999;
+const LIST_NUMBER_MAX = 999_999_999;
 
 const HEAD = "dbsync members 1";
 const PARENTS_MAX = 2;

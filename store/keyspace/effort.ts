@@ -19,7 +19,7 @@ export const SORTED_MEMBER_STEPS = 12;
 /** Steps of copying a list's element that goes, which brings it back, besides the step that counts it as produced. */
 export const REMOVED_ELEMENT_STEPS = 7;
 /** Steps for each element that is read into a reply, besides the step of the reply's item. */
-export const ANSWERED_ELEMENT_STEPS = 3;
+const ANSWERED_ELEMENT_STEPS = 3;
 /** Steps for each key of a database that is passed over to find some of them. */
 export const WALKED_KEY_STEPS = 1;
 /** Steps for each element or `BYTES_A_STEP` bytes of the arguments. */

@@ -17,7 +17,7 @@ const MINUTE_MS = 60_000;
 const COUNT_MAX = 255;
 const COUNT_FIRST = 5;
 /** Answered by CONFIG GET. */
-export const LOG_FACTOR = 10;
+const LOG_FACTOR = 10;
 /** An entry's `use` has the minutes in its upper part, and the count below this. */
 const COUNTS = COUNT_MAX + 1;
 

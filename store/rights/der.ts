@@ -10,7 +10,7 @@ export class MalformedDer extends Error {
 }
 
 export const INTEGER = 0x02;
-export const BIT_STRING = 0x03;
+const BIT_STRING = 0x03;
 export const NULL = 0x05;
 export const OBJECT_IDENTIFIER = 0x06;
 export const SEQUENCE = 0x30;

@@ -91,7 +91,7 @@ function fileAt(path: string): DeclarationFile {
 }
 
 /** Returns the declaration of a name as a file sees it; undefined: it is Node's, the language's, or none. */
-export function declarationOf(path: string, name: string): Declaration | undefined {
+function declarationOf(path: string, name: string): Declaration | undefined {
   const file = fileAt(path);
   const from = file.imports.get(name);
   return file.declarations.get(name) ?? (from === undefined ? undefined : declarationOf(from, name));

@@ -21,7 +21,7 @@ export interface Cluster extends AsyncDisposable {
   run(args: readonly string[], input?: string | Buffer): Promise<ChildResult>;
 }
 
-export const KEY_NAMES = ["app", "root", "stranger", "web"] as const;
+const KEY_NAMES = ["app", "root", "stranger", "web"] as const;
 
 /** Starts daemons. @param args  more options of theirs */
 export async function startCluster(count: number, args: readonly string[] = []): Promise<Cluster> {

@@ -41,7 +41,7 @@ export function roomsOfReadme(house: string): Map<string, readonly string[]> {
 }
 
 /** Returns null if the file is not in this folder. */
-export function roomOf(house: string, file: string): string | null {
+function roomOf(house: string, file: string): string | null {
   if (!file.startsWith(`${house}/`)) return null;
   return dirname(file).slice(house.length + 1) || HALL;
 }

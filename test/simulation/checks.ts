@@ -41,7 +41,7 @@ export function unlevel(world: World): string | null {
 }
 
 /** Returns the order keys of rotten entries of which no honest daemon has another copy, so that no peer can send them. */
-export function lostRotten({ disk }: Host, { honest }: World): Set<ByteString> {
+function lostRotten({ disk }: Host, { honest }: World): Set<ByteString> {
   return new Set([...disk.rotten].filter((place) => !honest.some((other) => other.keeps(place))));
 }
 

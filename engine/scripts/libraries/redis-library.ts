@@ -89,7 +89,7 @@ export function redisLibrary(machine: LuaMachine, current: () => ScriptRun): Lib
   };
 }
 
-export function sha1Hex(text: ByteString): string {
+function sha1Hex(text: ByteString): string {
   return createHash("sha1").update(text, "latin1").digest("hex");
 }
 

@@ -13,7 +13,7 @@ export type FieldUse = "taken" | "ignored" | "default";
 export type Fields = Readonly<Record<string, FieldUse>>;
 
 /** Fields of all commands, with those of sessions, for which nothing is stored. */
-export const COMMON_FIELDS: Fields = {
+const COMMON_FIELDS: Fields = {
   $db: "taken",
   $readPreference: "ignored",
   $clusterTime: "ignored",

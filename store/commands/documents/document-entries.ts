@@ -18,7 +18,7 @@ import { Document } from "../../values/documents/document.js";
 
 const NAMES_SHOWN_BYTES_MAX = 4096;
 
-export const noDocument = () => custom("ERR Document provided does not exist.");
+const noDocument = () => custom("ERR Document provided does not exist.");
 export const noEntry = () => custom("ERR Key:id provided does not exist in document.");
 export const notMembers = () => custom("ERR Data must be provided in array.");
 

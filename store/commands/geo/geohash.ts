@@ -28,9 +28,9 @@ export interface Area {
   readonly latitude: Range;
 }
 
-export const LONGITUDES: Range = { min: -180, max: 180 };
+const LONGITUDES: Range = { min: -180, max: 180 };
 /** The latitudes in which a Mercator map is square. */
-export const LATITUDES: Range = { min: -85.05112878, max: 85.05112878 };
+const LATITUDES: Range = { min: -85.05112878, max: 85.05112878 };
 /** The latitudes of the usual geohash text: all. */
 const TEXT_LATITUDES: Range = { min: -90, max: 90 };
 

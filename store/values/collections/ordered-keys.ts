@@ -17,7 +17,7 @@ interface Chunk {
 }
 
 /** Compares the beginnings of keys: as many values as the shorter one has. */
-export function compareKeys(a: OrderedKey, b: OrderedKey): number {
+function compareKeys(a: OrderedKey, b: OrderedKey): number {
   const length = Math.min(a.length, b.length);
   for (let i = 0; i < length; i++) {
     const difference = compareBson(a[i], b[i]);

@@ -5,7 +5,7 @@ import type { Work } from "../../../store/queries/bson/mongo-failure.js";
 import { EXPRESSION_OPERATORS } from "../../../store/queries/bson/operators/operator-table.js";
 import type { UpdateContext } from "../../../store/queries/bson/update-operators.js";
 
-export const freshWork = (): Work => ({ units: 0, effort: new Effort() });
+const freshWork = (): Work => ({ units: 0, effort: new Effort() });
 
 export const scopeOf = (work: Work = freshWork()): Scope => ({
   at: 1,

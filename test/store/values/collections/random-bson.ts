@@ -16,7 +16,7 @@ import type { SeededRandom } from "../../../support/seeded-random.js";
 
 const DOUBLES = [0, -0, 1, 1.5, 0.1, -3, 5e-324, 1.7976931348623157e308, 2 ** 53, Number.NaN, -1 / 0, 1 / 0];
 const LONGS = [0n, 1n, 3n, -1n, 2n ** 53n, 2n ** 53n + 1n, 2n ** 63n - 1n, -(2n ** 63n)];
-export const DECIMALS = [
+const DECIMALS = [
   ...["0", "-0", "1", "1.0", "1.50", "0.1", "-3", "9007199254740993", "1E+6111", "1E-6176", "NaN"],
   ...[
     "Infinity",
