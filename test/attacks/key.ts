@@ -1,7 +1,6 @@
 /** Keys, made with node:crypto alone. Source: docs/protocol-v2.md, "Signature and id". */
 import {
   createHash,
-  createPrivateKey,
   createPublicKey,
   generateKeyPairSync,
   type KeyObject,
@@ -24,11 +23,6 @@ export const sha256 = (...parts: readonly Buffer[]): Buffer =>
 /** Makes an Ed25519 key. */
 export function makeKey(): Key {
   return keyOf(generateKeyPairSync("ed25519").privateKey);
-}
-
-/** Returns the key of a stolen private key file. */
-export function stolenKey(pem: string | Buffer): Key {
-  return keyOf(createPrivateKey(pem));
 }
 
 export function signatureOf({ privateKey }: Key, bytes: Buffer): Buffer {

@@ -4,9 +4,6 @@
  * entries.
  */
 
-/** Milliseconds for which the ids of removed entries are remembered. */
-export const KEPT_IDS_MS = 30 * 86_400_000;
-
 /** `held`: by the member. `forgotten`: too old for the member to know. */
 export type Fate = "held" | "undecided" | "dead-letter" | "forgotten";
 
