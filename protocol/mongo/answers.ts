@@ -40,7 +40,7 @@ export function written(id: number, kind: MongoMessage["kind"], answer: ByteStri
 
 /** Returns whether a message is an error. */
 export function isRefused(message: ByteString): boolean {
-  return [...HEADS].some((head) => message.startsWith(REFUSED, head + LENGTH_BYTES));
+  return HEADS.some((head) => message.startsWith(REFUSED, head + LENGTH_BYTES));
 }
 
 const HEADS = (["message", "query"] as const).map((kind) => answerHead(0, kind, 0).length);

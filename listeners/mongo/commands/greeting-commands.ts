@@ -26,6 +26,7 @@ import { failure } from "../messages/failure.js";
 import type { MongoServer } from "../session/mongo-server.js";
 import type { MongoCommand, MongoSession } from "../session/mongo-session.js";
 import { MECHANISMS, startLogin } from "./login-commands.js";
+import { SESSION_MINUTES } from "./session-commands.js";
 
 /** The server whose commands are spoken, and the number by which drivers know it: MongoDB 7.0. */
 const SPOKEN = [7, 0, 0, 0];
@@ -134,7 +135,6 @@ function greet(session: MongoSession, command: CommandDocument, isPrimary: strin
   );
 }
 
-const SESSION_MINUTES = 30;
 const SESSIONS = { logicalSessionTimeoutMinutes: int32(SESSION_MINUTES) };
 
 /**

@@ -8,7 +8,7 @@ import type { MongoCommand } from "../session/mongo-session.js";
 
 const UUID = 4;
 const UUID_BYTES = 16;
-const SESSION_MINUTES = 30;
+export const SESSION_MINUTES = 30;
 
 const refuse = () => {
   throw failure(20, "Transaction numbers are only allowed on a replica set member or mongos");
