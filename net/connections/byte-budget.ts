@@ -9,15 +9,14 @@ const UNAUTHENTICATED_REQUESTS = 2;
 
 export class ByteBudget {
   /** Bytes; replaced when the configuration is read again. */
-  most: number;
+  #max = 0;
   /** Bytes of unauthenticated connections together. */
-  maxUnauthenticated: number;
+  #maxUnauthenticated = 0;
   #held = 0;
   #heldUnauthenticated = 0;
 
-  constructor(most: number, maxUnauthenticated = most) {
-    this.most = most;
-    this.maxUnauthenticated = maxUnauthenticated;
+  constructor(limits: ConnectionLimits) {
+    this.limits = limits;
   }
 
   get held(): number {
@@ -30,14 +29,14 @@ export class ByteBudget {
 
   /** Whether all is within bounds. */
   get isKept(): boolean {
-    return this.#held <= this.most && this.#heldUnauthenticated <= this.maxUnauthenticated;
+    return this.#held <= this.#max && this.#heldUnauthenticated <= this.#maxUnauthenticated;
   }
 
   /** Whether an unauthenticated connection is to be closed, rather than an authenticated one. */
   get isUnauthenticatedTurn(): boolean {
     return (
-      this.#heldUnauthenticated > this.maxUnauthenticated ||
-      this.#heldUnauthenticated >= this.#held - this.most
+      this.#heldUnauthenticated > this.#maxUnauthenticated ||
+      this.#heldUnauthenticated >= this.#held - this.#max
     );
   }
 
@@ -59,13 +58,13 @@ export class ByteBudget {
 
   /** New bounds. */
   set limits(limits: ConnectionLimits) {
-    this.most = limits.maxBufferedBytes;
-    this.maxUnauthenticated = maxUnauthenticatedBytes(limits);
+    this.#max = limits.maxBufferedBytes;
+    this.#maxUnauthenticated = maxUnauthenticatedBytes(limits);
   }
 }
 
 /** Returns what unauthenticated connections may hold together: at least room for some requests of the largest size. */
-export function maxUnauthenticatedBytes({
+function maxUnauthenticatedBytes({
   maxBufferedBytes,
   maxUnprovenBytes,
   maxRequestBytes,

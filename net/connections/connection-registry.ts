@@ -4,7 +4,7 @@
  */
 import type { Logger } from "pino";
 import type { Environment } from "../process/environment.js";
-import { ByteBudget, maxUnauthenticatedBytes } from "./byte-budget.js";
+import { ByteBudget } from "./byte-budget.js";
 import type { ConnectionLimits } from "./connection-limits.js";
 import type { ConnectionObserver } from "./connection-observer.js";
 import type { OpenConnection } from "./open-connection.js";
@@ -51,7 +51,7 @@ export class ConnectionRegistry<
     this.observer = observer;
     this.limits = limits;
     this.refusals = new RefusalLog(log, environment, refusals);
-    this.budget = new ByteBudget(limits.maxBufferedBytes, maxUnauthenticatedBytes(limits));
+    this.budget = new ByteBudget(limits);
   }
 
   get size(): number {

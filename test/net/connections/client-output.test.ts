@@ -49,7 +49,7 @@ function outputTo(socket: Socket, pushes = new Pushes()): ClientOutput {
     },
     double<ConnectionRegistry>({ log: keepLog("info").log, limits: defaultLimits, pushes }),
     double<Dialect<unknown>>({ sent: nothing, readsOn: false, isInOrder: true }),
-    new HeldBytes(new ByteBudget(1e9, 1e9)),
+    new HeldBytes(new ByteBudget(defaultLimits)),
   );
 }
 
