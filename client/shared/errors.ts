@@ -86,7 +86,7 @@ export function badSecret(option: string, allowed: string): DbsyncError {
 }
 
 /** Returns the error of a call that version 1 cannot carry. */
-export function needsVersion2(command = ""): DbsyncError {
+export function needsVersion2(command: string): DbsyncError {
   const missing = "a daemon that speaks it, and no option that restricts that daemon to version 1";
   return new DbsyncError("bad-command", `it needs version 2 of the protocol, and that needs ${missing}`, {
     command,

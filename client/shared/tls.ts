@@ -139,7 +139,7 @@ export function isTlsAlert(chunk: Buffer): boolean {
  * @param ca  a file's path, or PEM text
  * @throws DbsyncError `bad-option`
  */
-export function readAuthorities(ca: string | Buffer, option = "ca"): string {
+export function readAuthorities(ca: string | Buffer, option: string): string {
   const given = ca.toString();
   const isText = given.includes("-----BEGIN");
   let text = given;
