@@ -15,7 +15,7 @@ import { DATABASES_DEFAULT } from "../../store/database.js";
 import type { BackupView } from "../../timeline/backup/backup-view.js";
 import type { FolderFlags } from "../shared/folder-options.js";
 import { inParallel } from "../shared/in-parallel.js";
-import { countProgress } from "../shared/progress.js";
+import { countEntries } from "../shared/progress.js";
 import { onFolder } from "./folder-failures.js";
 import { daemonSettings, folderPath } from "./folder-settings.js";
 
@@ -30,7 +30,7 @@ const log = pino({ level: "silent" });
 export function backUp(file: string, incomplete: boolean, flags: FolderFlags): Promise<BackupReport> {
   return onFolder(async () => {
     const data = await folderPath(flags);
-    using progress = countProgress("entries");
+    using progress = countEntries();
     return await writeBackup(data, file, incomplete, (entries) => progress.show(entries));
   });
 }

@@ -8,7 +8,7 @@ import { isSigned, type Settings } from "../../options/settings.js";
 import { NoWriters } from "../../options/timeline-rules.js";
 import { EXIT } from "../shared/exit-codes.js";
 import type { FolderFlags } from "../shared/folder-options.js";
-import { countProgress } from "../shared/progress.js";
+import { countEntries } from "../shared/progress.js";
 import { onFolder } from "./folder-failures.js";
 import { daemonSettings } from "./folder-settings.js";
 
@@ -42,7 +42,7 @@ async function verifyWith(
   if (data === null && backup === undefined)
     throw new StartError("--data is missing: name the folder that is to be checked.", 2);
   if (!isSigned(settings)) throw new StartError(KEYS_MISSING, 2);
-  using progress = countProgress("entries");
+  using progress = countEntries();
   const show = (entries: number) => progress.show(entries);
   if (backup !== undefined || data === null) return verifyBackup(settings, backup ?? "", show);
   return await verifyFolder(settings, data, show);

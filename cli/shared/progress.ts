@@ -45,7 +45,7 @@ export function showSteps(): Steps {
   };
 }
 
-export interface CountProgress extends Disposable {
+export interface EntryProgress extends Disposable {
   show(count: number): void;
 }
 
@@ -53,14 +53,14 @@ export interface CountProgress extends Disposable {
  * Shows the progress of work that leaves timers no time to run; only on a terminal. @returns  what ends it, and clears the
  * line
  */
-export function countProgress(what: string): CountProgress {
+export function countEntries(): EntryProgress {
   const { isTTY } = process.stderr;
   let next = 0;
   return {
     show: (count) => {
       if (!isTTY || performance.now() < next) return;
       next = performance.now() + EVERY_MS;
-      process.stderr.write(`${CLEAR_LINE}${shown(count)} ${what} …`);
+      process.stderr.write(`${CLEAR_LINE}${shown(count)} entries …`);
     },
     [Symbol.dispose]: () => {
       if (isTTY) process.stderr.write(CLEAR_LINE);
