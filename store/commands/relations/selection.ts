@@ -4,7 +4,7 @@ import type { Expression } from "../../sql/tree.js";
 import type { Row, Scalar } from "../../values/relations/cell.js";
 import type { NumberedRows, Table } from "../../values/relations/table.js";
 import { condition, constantOf, countCalculated, rowScope, rowsAStep } from "./compiled.js";
-import { demandsOf, leadingEqualities } from "./equalities.js";
+import { demandsOf, isEquality } from "./equalities.js";
 import { type Evaluation, lookAt, spend } from "./evaluation.js";
 import {
   isText,
@@ -29,10 +29,7 @@ export function* selected(
   const demand =
     table === null || table.size < INDEXED_ROWS_MIN
       ? null
-      : demanded(columns, where, evaluation, {
-          size: table.size,
-          isUnique: (position) => table.isUnique(position),
-        });
+      : demanded(columns, where, evaluation, table);
   const candidates =
     table === null || demand === null
       ? relation.rows
@@ -91,10 +88,7 @@ export function matching(
   const demand =
     where === null || table.size < INDEXED_ROWS_MIN
       ? null
-      : demanded(columns, where, evaluation, {
-          size: table.size,
-          isUnique: (position) => table.columns[position]?.uniqueness !== "none",
-        });
+      : demanded(columns, where, evaluation, table);
   lookAt(evaluation, demand === null ? table.size : demand.values.length - 1);
   const candidates =
     demand === null
@@ -159,9 +153,10 @@ function demanded(
   evaluation: Evaluation,
   table: Indexed,
 ): Choice | null {
-  const found = equalityDemanded(columns, where, evaluation, (position) => table.isUnique(position));
+  const { parts } = demandsOf(where, evaluation.form);
+  const found = equalityDemanded(columns, parts, evaluation, table);
   if (found !== null) return { position: found.position, values: [found.value] };
-  for (const part of demandsOf(where, evaluation.form).parts) {
+  for (const part of parts) {
     if (part.kind !== "in" || part.isNegated || part.operand.kind !== "column") continue;
     if (part.list.length === 0 || part.list.length >= table.size || isText(part.operand, columns)) continue;
     const values = part.list.map((each) => constantOf(each, evaluation));
@@ -173,12 +168,12 @@ function demanded(
 
 function equalityDemanded(
   columns: readonly RelationColumn[],
-  where: Expression,
+  parts: readonly Expression[],
   evaluation: Evaluation,
-  isUnique: (position: number) => boolean,
+  table: Indexed,
 ): Demand | null {
   let first: Demand | null = null;
-  for (const { left, right } of leadingEqualities(where, evaluation.form)) {
+  for (const { left, right } of parts.filter(isEquality)) {
     for (const [one, other] of [
       [left, right],
       [right, left],
@@ -186,7 +181,7 @@ function equalityDemanded(
       const value: Scalar | undefined = constantOf(other, evaluation);
       if (one.kind !== "column" || value === undefined || isText(one, columns)) continue;
       const demand = { position: positionOf(one, columns, evaluation), value };
-      if (evaluation.form === "recorded" || isUnique(demand.position)) return demand;
+      if (evaluation.form === "recorded" || table.isUnique(demand.position)) return demand;
       first ??= demand;
     }
   }

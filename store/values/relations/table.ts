@@ -81,6 +81,11 @@ export class Table {
     return this.#rows.length - this.#holes;
   }
 
+  /** Whether a column has no equal values. */
+  isUnique(column: number): boolean {
+    return this.columns[column]?.uniqueness !== "none";
+  }
+
   /** All rows, in order. Not to be changed, nor kept. */
   get rows(): readonly Row[] {
     return this.#holes === 0 ? (this.#rows as Row[]) : this.#rows.filter((row) => row !== null);
