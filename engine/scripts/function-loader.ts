@@ -8,6 +8,7 @@ import { redisConstants } from "./constants.js";
 import { pushError } from "./lua/conversions.js";
 import { REGISTRY, TYPE } from "./lua/lua-exports.js";
 import type { LuaMachine } from "./lua/lua-machine.js";
+import { SCRIPT_FLAGS } from "./script.js";
 
 /** A function that its library has registered. */
 export interface LoadedFunction {

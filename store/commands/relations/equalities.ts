@@ -23,6 +23,11 @@ export function demandsOf(condition: Expression, form: Form): Demands {
 
 export type Equality = Binary & { readonly operator: "=" };
 
+/** Returns the equalities that a condition begins with, in order. */
+export function leadingEqualities(condition: Expression, form: Form): readonly Equality[] {
+  return demandsOf(condition, form).parts.filter(isEquality);
+}
+
 export const isEquality = (part: Expression): part is Equality =>
   part.kind === "binary" && part.operator === "=";
 

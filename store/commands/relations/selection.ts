@@ -27,9 +27,7 @@ export function* selected(
   const { columns, table } = relation;
   const holds = condition(where, rowScope(columns, evaluation), evaluation);
   const demand =
-    table === null || table.size < INDEXED_ROWS_MIN
-      ? null
-      : demanded(columns, where, evaluation, table);
+    table === null || table.size < INDEXED_ROWS_MIN ? null : demanded(columns, where, evaluation, table);
   const candidates =
     table === null || demand === null
       ? relation.rows
@@ -86,9 +84,7 @@ export function matching(
   const rows: Row[] = [];
   const holds = where === null ? () => true : condition(where, rowScope(columns, evaluation), evaluation);
   const demand =
-    where === null || table.size < INDEXED_ROWS_MIN
-      ? null
-      : demanded(columns, where, evaluation, table);
+    where === null || table.size < INDEXED_ROWS_MIN ? null : demanded(columns, where, evaluation, table);
   lookAt(evaluation, demand === null ? table.size : demand.values.length - 1);
   const candidates =
     demand === null
