@@ -10,7 +10,17 @@ import { hashOf } from "../../engine/trust/identity.js";
 import { type ByteString, bytesOfText } from "../../protocol/byte-string.js";
 import { listHash, parseMemberList, writeMemberList } from "../../protocol/members/member-list.js";
 import { isListCommand } from "../../protocol/members/signed-list.js";
-import { array, bulk, type ErrorReply, error, integer, map, NIL, namesAndValues, type Reply } from "../../protocol/reply.js";
+import {
+  array,
+  bulk,
+  type ErrorReply,
+  error,
+  integer,
+  map,
+  NIL,
+  namesAndValues,
+  type Reply,
+} from "../../protocol/reply.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
 import { refusalOf } from "../../store/judgement.js";
 import type { MemberLists } from "../members/member-lists.js";

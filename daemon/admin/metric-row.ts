@@ -44,11 +44,7 @@ export function histogram(help: string, read: (metrics: Metrics) => Histogram): 
 }
 
 /** One number, and none on a daemon without a timeline. */
-function ofTimeline(
-  type: ValueType,
-  help: string,
-  read: (figures: ReplicaFigures) => number,
-): ValueRow {
+function ofTimeline(type: ValueType, help: string, read: (figures: ReplicaFigures) => number): ValueRow {
   const samples = (figures: ReplicaFigures) => [{ labels: {}, value: read(figures) }];
   return { type, labels: [], help, read: ({ replica }) => whereThere(replica(), samples) };
 }

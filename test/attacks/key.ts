@@ -1,11 +1,5 @@
 /** Keys, made with node:crypto alone. Source: docs/protocol-v2.md, "Signature and id". */
-import {
-  createHash,
-  createPublicKey,
-  generateKeyPairSync,
-  type KeyObject,
-  sign,
-} from "node:crypto";
+import { createHash, createPublicKey, generateKeyPairSync, type KeyObject, sign } from "node:crypto";
 
 export interface Key {
   readonly privateKey: KeyObject;

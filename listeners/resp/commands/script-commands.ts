@@ -60,8 +60,7 @@ function evaluating({ bySha, readsOnly }: { bySha: boolean; readsOnly: boolean }
     const script = bySha ? scripts.find(text) : scripts.add(text, false, boundsOf(session));
     if (script === undefined) throw NO_SCRIPT;
     const { writesNothing, allowsFull } = script;
-    const refusal =
-      allowsFull === null ? null : refusalOf(session, readsOnly, writesNothing, allowsFull);
+    const refusal = allowsFull === null ? null : refusalOf(session, readsOnly, writesNothing, allowsFull);
     if (refusal !== null) return refusal;
     const keys = argv.slice(3, 3 + count);
     const rights = {

@@ -1,6 +1,15 @@
 /** XINFO. Behaviour and texts: Redis 7; see test/conformance. */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { array, bulk, integer, map, NIL, namesAndValues, type Reply, status } from "../../../protocol/reply.js";
+import {
+  array,
+  bulk,
+  integer,
+  map,
+  NIL,
+  namesAndValues,
+  type Reply,
+  status,
+} from "../../../protocol/reply.js";
 import { custom, echoed, noSuchKey } from "../../arguments/errors.js";
 import { indexArgument, narrow } from "../../arguments/numbers.js";
 import type { Data } from "../../keyspace/mutators.js";

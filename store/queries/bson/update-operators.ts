@@ -10,7 +10,14 @@ import {
   isDocument,
   Timestamp,
 } from "../../values/collections/bson.js";
-import { type BsonNumber, bigOf, isInteger, isNumber, productOf, sumOf } from "../../values/collections/bson-numbers.js";
+import {
+  type BsonNumber,
+  bigOf,
+  isInteger,
+  isNumber,
+  productOf,
+  sumOf,
+} from "../../values/collections/bson-numbers.js";
 import { compareBson } from "../../values/collections/bson-order.js";
 import { typeOf } from "../../values/collections/bson-type.js";
 import { Decimal, decimalOf } from "../../values/collections/decimal.js";

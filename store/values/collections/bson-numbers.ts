@@ -145,7 +145,8 @@ export function decimalParts(value: BsonNumber, digits = DOUBLE_DIGITS): Decimal
 
 export const isInteger = (value: Bson): value is bigint | Int32 =>
   typeof value === "bigint" || value instanceof Int32;
-export const bigOf = (value: bigint | Int32): bigint => (value instanceof Int32 ? BigInt(value.value) : value);
+export const bigOf = (value: bigint | Int32): bigint =>
+  value instanceof Int32 ? BigInt(value.value) : value;
 
 /** @throws BsonFault  integers whose result is none of 64 bits */
 export function sumOf(a: BsonNumber, b: BsonNumber): BsonNumber {
