@@ -18,7 +18,6 @@ export interface RetentionTick {
   readonly finalTo: number;
   /** Milliseconds since 1970. */
   readonly now: number;
-  readonly bytes: number;
   /** Members may need what is dated from then on; milliseconds since 1970. */
   readonly keepsFrom: number;
   /** Whether there are no other members: their votes on a snapshot are required before older entries go. */
@@ -42,8 +41,11 @@ export class Retention {
   }
 
   /** Has a snapshot made if it is time; forgets what may go, and removes a slice of it. */
-  tick({ cutAt, finalTo, now, bytes, keepsFrom, isAlone }: RetentionTick): void {
-    const { retainMs, retainBytes } = this.#parts.limits;
+  tick({ cutAt, finalTo, now, keepsFrom, isAlone }: RetentionTick): void {
+    const { storage, limits } = this.#parts;
+    const { retainMs, retainBytes } = limits;
+    // On disk the bytes have no limit, and asking the file system for them at each tick would be wasted.
+    const bytes = retainBytes === Number.POSITIVE_INFINITY ? 0 : storage.bytes;
     const { making } = this.#archive;
     // Soon, so that something can go.
     making?.consider(cutAt, bytes > retainBytes / 2, finalTo);

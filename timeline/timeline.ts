@@ -218,7 +218,6 @@ export class Timeline {
     if (this.#refolding.isRunning) return;
     this.#retention.tick({
       ...heldTo(this.#fold, this.#horizon.finalTo),
-      bytes: this.#parts.storage.bytes,
       // By a wrong clock nothing is too old.
       now: this.isSkewed ? Number.NEGATIVE_INFINITY : this.#watermark.now(),
       keepsFrom: this.handover.keepsFrom,

@@ -5,13 +5,13 @@
  */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import type { Redis } from "ioredis";
 import { amount } from "../support/amount.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
-import { ActiveCluster } from "./active-cluster.js";
+import { ActiveCluster, type ScenarioClient } from "./active-cluster.js";
 
 const RUNS = Number(process.env["DBSYNC_SCENARIO_RUNS"] ?? amount(1, 5));
 const COUNTS = [2, 3] as const;
+const LIBRARIES = ["ioredis", "redis-py"] as const;
 const QUEUED = 20;
 const seed = seedOfRun();
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -19,31 +19,38 @@ const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 interface Run {
   readonly cluster: ActiveCluster;
   readonly random: SeededRandom;
-  readonly clients: readonly Redis[];
+  readonly clients: readonly ScenarioClient[];
   /** Prefix of this run's keys. */
   readonly prefix: string;
   /** A random daemon, and another one. */
   readonly one: number;
   readonly other: number;
+  /** Opens another client of a daemon. */
+  open(index: number): ScenarioClient;
 }
 
-/** Plays a scenario with two and with three daemons, several times each in one cluster. */
+/**
+ * Plays a scenario with two and with three daemons, several times each in one cluster: with clients of ioredis and of
+ * redis-py in turn.
+ */
 function scenario(name: string, play: (run: Run) => Promise<void>): void {
   for (const [path, count] of COUNTS.entries())
     test(`${name}: ${count} daemons (seed ${seed})`, async () => {
       await using cluster = await ActiveCluster.start(count);
       for (let number = 0; number < RUNS; number++) {
         const random = new SeededRandom(seed, path, number);
-        const clients = cluster.indices.map((index) => cluster.client(index));
+        const library = LIBRARIES[(path + number) % LIBRARIES.length];
+        const open = (index: number) => cluster.client(index, library);
+        const clients = cluster.indices.map(open);
         const one = random.below(count);
         const other = (one + random.between(1, count - 1)) % count;
-        await play({ cluster, random, clients, prefix: `${number}:`, one, other });
+        await play({ cluster, random, clients, open, prefix: `${number}:`, one, other });
         for (const client of clients) client.disconnect();
       }
     });
 }
 
-const client = (run: Run, index: number): Redis => run.clients[index] as Redis;
+const client = (run: Run, index: number) => run.clients[index] as ScenarioClient;
 
 /** Asserts that all daemons give the same answer. */
 async function assertEverywhere(
@@ -154,9 +161,9 @@ describe("locks and queues", () => {
   });
 
   scenario("a lock that all clients take at one server has one holder at any time", async (run) => {
-    const { cluster, one, prefix } = run;
+    const { cluster, one, open, prefix } = run;
     const key = `${prefix}lock`;
-    const takers = Array.from({ length: 5 }, () => cluster.client(one));
+    const takers = Array.from({ length: 5 }, () => open(one));
     let holders = 0;
     await Promise.all(
       takers.map(async (taker, number) => {
@@ -174,10 +181,10 @@ describe("locks and queues", () => {
   });
 
   scenario("a queue that is filled and read at one server gives each element once", async (run) => {
-    const { cluster, random, one, other, prefix } = run;
+    const { cluster, random, one, other, open, prefix } = run;
     const key = `${prefix}queue`;
     const pushed = Array.from({ length: QUEUED }, (_, n) => String(n));
-    const producer = cluster.client(one);
+    const producer = open(one);
     const producing = (async () => {
       for (const element of pushed) {
         await pause(random.below(3));
@@ -188,7 +195,7 @@ describe("locks and queues", () => {
       .then(() => cluster.end(other, "SIGKILL"))
       .then(() => cluster.restart(other));
     const taken: string[] = [];
-    const workers = Array.from({ length: 3 }, () => cluster.client(one));
+    const workers = Array.from({ length: 3 }, () => open(one));
     const working = workers.map(async (worker) => {
       while (taken.length < pushed.length) {
         const answer = (await worker.call("BRPOP", key, "0.1")) as [string, string] | null;
@@ -205,7 +212,7 @@ describe("locks and queues", () => {
   scenario(
     "a queue that is filled at all servers and read at one is the same everywhere in the end",
     async (run) => {
-      const { cluster, random, one, prefix } = run;
+      const { cluster, random, one, open, prefix } = run;
       const key = `${prefix}queue`;
       const producing = cluster.indices.map(async (index) => {
         for (let n = 0; n < QUEUED; n++) {
@@ -213,7 +220,7 @@ describe("locks and queues", () => {
           await client(run, index).call("LPUSH", key, `${index}:${n}`);
         }
       });
-      const worker = cluster.client(one);
+      const worker = open(one);
       const taken: unknown[] = [];
       const working = (async () => {
         for (let n = 0; n < QUEUED; n++) taken.push(await worker.call("RPOP", key));
@@ -273,8 +280,9 @@ describe("servers that were cut off from each other", () => {
       await using cluster = await ActiveCluster.start(count, { clocks });
       for (let number = 0; number < RUNS; number++) {
         const random = new SeededRandom(seed, count, number);
-        const clients = cluster.indices.map((index) => cluster.client(index));
-        const run = { cluster, random, clients, prefix: `${number}:`, one: 0, other: 1 };
+        const open = (index: number) => cluster.client(index);
+        const clients = cluster.indices.map(open);
+        const run = { cluster, random, clients, open, prefix: `${number}:`, one: 0, other: 1 };
         const { counted } = await writeApart(run);
         const values = await cluster.answers("GET", `${number}:b`);
         assert.equal(new Set(values).size, 1, String(values));

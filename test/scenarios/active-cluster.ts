@@ -12,8 +12,15 @@ import { CuttablePort } from "../support/cuttable-port.js";
 import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
 import { freePort } from "../support/free-port.js";
 import { buildRoot } from "../support/repository.js";
+import { RedisPyClient } from "./redis-py-client.js";
 
 const clockOff = join(buildRoot, "test", "faults", "clock-off.js");
+
+/** A client of one daemon; its calls fail while that daemon is down. */
+export interface ScenarioClient {
+  call(name: string, ...argv: string[]): Promise<unknown>;
+  disconnect(): void;
+}
 
 interface Options {
   /** Whether daemons have no --data. */
@@ -31,7 +38,7 @@ export class ActiveCluster implements AsyncDisposable {
   /** Ports through which the daemons reach each other, one for each daemon. */
   readonly #links: readonly CuttablePort[];
   readonly #daemons: (DaemonProcess | null)[];
-  readonly #clients: Redis[] = [];
+  readonly #clients: ScenarioClient[] = [];
 
   private constructor(ports: readonly number[], links: readonly CuttablePort[], options: Options) {
     this.#ports = ports.slice(0, links.length);
@@ -99,14 +106,10 @@ export class ActiveCluster implements AsyncDisposable {
     for (const link of this.#links) link.isCut = areApart;
   }
 
-  /** Returns a client of one daemon; its calls fail while that daemon is down. */
-  client(index: number): Redis {
-    const client = new Redis({
-      port: this.#respPorts[index] as number,
-      retryStrategy: () => null,
-      maxRetriesPerRequest: 0,
-    });
-    client.on("error", () => {});
+  /** Returns a client of one daemon. */
+  client(index: number, library: "ioredis" | "redis-py" = "ioredis"): ScenarioClient {
+    const port = this.#respPorts[index] as number;
+    const client = library === "ioredis" ? openIoredis(port) : new RedisPyClient(port);
     this.#clients.push(client);
     return client;
   }
@@ -168,8 +171,14 @@ export class ActiveCluster implements AsyncDisposable {
   }
 }
 
+function openIoredis(port: number): Redis {
+  const client = new Redis({ port, retryStrategy: () => null, maxRetriesPerRequest: 0 });
+  client.on("error", () => {});
+  return client;
+}
+
 /** Returns how much a daemon has still to apply, and the sums of what it holds. */
-async function holdings(client: Redis): Promise<string> {
+async function holdings(client: ScenarioClient): Promise<string> {
   const flat = (await client.call("TIMELINE", "STATUS")) as unknown[];
   const field = (name: string) => String(flat[flat.indexOf(name) + 1]);
   return ["waiting", "ring-entries", "ring-sum", "data-entries", "data-sum"].map(field).join(" ");

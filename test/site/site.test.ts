@@ -35,11 +35,32 @@ interface SiteModules {
   siteLink(page: Page, link: string, pages: ReadonlyMap<string, Page>): string;
 }
 
+interface TimelineEntry {
+  readonly argv: readonly string[];
+  readonly isLate: boolean;
+}
+
+interface TimelineCluster {
+  readonly daemons: readonly { readonly entries: readonly TimelineEntry[] }[];
+  readonly answers: readonly { readonly date: number; readonly reply: string }[];
+}
+
+interface TimelineModel {
+  newCluster(names: readonly string[]): TimelineCluster;
+  write(cluster: TimelineCluster, index: number, command: string): TimelineCluster;
+  setCut(cluster: TimelineCluster, index: number, isCut: boolean): TimelineCluster;
+  fold(entries: readonly TimelineEntry[]): { state: Map<string, string>; replies: Map<number, string> };
+}
+
 const site = join(repositoryRoot, "site");
 const load = (name: string) => import(pathToFileURL(join(site, name)).href) as Promise<SiteModules>;
 const { collectPages } = await load("pages.js");
 const { groups, sidebar } = await load("navigation.js");
 const { deadLinks, siteLink } = await load("links.js");
+
+const { newCluster, write, setCut, fold } = (await import(
+  pathToFileURL(join(site, "timeline.js")).href
+)) as TimelineModel;
 
 const pages = collectPages(repositoryRoot);
 const documents = ["docs", "docs/decisions"].flatMap((folder) =>
@@ -97,6 +118,36 @@ test("dead links of built pages are found: to pages, headings and pictures", () 
     "index.html: /other/",
     "index.html: gone.png",
   ]);
+});
+
+describe("the model of the timeline picture", () => {
+  test("applies a late entry at its position on every daemon, and corrects a provisional answer", () => {
+    let cluster = setCut(newCluster(["A", "B"]), 0, true);
+    cluster = write(cluster, 0, "SET lock {daemon} NX");
+    cluster = write(cluster, 1, "SET lock {daemon} NX");
+    assert.deepEqual(
+      cluster.answers.map(({ reply }) => reply),
+      ["OK", "OK"],
+    );
+    cluster = setCut(cluster, 0, false);
+    for (const { entries } of cluster.daemons) {
+      const { state, replies } = fold(entries);
+      assert.deepEqual([...state], [["lock", "A"]]);
+      assert.deepEqual([...replies.values()], ["OK", "nil"]);
+    }
+    const isLate = cluster.daemons.map(({ entries }) => entries.map((entry) => entry.isLate));
+    assert.deepEqual(isLate, [
+      [false, false],
+      [true, false],
+    ]);
+  });
+
+  test("loses no write while a daemon is cut off", () => {
+    let cluster = setCut(newCluster(["A", "B", "C"]), 2, true);
+    for (const index of [0, 2, 1, 2]) cluster = write(cluster, index, "INCR visits");
+    cluster = setCut(cluster, 2, false);
+    for (const { entries } of cluster.daemons) assert.deepEqual([...fold(entries).state], [["visits", "4"]]);
+  });
 });
 
 const isInstalled = existsSync(join(site, "node_modules/vitepress"));
@@ -171,7 +222,12 @@ describe("the built site", { skip: skipUnlessFull || skipUninstalled }, () => {
     for (const look of [PHONE, DESKTOP]) {
       for (const isDark of [false, true]) {
         await tab.appear({ ...look, isDark });
-        for (const path of ["/", "/docs/architecture.html", "/docs/commands.html"]) {
+        for (const path of [
+          "/",
+          "/docs/architecture.html",
+          "/docs/commands.html",
+          "/docs/consistency.html",
+        ]) {
           const where = `${path}, ${look.width} pixels wide, ${isDark ? "dark" : "light"}`;
           await tab.open(`${server.url}${path}`);
           await tab.until(`document.documentElement.classList.contains("dark") === ${isDark}`);
@@ -183,6 +239,27 @@ describe("the built site", { skip: skipUnlessFull || skipUninstalled }, () => {
         }
       }
     }
+  });
+
+  test("has a picture of the timeline in which a reader cuts daemons off", {
+    skip: skipWithout("chromium"),
+  }, async () => {
+    await using server = await serve(built);
+    await using chromium = await startChromium();
+    const { tab } = chromium;
+    await tab.appear({ ...PHONE, isDark: false });
+    await tab.open(`${server.url}/docs/consistency.html`);
+    const states = `[...document.querySelectorAll(".timeline .state")].map((state) => state.dataset.state)`;
+    const press = (daemon: number, text: string) =>
+      tab.until(`[...document.querySelectorAll(".timeline .daemon")][${daemon}]
+        ?.querySelectorAll("button").values().some((button) => button.innerText === "${text}" && (button.click(), true))`);
+    await press(0, "Cut off");
+    await tab.until(`document.querySelector(".timeline .daemon button[aria-pressed=true]") !== null`);
+    await press(0, "SET colour red");
+    await press(1, "SET colour blue");
+    await tab.until(`JSON.stringify(${states}) === '["colour = red","colour = blue","colour = blue"]'`);
+    await press(0, "Connect again");
+    await tab.until(`JSON.stringify(${states}) === '["colour = blue","colour = blue","colour = blue"]'`);
   });
 
   test("finds a page by a word of its text", { skip: skipWithout("chromium") }, async () => {

@@ -1,0 +1,17 @@
+"""A client of redis-py: redis_client.py PORT sends each line of standard input, a JSON array of arguments, and prints its reply as a JSON line."""
+
+import json
+import sys
+
+import redis
+
+client = redis.Redis(port=int(sys.argv[1]), decode_responses=True)
+# Replies as the server sends them: redis-py would convert OK to True.
+client.response_callbacks.clear()
+
+for line in sys.stdin:
+    try:
+        reply = {"reply": client.execute_command(*json.loads(line))}
+    except redis.RedisError as error:
+        reply = {"error": str(error)}
+    print(json.dumps(reply), flush=True)
