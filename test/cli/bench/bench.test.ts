@@ -186,7 +186,7 @@ test("bench puts daemons beside each other, and says what is behind them", { ski
       ...few.slice(0, -1),
     ]);
     assert.equal(shown.code, 0, shown.stdout + shown.stderr);
-    assert.match(shown.stdout, /^DAEMONS +BEHIND +A SECOND +RATIO +P50 ms +P99 ms +FAILED$/m);
+    assert.match(shown.stdout, /^DAEMONS +BACKENDS +A SECOND +RATIO +P50 ms +P99 ms +FAILED$/m);
     assert.match(shown.stdout, /^\S+ +memory +[\d,]+ +1\.00 /m);
   } finally {
     await Promise.all(running.map((daemon) => daemon[Symbol.asyncDispose]()));
