@@ -1,7 +1,7 @@
 /** Tests which list `dbsync members` signs next, and which it refuses to sign. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { daemonMeant } from "../../../cli/members/member-names.js";
+import { daemonNamed } from "../../../cli/members/member-names.js";
 import { headsOf, type MemberView } from "../../../cli/members/member-views.js";
 import { type Change, hexIds, nextMembers } from "../../../cli/members/next-members.js";
 import type { ReportedList } from "../../../cli/members/reported-list.js";
@@ -218,30 +218,30 @@ test("a daemon is named by its id, the first digits of that, or an address", () 
   const gone = { id: hex("C"), address: "c:1111", connection: "waiting", key: null };
   const views = [view("A", [first], { peers: [gone] }), view("D", [], { address: "c:1111" })];
   const known = { views, listed: hexIds(first.list.members), left: [] as readonly string[], greeted: [] };
-  assert.equal(daemonMeant(hex("X"), "new", known), hex("X"));
-  assert.equal(daemonMeant(`ed25519:${hex("X")}`, "new", known), hex("X"));
-  assert.equal(daemonMeant(hex("B").slice(0, 6), "listed", known), hex("B"));
-  assert.equal(daemonMeant("a", "listed", known), hex("A"));
+  assert.equal(daemonNamed(hex("X"), "new", known), hex("X"));
+  assert.equal(daemonNamed(`ed25519:${hex("X")}`, "new", known), hex("X"));
+  assert.equal(daemonNamed(hex("B").slice(0, 6), "listed", known), hex("B"));
+  assert.equal(daemonNamed("a", "listed", known), hex("A"));
   // Another daemon has that address now.
-  assert.equal(daemonMeant("c:1111", "listed", known), hex("C"));
-  assert.equal(daemonMeant("c:1111", "new", known), hex("D"));
+  assert.equal(daemonNamed("c:1111", "listed", known), hex("C"));
+  assert.equal(daemonNamed("c:1111", "new", known), hex("D"));
   assert.throws(
-    () => daemonMeant("e:1111", "listed", known),
+    () => daemonNamed("e:1111", "listed", known),
     /no daemon of the list is meant by "e:1111".*members list/,
   );
-  assert.equal(daemonMeant(`${hex("B").slice(0, 16)}…`, "listed", known), hex("B"));
+  assert.equal(daemonNamed(`${hex("B").slice(0, 16)}…`, "listed", known), hex("B"));
   const seenBy = (letters: string) => [
     view("A", [first], { peers: [gone, ...hexIds(idsOf(letters)).map((id) => ({ ...gone, id }))] }),
   ];
   // What members have seen at an address has precedence over the list's entry, and the daemon's own hello over both.
-  assert.equal(daemonMeant("c:1111", "new", { ...known, views: seenBy("E") }), hex("E"));
+  assert.equal(daemonNamed("c:1111", "new", { ...known, views: seenBy("E") }), hex("E"));
   const greeted = [{ address: "c:1111", id: hex("F") }];
-  assert.equal(daemonMeant("c:1111", "new", { ...known, views: seenBy("E"), greeted }), hex("F"));
-  assert.equal(daemonMeant(hex("F").slice(0, 4), "new", { ...known, greeted }), hex("F"));
-  assert.equal(daemonMeant("c:1111", "listed", { ...known, views: seenBy("E"), greeted }), hex("C"));
+  assert.equal(daemonNamed("c:1111", "new", { ...known, views: seenBy("E"), greeted }), hex("F"));
+  assert.equal(daemonNamed(hex("F").slice(0, 4), "new", { ...known, greeted }), hex("F"));
+  assert.equal(daemonNamed("c:1111", "listed", { ...known, views: seenBy("E"), greeted }), hex("C"));
   const both = { ...known, views: seenBy("EF") };
   assert.throws(
-    () => daemonMeant("c:1111", "new", both),
+    () => daemonNamed("c:1111", "new", both),
     /"c:1111" does not answer now.*start the new one first/,
   );
 });
@@ -251,14 +251,14 @@ test("a name may still mean the daemon that was left out, and a new one at its a
   const come = { ...gone, id: hex("D") };
   const views = [view("A", [first], { peers: [gone, come] })];
   const known = { views, listed: hexIds(idsOf("ABD")), left: [hex("C"), hex("E")], greeted: [] };
-  assert.equal(daemonMeant(hex("C").slice(0, 8), "listed", { ...known, views: [] }), hex("C"));
-  assert.equal(daemonMeant(hex("E").slice(0, 8), "listed", known), hex("E"));
-  assert.equal(daemonMeant("c:1111", "new", known), hex("D"));
+  assert.equal(daemonNamed(hex("C").slice(0, 8), "listed", { ...known, views: [] }), hex("C"));
+  assert.equal(daemonNamed(hex("E").slice(0, 8), "listed", known), hex("E"));
+  assert.equal(daemonNamed("c:1111", "new", known), hex("D"));
   // The daemon that has the address now.
-  assert.equal(daemonMeant("c:1111", "listed", known), hex("D"));
+  assert.equal(daemonNamed("c:1111", "listed", known), hex("D"));
   const alone = { ...known, views: [view("A", [first], { peers: [gone] })] };
-  assert.equal(daemonMeant("c:1111", "listed", alone), hex("C"));
-  assert.throws(() => daemonMeant(hex("F").slice(0, 8), "listed", known), /no daemon of the list/);
+  assert.equal(daemonNamed("c:1111", "listed", alone), hex("C"));
+  assert.throws(() => daemonNamed(hex("F").slice(0, 8), "listed", known), /no daemon of the list/);
 });
 
 test("a list is signed anew as it is", () => {
