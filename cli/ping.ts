@@ -5,7 +5,7 @@ import type { Outcome } from "../client/shared/errors.js";
 import { addClientOptions, type ClientFlags, openFrom, readSettings } from "./shared/client-options.js";
 import { EXIT, exitCodeHelp } from "./shared/exit-codes.js";
 import { JSON_FLAG, printJson, printLine } from "./shared/output.js";
-import { isDenied, tellHint } from "./shared/probe.js";
+import { isDenied, printKeyHint } from "./shared/probe.js";
 
 export function addPing(program: Command): void {
   addClientOptions(program.command("ping").description("check that every daemon answers"))
@@ -33,7 +33,7 @@ async function ping(flags: ClientFlags): Promise<void> {
     if (outcome.status === "failed" && !isDenied(outcome)) process.exitCode = EXIT.failed;
     if (!flags.json) printLine(lineOf(outcome));
   }
-  if (!flags.json) tellHint(settings.key === null, outcomes);
+  if (!flags.json) printKeyHint(settings.key === null, outcomes);
 }
 
 function lineOf(outcome: Outcome): string {

@@ -28,7 +28,7 @@ import {
   printJsonError,
   printValue,
 } from "./shared/output.js";
-import { tellHint } from "./shared/probe.js";
+import { printKeyHint } from "./shared/probe.js";
 import { showWaiting } from "./status/waiting.js";
 
 export interface SendFlags extends ClientFlags {
@@ -113,7 +113,7 @@ function reportError(error: DbsyncError, words: readonly string[], isUnsigned: b
     process.stderr.write(
       '(Put an argument with spaces in quotes: dbsync send SET greeting "good morning")\n',
     );
-  tellHint(isUnsigned, error.outcomes);
+  printKeyHint(isUnsigned, error.outcomes);
   return exitCodeOf(error);
 }
 
@@ -133,7 +133,7 @@ function printAll(flags: SendFlags, outcomes: readonly Outcome[], isUnsigned: bo
   if (flags.json) printJson({ outcomes: outcomes.map(jsonOutcome) });
   else {
     for (const outcome of outcomes) printValue(outcomeBytes(outcome));
-    tellHint(isUnsigned, outcomes);
+    printKeyHint(isUnsigned, outcomes);
   }
   if (outcomes.every(({ status }) => status === "failed")) process.exitCode = EXIT.failed;
 }
