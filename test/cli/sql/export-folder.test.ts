@@ -164,9 +164,9 @@ test("a folder of the earlier server, taken over and written again, is the same"
   const told = taken.stderr.split("\n").filter((line) => line !== "");
   assert.match(
     told[0] ?? "",
-    /^dbsync: data\/d\/views\/unreadable\.json: this view was not taken over: .* names a column; create it yourself: create view unreadable as select …$/,
+    /^dbsync: data\/d\/views\/unreadable\.json: this view was not imported: .* names a column; create it yourself: create view unreadable as select …$/,
   );
-  assert.match(told[1] ?? "", /lost\.json: this view was not taken over: .*nowhere/);
+  assert.match(told[1] ?? "", /lost\.json: this view was not imported: .*nowhere/);
   assert.equal(told.length, 2);
   await sql("", "drop database toko");
   const written = await exporting("out");

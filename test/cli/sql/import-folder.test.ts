@@ -74,7 +74,7 @@ test("tables and domains come whole to every daemon, in the order of their rows;
   assert.equal(stdout, `databases: 1, tables: 3, views: 0, rows: ${ROWS + ODD_ROWS.length}\n`);
   assert.match(
     stderr,
-    /^dbsync: data\/toko\/views\/jery1\.json: this view was not taken over: .*; create it yourself: .*\n$/,
+    /^dbsync: data\/toko\/views\/jery1\.json: this view was not imported: .*; create it yourself: .*\n$/,
   );
   assert.ok(view.endsWith("data/toko/views/jery1.json"));
   const texts = (rows: readonly unknown[]) =>

@@ -4,7 +4,7 @@ import { after, before, test } from "node:test";
 import type { HistoryFile } from "../../../cli/shared/history-file.js";
 import { Completion } from "../../../cli/sql/completion.js";
 import { tableOf } from "../../../cli/sql/print-answer.js";
-import { readSqlPlace } from "../../../cli/sql/sql-server.js";
+import { readSqlAddress } from "../../../cli/sql/sql-server.js";
 import { SqlSession } from "../../../cli/sql/sql-session.js";
 import { converse } from "../../../cli/sql/terminal.js";
 import { type SqlScene, startSql } from "../../listeners/sql/scene.js";
@@ -20,7 +20,7 @@ before(async () => {
 });
 after(() => scene[Symbol.asyncDispose]());
 
-const sessionAt = (port: number) => new SqlSession(readSqlPlace(`127.0.0.1:${port}`));
+const sessionAt = (port: number) => new SqlSession(readSqlAddress(`127.0.0.1:${port}`));
 
 test("a statement over several lines, with completed words and names; what was typed is kept but for logins", async () => {
   using session = sessionAt(scene.port);

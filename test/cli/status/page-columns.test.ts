@@ -5,13 +5,13 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { DAEMON_COLUMNS, FIGURE_COLUMNS, ORDER_COLUMNS } from "../../../cli/status/daemon-report.js";
 import { MEMBER_COLUMNS, timelineColumns } from "../../../cli/status/timeline-report.js";
-import { LATELY_COLUMNS, TOP_COLUMNS } from "../../../cli/top/top-report.js";
+import { ACTIVITY_COLUMNS, TOP_COLUMNS } from "../../../cli/top/top-report.js";
 import { ownFiles, repositoryRoot } from "../../support/repository.js";
 
 const heads = new Set(
   [
     ...[DAEMON_COLUMNS, FIGURE_COLUMNS, ORDER_COLUMNS],
-    ...[MEMBER_COLUMNS, timelineColumns(0, true), TOP_COLUMNS, LATELY_COLUMNS],
+    ...[MEMBER_COLUMNS, timelineColumns(0, true), TOP_COLUMNS, ACTIVITY_COLUMNS],
   ].flatMap((columns: readonly { readonly head: string }[]) => columns.map(({ head }) => head)),
 );
 

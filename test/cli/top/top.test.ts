@@ -129,7 +129,7 @@ const daemonWith = (figures: DaemonStatus["figures"]) =>
 test("what happens in a second is told from two looks, and not of a daemon that was started between them", () => {
   const activities = new Activities();
   const look = (commands: number, times: string, now: number) =>
-    activities.look([daemonWith(info(commands, times))], now);
+    activities.update([daemonWith(info(commands, times))], now);
   look(100, "50=100,100=0,more=0", 1000);
   assert.equal(activities.of("a:1"), null);
   look(300, "50=299,100=0,more=1", 3000);
