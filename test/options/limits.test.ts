@@ -21,7 +21,7 @@ test("sizes and times are read with their units, and written so that they read t
   assert.equal(formatLimit(idleTimeout, 1500), "1500ms");
   assert.equal(formatLimit(maxConnections, 10_000), "10000");
   for (const row of Object.values(LIMITS)) {
-    for (const value of [row.least, row.fallback, row.most])
+    for (const value of [row.min, row.fallback, row.max])
       assert.equal(parseLimit(row, formatLimit(row, value)), value);
   }
 });
@@ -53,8 +53,8 @@ test("what is no limit, or out of bounds, is refused with what is expected", () 
 });
 
 test("every default lies within its bounds and has its reason", () => {
-  for (const { least, fallback, most, reason } of Object.values(LIMITS)) {
-    assert.ok(least <= fallback && fallback <= most);
+  for (const { min, fallback, max, reason } of Object.values(LIMITS)) {
+    assert.ok(min <= fallback && fallback <= max);
     assert.notEqual(reason, "");
   }
 });
