@@ -1,4 +1,4 @@
-/** Tests that columns that the user pages name are columns that programs print. */
+/** Tests that the columns in the user pages are columns that the programs print. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -18,7 +18,7 @@ const heads = new Set(
 const pages = ownFiles().filter((file) => /^(?:install\.md|README\.md|docs\/[^/]+\.md)$/.test(file));
 const read = (page: string) => readFileSync(join(repositoryRoot, page), "utf8");
 
-/** Matches a column's name in a sentence: by its contents, or as a column. */
+/** Matches the name of a column in a sentence. */
 const NAMED =
   /(?<![`\w-])([A-Z]{4,})(?= (?:is|are) (?:`|the same|near)| in `dbsync status`| columns?\b)|\bSTATE\b|(?:under|column) ([A-Z]{4,})\b/g;
 
