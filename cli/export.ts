@@ -26,12 +26,14 @@ interface Target {
 export function addExport(program: Command): void {
   const command = program
     .command("export")
-    .description("write keys to a file, as commands or as JSON, or tables to a data folder for the earlier SQL server");
+    .description(
+      "write keys to a file, as commands or as JSON, or tables to a data folder for the earlier SQL server",
+    );
   addDatabaseOption(addClientOptions(command, COMMAND_MS))
     .argument(
       "<to>",
       "resp:FILE for commands that redis-cli --pipe accepts; json:FILE for JSON with one key per line; sql:DIR for a folder. It must not exist yet. " +
-      "resp:- and json:- are standard output",
+        "resp:- and json:- are standard output",
       readTarget,
     )
     .addHelpText(

@@ -78,10 +78,11 @@ function get(typed: string[], _: GetFlags, command: Command): Promise<void> {
       throw new DbsyncError(
         "bad-option",
         `--at is ${JSON.stringify(date)}, which is ${formatDate(at)}. That is in the future: it is ${formatDate(now)} here. ` +
-        `For the present value leave out --at`,
+          `For the present value leave out --at`,
       );
     const past: AskPast = (command) => ask(["TIMELINE", "GET", String(at), ...command]);
-    const { address, reply } = words.length === 1 ? await readAll(past, words[0] as string) : await past(words);
+    const { address, reply } =
+      words.length === 1 ? await readAll(past, words[0] as string) : await past(words);
     if (flags.json) printJson({ at, daemon: address, value: jsonOf(reply) });
     else printLine(shown(reply));
   });

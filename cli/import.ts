@@ -61,8 +61,10 @@ export function addImport(program: Command): void {
       "--replicate",
       "with a Redis: keep copying changes until you cut over (Ctrl-C), which also deletes keys that the Redis does not have",
     )
-    .option("--cut-over <seconds>", "with --replicate: cut over after this time without a write to the Redis", (text: string) =>
-      readCount(text, "It is"),
+    .option(
+      "--cut-over <seconds>",
+      "with --replicate: cut over after this time without a write to the Redis",
+      (text: string) => readCount(text, "It is"),
     )
     .addHelpText(
       "after",

@@ -143,7 +143,8 @@ function addList(profile: Command): void {
       const { current, profiles } = readProfiles(folders);
       if (json === true)
         return printJson({ file: profilesFile(folders), current, profiles: Object.fromEntries(profiles) });
-      if (profiles.size === 0) return printLine("There are no profiles. Add one: dbsync profile add NAME -s …");
+      if (profiles.size === 0)
+        return printLine("There are no profiles. Add one: dbsync profile add NAME -s …");
       const rows = [...profiles].map(([name, { servers, key }]) => [
         `${name === current ? "* " : "  "}${name}`,
         servers,

@@ -74,7 +74,8 @@ export async function startDaemon(options: TestDaemonOptions = {}): Promise<Test
 
 /** Starts several daemons of one cluster, with the same key and options. @throws StartError  as `startDaemon` */
 export async function startDaemons(count: number, options: TestDaemonOptions = {}): Promise<TestDaemons> {
-  if (!Number.isInteger(count) || count < 1) throw new RangeError(`count is ${count}; it must be at least 1.`);
+  if (!Number.isInteger(count) || count < 1)
+    throw new RangeError(`count is ${count}; it must be at least 1.`);
   checkNames(options);
   const key = await privateKey(options.key ?? "ed25519");
   const running = await withKeyFile(key, (keyFile) => run(count, settingsFor(keyFile, options), options.log));

@@ -23,7 +23,8 @@ const CHARTS = [
     title: "Writes recorded, per second",
     lines: [{ series: "recorded", name: "writes" }],
     text: rateText,
-    empty: "No figures: this daemon records no writes (that needs --data or --peer), or has fewer than two samples yet.",
+    empty:
+      "No figures: this daemon records no writes (that needs --data or --peer), or has fewer than two samples yet.",
   }),
   new Chart({
     title: "Refused, per second",
@@ -96,10 +97,18 @@ function showState(): void {
   document.body.classList.toggle("stale", silentMs !== null);
   const isConnected = silentMs === null;
   const feed = isConnected ? "connected" : `nothing received for ${spanText(silentMs ?? 0)}`;
-  setText(byId("feed"), last === null && isConnected ? "connecting" : feed, `badge ${isConnected ? "quiet" : "bad"}`);
+  setText(
+    byId("feed"),
+    last === null && isConnected ? "connecting" : feed,
+    `badge ${isConnected ? "quiet" : "bad"}`,
+  );
   if (last === null) return;
   const { state } = last;
-  setText(byId("state"), isConnected ? state : `unknown, was ${state}`, `badge ${isConnected ? stateClass(last) : "bad"}`);
+  setText(
+    byId("state"),
+    isConnected ? state : `unknown, was ${state}`,
+    `badge ${isConnected ? stateClass(last) : "bad"}`,
+  );
   showMembers(last, !isConnected);
 }
 
@@ -113,7 +122,8 @@ function announce(frame: DashboardFrame): void {
     return [`${member.address} is ${isAway(member) ? "disconnected" : "connected again"}`];
   });
   if (last !== null && last.state !== frame.state) changes.push(`this daemon is ${frame.state}`);
-  if (changes.length > 0) setText(byId("told"), `${new Date(frame.now).toLocaleTimeString()}: ${changes.join(", ")}`);
+  if (changes.length > 0)
+    setText(byId("told"), `${new Date(frame.now).toLocaleTimeString()}: ${changes.join(", ")}`);
 }
 
 addEventListener("resize", () => {

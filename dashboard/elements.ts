@@ -122,8 +122,7 @@ export function fillList(list: Element, facts: readonly (readonly [name: string,
   for (const [index, fact] of facts.entries()) {
     for (const [part, text] of fact.entries()) {
       const element =
-        list.children[2 * index + part] ??
-        list.appendChild(document.createElement(part === 0 ? "dt" : "dd"));
+        list.children[2 * index + part] ?? list.appendChild(document.createElement(part === 0 ? "dt" : "dd"));
       setText(element, text);
     }
   }

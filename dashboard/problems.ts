@@ -36,7 +36,11 @@ function healthOf(frame: DashboardFrame | null, problems: readonly ShownProblem[
   return has("progress") ? "busy" : "good";
 }
 
-function wordOf(frame: DashboardFrame | null, silentMs: number | null, problems: readonly ShownProblem[]): string {
+function wordOf(
+  frame: DashboardFrame | null,
+  silentMs: number | null,
+  problems: readonly ShownProblem[],
+): string {
   if (silentMs !== null) return "no answer";
   const count = (...wanted: Severity[]) =>
     problems.filter(({ severity }) => wanted.includes(severity)).length;
@@ -103,7 +107,8 @@ function fill(list: Element, problems: readonly ShownProblem[]): void {
   while (list.children.length > problems.length) list.lastElementChild?.remove();
   for (const [index, problem] of problems.entries()) {
     const item = list.children[index] ?? list.appendChild(newElement("li"));
-    if (item.children.length === 0) item.append(newElement("b"), " ", newElement("span"), newElement("small"));
+    if (item.children.length === 0)
+      item.append(newElement("b"), " ", newElement("span"), newElement("small"));
     const [subject, text, fix] = item.children;
     if (subject === undefined || text === undefined || fix === undefined) continue;
     setText(item.children[0] ?? item, `${subjectText(problem)}:`);

@@ -17,7 +17,10 @@ const RULES =
 
 export function prepareSigning(frame: () => DashboardFrame | null): void {
   let client: SigningClient | null = null;
-  setText(byId("authorize"), `dbsync keys add page.pem --label dashboard --rules "${RULES}" -k root-private.pem`);
+  setText(
+    byId("authorize"),
+    `dbsync keys add page.pem --label dashboard --rules "${RULES}" -k root-private.pem`,
+  );
   byId("unlock").addEventListener("click", async () => {
     setText(byId("signed-problem"), "");
     try {
@@ -53,11 +56,11 @@ async function open(frame: DashboardFrame | null): Promise<SigningClient> {
   if (frame.keys === null)
     throw new Error("this daemon accepts unsigned commands: it has no keys and no log");
   if (frame.ws === null)
-    throw new Error("this daemon has no --ws, to which the page could send signed requests: start it with --ws");
-  if (!isSecureContext)
     throw new Error(
-      "browsers sign only on pages loaded by https or from localhost: use a tunnel (ssh -L)",
+      "this daemon has no --ws, to which the page could send signed requests: start it with --ws",
     );
+  if (!isSecureContext)
+    throw new Error("browsers sign only on pages loaded by https or from localhost: use a tunnel (ssh -L)");
   const path = "/dbsync.js";
   const { createClient } = (await import(path)) as SigningModule;
   const { port, isSecure } = frame.ws;

@@ -158,7 +158,8 @@ class Edge {
   /** Moves the edge. @param x  the position; the edge is hidden if it is outside the strip */
   place(x: number, width: number): void {
     const isVisible = x >= 0 && x <= width;
-    for (const part of [this.line, this.name]) part.setAttribute("visibility", isVisible ? "visible" : "hidden");
+    for (const part of [this.line, this.name])
+      part.setAttribute("visibility", isVisible ? "visible" : "hidden");
     this.line.setAttribute("x1", x.toFixed(1));
     this.line.setAttribute("x2", x.toFixed(1));
     this.name.setAttribute("x", (this.#anchor === "end" ? x - 3 : x + 3).toFixed(1));

@@ -53,7 +53,10 @@ function parseValue(
     return form.fromFile(value, { folder, example });
   } catch (problem) {
     if (problem instanceof WrongType)
-      throw new UnusableFile(`${location}: ${name} = ${JSON.stringify(value)}: Expected ${problem.message}.`, 2);
+      throw new UnusableFile(
+        `${location}: ${name} = ${JSON.stringify(value)}: Expected ${problem.message}.`,
+        2,
+      );
     const reason = problem instanceof Error ? problem.message : String(problem);
     throw new UnusableFile(`${location}: ${name} = ${JSON.stringify(value)}: ${reason}`, 2);
   }

@@ -55,7 +55,8 @@ export function parseSpecifications(text: string): BackendSpecification[] {
   const specifications = text.split(",").map((part) => parseSpecification(part.trim()));
   const names = specifications.map((specification) => specification.name);
   const duplicate = names.find((name, index) => names.indexOf(name) !== index);
-  if (duplicate !== undefined) throw new RangeError(`"${duplicate}" is named twice; name each database once.`);
+  if (duplicate !== undefined)
+    throw new RangeError(`"${duplicate}" is named twice; name each database once.`);
   return specifications;
 }
 

@@ -28,7 +28,8 @@ export const LIMITS = {
     fallback: 256 * MIB,
     min: KIB,
     max: 511 * MIB,
-    summary: "maximum length of an answer, for RESP of all answers that wait for a client; more closes the connection",
+    summary:
+      "maximum length of an answer, for RESP of all answers that wait for a client; more closes the connection",
     reason:
       "for versions 1 and 2 the daemon stops reading while a client does not read answers; RESP clients pipeline before they read",
   },
@@ -46,7 +47,8 @@ export const LIMITS = {
     ...({ unit: "bytes", fallback: 128 * MIB, min: KIB, max: 1024 * 1024 * MIB } as const),
     summary:
       "part of --max-buffered-bytes for connections that have not authenticated; at least two of the largest requests",
-    reason: "the first request of an honest client may be large; above the limit the slowest of these connections is closed",
+    reason:
+      "the first request of an honest client may be large; above the limit the slowest of these connections is closed",
   },
   maxConnections: {
     flag: "max-connections",
@@ -65,7 +67,8 @@ export const LIMITS = {
     min: 4 * KIB,
     max: 511 * MIB,
     summary: "version 2: bytes of events that may wait for a subscriber; more closes its connection",
-    reason: "as much as a busy channel sends in a second; a client that reads more slowly receives a gap event",
+    reason:
+      "as much as a busy channel sends in a second; a client that reads more slowly receives a gap event",
   },
   maxRelayBytes: {
     flag: "max-relay-bytes",
@@ -76,7 +79,8 @@ export const LIMITS = {
     restart: true,
     summary:
       "bytes of messages (PUBLISH) that may wait for another daemon; further messages are counted but not sent",
-    reason: "several seconds of messages on a slow connection; a slower daemon is notified that messages are missing",
+    reason:
+      "several seconds of messages on a slow connection; a slower daemon is notified that messages are missing",
   },
   idleTimeout: {
     flag: "idle-timeout",
@@ -213,7 +217,8 @@ export const LIMITS = {
     fallback: 1_000_000,
     min: 1000,
     max: 14_000_000,
-    summary: "envelopes that are remembered so that none is applied twice; above the limit old envelopes are refused earlier",
+    summary:
+      "envelopes that are remembered so that none is applied twice; above the limit old envelopes are refused earlier",
     reason: "about 150 bytes each; enough for 28,000 envelopes a second in a window of 35 s",
   },
   maxRememberedBytes: {
@@ -232,7 +237,8 @@ export const LIMITS = {
     max: 1_000_000_000,
     summary:
       "maximum steps (an element, or 64 bytes) of a command or a MULTI; longer ones are refused before they are recorded",
-    reason: "during such a command the daemon serves no other client, and every daemon repeats it at each start",
+    reason:
+      "during such a command the daemon serves no other client, and every daemon repeats it at each start",
   },
   luaTimeLimit: {
     flag: "lua-time-limit",
@@ -241,7 +247,8 @@ export const LIMITS = {
     min: 10,
     max: HOUR,
     summary: "time after which a script of a Redis client is stopped with an error",
-    reason: "the daemon serves no other client while a script runs; earlier writes of the script remain, as after any error",
+    reason:
+      "the daemon serves no other client while a script runs; earlier writes of the script remain, as after any error",
   },
   luaMemory: {
     flag: "lua-memory",

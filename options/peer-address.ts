@@ -29,7 +29,9 @@ export function parsePeer(text: string): PeerAddress {
   const [, bracketed, plain, port] = /^(?:\[([^\]]+)\]|([^:[\]/\s]+)):(\d{1,5})$/.exec(address) ?? [];
   const host = bracketed ?? plain;
   if (host === undefined || Number(port) < 1 || Number(port) > PORT_MAX) {
-    throw new RangeError(`Expected host:port, or host:port${PIN} followed by the 64 digits that the daemon prints.`);
+    throw new RangeError(
+      `Expected host:port, or host:port${PIN} followed by the 64 digits that the daemon prints.`,
+    );
   }
   return { host, port: Number(port), pin: pinAt < 0 ? null : parsePin(text.slice(pinAt)), tls };
 }
@@ -57,7 +59,9 @@ export function parseMemberId(text: string): ByteString {
 function parsePin(text: string): ByteString {
   const id = text.startsWith(PIN) ? bytesOfHex(text.slice(PIN.length), HASH_BYTES) : undefined;
   if (id === undefined) {
-    throw new RangeError(`Expected ${PIN} and 64 hexadecimal digits after the port, as the daemon prints them.`);
+    throw new RangeError(
+      `Expected ${PIN} and 64 hexadecimal digits after the port, as the daemon prints them.`,
+    );
   }
   return id;
 }

@@ -22,7 +22,7 @@ export function refuseOpen(address: string, settings: Settings): void {
   if (!isSigned(settings) && !settings.allowUnsigned)
     throw new StartError(
       `${address} can be reached from other machines, and without a key any client there could send commands. ` +
-      "Accept only signed commands (-s public.pem, made by dbsync-keygen), or permit this with --allow-unsigned.",
+        "Accept only signed commands (-s public.pem, made by dbsync-keygen), or permit this with --allow-unsigned.",
       2,
     );
   if (settings.requireTls && tlsFilesOf(settings) === null)

@@ -118,12 +118,12 @@ function validateSidecar(settings: Settings): void {
   if (settings.key === null)
     fail(
       "-d dbsync signs the commands that it forwards, and no key is set: add --key private.pem (dbsync-keygen --out . makes a " +
-      "key pair, whose public key the daemons must know: -s public.pem, or dbsync keys add).",
+        "key pair, whose public key the daemons must know: -s public.pem, or dbsync keys add).",
     );
   if (hasKeys(settings))
     fail(
       "-d dbsync accepts unsigned commands and signs them. Clients send signed commands to the daemons directly: leave " +
-      "out -s and --root-key, or -d.",
+        "out -s and --root-key, or -d.",
     );
   if (hasTimeline(settings))
     fail("-d dbsync stores no data itself: leave out --data, --peer and --order, or -d.");
@@ -136,9 +136,7 @@ function validateMemory(settings: Settings): void {
   const { limits, maxmemoryPolicy, database, waitReplicas } = settings;
   // A timeline excludes it too, because answers do not wait for replicas of a mirror.
   if (waitReplicas > 0 && (hasTimeline(settings) || !database.some(({ kind }) => isRedis(kind))))
-    fail(
-      "--wait-replicas needs a Redis server: add -d redis:host:port, or leave it out.",
-    );
+    fail("--wait-replicas needs a Redis server: add -d redis:host:port, or leave it out.");
   if (limits.maxmemory > 0 && !isOwnMemory(settings))
     fail(
       "--maxmemory limits the database in this daemon's memory: leave it out, and set the limit on the server of -d.",
@@ -149,8 +147,7 @@ function validateMemory(settings: Settings): void {
       `--maxmemory-policy ${maxmemoryPolicy} would drop keys only on this daemon, which would then differ from ` +
         "its peers and its own folder. With --data, --peer or --order leave it out.",
     );
-  if (limits.maxmemory === 0)
-    fail(`--maxmemory-policy ${maxmemoryPolicy} needs a limit: add --maxmemory.`);
+  if (limits.maxmemory === 0) fail(`--maxmemory-policy ${maxmemoryPolicy} needs a limit: add --maxmemory.`);
 }
 
 /** @throws StartError */

@@ -9,7 +9,8 @@ import { OPTION_NAMES, OPTIONS, type OptionName } from "./table.js";
 export function restartNames(before: Settings, after: Settings): string[] {
   return OPTION_NAMES.filter(
     (name) =>
-      !appliesImmediately(name, before) && !isDeepStrictEqual(settingOf(before, name), settingOf(after, name)),
+      !appliesImmediately(name, before) &&
+      !isDeepStrictEqual(settingOf(before, name), settingOf(after, name)),
   ).map((name) => nameOf(OPTIONS[name]));
 }
 

@@ -34,7 +34,8 @@ const MIRROR_LIMITS = {
     max: 10_000_000,
     summary:
       "with -d redis and --data or --peer: changed keys that may wait for the mirror; above the limit all keys are compared",
-    reason: "about 100 bytes and the name of each key; a Redis that was disconnected for long is compared in any case",
+    reason:
+      "about 100 bytes and the name of each key; a Redis that was disconnected for long is compared in any case",
   },
   every: {
     flag: "mirror-compare-every",
@@ -245,7 +246,8 @@ export const TIMELINE_LIMITS = {
     min: SECOND,
     max: HOUR,
     summary: "with --data or --peer: how late a command from another daemon may arrive without a longer fold",
-    reason: "longer than the window and a few seconds of lost connections; each unit of this time needs about 500 bytes",
+    reason:
+      "longer than the window and a few seconds of lost connections; each unit of this time needs about 500 bytes",
     restart: true,
   },
   minDiskFree: {
@@ -277,7 +279,8 @@ export const TIMELINE_LIMITS = {
     fallback: 256 * MIB,
     min: MIB,
     max: 1024 * KIB * MIB,
-    summary: "memory for the time of --tail-seconds; above the limit the time becomes shorter, and older commands of clients are refused",
+    summary:
+      "memory for the time of --tail-seconds; above the limit the time becomes shorter, and older commands of clients are refused",
     reason: "20,000 commands a second for two minutes need about 1 GiB; most daemons need far less",
     restart: true,
   },
@@ -289,7 +292,8 @@ export const TIMELINE_LIMITS = {
     max: 1024 * KIB * MIB,
     summary:
       "with --peer and without --data: bytes of commands stored in memory for daemons that were disconnected; about the latest 20,000 are always stored",
-    reason: "above the limit the oldest commands are deleted; a daemon that was disconnected for longer needs another peer, or --data",
+    reason:
+      "above the limit the oldest commands are deleted; a daemon that was disconnected for longer needs another peer, or --data",
     restart: true,
   },
   maxDeadLetterBytes: {
@@ -319,7 +323,8 @@ export const TIMELINE_LIMITS = {
     max: MINUTE,
     summary:
       "with --peer or --order: a daemon that did not run for longer (stopped, suspended, a long garbage collection) counts as catching up until it has compared itself with most of its peers, or has applied all messages of the stream",
-    reason: "ten times a long garbage collection; a silent member is reported 2 s (one status) after this time",
+    reason:
+      "ten times a long garbage collection; a silent member is reported 2 s (one status) after this time",
     restart: true,
   },
   snapshotEntries: {
@@ -330,7 +335,8 @@ export const TIMELINE_LIMITS = {
     max: 1e9,
     summary:
       "with --data, --peer or --order: number of commands after which a snapshot is made; a twentieth if space is short",
-    reason: "a start folds this number of commands in one or two seconds; a snapshot needs as much space as the state",
+    reason:
+      "a start folds this number of commands in one or two seconds; a snapshot needs as much space as the state",
     restart: true,
   },
 } as const satisfies Record<string, LimitRow>;

@@ -20,9 +20,7 @@ export function validateTimeline(settings: Settings, canWrite: boolean, chosesV1
     fail(`--require v2 and --v1 ${v1} exclude each other: leave one out.`);
   if (data === null && fsync !== "always") fail("--fsync needs a data folder: add --data DIR.");
   if (data === null && settings.retain !== Number.POSITIVE_INFINITY)
-    fail(
-      "--retain needs a data folder: add --data DIR. In memory the limit is --max-timeline-bytes.",
-    );
+    fail("--retain needs a data folder: add --data DIR. In memory the limit is --max-timeline-bytes.");
   if (settings.clusterSecret !== null && peers.length === 0)
     fail("--cluster-secret is for daemons with peers: add --peer host:port, or leave it out.");
   if (settings.adopt !== null && peers.length === 0)
@@ -30,16 +28,14 @@ export function validateTimeline(settings: Settings, canWrite: boolean, chosesV1
   validateOrder(settings);
   if (!hasTimeline(settings)) {
     if (v1 === "gateway")
-      fail(
-        "--v1 gateway records commands, which needs --data, --peer or --order. Without them use local.",
-      );
+      fail("--v1 gateway records commands, which needs --data, --peer or --order. Without them use local.");
     return;
   }
   const flag = settings.order !== null ? "--order" : data === null ? "--peer" : "--data";
   if (!canWrite)
     throw new NoWriters(
       `${flag} stores signed commands, and no key is set: add -s public.pem, or ${allUserListeners("or")}, for whose ` +
-      "clients the daemon signs.",
+        "clients the daemon signs.",
       2,
     );
   validateMirror(settings, flag);
@@ -56,20 +52,21 @@ export function validateTimeline(settings: Settings, canWrite: boolean, chosesV1
   refuseUnprovedPeers(settings);
   const { past, future } = settings.window;
   if (settings.limits.tailSeconds < past + future)
-    fail("--tail-seconds is shorter than --window, so valid commands would be refused. Raise --tail-seconds.");
+    fail(
+      "--tail-seconds is shorter than --window, so valid commands would be refused. Raise --tail-seconds.",
+    );
 }
 
 /** Checks the options of --order. @throws StartError  another option conflicts with the stream */
 function validateOrder({ order, orderCredentials, peers, fsync, retain, window }: Settings): void {
   if (order === null) {
-    if (orderCredentials !== null)
-      fail("--order-credentials needs --order: add --order, or leave it out.");
+    if (orderCredentials !== null) fail("--order-credentials needs --order: add --order, or leave it out.");
     return;
   }
   if (peers.length > 0)
     fail(
       "--order and --peer exclude each other: either the stream orders the writes and sends them to all daemons, or the " +
-      "daemons do this by dates. Leave one out.",
+        "daemons do this by dates. Leave one out.",
     );
   if (fsync !== "always" || retain !== Number.POSITIVE_INFINITY)
     fail(
@@ -94,7 +91,9 @@ function validateMirror({ compat, database, order }: Settings, flag: string): vo
       `${flag} stores the data in the daemon and cannot use ${redis.name} as its database: leave out -d, or ${flag}.`,
     );
   if (others.length > 0)
-    fail(`With ${flag} only one Redis can mirror the data: leave out ${others.map(({ name }) => name).join(", ")}.`);
+    fail(
+      `With ${flag} only one Redis can mirror the data: leave out ${others.map(({ name }) => name).join(", ")}.`,
+    );
   if (redis.db !== 0)
     fail(
       `-d ${redis.name}: with ${flag} each database is mirrored to the database of the same number: leave out /${redis.db}.`,

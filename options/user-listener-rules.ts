@@ -23,7 +23,7 @@ export function validateUserListeners(settings: Settings): void {
   if (jsonReplicas.length > 0 && hasTimeline(settings))
     fail(
       "--json-replica cannot be combined with --data or --peer: the original renumbers all entries at each deletion, and a daemon with a timeline does " +
-      "not. Leave it out: --peer replicates between dbsyncd daemons, and dbsync import json: copies the documents of an original server.",
+        "not. Leave it out: --peer replicates between dbsyncd daemons, and dbsync import json: copies the documents of an original server.",
     );
   if (allowAnonymous && requested.length === 0)
     fail(
@@ -39,7 +39,7 @@ export function validateUserListeners(settings: Settings): void {
   if (!hasTimeline(settings) && (database.length > 1 || database.some(({ kind }) => isRedis(kind))))
     fail(
       `${requested.join(" and ")} serves the database in this daemon's memory; connect Redis clients directly to the Redis server ` +
-      `of -d redis. Leave out ${requested.join(" and ")} or -d.`,
+        `of -d redis. Leave out ${requested.join(" and ")} or -d.`,
     );
 }
 

@@ -43,7 +43,9 @@ function parseOrigin(text: string): string {
   const origin = text.toLowerCase().replace(/\/$/, "");
   // URL has no origin for the schemes of browser extensions, so their text is used.
   if (url === null || !/^[a-z][a-z0-9+.-]*:\/\/[^/?#@\s]+$/.test(origin))
-    throw new RangeError("Expected a site as browsers name it, such as https://shop.example or http://localhost:8080.");
+    throw new RangeError(
+      "Expected a site as browsers name it, such as https://shop.example or http://localhost:8080.",
+    );
   return /^https?:$/.test(url.protocol) ? url.origin : origin;
 }
 

@@ -93,7 +93,9 @@ function formatErrors(errors: BenchFigures["errors"]): string {
       text.length > EXAMPLE_CHARS ? `${text.slice(0, EXAMPLE_CHARS)}…` : text,
     ];
   });
-  return rows.length === 0 ? "" : `\n${formatHeadedTable([["  failed at", "calls", "first error"], ...rows])}`;
+  return rows.length === 0
+    ? ""
+    : `\n${formatHeadedTable([["  failed at", "calls", "first error"], ...rows])}`;
 }
 
 function formatMs(ms: number): string {

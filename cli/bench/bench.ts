@@ -47,7 +47,9 @@ interface BenchFlags extends ClientFlags {
 }
 
 export function addBench(program: Command): void {
-  const command = program.command("bench").description("put load on the daemons and measure throughput and latency");
+  const command = program
+    .command("bench")
+    .description("put load on the daemons and measure throughput and latency");
   addPolicyOption(addClientOptions(command));
   for (const option of benchOptions()) command.addOption(option);
   command
@@ -81,14 +83,20 @@ function benchOptions(): Option[] {
       return number;
     });
   return [
-    count("-c, --concurrency <callers>", "number of callers that send at the same time", 1, MAX_CALLERS).default(64),
+    count(
+      "-c, --concurrency <callers>",
+      "number of callers that send at the same time",
+      1,
+      MAX_CALLERS,
+    ).default(64),
     count("--seconds <s>", "duration of the run", 1, MAX_SECONDS).default(10),
     count("--payload <bytes>", "length of __value__", 0, MAX_PAYLOAD_BYTES).default(16),
     count("--keys <number>", "number of different keys that __rand__ selects", 1, MAX_KEYS).default(1_000),
     count("--rate <calls>", "commands that arrive each second, in place of --concurrency", 1, MAX_RATE),
-    new Option("--command <text>", "set, get, mixed, or a command that contains __rand__ and __value__").default(
-      "set",
-    ),
+    new Option(
+      "--command <text>",
+      "set, get, mixed, or a command that contains __rand__ and __value__",
+    ).default("set"),
     new Option(
       "--beside <list>",
       "other daemons to measure after those of -s; the output is then a table. May be repeated",

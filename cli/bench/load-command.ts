@@ -57,7 +57,10 @@ function templateOf(
   if (words.length === 0) throw new DbsyncError("bad-command", "the command is empty");
   const texts = words.map((word) => {
     if (typeof word === "string") return word;
-    throw new DbsyncError("bad-command", "--command of bench must be text; binary arguments are not supported");
+    throw new DbsyncError(
+      "bad-command",
+      "--command of bench must be text; binary arguments are not supported",
+    );
   });
   return () =>
     texts.map((text) => {

@@ -22,7 +22,9 @@ export function candidatesFor(program: Command, words: readonly string[]): reado
   if (typed.startsWith("-") && operands === 0) return startingWith(typed, optionsOf(command));
   if (operands > 0) return [];
   if (SENDING.includes(command.name()))
-    return startingWith(typed.toUpperCase(), COMMAND_NAMES.map(candidateOf)).map((one) => inCaseOf(typed, one));
+    return startingWith(typed.toUpperCase(), COMMAND_NAMES.map(candidateOf)).map((one) =>
+      inCaseOf(typed, one),
+    );
   return startingWith(typed, subcommandsOf(command));
 }
 

@@ -43,11 +43,14 @@ export function describeVerification(report: FolderReport | BackupVerification):
           [
             "malformed",
             `correctly signed, but with an unknown command or a wrong number of arguments, and therefore without effect. The first is in ${firstMalformed}; ` +
-            "dbsync log shows the command and its signer",
+              "dbsync log shows the command and its signer",
           ],
         ]),
     ["signatures", `${signatures} correct`],
-    ["snapshots", snapshots.length === 0 ? "none" : `${snapshots.length}, equal to the results of the commands`],
+    [
+      "snapshots",
+      snapshots.length === 0 ? "none" : `${snapshots.length}, equal to the results of the commands`,
+    ],
     "seen" in report
       ? ["read", describeSeen(report.seen)]
       : ["made", report.made === null ? "not known" : dateText(report.made)],
@@ -68,9 +71,9 @@ function describeSeen({ process, group, isWritten, missed }: Seen): string {
   if (process === null && !isWritten) return upTo;
   const opener = process === null ? "a process has it open" : `process ${process} has it open`;
   const late =
-  missed === 0
-  ? ""
-  : `; ${missed} entries with earlier dates arrived during the check, so the state below is not of a single moment`;
+    missed === 0
+      ? ""
+      : `; ${missed} entries with earlier dates arrived during the check, so the state below is not of a single moment`;
   return `${upTo}; ${opener}, and later entries were not checked${late}`;
 }
 

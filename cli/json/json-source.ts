@@ -118,7 +118,10 @@ async function* membersCalled(
     } else if (member === "message") throw refused(await answer.value());
     else await answer.value();
   }
-  if (!isFound) throw new Error(`the server's answer to ${action} contains no documents. Is it a different kind of server?`);
+  if (!isFound)
+    throw new Error(
+      `the server's answer to ${action} contains no documents. Is it a different kind of server?`,
+    );
 }
 
 const refused = (message: string) => new Error(`the server rejects the request: ${message}`);

@@ -125,7 +125,7 @@ export async function idOf(text: string, ask: () => Promise<readonly RingKey[]>)
     throw new DbsyncError(
       "bad-command",
       `there is no key ${shown}; allowed: an id, its first digits (at least ${PREFIX_DIGITS_MIN}), a label, or a file ` +
-      "such as public.pem; dbsync keys list shows all keys",
+        "such as public.pem; dbsync keys list shows all keys",
     );
   }
   const names = found.map(({ id, label }) => `${id.slice(0, 16)}… (${label || "no label"})`).join(", ");

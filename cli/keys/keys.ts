@@ -91,7 +91,10 @@ function addAdd(keys: Command): void {
   subcommand(keys, ["add <file>", "add a public key"], { examples, failed: NOT_DONE })
     .option("--label <text>", "a name for the key")
     .option("--rules <rules>", "rules in Redis's ACL syntax (default: +@all -@admin ~*)")
-    .option("--from <date>", "when the key becomes valid: 2027-01-31, 2027-01-31T12:00Z, or 12h for 12 hours from now")
+    .option(
+      "--from <date>",
+      "when the key becomes valid: 2027-01-31, 2027-01-31T12:00Z, or 12h for 12 hours from now",
+    )
     .option("--until <date>", "when the key expires, in the same form")
     .option("--rate <number>", "envelopes a second that each daemon accepts from the key", (text) =>
       readCount(text, "A rate is"),
@@ -128,7 +131,9 @@ function addOptions({ label, rules, from, until, rate }: AddFlags): string[] {
   if (until !== undefined) {
     const end = parseDate(until, { option: "--until", now, end: true });
     if (end <= now)
-      process.stderr.write(`dbsync: warning: --until ${until} is in the past, so the key is already expired\n`);
+      process.stderr.write(
+        `dbsync: warning: --until ${until} is in the past, so the key is already expired\n`,
+      );
     options.push("UNTIL", String(end));
   }
   if (rate !== undefined) options.push("RATE", String(rate));
@@ -213,10 +218,14 @@ function addInfo(keys: Command): void {
 
 function addDryrun(keys: Command): void {
   const examples = "  dbsync keys dryrun web -k root-private.pem SET app:1 x";
-  subcommand(keys, ["dryrun <key> <command...>", "check whether a key may run a command, without running it"], {
-    examples,
-    failed: "the key may not run it, or a daemon does not answer",
-  })
+  subcommand(
+    keys,
+    ["dryrun <key> <command...>", "check whether a key may run a command, without running it"],
+    {
+      examples,
+      failed: "the key may not run it, or a daemon does not answer",
+    },
+  )
     .usage(
       `<key> [options] <command...>\n\n<key>: ${KEY_ARGUMENT}\nOptions come before the command. Type -- before arguments that look like options. The command may also be\none argument with spaces.`,
     )

@@ -179,8 +179,7 @@ async function makeChange(
 ): Promise<void> {
   const listed = heads.flatMap(({ list }) => hexIds(list.members));
   const left = heads.flatMap(({ list }) => hexIds(list.left));
-  const idOf = (which: Meant) => (text: string) =>
-    daemonNamed(text, which, { views, listed, left, greeted });
+  const idOf = (which: Meant) => (text: string) => daemonNamed(text, which, { views, listed, left, greeted });
   const added = add.map(idOf("new"));
   const { list, text, isKnown } = nextMembers(views, heads, {
     ...kind,
@@ -190,9 +189,7 @@ async function makeChange(
   });
   const outcomes = isKnown ? [] : await send([...COMMAND, text], list);
   checkChange(outcomes);
-  const progress = showProgress(
-    () => "waiting until a member knows the new daemon's key and accepts writes",
-  );
+  const progress = showProgress(() => "waiting until a member knows the new daemon's key and accepts writes");
   const authorized = await authorizeAdded(added, {
     views,
     ask,
@@ -256,7 +253,9 @@ function reportChange(
     });
   else {
     const count = `${members.length} ${members.length === 1 ? "member" : "members"}`;
-    printLine(`${isKnown ? "the list already contains this change: " : ""}list ${number}, ${hexOf(hash)}: ${count}`);
+    printLine(
+      `${isKnown ? "the list already contains this change: " : ""}list ${number}, ${hexOf(hash)}: ${count}`,
+    );
     for (const outcome of failed) printLine(`not reached: ${describeOutcome(outcome)}`);
     if (failed.length > denied.length)
       printLine("Daemons that were not reached receive the list from the other members.");

@@ -87,8 +87,7 @@ const isBehind = (views: readonly MemberView[], { list, hash }: KnownList): bool
 function problemOf(views: readonly MemberView[], heads: readonly KnownList[], change: Change): string | null {
   const { add, leave, isReplacing, isAnew } = change;
   const isMerge = !isAnew && add.length + leave.length === 0;
-  if (isMerge && heads.length < 2)
-    return "there is only one list: there is nothing to merge";
+  if (isMerge && heads.length < 2) return "there is only one list: there is nothing to merge";
   if (heads.length > 1) return isMerge ? null : MERGE;
   const [head] = heads;
   if (head === undefined && (isAnew || leave.length > 0)) return BEGIN;

@@ -19,10 +19,7 @@ export function addBackup(program: Command): void {
     .description("write everything that a daemon has recorded to one file; the daemon may be running");
   addFolderOption(command)
     .argument("<file>", "the new file, which must not exist yet")
-    .option(
-      "--incomplete",
-      "make a backup even if the daemon is catching up; it is marked as incomplete",
-    )
+    .option("--incomplete", "make a backup even if the daemon is catching up; it is marked as incomplete")
     .option(JSON_FLAG, "print a description of the backup as JSON")
     .addHelpText(
       "after",

@@ -86,7 +86,11 @@ function addShow(letters: Command): void {
 }
 
 function addRemove(letters: Command): void {
-  subcommand(letters, "remove <id...>", "remove dead letters permanently, whether they were written again or not")
+  subcommand(
+    letters,
+    "remove <id...>",
+    "remove dead letters permanently, whether they were written again or not",
+  )
     .addHelpText(
       "after",
       `\nExamples:\n  dbsync dead-letters remove 3f2ab9c1 90b4 --data /var/lib/dbsyncd\n${exitCodeHelp("there is no such letter (then none is removed), or the folder cannot be read")}`,
@@ -95,7 +99,10 @@ function addRemove(letters: Command): void {
 }
 
 function addWriteAgain(letters: Command): void {
-  addClientOptions(subcommand(letters, "write-again [id...]", "sign dead letters again and send them"), COMMAND_MS)
+  addClientOptions(
+    subcommand(letters, "write-again [id...]", "sign dead letters again and send them"),
+    COMMAND_MS,
+  )
     .option("--all", "write all waiting letters that are certain to be missing, instead of naming ids")
     .option("--anyway", "include letters that were already written again, or that may be in the state")
     .addHelpText(

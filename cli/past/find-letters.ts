@@ -56,8 +56,12 @@ function linesOf({ kept, unread, fates }: FoundFates): string[] {
   const { held, forgotten, undecided } = fates;
   return [
     `${kept} new dead ${kept === 1 ? "letter" : "letters"}; the members have ${held} of the remaining entries of the folder`,
-    ...(forgotten > 0 ? [`${forgotten} entries are older than all that the members keep: their outcome cannot be found`] : []),
-    ...(undecided > 0 ? [`the outcome of ${undecided} entries is not known yet: run the command again in a few seconds`] : []),
+    ...(forgotten > 0
+      ? [`${forgotten} entries are older than all that the members keep: their outcome cannot be found`]
+      : []),
+    ...(undecided > 0
+      ? [`the outcome of ${undecided} entries is not known yet: run the command again in a few seconds`]
+      : []),
     ...(unread > 0 ? [`${unread} pages of the folder cannot be read: run dbsync log verify`] : []),
   ];
 }

@@ -41,12 +41,18 @@ export function addLog(program: Command): void {
     )
     .option("--to <date>", "show commands until this date, in the same form (default: now)")
     .option("--touching <key>", "show only commands that concern this key")
-    .option("--signer <key>", "show only commands of this signer: its id, the first digits of its id, its label, or its file, such as public.pem")
+    .option(
+      "--signer <key>",
+      "show only commands of this signer: its id, the first digits of its id, its label, or its file, such as public.pem",
+    )
     .option("--limit <number>", "show at most this number, the newest (default: 100)", (text) =>
       readCount(text, "A limit is"),
     )
     .addOption(
-      new Option("-f, --follow", "then continue to show commands as they are recorded, until q or Ctrl-C").conflicts("to"),
+      new Option(
+        "-f, --follow",
+        "then continue to show commands as they are recorded, until q or Ctrl-C",
+      ).conflicts("to"),
     )
     .option(
       JSON_FLAG,

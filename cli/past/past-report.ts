@@ -104,10 +104,14 @@ export function formatPast({ snapshot, damaged, left, units }: Past): string {
   const remarks = [
     ...(left > 0 ? [`${left} older commands are left out; --limit shows more.`] : []),
     ...(damaged > 0
-      ? [`The daemon could not read ${damaged} entries, so the commands after them may be shown with wrong outcomes.`]
+      ? [
+          `The daemon could not read ${damaged} entries, so the commands after them may be shown with wrong outcomes.`,
+        ]
       : []),
     ...(snapshot !== null && units[0]?.change != null
-      ? [`Commands before ${formatMoment(snapshot)} are not known: the log begins with a snapshot of that date.`]
+      ? [
+          `Commands before ${formatMoment(snapshot)} are not known: the log begins with a snapshot of that date.`,
+        ]
       : []),
   ];
   return `${formatTable(rows, (row) => TONES.get(units[row]?.outcome ?? "") ?? "plain")}${remarks.map((remark) => `${remark}\n`).join("")}`;

@@ -28,7 +28,9 @@ const COMMAND_MS = 20_000;
 const NAMED_MAX = 10;
 
 export function addRestore(program: Command): void {
-  const command = program.command("restore").description("restore a backup as a data folder, or restore some of its keys");
+  const command = program
+    .command("restore")
+    .description("restore a backup as a data folder, or restore some of its keys");
   addDatabaseOption(addClientOptions(addFolderOptions(command), COMMAND_MS))
     .argument("<file>", "a file made by dbsync backup")
     .option(
@@ -75,7 +77,7 @@ async function restoreFolder(file: string, at: number | null, flags: RestoreFlag
   const upTo = at ?? last;
   printLine(
     `restored${upTo === null ? "" : `, as of ${formatDate(upTo)}`}: start a daemon with this folder and the original key options, and start the other daemons of ` +
-    "its cluster with empty folders",
+      "its cluster with empty folders",
   );
   if (incomplete) printLine(INCOMPLETE);
 }
@@ -110,11 +112,17 @@ async function restoreKeys(file: string, at: number | null, flags: RestoreFlags)
   report(tally);
 }
 
-function report(tally: { restored: number; existing: number; expired: number; failed: readonly string[] }): void {
+function report(tally: {
+  restored: number;
+  existing: number;
+  expired: number;
+  failed: readonly string[];
+}): void {
   const { restored, existing, expired, failed } = tally;
   const keys = (count: number) => `${count} ${count === 1 ? "key" : "keys"}`;
   printLine(`${keys(restored)} restored`);
-  if (expired > 0) printLine(`${keys(expired)} left out, because ${expired === 1 ? "it has" : "they have"} expired since`);
+  if (expired > 0)
+    printLine(`${keys(expired)} left out, because ${expired === 1 ? "it has" : "they have"} expired since`);
   if (existing > 0)
     printLine(
       `${keys(existing)} not restored, because the daemons have ${existing === 1 ? "it" : "them"} (--replace overwrites)`,

@@ -40,7 +40,9 @@ export async function importRedis(address: RedisAddress, send: SendToAll, replac
   const done = () => tally.dumps + tally.pieces;
   try {
     using _ = showProgress(() => progressOf(done(), all, "keys", started));
-    await inParallel(keysOf(source), KEYS_IN_FLIGHT_MAX, async (key) => count(tally, key, await copier.copy(key)));
+    await inParallel(keysOf(source), KEYS_IN_FLIGHT_MAX, async (key) =>
+      count(tally, key, await copier.copy(key)),
+    );
   } catch (problem) {
     throw new Error(
       `${problem instanceof Error ? problem.message : String(problem)}\n` +
@@ -50,7 +52,9 @@ export async function importRedis(address: RedisAddress, send: SendToAll, replac
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
   printLine(`${keys(done())} in ${seconds} s`);
   if (tally.pieces > 0)
-    printLine(`${keys(tally.pieces)} copied by the commands of their types (${shown(copier.refused ?? LONG)})`);
+    printLine(
+      `${keys(tally.pieces)} copied by the commands of their types (${shown(copier.refused ?? LONG)})`,
+    );
   if (tally.gone > 0) printLine(`${keys(tally.gone)} expired or were deleted during the import`);
   if (tally.left.length > 0)
     throw new Error(`${keys(tally.left.length)} could not be copied:\n${named(tally.left)}`);

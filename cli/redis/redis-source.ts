@@ -70,9 +70,7 @@ export class RedisSource implements Disposable {
     } catch (problem) {
       source[Symbol.dispose]();
       if (problem instanceof RedisError && /^(NOAUTH|WRONGPASS|NOPERM|ERR.*AUTH)/.test(problem.message))
-        throw new Error(
-          `${name} rejects the login: ${problem.message}; write redis://user:password@${name}`,
-        );
+        throw new Error(`${name} rejects the login: ${problem.message}; write redis://user:password@${name}`);
       throw problem instanceof RedisError ? new Error(`${name}: ${problem.message}`) : problem;
     }
   }

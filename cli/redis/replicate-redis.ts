@@ -13,10 +13,10 @@ import { showProgress } from "../shared/progress.js";
 import type { SendToAll } from "../shared/send-to-all.js";
 import {
   count,
+  KEYS_IN_FLIGHT_MAX,
   keys,
   keysOf,
   named,
-  KEYS_IN_FLIGHT_MAX,
   requireEmpty,
   SILENCE_MS,
   type Tally,
@@ -125,8 +125,7 @@ class Replica {
     for (;;) {
       // Notifications of earlier writes arrive before the answers.
       await Promise.all([events.ask(["PING"]), source.ask(["PING"])]);
-      if (this.#interrupts > 1)
-        throw new Ended("ended before the cut-over: later writes are not copied");
+      if (this.#interrupts > 1) throw new Ended("ended before the cut-over: later writes are not copied");
       if (this.#written.size > 0) await this.#copyWritten(copier);
       else if (!this.#mustCutOver()) await pause(CHECK_MS);
       else if (await this.#cutOver(source, events, copier)) return;
@@ -164,7 +163,9 @@ class Replica {
       }
       for (const key of [...marks.keys()]) if (!seen.has(key)) yield key;
     };
-    await inParallel(once(), KEYS_IN_FLIGHT_MAX, async (key) => count(tally, key, await this.#copy(copier, key)));
+    await inParallel(once(), KEYS_IN_FLIGHT_MAX, async (key) =>
+      count(tally, key, await this.#copy(copier, key)),
+    );
     this.#left = tally.left;
     return tally.dumps + tally.pieces + tally.gone;
   }

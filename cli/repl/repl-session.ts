@@ -26,7 +26,9 @@ const WATCHES = "WATCH is not available here: use the option if of the library f
 type Words = readonly (string | Buffer)[];
 
 /** The commands of the session; each returns the text to print. */
-const SESSION_COMMANDS: Readonly<Record<string, (session: ReplSession, words: Words) => string | Promise<string>>> = {
+const SESSION_COMMANDS: Readonly<
+  Record<string, (session: ReplSession, words: Words) => string | Promise<string>>
+> = {
   SELECT: (session, words) => session.select(words),
   MULTI: (session) => session.begin(),
   EXEC: (session) => session.execute(),
@@ -64,10 +66,14 @@ export class ReplSession {
     const words = splitWords(line);
     const name = String(words[0] ?? "").toUpperCase();
     const { [name]: sessionCommand } = SESSION_COMMANDS;
-    if (sessionCommand !== undefined && Object.hasOwn(SESSION_COMMANDS, name)) return await sessionCommand(this, words);
+    if (sessionCommand !== undefined && Object.hasOwn(SESSION_COMMANDS, name))
+      return await sessionCommand(this, words);
     if (this.#queue === null) return typedText(await this.#ask(words));
     if (this.#queue.length === COMMANDS_MAX)
-      throw new DbsyncError("bad-command", `EXEC accepts at most ${COMMANDS_MAX} commands; DISCARD drops them`);
+      throw new DbsyncError(
+        "bad-command",
+        `EXEC accepts at most ${COMMANDS_MAX} commands; DISCARD drops them`,
+      );
     commandBytes(words);
     this.#queue.push(words);
     return QUEUED;

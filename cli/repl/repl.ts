@@ -19,7 +19,9 @@ import { converse } from "./terminal.js";
 
 export function addRepl(program: Command): void {
   addDatabaseOption(
-    addPolicyOption(addClientOptions(program.command("repl").description("run commands from a terminal or a pipe"))),
+    addPolicyOption(
+      addClientOptions(program.command("repl").description("run commands from a terminal or a pipe")),
+    ),
   )
     .option(
       JSON_FLAG,

@@ -57,10 +57,7 @@ export function addClientOptions(command: Command, timeoutMs = DEFAULT_TIMEOUT_M
     )
     .option("--passphrase-file <file>", "file whose first line is the passphrase of the key")
     .option("--ca <file>", CA_HELP)
-    .option(
-      "--cluster <hex>",
-      "id of the cluster (default: DBSYNC_CLUSTER, dbsync.ini, ask the daemons)",
-    )
+    .option("--cluster <hex>", "id of the cluster (default: DBSYNC_CLUSTER, dbsync.ini, ask the daemons)")
     .addOption(
       new Option(
         "--versions <list>",
@@ -91,9 +88,10 @@ export function addPolicyOption(command: Command): Command {
 
 export function addDatabaseOption(command: Command): Command {
   return command.addOption(
-    new Option("--db <number>", "number of the database (default: 0); other databases than 0 need version 2").argParser(
-      (text) => readCount(text, "A database is"),
-    ),
+    new Option(
+      "--db <number>",
+      "number of the database (default: 0); other databases than 0 need version 2",
+    ).argParser((text) => readCount(text, "A database is")),
   );
 }
 

@@ -8,7 +8,8 @@ export function formatHelp(command: Command, helper: Help): string {
     helper.visibleOptions(one).filter((option) => !isCommonOption(option));
   const ownHelp = Object.assign(new Help(), helper, { visibleOptions });
   const text = Help.prototype.formatHelp.call(ownHelp, command, ownHelp);
-  if (command.parent === null) return `${text}\n${commonOptions(ownHelp, ownHelp.padWidth(command, ownHelp))}`;
+  if (command.parent === null)
+    return `${text}\n${commonOptions(ownHelp, ownHelp.padWidth(command, ownHelp))}`;
   const common = helper.visibleOptions(command).filter(isCommonOption);
   if (common.length === 0) return text;
   return `${text}\nCommon options, which dbsync --help explains: ${common.map(nameOf).join(", ")}\n`;

@@ -13,13 +13,19 @@ export interface FolderFlags {
 /** Adds only the options for the folder, for subcommands that need no keys. */
 export function addFolderOption(command: Command): Command {
   return command
-    .option("--data <folder>", "the daemon's data folder (default: DBSYNCD_DATA, or the folder in the configuration file)")
+    .option(
+      "--data <folder>",
+      "the daemon's data folder (default: DBSYNCD_DATA, or the folder in the configuration file)",
+    )
     .option("--config <file>", "the daemon's configuration file, in place of --data");
 }
 
 export function addFolderOptions(command: Command): Command {
   return addKeyOptions(
-    command.option("--data <folder>", "the daemon's data folder (default: DBSYNCD_DATA, or the folder in the configuration file)"),
+    command.option(
+      "--data <folder>",
+      "the daemon's data folder (default: DBSYNCD_DATA, or the folder in the configuration file)",
+    ),
     "--sign-key <file>",
   );
 }
@@ -31,7 +37,12 @@ export function addKeyOptions(command: Command, signKey: string): Command {
     .addOption(
       new Option(signKey, "public key with which the daemon is started; may be repeated").argParser(append),
     )
-    .addOption(new Option("--root-key <file>", "administrator's public key with which the daemon is started; may be repeated").argParser(append))
+    .addOption(
+      new Option(
+        "--root-key <file>",
+        "administrator's public key with which the daemon is started; may be repeated",
+      ).argParser(append),
+    )
     .option("--cluster-name <text>", "the daemon's --cluster-name")
     .option("--config <file>", "the daemon's configuration file, in place of these options");
 }

@@ -53,7 +53,7 @@ function wordsOfCommand(command: Command, words: readonly string[]): string[] {
     if (optionOf(command, name) === undefined && !HELP.includes(name)) continue;
     command.error(
       `error: the option '${name}' must come before the command\n` +
-      `(If it is an argument of the command, type -- before it: ${words[0]} … -- ${name} …)`,
+        `(If it is an argument of the command, type -- before it: ${words[0]} … -- ${name} …)`,
     );
   }
   return words.filter((_, at) => at !== end);

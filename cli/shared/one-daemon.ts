@@ -22,7 +22,10 @@ export async function oneDaemon(settings: Settings): Promise<QueriedDaemon> {
     try {
       const ask: AskBuffers = (command) => client.call(command, { buffers: true });
       if (Array.isArray(await ask(["SCAN", "0", "COUNT", "1"]))) return { ask, server };
-      throw new DbsyncError("bad-key", "the daemon was called by version 1, which has no cursors; name a private key (-k)");
+      throw new DbsyncError(
+        "bad-key",
+        "the daemon was called by version 1, which has no cursors; name a private key (-k)",
+      );
     } catch (problem) {
       if (!(problem instanceof DbsyncError)) throw problem;
       failure ??= problem;

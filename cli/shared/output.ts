@@ -18,7 +18,9 @@ export function printLine(text: string): void {
 /** Prints a sentence; on a terminal long lines are wrapped between words. */
 export function printSentence(text: string, tone: Tone): void {
   const lines = shownLines(text).split("\n");
-  const wrappedLines = process.stdout.isTTY ? lines.flatMap((line) => wrapped(line, terminalColumns())) : lines;
+  const wrappedLines = process.stdout.isTTY
+    ? lines.flatMap((line) => wrapped(line, terminalColumns()))
+    : lines;
   for (const line of wrappedLines) printLine(painted(line, tone));
 }
 

@@ -16,7 +16,7 @@ export function printKeyHint(isUnsigned: boolean, outcomes: readonly Outcome[]):
   if (!isUnsigned || !outcomes.some(isClosed)) return;
   process.stderr.write(
     "What to do: the command was sent unsigned, and daemons with keys do not answer unsigned commands. Name a private key " +
-    "(-k private.pem, DBSYNC_SIGNKEY, dbsync.signkey).\n",
+      "(-k private.pem, DBSYNC_SIGNKEY, dbsync.signkey).\n",
   );
 }
 

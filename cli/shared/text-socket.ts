@@ -32,7 +32,11 @@ export async function connected({ host, port, tls }: Endpoint, ms: number, plain
   }
 }
 
-function connectSecurely(endpoint: Parameters<typeof connectTls>[0], ms: number, plain: string): Promise<Socket> {
+function connectSecurely(
+  endpoint: Parameters<typeof connectTls>[0],
+  ms: number,
+  plain: string,
+): Promise<Socket> {
   return new Promise((resolve, reject) => {
     let isConnected = false;
     const fail = (reason: Error) => {

@@ -28,7 +28,9 @@ const ENDING = ".json";
 /** Lists the databases of a folder. @throws Error  it is not a data folder, or contains a name that is invalid in statements */
 export async function databasesIn(folder: string): Promise<FolderDatabase[]> {
   const entries = await readdir(folder, { withFileTypes: true }).catch((problem: Error) => {
-    throw new Error(`${folder}: ${problem.message}; name the folder that contains a folder for each database`);
+    throw new Error(
+      `${folder}: ${problem.message}; name the folder that contains a folder for each database`,
+    );
   });
   const names = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
   const databases: FolderDatabase[] = [];

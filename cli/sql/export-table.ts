@@ -84,7 +84,8 @@ const isNil = ({ kind }: Reply) => kind === "nil" || kind === "nil-array";
 function columnOf([name, words, key]: readonly TypedCell[], note: (text: string) => void): Column {
   const column = { name: textOf(name), type: typeOfWords(textOf(words)) };
   const uniqueness = textOf(key);
-  if (uniqueness !== "") note(`column ${column.name} is ${uniqueness}, which the earlier server cannot store`);
+  if (uniqueness !== "")
+    note(`column ${column.name} is ${uniqueness}, which the earlier server cannot store`);
   if (column.type.some(({ kind }) => kind === "date"))
     note(`column ${column.name} contains dates, which the earlier server cannot insert`);
   return column;

@@ -116,9 +116,7 @@ function atomOf(atom: unknown, place: string): FolderAtom {
     if (allowed.length === allowedValue.length && allowed.length > 0) return { kind: "enumeration", allowed };
   } else if (limit !== undefined && isBound(min) && isBound(limit)) return { kind: "text", min, max: limit };
   else if (max !== undefined && isBound(min) && isBound(max)) return { kind: "number", min, max };
-  throw new Error(
-    `${place}: unknown type: ${JSON.stringify(atom)}; create the column with another type`,
-  );
+  throw new Error(`${place}: unknown type: ${JSON.stringify(atom)}; create the column with another type`);
 }
 
 const isBound = (bound: unknown): bound is number | null => bound === null || typeof bound === "number";

@@ -62,7 +62,9 @@ export class SqlServer implements Disposable {
         ? unsent("this server ends a statement at every ;, even inside a text")
         : this.#send(line);
     }
-    return isOpen(statement) ? unsent("a text in this statement has no closing quote") : this.#send(statement);
+    return isOpen(statement)
+      ? unsent("a text in this statement has no closing quote")
+      : this.#send(statement);
   }
 
   async #begin(login: ServerAddress["login"]): Promise<void> {

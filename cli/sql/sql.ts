@@ -24,7 +24,7 @@ export function addSql(program: Command): void {
     .argument(
       "[address]",
       `[user:password@]host[:port] of a dbsyncd with --sql, or of the original (default: ${DEFAULT_ADDRESS}); ` +
-      "with TLS sqls://…, followed by #sha256:… to pin the server's key",
+        "with TLS sqls://…, followed by #sha256:… to pin the server's key",
       readSqlAddress,
     )
     .option("--ca <file>", CA_HELP)

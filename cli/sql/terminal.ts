@@ -26,7 +26,10 @@ export interface Conversation {
 }
 
 /** Reads and executes statements until the user ends the session. */
-export async function converse(conversation: Conversation, { input, output }: TerminalStreams): Promise<void> {
+export async function converse(
+  conversation: Conversation,
+  { input, output }: TerminalStreams,
+): Promise<void> {
   const { session, isJson, history } = conversation;
   const reader = new StatementReader();
   const completion = new Completion(session);

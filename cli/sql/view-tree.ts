@@ -45,7 +45,9 @@ export function readViewTree(tree: unknown): ViewQuery | null {
 function readSelect({ fields, from, joins, ...restrictions }: Fields): ViewSelect | null {
   if (classOf(fieldsOf(fields)) !== "AllField") return null;
   const { where, groupBy, limitDebut, limitFin } = restrictions;
-  const isComplete = [where, groupBy, limitDebut, limitFin].every((part) => part === null || part === undefined);
+  const isComplete = [where, groupBy, limitDebut, limitFin].every(
+    (part) => part === null || part === undefined,
+  );
   const source = readSource(from);
   if (!isComplete || source === null) return null;
   const read: ViewSelect["joins"][number][] = [];

@@ -106,9 +106,9 @@ function cureOf(outcome: Extract<Outcome, { status: "failed" }>, isSigned: boole
 function version1Cure(isSigned: boolean): string {
   return isSigned
     ? 'it rejected a signed PING: compare the fingerprint above with "key accepted" in its log. ' +
-      "If they are equal, its database is down. If the log has no such line, the daemon runs without -s"
+        "If they are equal, its database is down. If the log has no such line, the daemon runs without -s"
     : "it rejected an unsigned PING: name the private key (-k, DBSYNC_SIGNKEY, dbsync.signkey). " +
-      "If the daemon runs without -s, its database is down; see its log";
+        "If the daemon runs without -s, its database is down; see its log";
 }
 
 /** Reports that all daemons belong to one cluster. Differences are already reported for the daemons that differ. */
@@ -128,7 +128,8 @@ async function examineOldClocks(
   { statuses, pings }: { statuses: readonly DaemonStatus[]; pings: readonly Outcome[] },
   add: Report,
 ): Promise<void> {
-  const needsTime = (index: number) => statuses[index]?.clockDifference === null && pings[index]?.status === "ok";
+  const needsTime = (index: number) =>
+    statuses[index]?.clockDifference === null && pings[index]?.status === "ok";
   if (!pings.some((_, index) => needsTime(index)) || statuses.some(({ clusterDiffers }) => clusterDiffers))
     return;
   const before = Date.now();

@@ -48,7 +48,8 @@ async function doctor(flags: ClientFlags): Promise<void> {
   else {
     for (const note of notes) printSentence(`(${note})`, "plain");
     if (firstFix !== null) printSentence(`First fix: ${firstFix}`, "head");
-    else printSentence(notes.length === 0 ? "All checks passed." : "All checks that could run passed.", "good");
+    else
+      printSentence(notes.length === 0 ? "All checks passed." : "All checks that could run passed.", "good");
   }
   // An unusable configuration or key has already set its exit code.
   if (worst?.grade === "FAIL") process.exitCode ??= EXIT.failed;

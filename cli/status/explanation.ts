@@ -15,9 +15,9 @@ const TABLES: readonly (readonly [title: string, columns: readonly Column<never>
 
 /** Returns the description. @param columns  the maximum width of lines */
 export function explanation(columns: number): string {
-  return TABLES.map(([title, described]) => `${painted(title, "head")}\n${columnLines(described, columns)}`).join(
-    "\n",
-  );
+  return TABLES.map(
+    ([title, described]) => `${painted(title, "head")}\n${columnLines(described, columns)}`,
+  ).join("\n");
 }
 
 /** Formats a line for each column of a table. */

@@ -104,7 +104,9 @@ export function withTimeline(
       (reason) => reason !== null,
     );
   const still = daemon.progress.some(({ text }) => text === INCOMPLETE) ? standingStill(timeline, now) : null;
-  const continuing = daemon.progress.filter((one) => !hasFailed(one) && (still === null || one.text !== INCOMPLETE));
+  const continuing = daemon.progress.filter(
+    (one) => !hasFailed(one) && (still === null || one.text !== INCOMPLETE),
+  );
   const stuck = still === null || daemon.progress.some(hasFailed) ? [] : [still];
   const problems = [...daemon.problems, ...stuck, ...found.problems];
   const remarks = [...daemon.remarks, ...found.remarks];
@@ -128,7 +130,9 @@ export async function readStatus(settings: Settings): Promise<DaemonStatus[]> {
     const found = clusterOf(greeting);
     const clusterDiffers = found !== null && found !== expected;
     const other =
-      cluster === "" ? "but most daemons belong to another one" : `not to ${short(cluster)}, as the option cluster requires`;
+      cluster === ""
+        ? "but most daemons belong to another one"
+        : `not to ${short(cluster)}, as the option cluster requires`;
     const foreign = clusterDiffers
       ? problem(`it belongs to the cluster ${short(found)}, ${other}`, CLUSTER_CURE)
       : null;

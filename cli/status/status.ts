@@ -38,10 +38,7 @@ export function addStatus(program: Command): void {
   )
     .argument("[url]", "not used: name the daemons with -s", refuseUrl)
     .usage("[options]")
-    .option(
-      "--watch",
-      "update every 2 s until q or Ctrl-C; a terminal is redrawn, other output is appended",
-    )
+    .option("--watch", "update every 2 s until q or Ctrl-C; a terminal is redrawn, other output is appended")
     .addOption(
       new Option(
         "--wait [seconds]",

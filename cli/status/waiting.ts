@@ -48,5 +48,7 @@ export function showWaiting({ servers, key, envelope }: Settings, stream: WriteS
 function stateOf(greeting: Greeting): string {
   if (greeting.kind !== "hello") return greeting.kind === "closed" ? "speaks only version 1" : "not reached";
   const { state, members } = greeting.hello;
-  return members ? `${state}, connected with ${members} other${members === 1 ? "" : "s"}` : `${state}, connected with no other daemon`;
+  return members
+    ? `${state}, connected with ${members} other${members === 1 ? "" : "s"}`
+    : `${state}, connected with no other daemon`;
 }

@@ -14,7 +14,10 @@ export function listLine(daemons: readonly DaemonStatus[]): string | null {
   const listed = seen.filter((member) => member.listed === true);
   const connected = listed.filter(({ connection }) => connection === "connected" || connection === "self");
   // A daemon that reported is connected, even if it is not in its own list of peers.
-  const connectedNames = new Set([...connected.map(nameOf), ...members.flatMap(({ daemon }) => daemon ?? [])]);
+  const connectedNames = new Set([
+    ...connected.map(nameOf),
+    ...members.flatMap(({ daemon }) => daemon ?? []),
+  ]);
   const disconnected = addressesOf(listed.filter((member) => !connectedNames.has(nameOf(member))));
   const unlisted = addressesOf([
     ...seen.filter((member) => member.listed === false),

@@ -33,14 +33,15 @@ export function addTop(program: Command): void {
       ),
   )
     .addOption(
-      new Option("--every <seconds>", `time between two updates (default: ${EVERY_SECONDS})`).argParser((text) =>
-        Math.max(1, readCount(text, "Seconds are")),
+      new Option("--every <seconds>", `time between two updates (default: ${EVERY_SECONDS})`).argParser(
+        (text) => Math.max(1, readCount(text, "Seconds are")),
       ),
     )
     .addOption(
-      new Option("--rounds <number>", "exit after this number of updates (default: run until q or Ctrl-C)").argParser(
-        (text) => Math.max(1, readCount(text, "Rounds are")),
-      ),
+      new Option(
+        "--rounds <number>",
+        "exit after this number of updates (default: run until q or Ctrl-C)",
+      ).argParser((text) => Math.max(1, readCount(text, "Rounds are"))),
     )
     .option("--explain", "describe each column, without contacting a daemon")
     .option(

@@ -3,7 +3,7 @@ import type { ReplicaFigures } from "../../cluster/history/replica-figures.js";
 import type { Sample } from "../../net/admin/metric.js";
 import type { Figure, FigureTable } from "../../protocol/figures/figure.js";
 import { MEMBER_FIGURES, MIRROR_FIGURES, TIMELINE_FIGURES } from "../../protocol/figures/timeline-figures.js";
-import { type ValueRow, samplesOf } from "./metric-row.js";
+import { samplesOf, type ValueRow } from "./metric-row.js";
 
 const MILLISECONDS = 1000;
 

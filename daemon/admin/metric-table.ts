@@ -112,8 +112,10 @@ export const METRICS: Readonly<Record<string, MetricRow>> = {
     "refused",
     "Envelopes of messages from members that had no valid signature, were too old or were not permitted.",
   ),
-  dbsyncd_member_connected: perMember("gauge", "1 while the member is connected, otherwise 0.", ({ connection }) =>
-    Number(connection === "connected"),
+  dbsyncd_member_connected: perMember(
+    "gauge",
+    "1 while the member is connected, otherwise 0.",
+    ({ connection }) => Number(connection === "connected"),
   ),
   ...MEMBER_METRICS,
   ...MIRROR_STATES,

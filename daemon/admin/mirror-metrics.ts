@@ -1,6 +1,6 @@
 /** Metrics of the state of the mirror; figure-metrics.ts has its counts. */
 import type { MirrorReport } from "../../protocol/figures/timeline-figures.js";
-import { type ValueRow, samplesOf } from "./metric-row.js";
+import { samplesOf, type ValueRow } from "./metric-row.js";
 
 /** Returns a metric with a single number, absent without a mirror. */
 function ofMirror(type: ValueRow["type"], help: string, read: (figures: MirrorReport) => number): ValueRow {

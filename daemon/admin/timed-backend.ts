@@ -51,7 +51,9 @@ export class TimedBackend implements Backend {
     return this.#timed(this.#environment.uptime(), this.#backend.execute(...parameters));
   }
 
-  executeTogether(...parameters: Parameters<Backend["executeTogether"]>): ReturnType<Backend["executeTogether"]> {
+  executeTogether(
+    ...parameters: Parameters<Backend["executeTogether"]>
+  ): ReturnType<Backend["executeTogether"]> {
     return this.#timed(this.#environment.uptime(), this.#backend.executeTogether(...parameters));
   }
 

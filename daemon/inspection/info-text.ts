@@ -50,7 +50,10 @@ function ownFields(daemon: InspectedDaemon): Fields {
   const { health, failure, metrics } = daemon;
   const { version, backends } = health();
   const reason = failure();
-  const backendFields = backends.map(({ name, up }, index) => [`backend${index}`, `up=${Number(up)},name=${name}`]);
+  const backendFields = backends.map(({ name, up }, index) => [
+    `backend${index}`,
+    `up=${Number(up)},name=${name}`,
+  ]);
   const counts = daemon.keys()?.keyCounts.reduce((sum, { keys }) => sum + keys, 0);
   return {
     dbsync_version: version,

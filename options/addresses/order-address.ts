@@ -13,7 +13,8 @@ export interface OrderAddress {
   readonly replicas: number;
 }
 
-const FORM = "nats://host:4222/stream, tls://…, several hosts separated by commas, optionally followed by ?replicas=3";
+const FORM =
+  "nats://host:4222/stream, tls://…, several hosts separated by commas, optionally followed by ?replicas=3";
 const DEFAULT_PORT = 4222;
 const PORT_MAX = 65535;
 const PARTS =
@@ -53,6 +54,8 @@ function decoded(text: string): string {
   try {
     return decodeURIComponent(text);
   } catch {
-    throw new RangeError("In a user or a password each % must be followed by two hexadecimal digits (write % itself as %25).");
+    throw new RangeError(
+      "In a user or a password each % must be followed by two hexadecimal digits (write % itself as %25).",
+    );
   }
 }

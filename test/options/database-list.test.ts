@@ -1,11 +1,11 @@
-/** Tests the text of -d. */
+/** Tests the parsing of -d. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parseSpecifications } from "../../options/database-list.js";
 
 const plain = { kind: "redis", db: 0, username: null, password: null, tls: false };
 
-test("php-dbsync's form names host and port, IPv6 in brackets", () => {
+test("php-dbsync's form contains host and port, with brackets for IPv6", () => {
   assert.deepEqual(parseSpecifications("redis:127.0.0.1:6379"), [
     { ...plain, name: "redis:127.0.0.1:6379", host: "127.0.0.1", port: 6379 },
   ]);
@@ -14,12 +14,12 @@ test("php-dbsync's form names host and port, IPv6 in brackets", () => {
   ]);
 });
 
-test("several databases keep their order, blanks around commas do not matter", () => {
+test("several databases keep their order, and spaces around commas are ignored", () => {
   const names = parseSpecifications("redis:b:2, memory,redis:a:1").map(({ name }) => name);
   assert.deepEqual(names, ["redis:b:2", "memory", "redis:a:1"]);
 });
 
-test("a URL brings user, password, number and TLS; its name has no password", () => {
+test("a URL contains user, password, number and TLS, and its name contains no password", () => {
   assert.deepEqual(parseSpecifications("rediss://me:s%2Cc%40@db.example:7000/5"), [
     {
       kind: "redis",
@@ -37,7 +37,7 @@ test("a URL brings user, password, number and TLS; its name has no password", ()
   ]);
 });
 
-test("daemons to sign for are one database, and their list is a client's", () => {
+test("daemons behind a sidecar are one database, with the form of a client's servers", () => {
   const list = "127.0.0.1:1111,dbsyncs://db2:1111#sha256:ab";
   assert.deepEqual(parseSpecifications(`dbsync:${list}`), [
     { kind: "dbsync", name: `dbsync:${list}`, servers: list },
@@ -52,7 +52,7 @@ test("daemons to sign for are one database, and their list is a client's", () =>
   );
 });
 
-test("a cluster, and sentinels with their master's name, are one database of several servers", () => {
+test("a cluster, and sentinels with the name of their master, are one database of several servers", () => {
   const nodes = [
     { host: "a", port: 1 },
     { host: "::1", port: 2 },
@@ -134,7 +134,7 @@ for (const [text, problem] of [
   ["redis://u:%zz@h:1", /^"redis:\/\/\*\*\*@h:1": a % in a user or a password is written %25/],
   ["redis:h:1,redis:h:1", /"redis:h:1" is named twice/],
 ] as const) {
-  test(`${JSON.stringify(text)} names no databases`, () => {
+  test(`${JSON.stringify(text)} is not a list of databases`, () => {
     assert.throws(() => parseSpecifications(text), { name: "RangeError", message: problem });
   });
 }

@@ -42,7 +42,8 @@ const change = (add: string, leave = "", other: Partial<Change> = {}): Change =>
   ...other,
 });
 
-const next = (views: readonly MemberView[], requested: Change) => nextMembers(views, headsOf(views), requested).list;
+const next = (views: readonly MemberView[], requested: Change) =>
+  nextMembers(views, headsOf(views), requested).list;
 
 const first = listAfter([], { add: "ABC" });
 const less = listAfter([first], { leave: "C" });
@@ -100,8 +101,18 @@ test("a repeated command reports the unchanged list, and signs nothing", () => {
 
 const seen = { id: hex("C"), address: "c:1111", connection: "connected", key: null };
 const refused: readonly (readonly [string, readonly MemberView[], Change, RegExp])[] = [
-  ["a first list with a removal", [view("A", [])], change("", "C"), /there is no member list.*members add ADDRESS/],
-  ["a list without a present member", [view("A", [], { peers: [seen] })], change("A"), /c:1111 .* name it too/],
+  [
+    "a first list with a removal",
+    [view("A", [])],
+    change("", "C"),
+    /there is no member list.*members add ADDRESS/,
+  ],
+  [
+    "a list without a present member",
+    [view("A", [], { peers: [seen] })],
+    change("A"),
+    /c:1111 .* name it too/,
+  ],
   [
     "an id that was left out",
     [view("A", [less])],
@@ -187,7 +198,12 @@ const refused: readonly (readonly [string, readonly MemberView[], Change, RegExp
     change("AB"),
     /only 1 of the 2 .* no list yet/,
   ],
-  ["the current list again if there is none", [view("A", [])], change("", "", { isAnew: true }), /there is no member list/],
+  [
+    "the current list again if there is none",
+    [view("A", [])],
+    change("", "", { isAnew: true }),
+    /there is no member list/,
+  ],
   ["to merge one list", [view("A", [first])], change(""), /nothing is to be merged/],
 ];
 for (const [name, views, requested, reason] of refused)

@@ -28,7 +28,8 @@ test("a list that an administrator has signed is proved, with date and key", () 
 });
 
 test("an invented list is not proved by other envelopes of a daemon", () => {
-  const doubtOf = (text: string, proofParts: readonly string[]) => reportedList(text, proofParts, verifies)?.doubt;
+  const doubtOf = (text: string, proofParts: readonly string[]) =>
+    reportedList(text, proofParts, verifies)?.doubt;
   const list = ["CLUSTER", "MEMBERS", made];
   for (const proofParts of [
     [],

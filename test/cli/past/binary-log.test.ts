@@ -29,7 +29,10 @@ test("log, blame and get --at preserve bytes that are not text", async () => {
   }
   const at = String(Date.now());
   assert.equal(await outputOf("get", "--at", at, "k"), '"\\x00\\xff\\x80A"\n');
-  assert.deepEqual((JSON.parse(await outputOf("get", "--at", at, "--json", "k")) as { value: unknown }).value, {
-    base64,
-  });
+  assert.deepEqual(
+    (JSON.parse(await outputOf("get", "--at", at, "--json", "k")) as { value: unknown }).value,
+    {
+      base64,
+    },
+  );
 });

@@ -163,7 +163,11 @@ test("--all writes the letters that are certain to be missing in order, and skip
 
 test("a letter with an unknown outcome is not sent again without --anyway", async () => {
   const unreachable = await writeAgain(shortId(wrong), "-s", await refusingAddress(), "--timeout", "500");
-  assert.deepEqual([unreachable.code, /not written: /.test(unreachable.stdout)], [1, true], unreachable.stdout + unreachable.stderr);
+  assert.deepEqual(
+    [unreachable.code, /not written: /.test(unreachable.stdout)],
+    [1, true],
+    unreachable.stdout + unreachable.stderr,
+  );
   const folder = new LettersFolder(data);
   const letter = folder.list().letters.at(-1) ?? assert.fail();
   assert.equal(letter.state, "waiting");

@@ -61,7 +61,9 @@ test("a line of JSON describes a key, with base64 for bytes that are not text", 
   const lines = stdout.trimEnd().split("\n");
   assert.equal(lines.length, 607);
   type Line = { key: unknown; type: string; expires: number | null; value: unknown };
-  const entries = lines.map((line) => JSON.parse(line) as Line).filter(({ key }) => !/^key:/.test(String(key)));
+  const entries = lines
+    .map((line) => JSON.parse(line) as Line)
+    .filter(({ key }) => !/^key:/.test(String(key)));
   const base64 = BYTES.toString("base64");
   const values = Object.fromEntries(entries.map(({ key, value }) => [JSON.stringify(key), value]));
   assert.deepEqual(values, {

@@ -53,7 +53,7 @@ class Replicating implements AsyncDisposable {
   async prints(text: RegExp): Promise<void> {
     await until(async () => text.test(this.output) || this.code !== null);
     if (this.code !== null) await this.ended;
-    assert.match(this.output, what);
+    assert.match(this.output, text);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -180,7 +180,10 @@ describe("dbsync import --replicate", () => {
       await replicating.ended;
       assert.equal(replicating.code, 0, replicating.output);
       assert.equal(await contentsOf(resp), await contentsOf(redis.port));
-      const [sourceLength, targetLength] = [await textOf(redis.port, "XLEN", "x"), await textOf(resp, "XLEN", "x")];
+      const [sourceLength, targetLength] = [
+        await textOf(redis.port, "XLEN", "x"),
+        await textOf(resp, "XLEN", "x"),
+      ];
       assert.equal(targetLength, sourceLength);
     } finally {
       await source.call("ACL", "SETUSER", "default", "+dump");

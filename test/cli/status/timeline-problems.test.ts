@@ -191,11 +191,7 @@ const progress: readonly (readonly [string, Partial<TimelineStatus>, RegExp])[] 
     { taking: { from: "10.0.0.2:1111", received: 5, total: 9 } },
     /takes a snapshot from 10\.0\.0\.2:1111: 5 of 9 bytes; its log/,
   ],
-  [
-    "a member that is incomplete",
-    withMember({ state: "catching-up" }),
-    /is catching up; that daemon's log/,
-  ],
+  ["a member that is incomplete", withMember({ state: "catching-up" }), /is catching up; that daemon's log/],
   ["much that is on the way", withMember({ lag: 9000, behind: 9000 }), /18000 envelopes are on their way/],
   [
     "a member that cannot be reached in the first minute of a daemon",
