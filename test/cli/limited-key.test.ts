@@ -17,7 +17,7 @@ after(() => cluster[Symbol.asyncDispose]());
 test("ping with a key that may not PING counts the daemon as reachable", async () => {
   const { code, stdout } = await cluster.run(["ping", "-k", "web.pem"]);
   assert.equal(code, 0);
-  const line = String.raw`127\.0\.0\.1:\d+: ok, \d+\.\d ms, and it knows the key, whose rules do not permit PING\n`;
+  const line = String.raw`127\.0\.0\.1:\d+: ok, \d+\.\d ms; the daemon accepts the key, but its rules do not permit PING\n`;
   assert.match(stdout, new RegExp(`^${line}${line}$`));
 });
 
@@ -28,7 +28,7 @@ test("doctor with a key that may not PING reports that the signature is accepted
     stdout,
     /OK +127\S+: knows the key and accepts the signature \(version 2\), .*do not permit PING/,
   );
-  assert.match(stdout, /\nAll is well\.\n$/);
+  assert.match(stdout, /\nAll checks passed\.\n$/);
 });
 
 test("bench with a key that may not PING runs commands that the key permits", async () => {
@@ -56,7 +56,7 @@ test("doctor checks each of two servers that belong to different clusters", asyn
   for (const server of [one.servers, two.servers])
     assert.match(
       stdout,
-      new RegExp(`FAIL +${server}: it is of the cluster [\\da-f]{12}, not of that of most daemons`),
+      new RegExp(`FAIL +${server}: it belongs to the cluster [\\da-f]{12}, but most daemons belong to another one`),
     );
   assert.match(stdout, /\nFirst fix: .*--cluster-name\n$/);
   const json = await cluster.run(["doctor", "--json", "-k", "app.pem", "-s", servers]);

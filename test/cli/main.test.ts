@@ -45,7 +45,7 @@ describe("dbsync send", () => {
       const [name = ""] = (late[0] as string).split("=");
       const { code, stdout, stderr } = await run(server.address, "send", "SADD", "tags", "red", ...late);
       assert.deepEqual({ code, stdout }, { code: 2, stdout: "" });
-      assert.ok(stderr.includes(`option '${name}' comes after the command: options come before it`), stderr);
+      assert.ok(stderr.includes(`the option '${name}' must come before the command`), stderr);
       assert.deepEqual(server.commands, []);
       await run(server.address, "send", "SADD", "tags", "red", "--", ...late);
       await run(server.address, "send", "--", "SADD", "tags", "red", ...late);
@@ -215,7 +215,7 @@ describe("dbsync send", () => {
 describe("dbsync ping", () => {
   test("reports a missing key if daemons close the connection after an unsigned command, like dbsync send", async () => {
     await using refusing = await FakeServer.start("close on request");
-    const hint = /\nWhat to do: no private key is named.*-k private\.pem/;
+    const hint = /\nWhat to do: the command was sent unsigned.*-k private\.pem/;
     for (const [word, ...rest] of [["ping"], ["send", "GET", "k"], ["send", "--all", "GET", "k"]] as const) {
       const unsigned = await run(refusing.address, word, ...rest);
       assert.equal(unsigned.code, 1);
@@ -294,7 +294,7 @@ describe("dbsync doctor", () => {
     assert.match(stdout, /resolved, reached, speaks version 1\n/);
     assert.match(stdout, /accepts the signature \(version 1\), \d/);
     assert.match(stdout, /its clock is \d+ ms /);
-    assert.match(stdout, /\nAll is well\.\n$/);
+    assert.match(stdout, /\nAll checks passed\.\n$/);
   });
 
   test("names the first thing to fix and exits with 1", async () => {

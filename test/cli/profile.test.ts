@@ -91,7 +91,7 @@ describe("dbsync profile", () => {
     const script = await dbsync(["get", "k"]);
     assert.deepEqual([script.stdout, script.stderr], ["1\n", line("prod", cluster.daemons.servers)]);
     const status = await dbsync(["status"]);
-    assert.match(status.stdout, /\n\(by the profile prod\)\n$/);
+    assert.match(status.stdout, /\n\(using the profile prod\)\n$/);
     assert.equal(JSON.parse((await dbsync(["status", "--json"])).stdout).profile, "prod");
     assert.match((await dbsync(["doctor"])).stdout, /servers: .*\(from the profile prod\)/);
   });

@@ -87,7 +87,7 @@ describe("dbsync log", () => {
     assert.equal(stdout.match(/INCR visits/g)?.length, 2);
     assert.equal(stdout.match(/\n/g)?.length, 2);
     const limited = await asRoot("log", "--limit", "1");
-    assert.match(limited.stdout, /RPUSH list a b {2}→ 2\n4 older ones are left out; --limit shows more\.\n$/);
+    assert.match(limited.stdout, /RPUSH list a b {2}→ 2\n4 older commands are left out; --limit shows more\.\n$/);
     const none = await asRoot("log", "--to", "-1h");
     assert.equal(none.stdout, "Nothing was recorded in that time.\n");
   });
@@ -121,7 +121,7 @@ describe("dbsync log", () => {
     assert.match(without.stderr, /What to do: start the daemon with --data DIR, or with --peer/);
     const wrong = await asRoot("log", "--from", "2h");
     assert.equal(wrong.code, 2);
-    assert.match(wrong.stderr, /--from is "2h", allowed: a time before now as -30m/);
+    assert.match(wrong.stderr, /--from is "2h", allowed: a time before now such as -30m/);
   });
 
   test("queries the next daemon if one does not answer", async () => {
@@ -178,7 +178,7 @@ describe("dbsync get --at", () => {
   test("refuses a date in the future", async () => {
     const { code, stderr } = await asRoot("get", "--at", "2100-01-01", "visits");
     assert.equal(code, 2);
-    assert.match(stderr, /which is 2100-01-01 00:00:00Z, and it is .*: it is not known .*leave out --at/);
+    assert.match(stderr, /which is 2100-01-01 00:00:00Z\. That is in the future: .*leave out --at/);
   });
 });
 
@@ -204,7 +204,7 @@ describe("dbsync status", () => {
     assert.equal(code, 0);
     assert.doesNotMatch(stdout, /TIMELINE OF/);
     assert.match(stdout, /\n\(daemons report software, memory, timelines and members to administrators/);
-    assert.match((await run("doctor", "-k", "app.pem")).stdout, /\nAll checks that ran passed\.\n$/);
+    assert.match((await run("doctor", "-k", "app.pem")).stdout, /\nAll checks that could run passed\.\n$/);
     assert.doesNotMatch((await plain.run(["status"])).stdout, /administrators/);
   });
 
@@ -280,7 +280,7 @@ describe("a disconnected daemon and its folder", () => {
     assert.equal(code, 0);
     assert.match(stdout, /^entries +8, 0 of them on keys, /);
     assert.match(stdout, /\nunits +7 applied, 1 error, 0 denied, 0 unmet, 0 malformed\nsignatures +8 hold\n/);
-    assert.match(stdout, /\nAll is well\.\n$/);
+    assert.match(stdout, /\nNo faults\.\n$/);
     const [one, two] = [await verify("one", "--json"), await verify("two", "--json")];
     assert.equal(JSON.parse(one.stdout).state, JSON.parse(two.stdout).state);
   });

@@ -106,7 +106,7 @@ describe("dbsync status", () => {
     assert.equal(result.code, 1);
     assert.match(
       result.stdout,
-      /^WARN {2}\S+: it speaks version 2, and is sent version 1; take that out of versions/m,
+      /^WARN {2}\S+: it speaks version 2, but commands are sent to it as version 1; remove version 1 from the option versions/m,
     );
     assert.doesNotMatch((await run("status", "-s", one, "-k", "app.pem")).stdout, /version 2, and/);
   });

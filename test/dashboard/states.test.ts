@@ -114,7 +114,7 @@ test("a temporary state is grey, and title, icon and state show no fault", {
   assert.deepEqual(await tab.run(classes), ["badge warn", "quiet"]);
   assert.match(String(await tab.run("document.title")), /^… 1 under way · /);
   assert.match(String(await tab.run(`document.getElementById("icon").href`)), /\/icon\.svg$/);
-  assert.match(String(await tab.run(textOf("problems"))), /ends by itself\. If it does not: see its log\./);
+  assert.match(String(await tab.run(textOf("problems"))), /This is temporary\. If it does not end: see its log\./);
   await examine(tab, "catching up");
   await send(tab, { ...frame, problems: [catchingUp, failed] });
   assert.deepEqual(await tab.run(classes), ["badge warn", "bad", "quiet"]);

@@ -165,7 +165,7 @@ describe("a mirrored daemon", { skip }, () => {
     await redis.stop();
     const failed = await repair("--timeout", "5000");
     assert.equal(failed.code, 1);
-    assert.match(failed.stderr, /redis:127\.0\.0\.1:\d+ is not written to: |No daemon answered/);
+    assert.match(failed.stderr, /redis:127\.0\.0\.1:\d+ cannot be written: |No daemon answered/);
     redis = await startServer();
     const mended = await repair("--json");
     assert.equal(mended.code, 0, mended.stderr);

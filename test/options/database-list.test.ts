@@ -98,17 +98,17 @@ for (const [text, problem] of [
   ["redis-cluster:main@a:1", /a cluster has no name/],
   [
     "redis-cluster://me:secret@a:1/3",
-    /^"redis-cluster:\/\/\*\*\*@a:1\/3": a Redis Cluster has database 0 only/,
+    /^"redis-cluster:\/\/\*\*\*@a:1\/3": a Redis Cluster has only database 0/,
   ],
   ["redis-sentinel:a:1", /the master's name is missing/],
   ["redis-cluster://me:s@a:1?x=1", /a cluster has no settings after a question mark/],
   [
     "redis-sentinel:main@a:1?x=1&sentinel-password=secret",
-    /^"redis-sentinel:main@a:1\?x=1&sentinel-password=\*\*\*": "x" is no setting with a value/,
+    /^"redis-sentinel:main@a:1\?x=1&sentinel-password=\*\*\*": "x" is not a setting with a value/,
   ],
   [
     "redis-sentinel:main@a:1?sentinel-password=sec&ret",
-    /^"redis-sentinel:main@a:1\?sentinel-password=\*\*\*": the text after the sentinel-password is no setting/,
+    /^"redis-sentinel:main@a:1\?sentinel-password=\*\*\*": the text after the sentinel-password is not a setting/,
   ],
   [
     "redis-sentinel:main@a:1?sentinel-password=sec@ret",
@@ -131,7 +131,7 @@ for (const [text, problem] of [
   ["redis:h:99999", /from 1 to 65535/],
   ["redis://user:secret@h:1/x", /^"redis:\/\/\*\*\*@h:1\/x" is not/],
   ["redis://u:secret@h:99999", /^"redis:\/\/\*\*\*@h:99999" is no URL/],
-  ["redis://u:%zz@h:1", /^"redis:\/\/\*\*\*@h:1": a % in a user or a password is written %25/],
+  ["redis://u:%zz@h:1", /^"redis:\/\/\*\*\*@h:1": write a % in a user or a password as %25/],
   ["redis:h:1,redis:h:1", /"redis:h:1" is named twice/],
 ] as const) {
   test(`${JSON.stringify(text)} is not a list of databases`, () => {

@@ -93,7 +93,7 @@ const REFUSED: readonly [args: readonly string[], code: number, stderr: RegExp][
   [["-d", "dbsync:127.0.0.1:1", "--key", "k", "--policy", "best"], 2, /Expected first, majority/],
   [["-d", "dbsync:127.0.0.1:1", "--key", "k", "-s", publicKey], 2, /leave out -s and --root-key/],
   [["-d", "dbsync:127.0.0.1:1", "--key", "k", "--data", "d"], 2, /leave out --data, --peer and --order/],
-  [["--key", "private.pem"], 2, /--key is for a daemon that signs for clients: give -d dbsync/],
+  [["--key", "private.pem"], 2, /--key is for a daemon that signs for clients: add -d dbsync/],
   [["-s", "nowhere.pem"], 1, /nowhere\.pem does not exist/],
   [["-s", publicKey, "--allow-unsigned"], 2, /exclude each other/],
   [["--root-key", "nowhere.pem"], 1, /--root-key: .*nowhere\.pem does not exist/],
@@ -103,10 +103,10 @@ const REFUSED: readonly [args: readonly string[], code: number, stderr: RegExp][
     /the same key .*\. Give it to -s or to --root-key, not both/,
   ],
   [["--cluster-name", ""], 2, /Expected a name of 1 to 128 characters/],
-  [["--window", "30s"], 2, /Expected two times with a comma between/],
+  [["--window", "30s"], 2, /Expected two times separated by a comma/],
   [["--window", "30s,1ms"], 2, /Expected 100ms to 10m/],
   [["--require", "v3"], 2, /Allowed choices are v1, v2/],
-  [["--ws", "0"], 2, /--ws takes signed commands only, .*: give -s public\.pem/],
+  [["--ws", "0"], 2, /--ws accepts only signed commands, .*: add -s public\.pem/],
   [["--compat", "mysql"], 2, /Allowed choices are php-dbsync/],
   [["--idle-timeout", "soon"], 2, /Expected a number of seconds/],
   [["--idle-timeout", "1ms"], 2, /Expected 50ms to 24h/],
@@ -133,7 +133,7 @@ const REFUSED: readonly [args: readonly string[], code: number, stderr: RegExp][
   [
     ["-s", publicKey, "--cluster-secret", "x"],
     2,
-    /--cluster-secret is for daemons that have peers: give --peer/,
+    /--cluster-secret is for daemons with peers: add --peer/,
   ],
   [
     ["-s", publicKey, "--peer", "db2:1", "--cluster-secret", "nowhere.secret"],
@@ -150,7 +150,7 @@ const REFUSED: readonly [args: readonly string[], code: number, stderr: RegExp][
     2,
     /is a folder; expected a cluster's secret/,
   ],
-  [["-s", publicKey, "--peer", "db2:1", "--v1", "local"], 2, /its peers would differ for ever/],
+  [["-s", publicKey, "--peer", "db2:1", "--v1", "local"], 2, /its peers would differ permanently/],
   [["-s", publicKey, "--data", "d", "--v1", "local"], 2, /would lose them when it stops.*gateway, or off/],
   [["-s", publicKey, "--v1", "gateway"], 2, /needs --data, --peer or --order/],
   [["-s", publicKey, "--require", "v2", "--v1", "gateway", "--data", "d"], 2, /exclude each other/],
@@ -179,7 +179,7 @@ const REFUSED: readonly [args: readonly string[], code: number, stderr: RegExp][
   [["--retain", "30s"], 2, /Expected forever, 1 to 36500 days, or a time such as 12h or 90m/],
   [["-s", publicKey, "--peer", "db2:1", "--retain", "3"], 2, /--retain is about the data folder/],
   [["-s", publicKey, "--data", "d", "--tail-seconds", "20"], 2, /--tail-seconds is shorter than --window/],
-  [["--maxmemory", "1GiB", "-d", "redis:127.0.0.1:1"], 2, /bound that of the server of -d/],
+  [["--maxmemory", "1GiB", "-d", "redis:127.0.0.1:1"], 2, /set the limit on the server of -d/],
   [["--maxmemory-policy", "allkeys-random"], 2, /needs a limit: add --maxmemory/],
   [
     ["--maxmemory-policy", "allkeys-best", "--maxmemory", "1GiB"],
@@ -189,15 +189,15 @@ const REFUSED: readonly [args: readonly string[], code: number, stderr: RegExp][
   [
     ["-s", publicKey, "--data", "d", "--maxmemory", "1GiB", "--maxmemory-policy", "volatile-ttl"],
     2,
-    /would drop keys here and nowhere else/,
+    /would drop keys only on this daemon/,
   ],
   [["--json", "localhost:8888"], 2, /Expected a port from 0 to 65535, or an IP address before it/],
-  [["--json-replica", "old:8888"], 2, /passes on what JSON clients write: give --json too/],
+  [["--json-replica", "old:8888"], 2, /forwards the writes of JSON clients: add --json/],
   [["--json", "--json-replica", "old"], 2, /Expected host:port, such as db1:8888\.$/m],
   [
     ["--json", "--json-replica", "dbsyncs://old:1"],
     2,
-    /Expected host:port: the original knows no encryption/,
+    /Expected host:port; the original server has no encryption/,
   ],
   [["--json", "--json-replica", "old:1,old:1"], 2, /A server is named twice/],
   [
@@ -242,7 +242,7 @@ const BAD_FILES: readonly [text: string, stderr: RegExp][] = [
   ['bind = "::1', /line 1, column \d+: the quote \("\) after the text is missing\. Write bind = "::1"$/],
   ["port = 1\nbind = '::1\nclose = true", /line 2, column \d+: the quote \('\) .*Write bind = '::1'$/],
   ["bind = ::1 # mine", /line 1, column \d+: text must be in quotes\. Write bind = "::1"$/],
-  ["idle-timeout = 5m", /text is written in quotes\. Write idle-timeout = "5m"$/],
+  ["idle-timeout = 5m", /text must be in quotes\. Write idle-timeout = "5m"$/],
   ["port 3", /line 1, column \d+: illegal character in key\. Write name = value\.$/],
   ["port =", /dbsyncd\.toml, line 1, column \d+: /],
   ['port = "abc"', /dbsyncd\.toml, line 1: port = "abc": Expected a number from 0 to 65535/],
@@ -372,7 +372,7 @@ test("--help shows at most twelve options, --help-all shows all, and --version s
   assert.ok(options(short.stdout) <= 12, short.stdout);
   assert.ok(options(all.stdout) >= 20, all.stdout);
   assert.match(all.stdout, /\nLimits:\n[\s\S]*--max-request-bytes <bytes>[\s\S]*\nLog:\n/);
-  assert.match(short.stdout, /Exit codes: 0 stopped cleanly, 1 could not start .*, 2 usage/);
+  assert.match(short.stdout, /Exit codes: 0 stopped normally, 1 could not start .*, 2 wrong usage/);
   assert.deepEqual([short.code, all.code], [0, 0]);
   for (const line of breakHelp(short.stdout, 80).split("\n")) assert.ok(line.length <= 80, line);
   assert.match((await runDaemon(["--version"])).stdout, /^\d+\.\d+\.\d+\n$/);
@@ -431,12 +431,12 @@ test("the last line of a start reports that the daemon is ready, with a command 
   assert.match(logged.msg, /-k private\.pem PING$/);
   await using unsigned = await startDaemon(["--data", join(folder, "unsigned"), "--resp", "0"]);
   const keyless = await unsigned.logged((line) => line.msg.startsWith("ready"));
-  assert.match(keyless.msg, /^ready for clients that do not sign; signed commands need -s or --root-key/);
+  assert.match(keyless.msg, /^ready for clients that do not sign; to accept signed commands, set -s or --root-key/);
   await using fetching = await startDaemon([
     ...["--json", "0", "--json-replica", `127.0.0.1:${await freePort()}`],
   ]);
   const early = await fetching.logged(({ msg }) => / try: /.test(msg));
-  assert.match(early.msg, /^started, but not yet ready for JSON clients; try: dbsync send /);
+  assert.match(early.msg, /^started, but not ready for JSON clients yet; try: dbsync send /);
 });
 
 test("an unsigned daemon on all addresses starts if that is permitted", async () => {

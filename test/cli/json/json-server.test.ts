@@ -267,7 +267,7 @@ describe("dbsync import", () => {
     await call(daemon, "DOC.CREATE", "users");
     const refused = await importing(fake.port, [daemon]);
     assert.equal(refused.code, 1);
-    assert.match(refused.stderr, /a document "users" already; --replace drops it first/);
+    assert.match(refused.stderr, /already have a document "users"; --replace drops it first/);
     assert.equal(await call(daemon, "DOC.COUNT", "users"), 0);
     assert.equal((await importing(fake.port, [daemon], "--replace")).code, 0);
     assert.equal(await call(daemon, "DOC.COUNT", "users"), ENTRIES);

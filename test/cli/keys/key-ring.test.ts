@@ -86,7 +86,7 @@ test("key rings are equal in any order, and differences are reported for each da
   assert.deepEqual(differenceLines(differencesOf(others)), [
     "ab (x): at one label x",
     "ab (x): at two label z",
-    "cd (y): not known to one",
+    "cd (y): unknown to one",
   ]);
   assert.throws(() => ringsOf([failed]), /disconnected/);
 });

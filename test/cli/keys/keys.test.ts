@@ -157,7 +157,7 @@ describe("dbsync keys with a daemon that is down or of version 1", () => {
     await keys("rules", "-s", one?.servers ?? "", "late", "+@read", "~*");
     const { code, stdout } = await keys("list");
     assert.equal(code, 1);
-    assert.match(stdout, /\nThe daemons' lists differ; this is the first one's\./);
+    assert.match(stdout, /\nThe daemons' lists differ\. This is the list of the first daemon;/);
     assert.match(stdout, /\n[\da-f]{16} \(late\): at 127\.0\.0\.1:\d+ rules \+@read ~\*\n/);
     const json = JSON.parse((await keys("list", "--json")).stdout) as { differences: { label: string }[] };
     assert.deepEqual(
@@ -172,7 +172,7 @@ describe("dbsync keys with a daemon that is down or of version 1", () => {
     assert.equal(refused.code, 1);
     assert.match(
       refused.stdout,
-      /\nNot all daemons did it: 127\.0\.0\.1:\d+ answered an error, and will again\./,
+      /\nNot all daemons made the change: 127\.0\.0\.1:\d+ refused it, and would refuse it again\./,
     );
   });
 

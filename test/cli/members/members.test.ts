@@ -157,7 +157,7 @@ test("only an administrator can create a list, which survives a crash", async ()
 
   const notAdministrator = /NOPERM[\s\S]*What to do: sign with an administrator's private key/;
   await isRefused(["members", "add", ...addresses], seats, notAdministrator, "app");
-  const forgets = /is a member now, and the first list would not name it/;
+  const forgets = /is a member now, and the first list would exclude it/;
   await isRefused(["members", "add", ...addresses.slice(1)], seats, forgets);
 
   await succeeds(["members", "add", ...addresses], seats);

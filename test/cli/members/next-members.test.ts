@@ -117,25 +117,25 @@ const refused: readonly (readonly [string, readonly MemberView[], Change, RegExp
     "an id that was left out",
     [view("A", [less])],
     change("C"),
-    /never returns: start that daemon with a new/,
+    /cannot return: start that daemon with a new/,
   ],
   [
     "a list that the remaining daemons would treat as their first list",
     [view("A", []), view("B", []), view("C", [first])],
     change("", "C"),
-    /has not reached a daemon that would stay/,
+    /has not reached any daemon that has caught up/,
   ],
   [
     "an id that is listed, with one that is not",
     [view("A", [less])],
     change("BD"),
-    /is on the list already: name/,
+    /is already on the list: name/,
   ],
   [
     "a replacement by a listed daemon",
     [view("A", [first])],
     change("B", "C", { isReplacing: true }),
-    /is on the list already: dbsync members evict/,
+    /is already on the list: run dbsync members evict/,
   ],
   [
     "a replacement of a removed daemon",
@@ -160,7 +160,7 @@ const refused: readonly (readonly [string, readonly MemberView[], Change, RegExp
     "a list without a daemon that has caught up",
     [view("A", [first], { state: "catching-up" }), view("C", [first])],
     change("", "C"),
-    /no daemon that would stay on the list is caught up.*some 10 s: wait, and try again/,
+    /none of the queried daemons \(-s\) that would remain on the list has caught up.*about 10 s: wait and try again/,
   ],
   [
     "a list after one that another live daemon does not know, because a single daemon could have invented it",
@@ -184,7 +184,7 @@ const refused: readonly (readonly [string, readonly MemberView[], Change, RegExp
       view("B", [], { lists: [reported(first, "unknown-key")] }),
     ],
     change("D"),
-    /is signed by the key 4b4b4b4b4b4b, which is not yours: .* \(--root-key other-public\.pem\)/,
+    /is signed by the key 4b4b4b4b4b4b, which is not yours\. .* \(--root-key other-public\.pem\)/,
   ],
   [
     "a list after one that only one of three daemons reports as the newest",

@@ -112,7 +112,7 @@ test("an unknown or ambiguous id and a wrong folder are reported", async () => {
     [
       ["write-again", "-k", join(cluster.folder, "app.pem")],
       2,
-      /name the letters by their ids, or all of them by --all/,
+      /name letters by their ids, or add --all/,
     ],
     [["write-again", shortId(counted), "-k", ""], 3, /name a private key/],
   ] as const) {

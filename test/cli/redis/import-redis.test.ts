@@ -182,7 +182,7 @@ describe("dbsync import redis:", () => {
     );
     const wrong = await importFrom(`redis://shop:wrong@127.0.0.1:${redis.port}`, "--replace");
     assert.equal(wrong.code, 1);
-    assert.match(wrong.stderr, /lets no client in like that: WRONGPASS/);
+    assert.match(wrong.stderr, /rejects the login: WRONGPASS/);
     assert.doesNotMatch(wrong.stderr, /wrong@/);
     await emptied();
   });

@@ -105,7 +105,7 @@ describe("dbsync import --replicate", () => {
     replicating.kill("SIGINT");
     await replicating.ended;
     assert.equal(replicating.code, 0, replicating.output);
-    assert.match(replicating.output, /cut over: the daemons hold the \d+ keys of the Redis/);
+    assert.match(replicating.output, /cut over: the daemons have the \d+ keys of the Redis/);
     assert.match(replicating.output, /notify-keyspace-events of the Redis is "[xK]{2}" again/);
     assert.equal(await contentsOf(resp), await contentsOf(redis.port));
     await source.call("CONFIG", "SET", NOTICES, "");
@@ -131,7 +131,7 @@ describe("dbsync import --replicate", () => {
     assert.equal(replicating.code, 0, replicating.output);
     assert.match(
       replicating.output,
-      /cut over: the daemons hold the 1 key of the Redis\n\d+ keys had changed/,
+      /cut over: the daemons have the 1 key of the Redis\n\d+ keys had changed/,
     );
     assert.equal(await contentsOf(resp), await contentsOf(redis.port));
   });

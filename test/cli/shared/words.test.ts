@@ -36,8 +36,8 @@ for (const [line, message] of [
   ['SET k "a\\"', /the quote " is not closed/],
   ['SET k "a\\', /the quote " is not closed/],
   ["SET k 'a\\'", /the quote ' is not closed/],
-  ['SET k "a"b', /a space has to follow the closing "/],
-  ["SET 'k''v'", /a space has to follow the closing '/],
+  ['SET k "a"b', /the closing " must be followed by a space/],
+  ["SET 'k''v'", /the closing ' must be followed by a space/],
 ] as const) {
   test(`${JSON.stringify(line)} is refused`, () => {
     assert.throws(

@@ -68,7 +68,7 @@ test("a folder is written like the earlier server's, and is the same after an im
   const first = await exporting("out");
   assert.equal(first.code, 0, first.stderr);
   assert.equal(first.stdout, `databases: 1, tables: 3, views: 2, rows: ${4 + ROWS - 697}\n`);
-  assert.match(first.stderr, /^dbsync: toko\.olona: the earlier server takes no dates into column c\n$/);
+  assert.match(first.stderr, /^dbsync: toko\.olona: column c contains dates, which the earlier server cannot insert\n$/);
   const files = filesIn("out");
   assert.equal(
     files["toko/tables/foana.json"],
@@ -195,7 +195,7 @@ test("features that the earlier server does not have are reported", async () => 
   assert.equal(code, 0, stderr);
   assert.equal(stdout, "databases: 1, tables: 1, views: 0, rows: 0\n");
   assert.deepEqual(stderr.split("\n").slice(0, -1).sort(), [
-    'dbsync: "../../escaped": no name of letters, digits and _, so it is not in the folder',
+    'dbsync: "../../escaped" is not exported, because its name does not consist of letters, digits and _',
     "dbsync: toko.t: column k is fototra, which the earlier server cannot store",
     "dbsync: toko.t: column x is tokana, which the earlier server cannot store",
     "dbsync: view v of toko is not exported, because the earlier server could not read it: create view v as select k from t",
@@ -213,7 +213,7 @@ test("a folder that is not empty is left unchanged, and a failed export leaves n
   await sql("toko", Buffer.from("insert into t values ('a'),('\xff')", "latin1"));
   const { code, stderr } = await exporting("out");
   assert.equal(code, 1);
-  assert.match(stderr, /toko\.t, row 2: it holds bytes that are no text/);
+  assert.match(stderr, /toko\.t, row 2: it contains bytes that are not UTF-8 text/);
   assert.deepEqual(readdirSync(at("out")), []);
   assert.deepEqual(
     readdirSync(cluster.folder).filter((name) => name.includes("unfinished")),

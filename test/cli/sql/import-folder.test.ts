@@ -93,7 +93,7 @@ test("every daemon receives complete tables and domains with their rows in order
 test("an existing database is replaced only with --replace", async () => {
   const refused = await importing();
   assert.equal(refused.code, 1);
-  assert.match(refused.stderr, /^dbsync: the daemons have a database toko already; --replace/);
+  assert.match(refused.stderr, /^dbsync: the daemons already have a database toko; --replace/);
   assert.deepEqual(await queried("asehoy ny tabilao"), [["foana"], ["maro"], ["olona"]]);
   const replaced = await importing("--replace");
   assert.equal(replaced.code, 0, replaced.stderr);
@@ -102,7 +102,7 @@ test("an existing database is replaced only with --replace", async () => {
 
 test("an error names the file and the row, and says what to do", async () => {
   const cases: readonly (readonly [() => string, RegExp])[] = [
-    [() => write("tables", "t", ""), /t\.json: it is empty; take this file from the other server's folder/],
+    [() => write("tables", "t", ""), /t\.json: it is empty; copy this file from another server's folder/],
     [() => write("tables", "t", '{"name":"t","fieldNa'), /t\.json: .*JSON.*; take this file/],
     [() => write("tables", "t", "[1]"), /t\.json: fieldName, domaines and individus are not all lists/],
     [
@@ -127,7 +127,7 @@ test("an error names the file and the row, and says what to do", async () => {
     ],
     [
       () => table("t", [[true, "a", null]]),
-      /t\.json: row 1: order holds true, which is no number, text or null/,
+      /t\.json: row 1: order contains true, which is not a number, text or null/,
     ],
     [() => table("a-b", []), /a-b\.json: "a-b" is no name/],
     [
@@ -145,5 +145,5 @@ test("an error names the file and the row, and says what to do", async () => {
   }
   const none = await cluster.run(["import", "sql:nowhere", "-k", "app.pem"]);
   assert.equal(none.code, 1);
-  assert.match(none.stderr, /nowhere: ENOENT.*; name the folder that holds one for each database/);
+  assert.match(none.stderr, /nowhere: ENOENT.*; name the folder that contains a folder for each database/);
 });

@@ -57,7 +57,7 @@ test("a failed statement is reported, later ones are sent, and the exit code is 
   assert.match(stdout, /^one\n---\n {2}1\n\(1 row\)\n$/);
   assert.match(
     stderr,
-    /^dbsync: .*line 1, column 14: 't'.*\ndbsync: a text in this statement has no end: nothing was sent\n$/,
+    /^dbsync: .*line 1, column 14: 't'.*\ndbsync: a text in this statement has no closing quote: nothing was sent\n$/,
   );
 });
 
@@ -99,7 +99,7 @@ test("the address contains the login and the pinned TLS key", async () => {
   assert.deepEqual([accepted.code, accepted.stderr], [0, ""]);
   const wrong = await runDbsync(["sql", url("rakoto:diso@")], input);
   assert.equal(wrong.code, 1);
-  assert.match(wrong.stderr, /^dbsync: 127\.0\.0\.1:\d+: the server refuses the login of rakoto\n$/);
+  assert.match(wrong.stderr, /^dbsync: 127\.0\.0\.1:\d+: the server rejects the login of rakoto\n$/);
   const stranger = await runDbsync(["sql", url("")], input);
   assert.equal(stranger.code, 1, stranger.stdout);
   const plain = await runDbsync(["sql", `127.0.0.1:${port}`], input);
@@ -144,6 +144,6 @@ test("a lost connection ends the program: the statement's outcome is unknown, an
   const input = "havaozy t ova k = 1; fafao ao@ t;";
   const { code, stderr } = await runDbsync(["sql", `127.0.0.1:${server.port}`], { input });
   assert.equal(code, 1);
-  assert.match(stderr, /whether the statement was carried out is not known\n$/);
+  assert.match(stderr, /it is unknown whether the statement was executed\n$/);
   assert.ok(!server.received.includes("fafao ao@ t"));
 });

@@ -55,7 +55,7 @@ test("a healthy cluster under writes: no FAIL, WARN or WAIT, and exit code 0", a
   }
   const { code, stdout } = await runDbsync(["doctor", ...words]);
   assert.equal(code, 0, stdout);
-  assert.match(stdout, /\nAll is well\.\n$/);
+  assert.match(stdout, /\nAll checks passed\.\n$/);
   isOver = true;
   await Promise.all(writers);
 });

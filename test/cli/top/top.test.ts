@@ -57,7 +57,7 @@ test("with --json each update is a line, and --explain contacts no daemon", asyn
   }
   const { code, stdout: explained } = await cluster.run(["top", "--explain", "-s", "127.0.0.1:1"]);
   assert.equal(code, 0);
-  assert.match(explained, /^OPS\/S +commands that it answered in a second/m);
+  assert.match(explained, /^OPS\/S +commands that it answered per second/m);
 });
 
 test("without an administrator's key a hint is printed", async () => {
