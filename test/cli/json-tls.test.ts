@@ -60,7 +60,7 @@ describe("dbsync test", () => {
         /its certificate is for other names \(DNS:localhost\)/,
       ],
       [[`jsons://127.0.0.1:${port}#sha256:${"0".repeat(64)}`], /which is not the one in the list/],
-      [[`json://127.0.0.1:${port}`], /it takes TLS only: write jsons:\/\//],
+      [[`json://127.0.0.1:${port}`], /the server accepts only TLS: write jsons:\/\//],
       [[`jsons://${await refusingAddress()}`], /^dbsync: Connect error: Connection refused \(111\)\n$/],
       [["jsons://nowhere.invalid"], /the host name was not resolved/],
     ] as const) {

@@ -56,7 +56,9 @@ test("doctor checks each of two servers that belong to different clusters", asyn
   for (const server of [one.servers, two.servers])
     assert.match(
       stdout,
-      new RegExp(`FAIL +${server}: it belongs to the cluster [\\da-f]{12}, but most daemons belong to another one`),
+      new RegExp(
+        `FAIL +${server}: it belongs to the cluster [\\da-f]{12}, but most daemons belong to another one`,
+      ),
     );
   assert.match(stdout, /\nFirst fix: .*--cluster-name\n$/);
   const json = await cluster.run(["doctor", "--json", "-k", "app.pem", "-s", servers]);

@@ -87,7 +87,10 @@ describe("dbsync log", () => {
     assert.equal(stdout.match(/INCR visits/g)?.length, 2);
     assert.equal(stdout.match(/\n/g)?.length, 2);
     const limited = await asRoot("log", "--limit", "1");
-    assert.match(limited.stdout, /RPUSH list a b {2}→ 2\n4 older commands are left out; --limit shows more\.\n$/);
+    assert.match(
+      limited.stdout,
+      /RPUSH list a b {2}→ 2\n4 older commands are left out; --limit shows more\.\n$/,
+    );
     const none = await asRoot("log", "--to", "-1h");
     assert.equal(none.stdout, "Nothing was recorded in that time.\n");
   });
@@ -115,7 +118,7 @@ describe("dbsync log", () => {
     assert.match(unsigned.stderr, /What to do: sign with an administrator's private key/);
     const denied = await run("log", "-k", "app.pem");
     assert.equal(denied.code, 1);
-    assert.match(denied.stderr, /NOPERM .*\nWhat to do: this key may not ask for that/);
+    assert.match(denied.stderr, /NOPERM .*\nWhat to do: this key has no permission for that/);
     const without = await plain.run(["log", "-k", "root.pem"]);
     assert.equal(without.code, 1);
     assert.match(without.stderr, /What to do: start the daemon with --data DIR, or with --peer/);

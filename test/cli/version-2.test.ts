@@ -108,13 +108,13 @@ describe("dbsync status", () => {
       result.stdout,
       /^WARN {2}\S+: it speaks version 2, but commands are sent to it as version 1; remove version 1 from the option versions/m,
     );
-    assert.doesNotMatch((await run("status", "-s", one, "-k", "app.pem")).stdout, /version 2, and/);
+    assert.doesNotMatch((await run("status", "-s", one, "-k", "app.pem")).stdout, /version 2, but/);
   });
 
   test("reports that a daemon is named twice", async () => {
     const [daemon] = cluster.daemons.daemons;
     const { stdout } = await run("status", "-s", `127.0.0.1:${daemon?.port},localhost:${daemon?.port}`);
-    assert.match(stdout, /it is the same daemon as localhost:\d+; name it once/);
+    assert.match(stdout, /it is the same daemon as localhost:\d+; name it only once/);
   });
 });
 
@@ -232,7 +232,7 @@ describe("dbsync doctor", () => {
     assert.match(stdout, /resolved, reached, speaks versions 1 and 2, live, daemon [\da-f]{12}\n/);
     assert.match(stdout, /its clock is \d+ ms (behind|ahead of) this machine's\n/);
     assert.match(stdout, /accepts the signature \(version 2\), /);
-    assert.match(stdout, /OK {4}cluster: [\da-f]{12}, the same at all 2 daemons\nAll is well\.\n$/);
+    assert.match(stdout, /OK {4}cluster: [\da-f]{12}, the same on all 2 daemons\nAll checks passed\.\n$/);
   });
 
   test("gives advice on an unknown key and on a missing key", async () => {
@@ -278,7 +278,7 @@ describe("with TLS", () => {
     assert.equal(untrusted.code, 1);
     assert.match(untrusted.stdout, new RegExp(`pin it: #${pin}`));
     const pinned = await run("doctor", "-s", `dbsyncs://${secured.servers}#${pin}`);
-    assert.match(pinned.stdout, /OK {4}dbsyncs:\/\/.*: encrypted, its key is the pinned one\n/);
+    assert.match(pinned.stdout, /OK {4}dbsyncs:\/\/.*: encrypted, its key is pinned\n/);
     const trusted = await run("status", "-s", `dbsyncs://${secured.servers}`, "--ca", "tls/tls-cert.pem");
     assert.equal(trusted.code, 0);
   });

@@ -114,7 +114,10 @@ test("a temporary state is grey, and title, icon and state show no fault", {
   assert.deepEqual(await tab.run(classes), ["badge warn", "quiet"]);
   assert.match(String(await tab.run("document.title")), /^… 1 under way · /);
   assert.match(String(await tab.run(`document.getElementById("icon").href`)), /\/icon\.svg$/);
-  assert.match(String(await tab.run(textOf("problems"))), /This is temporary\. If it does not end: see its log\./);
+  assert.match(
+    String(await tab.run(textOf("problems"))),
+    /This is temporary\. If it does not end: see its log\./,
+  );
   await examine(tab, "catching up");
   await send(tab, { ...frame, problems: [catchingUp, failed] });
   assert.deepEqual(await tab.run(classes), ["badge warn", "bad", "quiet"]);
@@ -220,7 +223,7 @@ test("a daemon that hangs is not shown as live on the page, in its title or its 
   try {
     await tab.until(`/^✕ no answer/.test(document.title)`);
     assert.match(String(await tab.run(`document.getElementById("icon").href`)), /icon-bad\.svg$/);
-    assert.match(String(await tab.run(textOf("state"))), /^not known, was live$/);
+    assert.match(String(await tab.run(textOf("state"))), /^unknown, was live$/);
     assert.match(String(await tab.run(textOf("problems"))), /it has sent nothing for \d+ s/);
     assert.equal(await tab.run(isGreenAnywhere), false);
     assert.deepEqual(await seriousFindings(tab), []);

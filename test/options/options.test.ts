@@ -112,7 +112,7 @@ const REFUSED: readonly [args: readonly string[], code: number, stderr: RegExp][
   [["--idle-timeout", "1ms"], 2, /Expected 50ms to 24h/],
   [["--max-request-bytes", "1TB"], 2, /Expected a number of bytes/],
   [["--max-connections", "1.5"], 2, /Expected a whole number/],
-  [["--max-buffered-bytes", "1MiB"], 2, /--max-request-bytes is above --max-buffered-bytes/],
+  [["--max-buffered-bytes", "1MiB"], 2, /--max-request-bytes is higher than --max-buffered-bytes/],
   [["--data", ""], 2, /Expected a path/],
   [["--data", "d"], 2, /--data stores signed commands, and no key is set: add -s/],
   [["--peer", "db2:1"], 2, /--peer stores signed commands, and no key is set: add -s/],
@@ -130,11 +130,7 @@ const REFUSED: readonly [args: readonly string[], code: number, stderr: RegExp][
     2,
     /--peer db3:1: nothing proves that daemon's identity\..*--cluster-secret FILE.*pin that daemon.*--root-key/,
   ],
-  [
-    ["-s", publicKey, "--cluster-secret", "x"],
-    2,
-    /--cluster-secret is for daemons with peers: add --peer/,
-  ],
+  [["-s", publicKey, "--cluster-secret", "x"], 2, /--cluster-secret is for daemons with peers: add --peer/],
   [
     ["-s", publicKey, "--peer", "db2:1", "--cluster-secret", "nowhere.secret"],
     1,
@@ -161,23 +157,27 @@ const REFUSED: readonly [args: readonly string[], code: number, stderr: RegExp][
   [
     ["-s", publicKey, "--order", "nats://h/s", "--data", "d", "--retain", "3"],
     2,
-    /the stream keeps the writes/,
+    /the stream stores the writes/,
   ],
   [
     ["-s", publicKey, "--order", "nats://h/s", "--window", "2m,5s"],
     2,
     /--window with --order is 1m,30s at most/,
   ],
-  [["-s", publicKey, "--order", "nats://h/s", "-d", "redis:localhost:1"], 2, /--order keeps the data itself/],
-  [["-s", publicKey, "--order-credentials", "f"], 2, /--order-credentials is about --order/],
+  [
+    ["-s", publicKey, "--order", "nats://h/s", "-d", "redis:localhost:1"],
+    2,
+    /--order stores the data in the daemon/,
+  ],
+  [["-s", publicKey, "--order-credentials", "f"], 2, /--order-credentials needs --order/],
   [["--order", "nats://h/s"], 2, /--order stores signed commands, and no key is set/],
   [["--fsync", "sometimes"], 2, /Expected always, never, or interval=/],
   [["--fsync", "interval=90000"], 2, /Expected 1ms to 1m/],
-  [["--fsync", "never"], 2, /--fsync is about the data folder/],
-  [["-s", publicKey, "--data", "d", "--peer", "db2:1", "--fsync", "never"], 2, /what a crash takes back/],
+  [["--fsync", "never"], 2, /--fsync needs a data folder/],
+  [["-s", publicKey, "--data", "d", "--peer", "db2:1", "--fsync", "never"], 2, /could lose in a crash/],
   [["--retain", "0"], 2, /Expected forever, 1 to 36500 days, or a time such as 12h or 90m/],
   [["--retain", "30s"], 2, /Expected forever, 1 to 36500 days, or a time such as 12h or 90m/],
-  [["-s", publicKey, "--peer", "db2:1", "--retain", "3"], 2, /--retain is about the data folder/],
+  [["-s", publicKey, "--peer", "db2:1", "--retain", "3"], 2, /--retain needs a data folder/],
   [["-s", publicKey, "--data", "d", "--tail-seconds", "20"], 2, /--tail-seconds is shorter than --window/],
   [["--maxmemory", "1GiB", "-d", "redis:127.0.0.1:1"], 2, /set the limit on the server of -d/],
   [["--maxmemory-policy", "allkeys-random"], 2, /needs a limit: add --maxmemory/],
@@ -431,7 +431,10 @@ test("the last line of a start reports that the daemon is ready, with a command 
   assert.match(logged.msg, /-k private\.pem PING$/);
   await using unsigned = await startDaemon(["--data", join(folder, "unsigned"), "--resp", "0"]);
   const keyless = await unsigned.logged((line) => line.msg.startsWith("ready"));
-  assert.match(keyless.msg, /^ready for clients that do not sign; to accept signed commands, set -s or --root-key/);
+  assert.match(
+    keyless.msg,
+    /^ready for clients that do not sign; to accept signed commands, set -s or --root-key/,
+  );
   await using fetching = await startDaemon([
     ...["--json", "0", "--json-replica", `127.0.0.1:${await freePort()}`],
   ]);

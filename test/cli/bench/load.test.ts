@@ -146,7 +146,10 @@ describe("the report", () => {
     assert.equal(figures.throughput, 0);
     const text = formatFigures(figures, result.latencies);
     assert.match(text, /latency +no answer\nfailed +[\d,]+ of [\d,]+\n/);
-    assert.match(text, /failed at +calls +the first\n +all-failed +[\d,]+ +No daemon answered: no daemon\n$/);
+    assert.match(
+      text,
+      /failed at +calls +first error\n +all-failed +[\d,]+ +No daemon answered: no daemon\n$/,
+    );
   });
 });
 
@@ -176,6 +179,6 @@ describe("a command for bench", () => {
 
   test("must have a name and must be text", () => {
     assert.throws(() => make("  "), DbsyncError);
-    assert.throws(() => make('SET k "\\xff"'), /consists of text/);
+    assert.throws(() => make('SET k "\\xff"'), /must be text/);
   });
 });

@@ -257,7 +257,7 @@ describe("dbsync import", () => {
     await call(source, "DOC.CREATE", "d");
     const refused = await importing(json, [target]);
     assert.equal(refused.code, 1);
-    assert.match(refused.stderr, /refuses: "this user has no permissions/);
+    assert.match(refused.stderr, /rejects the request: "this user has no permissions/);
   });
 
   test("changes existing documents only with --replace", async () => {
@@ -277,9 +277,12 @@ describe("dbsync import", () => {
     const { daemon } = await startJson();
     await using _ = daemon;
     for (const [pieces, problem] of [
-      [['{"status":"error","message":"No action key provided."}\n\r'], /refuses: "No action key provided\."/],
+      [
+        ['{"status":"error","message":"No action key provided."}\n\r'],
+        /rejects the request: "No action key provided\."/,
+      ],
       [['{"status":"success","documents":{"a":[{"x":1},\n\r'], /the JSON ends too early/],
-      [["hello\n\r"], /not the JSON that was expected/],
+      [["hello\n\r"], /unexpected JSON/],
       [["[]\n\r"], /names no documents/],
       [['{"status":"success"}\n\r'], /names no documents/],
     ] as const) {

@@ -49,9 +49,9 @@ test("an argument can be the first digits of an id in upper or lower case, or a 
 });
 
 test("an argument that matches several keys or none, or is too short, is refused", async () => {
-  await assert.rejects(idOf("abcd", ask), /"abcd" means 3 keys: .*\(web\).*\(ci\).*give more digits/);
+  await assert.rejects(idOf("abcd", ask), /"abcd" matches 3 keys: .*\(web\).*\(ci\).*type more digits/);
   await assert.rejects(idOf("twice", ask), /means 2 keys/);
-  await assert.rejects(idOf("123", ask), /no key is meant by "123"/);
+  await assert.rejects(idOf("123", ask), /there is no key "123"/);
   await assert.rejects(idOf("missing", ask), /there is no key "missing"; .*dbsync keys list/);
 });
 
@@ -84,8 +84,8 @@ test("key rings are equal in any order, and differences are reported for each da
   assert.deepEqual(differencesOf(rings), []);
   const others = ringsOf([answer("one", ["ab", "x"]), answer("two", ["ab", "z"], ["cd", "y"])]);
   assert.deepEqual(differenceLines(differencesOf(others)), [
-    "ab (x): at one label x",
-    "ab (x): at two label z",
+    "ab (x): on one label x",
+    "ab (x): on two label z",
     "cd (y): unknown to one",
   ]);
   assert.throws(() => ringsOf([failed]), /disconnected/);

@@ -115,7 +115,8 @@ describe("dbsync keys", () => {
 });
 
 describe("dbsync keys without an administrator's key", () => {
-  const hint = /\nWhat to do: .*dbsyncd -s public\.pem --root-key root-public\.pem.* -k root-private\.pem\./;
+  const hint =
+    /\nWhat to do: .*dbsyncd -s public\.pem --root-key root-public\.pem.* \(-k root-private\.pem\)\./;
 
   test("reports that the key is an application's, or unknown", async () => {
     const app = await cluster.run(["keys", "list", "-k", "app.pem"]);
@@ -143,7 +144,7 @@ describe("dbsync keys with a daemon that is down or of version 1", () => {
     const servers = `${cluster.daemons.servers},${await refusingAddress()}`;
     const { code, stdout } = await keys("add", "stranger-public.pem", "--label", "late", "-s", servers);
     assert.equal(code, 1);
-    assert.match(stdout, /: connect: no connection.*\nNot all daemons did it\./);
+    assert.match(stdout, /: connect: no connection.*\nNot all daemons made the change\./);
     assert.equal((await listed("late"))?.state, "valid");
     const list = await keys("list", "-s", servers);
     assert.equal(list.code, 1);

@@ -141,7 +141,7 @@ const refused: readonly (readonly [string, readonly MemberView[], Change, RegExp
     "a replacement of a removed daemon",
     [view("A", [less])],
     change("D", "C", { isReplacing: true }),
-    /was left out already: dbsync members add/,
+    /was already removed: run dbsync members add/,
   ],
   ["a removal of an unlisted daemon", [view("A", [less])], change("", "X"), /is not on the list/],
   [
@@ -175,7 +175,7 @@ const refused: readonly (readonly [string, readonly MemberView[], Change, RegExp
       view("B", [], { lists: [reported(first, "no-proof")] }),
     ],
     change("D"),
-    /list 1, which a:1111 reports, is not signed by an administrator: that daemon is false/,
+    /list 1, which a:1111 reports, is not signed by an administrator: that daemon is malicious/,
   ],
   [
     "a list after one that an unknown key has signed",
@@ -204,7 +204,7 @@ const refused: readonly (readonly [string, readonly MemberView[], Change, RegExp
     change("", "", { isAnew: true }),
     /there is no member list/,
   ],
-  ["to merge one list", [view("A", [first])], change(""), /nothing is to be merged/],
+  ["to merge one list", [view("A", [first])], change(""), /there is nothing to merge/],
 ];
 for (const [name, views, requested, reason] of refused)
   test(`it refuses to sign: ${name}`, () => {
@@ -216,7 +216,7 @@ test("parallel lists must be merged first, and the result has the daemons on bot
   const views = [view("A", [one, other]), view("B", [one, other])];
   assert.throws(() => next(views, change("E")), /dbsync members merge/);
   const apart = [view("A", [one]), view("B", [other])];
-  assert.throws(() => next(apart, change("")), /does not go by/);
+  assert.throws(() => next(apart, change("")), /does not know the list/);
   assert.equal(next(apart, change("", "", { force: true })).number, 3);
   const list = next(views, change(""));
   assert.deepEqual([list.number, list.members, list.left], [3, idsOf("AB"), idsOf("CD")]);

@@ -92,7 +92,7 @@ test("a backup of a running daemon is verified like its folder, only its owner c
   const before = readFileSync(at("second.dbsync"));
   const again = await backUp("second.dbsync");
   assert.equal(again.code, 1);
-  assert.match(again.stderr, /second\.dbsync already exists/);
+  assert.match(again.stderr, /second\.dbsync (?:is there already|already exists)/);
   assert.deepEqual(readFileSync(at("second.dbsync")), before);
   const nothing = await dbsync("backup", "--data", at("nowhere"), at("none.dbsync"));
   assert.equal(nothing.code, 1);
@@ -156,7 +156,7 @@ test("keys are restored as signed commands, and existing keys are overwritten on
   assert.equal(await client.call("GET cart:1"), "one");
   const none = await restoreKeys("first.dbsync", "--only", "never");
   assert.equal(none.code, 1);
-  assert.match(none.stdout, /no such key is in it/);
+  assert.match(none.stdout, /the backup contains no such key/);
   const other = await restoreKeys("first.dbsync", "--only", "second", "--db", "2", "--replace");
   assert.equal(other.code, 0, other.stderr);
 });
@@ -181,7 +181,7 @@ test("a damaged backup is not restored, and the damaged bytes are reported", asy
   assert.match(key.stderr, /bytes 20 to \d+/);
   const verified = await dbsync("log", "verify", "--backup", at("damaged.dbsync"), ...keys());
   assert.equal(verified.code, 1);
-  assert.match(verified.stdout, /damaged\.dbsync, bytes 20 to \d+: they are not what was written/);
+  assert.match(verified.stdout, /damaged\.dbsync, bytes 20 to \d+: they were altered/);
   writeFileSync(at("other.dbsync"), "something else");
   assert.match((await restore("other.dbsync", "--data", at("never"))).stderr, /it is no backup/);
 });

@@ -109,11 +109,7 @@ test("an unknown or ambiguous id and a wrong folder are reported", async () => {
     [["show", "0000"], 1, /No dead letter's id begins with 0000/],
     [["show", "xyz"], 1, /"xyz" is no id/],
     [["remove", shortId(counted), "ffffffffffff"], 1, /No dead letter's id begins with ffffffffffff/],
-    [
-      ["write-again", "-k", join(cluster.folder, "app.pem")],
-      2,
-      /name letters by their ids, or add --all/,
-    ],
+    [["write-again", "-k", join(cluster.folder, "app.pem")], 2, /name letters by their ids, or add --all/],
     [["write-again", shortId(counted), "-k", ""], 3, /name a private key/],
   ] as const) {
     const [task, ...parameters] = words;

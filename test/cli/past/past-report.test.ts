@@ -67,7 +67,10 @@ test("missing units and damaged entries are reported", () => {
   const text = formatPast({ from: 0, snapshot: 1_789_999_999_000, damaged: 2, left: 3, units });
   assert.match(text, /\n3 older commands are left out; --limit shows more\.\n/);
   assert.match(text, /\nThe daemon could not read 2 entries/);
-  assert.match(text, /\nCommands before 2026-09-21 14:13:19\.000Z are not known: the log begins with a snapshot of that date\.\n$/);
+  assert.match(
+    text,
+    /\nCommands before 2026-09-21 14:13:19\.000Z are not known: the log begins with a snapshot of that date\.\n$/,
+  );
 });
 
 test("bytes that are not text are formatted without loss", () => {

@@ -198,7 +198,7 @@ describe("dbsync import redis:", () => {
     assert.deepEqual([...(await contentsOf(target, 5)).keys()], ["third"]);
     const again = await importFrom(here(3));
     assert.equal(again.code, 1);
-    assert.match(again.stderr, /the daemons hold 1 key in .*--replace .*, and leaves all other keys/);
+    assert.match(again.stderr, /the daemons already have 1 key in .*--replace .*, and leaves all other keys/);
     await source.call("SELECT", "3");
     await source.call("SET", "third", "new");
     await source.call("SELECT", "0");

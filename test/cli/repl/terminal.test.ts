@@ -43,7 +43,7 @@ test("answers have types, SELECT and MULTI work, a quote may span lines, and hel
   await typist.types("LPUSH a 1\r", "(error) WRONGTYPE", "> ");
   await typist.types("SELECT 3\r", "OK", "[3]> ");
   await typist.types("GET a\r", "(nil)", "[3]> ");
-  await typist.types("SELECT x\r", "(error) SELECT takes", "[3]> ");
+  await typist.types("SELECT x\r", "(error) SELECT needs", "[3]> ");
   await typist.types("EXEC\r", "(error) EXEC without MULTI", "[3]> ");
   await typist.types("MULTI\r", "OK", "[3](TX)> ");
   await typist.types("INCR n\r", "QUEUED", "(TX)> ");

@@ -68,7 +68,10 @@ test("a folder is written like the earlier server's, and is the same after an im
   const first = await exporting("out");
   assert.equal(first.code, 0, first.stderr);
   assert.equal(first.stdout, `databases: 1, tables: 3, views: 2, rows: ${4 + ROWS - 697}\n`);
-  assert.match(first.stderr, /^dbsync: toko\.olona: column c contains dates, which the earlier server cannot insert\n$/);
+  assert.match(
+    first.stderr,
+    /^dbsync: toko\.olona: column c contains dates, which the earlier server cannot insert\n$/,
+  );
   const files = filesIn("out");
   assert.equal(
     files["toko/tables/foana.json"],

@@ -103,7 +103,7 @@ test("an existing database is replaced only with --replace", async () => {
 test("an error names the file and the row, and says what to do", async () => {
   const cases: readonly (readonly [() => string, RegExp])[] = [
     [() => write("tables", "t", ""), /t\.json: it is empty; copy this file from another server's folder/],
-    [() => write("tables", "t", '{"name":"t","fieldNa'), /t\.json: .*JSON.*; take this file/],
+    [() => write("tables", "t", '{"name":"t","fieldNa'), /t\.json: .*JSON.*; copy this file/],
     [() => write("tables", "t", "[1]"), /t\.json: fieldName, domaines and individus are not all lists/],
     [
       () =>
@@ -129,10 +129,10 @@ test("an error names the file and the row, and says what to do", async () => {
       () => table("t", [[true, "a", null]]),
       /t\.json: row 1: order contains true, which is not a number, text or null/,
     ],
-    [() => table("a-b", []), /a-b\.json: "a-b" is no name/],
+    [() => table("a-b", []), /a-b\.json: "a-b" does not consist of/],
     [
       () => write("domains", "d", { supports: [{ "@class": "x" }] }),
-      /d\.json: a type of no known form: \{"@class":"x"\}/,
+      /d\.json: unknown type: \{"@class":"x"\}/,
     ],
     [() => write("domains", "d", {}), /d\.json: the type \(supports\) is missing/],
   ];

@@ -103,7 +103,7 @@ test("the address contains the login and the pinned TLS key", async () => {
   const stranger = await runDbsync(["sql", url("")], input);
   assert.equal(stranger.code, 1, stranger.stdout);
   const plain = await runDbsync(["sql", `127.0.0.1:${port}`], input);
-  assert.match(plain.stderr, /it takes TLS only: write sqls:\/\//);
+  assert.match(plain.stderr, /the server accepts only TLS: write sqls:\/\//);
 });
 
 test("an unreachable server and a server of another protocol are reported", async () => {

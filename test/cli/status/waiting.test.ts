@@ -21,7 +21,7 @@ test("a command that waits until it is final shows a line with the states of the
     assert.equal(code, 0, stdout);
     assert.match(
       stdout,
-      /waiting until it is final, some 35 s: \d+ s; 127\.0\.0\.1:\d+ live, connected with none/,
+      /waiting until the write is final \(about 35 s\): \d+ s; 127\.0\.0\.1:\d+ live, connected with no other daemon/,
     );
     assert.match(stdout, /\r\x1b\[K[^\r]*OK\r\n$/, "the line is cleared before the answer");
     const piped = await cluster.run(["send", "-k", "app.pem", "--replicated", "1", "SET", "k", "v"]);

@@ -76,7 +76,7 @@ const REFUSED: readonly [args: readonly string[], says: RegExp][] = [
   [["-s", pair.file, "--ws", "0", "--ws-origin", "null"], /Expected a site/],
   [["-s", pair.file, "--ws", "0", "--ws-origin", "https://a.example/page"], /Expected a site/],
   [["-s", pair.file, "--ws", "10.255.255.1:1180", "--require-tls"], /--require-tls requires TLS there/],
-  [["-s", pair.file, "-p", "7001", "--ws", "7001"], /--ws and -p both name port 7001/],
+  [["-s", pair.file, "-p", "7001", "--ws", "7001"], /--ws and -p both use port 7001/],
 ];
 
 for (const [args, says] of some(REFUSED, 2)) {
